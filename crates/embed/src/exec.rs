@@ -1,0 +1,102 @@
+//! `exec` of the binary: both servers around one command. It knows nothing about what the command does.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::Context;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{self, SignalKind};
+use trigrun_embed::{Durability, Options, Programs, Scratch, Services, setpriv};
+
+pub async fn exec(dir: Option<PathBuf>, command: &[OsString]) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let programs = Programs::find()?;
+    let scratch = match dir {
+        None => Some(Scratch::create().await?),
+        Some(_) => None,
+    };
+    let dir = dir.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned())).unwrap_or_default();
+    let options = Options::new(dir, Durability::Tests);
+    let services = tokio::select! {
+        started = Services::start(&programs, &options) => started?,
+        signal = signals.next() => return Ok(exit_code(ExitStatus::from_raw(signal as i32))),
+    };
+    for note in services.notes() {
+        eprintln!("trigrun-embed: {note}");
+    }
+    let status = run(command, &services, &mut signals).await;
+    services.stop().await;
+    drop(scratch);
+    Ok(exit_code(status?))
+}
+
+async fn run(command: &[OsString], services: &Services, signals: &mut Signals) -> anyhow::Result<ExitStatus> {
+    let mut child = with_death_signal(command)
+        .env("TRIGRUN_TEST_POSTGRES", services.postgres_url("postgres"))
+        .env("TRIGRUN_TEST_REDIS", services.redis_url())
+        .spawn()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    loop {
+        tokio::select! {
+            status = child.wait() => return Ok(status?),
+            signal = signals.next() => forward(&child, signal),
+        }
+    }
+}
+
+/// The command must not outlive us either, should we be killed.
+fn with_death_signal(command: &[OsString]) -> Command {
+    match setpriv() {
+        Some(setpriv) => {
+            let mut wrapped = Command::new(setpriv);
+            wrapped.args(["--pdeathsig", "TERM", "--"]).args(command);
+            wrapped
+        }
+        None => {
+            let mut plain = Command::new(&command[0]);
+            plain.args(&command[1..]);
+            plain
+        }
+    }
+}
+
+fn forward(child: &Child, signal: Signal) {
+    // The terminal sends Ctrl-C to the command as well; twice means "at once" to many programs.
+    if signal == Signal::SIGINT && std::io::stdin().is_terminal() {
+        return;
+    }
+    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+/// The command's code, or 128 and the number of the signal that ended it, as shells say it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// SIGINT and SIGTERM, from now on handled by us and not by the default action.
+pub struct Signals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+}
+
+impl Signals {
+    pub fn listen() -> std::io::Result<Signals> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Signals { interrupt: unix::signal(interrupt)?, terminate: unix::signal(terminate)? })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::SIGINT,
+            _ = self.terminate.recv() => Signal::SIGTERM,
+        }
+    }
+}

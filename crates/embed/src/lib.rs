@@ -1,0 +1,24 @@
+//! A private Postgres and Redis for one program: development, tests, benchmarks.
+//!
+//! Both listen on unix sockets only, live in one directory and end with the process that started them, also
+//! when it is killed. Linux only (it reads /proc). It must not know anything about TrigRun: no schema, no keys,
+//! no configuration; callers create their own databases.
+
+mod account;
+mod error;
+mod leftover;
+mod place;
+mod postgres;
+mod programs;
+mod redis;
+mod scratch;
+mod server;
+mod services;
+mod spawn;
+
+pub use error::EmbedError;
+pub use programs::Programs;
+pub use scratch::Scratch;
+pub use server::Server;
+pub use services::{Durability, Options, Services, Shutdown};
+pub use spawn::setpriv;
