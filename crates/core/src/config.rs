@@ -1,0 +1,154 @@
+//! Settings: one commented default file per process, environment on top, every problem reported at once.
+//!
+//! The default file is part of the binary. `TRIGRUN__SECTION__KEY` overrides `key` of `[section]`. This is the only place that
+//! reads the environment.
+
+use figment::{
+    Figment,
+    providers::{Format, Serialized, Toml},
+    value::{Dict, Value},
+};
+use serde::de::DeserializeOwned;
+use std::fmt;
+
+const PREFIX: &str = "TRIGRUN__";
+
+/// Everything that is wrong with the settings, a line each.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError(Vec<String>);
+
+impl ConfigError {
+    pub fn problems(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "the settings cannot be used:")?;
+        self.0.iter().try_for_each(|problem| writeln!(f, "  - {problem}"))
+    }
+}
+
+/// The settings of this process: its defaults with the environment on top.
+pub fn load<T: DeserializeOwned>(defaults: &str) -> Result<T, ConfigError> {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    let environment = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX));
+    load_from(defaults, environment)
+}
+
+/// The same with a given environment: for tests, and for processes that run several parts.
+pub fn load_from<T: DeserializeOwned>(
+    defaults: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
+    let defaults = Figment::from(Toml::string(defaults));
+    let known = keys(&defaults);
+    let mut problems = Vec::new();
+    let mut figment = defaults.clone();
+    for (name, text) in environment {
+        let Some(path) = name.strip_prefix(PREFIX).map(|rest| rest.to_lowercase().replace("__", ".")) else { continue };
+        if known.contains(&path) {
+            figment = figment.merge(Serialized::global(&path, value(&text)));
+        } else {
+            problems.push(unknown(&name, &path, &known));
+        }
+    }
+    // Each round finds one value that does not fit; put its default in its place and look for the next.
+    loop {
+        match figment.extract() {
+            Ok(settings) if problems.is_empty() => return Ok(settings),
+            Ok(_) => return Err(ConfigError(problems)),
+            Err(error) => {
+                let path = error.path.join(".");
+                problems.push(format!("{}: {}", variable(&path), error.kind));
+                match defaults.find_value(&path) {
+                    Ok(default) if figment.find_value(&path).ok().as_ref() != Some(&default) => {
+                        figment = figment.merge(Serialized::global(&path, default));
+                    }
+                    _ => return Err(ConfigError(problems)),
+                }
+            }
+        }
+    }
+}
+
+/// `a.b` as the name of the variable that sets it.
+fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
+}
+
+/// A list or a number where the text is one, else the text.
+fn value(text: &str) -> Value {
+    text.parse().unwrap_or_else(|_| Value::from(text.to_owned()))
+}
+
+fn keys(figment: &Figment) -> Vec<String> {
+    let sections: Dict = figment.extract().unwrap_or_default();
+    let mut keys = Vec::new();
+    for (section, value) in &sections {
+        if let Some(entries) = value.as_dict() {
+            keys.extend(entries.keys().map(|key| format!("{section}.{key}")));
+        }
+    }
+    keys
+}
+
+fn unknown(name: &str, path: &str, known: &[String]) -> String {
+    let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(path, a).total_cmp(&strsim::jaro_winkler(path, b)));
+    let hint = nearest.map(|path| format!("; did you mean {}?", variable(path))).unwrap_or_default();
+    format!("{name}: there is no such setting{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::net::SocketAddr;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Settings {
+        server: Server,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Server {
+        address: SocketAddr,
+        workers: u16,
+        allow: Vec<String>,
+    }
+
+    const DEFAULTS: &str = "[server]\naddress = \"127.0.0.1:1\"\nworkers = 2\nallow = []\n";
+
+    fn load(environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        load_from(DEFAULTS, environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_environment_overrides() {
+        let settings = load(&[
+            ("TRIGRUN__SERVER__ADDRESS", "0.0.0.0:80"),
+            ("TRIGRUN__SERVER__ALLOW", "[\"10.0.0.0/8\"]"),
+            ("OTHER", "x"),
+        ])
+        .unwrap();
+        assert_eq!(settings.server.address.port(), 80);
+        assert_eq!((settings.server.workers, settings.server.allow), (2, vec!["10.0.0.0/8".to_owned()]));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let error = load(&[
+            ("TRIGRUN__SERVER__ADDRESS", "nonsense"),
+            ("TRIGRUN__SERVER__WORKERS", "many"),
+            ("TRIGRUN__SERVER__WORKER", "1"),
+        ])
+        .unwrap_err();
+        let problems = error.problems().join("\n");
+        assert_eq!(error.problems().len(), 3, "{problems}");
+        assert!(problems.contains("TRIGRUN__SERVER__ADDRESS: ") && problems.contains("TRIGRUN__SERVER__WORKERS: "), "{problems}");
+        assert!(problems.contains("did you mean TRIGRUN__SERVER__WORKERS?"), "{problems}");
+    }
+}

@@ -1,0 +1,27 @@
+//! ring behind small doors.
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::domain::access::TokenSecret;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the system gave no random bytes")]
+pub struct NoRandomness;
+
+/// SHA-256 of a token: what is stored and looked up. The secret is random and long, so it needs neither salt nor stretching.
+pub fn token_hash(secret: &TokenSecret) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, secret.reveal().as_bytes()).as_ref().to_vec()
+}
+
+pub fn new_token() -> Result<TokenSecret, NoRandomness> {
+    let mut bytes = [0; 128];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
+    TokenSecret::from_random(&bytes).ok_or(NoRandomness)
+}
+
+/// A random number in 0..1, for jitter.
+pub fn unit() -> f64 {
+    let mut bytes = [0; 4];
+    // Without randomness the middle: jitter is a courtesy, not a promise.
+    SystemRandom::new().fill(&mut bytes).map_or(0.5, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
+}

@@ -1,0 +1,20 @@
+//! The rules of the product, pure: no I/O, no clock, nothing asynchronous.
+//!
+//! `now` is always an argument, so that every rule can be tested at any instant. Nothing in here imports `store`, `stream`
+//! or a runtime; the import test in `tests/it/house.rs` holds that.
+
+pub mod access;
+pub mod address;
+pub mod attempt;
+pub mod bell;
+pub mod execution;
+pub mod id;
+pub mod invalid;
+pub mod job;
+pub mod lease;
+pub mod page;
+pub mod request;
+pub mod retry;
+pub mod schedule;
+pub mod target;
+pub mod workspace;

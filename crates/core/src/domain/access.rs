@@ -1,0 +1,143 @@
+//! Who may do what: API tokens and their scopes.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    id::{TokenId, WorkspaceId},
+    invalid::Invalid,
+};
+
+macro_rules! scopes {
+    ($($name:ident = $text:literal,)*) => {
+        /// One permission of a token.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Scope { $($name),* }
+
+        impl Scope {
+            pub const ALL: &[Scope] = &[$(Scope::$name),*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Scope::$name => $text),* }
+            }
+        }
+
+        impl FromStr for Scope {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                match text {
+                    $($text => Ok(Scope::$name),)*
+                    _ => Err(Invalid::new("scope_unknown", concat!("must be one of", $(" ", $text),*))),
+                }
+            }
+        }
+    };
+}
+
+scopes! {
+    JobsRead = "jobs:read",
+    JobsWrite = "jobs:write",
+    JobsRun = "jobs:run",
+    ExecutionsRead = "executions:read",
+    SecretsWrite = "secrets:write",
+    NotificationsWrite = "notifications:write",
+    WorkspaceAdmin = "workspace:admin",
+}
+
+/// What an accepted token stands for.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub token: TokenId,
+    pub workspace: WorkspaceId,
+    pub scopes: Vec<Scope>,
+}
+
+const PREFIX: &str = "trg_";
+const RANDOM: usize = 30;
+const CHECKSUM: usize = 6;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The secret text of an API token: `trg_`, 30 random base62 characters, 6 of their CRC-32.
+///
+/// The checksum lets a typo, and most guesses, be refused before any look-up. It has no `Debug` that shows the secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenSecret(String);
+
+impl TokenSecret {
+    /// A token from random bytes; bytes that would bias the alphabet are passed over. `None` when they run out.
+    pub fn from_random(bytes: &[u8]) -> Option<Self> {
+        let random: String = bytes
+            .iter()
+            .filter(|byte| usize::from(**byte) < 4 * BASE62.len())
+            .map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()]))
+            .take(RANDOM)
+            .collect();
+        (random.len() == RANDOM).then(|| Self(format!("{PREFIX}{random}{}", checksum(&random))))
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TokenSecret {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let refused = || Invalid::new("token_malformed", "the token is not one of TrigRun's: it is mistyped or cut off");
+        let rest = text.strip_prefix(PREFIX).ok_or_else(refused)?;
+        let well_formed = rest.len() == RANDOM + CHECKSUM && rest.bytes().all(|byte| BASE62.contains(&byte));
+        if !well_formed || checksum(&rest[..RANDOM]) != rest[RANDOM..] {
+            return Err(refused());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret(••••)")
+    }
+}
+
+fn checksum(random: &str) -> String {
+    let mut rest = crc32fast::hash(random.as_bytes()) as usize;
+    let mut digits = [b'0'; CHECKSUM];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62[rest % BASE62.len()];
+        rest /= BASE62.len();
+    }
+    digits.iter().map(|digit| char::from(*digit)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn one_changed_character_is_noticed(bytes in prop::collection::vec(any::<u8>(), 128), at in 0usize..36, to in 0usize..62) {
+            let secret = TokenSecret::from_random(&bytes).unwrap();
+            prop_assert_eq!(secret.reveal().parse::<TokenSecret>(), Ok(secret.clone()));
+            let mut text = secret.reveal().to_owned().into_bytes();
+            let changed = text[4 + at] != BASE62[to];
+            text[4 + at] = BASE62[to];
+            prop_assert_eq!(String::from_utf8(text).unwrap().parse::<TokenSecret>().is_err(), changed);
+        }
+    }
+
+    #[test]
+    fn too_few_random_bytes_give_no_token() {
+        assert!(TokenSecret::from_random(&[255; 64]).is_none());
+        assert!(TokenSecret::from_random(&[1; 29]).is_none());
+    }
+
+    #[test]
+    fn scopes_have_one_spelling() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.as_str().parse(), Ok(*scope));
+        }
+        assert!("jobs".parse::<Scope>().is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! One try to make an execution's request, and how it ended.
+
+use chrono::{DateTime, Utc};
+use std::{str::FromStr, time::Duration};
+
+use super::{invalid::Invalid, job::words};
+
+words! {
+    AttemptStatus {
+        Success = "success",
+        HttpError = "http_error",
+        Timeout = "timeout",
+        ConnectionError = "connection_error",
+        Blocked = "blocked",
+        Interrupted = "interrupted",
+    }
+}
+
+/// How much of an answer's body is kept.
+pub const PREVIEW_BYTES: usize = 64 * 1024;
+
+/// What became of one attempt. A failing target is this, never an error of ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub status: AttemptStatus,
+    pub status_code: Option<u16>,
+    /// A stable slug of the kind of failure, e.g. `dns`, `connect_refused`, `tls_certificate`, `timeout_connect`, `http_500`.
+    pub error_class: Option<&'static str>,
+    /// One plain sentence with the likely cause.
+    pub error: Option<String>,
+    pub timing: Timing,
+    pub remote_address: Option<String>,
+    pub http_version: Option<&'static str>,
+    /// In the order received; a name may stand more than once. Bytes that are not UTF-8 were replaced.
+    pub response_headers: Vec<(String, String)>,
+    /// The first [`PREVIEW_BYTES`] of the body, as received.
+    pub body_preview: Vec<u8>,
+    pub body_truncated: bool,
+    /// Bytes of the body that were read, kept or not.
+    pub response_bytes: u64,
+    /// The target's `Retry-After`, if it sent one.
+    pub retry_after: Option<Duration>,
+}
+
+impl Outcome {
+    pub fn of(status: AttemptStatus) -> Self {
+        Self {
+            status,
+            status_code: None,
+            error_class: None,
+            error: None,
+            timing: Timing::default(),
+            remote_address: None,
+            http_version: None,
+            response_headers: Vec::new(),
+            body_preview: Vec::new(),
+            body_truncated: false,
+            response_bytes: 0,
+            retry_after: None,
+        }
+    }
+
+    /// A failure before any answer: its class, and the sentence for people.
+    pub fn failed(status: AttemptStatus, class: &'static str, error: impl Into<String>) -> Self {
+        Self { error_class: Some(class), error: Some(error.into()), ..Self::of(status) }
+    }
+}
+
+/// Phases of an attempt, each `None` when it was not reached or not needed (a reused connection has no `dns`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    pub dns: Option<Duration>,
+    pub connect: Option<Duration>,
+    pub tls: Option<Duration>,
+    /// From the request's first byte to the answer's first.
+    pub first_byte: Option<Duration>,
+    pub body: Option<Duration>,
+    pub total: Duration,
+}
+
+/// An attempt as it was recorded, for people to read.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub number: u16,
+    pub status: AttemptStatus,
+    pub status_code: Option<u16>,
+    pub error_class: Option<String>,
+    pub error: Option<String>,
+    pub started_at: DateTime<Utc>,
+    pub timing: Timing,
+    pub remote_address: Option<String>,
+    pub http_version: Option<String>,
+    pub response_headers: Vec<(String, String)>,
+    pub body_preview: Vec<u8>,
+    pub body_truncated: bool,
+    pub response_bytes: u64,
+}

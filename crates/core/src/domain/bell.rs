@@ -1,0 +1,15 @@
+//! The doorbell: all that a stream entry says. Never a payload, never a secret; whoever hears it asks Postgres.
+
+use chrono::{DateTime, Utc};
+
+use super::id::ExecutionId;
+
+/// "Execution `execution` is due at `due_at`: somebody lease it."
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bell {
+    pub execution: ExecutionId,
+    pub shard: i16,
+    pub due_at: DateTime<Utc>,
+    /// W3C trace context of whoever made the execution.
+    pub traceparent: Option<String>,
+}

@@ -1,0 +1,176 @@
+//! One due occurrence of a job, and the state machine that carries it to its end.
+//!
+//! ```text
+//! (fire) → queued → running → succeeded | failed
+//!             ▲        │  └─→ retrying → running …
+//!  (owner     └────────┤
+//!   died)              └─→ cancelled          queued | retrying → cancelled          (fire) → skipped
+//! ```
+
+use chrono::{DateTime, Utc};
+use std::{str::FromStr, time::Duration};
+
+use super::{
+    attempt::{Attempt, AttemptStatus, Outcome},
+    id::{ExecutionId, JobId, WorkspaceId},
+    invalid::Invalid,
+    job::words,
+    retry::{RetryPolicy, backoff},
+};
+
+words! {
+    Status {
+        Queued = "queued",
+        Running = "running",
+        Retrying = "retrying",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Cancelled = "cancelled",
+        Skipped = "skipped",
+    }
+
+    /// What made the execution: the schedule, a person, the job's one run, or a repetition of an earlier one.
+    Source { Schedule = "schedule", Manual = "manual", OneTime = "one_time", Replay = "replay", }
+}
+
+impl Status {
+    /// Terminal states are final.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Skipped)
+    }
+
+    /// The arrows of the picture above, and no others.
+    pub const fn may_become(self, next: Self) -> bool {
+        use Status::{Cancelled, Failed, Queued, Retrying, Running, Skipped, Succeeded};
+        match self {
+            // Skipped: the fire finds its job's slots taken, or too many waiting.
+            Queued => matches!(next, Running | Cancelled | Skipped),
+            Running => matches!(next, Succeeded | Failed | Retrying | Queued | Cancelled),
+            Retrying => matches!(next, Running | Cancelled),
+            Succeeded | Failed | Cancelled | Skipped => false,
+        }
+    }
+}
+
+/// An execution as it stands, for people to read.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    pub id: ExecutionId,
+    pub workspace: WorkspaceId,
+    pub job: JobId,
+    pub job_name: String,
+    pub version: i32,
+    pub status: Status,
+    pub source: Source,
+    pub scheduled_for: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// scheduled_for → the first byte of the first attempt leaves us.
+    pub lateness_us: Option<i64>,
+    pub duration_us: Option<i64>,
+    pub attempt_count: u16,
+    pub error_class: Option<String>,
+    pub replay_of: Option<ExecutionId>,
+    pub skipped: Option<Skipped>,
+    /// Empty in lists.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What a `skipped` record stands for: one fire, or a run of fires that were missed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    pub reason: String,
+    pub count: i64,
+    pub first: DateTime<Utc>,
+    pub last: DateTime<Utc>,
+}
+
+/// An execution that loses its executor this often ends `failed` with `error_class: lost`.
+pub const MAX_LOST: i16 = 3;
+
+/// What an ended attempt means for its execution.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Succeeded,
+    Failed { error_class: String },
+    Retry { wait: Duration },
+}
+
+/// Judges attempt `number` (1-based): statuses on the job's list, timeouts and connection errors are tried again while attempts
+/// are left; everything else is final at once. `blocked`, `secret_missing` and `invalid_request` never improve by repetition.
+pub fn judge(policy: &RetryPolicy, number: u16, outcome: &Outcome, jitter: f64) -> Verdict {
+    let worth_repeating = match outcome.status {
+        AttemptStatus::Success => return Verdict::Succeeded,
+        AttemptStatus::HttpError => {
+            outcome.status_code.is_some_and(|status| policy.retry_on_statuses.contains(&status))
+        }
+        AttemptStatus::Timeout | AttemptStatus::ConnectionError => true,
+        AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
+    };
+    if worth_repeating && number < policy.max_attempts {
+        let asked = matches!(outcome.status_code, Some(429 | 503)).then_some(outcome.retry_after).flatten();
+        return Verdict::Retry { wait: backoff(number, jitter, asked) };
+    }
+    Verdict::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_states() {
+        let arrows: Vec<String> = Status::ALL
+            .iter()
+            .flat_map(|from| Status::ALL.iter().map(move |to| (*from, *to)))
+            .filter(|(from, to)| from.may_become(*to))
+            .map(|(from, to)| format!("{}→{}", from.as_str(), to.as_str()))
+            .collect();
+        assert_eq!(
+            arrows,
+            [
+                "queued→running",
+                "queued→cancelled",
+                "queued→skipped",
+                "running→queued",
+                "running→retrying",
+                "running→succeeded",
+                "running→failed",
+                "running→cancelled",
+                "retrying→running",
+                "retrying→cancelled",
+            ]
+        );
+        assert!(Status::ALL.iter().all(|s| !s.is_terminal() || Status::ALL.iter().all(|to| !s.may_become(*to))));
+    }
+
+    fn ended(status: AttemptStatus, status_code: Option<u16>) -> Outcome {
+        Outcome { status_code, error_class: Some("class"), ..Outcome::of(status) }
+    }
+
+    #[test]
+    fn what_is_tried_again() {
+        let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
+        let retried = |number, outcome: &Outcome| matches!(judge(&policy, number, outcome, 0.5), Verdict::Retry { .. });
+        assert!(retried(1, &ended(AttemptStatus::HttpError, Some(500))));
+        assert!(retried(2, &ended(AttemptStatus::Timeout, None)));
+        assert!(retried(1, &ended(AttemptStatus::ConnectionError, None)));
+        assert!(!retried(3, &ended(AttemptStatus::Timeout, None)));
+        assert!(!retried(1, &ended(AttemptStatus::HttpError, Some(404))));
+        assert!(!retried(1, &ended(AttemptStatus::Blocked, None)));
+        assert_eq!(judge(&policy, 1, &ended(AttemptStatus::Success, Some(200)), 0.5), Verdict::Succeeded);
+    }
+
+    #[test]
+    fn retry_after_counts_on_429_and_503_only() {
+        let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![429, 500, 503] };
+        let wait = |status| {
+            let outcome = Outcome { retry_after: Some(Duration::from_secs(60)), ..ended(AttemptStatus::HttpError, Some(status)) };
+            match judge(&policy, 1, &outcome, 0.5) {
+                Verdict::Retry { wait } => wait.as_secs(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((wait(429), wait(503), wait(500)), (60, 60, 0));
+    }
+}

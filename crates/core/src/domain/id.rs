@@ -1,0 +1,174 @@
+//! Identifiers: typed, prefixed, time-ordered.
+//!
+//! On the outside `prefix_` + a UUID in 26 characters of Crockford's base32 (the TypeID form); inside a plain UUID.
+//! A scheduled execution's id is *derived*, so that the primary key makes a second record of the same fire impossible.
+
+use chrono::{DateTime, Utc};
+use std::{fmt, str::FromStr};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::invalid::Invalid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id, ordered by `now` and otherwise random (UUIDv7, RFC 9562).
+            pub fn at(now: DateTime<Utc>) -> Self {
+                Self(random_at(now))
+            }
+
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), Base32(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .and_then(decode)
+                    .map(Self)
+                    .ok_or_else(|| Invalid::new("id_invalid", concat!("must be an id like ", $prefix, "_01h455vb4pex5vsknk084sn02q")))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// The tenant: everything belongs to exactly one workspace.
+    WorkspaceId = "ws";
+    /// A saved request with a schedule.
+    JobId = "job";
+    /// One due occurrence of a job.
+    ExecutionId = "exe";
+    /// An API token (its id, never its secret).
+    TokenId = "tok";
+    /// One life of an executor process: leases belong to it and end with it.
+    SessionId = "ses";
+    /// One request to the API, for finding it in the logs.
+    RequestId = "req";
+}
+
+impl ExecutionId {
+    /// The id of the fire of `job` at `scheduled_for`: 48 bits of milliseconds and 74 bits of a digest of both, as UUIDv8.
+    ///
+    /// The same fire has the same id whoever records it and however often, also after a database failover that lost the
+    /// last moments; and ids sort by due time.
+    pub fn of_fire(job: JobId, scheduled_for: DateTime<Utc>) -> Self {
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        digest.update(job.0.as_bytes());
+        digest.update(&scheduled_for.timestamp_micros().to_be_bytes());
+        let digest = digest.finish();
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&millis(scheduled_for).to_be_bytes()[2..]);
+        bytes[6..].copy_from_slice(&digest.as_ref()[..10]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The smallest id of any execution due at or after `instant`: a bound for range scans and partitions.
+    pub fn lower_bound(instant: DateTime<Utc>) -> Uuid {
+        Uuid::from_u128(u128::from(millis(instant)) << 80)
+    }
+}
+
+/// Milliseconds since the epoch in the 48 bits that RFC 9562 gives them; what lies before 1970 counts as 1970.
+fn millis(instant: DateTime<Utc>) -> u64 {
+    u64::try_from(instant.timestamp_millis()).unwrap_or(0) & 0xffff_ffff_ffff
+}
+
+fn random_at(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const DIGITS: usize = 26;
+
+struct Base32(Uuid);
+
+impl fmt::Display for Base32 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.0.as_u128();
+        (0..DIGITS).rev().try_for_each(|digit| {
+            use fmt::Write;
+            f.write_char(char::from(ALPHABET[(value >> (5 * digit)) as usize & 31]))
+        })
+    }
+}
+
+/// Only the canonical spelling is an id: lower case, 26 digits, the first at most 7 (128 bits).
+fn decode(text: &str) -> Option<Uuid> {
+    if text.len() != DIGITS || text.as_bytes()[0] > b'7' {
+        return None;
+    }
+    text.bytes().try_fold(0u128, |value, byte| {
+        let digit = ALPHABET.iter().position(|known| *known == byte)?;
+        Some(value << 5 | digit as u128)
+    })
+    .map(Uuid::from_u128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn instant(millis: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(millis).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_back(value: u128) {
+            let id = JobId::from_uuid(Uuid::from_u128(value));
+            prop_assert_eq!(id.to_string().parse::<JobId>(), Ok(id));
+        }
+
+        #[test]
+        fn fires_sort_by_due_time(a in 0i64..4_000_000_000_000, b in 0i64..4_000_000_000_000, job: u128) {
+            let job = JobId::from_uuid(Uuid::from_u128(job));
+            let (first, second) = (ExecutionId::of_fire(job, instant(a)), ExecutionId::of_fire(job, instant(b)));
+            prop_assert_eq!(a.cmp(&b), first.cmp(&second));
+            prop_assert!(first.uuid() >= ExecutionId::lower_bound(instant(a)));
+        }
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        let id = JobId::at(instant(1_700_000_000_000)).to_string();
+        for wrong in [id.to_uppercase(), id.replacen("job", "exe", 1), id[..29].to_owned(), format!("{id}0"), "job_8".to_owned() + &id[5..]] {
+            assert!(wrong.parse::<JobId>().is_err(), "{wrong}");
+        }
+        assert!("job_%00".parse::<JobId>().is_err());
+    }
+
+    #[test]
+    fn a_fire_has_one_id() {
+        let (job, other) = (JobId::from_uuid(Uuid::from_u128(1)), JobId::from_uuid(Uuid::from_u128(2)));
+        let due = instant(1_800_000_000_000);
+        assert_eq!(ExecutionId::of_fire(job, due), ExecutionId::of_fire(job, due));
+        assert_ne!(ExecutionId::of_fire(job, due), ExecutionId::of_fire(other, due));
+        assert_eq!(ExecutionId::of_fire(job, due).uuid().get_version_num(), 8);
+    }
+}

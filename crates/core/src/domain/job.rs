@@ -1,0 +1,186 @@
+//! A job: what the user saved, and what the system knows about it.
+
+use chrono::{DateTime, Utc};
+use std::str::FromStr;
+
+use super::{
+    execution::Status,
+    id::{ExecutionId, JobId, WorkspaceId},
+    invalid::Invalid,
+    request::Request,
+    retry::RetryPolicy,
+    schedule::Schedule,
+};
+
+/// Everything about a job that its owner decides. Each change of it is a new version; an execution names the one it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    pub name: String,
+    pub schedule: Schedule,
+    pub request: Request,
+    pub retry_policy: RetryPolicy,
+    /// How many executions of this job may run at once; `None` for any number.
+    pub concurrency_limit: Option<u32>,
+    pub overlap_policy: OverlapPolicy,
+    pub misfire_policy: MisfirePolicy,
+    /// How many missed fires `catch_up` runs at the most.
+    pub catch_up_limit: u16,
+    pub delivery: Delivery,
+    pub tags: Vec<String>,
+    /// As the owner wants it: never `completed`.
+    pub state: State,
+}
+
+/// A job as it stands.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub workspace: WorkspaceId,
+    pub version: i32,
+    pub definition: Definition,
+    pub state: State,
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// Why no next run could be computed, if so. The job stays active and the computation is repeated.
+    pub schedule_error: Option<String>,
+    pub last_execution: Option<LastExecution>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct LastExecution {
+    pub id: ExecutionId,
+    pub status: Status,
+    pub scheduled_for: DateTime<Utc>,
+}
+
+/// A closed set of words, spelled the same in JSON, in the database and here.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub enum $name { #[default] $($variant),* }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err(Invalid::new("not_one_of", concat!("must be one of", $(" ", $text),*))),
+                }
+            }
+        }
+    )*};
+}
+pub(super) use words;
+
+// In each of these the first is the default.
+words! {
+    /// `completed` is set by the system only, when the last execution a job can have has ended.
+    State { Active = "active", Paused = "paused", Draft = "draft", Completed = "completed", }
+
+    /// What a fire does when `concurrency_limit` executions are running: wait its turn, or be recorded as skipped.
+    OverlapPolicy { Queue = "queue", Skip = "skip", }
+
+    /// What happens to fires that were missed by more than a minute: one run for all of them, none, or one each.
+    MisfirePolicy { FireOnce = "fire_once", Skip = "skip", CatchUp = "catch_up", }
+
+    /// What happens when an executor dies mid-request: try again, or record the attempt as interrupted and stop.
+    Delivery { AtLeastOnce = "at_least_once", AtMostOnce = "at_most_once", }
+}
+
+/// The most executions of one job that may wait for a slot; fires beyond it are skipped.
+pub const MAX_WAITING: i64 = 100;
+pub const DEFAULT_CATCH_UP_LIMIT: u16 = 10;
+const MAX_CATCH_UP_LIMIT: u16 = 1000;
+const MAX_CONCURRENCY_LIMIT: u32 = 10_000;
+const MAX_TAGS: usize = 20;
+
+pub fn name(text: &str) -> Result<String, Invalid> {
+    label("name", text, 200)
+}
+
+pub fn tags(wanted: Vec<String>) -> Result<Vec<String>, Invalid> {
+    if wanted.len() > MAX_TAGS {
+        return Err(Invalid::new("too_many", format!("must be at most {MAX_TAGS} tags, are {}", wanted.len())));
+    }
+    let mut tags = Vec::with_capacity(wanted.len());
+    for tag in wanted {
+        let tag = label("tag", &tag, 64)?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+pub fn concurrency_limit(wanted: i64) -> Result<u32, Invalid> {
+    u32::try_from(wanted)
+        .ok()
+        .filter(|limit| (1..=MAX_CONCURRENCY_LIMIT).contains(limit))
+        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MAX_CONCURRENCY_LIMIT}, or null for no limit")))
+}
+
+pub fn catch_up_limit(wanted: i64) -> Result<u16, Invalid> {
+    u16::try_from(wanted)
+        .ok()
+        .filter(|limit| (1..=MAX_CATCH_UP_LIMIT).contains(limit))
+        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MAX_CATCH_UP_LIMIT}")))
+}
+
+/// The state that a client may ask for.
+pub fn wanted_state(text: &str) -> Result<State, Invalid> {
+    match text.parse() {
+        Ok(State::Completed) | Err(_) => Err(Invalid::new("not_one_of", "must be one of active paused draft")),
+        Ok(state) => Ok(state),
+    }
+}
+
+fn label(what: &str, text: &str, longest: usize) -> Result<String, Invalid> {
+    let length = text.chars().count();
+    if text.trim().is_empty() || length > longest {
+        return Err(Invalid::new("length", format!("a {what} has 1 to {longest} characters and is not only spaces")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Invalid::new("control_character", format!("a {what} holds no control characters")));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_tags() {
+        assert!(name(&"ä".repeat(200)).is_ok());
+        for wrong in ["", "   ", "a\0b", "a\nb", &"a".repeat(201)] {
+            assert!(name(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(tags(vec!["a".into(), "b".into(), "a".into()]), Ok(vec!["a".into(), "b".into()]));
+        assert!(tags((0..21).map(|n| n.to_string()).collect()).is_err());
+        assert!(tags(vec![String::new()]).is_err());
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(concurrency_limit(1), Ok(1));
+        assert!(concurrency_limit(0).is_err() && concurrency_limit(i64::MAX).is_err());
+        assert!(catch_up_limit(0).is_err() && catch_up_limit(1001).is_err());
+    }
+
+    #[test]
+    fn completed_cannot_be_asked_for() {
+        assert_eq!(wanted_state("paused"), Ok(State::Paused));
+        assert!(wanted_state("completed").is_err());
+    }
+}

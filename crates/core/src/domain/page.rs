@@ -1,0 +1,89 @@
+//! Lists in pages: how many, and from where on.
+//!
+//! A cursor is opaque to clients and bound to the filters it was made under, so that a list cannot silently change its meaning.
+
+use uuid::Uuid;
+
+use super::invalid::Invalid;
+
+pub const DEFAULT_LIMIT: i64 = 50;
+pub const MAX_LIMIT: i64 = 250;
+
+/// Which part of a list is wanted: newest first, strictly older than `before`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub limit: i64,
+    pub before: Option<Uuid>,
+}
+
+/// One page of a list, and the cursor of the next if there is one.
+#[derive(Clone, Debug)]
+pub struct List<T> {
+    pub data: Vec<T>,
+    pub next: Option<Uuid>,
+}
+
+impl<T> List<T> {
+    /// From one row more than was asked for: the extra one only says that there is a next page.
+    pub fn from_rows(mut rows: Vec<T>, page: Page, id: impl Fn(&T) -> Uuid) -> Self {
+        let more = rows.len() as i64 > page.limit;
+        rows.truncate(usize::try_from(page.limit).unwrap_or(0));
+        Self { next: more.then(|| rows.last().map(id)).flatten(), data: rows }
+    }
+
+    pub fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<List<U>, E> {
+        Ok(List { data: self.data.into_iter().map(convert).collect::<Result<_, _>>()?, next: self.next })
+    }
+}
+
+pub fn limit(wanted: Option<i64>) -> Result<i64, Invalid> {
+    match wanted.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        _ => Err(Invalid::new("out_of_range", format!("must be from 1 to {MAX_LIMIT}"))),
+    }
+}
+
+/// The cursor after row `id` of the list filtered by `filters` (any text that names all of them).
+pub fn cursor(id: Uuid, filters: &str) -> String {
+    format!("{:032x}{:08x}", id.as_u128(), crc32fast::hash(filters.as_bytes()))
+}
+
+pub fn read_cursor(cursor: &str, filters: &str) -> Result<Uuid, Invalid> {
+    let wrong = || {
+        Invalid::new("cursor_invalid", "is not a cursor of this list with these filters")
+            .hint("take next_cursor of the page before, and change nothing else")
+    };
+    if !cursor.is_ascii() || cursor.len() != 40 || cursor.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'+') {
+        return Err(wrong());
+    }
+    let id = u128::from_str_radix(&cursor[..32], 16).map_err(|_| wrong())?;
+    let bound = u32::from_str_radix(&cursor[32..], 16).map_err(|_| wrong())?;
+    if bound != crc32fast::hash(filters.as_bytes()) {
+        return Err(wrong());
+    }
+    Ok(Uuid::from_u128(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_belongs_to_its_filters() {
+        let id = Uuid::from_u128(7 << 90);
+        let text = cursor(id, "state=active");
+        assert_eq!(read_cursor(&text, "state=active"), Ok(id));
+        for (text, filters) in [(text.as_str(), "state=paused"), (&text[1..], "state=active"), ("", ""), (&"é".repeat(20), "")] {
+            assert_eq!(read_cursor(text, filters).unwrap_err().code, "cursor_invalid");
+        }
+    }
+
+    #[test]
+    fn the_extra_row_only_tells_of_a_next_page() {
+        let page = Page { limit: 2, before: None };
+        let ids = |count: u128| (0..count).map(Uuid::from_u128).collect::<Vec<_>>();
+        let list = List::from_rows(ids(3), page, |id| *id);
+        assert_eq!((list.data.len(), list.next), (2, Some(Uuid::from_u128(1))));
+        assert_eq!(List::from_rows(ids(2), page, |id| *id).next, None);
+    }
+}

@@ -1,0 +1,272 @@
+//! What is sent: method, URL, headers, body, and how the answer is judged.
+
+use std::{fmt, str::FromStr};
+
+use super::invalid::Invalid;
+
+/// A job's request, checked. Sent on every attempt exactly as it stands here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// As `TargetUrl` re-serialises it; parsed and judged again before each attempt.
+    pub url: String,
+    pub method: Method,
+    pub headers: Headers,
+    pub body: Option<Body>,
+    /// The whole attempt, from connecting to the last byte of the answer.
+    pub timeout_seconds: u16,
+    pub success_statuses: Vec<u16>,
+}
+
+pub const DEFAULT_TIMEOUT_SECONDS: u16 = 30;
+pub const MAX_TIMEOUT_SECONDS: u16 = 300;
+pub const DEFAULT_SUCCESS_STATUSES: [u16; 4] = [200, 201, 202, 204];
+const MAX_HEADERS: usize = 64;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+const MAX_BODY_BYTES: usize = 256 * 1024;
+const MAX_STATUSES: usize = 100;
+
+macro_rules! methods {
+    ($($name:ident = $text:literal),*) => {
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum Method { #[default] $($name),* }
+
+        impl Method {
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+
+        impl FromStr for Method {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                match text {
+                    $($text => Ok(Self::$name),)*
+                    _ => Err(Invalid::new("method_unknown", concat!("must be one of", $(" ", $text),*, ", in capitals"))),
+                }
+            }
+        }
+    };
+}
+
+// The first is the default.
+#[allow(clippy::upper_case_acronyms)]
+mod method {
+    use super::*;
+    methods!(Get = "GET", Post = "POST", Put = "PUT", Patch = "PATCH", Delete = "DELETE");
+}
+pub use method::Method;
+
+/// A body: a JSON string is sent as its characters, any other JSON as the very text that the client wrote.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    Text(String),
+    Json(String),
+}
+
+impl Body {
+    /// From the JSON value as it stood in the document. `None` for `null`.
+    pub fn from_json_text(raw: &str) -> Result<Option<Self>, Invalid> {
+        let body = match raw.as_bytes().first() {
+            _ if raw == "null" => return Ok(None),
+            Some(b'"') => Body::Text(
+                serde_json::from_str(raw).map_err(|_| Invalid::new("body_invalid", "is not a string of Unicode characters"))?,
+            ),
+            _ => Body::Json(raw.to_owned()),
+        };
+        if body.as_str().len() > MAX_BODY_BYTES {
+            return Err(Invalid::new("body_too_large", format!("must be at most {MAX_BODY_BYTES} bytes, has {}", body.as_str().len())));
+        }
+        if body.as_str().contains('\0') {
+            return Err(Invalid::new("body_has_nul", "a text body cannot hold the character U+0000"));
+        }
+        Ok(Some(body))
+    }
+
+    pub fn as_str(&self) -> &str {
+        match self {
+            Body::Text(text) | Body::Json(text) => text,
+        }
+    }
+
+    pub const fn content_type(&self) -> &'static str {
+        match self {
+            Body::Text(_) => "text/plain; charset=utf-8",
+            Body::Json(_) => "application/json",
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.as_str().len())
+    }
+}
+
+/// Request headers in the order given; names are unique without regard to case.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Checks every header; each violation comes with the name that it belongs to.
+    pub fn check(headers: Vec<(String, String)>) -> Result<Self, Vec<(Option<String>, Invalid)>> {
+        let mut wrong: Vec<(Option<String>, Invalid)> = headers
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (name, value))| {
+                let twice = headers[..at].iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name));
+                let verdict = check_name(name, twice).and_then(|()| check_value(value));
+                verdict.err().map(|invalid| (Some(name.clone()), invalid))
+            })
+            .collect();
+        if headers.len() > MAX_HEADERS {
+            wrong.push((None, Invalid::new("too_many_headers", format!("must be at most {MAX_HEADERS}, are {}", headers.len()))));
+        }
+        let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > MAX_HEADER_BYTES {
+            wrong.push((None, Invalid::new("headers_too_large", format!("must be at most {MAX_HEADER_BYTES} bytes together, are {bytes}"))));
+        }
+        if wrong.is_empty() { Ok(Self(headers)) } else { Err(wrong) }
+    }
+
+    /// Headers that were checked when they were stored.
+    pub fn from_stored(headers: Vec<(String, String)>) -> Self {
+        Self(headers)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Debug for Headers {
+    /// Names only: values may be credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// What frames the message or names its path belongs to the client that sends it (RFC 9110 §7.6.1, RFC 9112 §6).
+const FRAMING: [&str; 9] =
+    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"];
+const OURS: [&str; 5] = ["traceparent", "tracestate", "webhook-id", "webhook-timestamp", "webhook-signature"];
+
+fn check_name(name: &str, twice: bool) -> Result<(), Invalid> {
+    let lower = name.to_ascii_lowercase();
+    let is_token_char = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token_char) {
+        return Err(Invalid::new("header_name_invalid", "a header name has letters, digits and !#$%&'*+-.^_`|~ only"));
+    }
+    if FRAMING.contains(&lower.as_str()) || lower.starts_with("proxy-") {
+        return Err(Invalid::new("header_reserved", format!("{name} is set by TrigRun and cannot be given")));
+    }
+    if OURS.contains(&lower.as_str()) || lower.starts_with("trigrun-") {
+        return Err(Invalid::new("header_reserved", format!("{name} is one of TrigRun's own headers and cannot be given")));
+    }
+    if twice {
+        return Err(Invalid::new("header_twice", format!("{name} is given twice; names do not differ by case")));
+    }
+    Ok(())
+}
+
+fn check_value(value: &str) -> Result<(), Invalid> {
+    let control = |character: char| character.is_control() && character != '\t';
+    if value.chars().any(control) {
+        return Err(Invalid::new("header_value_invalid", "a header value holds no line breaks, NUL or other control characters"));
+    }
+    Ok(())
+}
+
+pub fn timeout_seconds(wanted: Option<i64>) -> Result<u16, Invalid> {
+    let Some(wanted) = wanted else { return Ok(DEFAULT_TIMEOUT_SECONDS) };
+    u16::try_from(wanted)
+        .ok()
+        .filter(|seconds| (1..=MAX_TIMEOUT_SECONDS).contains(seconds))
+        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MAX_TIMEOUT_SECONDS} seconds")))
+}
+
+pub fn success_statuses(wanted: Option<Vec<i64>>) -> Result<Vec<u16>, Invalid> {
+    match wanted {
+        None => Ok(DEFAULT_SUCCESS_STATUSES.to_vec()),
+        Some(list) if list.is_empty() => Err(Invalid::new("empty", "must name at least one status")),
+        Some(list) => statuses(list),
+    }
+}
+
+/// HTTP statuses of a list, each once.
+pub(super) fn statuses(wanted: Vec<i64>) -> Result<Vec<u16>, Invalid> {
+    if wanted.len() > MAX_STATUSES {
+        return Err(Invalid::new("too_many", format!("must name at most {MAX_STATUSES} statuses")));
+    }
+    let mut list = Vec::with_capacity(wanted.len());
+    for status in wanted {
+        let status = u16::try_from(status)
+            .ok()
+            .filter(|status| (100..=599).contains(status))
+            .ok_or_else(|| Invalid::new("out_of_range", format!("{status} is not an HTTP status from 100 to 599")))?;
+        if !list.contains(&status) {
+            list.push(status);
+        }
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_of(name: &str, value: &str) -> Option<&'static str> {
+        Headers::check(vec![(name.into(), value.into())]).err().map(|wrong| wrong[0].1.code)
+    }
+
+    #[test]
+    fn header_rules() {
+        assert_eq!(code_of("X-Api-Key", "abc äöü\t"), None);
+        for name in ["", "a b", "a:b", "ä", "a\r\nb"] {
+            assert_eq!(code_of(name, "x"), Some("header_name_invalid"), "{name:?}");
+        }
+        for name in ["Host", "CONTENT-LENGTH", "Proxy-Authorization", "TrigRun-Job-Id", "Traceparent", "TE", "webhook-id"] {
+            assert_eq!(code_of(name, "x"), Some("header_reserved"), "{name:?}");
+        }
+        for value in ["a\r\nb", "a\nb", "a\0", "\u{7f}", "\u{85}"] {
+            assert_eq!(code_of("X-A", value), Some("header_value_invalid"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn header_limits() {
+        let many = |count: usize, size: usize| Headers::check((0..count).map(|n| (format!("x-{n}"), "v".repeat(size))).collect());
+        assert!(many(64, 1).is_ok());
+        assert_eq!(many(65, 1).unwrap_err()[0].1.code, "too_many_headers");
+        assert_eq!(many(2, 9000).unwrap_err()[0].1.code, "headers_too_large");
+        let twice = Headers::check(vec![("X-A".into(), "1".into()), ("x-a".into(), "2".into())]);
+        assert_eq!(twice.unwrap_err()[0].1.code, "header_twice");
+    }
+
+    #[test]
+    fn a_body_is_the_text_that_was_written() {
+        let json = r#"{ "b":1.0,  "a":1e2,"b":2 , "s":"\ud800"}"#;
+        assert_eq!(Body::from_json_text(json), Ok(Some(Body::Json(json.into()))));
+        assert_eq!(Body::from_json_text(r#""a\u0041\n""#), Ok(Some(Body::Text("aA\n".into()))));
+        assert_eq!(Body::from_json_text("null"), Ok(None));
+        assert_eq!(Body::from_json_text(r#""\u0000""#).unwrap_err().code, "body_has_nul");
+        assert_eq!(Body::from_json_text(&format!("[{}]", " ".repeat(300_000))).unwrap_err().code, "body_too_large");
+    }
+
+    #[test]
+    fn statuses_and_timeouts() {
+        assert_eq!(success_statuses(Some(vec![200, 200, 599])), Ok(vec![200, 599]));
+        assert_eq!(success_statuses(Some(vec![])).unwrap_err().code, "empty");
+        for wrong in [99, 600, -1, 65_736] {
+            assert!(success_statuses(Some(vec![wrong])).is_err());
+        }
+        assert_eq!(timeout_seconds(Some(300)), Ok(300));
+        for wrong in [0, 301, -1, 65_537] {
+            assert!(timeout_seconds(Some(wrong)).is_err());
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! When a job is due: the four kinds of schedule and the arithmetic on them.
+//!
+//! Instants come in and go out as `chrono::DateTime<Utc>`; zones and civil time stay inside `schedule/`.
+//! Nothing in here reads a clock: "now" is always an argument.
+
+mod calendar;
+mod cron;
+mod grammar;
+mod missed;
+mod zone;
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+
+pub use cron::{Cron, CronError, CronField};
+pub use missed::{MISSED_CAP, Missed};
+pub use zone::{ZoneDatabase, zone_database};
+
+/// What a job's schedule is called in the API and in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Recurring,
+    Cron,
+    Scheduled,
+    OneTime,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::Recurring, Self::Cron, Self::Scheduled, Self::OneTime];
+
+    /// The word of the API and of the `kind` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recurring => "recurring",
+            Self::Cron => "cron",
+            Self::Scheduled => "scheduled",
+            Self::OneTime => "one_time",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(word: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(UnknownKind)
+    }
+}
+
+/// The word is none of [`Kind::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("A schedule's kind is recurring, cron, scheduled or one_time.")]
+pub struct UnknownKind;
+
+/// When a job fires.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Schedule {
+    /// Every so many seconds, counted from an anchor (the job's creation).
+    Recurring { every_seconds: u32 },
+    /// At the local times of a cron expression.
+    Cron(Cron),
+    /// Once, at an instant.
+    Scheduled { run_at: DateTime<Utc> },
+    /// Once, when the job is created: there is no fire to wait for.
+    OneTime,
+}
+
+/// A schedule that could not be computed. It never ends a job: the job stays active, shows the sentence, and
+/// is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    #[error("A recurring schedule needs an interval of at least one second.")]
+    ZeroInterval,
+    #[error("The next fire lies outside the range of dates that can be computed.")]
+    OutOfRange,
+    #[error("The stored schedule can no longer be read: {0}")]
+    Stored(String),
+    #[error("The cron library failed: {0}")]
+    Library(String),
+}
+
+impl Schedule {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Recurring { .. } => Kind::Recurring,
+            Self::Cron(_) => Kind::Cron,
+            Self::Scheduled { .. } => Kind::Scheduled,
+            Self::OneTime => Kind::OneTime,
+        }
+    }
+
+    /// The first fire strictly after `after`, or `None` when no fire is left.
+    ///
+    /// `anchor` is the instant a recurring schedule counts from: its fires are `anchor + k * every_seconds`,
+    /// k >= 1, so they never drift. The other kinds do not look at it. Fires have microsecond precision at
+    /// most, because that is what the database keeps; those of a cron expression are whole seconds.
+    ///
+    /// # Errors
+    /// See [`ScheduleError`]: trouble to show and to try again later, never the end of a job.
+    pub fn next_after(
+        &self,
+        anchor: DateTime<Utc>,
+        after: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, ScheduleError> {
+        match self {
+            Self::Recurring { every_seconds } => {
+                let beat = Beat::new(anchor, *every_seconds)?;
+                beat.fire(beat.last_by(after).max(0) + 1).map(Some)
+            }
+            Self::Cron(cron) => cron.next_after(after),
+            Self::Scheduled { run_at } => Ok((*run_at > after).then_some(*run_at)),
+            Self::OneTime => Ok(None),
+        }
+    }
+
+    /// Sums up the fires of `[from, until]`, where `from` is itself a known fire (the one the planner found
+    /// overdue), and keeps the latest `keep` of them (at most [`MISSED_CAP`]).
+    ///
+    /// The cost follows the result, not the length of the gap: a recurring schedule is counted by arithmetic;
+    /// a cron expression is walked up to [`MISSED_CAP`] fires and then looked at from the end. An `until`
+    /// before `from` counts as `from`.
+    ///
+    /// # Errors
+    /// As [`Schedule::next_after`].
+    pub fn missed(
+        &self,
+        anchor: DateTime<Utc>,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        keep: usize,
+    ) -> Result<Missed, ScheduleError> {
+        let (until, keep) = (until.max(from), keep.min(MISSED_CAP));
+        match self {
+            Self::Recurring { every_seconds } => {
+                missed::count(&Beat::new(anchor, *every_seconds)?, from, until, keep)
+            }
+            _ => missed::walk(from, until, keep, |after| self.next_after(anchor, after)),
+        }
+    }
+}
+
+/// The fires of a recurring schedule as numbers: fire `k` is `anchor + k * every`.
+struct Beat {
+    anchor_us: i128,
+    every_us: i128,
+}
+
+impl Beat {
+    fn new(anchor: DateTime<Utc>, every_seconds: u32) -> Result<Self, ScheduleError> {
+        if every_seconds == 0 {
+            return Err(ScheduleError::ZeroInterval);
+        }
+        Ok(Self {
+            anchor_us: anchor.timestamp_micros().into(),
+            every_us: i128::from(every_seconds) * 1_000_000,
+        })
+    }
+
+    /// The number of the last fire at or before `instant`; zero or less when it lies before the first.
+    fn last_by(&self, instant: DateTime<Utc>) -> i128 {
+        // `timestamp_micros` rounds down, and fires are whole microseconds: nothing falls between.
+        (i128::from(instant.timestamp_micros()) - self.anchor_us).div_euclid(self.every_us)
+    }
+
+    fn fire(&self, k: i128) -> Result<DateTime<Utc>, ScheduleError> {
+        i64::try_from(self.anchor_us + k * self.every_us)
+            .ok()
+            .and_then(DateTime::from_timestamp_micros)
+            .ok_or(ScheduleError::OutOfRange)
+    }
+}
+
+#[cfg(test)]
+mod tests;

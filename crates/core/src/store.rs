@@ -1,0 +1,27 @@
+//! All SQL of the product. Postgres is the truth; whoever wants to know or change it comes through here.
+//!
+//! Free functions `fn(conn, workspace, …) -> Result<T, StoreError>`: the caller owns the connection. Writes that must happen
+//! together are one function with a transaction inside. Functions over a tenant's data take the workspace right after the connection and filter by it: another
+//! workspace's id is *not found*. A change of state is one conditional statement that names the state it expects.
+
+pub mod clock;
+pub mod columns;
+pub mod error;
+pub mod executions;
+pub mod executors;
+pub mod jobs;
+pub mod leases;
+pub mod migrate;
+pub mod partitions;
+pub mod pool;
+pub mod schema;
+pub mod slots;
+pub mod sql;
+pub mod timers;
+pub mod tokens;
+pub mod wake;
+pub mod workspaces;
+
+pub use diesel_async::AsyncPgConnection as Conn;
+pub use error::StoreError;
+pub use pool::{Db, PostgresSettings};

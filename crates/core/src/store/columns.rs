@@ -1,0 +1,87 @@
+//! Between rows and the domain: words, schedules, headers.
+
+use chrono::{DateTime, Utc};
+use std::{fmt::Display, str::FromStr, time::Duration};
+
+use super::StoreError;
+use crate::domain::schedule::{Cron, Schedule};
+
+/// A stored word that must be one of the domain's.
+pub fn word<T: FromStr>(column: &str, text: &str) -> Result<T, StoreError>
+where
+    T::Err: Display,
+{
+    text.parse().map_err(|why| StoreError::unreadable(column, why))
+}
+
+/// The columns that a schedule is spread over.
+#[derive(Default)]
+pub struct ScheduleColumns {
+    pub every_seconds: Option<i32>,
+    pub cron: Option<String>,
+    pub timezone: Option<String>,
+    pub run_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Schedule> for ScheduleColumns {
+    fn from(schedule: &Schedule) -> Self {
+        match schedule {
+            Schedule::Recurring { every_seconds } => {
+                Self { every_seconds: i32::try_from(*every_seconds).ok(), ..Self::default() }
+            }
+            Schedule::Cron(cron) => Self {
+                cron: Some(cron.expression().to_owned()),
+                timezone: Some(cron.timezone().to_owned()),
+                ..Self::default()
+            },
+            Schedule::Scheduled { run_at } => Self { run_at: Some(*run_at), ..Self::default() },
+            Schedule::OneTime => Self::default(),
+        }
+    }
+}
+
+impl ScheduleColumns {
+    /// The schedule; with no column set it is the one that fires at once.
+    pub fn schedule(self) -> Result<Schedule, StoreError> {
+        if let Some(every_seconds) = self.every_seconds {
+            let every_seconds = u32::try_from(every_seconds).map_err(|why| StoreError::unreadable("every_seconds", why))?;
+            return Ok(Schedule::Recurring { every_seconds });
+        }
+        if let Some(cron) = &self.cron {
+            let cron = Cron::from_stored(cron, self.timezone.as_deref().unwrap_or("UTC"));
+            return cron.map(Schedule::Cron).map_err(|why| StoreError::unreadable("cron", why));
+        }
+        Ok(self.run_at.map_or(Schedule::OneTime, |run_at| Schedule::Scheduled { run_at }))
+    }
+}
+
+/// Pairs, flat: `[name, value, name, value]`.
+pub fn flatten<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+    pairs.flat_map(|(name, value)| [text(name), text(value)]).collect()
+}
+
+pub fn pairs(flat: Vec<String>) -> Vec<(String, String)> {
+    let mut flat = flat.into_iter();
+    std::iter::from_fn(|| Some((flat.next()?, flat.next()?))).collect()
+}
+
+/// Postgres's text holds every character but U+0000.
+pub fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+pub fn small(numbers: &[u16]) -> Vec<i16> {
+    numbers.iter().filter_map(|number| i16::try_from(*number).ok()).collect()
+}
+
+pub fn unsmall(numbers: &[i16]) -> Vec<u16> {
+    numbers.iter().filter_map(|number| u16::try_from(*number).ok()).collect()
+}
+
+pub fn micros(duration: Duration) -> i32 {
+    i32::try_from(duration.as_micros()).unwrap_or(i32::MAX)
+}
+
+pub fn duration(micros: i32) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}

@@ -1,0 +1,346 @@
+//! Executions: recorded when a fire is planned or asked for, read by people. How they run is in `leases`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+use std::time::Duration;
+use uuid::Uuid;
+
+mod row;
+
+use super::{Conn, StoreError, sql::prepared, timers::millis};
+use crate::domain::{
+    bell::Bell,
+    execution::{Execution, Source, Status},
+    id::{ExecutionId, JobId, WorkspaceId},
+    page::{List, Page},
+    workspace::{SHARDS, shard},
+};
+use row::{AttemptRow, BellRow, ExecutionRow, Id};
+
+/// An execution that is due now.
+pub struct Immediate<'a> {
+    pub source: Source,
+    pub replay_of: Option<ExecutionId>,
+    pub traceparent: Option<&'a str>,
+    pub now: DateTime<Utc>,
+}
+
+/// Records an execution of the job's present version, due at once by Postgres's clock, and asks for its bell.
+///
+/// [`StoreError::Conflict`] `draft`: a draft does nothing until it is activated.
+pub async fn insert_now(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    run: Immediate<'_>,
+) -> Result<ExecutionId, StoreError> {
+    let id = ExecutionId::at(run.now);
+    let inserted = prepared(
+        // The lock keeps the job from being deleted under us; its versions would be gone, and the execution never leased.
+        sql_query(
+            "with job as (
+                 select j.*, clock_timestamp() as now from jobs j
+                 where j.workspace_id = $2 and j.id = $3 and j.state <> 'draft' for key share)
+             insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job,
+                                     replay_of, traceparent)
+             select $1, workspace_id, id, version, $4, 'queued', $5, now, now, $5 = 'one_time', $6, $7 from job",
+        )
+        .bind::<SqlUuid, _>(id.uuid())
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(job.uuid())
+        .bind::<SmallInt, _>(shard(workspace))
+        .bind::<Text, _>(run.source.as_str())
+        .bind::<Nullable<SqlUuid>, _>(run.replay_of.map(ExecutionId::uuid))
+        .bind::<Nullable<Text>, _>(run.traceparent),
+    )
+    .execute(conn)
+    .await?;
+    match inserted {
+        0 => Err(why_not_run(conn, workspace, job).await?),
+        _ => Ok(id),
+    }
+}
+
+async fn why_not_run(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<StoreError, StoreError> {
+    use super::schema::jobs;
+    let state: Option<String> = jobs::table
+        .filter(jobs::workspace_id.eq(workspace.uuid()))
+        .filter(jobs::id.eq(job.uuid()))
+        .select(jobs::state)
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(state.map_or(StoreError::NotFound, |_| StoreError::conflict("draft")))
+}
+
+/// A fire to be recorded.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub id: ExecutionId,
+    pub workspace: WorkspaceId,
+    pub job: JobId,
+    pub version: i32,
+    pub shard: i16,
+    pub scheduled_for: DateTime<Utc>,
+    pub ends_job: bool,
+    pub traceparent: Option<String>,
+    /// Set when the fire is deliberately not run.
+    pub skipped: Option<PlannedSkip>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PlannedSkip {
+    pub reason: &'static str,
+    pub count: i64,
+    pub last: DateTime<Utc>,
+}
+
+impl Planned {
+    pub(super) fn bell(self) -> Bell {
+        Bell { execution: self.id, shard: self.shard, due_at: self.scheduled_for, traceparent: self.traceparent }
+    }
+}
+
+/// Records fires, each at most once whoever does it: the id is derived from job and instant. Returns those that were new.
+///
+/// They count as rung: the caller rings them once the transaction is committed.
+pub(super) async fn insert_planned(conn: &mut Conn, planned: &[Planned]) -> Result<Vec<ExecutionId>, StoreError> {
+    fn column<T>(planned: &[Planned], value: impl Fn(&Planned) -> T) -> Vec<T> {
+        planned.iter().map(value).collect()
+    }
+    let rows: Vec<Id> = prepared(
+        sql_query(
+            "insert into executions (id, workspace_id, job_id, version, shard, source, scheduled_for, due_at, ends_job, traceparent,
+                                     status, bell_at, finished_at, skip_reason, skip_count, skip_last)
+             select p.id, p.workspace_id, p.job_id, p.version, p.shard, 'schedule', p.scheduled_for, p.scheduled_for, p.ends_job,
+                    p.traceparent,
+                    case when p.skip_reason is null then 'queued' else 'skipped' end,
+                    case when p.skip_reason is null then clock_timestamp() end,
+                    case when p.skip_reason is not null then clock_timestamp() end,
+                    p.skip_reason, p.skip_count, p.skip_last
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::smallint[], $6::timestamptz[], $7::bool[], $8::text[],
+                         $9::text[], $10::bigint[], $11::timestamptz[])
+               as p(id, workspace_id, job_id, version, shard, scheduled_for, ends_job, traceparent, skip_reason, skip_count, skip_last)
+             on conflict (id) do nothing
+             returning id",
+        )
+        .bind::<Array<SqlUuid>, _>(column(planned, |p| p.id.uuid()))
+        .bind::<Array<SqlUuid>, _>(column(planned, |p| p.workspace.uuid()))
+        .bind::<Array<SqlUuid>, _>(column(planned, |p| p.job.uuid()))
+        .bind::<Array<Integer>, _>(column(planned, |p| p.version))
+        .bind::<Array<SmallInt>, _>(column(planned, |p| p.shard))
+        .bind::<Array<Timestamptz>, _>(column(planned, |p| p.scheduled_for))
+        .bind::<Array<Bool>, _>(column(planned, |p| p.ends_job))
+        .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.traceparent.clone()))
+        .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.reason)))
+        .bind::<Array<Nullable<BigInt>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.count)))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.last))),
+    )
+    .load(conn)
+    .await?;
+    let skipped_last: Vec<Uuid> =
+        planned.iter().filter(|p| p.ends_job && p.skipped.is_some()).map(|p| p.id.uuid()).collect();
+    if !skipped_last.is_empty() {
+        super::jobs::complete(conn, &skipped_last).await?;
+    }
+    Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
+}
+
+/// Takes back what was planned ahead and is not due yet.
+pub(super) async fn withdraw_planned(conn: &mut Conn, job: JobId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    prepared(
+        sql_query(
+            "delete from executions
+             where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > clock_timestamp()
+               and id >= $2",
+        )
+        .bind::<SqlUuid, _>(job.uuid())
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(now - ID_MARGIN)),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets what was planned ahead and is not due yet run a newer version.
+pub(super) async fn move_planned(conn: &mut Conn, job: JobId, version: i32, now: DateTime<Utc>) -> Result<(), StoreError> {
+    prepared(
+        sql_query(
+            "update executions set version = $3
+             where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > clock_timestamp()
+               and id >= $2",
+        )
+        .bind::<SqlUuid, _>(job.uuid())
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(now - ID_MARGIN))
+        .bind::<Integer, _>(version),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes on the ringing of work that asks for it and is due within `lead`: asked-for runs, work handed back, slots that fell free.
+pub async fn claim_unrung(conn: &mut Conn, lead: Duration, limit: i64) -> Result<Vec<Bell>, StoreError> {
+    let rows: Vec<BellRow> = prepared(
+        sql_query(
+            "update executions e set bell_at = clock_timestamp()
+             from (select id from executions
+                   where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot
+                     and due_at <= clock_timestamp() + $1 * interval '1 ms'
+                   order by due_at limit $2 for update skip locked) u
+             where e.id = u.id
+             returning e.id, e.shard, e.due_at, e.traceparent",
+        )
+        .bind::<BigInt, _>(millis(lead))
+        .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(BellRow::into_bell).collect())
+}
+
+/// The shards in which work is overdue by more than `grace` though its bell was rung: lost bells, or a backlog.
+pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Shard {
+        #[diesel(sql_type = SmallInt)]
+        shard: i16,
+    }
+    let rows: Vec<Shard> = prepared(
+        sql_query(
+            "select s::smallint as shard from generate_series(0, $2 - 1) s
+             where exists (
+                 select from executions e
+                 where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot
+                   and e.due_at < clock_timestamp() - $1 * interval '1 ms'
+                   and e.bell_at < clock_timestamp() - $1 * interval '1 ms')",
+        )
+        .bind::<BigInt, _>(millis(grace))
+        .bind::<Integer, _>(i32::from(SHARDS)),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.shard).collect())
+}
+
+/// Asks for the bell of work in `shard` that must have lost it: due before `heard_up_to`, rung longer than `grace` ago, and
+/// still in nobody's hands. Returns how many.
+///
+/// `heard_up_to` is the due time up to which the stream has been delivered. Without that bound a backlog would ring itself
+/// again and again, and feed itself.
+pub async fn ask_again(
+    conn: &mut Conn,
+    shard: i16,
+    heard_up_to: Option<DateTime<Utc>>,
+    grace: Duration,
+    limit: i64,
+) -> Result<usize, StoreError> {
+    let asked = prepared(
+        sql_query(
+            "update executions e set bell_at = null
+             from (select id from executions
+                   where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot
+                     and due_at < least($2, clock_timestamp()) - $3 * interval '1 ms'
+                     and bell_at < clock_timestamp() - $3 * interval '1 ms'
+                   order by due_at limit $4 for update skip locked) lost
+             where e.id = lost.id",
+        )
+        .bind::<SmallInt, _>(shard)
+        .bind::<Nullable<Timestamptz>, _>(heard_up_to)
+        .bind::<BigInt, _>(millis(grace))
+        .bind::<BigInt, _>(limit),
+    )
+    .execute(conn)
+    .await?;
+    Ok(asked)
+}
+
+/// What a list may be narrowed by; nothing given means everything.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub status: Option<Status>,
+    pub source: Option<Source>,
+    pub job: Option<JobId>,
+    /// Part of the job's name, in any case.
+    pub job_name: Option<String>,
+    /// By scheduled_for: from (inclusive), to (exclusive).
+    pub from: Option<DateTime<Utc>>,
+    pub to: Option<DateTime<Utc>>,
+}
+
+macro_rules! select_executions {
+    ($tail:literal) => {
+        concat!(
+            "select e.id, e.workspace_id, e.job_id, j.name as job_name, e.version, e.status, e.source, e.scheduled_for,
+                    e.started_at, e.finished_at, e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason,
+                    e.skip_count, e.skip_last
+             from executions e join jobs j on j.id = e.job_id and j.workspace_id = e.workspace_id
+             where e.workspace_id = $1 ",
+            $tail
+        )
+    };
+}
+
+/// Newest first by due time; without attempts.
+pub async fn list(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    page: Page,
+) -> Result<List<Execution>, StoreError> {
+    let rows: Vec<ExecutionRow> = prepared(
+        sql_query(select_executions!(
+            "and ($2::text is null or e.status = $2) and ($3::text is null or e.source = $3)
+               and ($4::uuid is null or e.job_id = $4)
+               and ($5::text is null or position(lower($5) in lower(j.name)) > 0)
+               and e.id >= $6 and ($7::timestamptz is null or e.scheduled_for >= $7)
+               and e.id < $8 and ($9::timestamptz is null or e.scheduled_for < $9)
+             order by e.id desc limit $10"
+        ))
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<Nullable<Text>, _>(filter.status.map(Status::as_str))
+        .bind::<Nullable<Text>, _>(filter.source.map(Source::as_str))
+        .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
+        .bind::<Nullable<Text>, _>(filter.job_name.as_deref())
+        .bind::<SqlUuid, _>(filter.from.map_or(Uuid::nil(), |from| ExecutionId::lower_bound(from - ID_MARGIN)))
+        .bind::<Nullable<Timestamptz>, _>(filter.from)
+        .bind::<SqlUuid, _>(upper_bound(filter, page))
+        .bind::<Nullable<Timestamptz>, _>(filter.to)
+        .bind::<BigInt, _>(page.limit + 1),
+    )
+    .load(conn)
+    .await?;
+    List::from_rows(rows, page, ExecutionRow::id).try_map(ExecutionRow::into_execution)
+}
+
+/// With all its attempts.
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Result<Execution, StoreError> {
+    let row: ExecutionRow = prepared(
+        sql_query(select_executions!("and e.id = $2"))
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<SqlUuid, _>(id.uuid()),
+    )
+    .get_result(conn)
+    .await?;
+    let attempts: Vec<AttemptRow> = prepared(
+        sql_query("select * from attempts where execution_id = $1 order by number").bind::<SqlUuid, _>(id.uuid()),
+    )
+    .load(conn)
+    .await?;
+    let mut execution = row.into_execution()?;
+    execution.attempts = attempts.into_iter().map(AttemptRow::into_attempt).collect::<Result<_, _>>()?;
+    Ok(execution)
+}
+
+/// An id is made from a clock a moment before or after the row's own: bounds by id are this much wider than those by time.
+const ID_MARGIN: TimeDelta = TimeDelta::minutes(1);
+
+fn upper_bound(filter: &Filter, page: Page) -> Uuid {
+    let to = filter.to.map_or(Uuid::max(), |to| ExecutionId::lower_bound(to + ID_MARGIN));
+    page.before.map_or(to, |before| to.min(before))
+}

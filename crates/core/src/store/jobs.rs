@@ -1,0 +1,347 @@
+//! Jobs: identity and present state in `jobs`, every definition they ever had in `job_versions`, the next fire in `job_timers`.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
+
+pub(super) mod row;
+
+use super::{
+    Conn, StoreError, executions,
+    schema::{deleted_jobs, job_versions, jobs},
+    sql::prepared,
+    timers,
+};
+use crate::domain::{
+    execution::Source,
+    id::{ExecutionId, JobId, WorkspaceId},
+    job::{Definition, Job, State},
+    page::{List, Page},
+    schedule::Kind,
+};
+use row::{JobRow, VersionRow};
+
+/// A job to be created, its first fire already computed.
+pub struct NewJob<'a> {
+    pub id: JobId,
+    pub definition: &'a Definition,
+    pub idempotency_key: Option<&'a str>,
+    pub now: DateTime<Utc>,
+    pub first_fire: Option<DateTime<Utc>>,
+    pub traceparent: Option<&'a str>,
+}
+
+/// Creates the job with its first version and its timer; a `one_time` job that is active gets its execution at once.
+///
+/// [`StoreError::Conflict`] `jobs_idempotency_key` when the workspace already has a job under that key.
+pub async fn insert(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    new: &NewJob<'_>,
+) -> Result<Option<ExecutionId>, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let definition = new.definition;
+        diesel::insert_into(jobs::table)
+            .values((
+                jobs::id.eq(new.id.uuid()),
+                jobs::workspace_id.eq(workspace.uuid()),
+                jobs::version.eq(1),
+                jobs::name.eq(&definition.name),
+                jobs::kind.eq(definition.schedule.kind().as_str()),
+                jobs::state.eq(definition.state.as_str()),
+                jobs::tags.eq(&definition.tags),
+                jobs::idempotency_key.eq(new.idempotency_key),
+                jobs::created_at.eq(new.now),
+                jobs::updated_at.eq(new.now),
+            ))
+            .execute(conn)
+            .await?;
+        insert_version(conn, new.id, 1, definition, new.now).await?;
+        let NewJob { now, first_fire: next, traceparent, .. } = *new;
+        start(conn, workspace, new.id, Start { version: 1, definition, anchor: now, next, traceparent, now }).await
+    })
+    .await
+}
+
+/// The job that was created under this key before.
+pub async fn find_by_idempotency_key(conn: &mut Conn, workspace: WorkspaceId, key: &str) -> Result<Option<JobId>, StoreError> {
+    let id: Option<Uuid> = jobs::table
+        .filter(jobs::workspace_id.eq(workspace.uuid()))
+        .filter(jobs::idempotency_key.eq(key))
+        .select(jobs::id)
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(id.map(JobId::from_uuid))
+}
+
+/// Everything about a job in one row. `$2` is the smallest execution id of the present moment: planned fires lie above it.
+macro_rules! select_jobs {
+    ($tail:literal) => {
+        concat!(
+            "select j.id, j.workspace_id, j.version, j.state as job_state, j.created_at, j.updated_at,
+                    v.name, v.state, v.tags, v.every_seconds, v.cron, v.timezone, v.run_at, v.url, v.method, v.headers,
+                    v.body, v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts, v.retry_on_statuses,
+                    v.concurrency_limit, v.overlap_policy, v.misfire_policy, v.catch_up_limit, v.delivery,
+                    least(t.next_run_at, planned.scheduled_for) as next_run_at, t.error as schedule_error,
+                    last.id as last_id, last.status as last_status, last.scheduled_for as last_scheduled_for
+             from jobs j
+             join job_versions v on v.job_id = j.id and v.version = j.version
+             left join job_timers t on t.job_id = j.id
+             left join lateral (
+                 select e.scheduled_for from executions e
+                 where e.job_id = j.id and e.id >= $2 and e.source = 'schedule' and e.status = 'queued'
+                   and e.scheduled_for > clock_timestamp()
+                 order by e.id limit 1) planned on true
+             left join lateral (
+                 select e.id, e.status, e.scheduled_for from executions e
+                 where e.job_id = j.id and e.scheduled_for <= clock_timestamp()
+                 order by e.id desc limit 1) last on true
+             where j.workspace_id = $1 ",
+            $tail
+        )
+    };
+}
+
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: JobId, now: DateTime<Utc>) -> Result<Job, StoreError> {
+    let row: JobRow = prepared(
+        sql_query(select_jobs!("and j.id = $3"))
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
+            .bind::<SqlUuid, _>(id.uuid()),
+    )
+    .get_result(conn)
+    .await?;
+    row.into_job()
+}
+
+/// What a list may be narrowed by; nothing given means everything.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub state: Option<State>,
+    pub kind: Option<Kind>,
+    pub tag: Option<String>,
+    /// Part of the name, in any case.
+    pub q: Option<String>,
+}
+
+/// Newest first.
+pub async fn list(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    page: Page,
+    now: DateTime<Utc>,
+) -> Result<List<Job>, StoreError> {
+    let rows: Vec<JobRow> = prepared(
+        sql_query(select_jobs!(
+            "and ($3::text is null or j.state = $3) and ($4::text is null or j.kind = $4)
+               and ($5::text is null or $5 = any(j.tags)) and ($6::text is null or position(lower($6) in lower(j.name)) > 0)
+               and ($7::uuid is null or j.id < $7)
+             order by j.id desc limit $8"
+        ))
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
+        .bind::<Nullable<Text>, _>(filter.state.map(State::as_str))
+        .bind::<Nullable<Text>, _>(filter.kind.map(Kind::as_str))
+        .bind::<Nullable<Text>, _>(filter.tag.as_deref())
+        .bind::<Nullable<Text>, _>(filter.q.as_deref())
+        .bind::<Nullable<SqlUuid>, _>(page.before)
+        .bind::<BigInt, _>(page.limit + 1),
+    )
+    .load(conn)
+    .await?;
+    List::from_rows(rows, page, JobRow::id).try_map(JobRow::into_job)
+}
+
+/// A new definition for a job, valid only against the version that it was made from.
+pub struct Change<'a> {
+    pub from_version: i32,
+    pub definition: &'a Definition,
+    /// The state of the job afterwards: the definition's, or still `completed`.
+    pub state: State,
+    pub timing: Timing,
+    pub now: DateTime<Utc>,
+    pub anchor: DateTime<Utc>,
+    pub traceparent: Option<&'a str>,
+}
+
+/// What a change means for the fires to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// They stay as they are, and run the new version.
+    Keep,
+    /// Those not yet due are withdrawn; the next is this one.
+    Reset { next: Option<DateTime<Utc>> },
+}
+
+/// Applies a change, all or nothing. [`StoreError::Conflict`] `version` when somebody else changed the job first.
+///
+/// Returns the execution that a `one_time` job gets by becoming active.
+pub async fn change(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: JobId,
+    change: &Change<'_>,
+) -> Result<Option<ExecutionId>, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let definition = change.definition;
+        let version = change.from_version + 1;
+        let changed = diesel::update(jobs::table)
+            .filter(jobs::workspace_id.eq(workspace.uuid()))
+            .filter(jobs::id.eq(id.uuid()))
+            .filter(jobs::version.eq(change.from_version))
+            .set((
+                jobs::version.eq(version),
+                jobs::name.eq(&definition.name),
+                jobs::kind.eq(definition.schedule.kind().as_str()),
+                jobs::state.eq(change.state.as_str()),
+                jobs::tags.eq(&definition.tags),
+                jobs::updated_at.eq(change.now),
+            ))
+            .execute(conn)
+            .await?;
+        if changed == 0 {
+            return Err(why_unchanged(conn, workspace, id).await?);
+        }
+        insert_version(conn, id, version, definition, change.now).await?;
+        match change.timing {
+            Timing::Keep => {
+                timers::keep(conn, id, version, definition).await?;
+                executions::move_planned(conn, id, version, change.now).await?;
+                Ok(None)
+            }
+            Timing::Reset { next } => {
+                // The timer first: whoever is planning this job right now holds its row, and what they planned is seen after.
+                timers::remove(conn, id).await?;
+                executions::withdraw_planned(conn, id, change.now).await?;
+                let Change { anchor, traceparent, now, .. } = *change;
+                start(conn, workspace, id, Start { version, definition, anchor, next, traceparent, now }).await
+            }
+        }
+    })
+    .await
+}
+
+/// Removes the job, its versions, its timer and what waits to run; the rest of its executions are tidied away later.
+pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let deleted = diesel::delete(jobs::table)
+            .filter(jobs::workspace_id.eq(workspace.uuid()))
+            .filter(jobs::id.eq(id.uuid()))
+            .execute(conn)
+            .await?;
+        if deleted == 0 {
+            return Err(StoreError::NotFound);
+        }
+        diesel::insert_into(deleted_jobs::table).values(deleted_jobs::job_id.eq(id.uuid())).execute(conn).await?;
+        Ok(())
+    })
+    .await
+}
+
+struct Start<'a> {
+    version: i32,
+    definition: &'a Definition,
+    anchor: DateTime<Utc>,
+    next: Option<DateTime<Utc>>,
+    traceparent: Option<&'a str>,
+    now: DateTime<Utc>,
+}
+
+/// Sets the timer of an active job, or makes the one execution of a `one_time` job.
+async fn start(conn: &mut Conn, workspace: WorkspaceId, id: JobId, start: Start<'_>) -> Result<Option<ExecutionId>, StoreError> {
+    let Start { version, definition, anchor, next, traceparent, now } = start;
+    if definition.state != State::Active {
+        return Ok(None);
+    }
+    if definition.schedule.kind() == Kind::OneTime {
+        let run = executions::Immediate { source: Source::OneTime, replay_of: None, traceparent, now };
+        return executions::insert_now(conn, workspace, id, run).await.map(Some);
+    }
+    if let Some(next) = next {
+        timers::insert(conn, workspace, id, timers::NewTimer { version, definition, anchor, next }).await?;
+    }
+    Ok(None)
+}
+
+async fn insert_version(
+    conn: &mut Conn,
+    id: JobId,
+    version: i32,
+    definition: &Definition,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::insert_into(job_versions::table).values(VersionRow::new(id, version, definition, now)).execute(conn).await?;
+    Ok(())
+}
+
+async fn why_unchanged(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Result<StoreError, StoreError> {
+    let exists: i64 = jobs::table
+        .filter(jobs::workspace_id.eq(workspace.uuid()))
+        .filter(jobs::id.eq(id.uuid()))
+        .count()
+        .get_result(conn)
+        .await?;
+    Ok(if exists == 0 { StoreError::NotFound } else { StoreError::conflict("version") })
+}
+
+#[derive(QueryableByName)]
+struct DeletedJob {
+    #[diesel(sql_type = SqlUuid)]
+    job_id: Uuid,
+}
+
+/// Deletes up to `limit` executions of jobs that were deleted; `true` when nothing is left to do.
+pub async fn sweep_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let jobs: Vec<DeletedJob> = prepared(sql_query(
+            "select job_id from deleted_jobs order by deleted_at limit 10 for update skip locked",
+        ))
+        .load(conn)
+        .await?;
+        let jobs: Vec<Uuid> = jobs.into_iter().map(|job| job.job_id).collect();
+        if jobs.is_empty() {
+            return Ok(true);
+        }
+        let swept = prepared(
+            sql_query(
+                "with swept as (
+                     delete from executions where id in (select id from executions where job_id = any($1) limit $2) returning id),
+                 tries as (delete from attempts a using swept s where a.execution_id = s.id),
+                 slots as (delete from job_slots where job_id = any($1))
+                 select id as job_id from swept",
+            )
+            .bind::<Array<SqlUuid>, _>(&jobs)
+            .bind::<Integer, _>(limit),
+        )
+        .load::<DeletedJob>(conn)
+        .await?;
+        if swept.len() < usize::try_from(limit).unwrap_or(0) {
+            diesel::delete(deleted_jobs::table).filter(deleted_jobs::job_id.eq_any(&jobs)).execute(conn).await?;
+        }
+        Ok(false)
+    })
+    .await
+}
+
+/// Jobs of which nothing more can come, because the execution that ended was their last.
+pub(super) async fn complete(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
+    prepared(
+        sql_query(
+            "update jobs j set state = 'completed', updated_at = clock_timestamp()
+             from executions e
+             where e.id = any($1) and e.ends_job and e.finished_at is not null and j.id = e.job_id and j.state = 'active'
+               and not exists (select from job_timers t where t.job_id = j.id)",
+        )
+        .bind::<Array<SqlUuid>, _>(ended),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! How executions run: leased by an executor session, attempted, recorded, handed back or taken over.
+//!
+//! Every statement names the state, the owner and the attempt that it expects. No row means that somebody else won, which is an
+//! ordinary answer.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Nullable, SmallInt, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::time::Duration;
+use uuid::Uuid;
+
+mod finish;
+mod row;
+
+pub use finish::{Ended, Next, record};
+
+use super::{Conn, StoreError, jobs, slots, sql::prepared, timers::millis};
+use crate::domain::{
+    execution::MAX_LOST,
+    id::{ExecutionId, JobId, SessionId, WorkspaceId},
+    request::Request,
+    retry::RetryPolicy,
+};
+use row::{LeaseRow, LostRow};
+
+/// The right, and the duty, to make attempt `number` of an execution. Held by one session until recorded or handed back.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    pub execution: ExecutionId,
+    pub workspace: WorkspaceId,
+    pub job: JobId,
+    pub number: u16,
+    pub scheduled_for: DateTime<Utc>,
+    pub due_at: DateTime<Utc>,
+    pub traceparent: Option<String>,
+    pub request: Request,
+    pub retry_policy: RetryPolicy,
+    /// Holds a slot of its job that has to be given back.
+    pub holds_slot: bool,
+    /// Its end completes the job.
+    pub ends_job: bool,
+}
+
+/// What a lease statement returns beside the id, and the two tables that it needs.
+macro_rules! lease {
+    ($where:literal) => {
+        concat!(
+            "update executions e
+             set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1
+             from job_versions v
+             where e.id = any($2) and v.job_id = e.job_id and v.version = e.version
+               and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot
+               and e.due_at <= clock_timestamp() + interval '5 seconds'
+               and exists (select from executors x where x.id = $1 and x.ended_at is null)
+               and ",
+            $where,
+            " returning e.id, e.workspace_id, e.job_id, e.attempt_count, e.scheduled_for, e.due_at, e.traceparent, e.ends_job,
+                        v.url, v.method, v.headers, v.body, v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts,
+                        v.retry_on_statuses, v.concurrency_limit"
+        )
+    };
+}
+
+/// Leases those of `ids` that are still to be had, at most five seconds before they are due; the caller holds them until then.
+///
+/// One statement for the whole batch, which returns the definitions too. Executions of jobs with a concurrency limit need a
+/// slot each and are leased one by one after it; they are few.
+pub async fn lease(conn: &mut Conn, session: SessionId, ids: &[ExecutionId]) -> Result<Vec<Lease>, StoreError> {
+    let mut ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows: Vec<LeaseRow> = prepared(
+        sql_query(lease!("v.concurrency_limit is null"))
+            .bind::<SqlUuid, _>(session.uuid())
+            .bind::<Array<SqlUuid>, _>(&ids),
+    )
+    .load(conn)
+    .await?;
+    let mut leases = rows.into_iter().map(LeaseRow::into_lease).collect::<Result<Vec<_>, _>>()?;
+    if leases.len() < ids.len() {
+        ids.retain(|id| leases.iter().all(|lease| lease.execution.uuid() != *id));
+        for limited in slots::limited(conn, session, &ids).await? {
+            leases.extend(lease_limited(conn, session, limited).await?);
+        }
+    }
+    Ok(leases)
+}
+
+/// With a slot: leased. Without: parked until one falls free, or skipped, as the job's overlap policy says.
+async fn lease_limited(conn: &mut Conn, session: SessionId, limited: slots::Limited) -> Result<Option<Lease>, StoreError> {
+    conn.transaction(async move |conn: &mut Conn| -> Result<_, StoreError> {
+        if !slots::take(conn, &limited).await? {
+            slots::park(conn, session, &limited).await?;
+            return Ok(None);
+        }
+        let row: Option<LeaseRow> = prepared(
+            sql_query(lease!("v.concurrency_limit is not null"))
+                .bind::<SqlUuid, _>(session.uuid())
+                .bind::<Array<SqlUuid>, _>(vec![limited.id]),
+        )
+        .get_result(conn)
+        .await
+        .optional()?;
+        if row.is_none() {
+            // Somebody else leased it meanwhile, with a slot of its own.
+            slots::give_back(conn, &[limited.id]).await?;
+        }
+        row.map(LeaseRow::into_lease).transpose()
+    })
+    .await
+}
+
+/// Work that is due within `lead` and in nobody's hands, oldest first: what to lease when the stream is away.
+pub async fn due(conn: &mut Conn, lead: Duration, limit: i64) -> Result<Vec<ExecutionId>, StoreError> {
+    let rows: Vec<row::Id> = prepared(
+        sql_query(
+            "select id from executions
+             where owner_id is null and finished_at is null and not waits_for_slot
+               and due_at <= clock_timestamp() + $1 * interval '1 ms'
+             order by due_at limit $2",
+        )
+        .bind::<BigInt, _>(millis(lead))
+        .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
+}
+
+/// Gives back leases of which nothing was sent, as if they had never been taken, and asks for their bells.
+pub async fn hand_back(conn: &mut Conn, session: SessionId, leases: &[(ExecutionId, u16)]) -> Result<usize, StoreError> {
+    let ids: Vec<Uuid> = leases.iter().map(|(id, _)| id.uuid()).collect();
+    let numbers: Vec<i16> = leases.iter().map(|(_, number)| *number as i16).collect();
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let given = prepared(
+            sql_query(
+                "update executions e
+                 set status = case when e.attempt_count = 1 then 'queued' else 'retrying' end,
+                     attempt_count = e.attempt_count - 1, owner_id = null, bell_at = null
+                 from unnest($2::uuid[], $3::smallint[]) as g(id, number)
+                 where e.id = g.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = g.number",
+            )
+            .bind::<SqlUuid, _>(session.uuid())
+            .bind::<Array<SqlUuid>, _>(&ids)
+            .bind::<Array<SmallInt>, _>(numbers),
+        )
+        .execute(conn)
+        .await?;
+        slots::give_back(conn, &ids).await?;
+        Ok(given)
+    })
+    .await
+}
+
+/// Gives back executions that wait in `session`'s memory for their next attempt: these, or all.
+pub async fn hand_back_retrying(
+    conn: &mut Conn,
+    session: SessionId,
+    these: Option<&[ExecutionId]>,
+) -> Result<usize, StoreError> {
+    let these: Option<Vec<Uuid>> = these.map(|ids| ids.iter().map(|id| id.uuid()).collect());
+    let given = prepared(
+        sql_query(
+            "update executions set owner_id = null, bell_at = null
+             where owner_id = $1 and status = 'retrying' and ($2::uuid[] is null or id = any($2))",
+        )
+        .bind::<SqlUuid, _>(session.uuid())
+        .bind::<Nullable<Array<SqlUuid>>, _>(these),
+    )
+    .execute(conn)
+    .await?;
+    Ok(given)
+}
+
+/// Takes up to `limit` executions from sessions that have ended. What was running gets an `interrupted` attempt and runs
+/// again, unless its job is `at_most_once` or it was lost too often. Returns how many were taken.
+pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let lost: Vec<LostRow> = prepared(
+            sql_query(
+                "with lost as (
+                     select e.id, e.job_id, e.status, e.attempt_count, e.due_at, e.started_at,
+                            case when e.status = 'retrying' then 'retrying'
+                                 when v.delivery = 'at_most_once' or e.lost_count + 1 >= $2 then 'failed'
+                                 else 'queued' end as next,
+                            case when v.delivery = 'at_most_once' then 'interrupted' else 'lost' end as class
+                     from executors x
+                     join executions e on e.owner_id = x.id
+                     left join job_versions v on v.job_id = e.job_id and v.version = e.version
+                     where x.ended_at is not null
+                     order by e.id limit $1 for update of e skip locked),
+                 moved as (
+                     update executions e
+                     set status = l.next, owner_id = null, bell_at = null,
+                         lost_count = e.lost_count + (l.status = 'running')::int,
+                         started_at = coalesce(e.started_at, l.due_at),
+                         finished_at = case when l.next = 'failed' then clock_timestamp() end,
+                         error_class = case when l.next = 'failed' then l.class end
+                     from lost l where e.id = l.id),
+                 tries as (
+                     insert into attempts (execution_id, number, status, error_class, error, started_at, total_us)
+                     select id, attempt_count, 'interrupted', 'executor_lost',
+                            'The executor that was making this request stopped before it could record an answer; the request may or may not have arrived.',
+                            due_at, 0
+                     from lost where status = 'running')
+                 select id, job_id, next from lost",
+            )
+            .bind::<BigInt, _>(limit)
+            .bind::<SmallInt, _>(MAX_LOST),
+        )
+        .load(conn)
+        .await?;
+        let ids: Vec<Uuid> = lost.iter().map(|row| row.id).collect();
+        if !ids.is_empty() {
+            slots::give_back(conn, &ids).await?;
+            jobs::complete(conn, &ids).await?;
+        }
+        Ok(ids.len())
+    })
+    .await
+}

@@ -1,0 +1,168 @@
+//! The end of attempts: attempt, execution, slot and job in one transaction, many at a time.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    sql_query,
+    sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::time::Duration;
+use uuid::Uuid;
+
+use super::{Lease, row::Id};
+use crate::{
+    domain::{
+        attempt::Outcome,
+        execution::Status,
+        id::{ExecutionId, SessionId},
+    },
+    store::{
+        Conn, StoreError,
+        columns::{micros, text},
+        jobs, slots,
+        sql::prepared,
+},
+};
+
+/// An attempt that ended, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub lease: Lease,
+    pub outcome: Outcome,
+    pub next: Next,
+    /// By Postgres's clock.
+    pub started_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
+    /// When the request left, after `scheduled_for`; `None` when nothing was sent.
+    pub lateness_us: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    Succeeded,
+    Failed { error_class: String },
+    /// Waits in this session's memory until then.
+    Retry { due_at: DateTime<Utc> },
+}
+
+impl Next {
+    const fn status(&self) -> Status {
+        match self {
+            Self::Succeeded => Status::Succeeded,
+            Self::Failed { .. } => Status::Failed,
+            Self::Retry { .. } => Status::Retrying,
+        }
+    }
+}
+
+/// Records ended attempts. Returns those that were ours to record; for the others somebody else has spoken (the session was
+/// declared dead, the execution cancelled, its job deleted), and their result is discarded.
+pub async fn record(conn: &mut Conn, session: SessionId, ended: &[Ended]) -> Result<Vec<ExecutionId>, StoreError> {
+    let with_slot: Vec<Uuid> = ids(ended, |lease| lease.holds_slot);
+    let last: Vec<Uuid> = ids(ended, |lease| lease.ends_job);
+    if with_slot.is_empty() && last.is_empty() {
+        return record_batch(conn, session, ended).await;
+    }
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let recorded = record_batch(conn, session, ended).await?;
+        slots::give_back(conn, &with_slot).await?;
+        jobs::complete(conn, &last).await?;
+        Ok(recorded)
+    })
+    .await
+}
+
+fn ids(ended: &[Ended], wanted: impl Fn(&Lease) -> bool) -> Vec<Uuid> {
+    ended.iter().filter(|e| wanted(&e.lease)).map(|e| e.lease.execution.uuid()).collect()
+}
+
+fn column<'a, T>(ended: &'a [Ended], value: impl Fn(&'a Ended) -> T) -> Vec<T> {
+    ended.iter().map(value).collect()
+}
+
+fn phase(ended: &[Ended], value: impl Fn(&Outcome) -> Option<Duration>) -> Vec<Option<i32>> {
+    column(ended, |e| value(&e.outcome).map(micros))
+}
+
+async fn record_batch(conn: &mut Conn, session: SessionId, ended: &[Ended]) -> Result<Vec<ExecutionId>, StoreError> {
+    let rows: Vec<Id> = prepared(
+        sql_query(
+            "with ended as (
+                 select * from unnest(
+                     $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
+                     $9::bigint[], $10::text[], $11::smallint[], $12::text[], $13::text[], $14::int[], $15::int[], $16::int[],
+                     $17::int[], $18::int[], $19::int[], $20::text[], $21::text[], $22::text[], $23::bytea[], $24::bool[],
+                     $25::bigint[])
+                   as i(id, number, next, next_class, due_at, started_at, ended_at, lateness_us, status, status_code, error_class,
+                        error, dns_us, connect_us, tls_us, first_byte_us, body_us, total_us, remote_address, http_version,
+                        response_headers, body_preview, body_truncated, response_bytes)),
+             moved as (
+                 update executions e
+                 set status = i.next,
+                     owner_id = case when i.next = 'retrying' then e.owner_id end,
+                     due_at = coalesce(i.due_at, e.due_at),
+                     started_at = coalesce(e.started_at, i.started_at),
+                     finished_at = case when i.next <> 'retrying' then i.ended_at end,
+                     lateness_us = coalesce(e.lateness_us, i.lateness_us),
+                     error_class = i.next_class
+                 from ended i
+                 where e.id = i.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = i.number
+                 returning e.id),
+             tries as (
+                 insert into attempts (execution_id, number, status, status_code, error_class, error, started_at, dns_us, connect_us,
+                                       tls_us, first_byte_us, body_us, total_us, remote_address, http_version, response_headers,
+                                       body_preview, body_truncated, response_bytes)
+                 select i.id, i.number, i.status, i.status_code, i.error_class, i.error, i.started_at, i.dns_us, i.connect_us,
+                        i.tls_us, i.first_byte_us, i.body_us, i.total_us, i.remote_address, i.http_version, i.response_headers,
+                        i.body_preview, i.body_truncated, i.response_bytes
+                 from ended i join moved m on m.id = i.id)
+             select id from moved",
+        )
+        .bind::<SqlUuid, _>(session.uuid())
+        .bind::<Array<SqlUuid>, _>(column(ended, |e| e.lease.execution.uuid()))
+        .bind::<Array<SmallInt>, _>(column(ended, |e| e.lease.number as i16))
+        .bind::<Array<Text>, _>(column(ended, |e| e.next.status().as_str()))
+        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| match &e.next {
+            Next::Failed { error_class } => Some(error_class.as_str()),
+            _ => None,
+        }))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(ended, |e| match e.next {
+            Next::Retry { due_at } => Some(due_at),
+            _ => None,
+        }))
+        .bind::<Array<Timestamptz>, _>(column(ended, |e| e.started_at))
+        .bind::<Array<Timestamptz>, _>(column(ended, |e| e.ended_at))
+        .bind::<Array<Nullable<BigInt>>, _>(column(ended, |e| e.lateness_us))
+        .bind::<Array<Text>, _>(column(ended, |e| e.outcome.status.as_str()))
+        .bind::<Array<Nullable<SmallInt>>, _>(column(ended, |e| e.outcome.status_code.map(|code| code as i16)))
+        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error_class))
+        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error.as_deref().map(text)))
+        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.dns))
+        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.connect))
+        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.tls))
+        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.first_byte))
+        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.body))
+        .bind::<Array<Integer>, _>(column(ended, |e| micros(e.outcome.timing.total)))
+        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.remote_address.as_deref()))
+        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.http_version))
+        .bind::<Array<Text>, _>(column(ended, |e| header_lines(&e.outcome.response_headers)))
+        .bind::<Array<Binary>, _>(column(ended, |e| e.outcome.body_preview.as_slice()))
+        .bind::<Array<Bool>, _>(column(ended, |e| e.outcome.body_truncated))
+        .bind::<Array<BigInt>, _>(column(ended, |e| i64::try_from(e.outcome.response_bytes).unwrap_or(i64::MAX))),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
+}
+
+/// A line each. What a target sends can never make the record fail: line breaks and NUL, which no header may hold, become spaces.
+fn header_lines(headers: &[(String, String)]) -> String {
+    let mut lines = String::new();
+    for (name, value) in headers {
+        lines.push_str(name);
+        lines.push_str(": ");
+        lines.extend(value.chars().map(|c| if matches!(c, '\n' | '\r' | '\0') { ' ' } else { c }));
+        lines.push('\n');
+    }
+    lines
+}

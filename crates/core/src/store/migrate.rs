@@ -1,0 +1,107 @@
+//! The schema: migrations are part of the binary, and a binary refuses a schema that is older than itself.
+
+use diesel::{prelude::*, sql_query, sql_types::Bool};
+use diesel_async::{AsyncMigrationHarness, RunQueryDsl};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::time::{Duration, Instant};
+
+use super::{Conn, PostgresSettings, StoreError, pool::Connector};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
+/// Any constant: names the advisory lock that lets one migrator work at a time.
+const LOCK: i64 = 0x7472_6967_7275_6e00;
+const LOCK_WAIT: Duration = Duration::from_secs(300);
+const LOCK_POLL: Duration = Duration::from_millis(200);
+
+#[derive(QueryableByName)]
+struct Locked {
+    #[diesel(sql_type = Bool)]
+    locked: bool,
+}
+
+/// Brings the schema up to this binary's version; returns the names of the migrations that were run. Safe to call from many
+/// processes at once. Needs tokio's multi-thread runtime.
+pub async fn run(settings: &PostgresSettings) -> Result<Vec<String>, StoreError> {
+    let settings = PostgresSettings { statement_timeout_ms: 0, lock_timeout_ms: 0, ..settings.clone() };
+    let mut conn = connect(&settings).await?;
+    wait_for_lock(&mut conn).await?;
+    // The lock ends with the session, whatever happens.
+    tokio::task::spawn_blocking(move || {
+        let mut harness = AsyncMigrationHarness::new(conn);
+        let run = harness.run_pending_migrations(MIGRATIONS).map_err(|error| StoreError::Internal(error.to_string()))?;
+        Ok(run.iter().map(ToString::to_string).collect())
+    })
+    .await
+    .map_err(|error| StoreError::Internal(error.to_string()))?
+}
+
+/// Undoes every migration: for tests of the migrations themselves.
+pub async fn revert_all(settings: &PostgresSettings) -> Result<(), StoreError> {
+    let conn = connect(settings).await?;
+    tokio::task::spawn_blocking(move || {
+        let mut harness = AsyncMigrationHarness::new(conn);
+        harness.revert_all_migrations(MIGRATIONS).map(drop).map_err(|error| StoreError::Internal(error.to_string()))
+    })
+    .await
+    .map_err(|error| StoreError::Internal(error.to_string()))?
+}
+
+/// A connection outside any pool: for migrations, and for whoever listens.
+pub async fn connect(settings: &PostgresSettings) -> Result<Conn, StoreError> {
+    Connector::new(settings)?.connect().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// Polls: to wait inside `pg_advisory_lock` would deadlock with a holder that creates an index concurrently.
+async fn wait_for_lock(conn: &mut Conn) -> Result<(), StoreError> {
+    let give_up = Instant::now() + LOCK_WAIT;
+    loop {
+        let query = sql_query("select pg_try_advisory_lock($1) as locked").bind::<diesel::sql_types::BigInt, _>(LOCK);
+        if query.get_result::<Locked>(conn).await?.locked {
+            return Ok(());
+        }
+        if Instant::now() > give_up {
+            return Err(StoreError::Unavailable("another migration has been running for five minutes".into()));
+        }
+        tokio::time::sleep(LOCK_POLL).await;
+    }
+}
+
+/// `Ok` when the schema has every migration of this binary; it may have more, of a newer one.
+pub async fn check(conn: &mut Conn) -> Result<(), SchemaError> {
+    let applied = applied(conn).await?;
+    let missing: Vec<String> = wanted().into_iter().filter(|version| !applied.contains(version)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(SchemaError::TooOld { missing }) }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    #[error("the database schema is too old: migrations {missing:?} have not been run; run `trigrun-api migrate` first")]
+    TooOld { missing: Vec<String> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+async fn applied(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
+    }
+    #[derive(QueryableByName)]
+    struct Exists {
+        #[diesel(sql_type = Bool)]
+        exists: bool,
+    }
+    let table = sql_query("select to_regclass('__diesel_schema_migrations') is not null as exists");
+    if !table.get_result::<Exists>(conn).await?.exists {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Version> = sql_query("select version from __diesel_schema_migrations").load(conn).await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+fn wanted() -> Vec<String> {
+    use diesel::migration::MigrationSource;
+    let migrations = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS).unwrap_or_default();
+    migrations.iter().map(|migration| migration.name().version().to_string()).collect()
+}

@@ -1,0 +1,92 @@
+//! Days of history: partitions made ahead, and dropped whole behind.
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use diesel::{prelude::*, sql_query, sql_types::Text};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::{Conn, StoreError};
+use crate::domain::id::ExecutionId;
+
+/// The partitioned tables, both by execution id.
+const TABLES: [&str; 2] = ["executions", "attempts"];
+
+/// Makes the partitions of today and the `ahead` days after it, where they are missing; returns how many were made.
+pub async fn make_ahead(conn: &mut Conn, now: DateTime<Utc>, ahead: u64) -> Result<usize, StoreError> {
+    let mut made = 0;
+    for offset in 0..=ahead {
+        let Some(day) = now.date_naive().checked_add_days(Days::new(offset)) else { break };
+        for table in TABLES {
+            if !exists(conn, &name(table, day)).await? {
+                make(conn, table, day).await?;
+                made += 1;
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// Drops the partitions of days that ended before `oldest`; returns their names.
+pub async fn drop_behind(conn: &mut Conn, oldest: NaiveDate) -> Result<Vec<String>, StoreError> {
+    let mut dropped = Vec::new();
+    for table in TABLES {
+        for partition in partitions(conn, table).await? {
+            let day = partition.strip_prefix(&format!("{table}_")).and_then(|day| NaiveDate::parse_from_str(day, "%Y%m%d").ok());
+            if day.is_some_and(|day| day < oldest) {
+                sql_query(format!("drop table {partition}")).execute(conn).await?;
+                dropped.push(partition);
+            }
+        }
+    }
+    Ok(dropped)
+}
+
+fn name(table: &str, day: NaiveDate) -> String {
+    format!("{table}_{}", day.format("%Y%m%d"))
+}
+
+/// Made on its own and attached then: attaching blocks nobody who reads or writes the other partitions.
+async fn make(conn: &mut Conn, table: &str, day: NaiveDate) -> Result<(), StoreError> {
+    let (from, to) = (bound(day), day.checked_add_days(Days::new(1)).map(bound).unwrap_or_else(uuid::Uuid::max));
+    let partition = name(table, day);
+    let made = conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        sql_query(format!("create table {partition} (like {table} including defaults including constraints)")).execute(conn).await?;
+        let attach = format!("alter table {table} attach partition {partition} for values from ('{from}') to ('{to}')");
+        sql_query(attach).execute(conn).await?;
+        Ok(())
+    })
+    .await;
+    match made {
+        // Another scheduler made it at the same moment.
+        Err(_) if exists(conn, &partition).await? => Ok(()),
+        other => other,
+    }
+}
+
+fn bound(day: NaiveDate) -> uuid::Uuid {
+    ExecutionId::lower_bound(day.and_time(chrono::NaiveTime::MIN).and_utc())
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+async fn exists(conn: &mut Conn, table: &str) -> Result<bool, StoreError> {
+    let found: Vec<Name> = sql_query("select relname::text as name from pg_class where oid = to_regclass($1)")
+        .bind::<Text, _>(table)
+        .load(conn)
+        .await?;
+    Ok(!found.is_empty())
+}
+
+async fn partitions(conn: &mut Conn, table: &str) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<Name> = sql_query(
+        "select c.relname::text as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+         where i.inhparent = to_regclass($1) order by 1",
+    )
+    .bind::<Text, _>(table)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.name).collect())
+}

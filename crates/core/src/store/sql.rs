@@ -1,0 +1,38 @@
+//! Hand-written statements that are prepared once per connection.
+//!
+//! `diesel::sql_query` prepares its text again on every call, because the text might differ each time; that costs the hot
+//! paths a round trip each. Ours never differ, so diesel's statement cache may keep them.
+
+use diesel::{
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    result::QueryResult,
+    sql_types::Untyped,
+};
+
+/// Marks a `sql_query(…).bind(…)…` whose text is a constant as fit for the statement cache.
+pub const fn prepared<Q>(query: Q) -> Prepared<Q> {
+    Prepared(query)
+}
+
+pub struct Prepared<Q>(Q);
+
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<Q> Query for Prepared<Q> {
+    type SqlType = Untyped;
+}
+
+/// Cached by its text.
+impl<Q> QueryId for Prepared<Q> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}

@@ -1,0 +1,331 @@
+//! Timers: when each active job fires next. The scheduler's `plan` is their only mover.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::{collections::HashSet, time::Duration};
+use uuid::Uuid;
+
+use super::{
+    Conn, StoreError,
+    columns::{ScheduleColumns, word},
+    executions::{self, Planned},
+    schema::job_timers,
+    sql::prepared,
+};
+use crate::domain::{
+    bell::Bell,
+    id::{ExecutionId, JobId, WorkspaceId},
+    job::{Definition, MisfirePolicy},
+    schedule::Schedule,
+    workspace::shard,
+};
+
+pub(super) struct NewTimer<'a> {
+    pub version: i32,
+    pub definition: &'a Definition,
+    pub anchor: DateTime<Utc>,
+    pub next: DateTime<Utc>,
+}
+
+pub(super) async fn insert(conn: &mut Conn, workspace: WorkspaceId, job: JobId, new: NewTimer<'_>) -> Result<(), StoreError> {
+    let definition = new.definition;
+    let ScheduleColumns { every_seconds, cron, timezone, .. } = (&definition.schedule).into();
+    diesel::insert_into(job_timers::table)
+        .values((
+            job_timers::job_id.eq(job.uuid()),
+            job_timers::workspace_id.eq(workspace.uuid()),
+            job_timers::shard.eq(shard(workspace)),
+            job_timers::version.eq(new.version),
+            job_timers::next_run_at.eq(new.next),
+            job_timers::anchor_at.eq(new.anchor),
+            job_timers::every_seconds.eq(every_seconds),
+            job_timers::cron.eq(cron),
+            job_timers::timezone.eq(timezone),
+            job_timers::misfire_policy.eq(definition.misfire_policy.as_str()),
+            job_timers::catch_up_limit.eq(definition.catch_up_limit as i16),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The same fires, but of a new version.
+pub(super) async fn keep(conn: &mut Conn, job: JobId, version: i32, definition: &Definition) -> Result<(), StoreError> {
+    diesel::update(job_timers::table.find(job.uuid()))
+        .set((
+            job_timers::version.eq(version),
+            job_timers::misfire_policy.eq(definition.misfire_policy.as_str()),
+            job_timers::catch_up_limit.eq(definition.catch_up_limit as i16),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
+    diesel::delete(job_timers::table.find(job.uuid())).execute(conn).await?;
+    Ok(())
+}
+
+/// A timer whose fire is near or past, locked until the transaction ends.
+#[derive(Clone, Debug)]
+pub struct DueTimer {
+    pub job: JobId,
+    pub workspace: WorkspaceId,
+    pub shard: i16,
+    pub version: i32,
+    pub next_run_at: DateTime<Utc>,
+    pub anchor: DateTime<Utc>,
+    pub schedule: Schedule,
+    pub misfire_policy: MisfirePolicy,
+    pub catch_up_limit: u16,
+    /// Postgres's clock at the claim.
+    pub now: DateTime<Utc>,
+}
+
+#[derive(QueryableByName)]
+struct TimerRow {
+    #[diesel(sql_type = SqlUuid)]
+    job_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    workspace_id: Uuid,
+    #[diesel(sql_type = SmallInt)]
+    shard: i16,
+    #[diesel(sql_type = Integer)]
+    version: i32,
+    #[diesel(sql_type = Timestamptz)]
+    next_run_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    anchor_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    every_seconds: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    cron: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    timezone: Option<String>,
+    #[diesel(sql_type = Text)]
+    misfire_policy: String,
+    #[diesel(sql_type = SmallInt)]
+    catch_up_limit: i16,
+    #[diesel(sql_type = Timestamptz)]
+    now: DateTime<Utc>,
+}
+
+impl TimerRow {
+    fn into_timer(self) -> Result<DueTimer, StoreError> {
+        let Self { every_seconds, cron, timezone, next_run_at, .. } = self;
+        // No recurrence in the row: the one fire is all there is.
+        let run_at = (every_seconds.is_none() && cron.is_none()).then_some(next_run_at);
+        Ok(DueTimer {
+            job: JobId::from_uuid(self.job_id),
+            workspace: WorkspaceId::from_uuid(self.workspace_id),
+            shard: self.shard,
+            version: self.version,
+            next_run_at,
+            anchor: self.anchor_at,
+            schedule: ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?,
+            misfire_policy: word("misfire_policy", &self.misfire_policy)?,
+            catch_up_limit: self.catch_up_limit.unsigned_abs(),
+            now: self.now,
+        })
+    }
+}
+
+macro_rules! claim {
+    ($window:literal) => {
+        concat!(
+            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
+                    catch_up_limit, clock_timestamp() as now
+             from job_timers where ",
+            $window,
+            " order by next_run_at, job_id limit $2 for update skip locked"
+        )
+    };
+}
+
+/// What becomes of a due timer: the fires to record, and where it goes from here.
+#[derive(Debug)]
+pub struct Fired {
+    pub fires: Vec<Planned>,
+    pub advance: Advance,
+}
+
+/// What a round of planning did.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Timers moved on; as many as the limit means that there may be more.
+    pub timers: usize,
+    /// Fires recorded by this round and by nobody before, to be rung.
+    pub to_ring: Vec<Bell>,
+    pub skipped: usize,
+}
+
+/// Which timers a round is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Window {
+    /// They fire within `horizon`, or should have at most `late` ago.
+    ///
+    /// The lower bound keeps the scan off the index entries that earlier fires left behind.
+    Due { horizon: Duration, late: Duration },
+    /// They should have fired more than `late` ago.
+    Missed { late: Duration },
+}
+
+/// Claims timers, records their fires as `decide` says and moves the timers on, in one transaction: a fire is recorded if and
+/// only if its timer has moved past it. Several schedulers may do so at once; each timer is claimed by one.
+pub async fn fire(
+    conn: &mut Conn,
+    window: Window,
+    limit: i64,
+    decide: impl Fn(DueTimer) -> Fired + Send + Sync,
+) -> Result<Round, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let due = match window {
+            Window::Due { horizon, late } => claim_due(conn, horizon, late, limit).await?,
+            Window::Missed { late } => claim_missed(conn, late, limit).await?,
+        };
+        if due.is_empty() {
+            return Ok(Round::default());
+        }
+        let timers = due.len();
+        let mut fires = Vec::with_capacity(timers);
+        let mut moves = Vec::with_capacity(timers);
+        for timer in due {
+            let job = timer.job;
+            let fired = decide(timer);
+            fires.extend(fired.fires);
+            moves.push((job, fired.advance));
+        }
+        advance(conn, &moves).await?;
+        let new: HashSet<ExecutionId> = executions::insert_planned(conn, &fires).await?.into_iter().collect();
+        let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
+        let to_ring = fires.into_iter().filter(|fire| fire.skipped.is_none() && new.contains(&fire.id)).map(Planned::bell);
+        Ok(Round { timers, to_ring: to_ring.collect(), skipped })
+    })
+    .await
+}
+
+async fn claim_due(conn: &mut Conn, horizon: Duration, late: Duration, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
+    let rows: Vec<TimerRow> = prepared(
+        sql_query(claim!(
+            "next_run_at <= statement_timestamp() + $1 * interval '1 ms' and next_run_at > statement_timestamp() - $3 * interval '1 ms'"
+        ))
+        .bind::<BigInt, _>(millis(horizon))
+        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(millis(late)),
+    )
+    .load(conn)
+    .await?;
+    rows.into_iter().map(TimerRow::into_timer).collect()
+}
+
+async fn claim_missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
+    let rows: Vec<TimerRow> = prepared(
+        sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms'"))
+            .bind::<BigInt, _>(millis(late))
+            .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    rows.into_iter().map(TimerRow::into_timer).collect()
+}
+
+/// Where a timer goes after its fire was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advance {
+    To(DateTime<Utc>),
+    /// No fire is left.
+    Over,
+    /// The next fire cannot be computed now: kept, shown on the job, tried again later from the fire just recorded.
+    Stuck { after: DateTime<Utc>, error: String },
+}
+
+async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), StoreError> {
+    let ids = |keep: fn(&Advance) -> bool| -> Vec<Uuid> {
+        moves.iter().filter(|(_, advance)| keep(advance)).map(|(job, _)| job.uuid()).collect()
+    };
+    let next: Vec<DateTime<Utc>> =
+        moves.iter().filter_map(|(_, advance)| if let Advance::To(next) = advance { Some(*next) } else { None }).collect();
+    prepared(
+        sql_query(
+            "update job_timers t set next_run_at = m.next from unnest($1::uuid[], $2::timestamptz[]) as m(job_id, next)
+             where t.job_id = m.job_id",
+        )
+        .bind::<Array<SqlUuid>, _>(ids(|advance| matches!(advance, Advance::To(_))))
+        .bind::<Array<Timestamptz>, _>(next),
+    )
+    .execute(conn)
+    .await?;
+    let over = ids(|advance| matches!(advance, Advance::Over));
+    if !over.is_empty() {
+        diesel::delete(job_timers::table).filter(job_timers::job_id.eq_any(over)).execute(conn).await?;
+    }
+    for (job, advance) in moves {
+        if let Advance::Stuck { after, error } = advance {
+            diesel::update(job_timers::table.find(job.uuid()))
+                .set((
+                    job_timers::next_run_at.eq(None::<DateTime<Utc>>),
+                    job_timers::computed_after.eq(after),
+                    job_timers::error.eq(error),
+                ))
+                .execute(conn)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Tries again to compute the next fire of timers for which that failed; returns how many go again.
+pub async fn unstick(
+    conn: &mut Conn,
+    limit: i64,
+    next: impl Fn(&DueTimer) -> Option<DateTime<Utc>> + Send + Sync,
+) -> Result<usize, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let mut going = 0;
+        for timer in claim_stuck(conn, limit).await? {
+            if let Some(next) = next(&timer) {
+                set_going(conn, timer.job, next).await?;
+                going += 1;
+            }
+        }
+        Ok(going)
+    })
+    .await
+}
+
+/// `next_run_at` of these is the fire that the next one has to come after.
+async fn claim_stuck(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
+    let rows: Vec<TimerRow> = prepared(
+        sql_query(
+            "select job_id, workspace_id, shard, version, computed_after as next_run_at, anchor_at, every_seconds, cron, timezone,
+                    misfire_policy, catch_up_limit, clock_timestamp() as now
+             from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
+        )
+        .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    rows.into_iter().map(TimerRow::into_timer).collect()
+}
+
+async fn set_going(conn: &mut Conn, job: JobId, next: DateTime<Utc>) -> Result<(), StoreError> {
+    diesel::update(job_timers::table.find(job.uuid()))
+        .set((
+            job_timers::next_run_at.eq(next),
+            job_timers::computed_after.eq(None::<DateTime<Utc>>),
+            job_timers::error.eq(None::<String>),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

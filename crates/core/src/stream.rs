@@ -1,0 +1,16 @@
+//! The doorbells in Redis: streams that say what is due, nothing more.
+//!
+//! The scheduler is the only writer, the executors are the only readers. An empty, restarted or wiped server is ordinary:
+//! groups are made again, and what was lost is rung again by the scheduler's `recover`.
+
+pub mod consumer;
+pub mod error;
+pub mod key;
+pub mod link;
+pub mod message;
+pub mod producer;
+
+pub use consumer::{Consumer, Heard};
+pub use error::StreamError;
+pub use link::RedisSettings;
+pub use producer::Producer;

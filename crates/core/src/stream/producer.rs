@@ -1,0 +1,123 @@
+//! The scheduler's side: ring, look how far the streams were heard, clean up after readers that are gone.
+
+use chrono::{DateTime, Utc};
+use redis::{
+    Value,
+    streams::{StreamInfoConsumersReply, StreamPendingCountReply, StreamRangeReply},
+};
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    RedisSettings, StreamError,
+    key::{GROUP, Keys},
+    link::Link,
+    message,
+};
+use crate::domain::{bell::Bell, id::SessionId};
+
+/// Entries that a stream may hold; beyond it the oldest go, and `recover` rings them again in their turn.
+const LONGEST_STREAM: usize = 1_000_000;
+const BATCH: usize = 1000;
+
+pub struct Producer {
+    link: Link,
+    keys: Keys,
+}
+
+impl Producer {
+    pub fn new(settings: &RedisSettings) -> Result<Self, StreamError> {
+        Ok(Self { link: Link::new(settings)?, keys: Keys::new(&settings.namespace) })
+    }
+
+    /// Rings, in order. When this fails, some bells may have been rung: to ring them again does no harm.
+    pub async fn ring(&mut self, bells: &[Bell]) -> Result<(), StreamError> {
+        for batch in bells.chunks(BATCH) {
+            let mut pipe = redis::pipe();
+            for bell in batch {
+                let add = pipe.cmd("XADD").arg(self.keys.of(bell.shard)).arg("MAXLEN").arg("~").arg(LONGEST_STREAM).arg("*");
+                for (name, value) in message::fields(bell) {
+                    add.arg(name).arg(value);
+                }
+                add.ignore();
+            }
+            self.link.pipe::<()>(&pipe).await?;
+        }
+        Ok(())
+    }
+
+    pub fn shards(&self) -> impl Iterator<Item = i16> + use<> {
+        self.keys.shards()
+    }
+
+    /// The due time of the oldest entry in `shard` that no executor has been given yet; `None` when none waits.
+    pub async fn oldest_unheard(&mut self, shard: i16) -> Result<Option<DateTime<Utc>>, StreamError> {
+        let key = self.keys.of(shard).to_owned();
+        let Some(heard) = self.last_delivered(&key).await? else { return Ok(None) };
+        let mut next = redis::cmd("XRANGE");
+        next.arg(&key).arg(format!("({heard}")).arg("+").arg("COUNT").arg(1);
+        let next: StreamRangeReply = self.link.command(&next, Duration::ZERO).await?;
+        // Garbage says nothing about time: the epoch keeps everything behind it from being rung until it was read.
+        let due = |fields: &HashMap<String, Value>| message::read(shard, fields).map_or(DateTime::UNIX_EPOCH, |bell| bell.due_at);
+        Ok(next.ids.first().map(|entry| due(&entry.map)))
+    }
+
+    /// The id of the last entry handed to any reader of the group. A group or stream that is not there: nothing waits in it,
+    /// unless entries do, which nobody was given yet.
+    async fn last_delivered(&mut self, key: &str) -> Result<Option<String>, StreamError> {
+        let mut groups = redis::cmd("XINFO");
+        groups.arg("GROUPS").arg(key);
+        match self.link.command::<redis::streams::StreamInfoGroupsReply>(&groups, Duration::ZERO).await {
+            Ok(reply) => {
+                let group = reply.groups.into_iter().find(|group| group.name == GROUP);
+                Ok(Some(group.map_or_else(|| "0-0".to_owned(), |group| group.last_delivered_id)))
+            }
+            Err(error) if error.is_no_key() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes readers that belong to no living session, with whatever was left pending with them: their work was taken over
+    /// in Postgres. Returns how many were removed.
+    pub async fn retire(&mut self, living: &[SessionId]) -> Result<usize, StreamError> {
+        let living: Vec<String> = living.iter().map(ToString::to_string).collect();
+        let mut retired = 0;
+        for shard in self.keys.shards() {
+            let key = self.keys.of(shard).to_owned();
+            for consumer in self.consumers(&key).await? {
+                if !living.contains(&consumer) {
+                    self.retire_one(&key, &consumer).await?;
+                    retired += 1;
+                }
+            }
+        }
+        Ok(retired)
+    }
+
+    async fn consumers(&mut self, key: &str) -> Result<Vec<String>, StreamError> {
+        let mut consumers = redis::cmd("XINFO");
+        consumers.arg("CONSUMERS").arg(key).arg(GROUP);
+        match self.link.command::<StreamInfoConsumersReply>(&consumers, Duration::ZERO).await {
+            Ok(reply) => Ok(reply.consumers.into_iter().map(|consumer| consumer.name).collect()),
+            Err(error) if error.is_no_group() || error.is_no_key() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn retire_one(&mut self, key: &str, consumer: &str) -> Result<(), StreamError> {
+        loop {
+            let mut pending = redis::cmd("XPENDING");
+            pending.arg(key).arg(GROUP).arg("-").arg("+").arg(BATCH).arg(consumer);
+            let pending: StreamPendingCountReply = self.link.command(&pending, Duration::ZERO).await?;
+            let ids: Vec<String> = pending.ids.into_iter().map(|entry| entry.id).collect();
+            if ids.is_empty() {
+                break;
+            }
+            let mut pipe = redis::pipe();
+            pipe.cmd("XACK").arg(key).arg(GROUP).arg(&ids).ignore().cmd("XDEL").arg(key).arg(&ids).ignore();
+            self.link.pipe::<()>(&pipe).await?;
+        }
+        let mut gone = redis::cmd("XGROUP");
+        gone.arg("DELCONSUMER").arg(key).arg(GROUP).arg(consumer);
+        self.link.command::<i64>(&gone, Duration::ZERO).await.map(drop)
+    }
+}

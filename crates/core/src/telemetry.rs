@@ -1,0 +1,88 @@
+//! Logs, traces and metrics, set up once per process.
+//!
+//! Logs go to stderr, pretty or as JSON. Traces go to an OTLP collector when the standard `OTEL_EXPORTER_OTLP_*` variables name
+//! one. Metrics are served by the probes in Prometheus's text form.
+
+pub mod metrics;
+pub mod trace;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// The section `[telemetry]` of every process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetrySettings {
+    pub log_format: LogFormat,
+    /// Directives of tracing's `EnvFilter`, e.g. `info,trigrun_executor=debug`.
+    pub log_filter: String,
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    pub probes_address: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Json,
+    Pretty,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("telemetry.log_filter cannot be understood: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    #[error("the OTLP exporter cannot be set up: {0}")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(String),
+    #[error("logging is set up already")]
+    Twice,
+}
+
+/// Flushes the last spans when it is dropped; keep it until the process ends.
+#[must_use]
+pub struct Telemetry(Option<SdkTracerProvider>);
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(provider) = self.0.take()
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "the last spans could not be exported");
+        }
+    }
+}
+
+/// Sets everything up for `service`, e.g. `trigrun-api`. Call it inside the runtime, once.
+pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
+    let filter = EnvFilter::try_new(&settings.log_filter)?;
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = match settings.log_format {
+        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Pretty => logs.with_target(false).boxed(),
+    };
+    let provider = exports_spans().then(|| tracer_provider(service)).transpose()?;
+    let spans = provider
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
+    tracing_subscriber::registry().with(filter).with(spans).with(logs).try_init().map_err(|_| TelemetryError::Twice)?;
+    metrics::init().map_err(TelemetryError::Metrics)?;
+    Ok(Telemetry(provider))
+}
+
+/// The exporter reads these variables itself; here only whether there is anywhere to export to.
+#[allow(clippy::disallowed_methods, reason = "OpenTelemetry's own variables, which the specification fixes")]
+fn exports_spans() -> bool {
+    let set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    set("OTEL_EXPORTER_OTLP_ENDPOINT") || set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+}
+
+fn tracer_provider(service: &'static str) -> Result<SdkTracerProvider, TelemetryError> {
+    let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;
+    let resource = Resource::builder().with_service_name(service).build();
+    opentelemetry::global::set_text_map_propagator(opentelemetry_sdk::propagation::TraceContextPropagator::new());
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}

@@ -1,0 +1,143 @@
+//! Every metric of the product, in one place. Labels are few and closed: never a workspace, a job or a URL.
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Gauge, Histogram, Meter, MeterProvider},
+};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Encoder, Registry, TextEncoder};
+use std::{sync::OnceLock, time::Duration};
+
+struct State {
+    registry: Registry,
+    metrics: Metrics,
+    /// Keeps the reader alive.
+    _provider: SdkMeterProvider,
+}
+
+static STATE: OnceLock<State> = OnceLock::new();
+
+/// What is measured.
+struct Metrics {
+    lateness: Histogram<f64>,
+    attempts: Counter<u64>,
+    executions: Counter<u64>,
+    planned: Counter<u64>,
+    rung: Counter<u64>,
+    ring_failures: Counter<u64>,
+    recovered: Counter<u64>,
+    malformed: Counter<u64>,
+    passes: Histogram<f64>,
+    in_flight: Gauge<u64>,
+    requests: Histogram<f64>,
+}
+
+pub(super) fn init() -> Result<(), String> {
+    if STATE.get().is_some() {
+        return Ok(());
+    }
+    let registry = Registry::new();
+    let exporter = opentelemetry_prometheus::exporter()
+        .with_registry(registry.clone())
+        .scope_info_enabled(false)
+        .without_target_info()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let provider = SdkMeterProvider::builder().with_reader(exporter).build();
+    let metrics = Metrics::new(&provider.meter("trigrun"));
+    let _ = STATE.set(State { registry, metrics, _provider: provider });
+    Ok(())
+}
+
+/// All of it in Prometheus's text form.
+pub fn render() -> String {
+    let Some(state) = STATE.get() else { return String::new() };
+    let mut text = Vec::new();
+    if let Err(error) = TextEncoder::new().encode(&state.registry.gather(), &mut text) {
+        tracing::warn!(%error, "metrics could not be written");
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+impl Metrics {
+    fn new(meter: &Meter) -> Self {
+        let histogram = |name: &'static str, description: &'static str, bounds: &[f64]| {
+            meter.f64_histogram(name).with_unit("s").with_description(description).with_boundaries(bounds.to_vec()).build()
+        };
+        let counter =
+            |name: &'static str, description: &'static str| meter.u64_counter(name).with_description(description).build();
+        let latency = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+        Self {
+            lateness: histogram(
+                "trigrun_lateness",
+                "From the scheduled instant to the first byte of the first attempt.",
+                &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0],
+            ),
+            attempts: counter("trigrun_attempts", "Attempts recorded, by how they ended."),
+            executions: counter("trigrun_executions", "Executions that reached their end, by status."),
+            planned: counter("trigrun_planned", "Fires recorded by plan, run or skipped."),
+            rung: counter("trigrun_rung", "Bells rung."),
+            ring_failures: counter("trigrun_ring_failures", "Times that the stream could not be rung."),
+            recovered: counter("trigrun_recovered", "Executions set going again by recover, by reason."),
+            malformed: counter("trigrun_malformed_entries", "Stream entries that could not be understood."),
+            passes: histogram("trigrun_pass_duration", "One run of a scheduler's pass.", &latency),
+            in_flight: meter.u64_gauge("trigrun_in_flight").with_description("Leases held by this executor.").build(),
+            requests: histogram("trigrun_api_request_duration", "API requests, by route and status.", &latency),
+        }
+    }
+}
+
+fn with(record: impl FnOnce(&Metrics)) {
+    if let Some(state) = STATE.get() {
+        record(&state.metrics);
+    }
+}
+
+pub fn lateness(late: Duration) {
+    with(|m| m.lateness.record(late.as_secs_f64(), &[]));
+}
+
+pub fn attempt(status: &'static str, error_class: Option<&'static str>) {
+    with(|m| m.attempts.add(1, &[KeyValue::new("status", status), KeyValue::new("error_class", error_class.unwrap_or(""))]));
+}
+
+pub fn execution_ended(status: &'static str) {
+    with(|m| m.executions.add(1, &[KeyValue::new("status", status)]));
+}
+
+pub fn planned(kind: &'static str, count: usize) {
+    with(|m| m.planned.add(count as u64, &[KeyValue::new("kind", kind)]));
+}
+
+pub fn rung(count: usize) {
+    with(|m| m.rung.add(count as u64, &[]));
+}
+
+pub fn ring_failed() {
+    with(|m| m.ring_failures.add(1, &[]));
+}
+
+pub fn recovered(reason: &'static str, count: usize) {
+    with(|m| m.recovered.add(count as u64, &[KeyValue::new("reason", reason)]));
+}
+
+pub fn malformed_entry() {
+    with(|m| m.malformed.add(1, &[]));
+}
+
+pub fn pass(name: &'static str, took: Duration) {
+    with(|m| m.passes.record(took.as_secs_f64(), &[KeyValue::new("pass", name)]));
+}
+
+pub fn in_flight(count: usize) {
+    with(|m| m.in_flight.record(count as u64, &[]));
+}
+
+pub fn api_request(route: &str, method: &'static str, status: u16, took: Duration) {
+    let labels = [
+        KeyValue::new("route", route.to_owned()),
+        KeyValue::new("method", method),
+        KeyValue::new("status", i64::from(status)),
+    ];
+    with(|m| m.requests.record(took.as_secs_f64(), &labels));
+}

@@ -1,0 +1,79 @@
+//! W3C trace context: carried from the API's request over the execution's row and the bell to the target.
+
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::domain::id::ExecutionId;
+
+/// The `traceparent` of the current span; `None` when spans are not exported.
+pub fn current() -> Option<String> {
+    let context = Span::current().context();
+    let context = context.span().span_context().clone();
+    context.is_valid().then(|| write(context.trace_id(), context.span_id(), context.trace_flags()))
+}
+
+/// Makes `span` a child of the span that `traceparent` names, if it names one.
+pub fn continue_from(span: &Span, traceparent: Option<&str>) {
+    if let Some(parent) = traceparent.and_then(read) {
+        // Fails only when spans are not exported, and then nobody wants to know.
+        let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(parent));
+    }
+}
+
+/// The `traceparent` to send with an attempt: the current span's, or one made of the stored trace and the attempt. An
+/// execution without any has its own id for a trace id, so that the target's spans can be found by it.
+pub fn of_attempt(stored: Option<&str>, execution: ExecutionId, number: u16) -> String {
+    current().unwrap_or_else(|| {
+        let parent = stored.and_then(read);
+        let id = execution.uuid().as_u128();
+        let trace = parent.as_ref().map_or(TraceId::from(id), SpanContext::trace_id);
+        let span = SpanId::from((id as u64) ^ (u64::from(number) << 48) | 1);
+        write(trace, span, parent.map_or(TraceFlags::NOT_SAMPLED, |parent| parent.trace_flags()))
+    })
+}
+
+fn write(trace: TraceId, span: SpanId, flags: TraceFlags) -> String {
+    format!("00-{trace}-{span}-{:02x}", flags.to_u8())
+}
+
+/// Version 00 only, as the recommendation asks of those who know no other (W3C Trace Context §3.2).
+fn read(traceparent: &str) -> Option<SpanContext> {
+    let mut parts = traceparent.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if version != "00" || trace.len() != 32 || span.len() != 16 || flags.len() != 2 || parts.next().is_some() {
+        return None;
+    }
+    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
+    let context = SpanContext::new(
+        TraceId::from_hex(trace).ok()?,
+        SpanId::from_hex(span).ok()?,
+        flags,
+        true,
+        TraceState::default(),
+    );
+    context.is_valid().then_some(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn a_stored_trace_goes_on() {
+        let execution = ExecutionId::from_uuid(uuid::Uuid::from_u128(7));
+        let sent = of_attempt(Some(PARENT), execution, 1);
+        assert!(sent.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && sent.ends_with("-01"), "{sent}");
+        assert_ne!(sent, of_attempt(Some(PARENT), execution, 2));
+    }
+
+    #[test]
+    fn without_one_the_execution_is_the_trace() {
+        let execution = ExecutionId::from_uuid(uuid::Uuid::from_u128(7));
+        for stored in [None, Some("nonsense"), Some("00-00000000000000000000000000000000-b7ad6b7169203331-01")] {
+            assert!(of_attempt(stored, execution, 1).starts_with("00-00000000000000000000000000000007-"));
+        }
+    }
+}

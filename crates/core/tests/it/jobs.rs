@@ -1,0 +1,221 @@
+//! Jobs: what a change does to the fires to come.
+
+use chrono::TimeDelta;
+use trigrun_core::{
+    domain::{
+        execution::{Source, Status},
+        id::{JobId, WorkspaceId},
+        job::{Job, State},
+        page::Page,
+        schedule::Schedule,
+    },
+    store::{
+        StoreError,
+        executions::{self, Immediate},
+        jobs::{self, Change, Timing},
+        timers::{self, Advance, DueTimer, Fired, Window},
+    },
+};
+use trigrun_testkit::{
+    TestDb,
+    jobs::{definition, every_seconds},
+};
+
+const URL: &str = "http://192.0.2.1/";
+
+/// Plans every fire of the next minute, the way the scheduler does.
+async fn plan_a_minute(db: &TestDb) -> usize {
+    let window = Window::Due { horizon: TimeDelta::seconds(60).to_std().unwrap(), late: TimeDelta::seconds(60).to_std().unwrap() };
+    let round = timers::fire(&mut *db.conn().await, window, 100, fire_once).await.unwrap();
+    round.to_ring.len()
+}
+
+fn fire_once(timer: DueTimer) -> Fired {
+    let next = timer.schedule.next_after(timer.anchor, timer.next_run_at).unwrap();
+    let advance = next.map_or(Advance::Over, Advance::To);
+    let planned = executions::Planned {
+        id: trigrun_core::domain::id::ExecutionId::of_fire(timer.job, timer.next_run_at),
+        workspace: timer.workspace,
+        job: timer.job,
+        version: timer.version,
+        shard: timer.shard,
+        scheduled_for: timer.next_run_at,
+        ends_job: advance == Advance::Over,
+        traceparent: None,
+        skipped: None,
+    };
+    Fired { fires: vec![planned], advance }
+}
+
+async fn get(db: &TestDb, workspace: WorkspaceId, job: JobId) -> Job {
+    let now = db.now().await;
+    jobs::get(&mut *db.conn().await, workspace, job, now).await.unwrap()
+}
+
+async fn change(db: &TestDb, workspace: WorkspaceId, job: &Job, state: State, timing: Timing) -> Result<(), StoreError> {
+    let definition = trigrun_core::domain::job::Definition { state, name: "changed".into(), ..job.definition.clone() };
+    let now = db.now().await;
+    let change = Change {
+        from_version: job.version,
+        definition: &definition,
+        state,
+        timing,
+        now,
+        anchor: job.created_at,
+        traceparent: None,
+    };
+    jobs::change(&mut *db.conn().await, workspace, job.id, &change).await.map(drop)
+}
+
+#[tokio::test]
+async fn what_was_stored_comes_back() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let mut wanted = every_seconds(300, URL);
+    wanted.tags = vec!["a".into(), "b".into()];
+    wanted.concurrency_limit = Some(3);
+    let job = db.job(workspace, &wanted).await;
+    let stored = get(&db, workspace, job).await;
+    assert_eq!(stored.definition, wanted);
+    assert_eq!((stored.version, stored.state, stored.last_execution.is_none()), (1, State::Active, true));
+    assert_eq!(stored.next_run_at, Some(stored.created_at + TimeDelta::seconds(300)));
+}
+
+#[tokio::test]
+async fn a_fire_is_recorded_once_and_still_shown_as_next() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &every_seconds(40, URL)).await;
+    let before = get(&db, workspace, job).await.next_run_at;
+    assert_eq!(plan_a_minute(&db).await, 1);
+    assert_eq!(get(&db, workspace, job).await.next_run_at, before, "planned ahead is not past");
+    // A database that forgot the advance, but not the execution: the id keeps the fire single.
+    db.execute("update job_timers set next_run_at = anchor_at + interval '40 s'").await;
+    assert_eq!(plan_a_minute(&db).await, 0, "recorded before, so not rung again");
+    assert_eq!(db.count("select count(*) from executions").await, 1);
+}
+
+#[tokio::test]
+async fn pausing_withdraws_what_is_not_due() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &every_seconds(40, URL)).await;
+    plan_a_minute(&db).await;
+    let stored = get(&db, workspace, job).await;
+    change(&db, workspace, &stored, State::Paused, Timing::Reset { next: None }).await.unwrap();
+    let paused = get(&db, workspace, job).await;
+    assert_eq!((paused.state, paused.next_run_at, paused.version), (State::Paused, None, 2));
+    assert_eq!(db.count("select count(*) from executions").await, 0);
+}
+
+#[tokio::test]
+async fn a_change_that_keeps_the_schedule_moves_planned_runs_to_the_new_version() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &every_seconds(40, URL)).await;
+    plan_a_minute(&db).await;
+    let stored = get(&db, workspace, job).await;
+    change(&db, workspace, &stored, State::Active, Timing::Keep).await.unwrap();
+    assert_eq!(db.count("select count(*) from executions where version = 2").await, 1);
+    assert_eq!(get(&db, workspace, job).await.definition.name, "changed");
+}
+
+#[tokio::test]
+async fn of_two_changes_of_one_version_the_second_fails() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &every_seconds(40, URL)).await;
+    let stored = get(&db, workspace, job).await;
+    change(&db, workspace, &stored, State::Active, Timing::Keep).await.unwrap();
+    let second = change(&db, workspace, &stored, State::Paused, Timing::Reset { next: None }).await;
+    assert!(second.is_err_and(|error| error.is_conflict("version")));
+    assert_eq!(get(&db, workspace, job).await.state, State::Active);
+}
+
+#[tokio::test]
+async fn one_idempotency_key_makes_one_job() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let definition = every_seconds(60, URL);
+    let now = db.now().await;
+    let mut conn = db.conn().await;
+    let create = |id| jobs::NewJob {
+        id,
+        definition: &definition,
+        idempotency_key: Some("key"),
+        now,
+        first_fire: Some(now + TimeDelta::seconds(60)),
+        traceparent: None,
+    };
+    let first = JobId::at(now);
+    jobs::insert(&mut conn, workspace, &create(first)).await.unwrap();
+    let second = jobs::insert(&mut conn, workspace, &create(JobId::at(now))).await;
+    assert!(second.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
+    assert_eq!(jobs::find_by_idempotency_key(&mut conn, workspace, "key").await.unwrap(), Some(first));
+    assert_eq!(db.count("select count(*) from job_timers").await, 1, "the refused one left nothing");
+}
+
+#[tokio::test]
+async fn a_one_time_job_has_its_execution_at_once() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &definition(Schedule::OneTime, URL)).await;
+    let (filter, page) = (executions::Filter::default(), Page { limit: 10, before: None });
+    let list = executions::list(&mut *db.conn().await, workspace, &filter, page).await.unwrap().data;
+    assert_eq!((list.len(), list[0].job, list[0].source, list[0].status), (1, job, Source::OneTime, Status::Queued));
+    assert_eq!(get(&db, workspace, job).await.last_execution.map(|last| last.id), Some(list[0].id));
+}
+
+#[tokio::test]
+async fn drafts_do_not_run() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let mut draft = every_seconds(60, URL);
+    draft.state = State::Draft;
+    let job = db.job(workspace, &draft).await;
+    assert_eq!(db.count("select count(*) from job_timers").await, 0);
+    let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: db.now().await };
+    let refused = executions::insert_now(&mut *db.conn().await, workspace, job, run).await;
+    assert!(refused.is_err_and(|error| error.is_conflict("draft")));
+}
+
+#[tokio::test]
+async fn deleting_takes_everything_along() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &every_seconds(40, URL)).await;
+    plan_a_minute(&db).await;
+    let mut conn = db.conn().await;
+    jobs::delete(&mut conn, workspace, job).await.unwrap();
+    assert!(matches!(jobs::delete(&mut conn, workspace, job).await, Err(StoreError::NotFound)));
+    let page = Page { limit: 10, before: None };
+    let list = executions::list(&mut conn, workspace, &executions::Filter::default(), page).await.unwrap();
+    assert!(list.data.is_empty(), "its executions are not shown any more");
+    while !jobs::sweep_deleted(&mut conn, 1).await.unwrap() {}
+    for table in ["jobs", "job_versions", "job_timers", "executions", "deleted_jobs"] {
+        assert_eq!(db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_paged_and_filtered() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    for number in 0..5 {
+        let mut one = every_seconds(60, URL);
+        one.name = format!("Job {number}");
+        one.tags = if number % 2 == 0 { vec!["even".into()] } else { vec![] };
+        db.job(workspace, &one).await;
+    }
+    let mut conn = db.conn().await;
+    let now = db.now().await;
+    let everything = jobs::Filter::default();
+    let first = jobs::list(&mut conn, workspace, &everything, Page { limit: 3, before: None }, now).await.unwrap();
+    let rest = jobs::list(&mut conn, workspace, &everything, Page { limit: 3, before: first.next }, now).await.unwrap();
+    let names: Vec<String> = first.data.into_iter().chain(rest.data).map(|job| job.definition.name).collect();
+    assert_eq!(names, ["Job 4", "Job 3", "Job 2", "Job 1", "Job 0"]);
+    assert_eq!(rest.next, None);
+    let narrowed = jobs::Filter { tag: Some("even".into()), q: Some("job 2".into()), ..jobs::Filter::default() };
+    let narrowed = jobs::list(&mut conn, workspace, &narrowed, Page { limit: 3, before: None }, now).await.unwrap();
+    assert_eq!(narrowed.data.len(), 1);
+}

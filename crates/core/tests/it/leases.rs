@@ -1,0 +1,225 @@
+//! Leases: who may run an execution, and what becomes of it when they cannot.
+
+use std::time::Duration;
+use trigrun_core::{
+    domain::{
+        attempt::{AttemptStatus, Outcome},
+        execution::{Execution, Source, Status},
+        id::{ExecutionId, JobId, SessionId, WorkspaceId},
+        job::{Definition, Delivery, State},
+        schedule::Schedule,
+    },
+    store::{
+        executions::{self, Immediate},
+        executors, jobs,
+        leases::{self, Ended, Lease, Next},
+    },
+};
+use trigrun_testkit::{
+    TestDb,
+    jobs::{definition, every_seconds},
+};
+
+const URL: &str = "http://192.0.2.1/";
+
+pub struct Bench {
+    pub db: TestDb,
+    pub workspace: WorkspaceId,
+    pub job: JobId,
+}
+
+impl Bench {
+    pub async fn new(definition: &Definition) -> Self {
+        let db = TestDb::new().await;
+        let workspace = db.workspace("a").await;
+        let job = db.job(workspace, definition).await;
+        Self { db, workspace, job }
+    }
+
+    pub async fn session(&self) -> SessionId {
+        let id = SessionId::at(self.db.now().await);
+        executors::insert(&mut *self.db.conn().await, id, "test").await.unwrap();
+        id
+    }
+
+    pub async fn run_now(&self) -> ExecutionId {
+        let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: self.db.now().await };
+        executions::insert_now(&mut *self.db.conn().await, self.workspace, self.job, run).await.unwrap()
+    }
+
+    pub async fn lease(&self, session: SessionId, ids: &[ExecutionId]) -> Vec<Lease> {
+        leases::lease(&mut *self.db.conn().await, session, ids).await.unwrap()
+    }
+
+    pub async fn get(&self, id: ExecutionId) -> Execution {
+        executions::get(&mut *self.db.conn().await, self.workspace, id).await.unwrap()
+    }
+
+    pub async fn end(&self, session: SessionId, lease: Lease, status: AttemptStatus, next: Next) -> usize {
+        let now = self.db.now().await;
+        let outcome = Outcome { error_class: Some("class"), ..Outcome::of(status) };
+        let ended = Ended { lease, outcome, next, started_at: now, ended_at: now, lateness_us: Some(1500) };
+        leases::record(&mut *self.db.conn().await, session, &[ended]).await.unwrap().len()
+    }
+
+    async fn declare_dead(&self, session: SessionId) {
+        let silent = "update executors set heartbeat_at = now() - interval '1 hour'";
+        self.db.execute(&format!("{silent} where id = '{}'", session.uuid())).await;
+        assert_eq!(executors::reap(&mut *self.db.conn().await, Duration::from_secs(15)).await.unwrap(), 1);
+    }
+
+    async fn take_over(&self) -> usize {
+        leases::take_over(&mut *self.db.conn().await, 100).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn of_many_that_lease_at_once_one_wins() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let ids = [bench.run_now().await, bench.run_now().await, bench.run_now().await];
+    let mut sessions = Vec::new();
+    for _ in 0..6 {
+        sessions.push(bench.session().await);
+    }
+    let leased = futures_util::future::join_all(sessions.iter().map(|session| bench.lease(*session, &ids))).await;
+    assert_eq!(leased.iter().map(Vec::len).sum::<usize>(), 3);
+}
+
+#[tokio::test]
+async fn a_success_is_recorded_with_everything_that_is_known() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id) = (bench.session().await, bench.run_now().await);
+    let lease = bench.lease(session, &[id]).await.remove(0);
+    let mut hostile = Outcome::of(AttemptStatus::Success);
+    hostile.status_code = Some(999);
+    hostile.response_headers = vec![("set-cookie".into(), "a\0\r\nb: c".into()), ("set-cookie".into(), "ü".into())];
+    hostile.body_preview = vec![0, 0xff, 0xed, 0xa0, 0x80];
+    hostile.error = Some("nul \0".into());
+    hostile.timing.total = Duration::from_micros(1234);
+    let now = bench.db.now().await;
+    let ended =
+        Ended { lease, outcome: hostile, next: Next::Succeeded, started_at: now, ended_at: now, lateness_us: Some(7) };
+    leases::record(&mut *bench.db.conn().await, session, &[ended]).await.unwrap();
+    let execution = bench.get(id).await;
+    assert_eq!((execution.status, execution.attempt_count, execution.lateness_us), (Status::Succeeded, 1, Some(7)));
+    let attempt = &execution.attempts[0];
+    assert_eq!((attempt.status_code, attempt.timing.total), (Some(999), Duration::from_micros(1234)));
+    assert_eq!(attempt.body_preview, [0, 0xff, 0xed, 0xa0, 0x80]);
+    let cookies = [("set-cookie".to_owned(), "a   b: c".to_owned()), ("set-cookie".to_owned(), "ü".to_owned())];
+    assert_eq!(attempt.response_headers, cookies);
+}
+
+#[tokio::test]
+async fn a_retry_stays_with_its_session_until_it_is_due() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, other, id) = (bench.session().await, bench.session().await, bench.run_now().await);
+    let lease = bench.lease(session, &[id]).await.remove(0);
+    let due_at = bench.db.now().await;
+    assert_eq!(bench.end(session, lease, AttemptStatus::Timeout, Next::Retry { due_at }).await, 1);
+    assert_eq!(bench.get(id).await.status, Status::Retrying);
+    assert!(bench.lease(other, &[id]).await.is_empty());
+    let second = bench.lease(session, &[id]).await.remove(0);
+    assert_eq!(second.number, 2);
+    bench.end(session, second, AttemptStatus::Success, Next::Succeeded).await;
+    let statuses: Vec<_> = bench.get(id).await.attempts.iter().map(|attempt| attempt.status).collect();
+    assert_eq!(statuses, [AttemptStatus::Timeout, AttemptStatus::Success]);
+}
+
+#[tokio::test]
+async fn a_dead_sessions_work_runs_again_and_its_late_answer_is_discarded() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (dead, heir, id) = (bench.session().await, bench.session().await, bench.run_now().await);
+    let stale = bench.lease(dead, &[id]).await.remove(0);
+    assert_eq!(bench.take_over().await, 0, "it lives");
+    bench.declare_dead(dead).await;
+    assert_eq!(bench.take_over().await, 1);
+    let waiting = bench.get(id).await;
+    assert_eq!((waiting.status, waiting.attempts[0].status), (Status::Queued, AttemptStatus::Interrupted));
+    assert!(bench.lease(dead, &[id]).await.is_empty(), "the dead lease nothing");
+    assert_eq!(bench.end(dead, stale, AttemptStatus::Success, Next::Succeeded).await, 0, "the dead record nothing");
+    let lease = bench.lease(heir, &[id]).await.remove(0);
+    assert_eq!(lease.number, 2);
+    assert_eq!(bench.end(heir, lease, AttemptStatus::Success, Next::Succeeded).await, 1);
+    assert!(!executors::heartbeat(&mut *bench.db.conn().await, dead).await.unwrap());
+}
+
+#[tokio::test]
+async fn at_most_once_means_interrupted_and_no_more() {
+    let mut once = every_seconds(3600, URL);
+    once.delivery = Delivery::AtMostOnce;
+    let bench = Bench::new(&once).await;
+    let (dead, id) = (bench.session().await, bench.run_now().await);
+    bench.lease(dead, &[id]).await;
+    bench.declare_dead(dead).await;
+    bench.take_over().await;
+    let execution = bench.get(id).await;
+    assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("interrupted")));
+}
+
+#[tokio::test]
+async fn what_loses_its_executor_three_times_fails() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let id = bench.run_now().await;
+    for number in 1..=3 {
+        let session = bench.session().await;
+        assert_eq!(bench.lease(session, &[id]).await[0].number, number);
+        bench.declare_dead(session).await;
+        bench.take_over().await;
+    }
+    let execution = bench.get(id).await;
+    assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("lost")));
+    assert_eq!(execution.attempts.len(), 3);
+}
+
+#[tokio::test]
+async fn handing_back_leaves_no_trace() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, other, id) = (bench.session().await, bench.session().await, bench.run_now().await);
+    let lease = bench.lease(session, &[id]).await.remove(0);
+    let given = leases::hand_back(&mut *bench.db.conn().await, session, &[(id, lease.number)]).await.unwrap();
+    assert_eq!(given, 1);
+    let execution = bench.get(id).await;
+    assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
+    let unrung = executions::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    assert_eq!(unrung.len(), 1, "it asks for its bell");
+    assert_eq!(bench.lease(other, &[id]).await[0].number, 1);
+}
+
+#[tokio::test]
+async fn the_end_of_its_only_run_completes_a_job() {
+    let bench = Bench::new(&definition(Schedule::OneTime, URL)).await;
+    let session = bench.session().await;
+    let due = leases::due(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    let lease = bench.lease(session, &due).await.remove(0);
+    bench.end(session, lease, AttemptStatus::HttpError, Next::Failed { error_class: "http_4xx".into() }).await;
+    let now = bench.db.now().await;
+    let job = jobs::get(&mut *bench.db.conn().await, bench.workspace, bench.job, now).await.unwrap();
+    assert_eq!(job.state, State::Completed);
+}
+
+#[tokio::test]
+async fn the_result_of_a_deleted_job_is_discarded_quietly() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id) = (bench.session().await, bench.run_now().await);
+    let lease = bench.lease(session, &[id]).await.remove(0);
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, bench.job).await.unwrap();
+    while !jobs::sweep_deleted(&mut *bench.db.conn().await, 100).await.unwrap() {}
+    assert_eq!(bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await, 0);
+    assert_eq!(bench.db.count("select count(*) from attempts").await, 0);
+}
+
+#[tokio::test]
+async fn bells_are_asked_for_again_only_where_the_stream_is_past_them() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let id = bench.run_now().await;
+    let mut conn = bench.db.conn().await;
+    let rung = executions::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap();
+    assert_eq!((rung.len(), rung[0].execution), (1, id));
+    bench.db.execute("update executions set bell_at = bell_at - interval '1 s', due_at = due_at - interval '1 s'").await;
+    let (shard, due_at, grace) = (rung[0].shard, bench.get(id).await.scheduled_for, Duration::from_millis(400));
+    assert_eq!(executions::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
+    let behind = due_at - chrono::TimeDelta::seconds(10);
+    assert_eq!(executions::ask_again(&mut conn, shard, Some(behind), grace, 10).await.unwrap(), 0, "a backlog does not feed itself");
+    assert_eq!(executions::ask_again(&mut conn, shard, None, grace, 10).await.unwrap(), 1, "nothing waits: it was lost");
+    assert_eq!(executions::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
+}

@@ -1,0 +1,11 @@
+//! What core promises, against a real Postgres and a real Redis.
+
+mod house;
+mod jobs;
+mod leases;
+mod migrations;
+mod plans;
+mod schema;
+mod slots;
+mod streams;
+mod tenants;

@@ -1,0 +1,58 @@
+//! The hot statements use their indexes, on tables large enough for Postgres to have a choice.
+
+use trigrun_testkit::TestDb;
+
+/// Jobs and history as a small installation has them; nothing refers to anything, as the plans do not care.
+const FILL: &str = "
+    set session_replication_role = replica;
+    insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
+    select gen_random_uuid(), gen_random_uuid(), n % 16, 1, now() + n * interval '1 s', now(), 60, 'skip', 10
+    from generate_series(-100, 30000) n;
+    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at)
+    select gen_random_uuid(), ('00000000-0000-0000-0000-0000000000' || lpad((n % 50)::text, 2, '0'))::uuid,
+           ('00000000-0000-0000-0000-000000000' || lpad((n % 500)::text, 3, '0'))::uuid, 1, n % 16,
+           'succeeded', 'schedule', now(), now(), now()
+    from generate_series(1, 30000) n;
+    analyze";
+
+async fn plan(db: &TestDb, statement: &str) -> String {
+    db.lines(&format!("explain (costs off) {statement}")).await.join("\n")
+}
+
+#[tokio::test]
+async fn claiming_due_timers_reads_the_index_in_order() {
+    let db = TestDb::new().await;
+    db.execute(FILL).await;
+    let plan = plan(
+        &db,
+        "select job_id from job_timers where next_run_at <= now() and next_run_at > now() - interval '1 minute'
+         order by next_run_at, job_id limit 1000 for update skip locked",
+    )
+    .await;
+    assert!(plan.contains("Index Scan using job_timers_due") && !plan.contains("Sort"), "{plan}");
+}
+
+#[tokio::test]
+async fn lists_and_bells_use_their_indexes() {
+    let db = TestDb::new().await;
+    db.execute(FILL).await;
+    let id = "00000000-0000-0000-0000-000000000000";
+    for (statement, index) in [
+        (format!("select id from executions where workspace_id = '{id}' order by id desc limit 50"), "workspace_id_id_idx"),
+        (format!("select id from executions where job_id = '{id}' order by id desc limit 50"), "job_id_id_idx"),
+        (
+            "select id from executions where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot
+               and due_at <= now() order by due_at limit 100"
+                .into(),
+            "due_at_idx",
+        ),
+        (
+            "select id from executions where shard = 1 and owner_id is null and finished_at is null and due_at < now()".into(),
+            "shard_due_at_idx",
+        ),
+        (format!("select id from executions where owner_id = '{id}'"), "owner_id_idx"),
+    ] {
+        let plan = plan(&db, &statement).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{statement}\n{plan}");
+    }
+}

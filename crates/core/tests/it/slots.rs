@@ -1,0 +1,102 @@
+//! Concurrency limits.
+
+use std::time::Duration;
+use trigrun_core::{
+    domain::{
+        attempt::AttemptStatus,
+        execution::Status,
+        job::OverlapPolicy,
+    },
+    store::{executions, leases::Next, slots},
+};
+use trigrun_testkit::jobs::every_seconds;
+
+use crate::leases::Bench;
+
+async fn limited(limit: u32, overlap_policy: OverlapPolicy) -> Bench {
+    let mut definition = every_seconds(3600, "http://192.0.2.1/");
+    definition.concurrency_limit = Some(limit);
+    definition.overlap_policy = overlap_policy;
+    Bench::new(&definition).await
+}
+
+#[tokio::test]
+async fn never_more_than_the_limit_also_when_all_ask_at_once() {
+    let bench = limited(2, OverlapPolicy::Queue).await;
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        ids.push(bench.run_now().await);
+    }
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        sessions.push(bench.session().await);
+    }
+    let leased = futures_util::future::join_all(sessions.iter().map(|session| bench.lease(*session, &ids))).await;
+    assert_eq!(leased.iter().map(Vec::len).sum::<usize>(), 2);
+    assert_eq!(bench.db.count("select count(*) from job_slots").await, 2);
+    assert_eq!(bench.db.count("select count(*) from executions where waits_for_slot").await, 6);
+}
+
+#[tokio::test]
+async fn the_end_of_one_wakes_the_oldest_that_waits() {
+    let bench = limited(1, OverlapPolicy::Queue).await;
+    let session = bench.session().await;
+    let (first, second, third) = (bench.run_now().await, bench.run_now().await, bench.run_now().await);
+    let lease = bench.lease(session, &[first, second, third]).await.remove(0);
+    assert_eq!(lease.execution, first);
+    let unrung = async || executions::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    unrung().await;
+    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    let woken: Vec<_> = unrung().await.into_iter().map(|bell| bell.execution).collect();
+    assert_eq!(woken, [second]);
+    assert_eq!(bench.lease(session, &[second, third]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_skips_is_recorded_as_skipped() {
+    let bench = limited(1, OverlapPolicy::Skip).await;
+    let session = bench.session().await;
+    let (first, second) = (bench.run_now().await, bench.run_now().await);
+    assert_eq!(bench.lease(session, &[first, second]).await.len(), 1);
+    let skipped = bench.get(second).await;
+    assert_eq!((skipped.status, skipped.skipped.unwrap().reason), (Status::Skipped, "overlap".to_owned()));
+}
+
+#[tokio::test]
+async fn a_retrying_execution_keeps_no_slot() {
+    let bench = limited(1, OverlapPolicy::Queue).await;
+    let session = bench.session().await;
+    let (first, second) = (bench.run_now().await, bench.run_now().await);
+    let lease = bench.lease(session, &[first, second]).await.remove(0);
+    let due_at = bench.db.now().await;
+    bench.end(session, lease, AttemptStatus::Timeout, Next::Retry { due_at }).await;
+    let lease = bench.lease(session, &[second]).await.remove(0);
+    assert!(bench.lease(session, &[first]).await.is_empty(), "the retry waits for the slot");
+    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    assert_eq!(bench.lease(session, &[first]).await[0].number, 2);
+}
+
+#[tokio::test]
+async fn of_too_many_that_wait_the_newest_is_skipped() {
+    let bench = limited(1, OverlapPolicy::Queue).await;
+    let session = bench.session().await;
+    let mut ids = Vec::new();
+    for _ in 0..102 {
+        ids.push(bench.run_now().await);
+    }
+    bench.lease(session, &ids).await;
+    let skipped = bench.get(*ids.last().unwrap()).await;
+    assert_eq!(skipped.skipped.unwrap().reason, "too_many_waiting");
+    assert_eq!(bench.db.count("select count(*) from executions where waits_for_slot").await, 100);
+}
+
+#[tokio::test]
+async fn a_raised_limit_lets_more_go() {
+    let bench = limited(1, OverlapPolicy::Queue).await;
+    let session = bench.session().await;
+    let ids = [bench.run_now().await, bench.run_now().await, bench.run_now().await];
+    bench.lease(session, &ids).await;
+    bench.db.execute("update job_versions set concurrency_limit = 2").await;
+    assert_eq!(slots::wake_all(&mut *bench.db.conn().await).await.unwrap(), 1);
+    assert_eq!(bench.lease(session, &ids).await.len(), 1);
+}

@@ -1,0 +1,88 @@
+//! Another workspace's id is not found, by every store function that takes one.
+
+use trigrun_core::{
+    domain::{
+        execution::Source,
+        job::State,
+        page::Page,
+    },
+    store::{
+        StoreError,
+        executions::{self, Immediate},
+        jobs::{self, Change, Timing},
+    },
+};
+use trigrun_testkit::{TestDb, jobs::every_seconds};
+
+/// Functions of the store that take a workspace, and are tried below.
+const TRIED: [&str; 10] = [
+    "executions::get",
+    "executions::insert_now",
+    "executions::list",
+    "jobs::change",
+    "jobs::delete",
+    "jobs::find_by_idempotency_key",
+    "jobs::get",
+    "jobs::insert",
+    "jobs::list",
+    "tokens::insert",
+];
+
+#[tokio::test]
+async fn the_others_are_not_there() {
+    let db = TestDb::new().await;
+    let (ours, theirs) = (db.workspace("ours").await, db.workspace("theirs").await);
+    let definition = every_seconds(60, "http://192.0.2.1/");
+    let job = db.job(theirs, &definition).await;
+    let mut conn = db.conn().await;
+    let now = db.now().await;
+    let run = || Immediate { source: Source::Manual, replay_of: None, traceparent: None, now };
+    let execution = executions::insert_now(&mut conn, theirs, job, run()).await.unwrap();
+    let page = Page { limit: 10, before: None };
+
+    let not_found = |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
+    not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
+    not_found(jobs::delete(&mut conn, ours, job).await);
+    not_found(executions::get(&mut conn, ours, execution).await.map(drop));
+    not_found(executions::insert_now(&mut conn, ours, job, run()).await.map(drop));
+    let change = Change {
+        from_version: 1,
+        definition: &definition,
+        state: State::Active,
+        timing: Timing::Keep,
+        now,
+        anchor: now,
+        traceparent: None,
+    };
+    not_found(jobs::change(&mut conn, ours, job, &change).await.map(drop));
+    assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), page, now).await.unwrap().data.is_empty());
+    let theirs_by_id = executions::Filter { job: Some(job), ..executions::Filter::default() };
+    assert!(executions::list(&mut conn, ours, &theirs_by_id, page).await.unwrap().data.is_empty());
+    assert_eq!(jobs::find_by_idempotency_key(&mut conn, ours, "key").await.unwrap(), None);
+    assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "it is there for those it belongs to");
+}
+
+/// A new function over tenant data has to be added above.
+#[test]
+fn no_function_is_forgotten() {
+    let store = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(store).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let code = std::fs::read_to_string(&path).unwrap();
+        for function in code.split("\npub async fn ").skip(1) {
+            let (name, rest) = function.split_once('(').unwrap();
+            let arguments: String = rest.split('{').next().unwrap().split_whitespace().collect();
+            if arguments.contains("workspace:WorkspaceId") {
+                assert!(arguments.starts_with("conn:&mutConn,workspace:WorkspaceId,"), "workspace first: {module}::{name}");
+                found.push(format!("{module}::{name}"));
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, TRIED);
+}

@@ -1,0 +1,10 @@
+drop table job_slots;
+drop table attempts;
+drop table executions;
+drop table executors;
+drop table deleted_jobs;
+drop table job_timers;
+drop table job_versions;
+drop table jobs;
+drop table tokens;
+drop table workspaces;
