@@ -7,17 +7,17 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use super::{Conn, StoreError};
 use crate::domain::id::ExecutionId;
 
-/// The partitioned tables, both by execution id.
-const TABLES: [&str; 2] = ["executions", "attempts"];
+/// The partitioned tables and their key: the execution's id in both.
+const TABLES: [(&str, &str); 2] = [("executions", "id"), ("attempts", "execution_id")];
 
 /// Makes the partitions of today and the `ahead` days after it, where they are missing; returns how many were made.
 pub async fn make_ahead(conn: &mut Conn, now: DateTime<Utc>, ahead: u64) -> Result<usize, StoreError> {
     let mut made = 0;
     for offset in 0..=ahead {
         let Some(day) = now.date_naive().checked_add_days(Days::new(offset)) else { break };
-        for table in TABLES {
+        for (table, key) in TABLES {
             if !exists(conn, &name(table, day)).await? {
-                make(conn, table, day).await?;
+                make(conn, table, key, day).await?;
                 made += 1;
             }
         }
@@ -28,7 +28,7 @@ pub async fn make_ahead(conn: &mut Conn, now: DateTime<Utc>, ahead: u64) -> Resu
 /// Drops the partitions of days that ended before `oldest`; returns their names.
 pub async fn drop_behind(conn: &mut Conn, oldest: NaiveDate) -> Result<Vec<String>, StoreError> {
     let mut dropped = Vec::new();
-    for table in TABLES {
+    for (table, _) in TABLES {
         for partition in partitions(conn, table).await? {
             let day = partition.strip_prefix(&format!("{table}_")).and_then(|day| NaiveDate::parse_from_str(day, "%Y%m%d").ok());
             if day.is_some_and(|day| day < oldest) {
@@ -44,12 +44,19 @@ fn name(table: &str, day: NaiveDate) -> String {
     format!("{table}_{}", day.format("%Y%m%d"))
 }
 
-/// Made on its own and attached then: attaching blocks nobody who reads or writes the other partitions.
-async fn make(conn: &mut Conn, table: &str, day: NaiveDate) -> Result<(), StoreError> {
+/// Made on its own and attached then: attaching blocks nobody who reads or writes the other partitions. Rows of that day that
+/// came before their partition move over from the default one, which is locked meanwhile; it is all but empty.
+async fn make(conn: &mut Conn, table: &str, key: &str, day: NaiveDate) -> Result<(), StoreError> {
     let (from, to) = (bound(day), day.checked_add_days(Days::new(1)).map(bound).unwrap_or_else(uuid::Uuid::max));
     let partition = name(table, day);
     let made = conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         sql_query(format!("create table {partition} (like {table} including defaults including constraints)")).execute(conn).await?;
+        sql_query(format!("lock table {table}_default in access exclusive mode")).execute(conn).await?;
+        let move_over = format!(
+            "with early as (delete from {table}_default where {key} >= '{from}' and {key} < '{to}' returning *)
+             insert into {partition} select * from early"
+        );
+        sql_query(move_over).execute(conn).await?;
         let attach = format!("alter table {table} attach partition {partition} for values from ('{from}') to ('{to}')");
         sql_query(attach).execute(conn).await?;
         Ok(())

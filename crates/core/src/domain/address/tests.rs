@@ -102,13 +102,7 @@ fn every_form_that_carries_an_ipv4_address_is_judged_by_it() {
         let address: IpAddr = written("8.8.8.8").parse().unwrap();
         assert_eq!(default.judge(address).is_ok(), public, "{address}");
     }
-    refuses(
-        &default,
-        &words(
-            "
-            2002:7f00:1::1 2002:a00:1:: 2002:a9fe:a9fe:: 2002:c0a8:101::1 2002:6440:1::",
-        ),
-    );
+    refuses(&default, &words("2002:7f00:1::1 2002:a00:1:: 2002:a9fe:a9fe:: 2002:c0a8:101::1 2002:6440:1::"));
     allows(&default, &["2002:808:808::1"]);
     // Teredo: 8.8.8.8 as the server, 127.0.0.1 turned over as the client.
     refuses(&default, &["2001:0:808:808:0:0:80ff:fffe", "2001:0:7f00:1::1"]);
@@ -128,13 +122,7 @@ fn a_reason_is_one_plain_sentence() {
 fn an_opened_range_opens_its_addresses_and_their_mapped_form_only() {
     let opened = policy(&["10.1.2.0/24", "fd12:3456::/32"]);
     assert!(opened.opens_anything() && !EgressPolicy::default().opens_anything());
-    allows(
-        &opened,
-        &words(
-            "
-            10.1.2.0 10.1.2.3 10.1.2.255 ::ffff:10.1.2.3 fd12:3456:7::1 8.8.8.8",
-        ),
-    );
+    allows(&opened, &words("10.1.2.0 10.1.2.3 10.1.2.255 ::ffff:10.1.2.3 fd12:3456:7::1 8.8.8.8"));
     refuses(
         &opened,
         &words(
@@ -153,13 +141,7 @@ fn an_opened_range_opens_its_addresses_and_their_mapped_form_only() {
 #[test]
 fn metadata_stays_closed_unless_named_exactly() {
     let wide = policy(&["0.0.0.0/0", "::/0"]);
-    allows(
-        &wide,
-        &words(
-            "
-            127.0.0.1 10.0.0.1 169.254.1.1 ::1 fd00:ec2::253",
-        ),
-    );
+    allows(&wide, &words("127.0.0.1 10.0.0.1 169.254.1.1 ::1 fd00:ec2::253"));
     refuses(
         &wide,
         &words(

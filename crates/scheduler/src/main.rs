@@ -1,0 +1,27 @@
+//! `trigrun-scheduler`: see the library.
+
+use anyhow::Context;
+use clap::Parser;
+use trigrun_core::{
+    runtime::{process, shutdown},
+    telemetry,
+};
+use trigrun_scheduler::{Settings, serve};
+
+/// Plans due jobs and rings the executors. Run as many as you like; none leads.
+///
+/// Settings come from the environment: TRIGRUN__POSTGRES__URL, TRIGRUN__REDIS__URL and others; see docs/configuration.md.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    Arguments::parse();
+    let settings = Settings::load()?;
+    let _telemetry = telemetry::init("trigrun-scheduler", &settings.telemetry)?;
+    process::log_panics();
+    let shutdown = shutdown::on_signal()?;
+    process::wait_for_schema(&settings.postgres, &shutdown).await?;
+    serve(settings, shutdown).await.context("the scheduler cannot run")
+}

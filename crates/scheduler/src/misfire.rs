@@ -1,0 +1,105 @@
+//! What becomes of fires that were missed by more than a minute. Pure.
+
+use chrono::{DateTime, Utc};
+use trigrun_core::{
+    domain::job::MisfirePolicy,
+    store::{
+        executions::{Planned, PlannedSkip},
+        timers::{Advance, DueTimer, Fired},
+    },
+};
+
+use crate::plan::{LATE, advance_after, fire};
+
+/// Runs the newest of the missed fires as the job's policy says, and leaves one `skipped` record for all the others.
+pub fn decide(timer: DueTimer) -> Fired {
+    let run = match timer.misfire_policy {
+        MisfirePolicy::FireOnce => 1,
+        MisfirePolicy::Skip => 0,
+        MisfirePolicy::CatchUp => usize::from(timer.catch_up_limit),
+    };
+    // Fires within the last minute are merely late; they are left to the next round, which takes them as on time.
+    let until = timer.now - LATE;
+    // One more than is run: the newest of those that are not.
+    let missed = match timer.schedule.missed(timer.anchor, timer.next_run_at, until, run + 1) {
+        Ok(missed) => missed,
+        Err(error) => {
+            let after = timer.next_run_at;
+            let advance = Advance::Stuck { after, error: error.to_string() };
+            return Fired { fires: vec![fire(&timer, after, &advance)], advance };
+        }
+    };
+    let advance = advance_after(&timer, missed.last);
+    let newest = &missed.latest[missed.latest.len().saturating_sub(run)..];
+    let skipped = missed.count - newest.len() as u64;
+    let mut fires: Vec<Planned> = newest.iter().map(|at| fire(&timer, *at, &advance)).collect();
+    if skipped > 0 {
+        let last = missed.latest[missed.latest.len() - newest.len() - 1];
+        fires.push(skip(&timer, &advance, missed.first, last, skipped));
+    }
+    // Only one execution can be the job's last.
+    let final_one = fires.iter().map(|fire| fire.scheduled_for).max();
+    for fire in &mut fires {
+        fire.ends_job &= Some(fire.scheduled_for) == final_one;
+    }
+    Fired { fires, advance }
+}
+
+fn skip(timer: &DueTimer, advance: &Advance, first: DateTime<Utc>, last: DateTime<Utc>, count: u64) -> Planned {
+    let skipped = PlannedSkip { reason: "misfire", count: i64::try_from(count).unwrap_or(i64::MAX), last };
+    Planned { skipped: Some(skipped), ..fire(timer, first, advance) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{instant, timer};
+    use trigrun_core::domain::schedule::Schedule;
+
+    /// Fires as (seconds, None) when run, (first second, Some(count, last second)) when skipped.
+    fn outcome(policy: MisfirePolicy, late_seconds: i64) -> Vec<(i64, Option<(i64, i64)>)> {
+        let seconds = |at: DateTime<Utc>| (at - instant(0)).num_seconds();
+        let fired = decide(timer(policy, late_seconds));
+        fired
+            .fires
+            .iter()
+            .map(|fire| (seconds(fire.scheduled_for), fire.skipped.as_ref().map(|skip| (skip.count, seconds(skip.last)))))
+            .collect()
+    }
+
+    #[test]
+    fn fire_once_runs_the_newest_and_records_the_rest() {
+        assert_eq!(outcome(MisfirePolicy::FireOnce, 330), [(240, None), (0, Some((4, 180)))]);
+        assert_eq!(outcome(MisfirePolicy::FireOnce, 90), [(0, None)]);
+    }
+
+    #[test]
+    fn skip_runs_none() {
+        assert_eq!(outcome(MisfirePolicy::Skip, 330), [(0, Some((5, 240)))]);
+    }
+
+    #[test]
+    fn catch_up_runs_as_many_as_it_may() {
+        assert_eq!(
+            outcome(MisfirePolicy::CatchUp, 330),
+            [(120, None), (180, None), (240, None), (0, Some((2, 60)))]
+        );
+        assert_eq!(outcome(MisfirePolicy::CatchUp, 150), [(0, None), (60, None)]);
+    }
+
+    #[test]
+    fn the_timer_goes_on_after_the_last_missed_fire() {
+        assert_eq!(decide(timer(MisfirePolicy::Skip, 330)).advance, Advance::To(instant(300)));
+    }
+
+    #[test]
+    fn a_missed_single_run_ends_its_job_run_or_not() {
+        for (policy, run) in [(MisfirePolicy::FireOnce, true), (MisfirePolicy::Skip, false)] {
+            let schedule = Schedule::Scheduled { run_at: instant(0) };
+            let fired = decide(DueTimer { schedule, ..timer(policy, 3600) });
+            assert_eq!((fired.fires.len(), fired.fires[0].skipped.is_none()), (1, run));
+            assert!(fired.fires[0].ends_job);
+            assert_eq!(fired.advance, Advance::Over);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Sets going again what lost its executor, its bell, its slot or its next fire.
+
+use std::time::{Duration, Instant};
+use trigrun_core::{
+    domain::lease::SESSION_TTL,
+    store::{StoreError, executions, executors, leases, slots, timers},
+    telemetry::metrics,
+};
+
+use crate::{
+    Scheduler, SchedulerError,
+    plan::advance_after,
+};
+
+/// How long a bell may ring unheard before it is suspected to be lost.
+const GRACE: Duration = Duration::from_millis(400);
+const BATCH: i64 = 1000;
+
+/// One pass. What Postgres alone can tell comes first, so that it is done also while Redis is away.
+pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let started = Instant::now();
+    let mut again = take_over(scheduler).await?;
+    again += wake_waiting(scheduler).await?;
+    unstick(scheduler).await?;
+    again += ring_again(scheduler).await?;
+    if again > 0 {
+        scheduler.work_is_due();
+    }
+    metrics::pass("recover", started.elapsed());
+    Ok(())
+}
+
+/// The work of executors that went silent.
+async fn take_over(scheduler: &Scheduler) -> Result<usize, StoreError> {
+    let mut conn = scheduler.db.conn().await?;
+    let dead = executors::reap(&mut conn, SESSION_TTL).await?;
+    if dead > 0 {
+        tracing::warn!(executors = dead, ttl_seconds = SESSION_TTL.as_secs(), "went silent; their work is taken over");
+    }
+    let mut taken = 0;
+    loop {
+        let batch = leases::take_over(&mut conn, BATCH).await?;
+        taken += batch;
+        if (batch as i64) < BATCH {
+            break;
+        }
+    }
+    note("executor_lost", taken);
+    Ok(taken)
+}
+
+async fn wake_waiting(scheduler: &Scheduler) -> Result<usize, StoreError> {
+    let mut conn = scheduler.db.conn().await?;
+    let woken = slots::wake_all(&mut conn).await?;
+    note("slot_free", woken);
+    Ok(woken)
+}
+
+async fn unstick(scheduler: &Scheduler) -> Result<(), StoreError> {
+    let mut conn = scheduler.db.conn().await?;
+    let next = |timer: &timers::DueTimer| match advance_after(timer, timer.next_run_at) {
+        timers::Advance::To(next) => Some(next),
+        _ => None,
+    };
+    let going = timers::unstick(&mut conn, BATCH, next).await?;
+    if going > 0 {
+        tracing::info!(jobs = going, "have a next fire again");
+    }
+    Ok(())
+}
+
+/// Bells that must have been lost, because the stream is known to be past them.
+async fn ring_again(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
+    let mut conn = scheduler.db.conn().await?;
+    let mut asked = 0;
+    for shard in executions::overdue_shards(&mut conn, GRACE).await? {
+        let heard_up_to = scheduler.looking.lock().await.oldest_unheard(shard).await?;
+        asked += executions::ask_again(&mut conn, shard, heard_up_to, GRACE, BATCH).await?;
+    }
+    note("bell_lost", asked);
+    Ok(asked)
+}
+
+fn note(reason: &'static str, count: usize) {
+    if count > 0 {
+        metrics::recovered(reason, count);
+        tracing::info!(reason, executions = count, "set going again");
+    }
+}

@@ -1,0 +1,45 @@
+//! The scheduler's settings. `config.default.toml` documents them.
+
+use serde::Deserialize;
+use trigrun_core::{
+    config::{self, ConfigError},
+    store::PostgresSettings,
+    stream::RedisSettings,
+    telemetry::TelemetrySettings,
+};
+
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub postgres: PostgresSettings,
+    pub redis: RedisSettings,
+    pub scheduler: SchedulerSettings,
+    pub telemetry: TelemetrySettings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchedulerSettings {
+    pub horizon_ms: u64,
+    pub lead_ms: u64,
+    pub poll_ms: u64,
+    pub retention_days: u16,
+}
+
+impl Settings {
+    pub fn load() -> Result<Self, ConfigError> {
+        config::load(DEFAULTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_and_the_struct_agree() {
+        assert!(config::load_from::<Settings>(DEFAULTS, []).is_ok());
+    }
+}

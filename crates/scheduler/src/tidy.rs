@@ -1,0 +1,41 @@
+//! Makes room: partitions ahead, old days dropped, deleted jobs swept, ended sessions and their stream readers forgotten.
+
+use chrono::Days;
+use std::time::Instant;
+use trigrun_core::{
+    store::{executors, jobs, partitions},
+    telemetry::metrics,
+};
+
+use crate::{Scheduler, SchedulerError};
+
+/// Partitions are made this many days ahead, so that a week of trouble loses nothing.
+const DAYS_AHEAD: u64 = 7;
+/// Executions of deleted jobs removed by one transaction.
+const SWEEP: i32 = 5000;
+
+/// One pass.
+pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let started = Instant::now();
+    let mut conn = scheduler.db.conn().await?;
+    let now = scheduler.clock.now();
+    let made = partitions::make_ahead(&mut conn, now, DAYS_AHEAD).await?;
+    if made > 0 {
+        tracing::info!(partitions = made, "made ahead");
+    }
+    if let Some(oldest) = now.date_naive().checked_sub_days(Days::new(scheduler.settings.retention_days.into())) {
+        for dropped in partitions::drop_behind(&mut conn, oldest).await? {
+            tracing::info!(partition = dropped, "dropped: older than retention_days");
+        }
+    }
+    while !jobs::sweep_deleted(&mut conn, SWEEP).await? {}
+    executors::prune(&mut conn).await?;
+    let living = executors::living(&mut conn).await?;
+    drop(conn);
+    let retired = scheduler.looking.lock().await.retire(&living).await?;
+    if retired > 0 {
+        tracing::info!(readers = retired, "retired from the streams");
+    }
+    metrics::pass("tidy", started.elapsed());
+    Ok(())
+}

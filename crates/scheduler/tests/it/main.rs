@@ -1,0 +1,3 @@
+//! The passes, called directly, against a real Postgres and a real Redis.
+
+mod passes;

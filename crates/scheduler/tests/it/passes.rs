@@ -1,0 +1,271 @@
+//! Each test calls passes and looks at the rows and the streams.
+
+use chrono::TimeDelta;
+use std::time::Duration;
+use trigrun_core::{
+    config,
+    domain::{
+        execution::Source,
+        id::{ExecutionId, JobId, SessionId, WorkspaceId},
+        job::{Definition, MisfirePolicy, State},
+        schedule::Schedule,
+    },
+    store::{
+        executions::{self, Immediate},
+        executors, jobs, leases,
+    },
+    stream::Consumer,
+};
+use trigrun_scheduler::{DEFAULTS, Scheduler, Settings, plan::plan, publish, recover::recover, tidy::tidy};
+use trigrun_testkit::{
+    TestDb,
+    jobs::{definition, every_seconds},
+    redis,
+};
+
+const URL: &str = "http://192.0.2.1/";
+const SOON: Duration = Duration::from_millis(50);
+
+struct Bench {
+    db: TestDb,
+    workspace: WorkspaceId,
+    settings: Settings,
+    reader: Consumer,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let db = TestDb::new().await;
+        let workspace = db.workspace("a").await;
+        let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
+        settings.postgres = db.settings();
+        settings.redis = redis::settings();
+        let mut reader = Consumer::new(&settings.redis, SessionId::at(db.now().await)).unwrap();
+        // Makes the groups.
+        reader.hear(1, SOON).await.unwrap();
+        Self { db, workspace, settings, reader }
+    }
+
+    async fn scheduler(&self) -> Scheduler {
+        Scheduler::new(&self.settings).await.unwrap()
+    }
+
+    /// A job whose first fire was `ago` before now.
+    async fn job_due(&self, ago: TimeDelta, definition: &Definition) -> JobId {
+        let Schedule::Recurring { every_seconds } = definition.schedule else { panic!("a recurring job is meant") };
+        let created_at = self.db.now().await - ago - TimeDelta::seconds(every_seconds.into());
+        self.db.job_created_at(self.workspace, definition, created_at).await
+    }
+
+    async fn run_now(&self, job: JobId) -> ExecutionId {
+        let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: self.db.now().await };
+        executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap()
+    }
+
+    async fn session(&self) -> SessionId {
+        let session = SessionId::at(self.db.now().await);
+        executors::insert(&mut *self.db.conn().await, session, "test").await.unwrap();
+        session
+    }
+
+    async fn heard(&mut self) -> Vec<ExecutionId> {
+        let mut heard = Vec::new();
+        loop {
+            let more = self.reader.hear(1000, SOON).await.unwrap();
+            if more.is_empty() {
+                return heard;
+            }
+            heard.extend(more.into_iter().filter_map(|heard| heard.bell).map(|bell| bell.execution));
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_that_plan_at_once_record_each_fire_once() {
+    let mut bench = Bench::new().await;
+    for _ in 0..50 {
+        bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
+    }
+    let (one, other) = (bench.scheduler().await, bench.scheduler().await);
+    let (first, second) = tokio::join!(plan(&one), plan(&other));
+    (first.unwrap(), second.unwrap());
+    let fires = bench.db.count("select count(*) from executions").await;
+    assert!((50 * 6..=50 * 9).contains(&fires), "those past and those of the next two seconds: {fires}");
+    let gaps = "select count(*) from (
+        select scheduled_for - lag(scheduled_for) over (partition by job_id order by scheduled_for) as step from executions) s
+        where step <> interval '1 s'";
+    assert_eq!(bench.db.count(gaps).await, 0);
+    (publish::publish_all(&one).await.unwrap(), publish::publish_all(&other).await.unwrap());
+    let mut heard = bench.heard().await;
+    heard.sort();
+    heard.dedup();
+    assert_eq!(heard.len() as i64, fires, "each was rung");
+}
+
+#[tokio::test]
+async fn bells_are_rung_shortly_before_their_instant_and_not_earlier() {
+    let mut bench = Bench::new().await;
+    bench.job_due(TimeDelta::seconds(-1), &every_seconds(3600, URL)).await;
+    let scheduler = bench.scheduler().await;
+    plan(&scheduler).await.unwrap();
+    publish::publish(&scheduler).await.unwrap();
+    assert!(bench.heard().await.is_empty(), "a second is too early");
+    let wait = publish::next_in(&scheduler).unwrap();
+    assert!(wait > Duration::from_millis(500) && wait < Duration::from_millis(1000), "{wait:?}");
+    publish::publish_all(&scheduler).await.unwrap();
+    assert_eq!(bench.heard().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_scheduler_that_dies_between_commit_and_ring_loses_nothing() {
+    let mut bench = Bench::new().await;
+    bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
+    plan(&bench.scheduler().await).await.unwrap();
+    // It is gone, and its bells with it. Another one finds the run when it has been silent for long enough.
+    bench.db.execute("update executions set bell_at = bell_at - interval '1 s'").await;
+    let heir = bench.scheduler().await;
+    recover(&heir).await.unwrap();
+    publish::publish_asked(&heir).await.unwrap();
+    assert_eq!(bench.heard().await.len(), 1);
+    recover(&heir).await.unwrap();
+    publish::publish_asked(&heir).await.unwrap();
+    assert!(bench.heard().await.is_empty(), "once");
+}
+
+#[tokio::test]
+async fn a_backlog_is_not_rung_again() {
+    let mut bench = Bench::new().await;
+    let job = bench.job_due(TimeDelta::seconds(-3000), &every_seconds(3600, URL)).await;
+    let scheduler = bench.scheduler().await;
+    for _ in 0..20 {
+        bench.run_now(job).await;
+    }
+    publish::publish_asked(&scheduler).await.unwrap();
+    bench.db.execute("update executions set bell_at = bell_at - interval '5 s', due_at = due_at - interval '5 s'").await;
+    // Nobody has heard any of them: the stream is not past them. Their bells say when they were due.
+    for _ in 0..3 {
+        recover(&scheduler).await.unwrap();
+        publish::publish_asked(&scheduler).await.unwrap();
+    }
+    let rung = bench.heard().await.len();
+    assert!(rung <= 40, "at most once more, as the rows were made older than their bells: {rung}");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_rung_by_one_of_two() {
+    let mut bench = Bench::new().await;
+    let job = bench.job_due(TimeDelta::seconds(-3000), &every_seconds(3600, URL)).await;
+    let wanted = bench.run_now(job).await;
+    let (one, other) = (bench.scheduler().await, bench.scheduler().await);
+    let (first, second) = tokio::join!(publish::publish_asked(&one), publish::publish_asked(&other));
+    (first.unwrap(), second.unwrap());
+    assert_eq!(bench.heard().await, [wanted]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_away_costs_no_run() {
+    let mut bench = Bench::new().await;
+    bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
+    let good = bench.settings.redis.clone();
+    bench.settings.redis.url = "redis://127.0.0.1:1".to_owned().into();
+    let scheduler = bench.scheduler().await;
+    plan(&scheduler).await.unwrap();
+    assert!(publish::publish_all(&scheduler).await.is_err());
+    bench.settings.redis = good;
+    let heir = bench.scheduler().await;
+    bench.db.execute("update executions set bell_at = bell_at - interval '1 s'").await;
+    recover(&heir).await.unwrap();
+    publish::publish_asked(&heir).await.unwrap();
+    assert_eq!(bench.heard().await.len(), 1);
+}
+
+#[tokio::test]
+async fn missed_fires_follow_the_jobs_policy() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    for (policy, run, skipped) in [(MisfirePolicy::FireOnce, 1, 4), (MisfirePolicy::Skip, 0, 5), (MisfirePolicy::CatchUp, 3, 2)] {
+        let mut job = every_seconds(60, URL);
+        job.misfire_policy = policy;
+        job.catch_up_limit = 3;
+        let job = bench.job_due(TimeDelta::seconds(330), &job).await;
+        plan(&scheduler).await.unwrap();
+        // Of those more than a minute late; the one fire within the last minute runs in any case.
+        let of_job = format!("from executions where job_id = '{}'", job.uuid());
+        let queued = bench.db.count(&format!("select count(*) {of_job} and status = 'queued'")).await;
+        let left_out = bench.db.count(&format!("select coalesce(sum(skip_count), 0)::bigint {of_job} and status = 'skipped'")).await;
+        assert_eq!((queued, left_out), (run + 1, skipped), "{policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_single_run_that_is_planned_completes_its_job_when_skipped() {
+    let bench = Bench::new().await;
+    let run_at = bench.db.now().await - TimeDelta::hours(1);
+    let mut once = definition(Schedule::Scheduled { run_at }, URL);
+    once.misfire_policy = MisfirePolicy::Skip;
+    let job = bench.db.job_created_at(bench.workspace, &once, run_at - TimeDelta::hours(1)).await;
+    plan(&bench.scheduler().await).await.unwrap();
+    let now = bench.db.now().await;
+    let job = jobs::get(&mut *bench.db.conn().await, bench.workspace, job, now).await.unwrap();
+    assert_eq!((job.state, job.next_run_at), (State::Completed, None));
+}
+
+#[tokio::test]
+async fn the_work_of_a_silent_executor_is_rung_again() {
+    let mut bench = Bench::new().await;
+    let job = bench.job_due(TimeDelta::seconds(-3000), &every_seconds(3600, URL)).await;
+    let (execution, session, scheduler) = (bench.run_now(job).await, bench.session().await, bench.scheduler().await);
+    leases::lease(&mut *bench.db.conn().await, session, &[execution]).await.unwrap();
+    recover(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from executions where status = 'running'").await, 1, "it lives");
+    bench.db.execute("update executors set heartbeat_at = now() - interval '1 minute'").await;
+    recover(&scheduler).await.unwrap();
+    publish::publish_asked(&scheduler).await.unwrap();
+    assert_eq!(bench.heard().await, [execution]);
+}
+
+#[tokio::test]
+async fn a_schedule_that_could_not_be_computed_is_tried_again() {
+    let bench = Bench::new().await;
+    let job = bench.job_due(TimeDelta::seconds(-30), &every_seconds(60, URL)).await;
+    bench
+        .db
+        .execute("update job_timers set next_run_at = null, computed_after = anchor_at, error = 'the zone was unknown'")
+        .await;
+    let now = bench.db.now().await;
+    let stuck = jobs::get(&mut *bench.db.conn().await, bench.workspace, job, now).await.unwrap();
+    assert_eq!((stuck.state, stuck.schedule_error.as_deref()), (State::Active, Some("the zone was unknown")));
+    recover(&bench.scheduler().await).await.unwrap();
+    let going = jobs::get(&mut *bench.db.conn().await, bench.workspace, job, now).await.unwrap();
+    assert_eq!(going.schedule_error, None);
+    assert_eq!(going.next_run_at, Some(going.created_at + TimeDelta::seconds(60)));
+}
+
+#[tokio::test]
+async fn days_are_made_ahead_and_dropped_behind() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    tidy(&scheduler).await.unwrap();
+    let partitions = "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'attempts'::regclass)";
+    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8, "the default ones, and eight days of both");
+    let job = bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
+    bench.run_now(job).await;
+    plan(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from executions_default").await, 0, "today has its own partition");
+    let old = "create table executions_20200101 partition of executions
+               for values from ('016f5e66-e800-0000-0000-000000000000') to ('016f638d-4400-0000-0000-000000000000')";
+    bench.db.execute(old).await;
+    tidy(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8);
+}
+
+#[tokio::test]
+async fn what_belonged_to_a_deleted_job_goes() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
+    plan(&scheduler).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    tidy(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from executions").await, 0);
+}

@@ -1,0 +1,179 @@
+//! A database per test, copied from a migrated template in some ten milliseconds.
+
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio_postgres::{NoTls, Row};
+use trigrun_core::{
+    crypto,
+    domain::{
+        access::{Scope, TokenSecret},
+        id::{TokenId, WorkspaceId},
+        workspace::Workspace,
+    },
+    store::{self, Db, PostgresSettings, migrate, tokens},
+};
+use uuid::Uuid;
+
+/// Postgres, as `trigrun-embed exec` offers it to the tests.
+const POSTGRES: &str = "TRIGRUN_TEST_POSTGRES";
+const TEMPLATE: &str = "trigrun_template";
+
+/// Terminal states are final: in tests, Postgres itself says so.
+const FINAL_IS_FINAL: &str = "
+    create function final_is_final() returns trigger language plpgsql as $$
+    begin
+        raise exception 'execution % is % and cannot change', old.id, old.status;
+    end $$;
+    create trigger final_is_final before update on executions for each row
+        when (old.finished_at is not null) execute function final_is_final();";
+
+/// Its own database; dropped with it.
+pub struct TestDb {
+    name: String,
+    db: Db,
+    settings: PostgresSettings,
+}
+
+impl TestDb {
+    pub async fn new() -> Self {
+        static MIGRATED: OnceCell<()> = OnceCell::const_new();
+        MIGRATED.get_or_init(make_template).await;
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        create_from_template(&name).await;
+        let settings = settings(&name);
+        let db = Db::new(&settings).expect("the settings of a test are understood");
+        Self { name, db, settings }
+    }
+
+    pub fn settings(&self) -> PostgresSettings {
+        self.settings.clone()
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub async fn conn(&self) -> store::pool::PooledConn {
+        self.db.conn().await.expect("the test's database answers")
+    }
+
+    pub async fn workspace(&self, name: &str) -> WorkspaceId {
+        let workspace = Workspace { id: WorkspaceId::from_uuid(Uuid::now_v7()), name: name.to_owned() };
+        store::workspaces::insert(&mut *self.conn().await, &workspace).await.expect("a workspace can be made");
+        workspace.id
+    }
+
+    pub async fn token(&self, workspace: WorkspaceId, scopes: &[Scope]) -> TokenSecret {
+        let secret = crypto::new_token().expect("there is randomness");
+        let hash = crypto::token_hash(&secret);
+        let token =
+            tokens::NewToken { id: TokenId::from_uuid(Uuid::now_v7()), name: "test", hash: &hash, scopes, expires_at: None };
+        tokens::insert(&mut *self.conn().await, workspace, token).await.expect("a token can be made");
+        secret
+    }
+
+    /// Rows of a hand-written query: for looking at what the store did.
+    pub async fn query(&self, sql: &str) -> Vec<Row> {
+        query(&self.name, sql).await
+    }
+
+    /// The first column of what the last of several statements gives, as text.
+    pub async fn lines(&self, sql: &str) -> Vec<String> {
+        use tokio_postgres::SimpleQueryMessage::Row;
+        let answer = connect(&self.name).await.simple_query(sql).await.expect("the statements are right");
+        let rows = answer.iter().filter_map(|message| if let Row(row) = message { row.get(0) } else { None });
+        rows.map(str::to_owned).collect()
+    }
+
+    /// The one number that a query gives.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.query(sql).await[0].get(0)
+    }
+
+    /// Runs statements by hand.
+    pub async fn execute(&self, sql: &str) {
+        execute(&self.name, sql).await.expect("the statement is right");
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        let drop_it = format!("drop database if exists {} with (force)", self.name);
+        // A runtime of its own, as the test's may be in the middle of ending.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(execute("postgres", &drop_it)).map_err(std::io::Error::other)
+        });
+        // What stays goes with the server's directory.
+        let _ = dropped.join();
+    }
+}
+
+/// Settings of this process for a database of that name.
+pub fn settings(database: &str) -> PostgresSettings {
+    PostgresSettings {
+        url: SecretString::from(url(database)),
+        max_connections: 8,
+        acquire_timeout_ms: 5000,
+        statement_timeout_ms: 30_000,
+        lock_timeout_ms: 10_000,
+        idle_in_transaction_timeout_ms: 20_000,
+    }
+}
+
+fn url(database: &str) -> String {
+    let url = std::env::var(POSTGRES)
+        .unwrap_or_else(|_| panic!("{POSTGRES} is not set: run the tests with `make test`, or under `trigrun-embed exec -- …`"));
+    let (server, _) = url.rsplit_once('/').expect("the URL names a database");
+    format!("{server}/{database}")
+}
+
+async fn connect(database: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(&url(database), NoTls).await.expect("the test server answers");
+    trigrun_core::runtime::tasks::spawn("test connection", connection);
+    client
+}
+
+async fn execute(database: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
+    connect(database).await.batch_execute(sql).await
+}
+
+async fn query(database: &str, sql: &str) -> Vec<Row> {
+    connect(database).await.query(sql, &[]).await.expect("the query is right")
+}
+
+/// Made by the first test of all binaries; the lock makes the others wait.
+async fn make_template() {
+    let admin = connect("postgres").await;
+    admin.batch_execute("select pg_advisory_lock(7)").await.expect("the lock can be had");
+    let exists = admin.query("select from pg_database where datname = $1 and datistemplate", &[&TEMPLATE]).await;
+    if exists.expect("databases can be listed").is_empty() {
+        let fresh = format!("drop database if exists {TEMPLATE} with (force)");
+        admin.batch_execute(&fresh).await.expect("a half-made template can be dropped");
+        admin.batch_execute(&format!("create database {TEMPLATE}")).await.expect("a database can be made");
+        let settings = settings(TEMPLATE);
+        // The migrator needs the multi-thread runtime, which a test need not have.
+        let migrated = std::thread::spawn(move || {
+            tokio::runtime::Runtime::new().map(|runtime| runtime.block_on(migrate::run(&settings)))
+        });
+        migrated.join().expect("no panic").expect("a runtime").expect("the migrations run");
+        execute(TEMPLATE, FINAL_IS_FINAL).await.expect("the trigger can be made");
+        admin.batch_execute(&format!("alter database {TEMPLATE} is_template true")).await.expect("a template");
+    }
+}
+
+async fn create_from_template(name: &str) {
+    let create = format!("create database {name} template {TEMPLATE}");
+    // A session on the template that is only just ending is in the way for some milliseconds.
+    for _ in 0..100 {
+        match execute("postgres", &create).await {
+            Ok(()) => return,
+            Err(error) if error.code().is_some_and(|code| code.code() == "55006") => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => panic!("{}: {error:?}", settings(name).url.expose_secret()),
+        }
+    }
+    panic!("the template stayed in use");
+}

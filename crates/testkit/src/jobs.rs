@@ -1,0 +1,64 @@
+//! Definitions for tests that need a job and do not care about most of it.
+
+use chrono::{DateTime, Utc};
+use trigrun_core::{
+    domain::{
+        id::{JobId, WorkspaceId},
+        job::{Definition, Delivery, MisfirePolicy, OverlapPolicy, State},
+        request::{DEFAULT_SUCCESS_STATUSES, Headers, Method, Request},
+        retry::RetryPolicy,
+        schedule::Schedule,
+    },
+    store,
+};
+
+use crate::db::TestDb;
+
+/// A job of `schedule` that GETs `url`, everything else by default.
+pub fn definition(schedule: Schedule, url: &str) -> Definition {
+    Definition {
+        name: "a test's job".into(),
+        schedule,
+        request: Request {
+            url: url.to_owned(),
+            method: Method::Get,
+            headers: Headers::default(),
+            body: None,
+            timeout_seconds: 30,
+            success_statuses: DEFAULT_SUCCESS_STATUSES.to_vec(),
+        },
+        retry_policy: RetryPolicy::default(),
+        concurrency_limit: None,
+        overlap_policy: OverlapPolicy::default(),
+        misfire_policy: MisfirePolicy::default(),
+        catch_up_limit: 10,
+        delivery: Delivery::default(),
+        tags: Vec::new(),
+        state: State::Active,
+    }
+}
+
+pub fn every_seconds(every_seconds: u32, url: &str) -> Definition {
+    definition(Schedule::Recurring { every_seconds }, url)
+}
+
+impl TestDb {
+    /// Postgres's clock.
+    pub async fn now(&self) -> DateTime<Utc> {
+        store::clock::now(&mut *self.conn().await).await.expect("Postgres has a clock")
+    }
+
+    /// Stores a job as if it had been created at `created_at`.
+    pub async fn job_created_at(&self, workspace: WorkspaceId, definition: &Definition, created_at: DateTime<Utc>) -> JobId {
+        let id = JobId::at(created_at);
+        let first_fire = definition.schedule.next_after(created_at, created_at).expect("the schedule has a next fire");
+        let new = store::jobs::NewJob { id, definition, idempotency_key: None, now: created_at, first_fire, traceparent: None };
+        store::jobs::insert(&mut *self.conn().await, workspace, &new).await.expect("a job can be stored");
+        id
+    }
+
+    pub async fn job(&self, workspace: WorkspaceId, definition: &Definition) -> JobId {
+        let now = self.now().await;
+        self.job_created_at(workspace, definition, now).await
+    }
+}

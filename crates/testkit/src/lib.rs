@@ -1,0 +1,8 @@
+//! What tests share: real servers on loopback, scripted.
+
+pub mod db;
+pub mod jobs;
+pub mod redis;
+pub mod target;
+
+pub use db::TestDb;
