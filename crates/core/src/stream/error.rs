@@ -9,9 +9,9 @@ pub enum StreamError {
 }
 
 impl StreamError {
-    /// The consumer group, or its stream, is not there: the server was wiped.
+    /// The consumer group, or its stream, is not there, or went while a reader waited for it: the server was wiped.
     pub(super) fn is_no_group(&self) -> bool {
-        matches!(self, Self::Unavailable(error) if error.code() == Some("NOGROUP"))
+        matches!(self, Self::Unavailable(error) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")))
     }
 
     /// The key is not there.

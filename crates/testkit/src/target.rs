@@ -1,0 +1,269 @@
+//! The scripted target: a real HTTP server on loopback that answers, or misbehaves, exactly as it is told.
+//!
+//! It must not depend on the code under test: HTTP/1.1 is read and written by hand, so that malformed answers can be sent.
+
+mod http1;
+mod http2;
+mod nameserver;
+mod script;
+mod tls;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use trigrun_core::runtime::tasks;
+
+pub use self::{
+    nameserver::NameServer,
+    script::Script,
+    tls::{Certificate, Protocol},
+};
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Names in lower case, in the order received. HTTP/2's `:authority` is shown as `host`.
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    /// When its last byte was read.
+    pub arrived: Instant,
+    pub arrived_at: SystemTime,
+}
+
+impl Hit {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "what the wall clock of this machine showed is what a test asks for"
+    )]
+    fn now(method: String, path: String, headers: Vec<(String, String)>, body: Bytes) -> Self {
+        Self { method, path, headers, body, arrived: Instant::now(), arrived_at: SystemTime::now() }
+    }
+
+    /// The first value of the header `name`, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A server on 127.0.0.1 with a port of its own; it ends, with its connections, when it is dropped.
+pub struct Target {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    scheme: &'static str,
+    authority: Option<Bytes>,
+    stop: CancellationToken,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Target {
+    /// Serves `http://`.
+    pub async fn start() -> io::Result<Self> {
+        Self::listen(None).await
+    }
+
+    /// Serves `https://` with a certificate as wished, by HTTP/1.1 or HTTP/2; see [`Target::authority`].
+    pub async fn start_tls(certificate: Certificate, protocol: Protocol) -> io::Result<Self> {
+        Self::listen(Some(tls::prepare(certificate, protocol)?)).await
+    }
+
+    async fn listen(tls: Option<tls::Prepared>) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (shared, stop) = (Arc::<Shared>::default(), CancellationToken::new());
+        let address = listener.local_addr()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (acceptor, authority) = tls.map(|tls| (tls.acceptor, tls.authority)).unzip();
+        let accepting = accept(listener, acceptor, Arc::clone(&shared));
+        let stopped = stop.clone();
+        let accepting = tasks::spawn("target", async move {
+            stopped.run_until_cancelled(accepting).await.unwrap_or_default()
+        });
+        Ok(Self { shared, address, scheme, authority, stop, accepting: Some(accepting) })
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.address)
+    }
+
+    /// The same server by a name, which a [`NameServer`] must know.
+    pub fn url_of(&self, host: &str, path: &str) -> String {
+        format!("{}://{host}:{}{path}", self.scheme, self.address.port())
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate, in DER, of the authority that a client must trust to accept this target's certificate.
+    pub fn authority(&self) -> Option<&[u8]> {
+        self.authority.as_deref()
+    }
+
+    /// What requests to `path` (without the query) get from now on. Without a script it is 200 with `{"ok":true}`.
+    pub fn answer(&self, path: &str, script: Script) {
+        self.answer_in_turn(path, [script]);
+    }
+
+    /// One script per request, in turn; the last one stays.
+    pub fn answer_in_turn(&self, path: &str, scripts: impl IntoIterator<Item = Script>) {
+        self.shared.state().scripts.insert(path.to_owned(), scripts.into_iter().collect());
+    }
+
+    /// The requests that arrived so far.
+    pub fn hits(&self) -> Vec<Hit> {
+        self.shared.state().hits.clone()
+    }
+
+    /// How many connections were accepted so far.
+    pub fn connections(&self) -> usize {
+        *self.shared.connections.borrow()
+    }
+
+    /// Waits until `count` requests have arrived; `Err` holds those that had by the deadline.
+    pub async fn wait_for(&self, count: usize, deadline: Duration) -> Result<Vec<Hit>, Vec<Hit>> {
+        let mut arrived = self.shared.arrived.subscribe();
+        let enough = arrived.wait_for(|seen| *seen >= count);
+        match tokio::time::timeout(deadline, enough).await {
+            Ok(_) => Ok(self.hits()),
+            Err(_) => Err(self.hits()),
+        }
+    }
+
+    /// Waits until `count` connections were accepted: a client may be connected before that.
+    pub async fn wait_for_connections(&self, count: usize, deadline: Duration) -> bool {
+        let mut accepted = self.shared.connections.subscribe();
+        tokio::time::timeout(deadline, accepted.wait_for(|accepted| *accepted >= count)).await.is_ok()
+    }
+
+    /// Waits until the clients have hung up all but `count` connections; `false` if they have not by the deadline.
+    pub async fn wait_for_open(&self, count: usize, deadline: Duration) -> bool {
+        let mut open = self.shared.open.subscribe();
+        tokio::time::timeout(deadline, open.wait_for(|open| *open <= count)).await.is_ok()
+    }
+
+    /// Closes the port and every connection, and returns when they are closed.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(accepting) = self.accepting.take() {
+            let _cancelled = accepting.await;
+        }
+        self.close_connections().await;
+    }
+
+    /// Closes every open connection and returns when they are closed; new ones are accepted.
+    pub async fn close_connections(&self) {
+        let serving = std::mem::take(&mut self.shared.state().serving);
+        serving.stop.cancel();
+        serving.tracker.close();
+        serving.tracker.wait().await;
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.shared.state().serving.stop.cancel();
+    }
+}
+
+/// The connections being served: how to end them, and how to know that they ended.
+#[derive(Default)]
+struct Serving {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    scripts: HashMap<String, VecDeque<Script>>,
+    hits: Vec<Hit>,
+    serving: Serving,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    arrived: watch::Sender<usize>,
+    connections: watch::Sender<usize>,
+    open: watch::Sender<usize>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the request and says what it gets.
+    fn receive(&self, hit: Hit) -> Script {
+        let mut state = self.state();
+        let path = hit.path.split('?').next().unwrap_or_default();
+        let script = match state.scripts.get_mut(path) {
+            Some(scripts) if scripts.len() > 1 => scripts.pop_front(),
+            Some(scripts) => scripts.front().cloned(),
+            None => None,
+        };
+        state.hits.push(hit);
+        self.arrived.send_replace(state.hits.len());
+        script.unwrap_or_default()
+    }
+}
+
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        shared.connections.send_modify(|count| *count += 1);
+        let (stop, tracker) = {
+            let state = shared.state();
+            (state.serving.stop.clone(), state.serving.tracker.clone())
+        };
+        let connection = serve(socket, acceptor.clone(), Arc::clone(&shared), Counted::new(&shared));
+        tracker.spawn(stop.run_until_cancelled_owned(connection));
+    }
+}
+
+/// Counts as an open connection while it lives.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.open.send_modify(|open| *open += 1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+/// A connection's errors are the client's business: it sees them.
+async fn serve(socket: TcpStream, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>, _open: Counted) {
+    if socket.set_nodelay(true).is_err() {
+        return;
+    }
+    let Some(acceptor) = acceptor else {
+        let _gone = http1::serve(socket, shared).await;
+        return;
+    };
+    if let Ok(stream) = acceptor.accept(socket).await {
+        let _gone = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => http2::serve(stream, shared).await,
+            _ => http1::serve(stream, shared).await,
+        };
+    }
+}

@@ -1,0 +1,3 @@
+//! Journeys: real processes, real sockets, and what becomes of the work when one of them is killed.
+
+mod journeys;
