@@ -1,0 +1,152 @@
+//! Connections kept between exchanges, per workspace and destination. Nothing here crosses from one workspace to another.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout_at};
+use trigrun_core::domain::id::WorkspaceId;
+
+use super::connection::{Connection, Exclusive, Multiplexed};
+
+/// All connections kept, of all workspaces; beyond it a connection is closed after its exchange.
+const MAX_KEPT: usize = 4096;
+/// For the rest of the last exchange's ending, which normally takes microseconds.
+const SETTLING: Duration = Duration::from_millis(20);
+/// A server that closes idle connections after a while is given less than that, so as not to send while it closes.
+const CLOSING_MARGIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Pool {
+    kept: Mutex<Kept>,
+    idle_timeout: Duration,
+    max_idle_per_destination: usize,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// By workspace, then by origin (`scheme://host:port`).
+    slots: HashMap<WorkspaceId, HashMap<Box<str>, Slot>>,
+    count: usize,
+}
+
+#[derive(Default)]
+struct Slot {
+    idle: Vec<Idle>,
+    shared: Vec<Arc<Multiplexed>>,
+}
+
+struct Idle {
+    connection: Exclusive,
+    until: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(idle_timeout: Duration, max_idle_per_destination: usize) -> Self {
+        Self { kept: Mutex::default(), idle_timeout, max_idle_per_destination }
+    }
+
+    /// A connection that was kept and is still good.
+    pub(super) async fn take(
+        &self,
+        workspace: WorkspaceId,
+        origin: &str,
+        deadline: Instant,
+    ) -> Option<Connection> {
+        loop {
+            let connection = self.kept().pop(workspace, origin)?;
+            let Connection::Exclusive(mut exclusive) = connection else { return Some(connection) };
+            let settled = deadline.min(Instant::now() + SETTLING);
+            if let Ok(true) = timeout_at(settled, exclusive.is_ready()).await {
+                return Some(Connection::Exclusive(exclusive));
+            }
+        }
+    }
+
+    /// Keeps a connection whose exchange is over.
+    pub(super) fn put(&self, workspace: WorkspaceId, origin: &str, connection: Exclusive) {
+        let kept_for = connection
+            .kept_for
+            .map_or(self.idle_timeout, |server| self.idle_timeout.min(server.saturating_sub(CLOSING_MARGIN)));
+        if connection.is_closed() || kept_for.is_zero() {
+            return;
+        }
+        let mut kept = self.kept();
+        if kept.count >= MAX_KEPT {
+            return;
+        }
+        let slot = kept.slot(workspace, origin);
+        if slot.idle.len() < self.max_idle_per_destination {
+            slot.idle.push(Idle { connection, until: Instant::now() + kept_for });
+            kept.count += 1;
+        }
+    }
+
+    /// Lets other exchanges of the workspace use this new connection, too.
+    pub(super) fn share(&self, workspace: WorkspaceId, origin: &str, connection: &Arc<Multiplexed>) {
+        let mut kept = self.kept();
+        if kept.count < MAX_KEPT {
+            kept.slot(workspace, origin).shared.push(Arc::clone(connection));
+            kept.count += 1;
+        }
+    }
+
+    /// Closes what has been idle for too long.
+    fn sweep(&self) {
+        let now = Instant::now();
+        let idle_since = now.checked_sub(self.idle_timeout);
+        let mut kept = self.kept();
+        for slots in kept.slots.values_mut() {
+            for slot in slots.values_mut() {
+                slot.idle.retain(|idle| idle.until > now && !idle.connection.is_closed());
+                slot.shared.retain(|shared| {
+                    !shared.is_spent() && !idle_since.is_some_and(|instant| shared.is_idle_since(instant))
+                });
+            }
+            slots.retain(|_, slot| !slot.idle.is_empty() || !slot.shared.is_empty());
+        }
+        kept.slots.retain(|_, slots| !slots.is_empty());
+        kept.count = kept
+            .slots
+            .values()
+            .flat_map(HashMap::values)
+            .map(|slot| slot.idle.len() + slot.shared.len())
+            .sum();
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn slot(&mut self, workspace: WorkspaceId, origin: &str) -> &mut Slot {
+        self.slots.entry(workspace).or_default().entry(origin.into()).or_default()
+    }
+
+    /// The connection used last: the others grow old and are closed.
+    fn pop(&mut self, workspace: WorkspaceId, origin: &str) -> Option<Connection> {
+        let slot = self.slots.get_mut(&workspace)?.get_mut(origin)?;
+        let now = Instant::now();
+        while let Some(idle) = slot.idle.pop() {
+            self.count = self.count.saturating_sub(1);
+            if idle.until > now && !idle.connection.is_closed() {
+                return Some(Connection::Exclusive(idle.connection));
+            }
+        }
+        slot.shared.iter().find_map(Multiplexed::lease).map(Connection::Shared)
+    }
+}
+
+/// Sweeps until the pool is gone.
+pub(super) async fn keep_swept(pool: Weak<Pool>, idle_timeout: Duration) {
+    let mut ticks = tokio::time::interval((idle_timeout / 2).max(Duration::from_millis(100)));
+    loop {
+        ticks.tick().await;
+        match pool.upgrade() {
+            Some(pool) => pool.sweep(),
+            None => return,
+        }
+    }
+}

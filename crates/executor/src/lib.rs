@@ -1,0 +1,24 @@
+//! The executor: leases executions, makes their requests at their instants, records what became of them.
+//!
+//! ```text
+//! stream ─► intake ─► lease ─► prepare ─► hold ─► send ─► record ─► acknowledge
+//!              ▲                                            │
+//!              └──────────────── retries ◄──────────────────┘
+//! ```
+//!
+//! Everything it holds belongs to a *session* that says every two seconds that it lives. When it cannot, it stops sending
+//! before others may take over; when it was declared dead, it drops everything and begins anew.
+
+pub mod egress;
+mod hold;
+mod intake;
+mod perform;
+mod prepare;
+mod record;
+mod retries;
+mod serve;
+mod session;
+mod settings;
+
+pub use serve::{ExecutorError, serve};
+pub use settings::{DEFAULTS, EgressSettings, ExecutorSettings, Settings};

@@ -1,0 +1,27 @@
+//! `trigrun-executor`: see the library.
+
+use anyhow::Context;
+use clap::Parser;
+use trigrun_core::{
+    runtime::{process, shutdown},
+    telemetry,
+};
+use trigrun_executor::{Settings, serve};
+
+/// Makes the requests of due jobs and records the answers. Run as many as you need.
+///
+/// Settings come from the environment: TRIGRUN__POSTGRES__URL, TRIGRUN__REDIS__URL and others; see docs/configuration.md.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    Arguments::parse();
+    let settings = Settings::load()?;
+    let _telemetry = telemetry::init("trigrun-executor", &settings.telemetry)?;
+    process::log_panics();
+    let shutdown = shutdown::on_signal()?;
+    process::wait_for_schema(&settings.postgres, &shutdown).await?;
+    serve(settings, shutdown).await.context("the executor cannot run")
+}

@@ -1,0 +1,120 @@
+//! One attempt: prepare ahead, hold until the instant, send, judge.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
+use std::{panic::AssertUnwindSafe, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use trigrun_core::{
+    crypto,
+    domain::{
+        address::EgressPolicy,
+        attempt::{AttemptStatus, Outcome},
+        execution::{Verdict, judge},
+    },
+    runtime::clock::Clock,
+    store::leases::{Ended, Lease, Next},
+    telemetry::trace,
+};
+
+use crate::{
+    egress::{Call, Egress, Ready},
+    hold::Hold,
+    prepare::prepare,
+    session::Session,
+};
+
+/// What an attempt needs beside its lease.
+pub struct Performer {
+    pub egress: Egress,
+    pub policy: EgressPolicy,
+    pub hold: Hold,
+    pub clock: Clock,
+    pub session: Session,
+    /// Cancelled when the process is asked to end: what has not been sent by then is not sent here.
+    pub draining: CancellationToken,
+}
+
+struct Made {
+    outcome: Outcome,
+    started_at: DateTime<Utc>,
+    departed: Option<Instant>,
+}
+
+impl Performer {
+    /// Makes the attempt. `None`: nothing was sent, because the process is about to end; the lease is to be handed back.
+    pub async fn perform(&self, lease: Lease) -> Option<Box<Ended>> {
+        let span = tracing::info_span!(
+            "attempt",
+            otel.kind = "client",
+            execution = %lease.execution,
+            job = %lease.job,
+            number = lease.number,
+            status = tracing::field::Empty,
+        );
+        trace::continue_from(&span, lease.traceparent.as_deref());
+        let made = AssertUnwindSafe(self.make(&lease).instrument(span.clone())).catch_unwind().await;
+        // A defect of ours ends this execution and no other.
+        let made = made.unwrap_or_else(|_| Some(self.panicked()))?;
+        span.record("status", made.outcome.status.as_str());
+        Some(Box::new(self.ended(lease, made)))
+    }
+
+    async fn make(&self, lease: &Lease) -> Option<Made> {
+        let instant = self.clock.instant_of(lease.due_at);
+        let prepared = prepare(lease, &self.policy);
+        let ahead = match &prepared {
+            Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
+            Err(_) => None,
+        };
+        let early = Instant::now() < instant;
+        tokio::select! {
+            biased;
+            () = self.hold.until(instant) => {}
+            () = self.draining.cancelled() => return None,
+        }
+        if !self.session.may_send() {
+            self.session.may_send_again().await;
+        }
+        let started_at = self.clock.now();
+        let not_sent = |outcome: Box<Outcome>| Some(Made { outcome: *outcome, started_at, departed: None });
+        let (target, call) = match prepared {
+            Ok(prepared) => prepared,
+            Err(refused) => return not_sent(refused),
+        };
+        let ready = match ahead? {
+            // What could not be reached before the instant may be there at the instant.
+            Err(failed) if early && failed.status != AttemptStatus::Blocked => {
+                self.egress.prepare(lease.workspace, &target, call.timeout).await
+            }
+            ready => ready,
+        };
+        match ready {
+            Ok(ready) => Some(send(ready, call, started_at).await),
+            Err(failed) => not_sent(failed),
+        }
+    }
+
+    fn panicked(&self) -> Made {
+        let outcome = Outcome::failed(AttemptStatus::Blocked, "internal", "TrigRun failed while it made this request; this is a defect of ours.");
+        Made { outcome, started_at: self.clock.now(), departed: None }
+    }
+
+    fn ended(&self, lease: Lease, made: Made) -> Ended {
+        let Made { outcome, started_at, departed } = made;
+        let ended_at = self.clock.now().max(started_at);
+        let next = match judge(&lease.retry_policy, lease.number, &outcome, crypto::unit()) {
+            Verdict::Succeeded => Next::Succeeded,
+            Verdict::Failed { error_class } => Next::Failed { error_class },
+            Verdict::Retry { wait } => Next::Retry { due_at: ended_at + TimeDelta::from_std(wait).unwrap_or_default() },
+        };
+        let lateness = departed.map(|departed| self.clock.time_at(departed) - lease.scheduled_for);
+        let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));
+        Ended { lease, outcome, next, started_at, ended_at, lateness_us }
+    }
+}
+
+async fn send(ready: Ready, call: Call, started_at: DateTime<Utc>) -> Made {
+    let sent = ready.send(call).await;
+    Made { outcome: sent.outcome, started_at, departed: sent.departed }
+}

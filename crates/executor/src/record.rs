@@ -1,0 +1,175 @@
+//! Records ended attempts, many at a time; acknowledges their bells after the commit.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use trigrun_core::{
+    crypto,
+    domain::{attempt::Outcome, id::ExecutionId},
+    store::{
+        Db, StoreError,
+        leases::{self, Ended, Next},
+        wake::Waker,
+    },
+    stream::consumer::{Acknowledger, Receipt},
+    telemetry::metrics,
+};
+
+use crate::{retries::Retries, session::Session};
+
+/// So many attempts are recorded by one statement at the most.
+const BATCH: usize = 500;
+/// What comes within this time of the first goes with it.
+const GATHER: Duration = Duration::from_millis(2);
+/// Receipts that could not be delivered are kept up to here; a reader that goes leaves its entries to the scheduler.
+const KEEP_RECEIPTS: usize = 100_000;
+
+/// What is left of a run when it has ended. Once it is recorded, the permit is given back and the bells are acknowledged.
+pub struct Done {
+    pub ended: Box<Ended>,
+    pub permit: OwnedSemaphorePermit,
+    pub receipts: Vec<Receipt>,
+}
+
+pub struct Recorder {
+    pub db: Db,
+    pub session: Session,
+    pub retries: Arc<Retries>,
+    pub waker: Waker,
+    pub receipts: mpsc::Sender<Vec<Receipt>>,
+}
+
+impl Recorder {
+    /// Records until every sender is gone.
+    pub async fn run(self, mut done: mpsc::Receiver<Done>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(first) = done.recv().await {
+            batch.push(first);
+            gather(&mut done, &mut batch).await;
+            let mut receipts = Vec::new();
+            let (ended, permits): (Vec<Ended>, Vec<_>) = batch
+                .drain(..)
+                .map(|done| {
+                    receipts.extend(done.receipts);
+                    (*done.ended, done.permit)
+                })
+                .unzip();
+            if let Some(recorded) = self.record(&ended).await {
+                self.follow_up(&ended, &recorded).await;
+                // The reader of this channel ends after us.
+                let _ = self.receipts.send(receipts).await;
+            }
+            drop(permits);
+        }
+    }
+
+    /// Repeats until it is recorded; `None` when the session was lost meanwhile.
+    async fn record(&self, ended: &[Ended]) -> Option<Vec<ExecutionId>> {
+        let mut failures = 0u32;
+        loop {
+            match self.try_record(ended).await {
+                Ok(recorded) => return Some(recorded),
+                Err(error) if failures == 0 => {
+                    tracing::warn!(%error, attempts = ended.len(), "results are kept until they can be recorded");
+                }
+                Err(error) => tracing::debug!(%error, "results still cannot be recorded"),
+            }
+            failures += 1;
+            let wait = Duration::from_millis(50 * u64::from(failures.min(40))).mul_f64(0.5 + crypto::unit());
+            self.session.lost.run_until_cancelled(tokio::time::sleep(wait)).await?;
+        }
+    }
+
+    async fn try_record(&self, ended: &[Ended]) -> Result<Vec<ExecutionId>, StoreError> {
+        leases::record(&mut *self.db.conn().await?, self.session.id, ended).await
+    }
+
+    async fn follow_up(&self, ended: &[Ended], recorded: &[ExecutionId]) {
+        let recorded: HashSet<_> = recorded.iter().collect();
+        let mut too_many = Vec::new();
+        for ended in ended {
+            let execution = ended.lease.execution;
+            if !recorded.contains(&execution) {
+                tracing::info!(%execution, "its result is discarded: the execution was taken over, cancelled or deleted");
+                continue;
+            }
+            note(ended);
+            if let Next::Retry { due_at } = ended.next
+                && !self.retries.push(execution, due_at)
+            {
+                too_many.push(execution);
+            }
+        }
+        self.hand_back(&too_many).await;
+        if ended.iter().any(|ended| ended.lease.holds_slot) {
+            self.waker.wake();
+        }
+    }
+
+    /// What this process has no room to wait for, waits in Postgres. If that fails it stays ours, and is found by the takeover
+    /// when the session ends.
+    async fn hand_back(&self, retrying: &[ExecutionId]) {
+        if retrying.is_empty() {
+            return;
+        }
+        let handed = async { leases::hand_back_retrying(&mut *self.db.conn().await?, self.session.id, Some(retrying)).await };
+        if let Err::<_, StoreError>(error) = handed.await {
+            tracing::warn!(%error, executions = retrying.len(), "waiting retries could not be handed back");
+        }
+    }
+}
+
+async fn gather(done: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>) {
+    let more = async {
+        while batch.len() < BATCH {
+            match done.recv().await {
+                Some(next) => batch.push(next),
+                None => return,
+            }
+        }
+    };
+    // Running out of time is how most batches end.
+    let _ = tokio::time::timeout(GATHER, more).await;
+}
+
+fn note(ended: &Ended) {
+    let Outcome { status, error_class, .. } = ended.outcome;
+    metrics::attempt(status.as_str(), error_class);
+    match &ended.next {
+        Next::Succeeded => metrics::execution_ended("succeeded"),
+        Next::Failed { .. } => metrics::execution_ended("failed"),
+        Next::Retry { .. } => {}
+    }
+    if ended.lease.number == 1
+        && let Some(late) = ended.lateness_us
+    {
+        metrics::lateness(Duration::from_micros(late.unsigned_abs()));
+    }
+    tracing::debug!(
+        execution = %ended.lease.execution,
+        number = ended.lease.number,
+        status = status.as_str(),
+        error = ended.outcome.error.as_deref(),
+        lateness_us = ended.lateness_us,
+        "recorded"
+    );
+}
+
+/// Acknowledges bells whose executions are in Postgres's hands. Failing does no harm: a bell rung twice finds its work taken.
+pub async fn acknowledge(mut acknowledger: Acknowledger, mut receipts: mpsc::Receiver<Vec<Receipt>>) {
+    let mut kept: Vec<Receipt> = Vec::new();
+    while let Some(more) = receipts.recv().await {
+        kept.extend(more);
+        while kept.len() < BATCH
+            && let Ok(more) = receipts.try_recv()
+        {
+            kept.extend(more);
+        }
+        match acknowledger.acknowledge(&kept).await {
+            Ok(()) => kept.clear(),
+            Err(error) => {
+                tracing::debug!(%error, entries = kept.len(), "cannot be acknowledged now");
+                kept.truncate(KEEP_RECEIPTS);
+            }
+        }
+    }
+}

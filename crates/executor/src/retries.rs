@@ -1,0 +1,67 @@
+//! Executions of this session that wait for their next attempt. The due times are in Postgres too: a successor goes on.
+
+use chrono::{DateTime, Utc};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::sync::Notify;
+use trigrun_core::{domain::id::ExecutionId, runtime::clock::Clock};
+
+/// So many wait here; more are handed back to Postgres.
+const FULL: usize = 100_000;
+/// How long before it is due a retry is leased.
+const LEAD: Duration = Duration::from_millis(50);
+
+#[derive(Default)]
+pub struct Retries {
+    waiting: Mutex<BinaryHeap<Reverse<(DateTime<Utc>, ExecutionId)>>>,
+    pushed: Notify,
+}
+
+impl Retries {
+    /// `false` when there is no room.
+    pub fn push(&self, execution: ExecutionId, due_at: DateTime<Utc>) -> bool {
+        let mut waiting = self.lock();
+        if waiting.len() >= FULL {
+            return false;
+        }
+        waiting.push(Reverse((due_at, execution)));
+        drop(waiting);
+        self.pushed.notify_one();
+        true
+    }
+
+    /// Waits until some are about to be due, and takes out at most `most` of them.
+    pub async fn next(&self, clock: &Clock, most: usize) -> Vec<ExecutionId> {
+        loop {
+            let due = self.take_due(clock.now() + LEAD, most);
+            if !due.is_empty() {
+                return due;
+            }
+            let next = self.lock().peek().map(|Reverse((due_at, _))| *due_at);
+            match next {
+                Some(due_at) => tokio::select! {
+                    () = tokio::time::sleep_until((clock.instant_of(due_at) - LEAD).into()) => {}
+                    () = self.pushed.notified() => {}
+                },
+                None => self.pushed.notified().await,
+            }
+        }
+    }
+
+    fn take_due(&self, until: DateTime<Utc>, most: usize) -> Vec<ExecutionId> {
+        let mut waiting = self.lock();
+        let mut due = Vec::new();
+        while due.len() < most && waiting.peek().is_some_and(|Reverse((due_at, _))| *due_at <= until) {
+            due.extend(waiting.pop().map(|Reverse((_, execution))| execution));
+        }
+        due
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BinaryHeap<Reverse<(DateTime<Utc>, ExecutionId)>>> {
+        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

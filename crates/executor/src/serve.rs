@@ -1,0 +1,192 @@
+//! The life of an executor process: session after session until it is asked to end.
+
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use trigrun_core::{
+    domain::{address::EgressPolicy, id::SessionId},
+    runtime::{clock::Clock, probes, tasks::spawn},
+    store::{Db, StoreError, executors, leases, wake::Waker},
+    stream::{Consumer, StreamError, consumer::Acknowledger},
+};
+
+use crate::{
+    Settings,
+    egress::{self, Egress, EgressError},
+    hold::Hold,
+    intake::Intake,
+    perform::Performer,
+    record::{Recorder, acknowledge},
+    retries::Retries,
+    session::Session,
+};
+
+/// Results wait here for the recorder; a full queue keeps runs, and with them permits, from ending.
+const RESULTS: usize = 1024;
+const RECEIPTS: usize = 1024;
+/// How long the end of a session may take once nothing is in flight any more.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutorError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    #[error("the timer thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What outlives a session.
+struct Process {
+    settings: Settings,
+    db: Db,
+    clock: Clock,
+    egress: Egress,
+    policy: EgressPolicy,
+    waker: Waker,
+}
+
+/// Runs an executor until shutdown, then drains: finishes what is on its way, hands back the rest.
+pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), ExecutorError> {
+    let db = Db::new(&settings.postgres)?;
+    let clock = Clock::synchronised(&db).await?;
+    let policy = EgressPolicy::new(settings.egress.allow.clone());
+    let egress = Egress::new(egress::Settings::new(policy.clone()))?;
+    let (waker, background) = (Waker::default(), CancellationToken::new());
+    let _ends_background = background.clone().drop_guard();
+    spawn("waker", waker.clone().run(db.clone(), background.clone()));
+    spawn("clock", clock.clone().run(db.clone(), background.clone()));
+    match probes::serve(settings.telemetry.probes_address, db.clone(), background).await {
+        Ok(address) => tracing::info!(probes = %address, "executor started"),
+        Err(error) => tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served"),
+    }
+    let process = Process { settings, db, clock, egress, policy, waker };
+    while !shutdown.is_cancelled() {
+        process.one_session(&shutdown).await?;
+    }
+    tracing::info!("executor stopped");
+    Ok(())
+}
+
+impl Process {
+    /// From its first heartbeat until shutdown, or until it is declared dead.
+    async fn one_session(&self, shutdown: &CancellationToken) -> Result<(), ExecutorError> {
+        let session = Session::begin(&self.db, SessionId::at(self.clock.now())).await?;
+        let heart_stops = CancellationToken::new();
+        let heart = spawn("heartbeat", session.clone().keep_alive(self.db.clone(), heart_stops.clone()));
+
+        let stop = shutdown.child_token();
+        let retries = Arc::<Retries>::default();
+        let (done, done_reader) = mpsc::channel(RESULTS);
+        let (receipts, receipts_reader) = mpsc::channel(RECEIPTS);
+        let recorder = Recorder {
+            db: self.db.clone(),
+            session: session.clone(),
+            retries: retries.clone(),
+            waker: self.waker.clone(),
+            receipts: receipts.clone(),
+        };
+        let recording = spawn("record", recorder.run(done_reader));
+        let acknowledging = spawn("acknowledge", acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader));
+
+        let max_in_flight = self.settings.executor.max_in_flight;
+        let runs = TaskTracker::new();
+        let intake = Arc::new(Intake {
+            db: self.db.clone(),
+            session: session.clone(),
+            permits: Arc::new(Semaphore::new(max_in_flight)),
+            max_in_flight,
+            performer: Arc::new(self.performer(&session, &stop)?),
+            done,
+            receipts,
+            runs: runs.clone(),
+            waker: self.waker.clone(),
+            stop: stop.clone(),
+        });
+        let (up, is_up) = watch::channel(true);
+        let consumer = Consumer::new(&self.settings.redis, session.id)?;
+        let loops = [
+            spawn("hear", intake.clone().hear(consumer, up)),
+            spawn("repeat", intake.clone().repeat(retries)),
+            spawn("stand_in", intake.stand_in(is_up)),
+        ];
+
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = session.lost.cancelled() => stop.cancel(),
+        }
+        for ended in loops {
+            report(ended.await);
+        }
+        self.drain(&session, runs).await;
+        // The last run is over: the recorder comes to the end of its queue, and the acknowledger after it.
+        let last_words = async {
+            report(recording.await);
+            report(acknowledging.await);
+        };
+        if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
+            tracing::warn!("the last results could not be recorded; the executions are taken over and run again");
+        }
+        self.end(&session).await;
+        heart_stops.cancel();
+        report(heart.await);
+        Ok(())
+    }
+
+    fn performer(&self, session: &Session, draining: &CancellationToken) -> Result<Performer, ExecutorError> {
+        Ok(Performer {
+            egress: self.egress.clone(),
+            policy: self.policy.clone(),
+            hold: Hold::start()?,
+            clock: self.clock.clone(),
+            session: session.clone(),
+            draining: draining.clone(),
+        })
+    }
+
+    /// Waits for the requests that are on their way. What only waits for its next attempt is handed back at once.
+    async fn drain(&self, session: &Session, runs: TaskTracker) {
+        runs.close();
+        if session.lost.is_cancelled() {
+            return runs.wait().await;
+        }
+        self.hand_back_retrying(session).await;
+        if !runs.is_empty() {
+            tracing::info!(in_flight = runs.len(), "finishing what is on its way");
+        }
+        let grace = Duration::from_secs(self.settings.executor.drain_seconds);
+        if tokio::time::timeout(grace, runs.wait()).await.is_err() {
+            tracing::warn!(in_flight = runs.len(), "did not end in time; they are taken over");
+            session.lost.cancel();
+        }
+    }
+
+    async fn end(&self, session: &Session) {
+        self.hand_back_retrying(session).await;
+        let ended = async { executors::end(&mut *self.db.conn().await?, session.id).await };
+        if let Err::<_, StoreError>(error) = ended.await {
+            tracing::warn!(%error, "the session could not be ended; it is found silent later");
+        }
+    }
+
+    async fn hand_back_retrying(&self, session: &Session) {
+        let handed = async { leases::hand_back_retrying(&mut *self.db.conn().await?, session.id, None).await };
+        match handed.await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(executions = count, "waiting retries handed back");
+                self.waker.wake();
+            }
+            Err::<_, StoreError>(error) => tracing::warn!(%error, "waiting retries could not be handed back; they are taken over"),
+        }
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task ended in panic: this is a defect");
+    }
+}

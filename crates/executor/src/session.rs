@@ -1,0 +1,74 @@
+//! The executor's session: the life that its leases depend on.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use trigrun_core::{
+    domain::{
+        id::SessionId,
+        lease::{HEARTBEAT, STOP_SENDING},
+    },
+    runtime::tasks::every,
+    store::{Db, StoreError, executors},
+};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Session {
+    pub id: SessionId,
+    /// When the last heartbeat that Postgres has recorded was sent, by the monotonic clock: it lives at least from then on.
+    beat: Arc<Mutex<Instant>>,
+    /// Cancelled when others declared the session dead.
+    pub lost: CancellationToken,
+}
+
+impl Session {
+    pub async fn begin(db: &Db, id: SessionId) -> Result<Self, StoreError> {
+        let sent = Instant::now();
+        executors::insert(&mut *db.conn().await?, id, &name()).await?;
+        Ok(Self { id, beat: Arc::new(Mutex::new(sent)), lost: CancellationToken::new() })
+    }
+
+    /// Beats until `stop`, or until the session is lost.
+    pub async fn keep_alive(self, db: Db, stop: CancellationToken) {
+        let ends = stop.child_token();
+        let beat = || self.beat(&db, &ends);
+        every("heartbeat", ends.clone(), HEARTBEAT, std::future::pending, beat).await;
+    }
+
+    async fn beat(&self, db: &Db, ends: &CancellationToken) -> Result<(), StoreError> {
+        let sent = Instant::now();
+        if executors::heartbeat(&mut *db.conn().await?, self.id).await? {
+            *self.beat.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = sent;
+        } else {
+            tracing::error!(session = %self.id, "declared dead by others; its work is theirs now");
+            self.lost.cancel();
+            ends.cancel();
+        }
+        Ok(())
+    }
+
+    /// Whether a request may leave now: for certain nobody has taken over yet.
+    pub fn may_send(&self) -> bool {
+        self.since_beat() < STOP_SENDING
+    }
+
+    /// Waits until requests may leave; for ever when the session is lost, and whoever waits is dropped with it.
+    pub async fn may_send_again(&self) {
+        while !self.may_send() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn since_beat(&self) -> Duration {
+        self.beat.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).elapsed()
+    }
+}
+
+/// For people who look at the table: host and process.
+fn name() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    format!("{}:{}", host.as_deref().unwrap_or("unknown"), std::process::id())
+}

@@ -1,0 +1,51 @@
+//! The executor's settings. `config.default.toml` documents them.
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use trigrun_core::{
+    config::{self, ConfigError},
+    store::PostgresSettings,
+    stream::RedisSettings,
+    telemetry::TelemetrySettings,
+};
+
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub postgres: PostgresSettings,
+    pub redis: RedisSettings,
+    pub executor: ExecutorSettings,
+    pub egress: EgressSettings,
+    pub telemetry: TelemetrySettings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutorSettings {
+    pub max_in_flight: usize,
+    pub drain_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressSettings {
+    pub allow: Vec<IpNet>,
+}
+
+impl Settings {
+    pub fn load() -> Result<Self, ConfigError> {
+        config::load(DEFAULTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_and_the_struct_agree() {
+        assert!(config::load_from::<Settings>(DEFAULTS, []).is_ok());
+    }
+}

@@ -1,0 +1,65 @@
+//! The egress module against scripted targets on loopback.
+
+mod answers;
+mod hostile;
+mod policy;
+mod reuse;
+mod tls;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use trigrun_core::domain::{address::EgressPolicy, attempt::Outcome, id::WorkspaceId, target::TargetUrl};
+use trigrun_executor::egress::{Call, Egress, Ready, Sent, Settings};
+use uuid::Uuid;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn workspace(number: u128) -> WorkspaceId {
+    WorkspaceId::from_uuid(Uuid::from_u128(number))
+}
+
+fn allowing(nets: &[&str]) -> EgressPolicy {
+    EgressPolicy::new(nets.iter().map(|net| net.parse().unwrap()).collect())
+}
+
+fn loopback() -> Settings {
+    Settings::new(allowing(&["127.0.0.0/8"]))
+}
+
+fn door() -> Egress {
+    Egress::new(loopback()).unwrap()
+}
+
+/// Parsed with a lenient policy: these tests are about what happens when it is dialled.
+fn url(text: impl AsRef<str>) -> TargetUrl {
+    TargetUrl::parse(text.as_ref(), &allowing(&["0.0.0.0/0", "::/0"])).unwrap()
+}
+
+fn post(body: &'static str) -> Call {
+    let header = (HeaderName::from_static("content-type"), HeaderValue::from_static("application/json"));
+    Call {
+        method: Method::POST,
+        headers: HeaderMap::from_iter([header]),
+        body: Bytes::from_static(body.as_bytes()),
+        timeout: PATIENCE,
+        success_statuses: vec![200, 201, 202, 204],
+    }
+}
+
+fn get() -> Call {
+    Call { method: Method::GET, headers: HeaderMap::new(), ..post("") }
+}
+
+async fn prepare(egress: &Egress, text: &str) -> Result<Ready, Box<Outcome>> {
+    egress.prepare(workspace(1), &url(text), PATIENCE).await
+}
+
+/// Prepares and sends; whatever becomes of it.
+async fn exchange(egress: &Egress, text: impl AsRef<str>, call: Call) -> Sent {
+    match egress.prepare(workspace(1), &url(text), call.timeout).await {
+        Ok(ready) => ready.send(call).await,
+        Err(outcome) => Sent { departed: None, outcome: *outcome },
+    }
+}

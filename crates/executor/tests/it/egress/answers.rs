@@ -1,0 +1,147 @@
+//! What is sent, and what is kept of ordinary answers.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Method;
+use trigrun_core::domain::attempt::{AttemptStatus, PREVIEW_BYTES};
+use trigrun_testkit::target::{Script, Target};
+
+use super::{Call, PATIENCE, door, exchange, get, post, prepare};
+
+#[tokio::test]
+async fn a_success_with_its_timings_and_preview() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    let before = Instant::now();
+    let sent = exchange(&egress, target.url("/hook?a=1&b=%20"), post(r#"{"n":1}"#)).await;
+
+    let outcome = &sent.outcome;
+    assert_eq!((outcome.status, outcome.status_code), (AttemptStatus::Success, Some(200)), "{outcome:?}");
+    assert_eq!((outcome.error_class, outcome.error.as_deref()), (None, None));
+    assert_eq!(outcome.body_preview, br#"{"ok":true}"#);
+    assert_eq!((outcome.body_truncated, outcome.response_bytes), (false, 11));
+    assert_eq!(outcome.remote_address, Some(target.address().to_string()));
+    assert_eq!(outcome.http_version, Some("HTTP/1.1"));
+    assert!(outcome.response_headers.contains(&("content-type".into(), "application/json".into())));
+    let timing = outcome.timing;
+    assert_eq!((timing.dns, timing.tls), (None, None));
+    let phases = [timing.connect, timing.first_byte, timing.body].map(Option::unwrap);
+    assert!(
+        timing.total >= phases.iter().sum::<Duration>() && timing.total <= before.elapsed(),
+        "{timing:?}"
+    );
+
+    let hit = &target.hits()[0];
+    assert_eq!((hit.method.as_str(), hit.path.as_str()), ("POST", "/hook?a=1&b=%20"));
+    assert_eq!(hit.header("host"), Some(target.address().to_string().as_str()));
+    assert_eq!(hit.header("content-length"), Some("7"));
+    assert_eq!(hit.body, r#"{"n":1}"#);
+    let names: Vec<&str> = hit.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["content-type", "host", "content-length"], "nothing else is added");
+    assert!(before <= sent.departed.unwrap() && sent.departed.unwrap() <= hit.arrived);
+}
+
+#[tokio::test]
+async fn nothing_leaves_before_send() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    let ready = prepare(&egress, &target.url("/")).await.unwrap();
+    assert!(target.wait_for_connections(1, PATIENCE).await, "it is connected");
+    assert!(target.hits().is_empty());
+    ready.send(get()).await;
+    assert_eq!(target.hits().len(), 1);
+}
+
+#[tokio::test]
+async fn empty_bodies_have_the_length_that_their_method_needs() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    for method in [Method::POST, Method::PUT, Method::PATCH] {
+        exchange(&egress, target.url("/"), Call { method, ..get() }).await;
+        // RFC 9110 §8.6: a method that has a meaning for content says that there is none.
+        assert_eq!(target.hits().last().unwrap().header("content-length"), Some("0"));
+    }
+    exchange(&egress, target.url("/"), get()).await;
+    assert_eq!(target.hits().last().unwrap().header("content-length"), None);
+}
+
+#[tokio::test]
+async fn a_status_off_the_list_is_an_http_error() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    let cases = [
+        (201, None),
+        (203, Some("http_2xx")),
+        (404, Some("http_4xx")),
+        (500, Some("http_5xx")),
+        (999, Some("http_other")),
+    ];
+    for (status, class) in cases {
+        target.answer("/", Script::status(status).body("why"));
+        let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+        assert_eq!((outcome.status_code, outcome.error_class), (Some(status), class));
+        let expected = if class.is_none() { AttemptStatus::Success } else { AttemptStatus::HttpError };
+        assert_eq!(outcome.status, expected);
+        assert_eq!(outcome.body_preview, b"why");
+    }
+    let outcome =
+        exchange(&egress, target.url("/"), Call { success_statuses: vec![999], ..get() }).await.outcome;
+    assert_eq!(outcome.status, AttemptStatus::Success);
+}
+
+#[tokio::test]
+async fn a_redirect_is_recorded_and_not_followed() {
+    let (target, elsewhere, egress) =
+        (Target::start().await.unwrap(), Target::start().await.unwrap(), door());
+    let location = elsewhere.url("/latest/meta-data/");
+    target.answer("/", Script::status(302).header("location", &location));
+    let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+    assert_eq!((outcome.status, outcome.error_class), (AttemptStatus::HttpError, Some("http_3xx")));
+    assert!(outcome.response_headers.contains(&("location".into(), location)));
+    assert_eq!((target.hits().len(), elsewhere.connections()), (1, 0));
+}
+
+#[tokio::test]
+async fn the_target_may_ask_for_time() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    target.answer("/", Script::status(503).header("retry-after", "17"));
+    let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+    assert_eq!(outcome.retry_after.map(|wait| wait.as_secs()), Some(17));
+}
+
+#[tokio::test]
+async fn answers_without_content() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    target.answer("/", Script::status(204));
+    let outcome = exchange(&egress, target.url("/"), post("{}")).await.outcome;
+    assert_eq!((outcome.status, outcome.status_code), (AttemptStatus::Success, Some(204)), "{outcome:?}");
+    assert!(outcome.body_preview.is_empty() && !outcome.body_truncated);
+}
+
+#[tokio::test]
+async fn a_body_is_kept_up_to_the_preview() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    for (size, truncated) in [(PREVIEW_BYTES, false), (PREVIEW_BYTES + 1, true), (1024 * 1024, true)] {
+        target.answer("/", Script::status(200).body(vec![b'x'; size]));
+        let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+        assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
+        assert_eq!((outcome.response_bytes, outcome.body_truncated), (size as u64, truncated));
+        assert_eq!(outcome.body_preview.len(), PREVIEW_BYTES.min(size));
+    }
+    assert_eq!(target.connections(), 1, "all were read to their ends");
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_text_are_readable() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    let message =
+        b"HTTP/1.1 200 OK\r\nx-a: \xff\xfeok\r\nx-a: again\r\ncontent-length: 5\r\n\r\n\0\xff\xed\xa0\x80";
+    target.answer("/", Script::raw(Bytes::from_static(message)));
+    let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+    assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
+    assert_eq!(outcome.body_preview, b"\0\xff\xed\xa0\x80");
+    let values: Vec<&str> = outcome
+        .response_headers
+        .iter()
+        .filter(|(name, _)| name == "x-a")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(values, ["\u{fffd}\u{fffd}ok", "again"]);
+}

@@ -1,0 +1,183 @@
+//! Whatever a target does, the attempt ends in time and says what happened.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use trigrun_core::domain::attempt::{AttemptStatus, Outcome, PREVIEW_BYTES};
+use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
+
+use super::{Call, Egress, PATIENCE, door, exchange, get, loopback, post, prepare};
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// What the promise allows beyond the timeout.
+const GRACE: Duration = Duration::from_millis(250);
+
+async fn ends_in_time(egress: &Egress, url: String, call: Call) -> Outcome {
+    let started = Instant::now();
+    let outcome = exchange(egress, url, Call { timeout: TIMEOUT, ..call }).await.outcome;
+    assert!(started.elapsed() < TIMEOUT + GRACE, "{:?} {outcome:?}", started.elapsed());
+    outcome
+}
+
+#[tokio::test]
+async fn silence_and_drips_time_out() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    let drop_by_drop = Duration::from_millis(20);
+    let cases = [
+        (Script::Never, "timeout_response"),
+        (Script::status(200).after(2 * TIMEOUT), "timeout_response"),
+        (Script::DripHead(drop_by_drop), "timeout_response"),
+        (Script::EndlessInterim, "timeout_response"),
+        (Script::DripBody(drop_by_drop), "timeout_body"),
+    ];
+    for (script, class) in cases {
+        target.answer("/", script.clone());
+        let outcome = ends_in_time(&egress, target.url("/"), post("{}")).await;
+        assert_eq!(
+            (outcome.status, outcome.error_class),
+            (AttemptStatus::Timeout, Some(class)),
+            "{script:?}"
+        );
+        assert!(outcome.timing.total >= TIMEOUT, "{outcome:?}");
+        if class == "timeout_body" {
+            assert_eq!(outcome.status_code, Some(200));
+            assert!(outcome.response_bytes > 0 && outcome.body_preview.iter().all(|byte| *byte == b'x'));
+        }
+    }
+    assert!(target.wait_for_open(0, PATIENCE).await, "no connection outlives its attempt");
+}
+
+#[tokio::test]
+async fn an_endless_body_is_judged_by_its_status() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    target.answer("/", Script::EndlessBody);
+    let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+    assert_eq!((outcome.status, outcome.body_truncated), (AttemptStatus::Success, true));
+    assert_eq!(outcome.body_preview.len(), PREVIEW_BYTES);
+    assert!(outcome.response_bytes > 1024 * 1024 && outcome.response_bytes < 2 * 1024 * 1024);
+    assert!(target.wait_for_open(0, PATIENCE).await, "the connection is dropped");
+}
+
+#[tokio::test]
+async fn endless_small_chunks_end_in_time() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    target.answer("/", Script::EndlessChunks);
+    let outcome = ends_in_time(&egress, target.url("/"), get()).await;
+    assert_eq!(outcome.status_code, Some(200));
+    assert!(outcome.response_bytes > 0);
+    assert!(target.wait_for_open(0, PATIENCE).await);
+}
+
+#[tokio::test]
+async fn broken_answers_say_how() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    let many = format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", "x-a: 1\r\n".repeat(200));
+    let cases = [
+        (Script::EndlessHeaders, "response_too_large", None),
+        (Script::raw(many), "response_too_large", None),
+        (Script::raw("220 mail.example.com ESMTP\r\n"), "protocol_error", None),
+        (Script::raw("HTTP/1.1 200 OK\r\nx-nul: a\0b\r\n\r\n"), "protocol_error", None),
+        (
+            Script::raw("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"),
+            "protocol_error",
+            None,
+        ),
+        (
+            Script::raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot hex\r\n"),
+            "protocol_error",
+            Some(200),
+        ),
+        (Script::raw("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfive!"), "closed_early", Some(200)),
+        (
+            Script::raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfi"),
+            "closed_early",
+            Some(200),
+        ),
+        (Script::raw("HTTP/1.1 2"), "closed_early", None),
+        (Script::Close, "closed_early", None),
+        (Script::Reset, "connect_reset", None),
+    ];
+    for (script, class, status_code) in cases {
+        target.answer("/", script.clone());
+        let hits = target.hits().len();
+        let sent = exchange(&egress, target.url("/"), post("{}")).await;
+        let outcome = sent.outcome;
+        assert_eq!(
+            (outcome.status, outcome.error_class),
+            (AttemptStatus::ConnectionError, Some(class)),
+            "{script:?}"
+        );
+        assert_eq!(outcome.status_code, status_code, "{script:?}");
+        assert!(sent.departed.is_some());
+        assert_eq!(target.hits().len(), hits + 1, "sent once, whatever came back: {script:?}");
+        assert!(!outcome.error.unwrap().contains("Error"), "a sentence for people");
+    }
+    assert!(target.wait_for_open(0, PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a_server_that_reads_nothing_times_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let body = String::leak("x".repeat(8 * 1024 * 1024));
+    let (egress, accepted) = (door(), listener.accept());
+    let (outcome, _held) = tokio::join!(ends_in_time(&egress, url, post(body)), accepted);
+    assert_eq!((outcome.status, outcome.error_class), (AttemptStatus::Timeout, Some("timeout_response")));
+}
+
+#[tokio::test]
+async fn a_server_that_shakes_no_hands_times_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let (egress, accepted) = (door(), listener.accept());
+    let (outcome, _held) = tokio::join!(ends_in_time(&egress, url, get()), accepted);
+    assert_eq!((outcome.status, outcome.error_class), (AttemptStatus::Timeout, Some("timeout_tls")));
+    assert!(outcome.timing.connect.is_some() && outcome.timing.tls.unwrap() >= TIMEOUT / 2);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_dropped_ends_its_connection() {
+    let (target, egress) = (Target::start().await.unwrap(), door());
+    target.answer("/", Script::Never);
+    let ready = prepare(&egress, &target.url("/")).await.unwrap();
+    tokio::select! {
+        sent = ready.send(get()) => panic!("{:?}", sent.outcome),
+        hits = target.wait_for(1, PATIENCE) => assert_eq!(hits.unwrap().len(), 1),
+    }
+    assert!(target.wait_for_open(0, PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let sent = exchange(&door(), url, get()).await;
+    assert_eq!(sent.outcome.status, AttemptStatus::ConnectionError);
+    assert_eq!((sent.outcome.error_class, sent.departed), (Some("connect_refused"), None));
+}
+
+#[tokio::test]
+async fn the_same_over_http2() {
+    let target = Target::start_tls(Certificate::Valid, Protocol::Http2).await.unwrap();
+    let root = target.authority().unwrap().to_vec().into();
+    let egress = Egress::new(super::Settings { extra_roots: vec![root], ..loopback() }).unwrap();
+    let long = Script::status(200).header("x-long", &"x".repeat(80_000));
+    let cases = [
+        (Script::Never, AttemptStatus::Timeout, Some("timeout_response")),
+        (Script::DripBody(Duration::from_millis(20)), AttemptStatus::Timeout, Some("timeout_body")),
+        (Script::EndlessBody, AttemptStatus::Success, None),
+        (long, AttemptStatus::ConnectionError, Some("protocol_error")),
+        // In HTTP/2 this resets the stream.
+        (Script::Close, AttemptStatus::ConnectionError, Some("closed_early")),
+    ];
+    for (script, status, class) in cases {
+        target.answer("/", script);
+        let outcome =
+            exchange(&egress, target.url("/"), Call { timeout: 2 * TIMEOUT, ..get() }).await.outcome;
+        assert_eq!((outcome.status, outcome.error_class), (status, class), "{:?}", outcome.error);
+        assert!(outcome.timing.total < 2 * TIMEOUT + GRACE);
+    }
+    drop(egress);
+    assert!(target.wait_for_open(0, PATIENCE).await, "connections end with the door");
+}

@@ -1,0 +1,99 @@
+//! Certificates are checked before any byte of the request leaves.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use trigrun_core::domain::attempt::AttemptStatus;
+use trigrun_executor::egress::{Egress, Settings};
+use trigrun_testkit::target::{Certificate, NameServer, Protocol, Target};
+
+use super::{exchange, get, loopback};
+
+async fn target(certificate: Certificate, protocol: Protocol) -> (Target, Egress) {
+    let target = Target::start_tls(certificate, protocol).await.unwrap();
+    let extra_roots = vec![target.authority().unwrap().to_vec().into()];
+    (target, Egress::new(Settings { extra_roots, ..loopback() }).unwrap())
+}
+
+#[tokio::test]
+async fn a_good_certificate_over_both_protocols() {
+    for (protocol, version) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2")] {
+        let (target, egress) = target(Certificate::Valid, protocol).await;
+        let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+        assert_eq!(
+            (outcome.status, outcome.http_version),
+            (AttemptStatus::Success, Some(version)),
+            "{:?}",
+            outcome.error
+        );
+        assert!(outcome.timing.connect.is_some() && outcome.timing.tls.is_some());
+        assert_eq!(outcome.body_preview, br#"{"ok":true}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_a_name() {
+    let server = NameServer::start().await.unwrap();
+    server.set("target.test", &["127.0.0.1".parse().unwrap()]);
+    let target = Target::start_tls(Certificate::Valid, Protocol::Http2).await.unwrap();
+    let extra_roots = vec![target.authority().unwrap().to_vec().into()];
+    let egress =
+        Egress::new(Settings { extra_roots, nameservers: vec![server.address()], ..loopback() }).unwrap();
+    let outcome = exchange(&egress, target.url_of("target.test", "/"), get()).await.outcome;
+    assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
+    assert!(outcome.timing.dns.is_some());
+    assert_eq!(
+        target.hits()[0].header("host"),
+        Some(format!("target.test:{}", target.address().port()).as_str())
+    );
+}
+
+#[tokio::test]
+async fn bad_certificates_in_plain_words() {
+    let cases = [
+        (Certificate::Expired, "The server's certificate expired on 2021-01-01"),
+        (Certificate::NotYetValid, "The server's certificate is not valid before 2100-01-01"),
+        (Certificate::WrongName, "The server's certificate is for another name than 127.0.0.1"),
+        (Certificate::SelfSigned, "no authority that is trusted here"),
+    ];
+    for (certificate, sentence) in cases {
+        let (target, egress) = target(certificate, Protocol::Http1).await;
+        let sent = exchange(&egress, target.url("/"), get()).await;
+        let outcome = sent.outcome;
+        assert_eq!(
+            (outcome.status, outcome.error_class),
+            (AttemptStatus::ConnectionError, Some("tls_certificate"))
+        );
+        assert!(outcome.error.as_deref().unwrap().contains(sentence), "{:?}", outcome.error);
+        assert!(sent.departed.is_none() && target.hits().is_empty(), "nothing left: {certificate:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_authority_must_be_trusted() {
+    let (target, egress) =
+        (Target::start_tls(Certificate::Valid, Protocol::Http1).await.unwrap(), super::door());
+    let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
+    assert_eq!(outcome.error_class, Some("tls_certificate"));
+    assert!(target.hits().is_empty());
+}
+
+#[tokio::test]
+async fn https_to_a_plain_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let plain = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.read_u8().await.unwrap();
+        socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        socket
+    };
+    let egress = super::door();
+    let (sent, _open) = tokio::join!(exchange(&egress, url, get()), plain);
+    assert_eq!(
+        (sent.outcome.status, sent.outcome.error_class),
+        (AttemptStatus::ConnectionError, Some("tls_handshake"))
+    );
+    assert!(sent.outcome.error.unwrap().contains("http://"));
+}

@@ -1,0 +1,266 @@
+//! A whole executor against a real Postgres, a real Redis and a scripted target.
+
+use chrono::TimeDelta;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use trigrun_core::{
+    config,
+    domain::{
+        attempt::AttemptStatus,
+        bell::Bell,
+        execution::{Execution, Source, Status},
+        id::{ExecutionId, JobId, WorkspaceId},
+        job::Definition,
+        request::{Body, Headers},
+        workspace::shard,
+    },
+    runtime::tasks::spawn,
+    store::executions::{self, Immediate},
+    stream::Producer,
+};
+use trigrun_executor::{DEFAULTS, ExecutorError, Settings, serve};
+use trigrun_testkit::{
+    TestDb,
+    jobs::every_seconds,
+    redis,
+    target::{Script, Target},
+};
+
+const LONG: Duration = Duration::from_secs(20);
+
+struct Bench {
+    db: TestDb,
+    workspace: WorkspaceId,
+    settings: Settings,
+    target: Target,
+}
+
+struct Running {
+    stop: CancellationToken,
+    ended: JoinHandle<Result<(), ExecutorError>>,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(LONG, self.ended).await.expect("it drains").unwrap().unwrap();
+    }
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let db = TestDb::new().await;
+        let workspace = db.workspace("a").await;
+        let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
+        settings.postgres = db.settings();
+        settings.redis = redis::settings();
+        settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
+        settings.telemetry.probes_address = "127.0.0.1:0".parse().unwrap();
+        Self { db, workspace, settings, target: Target::start().await.unwrap() }
+    }
+
+    fn executor(&self) -> Running {
+        let stop = CancellationToken::new();
+        Running { ended: spawn("executor", serve(self.settings.clone(), stop.clone())), stop }
+    }
+
+    fn definition(&self, path: &str) -> Definition {
+        every_seconds(3600, &self.target.url(path))
+    }
+
+    /// An execution that is due `later` from now.
+    async fn run_in(&self, job: JobId, later: TimeDelta) -> ExecutionId {
+        let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: self.db.now().await };
+        let id = executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap();
+        let micros = later.num_microseconds().unwrap();
+        let later = format!("update executions set due_at = due_at + {micros} * interval '1 us', scheduled_for = due_at + {micros} * interval '1 us' where id = '{}'", id.uuid());
+        self.db.execute(&later).await;
+        id
+    }
+
+    async fn ring(&self, id: ExecutionId) {
+        let bell = Bell { execution: id, shard: shard(self.workspace), due_at: self.db.now().await, traceparent: None };
+        Producer::new(&self.settings.redis).unwrap().ring(&[bell]).await.unwrap();
+    }
+
+    async fn rung(&self, definition: &Definition) -> ExecutionId {
+        let job = self.db.job(self.workspace, definition).await;
+        let id = self.run_in(job, TimeDelta::zero()).await;
+        self.ring(id).await;
+        id
+    }
+
+    async fn get(&self, id: ExecutionId) -> Execution {
+        executions::get(&mut *self.db.conn().await, self.workspace, id).await.unwrap()
+    }
+
+    /// The execution once it looks as wanted. What changes it tells nobody, so it is looked at again and again.
+    async fn when(&self, id: ExecutionId, wanted: impl Fn(&Execution) -> bool) -> Execution {
+        let look = async {
+            loop {
+                let execution = self.get(id).await;
+                if wanted(&execution) {
+                    return execution;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        match tokio::time::timeout(LONG, look).await {
+            Ok(execution) => execution,
+            Err(_) => panic!("it stayed as it is: {:#?}", self.get(id).await),
+        }
+    }
+
+    async fn ended(&self, id: ExecutionId) -> Execution {
+        self.when(id, |execution| execution.status.is_terminal()).await
+    }
+}
+
+#[tokio::test]
+async fn a_bell_becomes_a_recorded_request() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    let mut definition = bench.definition("/hook");
+    definition.request.method = trigrun_core::domain::request::Method::Post;
+    definition.request.body = Some(Body::Json("{ \"b\":1.0, \"a\":1 }".into()));
+    definition.request.headers = Headers::check(vec![("X-Key".into(), "value".into())]).unwrap();
+    let id = bench.rung(&definition).await;
+    let execution = bench.ended(id).await;
+    assert_eq!((execution.status, execution.attempt_count), (Status::Succeeded, 1));
+    assert!(execution.lateness_us.is_some() && execution.duration_us.is_some());
+    let attempt = &execution.attempts[0];
+    assert_eq!((attempt.status, attempt.status_code), (AttemptStatus::Success, Some(200)));
+    assert!(attempt.timing.connect.is_some() && attempt.timing.first_byte.is_some());
+
+    let hit = &bench.target.hits()[0];
+    assert_eq!(hit.body, "{ \"b\":1.0, \"a\":1 }");
+    let job = execution.job.to_string();
+    let expected = [
+        ("content-type", "application/json"),
+        ("x-key", "value"),
+        ("trigrun-execution-id", &id.to_string()),
+        ("trigrun-job-id", &job),
+        ("trigrun-attempt", "1"),
+        ("user-agent", concat!("TrigRun/", env!("CARGO_PKG_VERSION"))),
+    ];
+    for (name, value) in expected {
+        assert_eq!(hit.header(name), Some(value), "{name}");
+    }
+    assert!(hit.header("traceparent").unwrap().starts_with("00-") && hit.header("trigrun-scheduled-for").is_some());
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn the_request_leaves_at_its_instant_and_not_before() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    // Warm: the first session has begun and the first connection was made.
+    bench.ended(bench.rung(&bench.definition("/warm")).await).await;
+    let job = bench.db.job(bench.workspace, &bench.definition("/hook")).await;
+    let id = bench.run_in(job, TimeDelta::milliseconds(700)).await;
+    bench.ring(id).await;
+    let running = bench.when(id, |execution| execution.status == Status::Running).await;
+    assert!(bench.db.now().await < running.scheduled_for && bench.target.hits().len() == 1, "leased ahead, and held");
+    let late = bench.ended(id).await.lateness_us.unwrap();
+    assert!((0..500_000).contains(&late), "{late} µs");
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn what_fails_is_tried_again_with_the_same_id() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer_in_turn("/hook", [Script::status(500), Script::status(503), Script::status(200)]);
+    let id = bench.rung(&bench.definition("/hook")).await;
+    let execution = bench.ended(id).await;
+    let codes: Vec<_> = execution.attempts.iter().map(|attempt| attempt.status_code).collect();
+    assert_eq!((execution.status, codes), (Status::Succeeded, vec![Some(500), Some(503), Some(200)]));
+    let hits = bench.target.hits();
+    let attempts: Vec<_> = hits.iter().map(|hit| hit.header("trigrun-attempt").unwrap().to_owned()).collect();
+    assert_eq!(attempts, ["1", "2", "3"]);
+    assert!(hits.iter().all(|hit| hit.header("trigrun-execution-id") == Some(&id.to_string())));
+    let waits: Vec<_> = hits.windows(2).map(|pair| pair[1].arrived - pair[0].arrived).collect();
+    assert!(waits[0] >= Duration::from_millis(375) && waits[1] >= Duration::from_millis(750), "{waits:?}");
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn what_will_not_get_better_fails_at_once() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer("/hook", Script::status(404));
+    let execution = bench.ended(bench.rung(&bench.definition("/hook")).await).await;
+    assert_eq!((execution.status, execution.attempt_count), (Status::Failed, 1));
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_that_names_a_missing_secret_or_a_closed_address() {
+    let mut bench = Bench::new().await;
+    let mut secret = bench.definition("/hook");
+    secret.request.headers = Headers::check(vec![("Authorization".into(), "Bearer secret://key".into())]).unwrap();
+    let executor = bench.executor();
+    let execution = bench.ended(bench.rung(&secret).await).await;
+    assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("secret_missing")));
+    executor.stop().await;
+    bench.settings.egress.allow.clear();
+    let executor = bench.executor();
+    let execution = bench.ended(bench.rung(&bench.definition("/hook")).await).await;
+    assert_eq!((execution.status, execution.attempts[0].status), (Status::Failed, AttemptStatus::Blocked));
+    assert_eq!((bench.target.hits().len(), bench.target.connections()), (0, 0));
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_stream_is_away_work_is_taken_from_postgres() {
+    let mut bench = Bench::new().await;
+    bench.settings.redis.url = "redis://127.0.0.1:1".to_owned().into();
+    let executor = bench.executor();
+    let job = bench.db.job(bench.workspace, &bench.definition("/hook")).await;
+    let id = bench.run_in(job, TimeDelta::zero()).await;
+    assert_eq!(bench.ended(id).await.status, Status::Succeeded);
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn an_end_in_order_finishes_what_was_sent_and_hands_back_the_rest() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer("/slow", Script::status(200).after(Duration::from_millis(600)));
+    bench.target.answer("/fails", Script::status(500));
+    let slow = bench.rung(&bench.definition("/slow")).await;
+    let mut patient = bench.definition("/fails");
+    patient.retry_policy.max_attempts = 10;
+    let retrying = bench.rung(&patient).await;
+    let job = bench.db.job(bench.workspace, &bench.definition("/later")).await;
+    let held = bench.run_in(job, TimeDelta::seconds(4)).await;
+    bench.ring(held).await;
+    bench.when(held, |execution| execution.status == Status::Running).await;
+    bench.when(retrying, |execution| execution.attempt_count >= 2).await;
+    bench.target.wait_for(3, LONG).await.unwrap();
+    executor.stop().await;
+    let [slow, retrying, held] = [bench.get(slow).await, bench.get(retrying).await, bench.get(held).await];
+    assert_eq!(slow.status, Status::Succeeded);
+    assert!(matches!(retrying.status, Status::Retrying), "{retrying:?}");
+    assert_eq!((held.status, held.attempt_count), (Status::Queued, 0));
+    assert!(bench.target.hits().iter().all(|hit| hit.path != "/later"));
+    assert_eq!(bench.db.count("select count(*) from executions where owner_id is not null").await, 0);
+    assert_eq!(bench.db.count("select count(*) from executors where ended_at is null").await, 0);
+}
+
+#[tokio::test]
+async fn one_that_was_declared_dead_begins_anew() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(60)));
+    let id = bench.rung(&bench.definition("/slow")).await;
+    bench.target.wait_for(1, LONG).await.unwrap();
+    bench.db.execute("update executors set ended_at = now()").await;
+    let sessions = async { while bench.db.count("select count(*) from executors where ended_at is null").await == 0 {} };
+    tokio::time::timeout(LONG, sessions).await.expect("a new session begins");
+    assert_eq!(bench.get(id).await.status, Status::Running, "what became of it is for others to say");
+    let next = bench.rung(&bench.definition("/hook")).await;
+    assert_eq!(bench.ended(next).await.status, Status::Succeeded);
+    executor.stop().await;
+}
