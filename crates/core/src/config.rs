@@ -47,7 +47,9 @@ pub fn load_from<T: DeserializeOwned>(
     let mut problems = Vec::new();
     let mut figment = defaults.clone();
     for (name, text) in environment {
-        let Some(path) = name.strip_prefix(PREFIX).map(|rest| rest.to_lowercase().replace("__", ".")) else { continue };
+        let Some(path) = name.strip_prefix(PREFIX).map(|rest| rest.to_lowercase().replace("__", ".")) else {
+            continue;
+        };
         if known.contains(&path) {
             figment = figment.merge(Serialized::global(&path, value(&text)));
         } else {
@@ -95,7 +97,8 @@ fn keys(figment: &Figment) -> Vec<String> {
 }
 
 fn unknown(name: &str, path: &str, known: &[String]) -> String {
-    let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(path, a).total_cmp(&strsim::jaro_winkler(path, b)));
+    let nearest =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(path, a).total_cmp(&strsim::jaro_winkler(path, b)));
     let hint = nearest.map(|path| format!("; did you mean {}?", variable(path))).unwrap_or_default();
     format!("{name}: there is no such setting{hint}")
 }
@@ -148,7 +151,11 @@ mod tests {
         .unwrap_err();
         let problems = error.problems().join("\n");
         assert_eq!(error.problems().len(), 3, "{problems}");
-        assert!(problems.contains("TRIGRUN__SERVER__ADDRESS: ") && problems.contains("TRIGRUN__SERVER__WORKERS: "), "{problems}");
+        assert!(
+            problems.contains("TRIGRUN__SERVER__ADDRESS: ")
+                && problems.contains("TRIGRUN__SERVER__WORKERS: "),
+            "{problems}"
+        );
         assert!(problems.contains("did you mean TRIGRUN__SERVER__WORKERS?"), "{problems}");
     }
 }

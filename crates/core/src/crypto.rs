@@ -23,5 +23,7 @@ pub fn new_token() -> Result<TokenSecret, NoRandomness> {
 pub fn unit() -> f64 {
     let mut bytes = [0; 4];
     // Without randomness the middle: jitter is a courtesy, not a promise.
-    SystemRandom::new().fill(&mut bytes).map_or(0.5, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_or(0.5, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }

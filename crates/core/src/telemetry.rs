@@ -68,7 +68,12 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     let spans = provider
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
-    tracing_subscriber::registry().with(filter).with(spans).with(logs).try_init().map_err(|_| TelemetryError::Twice)?;
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(spans)
+        .with(logs)
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)?;
     metrics::init().map_err(TelemetryError::Metrics)?;
     Ok(Telemetry(provider))
 }
@@ -83,6 +88,8 @@ fn exports_spans() -> bool {
 fn tracer_provider(service: &'static str) -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;
     let resource = Resource::builder().with_service_name(service).build();
-    opentelemetry::global::set_text_map_propagator(opentelemetry_sdk::propagation::TraceContextPropagator::new());
+    opentelemetry::global::set_text_map_propagator(
+        opentelemetry_sdk::propagation::TraceContextPropagator::new(),
+    );
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }

@@ -32,6 +32,7 @@ async fn postgres(services: &Services) -> tokio_postgres::Client {
     let url = services.postgres_url("postgres");
     let (client, connection) =
         tokio_postgres::connect(&url, tokio_postgres::NoTls).await.expect("connect to Postgres");
+    #[allow(clippy::disallowed_methods, reason = "this crate knows nothing of the core's tasks")]
     tokio::spawn(connection);
     client
 }

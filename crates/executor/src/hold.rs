@@ -93,7 +93,10 @@ impl Shared {
                     let _ = next.go.send(());
                 }
             }
-            let sleep = held.waiting.peek().map_or(LONGEST, |Reverse(next)| next.until.saturating_duration_since(Instant::now()));
+            let sleep = held
+                .waiting
+                .peek()
+                .map_or(LONGEST, |Reverse(next)| next.until.saturating_duration_since(Instant::now()));
             if !sleep.is_zero() {
                 held = match self.changed.wait_timeout(held, sleep.min(LONGEST)) {
                     Ok((held, _)) => held,
@@ -132,7 +135,8 @@ mod tests {
     async fn each_is_let_go_at_its_instant_and_not_before() {
         let hold = Hold::start().unwrap();
         let start = Instant::now();
-        let instants: Vec<Instant> = [30u64, 10, 20, 10, 0].iter().map(|ms| start + Duration::from_millis(*ms)).collect();
+        let instants: Vec<Instant> =
+            [30u64, 10, 20, 10, 0].iter().map(|ms| start + Duration::from_millis(*ms)).collect();
         let held = instants.iter().map(|until| async {
             hold.until(*until).await;
             assert!(Instant::now() >= *until);

@@ -82,7 +82,10 @@ impl Intake {
             }
         }
         if !garbage.is_empty() {
-            tracing::warn!(entries = garbage.len(), "the stream holds entries that this version does not understand; they are dropped");
+            tracing::warn!(
+                entries = garbage.len(),
+                "the stream holds entries that this version does not understand; they are dropped"
+            );
             garbage.iter().for_each(|_| metrics::malformed_entry());
             self.acknowledge(garbage).await;
         }
@@ -92,7 +95,10 @@ impl Intake {
     /// Leases retries that are due.
     pub async fn repeat(self: Arc<Self>, retries: Arc<Retries>) {
         while let Some(most) = self.room().await {
-            let Some(due) = self.stop.run_until_cancelled(retries.next(&self.performer.clock, most)).await else { return };
+            let Some(due) = self.stop.run_until_cancelled(retries.next(&self.performer.clock, most)).await
+            else {
+                return;
+            };
             self.take(due, Receipts::new()).await;
         }
     }
@@ -156,7 +162,9 @@ impl Intake {
             let leased = async { leases::lease(&mut *self.db.conn().await?, self.session.id, ids).await };
             match leased.await {
                 Ok(leases) => return Some(leases),
-                Err::<_, StoreError>(error) if failures == 0 => tracing::warn!(%error, executions = ids.len(), "cannot be leased now"),
+                Err::<_, StoreError>(error) if failures == 0 => {
+                    tracing::warn!(%error, executions = ids.len(), "cannot be leased now")
+                }
                 Err(error) => tracing::debug!(%error, "still cannot be leased"),
             }
             failures += 1;
@@ -178,7 +186,8 @@ impl Intake {
     }
 
     async fn hand_back(&self, taken: (ExecutionId, u16)) {
-        let handed = async { leases::hand_back(&mut *self.db.conn().await?, self.session.id, &[taken]).await };
+        let handed =
+            async { leases::hand_back(&mut *self.db.conn().await?, self.session.id, &[taken]).await };
         match handed.await {
             Ok(_) => self.waker.wake(),
             Err::<_, StoreError>(error) => {

@@ -96,7 +96,11 @@ impl Performer {
     }
 
     fn panicked(&self) -> Made {
-        let outcome = Outcome::failed(AttemptStatus::Blocked, "internal", "TrigRun failed while it made this request; this is a defect of ours.");
+        let outcome = Outcome::failed(
+            AttemptStatus::Blocked,
+            "internal",
+            "TrigRun failed while it made this request; this is a defect of ours.",
+        );
         Made { outcome, started_at: self.clock.now(), departed: None }
     }
 
@@ -106,7 +110,9 @@ impl Performer {
         let next = match judge(&lease.retry_policy, lease.number, &outcome, crypto::unit()) {
             Verdict::Succeeded => Next::Succeeded,
             Verdict::Failed { error_class } => Next::Failed { error_class },
-            Verdict::Retry { wait } => Next::Retry { due_at: ended_at + TimeDelta::from_std(wait).unwrap_or_default() },
+            Verdict::Retry { wait } => {
+                Next::Retry { due_at: ended_at + TimeDelta::from_std(wait).unwrap_or_default() }
+            }
         };
         let lateness = departed.map(|departed| self.clock.time_at(departed) - lease.scheduled_for);
         let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));

@@ -26,9 +26,13 @@ const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
 pub fn prepare(lease: &Lease, policy: &EgressPolicy) -> Result<(TargetUrl, Call), Box<Outcome>> {
     let request = &lease.request;
     if request.headers.iter().any(|(_, value)| value.contains("secret://")) {
-        return refused("secret_missing", "A header names a secret that this workspace does not have; nothing was sent.");
+        return refused(
+            "secret_missing",
+            "A header names a secret that this workspace does not have; nothing was sent.",
+        );
     }
-    let target = TargetUrl::parse(&request.url, policy).or_else(|error| refused(error.code, &error.detail))?;
+    let target =
+        TargetUrl::parse(&request.url, policy).or_else(|error| refused(error.code, &error.detail))?;
     let Ok(method) = Method::from_bytes(request.method.as_str().as_bytes()) else {
         return refused("invalid_request", "The method is not one that can be sent.");
     };
@@ -38,7 +42,10 @@ pub fn prepare(lease: &Lease, policy: &EgressPolicy) -> Result<(TargetUrl, Call)
     let call = Call {
         method,
         headers,
-        body: request.body.as_ref().map_or_else(Bytes::new, |body| Bytes::copy_from_slice(body.as_str().as_bytes())),
+        body: request
+            .body
+            .as_ref()
+            .map_or_else(Bytes::new, |body| Bytes::copy_from_slice(body.as_str().as_bytes())),
         timeout: Duration::from_secs(request.timeout_seconds.into()),
         success_statuses: request.success_statuses.clone(),
     };
@@ -57,7 +64,10 @@ fn headers(lease: &Lease) -> Option<HeaderMap> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(Body::content_type(body)));
     }
     for (name, value) in lease.request.headers.iter() {
-        headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+        headers.insert(
+            HeaderName::from_bytes(name.as_bytes()).ok()?,
+            HeaderValue::from_bytes(value.as_bytes()).ok()?,
+        );
     }
     let ours = [
         ("trigrun-job-id", lease.job.to_string()),

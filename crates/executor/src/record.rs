@@ -111,7 +111,9 @@ impl Recorder {
         if retrying.is_empty() {
             return;
         }
-        let handed = async { leases::hand_back_retrying(&mut *self.db.conn().await?, self.session.id, Some(retrying)).await };
+        let handed = async {
+            leases::hand_back_retrying(&mut *self.db.conn().await?, self.session.id, Some(retrying)).await
+        };
         if let Err::<_, StoreError>(error) = handed.await {
             tracing::warn!(%error, executions = retrying.len(), "waiting retries could not be handed back");
         }

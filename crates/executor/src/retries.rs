@@ -15,9 +15,11 @@ const FULL: usize = 100_000;
 /// How long before it is due a retry is leased.
 const LEAD: Duration = Duration::from_millis(50);
 
+type Waiting = BinaryHeap<Reverse<(DateTime<Utc>, ExecutionId)>>;
+
 #[derive(Default)]
 pub struct Retries {
-    waiting: Mutex<BinaryHeap<Reverse<(DateTime<Utc>, ExecutionId)>>>,
+    waiting: Mutex<Waiting>,
     pushed: Notify,
 }
 
@@ -61,7 +63,7 @@ impl Retries {
         due
     }
 
-    fn lock(&self) -> MutexGuard<'_, BinaryHeap<Reverse<(DateTime<Utc>, ExecutionId)>>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -61,7 +61,9 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     spawn("clock", clock.clone().run(db.clone(), background.clone()));
     match probes::serve(settings.telemetry.probes_address, db.clone(), background).await {
         Ok(address) => tracing::info!(probes = %address, "executor started"),
-        Err(error) => tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served"),
+        Err(error) => {
+            tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served")
+        }
     }
     let process = Process { settings, db, clock, egress, policy, waker };
     while !shutdown.is_cancelled() {
@@ -90,7 +92,8 @@ impl Process {
             receipts: receipts.clone(),
         };
         let recording = spawn("record", recorder.run(done_reader));
-        let acknowledging = spawn("acknowledge", acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader));
+        let acknowledging =
+            spawn("acknowledge", acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader));
 
         let max_in_flight = self.settings.executor.max_in_flight;
         let runs = TaskTracker::new();
@@ -128,7 +131,9 @@ impl Process {
             report(acknowledging.await);
         };
         if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
-            tracing::warn!("the last results could not be recorded; the executions are taken over and run again");
+            tracing::warn!(
+                "the last results could not be recorded; the executions are taken over and run again"
+            );
         }
         self.end(&session).await;
         heart_stops.cancel();
@@ -173,14 +178,17 @@ impl Process {
     }
 
     async fn hand_back_retrying(&self, session: &Session) {
-        let handed = async { leases::hand_back_retrying(&mut *self.db.conn().await?, session.id, None).await };
+        let handed =
+            async { leases::hand_back_retrying(&mut *self.db.conn().await?, session.id, None).await };
         match handed.await {
             Ok(0) => {}
             Ok(count) => {
                 tracing::info!(executions = count, "waiting retries handed back");
                 self.waker.wake();
             }
-            Err::<_, StoreError>(error) => tracing::warn!(%error, "waiting retries could not be handed back; they are taken over"),
+            Err::<_, StoreError>(error) => {
+                tracing::warn!(%error, "waiting retries could not be handed back; they are taken over")
+            }
         }
     }
 }

@@ -45,7 +45,13 @@ pub fn decide(timer: DueTimer) -> Fired {
     Fired { fires, advance }
 }
 
-fn skip(timer: &DueTimer, advance: &Advance, first: DateTime<Utc>, last: DateTime<Utc>, count: u64) -> Planned {
+fn skip(
+    timer: &DueTimer,
+    advance: &Advance,
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+    count: u64,
+) -> Planned {
     let skipped = PlannedSkip { reason: "misfire", count: i64::try_from(count).unwrap_or(i64::MAX), last };
     Planned { skipped: Some(skipped), ..fire(timer, first, advance) }
 }
@@ -63,7 +69,12 @@ mod tests {
         fired
             .fires
             .iter()
-            .map(|fire| (seconds(fire.scheduled_for), fire.skipped.as_ref().map(|skip| (skip.count, seconds(skip.last)))))
+            .map(|fire| {
+                (
+                    seconds(fire.scheduled_for),
+                    fire.skipped.as_ref().map(|skip| (skip.count, seconds(skip.last))),
+                )
+            })
             .collect()
     }
 

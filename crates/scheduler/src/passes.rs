@@ -22,7 +22,9 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let probes = probes::serve(settings.telemetry.probes_address, scheduler.db.clone(), shutdown.clone());
     match probes.await {
         Ok(address) => tracing::info!(probes = %address, "scheduler started"),
-        Err(error) => tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served"),
+        Err(error) => {
+            tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served")
+        }
     }
     let poll = Duration::from_millis(settings.scheduler.poll_ms);
     let loops = [

@@ -70,7 +70,9 @@ fn on_time(timer: DueTimer) -> Fired {
 pub(crate) fn advance_after(timer: &DueTimer, fire: chrono::DateTime<chrono::Utc>) -> Advance {
     match timer.schedule.next_after(timer.anchor, fire) {
         Ok(Some(next)) if next > fire => Advance::To(next),
-        Ok(Some(next)) => Advance::Stuck { after: fire, error: format!("the fire after {fire} came out as {next}") },
+        Ok(Some(next)) => {
+            Advance::Stuck { after: fire, error: format!("the fire after {fire} came out as {next}") }
+        }
         Ok(None) => Advance::Over,
         Err(error) => Advance::Stuck { after: fire, error: error.to_string() },
     }
@@ -144,7 +146,10 @@ pub(crate) mod tests {
     fn the_same_fire_has_the_same_id_whoever_plans_it() {
         let id = |late| decide(timer(MisfirePolicy::FireOnce, late)).fires[0].id;
         assert_eq!(id(0), id(30));
-        let later = DueTimer { next_run_at: instant(0) + TimeDelta::seconds(60), ..timer(MisfirePolicy::FireOnce, 60) };
+        let later = DueTimer {
+            next_run_at: instant(0) + TimeDelta::seconds(60),
+            ..timer(MisfirePolicy::FireOnce, 60)
+        };
         assert_ne!(id(0), decide(later).fires[0].id);
     }
 }

@@ -7,10 +7,7 @@ use trigrun_core::{
     telemetry::metrics,
 };
 
-use crate::{
-    Scheduler, SchedulerError,
-    plan::advance_after,
-};
+use crate::{Scheduler, SchedulerError, plan::advance_after};
 
 /// How long a bell may ring unheard before it is suspected to be lost.
 const GRACE: Duration = Duration::from_millis(400);
@@ -35,7 +32,11 @@ async fn take_over(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
     let dead = executors::reap(&mut conn, SESSION_TTL).await?;
     if dead > 0 {
-        tracing::warn!(executors = dead, ttl_seconds = SESSION_TTL.as_secs(), "went silent; their work is taken over");
+        tracing::warn!(
+            executors = dead,
+            ttl_seconds = SESSION_TTL.as_secs(),
+            "went silent; their work is taken over"
+        );
     }
     let mut taken = 0;
     loop {

@@ -23,7 +23,9 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     if made > 0 {
         tracing::info!(partitions = made, "made ahead");
     }
-    if let Some(oldest) = now.date_naive().checked_sub_days(Days::new(scheduler.settings.retention_days.into())) {
+    if let Some(oldest) =
+        now.date_naive().checked_sub_days(Days::new(scheduler.settings.retention_days.into()))
+    {
         for dropped in partitions::drop_behind(&mut conn, oldest).await? {
             tracing::info!(partition = dropped, "dropped: older than retention_days");
         }

@@ -60,15 +60,22 @@ impl TestDb {
 
     pub async fn workspace(&self, name: &str) -> WorkspaceId {
         let workspace = Workspace { id: WorkspaceId::from_uuid(Uuid::now_v7()), name: name.to_owned() };
-        store::workspaces::insert(&mut *self.conn().await, &workspace).await.expect("a workspace can be made");
+        store::workspaces::insert(&mut *self.conn().await, &workspace)
+            .await
+            .expect("a workspace can be made");
         workspace.id
     }
 
     pub async fn token(&self, workspace: WorkspaceId, scopes: &[Scope]) -> TokenSecret {
         let secret = crypto::new_token().expect("there is randomness");
         let hash = crypto::token_hash(&secret);
-        let token =
-            tokens::NewToken { id: TokenId::from_uuid(Uuid::now_v7()), name: "test", hash: &hash, scopes, expires_at: None };
+        let token = tokens::NewToken {
+            id: TokenId::from_uuid(Uuid::now_v7()),
+            name: "test",
+            hash: &hash,
+            scopes,
+            expires_at: None,
+        };
         tokens::insert(&mut *self.conn().await, workspace, token).await.expect("a token can be made");
         secret
     }
@@ -122,15 +129,18 @@ pub fn settings(database: &str) -> PostgresSettings {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "what the test runner sets")]
 fn url(database: &str) -> String {
-    let url = std::env::var(POSTGRES)
-        .unwrap_or_else(|_| panic!("{POSTGRES} is not set: run the tests with `make test`, or under `trigrun-embed exec -- …`"));
+    let url = std::env::var(POSTGRES).unwrap_or_else(|_| {
+        panic!("{POSTGRES} is not set: run the tests with `make test`, or under `trigrun-embed exec -- …`")
+    });
     let (server, _) = url.rsplit_once('/').expect("the URL names a database");
     format!("{server}/{database}")
 }
 
 async fn connect(database: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(&url(database), NoTls).await.expect("the test server answers");
+    let (client, connection) =
+        tokio_postgres::connect(&url(database), NoTls).await.expect("the test server answers");
     trigrun_core::runtime::tasks::spawn("test connection", connection);
     client
 }
@@ -147,7 +157,8 @@ async fn query(database: &str, sql: &str) -> Vec<Row> {
 async fn make_template() {
     let admin = connect("postgres").await;
     admin.batch_execute("select pg_advisory_lock(7)").await.expect("the lock can be had");
-    let exists = admin.query("select from pg_database where datname = $1 and datistemplate", &[&TEMPLATE]).await;
+    let exists =
+        admin.query("select from pg_database where datname = $1 and datistemplate", &[&TEMPLATE]).await;
     if exists.expect("databases can be listed").is_empty() {
         let fresh = format!("drop database if exists {TEMPLATE} with (force)");
         admin.batch_execute(&fresh).await.expect("a half-made template can be dropped");
@@ -159,7 +170,10 @@ async fn make_template() {
         });
         migrated.join().expect("no panic").expect("a runtime").expect("the migrations run");
         execute(TEMPLATE, FINAL_IS_FINAL).await.expect("the trigger can be made");
-        admin.batch_execute(&format!("alter database {TEMPLATE} is_template true")).await.expect("a template");
+        admin
+            .batch_execute(&format!("alter database {TEMPLATE} is_template true"))
+            .await
+            .expect("a template");
     }
 }
 

@@ -49,10 +49,23 @@ impl TestDb {
     }
 
     /// Stores a job as if it had been created at `created_at`.
-    pub async fn job_created_at(&self, workspace: WorkspaceId, definition: &Definition, created_at: DateTime<Utc>) -> JobId {
+    pub async fn job_created_at(
+        &self,
+        workspace: WorkspaceId,
+        definition: &Definition,
+        created_at: DateTime<Utc>,
+    ) -> JobId {
         let id = JobId::at(created_at);
-        let first_fire = definition.schedule.next_after(created_at, created_at).expect("the schedule has a next fire");
-        let new = store::jobs::NewJob { id, definition, idempotency_key: None, now: created_at, first_fire, traceparent: None };
+        let first_fire =
+            definition.schedule.next_after(created_at, created_at).expect("the schedule has a next fire");
+        let new = store::jobs::NewJob {
+            id,
+            definition,
+            idempotency_key: None,
+            now: created_at,
+            first_fire,
+            traceparent: None,
+        };
         store::jobs::insert(&mut *self.conn().await, workspace, &new).await.expect("a job can be stored");
         id
     }

@@ -24,7 +24,9 @@ impl Process {
             .env("TRIGRUN__TELEMETRY__LOG_FILTER", "warn")
             .stdin(Stdio::null());
         if name != "api" {
-            command.env("TRIGRUN__REDIS__URL", redis.url.expose_secret()).env("TRIGRUN__REDIS__NAMESPACE", &redis.namespace);
+            command
+                .env("TRIGRUN__REDIS__URL", redis.url.expose_secret())
+                .env("TRIGRUN__REDIS__NAMESPACE", &redis.namespace);
         }
         if name != "scheduler" {
             command.env("TRIGRUN__EGRESS__ALLOW", "[\"127.0.0.0/8\"]");
@@ -67,6 +69,10 @@ fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
     let binary = profile.join(format!("trigrun-{name}"));
-    assert!(binary.exists(), "{} is missing: build the workspace first, as `make test` does", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: build the workspace first, as `make test` does",
+        binary.display()
+    );
     binary
 }

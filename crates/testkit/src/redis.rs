@@ -22,7 +22,9 @@ pub async fn connection() -> redis::aio::MultiplexedConnection {
     client.get_multiplexed_async_connection().await.expect("the test server answers")
 }
 
+#[allow(clippy::disallowed_methods, reason = "what the test runner sets")]
 fn url() -> String {
-    std::env::var(REDIS)
-        .unwrap_or_else(|_| panic!("{REDIS} is not set: run the tests with `make test`, or under `trigrun-embed exec -- …`"))
+    std::env::var(REDIS).unwrap_or_else(|_| {
+        panic!("{REDIS} is not set: run the tests with `make test`, or under `trigrun-embed exec -- …`")
+    })
 }

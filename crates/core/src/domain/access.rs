@@ -84,7 +84,9 @@ impl FromStr for TokenSecret {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refused = || Invalid::new("token_malformed", "the token is not one of TrigRun's: it is mistyped or cut off");
+        let refused = || {
+            Invalid::new("token_malformed", "the token is not one of TrigRun's: it is mistyped or cut off")
+        };
         let rest = text.strip_prefix(PREFIX).ok_or_else(refused)?;
         let well_formed = rest.len() == RANDOM + CHECKSUM && rest.bytes().all(|byte| BASE62.contains(&byte));
         if !well_formed || checksum(&rest[..RANDOM]) != rest[RANDOM..] {

@@ -141,7 +141,9 @@ mod tests {
                 "retrying→cancelled",
             ]
         );
-        assert!(Status::ALL.iter().all(|s| !s.is_terminal() || Status::ALL.iter().all(|to| !s.may_become(*to))));
+        assert!(
+            Status::ALL.iter().all(|s| !s.is_terminal() || Status::ALL.iter().all(|to| !s.may_become(*to)))
+        );
     }
 
     fn ended(status: AttemptStatus, status_code: Option<u16>) -> Outcome {
@@ -151,7 +153,8 @@ mod tests {
     #[test]
     fn what_is_tried_again() {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
-        let retried = |number, outcome: &Outcome| matches!(judge(&policy, number, outcome, 0.5), Verdict::Retry { .. });
+        let retried =
+            |number, outcome: &Outcome| matches!(judge(&policy, number, outcome, 0.5), Verdict::Retry { .. });
         assert!(retried(1, &ended(AttemptStatus::HttpError, Some(500))));
         assert!(retried(2, &ended(AttemptStatus::Timeout, None)));
         assert!(retried(1, &ended(AttemptStatus::ConnectionError, None)));
@@ -165,7 +168,10 @@ mod tests {
     fn retry_after_counts_on_429_and_503_only() {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![429, 500, 503] };
         let wait = |status| {
-            let outcome = Outcome { retry_after: Some(Duration::from_secs(60)), ..ended(AttemptStatus::HttpError, Some(status)) };
+            let outcome = Outcome {
+                retry_after: Some(Duration::from_secs(60)),
+                ..ended(AttemptStatus::HttpError, Some(status))
+            };
             match judge(&policy, 1, &outcome, 0.5) {
                 Verdict::Retry { wait } => wait.as_secs(),
                 other => panic!("{other:?}"),

@@ -122,11 +122,12 @@ fn decode(text: &str) -> Option<Uuid> {
     if text.len() != DIGITS || text.as_bytes()[0] > b'7' {
         return None;
     }
-    text.bytes().try_fold(0u128, |value, byte| {
-        let digit = ALPHABET.iter().position(|known| *known == byte)?;
-        Some(value << 5 | digit as u128)
-    })
-    .map(Uuid::from_u128)
+    text.bytes()
+        .try_fold(0u128, |value, byte| {
+            let digit = ALPHABET.iter().position(|known| *known == byte)?;
+            Some(value << 5 | digit as u128)
+        })
+        .map(Uuid::from_u128)
 }
 
 #[cfg(test)]
@@ -157,7 +158,13 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         let id = JobId::at(instant(1_700_000_000_000)).to_string();
-        for wrong in [id.to_uppercase(), id.replacen("job", "exe", 1), id[..29].to_owned(), format!("{id}0"), "job_8".to_owned() + &id[5..]] {
+        for wrong in [
+            id.to_uppercase(),
+            id.replacen("job", "exe", 1),
+            id[..29].to_owned(),
+            format!("{id}0"),
+            "job_8".to_owned() + &id[5..],
+        ] {
             assert!(wrong.parse::<JobId>().is_err(), "{wrong}");
         }
         assert!("job_%00".parse::<JobId>().is_err());

@@ -43,7 +43,9 @@ impl FieldErrors {
     pub fn push(&mut self, pointer: impl Into<String>, invalid: Invalid) {
         let pointer = pointer.into();
         // One sentence per place: what could not be read is not reported a second time as missing, nor is anything inside it.
-        let inside = |known: &FieldError| pointer.strip_prefix(&known.pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let inside = |known: &FieldError| {
+            pointer.strip_prefix(&known.pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         if !self.0.iter().any(inside) {
             self.0.push(FieldError { pointer, invalid });
         }

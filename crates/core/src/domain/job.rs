@@ -111,7 +111,10 @@ pub fn name(text: &str) -> Result<String, Invalid> {
 
 pub fn tags(wanted: Vec<String>) -> Result<Vec<String>, Invalid> {
     if wanted.len() > MAX_TAGS {
-        return Err(Invalid::new("too_many", format!("must be at most {MAX_TAGS} tags, are {}", wanted.len())));
+        return Err(Invalid::new(
+            "too_many",
+            format!("must be at most {MAX_TAGS} tags, are {}", wanted.len()),
+        ));
     }
     let mut tags = Vec::with_capacity(wanted.len());
     for tag in wanted {
@@ -124,10 +127,12 @@ pub fn tags(wanted: Vec<String>) -> Result<Vec<String>, Invalid> {
 }
 
 pub fn concurrency_limit(wanted: i64) -> Result<u32, Invalid> {
-    u32::try_from(wanted)
-        .ok()
-        .filter(|limit| (1..=MAX_CONCURRENCY_LIMIT).contains(limit))
-        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MAX_CONCURRENCY_LIMIT}, or null for no limit")))
+    u32::try_from(wanted).ok().filter(|limit| (1..=MAX_CONCURRENCY_LIMIT).contains(limit)).ok_or_else(|| {
+        Invalid::new(
+            "out_of_range",
+            format!("must be from 1 to {MAX_CONCURRENCY_LIMIT}, or null for no limit"),
+        )
+    })
 }
 
 pub fn catch_up_limit(wanted: i64) -> Result<u16, Invalid> {
@@ -140,7 +145,9 @@ pub fn catch_up_limit(wanted: i64) -> Result<u16, Invalid> {
 /// The state that a client may ask for.
 pub fn wanted_state(text: &str) -> Result<State, Invalid> {
     match text.parse() {
-        Ok(State::Completed) | Err(_) => Err(Invalid::new("not_one_of", "must be one of active paused draft")),
+        Ok(State::Completed) | Err(_) => {
+            Err(Invalid::new("not_one_of", "must be one of active paused draft"))
+        }
         Ok(state) => Ok(state),
     }
 }
@@ -148,7 +155,10 @@ pub fn wanted_state(text: &str) -> Result<State, Invalid> {
 fn label(what: &str, text: &str, longest: usize) -> Result<String, Invalid> {
     let length = text.chars().count();
     if text.trim().is_empty() || length > longest {
-        return Err(Invalid::new("length", format!("a {what} has 1 to {longest} characters and is not only spaces")));
+        return Err(Invalid::new(
+            "length",
+            format!("a {what} has 1 to {longest} characters and is not only spaces"),
+        ));
     }
     if text.chars().any(char::is_control) {
         return Err(Invalid::new("control_character", format!("a {what} holds no control characters")));

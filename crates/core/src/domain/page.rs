@@ -53,7 +53,10 @@ pub fn read_cursor(cursor: &str, filters: &str) -> Result<Uuid, Invalid> {
         Invalid::new("cursor_invalid", "is not a cursor of this list with these filters")
             .hint("take next_cursor of the page before, and change nothing else")
     };
-    if !cursor.is_ascii() || cursor.len() != 40 || cursor.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'+') {
+    if !cursor.is_ascii()
+        || cursor.len() != 40
+        || cursor.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'+')
+    {
         return Err(wrong());
     }
     let id = u128::from_str_radix(&cursor[..32], 16).map_err(|_| wrong())?;
@@ -73,7 +76,9 @@ mod tests {
         let id = Uuid::from_u128(7 << 90);
         let text = cursor(id, "state=active");
         assert_eq!(read_cursor(&text, "state=active"), Ok(id));
-        for (text, filters) in [(text.as_str(), "state=paused"), (&text[1..], "state=active"), ("", ""), (&"é".repeat(20), "")] {
+        for (text, filters) in
+            [(text.as_str(), "state=paused"), (&text[1..], "state=active"), ("", ""), (&"é".repeat(20), "")]
+        {
             assert_eq!(read_cursor(text, filters).unwrap_err().code, "cursor_invalid");
         }
     }

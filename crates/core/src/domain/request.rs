@@ -70,12 +70,16 @@ impl Body {
         let body = match raw.as_bytes().first() {
             _ if raw == "null" => return Ok(None),
             Some(b'"') => Body::Text(
-                serde_json::from_str(raw).map_err(|_| Invalid::new("body_invalid", "is not a string of Unicode characters"))?,
+                serde_json::from_str(raw)
+                    .map_err(|_| Invalid::new("body_invalid", "is not a string of Unicode characters"))?,
             ),
             _ => Body::Json(raw.to_owned()),
         };
         if body.as_str().len() > MAX_BODY_BYTES {
-            return Err(Invalid::new("body_too_large", format!("must be at most {MAX_BODY_BYTES} bytes, has {}", body.as_str().len())));
+            return Err(Invalid::new(
+                "body_too_large",
+                format!("must be at most {MAX_BODY_BYTES} bytes, has {}", body.as_str().len()),
+            ));
         }
         if body.as_str().contains('\0') {
             return Err(Invalid::new("body_has_nul", "a text body cannot hold the character U+0000"));
@@ -120,11 +124,23 @@ impl Headers {
             })
             .collect();
         if headers.len() > MAX_HEADERS {
-            wrong.push((None, Invalid::new("too_many_headers", format!("must be at most {MAX_HEADERS}, are {}", headers.len()))));
+            wrong.push((
+                None,
+                Invalid::new(
+                    "too_many_headers",
+                    format!("must be at most {MAX_HEADERS}, are {}", headers.len()),
+                ),
+            ));
         }
         let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if bytes > MAX_HEADER_BYTES {
-            wrong.push((None, Invalid::new("headers_too_large", format!("must be at most {MAX_HEADER_BYTES} bytes together, are {bytes}"))));
+            wrong.push((
+                None,
+                Invalid::new(
+                    "headers_too_large",
+                    format!("must be at most {MAX_HEADER_BYTES} bytes together, are {bytes}"),
+                ),
+            ));
         }
         if wrong.is_empty() { Ok(Self(headers)) } else { Err(wrong) }
     }
@@ -151,24 +167,42 @@ impl fmt::Debug for Headers {
 }
 
 /// What frames the message or names its path belongs to the client that sends it (RFC 9110 §7.6.1, RFC 9112 §6).
-const FRAMING: [&str; 9] =
-    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"];
+const FRAMING: [&str; 9] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+];
 const OURS: [&str; 5] = ["traceparent", "tracestate", "webhook-id", "webhook-timestamp", "webhook-signature"];
 
 fn check_name(name: &str, twice: bool) -> Result<(), Invalid> {
     let lower = name.to_ascii_lowercase();
     let is_token_char = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token_char) {
-        return Err(Invalid::new("header_name_invalid", "a header name has letters, digits and !#$%&'*+-.^_`|~ only"));
+        return Err(Invalid::new(
+            "header_name_invalid",
+            "a header name has letters, digits and !#$%&'*+-.^_`|~ only",
+        ));
     }
     if FRAMING.contains(&lower.as_str()) || lower.starts_with("proxy-") {
         return Err(Invalid::new("header_reserved", format!("{name} is set by TrigRun and cannot be given")));
     }
     if OURS.contains(&lower.as_str()) || lower.starts_with("trigrun-") {
-        return Err(Invalid::new("header_reserved", format!("{name} is one of TrigRun's own headers and cannot be given")));
+        return Err(Invalid::new(
+            "header_reserved",
+            format!("{name} is one of TrigRun's own headers and cannot be given"),
+        ));
     }
     if twice {
-        return Err(Invalid::new("header_twice", format!("{name} is given twice; names do not differ by case")));
+        return Err(Invalid::new(
+            "header_twice",
+            format!("{name} is given twice; names do not differ by case"),
+        ));
     }
     Ok(())
 }
@@ -176,17 +210,19 @@ fn check_name(name: &str, twice: bool) -> Result<(), Invalid> {
 fn check_value(value: &str) -> Result<(), Invalid> {
     let control = |character: char| character.is_control() && character != '\t';
     if value.chars().any(control) {
-        return Err(Invalid::new("header_value_invalid", "a header value holds no line breaks, NUL or other control characters"));
+        return Err(Invalid::new(
+            "header_value_invalid",
+            "a header value holds no line breaks, NUL or other control characters",
+        ));
     }
     Ok(())
 }
 
 pub fn timeout_seconds(wanted: Option<i64>) -> Result<u16, Invalid> {
     let Some(wanted) = wanted else { return Ok(DEFAULT_TIMEOUT_SECONDS) };
-    u16::try_from(wanted)
-        .ok()
-        .filter(|seconds| (1..=MAX_TIMEOUT_SECONDS).contains(seconds))
-        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MAX_TIMEOUT_SECONDS} seconds")))
+    u16::try_from(wanted).ok().filter(|seconds| (1..=MAX_TIMEOUT_SECONDS).contains(seconds)).ok_or_else(
+        || Invalid::new("out_of_range", format!("must be from 1 to {MAX_TIMEOUT_SECONDS} seconds")),
+    )
 }
 
 pub fn success_statuses(wanted: Option<Vec<i64>>) -> Result<Vec<u16>, Invalid> {
@@ -204,10 +240,10 @@ pub(super) fn statuses(wanted: Vec<i64>) -> Result<Vec<u16>, Invalid> {
     }
     let mut list = Vec::with_capacity(wanted.len());
     for status in wanted {
-        let status = u16::try_from(status)
-            .ok()
-            .filter(|status| (100..=599).contains(status))
-            .ok_or_else(|| Invalid::new("out_of_range", format!("{status} is not an HTTP status from 100 to 599")))?;
+        let status =
+            u16::try_from(status).ok().filter(|status| (100..=599).contains(status)).ok_or_else(|| {
+                Invalid::new("out_of_range", format!("{status} is not an HTTP status from 100 to 599"))
+            })?;
         if !list.contains(&status) {
             list.push(status);
         }
@@ -229,7 +265,15 @@ mod tests {
         for name in ["", "a b", "a:b", "ä", "a\r\nb"] {
             assert_eq!(code_of(name, "x"), Some("header_name_invalid"), "{name:?}");
         }
-        for name in ["Host", "CONTENT-LENGTH", "Proxy-Authorization", "TrigRun-Job-Id", "Traceparent", "TE", "webhook-id"] {
+        for name in [
+            "Host",
+            "CONTENT-LENGTH",
+            "Proxy-Authorization",
+            "TrigRun-Job-Id",
+            "Traceparent",
+            "TE",
+            "webhook-id",
+        ] {
             assert_eq!(code_of(name, "x"), Some("header_reserved"), "{name:?}");
         }
         for value in ["a\r\nb", "a\nb", "a\0", "\u{7f}", "\u{85}"] {
@@ -239,7 +283,9 @@ mod tests {
 
     #[test]
     fn header_limits() {
-        let many = |count: usize, size: usize| Headers::check((0..count).map(|n| (format!("x-{n}"), "v".repeat(size))).collect());
+        let many = |count: usize, size: usize| {
+            Headers::check((0..count).map(|n| (format!("x-{n}"), "v".repeat(size))).collect())
+        };
         assert!(many(64, 1).is_ok());
         assert_eq!(many(65, 1).unwrap_err()[0].1.code, "too_many_headers");
         assert_eq!(many(2, 9000).unwrap_err()[0].1.code, "headers_too_large");
@@ -254,7 +300,10 @@ mod tests {
         assert_eq!(Body::from_json_text(r#""a\u0041\n""#), Ok(Some(Body::Text("aA\n".into()))));
         assert_eq!(Body::from_json_text("null"), Ok(None));
         assert_eq!(Body::from_json_text(r#""\u0000""#).unwrap_err().code, "body_has_nul");
-        assert_eq!(Body::from_json_text(&format!("[{}]", " ".repeat(300_000))).unwrap_err().code, "body_too_large");
+        assert_eq!(
+            Body::from_json_text(&format!("[{}]", " ".repeat(300_000))).unwrap_err().code,
+            "body_too_large"
+        );
     }
 
     #[test]

@@ -23,17 +23,15 @@ pub const MAX_ATTEMPTS: u16 = 10;
 /// What a target may ask for with `Retry-After`; more is cut to this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-impl RetryPolicy {
-    pub fn new(max_attempts: Option<i64>, statuses: Option<Vec<i64>>) -> (Result<u16, Invalid>, Result<Vec<u16>, Invalid>) {
-        let default = Self::default();
-        let attempts = max_attempts.map_or(Ok(default.max_attempts), |wanted| {
-            u16::try_from(wanted)
-                .ok()
-                .filter(|wanted| (1..=MAX_ATTEMPTS).contains(wanted))
-                .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MAX_ATTEMPTS}; the first attempt counts")))
-        });
-        (attempts, statuses.map_or(Ok(default.retry_on_statuses), super::request::statuses))
-    }
+pub fn max_attempts(wanted: Option<i64>) -> Result<u16, Invalid> {
+    let Some(wanted) = wanted else { return Ok(RetryPolicy::default().max_attempts) };
+    u16::try_from(wanted).ok().filter(|wanted| (1..=MAX_ATTEMPTS).contains(wanted)).ok_or_else(|| {
+        Invalid::new("out_of_range", format!("must be from 1 to {MAX_ATTEMPTS}; the first attempt counts"))
+    })
+}
+
+pub fn retry_on_statuses(wanted: Option<Vec<i64>>) -> Result<Vec<u16>, Invalid> {
+    wanted.map_or_else(|| Ok(RetryPolicy::default().retry_on_statuses), super::request::statuses)
 }
 
 /// The wait after attempt `number` (1-based) failed: 250 ms · 2^number, ± 25 %, or what the target asked for if that is longer.

@@ -38,7 +38,8 @@ async fn answer_all(socket: TcpStream, db: Db) {
         let db = db.clone();
         async move { Ok::<_, Infallible>(answer(request.uri().path(), &db).await) }
     });
-    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), answer);
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), answer);
     // A prober that hangs or breaks off is none of our business.
     let _ = tokio::time::timeout(REQUEST_WITHIN, connection).await;
 }

@@ -12,7 +12,10 @@ use crate::store::{
 /// Waits until Postgres answers, and refuses a schema that is older than this binary.
 ///
 /// Postgres being away is no reason to give up: it may be starting too. A wrong schema is.
-pub async fn wait_for_schema(settings: &PostgresSettings, shutdown: &CancellationToken) -> Result<(), SchemaError> {
+pub async fn wait_for_schema(
+    settings: &PostgresSettings,
+    shutdown: &CancellationToken,
+) -> Result<(), SchemaError> {
     let mut told = false;
     loop {
         match check(settings).await {

@@ -7,7 +7,10 @@ use tracing::Instrument;
 
 /// The one door to `tokio::spawn`.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
-pub fn spawn<T: Send + 'static>(name: &'static str, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+pub fn spawn<T: Send + 'static>(
+    name: &'static str,
+    work: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
     tokio::spawn(work.instrument(tracing::debug_span!("task", name)))
 }
 

@@ -44,7 +44,8 @@ impl ScheduleColumns {
     /// The schedule; with no column set it is the one that fires at once.
     pub fn schedule(self) -> Result<Schedule, StoreError> {
         if let Some(every_seconds) = self.every_seconds {
-            let every_seconds = u32::try_from(every_seconds).map_err(|why| StoreError::unreadable("every_seconds", why))?;
+            let every_seconds =
+                u32::try_from(every_seconds).map_err(|why| StoreError::unreadable("every_seconds", why))?;
             return Ok(Schedule::Recurring { every_seconds });
         }
         if let Some(cron) = &self.cron {

@@ -41,11 +41,21 @@ impl From<Diesel> for StoreError {
                 Self::Conflict(info.constraint_name().unwrap_or("unique").to_owned())
             }
             Diesel::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::NotFound,
-            Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => Self::Unavailable(info.message().to_owned()),
-            Diesel::DatabaseError(DatabaseErrorKind::UnableToSendCommand, info) => Self::Unavailable(info.message().to_owned()),
-            Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => Self::Unavailable(info.message().to_owned()),
-            Diesel::DatabaseError(_, info) if is_passing(info.message()) => Self::Unavailable(info.message().to_owned()),
-            Diesel::BrokenTransactionManager => Self::Unavailable("the connection broke inside a transaction".into()),
+            Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
+                Self::Unavailable(info.message().to_owned())
+            }
+            Diesel::DatabaseError(DatabaseErrorKind::UnableToSendCommand, info) => {
+                Self::Unavailable(info.message().to_owned())
+            }
+            Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => {
+                Self::Unavailable(info.message().to_owned())
+            }
+            Diesel::DatabaseError(_, info) if is_passing(info.message()) => {
+                Self::Unavailable(info.message().to_owned())
+            }
+            Diesel::BrokenTransactionManager => {
+                Self::Unavailable("the connection broke inside a transaction".into())
+            }
             other => Self::Internal(other.to_string()),
         }
     }

@@ -102,14 +102,22 @@ pub struct PlannedSkip {
 
 impl Planned {
     pub(super) fn bell(self) -> Bell {
-        Bell { execution: self.id, shard: self.shard, due_at: self.scheduled_for, traceparent: self.traceparent }
+        Bell {
+            execution: self.id,
+            shard: self.shard,
+            due_at: self.scheduled_for,
+            traceparent: self.traceparent,
+        }
     }
 }
 
 /// Records fires, each at most once whoever does it: the id is derived from job and instant. Returns those that were new.
 ///
 /// They count as rung: the caller rings them once the transaction is committed.
-pub(super) async fn insert_planned(conn: &mut Conn, planned: &[Planned]) -> Result<Vec<ExecutionId>, StoreError> {
+pub(super) async fn insert_planned(
+    conn: &mut Conn,
+    planned: &[Planned],
+) -> Result<Vec<ExecutionId>, StoreError> {
     fn column<T>(planned: &[Planned], value: impl Fn(&Planned) -> T) -> Vec<T> {
         planned.iter().map(value).collect()
     }
@@ -152,7 +160,11 @@ pub(super) async fn insert_planned(conn: &mut Conn, planned: &[Planned]) -> Resu
 }
 
 /// Takes back what was planned ahead and is not due yet.
-pub(super) async fn withdraw_planned(conn: &mut Conn, job: JobId, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub(super) async fn withdraw_planned(
+    conn: &mut Conn,
+    job: JobId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     prepared(
         sql_query(
             "delete from executions
@@ -168,7 +180,12 @@ pub(super) async fn withdraw_planned(conn: &mut Conn, job: JobId, now: DateTime<
 }
 
 /// Lets what was planned ahead and is not due yet run a newer version.
-pub(super) async fn move_planned(conn: &mut Conn, job: JobId, version: i32, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub(super) async fn move_planned(
+    conn: &mut Conn,
+    job: JobId,
+    version: i32,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     prepared(
         sql_query(
             "update executions set version = $3
@@ -307,7 +324,9 @@ pub async fn list(
         .bind::<Nullable<Text>, _>(filter.source.map(Source::as_str))
         .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
         .bind::<Nullable<Text>, _>(filter.job_name.as_deref())
-        .bind::<SqlUuid, _>(filter.from.map_or(Uuid::nil(), |from| ExecutionId::lower_bound(from - ID_MARGIN)))
+        .bind::<SqlUuid, _>(
+            filter.from.map_or(Uuid::nil(), |from| ExecutionId::lower_bound(from - ID_MARGIN)),
+        )
         .bind::<Nullable<Timestamptz>, _>(filter.from)
         .bind::<SqlUuid, _>(upper_bound(filter, page))
         .bind::<Nullable<Timestamptz>, _>(filter.to)
@@ -328,7 +347,8 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     .get_result(conn)
     .await?;
     let attempts: Vec<AttemptRow> = prepared(
-        sql_query("select * from attempts where execution_id = $1 order by number").bind::<SqlUuid, _>(id.uuid()),
+        sql_query("select * from attempts where execution_id = $1 order by number")
+            .bind::<SqlUuid, _>(id.uuid()),
     )
     .load(conn)
     .await?;

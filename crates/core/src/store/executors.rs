@@ -23,27 +23,35 @@ pub async fn insert(conn: &mut Conn, session: SessionId, name: &str) -> Result<(
 
 /// Says that the session lives. `false`: it was declared dead; whatever it held belongs to others now.
 pub async fn heartbeat(conn: &mut Conn, session: SessionId) -> Result<bool, StoreError> {
-    let alive = prepared(sql_query("update executors set heartbeat_at = clock_timestamp() where id = $1 and ended_at is null")
-        .bind::<SqlUuid, _>(session.uuid()))
-        .execute(conn)
-        .await?;
+    let alive = prepared(
+        sql_query("update executors set heartbeat_at = clock_timestamp() where id = $1 and ended_at is null")
+            .bind::<SqlUuid, _>(session.uuid()),
+    )
+    .execute(conn)
+    .await?;
     Ok(alive == 1)
 }
 
 /// Ends a session in order, after it handed everything back.
 pub async fn end(conn: &mut Conn, session: SessionId) -> Result<(), StoreError> {
-    prepared(sql_query("update executors set ended_at = clock_timestamp() where id = $1 and ended_at is null")
-        .bind::<SqlUuid, _>(session.uuid()))
-        .execute(conn)
-        .await?;
+    prepared(
+        sql_query("update executors set ended_at = clock_timestamp() where id = $1 and ended_at is null")
+            .bind::<SqlUuid, _>(session.uuid()),
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
 /// Declares dead every session that was silent for longer than `ttl`; says how many.
 pub async fn reap(conn: &mut Conn, ttl: Duration) -> Result<usize, StoreError> {
-    let reaped = prepared(sql_query("update executors set ended_at = clock_timestamp()
-         where ended_at is null and heartbeat_at < clock_timestamp() - $1 * interval '1 ms'")
-    .bind::<BigInt, _>(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)))
+    let reaped = prepared(
+        sql_query(
+            "update executors set ended_at = clock_timestamp()
+         where ended_at is null and heartbeat_at < clock_timestamp() - $1 * interval '1 ms'",
+        )
+        .bind::<BigInt, _>(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)),
+    )
     .execute(conn)
     .await?;
     Ok(reaped)
@@ -56,14 +64,17 @@ struct Id {
 }
 
 pub async fn living(conn: &mut Conn) -> Result<Vec<SessionId>, StoreError> {
-    let rows: Vec<Id> = prepared(sql_query("select id from executors where ended_at is null")).load(conn).await?;
+    let rows: Vec<Id> =
+        prepared(sql_query("select id from executors where ended_at is null")).load(conn).await?;
     Ok(rows.into_iter().map(|row| SessionId::from_uuid(row.id)).collect())
 }
 
 /// Forgets sessions that ended a day ago and hold nothing.
 pub async fn prune(conn: &mut Conn) -> Result<usize, StoreError> {
-    let pruned = prepared(sql_query("delete from executors x where x.ended_at < clock_timestamp() - interval '1 day'
-         and not exists (select from executions e where e.owner_id = x.id)"))
+    let pruned = prepared(sql_query(
+        "delete from executors x where x.ended_at < clock_timestamp() - interval '1 day'
+         and not exists (select from executions e where e.owner_id = x.id)",
+    ))
     .execute(conn)
     .await?;
     Ok(pruned)

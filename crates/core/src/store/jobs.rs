@@ -63,13 +63,18 @@ pub async fn insert(
             .await?;
         insert_version(conn, new.id, 1, definition, new.now).await?;
         let NewJob { now, first_fire: next, traceparent, .. } = *new;
-        start(conn, workspace, new.id, Start { version: 1, definition, anchor: now, next, traceparent, now }).await
+        start(conn, workspace, new.id, Start { version: 1, definition, anchor: now, next, traceparent, now })
+            .await
     })
     .await
 }
 
 /// The job that was created under this key before.
-pub async fn find_by_idempotency_key(conn: &mut Conn, workspace: WorkspaceId, key: &str) -> Result<Option<JobId>, StoreError> {
+pub async fn find_by_idempotency_key(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    key: &str,
+) -> Result<Option<JobId>, StoreError> {
     let id: Option<Uuid> = jobs::table
         .filter(jobs::workspace_id.eq(workspace.uuid()))
         .filter(jobs::idempotency_key.eq(key))
@@ -108,7 +113,12 @@ macro_rules! select_jobs {
     };
 }
 
-pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: JobId, now: DateTime<Utc>) -> Result<Job, StoreError> {
+pub async fn get(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: JobId,
+    now: DateTime<Utc>,
+) -> Result<Job, StoreError> {
     let row: JobRow = prepared(
         sql_query(select_jobs!("and j.id = $3"))
             .bind::<SqlUuid, _>(workspace.uuid())
@@ -221,7 +231,8 @@ pub async fn change(
                 timers::remove(conn, id).await?;
                 executions::withdraw_planned(conn, id, change.now).await?;
                 let Change { anchor, traceparent, now, .. } = *change;
-                start(conn, workspace, id, Start { version, definition, anchor, next, traceparent, now }).await
+                start(conn, workspace, id, Start { version, definition, anchor, next, traceparent, now })
+                    .await
             }
         }
     })
@@ -239,7 +250,10 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Resul
         if deleted == 0 {
             return Err(StoreError::NotFound);
         }
-        diesel::insert_into(deleted_jobs::table).values(deleted_jobs::job_id.eq(id.uuid())).execute(conn).await?;
+        diesel::insert_into(deleted_jobs::table)
+            .values(deleted_jobs::job_id.eq(id.uuid()))
+            .execute(conn)
+            .await?;
         Ok(())
     })
     .await
@@ -255,7 +269,12 @@ struct Start<'a> {
 }
 
 /// Sets the timer of an active job, or makes the one execution of a `one_time` job.
-async fn start(conn: &mut Conn, workspace: WorkspaceId, id: JobId, start: Start<'_>) -> Result<Option<ExecutionId>, StoreError> {
+async fn start(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: JobId,
+    start: Start<'_>,
+) -> Result<Option<ExecutionId>, StoreError> {
     let Start { version, definition, anchor, next, traceparent, now } = start;
     if definition.state != State::Active {
         return Ok(None);
@@ -277,7 +296,10 @@ async fn insert_version(
     definition: &Definition,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(job_versions::table).values(VersionRow::new(id, version, definition, now)).execute(conn).await?;
+    diesel::insert_into(job_versions::table)
+        .values(VersionRow::new(id, version, definition, now))
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -69,7 +69,11 @@ macro_rules! lease {
 ///
 /// One statement for the whole batch, which returns the definitions too. Executions of jobs with a concurrency limit need a
 /// slot each and are leased one by one after it; they are few.
-pub async fn lease(conn: &mut Conn, session: SessionId, ids: &[ExecutionId]) -> Result<Vec<Lease>, StoreError> {
+pub async fn lease(
+    conn: &mut Conn,
+    session: SessionId,
+    ids: &[ExecutionId],
+) -> Result<Vec<Lease>, StoreError> {
     let mut ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -91,7 +95,11 @@ pub async fn lease(conn: &mut Conn, session: SessionId, ids: &[ExecutionId]) -> 
 }
 
 /// With a slot: leased. Without: parked until one falls free, or skipped, as the job's overlap policy says.
-async fn lease_limited(conn: &mut Conn, session: SessionId, limited: slots::Limited) -> Result<Option<Lease>, StoreError> {
+async fn lease_limited(
+    conn: &mut Conn,
+    session: SessionId,
+    limited: slots::Limited,
+) -> Result<Option<Lease>, StoreError> {
     conn.transaction(async move |conn: &mut Conn| -> Result<_, StoreError> {
         if !slots::take(conn, &limited).await? {
             slots::park(conn, session, &limited).await?;
@@ -132,7 +140,11 @@ pub async fn due(conn: &mut Conn, lead: Duration, limit: i64) -> Result<Vec<Exec
 }
 
 /// Gives back leases of which nothing was sent, as if they had never been taken, and asks for their bells.
-pub async fn hand_back(conn: &mut Conn, session: SessionId, leases: &[(ExecutionId, u16)]) -> Result<usize, StoreError> {
+pub async fn hand_back(
+    conn: &mut Conn,
+    session: SessionId,
+    leases: &[(ExecutionId, u16)],
+) -> Result<usize, StoreError> {
     let ids: Vec<Uuid> = leases.iter().map(|(id, _)| id.uuid()).collect();
     let numbers: Vec<i16> = leases.iter().map(|(_, number)| *number as i16).collect();
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {

@@ -28,7 +28,9 @@ pub async fn run(settings: &PostgresSettings) -> Result<Vec<String>, StoreError>
     // The lock ends with the session, whatever happens.
     tokio::task::spawn_blocking(move || {
         let mut harness = AsyncMigrationHarness::new(conn);
-        let run = harness.run_pending_migrations(MIGRATIONS).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let run = harness
+            .run_pending_migrations(MIGRATIONS)
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(run.iter().map(ToString::to_string).collect())
     })
     .await
@@ -40,7 +42,10 @@ pub async fn revert_all(settings: &PostgresSettings) -> Result<(), StoreError> {
     let conn = connect(settings).await?;
     tokio::task::spawn_blocking(move || {
         let mut harness = AsyncMigrationHarness::new(conn);
-        harness.revert_all_migrations(MIGRATIONS).map(drop).map_err(|error| StoreError::Internal(error.to_string()))
+        harness
+            .revert_all_migrations(MIGRATIONS)
+            .map(drop)
+            .map_err(|error| StoreError::Internal(error.to_string()))
     })
     .await
     .map_err(|error| StoreError::Internal(error.to_string()))?
@@ -55,12 +60,15 @@ pub async fn connect(settings: &PostgresSettings) -> Result<Conn, StoreError> {
 async fn wait_for_lock(conn: &mut Conn) -> Result<(), StoreError> {
     let give_up = Instant::now() + LOCK_WAIT;
     loop {
-        let query = sql_query("select pg_try_advisory_lock($1) as locked").bind::<diesel::sql_types::BigInt, _>(LOCK);
+        let query =
+            sql_query("select pg_try_advisory_lock($1) as locked").bind::<diesel::sql_types::BigInt, _>(LOCK);
         if query.get_result::<Locked>(conn).await?.locked {
             return Ok(());
         }
         if Instant::now() > give_up {
-            return Err(StoreError::Unavailable("another migration has been running for five minutes".into()));
+            return Err(StoreError::Unavailable(
+                "another migration has been running for five minutes".into(),
+            ));
         }
         tokio::time::sleep(LOCK_POLL).await;
     }
@@ -75,7 +83,9 @@ pub async fn check(conn: &mut Conn) -> Result<(), SchemaError> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    #[error("the database schema is too old: migrations {missing:?} have not been run; run `trigrun-api migrate` first")]
+    #[error(
+        "the database schema is too old: migrations {missing:?} have not been run; run `trigrun-api migrate` first"
+    )]
     TooOld { missing: Vec<String> },
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -30,7 +30,9 @@ pub async fn drop_behind(conn: &mut Conn, oldest: NaiveDate) -> Result<Vec<Strin
     let mut dropped = Vec::new();
     for (table, _) in TABLES {
         for partition in partitions(conn, table).await? {
-            let day = partition.strip_prefix(&format!("{table}_")).and_then(|day| NaiveDate::parse_from_str(day, "%Y%m%d").ok());
+            let day = partition
+                .strip_prefix(&format!("{table}_"))
+                .and_then(|day| NaiveDate::parse_from_str(day, "%Y%m%d").ok());
             if day.is_some_and(|day| day < oldest) {
                 sql_query(format!("drop table {partition}")).execute(conn).await?;
                 dropped.push(partition);
@@ -47,7 +49,8 @@ fn name(table: &str, day: NaiveDate) -> String {
 /// Made on its own and attached then: attaching blocks nobody who reads or writes the other partitions. Rows of that day that
 /// came before their partition move over from the default one, which is locked meanwhile; it is all but empty.
 async fn make(conn: &mut Conn, table: &str, key: &str, day: NaiveDate) -> Result<(), StoreError> {
-    let (from, to) = (bound(day), day.checked_add_days(Days::new(1)).map(bound).unwrap_or_else(uuid::Uuid::max));
+    let (from, to) =
+        (bound(day), day.checked_add_days(Days::new(1)).map(bound).unwrap_or_else(uuid::Uuid::max));
     let partition = name(table, day);
     let made = conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         sql_query(format!("create table {partition} (like {table} including defaults including constraints)")).execute(conn).await?;
@@ -80,10 +83,11 @@ struct Name {
 }
 
 async fn exists(conn: &mut Conn, table: &str) -> Result<bool, StoreError> {
-    let found: Vec<Name> = sql_query("select relname::text as name from pg_class where oid = to_regclass($1)")
-        .bind::<Text, _>(table)
-        .load(conn)
-        .await?;
+    let found: Vec<Name> =
+        sql_query("select relname::text as name from pg_class where oid = to_regclass($1)")
+            .bind::<Text, _>(table)
+            .load(conn)
+            .await?;
     Ok(!found.is_empty())
 }
 

@@ -76,14 +76,21 @@ impl Connector {
     pub(super) fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
         // tokio-postgres knows no `verify-full`, and needs none: whenever TLS is used, the certificate is verified.
         let url = settings.url.expose_secret().replace("sslmode=verify-full", "sslmode=require");
-        let mut config: tokio_postgres::Config =
-            url.parse().map_err(|error| StoreError::Internal(format!("postgres.url cannot be understood: {error}")))?;
-        config.connect_timeout(Duration::from_millis(settings.acquire_timeout_ms)).application_name("trigrun");
+        let mut config: tokio_postgres::Config = url
+            .parse()
+            .map_err(|error| StoreError::Internal(format!("postgres.url cannot be understood: {error}")))?;
+        config
+            .connect_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+            .application_name("trigrun");
         let session = format!(
             "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",
             settings.statement_timeout_ms, settings.lock_timeout_ms, settings.idle_in_transaction_timeout_ms
         );
-        Ok(Self { config, session: session.into(), tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls_config()) })
+        Ok(Self {
+            config,
+            session: session.into(),
+            tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls_config()),
+        })
     }
 
     pub(super) fn connect(self) -> BoxFuture<'static, ConnectionResult<Conn>> {

@@ -30,7 +30,11 @@ pub(super) struct Limited {
 }
 
 /// Those of `ids` that are to be had and belong to a job with a limit, oldest first.
-pub(super) async fn limited(conn: &mut Conn, session: SessionId, ids: &[Uuid]) -> Result<Vec<Limited>, StoreError> {
+pub(super) async fn limited(
+    conn: &mut Conn,
+    session: SessionId,
+    ids: &[Uuid],
+) -> Result<Vec<Limited>, StoreError> {
     Ok(prepared(
         sql_query(
             "select e.id, e.job_id, v.concurrency_limit, v.overlap_policy
@@ -156,17 +160,19 @@ pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
         #[diesel(sql_type = SqlUuid)]
         job_id: Uuid,
     }
-    let waiting: Vec<Waiting> =
-        prepared(sql_query("select distinct job_id from executions where waits_for_slot order by job_id limit 1000"))
-            .load(conn)
-            .await?;
+    let waiting: Vec<Waiting> = prepared(sql_query(
+        "select distinct job_id from executions where waits_for_slot order by job_id limit 1000",
+    ))
+    .load(conn)
+    .await?;
     let jobs: Vec<Uuid> = waiting.into_iter().map(|row| row.job_id).collect();
     if jobs.is_empty() { Ok(0) } else { wake(conn, &jobs).await }
 }
 
 async fn lock(conn: &mut Conn, jobs: &[Uuid]) -> Result<(), StoreError> {
     prepared(
-        sql_query("select 1 from jobs where id = any($1) order by id for no key update").bind::<Array<SqlUuid>, _>(jobs),
+        sql_query("select 1 from jobs where id = any($1) order by id for no key update")
+            .bind::<Array<SqlUuid>, _>(jobs),
     )
     .execute(conn)
     .await?;

@@ -32,7 +32,12 @@ pub(super) struct NewTimer<'a> {
     pub next: DateTime<Utc>,
 }
 
-pub(super) async fn insert(conn: &mut Conn, workspace: WorkspaceId, job: JobId, new: NewTimer<'_>) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    new: NewTimer<'_>,
+) -> Result<(), StoreError> {
     let definition = new.definition;
     let ScheduleColumns { every_seconds, cron, timezone, .. } = (&definition.schedule).into();
     diesel::insert_into(job_timers::table)
@@ -55,7 +60,12 @@ pub(super) async fn insert(conn: &mut Conn, workspace: WorkspaceId, job: JobId, 
 }
 
 /// The same fires, but of a new version.
-pub(super) async fn keep(conn: &mut Conn, job: JobId, version: i32, definition: &Definition) -> Result<(), StoreError> {
+pub(super) async fn keep(
+    conn: &mut Conn,
+    job: JobId,
+    version: i32,
+    definition: &Definition,
+) -> Result<(), StoreError> {
     diesel::update(job_timers::table.find(job.uuid()))
         .set((
             job_timers::version.eq(version),
@@ -204,13 +214,21 @@ pub async fn fire(
         advance(conn, &moves).await?;
         let new: HashSet<ExecutionId> = executions::insert_planned(conn, &fires).await?.into_iter().collect();
         let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
-        let to_ring = fires.into_iter().filter(|fire| fire.skipped.is_none() && new.contains(&fire.id)).map(Planned::bell);
+        let to_ring = fires
+            .into_iter()
+            .filter(|fire| fire.skipped.is_none() && new.contains(&fire.id))
+            .map(Planned::bell);
         Ok(Round { timers, to_ring: to_ring.collect(), skipped })
     })
     .await
 }
 
-async fn claim_due(conn: &mut Conn, horizon: Duration, late: Duration, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
+async fn claim_due(
+    conn: &mut Conn,
+    horizon: Duration,
+    late: Duration,
+    limit: i64,
+) -> Result<Vec<DueTimer>, StoreError> {
     let rows: Vec<TimerRow> = prepared(
         sql_query(claim!(
             "next_run_at <= statement_timestamp() + $1 * interval '1 ms' and next_run_at > statement_timestamp() - $3 * interval '1 ms'"
@@ -242,15 +260,20 @@ pub enum Advance {
     /// No fire is left.
     Over,
     /// The next fire cannot be computed now: kept, shown on the job, tried again later from the fire just recorded.
-    Stuck { after: DateTime<Utc>, error: String },
+    Stuck {
+        after: DateTime<Utc>,
+        error: String,
+    },
 }
 
 async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), StoreError> {
     let ids = |keep: fn(&Advance) -> bool| -> Vec<Uuid> {
         moves.iter().filter(|(_, advance)| keep(advance)).map(|(job, _)| job.uuid()).collect()
     };
-    let next: Vec<DateTime<Utc>> =
-        moves.iter().filter_map(|(_, advance)| if let Advance::To(next) = advance { Some(*next) } else { None }).collect();
+    let next: Vec<DateTime<Utc>> = moves
+        .iter()
+        .filter_map(|(_, advance)| if let Advance::To(next) = advance { Some(*next) } else { None })
+        .collect();
     prepared(
         sql_query(
             "update job_timers t set next_run_at = m.next from unnest($1::uuid[], $2::timestamptz[]) as m(job_id, next)

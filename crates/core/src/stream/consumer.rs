@@ -114,10 +114,19 @@ impl Acknowledger {
     pub async fn acknowledge(&mut self, receipts: &[Receipt]) -> Result<(), StreamError> {
         let mut pipe = redis::pipe();
         for shard in self.keys.shards() {
-            let ids: Vec<&str> = receipts.iter().filter(|r| r.shard == shard).map(|r| r.entry.as_str()).collect();
+            let ids: Vec<&str> =
+                receipts.iter().filter(|r| r.shard == shard).map(|r| r.entry.as_str()).collect();
             if !ids.is_empty() {
                 let key = self.keys.of(shard);
-                pipe.cmd("XACK").arg(key).arg(GROUP).arg(&ids).ignore().cmd("XDEL").arg(key).arg(&ids).ignore();
+                pipe.cmd("XACK")
+                    .arg(key)
+                    .arg(GROUP)
+                    .arg(&ids)
+                    .ignore()
+                    .cmd("XDEL")
+                    .arg(key)
+                    .arg(&ids)
+                    .ignore();
             }
         }
         self.link.pipe::<()>(&pipe).await

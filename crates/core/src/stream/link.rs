@@ -38,7 +38,11 @@ impl Link {
     }
 
     /// Runs one command that may block for up to `block` before it answers.
-    pub async fn command<T: FromRedisValue>(&mut self, command: &redis::Cmd, block: Duration) -> Result<T, StreamError> {
+    pub async fn command<T: FromRedisValue>(
+        &mut self,
+        command: &redis::Cmd,
+        block: Duration,
+    ) -> Result<T, StreamError> {
         let timeout = self.timeout + block;
         let mut connection = self.connected().await?;
         let answer = tokio::time::timeout(timeout, command.query_async(&mut connection)).await;
@@ -72,8 +76,9 @@ impl Link {
             // Blocking reads take longer than any fixed limit; ours are measured around each call.
             .set_response_timeout(None);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let connection =
-            tokio::time::timeout(self.timeout, connecting).await.map_err(|_| StreamError::Timeout(self.timeout))??;
+        let connection = tokio::time::timeout(self.timeout, connecting)
+            .await
+            .map_err(|_| StreamError::Timeout(self.timeout))??;
         Ok(self.connection.insert(connection).clone())
     }
 }

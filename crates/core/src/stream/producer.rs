@@ -34,7 +34,13 @@ impl Producer {
         for batch in bells.chunks(BATCH) {
             let mut pipe = redis::pipe();
             for bell in batch {
-                let add = pipe.cmd("XADD").arg(self.keys.of(bell.shard)).arg("MAXLEN").arg("~").arg(LONGEST_STREAM).arg("*");
+                let add = pipe
+                    .cmd("XADD")
+                    .arg(self.keys.of(bell.shard))
+                    .arg("MAXLEN")
+                    .arg("~")
+                    .arg(LONGEST_STREAM)
+                    .arg("*");
                 for (name, value) in message::fields(bell) {
                     add.arg(name).arg(value);
                 }
@@ -57,7 +63,9 @@ impl Producer {
         next.arg(&key).arg(format!("({heard}")).arg("+").arg("COUNT").arg(1);
         let next: StreamRangeReply = self.link.command(&next, Duration::ZERO).await?;
         // Garbage says nothing about time: the epoch keeps everything behind it from being rung until it was read.
-        let due = |fields: &HashMap<String, Value>| message::read(shard, fields).map_or(DateTime::UNIX_EPOCH, |bell| bell.due_at);
+        let due = |fields: &HashMap<String, Value>| {
+            message::read(shard, fields).map_or(DateTime::UNIX_EPOCH, |bell| bell.due_at)
+        };
         Ok(next.ids.first().map(|entry| due(&entry.map)))
     }
 

@@ -62,16 +62,26 @@ pub fn render() -> String {
 impl Metrics {
     fn new(meter: &Meter) -> Self {
         let histogram = |name: &'static str, description: &'static str, bounds: &[f64]| {
-            meter.f64_histogram(name).with_unit("s").with_description(description).with_boundaries(bounds.to_vec()).build()
+            meter
+                .f64_histogram(name)
+                .with_unit("s")
+                .with_description(description)
+                .with_boundaries(bounds.to_vec())
+                .build()
         };
-        let counter =
-            |name: &'static str, description: &'static str| meter.u64_counter(name).with_description(description).build();
-        let latency = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+        let counter = |name: &'static str, description: &'static str| {
+            meter.u64_counter(name).with_description(description).build()
+        };
+        let latency =
+            [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
         Self {
             lateness: histogram(
                 "trigrun_lateness",
                 "From the scheduled instant to the first byte of the first attempt.",
-                &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0],
+                &[
+                    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
+                    60.0, 300.0,
+                ],
             ),
             attempts: counter("trigrun_attempts", "Attempts recorded, by how they ended."),
             executions: counter("trigrun_executions", "Executions that reached their end, by status."),
@@ -81,8 +91,15 @@ impl Metrics {
             recovered: counter("trigrun_recovered", "Executions set going again by recover, by reason."),
             malformed: counter("trigrun_malformed_entries", "Stream entries that could not be understood."),
             passes: histogram("trigrun_pass_duration", "One run of a scheduler's pass.", &latency),
-            in_flight: meter.u64_gauge("trigrun_in_flight").with_description("Leases held by this executor.").build(),
-            requests: histogram("trigrun_api_request_duration", "API requests, by route and status.", &latency),
+            in_flight: meter
+                .u64_gauge("trigrun_in_flight")
+                .with_description("Leases held by this executor.")
+                .build(),
+            requests: histogram(
+                "trigrun_api_request_duration",
+                "API requests, by route and status.",
+                &latency,
+            ),
         }
     }
 }
@@ -98,7 +115,8 @@ pub fn lateness(late: Duration) {
 }
 
 pub fn attempt(status: &'static str, error_class: Option<&'static str>) {
-    with(|m| m.attempts.add(1, &[KeyValue::new("status", status), KeyValue::new("error_class", error_class.unwrap_or(""))]));
+    let labels = [KeyValue::new("status", status), KeyValue::new("error_class", error_class.unwrap_or(""))];
+    with(|m| m.attempts.add(1, &labels));
 }
 
 pub fn execution_ended(status: &'static str) {

@@ -41,7 +41,8 @@ fn write(trace: TraceId, span: SpanId, flags: TraceFlags) -> String {
 fn read(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version != "00" || trace.len() != 32 || span.len() != 16 || flags.len() != 2 || parts.next().is_some() {
+    if version != "00" || trace.len() != 32 || span.len() != 16 || flags.len() != 2 || parts.next().is_some()
+    {
         return None;
     }
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
@@ -72,7 +73,9 @@ mod tests {
     #[test]
     fn without_one_the_execution_is_the_trace() {
         let execution = ExecutionId::from_uuid(uuid::Uuid::from_u128(7));
-        for stored in [None, Some("nonsense"), Some("00-00000000000000000000000000000000-b7ad6b7169203331-01")] {
+        for stored in
+            [None, Some("nonsense"), Some("00-00000000000000000000000000000000-b7ad6b7169203331-01")]
+        {
             assert!(of_attempt(stored, execution, 1).starts_with("00-00000000000000000000000000000007-"));
         }
     }

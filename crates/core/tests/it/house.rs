@@ -7,23 +7,78 @@ use std::{
 
 /// Under this path (from the repository's top), none of these may be named.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("crates/core/src/domain", &["crate::store", "crate::stream", "crate::runtime", "crate::telemetry", "crate::config"]),
-    ("crates/core/src/domain", &["tokio", "diesel", "redis::", "actix", "hyper", "async fn", "Utc::now", "Instant::now", "SystemTime"]),
+    (
+        "crates/core/src/domain",
+        &["crate::store", "crate::stream", "crate::runtime", "crate::telemetry", "crate::config"],
+    ),
+    (
+        "crates/core/src/domain",
+        &[
+            "tokio",
+            "diesel",
+            "redis::",
+            "actix",
+            "hyper",
+            "async fn",
+            "Utc::now",
+            "Instant::now",
+            "SystemTime",
+        ],
+    ),
     ("crates/core/src/store", &["crate::stream", "redis::", "actix", "hyper"]),
     ("crates/core/src/stream", &["crate::store", "diesel", "tokio_postgres", "actix", "hyper"]),
-    ("crates/api/src", &["trigrun_scheduler", "trigrun_executor", "trigrun_core::stream", "redis::", "use diesel", "tokio_postgres", "hyper::client"]),
-    ("crates/scheduler/src", &["trigrun_api", "trigrun_executor", "redis::", "diesel", "tokio_postgres", "actix", "hyper"]),
-    ("crates/executor/src", &["trigrun_api", "trigrun_scheduler", "redis::", "diesel", "tokio_postgres", "actix"]),
+    (
+        "crates/api/src",
+        &[
+            "trigrun_scheduler",
+            "trigrun_executor",
+            "trigrun_core::stream",
+            "redis::",
+            "use diesel",
+            "tokio_postgres",
+            "hyper::client",
+        ],
+    ),
+    (
+        "crates/scheduler/src",
+        &["trigrun_api", "trigrun_executor", "redis::", "diesel", "tokio_postgres", "actix", "hyper"],
+    ),
+    (
+        "crates/executor/src",
+        &["trigrun_api", "trigrun_scheduler", "redis::", "diesel", "tokio_postgres", "actix"],
+    ),
     ("crates/executor/src/intake.rs", &["hyper"]),
     ("crates/embed/src", &["trigrun_core", "trigrun_api", "trigrun_scheduler", "trigrun_executor"]),
-    ("crates", &["mod utils", "mod common", "mod helpers", "mod misc", "mod prelude", "todo!(", "unimplemented!("]),
+    (
+        "crates",
+        &["mod utils", "mod common", "mod helpers", "mod misc", "mod prelude", "todo!(", "unimplemented!("],
+    ),
 ];
 
 /// The one place for each of these.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("diesel::", &["crates/core/src/store", "crates/core/tests/it/schema.rs"]),
-    ("redis::cmd", &["crates/core/src/stream", "crates/core/tests", "crates/testkit", "crates/embed", "crates/scheduler/tests", "crates/executor/tests"]),
-    ("hyper::client", &["crates/executor/src/egress", "crates/executor/tests", "crates/testkit", "crates/dev/src/client.rs", "crates/api/tests"]),
+    (
+        "redis::cmd",
+        &[
+            "crates/core/src/stream",
+            "crates/core/tests",
+            "crates/testkit",
+            "crates/embed",
+            "crates/scheduler/tests",
+            "crates/executor/tests",
+        ],
+    ),
+    (
+        "hyper::client",
+        &[
+            "crates/executor/src/egress",
+            "crates/executor/tests",
+            "crates/testkit",
+            "crates/dev/src/client.rs",
+            "crates/api/tests",
+        ],
+    ),
 ];
 
 #[test]
@@ -32,7 +87,12 @@ fn nobody_imports_what_is_not_theirs() {
     for (path, line_number, line) in source_lines() {
         for (place, words) in FORBIDDEN {
             if path.starts_with(place) {
-                wrong.extend(words.iter().filter(|word| line.contains(**word)).map(|word| format!("{path}:{line_number}: {word}")));
+                wrong.extend(
+                    words
+                        .iter()
+                        .filter(|word| line.contains(**word))
+                        .map(|word| format!("{path}:{line_number}: {word}")),
+                );
             }
         }
         for (word, places) in ONLY_IN {

@@ -25,7 +25,10 @@ const URL: &str = "http://192.0.2.1/";
 
 /// Plans every fire of the next minute, the way the scheduler does.
 async fn plan_a_minute(db: &TestDb) -> usize {
-    let window = Window::Due { horizon: TimeDelta::seconds(60).to_std().unwrap(), late: TimeDelta::seconds(60).to_std().unwrap() };
+    let window = Window::Due {
+        horizon: TimeDelta::seconds(60).to_std().unwrap(),
+        late: TimeDelta::seconds(60).to_std().unwrap(),
+    };
     let round = timers::fire(&mut *db.conn().await, window, 100, fire_once).await.unwrap();
     round.to_ring.len()
 }
@@ -52,8 +55,15 @@ async fn get(db: &TestDb, workspace: WorkspaceId, job: JobId) -> Job {
     jobs::get(&mut *db.conn().await, workspace, job, now).await.unwrap()
 }
 
-async fn change(db: &TestDb, workspace: WorkspaceId, job: &Job, state: State, timing: Timing) -> Result<(), StoreError> {
-    let definition = trigrun_core::domain::job::Definition { state, name: "changed".into(), ..job.definition.clone() };
+async fn change(
+    db: &TestDb,
+    workspace: WorkspaceId,
+    job: &Job,
+    state: State,
+    timing: Timing,
+) -> Result<(), StoreError> {
+    let definition =
+        trigrun_core::domain::job::Definition { state, name: "changed".into(), ..job.definition.clone() };
     let now = db.now().await;
     let change = Change {
         from_version: job.version,
@@ -162,7 +172,10 @@ async fn a_one_time_job_has_its_execution_at_once() {
     let job = db.job(workspace, &definition(Schedule::OneTime, URL)).await;
     let (filter, page) = (executions::Filter::default(), Page { limit: 10, before: None });
     let list = executions::list(&mut *db.conn().await, workspace, &filter, page).await.unwrap().data;
-    assert_eq!((list.len(), list[0].job, list[0].source, list[0].status), (1, job, Source::OneTime, Status::Queued));
+    assert_eq!(
+        (list.len(), list[0].job, list[0].source, list[0].status),
+        (1, job, Source::OneTime, Status::Queued)
+    );
     assert_eq!(get(&db, workspace, job).await.last_execution.map(|last| last.id), Some(list[0].id));
 }
 
@@ -210,12 +223,17 @@ async fn lists_are_paged_and_filtered() {
     let mut conn = db.conn().await;
     let now = db.now().await;
     let everything = jobs::Filter::default();
-    let first = jobs::list(&mut conn, workspace, &everything, Page { limit: 3, before: None }, now).await.unwrap();
-    let rest = jobs::list(&mut conn, workspace, &everything, Page { limit: 3, before: first.next }, now).await.unwrap();
+    let first =
+        jobs::list(&mut conn, workspace, &everything, Page { limit: 3, before: None }, now).await.unwrap();
+    let rest = jobs::list(&mut conn, workspace, &everything, Page { limit: 3, before: first.next }, now)
+        .await
+        .unwrap();
     let names: Vec<String> = first.data.into_iter().chain(rest.data).map(|job| job.definition.name).collect();
     assert_eq!(names, ["Job 4", "Job 3", "Job 2", "Job 1", "Job 0"]);
     assert_eq!(rest.next, None);
-    let narrowed = jobs::Filter { tag: Some("even".into()), q: Some("job 2".into()), ..jobs::Filter::default() };
-    let narrowed = jobs::list(&mut conn, workspace, &narrowed, Page { limit: 3, before: None }, now).await.unwrap();
+    let narrowed =
+        jobs::Filter { tag: Some("even".into()), q: Some("job 2".into()), ..jobs::Filter::default() };
+    let narrowed =
+        jobs::list(&mut conn, workspace, &narrowed, Page { limit: 3, before: None }, now).await.unwrap();
     assert_eq!(narrowed.data.len(), 1);
 }

@@ -43,7 +43,12 @@ impl Bench {
     }
 
     pub async fn run_now(&self) -> ExecutionId {
-        let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: self.db.now().await };
+        let run = Immediate {
+            source: Source::Manual,
+            replay_of: None,
+            traceparent: None,
+            now: self.db.now().await,
+        };
         executions::insert_now(&mut *self.db.conn().await, self.workspace, self.job, run).await.unwrap()
     }
 
@@ -81,7 +86,8 @@ async fn of_many_that_lease_at_once_one_wins() {
     for _ in 0..6 {
         sessions.push(bench.session().await);
     }
-    let leased = futures_util::future::join_all(sessions.iter().map(|session| bench.lease(*session, &ids))).await;
+    let leased =
+        futures_util::future::join_all(sessions.iter().map(|session| bench.lease(*session, &ids))).await;
     assert_eq!(leased.iter().map(Vec::len).sum::<usize>(), 3);
 }
 
@@ -92,20 +98,31 @@ async fn a_success_is_recorded_with_everything_that_is_known() {
     let lease = bench.lease(session, &[id]).await.remove(0);
     let mut hostile = Outcome::of(AttemptStatus::Success);
     hostile.status_code = Some(999);
-    hostile.response_headers = vec![("set-cookie".into(), "a\0\r\nb: c".into()), ("set-cookie".into(), "ü".into())];
+    hostile.response_headers =
+        vec![("set-cookie".into(), "a\0\r\nb: c".into()), ("set-cookie".into(), "ü".into())];
     hostile.body_preview = vec![0, 0xff, 0xed, 0xa0, 0x80];
     hostile.error = Some("nul \0".into());
     hostile.timing.total = Duration::from_micros(1234);
     let now = bench.db.now().await;
-    let ended =
-        Ended { lease, outcome: hostile, next: Next::Succeeded, started_at: now, ended_at: now, lateness_us: Some(7) };
+    let ended = Ended {
+        lease,
+        outcome: hostile,
+        next: Next::Succeeded,
+        started_at: now,
+        ended_at: now,
+        lateness_us: Some(7),
+    };
     leases::record(&mut *bench.db.conn().await, session, &[ended]).await.unwrap();
     let execution = bench.get(id).await;
-    assert_eq!((execution.status, execution.attempt_count, execution.lateness_us), (Status::Succeeded, 1, Some(7)));
+    assert_eq!(
+        (execution.status, execution.attempt_count, execution.lateness_us),
+        (Status::Succeeded, 1, Some(7))
+    );
     let attempt = &execution.attempts[0];
     assert_eq!((attempt.status_code, attempt.timing.total), (Some(999), Duration::from_micros(1234)));
     assert_eq!(attempt.body_preview, [0, 0xff, 0xed, 0xa0, 0x80]);
-    let cookies = [("set-cookie".to_owned(), "a   b: c".to_owned()), ("set-cookie".to_owned(), "ü".to_owned())];
+    let cookies =
+        [("set-cookie".to_owned(), "a   b: c".to_owned()), ("set-cookie".to_owned(), "ü".to_owned())];
     assert_eq!(attempt.response_headers, cookies);
 }
 
@@ -136,7 +153,11 @@ async fn a_dead_sessions_work_runs_again_and_its_late_answer_is_discarded() {
     let waiting = bench.get(id).await;
     assert_eq!((waiting.status, waiting.attempts[0].status), (Status::Queued, AttemptStatus::Interrupted));
     assert!(bench.lease(dead, &[id]).await.is_empty(), "the dead lease nothing");
-    assert_eq!(bench.end(dead, stale, AttemptStatus::Success, Next::Succeeded).await, 0, "the dead record nothing");
+    assert_eq!(
+        bench.end(dead, stale, AttemptStatus::Success, Next::Succeeded).await,
+        0,
+        "the dead record nothing"
+    );
     let lease = bench.lease(heir, &[id]).await.remove(0);
     assert_eq!(lease.number, 2);
     assert_eq!(bench.end(heir, lease, AttemptStatus::Success, Next::Succeeded).await, 1);
@@ -191,7 +212,9 @@ async fn the_end_of_its_only_run_completes_a_job() {
     let session = bench.session().await;
     let due = leases::due(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
     let lease = bench.lease(session, &due).await.remove(0);
-    bench.end(session, lease, AttemptStatus::HttpError, Next::Failed { error_class: "http_4xx".into() }).await;
+    bench
+        .end(session, lease, AttemptStatus::HttpError, Next::Failed { error_class: "http_4xx".into() })
+        .await;
     let now = bench.db.now().await;
     let job = jobs::get(&mut *bench.db.conn().await, bench.workspace, bench.job, now).await.unwrap();
     assert_eq!(job.state, State::Completed);
@@ -215,11 +238,23 @@ async fn bells_are_asked_for_again_only_where_the_stream_is_past_them() {
     let mut conn = bench.db.conn().await;
     let rung = executions::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap();
     assert_eq!((rung.len(), rung[0].execution), (1, id));
-    bench.db.execute("update executions set bell_at = bell_at - interval '1 s', due_at = due_at - interval '1 s'").await;
-    let (shard, due_at, grace) = (rung[0].shard, bench.get(id).await.scheduled_for, Duration::from_millis(400));
+    bench
+        .db
+        .execute("update executions set bell_at = bell_at - interval '1 s', due_at = due_at - interval '1 s'")
+        .await;
+    let (shard, due_at, grace) =
+        (rung[0].shard, bench.get(id).await.scheduled_for, Duration::from_millis(400));
     assert_eq!(executions::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
     let behind = due_at - chrono::TimeDelta::seconds(10);
-    assert_eq!(executions::ask_again(&mut conn, shard, Some(behind), grace, 10).await.unwrap(), 0, "a backlog does not feed itself");
-    assert_eq!(executions::ask_again(&mut conn, shard, None, grace, 10).await.unwrap(), 1, "nothing waits: it was lost");
+    assert_eq!(
+        executions::ask_again(&mut conn, shard, Some(behind), grace, 10).await.unwrap(),
+        0,
+        "a backlog does not feed itself"
+    );
+    assert_eq!(
+        executions::ask_again(&mut conn, shard, None, grace, 10).await.unwrap(),
+        1,
+        "nothing waits: it was lost"
+    );
     assert_eq!(executions::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
 }

@@ -4,8 +4,15 @@ use std::{fmt::Write, fs, path::Path};
 use trigrun_testkit::TestDb;
 
 /// Tables that only hand-written statements use.
-const NOT_FOR_DIESEL: [&str; 7] =
-    ["__diesel_schema_migrations", "executions", "executions_default", "attempts", "attempts_default", "executors", "job_slots"];
+const NOT_FOR_DIESEL: [&str; 7] = [
+    "__diesel_schema_migrations",
+    "executions",
+    "executions_default",
+    "attempts",
+    "attempts_default",
+    "executors",
+    "job_slots",
+];
 
 #[tokio::test]
 async fn schema_rs_is_current() {
@@ -15,7 +22,10 @@ async fn schema_rs_is_current() {
     if std::env::var("TRIGRUN_WRITE").is_ok() {
         fs::write(&path, &fresh).unwrap();
     }
-    assert!(fs::read_to_string(&path).unwrap() == fresh, "crates/core/src/store/schema.rs is not current: run `make schema`");
+    assert!(
+        fs::read_to_string(&path).unwrap() == fresh,
+        "crates/core/src/store/schema.rs is not current: run `make schema`"
+    );
 }
 
 async fn render(db: &TestDb) -> String {

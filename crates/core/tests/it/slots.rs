@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 use trigrun_core::{
-    domain::{
-        attempt::AttemptStatus,
-        execution::Status,
-        job::OverlapPolicy,
-    },
+    domain::{attempt::AttemptStatus, execution::Status, job::OverlapPolicy},
     store::{executions, leases::Next, slots},
 };
 use trigrun_testkit::jobs::every_seconds;
@@ -31,7 +27,8 @@ async fn never_more_than_the_limit_also_when_all_ask_at_once() {
     for _ in 0..4 {
         sessions.push(bench.session().await);
     }
-    let leased = futures_util::future::join_all(sessions.iter().map(|session| bench.lease(*session, &ids))).await;
+    let leased =
+        futures_util::future::join_all(sessions.iter().map(|session| bench.lease(*session, &ids))).await;
     assert_eq!(leased.iter().map(Vec::len).sum::<usize>(), 2);
     assert_eq!(bench.db.count("select count(*) from job_slots").await, 2);
     assert_eq!(bench.db.count("select count(*) from executions where waits_for_slot").await, 6);
@@ -44,7 +41,8 @@ async fn the_end_of_one_wakes_the_oldest_that_waits() {
     let (first, second, third) = (bench.run_now().await, bench.run_now().await, bench.run_now().await);
     let lease = bench.lease(session, &[first, second, third]).await.remove(0);
     assert_eq!(lease.execution, first);
-    let unrung = async || executions::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    let unrung =
+        async || executions::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
     unrung().await;
     bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
     let woken: Vec<_> = unrung().await.into_iter().map(|bell| bell.execution).collect();

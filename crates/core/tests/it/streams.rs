@@ -19,7 +19,12 @@ fn instant(seconds: i64) -> DateTime<Utc> {
 }
 
 fn bell(shard: i16, seconds: i64) -> Bell {
-    Bell { execution: ExecutionId::from_uuid(Uuid::new_v4()), shard, due_at: instant(seconds), traceparent: None }
+    Bell {
+        execution: ExecutionId::from_uuid(Uuid::new_v4()),
+        shard,
+        due_at: instant(seconds),
+        traceparent: None,
+    }
 }
 
 fn consumer(settings: &RedisSettings) -> (Consumer, SessionId) {
@@ -45,7 +50,8 @@ async fn each_bell_is_heard_by_one_reader() {
     let bells: Vec<Bell> = (0..100).map(|n| bell(n % 16, i64::from(n))).collect();
     Producer::new(&settings).unwrap().ring(&bells).await.unwrap();
     let (first, second) = tokio::join!(hear(&mut one, 32), hear(&mut other, 32));
-    let mut heard: Vec<ExecutionId> = first.into_iter().chain(second).map(|heard| heard.bell.unwrap().execution).collect();
+    let mut heard: Vec<ExecutionId> =
+        first.into_iter().chain(second).map(|heard| heard.bell.unwrap().execution).collect();
     let mut rung: Vec<ExecutionId> = bells.iter().map(|bell| bell.execution).collect();
     heard.sort();
     rung.sort();
@@ -104,7 +110,8 @@ async fn garbage_is_heard_as_garbage() {
     let settings = redis::settings();
     let key = format!("{}:{{4}}:executions", settings.namespace);
     let mut connection = redis::connection().await;
-    let _: String = ::redis::cmd("XADD").arg(key).arg("*").arg("x").arg("y").query_async(&mut connection).await.unwrap();
+    let _: String =
+        ::redis::cmd("XADD").arg(key).arg("*").arg("x").arg("y").query_async(&mut connection).await.unwrap();
     let (mut reader, _) = consumer(&settings);
     let heard = hear(&mut reader, 16).await;
     assert_eq!((heard.len(), heard[0].bell.is_none()), (1, true));
@@ -122,7 +129,11 @@ async fn acknowledged_entries_are_gone_and_dead_readers_are_retired() {
     Acknowledger::new(&settings).unwrap().acknowledge(&receipts).await.unwrap();
     producer.ring(&[bell(5, 2)]).await.unwrap();
     assert_eq!(hear(&mut dead, 16).await.len(), 1);
-    assert_eq!(producer.retire(&[session]).await.unwrap(), 1, "the one reader that got something and is dead");
+    assert_eq!(
+        producer.retire(&[session]).await.unwrap(),
+        1,
+        "the one reader that got something and is dead"
+    );
     let mut connection = redis::connection().await;
     let key = format!("{}:{{5}}:executions", settings.namespace);
     let left: usize = ::redis::cmd("XLEN").arg(&key).query_async(&mut connection).await.unwrap();

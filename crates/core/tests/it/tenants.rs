@@ -1,11 +1,7 @@
 //! Another workspace's id is not found, by every store function that takes one.
 
 use trigrun_core::{
-    domain::{
-        execution::Source,
-        job::State,
-        page::Page,
-    },
+    domain::{execution::Source, job::State, page::Page},
     store::{
         StoreError,
         executions::{self, Immediate},
@@ -40,7 +36,8 @@ async fn the_others_are_not_there() {
     let execution = executions::insert_now(&mut conn, theirs, job, run()).await.unwrap();
     let page = Page { limit: 10, before: None };
 
-    let not_found = |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
+    let not_found =
+        |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
     not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
     not_found(jobs::delete(&mut conn, ours, job).await);
     not_found(executions::get(&mut conn, ours, execution).await.map(drop));
@@ -78,7 +75,10 @@ fn no_function_is_forgotten() {
             let (name, rest) = function.split_once('(').unwrap();
             let arguments: String = rest.split('{').next().unwrap().split_whitespace().collect();
             if arguments.contains("workspace:WorkspaceId") {
-                assert!(arguments.starts_with("conn:&mutConn,workspace:WorkspaceId,"), "workspace first: {module}::{name}");
+                assert!(
+                    arguments.starts_with("conn:&mutConn,workspace:WorkspaceId,"),
+                    "workspace first: {module}::{name}"
+                );
                 found.push(format!("{module}::{name}"));
             }
         }

@@ -71,16 +71,29 @@ impl Bench {
 
     /// An execution that is due `later` from now.
     async fn run_in(&self, job: JobId, later: TimeDelta) -> ExecutionId {
-        let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: self.db.now().await };
+        let run = Immediate {
+            source: Source::Manual,
+            replay_of: None,
+            traceparent: None,
+            now: self.db.now().await,
+        };
         let id = executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap();
         let micros = later.num_microseconds().unwrap();
-        let later = format!("update executions set due_at = due_at + {micros} * interval '1 us', scheduled_for = due_at + {micros} * interval '1 us' where id = '{}'", id.uuid());
+        let later = format!(
+            "update executions set due_at = due_at + {micros} * interval '1 us', scheduled_for = due_at + {micros} * interval '1 us' where id = '{}'",
+            id.uuid()
+        );
         self.db.execute(&later).await;
         id
     }
 
     async fn ring(&self, id: ExecutionId) {
-        let bell = Bell { execution: id, shard: shard(self.workspace), due_at: self.db.now().await, traceparent: None };
+        let bell = Bell {
+            execution: id,
+            shard: shard(self.workspace),
+            due_at: self.db.now().await,
+            traceparent: None,
+        };
         Producer::new(&self.settings.redis).unwrap().ring(&[bell]).await.unwrap();
     }
 
@@ -147,7 +160,10 @@ async fn a_bell_becomes_a_recorded_request() {
     for (name, value) in expected {
         assert_eq!(hit.header(name), Some(value), "{name}");
     }
-    assert!(hit.header("traceparent").unwrap().starts_with("00-") && hit.header("trigrun-scheduled-for").is_some());
+    assert!(
+        hit.header("traceparent").unwrap().starts_with("00-")
+            && hit.header("trigrun-scheduled-for").is_some()
+    );
     executor.stop().await;
 }
 
@@ -161,7 +177,10 @@ async fn the_request_leaves_at_its_instant_and_not_before() {
     let id = bench.run_in(job, TimeDelta::milliseconds(700)).await;
     bench.ring(id).await;
     let running = bench.when(id, |execution| execution.status == Status::Running).await;
-    assert!(bench.db.now().await < running.scheduled_for && bench.target.hits().len() == 1, "leased ahead, and held");
+    assert!(
+        bench.db.now().await < running.scheduled_for && bench.target.hits().len() == 1,
+        "leased ahead, and held"
+    );
     let late = bench.ended(id).await.lateness_us.unwrap();
     assert!((0..500_000).contains(&late), "{late} µs");
     executor.stop().await;
@@ -199,10 +218,14 @@ async fn what_will_not_get_better_fails_at_once() {
 async fn nothing_is_sent_that_names_a_missing_secret_or_a_closed_address() {
     let mut bench = Bench::new().await;
     let mut secret = bench.definition("/hook");
-    secret.request.headers = Headers::check(vec![("Authorization".into(), "Bearer secret://key".into())]).unwrap();
+    secret.request.headers =
+        Headers::check(vec![("Authorization".into(), "Bearer secret://key".into())]).unwrap();
     let executor = bench.executor();
     let execution = bench.ended(bench.rung(&secret).await).await;
-    assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("secret_missing")));
+    assert_eq!(
+        (execution.status, execution.error_class.as_deref()),
+        (Status::Failed, Some("secret_missing"))
+    );
     executor.stop().await;
     bench.settings.egress.allow.clear();
     let executor = bench.executor();
@@ -257,7 +280,8 @@ async fn one_that_was_declared_dead_begins_anew() {
     let id = bench.rung(&bench.definition("/slow")).await;
     bench.target.wait_for(1, LONG).await.unwrap();
     bench.db.execute("update executors set ended_at = now()").await;
-    let sessions = async { while bench.db.count("select count(*) from executors where ended_at is null").await == 0 {} };
+    let sessions =
+        async { while bench.db.count("select count(*) from executors where ended_at is null").await == 0 {} };
     tokio::time::timeout(LONG, sessions).await.expect("a new session begins");
     assert_eq!(bench.get(id).await.status, Status::Running, "what became of it is for others to say");
     let next = bench.rung(&bench.definition("/hook")).await;

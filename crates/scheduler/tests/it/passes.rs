@@ -52,13 +52,20 @@ impl Bench {
 
     /// A job whose first fire was `ago` before now.
     async fn job_due(&self, ago: TimeDelta, definition: &Definition) -> JobId {
-        let Schedule::Recurring { every_seconds } = definition.schedule else { panic!("a recurring job is meant") };
+        let Schedule::Recurring { every_seconds } = definition.schedule else {
+            panic!("a recurring job is meant")
+        };
         let created_at = self.db.now().await - ago - TimeDelta::seconds(every_seconds.into());
         self.db.job_created_at(self.workspace, definition, created_at).await
     }
 
     async fn run_now(&self, job: JobId) -> ExecutionId {
-        let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: self.db.now().await };
+        let run = Immediate {
+            source: Source::Manual,
+            replay_of: None,
+            traceparent: None,
+            now: self.db.now().await,
+        };
         executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap()
     }
 
@@ -88,14 +95,16 @@ async fn two_that_plan_at_once_record_each_fire_once() {
     }
     let (one, other) = (bench.scheduler().await, bench.scheduler().await);
     let (first, second) = tokio::join!(plan(&one), plan(&other));
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
     let fires = bench.db.count("select count(*) from executions").await;
     assert!((50 * 6..=50 * 9).contains(&fires), "those past and those of the next two seconds: {fires}");
     let gaps = "select count(*) from (
         select scheduled_for - lag(scheduled_for) over (partition by job_id order by scheduled_for) as step from executions) s
         where step <> interval '1 s'";
     assert_eq!(bench.db.count(gaps).await, 0);
-    (publish::publish_all(&one).await.unwrap(), publish::publish_all(&other).await.unwrap());
+    publish::publish_all(&one).await.unwrap();
+    publish::publish_all(&other).await.unwrap();
     let mut heard = bench.heard().await;
     heard.sort();
     heard.dedup();
@@ -141,7 +150,10 @@ async fn a_backlog_is_not_rung_again() {
         bench.run_now(job).await;
     }
     publish::publish_asked(&scheduler).await.unwrap();
-    bench.db.execute("update executions set bell_at = bell_at - interval '5 s', due_at = due_at - interval '5 s'").await;
+    bench
+        .db
+        .execute("update executions set bell_at = bell_at - interval '5 s', due_at = due_at - interval '5 s'")
+        .await;
     // Nobody has heard any of them: the stream is not past them. Their bells say when they were due.
     for _ in 0..3 {
         recover(&scheduler).await.unwrap();
@@ -158,7 +170,8 @@ async fn what_was_asked_for_is_rung_by_one_of_two() {
     let wanted = bench.run_now(job).await;
     let (one, other) = (bench.scheduler().await, bench.scheduler().await);
     let (first, second) = tokio::join!(publish::publish_asked(&one), publish::publish_asked(&other));
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
     assert_eq!(bench.heard().await, [wanted]);
 }
 
@@ -183,7 +196,9 @@ async fn a_stream_that_is_away_costs_no_run() {
 async fn missed_fires_follow_the_jobs_policy() {
     let bench = Bench::new().await;
     let scheduler = bench.scheduler().await;
-    for (policy, run, skipped) in [(MisfirePolicy::FireOnce, 1, 4), (MisfirePolicy::Skip, 0, 5), (MisfirePolicy::CatchUp, 3, 2)] {
+    for (policy, run, skipped) in
+        [(MisfirePolicy::FireOnce, 1, 4), (MisfirePolicy::Skip, 0, 5), (MisfirePolicy::CatchUp, 3, 2)]
+    {
         let mut job = every_seconds(60, URL);
         job.misfire_policy = policy;
         job.catch_up_limit = 3;
@@ -192,7 +207,10 @@ async fn missed_fires_follow_the_jobs_policy() {
         // Of those more than a minute late; the one fire within the last minute runs in any case.
         let of_job = format!("from executions where job_id = '{}'", job.uuid());
         let queued = bench.db.count(&format!("select count(*) {of_job} and status = 'queued'")).await;
-        let left_out = bench.db.count(&format!("select coalesce(sum(skip_count), 0)::bigint {of_job} and status = 'skipped'")).await;
+        let left_out = bench
+            .db
+            .count(&format!("select coalesce(sum(skip_count), 0)::bigint {of_job} and status = 'skipped'"))
+            .await;
         assert_eq!((queued, left_out), (run + 1, skipped), "{policy:?}");
     }
 }
@@ -214,10 +232,15 @@ async fn a_single_run_that_is_planned_completes_its_job_when_skipped() {
 async fn the_work_of_a_silent_executor_is_rung_again() {
     let mut bench = Bench::new().await;
     let job = bench.job_due(TimeDelta::seconds(-3000), &every_seconds(3600, URL)).await;
-    let (execution, session, scheduler) = (bench.run_now(job).await, bench.session().await, bench.scheduler().await);
+    let (execution, session, scheduler) =
+        (bench.run_now(job).await, bench.session().await, bench.scheduler().await);
     leases::lease(&mut *bench.db.conn().await, session, &[execution]).await.unwrap();
     recover(&scheduler).await.unwrap();
-    assert_eq!(bench.db.count("select count(*) from executions where status = 'running'").await, 1, "it lives");
+    assert_eq!(
+        bench.db.count("select count(*) from executions where status = 'running'").await,
+        1,
+        "it lives"
+    );
     bench.db.execute("update executors set heartbeat_at = now() - interval '1 minute'").await;
     recover(&scheduler).await.unwrap();
     publish::publish_asked(&scheduler).await.unwrap();
@@ -246,12 +269,17 @@ async fn days_are_made_ahead_and_dropped_behind() {
     let bench = Bench::new().await;
     let scheduler = bench.scheduler().await;
     tidy(&scheduler).await.unwrap();
-    let partitions = "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'attempts'::regclass)";
+    let partitions =
+        "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'attempts'::regclass)";
     assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8, "the default ones, and eight days of both");
     let job = bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
     bench.run_now(job).await;
     plan(&scheduler).await.unwrap();
-    assert_eq!(bench.db.count("select count(*) from executions_default").await, 0, "today has its own partition");
+    assert_eq!(
+        bench.db.count("select count(*) from executions_default").await,
+        0,
+        "today has its own partition"
+    );
     let old = "create table executions_20200101 partition of executions
                for values from ('016f5e66-e800-0000-0000-000000000000') to ('016f638d-4400-0000-0000-000000000000')";
     bench.db.execute(old).await;

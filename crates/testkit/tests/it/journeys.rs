@@ -18,7 +18,9 @@ async fn until(what: &str, within: Duration, mut wanted: impl AsyncFnMut() -> bo
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(within, look).await.unwrap_or_else(|_| panic!("{what} did not happen within {within:?}"));
+    tokio::time::timeout(within, look)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen within {within:?}"));
 }
 
 /// A job of every second whose first fire is `lead` from now, and its window of fires.
@@ -32,16 +34,24 @@ async fn job_of_every_second(db: &TestDb, workspace: WorkspaceId, url: &str) -> 
 #[tokio::test]
 async fn thirty_seconds_are_thirty_runs_also_when_a_scheduler_is_killed() {
     let db = TestDb::new().await;
-    let (workspace, target, redis) = (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
+    let (workspace, target, redis) =
+        (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
     let start = |name| Process::start(name, &db.settings(), &redis);
     let (doomed, survivor) = (start("scheduler"), start("scheduler"));
     let (one, other) = (start("executor"), start("executor"));
-    until("both executors start", Duration::from_secs(20), async || db.count("select count(*) from executors").await == 2).await;
+    until("both executors start", Duration::from_secs(20), async || {
+        db.count("select count(*) from executors").await == 2
+    })
+    .await;
     let (job, first) = job_of_every_second(&db, workspace, &target.url("/tick")).await;
     let last = first + TimeDelta::seconds(29);
-    until("the middle", Duration::from_secs(40), async || db.now().await > first + TimeDelta::seconds(15)).await;
+    until("the middle", Duration::from_secs(40), async || db.now().await > first + TimeDelta::seconds(15))
+        .await;
     doomed.kill();
-    until("the last fire", Duration::from_secs(40), async || db.now().await > last + TimeDelta::milliseconds(100)).await;
+    until("the last fire", Duration::from_secs(40), async || {
+        db.now().await > last + TimeDelta::milliseconds(100)
+    })
+    .await;
 
     let window = format!(
         "from executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",
@@ -54,7 +64,8 @@ async fn thirty_seconds_are_thirty_runs_also_when_a_scheduler_is_killed() {
     assert_eq!(db.count(&format!("select count(*) {window}")).await, 30, "none too many");
     assert_eq!(db.count(&format!("select count(distinct scheduled_for) {window}")).await, 30, "none twice");
     assert_eq!(db.count(&format!("select count(*) {window} and attempt_count <> 1")).await, 0);
-    let sent: Vec<String> = target.hits().iter().map(|hit| hit.header("trigrun-execution-id").unwrap().to_owned()).collect();
+    let sent: Vec<String> =
+        target.hits().iter().map(|hit| hit.header("trigrun-execution-id").unwrap().to_owned()).collect();
     let different: HashSet<&String> = sent.iter().collect();
     assert_eq!(sent.len(), different.len(), "no request was sent twice");
     let worst = db.count(&format!("select max(lateness_us) {window}")).await;
@@ -67,29 +78,39 @@ async fn thirty_seconds_are_thirty_runs_also_when_a_scheduler_is_killed() {
 #[tokio::test]
 async fn an_executor_that_is_killed_mid_request_is_succeeded_by_another() {
     let db = TestDb::new().await;
-    let (workspace, target, redis) = (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
+    let (workspace, target, redis) =
+        (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
     let start = |name| Process::start(name, &db.settings(), &redis);
     let (_scheduler, doomed) = (start("scheduler"), start("executor"));
     target.answer_in_turn("/slow", [Script::Never, Script::status(200)]);
-    let once = trigrun_testkit::jobs::definition(trigrun_core::domain::schedule::Schedule::OneTime, &target.url("/slow"));
+    let once = trigrun_testkit::jobs::definition(
+        trigrun_core::domain::schedule::Schedule::OneTime,
+        &target.url("/slow"),
+    );
     db.job(workspace, &once).await;
     target.wait_for(1, Duration::from_secs(20)).await.expect("the first request arrives");
     doomed.kill();
     let _heir = start("executor");
     target.wait_for(2, Duration::from_secs(35)).await.expect("another executor takes over within 35 s");
     until("the run ends", Duration::from_secs(10), async || {
-        db.count("select count(*) from executions where status = 'succeeded' and attempt_count = 2").await == 1
+        db.count("select count(*) from executions where status = 'succeeded' and attempt_count = 2").await
+            == 1
     })
     .await;
-    assert_eq!(db.count("select count(*) from attempts where status = 'interrupted' and number = 1").await, 1);
-    let ids: HashSet<String> = target.hits().iter().map(|hit| hit.header("trigrun-execution-id").unwrap().to_owned()).collect();
+    assert_eq!(
+        db.count("select count(*) from attempts where status = 'interrupted' and number = 1").await,
+        1
+    );
+    let ids: HashSet<String> =
+        target.hits().iter().map(|hit| hit.header("trigrun-execution-id").unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 1, "the target can tell that it is the same");
 }
 
 #[tokio::test]
 async fn a_wiped_redis_costs_a_moment_and_no_run() {
     let db = TestDb::new().await;
-    let (workspace, target, redis) = (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
+    let (workspace, target, redis) =
+        (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
     let start = |name| Process::start(name, &db.settings(), &redis);
     let (_scheduler, _executor) = (start("scheduler"), start("executor"));
     let (job, first) = job_of_every_second(&db, workspace, &target.url("/tick")).await;

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     sql_query,
-    sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{
+        Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    },
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::time::Duration;
@@ -21,7 +23,7 @@ use crate::{
         columns::{micros, text},
         jobs, slots,
         sql::prepared,
-},
+    },
 };
 
 /// An attempt that ended, and what follows from it.
@@ -40,9 +42,13 @@ pub struct Ended {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     Succeeded,
-    Failed { error_class: String },
+    Failed {
+        error_class: String,
+    },
     /// Waits in this session's memory until then.
-    Retry { due_at: DateTime<Utc> },
+    Retry {
+        due_at: DateTime<Utc>,
+    },
 }
 
 impl Next {
@@ -57,7 +63,11 @@ impl Next {
 
 /// Records ended attempts. Returns those that were ours to record; for the others somebody else has spoken (the session was
 /// declared dead, the execution cancelled, its job deleted), and their result is discarded.
-pub async fn record(conn: &mut Conn, session: SessionId, ended: &[Ended]) -> Result<Vec<ExecutionId>, StoreError> {
+pub async fn record(
+    conn: &mut Conn,
+    session: SessionId,
+    ended: &[Ended],
+) -> Result<Vec<ExecutionId>, StoreError> {
     let with_slot: Vec<Uuid> = ids(ended, |lease| lease.holds_slot);
     let last: Vec<Uuid> = ids(ended, |lease| lease.ends_job);
     if with_slot.is_empty() && last.is_empty() {
@@ -84,7 +94,11 @@ fn phase(ended: &[Ended], value: impl Fn(&Outcome) -> Option<Duration>) -> Vec<O
     column(ended, |e| value(&e.outcome).map(micros))
 }
 
-async fn record_batch(conn: &mut Conn, session: SessionId, ended: &[Ended]) -> Result<Vec<ExecutionId>, StoreError> {
+async fn record_batch(
+    conn: &mut Conn,
+    session: SessionId,
+    ended: &[Ended],
+) -> Result<Vec<ExecutionId>, StoreError> {
     let rows: Vec<Id> = prepared(
         sql_query(
             "with ended as (

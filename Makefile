@@ -1,0 +1,65 @@
+# The only way in. CI calls these targets and nothing else.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+export CARGO_TERM_COLOR ?= auto
+# Tests talk to a Postgres and a Redis of their own, which this starts, and stops when the command has ended.
+WITH_SERVICES := cargo run --quiet --package trigrun-embed -- exec --
+
+.PHONY: help
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Installs what is missing: Postgres and Redis (Debian packages), nothing if they are found
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (1.89 or later)"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: on Debian, apt-get install build-essential"; exit 1; }
+	cargo run --quiet --package trigrun-embed -- setup
+
+.PHONY: run
+run: setup ## The whole system on http://127.0.0.1:8080 (or TRIGRUN_PORT), on private servers under .trigrun/
+	cargo build --release --package trigrun-dev
+	exec target/release/trigrun-dev run
+
+.PHONY: demo
+demo: setup ## One job of each kind, run and recorded; ends 0 when all succeeded
+	cargo build --release --package trigrun-dev
+	target/release/trigrun-dev demo --port "$${TRIGRUN_PORT:-0}"
+
+.PHONY: test
+test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to cargo test
+	cargo build --workspace
+	$(WITH_SERVICES) cargo test --workspace $(ARGS)
+
+.PHONY: check
+check: fmt lint test docs ## Everything that CI asks for
+
+.PHONY: fmt
+fmt: ## Is the code formatted? (cargo fmt formats it)
+	cargo fmt --check
+
+.PHONY: lint
+lint: ## clippy, warnings are errors
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: docs
+docs: ## Do the docs of the code build, without a broken link?
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+.PHONY: schema
+schema: setup ## Writes crates/core/src/store/schema.rs from the migrations
+	TRIGRUN_WRITE=1 $(WITH_SERVICES) cargo test --package trigrun-core --test it schema
+
+.PHONY: openapi
+openapi: ## Writes docs/openapi.json from the routes
+	cargo run --quiet --package trigrun-api -- openapi > docs/openapi.json.new
+	mv docs/openapi.json.new docs/openapi.json
+
+.PHONY: configuration
+configuration: ## Writes docs/configuration.md from the default files
+	TRIGRUN_WRITE=1 cargo test --package trigrun-dev --test it configuration
+
+.PHONY: deny
+deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny check bans licenses sources
