@@ -67,7 +67,10 @@ impl System {
         migrate::run(&settings.api.postgres).await?;
         let token = make_token(&settings.api.postgres).await?;
         let (bound, api) = oneshot::channel();
-        let on_bound = move |address| drop(bound.send(address));
+        let on_bound = move |address| {
+            // Nobody listens any more when the start was given up.
+            let _ = bound.send(address);
+        };
         let Settings { api: api_settings, scheduler, executor } = settings;
         let stop = shutdown;
         let mut parts = vec![

@@ -28,6 +28,8 @@ impl fmt::Display for Invalid {
     }
 }
 
+impl std::error::Error for Invalid {}
+
 /// The same rule's violation at its place in the document: a JSON pointer (RFC 6901) like `/request/url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {

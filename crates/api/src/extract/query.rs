@@ -1,0 +1,83 @@
+//! Query parameters: each known, each once, each judged.
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use futures_util::future::{Ready, ready};
+use std::{collections::BTreeMap, convert::Infallible, fmt::Display, str::FromStr};
+use trigrun_core::domain::{
+    invalid::{FieldErrors, Invalid},
+    page::{self, Page},
+};
+
+use crate::{problem::Problem, state::Answer};
+
+/// The parameters of a request, to be taken out one by one.
+pub struct Parameters {
+    given: BTreeMap<String, String>,
+    /// All of them but limit and cursor: what a cursor is bound to.
+    filters: String,
+    errors: FieldErrors,
+}
+
+impl FromRequest for Parameters {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::parse(request.query_string())))
+    }
+}
+
+impl Parameters {
+    fn parse(query: &str) -> Self {
+        let mut parameters =
+            Self { given: BTreeMap::new(), filters: String::new(), errors: FieldErrors::default() };
+        let pairs: Vec<(String, String)> = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
+            .map(|query| query.into_inner())
+            .unwrap_or_default();
+        for (name, value) in pairs {
+            if parameters.given.insert(name.clone(), value).is_some() {
+                parameters.wrong(&name, Invalid::new("parameter_twice", "is given twice"));
+            }
+        }
+        let filters =
+            parameters.given.iter().filter(|(name, _)| !["limit", "cursor"].contains(&name.as_str()));
+        parameters.filters = filters.map(|(name, value)| format!("{name}={value}\n")).collect();
+        parameters
+    }
+
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.given.remove(name)
+    }
+
+    pub fn parsed<T: FromStr>(&mut self, name: &str) -> Option<T>
+    where
+        T::Err: Display,
+    {
+        let text = self.given.remove(name)?;
+        let parsed = text.parse().map_err(|why: T::Err| Invalid::new("parameter_invalid", why.to_string()));
+        self.errors.take(&format!("?{name}"), parsed)
+    }
+
+    /// limit and cursor.
+    pub fn page(&mut self) -> Page {
+        let wanted = self.parsed::<i64>("limit");
+        let limit = self.errors.take("?limit", page::limit(wanted)).unwrap_or(page::DEFAULT_LIMIT);
+        let cursor = self.given.remove("cursor");
+        let before =
+            cursor.and_then(|cursor| self.errors.take("?cursor", page::read_cursor(&cursor, &self.filters)));
+        Page { limit, before }
+    }
+
+    /// What a cursor of this list is bound to; or everything that is wrong, unknown parameters included.
+    pub fn finish(mut self) -> Answer<String> {
+        for name in std::mem::take(&mut self.given).into_keys() {
+            self.wrong(&name, Invalid::new("unknown_parameter", "there is no such parameter here"));
+        }
+        Problem::validation(self.errors)?;
+        Ok(self.filters)
+    }
+
+    fn wrong(&mut self, name: &str, invalid: Invalid) {
+        self.errors.push(format!("?{name}"), invalid);
+    }
+}

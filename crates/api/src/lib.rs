@@ -1,0 +1,17 @@
+//! The API: HTTP in, Postgres out. It never needs Redis.
+//!
+//! handler (parse, authorise) → `domain` (decide) → `store`. Whatever goes wrong leaves as one type, [`problem::Problem`].
+
+mod auth;
+mod extract;
+mod middleware;
+pub mod openapi;
+mod problem;
+mod routes;
+mod server;
+mod settings;
+mod state;
+mod time;
+
+pub use server::{ServeError, serve};
+pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings};

@@ -1,0 +1,138 @@
+//! `trigrun-api`: the server, and the operator's commands.
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use clap::{Parser, Subcommand};
+use trigrun_api::{Settings, openapi, serve};
+use trigrun_core::{
+    crypto,
+    domain::{
+        access::Scope,
+        id::{TokenId, WorkspaceId},
+        workspace::Workspace,
+    },
+    runtime::{process, shutdown},
+    store::{self, Conn, migrate, tokens, workspaces},
+    telemetry,
+};
+
+/// The API of TrigRun, and the commands of whoever operates it.
+///
+/// Settings come from the environment: TRIGRUN__POSTGRES__URL and others; see docs/configuration.md.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the API (this is what happens without a command)
+    Serve,
+    /// Brings the database schema up to this version
+    Migrate,
+    /// Prints the OpenAPI document
+    Openapi,
+    /// Workspaces: the tenants
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+    /// API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Subcommand)]
+enum WorkspaceCommand {
+    /// Makes one and prints its id
+    Create {
+        #[arg(long)]
+        name: String,
+    },
+    /// Lists them all
+    List,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Makes one and prints its secret, which cannot be shown again
+    Create {
+        /// The workspace it belongs to, ws_…
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        name: String,
+        /// What it may do, e.g. jobs:read; give it several times. Everything unless given.
+        #[arg(long = "scope")]
+        scopes: Vec<Scope>,
+        #[arg(long)]
+        expires_in_days: Option<u32>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let command = Arguments::parse().command.unwrap_or(Command::Serve);
+    if matches!(command, Command::Openapi) {
+        print!("{}", openapi::json());
+        return Ok(());
+    }
+    let settings = Settings::load()?;
+    match command {
+        Command::Serve => serve_until_told(settings).await,
+        Command::Migrate => {
+            for migration in migrate::run(&settings.postgres).await? {
+                println!("ran {migration}");
+            }
+            println!("the schema is up to date");
+            Ok(())
+        }
+        Command::Workspace(command) => workspace(&mut connect(&settings).await?, command).await,
+        Command::Token(command) => token(&mut connect(&settings).await?, command).await,
+        Command::Openapi => Ok(()),
+    }
+}
+
+async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
+    let _telemetry = telemetry::init("trigrun-api", &settings.telemetry)?;
+    process::log_panics();
+    let shutdown = shutdown::on_signal()?;
+    process::wait_for_schema(&settings.postgres, &shutdown).await?;
+    serve(settings, shutdown, |_| ()).await.context("the API cannot be served")
+}
+
+async fn connect(settings: &Settings) -> anyhow::Result<Conn> {
+    let mut conn = migrate::connect(&settings.postgres).await?;
+    migrate::check(&mut conn).await?;
+    Ok(conn)
+}
+
+async fn workspace(conn: &mut Conn, command: WorkspaceCommand) -> anyhow::Result<()> {
+    match command {
+        WorkspaceCommand::Create { name } => {
+            let workspace = Workspace { id: WorkspaceId::at(store::clock::now(conn).await?), name };
+            workspaces::insert(conn, &workspace).await?;
+            println!("{}", workspace.id);
+        }
+        WorkspaceCommand::List => {
+            for workspace in workspaces::all(conn).await? {
+                println!("{}  {}", workspace.id, workspace.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn token(conn: &mut Conn, command: TokenCommand) -> anyhow::Result<()> {
+    let TokenCommand::Create { workspace, name, scopes, expires_in_days } = command;
+    let now = store::clock::now(conn).await?;
+    let secret = crypto::new_token()?;
+    let hash = crypto::token_hash(&secret);
+    let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
+    let expires_at = expires_in_days.map(|days| now + TimeDelta::days(days.into()));
+    let token =
+        tokens::NewToken { id: TokenId::at(now), name: &name, hash: &hash, scopes: &scopes, expires_at };
+    tokens::insert(conn, workspace, token).await.with_context(|| format!("a token for {workspace}"))?;
+    println!("{}", secret.reveal());
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! What happens to every request, whatever its route.
+
+pub mod request_id;
+pub mod shell;

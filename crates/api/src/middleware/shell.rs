@@ -1,0 +1,105 @@
+//! Around every request: its id, its span, a limit on its time, its metrics, security headers, and panics as problems.
+
+use actix_web::{
+    Error, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    },
+    middleware::Next,
+};
+use futures_util::FutureExt;
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+use tracing::{Instrument, Span};
+use trigrun_core::telemetry::{metrics, trace};
+
+use super::request_id;
+use crate::problem::Problem;
+
+/// No answer takes longer, whatever it waits for.
+const LONGEST: Duration = Duration::from_secs(10);
+
+pub async fn shell(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let id = request_id::of(request.headers());
+    let span = span(&request, &id);
+    let method = method(request.method());
+    let plain = request.request().clone();
+    let answer = request_id::scope(id.clone(), async {
+        let answer = tokio::time::timeout(LONGEST, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
+        match answer {
+            Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
+            Ok(Ok(Err(error))) => ServiceResponse::from_err(error, plain),
+            Ok(Err(_)) => ServiceResponse::new(plain, Problem::internal().error_response()),
+            Err(_) => ServiceResponse::new(plain, too_slow()),
+        }
+    });
+    let mut response = answer.instrument(span.clone()).await;
+    harden(response.headers_mut(), &id);
+    let status = response.status().as_u16();
+    let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
+    span.record("status", status).record("route", &route);
+    metrics::api_request(&route, method, status, started.elapsed());
+    span.in_scope(|| {
+        tracing::info!(
+            method,
+            route,
+            status,
+            took_ms = started.elapsed().as_millis() as u64,
+            request_id = id,
+            "answered"
+        )
+    });
+    Ok(response)
+}
+
+fn too_slow() -> HttpResponse {
+    tracing::warn!(limit = ?LONGEST, "gave up on a request");
+    Problem::unavailable().error_response()
+}
+
+fn span(request: &ServiceRequest, id: &str) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        request_id = id,
+        method = %request.method(),
+        route = tracing::field::Empty,
+        status = tracing::field::Empty,
+    );
+    let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    trace::continue_from(&span, traceparent);
+    span
+}
+
+/// A closed set, as it becomes a label.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+/// Answers are data for programs: never sniffed, framed, cached or run.
+fn harden(headers: &mut HeaderMap, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(request_id::HEADER, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(HeaderName::from_static("content-security-policy"), policy);
+    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+}

@@ -1,0 +1,49 @@
+//! The OpenAPI document, made from the routes. `make openapi` writes it to docs/openapi.json; a test notices when it is old.
+
+use actix_web::App;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_actix_web::AppExt;
+
+use crate::server;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "TrigRun",
+        description = "Makes HTTP requests on a schedule, and shows what became of each. Every answer that is not a success is a problem (RFC 9457) with a stable `code`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    modifiers(&Token),
+    tags(
+        (name = "jobs", description = "Saved requests with a schedule."),
+        (name = "executions", description = "What ran, when, and what came of it."),
+        (name = "health", description = "Is it alive, is it ready, what is it."),
+    ),
+)]
+struct Document;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("trg_…")
+            .description(Some("An API token. The scopes that an operation needs stand beside it."))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The document as text.
+pub fn json() -> String {
+    let (_, document) =
+        App::new().into_utoipa_app().openapi(Document::openapi()).configure(server::routes).split_for_parts();
+    document.to_pretty_json().unwrap_or_default() + "\n"
+}

@@ -1,0 +1,188 @@
+//! Every answer that is not a success: `application/problem+json` (RFC 9457). Causes are logged here, once, and never sent.
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use std::fmt;
+use trigrun_core::{
+    domain::invalid::{FieldError, FieldErrors, Invalid},
+    store::StoreError,
+};
+use utoipa::ToSchema;
+
+use crate::middleware::request_id;
+
+/// Documentation of every `code` is to be found under this address.
+const TYPES: &str = "https://trigrun.dev/problems/";
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<FieldError>,
+    headers: Vec<(header::HeaderName, String)>,
+}
+
+/// What a problem looks like (RFC 9457 §3.1).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// Where this kind of problem is explained.
+    #[serde(rename = "type")]
+    #[schema(example = "https://trigrun.dev/problems/validation_failed")]
+    kind: String,
+    /// The HTTP status in words.
+    title: String,
+    #[schema(example = 422)]
+    status: u16,
+    /// What went wrong this time, and what to do about it.
+    detail: String,
+    /// Stable, for programs.
+    #[schema(example = "validation_failed")]
+    code: String,
+    /// Name it when you ask for help.
+    request_id: Option<String>,
+    /// Everything that is wrong with the request, at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldProblem>,
+}
+
+/// One thing that is wrong with a field or a query parameter.
+#[derive(Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// A JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    #[schema(example = "/schedule/cron")]
+    pointer: String,
+    #[schema(example = "cron_field_count")]
+    code: String,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new() }
+    }
+
+    pub fn with_header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same words for what is not there, what never was, and what belongs to somebody else.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here that this token may see.")
+    }
+
+    pub fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    pub fn conflict(code: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    pub fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "TrigRun cannot reach its database at the moment. Nothing was changed unless an earlier answer said so; try again.",
+        )
+        .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
+    }
+
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "TrigRun failed. This is a defect of ours, and has been logged.",
+        )
+    }
+
+    /// `Ok` when nothing is wrong.
+    pub fn validation(errors: FieldErrors) -> Result<(), Self> {
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let errors = errors.into_vec();
+        let detail =
+            format!("{} of the request's fields cannot be used as they are; see errors.", errors.len());
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail);
+        Err(Self { errors, ..problem })
+    }
+
+    pub fn of_field(pointer: &str, invalid: Invalid) -> Self {
+        let mut errors = FieldErrors::default();
+        errors.push(pointer, invalid);
+        Self::validation(errors).err().unwrap_or_else(Self::internal)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::not_found(),
+            StoreError::Unavailable(cause) => {
+                tracing::warn!(cause, "Postgres is not available");
+                Self::unavailable()
+            }
+            StoreError::Conflict(what) => {
+                tracing::error!(what, "a conflict that no handler expects: this is a defect");
+                Self::internal()
+            }
+            StoreError::Internal(cause) => {
+                tracing::error!(cause, "the store failed: this is a defect");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status.as_u16(), self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.as_str()));
+        }
+        let body = ProblemBody {
+            kind: format!("{TYPES}{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Unknown").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            code: self.code.to_owned(),
+            request_id: request_id::current(),
+            errors: self.errors.iter().map(FieldProblem::from).collect(),
+        };
+        let json = serde_json::to_string(&body).unwrap_or_default();
+        response.content_type("application/problem+json").body(json)
+    }
+}
+
+impl From<&FieldError> for FieldProblem {
+    fn from(error: &FieldError) -> Self {
+        let Invalid { code, detail, hint } = &error.invalid;
+        Self {
+            pointer: error.pointer.clone(),
+            code: (*code).to_owned(),
+            detail: detail.clone(),
+            hint: hint.clone(),
+        }
+    }
+}

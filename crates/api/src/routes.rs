@@ -1,0 +1,6 @@
+//! The routes, a file per resource.
+
+pub mod executions;
+pub mod health;
+pub mod jobs;
+pub mod list;

@@ -1,0 +1,172 @@
+//! Executions and attempts as JSON.
+
+use serde::Serialize;
+use trigrun_core::domain::{
+    attempt::{Attempt, Timing},
+    execution::{Execution, Skipped},
+};
+use utoipa::ToSchema;
+
+use crate::time::{instant, micros, millis};
+
+/// One due occurrence of a job.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Execution)]
+pub struct ExecutionView {
+    #[schema(example = "exe_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    id: String,
+    job_id: String,
+    job_name: String,
+    /// The version of the job that it runs.
+    job_version: i32,
+    /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+    status: &'static str,
+    /// schedule, manual, one_time or replay.
+    source: &'static str,
+    scheduled_for: String,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    /// From scheduled_for until the request's first byte left.
+    lateness_ms: Option<f64>,
+    duration_ms: Option<f64>,
+    attempt_count: u16,
+    /// The kind of failure of the last attempt, when the execution failed.
+    error_class: Option<String>,
+    replay_of: Option<String>,
+    /// Why it was not run; only when status is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    skipped: Option<SkippedView>,
+    /// Only where a single execution is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    attempts: Option<Vec<AttemptView>>,
+}
+
+/// What a skipped record stands for: one fire, or several that were missed together.
+#[derive(Serialize, ToSchema)]
+pub struct SkippedView {
+    /// misfire, overlap or too_many_waiting.
+    reason: String,
+    count: i64,
+    first: String,
+    last: String,
+}
+
+/// One try.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub struct AttemptView {
+    number: u16,
+    /// success, http_error, timeout, connection_error, blocked or interrupted.
+    status: &'static str,
+    status_code: Option<u16>,
+    error_class: Option<String>,
+    /// One sentence with the likely cause.
+    error: Option<String>,
+    started_at: String,
+    timing: TimingView,
+    remote_address: Option<String>,
+    http_version: Option<String>,
+    /// In the order received; a name may stand more than once.
+    response_headers: Vec<HeaderView>,
+    /// The first 64 KiB of the body; what is not UTF-8 is replaced.
+    body_preview: String,
+    body_truncated: bool,
+    response_bytes: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct HeaderView {
+    name: String,
+    value: String,
+}
+
+/// Phases, in milliseconds; null where a phase was not reached, or not needed because a connection was used again.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Timing)]
+pub struct TimingView {
+    dns_ms: Option<f64>,
+    connect_ms: Option<f64>,
+    tls_ms: Option<f64>,
+    first_byte_ms: Option<f64>,
+    body_ms: Option<f64>,
+    total_ms: f64,
+}
+
+impl ExecutionView {
+    pub fn new(execution: &Execution) -> Self {
+        Self {
+            id: execution.id.to_string(),
+            job_id: execution.job.to_string(),
+            job_name: execution.job_name.clone(),
+            job_version: execution.version,
+            status: execution.status.as_str(),
+            source: execution.source.as_str(),
+            scheduled_for: instant(execution.scheduled_for),
+            started_at: execution.started_at.map(instant),
+            finished_at: execution.finished_at.map(instant),
+            lateness_ms: execution.lateness_us.map(micros),
+            duration_ms: execution.duration_us.map(micros),
+            attempt_count: execution.attempt_count,
+            error_class: execution.error_class.clone(),
+            replay_of: execution.replay_of.map(|id| id.to_string()),
+            skipped: execution.skipped.as_ref().map(SkippedView::from),
+            attempts: None,
+        }
+    }
+
+    pub fn with_attempts(execution: &Execution) -> Self {
+        Self {
+            attempts: Some(execution.attempts.iter().map(AttemptView::from).collect()),
+            ..Self::new(execution)
+        }
+    }
+}
+
+impl From<&Skipped> for SkippedView {
+    fn from(skipped: &Skipped) -> Self {
+        Self {
+            reason: skipped.reason.clone(),
+            count: skipped.count,
+            first: instant(skipped.first),
+            last: instant(skipped.last),
+        }
+    }
+}
+
+impl From<&Attempt> for AttemptView {
+    fn from(attempt: &Attempt) -> Self {
+        let headers = attempt.response_headers.iter();
+        Self {
+            number: attempt.number,
+            status: attempt.status.as_str(),
+            status_code: attempt.status_code,
+            error_class: attempt.error_class.clone(),
+            error: attempt.error.clone(),
+            started_at: instant(attempt.started_at),
+            timing: attempt.timing.into(),
+            remote_address: attempt.remote_address.clone(),
+            http_version: attempt.http_version.clone(),
+            response_headers: headers
+                .map(|(name, value)| HeaderView { name: name.clone(), value: value.clone() })
+                .collect(),
+            body_preview: String::from_utf8_lossy(&attempt.body_preview).into_owned(),
+            body_truncated: attempt.body_truncated,
+            response_bytes: attempt.response_bytes,
+        }
+    }
+}
+
+impl From<Timing> for TimingView {
+    fn from(timing: Timing) -> Self {
+        Self {
+            dns_ms: timing.dns.map(millis),
+            connect_ms: timing.connect.map(millis),
+            tls_ms: timing.tls.map(millis),
+            first_byte_ms: timing.first_byte.map(millis),
+            body_ms: timing.body.map(millis),
+            total_ms: millis(timing.total),
+        }
+    }
+}

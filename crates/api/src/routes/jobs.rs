@@ -1,0 +1,318 @@
+//! Jobs: saved requests with a schedule.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, delete, get, http::header, patch, post, web,
+};
+use trigrun_core::{
+    domain::{
+        execution::Source,
+        id::{ExecutionId, JobId, WorkspaceId},
+        invalid::{FieldErrors, Invalid},
+        job::{Job, State as JobState},
+    },
+    store::{
+        executions::{self, Immediate},
+        jobs,
+    },
+    telemetry::trace,
+};
+
+mod body;
+mod change;
+mod create;
+mod define;
+mod patch;
+mod view;
+
+pub use body::JobBody;
+pub use view::JobView;
+
+use crate::{
+    auth::{Allowed, JobsRead, JobsRun, JobsWrite},
+    extract::{
+        body::{JsonText, read},
+        path::PathId,
+        query::Parameters,
+    },
+    problem::{Problem, ProblemBody},
+    routes::{executions::ExecutionView, list::ListView},
+    state::{Answer, State},
+};
+
+/// Creates a job. A one_time job runs at once, and the answer names its execution.
+#[utoipa::path(
+    operation_id = "create_job", tag = "jobs", path = "/v1/jobs",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A second create with the same key answers with the first one's job.")),
+    request_body = JobBody,
+    responses(
+        (status = 201, body = JobView, headers(("Location" = String), ("ETag" = String))),
+        (status = 200, description = "The job that this key made before; Idempotent-Replayed: true", body = JobView),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:write"])),
+)]
+#[post("/jobs")]
+pub async fn create_job(
+    state: web::Data<State>,
+    allowed: Allowed<JobsWrite>,
+    request: HttpRequest,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let body: JobBody = read(text.object()?, &mut errors);
+    let key = idempotency_key(&request, &mut errors);
+    let created = create::create(&state, allowed.workspace, body, key, errors).await?;
+    let job = load(&state, allowed.workspace, created.id).await?;
+    let mut response = if created.replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
+    if created.replayed {
+        response.insert_header(("Idempotent-Replayed", "true"));
+    } else {
+        response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
+    }
+    Ok(with_tag(response, &job).json(JobView::new(&job).with_execution(created.execution)))
+}
+
+/// Lists jobs, newest first.
+#[utoipa::path(
+    operation_id = "list_jobs", tag = "jobs", path = "/v1/jobs",
+    params(
+        ("state" = Option<String>, Query, description = "active, paused, draft or completed"),
+        ("kind" = Option<String>, Query, description = "recurring, cron, scheduled or one_time"),
+        ("tag" = Option<String>, Query), ("q" = Option<String>, Query, description = "a part of the name, in any case"),
+        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
+    ),
+    responses(
+        (status = 200, body = ListView<JobView>),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:read"])),
+)]
+#[get("/jobs")]
+pub async fn list_jobs(
+    state: web::Data<State>,
+    allowed: Allowed<JobsRead>,
+    mut parameters: Parameters,
+) -> Answer<HttpResponse> {
+    let filter = jobs::Filter {
+        state: parameters.parsed("state"),
+        kind: parameters.parsed("kind"),
+        tag: parameters.text("tag"),
+        q: parameters.text("q"),
+    };
+    let page = parameters.page();
+    let filters = parameters.finish()?;
+    let list =
+        jobs::list(&mut *state.conn().await?, allowed.workspace, &filter, page, state.clock.now()).await?;
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, JobView::new)))
+}
+
+/// One job.
+#[utoipa::path(
+    operation_id = "get_job", tag = "jobs", path = "/v1/jobs/{id}", params(("id" = String, Path)),
+    responses(
+        (status = 200, body = JobView, headers(("ETag" = String))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:read"])),
+)]
+#[get("/jobs/{id}")]
+pub async fn get_job(
+    state: web::Data<State>,
+    allowed: Allowed<JobsRead>,
+    PathId(id): PathId<JobId>,
+) -> Answer<HttpResponse> {
+    let job = load(&state, allowed.workspace, id).await?;
+    Ok(shown(&job))
+}
+
+/// Changes a job: a merge patch of any of its fields, all or nothing.
+#[utoipa::path(
+    operation_id = "patch_job", tag = "jobs", path = "/v1/jobs/{id}",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag that the change was made from.")),
+    request_body = JobBody,
+    responses(
+        (status = 200, body = JobView, headers(("ETag" = String))),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:write"])),
+)]
+#[patch("/jobs/{id}")]
+pub async fn patch_job(
+    state: web::Data<State>,
+    allowed: Allowed<JobsWrite>,
+    PathId(id): PathId<JobId>,
+    request: HttpRequest,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let if_match = if_match(&request)?;
+    let (job, execution) = change::patch(&state, allowed.workspace, id, text.object()?, if_match).await?;
+    Ok(with_tag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
+}
+
+/// Deletes a job with all its executions. One that is being sent ends unrecorded.
+#[utoipa::path(
+    operation_id = "delete_job", tag = "jobs", path = "/v1/jobs/{id}", params(("id" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:write"])),
+)]
+#[delete("/jobs/{id}")]
+pub async fn delete_job(
+    state: web::Data<State>,
+    allowed: Allowed<JobsWrite>,
+    PathId(id): PathId<JobId>,
+) -> Answer<HttpResponse> {
+    let workspace = allowed.workspace;
+    state.run(async move |state| Ok(jobs::delete(&mut *state.conn().await?, workspace, id).await?)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Stops a job's schedule. Fires that fall into the pause are not made up for. Executions already queued go on.
+#[utoipa::path(
+    operation_id = "pause_job", tag = "jobs", path = "/v1/jobs/{id}/pause", params(("id" = String, Path)),
+    responses(
+        (status = 200, body = JobView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:write"])),
+)]
+#[post("/jobs/{id}/pause")]
+pub async fn pause_job(
+    state: web::Data<State>,
+    allowed: Allowed<JobsWrite>,
+    PathId(id): PathId<JobId>,
+) -> Answer<HttpResponse> {
+    let (job, _) = change::set_state(&state, allowed.workspace, id, JobState::Paused).await?;
+    Ok(shown(&job))
+}
+
+/// Lets a paused job, or a draft, go on from now.
+#[utoipa::path(
+    operation_id = "resume_job", tag = "jobs", path = "/v1/jobs/{id}/resume", params(("id" = String, Path)),
+    responses(
+        (status = 200, body = JobView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:write"])),
+)]
+#[post("/jobs/{id}/resume")]
+pub async fn resume_job(
+    state: web::Data<State>,
+    allowed: Allowed<JobsWrite>,
+    PathId(id): PathId<JobId>,
+) -> Answer<HttpResponse> {
+    let (job, execution) = change::set_state(&state, allowed.workspace, id, JobState::Active).await?;
+    Ok(with_tag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
+}
+
+/// Runs a job once, now, beside its schedule. Works on paused and completed jobs, not on drafts.
+#[utoipa::path(
+    operation_id = "run_job_now", tag = "jobs", path = "/v1/jobs/{id}/run-now", params(("id" = String, Path)),
+    responses(
+        (status = 202, body = ExecutionView, headers(("Location" = String))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:run"])),
+)]
+#[post("/jobs/{id}/run-now")]
+pub async fn run_job_now(
+    state: web::Data<State>,
+    allowed: Allowed<JobsRun>,
+    PathId(job): PathId<JobId>,
+) -> Answer<HttpResponse> {
+    let (workspace, traceparent) = (allowed.workspace, trace::current());
+    let inserted = state.run(async move |state| {
+        let now = state.clock.now();
+        let run =
+            Immediate { source: Source::Manual, replay_of: None, traceparent: traceparent.as_deref(), now };
+        match executions::insert_now(&mut *state.conn().await?, workspace, job, run).await {
+            Err(error) if error.is_conflict("draft") => Err(Problem::conflict(
+                "job_is_draft",
+                "The job is a draft and does nothing until it is activated.",
+            )),
+            inserted => Ok(inserted?),
+        }
+    });
+    let id: ExecutionId = inserted.await?;
+    state.waker.wake();
+    let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
+    let location = (header::LOCATION, format!("/v1/executions/{id}"));
+    Ok(HttpResponse::Accepted().insert_header(location).json(ExecutionView::with_attempts(&execution)))
+}
+
+async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> Answer<Job> {
+    Ok(jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?)
+}
+
+fn shown(job: &Job) -> HttpResponse {
+    with_tag(HttpResponse::Ok(), job).json(JobView::new(job))
+}
+
+fn with_tag(mut response: HttpResponseBuilder, job: &Job) -> HttpResponseBuilder {
+    response.insert_header((header::ETAG, format!("\"{}\"", job.version)));
+    response
+}
+
+/// The version that If-Match asks for; `*` asks for any.
+fn if_match(request: &HttpRequest) -> Answer<Option<i32>> {
+    let Some(given) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
+    match given.to_str().unwrap_or_default() {
+        "*" => Ok(None),
+        tag => tag
+            .strip_prefix('"')
+            .and_then(|tag| tag.strip_suffix('"'))
+            .and_then(|tag| tag.parse().ok())
+            .map(Some)
+            .ok_or_else(|| {
+                Problem::of_field(
+                    "If-Match",
+                    Invalid::new("etag_invalid", "must be the ETag of an earlier answer, with its quotes"),
+                )
+            }),
+    }
+}
+
+fn idempotency_key(request: &HttpRequest, errors: &mut FieldErrors) -> Option<String> {
+    let given = request.headers().get("idempotency-key")?;
+    let usable = given.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    let invalid = || Invalid::new("idempotency_key_invalid", "must have 1 to 255 visible ASCII characters");
+    errors.take("Idempotency-Key", usable.map(str::to_owned).ok_or_else(invalid))
+}

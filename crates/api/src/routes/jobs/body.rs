@@ -1,0 +1,179 @@
+//! A job as the client writes it. Everything is optional here: what is required, and what is right, is judged after reading.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use trigrun_core::domain::{
+    job::{Definition, State},
+    request::{Body, Request},
+    retry::RetryPolicy,
+    schedule::Schedule,
+};
+use utoipa::ToSchema;
+
+use crate::time::instant;
+
+/// A saved request and its schedule.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = JobInput)]
+pub struct JobBody {
+    /// 1 to 200 characters.
+    #[schema(required, example = "nightly report")]
+    pub name: Option<String>,
+    /// recurring, cron, scheduled or one_time.
+    #[schema(required, example = "cron")]
+    pub kind: Option<String>,
+    pub schedule: Option<ScheduleBody>,
+    #[schema(required)]
+    pub request: Option<RequestBody>,
+    pub retry_policy: Option<RetryBody>,
+    /// How many executions of this job may run at once; null for any number.
+    pub concurrency_limit: Option<i64>,
+    /// What a fire does at the limit: `queue` (wait its turn) or `skip`.
+    #[schema(default = "queue")]
+    pub overlap_policy: Option<String>,
+    /// Fires missed by more than a minute: `fire_once` for all of them, `skip`, or `catch_up` each.
+    #[schema(default = "fire_once")]
+    pub misfire_policy: Option<String>,
+    /// How many missed fires `catch_up` runs at the most: 1 to 1000.
+    #[schema(default = 10)]
+    pub catch_up_limit: Option<i64>,
+    /// When an executor dies mid-request: `at_least_once` (try again) or `at_most_once` (stop).
+    #[schema(default = "at_least_once")]
+    pub delivery: Option<String>,
+    /// active, paused or draft. `completed` is set by TrigRun when a job's only run has ended.
+    #[schema(default = "active")]
+    pub state: Option<String>,
+    /// At most 20.
+    pub tags: Option<Vec<String>>,
+}
+
+/// When: one of these, as the job's kind says. `one_time` jobs have none.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = Schedule)]
+pub struct ScheduleBody {
+    /// recurring: 1 to 1440. Fires at created_at + k·N minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_n_minutes: Option<i64>,
+    /// cron: five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "30 4 * * MON-FRI")]
+    pub cron: Option<String>,
+    /// cron: an IANA name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(default = "UTC", example = "Europe/Berlin")]
+    pub timezone: Option<String>,
+    /// scheduled: an instant in the future, RFC 3339 with offset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-01-01T00:00:00Z")]
+    pub run_at: Option<String>,
+}
+
+/// What is sent, and how the answer is judged.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = Request)]
+pub struct RequestBody {
+    /// http or https, a public host, at most 2,048 characters.
+    #[schema(required, example = "https://example.com/report")]
+    pub url: Option<String>,
+    /// GET, POST, PUT, PATCH or DELETE.
+    #[schema(default = "GET")]
+    pub method: Option<String>,
+    /// At most 64 and 16 KiB together.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// A string is sent as its characters, any other JSON as the very text written here. At most 256 KiB.
+    #[schema(value_type = Option<Object>)]
+    pub body: Option<Box<RawValue>>,
+    /// The whole attempt, from connecting to the last byte: 1 to 300.
+    #[schema(default = 30)]
+    pub timeout_seconds: Option<i64>,
+    /// Statuses that count as success.
+    #[schema(default = json!([200, 201, 202, 204]))]
+    pub success_statuses: Option<Vec<i64>>,
+}
+
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = RetryPolicy)]
+pub struct RetryBody {
+    /// The first attempt counts: 1 to 10.
+    #[schema(default = 3)]
+    pub max_attempts: Option<i64>,
+    #[schema(default = json!([429, 500, 502, 503, 504]))]
+    pub retry_on_statuses: Option<Vec<i64>>,
+}
+
+impl JobBody {
+    /// As a client could have written it, with nothing left to defaults.
+    pub fn of(definition: &Definition, state: State) -> Self {
+        Self {
+            name: Some(definition.name.clone()),
+            kind: Some(definition.schedule.kind().as_str().to_owned()),
+            schedule: ScheduleBody::of(&definition.schedule),
+            request: Some(RequestBody::of(&definition.request)),
+            retry_policy: Some(RetryBody::of(&definition.retry_policy)),
+            concurrency_limit: definition.concurrency_limit.map(i64::from),
+            overlap_policy: Some(definition.overlap_policy.as_str().to_owned()),
+            misfire_policy: Some(definition.misfire_policy.as_str().to_owned()),
+            catch_up_limit: Some(definition.catch_up_limit.into()),
+            delivery: Some(definition.delivery.as_str().to_owned()),
+            state: Some(state.as_str().to_owned()),
+            tags: Some(definition.tags.clone()),
+        }
+    }
+}
+
+impl ScheduleBody {
+    fn of(schedule: &Schedule) -> Option<Self> {
+        Some(match schedule {
+            Schedule::Recurring { every_seconds } => {
+                Self { every_n_minutes: Some(i64::from(*every_seconds) / 60), ..Self::default() }
+            }
+            Schedule::Cron(cron) => Self {
+                cron: Some(cron.expression().to_owned()),
+                timezone: Some(cron.timezone().to_owned()),
+                ..Self::default()
+            },
+            Schedule::Scheduled { run_at } => Self { run_at: Some(instant(*run_at)), ..Self::default() },
+            Schedule::OneTime => return None,
+        })
+    }
+}
+
+impl RequestBody {
+    fn of(request: &Request) -> Self {
+        Self {
+            url: Some(request.url.clone()),
+            method: Some(request.method.as_str().to_owned()),
+            headers: Some(
+                request.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            ),
+            body: request.body.as_ref().and_then(raw),
+            timeout_seconds: Some(request.timeout_seconds.into()),
+            success_statuses: Some(
+                request.success_statuses.iter().map(|status| i64::from(*status)).collect(),
+            ),
+        }
+    }
+}
+
+fn raw(body: &Body) -> Option<Box<RawValue>> {
+    match body {
+        Body::Json(text) => RawValue::from_string(text.clone()).ok(),
+        Body::Text(text) => serde_json::value::to_raw_value(text).ok(),
+    }
+}
+
+impl RetryBody {
+    fn of(policy: &RetryPolicy) -> Self {
+        Self {
+            max_attempts: Some(policy.max_attempts.into()),
+            retry_on_statuses: Some(
+                policy.retry_on_statuses.iter().map(|status| i64::from(*status)).collect(),
+            ),
+        }
+    }
+}

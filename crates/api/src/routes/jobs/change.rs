@@ -1,0 +1,188 @@
+//! Changes of a job: read, decide, and write against the version that was read. Whoever comes second reads again.
+
+use actix_web::http::StatusCode;
+use chrono::{DateTime, Utc};
+use trigrun_core::{
+    domain::{
+        id::{ExecutionId, JobId, WorkspaceId},
+        invalid::FieldErrors,
+        job::{Definition, Job, State as JobState},
+        schedule::{Kind, Schedule},
+    },
+    store::jobs::{self, Change, Timing},
+    telemetry::trace,
+};
+
+use super::{body::JobBody, define::Context, patch};
+use crate::{
+    extract::body::read,
+    problem::Problem,
+    state::{Answer, State},
+};
+
+/// So often somebody else may come first.
+const TRIES: usize = 10;
+
+/// What is to become of the job, and the state that it then shows.
+struct Decided {
+    definition: Definition,
+    state: JobState,
+}
+
+/// Lays a merge patch over the job.
+pub async fn patch(
+    state: &State,
+    workspace: WorkspaceId,
+    id: JobId,
+    text: &str,
+    if_match: Option<i32>,
+) -> Answer<(Job, Option<ExecutionId>)> {
+    retrying(state, workspace, id, if_match, |job| Ok(Some(patched(state, job, text)?))).await
+}
+
+/// Pauses or resumes; a job that is so already stays as it is.
+pub async fn set_state(
+    state: &State,
+    workspace: WorkspaceId,
+    id: JobId,
+    wanted: JobState,
+) -> Answer<(Job, Option<ExecutionId>)> {
+    let decide = |job: &Job| {
+        let conflict = |code, detail| Err(Problem::conflict(code, detail));
+        match (job.state, wanted) {
+            (now, wanted) if now == wanted => return Ok(None),
+            (JobState::Completed, _) => {
+                return conflict(
+                    "job_completed",
+                    "The job is completed: its only run has ended. Use run-now, or give it a new schedule.",
+                );
+            }
+            (JobState::Draft, JobState::Paused) => {
+                return conflict(
+                    "job_is_draft",
+                    "The job is a draft and does nothing yet; there is nothing to pause.",
+                );
+            }
+            _ => {}
+        }
+        if let (JobState::Active, Schedule::Scheduled { run_at }) = (wanted, &job.definition.schedule)
+            && *run_at <= state.clock.now()
+        {
+            return conflict(
+                "run_at_past",
+                "The job's run_at has passed while it was not active; give it a new one.",
+            );
+        }
+        Ok(Some(Decided {
+            definition: Definition { state: wanted, ..job.definition.clone() },
+            state: wanted,
+        }))
+    };
+    retrying(state, workspace, id, None, decide).await
+}
+
+async fn retrying(
+    state: &State,
+    workspace: WorkspaceId,
+    id: JobId,
+    if_match: Option<i32>,
+    decide: impl Fn(&Job) -> Answer<Option<Decided>>,
+) -> Answer<(Job, Option<ExecutionId>)> {
+    for _ in 0..TRIES {
+        let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
+        if if_match.is_some_and(|version| version != job.version) {
+            return Err(stale());
+        }
+        let Some(decided) = decide(&job)? else { return Ok((job, None)) };
+        if let Some(execution) = write(state, workspace, job, decided).await? {
+            state.waker.wake();
+            let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
+            return Ok((job, execution));
+        }
+    }
+    Err(Problem::conflict("job_changes", "Others keep changing this job; try again."))
+}
+
+fn stale() -> Problem {
+    let detail = "The job has another version than If-Match asks for; read it again.";
+    Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
+}
+
+/// `None` when somebody else changed the job first.
+async fn write(
+    state: &State,
+    workspace: WorkspaceId,
+    job: Job,
+    decided: Decided,
+) -> Answer<Option<Option<ExecutionId>>> {
+    let traceparent = trace::current();
+    state
+        .run(async move |state| {
+            let now = state.clock.now();
+            let timing = timing(&job, &decided.definition, now)?;
+            let change = Change {
+                from_version: job.version,
+                definition: &decided.definition,
+                state: decided.state,
+                timing,
+                now,
+                anchor: job.created_at,
+                traceparent: traceparent.as_deref(),
+            };
+            match jobs::change(&mut *state.conn().await?, workspace, job.id, &change).await {
+                Ok(execution) => Ok(Some(execution)),
+                Err(error) if error.is_conflict("version") => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+}
+
+/// A new schedule or another state begins from now; anything else leaves the fires as they are.
+fn timing(job: &Job, new: &Definition, now: DateTime<Utc>) -> Answer<Timing> {
+    let old = &job.definition;
+    let same_schedule = old.schedule == new.schedule;
+    // A one_time job has had its execution: pausing and resuming does not make another.
+    let has_run = new.schedule.kind() == Kind::OneTime && same_schedule && job.last_execution.is_some();
+    if has_run || same_schedule && old.state == new.state {
+        return Ok(Timing::Keep);
+    }
+    Ok(Timing::Reset { next: next_fire(new, job.created_at, now)? })
+}
+
+/// The first fire after now, of a job that is active.
+pub fn next_fire(
+    definition: &Definition,
+    anchor: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Answer<Option<DateTime<Utc>>> {
+    if definition.state != JobState::Active {
+        return Ok(None);
+    }
+    definition.schedule.next_after(anchor, now).map_err(|error| {
+        tracing::error!(%error, "a checked schedule has no next fire that can be computed: this is a defect");
+        Problem::internal()
+    })
+}
+
+fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
+    let was_completed = job.state == JobState::Completed;
+    let before = serde_json::to_string(&JobBody::of(&job.definition, job.definition.state));
+    let merged = before.and_then(|before| patch::apply(&before, text)).map_err(|error| {
+        tracing::error!(%error, "a stored job could not be patched: this is a defect");
+        Problem::internal()
+    })?;
+    let mut errors = FieldErrors::default();
+    let body: JobBody = read(&merged, &mut errors);
+    let context = Context { policy: &state.policy, now: state.clock.now(), before: Some(&job.definition) };
+    let definition = body.define(&context, &mut errors);
+    Problem::validation(errors)?;
+    let definition = definition.ok_or_else(Problem::internal)?;
+    let same_schedule = definition.schedule == job.definition.schedule;
+    if was_completed && same_schedule && patch::names(text, "state") {
+        let detail = "The job is completed: its only run has ended. Use run-now, or give it a new schedule.";
+        return Err(Problem::conflict("job_completed", detail));
+    }
+    let state = if was_completed && same_schedule { JobState::Completed } else { definition.state };
+    Ok(Decided { definition, state })
+}

@@ -1,0 +1,64 @@
+//! Creating a job: once per idempotency key, also when two requests arrive together.
+
+use trigrun_core::{
+    domain::{
+        id::{ExecutionId, JobId, WorkspaceId},
+        invalid::FieldErrors,
+    },
+    store::jobs::{self, NewJob},
+    telemetry::trace,
+};
+
+use super::{body::JobBody, change::next_fire, define::Context};
+use crate::{
+    problem::Problem,
+    state::{Answer, State},
+};
+
+pub struct Created {
+    pub id: JobId,
+    pub execution: Option<ExecutionId>,
+    /// The key had made this job before.
+    pub replayed: bool,
+}
+
+pub async fn create(
+    state: &State,
+    workspace: WorkspaceId,
+    body: JobBody,
+    key: Option<String>,
+    mut errors: FieldErrors,
+) -> Answer<Created> {
+    let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
+    let definition = body.define(&context, &mut errors);
+    Problem::validation(errors)?;
+    let definition = definition.ok_or_else(Problem::internal)?;
+    let traceparent = trace::current();
+    let created = state.run(async move |state| {
+        let now = state.clock.now();
+        let new = NewJob {
+            id: JobId::at(now),
+            definition: &definition,
+            idempotency_key: key.as_deref(),
+            now,
+            first_fire: next_fire(&definition, now, now)?,
+            traceparent: traceparent.as_deref(),
+        };
+        let mut conn = state.conn().await?;
+        match (jobs::insert(&mut conn, workspace, &new).await, &key) {
+            (Ok(execution), _) => Ok(Created { id: new.id, execution, replayed: false }),
+            (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
+                let id = jobs::find_by_idempotency_key(&mut conn, workspace, key).await?;
+                // Deleted in between: as if the key had never been used.
+                let id = id.ok_or_else(|| {
+                    Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
+                })?;
+                Ok(Created { id, execution: None, replayed: true })
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    });
+    let created = created.await?;
+    state.waker.wake();
+    Ok(created)
+}

@@ -1,0 +1,219 @@
+//! From what the client wrote to a definition: gathers what the domain's rules say, with the place of each.
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use std::str::FromStr;
+use trigrun_core::domain::{
+    address::EgressPolicy,
+    invalid::{FieldErrors, Invalid},
+    job::{self, Definition, State},
+    request::{self, Headers, Method, Request},
+    retry::{self, RetryPolicy},
+    schedule::{Cron, CronField, Kind, Schedule},
+    target::TargetUrl,
+};
+
+use super::body::{JobBody, RequestBody, RetryBody, ScheduleBody};
+use crate::extract::body::escape;
+
+const LONGEST_INTERVAL_MINUTES: i64 = 1440;
+
+/// What the rules need to know beside the body.
+pub struct Context<'a> {
+    pub policy: &'a EgressPolicy,
+    pub now: DateTime<Utc>,
+    /// The definition that is changed: what it already had need not be in the future any more.
+    pub before: Option<&'a Definition>,
+}
+
+impl JobBody {
+    /// The definition; `None` when something is wrong, and noted.
+    pub fn define(self, context: &Context<'_>, errors: &mut FieldErrors) -> Option<Definition> {
+        let state = or_default(errors, "/state", self.state, |text| job::wanted_state(text));
+        let name =
+            required(errors, "/name", self.name).and_then(|name| errors.take("/name", job::name(&name)));
+        let kind = required(errors, "/kind", self.kind).and_then(|kind| errors.take("/kind", kind_of(&kind)));
+        let schedule = kind.and_then(|kind| {
+            let starts = state == Some(State::Active)
+                && context.before.is_none_or(|before| before.state != State::Active);
+            self.schedule.unwrap_or_default().define(kind, context, starts, errors)
+        });
+        let request =
+            required(errors, "/request", self.request).and_then(|body| body.define(context.policy, errors));
+        let retry_policy = self.retry_policy.unwrap_or_default().define(errors);
+        let concurrency_limit = match self.concurrency_limit {
+            Some(limit) => errors.take("/concurrency_limit", job::concurrency_limit(limit)).map(Some),
+            None => Some(None),
+        };
+        let overlap_policy = or_default(errors, "/overlap_policy", self.overlap_policy, FromStr::from_str);
+        let misfire_policy = or_default(errors, "/misfire_policy", self.misfire_policy, FromStr::from_str);
+        let catch_up_limit = self.catch_up_limit.unwrap_or(job::DEFAULT_CATCH_UP_LIMIT.into());
+        let catch_up_limit = errors.take("/catch_up_limit", job::catch_up_limit(catch_up_limit));
+        let delivery = or_default(errors, "/delivery", self.delivery, FromStr::from_str);
+        let tags = errors.take("/tags", job::tags(self.tags.unwrap_or_default()));
+        Some(Definition {
+            name: name?,
+            schedule: schedule?,
+            request: request?,
+            retry_policy: retry_policy?,
+            concurrency_limit: concurrency_limit?,
+            overlap_policy: overlap_policy?,
+            misfire_policy: misfire_policy?,
+            catch_up_limit: catch_up_limit?,
+            delivery: delivery?,
+            tags: tags?,
+            state: state?,
+        })
+    }
+}
+
+fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        errors.push(pointer, Invalid::new("required", "is required"));
+    }
+    value
+}
+
+fn or_default<T: Default>(
+    errors: &mut FieldErrors,
+    pointer: &str,
+    text: Option<String>,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
+) -> Option<T> {
+    text.map_or_else(|| Some(T::default()), |text| errors.take(pointer, parse(&text)))
+}
+
+fn kind_of(text: &str) -> Result<Kind, Invalid> {
+    text.parse().map_err(|_| Invalid::new("not_one_of", "must be one of recurring cron scheduled one_time"))
+}
+
+impl ScheduleBody {
+    /// `starts`: the job begins to run with this, so a single run must lie in the future.
+    fn define(
+        self,
+        kind: Kind,
+        context: &Context<'_>,
+        starts: bool,
+        errors: &mut FieldErrors,
+    ) -> Option<Schedule> {
+        let mut wanted = vec![];
+        wanted.extend(self.every_n_minutes.is_some().then_some(("every_n_minutes", Kind::Recurring)));
+        wanted.extend(self.cron.is_some().then_some(("cron", Kind::Cron)));
+        wanted.extend(self.timezone.is_some().then_some(("timezone", Kind::Cron)));
+        wanted.extend(self.run_at.is_some().then_some(("run_at", Kind::Scheduled)));
+        for (field, belongs_to) in wanted {
+            if belongs_to != kind {
+                let detail = format!("belongs to jobs of kind {belongs_to}, and this one is {kind}");
+                errors.push(format!("/schedule/{field}"), Invalid::new("not_for_this_kind", detail));
+            }
+        }
+        match kind {
+            Kind::Recurring => {
+                let minutes = required(errors, "/schedule/every_n_minutes", self.every_n_minutes)?;
+                errors.take("/schedule/every_n_minutes", every(minutes))
+            }
+            Kind::Cron => {
+                let expression = required(errors, "/schedule/cron", self.cron)?;
+                cron(&expression, self.timezone.as_deref().unwrap_or("UTC"), context.now, errors)
+            }
+            Kind::Scheduled => {
+                let text = required(errors, "/schedule/run_at", self.run_at)?;
+                errors.take("/schedule/run_at", run_at(&text, context, starts))
+            }
+            Kind::OneTime => Some(Schedule::OneTime),
+        }
+    }
+}
+
+fn every(minutes: i64) -> Result<Schedule, Invalid> {
+    u32::try_from(minutes)
+        .ok()
+        .filter(|minutes| (1..=LONGEST_INTERVAL_MINUTES).contains(&i64::from(*minutes)))
+        .map(|minutes| Schedule::Recurring { every_seconds: minutes * 60 })
+        .ok_or_else(|| {
+            Invalid::new("out_of_range", format!("must be from 1 to {LONGEST_INTERVAL_MINUTES} minutes"))
+        })
+}
+
+fn cron(expression: &str, timezone: &str, now: DateTime<Utc>, errors: &mut FieldErrors) -> Option<Schedule> {
+    let cron = Cron::parse(expression, timezone).and_then(|cron| match cron.check_fires(now) {
+        Ok(()) => Ok(cron),
+        Err(never) => Err(vec![never]),
+    });
+    match cron {
+        Ok(cron) => Some(Schedule::Cron(cron)),
+        Err(wrong) => {
+            for error in wrong {
+                let pointer = match error.field {
+                    CronField::Expression => "/schedule/cron",
+                    CronField::Timezone => "/schedule/timezone",
+                };
+                errors.push(pointer, error.invalid);
+            }
+            None
+        }
+    }
+}
+
+/// Kept to the millisecond, which is what is shown.
+fn run_at(text: &str, context: &Context<'_>, starts: bool) -> Result<Schedule, Invalid> {
+    let at = DateTime::parse_from_rfc3339(text)
+        .ok()
+        .and_then(|at| at.to_utc().duration_trunc(TimeDelta::milliseconds(1)).ok());
+    let run_at = at.ok_or_else(|| {
+        Invalid::new("instant_invalid", "must be an instant as RFC 3339 writes it, with an offset")
+            .hint("e.g. 2027-01-01T09:00:00+01:00")
+    })?;
+    let schedule = Schedule::Scheduled { run_at };
+    let is_new = context.before.is_none_or(|before| before.schedule != schedule);
+    if run_at <= context.now && (is_new || starts) {
+        return Err(Invalid::new("in_the_past", "must be in the future"));
+    }
+    Ok(schedule)
+}
+
+impl RequestBody {
+    fn define(self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Option<Request> {
+        let url = required(errors, "/request/url", self.url)
+            .and_then(|url| errors.take("/request/url", TargetUrl::parse(&url, policy)));
+        let method = or_default(errors, "/request/method", self.method, Method::from_str);
+        let headers = headers(self.headers.unwrap_or_default().into_iter().collect(), errors);
+        let body = match self.body {
+            Some(raw) => errors.take("/request/body", request::Body::from_json_text(raw.get())),
+            None => Some(None),
+        };
+        let timeout_seconds =
+            errors.take("/request/timeout_seconds", request::timeout_seconds(self.timeout_seconds));
+        let success_statuses =
+            errors.take("/request/success_statuses", request::success_statuses(self.success_statuses));
+        Some(Request {
+            url: url?.as_str().to_owned(),
+            method: method?,
+            headers: headers?,
+            body: body?,
+            timeout_seconds: timeout_seconds?,
+            success_statuses: success_statuses?,
+        })
+    }
+}
+
+fn headers(given: Vec<(String, String)>, errors: &mut FieldErrors) -> Option<Headers> {
+    match Headers::check(given) {
+        Ok(headers) => Some(headers),
+        Err(wrong) => {
+            for (name, invalid) in wrong {
+                let place = name.map(|name| format!("/{}", escape(&name))).unwrap_or_default();
+                errors.push(format!("/request/headers{place}"), invalid);
+            }
+            None
+        }
+    }
+}
+
+impl RetryBody {
+    fn define(self, errors: &mut FieldErrors) -> Option<RetryPolicy> {
+        let max_attempts = errors.take("/retry_policy/max_attempts", retry::max_attempts(self.max_attempts));
+        let statuses =
+            errors.take("/retry_policy/retry_on_statuses", retry::retry_on_statuses(self.retry_on_statuses));
+        Some(RetryPolicy { max_attempts: max_attempts?, retry_on_statuses: statuses? })
+    }
+}

@@ -1,0 +1,114 @@
+//! Binds, serves, drains.
+
+use actix_web::{App, HttpServer, dev::Server, http::StatusCode, middleware::from_fn, web};
+use std::{net::SocketAddr, time::Duration};
+use tokio_util::sync::CancellationToken;
+use trigrun_core::{
+    domain::address::EgressPolicy,
+    runtime::{clock::Clock, probes, tasks},
+    store::{Db, StoreError, wake::Waker},
+};
+use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
+
+use crate::{
+    Settings,
+    extract::body::LIMIT,
+    middleware::shell::shell,
+    problem::Problem,
+    routes::{executions, health, jobs},
+    state::State,
+};
+
+/// How long a client may take to send the head of a request, and how long an idle connection is kept.
+const SLOWEST_HEAD: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const DRAIN_SECONDS: u64 = 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0} cannot be served: {1}")]
+    Bind(SocketAddr, #[source] std::io::Error),
+    #[error("the server ended: {0}")]
+    Server(#[source] std::io::Error),
+}
+
+/// Serves until shutdown, then finishes what it has begun. `on_bound` hears the address once requests are accepted.
+pub async fn serve(
+    settings: Settings,
+    shutdown: CancellationToken,
+    on_bound: impl FnOnce(SocketAddr),
+) -> Result<(), ServeError> {
+    let db = Db::new(&settings.postgres)?;
+    let clock = Clock::synchronised(&db).await?;
+    let state = State {
+        db: db.clone(),
+        clock: clock.clone(),
+        policy: EgressPolicy::new(settings.egress.allow),
+        waker: Waker::default(),
+    };
+    tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
+    tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));
+    let probes = settings.telemetry.probes_address;
+    probes::serve(probes, db, shutdown.clone()).await.map_err(|error| ServeError::Bind(probes, error))?;
+
+    let (server, bound) = start(settings.server.address, state)?;
+    let handle = server.handle();
+    tracing::info!(address = %bound, "api started");
+    on_bound(bound);
+    let stopping = tasks::spawn("drain", async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    });
+    server.await.map_err(ServeError::Server)?;
+    stopping.abort();
+    tracing::info!("api stopped");
+    Ok(())
+}
+
+fn start(address: SocketAddr, state: State) -> Result<(Server, SocketAddr), ServeError> {
+    let state = web::Data::new(state);
+    let server = HttpServer::new(move || {
+        let (app, _) =
+            App::new().into_utoipa_app().app_data(state.clone()).configure(routes).split_for_parts();
+        app.app_data(web::PayloadConfig::new(LIMIT))
+            .service(health::openapi_json)
+            .default_service(web::to(nowhere))
+            .wrap(from_fn(shell))
+    })
+    .disable_signals()
+    .client_request_timeout(SLOWEST_HEAD)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(DRAIN_SECONDS)
+    .bind(address)
+    .map_err(|error| ServeError::Bind(address, error))?;
+    let bound = server.addrs().first().copied().unwrap_or(address);
+    Ok((server.run(), bound))
+}
+
+/// Every route, for the server and for the document alike.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            scope::scope("/v1")
+                .service(jobs::create_job)
+                .service(jobs::list_jobs)
+                .service(jobs::get_job)
+                .service(jobs::patch_job)
+                .service(jobs::delete_job)
+                .service(jobs::pause_job)
+                .service(jobs::resume_job)
+                .service(jobs::run_job_now)
+                .service(executions::list_job_executions)
+                .service(executions::list_executions)
+                .service(executions::get_execution),
+        )
+        .service(health::livez)
+        .service(health::readyz)
+        .service(health::version);
+}
+
+async fn nowhere() -> Result<actix_web::HttpResponse, Problem> {
+    Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."))
+}

@@ -1,0 +1,49 @@
+//! The API's settings. `config.default.toml` documents them.
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use trigrun_core::{
+    config::{self, ConfigError},
+    store::PostgresSettings,
+    telemetry::TelemetrySettings,
+};
+
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub server: ServerSettings,
+    pub postgres: PostgresSettings,
+    pub egress: EgressSettings,
+    pub telemetry: TelemetrySettings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    pub address: SocketAddr,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressSettings {
+    pub allow: Vec<IpNet>,
+}
+
+impl Settings {
+    pub fn load() -> Result<Self, ConfigError> {
+        config::load(DEFAULTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_and_the_struct_agree() {
+        assert!(config::load_from::<Settings>(DEFAULTS, []).is_ok());
+    }
+}

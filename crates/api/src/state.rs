@@ -1,0 +1,36 @@
+//! What handlers share, and the one place where their work outlives their client.
+
+use trigrun_core::{
+    domain::address::EgressPolicy,
+    runtime::{clock::Clock, tasks},
+    store::{Db, StoreError, pool::PooledConn, wake::Waker},
+};
+
+use crate::problem::Problem;
+
+#[derive(Clone)]
+pub struct State {
+    pub db: Db,
+    pub clock: Clock,
+    pub policy: EgressPolicy,
+    pub waker: Waker,
+}
+
+impl State {
+    pub async fn conn(&self) -> Result<PooledConn, StoreError> {
+        self.db.conn().await
+    }
+
+    /// Runs a change to its end. A client that hangs up drops its handler, but must not leave half of a transaction on a
+    /// connection that goes back into the pool.
+    pub async fn run<T, F>(&self, work: impl FnOnce(Self) -> F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Answer<T>> + Send + 'static,
+    {
+        let done = tasks::spawn("change", work(self.clone())).await;
+        done.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string()).into()))
+    }
+}
+
+pub type Answer<T> = Result<T, Problem>;
