@@ -4,6 +4,7 @@ use actix_web::{
     Error, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
     http::{
         Method,
         header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
@@ -32,33 +33,27 @@ pub async fn shell(
     let id = request_id::of(request.headers());
     let span = span(&request, &id);
     let method = method(request.method());
-    let plain = request.request().clone();
-    let answer = request_id::scope(id.clone(), async {
+    let answered = request_id::scope(id.clone(), async {
         let answer = tokio::time::timeout(LONGEST, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
         match answer {
-            Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
-            Ok(Ok(Err(error))) => ServiceResponse::from_err(error, plain),
-            Ok(Err(_)) => ServiceResponse::new(plain, Problem::internal().error_response()),
-            Err(_) => ServiceResponse::new(plain, too_slow()),
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(error))) => Err(error.error_response()),
+            Ok(Err(_)) => Err(Problem::internal().error_response()),
+            Err(_) => Err(too_slow()),
         }
     });
-    let mut response = answer.instrument(span.clone()).await;
-    harden(response.headers_mut(), &id);
-    let status = response.status().as_u16();
-    let route = response.request().match_pattern().unwrap_or_else(|| "none".into());
+    let mut answered = answered.instrument(span.clone()).await;
+    let (status, route) = match &answered {
+        Ok(response) => (response.status(), response.request().match_pattern()),
+        Err(response) => (response.status(), None),
+    };
+    harden(answered.as_mut().map_or_else(|error| error.headers_mut(), |response| response.headers_mut()), &id);
+    let (status, route) = (status.as_u16(), route.unwrap_or_else(|| "none".into()));
     span.record("status", status).record("route", &route);
     metrics::api_request(&route, method, status, started.elapsed());
-    span.in_scope(|| {
-        tracing::info!(
-            method,
-            route,
-            status,
-            took_ms = started.elapsed().as_millis() as u64,
-            request_id = id,
-            "answered"
-        )
-    });
-    Ok(response)
+    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(method, route, status, took_ms, request_id = id, "answered"));
+    answered.map_err(|response| InternalError::from_response("answered as a problem", response).into())
 }
 
 fn too_slow() -> HttpResponse {

@@ -36,13 +36,9 @@ async fn check(settings: &PostgresSettings) -> Result<(), SchemaError> {
     migrate::check(&mut conn).await
 }
 
-/// A panic anywhere is logged with its place before the task that caused it ends.
+/// A panic anywhere is logged, with its place, like everything else that goes wrong.
 pub fn log_panics() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        tracing::error!(%panic, "panic: this is a defect");
-        default(panic);
-    }));
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic: this is a defect")));
 }
 
 /// Ends `shutdown` when `work` ends: one part of a process that stops takes the others along.
