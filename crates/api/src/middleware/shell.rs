@@ -47,7 +47,10 @@ pub async fn shell(
         Ok(response) => (response.status(), response.request().match_pattern()),
         Err(response) => (response.status(), None),
     };
-    harden(answered.as_mut().map_or_else(|error| error.headers_mut(), |response| response.headers_mut()), &id);
+    harden(
+        answered.as_mut().map_or_else(|error| error.headers_mut(), |response| response.headers_mut()),
+        &id,
+    );
     let (status, route) = (status.as_u16(), route.unwrap_or_else(|| "none".into()));
     span.record("status", status).record("route", &route);
     metrics::api_request(&route, method, status, started.elapsed());
