@@ -1,6 +1,8 @@
 //! The OpenAPI document, made from the routes. `make openapi` writes it to docs/openapi.json; a test notices when it is old.
 
 use actix_web::App;
+use serde_json::Value;
+use std::sync::LazyLock;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -42,8 +44,18 @@ impl Modify for Token {
 }
 
 /// The document as text.
-pub fn json() -> String {
-    let (_, document) =
-        App::new().into_utoipa_app().openapi(Document::openapi()).configure(server::routes).split_for_parts();
-    document.to_pretty_json().unwrap_or_default() + "\n"
+pub fn json() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let app = App::new().into_utoipa_app().openapi(Document::openapi());
+        let (_, document) = app.configure(server::routes).split_for_parts();
+        document.to_pretty_json().unwrap_or_default() + "\n"
+    });
+    &TEXT
+}
+
+/// The methods that a path of the document answers to, as the header `Allow` lists them.
+pub fn methods(pattern: &str) -> Option<String> {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(json()).unwrap_or_default());
+    let operations = DOCUMENT["paths"].get(pattern)?.as_object()?;
+    Some(operations.keys().map(|method| method.to_uppercase()).collect::<Vec<_>>().join(", "))
 }

@@ -1,6 +1,12 @@
 //! Binds, serves, drains.
 
-use actix_web::{App, HttpServer, dev::Server, http::StatusCode, middleware::from_fn, web};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::Server,
+    http::{StatusCode, header},
+    middleware::from_fn,
+    web,
+};
 use std::{net::SocketAddr, time::Duration};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
@@ -14,9 +20,10 @@ use crate::{
     Settings,
     extract::body::LIMIT,
     middleware::shell::shell,
+    openapi,
     problem::Problem,
     routes::{executions, health, jobs},
-    state::State,
+    state::{Answer, State},
 };
 
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
@@ -72,10 +79,7 @@ fn start(address: SocketAddr, state: State) -> Result<(Server, SocketAddr), Serv
     let server = HttpServer::new(move || {
         let (app, _) =
             App::new().into_utoipa_app().app_data(state.clone()).configure(routes).split_for_parts();
-        app.app_data(web::PayloadConfig::new(LIMIT))
-            .service(health::openapi_json)
-            .default_service(web::to(nowhere))
-            .wrap(from_fn(shell))
+        app.app_data(web::PayloadConfig::new(LIMIT)).default_service(web::to(nowhere)).wrap(from_fn(shell))
     })
     .disable_signals()
     .client_request_timeout(SLOWEST_HEAD)
@@ -106,9 +110,19 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(health::livez)
         .service(health::readyz)
-        .service(health::version);
+        .service(health::version)
+        .service(health::openapi_json);
 }
 
-async fn nowhere() -> Result<actix_web::HttpResponse, Problem> {
-    Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."))
+/// What no route answers: an unknown path, or a method that its path does not have.
+async fn nowhere(request: HttpRequest) -> Answer<HttpResponse> {
+    let pattern = request.resource_map().match_pattern(request.path());
+    Err(match pattern.and_then(|pattern| openapi::methods(&pattern)) {
+        Some(allowed) => {
+            let detail = format!("This path answers to {allowed}.");
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+                .with_header(header::ALLOW, allowed)
+        }
+        None => Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
+    })
 }

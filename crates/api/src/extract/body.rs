@@ -7,9 +7,13 @@ use actix_web::{
     web::Bytes,
 };
 use futures_util::future::LocalBoxFuture;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
+use std::{fmt, marker::PhantomData};
 use trigrun_core::domain::invalid::{FieldErrors, Invalid};
 
 use crate::{problem::Problem, state::Answer};
@@ -69,14 +73,39 @@ impl JsonText {
     pub fn object(&self) -> Answer<&str> {
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
         let text = std::str::from_utf8(&self.0).map_err(|_| bad("The body is not UTF-8.".into()))?;
-        let value: Value = serde_json::from_str(text).map_err(|error| {
+        // Not read into values: what is valid JSON may still be no value of Rust's, like 1e999 in a body.
+        let value: &RawValue = serde_json::from_str(text).map_err(|error| {
             bad(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))
         })?;
-        match value {
-            Value::Object(_) => Ok(text),
-            _ => Err(Problem::of_field("", Invalid::new("wrong_type", "must be a JSON object"))),
+        if !value.get().starts_with('{') {
+            return Err(Problem::of_field("", Invalid::new("wrong_type", "must be a JSON object")));
+        }
+        Ok(text)
+    }
+}
+
+/// A struct that is written as an object, or null: by itself serde would take its fields in a list, too.
+pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
         }
     }
+    deserializer.deserialize_any(Object(PhantomData))
 }
 
 /// Reads a `T`; what does not fit is noted and left out.
@@ -182,7 +211,6 @@ fn prune(text: &str, segments: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
     #[derive(Debug, Default, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields, default)]

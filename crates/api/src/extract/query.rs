@@ -1,6 +1,7 @@
 //! Query parameters: each known, each once, each judged.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use chrono::{DateTime, Utc};
 use futures_util::future::{Ready, ready};
 use std::{collections::BTreeMap, convert::Infallible, fmt::Display, str::FromStr};
 use trigrun_core::domain::{
@@ -35,6 +36,11 @@ impl Parameters {
             .map(|query| query.into_inner())
             .unwrap_or_default();
         for (name, value) in pairs {
+            if name.contains('\0') || value.contains('\0') {
+                let invalid = Invalid::new("parameter_invalid", "cannot hold the character U+0000");
+                parameters.wrong(&name, invalid);
+                continue;
+            }
             if parameters.given.insert(name.clone(), value).is_some() {
                 parameters.wrong(&name, Invalid::new("parameter_twice", "is given twice"));
             }
@@ -55,6 +61,15 @@ impl Parameters {
     {
         let text = self.given.remove(name)?;
         let parsed = text.parse().map_err(|why: T::Err| Invalid::new("parameter_invalid", why.to_string()));
+        self.errors.take(&format!("?{name}"), parsed)
+    }
+
+    pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let text = self.given.remove(name)?;
+        let parsed = DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc()).map_err(|_| {
+            Invalid::new("instant_invalid", "must be an instant as RFC 3339 writes it, with an offset")
+                .hint("e.g. 2027-01-01T09:00:00Z; in a URL, + is written %2B")
+        });
         self.errors.take(&format!("?{name}"), parsed)
     }
 

@@ -20,7 +20,7 @@ use crate::{
 
 /// Lists executions, newest first.
 #[utoipa::path(
-    operation_id = "list_executions", tag = "executions", path = "/v1/executions",
+    operation_id = "list_executions", tag = "executions",
     params(
         ("status" = Option<String>, Query, description = "queued, running, retrying, succeeded, failed, cancelled or skipped"),
         ("source" = Option<String>, Query, description = "schedule, manual, one_time or replay"),
@@ -51,7 +51,7 @@ pub async fn list_executions(
 
 /// Lists the executions of one job, newest first.
 #[utoipa::path(
-    operation_id = "list_job_executions", tag = "executions", path = "/v1/jobs/{id}/executions",
+    operation_id = "list_job_executions", tag = "executions",
     params(
         ("id" = String, Path), ("status" = Option<String>, Query), ("source" = Option<String>, Query),
         ("from" = Option<String>, Query), ("to" = Option<String>, Query),
@@ -81,7 +81,7 @@ pub async fn list_job_executions(
 
 /// One execution with all its attempts.
 #[utoipa::path(
-    operation_id = "get_execution", tag = "executions", path = "/v1/executions/{id}",
+    operation_id = "get_execution", tag = "executions",
     params(("id" = String, Path)),
     responses(
         (status = 200, body = ExecutionView),
@@ -108,8 +108,8 @@ fn filter(parameters: &mut Parameters, job: Option<JobId>) -> executions::Filter
         source: parameters.parsed("source"),
         job,
         job_name: parameters.text("job_name"),
-        from: parameters.parsed("from"),
-        to: parameters.parsed("to"),
+        from: parameters.instant("from"),
+        to: parameters.instant("to"),
     }
 }
 

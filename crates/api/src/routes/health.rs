@@ -65,7 +65,8 @@ pub async fn version() -> HttpResponse {
     HttpResponse::Ok().json(Version { version: env!("CARGO_PKG_VERSION"), time_zones })
 }
 
-/// The OpenAPI document.
+/// This document.
+#[utoipa::path(operation_id = "openapi", tag = "health", responses((status = 200, body = Object)))]
 #[get("/openapi.json")]
 pub async fn openapi_json() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(openapi::json())

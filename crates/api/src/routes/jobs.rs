@@ -41,7 +41,7 @@ use crate::{
 
 /// Creates a job. A one_time job runs at once, and the answer names its execution.
 #[utoipa::path(
-    operation_id = "create_job", tag = "jobs", path = "/v1/jobs",
+    operation_id = "create_job", tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, description = "A second create with the same key answers with the first one's job.")),
     request_body = JobBody,
     responses(
@@ -80,7 +80,7 @@ pub async fn create_job(
 
 /// Lists jobs, newest first.
 #[utoipa::path(
-    operation_id = "list_jobs", tag = "jobs", path = "/v1/jobs",
+    operation_id = "list_jobs", tag = "jobs",
     params(
         ("state" = Option<String>, Query, description = "active, paused, draft or completed"),
         ("kind" = Option<String>, Query, description = "recurring, cron, scheduled or one_time"),
@@ -117,7 +117,7 @@ pub async fn list_jobs(
 
 /// One job.
 #[utoipa::path(
-    operation_id = "get_job", tag = "jobs", path = "/v1/jobs/{id}", params(("id" = String, Path)),
+    operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 200, body = JobView, headers(("ETag" = String))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
@@ -139,7 +139,7 @@ pub async fn get_job(
 
 /// Changes a job: a merge patch of any of its fields, all or nothing.
 #[utoipa::path(
-    operation_id = "patch_job", tag = "jobs", path = "/v1/jobs/{id}",
+    operation_id = "patch_job", tag = "jobs",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag that the change was made from.")),
     request_body = JobBody,
     responses(
@@ -172,7 +172,7 @@ pub async fn patch_job(
 
 /// Deletes a job with all its executions. One that is being sent ends unrecorded.
 #[utoipa::path(
-    operation_id = "delete_job", tag = "jobs", path = "/v1/jobs/{id}", params(("id" = String, Path)),
+    operation_id = "delete_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 204),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
@@ -195,7 +195,7 @@ pub async fn delete_job(
 
 /// Stops a job's schedule. Fires that fall into the pause are not made up for. Executions already queued go on.
 #[utoipa::path(
-    operation_id = "pause_job", tag = "jobs", path = "/v1/jobs/{id}/pause", params(("id" = String, Path)),
+    operation_id = "pause_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 200, body = JobView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
@@ -218,7 +218,7 @@ pub async fn pause_job(
 
 /// Lets a paused job, or a draft, go on from now.
 #[utoipa::path(
-    operation_id = "resume_job", tag = "jobs", path = "/v1/jobs/{id}/resume", params(("id" = String, Path)),
+    operation_id = "resume_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 200, body = JobView),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),
@@ -241,7 +241,7 @@ pub async fn resume_job(
 
 /// Runs a job once, now, beside its schedule. Works on paused and completed jobs, not on drafts.
 #[utoipa::path(
-    operation_id = "run_job_now", tag = "jobs", path = "/v1/jobs/{id}/run-now", params(("id" = String, Path)),
+    operation_id = "run_job_now", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
         (status = 401, body = ProblemBody, content_type = "application/problem+json"),

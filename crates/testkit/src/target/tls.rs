@@ -3,7 +3,9 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -61,6 +63,8 @@ struct Made {
 fn make(certificate: Certificate) -> Result<Made, rcgen::Error> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::new())?;
+    // A name of its own: else certificates that it did not sign would seem to be forged, not unknown.
+    authority.distinguished_name.push(DnType::CommonName, "authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let authority_der = Bytes::copy_from_slice(authority.self_signed(&authority_key)?.der());

@@ -11,7 +11,7 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
-use crate::time::instant;
+use crate::{extract::body::object, time::instant};
 
 /// A saved request and its schedule.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -24,9 +24,12 @@ pub struct JobBody {
     /// recurring, cron, scheduled or one_time.
     #[schema(required, example = "cron")]
     pub kind: Option<String>,
+    #[serde(deserialize_with = "object")]
     pub schedule: Option<ScheduleBody>,
+    #[serde(deserialize_with = "object")]
     #[schema(required)]
     pub request: Option<RequestBody>,
+    #[serde(deserialize_with = "object")]
     pub retry_policy: Option<RetryBody>,
     /// How many executions of this job may run at once; null for any number.
     pub concurrency_limit: Option<i64>,

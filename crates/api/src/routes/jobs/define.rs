@@ -1,6 +1,6 @@
 //! From what the client wrote to a definition: gathers what the domain's rules say, with the place of each.
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use std::str::FromStr;
 use trigrun_core::domain::{
     address::EgressPolicy,
@@ -156,9 +156,10 @@ fn cron(expression: &str, timezone: &str, now: DateTime<Utc>, errors: &mut Field
 
 /// Kept to the millisecond, which is what is shown.
 fn run_at(text: &str, context: &Context<'_>, starts: bool) -> Result<Schedule, Invalid> {
-    let at = DateTime::parse_from_rfc3339(text)
-        .ok()
-        .and_then(|at| at.to_utc().duration_trunc(TimeDelta::milliseconds(1)).ok());
+    let at = DateTime::parse_from_rfc3339(text).ok().and_then(|at| {
+        let at = at.to_utc();
+        at.with_nanosecond(at.timestamp_subsec_millis().min(999) * 1_000_000)
+    });
     let run_at = at.ok_or_else(|| {
         Invalid::new("instant_invalid", "must be an instant as RFC 3339 writes it, with an offset")
             .hint("e.g. 2027-01-01T09:00:00+01:00")

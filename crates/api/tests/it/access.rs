@@ -1,0 +1,134 @@
+//! Who may do what. Every operation of the document has a row here; one without fails.
+
+use hyper::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use trigrun_core::domain::access::Scope;
+
+use crate::app::{Answer, App, job};
+
+/// Operation, the scope that it needs, and what an accepted request is answered.
+const TABLE: [(&str, &str, u16); 11] = [
+    ("create_job", "jobs:write", 201),
+    ("list_jobs", "jobs:read", 200),
+    ("get_job", "jobs:read", 200),
+    ("patch_job", "jobs:write", 200),
+    ("delete_job", "jobs:write", 204),
+    ("pause_job", "jobs:write", 200),
+    ("resume_job", "jobs:write", 200),
+    ("run_job_now", "jobs:run", 202),
+    ("list_executions", "executions:read", 200),
+    ("list_job_executions", "executions:read", 200),
+    ("get_execution", "executions:read", 200),
+];
+const OPEN: [&str; 4] = ["livez", "readyz", "version", "openapi"];
+
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    scope: Option<String>,
+}
+
+fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(trigrun_api::openapi::json()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let of_path = |(path, operations): (&String, &Value)| {
+        let of_method = |(method, operation): (&String, &Value)| Operation {
+            id: operation["operationId"].as_str().unwrap().to_owned(),
+            method: method.to_uppercase().parse().unwrap(),
+            path: path.clone(),
+            scope: operation["security"][0]["token"][0].as_str().map(str::to_owned),
+        };
+        operations.as_object().unwrap().iter().map(of_method).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+impl Operation {
+    /// What it needs besides a token.
+    fn body(&self) -> String {
+        match self.id.as_str() {
+            "create_job" => job(&json!({})).to_string(),
+            "patch_job" => json!({ "name": "changed" }).to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// Its path with an id in it.
+    fn path_to(&self, job: &str, execution: &str) -> String {
+        self.path.replace("{id}", if self.path.starts_with("/v1/executions") { execution } else { job })
+    }
+}
+
+/// A job and an execution of the app's own workspace.
+async fn seeded(app: &App) -> (String, String) {
+    let job = app.job(&json!({})).await;
+    let run = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
+    (job, run["id"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_operation_has_a_row() {
+    let mut documented: Vec<String> = operations().into_iter().map(|operation| operation.id).collect();
+    documented.sort();
+    let mut known: Vec<&str> = TABLE.iter().map(|(id, ..)| *id).chain(OPEN).collect();
+    known.sort_unstable();
+    assert_eq!(documented, known);
+}
+
+#[tokio::test]
+async fn each_needs_its_scope_and_no_other() {
+    let app = App::new().await;
+    for operation in operations() {
+        let Some((_, scope, status)) = TABLE.iter().find(|(id, ..)| *id == operation.id) else { continue };
+        assert_eq!(operation.scope.as_deref(), Some(*scope), "{}: the document says it", operation.id);
+        let (job, execution) = seeded(&app).await;
+        let scope: Scope = scope.parse().unwrap();
+        let all_but: Vec<Scope> = Scope::ALL.iter().copied().filter(|other| *other != scope).collect();
+        let send = async |scopes: &[Scope]| {
+            let token = app.token_of(app.workspace, scopes).await;
+            let path = operation.path_to(&job, &execution);
+            app.send_as(&token, operation.method.clone(), &path, &[], &operation.body()).await
+        };
+        let refused = send(&all_but).await;
+        assert_eq!(refused.problem(403), "scope_missing", "{}", operation.id);
+        assert!(refused.json()["detail"].as_str().unwrap().contains(scope.as_str()));
+        send(&[scope]).await.expect(*status);
+    }
+}
+
+#[tokio::test]
+async fn open_operations_need_no_token() {
+    let app = App::new().await;
+    for operation in operations().into_iter().filter(|operation| OPEN.contains(&operation.id.as_str())) {
+        assert_eq!(operation.scope, None);
+        app.send_as("nonsense", operation.method, &operation.path, &[], "").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_others_is_as_if_it_had_never_been() {
+    let app = App::new().await;
+    let (job, execution) = seeded(&app).await;
+    let theirs = app.db.workspace("theirs").await;
+    let stranger = app.token_of(theirs, Scope::ALL).await;
+    let absent = ("job_01h455vb4pex5vsknk084sn02q", "exe_01h455vb4pex5vsknk084sn02q");
+    let id = [("x-request-id", "the-same")];
+    for operation in operations().into_iter().filter(|operation| operation.path.contains("{id}")) {
+        let send = async |job: &str, execution: &str| {
+            let path = operation.path_to(job, execution);
+            app.send_as(&stranger, operation.method.clone(), &path, &id, &operation.body()).await
+        };
+        let (existing, never) = (send(&job, &execution).await, send(absent.0, absent.1).await);
+        assert_eq!(existing.problem(404), "not_found", "{}", operation.id);
+        assert_eq!(existing.text, never.text, "{}: byte for byte", operation.id);
+        let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
+        assert_eq!(names(&existing), names(&never));
+    }
+    for path in ["/v1/jobs", "/v1/executions", &format!("/v1/executions?job_id={job}"), "/v1/jobs?q=report"] {
+        let list = app.send_as(&stranger, Method::GET, path, &[], "").await.expect(200);
+        assert_eq!(list["data"], json!([]), "{path}");
+    }
+    app.get(&format!("/v1/jobs/{job}")).await.expect(200);
+}

@@ -1,0 +1,216 @@
+//! An API of the test's own, and a client that says exactly what it is told to say.
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, StatusCode,
+    body::Bytes,
+    client::conn::http1,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap},
+};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use trigrun_api::{DEFAULTS, ServeError, Settings, serve};
+use trigrun_core::{
+    config,
+    domain::{access::Scope, id::WorkspaceId},
+    runtime::tasks,
+    store::PostgresSettings,
+};
+use trigrun_testkit::TestDb;
+
+/// A server on a free port of this machine; it ends when it is dropped.
+pub struct Api {
+    address: SocketAddr,
+    stop: CancellationToken,
+    ended: Option<JoinHandle<Result<(), ServeError>>>,
+}
+
+impl Api {
+    pub async fn start(postgres: PostgresSettings) -> Self {
+        let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
+        settings.postgres = PostgresSettings { acquire_timeout_ms: 1500, max_connections: 16, ..postgres };
+        settings.server.address = SocketAddr::from(([127, 0, 0, 1], 0));
+        settings.telemetry.probes_address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (stop, (bound, address)) = (CancellationToken::new(), oneshot::channel());
+        let serving = serve(settings, stop.clone(), move |address| bound.send(address).unwrap());
+        let ended = Some(tasks::spawn("api", serving));
+        Self { address: address.await.expect("the API starts"), stop, ended }
+    }
+
+    /// One request on a connection of its own.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.unwrap();
+        tasks::spawn("client", connection);
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: head.status, headers: head.headers, text }
+    }
+
+    /// A raw exchange: the text is sent as it is, and the answer read until the server closes.
+    pub async fn raw(&self, text: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
+        Request::builder().method(method).uri(path).header(HOST, self.address.to_string())
+    }
+
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        self.ended.take().unwrap().await.unwrap().unwrap();
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Its JSON, when it has the status that was hoped for.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// The code of the problem that it is; everything that all problems have in common is checked.
+    #[track_caller]
+    pub fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
+        let problem = self.json();
+        assert_eq!(problem["status"], json!(status));
+        assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{}", self.text);
+        let code = problem["code"].as_str().expect("a code").to_owned();
+        assert_eq!(problem["type"], json!(format!("https://trigrun.dev/problems/{code}")));
+        assert!(
+            problem["title"].is_string()
+                && problem["detail"].as_str().is_some_and(|text| text.ends_with('.'))
+        );
+        code
+    }
+
+    /// Pointers and codes of all fields that are wrong, sorted.
+    #[track_caller]
+    pub fn wrong(&self) -> Vec<(String, String)> {
+        assert_eq!(self.problem(422), "validation_failed");
+        let problem = self.json();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let errors = problem["errors"].as_array().expect("errors").iter();
+        let mut wrong: Vec<_> = errors.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
+        wrong.sort();
+        wrong
+    }
+}
+
+/// An API, a workspace in it, and a token that may do everything.
+pub struct App {
+    pub api: Api,
+    pub db: TestDb,
+    pub workspace: WorkspaceId,
+    pub token: String,
+}
+
+impl App {
+    pub async fn new() -> Self {
+        let db = TestDb::new().await;
+        let workspace = db.workspace("ours").await;
+        let token = db.token(workspace, Scope::ALL).await.reveal().to_owned();
+        Self { api: Api::start(db.settings()).await, db, workspace, token }
+    }
+
+    /// The same API as somebody else sees it.
+    pub async fn token_of(&self, workspace: WorkspaceId, scopes: &[Scope]) -> String {
+        self.db.token(workspace, scopes).await.reveal().to_owned()
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], "").await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_text(path, &body.to_string()).await
+    }
+
+    pub async fn post_text(&self, path: &str, body: &str) -> Answer {
+        self.send(Method::POST, path, &[], body).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, path, &[], &body.to_string()).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send_as(&self.token, method, path, headers, body).await
+    }
+
+    pub async fn send_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = self.api.request(method, path).header(AUTHORIZATION, format!("Bearer {token}"));
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.api.send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
+    }
+
+    /// A job made of `change` laid over the plainest one; its id.
+    pub async fn job(&self, change: &Value) -> String {
+        let job = self.post("/v1/jobs", &job(change)).await.expect(201);
+        job["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The plainest job, with the fields of `change` in place of its own.
+pub fn job(change: &Value) -> Value {
+    let mut job = json!({
+        "name": "report",
+        "kind": "recurring",
+        "schedule": { "every_n_minutes": 5 },
+        "request": { "url": "https://example.com/report" },
+    });
+    for (name, value) in change.as_object().unwrap() {
+        job[name] = value.clone();
+    }
+    job
+}

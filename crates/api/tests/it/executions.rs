@@ -1,0 +1,184 @@
+//! Executions as the API shows them: lists, filters, and one with its attempts.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use std::time::Duration;
+use trigrun_core::{
+    domain::{
+        attempt::{AttemptStatus, Outcome, Timing},
+        id::{ExecutionId, SessionId},
+    },
+    store::{
+        executors,
+        leases::{self, Ended, Next},
+    },
+};
+
+use crate::app::App;
+
+async fn run_now(app: &App, job: &str) -> String {
+    let run = app.send(hyper::Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
+    run["id"].as_str().unwrap().to_owned()
+}
+
+/// Records one attempt of the execution, as an executor would.
+async fn attempt(app: &App, execution: &str, outcome: Outcome, next: Next) {
+    let (mut conn, now) = (app.db.conn().await, app.db.now().await);
+    let session = SessionId::at(now);
+    executors::insert(&mut conn, session, "test").await.unwrap();
+    let id: ExecutionId = execution.parse().unwrap();
+    let lease = leases::lease(&mut conn, session, &[id]).await.unwrap().remove(0);
+    let ended_at = now + TimeDelta::milliseconds(120);
+    let ended = Ended { lease, outcome, next, started_at: now, ended_at, lateness_us: Some(1234) };
+    assert_eq!(leases::record(&mut conn, session, &[ended]).await.unwrap(), [id]);
+}
+
+fn failed() -> (Outcome, Next) {
+    let outcome = Outcome {
+        status_code: Some(404),
+        error_class: Some("http_4xx"),
+        error: Some("The server answered 404 Not Found: check the path of the URL.".into()),
+        ..Outcome::of(AttemptStatus::HttpError)
+    };
+    (outcome, Next::Failed { error_class: "http_4xx".into() })
+}
+
+#[tokio::test]
+async fn a_run_asked_for_is_queued_and_shown() {
+    let app = App::new().await;
+    let job = app.job(&json!({ "name": "nightly" })).await;
+    let answer = app.send(hyper::Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await;
+    let run = answer.expect(202);
+    assert_eq!(
+        answer.header("location"),
+        Some(format!("/v1/executions/{}", run["id"].as_str().unwrap()).as_str())
+    );
+    assert_eq!(run, app.get(answer.header("location").unwrap()).await.expect(200));
+    let expected = json!({
+        "id": run["id"], "job_id": job, "job_name": "nightly", "job_version": 1, "status": "queued", "source": "manual",
+        "scheduled_for": run["scheduled_for"], "started_at": null, "finished_at": null, "lateness_ms": null,
+        "duration_ms": null, "attempt_count": 0, "error_class": null, "replay_of": null, "attempts": [],
+    });
+    assert_eq!(run, expected);
+    let job = app.get(&format!("/v1/jobs/{job}")).await.expect(200);
+    assert_eq!(job["last_execution"]["id"], run["id"], "the schedule goes on as it was: {job}");
+    assert!(job["next_run_at"].is_string());
+}
+
+#[tokio::test]
+async fn an_execution_with_its_attempt() {
+    let app = App::new().await;
+    let run = run_now(&app, &app.job(&json!({})).await).await;
+    let ms = |ms| Some(Duration::from_micros(ms));
+    let outcome = Outcome {
+        status_code: Some(200),
+        timing: Timing {
+            dns: ms(1500),
+            connect: ms(250),
+            tls: None,
+            first_byte: ms(2000),
+            body: ms(10),
+            total: Duration::from_micros(4001),
+        },
+        remote_address: Some("192.0.2.1:443".into()),
+        http_version: Some("HTTP/2"),
+        response_headers: vec![("set-cookie".into(), "a".into()), ("set-cookie".into(), "b".into())],
+        body_preview: b"ok\0\xff".to_vec(),
+        response_bytes: 4,
+        ..Outcome::of(AttemptStatus::Success)
+    };
+    attempt(&app, &run, outcome, Next::Succeeded).await;
+    let execution = app.get(&format!("/v1/executions/{run}")).await.expect(200);
+    assert_eq!(execution["status"], "succeeded");
+    assert_eq!((&execution["lateness_ms"], &execution["duration_ms"]), (&json!(1.234), &json!(120.0)));
+    let attempt = &execution["attempts"][0];
+    let expected = json!({
+        "number": 1, "status": "success", "status_code": 200, "error_class": null, "error": null,
+        "started_at": attempt["started_at"],
+        "timing": { "dns_ms": 1.5, "connect_ms": 0.25, "tls_ms": null, "first_byte_ms": 2.0, "body_ms": 0.01, "total_ms": 4.001 },
+        "remote_address": "192.0.2.1:443", "http_version": "HTTP/2",
+        "response_headers": [{ "name": "set-cookie", "value": "a" }, { "name": "set-cookie", "value": "b" }],
+        "body_preview": "ok\u{0}\u{fffd}", "body_truncated": false, "response_bytes": 4,
+    });
+    assert_eq!(*attempt, expected);
+}
+
+#[tokio::test]
+async fn lists_filters_and_pages() {
+    let app = App::new().await;
+    let (one, other) =
+        (app.job(&json!({ "name": "One" })).await, app.job(&json!({ "name": "another" })).await);
+    let mut runs = Vec::new();
+    for job in [&one, &one, &other, &one, &other] {
+        runs.push(run_now(&app, job).await);
+    }
+    let (outcome, next) = failed();
+    attempt(&app, &runs[3], outcome, next).await;
+    runs.reverse();
+    let ids = async |path: &str| {
+        let list = app.get(path).await.expect(200);
+        let ids = list["data"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(ids("/v1/executions").await, runs, "newest first");
+    let of_other = [runs[0].clone(), runs[2].clone()];
+    assert_eq!(ids(&format!("/v1/executions?job_id={other}")).await, of_other);
+    assert_eq!(ids(&format!("/v1/jobs/{other}/executions")).await, of_other);
+    assert_eq!(ids("/v1/executions?job_name=ANOTHER").await, of_other);
+    assert_eq!(ids("/v1/executions?status=failed&source=manual").await, [runs[1].clone()]);
+    assert!(ids("/v1/executions?source=schedule").await.is_empty());
+    assert!(ids("/v1/executions?to=2020-01-01T00:00:00Z").await.is_empty());
+    assert_eq!(ids("/v1/executions?from=2020-01-01T00:00:00Z").await.len(), 5);
+
+    let (mut seen, mut path) = (Vec::new(), "/v1/executions?limit=2&source=manual".to_owned());
+    loop {
+        let page = app.get(&path).await.expect(200);
+        let data = page["data"].as_array().unwrap();
+        assert!(data.iter().all(|run| run.get("attempts").is_none()) && data.len() <= 2);
+        seen.extend(data.iter().map(|run| run["id"].as_str().unwrap().to_owned()));
+        let Value::String(cursor) = &page["next_cursor"] else {
+            assert_eq!(page["has_more"], false);
+            break;
+        };
+        assert_eq!(page["has_more"], true);
+        let elsewhere = app.get(&format!("/v1/executions?limit=2&cursor={cursor}")).await.wrong();
+        assert_eq!(elsewhere[0].1, "cursor_invalid", "a cursor is bound to its filters");
+        path = format!("/v1/executions?limit=2&source=manual&cursor={cursor}");
+    }
+    assert_eq!(seen, runs);
+}
+
+#[tokio::test]
+async fn a_one_time_job_is_completed_by_its_execution() {
+    let app = App::new().await;
+    let job = app
+        .post("/v1/jobs", &crate::app::job(&json!({ "kind": "one_time", "schedule": null })))
+        .await
+        .expect(201);
+    assert_eq!((&job["state"], &job["next_run_at"]), (&json!("active"), &Value::Null));
+    let (path, run) =
+        (format!("/v1/jobs/{}", job["id"].as_str().unwrap()), job["execution_id"].as_str().unwrap());
+    let (outcome, next) = failed();
+    attempt(&app, run, outcome, next).await;
+    let ended = app.get(&path).await.expect(200);
+    assert_eq!(
+        (&ended["state"], &ended["last_execution"]["status"]),
+        (&json!("completed"), &json!("failed"))
+    );
+    assert_eq!(
+        app.send(hyper::Method::POST, &format!("{path}/pause"), &[], "").await.problem(409),
+        "job_completed"
+    );
+    assert_eq!(
+        app.send(hyper::Method::POST, &format!("{path}/resume"), &[], "").await.problem(409),
+        "job_completed"
+    );
+    assert_eq!(app.patch(&path, &json!({ "state": "active" })).await.problem(409), "job_completed");
+    app.send(hyper::Method::POST, &format!("{path}/run-now"), &[], "").await.expect(202);
+    let again = json!({ "kind": "scheduled", "schedule": { "run_at": "2999-01-01T00:00:00Z" } });
+    let again = app.patch(&path, &again).await.expect(200);
+    assert_eq!(
+        (&again["state"], &again["next_run_at"]),
+        (&json!("active"), &json!("2999-01-01T00:00:00.000Z"))
+    );
+}

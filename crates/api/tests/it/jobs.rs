@@ -1,0 +1,332 @@
+//! Jobs: created, listed, read, changed, paused, run and deleted.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::app::{App, job};
+
+/// What is new in every run, made the same in all.
+fn steady(mut job: Value) -> Value {
+    for field in ["id", "created_at", "updated_at", "next_run_at", "execution_id"] {
+        if job.get(field).is_some_and(Value::is_string) {
+            job[field] = json!(format!("[{field}]"));
+        }
+    }
+    job
+}
+
+#[tokio::test]
+async fn the_plainest_job_with_every_default() {
+    let app = App::new().await;
+    let answer = app.post("/v1/jobs", &job(&json!({}))).await;
+    let created = answer.expect(201);
+    let id = created["id"].as_str().unwrap();
+    assert_eq!(answer.header("location"), Some(format!("/v1/jobs/{id}").as_str()));
+    assert_eq!(answer.header("etag"), Some("\"1\""));
+    insta::assert_json_snapshot!(steady(created.clone()), @r#"
+    {
+      "catch_up_limit": 10,
+      "concurrency_limit": null,
+      "created_at": "[created_at]",
+      "delivery": "at_least_once",
+      "id": "[id]",
+      "kind": "recurring",
+      "last_execution": null,
+      "misfire_policy": "fire_once",
+      "name": "report",
+      "next_run_at": "[next_run_at]",
+      "overlap_policy": "queue",
+      "request": {
+        "body": null,
+        "headers": {},
+        "method": "GET",
+        "success_statuses": [
+          200,
+          201,
+          202,
+          204
+        ],
+        "timeout_seconds": 30,
+        "url": "https://example.com/report"
+      },
+      "retry_policy": {
+        "max_attempts": 3,
+        "retry_on_statuses": [
+          429,
+          500,
+          502,
+          503,
+          504
+        ]
+      },
+      "schedule": {
+        "every_n_minutes": 5
+      },
+      "state": "active",
+      "tags": [],
+      "updated_at": "[updated_at]",
+      "version": 1
+    }
+    "#);
+    assert_eq!(app.get(&format!("/v1/jobs/{id}")).await.expect(200), created);
+    let minutes =
+        |field: &str| chrono::DateTime::parse_from_rfc3339(created[field].as_str().unwrap()).unwrap();
+    assert_eq!((minutes("next_run_at") - minutes("created_at")).num_milliseconds(), 300_000);
+}
+
+#[tokio::test]
+async fn a_job_with_everything_said() {
+    let app = App::new().await;
+    let full = json!({
+        "name": "nightly report ☂",
+        "kind": "cron",
+        "schedule": { "cron": "30 4 * * MON-FRI", "timezone": "Europe/Berlin" },
+        "request": {
+            "url": "https://example.com:8443/report?a=1",
+            "method": "POST",
+            "headers": { "Authorization": "Bearer x", "X-Empty": "" },
+            "body": { "b": 1, "a": [null] },
+            "timeout_seconds": 300,
+            "success_statuses": [200, 302],
+        },
+        "retry_policy": { "max_attempts": 10, "retry_on_statuses": [] },
+        "concurrency_limit": 1,
+        "overlap_policy": "skip",
+        "misfire_policy": "catch_up",
+        "catch_up_limit": 1000,
+        "delivery": "at_most_once",
+        "state": "paused",
+        "tags": ["billing", "eu"],
+    });
+    let created = app.post("/v1/jobs", &full).await.expect(201);
+    for (field, value) in full.as_object().unwrap() {
+        assert_eq!(created[field], *value, "{field}");
+    }
+    assert_eq!(created["next_run_at"], Value::Null, "a paused job has no next run");
+}
+
+#[tokio::test]
+async fn each_kind_knows_its_next_run() {
+    let app = App::new().await;
+    let cron =
+        job(&json!({ "kind": "cron", "schedule": { "cron": "0 0 1 1 *", "timezone": "Asia/Kolkata" } }));
+    let next = app.post("/v1/jobs", &cron).await.expect(201)["next_run_at"].as_str().unwrap().to_owned();
+    assert!(next.ends_with("-12-31T18:30:00.000Z"), "{next}");
+    let scheduled =
+        job(&json!({ "kind": "scheduled", "schedule": { "run_at": "2999-01-01T01:00:00.1239+01:00" } }));
+    let created = app.post("/v1/jobs", &scheduled).await.expect(201);
+    assert_eq!(created["next_run_at"], "2999-01-01T00:00:00.123Z");
+    assert_eq!(created["schedule"]["run_at"], "2999-01-01T00:00:00.123Z");
+    let one_time =
+        app.post("/v1/jobs", &job(&json!({ "kind": "one_time", "schedule": null }))).await.expect(201);
+    assert!(one_time["execution_id"].as_str().unwrap().starts_with("exe_"));
+    let draft = json!({ "kind": "one_time", "schedule": null, "state": "draft" });
+    let draft = app.post("/v1/jobs", &job(&draft)).await.expect(201);
+    assert_eq!((draft.get("execution_id"), &draft["next_run_at"]), (None, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_body_is_kept_as_the_text_that_was_written() {
+    let app = App::new().await;
+    let bodies = [
+        r#"{"z": 1.0,  "a":1e2,"z":2 , "s":"\ud800", "big": 1e999, "n": -0}"#,
+        "[1,  2 ,3.10]",
+        "12345678901234567890.0",
+        "true",
+        r#""plain \u00e4 \n text""#,
+    ];
+    for body in bodies {
+        let text = format!(
+            r#"{{"name":"a","kind":"recurring","schedule":{{"every_n_minutes":1}},"request":{{"url":"https://example.com","body":{body}}}}}"#
+        );
+        let answer = app.post_text("/v1/jobs", &text).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let shown = if body.starts_with('"') {
+            r#""body":"plain ä \n text""#.to_owned()
+        } else {
+            format!(r#""body":{body}"#)
+        };
+        assert!(answer.text.contains(&shown), "{}", answer.text);
+    }
+    let stored = app.db.query("select body from job_versions order by created_at, job_id").await;
+    let stored: Vec<String> = stored.iter().map(|row| row.get(0)).collect();
+    assert_eq!(stored[..4], bodies[..4]);
+    assert_eq!(stored[4], "plain ä \n text");
+}
+
+#[tokio::test]
+async fn one_key_makes_one_job_also_when_a_hundred_come_at_once() {
+    let app = App::new().await;
+    let body = job(&json!({ "kind": "one_time", "schedule": null })).to_string();
+    let create = || app.send(Method::POST, "/v1/jobs", &[("idempotency-key", "order-17")], &body);
+    let answers = futures_util::future::join_all((0..100).map(|_| create())).await;
+    let ids: std::collections::HashSet<String> = answers
+        .iter()
+        .map(|answer| answer.json()["id"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned())
+        .collect();
+    assert_eq!(ids.len(), 1);
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    let replayed = answers.iter().filter(|answer| answer.status == 200);
+    assert!(replayed.clone().all(|answer| answer.header("idempotent-replayed") == Some("true")));
+    assert_eq!((made, replayed.count()), (1, 99));
+    assert_eq!(app.db.count("select count(*) from executions").await, 1, "and it runs once");
+
+    let other = app.token_of(app.db.workspace("other").await, trigrun_core::domain::access::Scope::ALL).await;
+    let theirs =
+        app.send_as(&other, Method::POST, "/v1/jobs", &[("idempotency-key", "order-17")], &body).await;
+    assert!(!ids.contains(theirs.expect(201)["id"].as_str().unwrap()), "keys belong to a workspace");
+}
+
+#[tokio::test]
+async fn lists_filters_and_pages() {
+    let app = App::new().await;
+    let cron =
+        json!({ "name": "Invoices", "kind": "cron", "schedule": { "cron": "@daily" }, "tags": ["billing"] });
+    let all = [
+        app.job(&json!({ "name": "report", "tags": ["eu", "billing"] })).await,
+        app.job(&cron).await,
+        app.job(&json!({ "name": "100% reports", "state": "paused" })).await,
+    ];
+    let ids = async |query: &str| {
+        let list = app.get(&format!("/v1/jobs{query}")).await.expect(200);
+        let ids = list["data"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let of = |places: &[usize]| places.iter().map(|place| all[*place].clone()).collect::<Vec<_>>();
+    assert_eq!(ids("").await, of(&[2, 1, 0]), "newest first");
+    assert_eq!(ids("?state=paused").await, of(&[2]));
+    assert_eq!(ids("?kind=cron").await, of(&[1]));
+    assert_eq!(ids("?tag=billing").await, of(&[1, 0]));
+    assert_eq!(ids("?q=REPORT").await, of(&[2, 0]));
+    assert_eq!(ids("?q=%25").await, of(&[2]), "a percent sign is only that");
+    assert_eq!(ids("?q=_").await, of(&[]));
+    assert_eq!(ids("?tag=billing&kind=recurring&state=active").await, of(&[0]));
+    let first = app.get("/v1/jobs?limit=2").await.expect(200);
+    assert_eq!((first["data"].as_array().unwrap().len(), &first["has_more"]), (2, &json!(true)));
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = app.get(&format!("/v1/jobs?limit=2&cursor={cursor}")).await.expect(200);
+    assert_eq!(
+        (&rest["data"][0]["id"], &rest["has_more"], &rest["next_cursor"]),
+        (&json!(all[0]), &json!(false), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_patch_changes_what_it_names_and_nothing_else() {
+    let app = App::new().await;
+    let request =
+        json!({ "url": "https://example.com/a", "headers": { "X-A": "1", "X-B": "2" }, "body": { "a": 1 } });
+    let id = app.job(&json!({ "request": request, "tags": ["a"] })).await;
+    let path = format!("/v1/jobs/{id}");
+    let before = app.get(&path).await.expect(200);
+    let patch = json!({
+        "name": "renamed", "tags": null, "concurrency_limit": 3,
+        "request": { "headers": { "X-A": null, "X-C": "3" }, "body": { "b": 2 }, "method": "PUT" },
+    });
+    let answer = app.patch(&path, &patch).await;
+    let after = answer.expect(200);
+    assert_eq!(answer.header("etag"), Some("\"2\""));
+    let mut expected = before.clone();
+    expected["name"] = json!("renamed");
+    expected["tags"] = json!([]);
+    expected["concurrency_limit"] = json!(3);
+    expected["request"]["headers"] = json!({ "X-B": "2", "X-C": "3" });
+    expected["request"]["body"] = json!({ "b": 2 });
+    expected["request"]["method"] = json!("PUT");
+    expected["version"] = json!(2);
+    expected["updated_at"] = after["updated_at"].clone();
+    assert_eq!(after, expected, "the next run is where it was");
+    assert_eq!(app.get(&path).await.expect(200), after);
+}
+
+#[tokio::test]
+async fn a_new_schedule_counts_from_now() {
+    let app = App::new().await;
+    let path = format!("/v1/jobs/{}", app.job(&json!({})).await);
+    let created = app.get(&path).await.expect(200);
+    let hourly = app.patch(&path, &json!({ "schedule": { "every_n_minutes": 60 } })).await.expect(200);
+    let at = |job: &Value, field: &str| {
+        chrono::DateTime::parse_from_rfc3339(job[field].as_str().unwrap()).unwrap()
+    };
+    assert_eq!((at(&hourly, "next_run_at") - at(&created, "created_at")).num_minutes(), 60, "without drift");
+    let cron = json!({ "kind": "cron", "schedule": { "cron": "0 12 * * *" } });
+    let cron = app.patch(&path, &cron).await.expect(200);
+    assert_eq!(
+        (&cron["kind"], &cron["schedule"]),
+        (&json!("cron"), &json!({ "cron": "0 12 * * *", "timezone": "UTC" }))
+    );
+    assert!(cron["next_run_at"].as_str().unwrap().ends_with("T12:00:00.000Z"));
+    let once = app.patch(&path, &json!({ "kind": "one_time" })).await.expect(200);
+    assert_eq!((once.get("schedule"), &once["next_run_at"]), (Some(&Value::Null), &Value::Null));
+    assert!(once["execution_id"].is_string(), "becoming one_time, it runs: {once}");
+}
+
+#[tokio::test]
+async fn if_match_keeps_the_second_of_two_from_winning() {
+    let app = App::new().await;
+    let path = format!("/v1/jobs/{}", app.job(&json!({})).await);
+    let patch = async |tag: &str, name: &str| {
+        app.send(Method::PATCH, &path, &[("if-match", tag)], &json!({ "name": name }).to_string()).await
+    };
+    patch("\"1\"", "first").await.expect(200);
+    assert_eq!(patch("\"1\"", "second").await.problem(412), "version_mismatch");
+    patch("*", "any").await.expect(200);
+    for wrong in ["1", "W/\"3\"", "\"x\"", ""] {
+        assert_eq!(
+            patch(wrong, "x").await.wrong(),
+            [("If-Match".to_owned(), "etag_invalid".to_owned())],
+            "{wrong}"
+        );
+    }
+    assert_eq!(app.get(&path).await.expect(200)["name"], "any");
+    // Without it, changes that arrive together are all made, each on top of the other.
+    let tags = ["a", "b", "c", "d"].map(|tag| json!({ "request": { "headers": { tag: "1" } } }));
+    for answer in futures_util::future::join_all(tags.iter().map(|tag| app.patch(&path, tag))).await {
+        answer.expect(200);
+    }
+    let headers = app.get(&path).await.expect(200)["request"]["headers"].clone();
+    assert_eq!(headers, json!({ "a": "1", "b": "1", "c": "1", "d": "1" }));
+}
+
+#[tokio::test]
+async fn pause_and_resume() {
+    let app = App::new().await;
+    let path = format!("/v1/jobs/{}", app.job(&json!({})).await);
+    let act = async |verb: &str| app.send(Method::POST, &format!("{path}/{verb}"), &[], "").await;
+    let paused = act("pause").await.expect(200);
+    assert_eq!((&paused["state"], &paused["next_run_at"]), (&json!("paused"), &Value::Null));
+    assert_eq!(act("pause").await.expect(200)["version"], paused["version"], "once is enough");
+    act("run-now").await.expect(202);
+    let resumed = act("resume").await.expect(200);
+    assert_eq!(resumed["state"], "active");
+    assert!(resumed["next_run_at"].is_string());
+    assert_eq!(app.db.count("select count(*) from job_timers").await, 1);
+
+    let draft = format!("/v1/jobs/{}", app.job(&json!({ "state": "draft" })).await);
+    for verb in ["pause", "run-now"] {
+        let refused = app.send(Method::POST, &format!("{draft}/{verb}"), &[], "").await;
+        assert_eq!(refused.problem(409), "job_is_draft");
+    }
+    app.send(Method::POST, &format!("{draft}/resume"), &[], "").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_deleted_job_is_gone_with_all_that_was_its_own() {
+    let app = App::new().await;
+    let (id, other) = (app.job(&json!({})).await, app.job(&json!({})).await);
+    let path = format!("/v1/jobs/{id}");
+    let run = app.send(Method::POST, &format!("{path}/run-now"), &[], "").await.expect(202);
+    let answer = app.delete(&path).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    assert_eq!(app.delete(&path).await.problem(404), "not_found");
+    for gone in [
+        path.clone(),
+        format!("{path}/executions"),
+        format!("/v1/executions/{}", run["id"].as_str().unwrap()),
+    ] {
+        assert_eq!(app.get(&gone).await.problem(404), "not_found", "{gone}");
+    }
+    assert_eq!(app.get("/v1/executions").await.expect(200)["data"], json!([]));
+    assert_eq!(app.get("/v1/jobs").await.expect(200)["data"].as_array().unwrap().len(), 1);
+    app.get(&format!("/v1/jobs/{other}")).await.expect(200);
+}

@@ -1,0 +1,10 @@
+//! The API over real sockets on a database of its own: one binary, one module per subject.
+
+mod access;
+mod app;
+mod executions;
+mod jobs;
+mod openapi;
+mod outage;
+mod protocol;
+mod refused;
