@@ -1,7 +1,7 @@
 //! One job of each kind against the echo target, through the public API, and what became of it.
 
 use anyhow::Context;
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Value, json};
 use std::{
@@ -23,17 +23,20 @@ pub async fn run(system: &System, report: &Path) -> anyhow::Result<bool> {
     let target = echo::serve(stop).await?;
     let client = Client { api: system.api, token: system.token.reveal().to_owned() };
 
-    let mut jobs = Vec::new();
-    for job in four_kinds(&format!("http://{target}/echo")) {
-        let created = client.post("/v1/jobs", &job).await?;
-        let next = created["next_run_at"].as_str().unwrap_or("now");
-        println!("created  {:<10} {}  next run {next}", text(&created["kind"]), text(&created["id"]));
-        jobs.push(created);
+    let request =
+        json!({ "url": format!("http://{target}/echo"), "method": "POST", "body": { "hello": "world" } });
+    let now =
+        create(&client, &json!({ "name": "demo: now", "kind": "one_time", "request": request })).await?;
+    let created_at = DateTime::parse_from_rfc3339(&text(&now["created_at"])).context("created_at")?.to_utc();
+    let mut jobs = vec![now];
+    for job in the_others(created_at, &request) {
+        jobs.push(create(&client, &job).await?);
     }
     println!("\nwaiting until each has run; the cron and the recurring job run within a minute");
     let executions = wait_for_all(&client, &jobs).await?;
     for job in &jobs {
-        client.post(&format!("/v1/jobs/{}/pause", text(&job["id"])), &json!({})).await.ok();
+        // Those that have had their only run cannot be paused, and need not be.
+        let _completed = client.post(&format!("/v1/jobs/{}/pause", text(&job["id"])), &json!({})).await;
     }
     println!("\n{}", table(&executions));
     let lateness = lateness(&executions);
@@ -44,11 +47,17 @@ pub async fn run(system: &System, report: &Path) -> anyhow::Result<bool> {
     Ok(executions.iter().all(|execution| execution["status"] == "succeeded"))
 }
 
-fn four_kinds(url: &str) -> [Value; 4] {
-    let soon = (Utc::now() + TimeDelta::seconds(3)).to_rfc3339_opts(SecondsFormat::Millis, true);
-    let request = json!({ "url": url, "method": "POST", "body": { "hello": "world" } });
+async fn create(client: &Client, job: &Value) -> anyhow::Result<Value> {
+    let created = client.post("/v1/jobs", job).await?;
+    let next = created["next_run_at"].as_str().unwrap_or("now");
+    println!("created  {:<10} {}  next run {next}", text(&created["kind"]), text(&created["id"]));
+    Ok(created)
+}
+
+/// The kinds that wait for their instant.
+fn the_others(now: DateTime<Utc>, request: &Value) -> [Value; 3] {
+    let soon = (now + TimeDelta::seconds(3)).to_rfc3339_opts(SecondsFormat::Millis, true);
     [
-        json!({ "name": "demo: now", "kind": "one_time", "request": request }),
         json!({ "name": "demo: in three seconds", "kind": "scheduled", "schedule": { "run_at": soon }, "request": request }),
         json!({ "name": "demo: cron, every minute", "kind": "cron", "schedule": { "cron": "* * * * *" }, "request": request }),
         json!({ "name": "demo: every minute from now", "kind": "recurring", "schedule": { "every_n_minutes": 1 }, "request": request }),

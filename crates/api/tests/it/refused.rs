@@ -140,7 +140,7 @@ async fn schedules() {
     cases.extend(expressions.map(|(expression, code)| (cron(expression, "UTC"), at("/schedule/cron", code))));
     cases
         .push((cron(&format!("{} * * * *", "1,".repeat(200)), "UTC"), at("/schedule/cron", "cron_too_long")));
-    let both = vec![at("/schedule/cron", "cron_step"), at("/schedule/timezone", "timezone_unknown")].concat();
+    let both = [at("/schedule/cron", "cron_step"), at("/schedule/timezone", "timezone_unknown")].concat();
     cases.push((cron("*/0 * * * *", "Nowhere"), both));
     expect(&app, cases).await;
     let answer = app.post("/v1/jobs", &cron("* * * * *", "Europe/Berlim")).await.json();

@@ -28,7 +28,7 @@ pub struct Context<'a> {
 impl JobBody {
     /// The definition; `None` when something is wrong, and noted.
     pub fn define(self, context: &Context<'_>, errors: &mut FieldErrors) -> Option<Definition> {
-        let state = or_default(errors, "/state", self.state, |text| job::wanted_state(text));
+        let state = or_default(errors, "/state", self.state, job::wanted_state);
         let name =
             required(errors, "/name", self.name).and_then(|name| errors.take("/name", job::name(&name)));
         let kind = required(errors, "/kind", self.kind).and_then(|kind| errors.take("/kind", kind_of(&kind)));
