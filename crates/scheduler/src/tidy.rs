@@ -9,8 +9,6 @@ use trigrun_core::{
 
 use crate::{Scheduler, SchedulerError};
 
-/// Partitions are made this many days ahead, so that a week of trouble loses nothing.
-const DAYS_AHEAD: u64 = 7;
 /// Executions of deleted jobs removed by one transaction.
 const SWEEP: i32 = 5000;
 
@@ -19,7 +17,7 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
     let mut conn = scheduler.db.conn().await?;
     let now = scheduler.clock.now();
-    let made = partitions::make_ahead(&mut conn, now, DAYS_AHEAD).await?;
+    let made = partitions::make_ahead(&mut conn, now).await?;
     if made > 0 {
         tracing::info!(partitions = made, "made ahead");
     }

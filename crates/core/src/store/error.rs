@@ -61,9 +61,10 @@ impl From<Diesel> for StoreError {
     }
 }
 
-/// Conditions that diesel has no kind for, by Postgres's own words: timeouts, shutdown, recovery, deadlock, read-only standby.
+/// Conditions that diesel has no kind for, by Postgres's own words: timeouts, shutdown, recovery, deadlock, read-only standby, and
+/// a row on its way to the default partition while its day gets one of its own.
 fn is_passing(message: &str) -> bool {
-    const PASSING: [&str; 13] = [
+    const PASSING: [&str; 14] = [
         "terminating connection",
         "canceling statement",
         "the database system is",
@@ -75,6 +76,7 @@ fn is_passing(message: &str) -> bool {
         "too many clients",
         "remaining connection slots",
         "read-only transaction",
+        "violates partition constraint",
         "No space left on device",
         "closed",
     ];

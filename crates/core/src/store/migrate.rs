@@ -5,7 +5,7 @@ use diesel_async::{AsyncMigrationHarness, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::time::{Duration, Instant};
 
-use super::{Conn, PostgresSettings, StoreError, pool::Connector};
+use super::{Conn, PostgresSettings, StoreError, clock, partitions, pool::Connector};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 /// Any constant: names the advisory lock that lets one migrator work at a time.
@@ -19,22 +19,26 @@ struct Locked {
     locked: bool,
 }
 
-/// Brings the schema up to this binary's version; returns the names of the migrations that were run. Safe to call from many
-/// processes at once. Needs tokio's multi-thread runtime.
+/// Brings the schema up to this binary's version and makes the partitions of the next days; returns the names of the migrations
+/// that were run. Safe to call from many processes at once. Needs tokio's multi-thread runtime.
 pub async fn run(settings: &PostgresSettings) -> Result<Vec<String>, StoreError> {
     let settings = PostgresSettings { statement_timeout_ms: 0, lock_timeout_ms: 0, ..settings.clone() };
     let mut conn = connect(&settings).await?;
     wait_for_lock(&mut conn).await?;
     // The lock ends with the session, whatever happens.
-    tokio::task::spawn_blocking(move || {
+    let run = tokio::task::spawn_blocking(move || {
         let mut harness = AsyncMigrationHarness::new(conn);
         let run = harness
             .run_pending_migrations(MIGRATIONS)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
-        Ok(run.iter().map(ToString::to_string).collect())
-    })
-    .await
-    .map_err(|error| StoreError::Internal(error.to_string()))?
+        Ok::<_, StoreError>(run.iter().map(ToString::to_string).collect())
+    });
+    let run = run.await.map_err(|error| StoreError::Internal(error.to_string()))??;
+    // Before anybody writes: later, the default partition is locked while a day gets one of its own.
+    let mut conn = connect(&settings).await?;
+    let now = clock::now(&mut conn).await?;
+    partitions::make_ahead(&mut conn, now).await?;
+    Ok(run)
 }
 
 /// Undoes every migration: for tests of the migrations themselves.

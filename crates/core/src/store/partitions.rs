@@ -10,10 +10,13 @@ use crate::domain::id::ExecutionId;
 /// The partitioned tables and their key: the execution's id in both.
 const TABLES: [(&str, &str); 2] = [("executions", "id"), ("attempts", "execution_id")];
 
-/// Makes the partitions of today and the `ahead` days after it, where they are missing; returns how many were made.
-pub async fn make_ahead(conn: &mut Conn, now: DateTime<Utc>, ahead: u64) -> Result<usize, StoreError> {
+/// Partitions are made this many days ahead, so that a week without a scheduler loses nothing.
+const DAYS_AHEAD: u64 = 7;
+
+/// Makes the partitions of today and the week after it, where they are missing; returns how many were made.
+pub async fn make_ahead(conn: &mut Conn, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let mut made = 0;
-    for offset in 0..=ahead {
+    for offset in 0..=DAYS_AHEAD {
         let Some(day) = now.date_naive().checked_add_days(Days::new(offset)) else { break };
         for (table, key) in TABLES {
             if !exists(conn, &name(table, day)).await? {

@@ -2,17 +2,20 @@
 
 use trigrun_testkit::TestDb;
 
-/// Jobs and history as a small installation has them; nothing refers to anything, as the plans do not care.
+/// Jobs and history as a small installation has them, over all the days that have partitions and the one that has not; nothing
+/// refers to anything, as the plans do not care.
 const FILL: &str = "
     set session_replication_role = replica;
     insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
     select gen_random_uuid(), gen_random_uuid(), n % 16, 1, now() + n * interval '1 s', now(), 60, 'skip', 10
     from generate_series(-100, 30000) n;
     insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at)
-    select gen_random_uuid(), ('00000000-0000-0000-0000-0000000000' || lpad((n % 50)::text, 2, '0'))::uuid,
-           ('00000000-0000-0000-0000-000000000' || lpad((n % 500)::text, 3, '0'))::uuid, 1, n % 16,
+    select (lpad(to_hex((extract(epoch from now() + n * interval '20 s') * 1000)::bigint), 12, '0')
+            || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
+           ('00000000-0000-0000-0000-0000000000' || lpad((abs(n) % 50)::text, 2, '0'))::uuid,
+           ('00000000-0000-0000-0000-000000000' || lpad((abs(n) % 500)::text, 3, '0'))::uuid, 1, abs(n) % 16,
            'succeeded', 'schedule', now(), now(), now()
-    from generate_series(1, 30000) n;
+    from generate_series(-6000, 34000) n;
     analyze";
 
 async fn plan(db: &TestDb, statement: &str) -> String {
