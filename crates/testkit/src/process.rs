@@ -14,15 +14,21 @@ pub struct Process {
     child: Child,
 }
 
+/// `trigrun-<name>` on this Postgres, quiet and without a fixed port; the caller says what it is to do.
+pub fn command(name: &str, postgres: &PostgresSettings) -> Command {
+    let mut command = Command::new(binary(name));
+    command
+        .env("TRIGRUN__POSTGRES__URL", postgres.url.expose_secret())
+        .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
+        .env("TRIGRUN__TELEMETRY__LOG_FILTER", "warn")
+        .stdin(Stdio::null());
+    command
+}
+
 impl Process {
     /// Starts `trigrun-<name>` on these servers, with this machine open as a target.
     pub fn start(name: &str, postgres: &PostgresSettings, redis: &RedisSettings) -> Self {
-        let mut command = Command::new(binary(name));
-        command
-            .env("TRIGRUN__POSTGRES__URL", postgres.url.expose_secret())
-            .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
-            .env("TRIGRUN__TELEMETRY__LOG_FILTER", "warn")
-            .stdin(Stdio::null());
+        let mut command = command(name, postgres);
         if name != "api" {
             command
                 .env("TRIGRUN__REDIS__URL", redis.url.expose_secret())

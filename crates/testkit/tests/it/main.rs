@@ -1,3 +1,5 @@
 //! Journeys: real processes, real sockets, and what becomes of the work when one of them is killed.
 
+mod commands;
 mod journeys;
+mod outage;

@@ -1,0 +1,88 @@
+//! The operator's commands, as the operator gives them.
+
+use std::process::{Command, Output};
+use trigrun_testkit::{TestDb, db, process::command};
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the binary can be run")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+#[tokio::test]
+async fn from_an_empty_database_to_a_token() {
+    let db = TestDb::new().await;
+    db.execute("drop schema public cascade; create schema public").await;
+    let api = |arguments: &[&str]| {
+        let done = run(command("api", &db.settings()).args(arguments));
+        assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
+        text(&done.stdout)
+    };
+    let migrated = api(&["migrate"]);
+    assert!(migrated.starts_with("ran ") && migrated.ends_with("the schema is up to date\n"), "{migrated}");
+    assert_eq!(api(&["migrate"]), "the schema is up to date\n", "again does no harm");
+    let workspace = api(&["workspace", "create", "--name", "billing"]);
+    let workspace = workspace.trim();
+    assert!(workspace.starts_with("ws_"), "{workspace}");
+    assert_eq!(api(&["workspace", "list"]), format!("{workspace}  billing\n"));
+    let token = api(&["token", "create", "--workspace", workspace, "--name", "ci", "--scope", "jobs:read"]);
+    assert!(token.starts_with("trg_") && token.trim().len() == 40, "{token}");
+    assert_eq!(db.lines("select scopes from tokens").await, ["{jobs:read}"]);
+    assert_eq!(
+        db.count(&format!("select count(*) from tokens where hash::text like '%{}%'", token.trim())).await,
+        0
+    );
+    assert!(api(&["openapi"]).contains("\"openapi\": \"3.1"));
+}
+
+#[tokio::test]
+async fn mistakes_are_explained() {
+    let db = TestDb::new().await;
+    let api = |arguments: &[&str]| {
+        let done = run(command("api", &db.settings()).args(arguments));
+        assert!(!done.status.success(), "{arguments:?}");
+        text(&done.stderr)
+    };
+    assert!(
+        api(&["token", "create", "--workspace", "nonsense", "--name", "x"])
+            .contains("must be an id like ws_")
+    );
+    let absent = "ws_01h455vb4pex5vsknk084sn02q";
+    assert!(api(&["token", "create", "--workspace", absent, "--name", "x"]).contains(absent));
+    assert!(
+        api(&["token", "create", "--workspace", absent, "--name", "x", "--scope", "all"])
+            .contains("jobs:read")
+    );
+    assert!(api(&["sing"]).contains("Usage"));
+}
+
+#[tokio::test]
+async fn no_binary_starts_on_a_schema_that_is_too_old() {
+    let db = TestDb::new().await;
+    db.execute("delete from __diesel_schema_migrations").await;
+    for name in ["api", "scheduler", "executor"] {
+        let refused = run(&mut command(name, &db.settings()));
+        assert!(!refused.status.success(), "{name}");
+        let why = text(&refused.stderr);
+        assert!(why.contains("too old") && why.contains("trigrun-api migrate"), "{name}: {why}");
+    }
+}
+
+#[test]
+fn no_binary_starts_on_settings_that_are_wrong_and_all_of_them_are_said() {
+    for name in ["api", "scheduler", "executor"] {
+        let mut command = command(name, &db::settings("postgres"));
+        command
+            .env("TRIGRUN__POSTGRES__MAX_CONNECTIONS", "many")
+            .env("TRIGRUN__TELEMETRY__LOG_FORMATT", "json");
+        let refused = run(&mut command);
+        let why = text(&refused.stderr);
+        assert!(
+            !refused.status.success() && why.contains("TRIGRUN__POSTGRES__MAX_CONNECTIONS"),
+            "{name}: {why}"
+        );
+        assert!(why.contains("did you mean TRIGRUN__TELEMETRY__LOG_FORMAT?"), "{name}: {why}");
+    }
+}
