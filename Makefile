@@ -19,12 +19,12 @@ setup: ## Installs what is missing: Postgres and Redis (Debian packages), nothin
 .PHONY: run
 run: setup ## The whole system on http://127.0.0.1:8080 (or TRIGRUN_PORT), on private servers under .trigrun/
 	cargo build --release --package trigrun-dev
-	exec target/release/trigrun-dev run
+	exec cargo run --quiet --release --package trigrun-dev -- run
 
 .PHONY: demo
 demo: setup ## One job of each kind, run and recorded; ends 0 when all succeeded
 	cargo build --release --package trigrun-dev
-	target/release/trigrun-dev demo --port "$${TRIGRUN_PORT:-0}"
+	cargo run --quiet --release --package trigrun-dev -- demo --port "$${TRIGRUN_PORT:-0}"
 
 .PHONY: test
 test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to cargo test
@@ -63,3 +63,10 @@ configuration: ## Writes docs/configuration.md from the default files
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
+
+.PHONY: image
+image: ## A container image of the three processes, trigrun:latest (needs buildah or docker)
+	cargo build --release --workspace
+	deploy/gather.sh target/release target/image
+	if command -v buildah >/dev/null; then buildah build --isolation chroot -t trigrun:latest -f deploy/Dockerfile target/image; \
+	else docker build -t trigrun:latest -f deploy/Dockerfile target/image; fi

@@ -10,7 +10,8 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use serde::Deserialize;
 use std::net::SocketAddr;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Level;
+use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The section `[telemetry]` of every process.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,19 +62,16 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     let filter = EnvFilter::try_new(&settings.log_filter)?;
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let logs = match settings.log_format {
-        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).boxed(),
-        LogFormat::Pretty => logs.with_target(false).boxed(),
+        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
+        LogFormat::Pretty => logs.with_target(false).with_filter(filter).boxed(),
     };
     let provider = exports_spans().then(|| tracer_provider(service)).transpose()?;
-    let spans = provider
-        .as_ref()
-        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(spans)
-        .with(logs)
-        .try_init()
-        .map_err(|_| TelemetryError::Twice)?;
+    // Ours, whatever the log shows: who asks for traces gets whole ones.
+    let ours = Targets::new().with_target("trigrun", Level::INFO);
+    let spans = provider.as_ref().map(|provider| {
+        tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours)
+    });
+    tracing_subscriber::registry().with(spans).with(logs).try_init().map_err(|_| TelemetryError::Twice)?;
     metrics::init().map_err(TelemetryError::Metrics)?;
     Ok(Telemetry(provider))
 }
