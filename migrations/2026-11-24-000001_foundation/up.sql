@@ -153,6 +153,8 @@ create index executions_open on executions (shard, due_at) where owner_id is nul
 create index executions_unrung on executions (due_at)
     where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot;
 create index executions_owner on executions (owner_id) where owner_id is not null;
+-- Records that stand for several fires that were missed together.
+create index executions_missed on executions (job_id, skip_last) where skip_count > 1;
 create index executions_waiting on executions (job_id, id) where waits_for_slot;
 
 -- Keyed and partitioned like the executions that they belong to.

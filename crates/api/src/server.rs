@@ -104,9 +104,12 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(jobs::pause_job)
                 .service(jobs::resume_job)
                 .service(jobs::run_job_now)
+                .service(jobs::ledger::get_job_ledger)
                 .service(executions::list_job_executions)
                 .service(executions::list_executions)
-                .service(executions::get_execution),
+                .service(executions::get_execution)
+                .service(executions::replay_execution)
+                .service(executions::cancel_execution),
         )
         .service(health::livez)
         .service(health::readyz)

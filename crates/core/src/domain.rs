@@ -12,6 +12,7 @@ pub mod id;
 pub mod invalid;
 pub mod job;
 pub mod lease;
+pub mod ledger;
 pub mod page;
 pub mod request;
 pub mod retry;

@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
     domain::id::ExecutionId,
+    runtime::tasks::every,
     store::{
         Db, StoreError,
         leases::{self, Lease},
@@ -17,7 +18,13 @@ use trigrun_core::{
     telemetry::metrics,
 };
 
-use crate::{perform::Performer, record::Done, retries::Retries, session::Session};
+use crate::{
+    in_flight::{Entry, InFlight},
+    perform::Performer,
+    record::Done,
+    retries::Retries,
+    session::Session,
+};
 
 /// One lease statement is about so many executions at the most.
 const BATCH: usize = 500;
@@ -26,12 +33,15 @@ const BLOCK: Duration = Duration::from_secs(1);
 /// How often Postgres is asked for due work while the stream is away, and how far ahead.
 const STAND_IN_EVERY: Duration = Duration::from_millis(25);
 const STAND_IN_LEAD: Duration = Duration::from_millis(50);
+/// How often it is looked for leases that were taken away; an abort is promised within five seconds.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 pub struct Intake {
     pub db: Db,
     pub session: Session,
     pub permits: Arc<Semaphore>,
     pub max_in_flight: usize,
+    pub in_flight: InFlight,
     pub performer: Arc<Performer>,
     pub done: mpsc::Sender<Done>,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
@@ -125,6 +135,19 @@ impl Intake {
         }
     }
 
+    /// Aborts what was taken away from this session: cancelled, or deleted with its job. Lasts as long as there are runs.
+    pub async fn watch(self: Arc<Self>, ended: CancellationToken) {
+        let look = || async {
+            let before = self.in_flight.all();
+            if !before.is_empty() {
+                let held = leases::held(&mut *self.db.conn().await?, self.session.id).await?;
+                self.in_flight.abort_all_but(&before, &held);
+            }
+            Ok::<_, StoreError>(())
+        };
+        every("watch", ended, WATCH_EVERY, std::future::pending, look).await;
+    }
+
     async fn due(&self, most: usize) -> Result<Vec<ExecutionId>, StoreError> {
         leases::due(&mut *self.db.conn().await?, STAND_IN_LEAD, most as i64).await
     }
@@ -149,7 +172,8 @@ impl Intake {
             let bells = receipts.remove(&lease.execution).unwrap_or_default();
             let lost = self.session.lost.clone();
             let intake = self.clone();
-            let run = async move { lost.run_until_cancelled(intake.run(lease, permit, bells)).await };
+            let entry = self.in_flight.enter(lease.execution, lease.number);
+            let run = async move { lost.run_until_cancelled(intake.run(lease, entry, permit, bells)).await };
             trigrun_core::runtime::tasks::spawn("run", self.runs.track_future(run));
         }
         self.acknowledge(receipts.into_values().flatten().collect()).await;
@@ -173,12 +197,22 @@ impl Intake {
         }
     }
 
-    async fn run(self: Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit, receipts: Vec<Receipt>) {
+    async fn run(
+        self: Arc<Self>,
+        lease: Lease,
+        entry: Entry,
+        permit: OwnedSemaphorePermit,
+        receipts: Vec<Receipt>,
+    ) {
         let taken = (lease.execution, lease.number);
-        match self.performer.perform(lease).await {
+        match entry.taken_away.run_until_cancelled(self.performer.perform(lease)).await {
             // The recorder ends after the last run.
-            Some(ended) => drop(self.done.send(Done { ended, permit, receipts }).await),
+            Some(Some(ended)) => drop(self.done.send(Done { ended, permit, receipts }).await),
             None => {
+                tracing::info!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
+                self.acknowledge(receipts).await;
+            }
+            Some(None) => {
                 self.hand_back(taken).await;
                 self.acknowledge(receipts).await;
             }

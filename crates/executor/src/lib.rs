@@ -11,6 +11,7 @@
 
 pub mod egress;
 mod hold;
+mod in_flight;
 mod intake;
 mod perform;
 mod prepare;

@@ -14,6 +14,7 @@ use crate::{
     Settings,
     egress::{self, Egress, EgressError},
     hold::Hold,
+    in_flight::InFlight,
     intake::Intake,
     perform::Performer,
     record::{Recorder, acknowledge},
@@ -102,6 +103,7 @@ impl Process {
             session: session.clone(),
             permits: Arc::new(Semaphore::new(max_in_flight)),
             max_in_flight,
+            in_flight: InFlight::default(),
             performer: Arc::new(self.performer(&session, &stop)?),
             done,
             receipts,
@@ -111,6 +113,8 @@ impl Process {
         });
         let (up, is_up) = watch::channel(true);
         let consumer = Consumer::new(&self.settings.redis, session.id)?;
+        // Requests on their way can be cancelled while the rest has stopped.
+        let watching = spawn("watch", intake.clone().watch(heart_stops.clone()));
         let loops = [
             spawn("hear", intake.clone().hear(consumer, up)),
             spawn("repeat", intake.clone().repeat(retries)),
@@ -138,6 +142,7 @@ impl Process {
         self.end(&session).await;
         heart_stops.cancel();
         report(heart.await);
+        report(watching.await);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
         job::{Definition, Delivery, MisfirePolicy, OverlapPolicy, State},
+        ledger::{self, Ledger, Window},
         request::{DEFAULT_SUCCESS_STATUSES, Headers, Method, Request},
         retry::RetryPolicy,
         schedule::Schedule,
@@ -68,6 +69,21 @@ impl TestDb {
         };
         store::jobs::insert(&mut *self.conn().await, workspace, &new).await.expect("a job can be stored");
         id
+    }
+
+    /// The balance of the job's fires in `[from, to)`: what a user gets from the API.
+    pub async fn ledger(
+        &self,
+        workspace: WorkspaceId,
+        job: JobId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Ledger {
+        let (mut conn, window) = (self.conn().await, Window { from, to });
+        let versions = store::jobs::history(&mut conn, workspace, job).await.expect("the job has a history");
+        let records = store::executions::fires(&mut conn, workspace, job, window).await.expect("a list");
+        let now = store::clock::now(&mut conn).await.expect("Postgres has a clock");
+        ledger::balance(&versions, versions[0].created_at, &records, window, now).expect("a balance")
     }
 
     pub async fn job(&self, workspace: WorkspaceId, definition: &Definition) -> JobId {

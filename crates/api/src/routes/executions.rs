@@ -1,9 +1,16 @@
 //! Executions: what ran, when, and what came of it.
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, get, http::header, post, web};
 use trigrun_core::{
-    domain::id::{ExecutionId, JobId},
-    store::{executions, jobs},
+    domain::{
+        execution::{Source, Status},
+        id::{ExecutionId, JobId, WorkspaceId},
+    },
+    store::{
+        executions::{self, Immediate},
+        jobs, leases,
+    },
+    telemetry::trace,
 };
 
 mod view;
@@ -11,9 +18,9 @@ mod view;
 pub use view::ExecutionView;
 
 use crate::{
-    auth::{Allowed, ExecutionsRead},
+    auth::{Allowed, ExecutionsRead, JobsRun},
     extract::{path::PathId, query::Parameters},
-    problem::ProblemBody,
+    problem::{Problem, ProblemBody},
     routes::list::ListView,
     state::{Answer, State},
 };
@@ -100,6 +107,91 @@ pub async fn get_execution(
 ) -> Answer<HttpResponse> {
     let execution = executions::get(&mut *state.conn().await?, allowed.workspace, id).await?;
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
+}
+
+/// Makes the execution's request once more, as the job now defines it.
+#[utoipa::path(
+    operation_id = "replay_execution", tag = "executions", params(("id" = String, Path)),
+    responses(
+        (status = 202, body = ExecutionView, headers(("Location" = String))),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:run"])),
+)]
+#[post("/executions/{id}/replay")]
+pub async fn replay_execution(
+    state: web::Data<State>,
+    allowed: Allowed<JobsRun>,
+    PathId(id): PathId<ExecutionId>,
+) -> Answer<HttpResponse> {
+    let original = executions::get(&mut *state.conn().await?, allowed.workspace, id).await?;
+    run(&state, allowed.workspace, original.job, Source::Replay, Some(id)).await
+}
+
+/// Cancels an execution that has not ended. A request that is on its way is aborted within five seconds.
+#[utoipa::path(
+    operation_id = "cancel_execution", tag = "executions", params(("id" = String, Path)),
+    responses(
+        (status = 200, body = ExecutionView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:run"])),
+)]
+#[post("/executions/{id}/cancel")]
+pub async fn cancel_execution(
+    state: web::Data<State>,
+    allowed: Allowed<JobsRun>,
+    PathId(id): PathId<ExecutionId>,
+) -> Answer<HttpResponse> {
+    let workspace = allowed.workspace;
+    let ended =
+        state.run(async move |state| Ok(leases::cancel(&mut *state.conn().await?, workspace, id).await?));
+    match ended.await? {
+        // Twice is as good as once.
+        None | Some(Status::Cancelled) => {}
+        Some(status) => {
+            let detail = format!("The execution has ended already: it is {}.", status.as_str());
+            return Err(Problem::conflict("execution_ended", &detail));
+        }
+    }
+    state.waker.wake();
+    let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
+    Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
+}
+
+/// Records an execution that is due now, and shows it.
+pub async fn run(
+    state: &State,
+    workspace: WorkspaceId,
+    job: JobId,
+    source: Source,
+    replay_of: Option<ExecutionId>,
+) -> Answer<HttpResponse> {
+    let traceparent = trace::current();
+    let inserted = state.run(async move |state| {
+        let now = state.clock.now();
+        let run = Immediate { source, replay_of, traceparent: traceparent.as_deref(), now };
+        match executions::insert_now(&mut *state.conn().await?, workspace, job, run).await {
+            Err(error) if error.is_conflict("draft") => Err(Problem::conflict(
+                "job_is_draft",
+                "The job is a draft and does nothing until it is activated.",
+            )),
+            inserted => Ok(inserted?),
+        }
+    });
+    let id: ExecutionId = inserted.await?;
+    state.waker.wake();
+    let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
+    let location = (header::LOCATION, format!("/v1/executions/{id}"));
+    Ok(HttpResponse::Accepted().insert_header(location).json(ExecutionView::with_attempts(&execution)))
 }
 
 fn filter(parameters: &mut Parameters, job: Option<JobId>) -> executions::Filter {

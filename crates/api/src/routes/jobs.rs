@@ -6,21 +6,18 @@ use actix_web::{
 use trigrun_core::{
     domain::{
         execution::Source,
-        id::{ExecutionId, JobId, WorkspaceId},
+        id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
         job::{Job, State as JobState},
     },
-    store::{
-        executions::{self, Immediate},
-        jobs,
-    },
-    telemetry::trace,
+    store::jobs,
 };
 
 mod body;
 mod change;
 mod create;
 mod define;
+pub mod ledger;
 mod patch;
 mod view;
 
@@ -35,7 +32,10 @@ use crate::{
         query::Parameters,
     },
     problem::{Problem, ProblemBody},
-    routes::{executions::ExecutionView, list::ListView},
+    routes::{
+        executions::{ExecutionView, run},
+        list::ListView,
+    },
     state::{Answer, State},
 };
 
@@ -258,24 +258,7 @@ pub async fn run_job_now(
     allowed: Allowed<JobsRun>,
     PathId(job): PathId<JobId>,
 ) -> Answer<HttpResponse> {
-    let (workspace, traceparent) = (allowed.workspace, trace::current());
-    let inserted = state.run(async move |state| {
-        let now = state.clock.now();
-        let run =
-            Immediate { source: Source::Manual, replay_of: None, traceparent: traceparent.as_deref(), now };
-        match executions::insert_now(&mut *state.conn().await?, workspace, job, run).await {
-            Err(error) if error.is_conflict("draft") => Err(Problem::conflict(
-                "job_is_draft",
-                "The job is a draft and does nothing until it is activated.",
-            )),
-            inserted => Ok(inserted?),
-        }
-    });
-    let id: ExecutionId = inserted.await?;
-    state.waker.wake();
-    let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
-    let location = (header::LOCATION, format!("/v1/executions/{id}"));
-    Ok(HttpResponse::Accepted().insert_header(location).json(ExecutionView::with_attempts(&execution)))
+    run(&state, allowed.workspace, job, Source::Manual, None).await
 }
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> Answer<Job> {

@@ -8,7 +8,7 @@ use trigrun_core::domain::access::Scope;
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 11] = [
+const TABLE: [(&str, &str, u16); 14] = [
     ("create_job", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
     ("get_job", "jobs:read", 200),
@@ -20,6 +20,9 @@ const TABLE: [(&str, &str, u16); 11] = [
     ("list_executions", "executions:read", 200),
     ("list_job_executions", "executions:read", 200),
     ("get_execution", "executions:read", 200),
+    ("get_job_ledger", "executions:read", 200),
+    ("replay_execution", "jobs:run", 202),
+    ("cancel_execution", "jobs:run", 200),
 ];
 const OPEN: [&str; 4] = ["livez", "readyz", "version", "openapi"];
 

@@ -149,6 +149,84 @@ async fn lists_filters_and_pages() {
 }
 
 #[tokio::test]
+async fn a_replay_runs_what_the_job_is_now() {
+    let app = App::new().await;
+    let job = app.job(&json!({})).await;
+    let run = run_now(&app, &job).await;
+    let (outcome, next) = failed();
+    attempt(&app, &run, outcome, next).await;
+    app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "mended" })).await.expect(200);
+    let answer = app.send(hyper::Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
+    let replay = answer.expect(202);
+    assert_eq!((&replay["source"], &replay["replay_of"]), (&json!("replay"), &json!(run)));
+    assert_eq!((&replay["job_version"], &replay["status"]), (&json!(2), &json!("queued")));
+    assert_eq!(app.get(answer.header("location").unwrap()).await.expect(200), replay);
+    app.patch(&format!("/v1/jobs/{job}"), &json!({ "state": "draft" })).await.expect(200);
+    let draft = app.send(hyper::Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
+    assert_eq!(draft.problem(409), "job_is_draft");
+}
+
+#[tokio::test]
+async fn a_cancelled_execution_is_over() {
+    let app = App::new().await;
+    let job = app.job(&json!({})).await;
+    let (waiting, ended) = (run_now(&app, &job).await, run_now(&app, &job).await);
+    let cancel = async |run: &str| {
+        app.send(hyper::Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await
+    };
+    let cancelled = cancel(&waiting).await.expect(200);
+    assert_eq!((&cancelled["status"], &cancelled["attempts"]), (&json!("cancelled"), &json!([])));
+    assert!(cancelled["finished_at"].is_string());
+    assert_eq!(cancel(&waiting).await.expect(200), cancelled, "twice is as good as once");
+    let (outcome, next) = failed();
+    attempt(&app, &ended, outcome, next).await;
+    assert_eq!(cancel(&ended).await.problem(409), "execution_ended");
+}
+
+#[tokio::test]
+async fn a_cancelled_one_time_job_is_completed() {
+    let app = App::new().await;
+    let job = app
+        .post("/v1/jobs", &crate::app::job(&json!({ "kind": "one_time", "schedule": null })))
+        .await
+        .expect(201);
+    let run = job["execution_id"].as_str().unwrap();
+    app.send(hyper::Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await.expect(200);
+    let job = app.get(&format!("/v1/jobs/{}", job["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(job["state"], "completed");
+}
+
+#[tokio::test]
+async fn the_ledger_of_a_job() {
+    let app = App::new().await;
+    let path = format!("/v1/jobs/{}/ledger", app.job(&json!({})).await);
+    let ledger = app.get(&path).await.expect(200);
+    let expected = json!({
+        "from": ledger["from"], "to": ledger["to"], "due": 0, "executed": 0, "skipped": {}, "pending": 0, "gaps": 0,
+        "duplicates": 0, "mismatches": [],
+    });
+    assert_eq!(ledger, expected);
+    // As if it had been created ten minutes ago, and nobody had planned since.
+    app.db.execute("update jobs set created_at = created_at - interval '10 minutes 5 seconds'").await;
+    app.db.execute("update job_versions set created_at = created_at - interval '10 minutes 5 seconds'").await;
+    let ledger = app.get(&path).await.expect(200);
+    assert_eq!(
+        (&ledger["due"], &ledger["gaps"], &ledger["pending"]),
+        (&json!(2), &json!(1), &json!(1)),
+        "{ledger}"
+    );
+    assert_eq!(
+        (&ledger["mismatches"][0]["kind"], &ledger["mismatches"][0]["execution_id"]),
+        (&json!("gap"), &Value::Null)
+    );
+    for (query, pointer) in
+        [("?from=2999-01-01T00:00:00Z", "?from"), ("?from=x", "?from"), ("?limit=1", "?limit")]
+    {
+        assert_eq!(app.get(&format!("{path}{query}")).await.wrong()[0].0, pointer);
+    }
+}
+
+#[tokio::test]
 async fn a_one_time_job_is_completed_by_its_execution() {
     let app = App::new().await;
     let job = app

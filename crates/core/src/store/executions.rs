@@ -17,10 +17,11 @@ use crate::domain::{
     bell::Bell,
     execution::{Execution, Source, Status},
     id::{ExecutionId, JobId, WorkspaceId},
+    ledger::{Record, Window},
     page::{List, Page},
     workspace::{SHARDS, shard},
 };
-use row::{AttemptRow, BellRow, ExecutionRow, Id};
+use row::{AttemptRow, BellRow, ExecutionRow, FireRow, Id};
 
 /// An execution that is due now.
 pub struct Immediate<'a> {
@@ -355,6 +356,33 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     let mut execution = row.into_execution()?;
     execution.attempts = attempts.into_iter().map(AttemptRow::into_attempt).collect::<Result<_, _>>()?;
     Ok(execution)
+}
+
+/// The fires of a job that are recorded with an instant in `[from, to)`, in order; and those before that stand for some in it.
+pub async fn fires(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    window: Window,
+) -> Result<Vec<Record>, StoreError> {
+    let rows: Vec<FireRow> = prepared(
+        sql_query(
+            "select id, status, scheduled_for, skip_reason, skip_last from executions
+             where workspace_id = $1 and job_id = $2 and source = 'schedule'
+               and ((id >= $3 and id < $4 and scheduled_for >= $5) or (id < $3 and skip_count > 1 and skip_last >= $5))
+               and scheduled_for < $6
+             order by id",
+        )
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(job.uuid())
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(window.from - ID_MARGIN))
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(window.to + ID_MARGIN))
+        .bind::<Timestamptz, _>(window.from)
+        .bind::<Timestamptz, _>(window.to),
+    )
+    .load(conn)
+    .await?;
+    rows.into_iter().map(FireRow::into_record).collect()
 }
 
 /// An id is made from a clock a moment before or after the row's own: bounds by id are this much wider than those by time.

@@ -21,10 +21,11 @@ use crate::domain::{
     execution::Source,
     id::{ExecutionId, JobId, WorkspaceId},
     job::{Definition, Job, State},
+    ledger,
     page::{List, Page},
     schedule::Kind,
 };
-use row::{JobRow, VersionRow};
+use row::{HistoryRow, JobRow, VersionRow};
 
 /// A job to be created, its first fire already computed.
 pub struct NewJob<'a> {
@@ -128,6 +129,29 @@ pub async fn get(
     .get_result(conn)
     .await?;
     row.into_job()
+}
+
+/// What the owner wanted and when, as far as the fires depend on it; oldest first. [`StoreError::NotFound`] without the job.
+pub async fn history(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: JobId,
+) -> Result<Vec<ledger::Version>, StoreError> {
+    let rows: Vec<HistoryRow> = prepared(
+        sql_query(
+            "select v.created_at, v.state, v.every_seconds, v.cron, v.timezone, v.run_at
+             from jobs j join job_versions v on v.job_id = j.id
+             where j.workspace_id = $1 and j.id = $2 order by v.version",
+        )
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(id.uuid()),
+    )
+    .load(conn)
+    .await?;
+    if rows.is_empty() {
+        return Err(StoreError::NotFound);
+    }
+    rows.into_iter().map(HistoryRow::into_version).collect()
 }
 
 /// What a list may be narrowed by; nothing given means everything.

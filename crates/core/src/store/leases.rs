@@ -13,9 +13,11 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::time::Duration;
 use uuid::Uuid;
 
+mod cancel;
 mod finish;
 mod row;
 
+pub use cancel::{cancel, held};
 pub use finish::{Ended, Next, record};
 
 use super::{Conn, StoreError, jobs, slots, sql::prepared, timers::millis};

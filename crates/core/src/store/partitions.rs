@@ -33,16 +33,26 @@ pub async fn drop_behind(conn: &mut Conn, oldest: NaiveDate) -> Result<Vec<Strin
     let mut dropped = Vec::new();
     for (table, _) in TABLES {
         for partition in partitions(conn, table).await? {
-            let day = partition
-                .strip_prefix(&format!("{table}_"))
-                .and_then(|day| NaiveDate::parse_from_str(day, "%Y%m%d").ok());
-            if day.is_some_and(|day| day < oldest) {
+            if day_of(&partition, table).is_some_and(|day| day < oldest) {
                 sql_query(format!("drop table {partition}")).execute(conn).await?;
                 dropped.push(partition);
             }
         }
     }
     Ok(dropped)
+}
+
+/// Since when executions are kept: the first day that has its partition.
+pub async fn oldest(conn: &mut Conn) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let days = partitions(conn, "executions").await?;
+    let oldest = days.iter().filter_map(|partition| day_of(partition, "executions")).min();
+    Ok(oldest.map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc()))
+}
+
+/// The day that a partition is for; `None` of the default one.
+fn day_of(partition: &str, table: &str) -> Option<NaiveDate> {
+    let day = partition.strip_prefix(table)?.strip_prefix('_')?;
+    NaiveDate::parse_from_str(day, "%Y%m%d").ok()
 }
 
 fn name(table: &str, day: NaiveDate) -> String {

@@ -1,17 +1,20 @@
 //! Another workspace's id is not found, by every store function that takes one.
 
+use chrono::TimeDelta;
 use trigrun_core::{
-    domain::{execution::Source, job::State, page::Page},
+    domain::{execution::Source, job::State, ledger::Window, page::Page},
     store::{
         StoreError,
         executions::{self, Immediate},
         jobs::{self, Change, Timing},
+        leases,
     },
 };
 use trigrun_testkit::{TestDb, jobs::every_seconds};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 10] = [
+const TRIED: [&str; 13] = [
+    "executions::fires",
     "executions::get",
     "executions::insert_now",
     "executions::list",
@@ -19,8 +22,10 @@ const TRIED: [&str; 10] = [
     "jobs::delete",
     "jobs::find_by_idempotency_key",
     "jobs::get",
+    "jobs::history",
     "jobs::insert",
     "jobs::list",
+    "leases::cancel",
     "tokens::insert",
 ];
 
@@ -55,6 +60,10 @@ async fn the_others_are_not_there() {
     assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), page, now).await.unwrap().data.is_empty());
     let theirs_by_id = executions::Filter { job: Some(job), ..executions::Filter::default() };
     assert!(executions::list(&mut conn, ours, &theirs_by_id, page).await.unwrap().data.is_empty());
+    not_found(jobs::history(&mut conn, ours, job).await.map(drop));
+    not_found(leases::cancel(&mut conn, ours, execution).await.map(drop));
+    let window = Window { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
+    assert!(executions::fires(&mut conn, ours, job, window).await.unwrap().is_empty());
     assert_eq!(jobs::find_by_idempotency_key(&mut conn, ours, "key").await.unwrap(), None);
     assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "it is there for those it belongs to");
 }

@@ -1,7 +1,7 @@
 //! A whole executor against a real Postgres, a real Redis and a scripted target.
 
 use chrono::TimeDelta;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
@@ -16,7 +16,10 @@ use trigrun_core::{
         workspace::shard,
     },
     runtime::tasks::spawn,
-    store::executions::{self, Immediate},
+    store::{
+        executions::{self, Immediate},
+        leases,
+    },
     stream::Producer,
 };
 use trigrun_executor::{DEFAULTS, ExecutorError, Settings, serve};
@@ -270,6 +273,27 @@ async fn an_end_in_order_finishes_what_was_sent_and_hands_back_the_rest() {
     assert!(bench.target.hits().iter().all(|hit| hit.path != "/later"));
     assert_eq!(bench.db.count("select count(*) from executions where owner_id is not null").await, 0);
     assert_eq!(bench.db.count("select count(*) from executors where ended_at is null").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_cancelled_is_aborted_within_five_seconds() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(60)));
+    let id = bench.rung(&bench.definition("/slow")).await;
+    bench.target.wait_for(1, LONG).await.unwrap();
+    let cancelled = Instant::now();
+    let ended = leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
+    assert_eq!(ended, None);
+    assert!(bench.target.wait_for_open(0, LONG).await, "the connection is dropped");
+    assert!(cancelled.elapsed() < Duration::from_secs(5), "{:?}", cancelled.elapsed());
+    let execution = bench.get(id).await;
+    assert_eq!((execution.status, execution.attempts.len()), (Status::Cancelled, 1));
+    assert_eq!(execution.attempts[0].status, AttemptStatus::Interrupted);
+    // Its permit and its bell are free again.
+    let next = bench.rung(&bench.definition("/hook")).await;
+    assert_eq!(bench.ended(next).await.status, Status::Succeeded);
+    executor.stop().await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use trigrun_core::{
     domain::{
         execution::Source,
         id::{JobId, WorkspaceId},
+        ledger::Ledger,
     },
     runtime::tasks,
     store::{
@@ -83,6 +84,9 @@ async fn thirty_seconds_are_thirty_runs_also_when_a_scheduler_is_killed() {
         target.hits().iter().map(|hit| hit.header("trigrun-execution-id").unwrap().to_owned()).collect();
     let different: HashSet<&String> = sent.iter().collect();
     assert_eq!(sent.len(), different.len(), "no request was sent twice");
+    let ledger = db.ledger(workspace, job, first, last + TimeDelta::milliseconds(1)).await;
+    let proof = Ledger { due: 30, executed: 30, ..Ledger::default() };
+    assert_eq!(ledger, proof, "recomputed from what was wanted, it is whole");
     let worst = db.count(&format!("select max(lateness_us) {window}")).await;
     assert!(worst < 2_000_000, "the other scheduler took over at once: {worst} µs");
     for process in [survivor, one, other] {

@@ -13,6 +13,7 @@ use crate::{
         bell::Bell,
         execution::{Execution, Skipped},
         id::{ExecutionId, JobId, WorkspaceId},
+        ledger::Record,
     },
     store::{
         StoreError,
@@ -113,6 +114,32 @@ impl ExecutionRow {
                 last: self.skip_last.unwrap_or(self.scheduled_for),
             }),
             attempts: Vec::new(),
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+pub struct FireRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Timestamptz)]
+    scheduled_for: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Text>)]
+    skip_reason: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    skip_last: Option<DateTime<Utc>>,
+}
+
+impl FireRow {
+    pub fn into_record(self) -> Result<Record, StoreError> {
+        let last = self.skip_last.unwrap_or(self.scheduled_for);
+        Ok(Record {
+            execution: ExecutionId::from_uuid(self.id),
+            status: word("executions.status", &self.status)?,
+            scheduled_for: self.scheduled_for,
+            skipped: self.skip_reason.map(|reason| (reason, last)),
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
         job::{Definition, Job, LastExecution},
+        ledger::Version,
         request::{Body, Headers, Request},
         retry::RetryPolicy,
     },
@@ -183,6 +184,31 @@ impl JobRow {
                 state: word("job_versions.state", &self.state)?,
             },
         })
+    }
+}
+
+/// A version, as far as the fires depend on it.
+#[derive(QueryableByName)]
+pub struct HistoryRow {
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Nullable<Integer>)]
+    every_seconds: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    cron: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    timezone: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    run_at: Option<DateTime<Utc>>,
+}
+
+impl HistoryRow {
+    pub fn into_version(self) -> Result<Version, StoreError> {
+        let Self { created_at, state, every_seconds, cron, timezone, run_at } = self;
+        let schedule = ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?;
+        Ok(Version { created_at, state: word("job_versions.state", &state)?, schedule })
     }
 }
 

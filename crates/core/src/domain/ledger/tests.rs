@@ -1,0 +1,117 @@
+//! What balances, and what does not.
+
+use super::*;
+use crate::domain::id::JobId;
+
+fn instant(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+}
+
+fn version(seconds: i64, state: State, every_seconds: u32) -> Version {
+    Version { created_at: instant(seconds), state, schedule: Schedule::Recurring { every_seconds } }
+}
+
+fn record(seconds: i64) -> Record {
+    let scheduled_for = instant(seconds);
+    let execution = ExecutionId::of_fire(JobId::from_uuid(uuid::Uuid::from_u128(1)), scheduled_for);
+    Record { execution, status: Status::Succeeded, scheduled_for, skipped: None }
+}
+
+fn skipped(seconds: i64, until: i64, why: &str) -> Record {
+    Record { status: Status::Skipped, skipped: Some((why.to_owned(), instant(until))), ..record(seconds) }
+}
+
+/// The balance of the first hour, an hour later.
+fn of(versions: &[Version], records: &[Record]) -> Ledger {
+    let window = Window { from: instant(0), to: instant(3600) };
+    balance(versions, instant(0), records, window, instant(7200)).unwrap()
+}
+
+fn every(step: usize, seconds: std::ops::Range<i64>) -> Vec<Record> {
+    seconds.step_by(step).map(record).collect()
+}
+
+#[test]
+fn a_whole_hour() {
+    let ledger = of(&[version(0, State::Active, 60)], &every(60, 60..3600));
+    assert_eq!(ledger, Ledger { due: 59, executed: 59, ..Ledger::default() });
+}
+
+#[test]
+fn a_gap_and_a_duplicate_are_named() {
+    let mut records = every(60, 60..3600);
+    let lost = records.remove(10).scheduled_for;
+    records.push(record(90));
+    records.push(record(60));
+    let ledger = of(&[version(0, State::Active, 60)], &records);
+    assert_eq!((ledger.due, ledger.executed, ledger.gaps(), ledger.duplicates()), (59, 58, 1, 2));
+    assert!(ledger.mismatches.contains(&Mismatch::Gap(lost)));
+    assert!(ledger.mismatches.contains(&Mismatch::Duplicate(record(90).execution, instant(90))));
+}
+
+#[test]
+fn skipped_fires_count_by_reason_also_when_one_record_stands_for_many() {
+    let mut records = vec![skipped(60, 600, "misfire"), skipped(660, 660, "overlap")];
+    records.extend(every(60, 720..3600));
+    let ledger = of(&[version(0, State::Active, 60)], &records);
+    assert_eq!(ledger.skipped, BTreeMap::from([("misfire".to_owned(), 10), ("overlap".to_owned(), 1)]));
+    assert_eq!((ledger.due, ledger.executed, ledger.mismatches.len()), (59, 48, 0));
+}
+
+#[test]
+fn a_pause_and_a_new_schedule_change_what_is_due() {
+    let versions = [
+        version(0, State::Active, 60),
+        version(630, State::Paused, 60),
+        version(1230, State::Active, 60),
+        // A new name only.
+        version(1500, State::Active, 60),
+        version(1830, State::Active, 600),
+    ];
+    let mut records = every(60, 60..630);
+    records.extend(every(60, 1260..1830));
+    records.extend(every(600, 2400..3600));
+    let ledger = of(&versions, &records);
+    assert_eq!((ledger.due, ledger.executed, ledger.mismatches.len()), (10 + 10 + 2, 22, 0), "{ledger:?}");
+    records.push(record(900));
+    assert_eq!(of(&versions, &records).duplicates(), 1, "a run in the pause");
+}
+
+#[test]
+fn a_fire_at_the_very_change_may_be_there_or_not() {
+    let versions = [version(0, State::Active, 60), version(120, State::Paused, 60)];
+    for records in [vec![record(60)], vec![record(60), record(120)]] {
+        assert_eq!(of(&versions, &records).mismatches, []);
+    }
+}
+
+#[test]
+fn what_is_late_is_not_lost_and_what_is_to_come_is_not_due() {
+    let window = Window { from: instant(0), to: instant(3600) };
+    let versions = [version(0, State::Active, 60)];
+    let ledger = balance(&versions, instant(0), &every(60, 60..600), window, instant(650)).unwrap();
+    assert_eq!((ledger.due, ledger.executed, ledger.pending, ledger.gaps()), (10, 9, 1, 0));
+    let later = balance(&versions, instant(0), &every(60, 60..600), window, instant(661)).unwrap();
+    assert_eq!((later.due, later.pending, later.gaps()), (11, 1, 1));
+}
+
+#[test]
+fn single_runs() {
+    let once = |state| Version {
+        state,
+        schedule: Schedule::Scheduled { run_at: instant(100) },
+        ..version(0, state, 1)
+    };
+    assert_eq!(of(&[once(State::Active)], &[record(100)]).executed, 1);
+    assert_eq!(of(&[once(State::Active)], &[]).gaps(), 1);
+    assert_eq!(of(&[once(State::Paused)], &[]).due, 0);
+    let at_once = Version { schedule: Schedule::OneTime, ..once(State::Active) };
+    assert_eq!(of(&[at_once], &[]), Ledger::default());
+}
+
+#[test]
+fn too_many_are_refused() {
+    let window = Window { from: instant(0), to: instant(1_000_000) };
+    let balanced = balance(&[version(0, State::Active, 1)], instant(0), &[], window, instant(2_000_000));
+    assert!(matches!(balanced, Err(LedgerError::TooMany)));
+}

@@ -1,0 +1,104 @@
+//! Cancelling: the owner's word against an execution that has not ended, and how an executor hears of it.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{SmallInt, Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+use super::row::Id;
+use crate::{
+    domain::{
+        execution::Status,
+        id::{ExecutionId, SessionId, WorkspaceId},
+    },
+    store::{Conn, StoreError, columns::word, jobs, slots, sql::prepared},
+};
+
+/// Ends an execution as `cancelled`, whatever it is doing; `Some` when it had ended already, and how.
+///
+/// One whose request may be on its way gets an attempt `interrupted`. Its executor finds at its next look that it holds it no
+/// longer, and drops the connection.
+pub async fn cancel(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: ExecutionId,
+) -> Result<Option<Status>, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let cancelled: Vec<Id> = prepared(
+            sql_query(
+                "with was as (
+                     select id, status, attempt_count, due_at, status = 'running' and due_at <= clock_timestamp() as sent
+                     from executions
+                     where workspace_id = $1 and id = $2 and status in ('queued', 'running', 'retrying') for update),
+                 moved as (
+                     update executions e
+                     set status = 'cancelled', owner_id = null, waits_for_slot = false, error_class = 'cancelled',
+                         attempt_count = e.attempt_count - (w.status = 'running' and not w.sent)::int,
+                         started_at = coalesce(e.started_at, case when w.sent then w.due_at end),
+                         finished_at = clock_timestamp()
+                     from was w where e.id = w.id returning e.id),
+                 tries as (
+                     insert into attempts (execution_id, number, status, error_class, error, started_at, total_us)
+                     select id, attempt_count, 'interrupted', 'cancelled',
+                            'The execution was cancelled while this request was being made; it may or may not have arrived.',
+                            due_at, 0
+                     from was where sent)
+                 select id from moved",
+            )
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<SqlUuid, _>(id.uuid()),
+        )
+        .load(conn)
+        .await?;
+        if cancelled.is_empty() {
+            return status(conn, workspace, id).await.map(Some);
+        }
+        slots::give_back(conn, &[id.uuid()]).await?;
+        jobs::complete(conn, &[id.uuid()]).await?;
+        Ok(None)
+    })
+    .await
+}
+
+async fn status(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Result<Status, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        status: String,
+    }
+    let row: Row = prepared(
+        sql_query(
+            "select e.status from executions e join jobs j on j.id = e.job_id where e.workspace_id = $1 and e.id = $2",
+        )
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(id.uuid()),
+    )
+    .get_result(conn)
+    .await?;
+    word("executions.status", &row.status)
+}
+
+/// What `session` holds of the executions that it runs, with the number of the attempt: all others were taken from it.
+pub async fn held(conn: &mut Conn, session: SessionId) -> Result<HashSet<(ExecutionId, u16)>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+        #[diesel(sql_type = SmallInt)]
+        attempt_count: i16,
+    }
+    let rows: Vec<Row> = prepared(
+        sql_query("select id, attempt_count from executions where owner_id = $1 and status = 'running'")
+            .bind::<SqlUuid, _>(session.uuid()),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (ExecutionId::from_uuid(row.id), row.attempt_count.unsigned_abs()))
+        .collect())
+}
