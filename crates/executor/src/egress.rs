@@ -189,11 +189,16 @@ impl Ready {
 
     /// Sends at once and reads the answer to its end or cap.
     pub async fn send(self, call: Call) -> Sent {
+        self.send_while(call, || true).await
+    }
+
+    /// The same, but nothing is sent unless `may_send` says so at the very moment: connecting anew may have taken time.
+    pub async fn send_while(self, call: Call, may_send: impl Fn() -> bool + Send + Sync) -> Sent {
         let (started, used) = (Instant::now(), self.used);
         let deadline = started + call.timeout.min(LONGEST).saturating_sub(used);
         let outcome = Outcome { timing: self.timing, ..Outcome::of(AttemptStatus::Success) };
         let mut exchange = Exchange { deadline, departed: None, outcome };
-        let ended = exchange.run(self, call).await;
+        let ended = exchange.run(self, call, &may_send).await;
         let Exchange { departed, mut outcome, .. } = exchange;
         if let Err(failure) = ended {
             failure.end(&mut outcome);

@@ -1,56 +1,88 @@
-//! What this session is running, so that it can be told to stop.
+//! What this session runs: so that it can be told to stop, and so that no shard takes all the room.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio_util::sync::CancellationToken;
-use trigrun_core::domain::id::ExecutionId;
+use trigrun_core::domain::{id::ExecutionId, workspace::SHARDS};
 
 /// An execution and the attempt at it: a retry is another entry than the attempt before.
-type Key = (ExecutionId, u16);
+pub type Key = (ExecutionId, u16);
 
 /// Cheap to clone.
-#[derive(Clone, Default)]
-pub struct InFlight(Arc<Mutex<HashMap<Key, CancellationToken>>>);
+#[derive(Clone)]
+pub struct InFlight {
+    runs: Arc<Mutex<Runs>>,
+    /// So many runs one shard may have at once: targets that never answer hold up their own workspace, and few others.
+    most_per_shard: usize,
+}
 
-/// One run; it leaves when this is dropped.
+#[derive(Default)]
+struct Runs {
+    aborts: HashMap<Key, CancellationToken>,
+    per_shard: [usize; SHARDS as usize],
+}
+
+/// One run, from its lease until it is recorded; it leaves when this is dropped.
 pub struct Entry {
     key: Key,
+    shard: i16,
     all: InFlight,
     /// Cancelled when the lease is no longer ours.
     pub taken_away: CancellationToken,
 }
 
 impl InFlight {
-    pub fn enter(&self, execution: ExecutionId, number: u16) -> Entry {
-        let (key, taken_away) = ((execution, number), CancellationToken::new());
-        self.lock().insert(key, taken_away.clone());
-        Entry { key, all: self.clone(), taken_away }
+    pub fn new(most_per_shard: usize) -> Self {
+        Self { runs: Arc::default(), most_per_shard }
     }
 
-    pub fn all(&self) -> Vec<Key> {
-        self.lock().keys().copied().collect()
+    pub fn enter(&self, key: Key, shard: i16) -> Entry {
+        let taken_away = CancellationToken::new();
+        let mut runs = self.lock();
+        runs.aborts.insert(key, taken_away.clone());
+        *runs.of(shard) += 1;
+        drop(runs);
+        Entry { key, shard, all: self.clone(), taken_away }
+    }
+
+    /// Shards that have room.
+    pub fn open(&self) -> Vec<i16> {
+        let mut runs = self.lock();
+        (0..SHARDS).filter(|shard| *runs.of(*shard) < self.most_per_shard).collect()
+    }
+
+    pub fn all(&self) -> HashSet<Key> {
+        self.lock().aborts.keys().copied().collect()
     }
 
     /// Aborts those of `known` that are not `held`. What came in after `known` was read may not be in `held` yet.
-    pub fn abort_all_but(&self, known: &[Key], held: &HashSet<Key>) {
+    pub fn abort_all_but(&self, known: &HashSet<Key>, held: &HashSet<Key>) {
         let runs = self.lock();
-        for key in known.iter().filter(|key| !held.contains(key)) {
-            if let Some(taken_away) = runs.get(key) {
+        for key in known.difference(held) {
+            if let Some(taken_away) = runs.aborts.get(key) {
                 taken_away.cancel();
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, CancellationToken>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runs {
+    fn of(&mut self, shard: i16) -> &mut usize {
+        &mut self.per_shard[usize::from(shard.unsigned_abs()) % SHARDS as usize]
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.all.lock().remove(&self.key);
+        let mut runs = self.all.lock();
+        runs.aborts.remove(&self.key);
+        *runs.of(self.shard) -= 1;
     }
 }
 
@@ -59,17 +91,29 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
+    fn key(id: u128) -> Key {
+        (ExecutionId::from_uuid(Uuid::from_u128(id)), 1)
+    }
+
     #[test]
     fn only_what_is_known_and_not_held_is_aborted() {
-        let runs = InFlight::default();
-        let enter = |id| runs.enter(ExecutionId::from_uuid(Uuid::from_u128(id)), 1);
-        let (held, gone) = (enter(1), enter(2));
+        let runs = InFlight::new(10);
+        let (held, gone) = (runs.enter(key(1), 0), runs.enter(key(2), 0));
         let known = runs.all();
-        let later = enter(3);
-        runs.abort_all_but(&known, &HashSet::from([held.key]));
+        let later = runs.enter(key(3), 0);
+        runs.abort_all_but(&known, &HashSet::from([key(1)]));
         let aborted = [&held, &gone, &later].map(|entry| entry.taken_away.is_cancelled());
         assert_eq!(aborted, [false, true, false]);
         drop((held, gone, later));
         assert!(runs.all().is_empty());
+    }
+
+    #[test]
+    fn a_shard_that_is_full_leaves_the_others_open() {
+        let runs = InFlight::new(2);
+        let full = [runs.enter(key(1), 3), runs.enter(key(2), 3)];
+        assert!(runs.open().len() == 15 && !runs.open().contains(&3));
+        drop(full);
+        assert_eq!(runs.open().len(), 16);
     }
 }

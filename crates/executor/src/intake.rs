@@ -2,13 +2,18 @@
 //!
 //! Never more than there are permits: what this process cannot run now stays where another may take it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use backon::{ConstantBuilder, Retryable};
+use chrono::TimeDelta;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
-    domain::id::ExecutionId,
-    runtime::tasks::every,
+    domain::{id::ExecutionId, workspace::shard},
     store::{
         Db, StoreError,
         leases::{self, Lease},
@@ -32,9 +37,12 @@ const BATCH: usize = 500;
 const BLOCK: Duration = Duration::from_secs(1);
 /// How often Postgres is asked for due work while the stream is away, and how far ahead.
 const STAND_IN_EVERY: Duration = Duration::from_millis(25);
-const STAND_IN_LEAD: Duration = Duration::from_millis(50);
-/// How often it is looked for leases that were taken away; an abort is promised within five seconds.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
+const STAND_IN_LEAD: TimeDelta = TimeDelta::milliseconds(50);
+/// Work that should have been rung so long ago, while nothing waits in the stream.
+const UNHEARD: TimeDelta = TimeDelta::seconds(-2);
+/// A lease that is not answered by then is asked for again, on another connection; see also `watch`.
+const LEASE_WITHIN: Duration = Duration::from_secs(15);
+const HAND_BACK_AGAIN: Duration = Duration::from_millis(200);
 
 pub struct Intake {
     pub db: Db,
@@ -56,18 +64,36 @@ type Receipts = HashMap<ExecutionId, Vec<Receipt>>;
 impl Intake {
     /// Hears the stream, and says in `up` whether it can be heard.
     pub async fn hear(self: Arc<Self>, mut consumer: Consumer, up: watch::Sender<bool>) {
-        while let Some(most) = self.room().await {
-            let heard = self.stop.run_until_cancelled(consumer.hear(most, BLOCK)).await;
+        let mut looked = Instant::now();
+        while let Some((open, most)) = self.room().await {
+            let heard = self.stop.run_until_cancelled(consumer.hear(&open, most, BLOCK)).await;
             match heard {
                 None => return,
                 Some(Ok(heard)) => {
                     if !up.send_replace(true) {
                         tracing::info!("the stream is back");
                     }
-                    self.take_heard(heard).await;
+                    if !heard.is_empty() {
+                        self.take_heard(heard).await;
+                    } else if looked.elapsed() >= BLOCK {
+                        looked = Instant::now();
+                        self.take_unheard(&open, most).await;
+                    }
                 }
                 Some(Err(error)) => self.stream_failed(&error, &up).await,
             }
+        }
+    }
+
+    /// A stream that is silent may also be one that nobody can write to: work that is overdue by seconds is taken from Postgres.
+    async fn take_unheard(self: &Arc<Self>, open: &[i16], most: usize) {
+        match self.due(open, UNHEARD, most).await {
+            Ok(due) if due.is_empty() => {}
+            Ok(due) => {
+                tracing::info!(executions = due.len(), "overdue and not rung: taken from Postgres");
+                self.take(due, Receipts::new()).await;
+            }
+            Err(error) => tracing::debug!(%error, "Postgres cannot be asked for overdue work"),
         }
     }
 
@@ -104,8 +130,8 @@ impl Intake {
 
     /// Leases retries that are due.
     pub async fn repeat(self: Arc<Self>, retries: Arc<Retries>) {
-        while let Some(most) = self.room().await {
-            let Some(due) = self.stop.run_until_cancelled(retries.next(&self.performer.clock, most)).await
+        loop {
+            let Some(due) = self.stop.run_until_cancelled(retries.next(&self.performer.clock, BATCH)).await
             else {
                 return;
             };
@@ -120,63 +146,77 @@ impl Intake {
             if self.stop.run_until_cancelled(away).await != Some(true) {
                 return;
             }
-            let Some(most) = self.room().await else { return };
-            match self.due(most).await {
-                Ok(due) if due.len() == most => self.take(due, Receipts::new()).await,
+            let Some((open, most)) = self.room().await else { return };
+            let pause = match self.due(&open, STAND_IN_LEAD, most).await {
                 Ok(due) => {
-                    self.take(due, Receipts::new()).await;
-                    self.stop.run_until_cancelled(tokio::time::sleep(STAND_IN_EVERY)).await;
+                    if self.take(due, Receipts::new()).await == most {
+                        continue;
+                    }
+                    STAND_IN_EVERY
                 }
                 Err(error) => {
                     tracing::debug!(%error, "Postgres cannot be asked for due work");
-                    self.stop.run_until_cancelled(tokio::time::sleep(STAND_IN_EVERY * 10)).await;
+                    STAND_IN_EVERY * 10
                 }
+            };
+            self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+    }
+
+    async fn due(&self, open: &[i16], lead: TimeDelta, most: usize) -> Result<Vec<ExecutionId>, StoreError> {
+        leases::due(&mut *self.db.conn().await?, open, lead, most as i64).await
+    }
+
+    /// The shards that have room, and how much may be taken in now: at least one. `None` when nothing more is to be taken in.
+    async fn room(&self) -> Option<(Vec<i16>, usize)> {
+        loop {
+            let free = self.stop.run_until_cancelled(self.permits.acquire()).await?.ok()?;
+            drop(free);
+            let (open, permits) = (self.in_flight.open(), self.permits.available_permits());
+            metrics::in_flight(self.max_in_flight - permits);
+            if !open.is_empty() {
+                return Some((open, permits.clamp(1, BATCH)));
             }
+            self.stop.run_until_cancelled(tokio::time::sleep(STAND_IN_EVERY)).await?;
         }
     }
 
-    /// Aborts what was taken away from this session: cancelled, or deleted with its job. Lasts as long as there are runs.
-    pub async fn watch(self: Arc<Self>, ended: CancellationToken) {
-        let look = || async {
-            let before = self.in_flight.all();
-            if !before.is_empty() {
-                let held = leases::held(&mut *self.db.conn().await?, self.session.id).await?;
-                self.in_flight.abort_all_but(&before, &held);
+    /// At least one permit, at most `wanted`, as many as there are.
+    async fn permits(&self, wanted: usize) -> Option<OwnedSemaphorePermit> {
+        let mut permits = self.stop.run_until_cancelled(self.permits.clone().acquire_owned()).await?.ok()?;
+        let more = self.permits.available_permits().min(wanted - 1);
+        if let Ok(more) = self.permits.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(0)) {
+            permits.merge(more);
+        }
+        Some(permits)
+    }
+
+    /// Leases what is to be had of these and lets it run; says how many. Never more than there are permits: what is leased can
+    /// be run. Bells of what is not to be had are done with.
+    async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, mut receipts: Receipts) -> usize {
+        let mut taken = 0;
+        while !ids.is_empty() {
+            let Some(mut permits) = self.permits(ids.len()).await else { break };
+            let batch: Vec<ExecutionId> = ids.drain(..permits.num_permits().min(ids.len())).collect();
+            let Some(leases) = self.lease(&batch).await else { break };
+            for lease in leases {
+                let Some(permit) = permits.split(1) else { break };
+                let bells = receipts.remove(&lease.execution).unwrap_or_default();
+                self.start(lease, permit, bells);
+                taken += 1;
             }
-            Ok::<_, StoreError>(())
-        };
-        every("watch", ended, WATCH_EVERY, std::future::pending, look).await;
-    }
-
-    async fn due(&self, most: usize) -> Result<Vec<ExecutionId>, StoreError> {
-        leases::due(&mut *self.db.conn().await?, STAND_IN_LEAD, most as i64).await
-    }
-
-    /// How much may be taken in now: at least one, once a permit is free. `None` when nothing more is to be taken in.
-    async fn room(&self) -> Option<usize> {
-        let free = self.stop.run_until_cancelled(self.permits.acquire()).await?.ok()?;
-        drop(free);
-        metrics::in_flight(self.max_in_flight - self.permits.available_permits());
-        Some(self.permits.available_permits().clamp(1, BATCH))
-    }
-
-    /// Leases what is to be had of these and lets it run. Bells of what is not to be had are done with.
-    async fn take(self: &Arc<Self>, ids: Vec<ExecutionId>, mut receipts: Receipts) {
-        if ids.is_empty() {
-            return;
+            let done_with = batch.iter().filter_map(|id| receipts.remove(id)).flatten();
+            self.acknowledge(done_with.collect()).await;
         }
-        let Some(leases) = self.lease(&ids).await else { return };
-        for lease in leases {
-            // Closed never; and what was leased has to be run, however long it waits for its permit.
-            let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
-            let bells = receipts.remove(&lease.execution).unwrap_or_default();
-            let lost = self.session.lost.clone();
-            let intake = self.clone();
-            let entry = self.in_flight.enter(lease.execution, lease.number);
-            let run = async move { lost.run_until_cancelled(intake.run(lease, entry, permit, bells)).await };
-            trigrun_core::runtime::tasks::spawn("run", self.runs.track_future(run));
-        }
-        self.acknowledge(receipts.into_values().flatten().collect()).await;
+        taken
+    }
+
+    fn start(self: &Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit, receipts: Vec<Receipt>) {
+        let key = (lease.execution, lease.number);
+        let entry = self.in_flight.enter(key, shard(lease.workspace));
+        let (lost, intake) = (self.session.lost.clone(), self.clone());
+        let run = async move { lost.run_until_cancelled(intake.run(lease, entry, permit, receipts)).await };
+        trigrun_core::runtime::tasks::spawn("run", self.runs.track_future(run));
     }
 
     /// Repeats until Postgres has answered; `None` when this process is to take nothing more.
@@ -184,7 +224,8 @@ impl Intake {
         let mut failures = 0u32;
         loop {
             let leased = async { leases::lease(&mut *self.db.conn().await?, self.session.id, ids).await };
-            match leased.await {
+            let silent = |_| Err(StoreError::Unavailable(format!("no answer within {LEASE_WITHIN:?}")));
+            match tokio::time::timeout(LEASE_WITHIN, leased).await.unwrap_or_else(silent) {
                 Ok(leases) => return Some(leases),
                 Err::<_, StoreError>(error) if failures == 0 => {
                     tracing::warn!(%error, executions = ids.len(), "cannot be leased now")
@@ -207,7 +248,7 @@ impl Intake {
         let taken = (lease.execution, lease.number);
         match entry.taken_away.run_until_cancelled(self.performer.perform(lease)).await {
             // The recorder ends after the last run.
-            Some(Some(ended)) => drop(self.done.send(Done { ended, permit, receipts }).await),
+            Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit, receipts }).await),
             None => {
                 tracing::info!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
                 self.acknowledge(receipts).await;
@@ -219,10 +260,12 @@ impl Intake {
         }
     }
 
+    /// Nothing was sent: somebody else may do so at once. Tried a few times, because what stays held is taken for sent.
     async fn hand_back(&self, taken: (ExecutionId, u16)) {
-        let handed =
-            async { leases::hand_back(&mut *self.db.conn().await?, self.session.id, &[taken]).await };
-        match handed.await {
+        let hand =
+            || async { leases::hand_back(&mut *self.db.conn().await?, self.session.id, &[taken]).await };
+        let tries = ConstantBuilder::default().with_delay(HAND_BACK_AGAIN).with_max_times(10).with_jitter();
+        match hand.retry(tries).await {
             Ok(_) => self.waker.wake(),
             Err::<_, StoreError>(error) => {
                 tracing::warn!(%error, execution = %taken.0, "could not be handed back; others take it over");

@@ -20,6 +20,7 @@ mod retries;
 mod serve;
 mod session;
 mod settings;
+mod watch;
 
 pub use serve::{ExecutorError, serve};
 pub use settings::{DEFAULTS, EgressSettings, ExecutorSettings, Settings};

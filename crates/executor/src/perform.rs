@@ -10,19 +10,14 @@ use trigrun_core::{
     domain::{
         address::EgressPolicy,
         attempt::{AttemptStatus, Outcome},
-        execution::{Verdict, judge},
+        execution::{Tried, Verdict, judge},
     },
     runtime::clock::Clock,
     store::leases::{Ended, Lease, Next},
     telemetry::trace,
 };
 
-use crate::{
-    egress::{Call, Egress, Ready},
-    hold::Hold,
-    prepare::prepare,
-    session::Session,
-};
+use crate::{egress::Egress, hold::Hold, prepare::prepare, session::Session};
 
 /// What an attempt needs beside its lease.
 pub struct Performer {
@@ -90,7 +85,10 @@ impl Performer {
             ready => ready,
         };
         match ready {
-            Ok(ready) => Some(send(ready, call, started_at).await),
+            Ok(ready) => {
+                let sent = ready.send_while(call, || self.session.may_send()).await;
+                Some(Made { outcome: sent.outcome, started_at, departed: sent.departed })
+            }
             Err(failed) => not_sent(failed),
         }
     }
@@ -107,7 +105,8 @@ impl Performer {
     fn ended(&self, lease: Lease, made: Made) -> Ended {
         let Made { outcome, started_at, departed } = made;
         let ended_at = self.clock.now().max(started_at);
-        let next = match judge(&lease.retry_policy, lease.number, &outcome, crypto::unit()) {
+        let tried = Tried { number: lease.number, outcome: &outcome, sent: departed.is_some() };
+        let next = match judge(&lease.retry_policy, lease.delivery, tried, crypto::unit()) {
             Verdict::Succeeded => Next::Succeeded,
             Verdict::Failed { error_class } => Next::Failed { error_class },
             Verdict::Retry { wait } => {
@@ -118,9 +117,4 @@ impl Performer {
         let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));
         Ended { lease, outcome, next, started_at, ended_at, lateness_us }
     }
-}
-
-async fn send(ready: Ready, call: Call, started_at: DateTime<Utc>) -> Made {
-    let sent = ready.send(call).await;
-    Made { outcome: sent.outcome, started_at, departed: sent.departed }
 }

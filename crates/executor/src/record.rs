@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto,
     domain::{attempt::Outcome, id::ExecutionId},
@@ -14,7 +15,7 @@ use trigrun_core::{
     telemetry::metrics,
 };
 
-use crate::{retries::Retries, session::Session};
+use crate::{in_flight::Entry, retries::Retries, session::Session};
 
 /// So many attempts are recorded by one statement at the most.
 const BATCH: usize = 500;
@@ -26,8 +27,16 @@ const KEEP_RECEIPTS: usize = 100_000;
 /// What is left of a run when it has ended. Once it is recorded, the permit is given back and the bells are acknowledged.
 pub struct Done {
     pub ended: Box<Ended>,
+    /// Known to be ours until then.
+    pub entry: Entry,
     pub permit: OwnedSemaphorePermit,
     pub receipts: Vec<Receipt>,
+}
+
+/// What was recorded; not certain to be all when an earlier try may have been heard.
+struct Recorded {
+    ids: HashSet<ExecutionId>,
+    certain: bool,
 }
 
 pub struct Recorder {
@@ -36,6 +45,8 @@ pub struct Recorder {
     pub retries: Arc<Retries>,
     pub waker: Waker,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
+    /// Cancelled when the process is asked to end: nobody here waits for retries any more.
+    pub draining: CancellationToken,
 }
 
 impl Recorder {
@@ -46,11 +57,11 @@ impl Recorder {
             batch.push(first);
             gather(&mut done, &mut batch).await;
             let mut receipts = Vec::new();
-            let (ended, permits): (Vec<Ended>, Vec<_>) = batch
+            let (ended, held): (Vec<Ended>, Vec<_>) = batch
                 .drain(..)
                 .map(|done| {
                     receipts.extend(done.receipts);
-                    (*done.ended, done.permit)
+                    (*done.ended, (done.entry, done.permit))
                 })
                 .unzip();
             if let Some(recorded) = self.record(&ended).await {
@@ -58,16 +69,16 @@ impl Recorder {
                 // The reader of this channel ends after us.
                 let _ = self.receipts.send(receipts).await;
             }
-            drop(permits);
+            drop(held);
         }
     }
 
     /// Repeats until it is recorded; `None` when the session was lost meanwhile.
-    async fn record(&self, ended: &[Ended]) -> Option<Vec<ExecutionId>> {
+    async fn record(&self, ended: &[Ended]) -> Option<Recorded> {
         let mut failures = 0u32;
         loop {
             match self.try_record(ended).await {
-                Ok(recorded) => return Some(recorded),
+                Ok(ids) => return Some(Recorded { ids: ids.into_iter().collect(), certain: failures == 0 }),
                 Err(error) if failures == 0 => {
                     tracing::warn!(%error, attempts = ended.len(), "results are kept until they can be recorded");
                 }
@@ -83,29 +94,30 @@ impl Recorder {
         leases::record(&mut *self.db.conn().await?, self.session.id, ended).await
     }
 
-    async fn follow_up(&self, ended: &[Ended], recorded: &[ExecutionId]) {
-        let recorded: HashSet<_> = recorded.iter().collect();
-        let mut too_many = Vec::new();
+    async fn follow_up(&self, ended: &[Ended], recorded: &Recorded) {
+        let mut for_others = Vec::new();
         for ended in ended {
             let execution = ended.lease.execution;
-            if !recorded.contains(&execution) {
+            if recorded.ids.contains(&execution) {
+                note(ended);
+            } else if recorded.certain {
                 tracing::info!(%execution, "its result is discarded: the execution was taken over, cancelled or deleted");
                 continue;
             }
-            note(ended);
+            // Also of those that an unanswered try may have recorded: the lease of the next attempt tells whether it is ours.
             if let Next::Retry { due_at } = ended.next
-                && !self.retries.push(execution, due_at)
+                && (self.draining.is_cancelled() || !self.retries.push(execution, due_at))
             {
-                too_many.push(execution);
+                for_others.push(execution);
             }
         }
-        self.hand_back(&too_many).await;
+        self.hand_back(&for_others).await;
         if ended.iter().any(|ended| ended.lease.holds_slot) {
             self.waker.wake();
         }
     }
 
-    /// What this process has no room to wait for, waits in Postgres. If that fails it stays ours, and is found by the takeover
+    /// What this process has no room or time to wait for, waits in Postgres. If that fails it stays ours, and is found by the takeover
     /// when the session ends.
     async fn hand_back(&self, retrying: &[ExecutionId]) {
         if retrying.is_empty() {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, HashSet},
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -34,6 +34,10 @@ impl Retries {
         drop(waiting);
         self.pushed.notify_one();
         true
+    }
+
+    pub fn ids(&self) -> HashSet<ExecutionId> {
+        self.lock().iter().map(|Reverse((_, execution))| *execution).collect()
     }
 
     /// Waits until some are about to be due, and takes out at most `most` of them.

@@ -5,7 +5,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     domain::{address::EgressPolicy, id::SessionId},
-    runtime::{clock::Clock, probes, tasks::spawn},
+    runtime::{clock::Clock, probes, process::ends_with, tasks::spawn},
     store::{Db, StoreError, executors, leases, wake::Waker},
     stream::{Consumer, StreamError, consumer::Acknowledger},
 };
@@ -20,11 +20,14 @@ use crate::{
     record::{Recorder, acknowledge},
     retries::Retries,
     session::Session,
+    watch::Watch,
 };
 
 /// Results wait here for the recorder; a full queue keeps runs, and with them permits, from ending.
 const RESULTS: usize = 1024;
 const RECEIPTS: usize = 1024;
+/// One shard, and so one workspace, has at most this part of the room.
+const SHARES: usize = 4;
 /// How long the end of a session may take once nothing is in flight any more.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -91,19 +94,22 @@ impl Process {
             retries: retries.clone(),
             waker: self.waker.clone(),
             receipts: receipts.clone(),
+            draining: stop.clone(),
         };
-        let recording = spawn("record", recorder.run(done_reader));
-        let acknowledging =
-            spawn("acknowledge", acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader));
+        // A part that ends too soon ends the session, in order; then another begins.
+        let recording = ends_with("record", stop.clone(), recorder.run(done_reader));
+        let acknowledger = acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader);
+        let acknowledging = ends_with("acknowledge", stop.clone(), acknowledger);
 
         let max_in_flight = self.settings.executor.max_in_flight;
         let runs = TaskTracker::new();
+        let in_flight = InFlight::new((max_in_flight / SHARES).max(1));
         let intake = Arc::new(Intake {
             db: self.db.clone(),
             session: session.clone(),
             permits: Arc::new(Semaphore::new(max_in_flight)),
             max_in_flight,
-            in_flight: InFlight::default(),
+            in_flight: in_flight.clone(),
             performer: Arc::new(self.performer(&session, &stop)?),
             done,
             receipts,
@@ -114,15 +120,22 @@ impl Process {
         let (up, is_up) = watch::channel(true);
         let consumer = Consumer::new(&self.settings.redis, session.id)?;
         // Requests on their way can be cancelled while the rest has stopped.
-        let watching = spawn("watch", intake.clone().watch(heart_stops.clone()));
+        let watch = Watch {
+            db: self.db.clone(),
+            session: session.clone(),
+            in_flight,
+            retries: retries.clone(),
+            waker: self.waker.clone(),
+        };
+        let watching = spawn("watch", watch.run(heart_stops.clone()));
         let loops = [
-            spawn("hear", intake.clone().hear(consumer, up)),
-            spawn("repeat", intake.clone().repeat(retries)),
-            spawn("stand_in", intake.stand_in(is_up)),
+            ends_with("hear", stop.clone(), intake.clone().hear(consumer, up)),
+            ends_with("repeat", stop.clone(), intake.clone().repeat(retries)),
+            ends_with("stand_in", stop.clone(), intake.stand_in(is_up)),
         ];
 
         tokio::select! {
-            () = shutdown.cancelled() => {}
+            () = stop.cancelled() => {}
             () = session.lost.cancelled() => stop.cancel(),
         }
         for ended in loops {

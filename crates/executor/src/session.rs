@@ -14,6 +14,9 @@ use trigrun_core::{
     store::{Db, StoreError, executors},
 };
 
+/// A heartbeat without an answer is sent again on another connection.
+const HEARTBEAT_WITHIN: Duration = Duration::from_secs(3);
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Session {
@@ -40,7 +43,9 @@ impl Session {
 
     async fn beat(&self, db: &Db, ends: &CancellationToken) -> Result<(), StoreError> {
         let sent = Instant::now();
-        if executors::heartbeat(&mut *db.conn().await?, self.id).await? {
+        let heartbeat = async { executors::heartbeat(&mut *db.conn().await?, self.id).await };
+        let silent = |_| Err(StoreError::Unavailable(format!("no answer within {HEARTBEAT_WITHIN:?}")));
+        if tokio::time::timeout(HEARTBEAT_WITHIN, heartbeat).await.unwrap_or_else(silent)? {
             *self.beat.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = sent;
         } else {
             tracing::error!(session = %self.id, "declared dead by others; its work is theirs now");

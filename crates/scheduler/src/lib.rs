@@ -15,6 +15,7 @@ pub mod plan;
 pub mod publish;
 pub mod recover;
 mod settings;
+mod sight;
 pub mod tidy;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use trigrun_core::{
 use bells::Bells;
 pub use passes::serve;
 pub use settings::{DEFAULTS, SchedulerSettings, Settings};
+use sight::Sight;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
@@ -47,6 +49,8 @@ pub struct Scheduler {
     looking: Mutex<Producer>,
     /// What this process has recorded and is going to ring.
     bells: Bells,
+    /// Since when Postgres has been in sight without a break.
+    sight: Sight,
     /// Raised whenever there is work that is due now: one for each loop that waits for it.
     plan_now: Notify,
     publish_now: Notify,
@@ -63,6 +67,7 @@ impl Scheduler {
             ringing: Mutex::new(Producer::new(&settings.redis)?),
             looking: Mutex::new(Producer::new(&settings.redis)?),
             bells: Bells::default(),
+            sight: Sight::default(),
             plan_now: Notify::new(),
             publish_now: Notify::new(),
         })

@@ -52,7 +52,7 @@ async fn ring(scheduler: &Scheduler, bells: Vec<Bell>) -> Result<(), SchedulerEr
     if bells.is_empty() {
         return Ok(());
     }
-    let rung = scheduler.ringing().await.ring(&bells).await;
+    let rung = scheduler.ringing().await.ring(&bells, scheduler.clock.now()).await;
     match rung {
         Ok(()) => metrics::rung(bells.len()),
         Err(_) => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::lease::SESSION_TTL,
-    store::{StoreError, executions, executors, leases, slots, timers},
+    store::{self, StoreError, executions, executors, leases, slots, timers},
     telemetry::metrics,
 };
 
@@ -12,6 +12,8 @@ use crate::{Scheduler, SchedulerError, plan::advance_after};
 /// How long a bell may ring unheard before it is suspected to be lost.
 const GRACE: Duration = Duration::from_millis(400);
 const BATCH: i64 = 1000;
+/// After an outage of Postgres, every executor that lives has been heard again within this time: they try every second.
+const HEARD_AGAIN: Duration = Duration::from_secs(5);
 
 /// One pass. What Postgres alone can tell comes first, so that it is done also while Redis is away.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
@@ -30,7 +32,9 @@ pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 /// The work of executors that went silent.
 async fn take_over(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
-    let dead = executors::reap(&mut conn, SESSION_TTL).await?;
+    store::clock::now(&mut conn).await?;
+    let in_sight = scheduler.sight.seen(Instant::now());
+    let dead = if in_sight >= HEARD_AGAIN { executors::reap(&mut conn, SESSION_TTL).await? } else { 0 };
     if dead > 0 {
         tracing::warn!(
             executors = dead,
@@ -76,7 +80,7 @@ async fn ring_again(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
     let mut asked = 0;
     for shard in executions::overdue_shards(&mut conn, GRACE).await? {
         let heard_up_to = scheduler.looking.lock().await.oldest_unheard(shard).await?;
-        asked += executions::ask_again(&mut conn, shard, heard_up_to, GRACE, BATCH).await?;
+        asked += executions::ask_again(&mut conn, shard, heard_up_to, GRACE, scheduler.lead(), BATCH).await?;
     }
     note("bell_lost", asked);
     Ok(asked)

@@ -14,7 +14,7 @@ use super::{
     attempt::{Attempt, AttemptStatus, Outcome},
     id::{ExecutionId, JobId, WorkspaceId},
     invalid::Invalid,
-    job::words,
+    job::{Delivery, words},
     retry::{RetryPolicy, backoff},
 };
 
@@ -96,9 +96,21 @@ pub enum Verdict {
     Retry { wait: Duration },
 }
 
-/// Judges attempt `number` (1-based): statuses on the job's list, timeouts and connection errors are tried again while attempts
-/// are left; everything else is final at once. `blocked`, `secret_missing` and `invalid_request` never improve by repetition.
-pub fn judge(policy: &RetryPolicy, number: u16, outcome: &Outcome, jitter: f64) -> Verdict {
+/// An attempt that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    /// 1-based.
+    pub number: u16,
+    pub outcome: &'a Outcome,
+    /// Whether any byte of the request may have left.
+    pub sent: bool,
+}
+
+/// Judges an attempt: statuses on the job's list, timeouts and connection errors are tried again while attempts are left;
+/// everything else is final at once. `blocked`, `secret_missing` and `invalid_request` never improve by repetition. A job that is
+/// to be delivered at most once is tried again only if nothing was sent.
+pub fn judge(policy: &RetryPolicy, delivery: Delivery, tried: Tried<'_>, jitter: f64) -> Verdict {
+    let Tried { number, outcome, sent } = tried;
     let worth_repeating = match outcome.status {
         AttemptStatus::Success => return Verdict::Succeeded,
         AttemptStatus::HttpError => {
@@ -107,7 +119,8 @@ pub fn judge(policy: &RetryPolicy, number: u16, outcome: &Outcome, jitter: f64) 
         AttemptStatus::Timeout | AttemptStatus::ConnectionError => true,
         AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
     };
-    if worth_repeating && number < policy.max_attempts {
+    let may_repeat = delivery == Delivery::AtLeastOnce || !sent;
+    if worth_repeating && may_repeat && number < policy.max_attempts {
         let asked = matches!(outcome.status_code, Some(429 | 503)).then_some(outcome.retry_after).flatten();
         return Verdict::Retry { wait: backoff(number, jitter, asked) };
     }
@@ -153,15 +166,29 @@ mod tests {
     #[test]
     fn what_is_tried_again() {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
-        let retried =
-            |number, outcome: &Outcome| matches!(judge(&policy, number, outcome, 0.5), Verdict::Retry { .. });
+        let retried = |number, outcome: &Outcome| {
+            let tried = Tried { number, outcome, sent: true };
+            matches!(judge(&policy, Delivery::AtLeastOnce, tried, 0.5), Verdict::Retry { .. })
+        };
         assert!(retried(1, &ended(AttemptStatus::HttpError, Some(500))));
         assert!(retried(2, &ended(AttemptStatus::Timeout, None)));
         assert!(retried(1, &ended(AttemptStatus::ConnectionError, None)));
         assert!(!retried(3, &ended(AttemptStatus::Timeout, None)));
         assert!(!retried(1, &ended(AttemptStatus::HttpError, Some(404))));
         assert!(!retried(1, &ended(AttemptStatus::Blocked, None)));
-        assert_eq!(judge(&policy, 1, &ended(AttemptStatus::Success, Some(200)), 0.5), Verdict::Succeeded);
+        let success = ended(AttemptStatus::Success, Some(200));
+        let tried = Tried { number: 1, outcome: &success, sent: true };
+        assert_eq!(judge(&policy, Delivery::AtLeastOnce, tried, 0.5), Verdict::Succeeded);
+    }
+
+    #[test]
+    fn at_most_once_repeats_only_what_was_not_sent() {
+        let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
+        let refused = ended(AttemptStatus::ConnectionError, None);
+        let verdict =
+            |sent| judge(&policy, Delivery::AtMostOnce, Tried { number: 1, outcome: &refused, sent }, 0.5);
+        assert_eq!(verdict(true), Verdict::Failed { error_class: "class".into() });
+        assert!(matches!(verdict(false), Verdict::Retry { .. }));
     }
 
     #[test]
@@ -172,7 +199,8 @@ mod tests {
                 retry_after: Some(Duration::from_secs(60)),
                 ..ended(AttemptStatus::HttpError, Some(status))
             };
-            match judge(&policy, 1, &outcome, 0.5) {
+            let tried = Tried { number: 1, outcome: &outcome, sent: true };
+            match judge(&policy, Delivery::AtLeastOnce, tried, 0.5) {
                 Verdict::Retry { wait } => wait.as_secs(),
                 other => panic!("{other:?}"),
             }

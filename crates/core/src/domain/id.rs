@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use std::{fmt, str::FromStr};
-use uuid::{NoContext, Timestamp, Uuid};
+use uuid::Uuid;
 
 use super::invalid::Invalid;
 
@@ -97,9 +97,13 @@ fn millis(instant: DateTime<Utc>) -> u64 {
     u64::try_from(instant.timestamp_millis()).unwrap_or(0) & 0xffff_ffff_ffff
 }
 
+/// Ordered by the microsecond: the first twelve random bits hold the fraction of the millisecond (RFC 9562 §6.2, method 3).
 fn random_at(now: DateTime<Utc>) -> Uuid {
-    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
-    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+    let fraction = u64::from(now.timestamp_subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&Uuid::new_v4().as_bytes()[8..]);
+    random[..2].copy_from_slice(&fraction.to_be_bytes()[6..]);
+    uuid::Builder::from_unix_timestamp_millis(millis(now), &random).into_uuid()
 }
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -153,6 +157,15 @@ mod tests {
             prop_assert_eq!(a.cmp(&b), first.cmp(&second));
             prop_assert!(first.uuid() >= ExecutionId::lower_bound(instant(a)));
         }
+    }
+
+    #[test]
+    fn random_ids_sort_by_the_microsecond_and_differ_within_it() {
+        let at =
+            |micros: i64| JobId::at(DateTime::from_timestamp_micros(1_800_000_000_000_000 + micros).unwrap());
+        assert!((0..2000).map(at).is_sorted());
+        assert_ne!(at(0), at(0));
+        assert_eq!(at(7).uuid().get_version_num(), 7);
     }
 
     #[test]

@@ -25,8 +25,10 @@ pub async fn serve(address: SocketAddr, db: Db, shutdown: CancellationToken) -> 
     let bound = listener.local_addr()?;
     tasks::spawn("probes", async move {
         while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-            if let Ok((socket, _)) = accepted {
-                tasks::spawn("probe", answer_all(socket, db.clone()));
+            match accepted {
+                Ok((socket, _)) => drop(tasks::spawn("probe", answer_all(socket, db.clone()))),
+                // No descriptor is left: it will not be better at once.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
     });

@@ -1,6 +1,7 @@
 //! Tasks that do not vanish: every one has a name, and a panic in it is logged where it happened.
 
-use std::{future::Future, time::Duration};
+use futures_util::FutureExt;
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -14,8 +15,12 @@ pub fn spawn<T: Send + 'static>(
     tokio::spawn(work.instrument(tracing::debug_span!("task", name)))
 }
 
-/// Repeats `pass` until shutdown: after `pause`, or sooner when `sooner` resolves (`std::future::pending` for never). A pass that fails is logged once, and
-/// repeated after a wait that doubles up to ten seconds, with jitter so that replicas do not march in step.
+/// No pass takes longer: what it waits for is gone, and it is better begun anew.
+const PASS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Repeats `pass` until shutdown: after `pause`, or sooner when `sooner` resolves (`std::future::pending` for never). A pass that
+/// fails, hangs or panics is logged once, and repeated after a wait that doubles up to a second, with jitter so that replicas do
+/// not march in step.
 pub async fn every<E, S, P>(
     name: &'static str,
     shutdown: CancellationToken,
@@ -29,7 +34,13 @@ pub async fn every<E, S, P>(
 {
     let mut failures = 0u32;
     loop {
-        let wait = match pass().await {
+        let passed = tokio::time::timeout(PASS_WITHIN, AssertUnwindSafe(pass()).catch_unwind()).await;
+        let passed = match passed {
+            Ok(Ok(passed)) => passed.map_err(|error| error.to_string()),
+            Ok(Err(_)) => Err("it panicked".to_owned()),
+            Err(_) => Err(format!("it did not end within {PASS_WITHIN:?}")),
+        };
+        let wait = match passed {
             Ok(()) if failures > 0 => {
                 tracing::info!(pass = name, failures, "works again");
                 failures = 0;
@@ -52,15 +63,15 @@ pub async fn every<E, S, P>(
 }
 
 /// The first failure of a row is worth a line, the rest only at debug level.
-fn log_failure(name: &str, failures: u32, error: &dyn std::fmt::Display) {
+fn log_failure(name: &str, failures: u32, error: &str) {
     match failures {
-        1 => tracing::warn!(pass = name, %error, "failed; it is repeated until it works"),
-        _ => tracing::debug!(pass = name, %error, failures, "failed again"),
+        1 => tracing::warn!(pass = name, error, "failed; it is repeated until it works"),
+        _ => tracing::debug!(pass = name, error, failures, "failed again"),
     }
 }
 
-/// 100 ms, doubling to 5 s, ± 50 %.
+/// 100 ms, doubling to 1 s, ± 50 %: a heartbeat and the next fires cannot wait longer.
 fn backoff(failures: u32) -> Duration {
-    let base = Duration::from_millis(100) * 2u32.pow(failures.min(6));
-    base.min(Duration::from_secs(5)).mul_f64(0.5 + crate::crypto::unit())
+    let base = Duration::from_millis(50) * 2u32.pow(failures.min(6));
+    base.min(Duration::from_secs(1)).mul_f64(0.5 + crate::crypto::unit())
 }

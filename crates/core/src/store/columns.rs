@@ -49,8 +49,7 @@ impl ScheduleColumns {
             return Ok(Schedule::Recurring { every_seconds });
         }
         if let Some(cron) = &self.cron {
-            let cron = Cron::from_stored(cron, self.timezone.as_deref().unwrap_or("UTC"));
-            return cron.map(Schedule::Cron).map_err(|why| StoreError::unreadable("cron", why));
+            return Ok(Schedule::Cron(Cron::from_stored(cron, self.timezone.as_deref().unwrap_or("UTC"))));
         }
         Ok(self.run_at.map_or(Schedule::OneTime, |run_at| Schedule::Scheduled { run_at }))
     }

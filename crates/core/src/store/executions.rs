@@ -166,14 +166,28 @@ pub(super) async fn withdraw_planned(
     job: JobId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    prepared(
+    let withdrawn: Vec<Id> = prepared(
         sql_query(
             "delete from executions
              where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > clock_timestamp()
-               and id >= $2",
+               and id >= $2
+             returning id",
         )
         .bind::<SqlUuid, _>(job.uuid())
         .bind::<SqlUuid, _>(ExecutionId::lower_bound(now - ID_MARGIN)),
+    )
+    .load(conn)
+    .await?;
+    let withdrawn: Vec<Uuid> = withdrawn.into_iter().map(|row| row.id).collect();
+    // One that waited may have been given a slot ahead of its instant.
+    super::slots::give_back(conn, &withdrawn).await
+}
+
+/// Removes what nobody holds of a job that is being deleted: without its versions it could not be leased.
+pub(super) async fn remove_unowned(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
+    prepared(
+        sql_query("delete from executions where job_id = $1 and owner_id is null and finished_at is null")
+            .bind::<SqlUuid, _>(job.uuid()),
     )
     .execute(conn)
     .await?;
@@ -246,31 +260,36 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
     Ok(rows.into_iter().map(|row| row.shard).collect())
 }
 
-/// Asks for the bell of work in `shard` that must have lost it: due before `heard_up_to`, rung longer than `grace` ago, and
-/// still in nobody's hands. Returns how many.
+/// Asks for the bell of work in `shard` that must have lost it: rung, or to be rung `lead` before it was due, longer than
+/// `grace` before `heard_up_to`, and still in nobody's hands. Returns how many.
 ///
-/// `heard_up_to` is the due time up to which the stream has been delivered. Without that bound a backlog would ring itself
-/// again and again, and feed itself.
+/// `heard_up_to` is the instant of ringing up to which the stream has been delivered; `None` for all of it. Without that
+/// bound a backlog would ring itself again and again, and feed itself. It is no due time, because the stream is in the order of
+/// ringing: a run that was handed back is due before all that were rung before it.
 pub async fn ask_again(
     conn: &mut Conn,
     shard: i16,
     heard_up_to: Option<DateTime<Utc>>,
     grace: Duration,
+    lead: Duration,
     limit: i64,
 ) -> Result<usize, StoreError> {
     let asked = prepared(
         sql_query(
             "update executions e set bell_at = null
-             from (select id from executions
+             from (select id from executions w
                    where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot
-                     and due_at < least($2, clock_timestamp()) - $3 * interval '1 ms'
-                     and bell_at < clock_timestamp() - $3 * interval '1 ms'
-                   order by due_at limit $4 for update skip locked) lost
+                     and due_at < clock_timestamp() - $3 * interval '1 ms'
+                     and greatest(bell_at, due_at - $4 * interval '1 ms')
+                         < least($2, clock_timestamp()) - $3 * interval '1 ms'
+                     and exists (select from job_versions v where v.job_id = w.job_id and v.version = w.version)
+                   order by due_at limit $5 for update skip locked) lost
              where e.id = lost.id",
         )
         .bind::<SmallInt, _>(shard)
         .bind::<Nullable<Timestamptz>, _>(heard_up_to)
         .bind::<BigInt, _>(millis(grace))
+        .bind::<BigInt, _>(millis(lead))
         .bind::<BigInt, _>(limit),
     )
     .execute(conn)

@@ -278,7 +278,7 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Resul
             .values(deleted_jobs::job_id.eq(id.uuid()))
             .execute(conn)
             .await?;
-        Ok(())
+        executions::remove_unowned(conn, id).await
     })
     .await
 }

@@ -3,27 +3,28 @@
 //! Every statement names the state, the owner and the attempt that it expects. No row means that somebody else won, which is an
 //! ordinary answer.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
     sql_query,
     sql_types::{Array, BigInt, Nullable, SmallInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use std::time::Duration;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 mod cancel;
 mod finish;
 mod row;
 
-pub use cancel::{cancel, held};
+pub use cancel::cancel;
 pub use finish::{Ended, Next, record};
 
-use super::{Conn, StoreError, jobs, slots, sql::prepared, timers::millis};
+use super::{Conn, StoreError, jobs, slots, sql::prepared};
 use crate::domain::{
     execution::MAX_LOST,
     id::{ExecutionId, JobId, SessionId, WorkspaceId},
+    job::Delivery,
     request::Request,
     retry::RetryPolicy,
 };
@@ -41,6 +42,7 @@ pub struct Lease {
     pub traceparent: Option<String>,
     pub request: Request,
     pub retry_policy: RetryPolicy,
+    pub delivery: Delivery,
     /// Holds a slot of its job that has to be given back.
     pub holds_slot: bool,
     /// Its end completes the job.
@@ -62,7 +64,7 @@ macro_rules! lease {
             $where,
             " returning e.id, e.workspace_id, e.job_id, e.attempt_count, e.scheduled_for, e.due_at, e.traceparent, e.ends_job,
                         v.url, v.method, v.headers, v.body, v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts,
-                        v.retry_on_statuses, v.concurrency_limit"
+                        v.retry_on_statuses, v.concurrency_limit, v.delivery"
         )
     };
 }
@@ -86,14 +88,35 @@ pub async fn lease(
     )
     .load(conn)
     .await?;
-    let mut leases = rows.into_iter().map(LeaseRow::into_lease).collect::<Result<Vec<_>, _>>()?;
+    let mut leases = readable(rows);
     if leases.len() < ids.len() {
         ids.retain(|id| leases.iter().all(|lease| lease.execution.uuid() != *id));
-        for limited in slots::limited(conn, session, &ids).await? {
-            leases.extend(lease_limited(conn, session, limited).await?);
+        match lease_all_limited(conn, session, &ids, &mut leases).await {
+            // What was leased has to be run; the others are found again by their bells.
+            Err(error) if !leases.is_empty() => tracing::warn!(%error, "only some could be leased"),
+            done => done?,
         }
     }
     Ok(leases)
+}
+
+/// A row that cannot be read was written by a newer release: it is handed back in time, for an executor of that release.
+fn readable(rows: Vec<LeaseRow>) -> Vec<Lease> {
+    let read = rows.into_iter().map(LeaseRow::into_lease);
+    read.filter_map(|lease| lease.map_err(|error| tracing::error!(%error, "a lease cannot be read")).ok())
+        .collect()
+}
+
+async fn lease_all_limited(
+    conn: &mut Conn,
+    session: SessionId,
+    ids: &[Uuid],
+    leases: &mut Vec<Lease>,
+) -> Result<(), StoreError> {
+    for limited in slots::limited(conn, session, ids).await? {
+        leases.extend(lease_limited(conn, session, limited).await?);
+    }
+    Ok(())
 }
 
 /// With a slot: leased. Without: parked until one falls free, or skipped, as the job's overlap policy says.
@@ -103,7 +126,8 @@ async fn lease_limited(
     limited: slots::Limited,
 ) -> Result<Option<Lease>, StoreError> {
     conn.transaction(async move |conn: &mut Conn| -> Result<_, StoreError> {
-        if !slots::take(conn, &limited).await? {
+        let slot = slots::take(conn, &limited).await?;
+        if matches!(slot, slots::Slot::NoneFree) {
             slots::park(conn, session, &limited).await?;
             return Ok(None);
         }
@@ -115,25 +139,33 @@ async fn lease_limited(
         .get_result(conn)
         .await
         .optional()?;
-        if row.is_none() {
-            // Somebody else leased it meanwhile, with a slot of its own.
+        if row.is_none() && matches!(slot, slots::Slot::Taken) {
+            // It ended meanwhile.
             slots::give_back(conn, &[limited.id]).await?;
         }
-        row.map(LeaseRow::into_lease).transpose()
+        Ok(readable(row.into_iter().collect()).pop())
     })
     .await
 }
 
-/// Work that is due within `lead` and in nobody's hands, oldest first: what to lease when the stream is away.
-pub async fn due(conn: &mut Conn, lead: Duration, limit: i64) -> Result<Vec<ExecutionId>, StoreError> {
+/// Work of these shards that is due within `lead`, or has been for `-lead`, and is in nobody's hands, oldest first: what to
+/// lease when the stream is away or silent.
+pub async fn due(
+    conn: &mut Conn,
+    shards: &[i16],
+    lead: TimeDelta,
+    limit: i64,
+) -> Result<Vec<ExecutionId>, StoreError> {
     let rows: Vec<row::Id> = prepared(
         sql_query(
-            "select id from executions
-             where owner_id is null and finished_at is null and not waits_for_slot
-               and due_at <= clock_timestamp() + $1 * interval '1 ms'
-             order by due_at limit $2",
+            "select id from executions e
+             where shard = any($1) and owner_id is null and finished_at is null and not waits_for_slot
+               and due_at <= clock_timestamp() + $2 * interval '1 ms'
+               and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version)
+             order by due_at limit $3",
         )
-        .bind::<BigInt, _>(millis(lead))
+        .bind::<Array<SmallInt>, _>(shards)
+        .bind::<BigInt, _>(lead.num_milliseconds())
         .bind::<BigInt, _>(limit),
     )
     .load(conn)
@@ -150,24 +182,56 @@ pub async fn hand_back(
     let ids: Vec<Uuid> = leases.iter().map(|(id, _)| id.uuid()).collect();
     let numbers: Vec<i16> = leases.iter().map(|(_, number)| *number as i16).collect();
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let given = prepared(
+        let given: Vec<row::Id> = prepared(
             sql_query(
                 "update executions e
                  set status = case when e.attempt_count = 1 then 'queued' else 'retrying' end,
                      attempt_count = e.attempt_count - 1, owner_id = null, bell_at = null
                  from unnest($2::uuid[], $3::smallint[]) as g(id, number)
-                 where e.id = g.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = g.number",
+                 where e.id = g.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = g.number
+                 returning e.id",
             )
             .bind::<SqlUuid, _>(session.uuid())
             .bind::<Array<SqlUuid>, _>(&ids)
             .bind::<Array<SmallInt>, _>(numbers),
         )
-        .execute(conn)
+        .load(conn)
         .await?;
-        slots::give_back(conn, &ids).await?;
-        Ok(given)
+        let given: Vec<Uuid> = given.into_iter().map(|row| row.id).collect();
+        slots::give_back(conn, &given).await?;
+        Ok(given.len())
     })
     .await
+}
+
+/// What a session owns, by Postgres.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// The executions that it runs, each with the number of the attempt.
+    pub running: HashSet<(ExecutionId, u16)>,
+    pub retrying: HashSet<ExecutionId>,
+}
+
+/// What `session` owns: all else was taken from it.
+pub async fn held(conn: &mut Conn, session: SessionId) -> Result<Held, StoreError> {
+    let rows: Vec<row::HeldRow> = prepared(
+        sql_query(
+            "select id, attempt_count, status = 'running' as running from executions where owner_id = $1",
+        )
+        .bind::<SqlUuid, _>(session.uuid()),
+    )
+    .load(conn)
+    .await?;
+    let mut held = Held::default();
+    for row in rows {
+        let id = ExecutionId::from_uuid(row.id);
+        if row.running {
+            held.running.insert((id, row.attempt_count.unsigned_abs()));
+        } else {
+            held.retrying.insert(id);
+        }
+    }
+    Ok(held)
 }
 
 /// Gives back executions that wait in `session`'s memory for their next attempt: these, or all.
@@ -199,7 +263,7 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
                 "with lost as (
                      select e.id, e.job_id, e.status, e.attempt_count, e.due_at, e.started_at,
                             case when e.status = 'retrying' then 'retrying'
-                                 when v.delivery = 'at_most_once' or e.lost_count + 1 >= $2 then 'failed'
+                                 when v.job_id is null or v.delivery = 'at_most_once' or e.lost_count + 1 >= $2 then 'failed'
                                  else 'queued' end as next,
                             case when v.delivery = 'at_most_once' then 'interrupted' else 'lost' end as class
                      from executors x

@@ -26,6 +26,8 @@ pub struct PostgresSettings {
     pub idle_in_transaction_timeout_ms: u64,
 }
 
+const VANISHED: Duration = Duration::from_secs(5);
+
 /// The pool. Cheap to clone.
 #[derive(Clone)]
 pub struct Db(pooled::Pool<AsyncPgConnection>);
@@ -81,6 +83,11 @@ impl Connector {
             .map_err(|error| StoreError::Internal(format!("postgres.url cannot be understood: {error}")))?;
         config
             .connect_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+            // A host that vanishes without a word is noticed: Postgres's own timeouts are on its side.
+            .tcp_user_timeout(VANISHED)
+            .keepalives_idle(VANISHED)
+            .keepalives_interval(VANISHED)
+            .keepalives_retries(2)
             .application_name("trigrun");
         let session = format!(
             "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC'",

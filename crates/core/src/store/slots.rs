@@ -1,13 +1,15 @@
 //! Concurrency limits. A slot is a row whose number lies within the limit: the limit is a constraint, not a count.
 //!
-//! Taking, parking and giving back happen under the job's row lock, so that nobody can park while the last slot falls free.
+//! Taking, parking and giving back happen under the job's row lock, so that nobody can park while the last slot falls free. A slot
+//! that falls free goes to the oldest that waits, at once: a newcomer cannot take it first. What counts is the limit that the
+//! job has now, whatever version an execution runs.
 
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Text, Uuid as SqlUuid},
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{Conn, StoreError, sql::prepared};
@@ -37,8 +39,11 @@ pub(super) async fn limited(
 ) -> Result<Vec<Limited>, StoreError> {
     Ok(prepared(
         sql_query(
-            "select e.id, e.job_id, v.concurrency_limit, v.overlap_policy
-             from executions e join job_versions v on v.job_id = e.job_id and v.version = e.version
+            "select e.id, e.job_id, coalesce(c.concurrency_limit, 2147483647) as concurrency_limit, c.overlap_policy
+             from executions e
+             join job_versions v on v.job_id = e.job_id and v.version = e.version
+             join jobs j on j.id = e.job_id
+             join job_versions c on c.job_id = j.id and c.version = j.version
              where e.id = any($2) and v.concurrency_limit is not null and e.status in ('queued', 'retrying')
                and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot
                and e.due_at <= clock_timestamp() + interval '5 seconds'
@@ -51,33 +56,52 @@ pub(super) async fn limited(
     .await?)
 }
 
-/// Locks the job and takes its lowest free slot; `false` when none is free.
-pub(super) async fn take(conn: &mut Conn, limited: &Limited) -> Result<bool, StoreError> {
+/// What became of the wish for a slot.
+pub(super) enum Slot {
+    Taken,
+    /// The execution had one already: kept for it, or somebody else has leased it meanwhile.
+    Had,
+    NoneFree,
+}
+
+/// Locks the job and takes its lowest free slot.
+pub(super) async fn take(conn: &mut Conn, limited: &Limited) -> Result<Slot, StoreError> {
     lock(conn, &[limited.job_id]).await?;
-    let taken = prepared(
+    let taken: Vec<TakenRow> = prepared(
         sql_query(
-            "insert into job_slots (job_id, slot, execution_id)
-             select $1, n, $2 from generate_series(1, $3) n
-             where not exists (select from job_slots s where s.job_id = $1 and s.slot = n)
-             order by n limit 1
-             on conflict do nothing",
+            "with held as (select job_id from job_slots where execution_id = $2),
+             taken as (
+                 insert into job_slots (job_id, slot, execution_id)
+                 select $1, n, $2
+                 from generate_series(1, least($3, (select count(*) + 1 from job_slots where job_id = $1))::int) n
+                 where not exists (select from held)
+                   and not exists (select from job_slots s where s.job_id = $1 and s.slot = n)
+                   and not exists (select from executions w where w.job_id = $1 and w.waits_for_slot)
+                 order by n limit 1
+                 returning job_id)
+             select true as had from held union all select false from taken",
         )
         .bind::<SqlUuid, _>(limited.job_id)
         .bind::<SqlUuid, _>(limited.id)
         .bind::<Integer, _>(limited.concurrency_limit),
     )
-    .execute(conn)
+    .load(conn)
     .await?;
-    Ok(taken == 1)
+    Ok(match taken.as_slice() {
+        [TakenRow { had: true }, ..] => Slot::Had,
+        [_, ..] => Slot::Taken,
+        [] => Slot::NoneFree,
+    })
 }
 
-/// No slot: a retry waits; a fire waits or is skipped as its job says, and is skipped when too many wait already.
+/// No slot: a fire waits or is skipped as its job says, and is skipped when too many wait already. What was begun before always
+/// waits: a retry, and what lost its executor.
 pub(super) async fn park(conn: &mut Conn, session: SessionId, limited: &Limited) -> Result<(), StoreError> {
     let may_wait = limited.overlap_policy == OverlapPolicy::Queue.as_str();
     prepared(
         sql_query(
             "with verdict as (
-                 select case when e.status = 'retrying' then null
+                 select case when e.status = 'retrying' or e.lost_count > 0 then null
                              when $4 = 0 then 'overlap'
                              when (select count(*) from executions w where w.job_id = $3 and w.waits_for_slot) >= $5
                                  then 'too_many_waiting' end as skip
@@ -103,21 +127,16 @@ pub(super) async fn park(conn: &mut Conn, session: SessionId, limited: &Limited)
 
 /// Frees the slots of these executions, if they have any, and wakes who waits for them.
 pub(super) async fn give_back(conn: &mut Conn, executions: &[Uuid]) -> Result<(), StoreError> {
-    #[derive(QueryableByName)]
-    struct Freed {
-        #[diesel(sql_type = SqlUuid)]
-        job_id: Uuid,
-    }
     if executions.is_empty() {
         return Ok(());
     }
-    let held: Vec<Freed> = prepared(
+    let held: Vec<Held> = prepared(
         sql_query("select distinct job_id from job_slots where execution_id = any($1) order by job_id")
             .bind::<Array<SqlUuid>, _>(executions),
     )
     .load(conn)
     .await?;
-    let jobs: Vec<Uuid> = held.into_iter().map(|freed| freed.job_id).collect();
+    let jobs: Vec<Uuid> = held.into_iter().map(|held| held.job_id).collect();
     if jobs.is_empty() {
         return Ok(());
     }
@@ -130,21 +149,28 @@ pub(super) async fn give_back(conn: &mut Conn, executions: &[Uuid]) -> Result<()
     wake(conn, &jobs).await.map(drop)
 }
 
-/// Lets as many waiting executions go on as there are free slots, oldest first, and asks for their bells.
+/// Gives free slots to those that wait, oldest first, and asks for their bells. The jobs are locked.
 async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
     Ok(prepared(
         sql_query(
-            "update executions e set waits_for_slot = false, bell_at = null
-             from unnest($1::uuid[]) as freed(job_id)
-             join jobs j on j.id = freed.job_id
-             join job_versions v on v.job_id = j.id and v.version = j.version
-             cross join lateral (
-                 select w.id from executions w
-                 where w.job_id = j.id and w.waits_for_slot
-                 order by w.id
-                 limit greatest(coalesce(v.concurrency_limit, 1000) - (select count(*) from job_slots s where s.job_id = j.id), 0)
-             ) first
-             where e.id = first.id",
+            "with waiting as (
+                 select w.id, w.job_id, row_number() over (partition by w.job_id order by w.id) as place
+                 from executions w where w.job_id = any($1) and w.waits_for_slot),
+             free as (
+                 select j.id as job_id, n as slot, row_number() over (partition by j.id order by n) as place
+                 from jobs j
+                 join job_versions c on c.job_id = j.id and c.version = j.version
+                 cross join lateral generate_series(1, least(
+                     coalesce(c.concurrency_limit, 2147483647),
+                     (select count(*) from job_slots s where s.job_id = j.id)
+                         + (select count(*) from waiting w where w.job_id = j.id))::int) n
+                 where j.id = any($1) and not exists (select from job_slots s where s.job_id = j.id and s.slot = n)),
+             given as (
+                 insert into job_slots (job_id, slot, execution_id)
+                 select f.job_id, f.slot, w.id from free f join waiting w on w.job_id = f.job_id and w.place = f.place
+                 returning execution_id)
+             update executions e set waits_for_slot = false, bell_at = null
+             from given g where e.id = g.execution_id",
         )
         .bind::<Array<SqlUuid>, _>(jobs),
     )
@@ -152,21 +178,40 @@ async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
     .await?)
 }
 
-/// Wakes waiting executions of every job with a free slot: the net under a limit that was raised, or a job whose slots were
-/// freed by a takeover. Returns how many.
+/// Gives free slots to those that wait, in every job: the net under a limit that was raised. Returns how many got one.
 pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
-    #[derive(QueryableByName)]
-    struct Waiting {
-        #[diesel(sql_type = SqlUuid)]
-        job_id: Uuid,
-    }
-    let waiting: Vec<Waiting> = prepared(sql_query(
-        "select distinct job_id from executions where waits_for_slot order by job_id limit 1000",
+    let waiting: Vec<Held> = prepared(sql_query(
+        "select distinct w.job_id
+         from executions w
+         join jobs j on j.id = w.job_id
+         join job_versions c on c.job_id = j.id and c.version = j.version
+         where w.waits_for_slot
+           and (select count(*) from job_slots s where s.job_id = j.id) < coalesce(c.concurrency_limit, 2147483647)
+         order by w.job_id limit 100",
     ))
     .load(conn)
     .await?;
     let jobs: Vec<Uuid> = waiting.into_iter().map(|row| row.job_id).collect();
-    if jobs.is_empty() { Ok(0) } else { wake(conn, &jobs).await }
+    if jobs.is_empty() {
+        return Ok(0);
+    }
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        lock(conn, &jobs).await?;
+        wake(conn, &jobs).await
+    })
+    .await
+}
+
+#[derive(QueryableByName)]
+struct TakenRow {
+    #[diesel(sql_type = Bool)]
+    had: bool,
+}
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = SqlUuid)]
+    job_id: Uuid,
 }
 
 async fn lock(conn: &mut Conn, jobs: &[Uuid]) -> Result<(), StoreError> {

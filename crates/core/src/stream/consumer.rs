@@ -32,6 +32,9 @@ pub struct Consumer {
     turn: usize,
 }
 
+/// A wait on some of the shards only is short: the others may have something.
+const SHORT_BLOCK: Duration = Duration::from_millis(20);
+
 impl Consumer {
     /// `session` is the reader's name: it lives and ends with the leases.
     pub fn new(settings: &RedisSettings, session: SessionId) -> Result<Self, StreamError> {
@@ -39,13 +42,19 @@ impl Consumer {
         Ok(Self { reading: Link::new(settings)?, keys, name: session.to_string(), turn: 0 })
     }
 
-    /// Hears at most `most` new entries, waiting for the first for up to `block`.
+    /// Hears at most `most` new entries of the shards that are `open`, waiting for the first for up to `block`.
     ///
     /// Every shard may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
     /// fewer places than shards they take turns.
-    pub async fn hear(&mut self, most: usize, block: Duration) -> Result<Vec<Heard>, StreamError> {
-        let shards = self.turns(most);
+    pub async fn hear(
+        &mut self,
+        open: &[i16],
+        most: usize,
+        block: Duration,
+    ) -> Result<Vec<Heard>, StreamError> {
+        let shards = self.turns(open, most);
         let share = (most / shards.len().max(1)).max(1);
+        let block = if shards.len() < self.keys.shards().count() { block.min(SHORT_BLOCK) } else { block };
         let mut read = redis::cmd("XREADGROUP");
         read.arg("GROUP").arg(GROUP).arg(&self.name).arg("COUNT").arg(share);
         read.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1)).arg("STREAMS");
@@ -65,11 +74,10 @@ impl Consumer {
         }
     }
 
-    fn turns(&mut self, most: usize) -> Vec<i16> {
-        let all: Vec<i16> = self.keys.shards().collect();
-        let from = self.turn % all.len();
-        self.turn = (from + most) % all.len();
-        all.iter().cycle().skip(from).take(most.clamp(1, all.len())).copied().collect()
+    fn turns(&mut self, open: &[i16], most: usize) -> Vec<i16> {
+        let from = self.turn % open.len().max(1);
+        self.turn = from + most;
+        open.iter().cycle().skip(from).take(most.min(open.len())).copied().collect()
     }
 
     fn entries(&self, reply: StreamReadReply) -> Vec<Heard> {

@@ -55,10 +55,12 @@ impl Link {
         timeout: Duration,
     ) -> Result<T, StreamError> {
         let answer = answer.map_err(|_| StreamError::Timeout(timeout)).and_then(|answer| Ok(answer?));
-        // An error that the server itself answered leaves the connection whole.
+        // An error that the server itself answered leaves the connection whole, unless this is the wrong server now.
         let whole = match &answer {
             Ok(_) => true,
-            Err(StreamError::Unavailable(error)) => error.code().is_some(),
+            Err(StreamError::Unavailable(error)) => {
+                error.code().is_some_and(|code| !matches!(code, "READONLY" | "LOADING" | "MASTERDOWN"))
+            }
             Err(StreamError::Timeout(_)) => false,
         };
         if !whole {

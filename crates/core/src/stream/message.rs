@@ -11,13 +11,14 @@ use crate::domain::{bell::Bell, id::ExecutionId};
 const VERSION: &str = "1";
 const KIND: &str = "execution";
 
-/// The fields of an entry, as pairs for XADD.
-pub fn fields(bell: &Bell) -> Vec<(&'static str, String)> {
+/// The fields of an entry that is rung at `rung_at`, as pairs for XADD.
+pub fn fields(bell: &Bell, rung_at: DateTime<Utc>) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("v", VERSION.to_owned()),
         ("kind", KIND.to_owned()),
         ("id", bell.execution.uuid().simple().to_string()),
         ("due", bell.due_at.timestamp_micros().to_string()),
+        ("rung", rung_at.timestamp_micros().to_string()),
     ];
     fields.extend(bell.traceparent.clone().map(|traceparent| ("tp", traceparent)));
     fields
@@ -35,6 +36,11 @@ pub fn read(shard: i16, fields: &HashMap<String, Value>) -> Option<Bell> {
         due_at: DateTime::<Utc>::from_timestamp_micros(field("due")?.parse().ok()?)?,
         traceparent: field("tp").map(str::to_owned),
     })
+}
+
+/// When an entry was rung; `None` when it does not say so.
+pub fn rung_at(fields: &HashMap<String, Value>) -> Option<DateTime<Utc>> {
+    DateTime::<Utc>::from_timestamp_micros(fields.get("rung").and_then(text)?.parse().ok()?)
 }
 
 fn text(value: &Value) -> Option<&str> {
@@ -61,8 +67,9 @@ mod tests {
             due_at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
             traceparent: Some("00-1-2-01".into()),
         };
-        let written = fields(&bell);
+        let written = fields(&bell, bell.due_at);
         let pairs: Vec<(&str, &str)> = written.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        assert_eq!(rung_at(&entry(&pairs)), Some(bell.due_at));
         assert_eq!(read(3, &entry(&pairs)), Some(bell));
     }
 

@@ -29,8 +29,8 @@ impl Producer {
         Ok(Self { link: Link::new(settings)?, keys: Keys::new(&settings.namespace) })
     }
 
-    /// Rings, in order. When this fails, some bells may have been rung: to ring them again does no harm.
-    pub async fn ring(&mut self, bells: &[Bell]) -> Result<(), StreamError> {
+    /// Rings, in order; `now` is Postgres's time. When this fails, some bells may have been rung: to ring them again does no harm.
+    pub async fn ring(&mut self, bells: &[Bell], now: DateTime<Utc>) -> Result<(), StreamError> {
         for batch in bells.chunks(BATCH) {
             let mut pipe = redis::pipe();
             for bell in batch {
@@ -41,7 +41,7 @@ impl Producer {
                     .arg("~")
                     .arg(LONGEST_STREAM)
                     .arg("*");
-                for (name, value) in message::fields(bell) {
+                for (name, value) in message::fields(bell, now) {
                     add.arg(name).arg(value);
                 }
                 add.ignore();
@@ -55,7 +55,7 @@ impl Producer {
         self.keys.shards()
     }
 
-    /// The due time of the oldest entry in `shard` that no executor has been given yet; `None` when none waits.
+    /// When the oldest entry in `shard` that no executor has been given yet was rung; `None` when none waits.
     pub async fn oldest_unheard(&mut self, shard: i16) -> Result<Option<DateTime<Utc>>, StreamError> {
         let key = self.keys.of(shard).to_owned();
         let Some(heard) = self.last_delivered(&key).await? else { return Ok(None) };
@@ -63,10 +63,8 @@ impl Producer {
         next.arg(&key).arg(format!("({heard}")).arg("+").arg("COUNT").arg(1);
         let next: StreamRangeReply = self.link.command(&next, Duration::ZERO).await?;
         // Garbage says nothing about time: the epoch keeps everything behind it from being rung until it was read.
-        let due = |fields: &HashMap<String, Value>| {
-            message::read(shard, fields).map_or(DateTime::UNIX_EPOCH, |bell| bell.due_at)
-        };
-        Ok(next.ids.first().map(|entry| due(&entry.map)))
+        let rung_at = |fields: &HashMap<String, Value>| message::rung_at(fields).unwrap_or_default();
+        Ok(next.ids.first().map(|entry| rung_at(&entry.map)))
     }
 
     /// The id of the last entry handed to any reader of the group. A group or stream that is not there: nothing waits in it,

@@ -67,13 +67,31 @@ impl Bench {
         leases::record(&mut *self.db.conn().await, session, &[ended]).await.unwrap().len()
     }
 
-    async fn declare_dead(&self, session: SessionId) {
+    /// A new version of the job, with some of it changed.
+    pub async fn change(&self, change: impl FnOnce(&mut Definition)) {
+        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
+        let job = jobs::get(&mut conn, self.workspace, self.job, now).await.unwrap();
+        let mut definition = job.definition.clone();
+        change(&mut definition);
+        let changed = jobs::Change {
+            from_version: job.version,
+            definition: &definition,
+            state: job.state,
+            timing: jobs::Timing::Keep,
+            now,
+            anchor: job.created_at,
+            traceparent: None,
+        };
+        jobs::change(&mut conn, self.workspace, self.job, &changed).await.unwrap();
+    }
+
+    pub async fn declare_dead(&self, session: SessionId) {
         let silent = "update executors set heartbeat_at = now() - interval '1 hour'";
         self.db.execute(&format!("{silent} where id = '{}'", session.uuid())).await;
         assert_eq!(executors::reap(&mut *self.db.conn().await, Duration::from_secs(15)).await.unwrap(), 1);
     }
 
-    async fn take_over(&self) -> usize {
+    pub async fn take_over(&self) -> usize {
         leases::take_over(&mut *self.db.conn().await, 100).await.unwrap()
     }
 }
@@ -210,7 +228,8 @@ async fn handing_back_leaves_no_trace() {
 async fn the_end_of_its_only_run_completes_a_job() {
     let bench = Bench::new(&definition(Schedule::OneTime, URL)).await;
     let session = bench.session().await;
-    let due = leases::due(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    let shards: Vec<i16> = (0..trigrun_core::domain::workspace::SHARDS).collect();
+    let due = leases::due(&mut *bench.db.conn().await, &shards, chrono::TimeDelta::zero(), 10).await.unwrap();
     let lease = bench.lease(session, &due).await.remove(0);
     bench
         .end(session, lease, AttemptStatus::HttpError, Next::Failed { error_class: "http_4xx".into() })
@@ -242,17 +261,17 @@ async fn bells_are_asked_for_again_only_where_the_stream_is_past_them() {
         .db
         .execute("update executions set bell_at = bell_at - interval '1 s', due_at = due_at - interval '1 s'")
         .await;
-    let (shard, due_at, grace) =
-        (rung[0].shard, bench.get(id).await.scheduled_for, Duration::from_millis(400));
+    let (shard, due_at) = (rung[0].shard, bench.get(id).await.scheduled_for);
+    let (grace, lead) = (Duration::from_millis(400), Duration::from_millis(50));
     assert_eq!(executions::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
     let behind = due_at - chrono::TimeDelta::seconds(10);
     assert_eq!(
-        executions::ask_again(&mut conn, shard, Some(behind), grace, 10).await.unwrap(),
+        executions::ask_again(&mut conn, shard, Some(behind), grace, lead, 10).await.unwrap(),
         0,
         "a backlog does not feed itself"
     );
     assert_eq!(
-        executions::ask_again(&mut conn, shard, None, grace, 10).await.unwrap(),
+        executions::ask_again(&mut conn, shard, None, grace, lead, 10).await.unwrap(),
         1,
         "nothing waits: it was lost"
     );

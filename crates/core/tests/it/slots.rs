@@ -89,12 +89,62 @@ async fn of_too_many_that_wait_the_newest_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_raised_limit_lets_more_go() {
+async fn a_raised_limit_lets_more_go_and_a_removed_one_all() {
     let bench = limited(1, OverlapPolicy::Queue).await;
     let session = bench.session().await;
-    let ids = [bench.run_now().await, bench.run_now().await, bench.run_now().await];
-    bench.lease(session, &ids).await;
-    bench.db.execute("update job_versions set concurrency_limit = 2").await;
-    assert_eq!(slots::wake_all(&mut *bench.db.conn().await).await.unwrap(), 1);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(bench.run_now().await);
+    }
     assert_eq!(bench.lease(session, &ids).await.len(), 1);
+    let wake = async || slots::wake_all(&mut *bench.db.conn().await).await.unwrap();
+    assert_eq!(wake().await, 0);
+    // Those that wait run an older version than the one that says how many may.
+    bench.change(|definition| definition.concurrency_limit = Some(2)).await;
+    assert_eq!((wake().await, wake().await), (1, 0), "woken once, whether or not it is leased at once");
+    assert_eq!(bench.lease(session, &ids).await.len(), 1);
+    bench.change(|definition| definition.concurrency_limit = None).await;
+    assert_eq!(wake().await, 3);
+    assert_eq!(bench.lease(session, &ids).await.len(), 3);
+    assert_eq!(bench.db.count("select count(*) from job_slots").await, 5);
+}
+
+#[tokio::test]
+async fn a_slot_that_falls_free_is_the_oldest_waiters_and_no_newcomers() {
+    let bench = limited(1, OverlapPolicy::Queue).await;
+    let session = bench.session().await;
+    let (first, second) = (bench.run_now().await, bench.run_now().await);
+    let lease = bench.lease(session, &[first, second]).await.remove(0);
+    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    let newcomer = bench.run_now().await;
+    assert!(bench.lease(session, &[newcomer]).await.is_empty());
+    assert_eq!(bench.lease(session, &[second, newcomer]).await[0].execution, second);
+}
+
+#[tokio::test]
+async fn a_late_result_does_not_free_the_slot_of_its_heir() {
+    let bench = limited(1, OverlapPolicy::Queue).await;
+    let (dead, heir) = (bench.session().await, bench.session().await);
+    let run = bench.run_now().await;
+    let late = bench.lease(dead, &[run]).await.remove(0);
+    bench.declare_dead(dead).await;
+    assert_eq!(bench.take_over().await, 1);
+    assert_eq!(bench.lease(heir, &[run]).await.len(), 1);
+    assert_eq!(bench.end(dead, late, AttemptStatus::Success, Next::Succeeded).await, 0, "nobody listens");
+    assert_eq!(bench.db.count("select count(*) from job_slots").await, 1, "the heir keeps its slot");
+    let next = bench.run_now().await;
+    assert!(bench.lease(heir, &[next]).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_lost_its_executor_is_never_skipped() {
+    let bench = limited(1, OverlapPolicy::Skip).await;
+    let (dead, heir) = (bench.session().await, bench.session().await);
+    let (lost, other) = (bench.run_now().await, bench.run_now().await);
+    bench.lease(dead, &[lost]).await;
+    bench.declare_dead(dead).await;
+    bench.take_over().await;
+    assert_eq!(bench.lease(heir, &[other]).await.len(), 1);
+    assert!(bench.lease(heir, &[lost]).await.is_empty());
+    assert_eq!(bench.get(lost).await.status, Status::Queued, "it waits");
 }

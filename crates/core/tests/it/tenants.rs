@@ -1,6 +1,7 @@
 //! Another workspace's id is not found, by every store function that takes one.
 
 use chrono::TimeDelta;
+use std::path::{Path, PathBuf};
 use trigrun_core::{
     domain::{execution::Source, job::State, ledger::Window, page::Page},
     store::{
@@ -73,12 +74,7 @@ async fn the_others_are_not_there() {
 fn no_function_is_forgotten() {
     let store = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(store).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            continue;
-        }
-        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+    for (module, path) in modules(&store) {
         let code = std::fs::read_to_string(&path).unwrap();
         for function in code.split("\npub async fn ").skip(1) {
             let (name, rest) = function.split_once('(').unwrap();
@@ -94,4 +90,16 @@ fn no_function_is_forgotten() {
     }
     found.sort();
     assert_eq!(found, TRIED);
+}
+
+/// Files of the store, each with the module that its functions are called by: that of the folder, for those inside one.
+fn modules(folder: &Path) -> Vec<(String, PathBuf)> {
+    let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => modules(&path).into_iter().map(|(_, file)| (name(&path), file)).collect(),
+            false => vec![(name(&path), path)],
+        })
+        .collect()
 }

@@ -39,7 +39,12 @@ enum Asked {
 
 impl Exchange {
     /// `Err` when the answer did not come, or not whole; what came of it is in the outcome.
-    pub(super) async fn run(&mut self, ready: Ready, call: Call) -> Result<(), Failure> {
+    pub(super) async fn run(
+        &mut self,
+        ready: Ready,
+        call: Call,
+        may_send: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), Failure> {
         let Ready { egress, workspace, url, mut connection, .. } = ready;
         let mut message = Message::new(Full::new(call.body));
         *message.method_mut() = call.method;
@@ -51,11 +56,11 @@ impl Exchange {
             message.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
 
-        let response = match self.ask(&mut connection, &url, message).await? {
+        let response = match self.ask(&mut connection, &url, message, may_send).await? {
             Asked::Answered(response) => response,
             Asked::Unsent(message) => {
                 connection = egress.dial(workspace, &url, self.deadline, &mut self.outcome.timing).await?;
-                match self.ask(&mut connection, &url, message).await? {
+                match self.ask(&mut connection, &url, message, may_send).await? {
                     Asked::Answered(response) => response,
                     Asked::Unsent(_) => return Err(failure::closed_early()),
                 }
@@ -78,6 +83,7 @@ impl Exchange {
         connection: &mut Connection,
         url: &TargetUrl,
         mut message: Message,
+        may_send: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<Asked, Failure> {
         if connection.is_closed() {
             return Ok(Asked::Unsent(message));
@@ -89,6 +95,9 @@ impl Exchange {
                 "timeout_connect",
                 "Connecting to the server took all of the attempt's time.",
             ));
+        }
+        if !may_send() {
+            return Err(failure::in_doubt());
         }
         self.departed = Some(departed);
         self.outcome.remote_address = Some(connection.peer().to_string());

@@ -99,6 +99,12 @@ pub(super) fn closed_early() -> Failure {
     Failure::connection("closed_early", "The server closed the connection before the answer was complete.")
 }
 
+/// Whether this executor may still speak for the execution was not certain any more.
+pub(super) fn in_doubt() -> Failure {
+    let sentence = "TrigRun lost touch with its database just before this request; it was not sent.";
+    Failure::connection("lease_in_doubt", sentence)
+}
+
 fn of_http2(error: &h2::Error) -> Failure {
     if error.is_io() {
         return closed_early();

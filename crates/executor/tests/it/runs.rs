@@ -97,7 +97,8 @@ impl Bench {
             due_at: self.db.now().await,
             traceparent: None,
         };
-        Producer::new(&self.settings.redis).unwrap().ring(&[bell]).await.unwrap();
+        let now = self.db.now().await;
+        Producer::new(&self.settings.redis).unwrap().ring(&[bell], now).await.unwrap();
     }
 
     async fn rung(&self, definition: &Definition) -> ExecutionId {

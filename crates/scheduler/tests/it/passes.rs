@@ -1,14 +1,15 @@
 //! Each test calls passes and looks at the rows and the streams.
 
 use chrono::TimeDelta;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trigrun_core::{
     config,
     domain::{
         execution::Source,
         id::{ExecutionId, JobId, SessionId, WorkspaceId},
         job::{Definition, MisfirePolicy, State},
-        schedule::Schedule,
+        page::Page,
+        schedule::{Cron, Schedule},
     },
     store::{
         executions::{self, Immediate},
@@ -24,6 +25,7 @@ use trigrun_testkit::{
 };
 
 const URL: &str = "http://192.0.2.1/";
+const SHARDS: [i16; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 const SOON: Duration = Duration::from_millis(50);
 
 struct Bench {
@@ -42,7 +44,7 @@ impl Bench {
         settings.redis = redis::settings();
         let mut reader = Consumer::new(&settings.redis, SessionId::at(db.now().await)).unwrap();
         // Makes the groups.
-        reader.hear(1, SOON).await.unwrap();
+        reader.hear(&[0], 1, SOON).await.unwrap();
         Self { db, workspace, settings, reader }
     }
 
@@ -78,7 +80,7 @@ impl Bench {
     async fn heard(&mut self) -> Vec<ExecutionId> {
         let mut heard = Vec::new();
         loop {
-            let more = self.reader.hear(1000, SOON).await.unwrap();
+            let more = self.reader.hear(&SHARDS, 1000, SOON).await.unwrap();
             if more.is_empty() {
                 return heard;
             }
@@ -243,8 +245,51 @@ async fn the_work_of_a_silent_executor_is_rung_again() {
     );
     bench.db.execute("update executors set heartbeat_at = now() - interval '1 minute'").await;
     recover(&scheduler).await.unwrap();
+    let running = "select count(*) from executions where status = 'running'";
+    assert_eq!(
+        bench.db.count(running).await,
+        1,
+        "silence means nothing before Postgres was in sight for a while"
+    );
+    let give_up = Instant::now() + Duration::from_secs(15);
+    while bench.db.count(running).await == 1 {
+        assert!(Instant::now() < give_up, "it is taken over");
+        recover(&scheduler).await.unwrap();
+    }
     publish::publish_asked(&scheduler).await.unwrap();
     assert_eq!(bench.heard().await, [execution]);
+}
+
+#[tokio::test]
+async fn a_schedule_that_can_no_longer_be_read_holds_up_nobody() {
+    let bench = Bench::new().await;
+    let cron = Schedule::Cron(Cron::parse("* * * * *", "Europe/Berlin").unwrap());
+    let unreadable = bench.db.job(bench.workspace, &definition(cron, URL)).await;
+    let good = bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
+    for table in ["job_timers", "job_versions"] {
+        let gone =
+            format!("update {table} set timezone = 'Mars/Phobos' where job_id = '{}'", unreadable.uuid());
+        bench.db.execute(&gone).await;
+    }
+    let due = format!("update job_timers set next_run_at = now() where job_id = '{}'", unreadable.uuid());
+    bench.db.execute(&due).await;
+    let scheduler = bench.scheduler().await;
+    for _ in 0..2 {
+        plan(&scheduler).await.unwrap();
+        recover(&scheduler).await.unwrap();
+    }
+    for job in [unreadable, good] {
+        let fires = format!("select count(*) from executions where job_id = '{}'", job.uuid());
+        assert_eq!(bench.db.count(&fires).await, 1, "the fire that was known is made");
+    }
+    let now = bench.db.now().await;
+    let shown = jobs::get(&mut *bench.db.conn().await, bench.workspace, unreadable, now).await.unwrap();
+    assert_eq!((shown.state, shown.next_run_at), (State::Active, None));
+    assert!(shown.schedule_error.unwrap().contains("Mars/Phobos"));
+    let page = Page { limit: 10, before: None };
+    let mut conn = bench.db.conn().await;
+    let list = jobs::list(&mut conn, bench.workspace, &jobs::Filter::default(), page, now).await.unwrap();
+    assert_eq!(list.data.len(), 2);
 }
 
 #[tokio::test]

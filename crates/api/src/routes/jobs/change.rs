@@ -159,10 +159,11 @@ pub fn next_fire(
     if definition.state != JobState::Active {
         return Ok(None);
     }
-    definition.schedule.next_after(anchor, now).map_err(|error| {
-        tracing::error!(%error, "a checked schedule has no next fire that can be computed: this is a defect");
-        Problem::internal()
-    })
+    // A zone may have left the database since the schedule was checked.
+    definition
+        .schedule
+        .next_after(anchor, now)
+        .map_err(|error| Problem::conflict("schedule_unreadable", &error.to_string()))
 }
 
 fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {

@@ -35,7 +35,8 @@ const TEN_YEARS: SignedDuration = SignedDuration::from_hours(24 * 3653);
 pub struct Cron {
     expression: Arc<str>,
     timezone: Arc<str>,
-    calendar: Arc<Calendar>,
+    /// Why not, of one that is stored and can no longer be read.
+    calendar: Result<Arc<Calendar>, ScheduleError>,
     zone: TimeZone,
     is_cadence: bool,
 }
@@ -87,7 +88,7 @@ impl Cron {
             (Ok((calendar, is_cadence)), Ok(zone)) => Ok(Self {
                 expression: expression.into(),
                 timezone: timezone.into(),
-                calendar: Arc::new(calendar),
+                calendar: Ok(Arc::new(calendar)),
                 zone,
                 is_cadence,
             }),
@@ -97,12 +98,19 @@ impl Cron {
 
     /// Reads back what [`Cron::parse`] accepted when the job was created.
     ///
-    /// # Errors
-    /// [`ScheduleError::Stored`], when a zone has left the database since, or a newer release reads less than
-    /// an older one.
-    pub fn from_stored(expression: &str, timezone: &str) -> Result<Self, ScheduleError> {
-        Self::parse(expression, timezone).map_err(|errors| {
-            ScheduleError::Stored(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    /// When a zone has left the database since, or this release reads less than the one that stored it, every
+    /// question about its fires is answered with [`ScheduleError::Stored`]: one such job must not keep others
+    /// from being listed or planned.
+    pub fn from_stored(expression: &str, timezone: &str) -> Self {
+        Self::parse(expression, timezone).unwrap_or_else(|errors| {
+            let why = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            Self {
+                expression: expression.into(),
+                timezone: timezone.into(),
+                calendar: Err(ScheduleError::Stored(why)),
+                zone: TimeZone::UTC,
+                is_cadence: false,
+            }
         })
     }
 
@@ -162,6 +170,10 @@ impl Cron {
             .transpose()
     }
 
+    fn calendar(&self) -> Result<&Calendar, ScheduleError> {
+        self.calendar.as_deref().map_err(Clone::clone)
+    }
+
     /// Cadence: walks the stretches between changes of the offset. Inside one, local time and UTC differ by a
     /// constant.
     fn next_shown(&self, after: Timestamp, horizon: Timestamp) -> Result<Option<Timestamp>, ScheduleError> {
@@ -171,7 +183,7 @@ impl Cron {
         loop {
             let change = changes.next().filter(|change| change.timestamp() < horizon);
             let end = change.as_ref().map_or(horizon, |change| change.timestamp());
-            if let Some(local) = self.calendar.first_in(from, offset.to_datetime(end))? {
+            if let Some(local) = self.calendar()?.first_in(from, offset.to_datetime(end))? {
                 return offset.to_timestamp(local).map(Some).map_err(out_of_range);
             }
             let Some(change) = change else { return Ok(None) };
@@ -186,7 +198,7 @@ impl Cron {
     fn next_named(&self, after: Timestamp, horizon: Timestamp) -> Result<Option<Timestamp>, ScheduleError> {
         let until = self.zone.to_datetime(horizon);
         let mut from = next_minute(self.zone.to_datetime(after))?;
-        while let Some(local) = self.calendar.first_in(from, until)? {
+        while let Some(local) = self.calendar()?.first_in(from, until)? {
             let fire = self.instant_of(local)?;
             if fire > after {
                 return Ok(Some(fire));

@@ -1,22 +1,19 @@
-//! Cancelling: the owner's word against an execution that has not ended, and how an executor hears of it.
-
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{SmallInt, Text, Uuid as SqlUuid},
-};
-use diesel_async::{AsyncConnection, RunQueryDsl};
-use std::collections::HashSet;
-use uuid::Uuid;
+//! Cancelling: the owner's word against an execution that has not ended.
 
 use super::row::Id;
 use crate::{
     domain::{
         execution::Status,
-        id::{ExecutionId, SessionId, WorkspaceId},
+        id::{ExecutionId, WorkspaceId},
     },
     store::{Conn, StoreError, columns::word, jobs, slots, sql::prepared},
 };
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
 
 /// Ends an execution as `cancelled`, whatever it is doing; `Some` when it had ended already, and how.
 ///
@@ -80,25 +77,4 @@ async fn status(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Res
     .get_result(conn)
     .await?;
     word("executions.status", &row.status)
-}
-
-/// What `session` holds of the executions that it runs, with the number of the attempt: all others were taken from it.
-pub async fn held(conn: &mut Conn, session: SessionId) -> Result<HashSet<(ExecutionId, u16)>, StoreError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        id: Uuid,
-        #[diesel(sql_type = SmallInt)]
-        attempt_count: i16,
-    }
-    let rows: Vec<Row> = prepared(
-        sql_query("select id, attempt_count from executions where owner_id = $1 and status = 'running'")
-            .bind::<SqlUuid, _>(session.uuid()),
-    )
-    .load(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (ExecutionId::from_uuid(row.id), row.attempt_count.unsigned_abs()))
-        .collect())
 }

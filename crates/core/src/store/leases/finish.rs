@@ -8,7 +8,7 @@ use diesel::{
     },
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
 use super::{Lease, row::Id};
@@ -68,22 +68,23 @@ pub async fn record(
     session: SessionId,
     ended: &[Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
-    let with_slot: Vec<Uuid> = ids(ended, |lease| lease.holds_slot);
-    let last: Vec<Uuid> = ids(ended, |lease| lease.ends_job);
-    if with_slot.is_empty() && last.is_empty() {
+    if ended.iter().all(|ended| !ended.lease.holds_slot && !ended.lease.ends_job) {
         return record_batch(conn, session, ended).await;
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let recorded = record_batch(conn, session, ended).await?;
-        slots::give_back(conn, &with_slot).await?;
-        jobs::complete(conn, &last).await?;
+        // Of the others, the slot may be an heir's by now.
+        let ours: HashSet<ExecutionId> = recorded.iter().copied().collect();
+        let ids = |wanted: fn(&Lease) -> bool| -> Vec<Uuid> {
+            let leases = ended.iter().map(|ended| &ended.lease);
+            let ours = leases.filter(|lease| wanted(lease) && ours.contains(&lease.execution));
+            ours.map(|lease| lease.execution.uuid()).collect()
+        };
+        slots::give_back(conn, &ids(|lease| lease.holds_slot)).await?;
+        jobs::complete(conn, &ids(|lease| lease.ends_job)).await?;
         Ok(recorded)
     })
     .await
-}
-
-fn ids(ended: &[Ended], wanted: impl Fn(&Lease) -> bool) -> Vec<Uuid> {
-    ended.iter().filter(|e| wanted(&e.lease)).map(|e| e.lease.execution.uuid()).collect()
 }
 
 fn column<'a, T>(ended: &'a [Ended], value: impl Fn(&'a Ended) -> T) -> Vec<T> {

@@ -13,13 +13,27 @@ use crate::{
         id::{ExecutionId, JobId, WorkspaceId},
         retry::RetryPolicy,
     },
-    store::{StoreError, columns::unsmall, jobs::row::RequestRow},
+    store::{
+        StoreError,
+        columns::{unsmall, word},
+        jobs::row::RequestRow,
+    },
 };
 
 #[derive(QueryableByName)]
 pub struct Id {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
+}
+
+#[derive(QueryableByName)]
+pub struct HeldRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = SmallInt)]
+    pub attempt_count: i16,
+    #[diesel(sql_type = Bool)]
+    pub running: bool,
 }
 
 #[derive(QueryableByName)]
@@ -54,6 +68,8 @@ pub struct LeaseRow {
     retry_on_statuses: Vec<i16>,
     #[diesel(sql_type = Nullable<Integer>)]
     concurrency_limit: Option<i32>,
+    #[diesel(sql_type = Text)]
+    delivery: String,
 }
 
 impl LeaseRow {
@@ -71,6 +87,7 @@ impl LeaseRow {
                 max_attempts: self.max_attempts.unsigned_abs(),
                 retry_on_statuses: unsmall(&self.retry_on_statuses),
             },
+            delivery: word("delivery", &self.delivery)?,
             holds_slot: self.concurrency_limit.is_some(),
             ends_job: self.ends_job,
         })
