@@ -35,9 +35,9 @@ const TEN_YEARS: SignedDuration = SignedDuration::from_hours(24 * 3653);
 pub struct Cron {
     expression: Arc<str>,
     timezone: Arc<str>,
+    pattern: Arc<grammar::Pattern>,
     calendar: Arc<Calendar>,
     zone: TimeZone,
-    is_cadence: bool,
 }
 
 /// Which of the two texts an error is about.
@@ -81,15 +81,15 @@ impl Cron {
             let calendar = Calendar::new(&pattern).map_err(|error| {
                 Invalid::new("cron_syntax", format!("The cron library refuses it: {error}"))
             })?;
-            Ok((calendar, pattern.is_cadence))
+            Ok((pattern, calendar))
         });
         match (pattern.map_err(CronError::expression), zone::find(timezone).map_err(CronError::zone)) {
-            (Ok((calendar, is_cadence)), Ok(zone)) => Ok(Self {
+            (Ok((pattern, calendar)), Ok(zone)) => Ok(Self {
                 expression: expression.into(),
                 timezone: timezone.into(),
+                pattern: Arc::new(pattern),
                 calendar: Arc::new(calendar),
                 zone,
-                is_cadence,
             }),
             (pattern, zone) => Err(pattern.err().into_iter().chain(zone.err()).collect()),
         }
@@ -133,12 +133,22 @@ impl Cron {
     /// Whether the pattern follows the clock through its changes (true), or names local times that each fire
     /// once.
     pub fn is_cadence(&self) -> bool {
-        self.is_cadence
+        self.pattern.is_cadence
     }
 
     /// The zone, for showing a fire in local time.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// The pattern as numbers, for saying it in words.
+    pub(super) fn pattern(&self) -> &grammar::Pattern {
+        &self.pattern
+    }
+
+    /// The local times that the pattern names, for saying which of them a change of the clock hit.
+    pub(super) fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// The first fire strictly after `after`: a whole second, in fact a whole minute of the zone's clock,
@@ -156,8 +166,11 @@ impl Cron {
         let after = Timestamp::new(after.timestamp(), after.timestamp_subsec_nanos() as i32 % 1_000_000_000)
             .map_err(out_of_range)?;
         let horizon = after.checked_add(span).unwrap_or(Timestamp::MAX);
-        let fire =
-            if self.is_cadence { self.next_shown(after, horizon)? } else { self.next_named(after, horizon)? };
+        let fire = if self.is_cadence() {
+            self.next_shown(after, horizon)?
+        } else {
+            self.next_named(after, horizon)?
+        };
         fire.map(|fire| DateTime::from_timestamp(fire.as_second(), 0).ok_or(ScheduleError::OutOfRange))
             .transpose()
     }
@@ -231,16 +244,16 @@ impl fmt::Debug for Cron {
 }
 
 /// The first whole minute strictly after `local`.
-fn next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
+pub(super) fn next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
     let whole = local.with().second(0).subsec_nanosecond(0).build().map_err(out_of_range)?;
     whole.checked_add(1.minute()).map_err(out_of_range)
 }
 
-fn this_or_next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
+pub(super) fn this_or_next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
     if local.second() == 0 && local.subsec_nanosecond() == 0 { Ok(local) } else { next_minute(local) }
 }
 
-fn out_of_range(_: jiff::Error) -> ScheduleError {
+pub(super) fn out_of_range(_: jiff::Error) -> ScheduleError {
     ScheduleError::OutOfRange
 }
 
