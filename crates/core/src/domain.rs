@@ -7,6 +7,7 @@ pub mod access;
 pub mod address;
 pub mod attempt;
 pub mod bell;
+pub mod crontab;
 pub mod execution;
 pub mod id;
 pub mod invalid;

@@ -5,8 +5,12 @@
 
 mod calendar;
 mod cron;
+mod fields;
 mod grammar;
+mod list;
 mod missed;
+mod preview;
+mod words;
 mod zone;
 
 use std::fmt;
@@ -16,6 +20,7 @@ use chrono::{DateTime, Utc};
 
 pub use cron::{Cron, CronError, CronField};
 pub use missed::{MISSED_CAP, Missed};
+pub use preview::Fire;
 pub use zone::{ZoneDatabase, zone_database};
 
 /// What a job's schedule is called in the API and in the database.

@@ -36,9 +36,14 @@ pub struct Cron {
     expression: Arc<str>,
     timezone: Arc<str>,
     /// Why not, of one that is stored and can no longer be read.
-    calendar: Result<Arc<Calendar>, ScheduleError>,
+    compiled: Result<Arc<Compiled>, ScheduleError>,
     zone: TimeZone,
-    is_cadence: bool,
+}
+
+/// What the text means.
+struct Compiled {
+    pattern: grammar::Pattern,
+    calendar: Calendar,
 }
 
 /// Which of the two texts an error is about.
@@ -82,15 +87,14 @@ impl Cron {
             let calendar = Calendar::new(&pattern).map_err(|error| {
                 Invalid::new("cron_syntax", format!("The cron library refuses it: {error}"))
             })?;
-            Ok((calendar, pattern.is_cadence))
+            Ok((pattern, calendar))
         });
         match (pattern.map_err(CronError::expression), zone::find(timezone).map_err(CronError::zone)) {
-            (Ok((calendar, is_cadence)), Ok(zone)) => Ok(Self {
+            (Ok((pattern, calendar)), Ok(zone)) => Ok(Self {
                 expression: expression.into(),
                 timezone: timezone.into(),
-                calendar: Ok(Arc::new(calendar)),
+                compiled: Ok(Arc::new(Compiled { pattern, calendar })),
                 zone,
-                is_cadence,
             }),
             (pattern, zone) => Err(pattern.err().into_iter().chain(zone.err()).collect()),
         }
@@ -107,9 +111,8 @@ impl Cron {
             Self {
                 expression: expression.into(),
                 timezone: timezone.into(),
-                calendar: Err(ScheduleError::Stored(why)),
+                compiled: Err(ScheduleError::Stored(why)),
                 zone: TimeZone::UTC,
-                is_cadence: false,
             }
         })
     }
@@ -141,12 +144,22 @@ impl Cron {
     /// Whether the pattern follows the clock through its changes (true), or names local times that each fire
     /// once.
     pub fn is_cadence(&self) -> bool {
-        self.is_cadence
+        self.compiled.as_ref().is_ok_and(|compiled| compiled.pattern.is_cadence)
     }
 
     /// The zone, for showing a fire in local time.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// The pattern as numbers, for saying it in words.
+    pub(super) fn pattern(&self) -> Result<&grammar::Pattern, ScheduleError> {
+        self.compiled.as_ref().map(|compiled| &compiled.pattern).map_err(Clone::clone)
+    }
+
+    /// The local times that the pattern names, for saying which of them a change of the clock hit.
+    pub(super) fn calendar(&self) -> Result<&Calendar, ScheduleError> {
+        self.compiled.as_ref().map(|compiled| &compiled.calendar).map_err(Clone::clone)
     }
 
     /// The first fire strictly after `after`: a whole second, in fact a whole minute of the zone's clock,
@@ -164,14 +177,13 @@ impl Cron {
         let after = Timestamp::new(after.timestamp(), after.timestamp_subsec_nanos() as i32 % 1_000_000_000)
             .map_err(out_of_range)?;
         let horizon = after.checked_add(span).unwrap_or(Timestamp::MAX);
-        let fire =
-            if self.is_cadence { self.next_shown(after, horizon)? } else { self.next_named(after, horizon)? };
+        let fire = if self.is_cadence() {
+            self.next_shown(after, horizon)?
+        } else {
+            self.next_named(after, horizon)?
+        };
         fire.map(|fire| DateTime::from_timestamp(fire.as_second(), 0).ok_or(ScheduleError::OutOfRange))
             .transpose()
-    }
-
-    fn calendar(&self) -> Result<&Calendar, ScheduleError> {
-        self.calendar.as_deref().map_err(Clone::clone)
     }
 
     /// Cadence: walks the stretches between changes of the offset. Inside one, local time and UTC differ by a
@@ -243,16 +255,16 @@ impl fmt::Debug for Cron {
 }
 
 /// The first whole minute strictly after `local`.
-fn next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
+pub(super) fn next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
     let whole = local.with().second(0).subsec_nanosecond(0).build().map_err(out_of_range)?;
     whole.checked_add(1.minute()).map_err(out_of_range)
 }
 
-fn this_or_next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
+pub(super) fn this_or_next_minute(local: civil::DateTime) -> Result<civil::DateTime, ScheduleError> {
     if local.second() == 0 && local.subsec_nanosecond() == 0 { Ok(local) } else { next_minute(local) }
 }
 
-fn out_of_range(_: jiff::Error) -> ScheduleError {
+pub(super) fn out_of_range(_: jiff::Error) -> ScheduleError {
     ScheduleError::OutOfRange
 }
 

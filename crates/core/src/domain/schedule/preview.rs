@@ -1,0 +1,75 @@
+//! The next fires of a schedule, for the person who is about to save it: in UTC, in local time, and with a sentence about
+//! each one that a change of the clock moves, drops or doubles.
+
+mod notes;
+mod warnings;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use jiff::Timestamp;
+
+use super::cron::out_of_range;
+use super::{Cron, Schedule, ScheduleError};
+
+/// One fire of a preview.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fire {
+    pub at: DateTime<Utc>,
+    /// RFC 3339 to the second, with the offset of the schedule's zone: `2026-03-29T03:00:00+02:00`.
+    pub local: String,
+    /// What a change of the clock does to this fire, in one sentence.
+    pub note: Option<String>,
+}
+
+impl Schedule {
+    /// The first `count` fires strictly after `from`, fewer when there are not as many. The cost grows with `count`,
+    /// which the caller bounds.
+    ///
+    /// A gap that ended at or before `from` is not mentioned.
+    ///
+    /// # Errors
+    /// As [`Schedule::next_after`].
+    pub fn preview(
+        &self,
+        anchor: DateTime<Utc>,
+        from: DateTime<Utc>,
+        count: usize,
+    ) -> Result<Vec<Fire>, ScheduleError> {
+        let (mut fires, mut since) = (Vec::new(), from);
+        while fires.len() < count
+            && let Some(at) = self.next_after(anchor, since)?
+        {
+            fires.push(match self {
+                Self::Cron(cron) => local_fire(cron, since, at)?,
+                _ => Fire { at, local: at.to_rfc3339_opts(SecondsFormat::Secs, false), note: None },
+            });
+            since = at;
+        }
+        Ok(fires)
+    }
+
+    /// What the owner may not have meant, one sentence each, as seen from `from`: an expression that never or rarely
+    /// fires, and days that some months do not have.
+    ///
+    /// # Errors
+    /// As [`Schedule::next_after`].
+    pub fn warnings(&self, from: DateTime<Utc>) -> Result<Vec<String>, ScheduleError> {
+        match self {
+            Self::Cron(cron) => warnings::of(cron, from),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+fn local_fire(cron: &Cron, since: DateTime<Utc>, at: DateTime<Utc>) -> Result<Fire, ScheduleError> {
+    let instant = second(at)?;
+    let local = instant.display_with_offset(cron.zone().to_offset(instant)).to_string();
+    Ok(Fire { at, local, note: notes::note(cron, second(since)?, instant)? })
+}
+
+/// The instant without its fraction of a second.
+fn second(at: DateTime<Utc>) -> Result<Timestamp, ScheduleError> {
+    Timestamp::from_second(at.timestamp()).map_err(out_of_range)
+}
+
+#[cfg(test)]
+mod tests;

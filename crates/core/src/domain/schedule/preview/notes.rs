@@ -1,0 +1,121 @@
+//! What a change of the clock does to one fire, in a sentence.
+//!
+//! The two rules are those of `cron.rs`, seen from the fire: nothing is decided here, and a test compares both.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::AmbiguousOffset;
+use jiff::{Timestamp, ToSpan};
+
+use super::super::cron::{next_minute, out_of_range, this_or_next_minute};
+use super::super::{Cron, ScheduleError};
+
+/// The sentence about the fire at `at`, if there is one. `since` is the fire before it, or where the search began.
+pub(super) fn note(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Option<String>, ScheduleError> {
+    if cron.is_cadence() {
+        return shown_again(cron, at).map_or_else(|| skipped(cron, since, at), |note| Ok(Some(note)));
+    }
+    Ok(moved(cron, at)?.or_else(|| shown_twice(cron, at)))
+}
+
+/// A set of local times: those of a gap that ends at this fire.
+fn moved(cron: &Cron, at: Timestamp) -> Result<Option<String>, ScheduleError> {
+    let Some(gap) = gaps_until(cron, at).next().filter(|gap| gap.at == at) else { return Ok(None) };
+    let times = gap.times(cron)?;
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(None) };
+    let date = first.date();
+    let end = shown(gap.end, date);
+    let has_end = this_or_next_minute(gap.end)? == gap.end
+        && cron.calendar()?.first_in(gap.end, next_minute(gap.end)?)?.is_some();
+    let outcome = match (times.len(), has_end) {
+        (1, false) => format!("it runs at {end} instead"),
+        (1, true) => format!("it runs together with {end}, once"),
+        (_, false) => format!("they run together, once, at {end}"),
+        (_, true) => format!("they run together with {end}, once"),
+    };
+    let (which, verb) = match times.as_slice() {
+        [only] => (shown(*only, date), "does"),
+        [one, two] => (format!("{} and {}", shown(*one, date), shown(*two, date)), "do"),
+        all => (format!("{} times from {} to {}", all.len(), shown(*first, date), shown(*last, date)), "do"),
+    };
+    Ok(Some(format!("{which} {verb} not exist on {date} in {}; {outcome}.", cron.timezone())))
+}
+
+/// A set of local times: one that comes again.
+fn shown_twice(cron: &Cron, at: Timestamp) -> Option<String> {
+    let local = cron.zone().to_datetime(at);
+    let repeats = cron.zone().to_ambiguous_timestamp(local).offset();
+    matches!(repeats, AmbiguousOffset::Fold { .. }).then(|| {
+        let date = local.date();
+        let (time, zone) = (shown(local, date), cron.timezone());
+        format!("{time} occurs twice on {date} in {zone}; it runs at the first.")
+    })
+}
+
+/// A cadence: the second showing of a time.
+fn shown_again(cron: &Cron, at: Timestamp) -> Option<String> {
+    let local = cron.zone().to_datetime(at);
+    let AmbiguousOffset::Fold { after, .. } = cron.zone().to_ambiguous_timestamp(local).offset() else {
+        return None;
+    };
+    (cron.zone().to_offset(at) == after).then(|| {
+        let date = local.date();
+        let (time, zone) = (shown(local, date), cron.timezone());
+        format!("The clock goes back on {date} in {zone}: {time} is shown a second time.")
+    })
+}
+
+/// A cadence: the latest gap since the fire before that has times of the pattern in it.
+fn skipped(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Option<String>, ScheduleError> {
+    for gap in gaps_until(cron, at).take_while(|gap| gap.at > since) {
+        if gap.times(cron)?.is_empty() {
+            continue;
+        }
+        let date = gap.start.date();
+        let (start, end, zone) = (shown(gap.start, date), shown(gap.end, date), cron.timezone());
+        return Ok(Some(format!(
+            "The clock goes forward on {date} in {zone}: {start} to {end} does not exist, the fires in it are not made."
+        )));
+    }
+    Ok(None)
+}
+
+/// Local times that no clock shows: from `start` up to `end`, which is shown at the instant `at`.
+struct Gap {
+    at: Timestamp,
+    start: DateTime,
+    end: DateTime,
+}
+
+impl Gap {
+    /// The times of the pattern in the gap.
+    fn times(&self, cron: &Cron) -> Result<Vec<DateTime>, ScheduleError> {
+        let (mut times, mut from) = (Vec::new(), this_or_next_minute(self.start)?);
+        while let Some(time) = cron.calendar()?.first_in(from, self.end)? {
+            times.push(time);
+            from = next_minute(time)?;
+        }
+        Ok(times)
+    }
+}
+
+/// The gaps that end at or before an instant, the latest first.
+fn gaps_until(cron: &Cron, at: Timestamp) -> impl Iterator<Item = Gap> {
+    let zone = cron.zone();
+    let just_after = at.checked_add(1.nanosecond()).unwrap_or(at);
+    zone.preceding(just_after).filter_map(move |change| {
+        let (at, after) = (change.timestamp(), change.offset());
+        let before = zone.to_offset(at.checked_sub(1.nanosecond()).map_err(out_of_range).ok()?);
+        (before < after).then(|| Gap { at, start: before.to_datetime(at), end: after.to_datetime(at) })
+    })
+}
+
+/// The time, with its date when that is another one than the reader has in mind.
+fn shown(local: DateTime, date: Date) -> String {
+    let format = match (local.date() == date, local.second()) {
+        (true, 0) => "%H:%M",
+        (true, _) => "%H:%M:%S",
+        (false, 0) => "%Y-%m-%d %H:%M",
+        (false, _) => "%Y-%m-%d %H:%M:%S",
+    };
+    local.strftime(format).to_string()
+}
