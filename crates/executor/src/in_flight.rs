@@ -38,8 +38,7 @@ impl InFlight {
         Self { runs: Arc::default(), most_per_shard }
     }
 
-    pub fn enter(&self, key: Key, shard: i16) -> Entry {
-        let taken_away = CancellationToken::new();
+    pub fn enter(&self, key: Key, shard: i16, taken_away: CancellationToken) -> Entry {
         let mut runs = self.lock();
         runs.aborts.insert(key, taken_away.clone());
         *runs.of(shard) += 1;
@@ -98,9 +97,10 @@ mod tests {
     #[test]
     fn only_what_is_known_and_not_held_is_aborted() {
         let runs = InFlight::new(10);
-        let (held, gone) = (runs.enter(key(1), 0), runs.enter(key(2), 0));
+        let enter = |id| runs.enter(key(id), 0, CancellationToken::new());
+        let (held, gone) = (enter(1), enter(2));
         let known = runs.all();
-        let later = runs.enter(key(3), 0);
+        let later = enter(3);
         runs.abort_all_but(&known, &HashSet::from([key(1)]));
         let aborted = [&held, &gone, &later].map(|entry| entry.taken_away.is_cancelled());
         assert_eq!(aborted, [false, true, false]);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_shard_that_is_full_leaves_the_others_open() {
         let runs = InFlight::new(2);
-        let full = [runs.enter(key(1), 3), runs.enter(key(2), 3)];
+        let full = [1, 2].map(|id| runs.enter(key(id), 3, CancellationToken::new()));
         assert!(runs.open().len() == 15 && !runs.open().contains(&3));
         drop(full);
         assert_eq!(runs.open().len(), 16);

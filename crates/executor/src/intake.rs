@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
     domain::{id::ExecutionId, workspace::shard},
+    runtime::tasks,
     store::{
         Db, StoreError,
         leases::{self, Lease},
@@ -213,10 +214,10 @@ impl Intake {
 
     fn start(self: &Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit, receipts: Vec<Receipt>) {
         let key = (lease.execution, lease.number);
-        let entry = self.in_flight.enter(key, shard(lease.workspace));
-        let (lost, intake) = (self.session.lost.clone(), self.clone());
-        let run = async move { lost.run_until_cancelled(intake.run(lease, entry, permit, receipts)).await };
-        trigrun_core::runtime::tasks::spawn("run", self.runs.track_future(run));
+        // With the session, all that it holds is taken away.
+        let entry = self.in_flight.enter(key, shard(lease.workspace), self.session.lost.child_token());
+        let run = self.clone().run(lease, entry, permit, receipts);
+        tasks::spawn("run", self.runs.track_future(run));
     }
 
     /// Repeats until Postgres has answered; `None` when this process is to take nothing more.
@@ -250,7 +251,7 @@ impl Intake {
             // The recorder ends after the last run.
             Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit, receipts }).await),
             None => {
-                tracing::info!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
+                tracing::debug!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
                 self.acknowledge(receipts).await;
             }
             Some(None) => {

@@ -42,7 +42,8 @@ pub struct JobBody {
     /// How many missed fires `catch_up` runs at the most: 1 to 1000.
     #[schema(default = 10)]
     pub catch_up_limit: Option<i64>,
-    /// When an executor dies mid-request: `at_least_once` (try again) or `at_most_once` (stop).
+    /// When it is not known whether the request arrived: `at_least_once` (try again) or `at_most_once` (stop). A request of which
+    /// nothing was sent is tried again either way.
     #[schema(default = "at_least_once")]
     pub delivery: Option<String>,
     /// active, paused or draft. `completed` is set by TrigRun when a job's only run has ended.
