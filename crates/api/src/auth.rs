@@ -43,7 +43,7 @@ macro_rules! needs {
     )*};
 }
 
-needs!(JobsRead, JobsWrite, JobsRun, ExecutionsRead);
+needs!(JobsRead, JobsWrite, JobsRun, ExecutionsRead, SecretsWrite, WorkspaceAdmin);
 
 impl<S: Needs> FromRequest for Allowed<S> {
     type Error = Problem;

@@ -1,6 +1,6 @@
 //! The API: HTTP in, Postgres out. It never needs Redis.
 //!
-//! handler (parse, authorise) → `domain` (decide) → `store`. Whatever goes wrong leaves as one type, [`problem::Problem`].
+//! handler (parse, authorise) → `domain` (decide) → `store`. Whatever goes wrong leaves as one type, `problem::Problem`.
 
 mod auth;
 mod extract;

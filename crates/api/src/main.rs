@@ -5,7 +5,10 @@ use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
 use trigrun_api::{Settings, openapi, serve};
 use trigrun_core::{
-    crypto,
+    crypto::{
+        self,
+        seal::{self, Keys},
+    },
     domain::{
         access::Scope,
         id::{TokenId, WorkspaceId},
@@ -15,6 +18,9 @@ use trigrun_core::{
     store::{self, Conn, migrate, tokens, workspaces},
     telemetry,
 };
+
+/// Keys wrapped by one transaction.
+const REWRAP_BATCH: i64 = 500;
 
 /// The API of TrigRun, and the commands of whoever operates it.
 ///
@@ -40,6 +46,17 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Master keys, which wrap the keys of the workspaces
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Prints a new one, for TRIGRUN__KEYS__MASTER
+    Generate,
+    /// Wraps every workspace's key with the first master key; may be stopped and begun again at any time
+    Rewrap,
 }
 
 #[derive(Subcommand)]
@@ -73,9 +90,16 @@ enum TokenCommand {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
-    if matches!(command, Command::Openapi) {
-        print!("{}", openapi::json());
-        return Ok(());
+    match command {
+        Command::Openapi => {
+            print!("{}", openapi::json());
+            return Ok(());
+        }
+        Command::Keys(KeysCommand::Generate) => {
+            println!("{}", seal::new_master_key()?);
+            return Ok(());
+        }
+        _ => {}
     }
     let settings = Settings::load()?;
     match command {
@@ -89,6 +113,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Command::Workspace(command) => workspace(&mut connect(&settings).await?, command).await,
         Command::Token(command) => token(&mut connect(&settings).await?, command).await,
+        Command::Keys(_) => rewrap(&settings).await,
         Command::Openapi => Ok(()),
     }
 }
@@ -105,6 +130,21 @@ async fn connect(settings: &Settings) -> anyhow::Result<Conn> {
     let mut conn = migrate::connect(&settings.postgres).await?;
     migrate::check(&mut conn).await?;
     Ok(conn)
+}
+
+async fn rewrap(settings: &Settings) -> anyhow::Result<()> {
+    let keys = Keys::new(&settings.keys)?;
+    let mut conn = connect(settings).await?;
+    let mut done = 0;
+    loop {
+        match store::keys::rewrap(&mut conn, &keys, REWRAP_BATCH).await? {
+            0 => break,
+            count => done += count,
+        }
+        println!("{done} keys wrapped by {}", keys.newest());
+    }
+    println!("all keys are wrapped by {}", keys.newest());
+    Ok(())
 }
 
 async fn workspace(conn: &mut Conn, command: WorkspaceCommand) -> anyhow::Result<()> {

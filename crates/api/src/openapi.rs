@@ -22,6 +22,8 @@ use crate::server;
     tags(
         (name = "jobs", description = "Saved requests with a schedule."),
         (name = "executions", description = "What ran, when, and what came of it."),
+        (name = "secrets", description = "Values that requests need and nobody may read."),
+        (name = "workspace", description = "What holds for all of a workspace."),
         (name = "health", description = "Is it alive, is it ready, what is it."),
     ),
 )]

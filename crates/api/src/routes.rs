@@ -4,3 +4,5 @@ pub mod executions;
 pub mod health;
 pub mod jobs;
 pub mod list;
+pub mod secrets;
+pub mod workspace;

@@ -7,12 +7,13 @@ use actix_web::{
     middleware::from_fn,
     web,
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
+    crypto::seal::{KeyError, Keys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, probes, tasks},
-    store::{Db, StoreError, wake::Waker},
+    store::{Db, StoreError, keys, wake::Waker},
 };
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
@@ -22,7 +23,7 @@ use crate::{
     middleware::shell::shell,
     openapi,
     problem::Problem,
-    routes::{executions, health, jobs},
+    routes::{executions, health, jobs, secrets, workspace},
     state::{Answer, State},
 };
 
@@ -35,6 +36,8 @@ const DRAIN_SECONDS: u64 = 10;
 pub enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     #[error("{0} cannot be served: {1}")]
     Bind(SocketAddr, #[source] std::io::Error),
     #[error("the server ended: {0}")]
@@ -49,7 +52,10 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let db = Db::new(&settings.postgres)?;
     let clock = Clock::synchronised(&db).await?;
+    let master = Keys::new(&settings.keys)?;
+    keys::check(&mut *db.conn().await?, &master).await?;
     let state = State {
+        keys: Arc::new(master),
         db: db.clone(),
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),
@@ -109,7 +115,14 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(executions::list_executions)
                 .service(executions::get_execution)
                 .service(executions::replay_execution)
-                .service(executions::cancel_execution),
+                .service(executions::cancel_execution)
+                .service(secrets::create_secret)
+                .service(secrets::list_secrets)
+                .service(secrets::get_secret)
+                .service(secrets::put_secret)
+                .service(secrets::delete_secret)
+                .service(workspace::get_signing_secret)
+                .service(workspace::rotate_signing_secret),
         )
         .service(health::livez)
         .service(health::readyz)

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use trigrun_core::{
     config::{self, ConfigError},
+    crypto::seal::KeySettings,
     store::PostgresSettings,
     telemetry::TelemetrySettings,
 };
@@ -16,6 +17,7 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 pub struct Settings {
     pub server: ServerSettings,
     pub postgres: PostgresSettings,
+    pub keys: KeySettings,
     pub egress: EgressSettings,
     pub telemetry: TelemetrySettings,
 }

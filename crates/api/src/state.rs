@@ -1,6 +1,8 @@
 //! What handlers share, and the one place where their work outlives their client.
 
+use std::sync::Arc;
 use trigrun_core::{
+    crypto::seal::Keys,
     domain::address::EgressPolicy,
     runtime::{clock::Clock, tasks},
     store::{Db, StoreError, pool::PooledConn, wake::Waker},
@@ -14,6 +16,7 @@ pub struct State {
     pub clock: Clock,
     pub policy: EgressPolicy,
     pub waker: Waker,
+    pub keys: Arc<Keys>,
 }
 
 impl State {

@@ -1,10 +1,13 @@
 //! ring behind small doors.
 
+pub mod seal;
+pub mod sign;
+
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::domain::access::TokenSecret;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the system gave no random bytes")]
 pub struct NoRandomness;
 

@@ -3,11 +3,12 @@
 use anyhow::{Context, bail};
 use ipnet::IpNet;
 use secrecy::SecretString;
-use std::{net::SocketAddr, time::Duration};
+use std::{fs::File, io::Write, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
-    config, crypto,
+    config,
+    crypto::{self, seal},
     domain::{
         access::{Scope, TokenSecret},
         id::{TokenId, WorkspaceId},
@@ -164,12 +165,30 @@ impl Settings {
             // One process, one set of metrics; any free port, so that two systems can run side by side.
             telemetry.probes_address = SocketAddr::from(([127, 0, 0, 1], 0));
         }
+        let master = vec![SecretString::from(master_key(&options.dir)?)];
+        api.keys.master.clone_from(&master);
+        executor.keys.master = master;
         let this_machine: Vec<IpNet> = vec!["127.0.0.0/8".parse()?, "::1/128".parse()?];
         api.egress.allow.clone_from(&this_machine);
         executor.egress.allow = this_machine;
         executor.executor.drain_seconds = 5;
         api.server.address = SocketAddr::from(([127, 0, 0, 1], options.port));
         Ok(Self { api, scheduler, executor })
+    }
+}
+
+/// The master key of this directory's data, made with it.
+fn master_key(dir: &Path) -> anyhow::Result<String> {
+    let path = dir.join("master.key");
+    match std::fs::read_to_string(&path) {
+        Ok(key) => Ok(key.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = seal::new_master_key()?;
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+            file.write_all(key.as_bytes())?;
+            Ok(key)
+        }
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
     }
 }
 

@@ -163,6 +163,8 @@ pub struct Call {
     /// For everything, the time that `prepare` took included; the hold is not.
     pub timeout: Duration,
     pub success_statuses: Vec<u16>,
+    /// How much of the answer's body is kept.
+    pub keep: usize,
 }
 
 pub struct Sent {
@@ -197,7 +199,7 @@ impl Ready {
         let (started, used) = (Instant::now(), self.used);
         let deadline = started + call.timeout.min(LONGEST).saturating_sub(used);
         let outcome = Outcome { timing: self.timing, ..Outcome::of(AttemptStatus::Success) };
-        let mut exchange = Exchange { deadline, departed: None, outcome };
+        let mut exchange = Exchange { deadline, departed: None, outcome, keep: call.keep };
         let ended = exchange.run(self, call, &may_send).await;
         let Exchange { departed, mut outcome, .. } = exchange;
         if let Err(failure) = ended {

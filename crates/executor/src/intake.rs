@@ -30,6 +30,7 @@ use crate::{
     record::Done,
     retries::Retries,
     session::Session,
+    vault::{Material, Vault},
 };
 
 /// One lease statement is about so many executions at the most.
@@ -51,6 +52,7 @@ pub struct Intake {
     pub permits: Arc<Semaphore>,
     pub max_in_flight: usize,
     pub in_flight: InFlight,
+    pub vault: Arc<Vault>,
     pub performer: Arc<Performer>,
     pub done: mpsc::Sender<Done>,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
@@ -200,10 +202,11 @@ impl Intake {
             let Some(mut permits) = self.permits(ids.len()).await else { break };
             let batch: Vec<ExecutionId> = ids.drain(..permits.num_permits().min(ids.len())).collect();
             let Some(leases) = self.lease(&batch).await else { break };
-            for lease in leases {
+            let Some(materials) = self.materials(&leases).await else { break };
+            for (lease, material) in leases.into_iter().zip(materials) {
                 let Some(permit) = permits.split(1) else { break };
                 let bells = receipts.remove(&lease.execution).unwrap_or_default();
-                self.start(lease, permit, bells);
+                self.start(lease, material, permit, bells);
                 taken += 1;
             }
             let done_with = batch.iter().filter_map(|id| receipts.remove(id)).flatten();
@@ -212,11 +215,40 @@ impl Intake {
         taken
     }
 
-    fn start(self: &Arc<Self>, lease: Lease, permit: OwnedSemaphorePermit, receipts: Vec<Receipt>) {
+    /// What these need of what is sealed. When this process is to end before Postgres has answered, they are handed back.
+    async fn materials(&self, leases: &[Lease]) -> Option<Vec<Material>> {
+        let mut told = false;
+        loop {
+            let materials = async { self.vault.materials(&mut *self.db.conn().await?, leases).await };
+            match materials.await {
+                Ok(materials) => return Some(materials),
+                Err::<_, StoreError>(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, executions = leases.len(), "cannot be prepared now");
+                    }
+                }
+            }
+            let pause = tokio::time::sleep(HAND_BACK_AGAIN);
+            if self.stop.run_until_cancelled(pause).await.is_none() {
+                for lease in leases {
+                    self.hand_back((lease.execution, lease.number)).await;
+                }
+                return None;
+            }
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        lease: Lease,
+        material: Material,
+        permit: OwnedSemaphorePermit,
+        receipts: Vec<Receipt>,
+    ) {
         let key = (lease.execution, lease.number);
         // With the session, all that it holds is taken away.
         let entry = self.in_flight.enter(key, shard(lease.workspace), self.session.lost.child_token());
-        let run = self.clone().run(lease, entry, permit, receipts);
+        let run = self.clone().run(lease, material, entry, permit, receipts);
         tasks::spawn("run", self.runs.track_future(run));
     }
 
@@ -242,12 +274,13 @@ impl Intake {
     async fn run(
         self: Arc<Self>,
         lease: Lease,
+        material: Material,
         entry: Entry,
         permit: OwnedSemaphorePermit,
         receipts: Vec<Receipt>,
     ) {
         let taken = (lease.execution, lease.number);
-        match entry.taken_away.run_until_cancelled(self.performer.perform(lease)).await {
+        match entry.taken_away.run_until_cancelled(self.performer.perform(lease, material)).await {
             // The recorder ends after the last run.
             Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit, receipts }).await),
             None => {

@@ -20,6 +20,7 @@ mod retries;
 mod serve;
 mod session;
 mod settings;
+mod vault;
 mod watch;
 
 pub use serve::{ExecutorError, serve};

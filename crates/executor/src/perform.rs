@@ -17,7 +17,7 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use crate::{egress::Egress, hold::Hold, prepare::prepare, session::Session};
+use crate::{egress::Egress, hold::Hold, prepare::prepare, session::Session, vault::Material};
 
 /// What an attempt needs beside its lease.
 pub struct Performer {
@@ -38,7 +38,7 @@ struct Made {
 
 impl Performer {
     /// Makes the attempt. `None`: nothing was sent, because the process is about to end; the lease is to be handed back.
-    pub async fn perform(&self, lease: Lease) -> Option<Box<Ended>> {
+    pub async fn perform(&self, lease: Lease, material: Material) -> Option<Box<Ended>> {
         let span = tracing::info_span!(
             "attempt",
             otel.kind = "client",
@@ -48,16 +48,18 @@ impl Performer {
             status = tracing::field::Empty,
         );
         trace::continue_from(&span, lease.traceparent.as_deref());
-        let made = AssertUnwindSafe(self.make(&lease).instrument(span.clone())).catch_unwind().await;
+        let made =
+            AssertUnwindSafe(self.make(&lease, &material).instrument(span.clone())).catch_unwind().await;
         // A defect of ours ends this execution and no other.
-        let made = made.unwrap_or_else(|_| Some(self.panicked()))?;
+        let mut made = made.unwrap_or_else(|_| Some(self.panicked()))?;
+        material.redact(&mut made.outcome);
         span.record("status", made.outcome.status.as_str());
         Some(Box::new(self.ended(lease, made)))
     }
 
-    async fn make(&self, lease: &Lease) -> Option<Made> {
+    async fn make(&self, lease: &Lease, material: &Material) -> Option<Made> {
         let instant = self.clock.instant_of(lease.due_at);
-        let prepared = prepare(lease, &self.policy);
+        let prepared = prepare(lease, material, &self.policy, lease.due_at.max(self.clock.now()));
         let ahead = match &prepared {
             Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
             Err(_) => None,

@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
+    crypto::seal::{KeyError, KeySettings, Keys},
     domain::{address::EgressPolicy, id::SessionId},
     runtime::{clock::Clock, probes, process::ends_with, tasks::spawn},
-    store::{Db, StoreError, executors, leases, wake::Waker},
+    store::{Db, StoreError, executors, keys, leases, wake::Waker},
     stream::{Consumer, StreamError, consumer::Acknowledger},
 };
 
@@ -20,6 +21,7 @@ use crate::{
     record::{Recorder, acknowledge},
     retries::Retries,
     session::Session,
+    vault::Vault,
     watch::Watch,
 };
 
@@ -39,6 +41,8 @@ pub enum ExecutorError {
     Stream(#[from] StreamError),
     #[error(transparent)]
     Egress(#[from] EgressError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     #[error("the timer thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -51,12 +55,14 @@ struct Process {
     egress: Egress,
     policy: EgressPolicy,
     waker: Waker,
+    vault: Arc<Vault>,
 }
 
 /// Runs an executor until shutdown, then drains: finishes what is on its way, hands back the rest.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), ExecutorError> {
     let db = Db::new(&settings.postgres)?;
     let clock = Clock::synchronised(&db).await?;
+    let vault = Arc::new(Vault::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());
     let egress = Egress::new(egress::Settings::new(policy.clone()))?;
     let (waker, background) = (Waker::default(), CancellationToken::new());
@@ -69,12 +75,19 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
             tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served")
         }
     }
-    let process = Process { settings, db, clock, egress, policy, waker };
+    let process = Process { settings, db, clock, egress, policy, waker, vault };
     while !shutdown.is_cancelled() {
         process.one_session(&shutdown).await?;
     }
     tracing::info!("executor stopped");
     Ok(())
+}
+
+/// The master keys; an error when one that is in use is not among them.
+async fn usable_keys(settings: &KeySettings, db: &Db) -> Result<Keys, ExecutorError> {
+    let master = Keys::new(settings)?;
+    keys::check(&mut *db.conn().await?, &master).await?;
+    Ok(master)
 }
 
 impl Process {
@@ -110,6 +123,7 @@ impl Process {
             permits: Arc::new(Semaphore::new(max_in_flight)),
             max_in_flight,
             in_flight: in_flight.clone(),
+            vault: self.vault.clone(),
             performer: Arc::new(self.performer(&session, &stop)?),
             done,
             receipts,

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use trigrun_core::{
     config::{self, ConfigError},
+    crypto::seal::KeySettings,
     store::PostgresSettings,
     stream::RedisSettings,
     telemetry::TelemetrySettings,
@@ -17,6 +18,7 @@ pub struct Settings {
     pub postgres: PostgresSettings,
     pub redis: RedisSettings,
     pub executor: ExecutorSettings,
+    pub keys: KeySettings,
     pub egress: EgressSettings,
     pub telemetry: TelemetrySettings,
 }

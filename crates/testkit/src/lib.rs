@@ -2,6 +2,7 @@
 
 pub mod db;
 pub mod jobs;
+pub mod keys;
 pub mod process;
 pub mod redis;
 pub mod target;

@@ -1,5 +1,6 @@
 //! The product's own binaries, as processes of their own.
 
+use crate::keys::MASTER;
 use secrecy::ExposeSecret;
 use std::{
     path::PathBuf,
@@ -35,6 +36,7 @@ impl Process {
                 .env("TRIGRUN__REDIS__NAMESPACE", &redis.namespace);
         }
         if name != "scheduler" {
+            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{MASTER}\"]"));
             command.env("TRIGRUN__EGRESS__ALLOW", "[\"127.0.0.0/8\"]");
         }
         Self { name: name.to_owned(), child: command.spawn().expect("the binary can be started") }

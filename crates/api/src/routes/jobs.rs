@@ -10,7 +10,7 @@ use trigrun_core::{
         invalid::{FieldErrors, Invalid},
         job::{Job, State as JobState},
     },
-    store::jobs,
+    store::{jobs, secrets},
 };
 
 mod body;
@@ -75,7 +75,9 @@ pub async fn create_job(
     } else {
         response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
     }
-    Ok(with_tag(response, &job).json(JobView::new(&job).with_execution(created.execution)))
+    let missing = missing_secrets(&state, &job).await?;
+    let view = JobView::new(&job).with_execution(created.execution).with_missing(&missing);
+    Ok(with_tag(response, &job).json(view))
 }
 
 /// Lists jobs, newest first.
@@ -167,7 +169,9 @@ pub async fn patch_job(
 ) -> Answer<HttpResponse> {
     let if_match = if_match(&request)?;
     let (job, execution) = change::patch(&state, allowed.workspace, id, text.object()?, if_match).await?;
-    Ok(with_tag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
+    let missing = missing_secrets(&state, &job).await?;
+    let view = JobView::new(&job).with_execution(execution).with_missing(&missing);
+    Ok(with_tag(HttpResponse::Ok(), &job).json(view))
 }
 
 /// Deletes a job with all its executions. One that is being sent ends unrecorded.
@@ -263,6 +267,15 @@ pub async fn run_job_now(
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> Answer<Job> {
     Ok(jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?)
+}
+
+/// Secrets that the job names and its workspace does not have.
+async fn missing_secrets(state: &State, job: &Job) -> Answer<Vec<String>> {
+    let names: Vec<String> = job.definition.request.secrets().into_iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        return Ok(names);
+    }
+    Ok(secrets::missing(&mut *state.conn().await?, job.workspace, &names).await?)
 }
 
 fn shown(job: &Job) -> HttpResponse {

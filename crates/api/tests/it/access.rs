@@ -8,7 +8,7 @@ use trigrun_core::domain::access::Scope;
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 14] = [
+const TABLE: [(&str, &str, u16); 21] = [
     ("create_job", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
     ("get_job", "jobs:read", 200),
@@ -23,6 +23,13 @@ const TABLE: [(&str, &str, u16); 14] = [
     ("get_job_ledger", "executions:read", 200),
     ("replay_execution", "jobs:run", 202),
     ("cancel_execution", "jobs:run", 200),
+    ("create_secret", "secrets:write", 201),
+    ("list_secrets", "secrets:write", 200),
+    ("get_secret", "secrets:write", 200),
+    ("put_secret", "secrets:write", 200),
+    ("delete_secret", "secrets:write", 204),
+    ("get_signing_secret", "workspace:admin", 200),
+    ("rotate_signing_secret", "workspace:admin", 200),
 ];
 const OPEN: [&str; 4] = ["livez", "readyz", "version", "openapi"];
 
@@ -54,13 +61,16 @@ impl Operation {
         match self.id.as_str() {
             "create_job" => job(&json!({})).to_string(),
             "patch_job" => json!({ "name": "changed" }).to_string(),
+            "create_secret" => json!({ "name": "another", "value": "x" }).to_string(),
+            "put_secret" => json!({ "value": "y" }).to_string(),
             _ => String::new(),
         }
     }
 
     /// Its path with an id in it.
     fn path_to(&self, job: &str, execution: &str) -> String {
-        self.path.replace("{id}", if self.path.starts_with("/v1/executions") { execution } else { job })
+        let id = if self.path.starts_with("/v1/executions") { execution } else { job };
+        self.path.replace("{id}", id).replace("{name}", "key")
     }
 }
 
@@ -68,6 +78,8 @@ impl Operation {
 async fn seeded(app: &App) -> (String, String) {
     let job = app.job(&json!({})).await;
     let run = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
+    // It may be there already.
+    app.post("/v1/secrets", &json!({ "name": "key", "value": "x" })).await;
     (job, run["id"].as_str().unwrap().to_owned())
 }
 
@@ -118,7 +130,7 @@ async fn what_belongs_to_others_is_as_if_it_had_never_been() {
     let stranger = app.token_of(theirs, Scope::ALL).await;
     let absent = ("job_01h455vb4pex5vsknk084sn02q", "exe_01h455vb4pex5vsknk084sn02q");
     let id = [("x-request-id", "the-same")];
-    for operation in operations().into_iter().filter(|operation| operation.path.contains("{id}")) {
+    for operation in operations().into_iter().filter(|operation| operation.path.contains('{')) {
         let send = async |job: &str, execution: &str| {
             let path = operation.path_to(job, execution);
             app.send_as(&stranger, operation.method.clone(), &path, &id, &operation.body()).await
@@ -129,7 +141,13 @@ async fn what_belongs_to_others_is_as_if_it_had_never_been() {
         let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
         assert_eq!(names(&existing), names(&never));
     }
-    for path in ["/v1/jobs", "/v1/executions", &format!("/v1/executions?job_id={job}"), "/v1/jobs?q=report"] {
+    for path in [
+        "/v1/jobs",
+        "/v1/executions",
+        "/v1/secrets",
+        &format!("/v1/executions?job_id={job}"),
+        "/v1/jobs?q=report",
+    ] {
         let list = app.send_as(&stranger, Method::GET, path, &[], "").await.expect(200);
         assert_eq!(list["data"], json!([]), "{path}");
     }

@@ -19,7 +19,7 @@ use trigrun_core::{
     runtime::tasks,
     store::PostgresSettings,
 };
-use trigrun_testkit::TestDb;
+use trigrun_testkit::{TestDb, keys};
 
 /// A server on a free port of this machine; it ends when it is dropped.
 pub struct Api {
@@ -32,6 +32,7 @@ impl Api {
     pub async fn start(postgres: PostgresSettings) -> Self {
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
         settings.postgres = PostgresSettings { acquire_timeout_ms: 1500, max_connections: 16, ..postgres };
+        settings.keys = keys::settings();
         settings.server.address = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.telemetry.probes_address = SocketAddr::from(([127, 0, 0, 1], 0));
         let (stop, (bound, address)) = (CancellationToken::new(), oneshot::channel());

@@ -8,3 +8,4 @@ mod openapi;
 mod outage;
 mod protocol;
 mod refused;
+mod secrets;

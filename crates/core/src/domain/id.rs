@@ -62,6 +62,8 @@ ids! {
     JobId = "job";
     /// One due occurrence of a job.
     ExecutionId = "exe";
+    /// A sealed value under a name.
+    SecretId = "sec";
     /// An API token (its id, never its secret).
     TokenId = "tok";
     /// One life of an executor process: leases belong to it and end with it.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::invalid::Invalid;
+use super::{invalid::Invalid, secret};
 
 /// A job's request, checked. Sent on every attempt exactly as it stands here.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,18 @@ pub struct Request {
     /// The whole attempt, from connecting to the last byte of the answer.
     pub timeout_seconds: u16,
     pub success_statuses: Vec<u16>,
+}
+
+impl Request {
+    /// The names of the secrets that the headers mention, each once.
+    pub fn secrets(&self) -> Vec<&str> {
+        // What is no reference was refused when the headers were checked.
+        let references = |(_, value)| secret::references(value).unwrap_or_default();
+        let mut names: Vec<&str> = self.headers.iter().flat_map(references).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
 }
 
 pub const DEFAULT_TIMEOUT_SECONDS: u16 = 30;
@@ -215,7 +227,7 @@ fn check_value(value: &str) -> Result<(), Invalid> {
             "a header value holds no line breaks, NUL or other control characters",
         ));
     }
-    Ok(())
+    secret::references(value).map(drop)
 }
 
 pub fn timeout_seconds(wanted: Option<i64>) -> Result<u16, Invalid> {

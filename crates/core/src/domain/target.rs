@@ -10,6 +10,7 @@
 //! are percent-encoded.
 
 mod name;
+pub mod template;
 
 use std::fmt;
 use std::net::IpAddr;

@@ -52,6 +52,7 @@ diesel::table! {
         misfire_policy -> Text,
         catch_up_limit -> Int2,
         delivery -> Text,
+        secrets -> Array<Text>,
     }
 }
 
@@ -71,6 +72,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    secrets (id) {
+        id -> Uuid,
+        workspace_id -> Uuid,
+        name -> Text,
+        version -> Int4,
+        sealed -> Bytea,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    signing_secrets (workspace_id) {
+        workspace_id -> Uuid,
+        version -> Int4,
+        sealed -> Bytea,
+        previous -> Nullable<Bytea>,
+        previous_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     tokens (id) {
         id -> Uuid,
         workspace_id -> Uuid,
@@ -80,6 +103,15 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    workspace_keys (workspace_id) {
+        workspace_id -> Uuid,
+        master_key -> Text,
+        wrapped -> Bytea,
+        created_at -> Timestamptz,
     }
 }
 

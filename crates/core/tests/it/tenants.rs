@@ -8,13 +8,15 @@ use trigrun_core::{
         StoreError,
         executions::{self, Immediate},
         jobs::{self, Change, Timing},
-        leases,
+        keys, leases,
+        secrets::{self, NewValue},
+        signing,
     },
 };
-use trigrun_testkit::{TestDb, jobs::every_seconds};
+use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 13] = [
+const TRIED: [&str; 23] = [
     "executions::fires",
     "executions::get",
     "executions::insert_now",
@@ -26,7 +28,17 @@ const TRIED: [&str; 13] = [
     "jobs::history",
     "jobs::insert",
     "jobs::list",
+    "keys::data_key",
     "leases::cancel",
+    "secrets::change",
+    "secrets::delete",
+    "secrets::get",
+    "secrets::insert",
+    "secrets::list",
+    "secrets::missing",
+    "secrets::users",
+    "signing::get",
+    "signing::rotate",
     "tokens::insert",
 ];
 
@@ -66,6 +78,25 @@ async fn the_others_are_not_there() {
     let window = Window { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
     assert!(executions::fires(&mut conn, ours, job, window).await.unwrap().is_empty());
     assert_eq!(jobs::find_by_idempotency_key(&mut conn, ours, "key").await.unwrap(), None);
+    let (our_key, their_key) = (
+        keys::data_key(&mut conn, ours, &keys()).await.unwrap(),
+        keys::data_key(&mut conn, theirs, &keys()).await.unwrap(),
+    );
+    let value = |key| NewValue { name: "a", value: "x", key, now };
+    secrets::insert(&mut conn, theirs, value(&their_key)).await.unwrap();
+    not_found(secrets::get(&mut conn, ours, "a").await.map(drop));
+    not_found(secrets::change(&mut conn, ours, value(&our_key)).await.map(drop));
+    not_found(secrets::delete(&mut conn, ours, "a").await);
+    assert!(secrets::list(&mut conn, ours, page).await.unwrap().data.is_empty());
+    assert_eq!(secrets::missing(&mut conn, ours, &["a".to_owned()]).await.unwrap(), ["a"]);
+    assert!(secrets::users(&mut conn, ours, "a").await.unwrap().is_empty());
+    let signing = signing::rotate(&mut conn, theirs, &their_key, now).await.unwrap();
+    let other = signing::get(&mut conn, ours, &our_key, now).await.unwrap();
+    assert!(other.secrets().all(|ours| signing.secrets().all(|theirs| ours != theirs)));
+    assert!(
+        signing::get(&mut conn, theirs, &our_key, now).await.is_err(),
+        "a key opens its workspace's only"
+    );
     assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "it is there for those it belongs to");
 }
 

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
 use trigrun_core::domain::{
-    attempt::{AttemptStatus, Outcome, PREVIEW_BYTES},
+    attempt::{AttemptStatus, Outcome},
     target::TargetUrl,
 };
 
@@ -29,6 +29,7 @@ pub(super) struct Exchange {
     pub(super) deadline: Instant,
     pub(super) departed: Option<Instant>,
     pub(super) outcome: Outcome,
+    pub(super) keep: usize,
 }
 
 enum Asked {
@@ -161,7 +162,7 @@ impl Exchange {
 
     fn keep(&mut self, data: &Bytes) {
         let preview = &mut self.outcome.body_preview;
-        let room = PREVIEW_BYTES.saturating_sub(preview.len());
+        let room = self.keep.saturating_sub(preview.len());
         preview.extend_from_slice(&data[..data.len().min(room)]);
         self.outcome.response_bytes += data.len() as u64;
     }

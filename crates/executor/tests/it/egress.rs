@@ -10,7 +10,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use trigrun_core::domain::{address::EgressPolicy, attempt::Outcome, id::WorkspaceId, target::TargetUrl};
+use trigrun_core::domain::{
+    address::EgressPolicy,
+    attempt::{Outcome, PREVIEW_BYTES},
+    id::WorkspaceId,
+    target::TargetUrl,
+};
 use trigrun_executor::egress::{Call, Egress, Ready, Sent, Settings};
 use uuid::Uuid;
 
@@ -45,6 +50,7 @@ fn post(body: &'static str) -> Call {
         body: Bytes::from_static(body.as_bytes()),
         timeout: PATIENCE,
         success_statuses: vec![200, 201, 202, 204],
+        keep: PREVIEW_BYTES,
     }
 }
 

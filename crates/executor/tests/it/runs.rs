@@ -18,7 +18,9 @@ use trigrun_core::{
     runtime::tasks::spawn,
     store::{
         executions::{self, Immediate},
-        leases,
+        keys, leases,
+        secrets::{self, NewValue},
+        signing,
     },
     stream::Producer,
 };
@@ -26,7 +28,7 @@ use trigrun_executor::{DEFAULTS, ExecutorError, Settings, serve};
 use trigrun_testkit::{
     TestDb,
     jobs::every_seconds,
-    redis,
+    keys as master, redis,
     target::{Script, Target},
 };
 
@@ -57,6 +59,7 @@ impl Bench {
         let workspace = db.workspace("a").await;
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
         settings.postgres = db.settings();
+        settings.keys = master::settings();
         settings.redis = redis::settings();
         settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
         settings.telemetry.probes_address = "127.0.0.1:0".parse().unwrap();
@@ -99,6 +102,18 @@ impl Bench {
         };
         let now = self.db.now().await;
         Producer::new(&self.settings.redis).unwrap().ring(&[bell], now).await.unwrap();
+    }
+
+    async fn secret(&self, name: &str, value: &str) {
+        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
+        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        secrets::insert(&mut conn, self.workspace, NewValue { name, value, key: &key, now }).await.unwrap();
+    }
+
+    async fn change_secret(&self, name: &str, value: &str) {
+        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
+        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        secrets::change(&mut conn, self.workspace, NewValue { name, value, key: &key, now }).await.unwrap();
     }
 
     async fn rung(&self, definition: &Definition) -> ExecutionId {
@@ -230,12 +245,84 @@ async fn nothing_is_sent_that_names_a_missing_secret_or_a_closed_address() {
         (execution.status, execution.error_class.as_deref()),
         (Status::Failed, Some("secret_missing"))
     );
+    assert!(execution.attempts[0].error.as_deref().unwrap().contains("no secret key"));
     executor.stop().await;
     bench.settings.egress.allow.clear();
     let executor = bench.executor();
     let execution = bench.ended(bench.rung(&bench.definition("/hook")).await).await;
     assert_eq!((execution.status, execution.attempts[0].status), (Status::Failed, AttemptStatus::Blocked));
     assert_eq!((bench.target.hits().len(), bench.target.connections()), (0, 0));
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_is_sent_and_nowhere_shown() {
+    const VALUE: &str = "s3cr\u{e9}t/value+1";
+    let bench = Bench::new().await;
+    bench.secret("key", VALUE).await;
+    let executor = bench.executor();
+    let mut definition = bench.definition("/hook");
+    definition.request.headers =
+        Headers::check(vec![("X-Key".into(), "Bearer secret://key, {{job_id}}".into())]).unwrap();
+    let echo = format!("{}: {VALUE} or {}", "x".repeat(65_530), "rest");
+    bench
+        .target
+        .answer("/hook", Script::status(500).header("x-echo", &format!("you sent {VALUE}")).body(echo));
+    definition.retry_policy.max_attempts = 1;
+    let execution = bench.ended(bench.rung(&definition).await).await;
+    let job = execution.job.to_string();
+    let sent = bench.target.hits()[0].header("x-key").unwrap().to_owned();
+    assert_eq!(sent, format!("Bearer {VALUE}, {job}"));
+    let attempt = &execution.attempts[0];
+    let preview = String::from_utf8_lossy(&attempt.body_preview).into_owned();
+    assert!(
+        !preview.contains("s3cr") && preview.contains('x') && attempt.body_truncated,
+        "cut where it began"
+    );
+    let echoed = attempt.response_headers.iter().find(|(name, _)| name == "x-echo").unwrap();
+    assert_eq!(echoed.1, "you sent ••••");
+    let canary = format!("%{}%", VALUE.replace('\u{e9}', "_"));
+    let kept = format!("select count(*) from attempts a where a::text like '{canary}'");
+    assert_eq!(bench.db.count(&kept).await, 0);
+    // A new value counts from the next attempt on.
+    bench.target.answer("/hook", Script::status(200));
+    bench.change_secret("key", "other").await;
+    bench.ended(bench.rung(&definition).await).await;
+    assert!(bench.target.hits()[1].header("x-key").unwrap().starts_with("Bearer other, job_"));
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn requests_are_signed_and_rendered_the_same_on_every_attempt() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    let mut definition = bench.definition("/hook?e={{execution_id}}");
+    definition.request.method = trigrun_core::domain::request::Method::Post;
+    definition.request.body =
+        Some(Body::Json(r#"{"at":"{{scheduled_for}}","id":"{{uuid}}","other":"{{name}}"}"#.into()));
+    bench.target.answer_in_turn("/hook", [Script::status(500), Script::status(200)]);
+    let id = bench.rung(&definition).await;
+    bench.ended(id).await;
+    let hits = bench.target.hits();
+    assert_eq!((hits.len(), &hits[0].body, &hits[0].path), (2, &hits[1].body, &hits[1].path));
+    assert_eq!(hits[0].path, format!("/hook?e={id}"));
+    let body: serde_json::Value = serde_json::from_slice(&hits[0].body).unwrap();
+    assert_eq!(
+        (&body["at"], &body["other"]),
+        (&hits[0].header("trigrun-scheduled-for").unwrap().into(), &"{{name}}".into())
+    );
+    let key = keys::data_key(&mut *bench.db.conn().await, bench.workspace, &master::keys()).await.unwrap();
+    let now = bench.db.now().await;
+    let signing = signing::get(&mut *bench.db.conn().await, bench.workspace, &key, now).await.unwrap();
+    let webhook = standardwebhooks::Webhook::new(signing.secrets().next().unwrap()).unwrap();
+    for hit in &hits {
+        let mut headers = http::HeaderMap::new();
+        for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            headers.insert(name, hit.header(name).unwrap().parse().unwrap());
+        }
+        assert_eq!(hit.header("webhook-id"), Some(id.to_string().as_str()));
+        webhook.verify(&hit.body, &headers).expect("the specification's own library accepts it");
+    }
     executor.stop().await;
 }
 

@@ -1,7 +1,8 @@
 //! The operator's commands, as the operator gives them.
 
 use std::process::{Command, Output};
-use trigrun_testkit::{TestDb, db, process::command};
+use trigrun_core::store::keys;
+use trigrun_testkit::{TestDb, db, keys as master, process::command};
 
 fn run(command: &mut Command) -> Output {
     command.output().expect("the binary can be run")
@@ -35,6 +36,8 @@ async fn from_an_empty_database_to_a_token() {
         0
     );
     assert!(api(&["openapi"]).contains("\"openapi\": \"3.1"));
+    let key = api(&["keys", "generate"]);
+    assert!(key.trim().split_once(':').is_some_and(|(id, key)| id.len() == 8 && key.len() == 44), "{key}");
 }
 
 #[tokio::test]
@@ -56,6 +59,36 @@ async fn mistakes_are_explained() {
             .contains("jobs:read")
     );
     assert!(api(&["sing"]).contains("Usage"));
+    assert!(api(&["serve"]).contains("trigrun-api keys generate"), "no key, and what to do about it");
+    assert!(api(&["keys", "rewrap"]).contains("trigrun-api keys generate"));
+}
+
+#[tokio::test]
+async fn a_new_master_key_takes_over() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let old = master::keys();
+    keys::data_key(&mut *db.conn().await, workspace, &old).await.unwrap();
+    let new = "new:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+    let api = |keys: String, arguments: &[&str]| {
+        run(command("api", &db.settings()).env("TRIGRUN__KEYS__MASTER", keys).args(arguments))
+    };
+    let without = api(format!("[\"{new}\"]"), &["serve"]);
+    assert!(
+        !without.status.success() && text(&without.stderr).contains("no master key test"),
+        "{}",
+        text(&without.stderr)
+    );
+    let both = format!("[\"{new}\", \"{}\"]", master::MASTER);
+    for _ in 0..2 {
+        let rewrapped = api(both.clone(), &["keys", "rewrap"]);
+        assert!(
+            text(&rewrapped.stdout).ends_with("all keys are wrapped by new\n"),
+            "{}",
+            text(&rewrapped.stderr)
+        );
+    }
+    assert_eq!(db.lines("select distinct master_key from workspace_keys").await, ["new"]);
 }
 
 #[tokio::test]

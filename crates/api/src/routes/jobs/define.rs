@@ -9,7 +9,7 @@ use trigrun_core::domain::{
     request::{self, Headers, Method, Request},
     retry::{self, RetryPolicy},
     schedule::{Cron, CronField, Kind, Schedule},
-    target::TargetUrl,
+    target::template,
 };
 
 use super::body::{JobBody, RequestBody, RetryBody, ScheduleBody};
@@ -175,7 +175,7 @@ fn run_at(text: &str, context: &Context<'_>, starts: bool) -> Result<Schedule, I
 impl RequestBody {
     fn define(self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Option<Request> {
         let url = required(errors, "/request/url", self.url)
-            .and_then(|url| errors.take("/request/url", TargetUrl::parse(&url, policy)));
+            .and_then(|url| errors.take("/request/url", template::check(&url, policy)));
         let method = or_default(errors, "/request/method", self.method, Method::from_str);
         let headers = headers(self.headers.unwrap_or_default().into_iter().collect(), errors);
         let body = match self.body {
@@ -187,7 +187,7 @@ impl RequestBody {
         let success_statuses =
             errors.take("/request/success_statuses", request::success_statuses(self.success_statuses));
         Some(Request {
-            url: url?.as_str().to_owned(),
+            url: url?,
             method: method?,
             headers: headers?,
             body: body?,

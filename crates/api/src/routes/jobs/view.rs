@@ -31,6 +31,10 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     execution_id: Option<String>,
+    /// What is allowed and yet may not be what was meant, such as a secret that does not exist.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
     created_at: String,
     updated_at: String,
 }
@@ -53,9 +57,19 @@ impl JobView {
             schedule_error: job.schedule_error.clone(),
             last_execution: job.last_execution.as_ref().map(LastExecutionView::from),
             execution_id: None,
+            warnings: Vec::new(),
             created_at: instant(job.created_at),
             updated_at: instant(job.updated_at),
         }
+    }
+
+    /// Tells of secrets that the job names and the workspace does not have.
+    pub fn with_missing(mut self, secrets: &[String]) -> Self {
+        let warning = |name| {
+            format!("There is no secret {name} yet: until there is, executions fail and nothing is sent.")
+        };
+        self.warnings = secrets.iter().map(warning).collect();
+        self
     }
 
     pub fn with_execution(mut self, execution: Option<ExecutionId>) -> Self {

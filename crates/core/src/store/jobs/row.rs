@@ -50,6 +50,7 @@ pub struct VersionRow<'a> {
     misfire_policy: &'static str,
     catch_up_limit: i16,
     delivery: &'static str,
+    secrets: Vec<&'a str>,
 }
 
 impl<'a> VersionRow<'a> {
@@ -82,6 +83,7 @@ impl<'a> VersionRow<'a> {
             misfire_policy: definition.misfire_policy.as_str(),
             catch_up_limit: definition.catch_up_limit as i16,
             delivery: definition.delivery.as_str(),
+            secrets: request.secrets(),
         }
     }
 }

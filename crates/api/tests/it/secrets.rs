@@ -1,0 +1,138 @@
+//! Secrets go in and never come out; the signing secret, which does, for its admins.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+const CANARY: &str = "canary-4f1d9";
+
+fn with_header(value: &str) -> Value {
+    json!({ "request": { "url": "https://example.com/", "headers": { "Authorization": value } } })
+}
+
+#[tokio::test]
+async fn a_value_goes_in_and_never_comes_out() {
+    let app = App::new().await;
+    let answer = app.post("/v1/secrets", &json!({ "name": "stripe-key", "value": CANARY })).await;
+    let created = answer.expect(201);
+    assert_eq!(answer.header("location"), Some("/v1/secrets/stripe-key"));
+    assert_eq!((&created["name"], &created["version"]), (&json!("stripe-key"), &json!(1)));
+    let again = app.post("/v1/secrets", &json!({ "name": "stripe-key", "value": CANARY })).await;
+    assert_eq!(again.problem(409), "secret_exists");
+    let put =
+        app.send(Method::PUT, "/v1/secrets/stripe-key", &[], &json!({ "value": CANARY }).to_string()).await;
+    assert_eq!(put.expect(200)["version"], 2);
+    let absent =
+        app.send(Method::PUT, "/v1/secrets/other", &[], &json!({ "value": CANARY }).to_string()).await;
+    assert_eq!(absent.problem(404), "not_found");
+    let job = app.job(&with_header("Bearer secret://stripe-key")).await;
+    let mut seen = vec![answer, again, put, absent];
+    for path in ["/v1/secrets", "/v1/secrets/stripe-key", "/v1/jobs", &format!("/v1/jobs/{job}")] {
+        seen.push(app.get(path).await);
+    }
+    assert!(seen.iter().all(|answer| !answer.text.contains(CANARY)));
+    let dump = "select string_agg(t::text, '') from (select s::text as t from secrets s union all select k::text from workspace_keys k
+                union all select v::text from job_versions v) all_rows";
+    let dump = app.db.lines(dump).await.join("");
+    assert!(dump.contains("stripe-key") && !dump.contains(CANARY) && !dump.contains(&hex(CANARY)), "{dump}");
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn who_uses_it_and_what_is_missing_is_said() {
+    let app = App::new().await;
+    let answer =
+        app.post("/v1/jobs", &crate::app::job(&with_header("Bearer secret://later"))).await.expect(201);
+    assert!(answer["warnings"][0].as_str().unwrap().contains("later"), "{answer}");
+    let job = answer["id"].as_str().unwrap();
+    app.post("/v1/secrets", &json!({ "name": "later", "value": "x" })).await.expect(201);
+    let patched = app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "renamed" })).await.expect(200);
+    assert_eq!(patched.get("warnings"), None);
+    let secret = app.get("/v1/secrets/later").await.expect(200);
+    assert_eq!(secret["used_by"], json!([{ "job_id": job, "name": "renamed" }]));
+    let refused = app.delete("/v1/secrets/later").await;
+    assert_eq!(refused.problem(409), "secret_in_use");
+    assert!(refused.json()["detail"].as_str().unwrap().contains(job));
+    assert_eq!(app.delete("/v1/secrets/later?force=maybe").await.wrong()[0].0, "?force");
+    app.delete("/v1/secrets/later?force=true").await.expect(204);
+    assert_eq!(app.get("/v1/secrets/later").await.problem(404), "not_found");
+    assert_eq!(app.delete("/v1/secrets/later").await.problem(404), "not_found");
+    // A job that no longer mentions it does not use it.
+    app.post("/v1/secrets", &json!({ "name": "later", "value": "x" })).await.expect(201);
+    app.patch(&format!("/v1/jobs/{job}"), &json!({ "request": { "headers": null } })).await.expect(200);
+    app.delete("/v1/secrets/later").await.expect(204);
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_secret() {
+    let app = App::new().await;
+    let cases = [
+        (json!({}), vec![("/name", "required"), ("/value", "required")]),
+        (json!({ "name": "A", "value": "" }), vec![("/name", "secret_name_invalid"), ("/value", "length")]),
+        (json!({ "name": "a", "value": "a\r\nb" }), vec![("/value", "control_character")]),
+        (json!({ "name": "a", "value": "x".repeat(8193) }), vec![("/value", "length")]),
+        (json!({ "name": "a", "value": 5 }), vec![("/value", "wrong_type")]),
+        (json!({ "name": "a", "value": "x", "workspace_id": "x" }), vec![("/workspace_id", "unknown_field")]),
+    ];
+    for (body, expected) in cases {
+        let wrong = app.post("/v1/secrets", &body).await.wrong();
+        let wrong: Vec<_> = wrong.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+        assert_eq!(wrong, expected, "{body}");
+    }
+    for reference in ["secret://", "Bearer secret://UPPER", "secret://-a"] {
+        let wrong = app.post("/v1/jobs", &crate::app::job(&with_header(reference))).await.wrong();
+        assert_eq!(
+            wrong,
+            [("/request/headers/Authorization".to_owned(), "secret_reference_invalid".to_owned())]
+        );
+    }
+}
+
+#[tokio::test]
+async fn lists_are_pages_and_names_belong_to_a_workspace() {
+    let app = App::new().await;
+    for name in ["a", "b", "c"] {
+        app.post("/v1/secrets", &json!({ "name": name, "value": name })).await.expect(201);
+    }
+    let first = app.get("/v1/secrets?limit=2").await.expect(200);
+    assert_eq!((&first["data"][0]["name"], &first["has_more"]), (&json!("c"), &json!(true)));
+    let rest = app
+        .get(&format!("/v1/secrets?limit=2&cursor={}", first["next_cursor"].as_str().unwrap()))
+        .await
+        .expect(200);
+    assert_eq!((&rest["data"][0]["name"], rest["data"].as_array().unwrap().len()), (&json!("a"), 1));
+    let theirs =
+        app.token_of(app.db.workspace("theirs").await, trigrun_core::domain::access::Scope::ALL).await;
+    let body = json!({ "name": "a", "value": "theirs" }).to_string();
+    app.send_as(&theirs, Method::POST, "/v1/secrets", &[], &body).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_signing_secret_is_made_once_and_rotated() {
+    let app = App::new().await;
+    let path = "/v1/workspace/signing-secret";
+    let (one, other) = tokio::join!(app.get(path), app.get(path));
+    let first = one.expect(200);
+    assert_eq!(first, other.expect(200), "made once, also when two ask at once");
+    assert!(first["secret"].as_str().unwrap().starts_with("whsec_") && first["previous"].is_null());
+    let rotated = app.send(Method::POST, &format!("{path}/rotate"), &[], "").await.expect(200);
+    assert_ne!(rotated["secret"], first["secret"]);
+    assert_eq!(rotated["previous"]["secret"], first["secret"]);
+    assert_eq!(app.get(path).await.expect(200), rotated);
+    app.db.execute("update signing_secrets set previous_until = now() - interval '1 second'").await;
+    assert!(app.get(path).await.expect(200)["previous"].is_null(), "a day later");
+}
+
+#[tokio::test]
+async fn variables_in_urls_are_kept() {
+    let app = App::new().await;
+    let url = "https://example.com/{{job_id}}?at={{timestamp}}";
+    let job = app.job(&json!({ "request": { "url": url } })).await;
+    assert_eq!(app.get(&format!("/v1/jobs/{job}")).await.expect(200)["request"]["url"], url);
+    let wrong = json!({ "request": { "url": "https://{{uuid}}.example.com/" } });
+    assert_eq!(app.post("/v1/jobs", &crate::app::job(&wrong)).await.wrong()[0].0, "/request/url");
+}

@@ -1,0 +1,195 @@
+//! Values that a target echoes back are never kept: wherever one stands, in whatever common disguise, there are dots instead.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// What is shown in place of a value.
+pub const DOTS: &str = "••••";
+/// Shorter disguises stand for nothing in particular: they would be found everywhere.
+const DISGUISE_MIN: usize = 4;
+
+/// Finds the values of one execution's secrets.
+pub struct Redactor {
+    needles: Option<AhoCorasick>,
+    longest: usize,
+}
+
+impl Redactor {
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut needles: Vec<Vec<u8>> = values.into_iter().flat_map(disguises).collect();
+        needles.sort_unstable();
+        needles.dedup();
+        let longest = needles.iter().map(Vec::len).max().unwrap_or(0);
+        let build = || AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles).ok();
+        Self { needles: (!needles.is_empty()).then(build).flatten(), longest }
+    }
+
+    /// How many bytes beyond a cut must be known, so that no value is cut in two.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// The first `keep` bytes of `data`, redacted. What begins before the cut is seen whole, if `data` goes on for
+    /// [`Redactor::longest`] bytes after it; where it does not, because the answer ended there, nothing was cut.
+    pub fn bytes(&self, data: &[u8], keep: usize) -> Vec<u8> {
+        let Some(needles) = &self.needles else { return data[..data.len().min(keep)].to_vec() };
+        let (mut redacted, mut from) = (Vec::with_capacity(data.len().min(keep)), 0);
+        for found in needles.find_iter(data).take_while(|found| found.start() < keep) {
+            redacted.extend_from_slice(&data[from..found.start()]);
+            redacted.extend_from_slice(DOTS.as_bytes());
+            from = found.end();
+        }
+        let end = data.len().min(keep).max(from);
+        redacted.extend_from_slice(&data[from..end]);
+        redacted
+    }
+
+    pub fn text(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.bytes(text.as_bytes(), text.len())).into_owned()
+    }
+}
+
+/// A value as it is, and as it looks in base64, percent-encoded, in a form, in JSON.
+fn disguises(value: &str) -> Vec<Vec<u8>> {
+    let mut all = vec![value.as_bytes().to_vec()];
+    all.extend(base64_inside(value.as_bytes()));
+    for hex in [upper as fn(u8) -> String, lower] {
+        let percent = encoded(value, |byte| format!("%{}", hex(byte)));
+        all.push(percent.replace("%20", "+").into_bytes());
+        all.push(percent.into_bytes());
+        // Only what URLs need, and only what JSON needs.
+        all.push(lenient(value, hex).into_bytes());
+        all.push(json_ascii(value, hex).into_bytes());
+    }
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
+    all.push(json.replace('/', "\\/").into_bytes());
+    all.push(json.as_bytes().to_vec());
+    all.retain(|disguise| disguise.len() >= DISGUISE_MIN || disguise == value.as_bytes());
+    all
+}
+
+/// The value somewhere inside of something that is base64: three ways to lie on its groups of three bytes. The characters at the
+/// ends depend on the neighbours and are left out.
+fn base64_inside(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for before in 0..3 {
+        let shifted = [&[0; 2][..before.min(2)], value].concat();
+        let from = (before * 8).div_ceil(6);
+        let until = shifted.len() * 8 / 6;
+        for text in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
+            all.extend(text.as_bytes().get(from..until).map(<[u8]>::to_vec));
+        }
+    }
+    all
+}
+
+fn upper(byte: u8) -> String {
+    format!("{byte:02X}")
+}
+
+fn lower(byte: u8) -> String {
+    format!("{byte:02x}")
+}
+
+/// Everything but the unreserved characters (RFC 3986 §2.3).
+fn encoded(value: &str, code: impl Fn(u8) -> String) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { code(byte) }).collect()
+}
+
+/// As JavaScript's encodeURI writes it: reserved characters stay.
+fn lenient(value: &str, hex: fn(u8) -> String) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~;/?:@&=+$,#!*'()".contains(&byte);
+    value
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{}", hex(byte)) })
+        .collect()
+}
+
+/// JSON that is pure ASCII, as many libraries write it.
+fn json_ascii(value: &str, hex: fn(u8) -> String) -> String {
+    value
+        .encode_utf16()
+        .map(|unit| match u8::try_from(unit) {
+            Ok(b'"') => "\\\"".to_owned(),
+            Ok(b'\\') => "\\\\".to_owned(),
+            Ok(byte) if (0x20..0x7f).contains(&byte) && !b"<>&'".contains(&byte) => {
+                char::from(byte).to_string()
+            }
+            _ => {
+                let [high, low] = unit.to_be_bytes();
+                format!("\\u{}{}", hex(high), hex(low))
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    const VALUE: &str = "p\u{e4}ss/w\u{f6}rd+1\"<&>\\ x";
+
+    fn redacted(text: &str) -> String {
+        Redactor::new([VALUE]).text(text)
+    }
+
+    #[test]
+    fn every_disguise_is_seen_through() {
+        let json = serde_json::to_string(VALUE).unwrap();
+        let disguised = [
+            VALUE.to_owned(),
+            STANDARD.encode(VALUE),
+            STANDARD.encode(format!("user:{VALUE}")),
+            URL_SAFE_NO_PAD.encode(format!("{{\"k\":\"{VALUE}\"}}")),
+            "p%C3%A4ss%2Fw%C3%B6rd%2B1%22%3C%26%3E%5C%20x".to_owned(),
+            "p%c3%a4ss%2fw%c3%b6rd%2b1%22%3c%26%3e%5c%20x".to_owned(),
+            "p%C3%A4ss%2Fw%C3%B6rd%2B1%22%3C%26%3E%5C+x".to_owned(),
+            "p%C3%A4ss/w%C3%B6rd+1%22%3C&%3E%5C%20x".to_owned(),
+            json[1..json.len() - 1].to_owned(),
+            r#"p\u00e4ss/w\u00f6rd+1\"\u003c\u0026\u003e\\ x"#.to_owned(),
+        ];
+        for text in disguised {
+            let shown = redacted(&format!("before {text} after"));
+            assert!(
+                shown.starts_with("before ") && shown.contains(DOTS) && shown.ends_with(" after"),
+                "{shown}"
+            );
+            assert!(shown.len() < text.len().min(20) + 30 || !shown.contains("rd"), "{text} became {shown}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_changed() {
+        let text = "p\u{e4}ss/w\u{f6}rd is not quite it";
+        assert_eq!(redacted(text), text);
+        assert_eq!(Redactor::new([]).text("all"), "all");
+    }
+
+    #[test]
+    fn a_value_across_the_cut_is_not_shown_in_part() {
+        let redactor = Redactor::new(["0123456789"]);
+        let body = b"aaaaa0123456789bbbb";
+        assert_eq!(redactor.bytes(body, 8), format!("aaaaa{DOTS}").as_bytes());
+        assert_eq!(redactor.bytes(body, 5), b"aaaaa");
+        assert_eq!(redactor.bytes(body, 16), format!("aaaaa{DOTS}b").as_bytes());
+        assert!(redactor.longest() >= 10);
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_never_in_what_is_kept(value in "[a-zA-Z0-9/+=]{8,40}", before in "[ -~]{0,20}", after in "[ -~]{0,20}", keep in 0usize..80) {
+            let redactor = Redactor::new([value.as_str()]);
+            let body = format!("{before}{value}{after}");
+            let kept = String::from_utf8_lossy(&redactor.bytes(body.as_bytes(), keep)).into_owned();
+            prop_assert!(!kept.contains(&value));
+            let cut = keep.saturating_sub(before.len());
+            if cut > 0 && !before.contains(&value[..4]) && !after.contains(&value[..4]) {
+                prop_assert!(!kept.contains(&value[..4]), "{kept}");
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Secrets by name: what they may be called and hold, and where a header value mentions them (`Bearer secret://stripe-key`).
+
+use super::invalid::Invalid;
+
+const SCHEME: &str = "secret://";
+const NAME_MAX: usize = 64;
+const VALUE_MAX: usize = 8 * 1024;
+
+/// Checks a name: `[a-z0-9][a-z0-9_-]{0,63}`.
+pub fn name(text: &str) -> Result<String, Invalid> {
+    let is_name = text.len() <= NAME_MAX
+        && text.bytes().all(is_name_byte)
+        && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
+    if !is_name {
+        let detail = format!("has 1 to {NAME_MAX} of a-z, 0-9, - and _, and begins with a letter or digit");
+        return Err(Invalid::new("secret_name_invalid", detail));
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks a value: it has to fit into a header (RFC 9110 §5.5).
+pub fn value(text: &str) -> Result<(), Invalid> {
+    if text.is_empty() || text.len() > VALUE_MAX {
+        return Err(Invalid::new("length", format!("must have 1 to {VALUE_MAX} bytes, has {}", text.len())));
+    }
+    if text.chars().any(|character| character.is_control() && character != '\t') {
+        let detail = "holds no line breaks, NUL or other control characters: it is sent in a header";
+        return Err(Invalid::new("control_character", detail));
+    }
+    Ok(())
+}
+
+/// The names that a header value mentions, in order.
+///
+/// # Errors
+/// `secret_reference_invalid`: after `secret://` comes no name.
+pub fn references(value: &str) -> Result<Vec<&str>, Invalid> {
+    pieces(value).filter_map(|(_, reference)| reference).map(valid).collect()
+}
+
+/// The value with every secret in its place; the name of the first that `secret_of` does not know.
+pub fn fill<V: AsRef<str>>(value: &str, secret_of: impl Fn(&str) -> Option<V>) -> Result<String, &str> {
+    let mut filled = String::with_capacity(value.len());
+    for (text, reference) in pieces(value) {
+        filled.push_str(text);
+        if let Some(name) = reference {
+            filled.push_str(secret_of(name).ok_or(name)?.as_ref());
+        }
+    }
+    Ok(filled)
+}
+
+fn valid(reference: &str) -> Result<&str, Invalid> {
+    name(reference).map(|_| reference).map_err(|_| {
+        Invalid::new("secret_reference_invalid", "after secret:// comes the name of a secret")
+            .hint("e.g. Bearer secret://stripe-key")
+    })
+}
+
+/// The text, cut at its references: what stands before each, and the longest run of characters that a name could have.
+fn pieces(value: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some((before, after)) = text.split_once(SCHEME) else {
+            rest = None;
+            return Some((text, None));
+        };
+        let end = after.bytes().position(|byte| !is_name_byte(byte)).unwrap_or(after.len());
+        rest = Some(&after[end..]);
+        Some((before, Some(&after[..end])))
+    })
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values() {
+        for good in ["a", "0", "stripe-key_2", &"a".repeat(64)] {
+            assert_eq!(name(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "-a", "_a", "A", "a b", "ä", "a.b", &"a".repeat(65)] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+        assert!(value("p\u{e4}ss w\u{f6}rd\t!").is_ok() && value(&"x".repeat(8192)).is_ok());
+        for bad in ["", "a\r\nb", "a\nb", "a\0", "\u{7f}", &"x".repeat(8193)] {
+            assert!(value(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn references_whole_and_inside() {
+        assert_eq!(references("secret://a"), Ok(vec!["a"]));
+        assert_eq!(references("Bearer secret://a-b, secret://c_2;x"), Ok(vec!["a-b", "c_2"]));
+        assert_eq!(references("no secret: //a"), Ok(vec![]));
+        for bad in [
+            "secret://",
+            "secret://A",
+            "x secret:// y",
+            "secret://-a",
+            &format!("secret://{}", "a".repeat(65)),
+        ] {
+            assert_eq!(references(bad).unwrap_err().code, "secret_reference_invalid", "{bad}");
+        }
+    }
+
+    #[test]
+    fn filling_is_done_once() {
+        let secret_of = |name: &str| match name {
+            "a" => Some("secret://b"),
+            "b" => Some("B"),
+            _ => None,
+        };
+        assert_eq!(fill("x secret://a secret://b.", secret_of).as_deref(), Ok("x secret://b B."));
+        assert_eq!(fill("secret://b secret://c", secret_of), Err("c"));
+    }
+}

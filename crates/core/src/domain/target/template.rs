@@ -1,0 +1,97 @@
+//! URLs that hold variables: checked with the longest values in their places, kept with the variables.
+
+use super::{TargetUrl, authority_of};
+use crate::domain::{address::EgressPolicy, invalid::Invalid, variables};
+
+/// The form of `text` that is kept. Variables may stand in path and query; the host is always known.
+///
+/// # Errors
+/// Those of [`TargetUrl::parse`], and `url_host` for a variable in the host.
+pub fn check(text: &str, policy: &EgressPolicy) -> Result<String, Invalid> {
+    let marks = Marks::not_in(text);
+    let marked = variables::replace(text, |name| marks.of(name));
+    let url = TargetUrl::parse(&marked, policy)?;
+    if marks.are_in(authority_of(&marked)?) {
+        return Err(Invalid::new("url_host", "The host holds a variable.")
+            .hint("Variables may stand in the path and the query."));
+    }
+    Ok(marks.undo(url.as_str()))
+}
+
+/// Stand-ins for the variables, as long as their longest values, that no part of the URL can be taken for.
+struct Marks(Vec<(&'static str, String)>);
+
+impl Marks {
+    fn not_in(text: &str) -> Self {
+        let text = text.to_ascii_lowercase();
+        // Of 26 letters, a URL of 2,048 characters cannot hold every run of four.
+        let letters = (b'a'..=b'z').map(char::from);
+        let salt = letters.map(|letter| letter.to_string().repeat(4)).find(|run| !text.contains(run));
+        let salt = salt.unwrap_or_else(|| "zzzz".to_owned());
+        let mark = |(at, (name, longest)): (usize, &(&'static str, usize))| {
+            let start = format!("{salt}{at}");
+            (*name, format!("{start}{}", "-".repeat(longest - start.len())))
+        };
+        Self(variables::NAMES.iter().enumerate().map(mark).collect())
+    }
+
+    fn of(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, mark)| mark.clone())
+    }
+
+    fn are_in(&self, text: &str) -> bool {
+        self.0.iter().any(|(_, mark)| text.contains(mark.as_str()))
+    }
+
+    fn undo(&self, url: &str) -> String {
+        self.0
+            .iter()
+            .fold(url.to_owned(), |url, (name, mark)| url.replace(mark.as_str(), &format!("{{{{{name}}}}}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(text: &str) -> Result<String, &'static str> {
+        check(text, &EgressPolicy::default()).map_err(|invalid| invalid.code)
+    }
+
+    #[test]
+    fn variables_are_kept_in_path_and_query() {
+        let url = "https://example.com/{{job_id}}/x?e={{execution_id}}&e={{execution_id}}&t={{timestamp}}";
+        assert_eq!(kept(url).as_deref(), Ok(url));
+        assert_eq!(kept("https://EXAMPLE.com/a b").err(), Some("url_character"));
+        assert_eq!(
+            kept("https://EXAMPLE.com/{{uuid}}/ä").as_deref(),
+            Ok("https://example.com/{{uuid}}/%C3%A4")
+        );
+        assert_eq!(
+            kept("https://example.com/aaaabbbb/{{uuid}}").as_deref(),
+            Ok("https://example.com/aaaabbbb/{{uuid}}")
+        );
+        assert_eq!(
+            kept("https://example.com/{{other}}").as_deref(),
+            Ok("https://example.com/%7B%7Bother%7D%7D")
+        );
+    }
+
+    #[test]
+    fn not_in_the_host_nor_in_place_of_the_scheme() {
+        for url in
+            ["https://{{uuid}}.example.com/", "https://example.com:{{timestamp}}/", "{{uuid}}://example.com/"]
+        {
+            assert!(kept(url).is_err(), "{url}");
+        }
+        assert_eq!(kept("https://a.{{uuid}}b.example.com/").err(), Some("url_host"));
+        assert_eq!(kept("http://10.0.0.1/{{uuid}}").err(), Some("url_address_refused"));
+    }
+
+    #[test]
+    fn the_longest_values_count() {
+        let path = "x".repeat(2000);
+        assert!(kept(&format!("https://example.com/{path}{{{{timestamp}}}}")).is_ok());
+        assert_eq!(kept(&format!("https://example.com/{path}{{{{uuid}}}}")).err(), Some("url_too_long"));
+    }
+}

@@ -1,0 +1,123 @@
+//! Variables in URLs, header values and bodies: `{{execution_id}}` and its like.
+//!
+//! All of them follow from the execution, so that every attempt sends the same without anything being stored. Anything else in
+//! double braces is left as it is: other systems have templates, too.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use std::borrow::Cow;
+
+use super::id::{ExecutionId, JobId};
+
+/// The names, each with the length of its longest value.
+pub const NAMES: [(&str, usize); 5] =
+    [("execution_id", 30), ("job_id", 30), ("scheduled_for", 24), ("timestamp", 12), ("uuid", 36)];
+
+/// What the variables of one execution stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Variables {
+    pub execution: ExecutionId,
+    pub job: JobId,
+    pub scheduled_for: DateTime<Utc>,
+}
+
+impl Variables {
+    /// The text with every variable replaced.
+    pub fn render<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        replace(text, |name| self.value(name))
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        Some(match name {
+            "execution_id" => self.execution.to_string(),
+            "job_id" => self.job.to_string(),
+            "scheduled_for" => self.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true),
+            // Unix seconds of the scheduled instant.
+            "timestamp" => self.scheduled_for.timestamp().to_string(),
+            "uuid" => derived_uuid(self.execution).to_string(),
+            _ => return None,
+        })
+    }
+}
+
+/// Random to whoever does not know the execution, the same for whoever does (RFC 9562 §5.8).
+fn derived_uuid(execution: ExecutionId) -> uuid::Uuid {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    digest.update(b"uuid");
+    digest.update(execution.uuid().as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.finish().as_ref()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Replaces `{{name}}` by what `value_of` says; what it does not know stays.
+pub(super) fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> Cow<'_, str> {
+    if !text.contains("{{") {
+        return Cow::Borrowed(text);
+    }
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("{{") {
+        let inside = &rest[start + 2..];
+        let known = inside.find("}}").and_then(|end| Some((value_of(&inside[..end])?, end)));
+        replaced.push_str(&rest[..start]);
+        match known {
+            Some((value, end)) => {
+                replaced.push_str(&value);
+                rest = &inside[end + 2..];
+            }
+            None => {
+                // One brace only: the next may begin a variable.
+                replaced.push('{');
+                rest = &rest[start + 1..];
+            }
+        }
+    }
+    replaced.push_str(rest);
+    Cow::Owned(replaced)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    fn variables() -> Variables {
+        Variables {
+            execution: ExecutionId::from_uuid(Uuid::from_u128(1)),
+            job: JobId::from_uuid(Uuid::from_u128(2)),
+            scheduled_for: DateTime::from_timestamp_millis(1_800_000_000_123).unwrap(),
+        }
+    }
+
+    #[test]
+    fn each_variable() {
+        let render = |text: &str| variables().render(text).into_owned();
+        assert_eq!(
+            render("{{execution_id}}/{{job_id}}"),
+            "exe_00000000000000000000000001/job_00000000000000000000000002"
+        );
+        assert_eq!(render("{{scheduled_for}} {{timestamp}}"), "2027-01-15T08:00:00.123Z 1800000000");
+        assert_eq!(render("{{uuid}}"), render("{{uuid}}"));
+        for (name, longest) in NAMES {
+            assert!(render(&format!("{{{{{name}}}}}")).len() <= longest, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_variable_stays() {
+        for text in ["", "{{", "}}", "{{name}}", "{{ uuid }}", "{uuid}", "{{UUID}}", "{{{{", "{{a{{b}}"] {
+            assert_eq!(variables().render(text), text);
+        }
+        assert_eq!(variables().render("{{{timestamp}}}"), "{1800000000}");
+        assert_eq!(variables().render("{{x{{timestamp}}"), "{{x1800000000");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_rendered_once(text in "[{}a-z_ ]{0,40}") {
+            let rendered = variables().render(&text).into_owned();
+            prop_assert_eq!(variables().render(&rendered).into_owned(), rendered);
+        }
+    }
+}

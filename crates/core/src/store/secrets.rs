@@ -1,0 +1,232 @@
+//! Secrets: sealed values under a name. What goes out of here sealed is opened by an executor only, right before it is sent.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, Binary, Integer, Text, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::{Conn, StoreError, schema::secrets, sql::prepared};
+use crate::{
+    crypto::seal::DataKey,
+    domain::{
+        id::{JobId, SecretId, WorkspaceId},
+        page::{List, Page},
+    },
+};
+
+/// What may be known of a secret.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    pub id: SecretId,
+    pub name: String,
+    pub version: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A job whose present version mentions a secret.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub job: JobId,
+    pub name: String,
+}
+
+/// A value to be stored under a name.
+pub struct NewValue<'a> {
+    pub name: &'a str,
+    pub value: &'a str,
+    pub key: &'a DataKey,
+    pub now: DateTime<Utc>,
+}
+
+/// What a value is sealed for.
+fn purpose(name: &str) -> String {
+    format!("secret:{name}")
+}
+
+type SecretRow = (Uuid, String, i32, DateTime<Utc>, DateTime<Utc>);
+type SecretColumns = (secrets::id, secrets::name, secrets::version, secrets::created_at, secrets::updated_at);
+const COLUMNS: SecretColumns =
+    (secrets::id, secrets::name, secrets::version, secrets::created_at, secrets::updated_at);
+
+fn secret((id, name, version, created_at, updated_at): SecretRow) -> Secret {
+    Secret { id: SecretId::from_uuid(id), name, version, created_at, updated_at }
+}
+
+/// [`StoreError::Conflict`] `secrets_name` when the name is taken.
+pub async fn insert(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    new: NewValue<'_>,
+) -> Result<Secret, StoreError> {
+    let row: SecretRow = diesel::insert_into(secrets::table)
+        .values((
+            secrets::id.eq(SecretId::at(new.now).uuid()),
+            secrets::workspace_id.eq(workspace.uuid()),
+            secrets::name.eq(new.name),
+            secrets::version.eq(1),
+            secrets::sealed.eq(new.key.seal(&purpose(new.name), 1, new.value)?),
+            secrets::created_at.eq(new.now),
+            secrets::updated_at.eq(new.now),
+        ))
+        .returning(COLUMNS)
+        .get_result(conn)
+        .await?;
+    Ok(secret(row))
+}
+
+/// A new value under the same name, one version higher.
+pub async fn change(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    new: NewValue<'_>,
+) -> Result<Secret, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let (id, version): (Uuid, i32) = secrets::table
+            .filter(secrets::workspace_id.eq(workspace.uuid()))
+            .filter(secrets::name.eq(new.name))
+            .select((secrets::id, secrets::version))
+            .for_update()
+            .first(conn)
+            .await?;
+        let version = version + 1;
+        let row: SecretRow = diesel::update(secrets::table.find(id))
+            .set((
+                secrets::version.eq(version),
+                secrets::sealed.eq(new.key.seal(&purpose(new.name), version, new.value)?),
+                secrets::updated_at.eq(new.now),
+            ))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        Ok(secret(row))
+    })
+    .await
+}
+
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<Secret, StoreError> {
+    let row: SecretRow = secrets::table
+        .filter(secrets::workspace_id.eq(workspace.uuid()))
+        .filter(secrets::name.eq(name))
+        .select(COLUMNS)
+        .first(conn)
+        .await?;
+    Ok(secret(row))
+}
+
+/// Newest first.
+pub async fn list(conn: &mut Conn, workspace: WorkspaceId, page: Page) -> Result<List<Secret>, StoreError> {
+    let rows: Vec<SecretRow> = secrets::table
+        .filter(secrets::workspace_id.eq(workspace.uuid()))
+        .filter(secrets::id.lt(page.before.unwrap_or_else(Uuid::max)))
+        .order(secrets::id.desc())
+        .limit(page.limit + 1)
+        .select(COLUMNS)
+        .load(conn)
+        .await?;
+    Ok(List::from_rows(rows.into_iter().map(secret).collect(), page, |secret: &Secret| secret.id.uuid()))
+}
+
+/// Which of these names the workspace has no secret under.
+pub async fn missing(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    names: &[String],
+) -> Result<Vec<String>, StoreError> {
+    let known: Vec<String> = secrets::table
+        .filter(secrets::workspace_id.eq(workspace.uuid()))
+        .filter(secrets::name.eq_any(names))
+        .select(secrets::name)
+        .load(conn)
+        .await?;
+    Ok(names.iter().filter(|name| !known.contains(name)).cloned().collect())
+}
+
+/// Jobs whose present version mentions the secret, at most 100.
+pub async fn users(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<Vec<User>, StoreError> {
+    #[derive(QueryableByName)]
+    struct UserRow {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let rows: Vec<UserRow> = prepared(
+        sql_query(
+            "select j.id, j.name from jobs j join job_versions v on v.job_id = j.id and v.version = j.version
+             where j.workspace_id = $1 and $2 = any(v.secrets) order by j.id limit 100",
+        )
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<Text, _>(name),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| User { job: JobId::from_uuid(row.id), name: row.name }).collect())
+}
+
+/// [`StoreError::NotFound`] when there is none of that name.
+pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<(), StoreError> {
+    let deleted = diesel::delete(secrets::table)
+        .filter(secrets::workspace_id.eq(workspace.uuid()))
+        .filter(secrets::name.eq(name))
+        .execute(conn)
+        .await?;
+    if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// A value as it is stored.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    pub workspace: WorkspaceId,
+    pub name: String,
+    version: i32,
+    sealed: Vec<u8>,
+}
+
+impl Sealed {
+    /// The value; it is not to be kept.
+    pub fn open(&self, key: &DataKey) -> Result<secrecy::SecretString, StoreError> {
+        Ok(key.open(&purpose(&self.name), self.version, &self.sealed)?)
+    }
+}
+
+/// The sealed values of these names, each in its workspace; those that there are. For an executor, of a batch of leases.
+pub async fn sealed(conn: &mut Conn, wanted: &[(WorkspaceId, String)]) -> Result<Vec<Sealed>, StoreError> {
+    #[derive(QueryableByName)]
+    struct SealedRow {
+        #[diesel(sql_type = SqlUuid)]
+        workspace_id: Uuid,
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Integer)]
+        version: i32,
+        #[diesel(sql_type = Binary)]
+        sealed: Vec<u8>,
+    }
+    let workspaces: Vec<Uuid> = wanted.iter().map(|(workspace, _)| workspace.uuid()).collect();
+    let names: Vec<&str> = wanted.iter().map(|(_, name)| name.as_str()).collect();
+    let rows: Vec<SealedRow> = prepared(
+        sql_query(
+            "select s.workspace_id, s.name, s.version, s.sealed
+             from unnest($1::uuid[], $2::text[]) as w(workspace_id, name)
+             join secrets s on s.workspace_id = w.workspace_id and s.name = w.name",
+        )
+        .bind::<Array<SqlUuid>, _>(workspaces)
+        .bind::<Array<Text>, _>(names),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Sealed {
+            workspace: WorkspaceId::from_uuid(row.workspace_id),
+            name: row.name,
+            version: row.version,
+            sealed: row.sealed,
+        })
+        .collect())
+}

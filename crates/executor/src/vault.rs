@@ -1,0 +1,159 @@
+//! What an attempt needs of what is sealed: the values of the secrets that it mentions, and the signer of its workspace.
+//!
+//! Keys and signers are kept for a while, values are not: a new value counts from the next attempt on.
+
+use moka::sync::Cache;
+use secrecy::{ExposeSecret, SecretString};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use trigrun_core::{
+    crypto::{
+        seal::{DataKey, Keys},
+        sign::Signer,
+    },
+    domain::{
+        attempt::{Outcome, PREVIEW_BYTES},
+        id::WorkspaceId,
+        redact::Redactor,
+    },
+    runtime::clock::Clock,
+    store::{Conn, StoreError, keys, leases::Lease, secrets, signing},
+};
+
+/// Workspaces whose keys are kept.
+const KEPT: u64 = 10_000;
+const KEEP_KEYS: Duration = Duration::from_secs(3600);
+/// After a rotation the secret before signs for a day: a signer that is a little old is no harm.
+const KEEP_SIGNERS: Duration = Duration::from_secs(30);
+
+pub struct Vault {
+    keys: Keys,
+    clock: Clock,
+    data_keys: Cache<WorkspaceId, Arc<DataKey>>,
+    signers: Cache<WorkspaceId, Arc<Signer>>,
+}
+
+/// For one attempt. It has no Debug: it holds values.
+pub struct Material {
+    /// None when it could not be read, which is a defect or a matter for the operator, and was logged.
+    pub signer: Option<Arc<Signer>>,
+    values: HashMap<String, SecretString>,
+    redactor: Redactor,
+}
+
+impl Vault {
+    pub fn new(keys: Keys, clock: Clock) -> Self {
+        let kept = |time| Cache::builder().max_capacity(KEPT).time_to_live(time);
+        Self {
+            keys,
+            clock,
+            data_keys: kept(KEEP_KEYS).build(),
+            signers: Cache::builder().max_capacity(KEPT).time_to_live(KEEP_SIGNERS).build(),
+        }
+    }
+
+    /// For each of these leases, in their order. `Err` only when Postgres is away.
+    pub async fn materials(&self, conn: &mut Conn, leases: &[Lease]) -> Result<Vec<Material>, StoreError> {
+        let mut wanted: Vec<(WorkspaceId, String)> = leases
+            .iter()
+            .flat_map(|lease| {
+                lease.request.secrets().into_iter().map(|name| (lease.workspace, name.to_owned()))
+            })
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        let values = self.values(conn, &wanted).await?;
+        let mut materials = Vec::with_capacity(leases.len());
+        for lease in leases {
+            let signer = passing(self.signer(conn, lease.workspace).await)?;
+            let value = |name: &str| {
+                Some((name.to_owned(), values.get(&(lease.workspace, name.to_owned()))?.clone()))
+            };
+            materials
+                .push(Material::new(signer, lease.request.secrets().into_iter().filter_map(value).collect()));
+        }
+        Ok(materials)
+    }
+
+    async fn values(
+        &self,
+        conn: &mut Conn,
+        wanted: &[(WorkspaceId, String)],
+    ) -> Result<HashMap<(WorkspaceId, String), SecretString>, StoreError> {
+        let mut values = HashMap::with_capacity(wanted.len());
+        if wanted.is_empty() {
+            return Ok(values);
+        }
+        for sealed in secrets::sealed(conn, wanted).await? {
+            if let Some(key) = passing(self.data_key(conn, sealed.workspace).await)?
+                && let Some(value) = passing(sealed.open(&key))?
+            {
+                values.insert((sealed.workspace, sealed.name), value);
+            }
+        }
+        Ok(values)
+    }
+
+    async fn data_key(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<DataKey>, StoreError> {
+        if let Some(known) = self.data_keys.get(&workspace) {
+            return Ok(known);
+        }
+        let key = Arc::new(keys::data_key(conn, workspace, &self.keys).await?);
+        self.data_keys.insert(workspace, key.clone());
+        Ok(key)
+    }
+
+    async fn signer(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<Signer>, StoreError> {
+        if let Some(known) = self.signers.get(&workspace) {
+            return Ok(known);
+        }
+        let key = self.data_key(conn, workspace).await?;
+        let signing = signing::get(conn, workspace, &key, self.clock.now()).await?;
+        let signer = Signer::new(signing.secrets());
+        let signer = Arc::new(signer.ok_or_else(|| StoreError::unreadable("signing secret", "its form"))?);
+        self.signers.insert(workspace, signer.clone());
+        Ok(signer)
+    }
+}
+
+/// What only this workspace suffers from is logged and left out; Postgres being away is an error for all.
+fn passing<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
+        Err(error) => {
+            tracing::error!(%error, "what is sealed cannot be used");
+            Ok(None)
+        }
+    }
+}
+
+impl Material {
+    fn new(signer: Option<Arc<Signer>>, values: HashMap<String, SecretString>) -> Self {
+        let redactor = Redactor::new(values.values().map(|value| value.expose_secret()));
+        Self { signer, values, redactor }
+    }
+
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.expose_secret())
+    }
+
+    /// How much of a body has to be kept until it is redacted.
+    pub fn keep(&self) -> usize {
+        PREVIEW_BYTES + self.redactor.longest()
+    }
+
+    /// Takes out of an outcome what it must not show, and what was kept of the body for that only.
+    pub fn redact(&self, outcome: &mut Outcome) {
+        outcome.body_truncated = outcome.response_bytes > PREVIEW_BYTES as u64;
+        if self.values.is_empty() {
+            return outcome.body_preview.truncate(PREVIEW_BYTES);
+        }
+        outcome.body_preview = self.redactor.bytes(&outcome.body_preview, PREVIEW_BYTES);
+        outcome.body_preview.truncate(PREVIEW_BYTES);
+        for (name, value) in &mut outcome.response_headers {
+            *name = self.redactor.text(name);
+            *value = self.redactor.text(value);
+        }
+        outcome.error = outcome.error.take().map(|error| self.redactor.text(&error));
+    }
+}

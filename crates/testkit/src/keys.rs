@@ -1,0 +1,15 @@
+//! The master key of the tests.
+
+use secrecy::SecretString;
+use trigrun_core::crypto::seal::{KeySettings, Keys};
+
+/// In the form of the settings.
+pub const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+pub fn settings() -> KeySettings {
+    KeySettings { master: vec![SecretString::from(MASTER)] }
+}
+
+pub fn keys() -> Keys {
+    Keys::new(&settings()).expect("the key of the tests is one")
+}
