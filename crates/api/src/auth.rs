@@ -6,15 +6,18 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::LocalBoxFuture;
 use std::marker::PhantomData;
 use trigrun_core::{
     crypto,
     domain::{
-        access::{Grant, Scope, TokenSecret},
-        id::WorkspaceId,
+        access::{Scope, TokenKind, TokenSecret},
+        id::{TokenId, WorkspaceId},
+        person::{Membership, Role, User},
     },
-    store::tokens,
+    runtime::tasks,
+    store::{tokens, users},
 };
 
 use crate::{
@@ -22,15 +25,44 @@ use crate::{
     state::{Answer, State},
 };
 
+/// Which workspace a person means who is a member of several.
+const WORKSPACE: &str = "trigrun-workspace";
+/// A token's last use is noted this often at the most.
+const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
+
 /// The request's token was accepted and has the scope `S`. The workspace in it is the only one that a handler knows.
 pub struct Allowed<S> {
     pub workspace: WorkspaceId,
+    pub caller: Caller,
     scope: PhantomData<S>,
+}
+
+/// Whoever asks.
+pub enum Caller {
+    Token { id: TokenId, scopes: Vec<Scope> },
+    Person { user: User, role: Role },
+}
+
+impl Caller {
+    pub fn scopes(&self) -> &[Scope] {
+        match self {
+            Self::Token { scopes, .. } => scopes,
+            Self::Person { role, .. } => role.scopes(),
+        }
+    }
+
+    /// What it may appoint: a token that administers a workspace is as good as an admin.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Token { .. } => Role::Admin,
+            Self::Person { role, .. } => *role,
+        }
+    }
 }
 
 /// A scope as a type.
 pub trait Needs {
-    const SCOPE: Scope;
+    const SCOPE: Option<Scope>;
 }
 
 macro_rules! needs {
@@ -38,31 +70,69 @@ macro_rules! needs {
         pub struct $name;
 
         impl Needs for $name {
-            const SCOPE: Scope = Scope::$name;
+            const SCOPE: Option<Scope> = Some(Scope::$name);
         }
     )*};
 }
 
 needs!(JobsRead, JobsWrite, JobsRun, ExecutionsRead, SecretsWrite, WorkspaceAdmin);
 
+/// Any token of the workspace will do.
+pub struct Anything;
+
+impl Needs for Anything {
+    const SCOPE: Option<Scope> = None;
+}
+
 impl<S: Needs> FromRequest for Allowed<S> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Answer<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let secret = secret(request);
-        let state = request.app_data::<web::Data<State>>().cloned();
+        let (state, secret) = (state(request), secret(request));
+        let wanted = wanted_workspace(request);
         Box::pin(async move {
-            let (state, secret) = (state.ok_or_else(Problem::internal)?, secret?);
-            let grant = look_up(&state, &secret).await?;
-            if !grant.scopes.contains(&S::SCOPE) {
-                let scope = S::SCOPE.as_str();
-                let detail = format!("This token lacks the scope {scope}. Use one that has it.");
+            let (state, secret) = (state?, secret?);
+            let (workspace, caller) = match secret.kind() {
+                TokenKind::Api => by_token(&state, &secret).await?,
+                TokenKind::Session => by_session(&state, &secret, wanted?).await?,
+                TokenKind::Invitation => return Err(unknown()),
+            };
+            if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
+                let detail = format!("This lacks the scope {}. Use a token that has it.", scope.as_str());
                 return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
             }
-            Ok(Self { workspace: grant.workspace, scope: PhantomData })
+            Ok(Self { workspace, caller, scope: PhantomData })
         })
     }
+}
+
+/// Somebody who has logged in, whatever the workspace.
+pub struct LoggedIn {
+    pub user: User,
+    pub secret: TokenSecret,
+}
+
+impl FromRequest for LoggedIn {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Answer<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let (state, secret) = (state(request), secret(request));
+        Box::pin(async move {
+            let (state, secret) = (state?, secret?);
+            if secret.kind() == TokenKind::Api {
+                let detail = "This is for people: log in, and use the token of that session.";
+                return Err(Problem::new(StatusCode::FORBIDDEN, "session_required", detail));
+            }
+            let user = person(&state, &secret).await?;
+            Ok(Self { user, secret })
+        })
+    }
+}
+
+fn state(request: &HttpRequest) -> Answer<web::Data<State>> {
+    request.app_data::<web::Data<State>>().cloned().ok_or_else(Problem::internal)
 }
 
 /// The one token of the request; what cannot be a token is refused before anything is looked up.
@@ -83,7 +153,68 @@ fn secret(request: &HttpRequest) -> Answer<TokenSecret> {
     }
 }
 
-async fn look_up(state: &State, secret: &TokenSecret) -> Answer<Grant> {
+fn wanted_workspace(request: &HttpRequest) -> Answer<Option<WorkspaceId>> {
+    let Some(given) = request.headers().get(WORKSPACE) else { return Ok(None) };
+    let id = given.to_str().ok().and_then(|text| text.parse().ok());
+    id.map(Some).ok_or_else(Problem::not_found)
+}
+
+fn unknown() -> Problem {
+    Problem::unauthorized("The token is unknown, expired or revoked.")
+}
+
+async fn by_token(state: &State, secret: &TokenSecret) -> Answer<(WorkspaceId, Caller)> {
     let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
-    found.ok_or_else(|| Problem::unauthorized("The token is unknown, expired or revoked."))
+    let (grant, last_used_at) = found.ok_or_else(unknown)?;
+    touch(state, grant.token, last_used_at);
+    Ok((grant.workspace, Caller::Token { id: grant.token, scopes: grant.scopes }))
+}
+
+/// Beside the request, which does not wait for it.
+fn touch(state: &State, token: TokenId, last_used_at: Option<DateTime<Utc>>) {
+    let now = state.clock.now();
+    if last_used_at.is_none_or(|at| now - at > TOUCH_EVERY) {
+        let state = state.clone();
+        tasks::spawn("touch", async move {
+            let touched = async { tokens::touch(&mut *state.conn().await?, token, now).await };
+            if let Err(error) = touched.await {
+                tracing::debug!(%error, "the last use of a token could not be noted");
+            }
+        });
+    }
+}
+
+async fn by_session(
+    state: &State,
+    secret: &TokenSecret,
+    wanted: Option<WorkspaceId>,
+) -> Answer<(WorkspaceId, Caller)> {
+    let user = person(state, secret).await?;
+    let memberships = users::memberships(&mut *state.conn().await?, user.id).await?;
+    let Membership { workspace, role, .. } = the_one(memberships, wanted)?;
+    Ok((workspace, Caller::Person { user, role }))
+}
+
+async fn person(state: &State, secret: &TokenSecret) -> Answer<User> {
+    let found = users::find_by_session(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
+    found.ok_or_else(unknown)
+}
+
+fn the_one(memberships: Vec<Membership>, wanted: Option<WorkspaceId>) -> Answer<Membership> {
+    let many = memberships.len() > 1;
+    let mut meant =
+        memberships.into_iter().filter(|membership| wanted.is_none_or(|id| id == membership.workspace));
+    match (meant.next(), wanted) {
+        (Some(membership), Some(_)) => Ok(membership),
+        (Some(membership), None) if !many => Ok(membership),
+        (Some(_), None) => {
+            let detail = "You are a member of several workspaces: name one in the header TrigRun-Workspace.";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "workspace_ambiguous", detail))
+        }
+        (None, Some(_)) => Err(Problem::not_found()),
+        (None, None) => {
+            let detail = "You are a member of no workspace. Make one with POST /v1/workspaces.";
+            Err(Problem::new(StatusCode::FORBIDDEN, "no_workspace", detail))
+        }
+    }
 }

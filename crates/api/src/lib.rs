@@ -14,4 +14,4 @@ mod state;
 mod time;
 
 pub use server::{ServeError, serve};
-pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings};
+pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings, SignUp};

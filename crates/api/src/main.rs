@@ -6,16 +6,21 @@ use clap::{Parser, Subcommand};
 use trigrun_api::{Settings, openapi, serve};
 use trigrun_core::{
     crypto::{
-        self,
+        self, password,
         seal::{self, Keys},
     },
     domain::{
-        access::Scope,
-        id::{TokenId, WorkspaceId},
-        workspace::Workspace,
+        access::{Scope, TokenKind},
+        id::{TokenId, UserId, WorkspaceId},
+        person::{self, User},
+        workspace::{self, Workspace},
     },
     runtime::{process, shutdown},
-    store::{self, Conn, migrate, tokens, workspaces},
+    store::{
+        self, Conn, migrate, tokens,
+        users::{self, Door, NewUser},
+        workspaces,
+    },
     telemetry,
 };
 
@@ -46,9 +51,24 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// People who administer workspaces
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Master keys, which wrap the keys of the workspaces
     #[command(subcommand)]
     Keys(KeysCommand),
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Makes a person and a workspace that they own, and prints its id. The password is read from standard input.
+    Create {
+        #[arg(long, value_parser = person::email)]
+        email: String,
+        /// The name of the workspace
+        #[arg(long, default_value = "main")]
+        workspace: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -111,8 +131,9 @@ async fn main() -> anyhow::Result<()> {
             println!("the schema is up to date");
             Ok(())
         }
-        Command::Workspace(command) => workspace(&mut connect(&settings).await?, command).await,
+        Command::Workspace(command) => workspaces(&mut connect(&settings).await?, command).await,
         Command::Token(command) => token(&mut connect(&settings).await?, command).await,
+        Command::Admin(command) => admin(&mut connect(&settings).await?, command).await,
         Command::Keys(_) => rewrap(&settings).await,
         Command::Openapi => Ok(()),
     }
@@ -132,6 +153,27 @@ async fn connect(settings: &Settings) -> anyhow::Result<Conn> {
     Ok(conn)
 }
 
+async fn admin(conn: &mut Conn, command: AdminCommand) -> anyhow::Result<()> {
+    let AdminCommand::Create { email, workspace } = command;
+    let mut secret = String::new();
+    std::io::stdin().read_line(&mut secret).context("the password could not be read")?;
+    let secret = secret.trim_end_matches(['\r', '\n']);
+    person::password(secret).context("the password")?;
+    let now = store::clock::now(conn).await?;
+    let name = email.split('@').next().unwrap_or_default().to_owned();
+    let user = User { id: UserId::at(now), email, name };
+    let workspace = Workspace { id: WorkspaceId::at(now), name: workspace::name(&workspace)? };
+    let hash = password::hash(secret)?;
+    let new = NewUser { user: &user, password_hash: &hash, now };
+    match users::sign_up(conn, new, Door::Own(&workspace)).await {
+        Err(error) if error.is_conflict("users_email") => {
+            anyhow::bail!("{} has an account already", user.email)
+        }
+        made => println!("{}", made?),
+    }
+    Ok(())
+}
+
 async fn rewrap(settings: &Settings) -> anyhow::Result<()> {
     let keys = Keys::new(&settings.keys)?;
     let mut conn = connect(settings).await?;
@@ -147,7 +189,7 @@ async fn rewrap(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn workspace(conn: &mut Conn, command: WorkspaceCommand) -> anyhow::Result<()> {
+async fn workspaces(conn: &mut Conn, command: WorkspaceCommand) -> anyhow::Result<()> {
     match command {
         WorkspaceCommand::Create { name } => {
             let workspace = Workspace { id: WorkspaceId::at(store::clock::now(conn).await?), name };
@@ -166,7 +208,7 @@ async fn workspace(conn: &mut Conn, command: WorkspaceCommand) -> anyhow::Result
 async fn token(conn: &mut Conn, command: TokenCommand) -> anyhow::Result<()> {
     let TokenCommand::Create { workspace, name, scopes, expires_in_days } = command;
     let now = store::clock::now(conn).await?;
-    let secret = crypto::new_token()?;
+    let secret = crypto::new_token(TokenKind::Api)?;
     let hash = crypto::token_hash(&secret);
     let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
     let expires_at = expires_in_days.map(|days| now + TimeDelta::days(days.into()));

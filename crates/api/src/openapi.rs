@@ -23,6 +23,8 @@ use crate::server;
         (name = "jobs", description = "Saved requests with a schedule."),
         (name = "executions", description = "What ran, when, and what came of it."),
         (name = "secrets", description = "Values that requests need and nobody may read."),
+        (name = "people", description = "Signing up, logging in, and who belongs to a workspace."),
+        (name = "tokens", description = "API tokens: what a program uses."),
         (name = "workspace", description = "What holds for all of a workspace."),
         (name = "health", description = "Is it alive, is it ready, what is it."),
     ),

@@ -1,8 +1,11 @@
 //! The routes, a file per resource.
 
+pub mod auth;
 pub mod executions;
 pub mod health;
 pub mod jobs;
 pub mod list;
+pub mod members;
 pub mod secrets;
+pub mod tokens;
 pub mod workspace;

@@ -8,6 +8,7 @@ use actix_web::{
     web,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto::seal::{KeyError, Keys},
@@ -23,7 +24,7 @@ use crate::{
     middleware::shell::shell,
     openapi,
     problem::Problem,
-    routes::{executions, health, jobs, secrets, workspace},
+    routes::{auth, executions, health, jobs, members, secrets, tokens, workspace},
     state::{Answer, State},
 };
 
@@ -31,6 +32,8 @@ use crate::{
 const SLOWEST_HEAD: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const DRAIN_SECONDS: u64 = 10;
+/// Passwords hashed at once: each takes 19 MiB and a core.
+const HASHES_AT_ONCE: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -56,6 +59,8 @@ pub async fn serve(
     keys::check(&mut *db.conn().await?, &master).await?;
     let state = State {
         keys: Arc::new(master),
+        sign_up: settings.server.sign_up,
+        hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
         db: db.clone(),
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),
@@ -122,7 +127,24 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(secrets::put_secret)
                 .service(secrets::delete_secret)
                 .service(workspace::get_signing_secret)
-                .service(workspace::rotate_signing_secret),
+                .service(workspace::rotate_signing_secret)
+                .service(workspace::list_workspaces)
+                .service(workspace::create_workspace)
+                .service(workspace::get_workspace)
+                .service(workspace::patch_workspace)
+                .service(workspace::delete_workspace)
+                .service(auth::sign_up)
+                .service(auth::log_in)
+                .service(auth::log_out)
+                .service(auth::get_me)
+                .service(members::list_members)
+                .service(members::create_member)
+                .service(members::patch_member)
+                .service(members::delete_member)
+                .service(tokens::list_tokens)
+                .service(tokens::create_token)
+                .service(tokens::rotate_token)
+                .service(tokens::delete_token),
         )
         .service(health::livez)
         .service(health::readyz)

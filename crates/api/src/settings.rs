@@ -26,6 +26,16 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct ServerSettings {
     pub address: SocketAddr,
+    pub sign_up: SignUp,
+}
+
+/// Who may sign up.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUp {
+    Open,
+    Invite,
+    Closed,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,14 +1,15 @@
 //! What handlers share, and the one place where their work outlives their client.
 
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use trigrun_core::{
-    crypto::seal::Keys,
+    crypto::{password, seal::Keys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, tasks},
     store::{Db, StoreError, pool::PooledConn, wake::Waker},
 };
 
-use crate::problem::Problem;
+use crate::{problem::Problem, settings::SignUp};
 
 #[derive(Clone)]
 pub struct State {
@@ -17,11 +18,24 @@ pub struct State {
     pub policy: EgressPolicy,
     pub waker: Waker,
     pub keys: Arc<Keys>,
+    pub sign_up: SignUp,
+    pub hashing: Arc<Semaphore>,
 }
 
 impl State {
     pub async fn conn(&self) -> Result<PooledConn, StoreError> {
         self.db.conn().await
+    }
+
+    /// Runs work on passwords where it holds up nobody, a few at a time.
+    pub async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+        let _turn = self.hashing.acquire().await.map_err(|_| Problem::internal())?;
+        actix_web::web::block(work).await.map_err(|_| Problem::internal())
+    }
+
+    pub async fn hash(&self, password: String) -> Answer<String> {
+        let hashed = self.hashing(move || password::hash(&password)).await?;
+        hashed.map_err(|error| StoreError::Internal(error.to_string()).into())
     }
 
     /// Runs a change to its end. A client that hangs up drops its handler, but must not leave half of a transaction on a

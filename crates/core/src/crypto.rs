@@ -1,11 +1,12 @@
 //! ring behind small doors.
 
+pub mod password;
 pub mod seal;
 pub mod sign;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::domain::access::TokenSecret;
+use crate::domain::access::{TokenKind, TokenSecret};
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the system gave no random bytes")]
@@ -16,10 +17,10 @@ pub fn token_hash(secret: &TokenSecret) -> Vec<u8> {
     ring::digest::digest(&ring::digest::SHA256, secret.reveal().as_bytes()).as_ref().to_vec()
 }
 
-pub fn new_token() -> Result<TokenSecret, NoRandomness> {
+pub fn new_token(kind: TokenKind) -> Result<TokenSecret, NoRandomness> {
     let mut bytes = [0; 128];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
-    TokenSecret::from_random(&bytes).ok_or(NoRandomness)
+    TokenSecret::from_random(kind, &bytes).ok_or(NoRandomness)
 }
 
 /// A random number in 0..1, for jitter.

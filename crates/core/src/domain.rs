@@ -15,6 +15,7 @@ pub mod job;
 pub mod lease;
 pub mod ledger;
 pub mod page;
+pub mod person;
 pub mod redact;
 pub mod request;
 pub mod retry;

@@ -22,6 +22,7 @@ pub mod slots;
 pub mod sql;
 pub mod timers;
 pub mod tokens;
+pub mod users;
 pub mod wake;
 pub mod workspaces;
 

@@ -10,7 +10,7 @@ use trigrun_core::{
     config,
     crypto::{self, seal},
     domain::{
-        access::{Scope, TokenSecret},
+        access::{Scope, TokenKind, TokenSecret},
         id::{TokenId, WorkspaceId},
         workspace::Workspace,
     },
@@ -219,7 +219,7 @@ async fn make_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> 
             workspace
         }
     };
-    let secret = crypto::new_token()?;
+    let secret = crypto::new_token(TokenKind::Api)?;
     let hash = crypto::token_hash(&secret);
     let token = tokens::NewToken {
         id: TokenId::at(now),

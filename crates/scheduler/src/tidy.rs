@@ -3,7 +3,7 @@
 use chrono::Days;
 use std::time::Instant;
 use trigrun_core::{
-    store::{executors, jobs, partitions},
+    store::{executors, jobs, partitions, workspaces},
     telemetry::metrics,
 };
 
@@ -11,6 +11,8 @@ use crate::{Scheduler, SchedulerError};
 
 /// Executions of deleted jobs removed by one transaction.
 const SWEEP: i32 = 5000;
+/// Jobs of deleted workspaces removed by one transaction.
+const SWEEP_JOBS: i64 = 500;
 
 /// One pass.
 pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
@@ -28,6 +30,7 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
             tracing::info!(partition = dropped, "dropped: older than retention_days");
         }
     }
+    while !workspaces::sweep_deleted(&mut conn, SWEEP_JOBS).await? {}
     while !jobs::sweep_deleted(&mut conn, SWEEP).await? {}
     executors::prune(&mut conn).await?;
     let living = executors::living(&mut conn).await?;

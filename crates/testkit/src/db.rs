@@ -7,7 +7,7 @@ use tokio_postgres::{NoTls, Row};
 use trigrun_core::{
     crypto,
     domain::{
-        access::{Scope, TokenSecret},
+        access::{Scope, TokenKind, TokenSecret},
         id::{TokenId, WorkspaceId},
         workspace::Workspace,
     },
@@ -67,7 +67,7 @@ impl TestDb {
     }
 
     pub async fn token(&self, workspace: WorkspaceId, scopes: &[Scope]) -> TokenSecret {
-        let secret = crypto::new_token().expect("there is randomness");
+        let secret = crypto::new_token(TokenKind::Api).expect("there is randomness");
         let hash = crypto::token_hash(&secret);
         let token = tokens::NewToken {
             id: TokenId::from_uuid(Uuid::now_v7()),

@@ -84,6 +84,14 @@ impl JsonText {
     }
 }
 
+/// Notes what is missing.
+pub fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        errors.push(pointer, Invalid::new("required", "is required"));
+    }
+    value
+}
+
 /// A struct that is written as an object, or null: by itself serde would take its fields in a list, too.
 pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,

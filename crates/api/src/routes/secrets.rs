@@ -7,11 +7,7 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
-    domain::{
-        id::WorkspaceId,
-        invalid::{FieldErrors, Invalid},
-        secret,
-    },
+    domain::{id::WorkspaceId, invalid::FieldErrors, secret},
     store::{
         keys,
         secrets::{self, NewValue, Secret, User},
@@ -22,7 +18,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Allowed, SecretsWrite},
     extract::{
-        body::{JsonText, read},
+        body::{JsonText, read, required},
         query::Parameters,
     },
     problem::{Problem, ProblemBody},
@@ -253,13 +249,6 @@ fn in_use(users: &[User]) -> Answer<()> {
     let detail =
         format!("Jobs use it: {}{more}. Add ?force=true to delete it all the same.", named.join(", "));
     Err(Problem::new(StatusCode::CONFLICT, "secret_in_use", detail))
-}
-
-fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) -> Option<T> {
-    if value.is_none() {
-        errors.push(pointer, Invalid::new("required", "is required"));
-    }
-    value
 }
 
 fn checked(errors: &mut FieldErrors, value: Option<String>) -> Option<String> {

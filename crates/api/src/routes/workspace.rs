@@ -1,17 +1,28 @@
-//! What holds for all of a workspace: the secret that its requests are signed with.
+//! Workspaces: those of a person, this one, and the secret that its requests are signed with.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
 use secrecy::ExposeSecret;
-use serde::Serialize;
-use trigrun_core::store::{
-    keys,
-    signing::{self, Signing},
+use serde::{Deserialize, Serialize};
+use trigrun_core::{
+    domain::{
+        id::WorkspaceId,
+        invalid::FieldErrors,
+        person::Role,
+        workspace::{self, Workspace},
+    },
+    store::{
+        keys,
+        signing::{self, Signing},
+        users, workspaces,
+    },
 };
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, WorkspaceAdmin},
-    problem::ProblemBody,
+    auth::{Allowed, Anything, Caller, LoggedIn, WorkspaceAdmin},
+    extract::body::{JsonText, read, required},
+    problem::{Problem, ProblemBody},
+    routes::auth::MembershipView,
     state::{Answer, State},
     time::instant,
 };
@@ -90,4 +101,162 @@ pub async fn rotate_signing_secret(
         Ok(signing::rotate(&mut conn, workspace, &key, state.clock.now()).await?)
     });
     Ok(HttpResponse::Ok().json(SigningView::new(&rotated.await?)))
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = WorkspaceInput)]
+pub struct WorkspaceBody {
+    /// 1 to 200 characters.
+    #[schema(required, example = "billing")]
+    name: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Workspace)]
+pub struct WorkspaceView {
+    #[schema(example = "ws_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    id: String,
+    name: String,
+}
+
+impl WorkspaceView {
+    fn new(workspace: &Workspace) -> Self {
+        Self { id: workspace.id.to_string(), name: workspace.name.clone() }
+    }
+}
+
+/// The workspaces of a person.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Memberships)]
+pub struct MembershipsView {
+    data: Vec<MembershipView>,
+}
+
+fn name_in(text: &JsonText) -> Answer<String> {
+    let mut errors = FieldErrors::default();
+    let WorkspaceBody { name } = read(text.object()?, &mut errors);
+    let name =
+        required(&mut errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)));
+    Problem::validation(errors)?;
+    name.ok_or_else(Problem::internal)
+}
+
+/// The workspaces that one is a member of, and as what. For people who have logged in.
+#[utoipa::path(
+    operation_id = "list_workspaces", tag = "workspace",
+    responses(
+        (status = 200, body = MembershipsView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[get("/workspaces")]
+pub async fn list_workspaces(state: web::Data<State>, person: LoggedIn) -> Answer<HttpResponse> {
+    let memberships = users::memberships(&mut *state.conn().await?, person.user.id).await?;
+    Ok(HttpResponse::Ok()
+        .json(MembershipsView { data: memberships.iter().map(MembershipView::from).collect() }))
+}
+
+/// Makes a workspace, of which one is the owner. For people who have logged in.
+#[utoipa::path(
+    operation_id = "create_workspace", tag = "workspace", request_body = WorkspaceBody,
+    responses(
+        (status = 201, body = WorkspaceView),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[post("/workspaces")]
+pub async fn create_workspace(
+    state: web::Data<State>,
+    person: LoggedIn,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let now = state.clock.now();
+    let workspace = Workspace { id: WorkspaceId::at(now), name: name_in(&text)? };
+    let view = WorkspaceView::new(&workspace);
+    let owner = person.user.id;
+    let made =
+        async move |state: State| Ok(users::found(&mut *state.conn().await?, &workspace, owner, now).await?);
+    state.run(made).await?;
+    Ok(HttpResponse::Created().json(view))
+}
+
+/// The workspace of this token.
+#[utoipa::path(
+    operation_id = "get_workspace", tag = "workspace",
+    responses(
+        (status = 200, body = WorkspaceView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[get("/workspace")]
+pub async fn get_workspace(state: web::Data<State>, allowed: Allowed<Anything>) -> Answer<HttpResponse> {
+    let workspace = workspaces::get(&mut *state.conn().await?, allowed.workspace).await?;
+    Ok(HttpResponse::Ok().json(WorkspaceView::new(&workspace)))
+}
+
+/// Renames the workspace.
+#[utoipa::path(
+    operation_id = "patch_workspace", tag = "workspace", request_body = WorkspaceBody,
+    responses(
+        (status = 200, body = WorkspaceView),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[patch("/workspace")]
+pub async fn patch_workspace(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let name = name_in(&text)?;
+    workspaces::rename(&mut *state.conn().await?, allowed.workspace, &name).await?;
+    Ok(HttpResponse::Ok().json(WorkspaceView { id: allowed.workspace.to_string(), name }))
+}
+
+/// Deletes the workspace with everything in it, at once and for good. For its owners.
+#[utoipa::path(
+    operation_id = "delete_workspace", tag = "workspace",
+    responses(
+        (status = 204),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[delete("/workspace")]
+pub async fn delete_workspace(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+) -> Answer<HttpResponse> {
+    if !matches!(allowed.caller, Caller::Person { role: Role::Owner, .. }) {
+        let detail = "Only an owner who has logged in can delete a workspace.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));
+    }
+    let (workspace, now) = (allowed.workspace, state.clock.now());
+    state
+        .run(async move |state| Ok(workspaces::delete(&mut *state.conn().await?, workspace, now).await?))
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -8,7 +8,7 @@ use trigrun_core::domain::access::Scope;
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 21] = [
+const TABLE: [(&str, &str, u16); 31] = [
     ("create_job", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
     ("get_job", "jobs:read", 200),
@@ -30,8 +30,26 @@ const TABLE: [(&str, &str, u16); 21] = [
     ("delete_secret", "secrets:write", 204),
     ("get_signing_secret", "workspace:admin", 200),
     ("rotate_signing_secret", "workspace:admin", 200),
+    ("patch_workspace", "workspace:admin", 200),
+    // An API token has the scope and is no owner.
+    ("delete_workspace", "workspace:admin", 403),
+    ("list_members", "workspace:admin", 200),
+    ("create_member", "workspace:admin", 201),
+    ("patch_member", "workspace:admin", 200),
+    ("delete_member", "workspace:admin", 204),
+    ("list_tokens", "workspace:admin", 200),
+    ("create_token", "workspace:admin", 201),
+    ("rotate_token", "workspace:admin", 200),
+    ("delete_token", "workspace:admin", 204),
 ];
+/// Without a token.
 const OPEN: [&str; 4] = ["livez", "readyz", "version", "openapi"];
+/// Without a token, but with a body.
+const DOOR: [&str; 2] = ["sign_up", "log_in"];
+/// With any token.
+const ANY: [&str; 2] = ["get_me", "get_workspace"];
+/// With a session.
+const PEOPLE: [&str; 3] = ["log_out", "list_workspaces", "create_workspace"];
 
 struct Operation {
     id: String,
@@ -62,32 +80,60 @@ impl Operation {
             "create_job" => job(&json!({})).to_string(),
             "patch_job" => json!({ "name": "changed" }).to_string(),
             "create_secret" => json!({ "name": "another", "value": "x" }).to_string(),
+            "create_workspace" | "patch_workspace" => json!({ "name": "another" }).to_string(),
+            "create_member" => json!({ "email": "grace@example.com" }).to_string(),
+            "patch_member" => json!({ "role": "admin" }).to_string(),
+            "create_token" => json!({ "name": "another", "scopes": ["workspace:admin"] }).to_string(),
             "put_secret" => json!({ "value": "y" }).to_string(),
             _ => String::new(),
         }
     }
 
     /// Its path with an id in it.
-    fn path_to(&self, job: &str, execution: &str) -> String {
-        let id = if self.path.starts_with("/v1/executions") { execution } else { job };
+    fn path_to(&self, seeds: &Seeds) -> String {
+        let id = match self.path.split('/').nth(2) {
+            Some("executions") => &seeds.execution,
+            Some("members") => &seeds.member,
+            Some("tokens") => &seeds.token,
+            _ => &seeds.job,
+        };
         self.path.replace("{id}", id).replace("{name}", "key")
     }
 }
 
-/// A job and an execution of the app's own workspace.
-async fn seeded(app: &App) -> (String, String) {
-    let job = app.job(&json!({})).await;
-    let run = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
-    // It may be there already.
-    app.post("/v1/secrets", &json!({ "name": "key", "value": "x" })).await;
-    (job, run["id"].as_str().unwrap().to_owned())
+/// One of everything that has an id.
+struct Seeds {
+    job: String,
+    execution: String,
+    member: String,
+    token: String,
+}
+
+impl Seeds {
+    /// In the app's own workspace.
+    async fn new(app: &App) -> Self {
+        let job = app.job(&json!({})).await;
+        let run = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
+        // It may be there already.
+        app.post("/v1/secrets", &json!({ "name": "key", "value": "x" })).await;
+        let token = app.post("/v1/tokens", &json!({ "name": "seed" })).await.expect(201);
+        let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
+        Self { job, execution: text(&run), member: app.member("member").await, token: text(&token) }
+    }
+
+    /// Ids that were never given.
+    fn absent() -> Self {
+        let id = |prefix: &str| format!("{prefix}_01h455vb4pex5vsknk084sn02q");
+        Self { job: id("job"), execution: id("exe"), member: id("usr"), token: id("tok") }
+    }
 }
 
 #[test]
 fn every_operation_has_a_row() {
     let mut documented: Vec<String> = operations().into_iter().map(|operation| operation.id).collect();
     documented.sort();
-    let mut known: Vec<&str> = TABLE.iter().map(|(id, ..)| *id).chain(OPEN).collect();
+    let mut known: Vec<&str> =
+        TABLE.iter().map(|(id, ..)| *id).chain(OPEN).chain(DOOR).chain(ANY).chain(PEOPLE).collect();
     known.sort_unstable();
     assert_eq!(documented, known);
 }
@@ -98,12 +144,12 @@ async fn each_needs_its_scope_and_no_other() {
     for operation in operations() {
         let Some((_, scope, status)) = TABLE.iter().find(|(id, ..)| *id == operation.id) else { continue };
         assert_eq!(operation.scope.as_deref(), Some(*scope), "{}: the document says it", operation.id);
-        let (job, execution) = seeded(&app).await;
+        let seeds = Seeds::new(&app).await;
         let scope: Scope = scope.parse().unwrap();
         let all_but: Vec<Scope> = Scope::ALL.iter().copied().filter(|other| *other != scope).collect();
         let send = async |scopes: &[Scope]| {
             let token = app.token_of(app.workspace, scopes).await;
-            let path = operation.path_to(&job, &execution);
+            let path = operation.path_to(&seeds);
             app.send_as(&token, operation.method.clone(), &path, &[], &operation.body()).await
         };
         let refused = send(&all_but).await;
@@ -125,17 +171,16 @@ async fn open_operations_need_no_token() {
 #[tokio::test]
 async fn what_belongs_to_others_is_as_if_it_had_never_been() {
     let app = App::new().await;
-    let (job, execution) = seeded(&app).await;
+    let seeds = Seeds::new(&app).await;
     let theirs = app.db.workspace("theirs").await;
     let stranger = app.token_of(theirs, Scope::ALL).await;
-    let absent = ("job_01h455vb4pex5vsknk084sn02q", "exe_01h455vb4pex5vsknk084sn02q");
     let id = [("x-request-id", "the-same")];
     for operation in operations().into_iter().filter(|operation| operation.path.contains('{')) {
-        let send = async |job: &str, execution: &str| {
-            let path = operation.path_to(job, execution);
+        let send = async |seeds: &Seeds| {
+            let path = operation.path_to(seeds);
             app.send_as(&stranger, operation.method.clone(), &path, &id, &operation.body()).await
         };
-        let (existing, never) = (send(&job, &execution).await, send(absent.0, absent.1).await);
+        let (existing, never) = (send(&seeds).await, send(&Seeds::absent()).await);
         assert_eq!(existing.problem(404), "not_found", "{}", operation.id);
         assert_eq!(existing.text, never.text, "{}: byte for byte", operation.id);
         let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
@@ -145,11 +190,36 @@ async fn what_belongs_to_others_is_as_if_it_had_never_been() {
         "/v1/jobs",
         "/v1/executions",
         "/v1/secrets",
-        &format!("/v1/executions?job_id={job}"),
+        &format!("/v1/executions?job_id={}", seeds.job),
         "/v1/jobs?q=report",
     ] {
         let list = app.send_as(&stranger, Method::GET, path, &[], "").await.expect(200);
         assert_eq!(list["data"], json!([]), "{path}");
     }
-    app.get(&format!("/v1/jobs/{job}")).await.expect(200);
+    app.get(&format!("/v1/jobs/{}", seeds.job)).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_rest_needs_a_token_of_its_kind() {
+    let app = App::new().await;
+    let session = app.session("owner").await;
+    for operation in operations() {
+        let send = async |token: &str| {
+            app.send_as(token, operation.method.clone(), &operation.path, &[], &operation.body()).await
+        };
+        if ANY.contains(&operation.id.as_str()) {
+            assert_eq!(send("nonsense").await.problem(401), "unauthorized");
+            send(&app.token_of(app.workspace, &[Scope::JobsRead]).await).await.expect(200);
+            send(&session).await.expect(200);
+        }
+        if PEOPLE.contains(&operation.id.as_str()) {
+            assert_eq!(send("nonsense").await.problem(401), "unauthorized");
+            assert_eq!(send(&app.token).await.problem(403), "session_required", "{}", operation.id);
+            assert!(send(&app.session("owner").await).await.status.is_success(), "{}", operation.id);
+        }
+        if DOOR.contains(&operation.id.as_str()) {
+            let answer = app.send_as("nonsense", operation.method.clone(), &operation.path, &[], "{}").await;
+            assert_eq!(answer.problem(422), "validation_failed", "no token is looked at");
+        }
+    }
 }

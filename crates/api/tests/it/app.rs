@@ -12,12 +12,21 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use trigrun_api::{DEFAULTS, ServeError, Settings, serve};
+use trigrun_api::{DEFAULTS, ServeError, Settings, SignUp, serve};
 use trigrun_core::{
     config,
-    domain::{access::Scope, id::WorkspaceId},
+    crypto::password,
+    domain::{
+        access::Scope,
+        id::{UserId, WorkspaceId},
+        person::User,
+        workspace::Workspace,
+    },
     runtime::tasks,
-    store::PostgresSettings,
+    store::{
+        PostgresSettings,
+        users::{self, Door, NewUser},
+    },
 };
 use trigrun_testkit::{TestDb, keys};
 
@@ -30,11 +39,17 @@ pub struct Api {
 
 impl Api {
     pub async fn start(postgres: PostgresSettings) -> Self {
+        Self::start_with(postgres, |_| ()).await
+    }
+
+    pub async fn start_with(postgres: PostgresSettings, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
         settings.postgres = PostgresSettings { acquire_timeout_ms: 1500, max_connections: 16, ..postgres };
         settings.keys = keys::settings();
+        settings.server.sign_up = SignUp::Open;
         settings.server.address = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.telemetry.probes_address = SocketAddr::from(([127, 0, 0, 1], 0));
+        change(&mut settings);
         let (stop, (bound, address)) = (CancellationToken::new(), oneshot::channel());
         let serving = serve(settings, stop.clone(), move |address| bound.send(address).unwrap());
         let ended = Some(tasks::spawn("api", serving));
@@ -132,6 +147,9 @@ impl Answer {
     }
 }
 
+/// Everybody's.
+pub const PASSWORD: &str = "correct horse battery";
+
 /// An API, a workspace in it, and a token that may do everything.
 pub struct App {
     pub api: Api,
@@ -193,6 +211,35 @@ impl App {
             request = request.header(*name, *value);
         }
         self.api.send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
+    }
+
+    /// A new person of that role in the app's workspace; their id.
+    pub async fn member(&self, role: &str) -> String {
+        let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
+        let now = self.db.now().await;
+        let user = User { id: UserId::from_uuid(uuid::Uuid::now_v7()), email, name: "Ada".into() };
+        let mut conn = self.db.conn().await;
+        let home = Workspace { id: WorkspaceId::from_uuid(uuid::Uuid::now_v7()), name: "home".into() };
+        let new = NewUser { user: &user, password_hash: &password::hash(PASSWORD).unwrap(), now };
+        users::sign_up(&mut conn, new, Door::Own(&home)).await.unwrap();
+        drop(conn);
+        let sql = format!(
+            "delete from members where user_id = '{user}';
+             insert into members (workspace_id, user_id, role, created_at) values ('{}', '{user}', '{role}', now())",
+            self.workspace.uuid(),
+            user = user.id.uuid(),
+        );
+        self.db.execute(&sql).await;
+        user.id.to_string()
+    }
+
+    /// The session of a new person of that role.
+    pub async fn session(&self, role: &str) -> String {
+        let id = self.member(role).await.parse::<UserId>().unwrap().uuid();
+        let email = self.db.lines(&format!("select email from users where id = '{id}'")).await.remove(0);
+        let log_in =
+            self.post("/v1/auth/login", &json!({ "email": email, "password": PASSWORD })).await.expect(200);
+        log_in["token"].as_str().unwrap().to_owned()
     }
 
     /// A job made of `change` laid over the plainest one; its id.

@@ -33,11 +33,12 @@ fn every_operation_says_what_can_go_wrong() {
             assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{name}");
             let responses = operation["responses"].as_object().unwrap();
             let has = |status: &str| responses.contains_key(status);
-            if path.starts_with("/v1/") {
+            let is_door = ["/v1/auth/signup", "/v1/auth/login"].contains(&path.as_str());
+            if path.starts_with("/v1/") && !is_door {
                 let expected: &[&str] =
                     if path.contains('{') { &["401", "403", "404", "503"] } else { &["401", "403", "503"] };
                 assert!(expected.iter().all(|status| has(status)), "{name}");
-                assert!(operation["security"][0]["token"][0].is_string(), "{name}");
+                assert!(operation["security"][0]["token"].is_array(), "{name}");
             }
             if operation.get("requestBody").is_some() {
                 assert!(["400", "413", "415", "422"].iter().all(|status| has(status)), "{name}");

@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use trigrun_core::{domain::access::Scope, runtime::tasks, store::PostgresSettings};
+use trigrun_core::{
+    domain::access::{Scope, TokenKind},
+    runtime::tasks,
+    store::PostgresSettings,
+};
 use trigrun_embed::{Durability, Options, Programs, Scratch, Services, Shutdown};
 
 use crate::app::{Answer, Api};
@@ -77,7 +81,7 @@ async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
     let now = store::clock::now(&mut conn).await.unwrap();
     let workspace = Workspace { id: WorkspaceId::at(now), name: "a".into() };
     workspaces::insert(&mut conn, &workspace).await.unwrap();
-    let secret = crypto::new_token().unwrap();
+    let secret = crypto::new_token(TokenKind::Api).unwrap();
     let hash = crypto::token_hash(&secret);
     let (id, scopes) = (TokenId::at(now), Scope::ALL);
     let token = tokens::NewToken { id, name: "a", hash: &hash, scopes, expires_at: None };

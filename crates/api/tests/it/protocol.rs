@@ -3,7 +3,10 @@
 use http_body_util::Full;
 use hyper::{Method, body::Bytes, header::AUTHORIZATION};
 use serde_json::json;
-use trigrun_core::{crypto, domain::access::Scope};
+use trigrun_core::{
+    crypto,
+    domain::access::{Scope, TokenKind},
+};
 
 use crate::app::{App, job};
 
@@ -18,7 +21,7 @@ async fn a_token_is_needed_and_each_way_to_get_it_wrong_is_said() {
         app.api.send(request.body(Full::new(Bytes::new())).unwrap()).await
     };
     let bearer = format!("Bearer {}", app.token);
-    let unknown = format!("Bearer {}", crypto::new_token().unwrap().reveal());
+    let unknown = format!("Bearer {}", crypto::new_token(TokenKind::Api).unwrap().reveal());
     let typo = format!("{}x", &bearer[..bearer.len() - 1]);
     let typo = if typo == bearer { format!("{}y", &bearer[..bearer.len() - 1]) } else { typo };
     let in_query = format!("/v1/jobs?token={}", app.token);

@@ -52,12 +52,34 @@ pub struct Grant {
     pub scopes: Vec<Scope>,
 }
 
-const PREFIX: &str = "trg_";
+/// What a secret is for; it can be told from its first letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// An API token, of one workspace.
+    Api,
+    /// A person's, from login to logout.
+    Session,
+    /// For becoming a member of a workspace.
+    Invitation,
+}
+
+impl TokenKind {
+    const ALL: [Self; 3] = [Self::Api, Self::Session, Self::Invitation];
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Api => "trg_",
+            Self::Session => "trs_",
+            Self::Invitation => "tri_",
+        }
+    }
+}
+
 const RANDOM: usize = 30;
 const CHECKSUM: usize = 6;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The secret text of an API token: `trg_`, 30 random base62 characters, 6 of their CRC-32.
+/// The secret text of a token: its kind (`trg_`), 30 random base62 characters, 6 of their CRC-32.
 ///
 /// The checksum lets a typo, and most guesses, be refused before any look-up. It has no `Debug` that shows the secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,14 +87,19 @@ pub struct TokenSecret(String);
 
 impl TokenSecret {
     /// A token from random bytes; bytes that would bias the alphabet are passed over. `None` when they run out.
-    pub fn from_random(bytes: &[u8]) -> Option<Self> {
+    pub fn from_random(kind: TokenKind, bytes: &[u8]) -> Option<Self> {
         let random: String = bytes
             .iter()
             .filter(|byte| usize::from(**byte) < 4 * BASE62.len())
             .map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()]))
             .take(RANDOM)
             .collect();
-        (random.len() == RANDOM).then(|| Self(format!("{PREFIX}{random}{}", checksum(&random))))
+        (random.len() == RANDOM).then(|| Self(format!("{}{random}{}", kind.prefix(), checksum(&random))))
+    }
+
+    pub fn kind(&self) -> TokenKind {
+        let is_of = |kind: &TokenKind| self.0.starts_with(kind.prefix());
+        TokenKind::ALL.into_iter().find(is_of).unwrap_or(TokenKind::Api)
     }
 
     pub fn reveal(&self) -> &str {
@@ -87,7 +114,8 @@ impl FromStr for TokenSecret {
         let refused = || {
             Invalid::new("token_malformed", "the token is not one of TrigRun's: it is mistyped or cut off")
         };
-        let rest = text.strip_prefix(PREFIX).ok_or_else(refused)?;
+        let rest = TokenKind::ALL.iter().find_map(|kind| text.strip_prefix(kind.prefix()));
+        let rest = rest.ok_or_else(refused)?;
         let well_formed = rest.len() == RANDOM + CHECKSUM && rest.bytes().all(|byte| BASE62.contains(&byte));
         if !well_formed || checksum(&rest[..RANDOM]) != rest[RANDOM..] {
             return Err(refused());
@@ -120,7 +148,8 @@ mod tests {
     proptest! {
         #[test]
         fn one_changed_character_is_noticed(bytes in prop::collection::vec(any::<u8>(), 128), at in 0usize..36, to in 0usize..62) {
-            let secret = TokenSecret::from_random(&bytes).unwrap();
+            let secret = TokenSecret::from_random(TokenKind::Api, &bytes).unwrap();
+            prop_assert_eq!(secret.kind(), TokenKind::Api);
             prop_assert_eq!(secret.reveal().parse::<TokenSecret>(), Ok(secret.clone()));
             let mut text = secret.reveal().to_owned().into_bytes();
             let changed = text[4 + at] != BASE62[to];
@@ -131,8 +160,8 @@ mod tests {
 
     #[test]
     fn too_few_random_bytes_give_no_token() {
-        assert!(TokenSecret::from_random(&[255; 64]).is_none());
-        assert!(TokenSecret::from_random(&[1; 29]).is_none());
+        assert!(TokenSecret::from_random(TokenKind::Api, &[255; 64]).is_none());
+        assert!(TokenSecret::from_random(TokenKind::Session, &[1; 29]).is_none());
     }
 
     #[test]

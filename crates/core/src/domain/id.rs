@@ -64,8 +64,14 @@ ids! {
     ExecutionId = "exe";
     /// A sealed value under a name.
     SecretId = "sec";
+    /// A person.
+    UserId = "usr";
     /// An API token (its id, never its secret).
     TokenId = "tok";
+    /// An invitation into a workspace.
+    InvitationId = "inv";
+    /// A person's stay between login and logout.
+    LoginId = "log";
     /// One life of an executor process: leases belong to it and end with it.
     SessionId = "ses";
     /// One request to the API, for finding it in the logs.

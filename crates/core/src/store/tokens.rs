@@ -9,6 +9,7 @@ use super::{Conn, StoreError, columns::word, schema::tokens};
 use crate::domain::{
     access::{Grant, Scope},
     id::{TokenId, WorkspaceId},
+    page::{List, Page},
 };
 
 pub struct NewToken<'a> {
@@ -37,20 +38,108 @@ pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, token: NewToken<'_>
     Ok(())
 }
 
-/// What the token with this digest grants; `None` when there is none or it has expired.
+/// What may be known of a token.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub id: TokenId,
+    pub name: String,
+    pub scopes: Vec<Scope>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+type TokenRow = (Uuid, String, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+type TokenColumns =
+    (tokens::id, tokens::name, tokens::scopes, tokens::created_at, tokens::expires_at, tokens::last_used_at);
+const COLUMNS: TokenColumns =
+    (tokens::id, tokens::name, tokens::scopes, tokens::created_at, tokens::expires_at, tokens::last_used_at);
+
+fn token((id, name, scopes, created_at, expires_at, last_used_at): TokenRow) -> Result<Token, StoreError> {
+    let scopes = scopes_of(&scopes)?;
+    Ok(Token { id: TokenId::from_uuid(id), name, scopes, created_at, expires_at, last_used_at })
+}
+
+fn scopes_of(words: &[String]) -> Result<Vec<Scope>, StoreError> {
+    words.iter().map(|scope| word("tokens.scopes", scope)).collect()
+}
+
+/// Newest first.
+pub async fn list(conn: &mut Conn, workspace: WorkspaceId, page: Page) -> Result<List<Token>, StoreError> {
+    let rows: Vec<TokenRow> = tokens::table
+        .filter(tokens::workspace_id.eq(workspace.uuid()))
+        .filter(tokens::id.lt(page.before.unwrap_or_else(Uuid::max)))
+        .order(tokens::id.desc())
+        .limit(page.limit + 1)
+        .select(COLUMNS)
+        .load(conn)
+        .await?;
+    List::from_rows(rows, page, |row| row.0).try_map(token)
+}
+
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: TokenId) -> Result<Token, StoreError> {
+    let row: TokenRow = tokens::table
+        .filter(tokens::workspace_id.eq(workspace.uuid()))
+        .filter(tokens::id.eq(id.uuid()))
+        .select(COLUMNS)
+        .first(conn)
+        .await?;
+    token(row)
+}
+
+/// Another secret for the same token: the one before is dead.
+pub async fn rotate(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: TokenId,
+    hash: &[u8],
+) -> Result<Token, StoreError> {
+    let row: TokenRow = diesel::update(tokens::table)
+        .filter(tokens::workspace_id.eq(workspace.uuid()))
+        .filter(tokens::id.eq(id.uuid()))
+        .set((tokens::hash.eq(hash), tokens::last_used_at.eq(None::<DateTime<Utc>>)))
+        .returning(COLUMNS)
+        .get_result(conn)
+        .await?;
+    token(row)
+}
+
+pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: TokenId) -> Result<(), StoreError> {
+    let deleted = diesel::delete(tokens::table)
+        .filter(tokens::workspace_id.eq(workspace.uuid()))
+        .filter(tokens::id.eq(id.uuid()))
+        .execute(conn)
+        .await?;
+    if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// What the token with this digest grants, and when it was last used; `None` when there is none or it has expired.
 ///
-/// This is the root of every tenant query: the workspace in a [`Grant`] comes from here and nowhere else.
-pub async fn find_by_hash(conn: &mut Conn, hash: &[u8]) -> Result<Option<Grant>, StoreError> {
-    let row: Option<(Uuid, Uuid, Vec<String>)> = tokens::table
+/// This, and a person's memberships, are the roots of every tenant query: a workspace comes from there and nowhere else.
+pub async fn find_by_hash(
+    conn: &mut Conn,
+    hash: &[u8],
+) -> Result<Option<(Grant, Option<DateTime<Utc>>)>, StoreError> {
+    type Row = (Uuid, Uuid, Vec<String>, Option<DateTime<Utc>>);
+    let row: Option<Row> = tokens::table
         .filter(tokens::hash.eq(hash))
         .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(diesel::dsl::now)))
-        .select((tokens::id, tokens::workspace_id, tokens::scopes))
+        .select((tokens::id, tokens::workspace_id, tokens::scopes, tokens::last_used_at))
         .first(conn)
         .await
         .optional()?;
-    row.map(|(id, workspace, scopes)| {
-        let scopes = scopes.iter().map(|scope| word("tokens.scopes", scope)).collect::<Result<_, _>>()?;
-        Ok(Grant { token: TokenId::from_uuid(id), workspace: WorkspaceId::from_uuid(workspace), scopes })
+    row.map(|(id, workspace, scopes, last_used_at)| {
+        let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
+        Ok((Grant { token, workspace, scopes: scopes_of(&scopes)? }, last_used_at))
     })
     .transpose()
+}
+
+/// Notes that a token was used.
+pub async fn touch(conn: &mut Conn, token: TokenId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    diesel::update(tokens::table.find(token.uuid()))
+        .set(tokens::last_used_at.eq(Some(now)))
+        .execute(conn)
+        .await?;
+    Ok(())
 }

@@ -1,9 +1,19 @@
 //! Tenants.
 
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
 
-use super::{Conn, StoreError, schema::workspaces};
+use super::{
+    Conn, StoreError,
+    schema::{deleted_jobs, tokens, workspaces},
+    sql::prepared,
+};
 use crate::domain::{id::WorkspaceId, workspace::Workspace};
 
 pub async fn insert(conn: &mut Conn, workspace: &Workspace) -> Result<(), StoreError> {
@@ -14,9 +24,92 @@ pub async fn insert(conn: &mut Conn, workspace: &Workspace) -> Result<(), StoreE
     Ok(())
 }
 
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Workspace, StoreError> {
+    let (id, name): (Uuid, String) = workspaces::table
+        .find(workspace.uuid())
+        .filter(workspaces::deleted_at.is_null())
+        .select((workspaces::id, workspaces::name))
+        .first(conn)
+        .await?;
+    Ok(Workspace { id: WorkspaceId::from_uuid(id), name })
+}
+
+pub async fn rename(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<(), StoreError> {
+    let renamed = diesel::update(workspaces::table.find(workspace.uuid()))
+        .filter(workspaces::deleted_at.is_null())
+        .set(workspaces::name.eq(name))
+        .execute(conn)
+        .await?;
+    if renamed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// Ends a workspace: its tokens are dead, its timers gone, its executions that have not ended taken away, which aborts those on
+/// their way. What is left is swept later.
+pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let deleted = diesel::update(workspaces::table.find(workspace.uuid()))
+            .filter(workspaces::deleted_at.is_null())
+            .set(workspaces::deleted_at.eq(Some(now)))
+            .execute(conn)
+            .await?;
+        if deleted == 0 {
+            return Err(StoreError::NotFound);
+        }
+        diesel::delete(tokens::table).filter(tokens::workspace_id.eq(workspace.uuid())).execute(conn).await?;
+        // Timers first: what a planner is recording right now is seen after it.
+        for statement in [
+            "delete from job_timers where workspace_id = $1",
+            "delete from executions where workspace_id = $1 and finished_at is null",
+        ] {
+            sql_query(statement).bind::<SqlUuid, _>(workspace.uuid()).execute(conn).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Removes up to `limit` jobs of deleted workspaces, and those workspaces that have none left; `true` when nothing is left to do.
+pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreError> {
+    #[derive(QueryableByName)]
+    struct Job {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let swept: Vec<Job> = prepared(
+            sql_query(
+                "delete from jobs where id in (
+                     select j.id from jobs j join workspaces w on w.id = j.workspace_id
+                     where w.deleted_at is not null limit $1 for update of j skip locked)
+                 returning id",
+            )
+            .bind::<BigInt, _>(limit),
+        )
+        .load(conn)
+        .await?;
+        if swept.is_empty() {
+            let gone = sql_query(
+                "delete from workspaces w where w.deleted_at is not null
+                   and not exists (select from jobs j where j.workspace_id = w.id)",
+            )
+            .execute(conn)
+            .await?;
+            return Ok(gone == 0);
+        }
+        let ids: Vec<_> = swept.into_iter().map(|job| deleted_jobs::job_id.eq(job.id)).collect();
+        diesel::insert_into(deleted_jobs::table).values(ids).on_conflict_do_nothing().execute(conn).await?;
+        Ok(false)
+    })
+    .await
+}
+
 /// For the operator's commands, which have no token to take a workspace from.
 pub async fn all(conn: &mut Conn) -> Result<Vec<Workspace>, StoreError> {
-    let rows: Vec<(uuid::Uuid, String)> =
-        workspaces::table.select((workspaces::id, workspaces::name)).order(workspaces::id).load(conn).await?;
+    let rows: Vec<(Uuid, String)> = workspaces::table
+        .filter(workspaces::deleted_at.is_null())
+        .select((workspaces::id, workspaces::name))
+        .order(workspaces::id)
+        .load(conn)
+        .await?;
     Ok(rows.into_iter().map(|(id, name)| Workspace { id: WorkspaceId::from_uuid(id), name }).collect())
 }

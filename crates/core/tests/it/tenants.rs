@@ -3,7 +3,14 @@
 use chrono::TimeDelta;
 use std::path::{Path, PathBuf};
 use trigrun_core::{
-    domain::{execution::Source, job::State, ledger::Window, page::Page},
+    domain::{
+        execution::Source,
+        id::{InvitationId, TokenId, UserId},
+        job::State,
+        ledger::Window,
+        page::Page,
+        person::Role,
+    },
     store::{
         StoreError,
         executions::{self, Immediate},
@@ -11,12 +18,15 @@ use trigrun_core::{
         keys, leases,
         secrets::{self, NewValue},
         signing,
+        tokens::{self, NewToken},
+        users::{self, Brought, NewInvitation},
+        workspaces,
     },
 };
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 23] = [
+const TRIED: [&str; 33] = [
     "executions::fires",
     "executions::get",
     "executions::insert_now",
@@ -39,7 +49,17 @@ const TRIED: [&str; 23] = [
     "secrets::users",
     "signing::get",
     "signing::rotate",
+    "tokens::delete",
+    "tokens::get",
     "tokens::insert",
+    "tokens::list",
+    "tokens::rotate",
+    "users::bring_in",
+    "users::change_member",
+    "users::members",
+    "workspaces::delete",
+    "workspaces::get",
+    "workspaces::rename",
 ];
 
 #[tokio::test]
@@ -97,6 +117,29 @@ async fn the_others_are_not_there() {
         signing::get(&mut conn, theirs, &our_key, now).await.is_err(),
         "a key opens its workspace's only"
     );
+    let token = TokenId::at(now);
+    let new = NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None };
+    tokens::insert(&mut conn, theirs, new).await.unwrap();
+    not_found(tokens::get(&mut conn, ours, token).await.map(drop));
+    not_found(tokens::rotate(&mut conn, ours, token, b"other").await.map(drop));
+    not_found(tokens::delete(&mut conn, ours, token).await);
+    assert!(tokens::list(&mut conn, ours, page).await.unwrap().data.is_empty());
+    let new = NewInvitation {
+        id: InvitationId::at(now),
+        email: "a@b.c",
+        role: Role::Member,
+        hash: b"i",
+        now,
+        expires_at: now,
+    };
+    assert_eq!(users::bring_in(&mut conn, theirs, new).await.unwrap(), Brought::Invited);
+    not_found(users::change_member(&mut conn, ours, UserId::at(now), None).await);
+    assert!(users::members(&mut conn, ours).await.unwrap().is_empty());
+    // What is keyed by the workspace itself can only ever be one's own.
+    workspaces::rename(&mut conn, ours, "renamed").await.unwrap();
+    assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");
+    workspaces::delete(&mut conn, ours, now).await.unwrap();
+    not_found(workspaces::get(&mut conn, ours).await.map(drop));
     assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "it is there for those it belongs to");
 }
 
@@ -112,7 +155,7 @@ fn no_function_is_forgotten() {
             let arguments: String = rest.split('{').next().unwrap().split_whitespace().collect();
             if arguments.contains("workspace:WorkspaceId") {
                 assert!(
-                    arguments.starts_with("conn:&mutConn,workspace:WorkspaceId,"),
+                    arguments.starts_with("conn:&mutConn,workspace:WorkspaceId"),
                     "workspace first: {module}::{name}"
                 );
                 found.push(format!("{module}::{name}"));

@@ -13,7 +13,7 @@ use trigrun_core::domain::{
 };
 
 use super::body::{JobBody, RequestBody, RetryBody, ScheduleBody};
-use crate::extract::body::escape;
+use crate::extract::body::{escape, required};
 
 const LONGEST_INTERVAL_MINUTES: i64 = 1440;
 
@@ -64,13 +64,6 @@ impl JobBody {
             state: state?,
         })
     }
-}
-
-fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) -> Option<T> {
-    if value.is_none() {
-        errors.push(pointer, Invalid::new("required", "is required"));
-    }
-    value
 }
 
 fn or_default<T: Default>(

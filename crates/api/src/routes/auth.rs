@@ -1,0 +1,323 @@
+//! Signing up, logging in and out, and who one is.
+
+use actix_web::{HttpResponse, get, http::StatusCode, post, web};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use trigrun_core::{
+    crypto::{self, password},
+    domain::{
+        access::{TokenKind, TokenSecret},
+        id::{LoginId, UserId, WorkspaceId},
+        invalid::{FieldErrors, Invalid},
+        person::{self, Membership, User},
+        workspace::{self, Workspace},
+    },
+    store::users::{self, Door, NewSession, NewUser},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{Allowed, Anything, Caller, LoggedIn},
+    extract::body::{JsonText, read, required},
+    problem::{Problem, ProblemBody},
+    settings::SignUp,
+    state::{Answer, State},
+    time::instant,
+};
+
+/// How long a session lasts.
+const SESSION: TimeDelta = TimeDelta::days(14);
+
+/// Who signs up.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = SignUpInput)]
+pub struct SignUpBody {
+    #[schema(required, example = "ada@example.com")]
+    email: Option<String>,
+    /// 10 to 256 characters.
+    #[schema(required, write_only)]
+    password: Option<String>,
+    name: Option<String>,
+    /// The name of the workspace that is made; not with an invitation.
+    workspace_name: Option<String>,
+    /// The secret of an invitation, tri_…
+    invitation: Option<String>,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = LogInInput)]
+pub struct LogInBody {
+    #[schema(required, example = "ada@example.com")]
+    email: Option<String>,
+    #[schema(required, write_only)]
+    password: Option<String>,
+}
+
+/// A session: its token goes into the header Authorization, as an API token does.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionView {
+    #[schema(example = "trs_…")]
+    token: String,
+    expires_at: String,
+    user: UserView,
+    /// The workspace that signing up led into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    workspace_id: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserView {
+    id: String,
+    email: String,
+    name: String,
+}
+
+impl UserView {
+    pub fn new(user: &User) -> Self {
+        Self { id: user.id.to_string(), email: user.email.clone(), name: user.name.clone() }
+    }
+}
+
+/// Whose token this is, and what it may do.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+pub struct MeView {
+    /// Null for an API token.
+    user: Option<UserView>,
+    /// Null for a session.
+    token_id: Option<String>,
+    workspace_id: String,
+    /// owner, admin or member; null for an API token.
+    role: Option<&'static str>,
+    scopes: Vec<&'static str>,
+}
+
+/// One workspace of a person.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Membership)]
+pub struct MembershipView {
+    id: String,
+    name: String,
+    role: &'static str,
+}
+
+impl From<&Membership> for MembershipView {
+    fn from(membership: &Membership) -> Self {
+        Self {
+            id: membership.workspace.to_string(),
+            name: membership.workspace_name.clone(),
+            role: membership.role.as_str(),
+        }
+    }
+}
+
+/// Signs up, into a workspace of one's own or by an invitation, and logs in.
+#[utoipa::path(
+    operation_id = "sign_up", tag = "people", request_body = SignUpBody,
+    responses(
+        (status = 201, body = SessionView),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/auth/signup")]
+pub async fn sign_up(state: web::Data<State>, text: JsonText) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let body: SignUpBody = read(text.object()?, &mut errors);
+    may_sign_up(state.sign_up, body.invitation.is_some())?;
+    let wanted = wanted(body, &mut errors);
+    Problem::validation(errors)?;
+    let Wanted { email, name, password, workspace_name, invitation } =
+        wanted.ok_or_else(Problem::internal)?;
+    let hash = state.hash(password).await?;
+    let now = state.clock.now();
+    let user = User { id: UserId::at(now), email, name };
+    let workspace = Workspace { id: WorkspaceId::at(now), name: workspace_name };
+    let joined = state.run({
+        let user = user.clone();
+        async move |state| {
+            let new = NewUser { user: &user, password_hash: &hash, now };
+            let hash = invitation.map(|secret| crypto::token_hash(&secret));
+            let door = hash.as_ref().map_or(Door::Own(&workspace), |hash| Door::Invited { hash });
+            users::sign_up(&mut *state.conn().await?, new, door).await.map_err(not_signed_up)
+        }
+    });
+    let workspace = joined.await?.to_string();
+    let session = session(&state, user).await?;
+    Ok(HttpResponse::Created().json(SessionView { workspace_id: Some(workspace), ..session }))
+}
+
+fn may_sign_up(mode: SignUp, invited: bool) -> Answer<()> {
+    let refused = |code, detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
+    match mode {
+        SignUp::Closed => {
+            refused("sign_up_closed", "Nobody can sign up here: ask whoever runs this TrigRun.")
+        }
+        SignUp::Invite if !invited => refused(
+            "sign_up_by_invitation",
+            "Signing up takes an invitation: ask an admin of a workspace for one.",
+        ),
+        SignUp::Invite | SignUp::Open => Ok(()),
+    }
+}
+
+struct Wanted {
+    email: String,
+    name: String,
+    password: String,
+    workspace_name: String,
+    invitation: Option<TokenSecret>,
+}
+
+fn wanted(body: SignUpBody, errors: &mut FieldErrors) -> Option<Wanted> {
+    let email =
+        required(errors, "/email", body.email).and_then(|email| errors.take("/email", person::email(&email)));
+    let password = required(errors, "/password", body.password)
+        .and_then(|text| errors.take("/password", person::password(&text)).map(|()| text));
+    // Of what the address is wrong about, only that is said.
+    let by_default =
+        email.as_deref().and_then(|email| email.split('@').next()).unwrap_or("somebody").to_owned();
+    let name = errors.take("/name", workspace::name(&body.name.unwrap_or_else(|| by_default.clone())));
+    let workspace_name = body.workspace_name.unwrap_or_else(|| format!("{by_default}'s workspace"));
+    let workspace_name = errors.take("/workspace_name", workspace::name(&workspace_name));
+    let invitation = match body.invitation {
+        Some(text) => errors.take("/invitation", invitation(&text)).map(Some),
+        None => Some(None),
+    };
+    Some(Wanted {
+        email: email?,
+        name: name?,
+        password: password?,
+        workspace_name: workspace_name?,
+        invitation: invitation?,
+    })
+}
+
+fn invitation(text: &str) -> Result<TokenSecret, Invalid> {
+    let secret: Option<TokenSecret> = text.parse().ok();
+    secret
+        .filter(|secret| secret.kind() == TokenKind::Invitation)
+        .ok_or_else(|| Invalid::new("invitation_invalid", "must be the secret of an invitation, tri_…"))
+}
+
+fn not_signed_up(error: trigrun_core::store::StoreError) -> Problem {
+    if error.is_conflict("users_email") {
+        return Problem::conflict(
+            "email_taken",
+            "Somebody has signed up with this address already. Log in instead.",
+        );
+    }
+    match error {
+        trigrun_core::store::StoreError::NotFound => {
+            let detail = "is unknown, used or expired, or was made for another address";
+            Problem::of_field("/invitation", Invalid::new("invitation_unknown", detail))
+        }
+        other => other.into(),
+    }
+}
+
+/// Logs in. A wrong address and a wrong password get the same answer in the same time.
+#[utoipa::path(
+    operation_id = "log_in", tag = "people", request_body = LogInBody,
+    responses(
+        (status = 200, body = SessionView),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/auth/login")]
+pub async fn log_in(state: web::Data<State>, text: JsonText) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let LogInBody { email, password } = read(text.object()?, &mut errors);
+    let (email, given) =
+        (required(&mut errors, "/email", email), required(&mut errors, "/password", password));
+    Problem::validation(errors)?;
+    let (email, given) = email.zip(given).ok_or_else(Problem::internal)?;
+    // What is no address is nobody's.
+    let found = match person::email(&email) {
+        Ok(email) => users::find_by_email(&mut *state.conn().await?, &email).await?,
+        Err(_) => None,
+    };
+    let (user, hash) = found.unzip();
+    let is_right = state.hashing(move || password::verify(&given, hash.as_deref())).await?;
+    match user.filter(|_| is_right) {
+        Some(user) => Ok(HttpResponse::Ok().json(session(&state, user).await?)),
+        None => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "credentials_wrong",
+            "The address or the password is wrong.",
+        )),
+    }
+}
+
+async fn session(state: &State, user: User) -> Answer<SessionView> {
+    let secret = crypto::new_token(TokenKind::Session).map_err(|_| Problem::internal())?;
+    let now = state.clock.now();
+    let (hash, expires_at): (Vec<u8>, DateTime<Utc>) = (crypto::token_hash(&secret), now + SESSION);
+    let new = NewSession { id: LoginId::at(now), user: user.id, hash: &hash, now, expires_at };
+    users::log_in(&mut *state.conn().await?, new).await?;
+    Ok(SessionView {
+        token: secret.reveal().to_owned(),
+        expires_at: instant(expires_at),
+        user: UserView::new(&user),
+        workspace_id: None,
+    })
+}
+
+/// Logs out: the session's token is dead.
+#[utoipa::path(
+    operation_id = "log_out", tag = "people",
+    responses(
+        (status = 204),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[post("/auth/logout")]
+pub async fn log_out(state: web::Data<State>, person: LoggedIn) -> Answer<HttpResponse> {
+    users::log_out(&mut *state.conn().await?, &crypto::token_hash(&person.secret)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whose token this is, in which workspace, and what it may do.
+#[utoipa::path(
+    operation_id = "get_me", tag = "people",
+    responses(
+        (status = 200, body = MeView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[get("/me")]
+pub async fn get_me(allowed: Allowed<Anything>) -> HttpResponse {
+    let scopes = allowed.caller.scopes().iter().map(|scope| scope.as_str()).collect();
+    let (user, token_id, role) = match &allowed.caller {
+        Caller::Token { id, .. } => (None, Some(id.to_string()), None),
+        Caller::Person { user, role } => (Some(UserView::new(user)), None, Some(role.as_str())),
+    };
+    HttpResponse::Ok().json(MeView {
+        user,
+        token_id,
+        workspace_id: allowed.workspace.to_string(),
+        role,
+        scopes,
+    })
+}

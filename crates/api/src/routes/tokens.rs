@@ -1,0 +1,220 @@
+//! API tokens of a workspace. A secret is shown once, when it is made.
+
+use actix_web::{HttpResponse, delete, get, http::StatusCode, post, web};
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+use trigrun_core::{
+    crypto,
+    domain::{
+        access::{Scope, TokenKind},
+        id::TokenId,
+        invalid::{FieldErrors, Invalid},
+        job,
+    },
+    store::tokens::{self, NewToken, Token},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{Allowed, WorkspaceAdmin},
+    extract::{
+        body::{JsonText, read, required},
+        path::PathId,
+        query::Parameters,
+    },
+    problem::{Problem, ProblemBody},
+    routes::list::ListView,
+    state::{Answer, State},
+    time::instant,
+};
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = TokenInput)]
+pub struct TokenBody {
+    /// 1 to 200 characters.
+    #[schema(required, example = "ci")]
+    name: Option<String>,
+    /// What it may do: jobs:read, jobs:write, jobs:run, executions:read, secrets:write, notifications:write, workspace:admin. All that you
+    /// may, unless given.
+    #[schema(example = json!(["jobs:read", "executions:read"]))]
+    scopes: Option<Vec<String>>,
+    /// RFC 3339, in the future; never unless given.
+    expires_at: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct TokenView {
+    #[schema(example = "tok_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    id: String,
+    name: String,
+    scopes: Vec<&'static str>,
+    created_at: String,
+    expires_at: Option<String>,
+    /// To the minute.
+    last_used_at: Option<String>,
+    /// The secret; only in the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "trg_…")]
+    token: Option<String>,
+}
+
+impl TokenView {
+    fn new(token: &Token) -> Self {
+        Self {
+            id: token.id.to_string(),
+            name: token.name.clone(),
+            scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
+            created_at: instant(token.created_at),
+            expires_at: token.expires_at.map(instant),
+            last_used_at: token.last_used_at.map(instant),
+            token: None,
+        }
+    }
+}
+
+/// Lists the tokens of the workspace, newest first, without their secrets.
+#[utoipa::path(
+    operation_id = "list_tokens", tag = "tokens",
+    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    responses(
+        (status = 200, body = ListView<TokenView>),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[get("/tokens")]
+pub async fn list_tokens(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+    mut parameters: Parameters,
+) -> Answer<HttpResponse> {
+    let page = parameters.page();
+    let filters = parameters.finish()?;
+    let list = tokens::list(&mut *state.conn().await?, allowed.workspace, page).await?;
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, TokenView::new)))
+}
+
+/// Makes a token. It can do no more than whoever makes it.
+#[utoipa::path(
+    operation_id = "create_token", tag = "tokens", request_body = TokenBody,
+    responses(
+        (status = 201, body = TokenView),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[post("/tokens")]
+pub async fn create_token(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let (now, mine) = (state.clock.now(), allowed.caller.scopes());
+    let mut errors = FieldErrors::default();
+    let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors);
+    let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
+    let scopes = wanted_scopes(scopes, mine, &mut errors);
+    let expires_at = expires_at.and_then(|text| {
+        let at = DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()).filter(|at| *at > now);
+        errors.take(
+            "/expires_at",
+            at.ok_or_else(|| {
+                Invalid::new("instant_invalid", "must be an instant in the future, as RFC 3339 writes it")
+            }),
+        )
+    });
+    Problem::validation(errors)?;
+    let (name, scopes) = name.zip(scopes).ok_or_else(Problem::internal)?;
+    if let Some(more) = scopes.iter().find(|scope| !mine.contains(scope)) {
+        let detail = format!("A token cannot have {}, which you lack yourself.", more.as_str());
+        return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
+    }
+    let (id, secret) =
+        (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
+    let hash = crypto::token_hash(&secret);
+    let mut conn = state.conn().await?;
+    tokens::insert(
+        &mut conn,
+        allowed.workspace,
+        NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at },
+    )
+    .await?;
+    let made = tokens::get(&mut conn, allowed.workspace, id).await?;
+    Ok(HttpResponse::Created()
+        .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&made) }))
+}
+
+fn wanted_scopes(
+    wanted: Option<Vec<String>>,
+    mine: &[Scope],
+    errors: &mut FieldErrors,
+) -> Option<Vec<Scope>> {
+    let Some(words) = wanted else { return Some(mine.to_vec()) };
+    if words.is_empty() {
+        errors.push("/scopes", Invalid::new("empty", "must name at least one scope"));
+    }
+    let scope = |(at, word): (usize, &String)| errors.take(&format!("/scopes/{at}"), Scope::from_str(word));
+    let mut scopes = words.iter().enumerate().map(scope).collect::<Option<Vec<Scope>>>()?;
+    scopes.sort_by_key(|scope| scope.as_str());
+    scopes.dedup();
+    Some(scopes)
+}
+
+/// Gives a token another secret. The one before is dead at once.
+#[utoipa::path(
+    operation_id = "rotate_token", tag = "tokens", params(("id" = String, Path)),
+    responses(
+        (status = 200, body = TokenView),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[post("/tokens/{id}/rotate")]
+pub async fn rotate_token(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+    PathId(id): PathId<TokenId>,
+) -> Answer<HttpResponse> {
+    let secret = crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?;
+    let hash = crypto::token_hash(&secret);
+    let rotated = tokens::rotate(&mut *state.conn().await?, allowed.workspace, id, &hash).await?;
+    Ok(HttpResponse::Ok()
+        .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&rotated) }))
+}
+
+/// Revokes a token: it is dead at once.
+#[utoipa::path(
+    operation_id = "delete_token", tag = "tokens", params(("id" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[delete("/tokens/{id}")]
+pub async fn delete_token(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+    PathId(id): PathId<TokenId>,
+) -> Answer<HttpResponse> {
+    tokens::delete(&mut *state.conn().await?, allowed.workspace, id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

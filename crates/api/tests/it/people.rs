@@ -1,0 +1,231 @@
+//! From signing up to being removed.
+
+use hyper::Method;
+use serde_json::{Value, json};
+use std::time::Instant;
+use trigrun_api::SignUp;
+
+use crate::app::{Api, App, PASSWORD};
+
+fn signup(email: &str) -> Value {
+    json!({ "email": email, "password": PASSWORD })
+}
+
+#[tokio::test]
+async fn from_sign_up_to_log_out() {
+    let app = App::new().await;
+    let body = json!({ "email": "Ada@Example.com", "password": PASSWORD, "name": "Ada", "workspace_name": "engines" });
+    let session = app.post("/v1/auth/signup", &body).await.expect(201);
+    let token = session["token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&session["user"]["email"], &session["user"]["name"]),
+        (&json!("ada@example.com"), &json!("Ada"))
+    );
+    assert!(token.starts_with("trs_"));
+    let get = async |token: &str, path: &str| app.send_as(token, Method::GET, path, &[], "").await;
+    let me = get(&token, "/v1/me").await.expect(200);
+    assert_eq!(
+        (&me["role"], &me["workspace_id"], &me["token_id"]),
+        (&json!("owner"), &session["workspace_id"], &Value::Null)
+    );
+    let workspaces = get(&token, "/v1/workspaces").await.expect(200);
+    assert_eq!(
+        workspaces["data"],
+        json!([{ "id": session["workspace_id"], "name": "engines", "role": "owner" }])
+    );
+    let job = crate::app::job(&json!({})).to_string();
+    app.send_as(&token, Method::POST, "/v1/jobs", &[], &job).await.expect(201);
+    app.send_as(&token, Method::POST, "/v1/auth/logout", &[], "").await.expect(204);
+    assert_eq!(get(&token, "/v1/me").await.problem(401), "unauthorized");
+    let again = app.post("/v1/auth/login", &signup("ADA@example.com")).await.expect(200);
+    get(again["token"].as_str().unwrap(), "/v1/me").await.expect(200);
+    assert_eq!(app.post("/v1/auth/signup", &signup("ada@example.com")).await.problem(409), "email_taken");
+    let dump = app.db.lines("select string_agg(u::text, '') from users u").await.join("");
+    assert!(dump.contains("$argon2id$") && !dump.contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn a_wrong_address_and_a_wrong_password_look_the_same() {
+    let app = App::new().await;
+    app.post("/v1/auth/signup", &signup("ada@example.com")).await.expect(201);
+    let wrong = async |email: &str, password: &str| {
+        let started = Instant::now();
+        let request = [("x-request-id", "the-same")];
+        let body = json!({ "email": email, "password": password }).to_string();
+        let answer = app.send_as("", Method::POST, "/v1/auth/login", &request, &body).await;
+        assert_eq!(answer.problem(401), "credentials_wrong");
+        (answer.text, started.elapsed())
+    };
+    wrong("warm@example.com", PASSWORD).await;
+    let (known, of_known) = wrong("ada@example.com", "another password").await;
+    for (email, password) in [("nobody@example.com", PASSWORD), ("not an address", PASSWORD)] {
+        let (answer, took) = wrong(email, password).await;
+        assert_eq!(answer, known);
+        assert!(took > of_known / 4, "it takes as long: {took:?} and {of_known:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_sign_up() {
+    let app = App::new().await;
+    let cases = [
+        (json!({}), vec![("/email", "required"), ("/password", "required")]),
+        (
+            json!({ "email": "x", "password": "short" }),
+            vec![("/email", "email_invalid"), ("/password", "password_length")],
+        ),
+        (
+            json!({ "email": "a@example.com", "password": PASSWORD, "invitation": "x" }),
+            vec![("/invitation", "invitation_invalid")],
+        ),
+        (
+            json!({ "email": "a@example.com", "password": PASSWORD, "role": "owner" }),
+            vec![("/role", "unknown_field")],
+        ),
+        (json!({ "email": "a@example.com", "password": PASSWORD, "name": "" }), vec![("/name", "length")]),
+    ];
+    for (body, expected) in cases {
+        let wrong = app.post("/v1/auth/signup", &body).await.wrong();
+        let wrong: Vec<_> = wrong.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+        assert_eq!(wrong, expected, "{body}");
+    }
+    assert_eq!(app.db.count("select count(*) from users").await, 0);
+}
+
+#[tokio::test]
+async fn signing_up_can_be_by_invitation_or_closed() {
+    let app = App::new().await;
+    let post = async |api: &Api, body: &Value| {
+        let request = api.request(Method::POST, "/v1/auth/signup").header("content-type", "application/json");
+        api.send(request.body(body.to_string().into()).unwrap()).await
+    };
+    let closed =
+        Api::start_with(app.db.settings(), |settings| settings.server.sign_up = SignUp::Closed).await;
+    assert_eq!(post(&closed, &signup("a@example.com")).await.problem(403), "sign_up_closed");
+    let by_invitation =
+        Api::start_with(app.db.settings(), |settings| settings.server.sign_up = SignUp::Invite).await;
+    assert_eq!(post(&by_invitation, &signup("a@example.com")).await.problem(403), "sign_up_by_invitation");
+
+    let invited =
+        app.post("/v1/members", &json!({ "email": "A@example.com", "role": "admin" })).await.expect(201);
+    assert_eq!(invited["status"], "invited");
+    let with =
+        |email: &str| json!({ "email": email, "password": PASSWORD, "invitation": invited["invitation"] });
+    let other = post(&by_invitation, &with("b@example.com")).await;
+    assert_eq!(
+        other.wrong(),
+        [("/invitation".to_owned(), "invitation_unknown".to_owned())],
+        "made for another address"
+    );
+    let session = post(&by_invitation, &with("a@example.com")).await.expect(201);
+    assert_eq!(session["workspace_id"], app.workspace.to_string());
+    let me =
+        app.send_as(session["token"].as_str().unwrap(), Method::GET, "/v1/me", &[], "").await.expect(200);
+    assert_eq!(me["role"], "admin");
+    assert_eq!(post(&by_invitation, &with("a@example.com")).await.problem(409), "email_taken");
+    let known = app.post("/v1/members", &json!({ "email": "a@example.com" })).await;
+    assert_eq!(known.problem(409), "member_exists");
+}
+
+#[tokio::test]
+async fn what_members_may() {
+    let app = App::new().await;
+    let (owner, admin, member) =
+        (app.session("owner").await, app.session("admin").await, app.session("member").await);
+    let job = app.job(&json!({})).await;
+    let send = async |token: &str, method: Method, path: &str, body: &str| {
+        app.send_as(token, method, path, &[], body).await
+    };
+    send(&member, Method::GET, &format!("/v1/jobs/{job}"), "").await.expect(200);
+    send(&member, Method::GET, "/v1/executions", "").await.expect(200);
+    for (method, path) in [
+        (Method::DELETE, format!("/v1/jobs/{job}")),
+        (Method::GET, "/v1/tokens".into()),
+        (Method::GET, "/v1/members".into()),
+    ] {
+        assert_eq!(send(&member, method, &path, "").await.problem(403), "scope_missing");
+    }
+    let list = send(&admin, Method::GET, "/v1/members", "").await.expect(200);
+    let id_of = |role: &str| {
+        let all = list["data"].as_array().unwrap();
+        all.iter().find(|member| member["role"] == role).unwrap()["user"]["id"].as_str().unwrap().to_owned()
+    };
+    let (the_owner, the_member) =
+        (format!("/v1/members/{}", id_of("owner")), format!("/v1/members/{}", id_of("member")));
+    let role = |role: &str| json!({ "role": role }).to_string();
+    send(&admin, Method::PATCH, &the_member, &role("admin")).await.expect(200);
+    for (path, body) in [(&the_member, role("owner")), (&the_owner, role("member"))] {
+        assert_eq!(send(&admin, Method::PATCH, path, &body).await.problem(403), "owner_required");
+    }
+    assert_eq!(send(&admin, Method::DELETE, &the_owner, "").await.problem(403), "owner_required");
+    assert_eq!(send(&owner, Method::DELETE, &the_owner, "").await.problem(409), "last_owner");
+    send(&owner, Method::PATCH, &the_member, &role("owner")).await.expect(200);
+    send(&owner, Method::DELETE, &the_owner, "").await.expect(204);
+    assert_eq!(send(&owner, Method::GET, "/v1/jobs", "").await.problem(403), "no_workspace", "at once");
+}
+
+#[tokio::test]
+async fn people_of_several_workspaces_name_the_one_they_mean() {
+    let app = App::new().await;
+    let session = app.session("admin").await;
+    let made =
+        app.send_as(&session, Method::POST, "/v1/workspaces", &[], "{\"name\":\"second\"}").await.expect(201);
+    let jobs =
+        async |headers: &[(&str, &str)]| app.send_as(&session, Method::GET, "/v1/jobs", headers, "").await;
+    assert_eq!(jobs(&[]).await.problem(400), "workspace_ambiguous");
+    jobs(&[("trigrun-workspace", made["id"].as_str().unwrap())]).await.expect(200);
+    let others = app.db.workspace("others").await.to_string();
+    for not_mine in [others.as_str(), "ws_01h455vb4pex5vsknk084sn02q", "nonsense"] {
+        assert_eq!(jobs(&[("trigrun-workspace", not_mine)]).await.problem(404), "not_found");
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_made_rotated_and_revoked() {
+    let app = App::new().await;
+    let body = json!({ "name": "ci", "scopes": ["jobs:read"], "expires_at": "2999-01-01T00:00:00Z" });
+    let made = app.post("/v1/tokens", &body).await.expect(201);
+    let (id, secret) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap().to_owned());
+    let jobs = async |token: &str| app.send_as(token, Method::GET, "/v1/jobs", &[], "").await;
+    jobs(&secret).await.expect(200);
+    assert_eq!((&made["scopes"], &made["last_used_at"]), (&json!(["jobs:read"]), &Value::Null));
+    let used = async {
+        while app.db.count("select count(*) from tokens where name = 'ci' and last_used_at is not null").await
+            == 0
+        {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), used).await.expect("its use is noted");
+    let list = app.get("/v1/tokens").await.expect(200);
+    assert!(list["data"][0]["last_used_at"].is_string() && list["data"][0].get("token").is_none(), "{list}");
+    let rotated = app.send(Method::POST, &format!("/v1/tokens/{id}/rotate"), &[], "").await.expect(200);
+    assert_eq!(jobs(&secret).await.problem(401), "unauthorized");
+    jobs(rotated["token"].as_str().unwrap()).await.expect(200);
+    app.delete(&format!("/v1/tokens/{id}")).await.expect(204);
+    assert_eq!(jobs(rotated["token"].as_str().unwrap()).await.problem(401), "unauthorized");
+
+    let wrong = json!({ "name": "", "scopes": ["jobs:read", "all"], "expires_at": "2020-01-01T00:00:00Z" });
+    let wrong: Vec<String> =
+        app.post("/v1/tokens", &wrong).await.wrong().into_iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(wrong, ["/expires_at", "/name", "/scopes/1"]);
+    let admin = app.token_of(app.workspace, &[trigrun_core::domain::access::Scope::WorkspaceAdmin]).await;
+    let more = json!({ "name": "x", "scopes": ["jobs:write"] }).to_string();
+    assert_eq!(
+        app.send_as(&admin, Method::POST, "/v1/tokens", &[], &more).await.problem(403),
+        "scope_missing"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_workspace_is_dead_at_once() {
+    let app = App::new().await;
+    let job = app.job(&json!({})).await;
+    app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
+    assert_eq!(app.delete("/v1/workspace").await.problem(403), "owner_required");
+    let owner = app.session("owner").await;
+    app.send_as(&owner, Method::DELETE, "/v1/workspace", &[], "").await.expect(204);
+    assert_eq!(app.get("/v1/jobs").await.problem(401), "unauthorized");
+    assert_eq!(app.send_as(&owner, Method::GET, "/v1/jobs", &[], "").await.problem(403), "no_workspace");
+    for table in ["job_timers", "tokens", "executions"] {
+        assert_eq!(app.db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
+    }
+}

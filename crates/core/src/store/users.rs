@@ -1,0 +1,289 @@
+//! People, their sessions, and what they are in workspaces.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::{
+    Conn, StoreError,
+    columns::word,
+    schema::{invitations, members, sessions, users, workspaces},
+};
+use crate::domain::{
+    id::{InvitationId, LoginId, UserId, WorkspaceId},
+    person::{Membership, Role, User},
+    workspace::Workspace,
+};
+
+diesel::joinable!(members -> users (user_id));
+diesel::joinable!(members -> workspaces (workspace_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(members, sessions, users, workspaces);
+
+pub struct NewUser<'a> {
+    pub user: &'a User,
+    pub password_hash: &'a str,
+    pub now: DateTime<Utc>,
+}
+
+/// Where somebody who signs up comes in.
+pub enum Door<'a> {
+    /// A workspace of their own, of which they are the owner.
+    Own(&'a Workspace),
+    /// By an invitation, for the digest of its secret and the address that it was made for.
+    Invited { hash: &'a [u8] },
+}
+
+/// Makes a person and a membership, both or none.
+///
+/// [`StoreError::Conflict`] `users_email` when the address is taken; [`StoreError::NotFound`] when there is no such invitation for
+/// the address, or it has expired.
+pub async fn sign_up(conn: &mut Conn, new: NewUser<'_>, door: Door<'_>) -> Result<WorkspaceId, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        diesel::insert_into(users::table)
+            .values((
+                users::id.eq(new.user.id.uuid()),
+                users::email.eq(&new.user.email),
+                users::name.eq(&new.user.name),
+                users::password_hash.eq(new.password_hash),
+                users::created_at.eq(new.now),
+            ))
+            .execute(conn)
+            .await?;
+        match door {
+            Door::Own(workspace) => {
+                super::workspaces::insert(conn, workspace).await?;
+                join(conn, workspace.id, new.user.id, Role::Owner, new.now).await?;
+                Ok(workspace.id)
+            }
+            Door::Invited { hash } => accept(conn, new.user, hash, new.now).await,
+        }
+    })
+    .await
+}
+
+/// Uses an invitation up.
+async fn accept(
+    conn: &mut Conn,
+    user: &User,
+    hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<WorkspaceId, StoreError> {
+    let (workspace, role): (Uuid, String) = diesel::delete(invitations::table)
+        .filter(invitations::hash.eq(hash))
+        .filter(invitations::email.eq(&user.email))
+        .filter(invitations::expires_at.gt(now))
+        .returning((invitations::workspace_id, invitations::role))
+        .get_result(conn)
+        .await?;
+    let workspace = WorkspaceId::from_uuid(workspace);
+    join(conn, workspace, user.id, word("invitations.role", &role)?, now).await?;
+    Ok(workspace)
+}
+
+async fn join(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    user: UserId,
+    role: Role,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::insert_into(members::table)
+        .values((
+            members::workspace_id.eq(workspace.uuid()),
+            members::user_id.eq(user.uuid()),
+            members::role.eq(role.as_str()),
+            members::created_at.eq(now),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// A person and the hash of the password, by the address.
+pub async fn find_by_email(conn: &mut Conn, email: &str) -> Result<Option<(User, String)>, StoreError> {
+    let row: Option<(Uuid, String, String, String)> = users::table
+        .filter(users::email.eq(email))
+        .select((users::id, users::email, users::name, users::password_hash))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.map(|(id, email, name, hash)| (User { id: UserId::from_uuid(id), email, name }, hash)))
+}
+
+pub struct NewSession<'a> {
+    pub id: LoginId,
+    pub user: UserId,
+    pub hash: &'a [u8],
+    pub now: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+pub async fn log_in(conn: &mut Conn, new: NewSession<'_>) -> Result<(), StoreError> {
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(new.id.uuid()),
+            sessions::user_id.eq(new.user.uuid()),
+            sessions::hash.eq(new.hash),
+            sessions::created_at.eq(new.now),
+            sessions::expires_at.eq(new.expires_at),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub async fn log_out(conn: &mut Conn, hash: &[u8]) -> Result<(), StoreError> {
+    diesel::delete(sessions::table).filter(sessions::hash.eq(hash)).execute(conn).await?;
+    Ok(())
+}
+
+/// Whose session this is; `None` when there is none or it has expired.
+pub async fn find_by_session(conn: &mut Conn, hash: &[u8]) -> Result<Option<User>, StoreError> {
+    let row: Option<(Uuid, String, String)> = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::hash.eq(hash))
+        .filter(sessions::expires_at.gt(diesel::dsl::now))
+        .select((users::id, users::email, users::name))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.map(|(id, email, name)| User { id: UserId::from_uuid(id), email, name }))
+}
+
+/// What somebody is, and where; the oldest membership first.
+pub async fn memberships(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, StoreError> {
+    let rows: Vec<(Uuid, String, String)> = members::table
+        .inner_join(workspaces::table)
+        .filter(members::user_id.eq(user.uuid()))
+        .filter(workspaces::deleted_at.is_null())
+        .order((members::created_at, members::workspace_id))
+        .select((workspaces::id, workspaces::name, members::role))
+        .load(conn)
+        .await?;
+    let membership = |(id, workspace_name, role): (Uuid, String, String)| {
+        let role = word("members.role", &role)?;
+        Ok(Membership { workspace: WorkspaceId::from_uuid(id), workspace_name, role })
+    };
+    rows.into_iter().map(membership).collect()
+}
+
+/// A workspace with its first owner.
+pub async fn found(
+    conn: &mut Conn,
+    workspace: &Workspace,
+    owner: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::insert(conn, workspace).await?;
+        join(conn, workspace.id, owner, Role::Owner, now).await
+    })
+    .await
+}
+
+/// Somebody in a workspace.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub user: User,
+    pub role: Role,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The oldest first; few.
+pub async fn members(conn: &mut Conn, workspace: WorkspaceId) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<(Uuid, String, String, String, DateTime<Utc>)> = members::table
+        .inner_join(users::table)
+        .filter(members::workspace_id.eq(workspace.uuid()))
+        .order((members::created_at, users::id))
+        .limit(1000)
+        .select((users::id, users::email, users::name, members::role, members::created_at))
+        .load(conn)
+        .await?;
+    let member = |(id, email, name, role, created_at): (Uuid, String, String, String, DateTime<Utc>)| {
+        let role = word("members.role", &role)?;
+        Ok(Member { user: User { id: UserId::from_uuid(id), email, name }, role, created_at })
+    };
+    rows.into_iter().map(member).collect()
+}
+
+pub struct NewInvitation<'a> {
+    pub id: InvitationId,
+    pub email: &'a str,
+    pub role: Role,
+    pub hash: &'a [u8],
+    pub now: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// How somebody was brought in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// They were known, and are a member now.
+    In(UserId),
+    /// They have to sign up with the invitation.
+    Invited,
+}
+
+/// Makes a known person a member, or invites an unknown one; a later invitation replaces an earlier one.
+///
+/// [`StoreError::Conflict`] `members_pkey` when they are a member already.
+pub async fn bring_in(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    new: NewInvitation<'_>,
+) -> Result<Brought, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        if let Some((user, _)) = find_by_email(conn, new.email).await? {
+            join(conn, workspace, user.id, new.role, new.now).await?;
+            return Ok(Brought::In(user.id));
+        }
+        let later = (
+            invitations::id.eq(new.id.uuid()),
+            invitations::role.eq(new.role.as_str()),
+            invitations::hash.eq(new.hash),
+            invitations::created_at.eq(new.now),
+            invitations::expires_at.eq(new.expires_at),
+        );
+        diesel::insert_into(invitations::table)
+            .values((invitations::workspace_id.eq(workspace.uuid()), invitations::email.eq(new.email), later))
+            .on_conflict((invitations::workspace_id, invitations::email))
+            .do_update()
+            .set(later)
+            .execute(conn)
+            .await?;
+        Ok(Brought::Invited)
+    })
+    .await
+}
+
+/// A new role, or none: the member goes. [`StoreError::Conflict`] `last_owner` when nobody would be left to own the workspace.
+pub async fn change_member(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    user: UserId,
+    role: Option<Role>,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // All owners are locked: two of them cannot leave at once.
+        let owners: Vec<Uuid> = members::table
+            .filter(members::workspace_id.eq(workspace.uuid()))
+            .filter(members::role.eq(Role::Owner.as_str()))
+            .order(members::user_id)
+            .select(members::user_id)
+            .for_update()
+            .load(conn)
+            .await?;
+        if role != Some(Role::Owner) && owners == [user.uuid()] {
+            return Err(StoreError::conflict("last_owner"));
+        }
+        let member = members::table.find((workspace.uuid(), user.uuid()));
+        let changed = match role {
+            Some(role) => diesel::update(member).set(members::role.eq(role.as_str())).execute(conn).await?,
+            None => diesel::delete(member).execute(conn).await?,
+        };
+        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    })
+    .await
+}
