@@ -4,5 +4,6 @@ pub mod executions;
 pub mod health;
 pub mod jobs;
 pub mod list;
+pub mod schedules;
 pub mod secrets;
 pub mod workspace;

@@ -23,7 +23,7 @@ use crate::{
     middleware::shell::shell,
     openapi,
     problem::Problem,
-    routes::{executions, health, jobs, secrets, workspace},
+    routes::{executions, health, jobs, schedules, secrets, workspace},
     state::{Answer, State},
 };
 
@@ -111,6 +111,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(jobs::resume_job)
                 .service(jobs::run_job_now)
                 .service(jobs::ledger::get_job_ledger)
+                .service(schedules::preview_schedule)
                 .service(executions::list_job_executions)
                 .service(executions::list_executions)
                 .service(executions::get_execution)

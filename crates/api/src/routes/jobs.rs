@@ -21,7 +21,8 @@ pub mod ledger;
 mod patch;
 mod view;
 
-pub use body::JobBody;
+pub use body::{JobBody, ScheduleBody};
+pub use define::{Context, schedule};
 pub use view::JobView;
 
 use crate::{

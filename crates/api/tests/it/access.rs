@@ -8,7 +8,7 @@ use trigrun_core::domain::access::Scope;
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 21] = [
+const TABLE: [(&str, &str, u16); 22] = [
     ("create_job", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
     ("get_job", "jobs:read", 200),
@@ -17,6 +17,7 @@ const TABLE: [(&str, &str, u16); 21] = [
     ("pause_job", "jobs:write", 200),
     ("resume_job", "jobs:write", 200),
     ("run_job_now", "jobs:run", 202),
+    ("preview_schedule", "jobs:read", 200),
     ("list_executions", "executions:read", 200),
     ("list_job_executions", "executions:read", 200),
     ("get_execution", "executions:read", 200),
@@ -60,6 +61,7 @@ impl Operation {
     fn body(&self) -> String {
         match self.id.as_str() {
             "create_job" => job(&json!({})).to_string(),
+            "preview_schedule" => json!({ "kind": "one_time" }).to_string(),
             "patch_job" => json!({ "name": "changed" }).to_string(),
             "create_secret" => json!({ "name": "another", "value": "x" }).to_string(),
             "put_secret" => json!({ "value": "y" }).to_string(),

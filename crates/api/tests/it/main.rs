@@ -6,6 +6,7 @@ mod executions;
 mod jobs;
 mod openapi;
 mod outage;
+mod preview;
 mod protocol;
 mod refused;
 mod secrets;
