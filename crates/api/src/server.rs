@@ -103,6 +103,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             scope::scope("/v1")
                 .service(jobs::create_job)
+                .service(jobs::import::import_jobs)
                 .service(jobs::list_jobs)
                 .service(jobs::get_job)
                 .service(jobs::patch_job)

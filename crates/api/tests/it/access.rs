@@ -8,8 +8,9 @@ use trigrun_core::domain::access::Scope;
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 22] = [
+const TABLE: [(&str, &str, u16); 23] = [
     ("create_job", "jobs:write", 201),
+    ("import_jobs", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
     ("get_job", "jobs:read", 200),
     ("patch_job", "jobs:write", 200),
@@ -61,6 +62,7 @@ impl Operation {
     fn body(&self) -> String {
         match self.id.as_str() {
             "create_job" => job(&json!({})).to_string(),
+            "import_jobs" => json!({ "crontab": "@daily https://example.com/import" }).to_string(),
             "preview_schedule" => json!({ "kind": "one_time" }).to_string(),
             "patch_job" => json!({ "name": "changed" }).to_string(),
             "create_secret" => json!({ "name": "another", "value": "x" }).to_string(),

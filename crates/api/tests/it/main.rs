@@ -3,6 +3,7 @@
 mod access;
 mod app;
 mod executions;
+mod import;
 mod jobs;
 mod openapi;
 mod outage;
