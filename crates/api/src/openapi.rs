@@ -21,6 +21,7 @@ use crate::server;
     modifiers(&Token),
     tags(
         (name = "jobs", description = "Saved requests with a schedule."),
+        (name = "schedules", description = "What a schedule means, before a job has it."),
         (name = "executions", description = "What ran, when, and what came of it."),
         (name = "secrets", description = "Values that requests need and nobody may read."),
         (name = "people", description = "Signing up, logging in, and who belongs to a workspace."),

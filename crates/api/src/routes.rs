@@ -6,6 +6,7 @@ pub mod health;
 pub mod jobs;
 pub mod list;
 pub mod members;
+pub mod schedules;
 pub mod secrets;
 pub mod tokens;
 pub mod workspace;

@@ -24,7 +24,7 @@ use crate::{
     middleware::shell::shell,
     openapi,
     problem::Problem,
-    routes::{auth, executions, health, jobs, members, secrets, tokens, workspace},
+    routes::{auth, executions, health, jobs, members, schedules, secrets, tokens, workspace},
     state::{Answer, State},
 };
 
@@ -108,6 +108,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             scope::scope("/v1")
                 .service(jobs::create_job)
+                .service(jobs::import::import_jobs)
                 .service(jobs::list_jobs)
                 .service(jobs::get_job)
                 .service(jobs::patch_job)
@@ -116,6 +117,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(jobs::resume_job)
                 .service(jobs::run_job_now)
                 .service(jobs::ledger::get_job_ledger)
+                .service(schedules::preview_schedule)
                 .service(executions::list_job_executions)
                 .service(executions::list_executions)
                 .service(executions::get_execution)

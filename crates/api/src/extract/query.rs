@@ -9,7 +9,7 @@ use trigrun_core::domain::{
     page::{self, Page},
 };
 
-use crate::{problem::Problem, state::Answer};
+use crate::{problem::Problem, state::Answer, time::read_instant};
 
 /// The parameters of a request, to be taken out one by one.
 pub struct Parameters {
@@ -66,10 +66,8 @@ impl Parameters {
 
     pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.given.remove(name)?;
-        let parsed = DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc()).map_err(|_| {
-            Invalid::new("instant_invalid", "must be an instant as RFC 3339 writes it, with an offset")
-                .hint("e.g. 2027-01-01T09:00:00Z; in a URL, + is written %2B")
-        });
+        let parsed = read_instant(&text)
+            .map_err(|invalid| invalid.hint("e.g. 2027-01-01T09:00:00Z; in a URL, + is written %2B"));
         self.errors.take(&format!("?{name}"), parsed)
     }
 

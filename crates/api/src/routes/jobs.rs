@@ -9,6 +9,7 @@ use trigrun_core::{
         id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
         job::{Job, State as JobState},
+        request::Request,
     },
     store::{jobs, secrets},
 };
@@ -17,11 +18,13 @@ mod body;
 mod change;
 mod create;
 mod define;
+pub mod import;
 pub mod ledger;
 mod patch;
 mod view;
 
-pub use body::JobBody;
+pub use body::{JobBody, ScheduleBody};
+pub use define::{Context, schedule};
 pub use view::JobView;
 
 use crate::{
@@ -75,7 +78,7 @@ pub async fn create_job(
     } else {
         response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
     }
-    let missing = missing_secrets(&state, &job).await?;
+    let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(created.execution).with_missing(&missing);
     Ok(with_tag(response, &job).json(view))
 }
@@ -169,7 +172,7 @@ pub async fn patch_job(
 ) -> Answer<HttpResponse> {
     let if_match = if_match(&request)?;
     let (job, execution) = change::patch(&state, allowed.workspace, id, text.object()?, if_match).await?;
-    let missing = missing_secrets(&state, &job).await?;
+    let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(execution).with_missing(&missing);
     Ok(with_tag(HttpResponse::Ok(), &job).json(view))
 }
@@ -269,13 +272,13 @@ async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> Answer<Job> {
     Ok(jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?)
 }
 
-/// Secrets that the job names and its workspace does not have.
-async fn missing_secrets(state: &State, job: &Job) -> Answer<Vec<String>> {
-    let names: Vec<String> = job.definition.request.secrets().into_iter().map(str::to_owned).collect();
+/// Secrets that the request names and the workspace does not have.
+async fn missing_secrets(state: &State, workspace: WorkspaceId, request: &Request) -> Answer<Vec<String>> {
+    let names: Vec<String> = request.secrets().into_iter().map(str::to_owned).collect();
     if names.is_empty() {
         return Ok(names);
     }
-    Ok(secrets::missing(&mut *state.conn().await?, job.workspace, &names).await?)
+    Ok(secrets::missing(&mut *state.conn().await?, workspace, &names).await?)
 }
 
 fn shown(job: &Job) -> HttpResponse {

@@ -8,8 +8,9 @@ use trigrun_core::domain::access::Scope;
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 31] = [
+const TABLE: [(&str, &str, u16); 33] = [
     ("create_job", "jobs:write", 201),
+    ("import_jobs", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
     ("get_job", "jobs:read", 200),
     ("patch_job", "jobs:write", 200),
@@ -17,6 +18,7 @@ const TABLE: [(&str, &str, u16); 31] = [
     ("pause_job", "jobs:write", 200),
     ("resume_job", "jobs:write", 200),
     ("run_job_now", "jobs:run", 202),
+    ("preview_schedule", "jobs:read", 200),
     ("list_executions", "executions:read", 200),
     ("list_job_executions", "executions:read", 200),
     ("get_execution", "executions:read", 200),
@@ -78,6 +80,8 @@ impl Operation {
     fn body(&self) -> String {
         match self.id.as_str() {
             "create_job" => job(&json!({})).to_string(),
+            "import_jobs" => json!({ "crontab": "@daily https://example.com/import" }).to_string(),
+            "preview_schedule" => json!({ "kind": "one_time" }).to_string(),
             "patch_job" => json!({ "name": "changed" }).to_string(),
             "create_secret" => json!({ "name": "another", "value": "x" }).to_string(),
             "create_workspace" | "patch_workspace" => json!({ "name": "another" }).to_string(),

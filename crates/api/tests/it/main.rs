@@ -3,10 +3,12 @@
 mod access;
 mod app;
 mod executions;
+mod import;
 mod jobs;
 mod openapi;
 mod outage;
 mod people;
+mod preview;
 mod protocol;
 mod refused;
 mod secrets;

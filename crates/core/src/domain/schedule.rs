@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 pub use cron::{Cron, CronError, CronField};
 pub use missed::{MISSED_CAP, Missed};
 pub use preview::Fire;
-pub use zone::{ZoneDatabase, zone_database};
+pub use zone::{ZoneDatabase, check_zone, zone_database};
 
 /// What a job's schedule is called in the API and in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -25,7 +25,7 @@ use crate::domain::{
     page::{List, Page},
     schedule::Kind,
 };
-use row::{HistoryRow, JobRow, VersionRow};
+use row::{HistoryRow, JobRow, NewJobRow, VersionRow};
 
 /// A job to be created, its first fire already computed.
 pub struct NewJob<'a> {
@@ -46,26 +46,34 @@ pub async fn insert(
     new: &NewJob<'_>,
 ) -> Result<Option<ExecutionId>, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let definition = new.definition;
-        diesel::insert_into(jobs::table)
-            .values((
-                jobs::id.eq(new.id.uuid()),
-                jobs::workspace_id.eq(workspace.uuid()),
-                jobs::version.eq(1),
-                jobs::name.eq(&definition.name),
-                jobs::kind.eq(definition.schedule.kind().as_str()),
-                jobs::state.eq(definition.state.as_str()),
-                jobs::tags.eq(&definition.tags),
-                jobs::idempotency_key.eq(new.idempotency_key),
-                jobs::created_at.eq(new.now),
-                jobs::updated_at.eq(new.now),
-            ))
-            .execute(conn)
-            .await?;
-        insert_version(conn, new.id, 1, definition, new.now).await?;
-        let NewJob { now, first_fire: next, traceparent, .. } = *new;
-        start(conn, workspace, new.id, Start { version: 1, definition, anchor: now, next, traceparent, now })
-            .await
+        diesel::insert_into(jobs::table).values(NewJobRow::new(workspace, new)).execute(conn).await?;
+        insert_version(conn, new.id, 1, new.definition, new.now).await?;
+        start(conn, workspace, new.id, Start::of(new)).await
+    })
+    .await
+}
+
+/// So many rows go into one statement: few enough that none of them comes near a timeout.
+const BATCH: usize = 100;
+
+/// Creates all of the jobs or none, each as [`insert`] would.
+pub async fn insert_all(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    all: &[NewJob<'_>],
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        for batch in all.chunks(BATCH) {
+            let made: Vec<_> = batch.iter().map(|new| NewJobRow::new(workspace, new)).collect();
+            diesel::insert_into(jobs::table).values(made).execute(conn).await?;
+            let versions: Vec<_> =
+                batch.iter().map(|new| VersionRow::new(new.id, 1, new.definition, new.now)).collect();
+            diesel::insert_into(job_versions::table).values(versions).execute(conn).await?;
+            for new in batch {
+                start(conn, workspace, new.id, Start::of(new)).await?;
+            }
+        }
+        Ok(())
     })
     .await
 }
@@ -290,6 +298,14 @@ struct Start<'a> {
     next: Option<DateTime<Utc>>,
     traceparent: Option<&'a str>,
     now: DateTime<Utc>,
+}
+
+impl<'a> Start<'a> {
+    /// Of a job that has just been created.
+    fn of(new: &NewJob<'a>) -> Self {
+        let NewJob { definition, now, first_fire: next, traceparent, .. } = *new;
+        Self { version: 1, definition, anchor: now, next, traceparent, now }
+    }
 }
 
 /// Sets the timer of an active job, or makes the one execution of a `one_time` job.

@@ -1,18 +1,18 @@
 //! Jobs: what a change does to the fires to come.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{JobId, WorkspaceId},
-        job::{Job, State},
+        job::{Definition, Job, State},
         page::Page,
         schedule::Schedule,
     },
     store::{
         StoreError,
         executions::{self, Immediate},
-        jobs::{self, Change, Timing},
+        jobs::{self, Change, NewJob, Timing},
         timers::{self, Advance, DueTimer, Fired, Window},
     },
 };
@@ -62,8 +62,7 @@ async fn change(
     state: State,
     timing: Timing,
 ) -> Result<(), StoreError> {
-    let definition =
-        trigrun_core::domain::job::Definition { state, name: "changed".into(), ..job.definition.clone() };
+    let definition = Definition { state, name: "changed".into(), ..job.definition.clone() };
     let now = db.now().await;
     let change = Change {
         from_version: job.version,
@@ -149,7 +148,7 @@ async fn one_idempotency_key_makes_one_job() {
     let definition = every_seconds(60, URL);
     let now = db.now().await;
     let mut conn = db.conn().await;
-    let create = |id| jobs::NewJob {
+    let create = |id| NewJob {
         id,
         definition: &definition,
         idempotency_key: Some("key"),
@@ -163,6 +162,64 @@ async fn one_idempotency_key_makes_one_job() {
     assert!(second.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
     assert_eq!(jobs::find_by_idempotency_key(&mut conn, workspace, "key").await.unwrap(), Some(first));
     assert_eq!(db.count("select count(*) from job_timers").await, 1, "the refused one left nothing");
+}
+
+/// As many jobs as there are keys, in more than one statement.
+fn keyed<'a>(keys: &'a [String], definition: &'a Definition, now: DateTime<Utc>) -> Vec<NewJob<'a>> {
+    let new = |key: &'a String| NewJob {
+        id: JobId::at(now),
+        definition,
+        idempotency_key: Some(key),
+        now,
+        first_fire: Some(now + TimeDelta::seconds(60)),
+        traceparent: None,
+    };
+    keys.iter().map(new).collect()
+}
+
+#[tokio::test]
+async fn many_jobs_are_created_all_or_none() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let mut wanted = every_seconds(60, URL);
+    wanted.tags = vec!["a".into()];
+    let (now, mut conn) = (db.now().await, db.conn().await);
+    let mut keys: Vec<String> = (0..250).map(|number| number.to_string()).collect();
+    keys.push("0".into());
+    let twice = jobs::insert_all(&mut conn, workspace, &keyed(&keys, &wanted, now)).await;
+    assert!(twice.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
+    for table in ["jobs", "job_versions", "job_timers"] {
+        assert_eq!(db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
+    }
+    keys.pop();
+    let all = keyed(&keys, &wanted, now);
+    jobs::insert_all(&mut conn, workspace, &all).await.unwrap();
+    for table in ["jobs", "job_versions", "job_timers"] {
+        assert_eq!(db.count(&format!("select count(*) from {table}")).await, 250, "{table}");
+    }
+    let last = get(&db, workspace, all[249].id).await;
+    assert_eq!((&last.definition, last.version, last.state), (&wanted, 1, State::Active));
+    assert_eq!(last.next_run_at.map(|at| (at - last.created_at).num_seconds()), Some(60));
+    jobs::insert_all(&mut conn, workspace, &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_jobs_start_as_one_would() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let (now, once) = (db.now().await, definition(Schedule::OneTime, URL));
+    let draft = Definition { state: State::Draft, ..every_seconds(60, URL) };
+    let new = [&once, &draft].map(|definition| NewJob {
+        id: JobId::at(now),
+        definition,
+        idempotency_key: None,
+        now,
+        first_fire: None,
+        traceparent: None,
+    });
+    jobs::insert_all(&mut *db.conn().await, workspace, &new).await.unwrap();
+    assert_eq!(db.count("select count(*) from executions where source = 'one_time'").await, 1);
+    assert_eq!(db.count("select count(*) from job_timers").await, 0);
 }
 
 #[tokio::test]

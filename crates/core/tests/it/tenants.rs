@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use trigrun_core::{
     domain::{
         execution::Source,
-        id::{InvitationId, TokenId, UserId},
+        id::{InvitationId, JobId, TokenId, UserId},
         job::State,
         ledger::Window,
         page::Page,
@@ -14,7 +14,7 @@ use trigrun_core::{
     store::{
         StoreError,
         executions::{self, Immediate},
-        jobs::{self, Change, Timing},
+        jobs::{self, Change, NewJob, Timing},
         keys, leases,
         secrets::{self, NewValue},
         signing,
@@ -26,7 +26,7 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 33] = [
+const TRIED: [&str; 34] = [
     "executions::fires",
     "executions::get",
     "executions::insert_now",
@@ -37,6 +37,7 @@ const TRIED: [&str; 33] = [
     "jobs::get",
     "jobs::history",
     "jobs::insert",
+    "jobs::insert_all",
     "jobs::list",
     "keys::data_key",
     "leases::cancel",
@@ -94,6 +95,20 @@ async fn the_others_are_not_there() {
     let theirs_by_id = executions::Filter { job: Some(job), ..executions::Filter::default() };
     assert!(executions::list(&mut conn, ours, &theirs_by_id, page).await.unwrap().data.is_empty());
     not_found(jobs::history(&mut conn, ours, job).await.map(drop));
+    let many = [JobId::at(now), JobId::at(now)];
+    let new = many.map(|id| NewJob {
+        id,
+        definition: &definition,
+        idempotency_key: None,
+        now,
+        first_fire: None,
+        traceparent: None,
+    });
+    jobs::insert_all(&mut conn, theirs, &new).await.unwrap();
+    for job in many {
+        not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
+        assert_eq!(jobs::get(&mut conn, theirs, job, now).await.unwrap().workspace, theirs);
+    }
     not_found(leases::cancel(&mut conn, ours, execution).await.map(drop));
     let window = Window { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
     assert!(executions::fires(&mut conn, ours, job, window).await.unwrap().is_empty());

@@ -13,7 +13,10 @@ use trigrun_core::domain::{
 };
 
 use super::body::{JobBody, RequestBody, RetryBody, ScheduleBody};
-use crate::extract::body::{escape, required};
+use crate::{
+    extract::body::{escape, required},
+    time::read_instant,
+};
 
 const LONGEST_INTERVAL_MINUTES: i64 = 1440;
 
@@ -31,12 +34,9 @@ impl JobBody {
         let state = or_default(errors, "/state", self.state, job::wanted_state);
         let name =
             required(errors, "/name", self.name).and_then(|name| errors.take("/name", job::name(&name)));
-        let kind = required(errors, "/kind", self.kind).and_then(|kind| errors.take("/kind", kind_of(&kind)));
-        let schedule = kind.and_then(|kind| {
-            let starts = state == Some(State::Active)
-                && context.before.is_none_or(|before| before.state != State::Active);
-            self.schedule.unwrap_or_default().define(kind, context, starts, errors)
-        });
+        let starts =
+            state == Some(State::Active) && context.before.is_none_or(|before| before.state != State::Active);
+        let schedule = schedule(self.kind, self.schedule, context, starts, errors);
         let request =
             required(errors, "/request", self.request).and_then(|body| body.define(context.policy, errors));
         let retry_policy = self.retry_policy.unwrap_or_default().define(errors);
@@ -66,7 +66,19 @@ impl JobBody {
     }
 }
 
-fn or_default<T: Default>(
+/// `starts`: the job begins to run with this, so a single run must lie in the future.
+pub fn schedule(
+    kind: Option<String>,
+    body: Option<ScheduleBody>,
+    context: &Context<'_>,
+    starts: bool,
+    errors: &mut FieldErrors,
+) -> Option<Schedule> {
+    let kind = required(errors, "/kind", kind).and_then(|kind| errors.take("/kind", kind_of(&kind)))?;
+    body.unwrap_or_default().define(kind, context, starts, errors)
+}
+
+pub fn or_default<T: Default>(
     errors: &mut FieldErrors,
     pointer: &str,
     text: Option<String>,
@@ -80,7 +92,6 @@ fn kind_of(text: &str) -> Result<Kind, Invalid> {
 }
 
 impl ScheduleBody {
-    /// `starts`: the job begins to run with this, so a single run must lie in the future.
     fn define(
         self,
         kind: Kind,
@@ -149,14 +160,8 @@ fn cron(expression: &str, timezone: &str, now: DateTime<Utc>, errors: &mut Field
 
 /// Kept to the millisecond, which is what is shown.
 fn run_at(text: &str, context: &Context<'_>, starts: bool) -> Result<Schedule, Invalid> {
-    let at = DateTime::parse_from_rfc3339(text).ok().and_then(|at| {
-        let at = at.to_utc();
-        at.with_nanosecond(at.timestamp_subsec_millis().min(999) * 1_000_000)
-    });
-    let run_at = at.ok_or_else(|| {
-        Invalid::new("instant_invalid", "must be an instant as RFC 3339 writes it, with an offset")
-            .hint("e.g. 2027-01-01T09:00:00+01:00")
-    })?;
+    let at = read_instant(text)?;
+    let run_at = at.with_nanosecond(at.timestamp_subsec_millis().min(999) * 1_000_000).unwrap_or(at);
     let schedule = Schedule::Scheduled { run_at };
     let is_new = context.before.is_none_or(|before| before.schedule != schedule);
     if run_at <= context.now && (is_new || starts) {
@@ -166,9 +171,15 @@ fn run_at(text: &str, context: &Context<'_>, starts: bool) -> Result<Schedule, I
 }
 
 impl RequestBody {
-    fn define(self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Option<Request> {
-        let url = required(errors, "/request/url", self.url)
+    fn define(mut self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Option<Request> {
+        let url = required(errors, "/request/url", self.url.take())
             .and_then(|url| errors.take("/request/url", template::check(&url, policy)));
+        let others = self.without_url(errors);
+        Some(Request { url: url?, ..others? })
+    }
+
+    /// All but the URL, which is left empty: for requests that differ in nothing else.
+    pub fn without_url(self, errors: &mut FieldErrors) -> Option<Request> {
         let method = or_default(errors, "/request/method", self.method, Method::from_str);
         let headers = headers(self.headers.unwrap_or_default().into_iter().collect(), errors);
         let body = match self.body {
@@ -180,7 +191,7 @@ impl RequestBody {
         let success_statuses =
             errors.take("/request/success_statuses", request::success_statuses(self.success_statuses));
         Some(Request {
-            url: url?,
+            url: String::new(),
             method: method?,
             headers: headers?,
             body: body?,
@@ -204,7 +215,7 @@ fn headers(given: Vec<(String, String)>, errors: &mut FieldErrors) -> Option<Hea
 }
 
 impl RetryBody {
-    fn define(self, errors: &mut FieldErrors) -> Option<RetryPolicy> {
+    pub fn define(self, errors: &mut FieldErrors) -> Option<RetryPolicy> {
         let max_attempts = errors.take("/retry_policy/max_attempts", retry::max_attempts(self.max_attempts));
         let statuses =
             errors.take("/retry_policy/retry_on_statuses", retry::retry_on_statuses(self.retry_on_statuses));

@@ -65,10 +65,7 @@ impl JobView {
 
     /// Tells of secrets that the job names and the workspace does not have.
     pub fn with_missing(mut self, secrets: &[String]) -> Self {
-        let warning = |name| {
-            format!("There is no secret {name} yet: until there is, executions fail and nothing is sent.")
-        };
-        self.warnings = secrets.iter().map(warning).collect();
+        self.warnings = of_missing(secrets);
         self
     }
 
@@ -76,6 +73,13 @@ impl JobView {
         self.execution_id = execution.map(|id| id.to_string());
         self
     }
+}
+
+/// A warning for each of these secrets.
+pub fn of_missing(secrets: &[String]) -> Vec<String> {
+    let warning =
+        |name| format!("There is no secret {name} yet: until there is, executions fail and nothing is sent.");
+    secrets.iter().map(warning).collect()
 }
 
 impl From<&LastExecution> for LastExecutionView {

@@ -40,6 +40,14 @@ pub fn zone_database() -> &'static ZoneDatabase {
     &databases().in_use
 }
 
+/// Whether there is a zone of that name, for a zone that comes without an expression.
+///
+/// # Errors
+/// `timezone_unknown`, with the nearest names.
+pub fn check_zone(name: &str) -> Result<(), Invalid> {
+    find(name).map(drop)
+}
+
 /// The zone of that name, in any case of its letters.
 pub(super) fn find(name: &str) -> Result<TimeZone, Invalid> {
     if name.len() > NAME_MAX {

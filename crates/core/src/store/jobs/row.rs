@@ -7,6 +7,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
+use super::NewJob;
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
@@ -18,9 +19,43 @@ use crate::{
     store::{
         StoreError,
         columns::{ScheduleColumns, flatten, pairs, small, unsmall, word},
-        schema::job_versions,
+        schema::{job_versions, jobs},
     },
 };
+
+/// What a job begins with in `jobs`.
+#[derive(Insertable)]
+#[diesel(table_name = jobs)]
+pub struct NewJobRow<'a> {
+    id: Uuid,
+    workspace_id: Uuid,
+    version: i32,
+    name: &'a str,
+    kind: &'static str,
+    state: &'static str,
+    tags: &'a [String],
+    idempotency_key: Option<&'a str>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl<'a> NewJobRow<'a> {
+    pub fn new(workspace: WorkspaceId, new: &NewJob<'a>) -> Self {
+        let definition = new.definition;
+        Self {
+            id: new.id.uuid(),
+            workspace_id: workspace.uuid(),
+            version: 1,
+            name: &definition.name,
+            kind: definition.schedule.kind().as_str(),
+            state: definition.state.as_str(),
+            tags: &definition.tags,
+            idempotency_key: new.idempotency_key,
+            created_at: new.now,
+            updated_at: new.now,
+        }
+    }
+}
 
 #[derive(Insertable)]
 #[diesel(table_name = job_versions)]

@@ -1,0 +1,195 @@
+//! From a crontab to definitions: what is wrong with the body is said of the body, what is wrong with a line of the line.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use trigrun_core::{
+    domain::{
+        address::EgressPolicy,
+        crontab::{self, Crontab, Defaults, Entry, Refused},
+        id::JobId,
+        invalid::{FieldErrors, Invalid},
+        job::{self, DEFAULT_CATCH_UP_LIMIT, Definition, Delivery, MisfirePolicy, OverlapPolicy},
+        request::Request,
+        retry::RetryPolicy,
+        schedule::{Schedule, ScheduleError, check_zone},
+        target::template,
+    },
+    store::jobs::NewJob,
+};
+
+use super::{ImportBody, ImportRequestBody};
+use crate::{
+    extract::body::required,
+    problem::Problem,
+    routes::jobs::{body::RequestBody, define::or_default},
+    state::{Answer, State},
+};
+
+const LONGEST_NAME: usize = 200;
+/// Headers and body are kept and shown with every job: without a bound, one request of a megabyte would become hundreds.
+const MOST_SENT: usize = 8 * 1024 * 1024;
+
+/// What is to be created and what cannot be, both in the order of the lines.
+pub struct Import {
+    pub lines: Vec<Line>,
+    pub refused: Vec<Refused>,
+    pub dry_run: bool,
+    /// When its jobs are created, and count from.
+    pub now: DateTime<Utc>,
+}
+
+/// A line that becomes a job.
+pub struct Line {
+    /// Counted from 1.
+    pub number: usize,
+    pub text: String,
+    pub id: JobId,
+    pub definition: Definition,
+    pub first_fire: Option<DateTime<Utc>>,
+}
+
+/// What all jobs of an import have in common.
+struct Shared {
+    /// Without its URL.
+    request: Request,
+    retry_policy: RetryPolicy,
+    state: job::State,
+}
+
+impl ImportBody {
+    /// Judges the body, and then every line. Long work: not for a thread that serves others.
+    pub fn judge(mut self, state: &State, mut errors: FieldErrors) -> Answer<Import> {
+        let (atomic, dry_run) = (self.atomic.unwrap_or_default(), self.dry_run.unwrap_or_default());
+        let crontab = self.crontab(state, &mut errors);
+        let shared = self.shared(&mut errors);
+        if let (Some(crontab), Some(shared)) = (&crontab, &shared) {
+            errors.take("/request", shared.fits(crontab.entries.len()));
+        }
+        Problem::validation(errors)?;
+        let (Some(crontab), Some(shared)) = (crontab, shared) else { return Err(Problem::internal()) };
+        // Read only now: no fire may pass while a long crontab is being read.
+        let import = shared.import(crontab, &state.policy, state.clock.now(), dry_run);
+        if atomic {
+            Problem::validation(pointed_at(&import.refused))?;
+        }
+        Ok(import)
+    }
+
+    fn crontab(&mut self, state: &State, errors: &mut FieldErrors) -> Option<Crontab> {
+        let text = required(errors, "/crontab", self.crontab.take());
+        let timezone = self.timezone.as_deref().unwrap_or("UTC");
+        errors.take("/timezone", check_zone(timezone));
+        let url = self.default_url.as_deref();
+        if let Some(url) = url {
+            errors.take("/default_url", template::check(url, &state.policy));
+        }
+        let defaults = Defaults { url, timezone };
+        errors.take("/crontab", crontab::read(&text?, &defaults, state.clock.now()))
+    }
+
+    fn shared(self, errors: &mut FieldErrors) -> Option<Shared> {
+        let state = or_default(errors, "/state", self.state, job::wanted_state);
+        let request = self.request.unwrap_or_default().define(errors);
+        let retry_policy = self.retry_policy.unwrap_or_default().define(errors);
+        Some(Shared { request: request?, retry_policy: retry_policy?, state: state? })
+    }
+}
+
+impl ImportRequestBody {
+    fn define(self, errors: &mut FieldErrors) -> Option<Request> {
+        if self.url.is_some() {
+            let invalid = Invalid::new("not_here", "each job calls the URL of its line")
+                .hint("write it after the expression, or send default_url");
+            errors.push("/request/url", invalid);
+        }
+        let Self { url: _, method, headers, body, timeout_seconds, success_statuses } = self;
+        RequestBody { url: None, method, headers, body, timeout_seconds, success_statuses }
+            .without_url(errors)
+    }
+}
+
+impl Shared {
+    fn fits(&self, jobs: usize) -> Result<(), Invalid> {
+        let headers: usize = self.request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let each = headers + self.request.body.as_ref().map_or(0, |body| body.as_str().len());
+        if each * jobs <= MOST_SENT {
+            return Ok(());
+        }
+        let detail = format!("headers and body of {jobs} jobs have more than {MOST_SENT} bytes together");
+        Err(Invalid::new("request_too_large", detail).hint("import the crontab in parts"))
+    }
+
+    fn import(&self, crontab: Crontab, policy: &EgressPolicy, now: DateTime<Utc>, dry_run: bool) -> Import {
+        let mut import = Import { lines: Vec::new(), refused: crontab.refused, dry_run, now };
+        for entry in crontab.entries {
+            match self.job(&entry, policy, now) {
+                Ok((definition, first_fire)) => {
+                    // A microsecond apart: lists show the jobs in the order of their lines.
+                    let id = JobId::at(now + TimeDelta::microseconds(import.lines.len() as i64));
+                    let Entry { line: number, text, .. } = entry;
+                    import.lines.push(Line { number, text, id, definition, first_fire });
+                }
+                Err(invalid) => {
+                    import.refused.push(Refused { line: entry.line, text: entry.text, invalid });
+                }
+            }
+        }
+        import.refused.sort_by_key(|refused| refused.line);
+        import
+    }
+
+    /// The job of a line and its first fire.
+    fn job(
+        &self,
+        entry: &Entry,
+        policy: &EgressPolicy,
+        now: DateTime<Utc>,
+    ) -> Result<(Definition, Option<DateTime<Utc>>), Invalid> {
+        let url = template::check(&entry.url, policy)?;
+        let is_active = self.state == job::State::Active;
+        let first_fire = if is_active { entry.cron.next_after(now).map_err(unreadable)? } else { None };
+        let definition = Definition {
+            name: job::name(&name(entry))?,
+            schedule: Schedule::Cron(entry.cron.clone()),
+            request: Request { url, ..self.request.clone() },
+            retry_policy: self.retry_policy.clone(),
+            concurrency_limit: None,
+            overlap_policy: OverlapPolicy::default(),
+            misfire_policy: MisfirePolicy::default(),
+            catch_up_limit: DEFAULT_CATCH_UP_LIMIT,
+            delivery: Delivery::default(),
+            tags: Vec::new(),
+            state: self.state,
+        };
+        Ok((definition, first_fire))
+    }
+}
+
+fn unreadable(error: ScheduleError) -> Invalid {
+    Invalid::new("schedule_unreadable", error.to_string())
+}
+
+/// What a reader of the crontab finds the job by.
+fn name(entry: &Entry) -> String {
+    format!("{} {}", entry.cron.expression(), entry.url).chars().take(LONGEST_NAME).collect()
+}
+
+fn pointed_at(refused: &[Refused]) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    for line in refused {
+        errors.push(format!("/crontab/{}", line.line), line.invalid.clone());
+    }
+    errors
+}
+
+impl Line {
+    pub fn new_job(&self, now: DateTime<Utc>) -> NewJob<'_> {
+        NewJob {
+            id: self.id,
+            definition: &self.definition,
+            idempotency_key: None,
+            now,
+            first_fire: self.first_fire,
+            traceparent: None,
+        }
+    }
+}

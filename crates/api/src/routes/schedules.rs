@@ -1,0 +1,149 @@
+//! What a schedule means, told before a job has it.
+
+use actix_web::{HttpResponse, post, web};
+use chrono::{DateTime, Datelike, Utc};
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+use trigrun_core::domain::{
+    invalid::{FieldErrors, Invalid},
+    schedule::{Fire, Schedule, ScheduleError},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{Allowed, JobsRead},
+    extract::body::{JsonText, object, read},
+    problem::{Problem, ProblemBody},
+    routes::jobs::{self, Context, ScheduleBody},
+    state::{Answer, State},
+    time::{instant, read_instant},
+};
+
+const MOST_FIRES: usize = 100;
+const USUAL_FIRES: usize = 5;
+/// A hundred fires of the rarest pattern, forty years apart, still end before the year 10000.
+const YEARS: RangeInclusive<i32> = 1970..=3000;
+
+/// A schedule as a job would have it, and how far to look ahead.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = PreviewInput)]
+pub struct PreviewBody {
+    /// recurring, cron, scheduled or one_time.
+    #[schema(required, example = "cron")]
+    kind: Option<String>,
+    #[serde(deserialize_with = "object")]
+    schedule: Option<ScheduleBody>,
+    /// 1 to 100.
+    #[schema(default = 5)]
+    count: Option<i64>,
+    /// RFC 3339; now unless given. Only later fires are shown, and a recurring schedule counts from here.
+    #[schema(example = "2026-03-28T00:00:00Z")]
+    from: Option<String>,
+}
+
+/// What a schedule means.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Preview)]
+pub struct PreviewView {
+    /// The schedule in words.
+    #[schema(example = "at 02:30, Europe/Berlin time")]
+    description: String,
+    /// The next ones, fewer when there are not as many. A one_time job has none: it runs when it is created.
+    fires: Vec<FireView>,
+    /// What may not be meant, a sentence each.
+    #[schema(example = json!(["Months without day 31 are passed over; L is the last day of every month."]))]
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fire)]
+pub struct FireView {
+    #[schema(example = "2026-03-29T01:00:00.000Z")]
+    at: String,
+    /// The same instant as a clock in the schedule's zone shows it.
+    #[schema(example = "2026-03-29T03:00:00+02:00")]
+    local: String,
+    /// What a change of that clock does to this fire.
+    #[schema(example = "02:30 does not exist on 2026-03-29 in Europe/Berlin; it runs at 03:00 instead.")]
+    note: Option<String>,
+}
+
+/// Tells what a schedule means: in words, its next fires with a note where the clock changes, and what may not be meant.
+#[utoipa::path(
+    operation_id = "preview_schedule", tag = "schedules",
+    request_body = PreviewBody,
+    responses(
+        (status = 200, body = PreviewView),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["jobs:read"])),
+)]
+#[post("/schedules/preview")]
+pub async fn preview_schedule(
+    state: web::Data<State>,
+    _: Allowed<JobsRead>,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let body: PreviewBody = read(text.object()?, &mut errors);
+    // Fires that lie many years apart are long to find: not on a thread that serves others.
+    let preview = web::block(move || body.preview(&state, errors)).await;
+    Ok(HttpResponse::Ok().json(preview.map_err(|_| Problem::internal())??))
+}
+
+impl PreviewBody {
+    fn preview(self, state: &State, mut errors: FieldErrors) -> Answer<PreviewView> {
+        let now = state.clock.now();
+        let context = Context { policy: &state.policy, now, before: None };
+        let schedule = jobs::schedule(self.kind, self.schedule, &context, true, &mut errors);
+        let count = errors.take("/count", self.count.map_or(Ok(USUAL_FIRES), count));
+        let from = errors.take("/from", self.from.map_or(Ok(now), |text| from(&text)));
+        Problem::validation(errors)?;
+        let (Some(schedule), Some(count), Some(from)) = (schedule, count, from) else {
+            return Err(Problem::internal());
+        };
+        PreviewView::new(&schedule, from, count).map_err(|error| {
+            Problem::of_field("/from", Invalid::new("schedule_unreadable", error.to_string()))
+        })
+    }
+}
+
+fn count(wanted: i64) -> Result<usize, Invalid> {
+    usize::try_from(wanted)
+        .ok()
+        .filter(|count| (1..=MOST_FIRES).contains(count))
+        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MOST_FIRES}")))
+}
+
+fn from(text: &str) -> Result<DateTime<Utc>, Invalid> {
+    let from = read_instant(text)?;
+    if YEARS.contains(&from.year()) {
+        return Ok(from);
+    }
+    let detail = format!("must lie in the years {} to {}", YEARS.start(), YEARS.end());
+    Err(Invalid::new("out_of_range", detail))
+}
+
+impl PreviewView {
+    fn new(schedule: &Schedule, from: DateTime<Utc>, count: usize) -> Result<Self, ScheduleError> {
+        let fires = schedule.preview(from, from, count)?;
+        Ok(Self {
+            description: schedule.in_words(),
+            fires: fires.into_iter().map(FireView::from).collect(),
+            warnings: schedule.warnings(from)?,
+        })
+    }
+}
+
+impl From<Fire> for FireView {
+    fn from(fire: Fire) -> Self {
+        Self { at: instant(fire.at), local: fire.local, note: fire.note }
+    }
+}

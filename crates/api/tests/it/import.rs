@@ -1,0 +1,373 @@
+//! Crontabs become jobs: line by line, all of them or none of a transaction, and not more than was asked for.
+
+use chrono::{DateTime, Timelike, Utc};
+use hyper::Method;
+use serde_json::{Value, json};
+use trigrun_core::domain::access::Scope;
+
+use crate::app::App;
+
+const IMPORT: &str = "/v1/jobs/import";
+
+/// Twelve lines as people have them.
+const CRONTAB: &str = "\
+# reports
+MAILTO=ops@example.com
+
+0 9 * * MON-FRI https://example.com/report
+@daily https://example.com/tidy
+CRON_TZ=Europe/Berlin
+30 4 1 * * https://example.com/invoices?month=last
+61 * * * * https://example.com/never
+  # the old server
+*/5 * * * * http://10.0.0.1/health
+@reboot https://example.com/start
+15 0 * * *";
+
+async fn import(app: &App, fields: &Value) -> Value {
+    let answer = app.post(IMPORT, fields).await;
+    assert!(answer.status.is_success(), "{}", answer.text);
+    answer.json()
+}
+
+fn column(list: &Value, field: &str) -> Vec<Value> {
+    list.as_array().unwrap().iter().map(|one| one.pointer(field).unwrap_or(&Value::Null).clone()).collect()
+}
+
+async fn count(app: &App) -> i64 {
+    app.db.count("select count(*) from jobs").await
+}
+
+#[tokio::test]
+async fn each_line_is_a_job_or_an_error() {
+    let app = App::new().await;
+    let answer = app.post(IMPORT, &json!({ "crontab": CRONTAB })).await;
+    let import = answer.expect(201);
+    assert_eq!(import["dry_run"], false);
+    let created = &import["created"];
+    assert_eq!(column(created, "/line"), [4, 5, 7].map(Value::from));
+    assert_eq!(created[2]["text"], "30 4 1 * * https://example.com/invoices?month=last");
+    let names = [
+        "0 9 * * MON-FRI https://example.com/report",
+        "@daily https://example.com/tidy",
+        "30 4 1 * * https://example.com/invoices?month=last",
+    ];
+    assert_eq!(column(created, "/job/name"), names.map(Value::from));
+    assert_eq!(column(created, "/job/schedule/timezone"), ["UTC", "UTC", "Europe/Berlin"].map(Value::from));
+    let errors = &import["errors"];
+    let codes = [
+        (2, "crontab_variable"),
+        (8, "cron_out_of_range"),
+        (10, "url_address_refused"),
+        (11, "cron_reboot"),
+        (12, "crontab_url_missing"),
+    ];
+    assert_eq!(column(errors, "/line"), codes.map(|(line, _)| json!(line)));
+    assert_eq!(column(errors, "/code"), codes.map(|(_, code)| json!(code)));
+    assert_eq!(errors[2]["text"], "*/5 * * * * http://10.0.0.1/health");
+    for error in errors.as_array().unwrap() {
+        assert!(error["detail"].as_str().is_some_and(|detail| detail.ends_with('.')), "{error}");
+    }
+    assert_eq!(errors[0]["hint"], "Only CRON_TZ and TZ are understood.");
+}
+
+#[tokio::test]
+async fn what_was_created_is_there_as_it_was_shown() {
+    let app = App::new().await;
+    let import =
+        import(&app, &json!({ "crontab": CRONTAB, "default_url": "https://example.com/other" })).await;
+    let created = import["created"].as_array().unwrap();
+    assert_eq!(created.len(), 4);
+    for line in created {
+        let job = app.get(&format!("/v1/jobs/{}", line["job"]["id"].as_str().unwrap())).await.expect(200);
+        for (field, value) in line["job"].as_object().unwrap() {
+            assert_eq!(job[field], *value, "{field}");
+        }
+        let next: DateTime<Utc> = job["next_run_at"].as_str().unwrap().parse().unwrap();
+        let made: DateTime<Utc> = job["created_at"].as_str().unwrap().parse().unwrap();
+        assert!(next > made);
+    }
+    let berlin = &created[2]["job"];
+    let next: DateTime<Utc> = berlin["next_run_at"].as_str().unwrap().parse().unwrap();
+    let local = trigrun_core::domain::schedule::Cron::parse("30 4 1 * *", "Europe/Berlin").unwrap();
+    assert_eq!(local.next_after(app.db.now().await), Ok(Some(next)));
+    assert!([2, 3].contains(&next.hour()), "04:30 in Berlin: {next}");
+    assert_eq!(created[3]["job"]["request"]["url"], "https://example.com/other");
+    assert_eq!(created[3]["job"]["name"], "15 0 * * * https://example.com/other");
+    assert_eq!(app.db.count("select count(*) from job_timers").await, 4);
+    assert_eq!(app.db.count("select count(*) from job_versions where version = 1").await, 4);
+    let list = app.get("/v1/jobs?kind=cron").await.expect(200);
+    let mut ids = column(&import["created"], "/job/id");
+    ids.reverse();
+    assert_eq!(column(&list["data"], "/id"), ids, "newest first, and the last line is the newest");
+}
+
+#[tokio::test]
+async fn a_job_that_is_imported_looks_like_one_that_is_created() {
+    let app = App::new().await;
+    let line =
+        import(&app, &json!({ "crontab": "0 9 * * * https://example.com" })).await["created"][0].clone();
+    let body = json!({
+        "name": "0 9 * * * https://example.com",
+        "kind": "cron",
+        "schedule": { "cron": "0 9 * * *" },
+        "request": { "url": "https://example.com" },
+    });
+    let created = app.post("/v1/jobs", &body).await.expect(201);
+    let mut job = app.get(&format!("/v1/jobs/{}", line["job"]["id"].as_str().unwrap())).await.expect(200);
+    for field in ["id", "created_at", "updated_at"] {
+        job[field] = created[field].clone();
+    }
+    assert_eq!(job, created);
+}
+
+#[tokio::test]
+async fn what_the_jobs_have_in_common() {
+    let app = App::new().await;
+    let body = r#"{ "crontab": "@daily\n@hourly https://example.com/b", "default_url": "https://example.com/a", "timezone": "asia/kolkata",
+        "request": { "method": "POST", "headers": { "X-A": "1" }, "body": {"b": 1.0,  "a":1}, "timeout_seconds": 5, "success_statuses": [200] },
+        "retry_policy": { "max_attempts": 1, "retry_on_statuses": [] } }"#;
+    let answer = app.post_text(IMPORT, body).await;
+    let created = answer.expect(201)["created"].clone();
+    assert_eq!(column(&created, "/job/request/url"), ["https://example.com/a", "https://example.com/b"]);
+    assert_eq!(answer.text.matches(r#""body":{"b": 1.0,  "a":1}"#).count(), 2, "as it was written");
+    for line in created.as_array().unwrap() {
+        let request = &line["job"]["request"];
+        assert_eq!((&request["method"], &request["headers"]), (&json!("POST"), &json!({ "X-A": "1" })));
+        assert_eq!((&request["timeout_seconds"], &request["success_statuses"]), (&json!(5), &json!([200])));
+        assert_eq!(line["job"]["retry_policy"], json!({ "max_attempts": 1, "retry_on_statuses": [] }));
+        assert_eq!(line["job"]["schedule"]["timezone"], "asia/kolkata");
+        assert_eq!(line["job"]["state"], "active");
+    }
+}
+
+#[tokio::test]
+async fn variables_and_secrets_are_as_in_a_job() {
+    let app = App::new().await;
+    app.post("/v1/secrets", &json!({ "name": "known", "value": "v" })).await.expect(201);
+    let body = json!({
+        "crontab": "@daily https://example.com/{{job_id}}\n@daily https://{{job_id}}.example.com",
+        "request": { "headers": { "X-A": "secret://known", "X-B": "Bearer secret://unknown" } },
+    });
+    let import = import(&app, &body).await;
+    assert_eq!(import["created"][0]["job"]["request"]["url"], "https://example.com/{{job_id}}");
+    assert_eq!(column(&import["errors"], "/code"), ["url_host"]);
+    let warnings = import["warnings"].as_array().unwrap();
+    assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("unknown"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn drafts_and_paused_jobs_do_not_run() {
+    let app = App::new().await;
+    for state in ["draft", "paused"] {
+        let import = import(&app, &json!({ "crontab": CRONTAB, "state": state })).await;
+        assert_eq!(column(&import["created"], "/job/state"), vec![json!(state); 3]);
+        assert_eq!(column(&import["created"], "/job/next_run_at"), vec![Value::Null; 3]);
+        let list = app.get(&format!("/v1/jobs?state={state}")).await.expect(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), 3);
+    }
+    assert_eq!(app.db.count("select count(*) from job_timers").await, 0);
+    let draft = app.get("/v1/jobs?state=draft").await.expect(200)["data"][0].clone();
+    let resumed = format!("/v1/jobs/{}/resume", draft["id"].as_str().unwrap());
+    let resumed = app.send(Method::POST, &resumed, &[], "").await.expect(200);
+    assert!(resumed["next_run_at"].is_string());
+}
+
+#[tokio::test]
+async fn an_atomic_import_creates_all_or_nothing() {
+    let app = App::new().await;
+    let refused = app.post(IMPORT, &json!({ "crontab": CRONTAB, "atomic": true })).await;
+    let expected = [
+        ("/crontab/10", "url_address_refused"),
+        ("/crontab/11", "cron_reboot"),
+        ("/crontab/12", "crontab_url_missing"),
+        ("/crontab/2", "crontab_variable"),
+        ("/crontab/8", "cron_out_of_range"),
+    ];
+    assert_eq!(refused.wrong(), expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+    let pointers = column(&refused.json()["errors"], "/pointer");
+    assert_eq!(pointers[..2], [json!("/crontab/2"), json!("/crontab/8")], "in the order of the lines");
+    assert_eq!(count(&app).await, 0);
+    let dry = app.post(IMPORT, &json!({ "crontab": CRONTAB, "atomic": true, "dry_run": true })).await;
+    assert_eq!(dry.wrong().len(), 5, "a dry run is answered as the import would be");
+    let right =
+        json!({ "crontab": "@daily https://example.com\n@hourly https://example.com", "atomic": true });
+    let import = app.post(IMPORT, &right).await.expect(201);
+    assert_eq!((column(&import["created"], "/line").len(), &import["errors"]), (2, &json!([])));
+    assert_eq!(count(&app).await, 2);
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_what_would_be_created_and_creates_nothing() {
+    let app = App::new().await;
+    let body = |dry_run: bool| json!({ "crontab": CRONTAB, "dry_run": dry_run });
+    let mut dry = app.post(IMPORT, &body(true)).await.expect(200);
+    assert_eq!((&dry["dry_run"], count(&app).await), (&json!(true), 0));
+    assert_eq!(column(&dry["created"], "/job/id"), vec![Value::Null; 3]);
+    let mut real = app.post(IMPORT, &body(false)).await.expect(201);
+    for import in [&mut dry, &mut real] {
+        import["dry_run"] = Value::Null;
+        for line in import["created"].as_array_mut().unwrap() {
+            line["job"]["id"] = Value::Null;
+        }
+    }
+    assert_eq!(dry, real, "but for the ids, the same");
+}
+
+#[tokio::test]
+async fn a_crontab_without_jobs_is_no_error() {
+    let app = App::new().await;
+    for crontab in ["", "\n\n# nothing\n", "CRON_TZ=Europe/Berlin"] {
+        let import = app.post(IMPORT, &json!({ "crontab": crontab })).await.expect(200);
+        assert_eq!(import, json!({ "created": [], "errors": [], "dry_run": false }));
+    }
+    let import = app.post(IMPORT, &json!({ "crontab": "@reboot https://example.com" })).await.expect(200);
+    assert_eq!(column(&import["errors"], "/code"), ["cron_reboot"]);
+}
+
+#[tokio::test]
+async fn every_url_is_judged() {
+    let app = App::new().await;
+    let urls = [
+        ("http://127.0.0.1/", "url_address_refused"),
+        ("http://2130706433/", "url_address_refused"),
+        ("http://[::1]/", "url_address_refused"),
+        ("http://169.254.169.254/latest/", "url_address_refused"),
+        ("http://localhost/", "url_name_refused"),
+        ("http://user:pass@example.com/", "url_userinfo"),
+        ("ftp://example.com/", "url_scheme"),
+        ("/usr/local/bin/backup.sh", "url_scheme"),
+        ("https://example.com/#part", "url_fragment"),
+        ("https://example.com:0/", "url_port"),
+    ];
+    let crontab: String = urls.iter().map(|(url, _)| format!("@daily {url}\n")).collect();
+    let import = app.post(IMPORT, &json!({ "crontab": crontab })).await.expect(200);
+    assert_eq!(column(&import["errors"], "/code"), urls.map(|(_, code)| json!(code)));
+    assert_eq!(count(&app).await, 0);
+}
+
+#[tokio::test]
+async fn a_name_is_cut_to_what_a_name_may_have() {
+    let app = App::new().await;
+    let url = format!("https://example.com/{}", "ü".repeat(300));
+    let import = import(&app, &json!({ "crontab": format!("@daily {url}") })).await;
+    let job = &import["created"][0]["job"];
+    let expected: String = format!("@daily {url}").chars().take(200).collect();
+    assert_eq!(job["name"], json!(expected));
+    assert!(job["request"]["url"].as_str().unwrap().ends_with("%C3%BC"), "the URL is whole");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_body_is_said_at_once() {
+    let app = App::new().await;
+    let ok = "@daily https://example.com";
+    let too_many = format!("{ok}\n").repeat(1001);
+    let cases = [
+        (json!({}), "/crontab", "required"),
+        (json!({ "crontab": null }), "/crontab", "required"),
+        (json!({ "crontab": [ok] }), "/crontab", "wrong_type"),
+        (json!({ "crontab": too_many }), "/crontab", "crontab_too_many_lines"),
+        (json!({ "crontab": ok, "timezone": "Europe/Berln" }), "/timezone", "timezone_unknown"),
+        (json!({ "crontab": ok, "default_url": "http://10.0.0.1/" }), "/default_url", "url_address_refused"),
+        (json!({ "crontab": ok, "default_url": "" }), "/default_url", "url_empty"),
+        (json!({ "crontab": ok, "state": "completed" }), "/state", "not_one_of"),
+        (json!({ "crontab": ok, "atomic": "yes" }), "/atomic", "wrong_type"),
+        (json!({ "crontab": ok, "dry_run": 1 }), "/dry_run", "wrong_type"),
+        (json!({ "crontab": ok, "request": [] }), "/request", "wrong_type"),
+        (json!({ "crontab": ok, "request": { "url": "https://example.com" } }), "/request/url", "not_here"),
+        (json!({ "crontab": ok, "request": { "url": 5 } }), "/request/url", "not_here"),
+        (json!({ "crontab": ok, "request": { "uri": "x" } }), "/request/uri", "unknown_field"),
+        (json!({ "crontab": ok, "request": { "method": "get" } }), "/request/method", "method_unknown"),
+        (
+            json!({ "crontab": ok, "request": { "headers": { "Host": "x" } } }),
+            "/request/headers/Host",
+            "header_reserved",
+        ),
+        (
+            json!({ "crontab": ok, "retry_policy": { "max_attempts": 0 } }),
+            "/retry_policy/max_attempts",
+            "out_of_range",
+        ),
+        (json!({ "crontab": ok, "name": "x" }), "/name", "unknown_field"),
+        (json!({ "crontab": ok, "schedule": {} }), "/schedule", "unknown_field"),
+    ];
+    for (body, pointer, code) in cases {
+        let wrong = app.post(IMPORT, &body).await.wrong();
+        assert_eq!(wrong, [(pointer.to_owned(), code.to_owned())], "{}", body["request"]);
+    }
+    let all = json!({
+        "timezone": "Mars/Phobos", "state": "gone", "default_url": "x", "surprise": 1,
+        "request": { "url": "https://example.com", "timeout_seconds": 0 }, "retry_policy": { "max_attempts": 99 },
+    });
+    let all = app.post(IMPORT, &all).await.wrong();
+    let pointers: Vec<&str> = all.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    let expected = [
+        "/crontab",
+        "/default_url",
+        "/request/timeout_seconds",
+        "/request/url",
+        "/retry_policy/max_attempts",
+        "/state",
+        "/surprise",
+        "/timezone",
+    ];
+    assert_eq!(pointers, expected);
+    assert_eq!(app.post_text(IMPORT, "[]").await.problem(422), "validation_failed");
+    assert_eq!(app.send(Method::GET, IMPORT, &[], "").await.problem(404), "not_found");
+    assert_eq!(count(&app).await, 0);
+}
+
+#[tokio::test]
+async fn a_small_request_does_not_become_a_large_database() {
+    let app = App::new().await;
+    let large = json!({ "body": "x".repeat(100 * 1024) });
+    let body =
+        |lines: usize| json!({ "crontab": "@daily https://example.com\n".repeat(lines), "request": large });
+    let wrong = app.post(IMPORT, &body(1000)).await.wrong();
+    assert_eq!(wrong, [("/request".to_owned(), "request_too_large".to_owned())]);
+    assert_eq!(count(&app).await, 0);
+    app.post(IMPORT, &body(50)).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_thousand_lines_are_one_transaction() {
+    let app = App::new().await;
+    let line =
+        |number: usize| format!("{} {} * * * https://example.com/{number}\n", number % 60, number % 24);
+    let crontab: String = (0..1000).map(line).collect();
+    // The last job of all cannot be stored: none of the others may be.
+    app.db
+        .execute(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
+             create trigger refuse before insert on job_versions for each row when (new.url like '%/999') execute function refuse();",
+        )
+        .await;
+    let body = json!({ "crontab": crontab });
+    assert_eq!(app.post(IMPORT, &body).await.problem(500), "internal");
+    for table in ["jobs", "job_versions", "job_timers"] {
+        assert_eq!(app.db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
+    }
+    app.db.execute("drop trigger refuse on job_versions").await;
+    let import = app.post(IMPORT, &body).await.expect(201);
+    assert_eq!(import["created"].as_array().unwrap().len(), 1000);
+    assert_eq!(import["errors"], json!([]));
+    for table in ["jobs", "job_versions", "job_timers"] {
+        assert_eq!(app.db.count(&format!("select count(*) from {table}")).await, 1000, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn others_see_nothing_of_it() {
+    let app = App::new().await;
+    let import = import(&app, &json!({ "crontab": CRONTAB })).await;
+    let stranger = app.token_of(app.db.workspace("theirs").await, Scope::ALL).await;
+    let get = async |path: &str| app.send_as(&stranger, Method::GET, path, &[], "").await;
+    assert_eq!(get("/v1/jobs").await.expect(200)["data"], json!([]));
+    for id in column(&import["created"], "/job/id") {
+        assert_eq!(get(&format!("/v1/jobs/{}", id.as_str().unwrap())).await.problem(404), "not_found");
+    }
+    let body = json!({ "crontab": "@daily https://example.com" }).to_string();
+    app.send_as(&stranger, Method::POST, IMPORT, &[], &body).await.expect(201);
+    assert_eq!(get("/v1/jobs").await.expect(200)["data"].as_array().unwrap().len(), 1);
+    assert_eq!(app.get("/v1/jobs").await.expect(200)["data"].as_array().unwrap().len(), 3);
+}

@@ -1,0 +1,221 @@
+//! Previews: a schedule in words, its next fires, and what the clock does to them.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+const PREVIEW: &str = "/v1/schedules/preview";
+
+fn cron(expression: &str, timezone: &str) -> Value {
+    json!({ "kind": "cron", "schedule": { "cron": expression, "timezone": timezone } })
+}
+
+fn with(mut body: Value, fields: &Value) -> Value {
+    for (name, value) in fields.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+async fn preview(app: &App, body: &Value) -> Value {
+    app.post(PREVIEW, body).await.expect(200)
+}
+
+fn column(preview: &Value, field: &str) -> Vec<Value> {
+    preview["fires"].as_array().unwrap().iter().map(|fire| fire[field].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_cron_schedule_in_words_and_its_next_fires() {
+    let app = App::new().await;
+    let body = with(
+        cron("30 4 * * MON-FRI", "Europe/Berlin"),
+        &json!({ "count": 2, "from": "2026-11-26T03:30:00Z" }),
+    );
+    let expected = json!({
+        "description": "at 04:30 from Monday to Friday, Europe/Berlin time",
+        "fires": [
+            { "at": "2026-11-27T03:30:00.000Z", "local": "2026-11-27T04:30:00+01:00", "note": null },
+            { "at": "2026-11-30T03:30:00.000Z", "local": "2026-11-30T04:30:00+01:00", "note": null },
+        ],
+        "warnings": [],
+    });
+    assert_eq!(preview(&app, &body).await, expected);
+}
+
+#[tokio::test]
+async fn recurring_schedules_count_from_the_beginning() {
+    let app = App::new().await;
+    let recurring = json!({ "kind": "recurring", "schedule": { "every_n_minutes": 90 } });
+    let body = with(recurring.clone(), &json!({ "from": "2026-03-28T23:00:00.5+01:00", "count": 3 }));
+    let expected = json!({
+        "description": "every 1 hour and 30 minutes",
+        "fires": [
+            { "at": "2026-03-28T23:30:00.500Z", "local": "2026-03-28T23:30:00+00:00", "note": null },
+            { "at": "2026-03-29T01:00:00.500Z", "local": "2026-03-29T01:00:00+00:00", "note": null },
+            { "at": "2026-03-29T02:30:00.500Z", "local": "2026-03-29T02:30:00+00:00", "note": null },
+        ],
+        "warnings": [],
+    });
+    assert_eq!(preview(&app, &body).await, expected);
+    let before = app.db.now().await;
+    let from_now = preview(&app, &recurring).await;
+    let fires = column(&from_now, "at");
+    assert_eq!(fires.len(), 5, "as many as nothing was said");
+    let first: DateTime<Utc> = fires[0].as_str().unwrap().parse().unwrap();
+    assert!((5390..=5400 + 10).contains(&(first - before).num_seconds()), "{first}");
+}
+
+#[tokio::test]
+async fn a_single_run_is_one_fire() {
+    let app = App::new().await;
+    let scheduled =
+        json!({ "kind": "scheduled", "schedule": { "run_at": "2999-01-01T01:00:00.1239+01:00" } });
+    let expected = json!({
+        "description": "once, at 2999-01-01 00:00:00.123 UTC",
+        "fires": [{ "at": "2999-01-01T00:00:00.123Z", "local": "2999-01-01T00:00:00+00:00", "note": null }],
+        "warnings": [],
+    });
+    assert_eq!(preview(&app, &scheduled).await, expected);
+    let past = with(scheduled, &json!({ "from": "2999-01-01T00:00:00.123Z" }));
+    assert_eq!(preview(&app, &past).await["fires"], json!([]), "none is left after it");
+    for body in [json!({ "kind": "one_time" }), json!({ "kind": "one_time", "schedule": null })] {
+        let expected = json!({ "description": "once, at once", "fires": [], "warnings": [] });
+        assert_eq!(preview(&app, &body).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_a_change_of_the_clock_does_is_noted() {
+    let app = App::new().await;
+    let spring = json!({ "from": "2026-03-28T00:00:00Z", "count": 3 });
+    let moved = preview(&app, &with(cron("30 2 * * *", "Europe/Berlin"), &spring)).await;
+    let expected = json!([
+        { "at": "2026-03-28T01:30:00.000Z", "local": "2026-03-28T02:30:00+01:00", "note": null },
+        {
+            "at": "2026-03-29T01:00:00.000Z", "local": "2026-03-29T03:00:00+02:00",
+            "note": "02:30 does not exist on 2026-03-29 in Europe/Berlin; it runs at 03:00 instead.",
+        },
+        { "at": "2026-03-30T00:30:00.000Z", "local": "2026-03-30T02:30:00+02:00", "note": null },
+    ]);
+    assert_eq!(moved["fires"], expected);
+    let spring = json!({ "from": "2026-03-29T00:00:00Z", "count": 3 });
+    let dropped = preview(&app, &with(cron("*/30 * * * *", "Europe/Berlin"), &spring)).await;
+    let expected = json!([
+        { "at": "2026-03-29T00:30:00.000Z", "local": "2026-03-29T01:30:00+01:00", "note": null },
+        {
+            "at": "2026-03-29T01:00:00.000Z", "local": "2026-03-29T03:00:00+02:00",
+            "note": "The clock goes forward on 2026-03-29 in Europe/Berlin: 02:00 to 03:00 does not exist, the fires in it are not made.",
+        },
+        { "at": "2026-03-29T01:30:00.000Z", "local": "2026-03-29T03:30:00+02:00", "note": null },
+    ]);
+    assert_eq!(dropped["fires"], expected);
+    let autumn = json!({ "from": "2026-10-24T12:00:00Z", "count": 2 });
+    let once = preview(&app, &with(cron("30 2 * * *", "Europe/Berlin"), &autumn)).await;
+    let expected = json!([
+        {
+            "at": "2026-10-25T00:30:00.000Z", "local": "2026-10-25T02:30:00+02:00",
+            "note": "02:30 occurs twice on 2026-10-25 in Europe/Berlin; it runs at the first.",
+        },
+        { "at": "2026-10-26T01:30:00.000Z", "local": "2026-10-26T02:30:00+01:00", "note": null },
+    ]);
+    assert_eq!(once["fires"], expected);
+    let autumn = json!({ "from": "2026-10-25T00:00:00Z", "count": 4 });
+    let doubled = preview(&app, &with(cron("*/30 * * * *", "Europe/Berlin"), &autumn)).await;
+    let back = |time: &str| {
+        json!(format!("The clock goes back on 2026-10-25 in Europe/Berlin: {time} is shown a second time."))
+    };
+    let notes = vec![Value::Null, back("02:00"), back("02:30"), Value::Null];
+    assert_eq!(column(&doubled, "note"), notes);
+    let locals = ["02:30:00+02:00", "02:00:00+01:00", "02:30:00+01:00", "03:00:00+01:00"];
+    assert_eq!(column(&doubled, "local"), locals.map(|time| json!(format!("2026-10-25T{time}"))));
+    let other = preview(&app, &with(cron("30 2 * * *", "Asia/Tokyo"), &autumn)).await;
+    assert_eq!(column(&other, "note"), vec![Value::Null; 4], "a clock that does not change");
+}
+
+#[tokio::test]
+async fn what_may_not_be_meant_is_said() {
+    let app = App::new().await;
+    let from = json!({ "from": "2026-11-26T00:00:00Z", "count": 1 });
+    let warnings = async |expression: &str| {
+        preview(&app, &with(cron(expression, "UTC"), &from)).await["warnings"].clone()
+    };
+    assert_eq!(warnings("0 9 * * *").await, json!([]));
+    let passed_over = "Months without day 31 are passed over; L is the last day of every month.";
+    assert_eq!(warnings("0 0 31 * *").await, json!([passed_over]));
+    let rarely = warnings("0 0 29 2 *").await;
+    assert_eq!(rarely[0], "Fires rarely: the next fire is on 2028-02-29, in 1 year.");
+}
+
+#[tokio::test]
+async fn count_is_bounded() {
+    let app = App::new().await;
+    for count in [1, 100] {
+        let body = with(cron("* * * * *", "UTC"), &json!({ "count": count }));
+        assert_eq!(column(&preview(&app, &body).await, "at").len(), count);
+    }
+}
+
+#[tokio::test]
+async fn every_rule_has_its_place() {
+    let app = App::new().await;
+    let ok = || cron("0 9 * * *", "UTC");
+    let cases = [
+        (json!({}), "/kind", "required"),
+        (json!({ "kind": "weekly" }), "/kind", "not_one_of"),
+        (json!({ "kind": "cron" }), "/schedule/cron", "required"),
+        (json!({ "kind": "recurring" }), "/schedule/every_n_minutes", "required"),
+        (json!({ "kind": "scheduled", "schedule": {} }), "/schedule/run_at", "required"),
+        (
+            json!({ "kind": "scheduled", "schedule": { "run_at": "2020-01-01T00:00:00Z" } }),
+            "/schedule/run_at",
+            "in_the_past",
+        ),
+        (
+            json!({ "kind": "one_time", "schedule": { "cron": "0 9 * * *" } }),
+            "/schedule/cron",
+            "not_for_this_kind",
+        ),
+        (cron("0 0 30 2 *", "UTC"), "/schedule/cron", "cron_never_fires"),
+        (cron("61 * * * *", "UTC"), "/schedule/cron", "cron_out_of_range"),
+        (cron("0 9 * * *", "Mars/Phobos"), "/schedule/timezone", "timezone_unknown"),
+        (with(ok(), &json!({ "schedule": [] })), "/schedule", "wrong_type"),
+        (with(ok(), &json!({ "count": 0 })), "/count", "out_of_range"),
+        (with(ok(), &json!({ "count": 101 })), "/count", "out_of_range"),
+        (with(ok(), &json!({ "count": -1 })), "/count", "out_of_range"),
+        (with(ok(), &json!({ "count": 1.5 })), "/count", "wrong_type"),
+        (with(ok(), &json!({ "from": "tomorrow" })), "/from", "instant_invalid"),
+        (with(ok(), &json!({ "from": "2026-01-01T00:00:00" })), "/from", "instant_invalid"),
+        (with(ok(), &json!({ "from": 1_900_000_000 })), "/from", "wrong_type"),
+        (with(ok(), &json!({ "from": "1969-12-31T23:59:59Z" })), "/from", "out_of_range"),
+        (with(ok(), &json!({ "from": "3001-01-01T00:00:00Z" })), "/from", "out_of_range"),
+        (with(ok(), &json!({ "form": "2026-01-01T00:00:00Z" })), "/form", "unknown_field"),
+        (with(ok(), &json!({ "request": {} })), "/request", "unknown_field"),
+    ];
+    for (body, pointer, code) in cases {
+        let wrong = app.post(PREVIEW, &body).await.wrong();
+        assert_eq!(wrong, [(pointer.to_owned(), code.to_owned())], "{body}");
+    }
+    let all = json!({ "kind": "cron", "schedule": { "cron": "x", "timezone": "y" }, "count": 0, "from": "z", "a": 1 });
+    let all = app.post(PREVIEW, &all).await.wrong();
+    let pointers: Vec<&str> = all.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/a", "/count", "/from", "/schedule/cron", "/schedule/timezone"]);
+    assert_eq!(app.post_text(PREVIEW, "[]").await.problem(422), "validation_failed");
+    assert_eq!(app.post_text(PREVIEW, "{").await.problem(400), "json_invalid");
+}
+
+#[tokio::test]
+async fn the_ends_of_time_are_no_defect() {
+    let app = App::new().await;
+    let recurring = json!({ "kind": "recurring", "schedule": { "every_n_minutes": 1440 } });
+    let patterns = ["0 0 29 2 *", "* * * * *", "0 0 1 1 *", "30 2 29 2 */7"];
+    for from in ["1970-01-01T00:00:00Z", "3000-12-31T23:59:59Z"] {
+        for pattern in patterns {
+            let body = with(cron(pattern, "America/New_York"), &json!({ "from": from, "count": 100 }));
+            assert_eq!(column(&preview(&app, &body).await, "at").len(), 100, "{pattern} from {from}");
+        }
+        let body = with(recurring.clone(), &json!({ "from": from, "count": 100 }));
+        assert_eq!(column(&preview(&app, &body).await, "at").len(), 100);
+    }
+}
