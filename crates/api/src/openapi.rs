@@ -53,9 +53,55 @@ pub fn json() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let app = App::new().into_utoipa_app().openapi(Document::openapi());
         let (_, document) = app.configure(server::routes).split_for_parts();
-        document.to_pretty_json().unwrap_or_default() + "\n"
+        let mut document = serde_json::to_value(document).unwrap_or_default();
+        derive_jobs(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     });
     &TEXT
+}
+
+const INPUT: &str = "#/components/schemas/JobInput";
+const REQUEST: &str = "#/components/schemas/Request";
+
+/// A job that is shown has more fields than one that is written, and a patch needs none of those: both are derived from the
+/// one description of the fields, which is closed and has its required ones.
+fn derive_jobs(document: &mut Value) {
+    let schemas = &mut document["components"]["schemas"];
+    let (input, request) = (schemas["JobInput"].clone(), schemas["Request"].clone());
+    let without = |mut schema: Value, key: &str| {
+        schema.as_object_mut().map(|schema| schema.remove(key));
+        schema
+    };
+    if let Some(shown) = schemas.as_object_mut() {
+        for (_, schema) in shown.iter_mut().filter(|(name, _)| *name != "JobInput") {
+            redirect(schema, INPUT, "#/components/schemas/JobFields");
+        }
+    }
+    schemas["JobFields"] = without(input.clone(), "additionalProperties");
+    schemas["RequestPatch"] = without(request, "required");
+    schemas["JobPatch"] = without(input, "required");
+    redirect(&mut schemas["JobPatch"], REQUEST, "#/components/schemas/RequestPatch");
+    redirect(
+        &mut document["paths"]["/v1/jobs/{id}"]["patch"]["requestBody"],
+        INPUT,
+        "#/components/schemas/JobPatch",
+    );
+}
+
+/// Lets every reference to `from` lead to `to`.
+fn redirect(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field.as_str() {
+                    Some(reference) if name == "$ref" && reference == from => *field = to.into(),
+                    _ => redirect(field, from, to),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| redirect(item, from, to)),
+        _ => {}
+    }
 }
 
 /// The methods that a path of the document answers to, as the header `Allow` lists them.
