@@ -55,6 +55,7 @@ pub fn json() -> &'static str {
         let (_, document) = app.configure(server::routes).split_for_parts();
         let mut document = serde_json::to_value(document).unwrap_or_default();
         derive_jobs(&mut document);
+        add_rate_limits(&mut document);
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     });
     &TEXT
@@ -86,6 +87,21 @@ fn derive_jobs(document: &mut Value) {
         INPUT,
         "#/components/schemas/JobPatch",
     );
+}
+
+/// Every operation of the API proper can be refused for being too many.
+fn add_rate_limits(document: &mut Value) {
+    let refused = serde_json::json!({
+        "description": "Too many requests: Retry-After says for how long.",
+        "headers": { "Retry-After": { "schema": { "type": "string" } } },
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, operations) in paths.filter(|(path, _)| path.starts_with("/v1/")) {
+        for (_, operation) in operations.as_object_mut().into_iter().flatten() {
+            operation["responses"]["429"] = refused.clone();
+        }
+    }
 }
 
 /// Lets every reference to `from` lead to `to`.

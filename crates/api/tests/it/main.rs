@@ -5,6 +5,7 @@ mod app;
 mod executions;
 mod import;
 mod jobs;
+mod limits;
 mod openapi;
 mod outage;
 mod people;
