@@ -12,7 +12,10 @@ fn links(page: &str) -> Vec<&str> {
 async fn the_page_names_no_other_host() {
     let app = App::new().await;
     let answer = app.send_as("nonsense", hyper::Method::GET, "/docs", &[], "").await;
-    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
     assert!(!answer.text.contains("//"), "{}", answer.text);
     assert!(!app.get("/docs/start.js").await.text.contains("://"));
     let policy = answer.header("content-security-policy").unwrap();
