@@ -1,6 +1,7 @@
 //! The routes, a file per resource.
 
 pub mod auth;
+pub mod docs;
 pub mod executions;
 pub mod health;
 pub mod jobs;

@@ -26,7 +26,7 @@ use crate::{
     middleware::shell::shell,
     openapi,
     problem::Problem,
-    routes::{auth, executions, health, jobs, members, schedules, secrets, tokens, workspace},
+    routes::{auth, docs, executions, health, jobs, members, schedules, secrets, tokens, workspace},
     state::{Answer, State},
 };
 
@@ -166,7 +166,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(health::livez)
         .service(health::readyz)
         .service(health::version)
-        .service(health::openapi_json);
+        .service(health::openapi_json)
+        .service(docs::docs)
+        .route("/docs/start.js", web::get().to(docs::start))
+        .route("/docs/swagger-ui-5.35.0.js", web::get().to(docs::script))
+        .route("/docs/swagger-ui-5.35.0.css", web::get().to(docs::style));
 }
 
 /// What no route answers: an unknown path, or a method that its path does not have.

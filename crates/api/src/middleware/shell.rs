@@ -7,7 +7,10 @@ use actix_web::{
     error::InternalError,
     http::{
         Method,
-        header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
+            X_CONTENT_TYPE_OPTIONS,
+        },
     },
     middleware::Next,
 };
@@ -100,14 +103,20 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// Answers are data for programs: never sniffed, framed, cached or run.
+/// Answers are data for programs: never sniffed, framed, cached or run. The page of the docs has a policy of its own, its parts
+/// are kept.
 fn harden(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(request_id::HEADER, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.insert(HeaderName::from_static("content-security-policy"), policy);
+    keep_or(headers, CACHE_CONTROL, "no-store");
+    keep_or(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
+}
+
+fn keep_or(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }

@@ -45,7 +45,7 @@ const TABLE: [(&str, &str, u16); 33] = [
     ("delete_token", "workspace:admin", 204),
 ];
 /// Without a token.
-const OPEN: [&str; 4] = ["livez", "readyz", "version", "openapi"];
+const OPEN: [&str; 5] = ["livez", "readyz", "version", "openapi", "docs"];
 /// Without a token, but with a body.
 const DOOR: [&str; 2] = ["sign_up", "log_in"];
 /// With any token.

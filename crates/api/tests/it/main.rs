@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod docs;
 mod executions;
 mod import;
 mod jobs;

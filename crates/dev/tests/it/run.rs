@@ -12,10 +12,10 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A directory of its own.
-struct Place(PathBuf);
+pub struct Place(pub PathBuf);
 
 impl Place {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("trigrun-dev-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -51,13 +51,13 @@ impl Drop for Place {
     }
 }
 
-struct Running {
+pub struct Running {
     child: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Running {
-    fn start(place: &Place, command: &str) -> Self {
+    pub fn start(place: &Place, command: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_trigrun-dev"))
             .arg(command)
             .args(["--port", "0", "--dir"])
@@ -71,7 +71,7 @@ impl Running {
     }
 
     /// The value of `export NAME=value`, once that is printed.
-    fn exported(&mut self, name: &str) -> String {
+    pub fn exported(&mut self, name: &str) -> String {
         let start = format!("export {name}=");
         loop {
             let mut line = String::new();

@@ -1,0 +1,11 @@
+// Nothing is asked of another host: no validator, no fonts.
+SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#api",
+  deepLinking: true,
+  displayOperationId: true,
+  defaultModelsExpandDepth: 0,
+  docExpansion: "list",
+  filter: true,
+  validatorUrl: null,
+});

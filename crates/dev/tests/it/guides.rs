@@ -1,0 +1,237 @@
+//! The guides in docs/ are true: their commands are run, in order, against the whole system.
+//!
+//! In a page, blocks tagged `bash` are run one after the other in one shell per page, which stops at the first command that
+//! fails; a `text` block right after one is what it prints; a block with a file's name after its language (`python verify.py`)
+//! is written to that file first. Blocks of other tags are only shown. The first block of the quickstart, its helpers, is run
+//! before each page.
+
+use std::{
+    fmt::Write,
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use crate::run::{Place, Running};
+
+/// Everything a page does is done within this, in seconds.
+const LONGEST: &str = "180";
+const PAGES: [&str; 7] =
+    ["quickstart.md", "jobs.md", "schedules.md", "executions.md", "secrets.md", "signing.md", "promise.md"];
+
+struct Block {
+    /// What stands behind the three backticks.
+    tag: String,
+    text: String,
+    /// The line of the fence, counted from 1.
+    line: usize,
+    /// The line after the last.
+    end: usize,
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let text = fs::read_to_string(docs().join(page)).unwrap();
+    let (mut blocks, mut open): (Vec<Block>, Option<Block>) = (Vec::new(), None);
+    for (line, content) in (1..).zip(text.lines()) {
+        match (content.strip_prefix("```"), &mut open) {
+            (Some(tag), None) => {
+                open = Some(Block { tag: tag.to_owned(), text: String::new(), line, end: line })
+            }
+            (Some(_), Some(block)) => {
+                block.end = line + 1;
+                blocks.extend(open.take());
+            }
+            (None, Some(block)) => {
+                block.text.push_str(content);
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "{page}: a block does not end");
+    blocks
+}
+
+/// A step of a page's script, and what it should print.
+struct Step {
+    line: usize,
+    commands: String,
+    prints: Option<String>,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let blocks = blocks(page);
+    let step = |(at, block): (usize, &Block)| {
+        let after = blocks.get(at + 1).filter(|after| after.tag == "text" && after.line == block.end);
+        Step { line: block.line, commands: block.text.clone(), prints: after.map(|after| after.text.clone()) }
+    };
+    blocks.iter().enumerate().filter(|(_, block)| block.tag == "bash").map(step).collect()
+}
+
+/// The page as a script: before each step it notes where it is, and each prints into a file of its own.
+fn script(page: &str, steps: &[Step]) -> String {
+    let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
+    if page != PAGES[0] {
+        script.push_str(&blocks(PAGES[0]).into_iter().find(|block| block.tag == "bash").unwrap().text);
+    }
+    for (at, Step { commands, .. }) in steps.iter().enumerate() {
+        write!(script, "echo {at} > at\n{{\n{commands}}} > printed.{at}\n").unwrap();
+    }
+    script + "echo > at\n"
+}
+
+fn found(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Runs a page; what went wrong, if something did.
+fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
+    fs::create_dir_all(dir).unwrap();
+    fs::write(dir.join(".curlrc"), "fail-with-body\nshow-error\nmax-time = 20\n").unwrap();
+    for block in blocks(page) {
+        if let Some((_, file)) = block.tag.split_once(' ') {
+            fs::write(dir.join(file), &block.text).unwrap();
+        }
+    }
+    let steps = steps(page);
+    fs::write(dir.join("script"), script(page, &steps)).unwrap();
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let Output { status, stderr, .. } = Command::new("timeout")
+        .args([LONGEST, "bash", "script"])
+        .current_dir(dir)
+        .env("CURL_HOME", dir)
+        .env("TRIGRUN_URL", url)
+        .env("TRIGRUN_TOKEN", token)
+        .env("PORT", free.to_string())
+        .output()
+        .unwrap();
+    let printed = |at: usize| fs::read_to_string(dir.join(format!("printed.{at}"))).unwrap_or_default();
+    let at = fs::read_to_string(dir.join("at")).unwrap_or_default().trim().parse().ok();
+    if !status.success() {
+        let (at, stderr) = (at.unwrap_or(0), String::from_utf8_lossy(&stderr));
+        let Some(Step { line, commands, .. }) = steps.get(at) else {
+            return Err(format!("{page}: {stderr}"));
+        };
+        return Err(format!("docs/{page}:{line} failed ({status}):\n{commands}{}\n{stderr}", printed(at)));
+    }
+    for (at, step) in steps.iter().enumerate() {
+        if let Some(prints) = step.prints.as_ref().filter(|prints| **prints != printed(at)) {
+            let (line, commands) = (step.line, &step.commands);
+            return Err(format!(
+                "docs/{page}:{line}:\n{commands}prints\n{}and should print\n{prints}",
+                printed(at)
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_the_guides_say_is_so() {
+    for program in ["curl", "python3", "bash", "timeout"] {
+        assert!(found(program), "{program} is missing: apt-get install curl python3 bash coreutils");
+    }
+    let place = Place::new("guides");
+    let mut running = Running::start(&place, "run");
+    let (url, token) = (running.exported("TRIGRUN_URL"), running.exported("TRIGRUN_TOKEN"));
+    let pages = PAGES.iter().map(|page| run(page, &place.0.join("pages").join(page), &url, &token));
+    let wrong: Vec<String> = pages.filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_page_has_something_to_run_or_says_what_is_promised() {
+    for page in PAGES {
+        assert!(page == "promise.md" || !steps(page).is_empty(), "{page}");
+    }
+}
+
+/// The same verification in Node, where there is one: CI has it, and nobody needs it to work on TrigRun.
+#[test]
+fn the_snippet_for_node_verifies() {
+    if !found("node") {
+        eprintln!("node is not found: its snippet was not run");
+        return;
+    }
+    let place = Place::new("guides-node");
+    let snippet = blocks("signing.md").into_iter().find(|block| block.tag == "js verify.mjs").unwrap();
+    fs::write(place.0.join("verify.mjs"), snippet.text).unwrap();
+    // Id, time, body and signature are the example of Standard Webhooks.
+    let check = r#"
+        import { verify } from "./verify.mjs";
+        const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        const signed = (signature) => ({
+            "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330", "webhook-signature": signature,
+        });
+        const right = signed("v1,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        const body = Buffer.from('{"test": 2432232314}');
+        console.log([
+            verify(secret, right, body, Infinity), verify(secret, right, body), verify(secret, right, Buffer.from("x"), Infinity),
+            verify(secret, signed("v1,AAAA"), body, Infinity), verify(secret, {}, body, Infinity),
+        ].join());
+    "#;
+    fs::write(place.0.join("check.mjs"), check).unwrap();
+    let output = Command::new("node").arg("check.mjs").current_dir(&place.0).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed.trim(), "true,false,false,false,false", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Links from one page to another, with their headings.
+#[test]
+fn links_lead_somewhere() {
+    let anchor = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .collect::<String>()
+            .replace(' ', "-")
+    };
+    for page in PAGES {
+        let text = fs::read_to_string(docs().join(page)).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page } else { file };
+            let linked = fs::read_to_string(docs().join(target)).unwrap_or_else(|_| panic!("{page}: {link}"));
+            let has = |line: &str| line.starts_with('#') && anchor(line) == heading;
+            assert!(heading.is_empty() || linked.lines().any(has), "{page}: {link}");
+        }
+    }
+}
+
+/// Every class that the code gives is explained.
+#[test]
+fn every_error_class_is_explained() {
+    let page = fs::read_to_string(docs().join("executions.md")).unwrap();
+    let sources = docs().join("../crates");
+    let of = |file: &str, before: &str| {
+        let text = fs::read_to_string(sources.join(file)).unwrap();
+        let after: Vec<String> = text
+            .split(before)
+            .skip(1)
+            .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned))
+            .collect();
+        after
+    };
+    let egress = ["failure", "dial", "resolve", "tls", "exchange"]
+        .map(|file| format!("executor/src/egress/{file}.rs"));
+    let starts = ["Failure::timeout(", "Failure::connection(", "class: ", "class = "];
+    let mut classes: Vec<String> =
+        egress.iter().flat_map(|file| starts.iter().flat_map(|start| of(file, start))).collect();
+    classes.extend(of("executor/src/prepare.rs", "refused("));
+    classes.extend(of("executor/src/egress/answer.rs", "=> "));
+    classes.retain(|class| {
+        class.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789x".contains(&byte))
+    });
+    assert!(classes.len() > 20, "{classes:?}");
+    for class in classes {
+        assert!(page.contains(&format!("`{class}`")), "docs/executions.md does not explain {class}");
+    }
+}
