@@ -5,7 +5,10 @@ use serde_json::Value;
 use std::sync::LazyLock;
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        RefOr, Schema,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_actix_web::AppExt;
 
@@ -52,10 +55,32 @@ impl Modify for Token {
 pub fn json() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let app = App::new().into_utoipa_app().openapi(Document::openapi());
-        let (_, document) = app.configure(server::routes).split_for_parts();
+        let (_, mut document) = app.configure(server::routes).split_for_parts();
+        let schemas = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
+        schemas.for_each(without_null_defaults);
         document.to_pretty_json().unwrap_or_default() + "\n"
     });
     &TEXT
+}
+
+/// Everything may be absent while a body is read, so that all errors are told at once; the derived defaults of null say nothing
+/// of what the field means then, and tools would show them in place of the examples.
+fn without_null_defaults(schema: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = schema else { return };
+    let default = match schema {
+        Schema::Object(object) => {
+            object.properties.values_mut().for_each(without_null_defaults);
+            &mut object.default
+        }
+        Schema::Array(array) => &mut array.default,
+        Schema::OneOf(one_of) => &mut one_of.default,
+        Schema::AllOf(all_of) => {
+            all_of.items.iter_mut().for_each(without_null_defaults);
+            &mut all_of.default
+        }
+        _ => return,
+    };
+    default.take_if(|default| default.is_null());
 }
 
 /// The methods that a path of the document answers to, as the header `Allow` lists them.
