@@ -55,6 +55,7 @@ pub fn json() -> &'static str {
         let (_, document) = app.configure(server::routes).split_for_parts();
         let mut document = serde_json::to_value(document).unwrap_or_default();
         derive_jobs(&mut document);
+        without_null_defaults(&mut document);
         add_rate_limits(&mut document);
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     });
@@ -87,6 +88,19 @@ fn derive_jobs(document: &mut Value) {
         INPUT,
         "#/components/schemas/JobPatch",
     );
+}
+
+/// Everything may be absent while a body is read, so that all errors are told at once; the derived defaults of null say nothing
+/// of what the field means then, and tools would show them in place of the examples.
+fn without_null_defaults(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, value| name != "default" || !value.is_null());
+            fields.values_mut().for_each(without_null_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null_defaults),
+        _ => {}
+    }
 }
 
 /// Every operation of the API proper can be refused for being too many.

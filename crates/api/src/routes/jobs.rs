@@ -46,7 +46,10 @@ use crate::{
 #[utoipa::path(
     operation_id = "create_job", tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, description = "A second create with the same key answers with the first one's job.")),
-    request_body = JobBody,
+    request_body(content = JobBody, example = json!({
+        "name": "nightly report", "kind": "cron", "schedule": { "cron": "30 4 * * MON-FRI", "timezone": "Europe/Berlin" },
+        "request": { "url": "https://example.com/report", "headers": { "Authorization": "Bearer secret://report-token" } },
+    })),
     responses(
         (status = 201, body = JobView, headers(("Location" = String), ("ETag" = String))),
         (status = 200, description = "The job that this key made before; Idempotent-Replayed: true", body = JobView),
@@ -146,7 +149,7 @@ pub async fn get_job(
 #[utoipa::path(
     operation_id = "patch_job", tag = "jobs",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag that the change was made from.")),
-    request_body = JobBody,
+    request_body(content = JobBody, example = json!({ "schedule": { "cron": "0 5 * * *" }, "concurrency_limit": 1 })),
     responses(
         (status = 200, body = JobView, headers(("ETag" = String))),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),

@@ -72,7 +72,9 @@ pub struct FireView {
 /// Tells what a schedule means: in words, its next fires with a note where the clock changes, and what may not be meant.
 #[utoipa::path(
     operation_id = "preview_schedule", tag = "schedules",
-    request_body = PreviewBody,
+    request_body(content = PreviewBody, example = json!({
+        "kind": "cron", "schedule": { "cron": "30 2 * * *", "timezone": "Europe/Berlin" }, "from": "2026-03-28T00:00:00Z",
+    })),
     responses(
         (status = 200, body = PreviewView),
         (status = 400, body = ProblemBody, content_type = "application/problem+json"),
