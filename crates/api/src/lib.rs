@@ -15,5 +15,6 @@ mod state;
 mod time;
 
 pub use limits::LimitSettings;
+pub use middleware::cors::Origin;
 pub use server::{ServeError, serve};
 pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings, SignUp};

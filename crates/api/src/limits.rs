@@ -100,8 +100,11 @@ fn too_many(wait: Duration) -> Problem {
         .with_header(header::RETRY_AFTER, wait.to_string())
 }
 
-/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) of an answer, if it has them.
+/// draft-ietf-httpapi-ratelimit-headers
+pub const HEADERS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
+
+/// The values of `HEADERS` in an answer, if it has them.
 pub fn headers(request: &HttpRequest) -> Option<[(&'static str, String); 2]> {
     let standing = request.extensions().get::<Standing>().cloned()?;
-    Some([("ratelimit", standing.limit), ("ratelimit-policy", standing.policy)])
+    Some([(HEADERS[0], standing.limit), (HEADERS[1], standing.policy)])
 }

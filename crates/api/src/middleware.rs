@@ -1,4 +1,5 @@
 //! What happens to every request, whatever its route.
 
+pub mod cors;
 pub mod request_id;
 pub mod shell;

@@ -23,7 +23,10 @@ use crate::{
     Settings,
     extract::body::LIMIT,
     limits::Limits,
-    middleware::shell::shell,
+    middleware::{
+        cors::{cors, strangers},
+        shell::shell,
+    },
     openapi,
     problem::Problem,
     routes::{auth, docs, executions, health, jobs, members, schedules, secrets, tokens, workspace},
@@ -66,6 +69,7 @@ pub async fn serve(
         keys: Arc::new(master),
         limits: Arc::new(Limits::new(&settings.limits, &settings.redis)?),
         sign_up: settings.server.sign_up,
+        origins: settings.server.origins.into(),
         hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
         db: db.clone(),
         clock: clock.clone(),
@@ -105,7 +109,11 @@ fn start(address: SocketAddr, state: State) -> Result<(Server, SocketAddr), Serv
     let server = HttpServer::new(move || {
         let (app, _) =
             App::new().into_utoipa_app().app_data(state.clone()).configure(routes).split_for_parts();
-        app.app_data(web::PayloadConfig::new(LIMIT)).default_service(web::to(nowhere)).wrap(from_fn(shell))
+        app.app_data(web::PayloadConfig::new(LIMIT))
+            .default_service(web::to(nowhere))
+            .wrap(cors(&state.origins))
+            .wrap(from_fn(strangers))
+            .wrap(from_fn(shell))
     })
     .disable_signals()
     .client_request_timeout(SLOWEST_HEAD)

@@ -11,7 +11,7 @@ use trigrun_core::{
     telemetry::TelemetrySettings,
 };
 
-use crate::limits::LimitSettings;
+use crate::{limits::LimitSettings, middleware::cors::Origin};
 
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -32,6 +32,7 @@ pub struct Settings {
 pub struct ServerSettings {
     pub address: SocketAddr,
     pub sign_up: SignUp,
+    pub origins: Vec<Origin>,
 }
 
 /// Who may sign up.

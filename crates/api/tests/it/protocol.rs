@@ -8,7 +8,10 @@ use trigrun_core::{
     domain::access::{Scope, TokenKind},
 };
 
-use crate::app::{App, job};
+use trigrun_api::Origin;
+use trigrun_testkit::TestDb;
+
+use crate::app::{Api, App, job};
 
 #[tokio::test]
 async fn a_token_is_needed_and_each_way_to_get_it_wrong_is_said() {
@@ -216,4 +219,44 @@ async fn what_it_is_and_whether_it_is_well() {
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     assert!(version["time_zones"]["version"].as_str().unwrap() >= "2026a", "{version}");
     assert_eq!(app.get("/metrics").await.problem(404), "not_found");
+}
+
+#[tokio::test]
+async fn pages_may_call_it_when_their_origin_is_in_the_settings() {
+    let db = TestDb::new().await;
+    let console = "https://console.example.com";
+    let origins = vec![Origin::try_from(console.to_owned()).unwrap()];
+    let api = Api::start_with(db.settings(), |settings| settings.server.origins = origins).await;
+    let send = async |method: Method, origin: &str, headers: &[(&str, &str)]| {
+        let mut request = api.request(method, "/v1/jobs").header("origin", origin);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        api.send(request.body(Full::new(Bytes::new())).unwrap()).await
+    };
+    let asked = [
+        ("access-control-request-method", "PATCH"),
+        ("access-control-request-headers", "authorization,content-type,idempotency-key"),
+    ];
+    let preflight = send(Method::OPTIONS, console, &asked).await;
+    assert_eq!(preflight.status, 200);
+    assert_eq!(preflight.header("access-control-allow-origin"), Some(console));
+    assert!(preflight.header("access-control-allow-methods").unwrap().contains("PATCH"));
+    assert!(preflight.header("access-control-allow-headers").unwrap().contains("idempotency-key"));
+    assert_eq!(preflight.header("access-control-allow-credentials"), None, "there are no cookies");
+
+    let refused = send(Method::GET, console, &[]).await;
+    assert_eq!(refused.problem(401), "unauthorized");
+    assert_eq!(refused.header("access-control-allow-origin"), Some(console), "the page may read why");
+    let exposed = refused.header("access-control-expose-headers").unwrap();
+    for name in ["retry-after", "ratelimit", "x-request-id", "location"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
+
+    for stranger in ["https://evil.example", "null", "https://console.example.com.evil.example"] {
+        assert_eq!(send(Method::OPTIONS, stranger, &asked).await.problem(405), "method_not_allowed");
+        let answer = send(Method::GET, stranger, &[]).await;
+        assert_eq!(answer.problem(401), "unauthorized");
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{stranger}");
+    }
 }
