@@ -32,7 +32,7 @@ test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to 
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
 .PHONY: check
-check: fmt lint test docs ## Everything that CI asks for
+check: fmt lint test docs fuzz ## Everything that CI asks for
 
 .PHONY: fmt
 fmt: ## Is the code formatted? (cargo fmt formats it)
@@ -58,6 +58,16 @@ openapi: ## Writes docs/openapi.json from the routes
 .PHONY: configuration
 configuration: ## Writes docs/configuration.md from the default files
 	TRIGRUN_WRITE=1 cargo test --package trigrun-dev --test it configuration
+
+.PHONY: fuzz
+fuzz: setup ## The real API against its own document: no 5xx, nothing that the document does not say (installs schemathesis into target/)
+	python3 -m venv target/fuzz
+	target/fuzz/bin/pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5'
+	rm -rf target/fuzz-data
+	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/fuzz-data --log error -- bash -c '\
+	  target/fuzz/bin/schemathesis run "$$TRIGRUN_URL/openapi.json" --header "Authorization: Bearer $$TRIGRUN_TOKEN" --max-examples 20 \
+	    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
+	    --exclude-operation-id delete_workspace --generation-database none --seed 1'
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)

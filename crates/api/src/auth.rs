@@ -51,6 +51,14 @@ impl Caller {
         }
     }
 
+    /// What its requests are counted by.
+    fn key(&self) -> String {
+        match self {
+            Self::Token { id, .. } => id.to_string(),
+            Self::Person { user, .. } => user.id.to_string(),
+        }
+    }
+
     /// What it may appoint: a token that administers a workspace is as good as an admin.
     pub fn role(&self) -> Role {
         match self {
@@ -90,14 +98,15 @@ impl<S: Needs> FromRequest for Allowed<S> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (state, secret) = (state(request), secret(request));
-        let wanted = wanted_workspace(request);
+        let (wanted, request) = (wanted_workspace(request), request.clone());
         Box::pin(async move {
-            let (state, secret) = (state?, secret?);
-            let (workspace, caller) = match secret.kind() {
-                TokenKind::Api => by_token(&state, &secret).await?,
-                TokenKind::Session => by_session(&state, &secret, wanted?).await?,
-                TokenKind::Invitation => return Err(unknown()),
+            let state = state?;
+            let found = match secret {
+                Ok(secret) => find(&state, &secret, wanted?).await,
+                Err(wrong) => Err(wrong),
             };
+            let (workspace, caller) = found.map_err(|problem| noted(&state, &request, problem))?;
+            state.limits.pass(&request, &caller.key(), &workspace.to_string()).await?;
             if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
                 let detail = format!("This lacks the scope {}. Use a token that has it.", scope.as_str());
                 return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
@@ -161,6 +170,27 @@ fn wanted_workspace(request: &HttpRequest) -> Answer<Option<WorkspaceId>> {
 
 fn unknown() -> Problem {
     Problem::unauthorized("The token is unknown, expired or revoked.")
+}
+
+async fn find(
+    state: &State,
+    secret: &TokenSecret,
+    wanted: Option<WorkspaceId>,
+) -> Answer<(WorkspaceId, Caller)> {
+    match secret.kind() {
+        TokenKind::Api => by_token(state, secret).await,
+        TokenKind::Session => by_session(state, secret, wanted).await,
+        TokenKind::Invitation => Err(unknown()),
+    }
+}
+
+/// A wrong guess, of which there may not be too many.
+fn noted(state: &State, request: &HttpRequest, problem: Problem) -> Problem {
+    if !problem.is(StatusCode::UNAUTHORIZED) {
+        return problem;
+    }
+    let address = request.peer_addr().map(|peer| peer.ip());
+    state.limits.wrong(address).err().unwrap_or(problem)
 }
 
 async fn by_token(state: &State, secret: &TokenSecret) -> Answer<(WorkspaceId, Caller)> {

@@ -4,6 +4,7 @@
 
 mod auth;
 mod extract;
+mod limits;
 mod middleware;
 pub mod openapi;
 mod problem;
@@ -13,5 +14,6 @@ mod settings;
 mod state;
 mod time;
 
+pub use limits::LimitSettings;
 pub use server::{ServeError, serve};
 pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings, SignUp};

@@ -5,10 +5,7 @@ use serde_json::Value;
 use std::sync::LazyLock;
 use utoipa::{
     Modify, OpenApi,
-    openapi::{
-        RefOr, Schema,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    },
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 use utoipa_actix_web::AppExt;
 
@@ -55,32 +52,86 @@ impl Modify for Token {
 pub fn json() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let app = App::new().into_utoipa_app().openapi(Document::openapi());
-        let (_, mut document) = app.configure(server::routes).split_for_parts();
-        let schemas = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
-        schemas.for_each(without_null_defaults);
-        document.to_pretty_json().unwrap_or_default() + "\n"
+        let (_, document) = app.configure(server::routes).split_for_parts();
+        let mut document = serde_json::to_value(document).unwrap_or_default();
+        without_null_defaults(&mut document["components"]["schemas"]);
+        derive_jobs(&mut document);
+        add_rate_limits(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     });
     &TEXT
 }
 
-/// Everything may be absent while a body is read, so that all errors are told at once; the derived defaults of null say nothing
-/// of what the field means then, and tools would show them in place of the examples.
-fn without_null_defaults(schema: &mut RefOr<Schema>) {
-    let RefOr::T(schema) = schema else { return };
-    let default = match schema {
-        Schema::Object(object) => {
-            object.properties.values_mut().for_each(without_null_defaults);
-            &mut object.default
-        }
-        Schema::Array(array) => &mut array.default,
-        Schema::OneOf(one_of) => &mut one_of.default,
-        Schema::AllOf(all_of) => {
-            all_of.items.iter_mut().for_each(without_null_defaults);
-            &mut all_of.default
-        }
-        _ => return,
+const INPUT: &str = "#/components/schemas/JobInput";
+const REQUEST: &str = "#/components/schemas/Request";
+
+/// A job that is shown has more fields than one that is written, and a patch needs none of those: both are derived from the
+/// one description of the fields, which is closed and has its required ones.
+fn derive_jobs(document: &mut Value) {
+    let schemas = &mut document["components"]["schemas"];
+    let (input, request) = (schemas["JobInput"].clone(), schemas["Request"].clone());
+    let without = |mut schema: Value, key: &str| {
+        schema.as_object_mut().map(|schema| schema.remove(key));
+        schema
     };
-    default.take_if(|default| default.is_null());
+    if let Some(shown) = schemas.as_object_mut() {
+        for (_, schema) in shown.iter_mut().filter(|(name, _)| *name != "JobInput") {
+            redirect(schema, INPUT, "#/components/schemas/JobFields");
+        }
+    }
+    schemas["JobFields"] = without(input.clone(), "additionalProperties");
+    schemas["RequestPatch"] = without(request, "required");
+    schemas["JobPatch"] = without(input, "required");
+    redirect(&mut schemas["JobPatch"], REQUEST, "#/components/schemas/RequestPatch");
+    redirect(
+        &mut document["paths"]["/v1/jobs/{id}"]["patch"]["requestBody"],
+        INPUT,
+        "#/components/schemas/JobPatch",
+    );
+}
+
+/// Everything may be absent while a body is read, so that all errors are told at once; the derived defaults of null say nothing
+/// of what a field means then, and tools would show them in place of the examples.
+fn without_null_defaults(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, field| name != "default" || !field.is_null());
+            fields.values_mut().for_each(without_null_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null_defaults),
+        _ => {}
+    }
+}
+
+/// Every operation of the API proper can be refused for being too many.
+fn add_rate_limits(document: &mut Value) {
+    let refused = serde_json::json!({
+        "description": "Too many requests: Retry-After says for how long.",
+        "headers": { "Retry-After": { "schema": { "type": "string" } } },
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, operations) in paths.filter(|(path, _)| path.starts_with("/v1/")) {
+        for (_, operation) in operations.as_object_mut().into_iter().flatten() {
+            operation["responses"]["429"] = refused.clone();
+        }
+    }
+}
+
+/// Lets every reference to `from` lead to `to`.
+fn redirect(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field.as_str() {
+                    Some(reference) if name == "$ref" && reference == from => *field = to.into(),
+                    _ => redirect(field, from, to),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| redirect(item, from, to)),
+        _ => {}
+    }
 }
 
 /// The methods that a path of the document answers to, as the header `Allow` lists them.

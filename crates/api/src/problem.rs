@@ -70,6 +70,10 @@ impl Problem {
         Self { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new() }
     }
 
+    pub fn is(&self, status: StatusCode) -> bool {
+        self.status == status
+    }
+
     pub fn with_header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

@@ -15,12 +15,14 @@ use trigrun_core::{
     domain::address::EgressPolicy,
     runtime::{clock::Clock, probes, tasks},
     store::{Db, StoreError, keys, wake::Waker},
+    stream::StreamError,
 };
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
     Settings,
     extract::body::LIMIT,
+    limits::Limits,
     middleware::shell::shell,
     openapi,
     problem::Problem,
@@ -32,6 +34,7 @@ use crate::{
 const SLOWEST_HEAD: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const DRAIN_SECONDS: u64 = 10;
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Passwords hashed at once: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 4;
 
@@ -41,6 +44,8 @@ pub enum ServeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Keys(#[from] KeyError),
+    #[error(transparent)]
+    Limits(#[from] StreamError),
     #[error("{0} cannot be served: {1}")]
     Bind(SocketAddr, #[source] std::io::Error),
     #[error("the server ended: {0}")]
@@ -59,6 +64,7 @@ pub async fn serve(
     keys::check(&mut *db.conn().await?, &master).await?;
     let state = State {
         keys: Arc::new(master),
+        limits: Arc::new(Limits::new(&settings.limits, &settings.redis)?),
         sign_up: settings.server.sign_up,
         hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
         db: db.clone(),
@@ -67,6 +73,7 @@ pub async fn serve(
         waker: Waker::default(),
     };
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
+    tasks::spawn("forget", forget(state.limits.clone(), shutdown.clone()));
     tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));
     let probes = settings.telemetry.probes_address;
     probes::serve(probes, db, shutdown.clone()).await.map_err(|error| ServeError::Bind(probes, error))?;
@@ -83,6 +90,14 @@ pub async fn serve(
     stopping.abort();
     tracing::info!("api stopped");
     Ok(())
+}
+
+async fn forget(limits: Arc<Limits>, shutdown: CancellationToken) {
+    let pass = || async {
+        limits.forget();
+        Ok::<_, std::convert::Infallible>(())
+    };
+    tasks::every("forget", shutdown, FORGET_EVERY, std::future::pending, pass).await;
 }
 
 fn start(address: SocketAddr, state: State) -> Result<(Server, SocketAddr), ServeError> {

@@ -7,8 +7,11 @@ use trigrun_core::{
     config::{self, ConfigError},
     crypto::seal::KeySettings,
     store::PostgresSettings,
+    stream::RedisSettings,
     telemetry::TelemetrySettings,
 };
+
+use crate::limits::LimitSettings;
 
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -17,6 +20,8 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 pub struct Settings {
     pub server: ServerSettings,
     pub postgres: PostgresSettings,
+    pub redis: RedisSettings,
+    pub limits: LimitSettings,
     pub keys: KeySettings,
     pub egress: EgressSettings,
     pub telemetry: TelemetrySettings,

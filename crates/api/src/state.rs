@@ -9,7 +9,7 @@ use trigrun_core::{
     store::{Db, StoreError, pool::PooledConn, wake::Waker},
 };
 
-use crate::{problem::Problem, settings::SignUp};
+use crate::{limits::Limits, problem::Problem, settings::SignUp};
 
 #[derive(Clone)]
 pub struct State {
@@ -20,6 +20,7 @@ pub struct State {
     pub keys: Arc<Keys>,
     pub sign_up: SignUp,
     pub hashing: Arc<Semaphore>,
+    pub limits: Arc<Limits>,
 }
 
 impl State {

@@ -6,6 +6,7 @@
 pub mod consumer;
 pub mod error;
 pub mod key;
+pub mod limiter;
 pub mod link;
 pub mod message;
 pub mod producer;

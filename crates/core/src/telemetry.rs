@@ -59,7 +59,9 @@ impl Drop for Telemetry {
 
 /// Sets everything up for `service`, e.g. `trigrun-api`. Call it inside the runtime, once.
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
-    let filter = EnvFilter::try_new(&settings.log_filter)?;
+    // A client that sends garbage is no error of ours; actix says so at level error.
+    let filter = format!("{},actix_http::h1=off", settings.log_filter);
+    let filter = EnvFilter::try_new(filter)?;
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let logs = match settings.log_format {
         LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),

@@ -7,8 +7,10 @@ mod demo;
 mod echo;
 mod system;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use tokio_util::sync::CancellationToken;
 use trigrun_core::runtime::shutdown;
 
 /// Runs all of TrigRun in one process, on a private Postgres and a private Redis.
@@ -40,6 +42,11 @@ enum Command {
     Run,
     /// Creates one job of each kind, waits until each has run, and shows what was recorded.
     Demo,
+    /// Runs COMMAND with TRIGRUN_URL and TRIGRUN_TOKEN set, and ends with its exit code.
+    Exec {
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
 }
 
 #[tokio::main]
@@ -53,6 +60,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             shutdown.cancelled().await;
             ExitCode::SUCCESS
         }
+        Command::Exec { command } => exec(&system, &command, &shutdown).await?,
         Command::Demo => {
             let report = options.dir.join("demo.json");
             let demo = demo::run(&system, &report);
@@ -68,4 +76,22 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     system.stop().await;
     Ok(code)
+}
+
+/// The command's exit code; it is ended when this process is asked to end.
+async fn exec(
+    system: &system::System,
+    command: &[OsString],
+    shutdown: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let mut child = tokio::process::Command::new(&command[0])
+        .args(&command[1..])
+        .env("TRIGRUN_URL", format!("http://{}", system.api))
+        .env("TRIGRUN_TOKEN", system.token.reveal())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("{} cannot be run", command[0].display()))?;
+    let ended = shutdown.run_until_cancelled(child.wait()).await.transpose()?;
+    let code = ended.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
 }

@@ -156,7 +156,7 @@ impl Settings {
         for postgres in [&mut api.postgres, &mut scheduler.postgres, &mut executor.postgres] {
             postgres.url = SecretString::from(services.postgres_url(DATABASE));
         }
-        for redis in [&mut scheduler.redis, &mut executor.redis] {
+        for redis in [&mut api.redis, &mut scheduler.redis, &mut executor.redis] {
             redis.url = SecretString::from(services.redis_url());
         }
         for telemetry in [&mut api.telemetry, &mut scheduler.telemetry, &mut executor.telemetry] {

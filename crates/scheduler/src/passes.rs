@@ -14,7 +14,7 @@ use crate::{Scheduler, SchedulerError, Settings, plan::plan, publish, recover::r
 
 const RECOVER_EVERY: Duration = Duration::from_millis(300);
 const TIDY_EVERY: Duration = Duration::from_secs(60);
-const LISTEN_AGAIN: Duration = Duration::from_millis(500);
+const LISTEN_AGAIN: Duration = Duration::from_millis(10);
 
 /// Runs a scheduler until shutdown, then rings what it had still to ring.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), SchedulerError> {

@@ -30,11 +30,9 @@ impl Process {
     /// Starts `trigrun-<name>` on these servers, with this machine open as a target.
     pub fn start(name: &str, postgres: &PostgresSettings, redis: &RedisSettings) -> Self {
         let mut command = command(name, postgres);
-        if name != "api" {
-            command
-                .env("TRIGRUN__REDIS__URL", redis.url.expose_secret())
-                .env("TRIGRUN__REDIS__NAMESPACE", &redis.namespace);
-        }
+        command
+            .env("TRIGRUN__REDIS__URL", redis.url.expose_secret())
+            .env("TRIGRUN__REDIS__NAMESPACE", &redis.namespace);
         if name != "scheduler" {
             command.env("TRIGRUN__KEYS__MASTER", format!("[\"{MASTER}\"]"));
             command.env("TRIGRUN__EGRESS__ALLOW", "[\"127.0.0.0/8\"]");

@@ -23,7 +23,7 @@ use tracing::{Instrument, Span};
 use trigrun_core::telemetry::{metrics, trace};
 
 use super::request_id;
-use crate::problem::Problem;
+use crate::{limits, problem::Problem};
 
 /// No answer takes longer, whatever it waits for.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -46,6 +46,16 @@ pub async fn shell(
         }
     });
     let mut answered = answered.instrument(span.clone()).await;
+    if let Ok(response) = &mut answered
+        && let Some(standing) = limits::headers(response.request())
+    {
+        let headers = response.headers_mut();
+        for (name, value) in standing {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
     let (status, route) = match &answered {
         Ok(response) => (response.status(), response.request().match_pattern()),
         Err(response) => (response.status(), None),

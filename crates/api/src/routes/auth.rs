@@ -1,6 +1,6 @@
 //! Signing up, logging in and out, and who one is.
 
-use actix_web::{HttpResponse, get, http::StatusCode, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, http::StatusCode, post, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
@@ -240,13 +240,14 @@ fn not_signed_up(error: trigrun_core::store::StoreError) -> Problem {
     ),
 )]
 #[post("/auth/login")]
-pub async fn log_in(state: web::Data<State>, text: JsonText) -> Answer<HttpResponse> {
+pub async fn log_in(state: web::Data<State>, request: HttpRequest, text: JsonText) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
     let LogInBody { email, password } = read(text.object()?, &mut errors);
     let (email, given) =
         (required(&mut errors, "/email", email), required(&mut errors, "/password", password));
     Problem::validation(errors)?;
     let (email, given) = email.zip(given).ok_or_else(Problem::internal)?;
+    state.limits.log_in(&email)?;
     // What is no address is nobody's.
     let found = match person::email(&email) {
         Ok(email) => users::find_by_email(&mut *state.conn().await?, &email).await?,
@@ -256,11 +257,11 @@ pub async fn log_in(state: web::Data<State>, text: JsonText) -> Answer<HttpRespo
     let is_right = state.hashing(move || password::verify(&given, hash.as_deref())).await?;
     match user.filter(|_| is_right) {
         Some(user) => Ok(HttpResponse::Ok().json(session(&state, user).await?)),
-        None => Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "credentials_wrong",
-            "The address or the password is wrong.",
-        )),
+        None => {
+            state.limits.wrong(request.peer_addr().map(|peer| peer.ip()))?;
+            let detail = "The address or the password is wrong.";
+            Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
+        }
     }
 }
 

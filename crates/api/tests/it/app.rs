@@ -10,9 +10,10 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use trigrun_api::{DEFAULTS, ServeError, Settings, SignUp, serve};
+use trigrun_api::{DEFAULTS, LimitSettings, ServeError, Settings, SignUp, serve};
 use trigrun_core::{
     config,
     crypto::password,
@@ -28,7 +29,7 @@ use trigrun_core::{
         users::{self, Door, NewUser},
     },
 };
-use trigrun_testkit::{TestDb, keys};
+use trigrun_testkit::{TestDb, keys, redis};
 
 /// A server on a free port of this machine; it ends when it is dropped.
 pub struct Api {
@@ -47,6 +48,14 @@ impl Api {
         settings.postgres = PostgresSettings { acquire_timeout_ms: 1500, max_connections: 16, ..postgres };
         settings.keys = keys::settings();
         settings.server.sign_up = SignUp::Open;
+        settings.redis = redis::settings();
+        // Tests are quicker than users.
+        let plenty = NonZeroU32::new(100_000).unwrap();
+        let LimitSettings { token_per_second, token_burst, workspace_per_second, workspace_burst, .. } =
+            &mut settings.limits;
+        for limit in [token_per_second, token_burst, workspace_per_second, workspace_burst] {
+            *limit = plenty;
+        }
         settings.server.address = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.telemetry.probes_address = SocketAddr::from(([127, 0, 0, 1], 0));
         change(&mut settings);

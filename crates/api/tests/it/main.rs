@@ -6,6 +6,7 @@ mod docs;
 mod executions;
 mod import;
 mod jobs;
+mod limits;
 mod openapi;
 mod outage;
 mod people;

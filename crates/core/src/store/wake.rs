@@ -14,6 +14,8 @@ use super::{Conn, Db, PostgresSettings, StoreError, migrate};
 const CHANNEL: &str = "trigrun_wake";
 /// NOTIFY takes a lock that all commits of notifying sessions share: one for many, and never inside a caller's transaction.
 const COALESCE: Duration = Duration::from_millis(2);
+/// A listener only waits, so that a connection which died without a word would leave it deaf for ever.
+const RENEW: Duration = Duration::from_secs(30);
 
 /// Hands wishes to wake to one task. Cheap to clone.
 #[derive(Clone, Default)]
@@ -42,7 +44,7 @@ async fn notify(db: &Db) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Listens for wishes on a connection of its own, and calls `heard` for each. Returns when the connection is lost.
+/// Listens for wishes on a connection of its own, and calls `heard` for each. Returns when the connection is to be renewed, or lost.
 pub async fn listen(settings: &PostgresSettings, heard: impl Fn() + Send + Sync) -> Result<(), StoreError> {
     // An idle listener is no idle transaction, but a statement timeout would not matter to it either.
     let mut conn: Conn = migrate::connect(settings).await?;
@@ -50,9 +52,10 @@ pub async fn listen(settings: &PostgresSettings, heard: impl Fn() + Send + Sync)
     // What was notified while nobody listened.
     heard();
     let mut notifications = std::pin::pin!(conn.notifications_stream());
-    while let Some(notification) = notifications.next().await {
-        notification?;
+    let renewal = tokio::time::Instant::now() + RENEW;
+    while let Ok(next) = tokio::time::timeout_at(renewal, notifications.next()).await {
+        next.ok_or_else(|| StoreError::Unavailable("the listening connection was closed".into()))??;
         heard();
     }
-    Err(StoreError::Unavailable("the listening connection was closed".into()))
+    Ok(())
 }

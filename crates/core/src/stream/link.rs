@@ -69,7 +69,13 @@ impl Link {
         answer
     }
 
-    async fn connected(&mut self) -> Result<MultiplexedConnection, StreamError> {
+    /// The answer to something that was asked on a connection of [`Link::connected`]: a broken one is given up.
+    pub fn judged<T>(&mut self, answer: redis::RedisResult<T>) -> Result<T, StreamError> {
+        self.judge(Ok(answer), self.timeout)
+    }
+
+    /// The connection, which any number may use at once.
+    pub async fn connected(&mut self) -> Result<MultiplexedConnection, StreamError> {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }

@@ -32,7 +32,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &[
             "trigrun_scheduler",
             "trigrun_executor",
-            "trigrun_core::stream",
+            "Producer",
+            "Consumer",
             "redis::",
             "use diesel",
             "tokio_postgres",

@@ -54,20 +54,24 @@ impl Drop for Place {
 pub struct Running {
     child: Child,
     output: BufReader<ChildStdout>,
+    /// What it and its processes log.
+    log: PathBuf,
 }
 
 impl Running {
     pub fn start(place: &Place, command: &str) -> Self {
+        let log = place.0.join("log");
         let mut child = Command::new(env!("CARGO_BIN_EXE_trigrun-dev"))
             .arg(command)
             .args(["--port", "0", "--dir"])
             .arg(&place.0)
             .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log).unwrap())
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output }
+        Self { child, output, log }
     }
 
     /// The value of `export NAME=value`, once that is printed.
@@ -75,11 +79,19 @@ impl Running {
         let start = format!("export {name}=");
         loop {
             let mut line = String::new();
-            assert!(self.output.read_line(&mut line).unwrap() > 0, "it ended before it said {name}");
+            assert!(
+                self.output.read_line(&mut line).unwrap() > 0,
+                "it ended before it said {name}: {}",
+                self.logged()
+            );
             if let Some(value) = line.trim().strip_prefix(&start) {
                 return value.to_owned();
             }
         }
+    }
+
+    fn logged(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
     }
 
     fn signal(&self, signal: &str) {
@@ -146,8 +158,12 @@ fn the_demo_runs_one_job_of_each_kind() {
     let mut running = Running::start(&place, "demo");
     let mut printed = String::new();
     running.output.read_to_string(&mut printed).unwrap();
-    assert!(running.ended().success(), "{printed}");
+    let (ended, logged) = (running.ended(), running.logged());
+    assert!(ended.success(), "{printed}{logged}");
     assert!(printed.contains("lateness: median"), "{printed}");
+    let complaints: Vec<_> =
+        logged.lines().filter(|line| ["WARN", "ERROR"].iter().any(|level| line.contains(level))).collect();
+    assert_eq!(complaints, [""; 0], "a minute in which nothing fails is a quiet one");
     let report = fs::read_to_string(place.0.join("demo.json")).unwrap();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let executions = report["executions"].as_array().unwrap();

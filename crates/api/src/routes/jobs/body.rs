@@ -89,7 +89,7 @@ pub struct RequestBody {
     /// At most 64 and 16 KiB together.
     pub headers: Option<BTreeMap<String, String>>,
     /// A string is sent as its characters, any other JSON as the very text written here. At most 256 KiB.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub body: Option<Box<RawValue>>,
     /// The whole attempt, from connecting to the last byte: 1 to 300.
     #[schema(default = 30)]

@@ -71,7 +71,7 @@ pub struct ImportRequestBody {
     /// At most 64 and 16 KiB together.
     headers: Option<BTreeMap<String, String>>,
     /// At most 256 KiB; with the headers, 8 MiB over all jobs of the import.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     body: Option<Box<RawValue>>,
     /// 1 to 300.
     #[schema(default = 30)]

@@ -1,0 +1,107 @@
+//! How much of the API anybody may use: limits that all replicas share, and one on guessing.
+
+use actix_web::{HttpMessage, HttpRequest, http::StatusCode, http::header};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use trigrun_core::stream::{
+    RedisSettings, StreamError,
+    limiter::{Limiter, Passage, Rate},
+};
+
+use crate::{problem::Problem, state::Answer};
+
+/// The section `[limits]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    pub token_per_second: NonZeroU32,
+    pub token_burst: NonZeroU32,
+    pub workspace_per_second: NonZeroU32,
+    pub workspace_burst: NonZeroU32,
+    pub failures_per_minute: NonZeroU32,
+}
+
+pub struct Limits {
+    shared: Limiter,
+    token: Rate,
+    /// By address, of this process: wrong tokens and wrong passwords.
+    failures: DefaultKeyedRateLimiter<IpAddr>,
+    /// By e-mail address, of this process: tries to log in.
+    logins: DefaultKeyedRateLimiter<String>,
+}
+
+/// For the headers of the answer.
+#[derive(Clone)]
+struct Standing {
+    limit: String,
+    policy: String,
+}
+
+impl Limits {
+    pub fn new(settings: &LimitSettings, redis: &RedisSettings) -> Result<Self, StreamError> {
+        let token = Rate { per_second: settings.token_per_second, burst: settings.token_burst };
+        let workspace = Rate { per_second: settings.workspace_per_second, burst: settings.workspace_burst };
+        let failures = Quota::per_minute(settings.failures_per_minute);
+        Ok(Self {
+            shared: Limiter::new(redis, [token, workspace])?,
+            token,
+            failures: RateLimiter::keyed(failures),
+            logins: RateLimiter::keyed(failures),
+        })
+    }
+
+    /// One request of a token or session. Notes what the answer is to say of it.
+    pub async fn pass(&self, request: &HttpRequest, token: &str, workspace: &str) -> Answer<()> {
+        let passage = self.shared.pass(token, workspace).await;
+        let (left, seconds) = match passage {
+            Passage::Passed { left, reset } => (left, seconds(reset)),
+            Passage::Refused { wait } => (0, seconds(wait)),
+        };
+        let window = self.token.burst.get().div_ceil(self.token.per_second.get());
+        request.extensions_mut().insert(Standing {
+            limit: format!("\"token\";r={left};t={seconds}"),
+            policy: format!("\"token\";q={};w={window}", self.token.burst),
+        });
+        match passage {
+            Passage::Passed { .. } => Ok(()),
+            Passage::Refused { wait } => Err(too_many(wait)),
+        }
+    }
+
+    /// Somebody at this address guessed wrong; `Err` when that happens too often. Whoever guesses right is not held up.
+    pub fn wrong(&self, address: Option<IpAddr>) -> Answer<()> {
+        let often = address.is_some_and(|address| self.failures.check_key(&address).is_err());
+        if often { Err(too_many(Duration::from_secs(60))) } else { Ok(()) }
+    }
+
+    /// A try to log in as `email`, before its cost is paid.
+    pub fn log_in(&self, email: &str) -> Answer<()> {
+        let often = self.logins.check_key(&email.to_lowercase()).is_err();
+        if often { Err(too_many(Duration::from_secs(60))) } else { Ok(()) }
+    }
+
+    /// Forgets those that have been quiet.
+    pub fn forget(&self) {
+        self.shared.forget();
+        self.failures.retain_recent();
+        self.logins.retain_recent();
+    }
+}
+
+fn seconds(duration: Duration) -> u64 {
+    duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let wait = seconds(wait).max(1);
+    let detail = format!("Too many requests. Try again in {wait} s.");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+        .with_header(header::RETRY_AFTER, wait.to_string())
+}
+
+/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) of an answer, if it has them.
+pub fn headers(request: &HttpRequest) -> Option<[(&'static str, String); 2]> {
+    let standing = request.extensions().get::<Standing>().cloned()?;
+    Some([("ratelimit", standing.limit), ("ratelimit-policy", standing.policy)])
+}

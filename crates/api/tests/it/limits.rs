@@ -1,0 +1,102 @@
+//! How much anybody may use: shared by replicas, kept without Redis, and never at the cost of others.
+
+use hyper::{Method, StatusCode, header::AUTHORIZATION};
+use serde_json::json;
+use std::num::NonZeroU32;
+use trigrun_api::{LimitSettings, Settings};
+use trigrun_core::{
+    crypto,
+    domain::access::{Scope, TokenKind},
+    stream::RedisSettings,
+};
+use trigrun_testkit::redis;
+
+use crate::app::{Answer, Api, App};
+
+fn number(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap()
+}
+
+/// Five at once of a token and eight of a workspace, and one more in a while.
+fn narrow(settings: &mut Settings, redis: &RedisSettings) {
+    settings.redis = redis.clone();
+    settings.limits = LimitSettings {
+        token_per_second: number(1),
+        token_burst: number(5),
+        workspace_per_second: number(1),
+        workspace_burst: number(8),
+        failures_per_minute: number(10),
+    };
+}
+
+async fn get(api: &Api, token: &str) -> Answer {
+    let request = api.request(Method::GET, "/v1/jobs").header(AUTHORIZATION, format!("Bearer {token}"));
+    api.send(request.body(Default::default()).unwrap()).await
+}
+
+fn passed(answers: &[Answer]) -> usize {
+    answers.iter().filter(|answer| answer.status == StatusCode::OK).count()
+}
+
+#[tokio::test]
+async fn two_replicas_share_one_limit() {
+    let (app, redis) = (App::new().await, redis::settings());
+    let start = || Api::start_with(app.db.settings(), |settings| narrow(settings, &redis));
+    let replicas = [start().await, start().await];
+    let at_once = (0..20).map(|at| get(&replicas[at % 2], &app.token));
+    let answers = futures_util::future::join_all(at_once).await;
+    assert!(
+        (5..=7).contains(&passed(&answers)),
+        "five, and one for each second that it took: {}",
+        passed(&answers)
+    );
+    let refused = answers.iter().find(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS).unwrap();
+    assert_eq!(refused.problem(429), "rate_limited");
+    assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+    let allowed = answers.iter().find(|answer| answer.status == StatusCode::OK).unwrap();
+    assert_eq!(allowed.header("ratelimit-policy"), Some("\"token\";q=5;w=5"));
+    assert!(allowed.header("ratelimit").unwrap().starts_with("\"token\";r="), "{allowed:?}");
+
+    // Another token of the workspace has its own five, but the workspace has eight in all.
+    let second = app.token_of(app.workspace, Scope::ALL).await;
+    let answers = futures_util::future::join_all((0..10).map(|_| get(&replicas[0], &second))).await;
+    assert!((2..=5).contains(&passed(&answers)), "{}", passed(&answers));
+    let theirs = app.token_of(app.db.workspace("theirs").await, Scope::ALL).await;
+    assert_eq!(passed(&[get(&replicas[1], &theirs).await]), 1, "others are not held up");
+}
+
+#[tokio::test]
+async fn without_redis_each_keeps_the_limit_by_itself() {
+    let app = App::new().await;
+    let away = RedisSettings { url: "redis://127.0.0.1:1".to_owned().into(), ..redis::settings() };
+    let api = Api::start_with(app.db.settings(), |settings| narrow(settings, &away)).await;
+    let answers = futures_util::future::join_all((0..20).map(|_| get(&api, &app.token))).await;
+    assert!((5..=8).contains(&passed(&answers)), "{}", passed(&answers));
+    assert_eq!(
+        answers.iter().find(|answer| answer.status != StatusCode::OK).unwrap().problem(429),
+        "rate_limited"
+    );
+}
+
+#[tokio::test]
+async fn guessing_is_slow_and_holds_up_nobody_else() {
+    let (app, redis) = (App::new().await, redis::settings());
+    let api = Api::start_with(app.db.settings(), |settings| narrow(settings, &redis)).await;
+    let wrong = crypto::new_token(TokenKind::Api).unwrap();
+    let answers = futures_util::future::join_all((0..100).map(|_| get(&api, wrong.reveal()))).await;
+    let unknown = answers.iter().filter(|answer| answer.status == StatusCode::UNAUTHORIZED).count();
+    assert!((10..=12).contains(&unknown), "{unknown}");
+    assert_eq!(get(&api, "nonsense").await.problem(429), "rate_limited");
+    assert_eq!(passed(&[get(&api, &app.token).await]), 1, "whoever has a token is served");
+    let login = json!({ "email": "ada@example.com", "password": "wrong password" }).to_string();
+    let log_in = || async {
+        let request = api.request(Method::POST, "/v1/auth/login").header("content-type", "application/json");
+        api.send(request.body(login.clone().into()).unwrap()).await
+    };
+    let answers = futures_util::future::join_all((0..20).map(|_| log_in())).await;
+    assert!(
+        answers.iter().all(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS
+            || answer.status == StatusCode::UNAUTHORIZED)
+    );
+    assert!(answers.iter().any(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS));
+}
