@@ -127,14 +127,16 @@ impl FromRequest for LoggedIn {
     type Future = LocalBoxFuture<'static, Answer<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (state, secret) = (state(request), secret(request));
+        let (state, secret, request) = (state(request), secret(request), request.clone());
         Box::pin(async move {
-            let (state, secret) = (state?, secret?);
+            let state = state?;
+            let secret = secret.map_err(|problem| noted(&state, &request, problem))?;
             if secret.kind() == TokenKind::Api {
                 let detail = "This is for people: log in, and use the token of that session.";
                 return Err(Problem::new(StatusCode::FORBIDDEN, "session_required", detail));
             }
-            let user = person(&state, &secret).await?;
+            let found = person(&state, &secret).await;
+            let user = found.map_err(|problem| noted(&state, &request, problem))?;
             Ok(Self { user, secret })
         })
     }

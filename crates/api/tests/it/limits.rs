@@ -87,6 +87,9 @@ async fn guessing_is_slow_and_holds_up_nobody_else() {
     let unknown = answers.iter().filter(|answer| answer.status == StatusCode::UNAUTHORIZED).count();
     assert!((10..=12).contains(&unknown), "{unknown}");
     assert_eq!(get(&api, "nonsense").await.problem(429), "rate_limited");
+    let me = api.request(Method::GET, "/v1/me").header(AUTHORIZATION, "Bearer nonsense");
+    let me = api.send(me.body(Default::default()).unwrap()).await;
+    assert_eq!(me.problem(429), "rate_limited", "also where only people are let in");
     assert_eq!(passed(&[get(&api, &app.token).await]), 1, "whoever has a token is served");
     let login = json!({ "email": "ada@example.com", "password": "wrong password" }).to_string();
     let log_in = || async {
