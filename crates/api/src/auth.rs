@@ -191,8 +191,7 @@ fn noted(state: &State, request: &HttpRequest, problem: Problem) -> Problem {
     if !problem.is(StatusCode::UNAUTHORIZED) {
         return problem;
     }
-    let address = request.peer_addr().map(|peer| peer.ip());
-    state.limits.wrong(address).err().unwrap_or(problem)
+    state.limits.wrong(request).err().unwrap_or(problem)
 }
 
 async fn by_token(state: &State, secret: &TokenSecret) -> Answer<(WorkspaceId, Caller)> {

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpMessage, HttpRequest, http::StatusCode, http::header};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use ipnet::IpNet;
 use serde::Deserialize;
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 use trigrun_core::stream::{
@@ -10,6 +11,8 @@ use trigrun_core::stream::{
 };
 
 use crate::{problem::Problem, state::Answer};
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The section `[limits]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +23,7 @@ pub struct LimitSettings {
     pub workspace_per_second: NonZeroU32,
     pub workspace_burst: NonZeroU32,
     pub failures_per_minute: NonZeroU32,
+    pub proxies: Vec<IpNet>,
 }
 
 pub struct Limits {
@@ -29,6 +33,7 @@ pub struct Limits {
     failures: DefaultKeyedRateLimiter<IpAddr>,
     /// By e-mail address, of this process: tries to log in.
     logins: DefaultKeyedRateLimiter<String>,
+    proxies: Vec<IpNet>,
 }
 
 /// For the headers of the answer.
@@ -48,6 +53,7 @@ impl Limits {
             token,
             failures: RateLimiter::keyed(failures),
             logins: RateLimiter::keyed(failures),
+            proxies: settings.proxies.clone(),
         })
     }
 
@@ -69,10 +75,27 @@ impl Limits {
         }
     }
 
-    /// Somebody at this address guessed wrong; `Err` when that happens too often. Whoever guesses right is not held up.
-    pub fn wrong(&self, address: Option<IpAddr>) -> Answer<()> {
-        let often = address.is_some_and(|address| self.failures.check_key(&address).is_err());
+    /// Whoever sent this guessed wrong; `Err` when that happens too often. Whoever guesses right is not held up.
+    pub fn wrong(&self, request: &HttpRequest) -> Answer<()> {
+        let often = self.client(request).is_some_and(|address| self.failures.check_key(&address).is_err());
         if often { Err(too_many(Duration::from_secs(60))) } else { Ok(()) }
+    }
+
+    /// The nearest address that is none of our proxies. What a proxy of ours noted last is believed; what stands before it
+    /// anybody could have written.
+    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let noted = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+        let noted: Vec<&str> = noted.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let mut nearer = request.peer_addr()?.ip().to_canonical();
+        for address in noted.iter().rev() {
+            match address.parse::<IpAddr>() {
+                Ok(farther) if self.proxies.iter().any(|proxy| proxy.contains(&nearer)) => {
+                    nearer = farther.to_canonical();
+                }
+                _ => break,
+            }
+        }
+        Some(nearer)
     }
 
     /// A try to log in as `email`, before its cost is paid.

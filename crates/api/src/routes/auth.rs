@@ -258,7 +258,7 @@ pub async fn log_in(state: web::Data<State>, request: HttpRequest, text: JsonTex
     match user.filter(|_| is_right) {
         Some(user) => Ok(HttpResponse::Ok().json(session(&state, user).await?)),
         None => {
-            state.limits.wrong(request.peer_addr().map(|peer| peer.ip()))?;
+            state.limits.wrong(&request)?;
             let detail = "The address or the password is wrong.";
             Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
         }

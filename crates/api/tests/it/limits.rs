@@ -26,6 +26,7 @@ fn narrow(settings: &mut Settings, redis: &RedisSettings) {
         workspace_per_second: number(1),
         workspace_burst: number(8),
         failures_per_minute: number(10),
+        proxies: Vec::new(),
     };
 }
 
@@ -102,4 +103,39 @@ async fn guessing_is_slow_and_holds_up_nobody_else() {
             || answer.status == StatusCode::UNAUTHORIZED)
     );
     assert!(answers.iter().any(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS));
+}
+
+#[tokio::test]
+async fn guessing_through_a_proxy_holds_up_nobody_behind_it() {
+    let (app, redis) = (App::new().await, redis::settings());
+    let start = |proxies: &[&str]| {
+        let proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        Api::start_with(app.db.settings(), |settings| {
+            narrow(settings, &redis);
+            settings.limits.proxies = proxies;
+        })
+    };
+    let guess = async |api: &Api, forwarded_for: &str| {
+        let request = api.request(Method::GET, "/v1/jobs").header(AUTHORIZATION, "Bearer nonsense");
+        let request = request.header("x-forwarded-for", forwarded_for);
+        api.send(request.body(Default::default()).unwrap()).await.status.as_u16()
+    };
+    let behind = start(&["127.0.0.0/8", "10.0.0.0/8"]).await;
+    for _ in 0..12 {
+        guess(&behind, "203.0.113.1").await;
+    }
+    assert_eq!(guess(&behind, "203.0.113.1").await, 429);
+    assert_eq!(guess(&behind, "203.0.113.2").await, 401, "another client of the proxy");
+    assert_eq!(
+        guess(&behind, "203.0.113.3, 203.0.113.1").await,
+        429,
+        "what the client wrote itself is not believed"
+    );
+    assert_eq!(guess(&behind, "203.0.113.1, 10.1.2.3").await, 429, "a proxy behind a proxy");
+
+    let direct = start(&[]).await;
+    for n in 0..12 {
+        guess(&direct, &format!("203.0.113.{n}")).await;
+    }
+    assert_eq!(guess(&direct, "203.0.113.200").await, 429, "without a proxy nobody is believed");
 }
