@@ -1,4 +1,4 @@
-//! Which pages may call the API from a browser (https://fetch.spec.whatwg.org/#http-cors-protocol).
+//! Which pages may call the API from a browser (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 //!
 //! A token in a header is all that gives access, so that no cookie and no credential of the browser is ever asked for.
 
