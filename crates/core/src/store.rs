@@ -4,6 +4,7 @@
 //! together are one function with a transaction inside. Functions over a tenant's data take the workspace right after the connection and filter by it: another
 //! workspace's id is *not found*. A change of state is one conditional statement that names the state it expects.
 
+pub mod channels;
 pub mod clock;
 pub mod columns;
 pub mod error;
@@ -13,8 +14,10 @@ pub mod jobs;
 pub mod keys;
 pub mod leases;
 pub mod migrate;
+pub mod notifications;
 pub mod partitions;
 pub mod pool;
+pub mod rules;
 pub mod schema;
 pub mod secrets;
 pub mod signing;

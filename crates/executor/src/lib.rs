@@ -13,6 +13,7 @@ pub mod egress;
 mod hold;
 mod in_flight;
 mod intake;
+mod notify;
 mod perform;
 mod prepare;
 mod record;
@@ -23,5 +24,6 @@ mod settings;
 mod vault;
 mod watch;
 
+pub use notify::email::SmtpSettings;
 pub use serve::{ExecutorError, serve};
 pub use settings::{DEFAULTS, EgressSettings, ExecutorSettings, Settings};

@@ -22,7 +22,7 @@ use trigrun_core::{
 
 use crate::{egress::Call, vault::Material};
 
-const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
+pub const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
 
 /// The target and the call, signed for `at`; or the outcome that the attempt has without sending anything.
 pub fn prepare(
@@ -80,6 +80,10 @@ fn wanted_headers(
     for (name, value) in lease.request.headers.iter() {
         let rendered = variables.render(value);
         let filled = secret::fill(&rendered, |name| material.value(name)).or_else(|missing| {
+            if material.is_unreadable(missing) {
+                let why = format!("TrigRun cannot open the secret {missing}; nothing was sent. It is a matter for its operator.");
+                return refused("secret_unreadable", &why);
+            }
             let why =
                 format!("This workspace has no secret {missing}, which a header needs; nothing was sent.");
             refused("secret_missing", &why)

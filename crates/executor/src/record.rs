@@ -1,7 +1,7 @@
 //! Records ended attempts, many at a time; acknowledges their bells after the commit.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto,
@@ -45,6 +45,8 @@ pub struct Recorder {
     pub retries: Arc<Retries>,
     pub waker: Waker,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
+    /// Raised when a notification was written.
+    pub told: Arc<Notify>,
     /// Cancelled when the process is asked to end: nobody here waits for retries any more.
     pub draining: CancellationToken,
 }
@@ -114,6 +116,9 @@ impl Recorder {
         self.hand_back(&for_others).await;
         if ended.iter().any(|ended| ended.lease.holds_slot) {
             self.waker.wake();
+        }
+        if ended.iter().any(|ended| ended.lease.notifies) {
+            self.told.notify_one();
         }
     }
 

@@ -1,7 +1,7 @@
 //! The life of an executor process: session after session until it is asked to end.
 
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto::seal::{KeyError, KeySettings, Keys},
@@ -17,6 +17,10 @@ use crate::{
     hold::Hold,
     in_flight::InFlight,
     intake::Intake,
+    notify::{
+        Notifier, Room,
+        email::{Mailer, SmtpError},
+    },
     perform::Performer,
     record::{Recorder, acknowledge},
     retries::Retries,
@@ -43,6 +47,8 @@ pub enum ExecutorError {
     Egress(#[from] EgressError),
     #[error(transparent)]
     Keys(#[from] KeyError),
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
     #[error("the timer thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -56,6 +62,8 @@ struct Process {
     policy: EgressPolicy,
     waker: Waker,
     vault: Arc<Vault>,
+    /// Raised when a notification was written.
+    told: Arc<Notify>,
 }
 
 /// Runs an executor until shutdown, then drains: finishes what is on its way, hands back the rest.
@@ -64,6 +72,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let clock = Clock::synchronised(&db).await?;
     let vault = Arc::new(Vault::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());
+    let mailer = Mailer::new(&settings.smtp)?;
     let egress = Egress::new(egress::Settings::new(policy.clone()))?;
     let (waker, background) = (Waker::default(), CancellationToken::new());
     let _ends_background = background.clone().drop_guard();
@@ -75,10 +84,24 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
             tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served")
         }
     }
-    let process = Process { settings, db, clock, egress, policy, waker, vault };
+    let told = Arc::<Notify>::default();
+    let notifier = Notifier {
+        db: db.clone(),
+        clock: clock.clone(),
+        vault: vault.clone(),
+        egress: egress.clone(),
+        policy: policy.clone(),
+        mailer,
+        wake: told.clone(),
+        room: Room::default(),
+        deliveries: TaskTracker::new(),
+    };
+    let notifying = ends_with("notify", shutdown.clone(), Arc::new(notifier).run(shutdown.clone()));
+    let process = Process { settings, db, clock, egress, policy, waker, vault, told };
     while !shutdown.is_cancelled() {
         process.one_session(&shutdown).await?;
     }
+    report(notifying.await);
     tracing::info!("executor stopped");
     Ok(())
 }
@@ -107,6 +130,7 @@ impl Process {
             retries: retries.clone(),
             waker: self.waker.clone(),
             receipts: receipts.clone(),
+            told: self.told.clone(),
             draining: stop.clone(),
         };
         // A part that ends too soon ends the session, in order; then another begins.

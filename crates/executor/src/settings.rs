@@ -10,6 +10,8 @@ use trigrun_core::{
     telemetry::TelemetrySettings,
 };
 
+use crate::notify::email::SmtpSettings;
+
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 #[derive(Clone, Deserialize)]
@@ -20,6 +22,7 @@ pub struct Settings {
     pub executor: ExecutorSettings,
     pub keys: KeySettings,
     pub egress: EgressSettings,
+    pub smtp: SmtpSettings,
     pub telemetry: TelemetrySettings,
 }
 

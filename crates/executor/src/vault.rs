@@ -36,7 +36,8 @@ pub struct Vault {
 pub struct Material {
     /// None when it could not be read, which is a defect or a matter for the operator, and was logged.
     pub signer: Option<Arc<Signer>>,
-    values: HashMap<String, SecretString>,
+    /// None: it is there and cannot be opened.
+    values: HashMap<String, Option<SecretString>>,
     redactor: Redactor,
 }
 
@@ -78,22 +79,26 @@ impl Vault {
         &self,
         conn: &mut Conn,
         wanted: &[(WorkspaceId, String)],
-    ) -> Result<HashMap<(WorkspaceId, String), SecretString>, StoreError> {
+    ) -> Result<HashMap<(WorkspaceId, String), Option<SecretString>>, StoreError> {
         let mut values = HashMap::with_capacity(wanted.len());
         if wanted.is_empty() {
             return Ok(values);
         }
         for sealed in secrets::sealed(conn, wanted).await? {
-            if let Some(key) = passing(self.data_key(conn, sealed.workspace).await)?
-                && let Some(value) = passing(sealed.open(&key))?
-            {
-                values.insert((sealed.workspace, sealed.name), value);
-            }
+            let value = match passing(self.data_key(conn, sealed.workspace).await)? {
+                Some(key) => passing(sealed.open(&key))?,
+                None => None,
+            };
+            values.insert((sealed.workspace, sealed.name), value);
         }
         Ok(values)
     }
 
-    async fn data_key(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<DataKey>, StoreError> {
+    pub async fn data_key(
+        &self,
+        conn: &mut Conn,
+        workspace: WorkspaceId,
+    ) -> Result<Arc<DataKey>, StoreError> {
         if let Some(known) = self.data_keys.get(&workspace) {
             return Ok(known);
         }
@@ -102,7 +107,7 @@ impl Vault {
         Ok(key)
     }
 
-    async fn signer(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<Signer>, StoreError> {
+    pub async fn signer(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<Signer>, StoreError> {
         if let Some(known) = self.signers.get(&workspace) {
             return Ok(known);
         }
@@ -116,7 +121,7 @@ impl Vault {
 }
 
 /// What only this workspace suffers from is logged and left out; Postgres being away is an error for all.
-fn passing<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+pub fn passing<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
@@ -128,13 +133,18 @@ fn passing<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
 }
 
 impl Material {
-    fn new(signer: Option<Arc<Signer>>, values: HashMap<String, SecretString>) -> Self {
-        let redactor = Redactor::new(values.values().map(|value| value.expose_secret()));
+    fn new(signer: Option<Arc<Signer>>, values: HashMap<String, Option<SecretString>>) -> Self {
+        let redactor = Redactor::new(values.values().flatten().map(|value| value.expose_secret()));
         Self { signer, values, redactor }
     }
 
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(|value| value.expose_secret())
+        self.values.get(name)?.as_ref().map(|value| value.expose_secret())
+    }
+
+    /// There is such a secret, and it cannot be opened.
+    pub fn is_unreadable(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(Option::is_none)
     }
 
     /// How much of a body has to be kept until it is redacted.

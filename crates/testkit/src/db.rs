@@ -23,9 +23,11 @@ const TEMPLATE: &str = "trigrun_template";
 const FINAL_IS_FINAL: &str = "
     create function final_is_final() returns trigger language plpgsql as $$
     begin
-        raise exception 'execution % is % and cannot change', old.id, old.status;
+        raise exception '% % is % and cannot change', tg_table_name, old.id, old.status;
     end $$;
     create trigger final_is_final before update on executions for each row
+        when (old.finished_at is not null) execute function final_is_final();
+    create trigger final_is_final before update on notifications for each row
         when (old.finished_at is not null) execute function final_is_final();";
 
 /// Its own database; dropped with it.

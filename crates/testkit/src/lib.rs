@@ -3,6 +3,7 @@
 pub mod db;
 pub mod jobs;
 pub mod keys;
+pub mod mail;
 pub mod process;
 pub mod redis;
 pub mod target;

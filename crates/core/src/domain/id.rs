@@ -64,6 +64,12 @@ ids! {
     ExecutionId = "exe";
     /// A sealed value under a name.
     SecretId = "sec";
+    /// Where a workspace is told of what happened.
+    ChannelId = "chn";
+    /// When a channel is told of a job.
+    RuleId = "rul";
+    /// One telling.
+    NotificationId = "ntf";
     /// A person.
     UserId = "usr";
     /// An API token (its id, never its secret).

@@ -21,7 +21,7 @@ impl Default for RetryPolicy {
 pub const MAX_ATTEMPTS: u16 = 10;
 
 /// What a target may ask for with `Retry-After`; more is cut to this.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 pub fn max_attempts(wanted: Option<i64>) -> Result<u16, Invalid> {
     let Some(wanted) = wanted else { return Ok(RetryPolicy::default().max_attempts) };

@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(super) mod row;
 
 use super::{
-    Conn, StoreError, executions,
+    Conn, StoreError, executions, notifications,
     schema::{deleted_jobs, job_versions, jobs},
     sql::prepared,
     timers,
@@ -286,6 +286,7 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Resul
             .values(deleted_jobs::job_id.eq(id.uuid()))
             .execute(conn)
             .await?;
+        notifications::drop_open_of_job(conn, id).await?;
         executions::remove_unowned(conn, id).await
     })
     .await
@@ -384,7 +385,8 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreErr
         )
         .load::<DeletedJob>(conn)
         .await?;
-        if swept.len() < usize::try_from(limit).unwrap_or(0) {
+        let told = notifications::sweep_jobs(conn, &jobs, limit).await?;
+        if swept.len().max(told) < usize::try_from(limit).unwrap_or(0) {
             diesel::delete(deleted_jobs::table).filter(deleted_jobs::job_id.eq_any(&jobs)).execute(conn).await?;
         }
         Ok(false)

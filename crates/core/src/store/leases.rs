@@ -20,7 +20,7 @@ mod row;
 pub use cancel::cancel;
 pub use finish::{Ended, Next, record};
 
-use super::{Conn, StoreError, jobs, slots, sql::prepared};
+use super::{Conn, StoreError, jobs, notifications, slots, sql::prepared};
 use crate::domain::{
     execution::MAX_LOST,
     id::{ExecutionId, JobId, SessionId, WorkspaceId},
@@ -47,6 +47,8 @@ pub struct Lease {
     pub holds_slot: bool,
     /// Its end completes the job.
     pub ends_job: bool,
+    /// Somebody wants to be told of the job's executions.
+    pub notifies: bool,
 }
 
 /// What a lease statement returns beside the id, and the two tables that it needs.
@@ -64,7 +66,8 @@ macro_rules! lease {
             $where,
             " returning e.id, e.workspace_id, e.job_id, e.attempt_count, e.scheduled_for, e.due_at, e.traceparent, e.ends_job,
                         v.url, v.method, v.headers, v.body, v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts,
-                        v.retry_on_statuses, v.concurrency_limit, v.delivery"
+                        v.retry_on_statuses, v.concurrency_limit, v.delivery,
+                        exists (select from notification_rules r where r.job_id = e.job_id) as notifies"
         )
     };
 }
@@ -296,6 +299,7 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
         if !ids.is_empty() {
             slots::give_back(conn, &ids).await?;
             jobs::complete(conn, &ids).await?;
+            notifications::write(conn, &ids).await?;
         }
         Ok(ids.len())
     })

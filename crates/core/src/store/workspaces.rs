@@ -60,6 +60,7 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>)
         for statement in [
             "delete from job_timers where workspace_id = $1",
             "delete from executions where workspace_id = $1 and finished_at is null",
+            "delete from notifications where workspace_id = $1 and finished_at is null",
         ] {
             sql_query(statement).bind::<SqlUuid, _>(workspace.uuid()).execute(conn).await?;
         }
@@ -88,6 +89,9 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
         .load(conn)
         .await?;
         if swept.is_empty() {
+            if super::notifications::sweep_workspaces(conn, limit).await? > 0 {
+                return Ok(false);
+            }
             let gone = sql_query(
                 "delete from workspaces w where w.deleted_at is not null
                    and not exists (select from jobs j where j.workspace_id = w.id)",

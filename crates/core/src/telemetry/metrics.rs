@@ -27,6 +27,7 @@ struct Metrics {
     ring_failures: Counter<u64>,
     recovered: Counter<u64>,
     malformed: Counter<u64>,
+    notifications: Counter<u64>,
     passes: Histogram<f64>,
     in_flight: Gauge<u64>,
     requests: Histogram<f64>,
@@ -90,6 +91,10 @@ impl Metrics {
             ring_failures: counter("trigrun_ring_failures", "Times that the stream could not be rung."),
             recovered: counter("trigrun_recovered", "Executions set going again by recover, by reason."),
             malformed: counter("trigrun_malformed_entries", "Stream entries that could not be understood."),
+            notifications: counter(
+                "trigrun_notification_attempts",
+                "Attempts to deliver notifications, by how they ended, and whether they were given up.",
+            ),
             passes: histogram("trigrun_pass_duration", "One run of a scheduler's pass.", &latency),
             in_flight: meter
                 .u64_gauge("trigrun_in_flight")
@@ -141,6 +146,11 @@ pub fn recovered(reason: &'static str, count: usize) {
 
 pub fn malformed_entry() {
     with(|m| m.malformed.add(1, &[]));
+}
+
+pub fn notification_attempt(status: &'static str, given_up: bool) {
+    let labels = [KeyValue::new("status", status), KeyValue::new("given_up", given_up)];
+    with(|m| m.notifications.add(1, &labels));
 }
 
 pub fn pass(name: &'static str, took: Duration) {

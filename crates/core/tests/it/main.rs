@@ -4,6 +4,7 @@ mod house;
 mod jobs;
 mod leases;
 mod migrations;
+mod notifications;
 mod plans;
 mod schema;
 mod slots;

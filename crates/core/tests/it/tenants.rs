@@ -4,18 +4,22 @@ use chrono::TimeDelta;
 use std::path::{Path, PathBuf};
 use trigrun_core::{
     domain::{
+        channel::Destination,
         execution::Source,
-        id::{InvitationId, JobId, TokenId, UserId},
+        id::{ChannelId, InvitationId, JobId, RuleId, TokenId, UserId},
         job::State,
         ledger::Window,
+        notification::{Event, Rule},
         page::Page,
         person::Role,
     },
     store::{
         StoreError,
+        channels::{self, ChannelChange, NewChannel},
         executions::{self, Immediate},
         jobs::{self, Change, NewJob, Timing},
-        keys, leases,
+        keys, leases, notifications,
+        rules::{self, NewRule},
         secrets::{self, NewValue},
         signing,
         tokens::{self, NewToken},
@@ -26,7 +30,13 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 34] = [
+const TRIED: [&str; 46] = [
+    "channels::change",
+    "channels::delete",
+    "channels::get",
+    "channels::insert",
+    "channels::list",
+    "channels::users",
     "executions::fires",
     "executions::get",
     "executions::insert_now",
@@ -41,6 +51,12 @@ const TRIED: [&str; 34] = [
     "jobs::list",
     "keys::data_key",
     "leases::cancel",
+    "notifications::get",
+    "notifications::insert_test",
+    "notifications::list",
+    "rules::delete",
+    "rules::insert",
+    "rules::list",
     "secrets::change",
     "secrets::delete",
     "secrets::get",
@@ -150,6 +166,30 @@ async fn the_others_are_not_there() {
     assert_eq!(users::bring_in(&mut conn, theirs, new).await.unwrap(), Brought::Invited);
     not_found(users::change_member(&mut conn, ours, UserId::at(now), None).await);
     assert!(users::members(&mut conn, ours).await.unwrap().is_empty());
+    let (channel, rule) = (ChannelId::at(now), RuleId::at(now));
+    let destination = Destination::Webhook { url: "http://192.0.2.1/".into() };
+    let new = |key| NewChannel { id: channel, name: "a", destination: &destination, key, now };
+    channels::insert(&mut conn, theirs, new(&their_key)).await.unwrap();
+    not_found(channels::get(&mut conn, ours, channel).await.map(drop));
+    let change = ChannelChange { name: Some("b"), destination: None, now };
+    not_found(channels::change(&mut conn, ours, channel, change).await.map(drop));
+    not_found(channels::delete(&mut conn, ours, channel).await);
+    assert!(channels::list(&mut conn, ours, page).await.unwrap().data.is_empty());
+    let new =
+        NewRule { id: rule, channel, rule: Rule { event: Event::OnFailure, after_failures: None }, now };
+    rules::insert(&mut conn, theirs, job, &new).await.unwrap();
+    not_found(rules::insert(&mut conn, ours, job, &new).await);
+    let our_job = db.job(ours, &definition).await;
+    let foreign = rules::insert(&mut conn, ours, our_job, &new).await.unwrap_err();
+    assert!(foreign.is_conflict("channel"), "their channel is none of ours: {foreign}");
+    not_found(rules::list(&mut conn, ours, job).await.map(drop));
+    not_found(rules::delete(&mut conn, ours, job, rule).await);
+    assert!(channels::users(&mut conn, ours, channel).await.unwrap().is_empty());
+    let told = notifications::insert_test(&mut conn, theirs, channel, now).await.unwrap();
+    not_found(notifications::insert_test(&mut conn, ours, channel, now).await.map(drop));
+    not_found(notifications::get(&mut conn, ours, told).await.map(drop));
+    let all = notifications::Filter::default();
+    assert!(notifications::list(&mut conn, ours, &all, page).await.unwrap().data.is_empty());
     // What is keyed by the workspace itself can only ever be one's own.
     workspaces::rename(&mut conn, ours, "renamed").await.unwrap();
     assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");

@@ -21,7 +21,7 @@ use crate::{
     store::{
         Conn, StoreError,
         columns::{micros, text},
-        jobs, slots,
+        jobs, notifications, slots,
         sql::prepared,
     },
 };
@@ -68,7 +68,7 @@ pub async fn record(
     session: SessionId,
     ended: &[Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
-    if ended.iter().all(|ended| !ended.lease.holds_slot && !ended.lease.ends_job) {
+    if ended.iter().all(|Ended { lease, .. }| !lease.holds_slot && !lease.ends_job && !lease.notifies) {
         return record_batch(conn, session, ended).await;
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
@@ -82,6 +82,7 @@ pub async fn record(
         };
         slots::give_back(conn, &ids(|lease| lease.holds_slot)).await?;
         jobs::complete(conn, &ids(|lease| lease.ends_job)).await?;
+        notifications::write(conn, &ids(|lease| lease.notifies)).await?;
         Ok(recorded)
     })
     .await

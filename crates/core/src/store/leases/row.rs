@@ -70,6 +70,8 @@ pub struct LeaseRow {
     concurrency_limit: Option<i32>,
     #[diesel(sql_type = Text)]
     delivery: String,
+    #[diesel(sql_type = Bool)]
+    notifies: bool,
 }
 
 impl LeaseRow {
@@ -90,6 +92,7 @@ impl LeaseRow {
             delivery: word("delivery", &self.delivery)?,
             holds_slot: self.concurrency_limit.is_some(),
             ends_job: self.ends_job,
+            notifies: self.notifies,
         })
     }
 }

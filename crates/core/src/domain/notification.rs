@@ -1,0 +1,209 @@
+//! Notifications: when somebody is told of an execution, and how often that is tried.
+//!
+//! Rules look at executions only, and a notification is none: it can never cause another.
+
+use chrono::{DateTime, Utc};
+use std::{str::FromStr, time::Duration};
+
+use super::{
+    attempt::{AttemptStatus, Outcome},
+    execution::Verdict,
+    id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId},
+    invalid::Invalid,
+    job::words,
+    retry,
+};
+
+words! {
+    /// What a rule waits for. `on_completion` is success and failure alike, `on_recovery` the first success after a failure.
+    Event { OnFailure = "on_failure", OnSuccess = "on_success", OnCompletion = "on_completion", OnRecovery = "on_recovery", }
+
+    /// What a notification tells.
+    Told { Succeeded = "succeeded", Failed = "failed", Recovered = "recovered", Test = "test", }
+
+    /// How far a notification is. The words mean what they mean of executions.
+    DeliveryStatus {
+        Queued = "queued",
+        Running = "running",
+        Retrying = "retrying",
+        Succeeded = "succeeded",
+        Failed = "failed",
+    }
+}
+
+/// The most rules that a job may have.
+pub const MAX_RULES: i64 = 20;
+const MAX_AFTER_FAILURES: u16 = 1000;
+
+/// When a channel is told of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub event: Event,
+    /// `on_failure`: only at the failure that is so many in a row. `on_recovery`: only after at least so many.
+    pub after_failures: Option<u16>,
+}
+
+impl Rule {
+    pub fn check(event: Event, after_failures: Option<i64>) -> Result<Self, Invalid> {
+        let after_failures = after_failures.map(|wanted| {
+            if !matches!(event, Event::OnFailure | Event::OnRecovery) {
+                return Err(Invalid::new("not_with_event", "goes with on_failure and on_recovery only"));
+            }
+            let range = 1..=MAX_AFTER_FAILURES;
+            let wanted = u16::try_from(wanted).ok().filter(|wanted| range.contains(wanted));
+            wanted.ok_or_else(|| {
+                Invalid::new("out_of_range", format!("must be from 1 to {MAX_AFTER_FAILURES}"))
+            })
+        });
+        Ok(Self { event, after_failures: after_failures.transpose()? })
+    }
+
+    /// What is told when an execution ends after `failures` in a row, if anything.
+    pub fn tells(self, failures: u32, succeeded: bool) -> Option<Told> {
+        let after = self.after_failures.map(u32::from);
+        let told = if succeeded { Told::Succeeded } else { Told::Failed };
+        match self.event {
+            Event::OnCompletion => Some(told),
+            Event::OnSuccess => succeeded.then_some(told),
+            Event::OnFailure => {
+                (!succeeded && after.is_none_or(|after| failures + 1 == after)).then_some(told)
+            }
+            Event::OnRecovery => (succeeded && failures >= after.unwrap_or(1)).then_some(Told::Recovered),
+        }
+    }
+}
+
+/// How many have failed in a row after another execution has ended.
+pub const fn failures_after(failures: u32, succeeded: bool) -> u32 {
+    if succeeded { 0 } else { failures.saturating_add(1) }
+}
+
+/// All attempts to deliver one notification, the first included: with the waits below an hour and a half.
+pub const MAX_ATTEMPTS: u16 = 8;
+/// For the whole of an attempt.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// So long an attempt is its executor's own. Then it counts as interrupted, and somebody makes the next.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// The wait after attempt `number` (1-based): 5 s · 3^(number − 1), ± 25 %, or what the receiver asked for if that is longer.
+pub fn wait(number: u16, jitter: f64, retry_after: Option<Duration>) -> Duration {
+    let base = Duration::from_secs(5) * 3u32.pow(u32::from(number.clamp(1, MAX_ATTEMPTS)) - 1);
+    let spread = base.mul_f64(0.75 + 0.5 * jitter.clamp(0.0, 1.0));
+    spread.max(retry_after.unwrap_or_default().min(retry::LONGEST_RETRY_AFTER))
+}
+
+/// What an attempt that ended means. Whatever may pass is tried again: timeouts, connections, overload and faults of the receiver.
+pub fn judge(number: u16, outcome: &Outcome, jitter: f64) -> Verdict {
+    let may_pass = match outcome.status {
+        AttemptStatus::Success => return Verdict::Succeeded,
+        AttemptStatus::HttpError => {
+            outcome.status_code.is_some_and(|status| matches!(status, 408 | 425 | 429 | 500..))
+        }
+        AttemptStatus::Timeout | AttemptStatus::ConnectionError => true,
+        AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
+    };
+    if may_pass && number < MAX_ATTEMPTS {
+        return Verdict::Retry { wait: wait(number, jitter, outcome.retry_after) };
+    }
+    Verdict::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
+}
+
+/// A notification as it stands, for people to read.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    pub id: NotificationId,
+    pub channel: ChannelId,
+    /// None of these three in a test.
+    pub rule: Option<RuleId>,
+    pub job: Option<JobId>,
+    pub execution: Option<ExecutionId>,
+    pub told: Told,
+    pub status: DeliveryStatus,
+    pub error_class: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When the next attempt is due, while one is.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    pub attempts: Vec<DeliveryAttempt>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeliveryAttempt {
+    pub number: u16,
+    pub status: AttemptStatus,
+    pub status_code: Option<u16>,
+    pub error_class: Option<String>,
+    pub error: Option<String>,
+    pub started_at: DateTime<Utc>,
+    pub total: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a rule tells of a history of successes (`+`) and failures (`-`).
+    fn told(event: Event, after_failures: Option<u16>, history: &str) -> String {
+        let rule = Rule { event, after_failures };
+        let mut failures = 0;
+        let letter = |mark: char| {
+            let succeeded = mark == '+';
+            let told = rule.tells(failures, succeeded);
+            failures = failures_after(failures, succeeded);
+            told.map_or('.', |told| match told {
+                Told::Succeeded => 's',
+                Told::Failed => 'f',
+                Told::Recovered => 'r',
+                Told::Test => 't',
+            })
+        };
+        history.chars().map(letter).collect()
+    }
+
+    #[test]
+    fn what_each_rule_tells() {
+        let history = "+--+---++-";
+        assert_eq!(told(Event::OnCompletion, None, history), "sffsfffssf");
+        assert_eq!(told(Event::OnSuccess, None, history), "s..s...ss.");
+        assert_eq!(told(Event::OnFailure, None, history), ".ff.fff..f");
+        assert_eq!(told(Event::OnFailure, Some(1), history), ".f..f....f");
+        assert_eq!(told(Event::OnFailure, Some(3), history), "......f...");
+        assert_eq!(told(Event::OnRecovery, None, history), "...r...r..");
+        assert_eq!(told(Event::OnRecovery, Some(3), history), ".......r..");
+    }
+
+    #[test]
+    fn after_failures_goes_with_failures() {
+        assert_eq!(Rule::check(Event::OnFailure, Some(3)).map(|rule| rule.after_failures), Ok(Some(3)));
+        assert_eq!(Rule::check(Event::OnSuccess, Some(3)).unwrap_err().code, "not_with_event");
+        for wrong in [0, -1, 1001, i64::MAX] {
+            assert_eq!(Rule::check(Event::OnRecovery, Some(wrong)).unwrap_err().code, "out_of_range");
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_an_hour_and_then_it_is_over() {
+        let waits: Vec<u64> = (1..MAX_ATTEMPTS).map(|number| wait(number, 0.5, None).as_secs()).collect();
+        assert_eq!(waits, [5, 15, 45, 135, 405, 1215, 3645]);
+        assert_eq!(wait(1, 0.5, Some(Duration::from_secs(86_400))), Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again() {
+        let verdict = |number, status, status_code| {
+            let outcome = Outcome { status_code, error_class: Some("class"), ..Outcome::of(status) };
+            judge(number, &outcome, 0.5)
+        };
+        let over = Verdict::Failed { error_class: "class".into() };
+        for status in [408, 429, 500, 503, 999] {
+            assert_ne!(verdict(1, AttemptStatus::HttpError, Some(status)), over);
+        }
+        for status in [301, 400, 404, 410] {
+            assert_eq!(verdict(1, AttemptStatus::HttpError, Some(status)), over);
+        }
+        assert_ne!(verdict(7, AttemptStatus::Timeout, None), over);
+        assert_eq!(verdict(8, AttemptStatus::Timeout, None), over);
+        assert_eq!(verdict(1, AttemptStatus::Blocked, None), over);
+        assert_eq!(verdict(1, AttemptStatus::Success, Some(204)), Verdict::Succeeded);
+    }
+}

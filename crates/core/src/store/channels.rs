@@ -1,0 +1,240 @@
+//! Channels: sealed destinations under a name. They are opened by an executor only, right before something is sent there.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::{
+    Conn, StoreError,
+    columns::word,
+    schema::{channels, notification_rules, workspaces},
+};
+use crate::{
+    crypto::seal::DataKey,
+    domain::{
+        channel::{ChannelType, Destination, MAX_CHANNELS},
+        id::{ChannelId, JobId, WorkspaceId},
+        page::{List, Page},
+    },
+};
+
+/// What may be known of a channel.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pub id: ChannelId,
+    pub name: String,
+    pub kind: ChannelType,
+    /// What may be shown of its destination.
+    pub shown: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+pub struct NewChannel<'a> {
+    pub id: ChannelId,
+    pub name: &'a str,
+    pub destination: &'a Destination,
+    pub key: &'a DataKey,
+    pub now: DateTime<Utc>,
+}
+
+/// What is not given stays.
+pub struct ChannelChange<'a> {
+    pub name: Option<&'a str>,
+    pub destination: Option<(&'a Destination, &'a DataKey)>,
+    pub now: DateTime<Utc>,
+}
+
+/// What a destination is sealed for.
+fn purpose(id: ChannelId) -> String {
+    format!("channel:{}", id.uuid())
+}
+
+fn seal(
+    id: ChannelId,
+    version: i32,
+    destination: &Destination,
+    key: &DataKey,
+) -> Result<Vec<u8>, StoreError> {
+    let text = serde_json::to_string(destination).map_err(|why| StoreError::Internal(why.to_string()))?;
+    Ok(key.seal(&purpose(id), version, &text)?)
+}
+
+/// A destination as it is stored.
+pub struct SealedDestination {
+    pub(super) channel: ChannelId,
+    pub(super) version: i32,
+    pub(super) sealed: Vec<u8>,
+}
+
+impl SealedDestination {
+    pub fn open(&self, key: &DataKey) -> Result<Destination, StoreError> {
+        use secrecy::ExposeSecret;
+        let text = key.open(&purpose(self.channel), self.version, &self.sealed)?;
+        // What is wrong with it would tell what it is.
+        serde_json::from_str(text.expose_secret())
+            .map_err(|_| StoreError::unreadable("destination", "its form"))
+    }
+}
+
+type ChannelRow = (Uuid, String, String, Vec<String>, DateTime<Utc>, DateTime<Utc>);
+type ChannelColumns = (
+    channels::id,
+    channels::name,
+    channels::kind,
+    channels::shown,
+    channels::created_at,
+    channels::updated_at,
+);
+const COLUMNS: ChannelColumns = (
+    channels::id,
+    channels::name,
+    channels::kind,
+    channels::shown,
+    channels::created_at,
+    channels::updated_at,
+);
+
+fn channel((id, name, kind, shown, created_at, updated_at): ChannelRow) -> Result<Channel, StoreError> {
+    let kind = word("channels.kind", &kind)?;
+    Ok(Channel { id: ChannelId::from_uuid(id), name, kind, shown, created_at, updated_at })
+}
+
+/// [`StoreError::Conflict`] `channels_name` when the name is taken, `full` when there are [`MAX_CHANNELS`] already.
+pub async fn insert(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    new: NewChannel<'_>,
+) -> Result<Channel, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // Whoever counts waits for whoever counts.
+        workspaces::table
+            .find(workspace.uuid())
+            .select(workspaces::id)
+            .for_no_key_update()
+            .first::<Uuid>(conn)
+            .await?;
+        let there: i64 = channels::table
+            .filter(channels::workspace_id.eq(workspace.uuid()))
+            .count()
+            .get_result(conn)
+            .await?;
+        if there >= MAX_CHANNELS {
+            return Err(StoreError::conflict("full"));
+        }
+        let row: ChannelRow = diesel::insert_into(channels::table)
+            .values((
+                channels::id.eq(new.id.uuid()),
+                channels::workspace_id.eq(workspace.uuid()),
+                channels::name.eq(new.name),
+                channels::kind.eq(new.destination.kind().as_str()),
+                channels::version.eq(1),
+                channels::sealed.eq(seal(new.id, 1, new.destination, new.key)?),
+                channels::shown.eq(new.destination.shown()),
+                channels::created_at.eq(new.now),
+                channels::updated_at.eq(new.now),
+            ))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        channel(row)
+    })
+    .await
+}
+
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Result<Channel, StoreError> {
+    let row: ChannelRow = channels::table
+        .filter(channels::workspace_id.eq(workspace.uuid()))
+        .filter(channels::id.eq(id.uuid()))
+        .select(COLUMNS)
+        .first(conn)
+        .await?;
+    channel(row)
+}
+
+/// Newest first.
+pub async fn list(conn: &mut Conn, workspace: WorkspaceId, page: Page) -> Result<List<Channel>, StoreError> {
+    let rows: Vec<ChannelRow> = channels::table
+        .filter(channels::workspace_id.eq(workspace.uuid()))
+        .filter(channels::id.lt(page.before.unwrap_or_else(Uuid::max)))
+        .order(channels::id.desc())
+        .limit(page.limit + 1)
+        .select(COLUMNS)
+        .load(conn)
+        .await?;
+    List::from_rows(rows, page, |row| row.0).try_map(channel)
+}
+
+/// What is on its way goes where it was to go; the next attempt goes to the new place.
+pub async fn change(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: ChannelId,
+    change: ChannelChange<'_>,
+) -> Result<Channel, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let version: i32 = channels::table
+            .filter(channels::workspace_id.eq(workspace.uuid()))
+            .filter(channels::id.eq(id.uuid()))
+            .select(channels::version)
+            .for_update()
+            .first(conn)
+            .await?;
+        if let Some(name) = change.name {
+            diesel::update(channels::table.find(id.uuid()))
+                .set(channels::name.eq(name))
+                .execute(conn)
+                .await?;
+        }
+        if let Some((destination, key)) = change.destination {
+            diesel::update(channels::table.find(id.uuid()))
+                .set((
+                    channels::kind.eq(destination.kind().as_str()),
+                    channels::version.eq(version + 1),
+                    channels::sealed.eq(seal(id, version + 1, destination, key)?),
+                    channels::shown.eq(destination.shown()),
+                ))
+                .execute(conn)
+                .await?;
+        }
+        let row: ChannelRow = diesel::update(channels::table.find(id.uuid()))
+            .set(channels::updated_at.eq(change.now))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        channel(row)
+    })
+    .await
+}
+
+/// Jobs with a rule that tells the channel, at most 100.
+pub async fn users(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Result<Vec<JobId>, StoreError> {
+    let jobs: Vec<Uuid> = notification_rules::table
+        .filter(notification_rules::workspace_id.eq(workspace.uuid()))
+        .filter(notification_rules::channel_id.eq(id.uuid()))
+        .select(notification_rules::job_id)
+        .distinct()
+        .order(notification_rules::job_id)
+        .limit(100)
+        .load(conn)
+        .await?;
+    Ok(jobs.into_iter().map(JobId::from_uuid).collect())
+}
+
+/// With its rules, and with whatever it was still to be told.
+pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // Rules go first: a commit that holds one is waited for, and what it has written is seen below.
+        let deleted = diesel::delete(channels::table)
+            .filter(channels::workspace_id.eq(workspace.uuid()))
+            .filter(channels::id.eq(id.uuid()))
+            .execute(conn)
+            .await?;
+        if deleted == 0 {
+            return Err(StoreError::NotFound);
+        }
+        super::notifications::drop_open(conn, id).await
+    })
+    .await
+}

@@ -1,0 +1,297 @@
+//! Notifications: the outbox, and the log of what was delivered.
+//!
+//! A row is written in the commit that ends the execution it is about, at most one per rule and execution. How rows are delivered is
+//! in `deliver`.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    sql_query,
+    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+mod deliver;
+mod row;
+
+pub use deliver::{Delivered, Delivery, Subject, claim_due, record};
+
+use super::{Conn, StoreError, columns::word, sql::prepared};
+use crate::domain::{
+    execution::Status,
+    id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
+    notification::{DeliveryStatus, Notification, Rule, Told, failures_after},
+    page::{List, Page},
+    workspace::shard,
+};
+use row::{AttemptRow, EndedRow, NotificationRow};
+
+/// Writes what the rules tell of those of these executions that have ended. In the commit that ends them.
+///
+/// The rules are locked in one order, so that failures in a row are counted right whoever records them at once.
+pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<EndedRow> = prepared(
+        sql_query(
+            "select r.id as rule_id, r.event, r.after_failures, r.failures, r.channel_id, e.id as execution_id, e.workspace_id,
+                    e.job_id, e.status, e.finished_at
+             from notification_rules r join executions e on e.job_id = r.job_id
+             where e.id = any($1) and e.status in ('succeeded', 'failed')
+             order by r.id, e.finished_at, e.id for update of r",
+        )
+        .bind::<Array<SqlUuid>, _>(ended),
+    )
+    .load(conn)
+    .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut failures: HashMap<Uuid, i32> = HashMap::new();
+    let mut told = Vec::new();
+    for row in &rows {
+        let so_far = failures.entry(row.rule_id).or_insert(row.failures);
+        let before = so_far.unsigned_abs();
+        let rule = Rule {
+            event: word("notification_rules.event", &row.event)?,
+            after_failures: row.after_failures.map(i16::unsigned_abs),
+        };
+        let succeeded = row.status == Status::Succeeded.as_str();
+        let after = failures_after(before, succeeded);
+        *so_far = i32::try_from(after).unwrap_or(i32::MAX);
+        if let Some(what) = rule.tells(before, succeeded) {
+            // Of a recovery it is told from how many it is one.
+            told.push((row, what, if succeeded { before } else { after }));
+        }
+    }
+    count(conn, &failures).await?;
+    insert(conn, &told).await
+}
+
+async fn count(conn: &mut Conn, failures: &HashMap<Uuid, i32>) -> Result<(), StoreError> {
+    let (rules, failures): (Vec<Uuid>, Vec<i32>) = failures.iter().unzip();
+    prepared(
+        sql_query(
+            "update notification_rules r set failures = n.failures
+             from unnest($1::uuid[], $2::int[]) as n(id, failures) where r.id = n.id and r.failures <> n.failures",
+        )
+        .bind::<Array<SqlUuid>, _>(rules)
+        .bind::<Array<Integer>, _>(failures),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn insert(conn: &mut Conn, told: &[(&EndedRow, Told, u32)]) -> Result<(), StoreError> {
+    fn column<'a, T>(told: &[(&'a EndedRow, Told, u32)], value: impl Fn(&'a EndedRow) -> T) -> Vec<T> {
+        told.iter().map(|(row, ..)| value(row)).collect()
+    }
+    prepared(
+        sql_query(
+            "insert into notifications (id, workspace_id, shard, channel_id, rule_id, job_id, execution_id, event, failures, status,
+                                        due_at, created_at)
+             select n.id, n.workspace_id, n.shard, n.channel_id, n.rule_id, n.job_id, n.execution_id, n.event, n.failures, 'queued',
+                    clock_timestamp(), n.created_at
+             from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[],
+                         $9::int[], $10::timestamptz[])
+               as n(id, workspace_id, shard, channel_id, rule_id, job_id, execution_id, event, failures, created_at)
+             on conflict on constraint notifications_once do nothing",
+        )
+        .bind::<Array<SqlUuid>, _>(column(told, |row| NotificationId::at(row.finished_at).uuid()))
+        .bind::<Array<SqlUuid>, _>(column(told, |row| row.workspace_id))
+        .bind::<Array<SmallInt>, _>(column(told, |row| shard(WorkspaceId::from_uuid(row.workspace_id))))
+        .bind::<Array<SqlUuid>, _>(column(told, |row| row.channel_id))
+        .bind::<Array<SqlUuid>, _>(column(told, |row| row.rule_id))
+        .bind::<Array<SqlUuid>, _>(column(told, |row| row.job_id))
+        .bind::<Array<SqlUuid>, _>(column(told, |row| row.execution_id))
+        .bind::<Array<Text>, _>(told.iter().map(|(_, what, _)| what.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(
+            told.iter().map(|(.., failures)| i32::try_from(*failures).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+        )
+        .bind::<Array<Timestamptz>, _>(column(told, |row| row.finished_at)),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A message that only says that it arrives. [`StoreError::NotFound`] without the channel.
+pub async fn insert_test(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    channel: ChannelId,
+    now: DateTime<Utc>,
+) -> Result<NotificationId, StoreError> {
+    let id = NotificationId::at(now);
+    let inserted = prepared(
+        sql_query(
+            "with channel as (select id, workspace_id from channels where workspace_id = $2 and id = $3 for key share)
+             insert into notifications (id, workspace_id, shard, channel_id, event, failures, status, due_at, created_at)
+             select $1, workspace_id, $4, id, 'test', 0, 'queued', clock_timestamp(), $5 from channel",
+        )
+        .bind::<SqlUuid, _>(id.uuid())
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(channel.uuid())
+        .bind::<SmallInt, _>(shard(workspace))
+        .bind::<Timestamptz, _>(now),
+    )
+    .execute(conn)
+    .await?;
+    if inserted == 0 { Err(StoreError::NotFound) } else { Ok(id) }
+}
+
+/// What a list may be narrowed by; nothing given means everything.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub status: Option<DeliveryStatus>,
+    pub channel: Option<ChannelId>,
+    pub job: Option<JobId>,
+    pub execution: Option<ExecutionId>,
+}
+
+macro_rules! select_notifications {
+    ($tail:literal) => {
+        concat!(
+            "select id, channel_id, rule_id, job_id, execution_id, event, status, due_at, error_class, created_at, finished_at
+             from notifications where workspace_id = $1 ",
+            $tail
+        )
+    };
+}
+
+/// Newest first, each with its attempts.
+pub async fn list(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    page: Page,
+) -> Result<List<Notification>, StoreError> {
+    let rows: Vec<NotificationRow> = prepared(
+        sql_query(select_notifications!(
+            "and ($2::text is null or status = $2) and ($3::uuid is null or channel_id = $3)
+               and ($4::uuid is null or job_id = $4) and ($5::uuid is null or execution_id = $5) and id < $6
+             order by id desc limit $7"
+        ))
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<Nullable<Text>, _>(filter.status.map(DeliveryStatus::as_str))
+        .bind::<Nullable<SqlUuid>, _>(filter.channel.map(ChannelId::uuid))
+        .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
+        .bind::<Nullable<SqlUuid>, _>(filter.execution.map(ExecutionId::uuid))
+        .bind::<SqlUuid, _>(page.before.unwrap_or_else(Uuid::max))
+        .bind::<BigInt, _>(page.limit + 1),
+    )
+    .load(conn)
+    .await?;
+    let mut list =
+        List::from_rows(rows, page, NotificationRow::id).try_map(NotificationRow::into_notification)?;
+    with_attempts(conn, &mut list.data).await?;
+    Ok(list)
+}
+
+/// With its attempts.
+pub async fn get(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: NotificationId,
+) -> Result<Notification, StoreError> {
+    let row: NotificationRow = prepared(
+        sql_query(select_notifications!("and id = $2"))
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<SqlUuid, _>(id.uuid()),
+    )
+    .get_result(conn)
+    .await?;
+    let mut one = [row.into_notification()?];
+    with_attempts(conn, &mut one).await?;
+    let [notification] = one;
+    Ok(notification)
+}
+
+async fn with_attempts(conn: &mut Conn, notifications: &mut [Notification]) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = notifications.iter().map(|notification| notification.id.uuid()).collect();
+    let rows: Vec<AttemptRow> = prepared(
+        sql_query("select * from notification_attempts where notification_id = any($1) order by number")
+            .bind::<Array<SqlUuid>, _>(ids),
+    )
+    .load(conn)
+    .await?;
+    let mut of: HashMap<Uuid, Vec<AttemptRow>> = HashMap::new();
+    for row in rows {
+        of.entry(row.notification_id).or_default().push(row);
+    }
+    for notification in notifications {
+        let attempts = of.remove(&notification.id.uuid()).unwrap_or_default();
+        notification.attempts =
+            attempts.into_iter().map(AttemptRow::into_attempt).collect::<Result<_, _>>()?;
+    }
+    Ok(())
+}
+
+/// Removes what a channel that is being deleted was still to be told.
+pub(super) async fn drop_open(conn: &mut Conn, channel: ChannelId) -> Result<(), StoreError> {
+    prepared(
+        sql_query("delete from notifications where channel_id = $1 and finished_at is null")
+            .bind::<SqlUuid, _>(channel.uuid()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes what was still to be told of a job that is being deleted.
+pub(super) async fn drop_open_of_job(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
+    prepared(
+        sql_query("delete from notifications where job_id = $1 and finished_at is null")
+            .bind::<SqlUuid, _>(job.uuid()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes up to `limit` notifications of these jobs, which are gone; says how many.
+pub(super) async fn sweep_jobs(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
+    let swept = prepared(
+        sql_query(
+            "delete from notifications
+             where id in (select id from notifications where job_id = any($1) limit $2)",
+        )
+        .bind::<Array<SqlUuid>, _>(jobs)
+        .bind::<Integer, _>(limit),
+    )
+    .execute(conn)
+    .await?;
+    Ok(swept)
+}
+
+/// Removes up to `limit` notifications of deleted workspaces; says how many.
+pub(super) async fn sweep_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    let swept = prepared(
+        sql_query(
+            "delete from notifications where id in (
+                 select n.id from workspaces w join notifications n on n.workspace_id = w.id
+                 where w.deleted_at is not null limit $1)",
+        )
+        .bind::<BigInt, _>(limit),
+    )
+    .execute(conn)
+    .await?;
+    Ok(swept)
+}
+
+/// Removes up to `limit` notifications that were made before `oldest`; says how many.
+pub async fn sweep_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
+    let swept = prepared(
+        sql_query(
+            "delete from notifications where id in (select id from notifications where id < $1 order by id limit $2)",
+        )
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(oldest))
+        .bind::<BigInt, _>(limit),
+    )
+    .execute(conn)
+    .await?;
+    Ok(swept)
+}

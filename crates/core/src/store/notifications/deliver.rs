@@ -1,0 +1,161 @@
+//! How notifications are delivered: claimed for half a minute, attempted, recorded.
+//!
+//! No session, no bell: an attempt takes ten seconds at the most, so a claim that simply runs out is enough to survive a dead
+//! executor, and seconds do not matter (docs/decisions/0006). `due_at` is when to act next, whatever the state: the end of the
+//! claim, too.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::{
+    sql_query,
+    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+
+use super::row::{DeliveryRow, Id};
+use crate::{
+    domain::{
+        attempt::Outcome,
+        execution::{Source, Status, Verdict},
+        id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
+        notification::{DeliveryStatus, LEASE, MAX_ATTEMPTS, Told},
+    },
+    store::{
+        Conn, StoreError,
+        channels::SealedDestination,
+        columns::{micros, text},
+        sql::prepared,
+        timers::millis,
+    },
+};
+
+/// The right, and the duty, to make attempt `number` of a delivery.
+pub struct Delivery {
+    pub id: NotificationId,
+    pub workspace: WorkspaceId,
+    pub channel: ChannelId,
+    pub channel_name: String,
+    pub destination: SealedDestination,
+    pub number: u16,
+    pub told: Told,
+    pub created_at: DateTime<Utc>,
+    /// What it is about; `None` in a test, and when it has been swept meanwhile.
+    pub subject: Option<Subject>,
+}
+
+/// The execution that a notification is about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub job: JobId,
+    pub job_name: String,
+    pub execution: ExecutionId,
+    pub status: Status,
+    pub source: Source,
+    pub scheduled_for: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub attempt_count: u16,
+    pub error_class: Option<String>,
+    /// Of its last attempt.
+    pub status_code: Option<u16>,
+    pub error: Option<String>,
+    /// How many had failed in a row: up to this one, or, if it has succeeded, before it.
+    pub failures: u32,
+}
+
+/// Claims what is due: of each of these shards at most one. What another executor has claimed and did not record in time gets an attempt
+/// `interrupted`, and ends when all attempts are used up.
+pub async fn claim_due(conn: &mut Conn, shards: &[i16]) -> Result<Vec<Delivery>, StoreError> {
+    let rows: Vec<DeliveryRow> = prepared(
+        sql_query(
+            "with due as (
+                 select n.* from unnest($1::smallint[]) s
+                 cross join lateral (
+                     select id, status, attempt_count, due_at from notifications
+                     where shard = s and finished_at is null and due_at <= clock_timestamp()
+                     order by due_at limit 1 for update skip locked) n),
+             lost as (
+                 insert into notification_attempts (notification_id, number, status, error_class, error, started_at, total_us)
+                 select id, attempt_count, 'interrupted', 'executor_lost',
+                        'The executor that was delivering this stopped before it could record an answer; the message may or may not have arrived.',
+                        due_at - $3 * interval '1 ms', 0
+                 from due where status = 'running'),
+             claimed as (
+                 update notifications n
+                 set status = case when d.attempt_count < $2 then 'running' else 'failed' end,
+                     attempt_count = least(d.attempt_count + 1, $2),
+                     due_at = clock_timestamp() + $3 * interval '1 ms',
+                     error_class = case when d.attempt_count >= $2 then 'lost' end,
+                     finished_at = case when d.attempt_count >= $2 then clock_timestamp() end
+                 from due d where n.id = d.id returning n.*)
+             select n.id, n.workspace_id, n.channel_id, n.attempt_count as number, n.event, n.failures, n.created_at,
+                    c.name as channel_name, c.version, c.sealed, j.id as job_id, j.name as job_name, e.id as execution_id,
+                    e.status, e.source, e.scheduled_for, e.started_at, e.finished_at, e.attempt_count, e.error_class,
+                    a.status_code, a.error
+             from claimed n
+             join channels c on c.id = n.channel_id
+             left join jobs j on j.id = n.job_id
+             left join executions e on e.id = n.execution_id and e.job_id = j.id
+             left join attempts a on a.execution_id = e.id and a.number = e.attempt_count
+             where n.status = 'running'",
+        )
+        .bind::<Array<SmallInt>, _>(shards)
+        .bind::<SmallInt, _>(MAX_ATTEMPTS as i16)
+        .bind::<BigInt, _>(millis(LEASE)),
+    )
+    .load(conn)
+    .await?;
+    rows.into_iter().map(DeliveryRow::into_delivery).collect()
+}
+
+/// An attempt that ended, and what follows from it.
+pub struct Delivered {
+    pub id: NotificationId,
+    pub number: u16,
+    pub outcome: Outcome,
+    pub verdict: Verdict,
+    /// By Postgres's clock.
+    pub started_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
+}
+
+/// Records an attempt. `false` when the claim had run out, or the notification is gone: somebody else has spoken.
+pub async fn record(conn: &mut Conn, delivered: &Delivered) -> Result<bool, StoreError> {
+    let Delivered { outcome, verdict, .. } = delivered;
+    let (status, error_class, due_at) = match verdict {
+        Verdict::Succeeded => (DeliveryStatus::Succeeded, None, None),
+        Verdict::Failed { error_class } => (DeliveryStatus::Failed, Some(error_class.as_str()), None),
+        Verdict::Retry { wait } => {
+            let wait = TimeDelta::from_std(*wait).unwrap_or_default();
+            (DeliveryStatus::Retrying, None, Some(delivered.ended_at + wait))
+        }
+    };
+    let rows: Vec<Id> = prepared(
+        sql_query(
+            "with moved as (
+                 update notifications
+                 set status = $3, error_class = $4, due_at = coalesce($5, due_at),
+                     finished_at = case when $3 <> 'retrying' then $6 end
+                 where id = $1 and status = 'running' and attempt_count = $2
+                 returning id),
+             tries as (
+                 insert into notification_attempts (notification_id, number, status, status_code, error_class, error, started_at, total_us)
+                 select id, $2, $7, $8, $9, $10, $11, $12 from moved)
+             select id from moved",
+        )
+        .bind::<SqlUuid, _>(delivered.id.uuid())
+        .bind::<SmallInt, _>(delivered.number as i16)
+        .bind::<Text, _>(status.as_str())
+        .bind::<Nullable<Text>, _>(error_class)
+        .bind::<Nullable<Timestamptz>, _>(due_at)
+        .bind::<Timestamptz, _>(delivered.ended_at)
+        .bind::<Text, _>(outcome.status.as_str())
+        .bind::<Nullable<SmallInt>, _>(outcome.status_code.map(|code| code as i16))
+        .bind::<Nullable<Text>, _>(outcome.error_class)
+        .bind::<Nullable<Text>, _>(outcome.error.as_deref().map(text))
+        .bind::<Timestamptz, _>(delivered.started_at)
+        .bind::<Integer, _>(micros(outcome.timing.total)),
+    )
+    .load(conn)
+    .await?;
+    Ok(!rows.is_empty())
+}

@@ -1,0 +1,152 @@
+//! Rules: which channel is told what of a job. How many executions have failed in a row is kept with each rule.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::{
+    Conn, StoreError,
+    columns::word,
+    schema::{channels, jobs, notification_rules},
+    sql::prepared,
+};
+use crate::domain::{
+    id::{ChannelId, JobId, RuleId, WorkspaceId},
+    notification::{MAX_RULES, Rule},
+};
+
+/// A rule as it stands.
+#[derive(Clone, Debug)]
+pub struct JobRule {
+    pub id: RuleId,
+    pub channel: ChannelId,
+    pub rule: Rule,
+    pub created_at: DateTime<Utc>,
+}
+
+pub struct NewRule {
+    pub id: RuleId,
+    pub channel: ChannelId,
+    pub rule: Rule,
+    pub now: DateTime<Utc>,
+}
+
+/// [`StoreError::Conflict`] `channel` when the workspace has no such channel, `full` when the job has [`MAX_RULES`] already,
+/// `notification_rules_once` when it has the very same.
+pub async fn insert(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    new: &NewRule,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // Whoever counts waits for whoever counts.
+        let in_workspace =
+            jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
+        in_workspace.select(jobs::id).for_no_key_update().first::<Uuid>(conn).await?;
+        let of_job = notification_rules::table.filter(notification_rules::job_id.eq(job.uuid()));
+        if of_job.count().get_result::<i64>(conn).await? >= MAX_RULES {
+            return Err(StoreError::conflict("full"));
+        }
+        let channel = channels::table
+            .filter(channels::workspace_id.eq(workspace.uuid()))
+            .filter(channels::id.eq(new.channel.uuid()))
+            .select(channels::id)
+            .first::<Uuid>(conn)
+            .await
+            .optional()?;
+        if channel.is_none() {
+            return Err(StoreError::conflict("channel"));
+        }
+        diesel::insert_into(notification_rules::table)
+            .values((
+                notification_rules::id.eq(new.id.uuid()),
+                notification_rules::workspace_id.eq(workspace.uuid()),
+                notification_rules::job_id.eq(job.uuid()),
+                notification_rules::channel_id.eq(new.channel.uuid()),
+                notification_rules::event.eq(new.rule.event.as_str()),
+                notification_rules::after_failures.eq(new.rule.after_failures.map(|after| after as i16)),
+                notification_rules::failures.eq(failures_in_a_row(conn, job).await?),
+                notification_rules::created_at.eq(new.now),
+            ))
+            .execute(conn)
+            .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// So far, of the last thousand: a rule that is made while a job fails knows about it.
+async fn failures_in_a_row(conn: &mut Conn, job: JobId) -> Result<i32, StoreError> {
+    #[derive(QueryableByName)]
+    struct Failures {
+        #[diesel(sql_type = BigInt)]
+        failures: i64,
+    }
+    let row: Failures = prepared(
+        sql_query(
+            "with last as (
+                 select id, status from executions
+                 where job_id = $1 and status in ('succeeded', 'failed') order by id desc limit 1000)
+             select count(*) as failures from last
+             where not exists (select from last s where s.status = 'succeeded' and s.id >= last.id)",
+        )
+        .bind::<SqlUuid, _>(job.uuid()),
+    )
+    .get_result(conn)
+    .await?;
+    Ok(i32::try_from(row.failures).unwrap_or(i32::MAX))
+}
+
+/// All of a job's, oldest first.
+pub async fn list(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<Vec<JobRule>, StoreError> {
+    type RuleRow = (Uuid, Uuid, String, Option<i16>, DateTime<Utc>);
+    let in_workspace =
+        jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
+    in_workspace.select(jobs::id).first::<Uuid>(conn).await?;
+    let rows: Vec<RuleRow> = notification_rules::table
+        .filter(notification_rules::job_id.eq(job.uuid()))
+        .order(notification_rules::id)
+        .select((
+            notification_rules::id,
+            notification_rules::channel_id,
+            notification_rules::event,
+            notification_rules::after_failures,
+            notification_rules::created_at,
+        ))
+        .load(conn)
+        .await?;
+    let rule = |(id, channel, event, after_failures, created_at): RuleRow| {
+        Ok(JobRule {
+            id: RuleId::from_uuid(id),
+            channel: ChannelId::from_uuid(channel),
+            rule: Rule {
+                event: word("notification_rules.event", &event)?,
+                after_failures: after_failures.map(i16::unsigned_abs),
+            },
+            created_at,
+        })
+    };
+    rows.into_iter().map(rule).collect()
+}
+
+/// What it has told already stays in the log, and is delivered.
+pub async fn delete(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    id: RuleId,
+) -> Result<(), StoreError> {
+    let deleted = diesel::delete(notification_rules::table)
+        .filter(notification_rules::workspace_id.eq(workspace.uuid()))
+        .filter(notification_rules::job_id.eq(job.uuid()))
+        .filter(notification_rules::id.eq(id.uuid()))
+        .execute(conn)
+        .await?;
+    if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}

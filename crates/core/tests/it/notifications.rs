@@ -1,0 +1,334 @@
+//! Notifications: written in the commit that ends an execution, once, and delivered by whoever claims them first.
+
+use chrono::TimeDelta;
+use std::time::Duration;
+use trigrun_core::{
+    domain::{
+        attempt::{AttemptStatus, Outcome},
+        channel::Destination,
+        execution::Verdict,
+        id::{ChannelId, ExecutionId, RuleId, SessionId},
+        notification::{DeliveryStatus, Event, MAX_ATTEMPTS, MAX_RULES, Notification, Rule, Told},
+        page::Page,
+        workspace::shard,
+    },
+    store::{
+        StoreError,
+        channels::{self, NewChannel},
+        executors, jobs, keys,
+        leases::{self, Ended, Next},
+        notifications::{self, Delivered, Delivery, Filter},
+        rules::{self, NewRule},
+        workspaces,
+    },
+};
+use trigrun_testkit::{jobs::every_seconds, keys as master};
+
+use crate::leases::Bench;
+
+async fn bench() -> (Bench, SessionId) {
+    let bench = Bench::new(&every_seconds(60, "http://192.0.2.1/")).await;
+    let session = bench.session().await;
+    (bench, session)
+}
+
+impl Bench {
+    async fn channel(&self, name: &str) -> ChannelId {
+        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
+        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let destination = Destination::Webhook { url: "http://192.0.2.1/hook".into() };
+        let new = NewChannel { id: ChannelId::at(now), name, destination: &destination, key: &key, now };
+        channels::insert(&mut conn, self.workspace, new).await.unwrap().id
+    }
+
+    async fn try_rule(
+        &self,
+        channel: ChannelId,
+        event: Event,
+        after: Option<u16>,
+    ) -> Result<RuleId, StoreError> {
+        let now = self.db.now().await;
+        let new = NewRule { id: RuleId::at(now), channel, rule: Rule { event, after_failures: after }, now };
+        rules::insert(&mut *self.db.conn().await, self.workspace, self.job, &new).await.map(|()| new.id)
+    }
+
+    async fn rule(&self, channel: ChannelId, event: Event, after: Option<u16>) -> RuleId {
+        self.try_rule(channel, event, after).await.unwrap()
+    }
+
+    /// Ends an execution, all by itself.
+    async fn ends(&self, session: SessionId, succeeded: bool) -> ExecutionId {
+        let id = self.run_now().await;
+        let lease = self.lease(session, &[id]).await.remove(0);
+        let (status, next) = match succeeded {
+            true => (AttemptStatus::Success, Next::Succeeded),
+            false => (AttemptStatus::HttpError, Next::Failed { error_class: "http_500".into() }),
+        };
+        assert_eq!(self.end(session, lease, status, next).await, 1);
+        id
+    }
+
+    /// Oldest first.
+    async fn told(&self) -> Vec<Notification> {
+        let page = Page { limit: 100, before: None };
+        let (mut conn, all) = (self.db.conn().await, Filter::default());
+        notifications::list(&mut conn, self.workspace, &all, page)
+            .await
+            .unwrap()
+            .data
+            .into_iter()
+            .rev()
+            .collect()
+    }
+
+    async fn claim(&self) -> Vec<Delivery> {
+        notifications::claim_due(&mut *self.db.conn().await, &[shard(self.workspace)]).await.unwrap()
+    }
+
+    async fn deliver(&self, delivery: &Delivery, status: AttemptStatus, verdict: Verdict) -> bool {
+        let now = self.db.now().await;
+        let outcome = Outcome { status_code: Some(200), ..Outcome::of(status) };
+        let Delivery { id, number, .. } = *delivery;
+        let delivered = Delivered { id, number, outcome, verdict, started_at: now, ended_at: now };
+        notifications::record(&mut *self.db.conn().await, &delivered).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn each_rule_tells_of_each_execution_once() {
+    let (bench, session) = bench().await;
+    let channel = bench.channel("a").await;
+    let every = bench.rule(channel, Event::OnFailure, None).await;
+    let second = bench.rule(channel, Event::OnFailure, Some(2)).await;
+    let recovery = bench.rule(channel, Event::OnRecovery, None).await;
+    let mut ended = Vec::new();
+    for succeeded in [true, false, false, true, true] {
+        ended.push(bench.ends(session, succeeded).await);
+    }
+    let told: Vec<_> = bench
+        .told()
+        .await
+        .into_iter()
+        .map(|told| (told.rule.unwrap(), told.execution.unwrap(), told.told))
+        .collect();
+    let mut expected = vec![
+        (every, ended[1], Told::Failed),
+        (every, ended[2], Told::Failed),
+        (second, ended[2], Told::Failed),
+        (recovery, ended[3], Told::Recovered),
+    ];
+    expected.sort_by_key(|(rule, execution, _)| (*execution, *rule));
+    let mut sorted = told.clone();
+    sorted.sort_by_key(|(rule, execution, _)| (*execution, *rule));
+    assert_eq!(sorted, expected);
+    assert_eq!(bench.db.count("select sum(failures) from notification_rules").await, 0);
+}
+
+#[tokio::test]
+async fn failures_are_counted_within_one_batch_and_while_others_count() {
+    let (bench, session) = bench().await;
+    let channel = bench.channel("a").await;
+    bench.rule(channel, Event::OnFailure, Some(12)).await;
+    let mut batches = Vec::new();
+    for _ in 0..4 {
+        let ids = [bench.run_now().await, bench.run_now().await, bench.run_now().await];
+        let now = bench.db.now().await;
+        let failed = |lease| Ended {
+            lease,
+            outcome: Outcome::of(AttemptStatus::HttpError),
+            next: Next::Failed { error_class: "http_500".into() },
+            started_at: now,
+            ended_at: now,
+            lateness_us: None,
+        };
+        batches.push(bench.lease(session, &ids).await.into_iter().map(failed).collect::<Vec<_>>());
+    }
+    let record = |batch: Vec<Ended>| {
+        let bench = &bench;
+        async move { leases::record(&mut *bench.db.conn().await, session, &batch).await.unwrap().len() }
+    };
+    let recorded = futures_util::future::join_all(batches.into_iter().map(record)).await;
+    assert_eq!(recorded, [3, 3, 3, 3]);
+    assert_eq!(bench.db.count("select failures::bigint from notification_rules").await, 12);
+    assert_eq!(bench.told().await.len(), 1, "the twelfth, and it only");
+}
+
+#[tokio::test]
+async fn a_rule_made_during_an_outage_knows_of_it() {
+    let (bench, session) = bench().await;
+    for succeeded in [false, true, false, false] {
+        bench.ends(session, succeeded).await;
+    }
+    let channel = bench.channel("a").await;
+    bench.rule(channel, Event::OnRecovery, Some(2)).await;
+    bench.rule(channel, Event::OnRecovery, Some(3)).await;
+    let recovered = bench.ends(session, true).await;
+    let told = bench.told().await;
+    assert_eq!(told.iter().map(|told| told.execution.unwrap()).collect::<Vec<_>>(), [recovered]);
+}
+
+#[tokio::test]
+async fn an_execution_that_ends_by_losing_its_executor_is_told_too() {
+    let (bench, _) = bench().await;
+    let channel = bench.channel("a").await;
+    bench.rule(channel, Event::OnFailure, None).await;
+    let id = bench.run_now().await;
+    for _ in 0..3 {
+        let session = bench.session().await;
+        assert_eq!(bench.lease(session, &[id]).await.len(), 1);
+        let mut conn = bench.db.conn().await;
+        executors::end(&mut conn, session).await.unwrap();
+        leases::take_over(&mut conn, 10).await.unwrap();
+    }
+    let told = bench.told().await;
+    assert_eq!((told.len(), told[0].execution), (1, Some(id)));
+}
+
+#[tokio::test]
+async fn delivered_retried_and_fenced() {
+    let (bench, session) = bench().await;
+    let channel = bench.channel("a").await;
+    bench.rule(channel, Event::OnFailure, None).await;
+    let execution = bench.ends(session, false).await;
+    let first = bench.claim().await.remove(0);
+    let subject = first.subject.as_ref().unwrap();
+    assert_eq!(
+        (first.number, first.told, subject.execution, subject.failures),
+        (1, Told::Failed, execution, 1)
+    );
+    let key = keys::data_key(&mut *bench.db.conn().await, bench.workspace, &master::keys()).await.unwrap();
+    assert!(
+        first.destination.open(&key).unwrap() == Destination::Webhook { url: "http://192.0.2.1/hook".into() }
+    );
+    assert!(bench.claim().await.is_empty(), "it is somebody's");
+    let again = Verdict::Retry { wait: Duration::from_secs(60) };
+    assert!(bench.deliver(&first, AttemptStatus::Timeout, again.clone()).await);
+    assert!(bench.claim().await.is_empty(), "it is not due");
+    let told = bench.told().await;
+    assert!(told[0].next_attempt_at.unwrap() > bench.db.now().await + TimeDelta::seconds(50));
+    assert!(!bench.deliver(&first, AttemptStatus::Success, Verdict::Succeeded).await, "spoken once");
+
+    // An executor that dies with it.
+    bench.db.execute("update notifications set due_at = now()").await;
+    let lost = bench.claim().await.remove(0);
+    bench.db.execute("update notifications set due_at = now()").await;
+    let heir = bench.claim().await.remove(0);
+    assert_eq!((lost.number, heir.number), (2, 3));
+    assert!(!bench.deliver(&lost, AttemptStatus::Success, Verdict::Succeeded).await, "too late");
+    assert!(bench.deliver(&heir, AttemptStatus::Success, Verdict::Succeeded).await);
+    let told = bench.told().await.remove(0);
+    assert_eq!((told.status, told.next_attempt_at), (DeliveryStatus::Succeeded, None));
+    let attempts: Vec<_> = told.attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect();
+    let expected =
+        [(1, AttemptStatus::Timeout), (2, AttemptStatus::Interrupted), (3, AttemptStatus::Success)];
+    assert_eq!(attempts, expected);
+}
+
+#[tokio::test]
+async fn one_that_kills_its_executors_comes_to_an_end() {
+    let (bench, _) = bench().await;
+    let channel = bench.channel("a").await;
+    let now = bench.db.now().await;
+    let id =
+        notifications::insert_test(&mut *bench.db.conn().await, bench.workspace, channel, now).await.unwrap();
+    for number in 1..=MAX_ATTEMPTS {
+        assert_eq!(bench.claim().await.remove(0).number, number);
+        bench.db.execute("update notifications set due_at = now()").await;
+    }
+    assert!(bench.claim().await.is_empty());
+    let told = notifications::get(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
+    assert_eq!((told.status, told.error_class.as_deref()), (DeliveryStatus::Failed, Some("lost")));
+    assert_eq!(told.attempts.len(), usize::from(MAX_ATTEMPTS));
+}
+
+#[tokio::test]
+async fn nobody_claims_what_another_has() {
+    let (bench, session) = bench().await;
+    let channel = bench.channel("a").await;
+    bench.rule(channel, Event::OnCompletion, None).await;
+    for _ in 0..20 {
+        bench.ends(session, true).await;
+    }
+    let claim = || async {
+        let mut ids = Vec::new();
+        while let Some(delivery) = bench.claim().await.pop() {
+            ids.push(delivery.id);
+        }
+        ids
+    };
+    let mut claimed = futures_util::future::join_all((0..4).map(|_| claim())).await.concat();
+    claimed.sort();
+    claimed.dedup();
+    assert_eq!(claimed.len(), 20);
+    assert_eq!(bench.db.count("select count(*) from notifications where attempt_count = 1").await, 20);
+}
+
+#[tokio::test]
+async fn limits_hold_also_when_many_come_at_once() {
+    let (bench, _) = bench().await;
+    let channel = bench.channel("a").await;
+    bench.rule(channel, Event::OnFailure, None).await;
+    let twice = bench.try_rule(channel, Event::OnFailure, None).await.unwrap_err();
+    assert!(twice.is_conflict("notification_rules_once"), "{twice}");
+    let make = |after| bench.try_rule(channel, Event::OnFailure, Some(after));
+    let made = futures_util::future::join_all((1..=30).map(make)).await;
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count() as i64, MAX_RULES - 1);
+    assert!(made.iter().all(|made| made.as_ref().err().is_none_or(|error| error.is_conflict("full"))));
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_told_no_more() {
+    let (bench, session) = bench().await;
+    let (kept, gone) = (bench.channel("kept").await, bench.channel("gone").await);
+    for channel in [kept, gone] {
+        bench.rule(channel, Event::OnCompletion, None).await;
+    }
+    bench.ends(session, true).await;
+    let mut conn = bench.db.conn().await;
+    assert_eq!(channels::users(&mut conn, bench.workspace, gone).await.unwrap(), [bench.job]);
+    channels::delete(&mut conn, bench.workspace, gone).await.unwrap();
+    assert_eq!(bench.told().await.len(), 1);
+    assert_eq!(rules::list(&mut conn, bench.workspace, bench.job).await.unwrap().len(), 1);
+    // The one that was delivered stays in the log until the job's history is swept.
+    let delivery = bench.claim().await.remove(0);
+    assert!(bench.deliver(&delivery, AttemptStatus::Success, Verdict::Succeeded).await);
+    bench.ends(session, true).await;
+    jobs::delete(&mut conn, bench.workspace, bench.job).await.unwrap();
+    assert_eq!(bench.told().await.len(), 1, "and what was still to be told is gone");
+    while !jobs::sweep_deleted(&mut conn, 100).await.unwrap() {}
+    assert_eq!(bench.told().await.len(), 0);
+    assert_eq!(bench.db.count("select count(*) from notification_attempts").await, 0);
+}
+
+#[tokio::test]
+async fn a_workspace_takes_its_notifications_along() {
+    let (bench, _) = bench().await;
+    let channel = bench.channel("a").await;
+    let (mut conn, now) = (bench.db.conn().await, bench.db.now().await);
+    for _ in 0..3 {
+        notifications::insert_test(&mut conn, bench.workspace, channel, now).await.unwrap();
+    }
+    let delivery = bench.claim().await.remove(0);
+    assert!(bench.deliver(&delivery, AttemptStatus::Success, Verdict::Succeeded).await);
+    workspaces::delete(&mut conn, bench.workspace, now).await.unwrap();
+    assert!(bench.claim().await.is_empty());
+    while !workspaces::sweep_deleted(&mut conn, 1).await.unwrap() {}
+    assert_eq!(bench.db.count("select count(*) from notifications").await, 0);
+    assert_eq!(bench.db.count("select count(*) from workspaces").await, 0);
+}
+
+#[tokio::test]
+async fn old_ones_are_swept_in_batches() {
+    let (bench, _) = bench().await;
+    let channel = bench.channel("a").await;
+    let (mut conn, now) = (bench.db.conn().await, bench.db.now().await);
+    for age in [0, 10, 20, 30] {
+        let made = now - TimeDelta::days(age);
+        notifications::insert_test(&mut conn, bench.workspace, channel, made).await.unwrap();
+    }
+    let oldest = now - TimeDelta::days(15);
+    assert_eq!(notifications::sweep_old(&mut conn, oldest, 1).await.unwrap(), 1);
+    assert_eq!(notifications::sweep_old(&mut conn, oldest, 10).await.unwrap(), 1);
+    assert_eq!(notifications::sweep_old(&mut conn, oldest, 10).await.unwrap(), 0);
+    assert_eq!(bench.told().await.len(), 2);
+}

@@ -1,0 +1,30 @@
+//! Discord's webhooks: <https://discord.com/developers/docs/resources/webhook#execute-webhook>.
+
+use serde_json::json;
+
+use super::{json as send, message::Message};
+use crate::egress::Call;
+
+/// The most characters of a message.
+const LONGEST: usize = 2000;
+
+/// Names cannot mention people: `allowed_mentions` is empty.
+pub fn call(message: &Message) -> Call {
+    let content: String =
+        format!("**{}**\n{}", message.title, message.text()).chars().take(LONGEST).collect();
+    let body = json!({ "content": content, "allowed_mentions": { "parse": [] } });
+    send(http::HeaderMap::new(), body.to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_without_mentions() {
+        let message = Message { title: "@everyone".into(), lines: vec!["ü".repeat(3000)] };
+        let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();
+        assert_eq!(body["allowed_mentions"]["parse"], json!([]));
+        assert_eq!(body["content"].as_str().unwrap().chars().count(), LONGEST);
+    }
+}

@@ -1,0 +1,66 @@
+//! A webhook of the owner's: the whole story as JSON, signed as Standard Webhooks specifies.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+use trigrun_core::{
+    crypto::sign::Signer,
+    domain::notification::Told,
+    store::notifications::{Delivery, Subject},
+};
+
+use super::json as send;
+use crate::egress::Call;
+
+/// `None` when it cannot be signed.
+pub fn call(delivery: &Delivery, signer: Option<&Signer>, at: DateTime<Utc>) -> Option<Call> {
+    let (body, id, seconds) =
+        (payload(delivery).to_string().into_bytes(), delivery.id.to_string(), at.timestamp());
+    let ours = [
+        ("webhook-signature", signer?.sign(&id, seconds, &body)),
+        ("webhook-timestamp", seconds.to_string()),
+        ("webhook-id", id),
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in ours {
+        headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?);
+    }
+    Some(send(headers, body))
+}
+
+/// In the form that Standard Webhooks recommends: type, timestamp, data.
+fn payload(delivery: &Delivery) -> Value {
+    let kind = match delivery.told {
+        Told::Succeeded => "execution.succeeded",
+        Told::Failed => "execution.failed",
+        Told::Recovered => "execution.recovered",
+        Told::Test => "channel.test",
+    };
+    let mut data =
+        json!({ "notification_id": delivery.id.to_string(), "channel_id": delivery.channel.to_string() });
+    if let Some(subject) = &delivery.subject {
+        data["job"] = json!({ "id": subject.job.to_string(), "name": subject.job_name });
+        data["execution"] = execution(subject);
+        data["failures_in_a_row"] = json!(subject.failures);
+    }
+    json!({ "type": kind, "timestamp": instant(delivery.created_at), "data": data })
+}
+
+fn execution(subject: &Subject) -> Value {
+    json!({
+        "id": subject.execution.to_string(),
+        "status": subject.status.as_str(),
+        "source": subject.source.as_str(),
+        "scheduled_for": instant(subject.scheduled_for),
+        "started_at": subject.started_at.map(instant),
+        "finished_at": subject.finished_at.map(instant),
+        "attempt_count": subject.attempt_count,
+        "error_class": subject.error_class,
+        "status_code": subject.status_code,
+        "error": subject.error,
+    })
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
