@@ -83,7 +83,7 @@ macro_rules! needs {
     )*};
 }
 
-needs!(JobsRead, JobsWrite, JobsRun, ExecutionsRead, SecretsWrite, WorkspaceAdmin);
+needs!(JobsRead, JobsWrite, JobsRun, ExecutionsRead, SecretsWrite, NotificationsWrite, WorkspaceAdmin);
 
 /// Any token of the workspace will do.
 pub struct Anything;

@@ -24,6 +24,7 @@ use crate::server;
         (name = "schedules", description = "What a schedule means, before a job has it."),
         (name = "executions", description = "What ran, when, and what came of it."),
         (name = "secrets", description = "Values that requests need and nobody may read."),
+        (name = "notifications", description = "Who is told what, where, and what became of it."),
         (name = "people", description = "Signing up, logging in, and who belongs to a workspace."),
         (name = "tokens", description = "API tokens: what a program uses."),
         (name = "workspace", description = "What holds for all of a workspace."),
@@ -56,7 +57,7 @@ pub fn json() -> &'static str {
         let mut document = serde_json::to_value(document).unwrap_or_default();
         derive_jobs(&mut document);
         without_null_defaults(&mut document);
-        add_rate_limits(&mut document);
+        add_refusals(&mut document);
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     });
     &TEXT
@@ -103,19 +104,61 @@ fn without_null_defaults(value: &mut Value) {
     }
 }
 
-/// Every operation of the API proper can be refused for being too many.
-fn add_rate_limits(document: &mut Value) {
-    let refused = serde_json::json!({
-        "description": "Too many requests: Retry-After says for how long.",
-        "headers": { "Retry-After": { "schema": { "type": "string" } } },
-        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-    });
+/// Adds the refusals that follow from what an operation is; those that are its own (409, say) stand beside it.
+fn add_refusals(document: &mut Value) {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for (_, operations) in paths.filter(|(path, _)| path.starts_with("/v1/")) {
+    for (path, operations) in paths.filter(|(path, _)| path.starts_with("/v1/")) {
         for (_, operation) in operations.as_object_mut().into_iter().flatten() {
-            operation["responses"]["429"] = refused.clone();
+            for status in refusals(path, operation) {
+                let known = &mut operation["responses"][status.to_string()];
+                if known.is_null() {
+                    *known = refusal(status);
+                }
+            }
         }
     }
+}
+
+fn refusals(path: &str, operation: &Value) -> Vec<u16> {
+    let has = |name: &str| !operation[name].is_null();
+    let in_query =
+        operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["in"] == "query");
+    let mut statuses = vec![429, 503];
+    if has("security") {
+        statuses.extend([401, 403]);
+    }
+    if has("requestBody") {
+        statuses.extend([400, 413, 415, 422]);
+    }
+    if in_query {
+        statuses.push(422);
+    }
+    if path.contains('{') {
+        statuses.push(404);
+    }
+    statuses
+}
+
+fn refusal(status: u16) -> Value {
+    let description = match status {
+        400 => "The body is not JSON, or a header cannot be read.",
+        401 => "No token, or one that is not accepted.",
+        403 => "The token lacks the scope, or the person the role.",
+        404 => "There is nothing here that the token may see.",
+        413 => "The body is too large.",
+        415 => "The body is not sent as JSON.",
+        422 => "Fields or parameters cannot be used as they are: `errors` has all of them.",
+        429 => "Too many requests: Retry-After says for how long.",
+        _ => "TrigRun cannot reach its database: Retry-After says when to try again.",
+    };
+    let mut refusal = serde_json::json!({
+        "description": description,
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    if matches!(status, 429 | 503) {
+        refusal["headers"] = serde_json::json!({ "Retry-After": { "schema": { "type": "string" } } });
+    }
+    refusal
 }
 
 /// Lets every reference to `from` lead to `to`.

@@ -29,7 +29,10 @@ use crate::{
     },
     openapi,
     problem::Problem,
-    routes::{auth, docs, executions, health, jobs, members, schedules, secrets, tokens, workspace},
+    routes::{
+        auth, channels, docs, executions, health, jobs, members, notifications, rules, schedules, secrets,
+        tokens, workspace,
+    },
     state::{Answer, State},
 };
 
@@ -151,6 +154,17 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(secrets::get_secret)
                 .service(secrets::put_secret)
                 .service(secrets::delete_secret)
+                .service(channels::create_channel)
+                .service(channels::list_channels)
+                .service(channels::get_channel)
+                .service(channels::patch_channel)
+                .service(channels::delete_channel)
+                .service(channels::test_channel)
+                .service(rules::create_rule)
+                .service(rules::list_rules)
+                .service(rules::delete_rule)
+                .service(notifications::list_notifications)
+                .service(notifications::get_notification)
                 .service(workspace::get_signing_secret)
                 .service(workspace::rotate_signing_secret)
                 .service(workspace::list_workspaces)

@@ -1,10 +1,9 @@
-//! The scheduler: five duties, repeated. Any number of schedulers may run; none leads.
+//! The scheduler: four duties, repeated. Any number of schedulers may run; none leads.
 //!
 //! - [`plan`] records the fires of the next moments, each exactly once;
 //! - [`publish`] rings the stream shortly before each instant;
 //! - [`recover`] sets going again what lost its executor, its bell or its slot;
-//! - [`tidy`] makes room: days of history, deleted jobs, readers that are gone;
-//! - `announce`, which rings for notifications, comes with them.
+//! - [`tidy`] makes room: days of history, deleted jobs, old notifications, readers that are gone.
 //!
 //! Each is a pass: a plain async function that may fail, may run in two processes at once, and is called directly by tests.
 

@@ -1,9 +1,9 @@
 //! Makes room: partitions ahead, old days dropped, deleted jobs swept, ended sessions and their stream readers forgotten.
 
-use chrono::Days;
+use chrono::{Days, NaiveDate, NaiveTime};
 use std::time::Instant;
 use trigrun_core::{
-    store::{executors, jobs, partitions, workspaces},
+    store::{Conn, StoreError, executors, jobs, notifications, partitions, workspaces},
     telemetry::metrics,
 };
 
@@ -11,6 +11,8 @@ use crate::{Scheduler, SchedulerError};
 
 /// Executions of deleted jobs removed by one transaction.
 const SWEEP: i32 = 5000;
+/// Old notifications removed by one statement.
+const SWEEP_NOTIFICATIONS: i64 = 5000;
 /// Jobs of deleted workspaces removed by one transaction.
 const SWEEP_JOBS: i64 = 500;
 
@@ -29,6 +31,7 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
         for dropped in partitions::drop_behind(&mut conn, oldest).await? {
             tracing::info!(partition = dropped, "dropped: older than retention_days");
         }
+        sweep_notifications(&mut conn, oldest).await?;
     }
     while !workspaces::sweep_deleted(&mut conn, SWEEP_JOBS).await? {}
     while !jobs::sweep_deleted(&mut conn, SWEEP).await? {}
@@ -40,5 +43,12 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
         tracing::info!(readers = retired, "retired from the streams");
     }
     metrics::pass("tidy", started.elapsed());
+    Ok(())
+}
+
+async fn sweep_notifications(conn: &mut Conn, oldest: NaiveDate) -> Result<(), StoreError> {
+    let oldest = oldest.and_time(NaiveTime::MIN).and_utc();
+    while notifications::sweep_old(conn, oldest, SWEEP_NOTIFICATIONS).await? == SWEEP_NOTIFICATIONS as usize {
+    }
     Ok(())
 }

@@ -121,13 +121,8 @@ impl From<&Membership> for MembershipView {
     operation_id = "sign_up", tag = "people", request_body = SignUpBody,
     responses(
         (status = 201, body = SessionView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Sign-up is closed here, or needs an invitation.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 #[post("/auth/signup")]
@@ -231,12 +226,7 @@ fn not_signed_up(error: trigrun_core::store::StoreError) -> Problem {
     operation_id = "log_in", tag = "people", request_body = LogInBody,
     responses(
         (status = 200, body = SessionView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "E-mail or password are wrong.", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 #[post("/auth/login")]
@@ -284,9 +274,6 @@ async fn session(state: &State, user: User) -> Answer<SessionView> {
     operation_id = "log_out", tag = "people",
     responses(
         (status = 204),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -301,9 +288,6 @@ pub async fn log_out(state: web::Data<State>, person: LoggedIn) -> Answer<HttpRe
     operation_id = "get_me", tag = "people",
     responses(
         (status = 200, body = MeView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]

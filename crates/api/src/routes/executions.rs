@@ -38,10 +38,6 @@ use crate::{
     ),
     responses(
         (status = 200, body = ListView<ExecutionView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["executions:read"])),
 )]
@@ -66,11 +62,6 @@ pub async fn list_executions(
     ),
     responses(
         (status = 200, body = ListView<ExecutionView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["executions:read"])),
 )]
@@ -92,10 +83,6 @@ pub async fn list_job_executions(
     params(("id" = String, Path)),
     responses(
         (status = 200, body = ExecutionView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["executions:read"])),
 )]
@@ -114,11 +101,7 @@ pub async fn get_execution(
     operation_id = "replay_execution", tag = "executions", params(("id" = String, Path)),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
 )]
@@ -137,11 +120,7 @@ pub async fn replay_execution(
     operation_id = "cancel_execution", tag = "executions", params(("id" = String, Path)),
     responses(
         (status = 200, body = ExecutionView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
 )]

@@ -53,13 +53,6 @@ use crate::{
     responses(
         (status = 201, body = JobView, headers(("Location" = String), ("ETag" = String))),
         (status = 200, description = "The job that this key made before; Idempotent-Replayed: true", body = JobView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -97,10 +90,6 @@ pub async fn create_job(
     ),
     responses(
         (status = 200, body = ListView<JobView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:read"])),
 )]
@@ -128,10 +117,6 @@ pub async fn list_jobs(
     operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 200, body = JobView, headers(("ETag" = String))),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:read"])),
 )]
@@ -152,16 +137,8 @@ pub async fn get_job(
     request_body(content = JobBody, example = json!({ "schedule": { "cron": "0 5 * * *" }, "concurrency_limit": 1 })),
     responses(
         (status = 200, body = JobView, headers(("ETag" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -185,10 +162,6 @@ pub async fn patch_job(
     operation_id = "delete_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 204),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -208,11 +181,7 @@ pub async fn delete_job(
     operation_id = "pause_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 200, body = JobView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -231,11 +200,7 @@ pub async fn pause_job(
     operation_id = "resume_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 200, body = JobView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -254,11 +219,7 @@ pub async fn resume_job(
     operation_id = "run_job_now", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
 )]

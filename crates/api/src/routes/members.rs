@@ -93,9 +93,6 @@ impl From<&Member> for MemberView {
     operation_id = "list_members", tag = "people",
     responses(
         (status = 200, body = MembersView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -110,14 +107,7 @@ pub async fn list_members(state: web::Data<State>, allowed: Allowed<WorkspaceAdm
     operation_id = "create_member", tag = "people", request_body = MemberBody,
     responses(
         (status = 201, body = NewMemberView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -175,15 +165,7 @@ async fn bring_in(state: &State, workspace: WorkspaceId, email: String, role: Ro
     request_body = RoleBody,
     responses(
         (status = 200, body = MemberView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -209,11 +191,7 @@ pub async fn patch_member(
     operation_id = "delete_member", tag = "people", params(("id" = String, Path, description = "usr_…")),
     responses(
         (status = 204),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]

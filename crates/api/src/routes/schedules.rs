@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Allowed, JobsRead},
     extract::body::{JsonText, object, read},
-    problem::{Problem, ProblemBody},
+    problem::Problem,
     routes::jobs::{self, Context, ScheduleBody},
     state::{Answer, State},
     time::{instant, read_instant},
@@ -77,13 +77,6 @@ pub struct FireView {
     })),
     responses(
         (status = 200, body = PreviewView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:read"])),
 )]

@@ -91,14 +91,7 @@ impl SecretView {
     operation_id = "create_secret", tag = "secrets", request_body = SecretBody,
     responses(
         (status = 201, body = SecretView, headers(("Location" = String))),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["secrets:write"])),
 )]
@@ -126,10 +119,6 @@ pub async fn create_secret(
     params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, body = ListView<SecretView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["secrets:write"])),
 )]
@@ -150,10 +139,6 @@ pub async fn list_secrets(
     operation_id = "get_secret", tag = "secrets", params(("name" = String, Path)),
     responses(
         (status = 200, body = SecretView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["secrets:write"])),
 )]
@@ -177,14 +162,6 @@ pub async fn get_secret(
     operation_id = "put_secret", tag = "secrets", params(("name" = String, Path)), request_body = ValueBody,
     responses(
         (status = 200, body = SecretView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["secrets:write"])),
 )]
@@ -210,12 +187,7 @@ pub async fn put_secret(
     params(("name" = String, Path), ("force" = Option<bool>, Query)),
     responses(
         (status = 204),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["secrets:write"])),
 )]

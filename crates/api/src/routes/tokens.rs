@@ -23,7 +23,7 @@ use crate::{
         path::PathId,
         query::Parameters,
     },
-    problem::{Problem, ProblemBody},
+    problem::Problem,
     routes::list::ListView,
     state::{Answer, State},
     time::instant,
@@ -81,10 +81,6 @@ impl TokenView {
     params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
     responses(
         (status = 200, body = ListView<TokenView>),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -105,13 +101,6 @@ pub async fn list_tokens(
     operation_id = "create_token", tag = "tokens", request_body = TokenBody,
     responses(
         (status = 201, body = TokenView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -177,10 +166,6 @@ fn wanted_scopes(
     operation_id = "rotate_token", tag = "tokens", params(("id" = String, Path)),
     responses(
         (status = 200, body = TokenView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -202,10 +187,6 @@ pub async fn rotate_token(
     operation_id = "delete_token", tag = "tokens", params(("id" = String, Path)),
     responses(
         (status = 204),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Allowed, Anything, Caller, LoggedIn, WorkspaceAdmin},
     extract::body::{JsonText, read, required},
-    problem::{Problem, ProblemBody},
+    problem::Problem,
     routes::auth::MembershipView,
     state::{Answer, State},
     time::instant,
@@ -61,9 +61,6 @@ impl SigningView {
     operation_id = "get_signing_secret", tag = "workspace",
     responses(
         (status = 200, body = SigningView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -83,9 +80,6 @@ pub async fn get_signing_secret(
     operation_id = "rotate_signing_secret", tag = "workspace",
     responses(
         (status = 200, body = SigningView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -147,9 +141,6 @@ fn name_in(text: &JsonText) -> Answer<String> {
     operation_id = "list_workspaces", tag = "workspace",
     responses(
         (status = 200, body = MembershipsView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -165,13 +156,6 @@ pub async fn list_workspaces(state: web::Data<State>, person: LoggedIn) -> Answe
     operation_id = "create_workspace", tag = "workspace", request_body = WorkspaceBody,
     responses(
         (status = 201, body = WorkspaceView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -196,9 +180,6 @@ pub async fn create_workspace(
     operation_id = "get_workspace", tag = "workspace",
     responses(
         (status = 200, body = WorkspaceView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -213,13 +194,6 @@ pub async fn get_workspace(state: web::Data<State>, allowed: Allowed<Anything>) 
     operation_id = "patch_workspace", tag = "workspace", request_body = WorkspaceBody,
     responses(
         (status = 200, body = WorkspaceView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -239,9 +213,6 @@ pub async fn patch_workspace(
     operation_id = "delete_workspace", tag = "workspace",
     responses(
         (status = 204),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]

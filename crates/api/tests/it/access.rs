@@ -8,7 +8,7 @@ use trigrun_core::domain::access::Scope;
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 33] = [
+const TABLE: [(&str, &str, u16); 44] = [
     ("create_job", "jobs:write", 201),
     ("import_jobs", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
@@ -30,6 +30,18 @@ const TABLE: [(&str, &str, u16); 33] = [
     ("get_secret", "secrets:write", 200),
     ("put_secret", "secrets:write", 200),
     ("delete_secret", "secrets:write", 204),
+    ("create_channel", "notifications:write", 201),
+    ("list_channels", "notifications:write", 200),
+    ("get_channel", "notifications:write", 200),
+    ("patch_channel", "notifications:write", 200),
+    ("test_channel", "notifications:write", 202),
+    // The seed's rule names it.
+    ("delete_channel", "notifications:write", 409),
+    ("create_rule", "notifications:write", 201),
+    ("list_rules", "notifications:write", 200),
+    ("delete_rule", "notifications:write", 204),
+    ("list_notifications", "notifications:write", 200),
+    ("get_notification", "notifications:write", 200),
     ("get_signing_secret", "workspace:admin", 200),
     ("rotate_signing_secret", "workspace:admin", 200),
     ("patch_workspace", "workspace:admin", 200),
@@ -77,7 +89,7 @@ fn operations() -> Vec<Operation> {
 
 impl Operation {
     /// What it needs besides a token.
-    fn body(&self) -> String {
+    fn body(&self, seeds: &Seeds) -> String {
         match self.id.as_str() {
             "create_job" => job(&json!({})).to_string(),
             "import_jobs" => json!({ "crontab": "@daily https://example.com/import" }).to_string(),
@@ -88,6 +100,12 @@ impl Operation {
             "create_member" => json!({ "email": "grace@example.com" }).to_string(),
             "patch_member" => json!({ "role": "admin" }).to_string(),
             "create_token" => json!({ "name": "another", "scopes": ["workspace:admin"] }).to_string(),
+            "create_channel" => {
+                json!({ "name": "another", "type": "webhook", "config": { "url": "https://example.com/" } })
+                    .to_string()
+            }
+            "patch_channel" => json!({ "name": "changed" }).to_string(),
+            "create_rule" => json!({ "channel_id": seeds.channel, "event": "on_success" }).to_string(),
             "put_secret" => json!({ "value": "y" }).to_string(),
             _ => String::new(),
         }
@@ -99,9 +117,11 @@ impl Operation {
             Some("executions") => &seeds.execution,
             Some("members") => &seeds.member,
             Some("tokens") => &seeds.token,
+            Some("notification-channels") => &seeds.channel,
+            Some("notifications") => &seeds.notification,
             _ => &seeds.job,
         };
-        self.path.replace("{id}", id).replace("{name}", "key")
+        self.path.replace("{id}", id).replace("{name}", "key").replace("{rule_id}", &seeds.rule)
     }
 }
 
@@ -111,6 +131,9 @@ struct Seeds {
     execution: String,
     member: String,
     token: String,
+    channel: String,
+    rule: String,
+    notification: String,
 }
 
 impl Seeds {
@@ -122,13 +145,35 @@ impl Seeds {
         app.post("/v1/secrets", &json!({ "name": "key", "value": "x" })).await;
         let token = app.post("/v1/tokens", &json!({ "name": "seed" })).await.expect(201);
         let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        Self { job, execution: text(&run), member: app.member("member").await, token: text(&token) }
+        let hook = json!({ "name": job, "type": "webhook", "config": { "url": "https://example.com/" } });
+        let channel = text(&app.post("/v1/notification-channels", &hook).await.expect(201));
+        let rule = json!({ "channel_id": channel, "event": "on_failure" });
+        let rule = app.post(&format!("/v1/jobs/{job}/notification-rules"), &rule).await.expect(201);
+        let test = format!("/v1/notification-channels/{channel}/test");
+        let test = app.send(Method::POST, &test, &[], "").await.expect(202);
+        Self {
+            job,
+            execution: text(&run),
+            member: app.member("member").await,
+            token: text(&token),
+            channel,
+            rule: text(&rule),
+            notification: text(&test),
+        }
     }
 
     /// Ids that were never given.
     fn absent() -> Self {
         let id = |prefix: &str| format!("{prefix}_01h455vb4pex5vsknk084sn02q");
-        Self { job: id("job"), execution: id("exe"), member: id("usr"), token: id("tok") }
+        Self {
+            job: id("job"),
+            execution: id("exe"),
+            member: id("usr"),
+            token: id("tok"),
+            channel: id("chn"),
+            rule: id("rul"),
+            notification: id("ntf"),
+        }
     }
 }
 
@@ -154,7 +199,7 @@ async fn each_needs_its_scope_and_no_other() {
         let send = async |scopes: &[Scope]| {
             let token = app.token_of(app.workspace, scopes).await;
             let path = operation.path_to(&seeds);
-            app.send_as(&token, operation.method.clone(), &path, &[], &operation.body()).await
+            app.send_as(&token, operation.method.clone(), &path, &[], &operation.body(&seeds)).await
         };
         let refused = send(&all_but).await;
         assert_eq!(refused.problem(403), "scope_missing", "{}", operation.id);
@@ -183,7 +228,7 @@ async fn what_belongs_to_others_is_as_if_it_had_never_been() {
     for operation in operations().into_iter().filter(|operation| operation.path.contains('{')) {
         let send = async |seeds: &Seeds| {
             let path = operation.path_to(seeds);
-            app.send_as(&stranger, operation.method.clone(), &path, &id, &operation.body()).await
+            app.send_as(&stranger, operation.method.clone(), &path, &id, &operation.body(seeds)).await
         };
         let (existing, never) = (send(&seeds).await, send(&Seeds::absent()).await);
         assert_eq!(existing.problem(404), "not_found", "{}", operation.id);
@@ -195,6 +240,9 @@ async fn what_belongs_to_others_is_as_if_it_had_never_been() {
         "/v1/jobs",
         "/v1/executions",
         "/v1/secrets",
+        "/v1/notification-channels",
+        "/v1/notifications",
+        &format!("/v1/notifications?job_id={}", seeds.job),
         &format!("/v1/executions?job_id={}", seeds.job),
         "/v1/jobs?q=report",
     ] {
@@ -210,7 +258,14 @@ async fn the_rest_needs_a_token_of_its_kind() {
     let session = app.session("owner").await;
     for operation in operations() {
         let send = async |token: &str| {
-            app.send_as(token, operation.method.clone(), &operation.path, &[], &operation.body()).await
+            app.send_as(
+                token,
+                operation.method.clone(),
+                &operation.path,
+                &[],
+                &operation.body(&Seeds::absent()),
+            )
+            .await
         };
         if ANY.contains(&operation.id.as_str()) {
             assert_eq!(send("nonsense").await.problem(401), "unauthorized");

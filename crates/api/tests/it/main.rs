@@ -7,6 +7,7 @@ mod executions;
 mod import;
 mod jobs;
 mod limits;
+mod notifications;
 mod openapi;
 mod outage;
 mod people;

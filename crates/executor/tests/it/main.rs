@@ -1,4 +1,6 @@
 //! The executor against real servers: one binary, one module per subject.
 
+mod bench;
 mod egress;
+mod notify;
 mod runs;

@@ -2,152 +2,17 @@
 
 use chrono::TimeDelta;
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use trigrun_core::{
-    config,
     domain::{
         attempt::AttemptStatus,
-        bell::Bell,
-        execution::{Execution, Source, Status},
-        id::{ExecutionId, JobId, WorkspaceId},
-        job::Definition,
+        execution::Status,
         request::{Body, Headers},
-        workspace::shard,
     },
-    runtime::tasks::spawn,
-    store::{
-        executions::{self, Immediate},
-        keys, leases,
-        secrets::{self, NewValue},
-        signing,
-    },
-    stream::Producer,
+    store::{keys, leases, signing},
 };
-use trigrun_executor::{DEFAULTS, ExecutorError, Settings, serve};
-use trigrun_testkit::{
-    TestDb,
-    jobs::every_seconds,
-    keys as master, redis,
-    target::{Script, Target},
-};
+use trigrun_testkit::{keys as master, target::Script};
 
-const LONG: Duration = Duration::from_secs(20);
-
-struct Bench {
-    db: TestDb,
-    workspace: WorkspaceId,
-    settings: Settings,
-    target: Target,
-}
-
-struct Running {
-    stop: CancellationToken,
-    ended: JoinHandle<Result<(), ExecutorError>>,
-}
-
-impl Running {
-    async fn stop(self) {
-        self.stop.cancel();
-        tokio::time::timeout(LONG, self.ended).await.expect("it drains").unwrap().unwrap();
-    }
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let db = TestDb::new().await;
-        let workspace = db.workspace("a").await;
-        let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
-        settings.postgres = db.settings();
-        settings.keys = master::settings();
-        settings.redis = redis::settings();
-        settings.egress.allow = vec!["127.0.0.0/8".parse().unwrap()];
-        settings.telemetry.probes_address = "127.0.0.1:0".parse().unwrap();
-        Self { db, workspace, settings, target: Target::start().await.unwrap() }
-    }
-
-    fn executor(&self) -> Running {
-        let stop = CancellationToken::new();
-        Running { ended: spawn("executor", serve(self.settings.clone(), stop.clone())), stop }
-    }
-
-    fn definition(&self, path: &str) -> Definition {
-        every_seconds(3600, &self.target.url(path))
-    }
-
-    /// An execution that is due `later` from now.
-    async fn run_in(&self, job: JobId, later: TimeDelta) -> ExecutionId {
-        let run = Immediate {
-            source: Source::Manual,
-            replay_of: None,
-            traceparent: None,
-            now: self.db.now().await,
-        };
-        let id = executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap();
-        let micros = later.num_microseconds().unwrap();
-        let later = format!(
-            "update executions set due_at = due_at + {micros} * interval '1 us', scheduled_for = due_at + {micros} * interval '1 us' where id = '{}'",
-            id.uuid()
-        );
-        self.db.execute(&later).await;
-        id
-    }
-
-    async fn ring(&self, id: ExecutionId) {
-        let bell = Bell {
-            execution: id,
-            shard: shard(self.workspace),
-            due_at: self.db.now().await,
-            traceparent: None,
-        };
-        let now = self.db.now().await;
-        Producer::new(&self.settings.redis).unwrap().ring(&[bell], now).await.unwrap();
-    }
-
-    async fn secret(&self, name: &str, value: &str) {
-        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
-        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
-        secrets::insert(&mut conn, self.workspace, NewValue { name, value, key: &key, now }).await.unwrap();
-    }
-
-    async fn change_secret(&self, name: &str, value: &str) {
-        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
-        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
-        secrets::change(&mut conn, self.workspace, NewValue { name, value, key: &key, now }).await.unwrap();
-    }
-
-    async fn rung(&self, definition: &Definition) -> ExecutionId {
-        let job = self.db.job(self.workspace, definition).await;
-        let id = self.run_in(job, TimeDelta::zero()).await;
-        self.ring(id).await;
-        id
-    }
-
-    async fn get(&self, id: ExecutionId) -> Execution {
-        executions::get(&mut *self.db.conn().await, self.workspace, id).await.unwrap()
-    }
-
-    /// The execution once it looks as wanted. What changes it tells nobody, so it is looked at again and again.
-    async fn when(&self, id: ExecutionId, wanted: impl Fn(&Execution) -> bool) -> Execution {
-        let look = async {
-            loop {
-                let execution = self.get(id).await;
-                if wanted(&execution) {
-                    return execution;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        match tokio::time::timeout(LONG, look).await {
-            Ok(execution) => execution,
-            Err(_) => panic!("it stayed as it is: {:#?}", self.get(id).await),
-        }
-    }
-
-    async fn ended(&self, id: ExecutionId) -> Execution {
-        self.when(id, |execution| execution.status.is_terminal()).await
-    }
-}
+use crate::bench::{Bench, LONG};
 
 #[tokio::test]
 async fn a_bell_becomes_a_recorded_request() {
@@ -289,6 +154,20 @@ async fn a_secret_is_sent_and_nowhere_shown() {
     bench.change_secret("key", "other").await;
     bench.ended(bench.rung(&definition).await).await;
     assert!(bench.target.hits()[1].header("x-key").unwrap().starts_with("Bearer other, job_"));
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_opened_is_not_called_missing() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.secret("key", "value").await;
+    bench.db.execute("update secrets set sealed = decode(repeat('00', 40), 'hex')").await;
+    let mut definition = bench.definition("/hook");
+    definition.request.headers = Headers::check(vec![("X-Key".into(), "secret://key".into())]).unwrap();
+    let execution = bench.ended(bench.rung(&definition).await).await;
+    assert_eq!(execution.error_class.as_deref(), Some("secret_unreadable"));
+    assert!(bench.target.hits().is_empty());
     executor.stop().await;
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     auth::{Allowed, JobsWrite},
     extract::body::{JsonText, object, read},
-    problem::{Problem, ProblemBody},
+    problem::Problem,
     state::{Answer, State},
     time::instant,
 };
@@ -143,13 +143,6 @@ pub struct LineErrorView {
     responses(
         (status = 201, description = "Jobs were created", body = ImportView),
         (status = 200, description = "Nothing was created: a dry run, or no line that can be a job", body = ImportView),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Allowed, ExecutionsRead},
     extract::{path::PathId, query::Parameters},
-    problem::{Problem, ProblemBody},
+    problem::Problem,
     state::{Answer, State},
     time::instant,
 };
@@ -64,11 +64,6 @@ pub struct MismatchView {
     ),
     responses(
         (status = 200, body = LedgerView),
-        (status = 401, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["executions:read"])),
 )]

@@ -1,0 +1,326 @@
+//! Notification channels: where a workspace is told. What leads there goes in, and is never shown again.
+
+use actix_web::{
+    HttpResponse, delete, get,
+    http::{StatusCode, header},
+    patch, post, web,
+};
+use serde::{Deserialize, Serialize};
+use trigrun_core::{
+    domain::{
+        channel::{ChannelType, Destination, MAX_CHANNELS, Wanted},
+        id::{ChannelId, JobId, WorkspaceId},
+        invalid::FieldErrors,
+        job,
+    },
+    store::{
+        StoreError,
+        channels::{self, Channel, ChannelChange, NewChannel},
+        keys, notifications,
+    },
+};
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{Allowed, NotificationsWrite},
+    extract::{
+        body::{JsonText, object, read, required},
+        path::PathId,
+        query::Parameters,
+    },
+    problem::{Problem, ProblemBody},
+    routes::{list::ListView, notifications::NotificationView},
+    state::{Answer, State},
+    time::instant,
+};
+
+/// A new channel.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = ChannelInput)]
+pub struct ChannelBody {
+    /// 1 to 200 characters, unlike any other channel's.
+    #[schema(required, example = "on call")]
+    name: Option<String>,
+    /// webhook, email, slack or discord.
+    #[serde(rename = "type")]
+    #[schema(required, example = "webhook")]
+    kind: Option<String>,
+    #[serde(deserialize_with = "object")]
+    #[schema(required)]
+    config: Option<ConfigBody>,
+}
+
+/// What changes; the rest stays. A config replaces the one before.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = ChannelPatch)]
+pub struct ChannelPatchBody {
+    #[schema(example = "on call")]
+    name: Option<String>,
+    #[serde(deserialize_with = "object")]
+    config: Option<ConfigBody>,
+}
+
+/// Where a channel leads. Never shown again as a whole.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = ChannelConfigInput)]
+pub struct ConfigBody {
+    /// Of a webhook, slack or discord.
+    #[schema(example = "https://example.com/hook", write_only)]
+    url: Option<String>,
+    /// Of email: 1 to 10 addresses.
+    #[schema(example = json!(["ops@example.com"]))]
+    to: Option<Vec<String>>,
+}
+
+impl From<ConfigBody> for Wanted {
+    fn from(ConfigBody { url, to }: ConfigBody) -> Self {
+        Self { url, to }
+    }
+}
+
+/// What may be known of a channel.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Channel)]
+pub struct ChannelView {
+    #[schema(example = "chn_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    id: String,
+    name: String,
+    #[serde(rename = "type")]
+    #[schema(example = "webhook")]
+    kind: &'static str,
+    config: ConfigView,
+    created_at: String,
+    updated_at: String,
+}
+
+/// Where a channel leads, as far as that can be shown: what follows the host of a URL is a credential.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelConfig)]
+pub struct ConfigView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "https://example.com/…")]
+    url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    to: Option<Vec<String>>,
+}
+
+impl ChannelView {
+    fn new(channel: &Channel) -> Self {
+        let shown = channel.shown.clone();
+        let config = match channel.kind {
+            ChannelType::Email => ConfigView { url: None, to: Some(shown) },
+            _ => ConfigView { url: shown.into_iter().next(), to: None },
+        };
+        Self {
+            id: channel.id.to_string(),
+            name: channel.name.clone(),
+            kind: channel.kind.as_str(),
+            config,
+            created_at: instant(channel.created_at),
+            updated_at: instant(channel.updated_at),
+        }
+    }
+}
+
+/// Makes a channel, for rules of jobs to name.
+#[utoipa::path(
+    operation_id = "create_channel", tag = "notifications",
+    request_body(content = ChannelBody, example = json!({ "name": "on call", "type": "webhook", "config": { "url": "https://example.com/hook" } })),
+    responses(
+        (status = 201, body = ChannelView, headers(("Location" = String))),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["notifications:write"])),
+)]
+#[post("/notification-channels")]
+pub async fn create_channel(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let ChannelBody { name, kind, config } = read(text.object()?, &mut errors);
+    let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
+    let kind = required(&mut errors, "/type", kind).and_then(|kind| errors.take("/type", kind.parse()));
+    let config = required(&mut errors, "/config", config);
+    let destination = kind.zip(config).and_then(|(kind, config)| {
+        Destination::check(kind, config.into(), &state.policy, "/config", &mut errors)
+    });
+    Problem::validation(errors)?;
+    let (name, destination) = name.zip(destination).ok_or_else(Problem::internal)?;
+    let made = insert(&state, allowed.workspace, name, destination).await?;
+    let location = (header::LOCATION, format!("/v1/notification-channels/{}", made.id));
+    Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(&made)))
+}
+
+/// Lists channels, newest first.
+#[utoipa::path(
+    operation_id = "list_channels", tag = "notifications",
+    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = ListView<ChannelView>)),
+    security(("token" = ["notifications:write"])),
+)]
+#[get("/notification-channels")]
+pub async fn list_channels(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    mut parameters: Parameters,
+) -> Answer<HttpResponse> {
+    let page = parameters.page();
+    let filters = parameters.finish()?;
+    let list = channels::list(&mut *state.conn().await?, allowed.workspace, page).await?;
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, ChannelView::new)))
+}
+
+/// One channel.
+#[utoipa::path(
+    operation_id = "get_channel", tag = "notifications", params(("id" = String, Path)),
+    responses((status = 200, body = ChannelView)),
+    security(("token" = ["notifications:write"])),
+)]
+#[get("/notification-channels/{id}")]
+pub async fn get_channel(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    PathId(id): PathId<ChannelId>,
+) -> Answer<HttpResponse> {
+    let channel = channels::get(&mut *state.conn().await?, allowed.workspace, id).await?;
+    Ok(HttpResponse::Ok().json(ChannelView::new(&channel)))
+}
+
+/// Changes the name or the config of a channel. The type stays: what speaks another language is another channel.
+#[utoipa::path(
+    operation_id = "patch_channel", tag = "notifications", params(("id" = String, Path)), request_body = ChannelPatchBody,
+    responses(
+        (status = 200, body = ChannelView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["notifications:write"])),
+)]
+#[patch("/notification-channels/{id}")]
+pub async fn patch_channel(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    PathId(id): PathId<ChannelId>,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let ChannelPatchBody { name, config } = read(text.object()?, &mut errors);
+    let kind = channels::get(&mut *state.conn().await?, allowed.workspace, id).await?.kind;
+    let name = name.and_then(|name| errors.take("/name", job::name(&name)));
+    let destination = config
+        .and_then(|config| Destination::check(kind, config.into(), &state.policy, "/config", &mut errors));
+    Problem::validation(errors)?;
+    let changed = change(&state, allowed.workspace, id, name, destination).await?;
+    Ok(HttpResponse::Ok().json(ChannelView::new(&changed)))
+}
+
+/// Deletes a channel, and what it was still to be told. While jobs have rules that name it, only with `force=true`: they go too.
+#[utoipa::path(
+    operation_id = "delete_channel", tag = "notifications",
+    params(("id" = String, Path), ("force" = Option<bool>, Query)),
+    responses((status = 204), (status = 409, body = ProblemBody, content_type = "application/problem+json")),
+    security(("token" = ["notifications:write"])),
+)]
+#[delete("/notification-channels/{id}")]
+pub async fn delete_channel(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    PathId(id): PathId<ChannelId>,
+    mut parameters: Parameters,
+) -> Answer<HttpResponse> {
+    let force = parameters.parsed("force").unwrap_or(false);
+    parameters.finish()?;
+    let workspace = allowed.workspace;
+    state
+        .run(async move |state| {
+            let mut conn = state.conn().await?;
+            if !force {
+                in_use(&channels::users(&mut conn, workspace, id).await?)?;
+            }
+            Ok(channels::delete(&mut conn, workspace, id).await?)
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Sends a test message through a channel. The answer names the notification, which shows what became of it.
+#[utoipa::path(
+    operation_id = "test_channel", tag = "notifications", params(("id" = String, Path)),
+    responses((status = 202, body = NotificationView, headers(("Location" = String)))),
+    security(("token" = ["notifications:write"])),
+)]
+#[post("/notification-channels/{id}/test")]
+pub async fn test_channel(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    PathId(id): PathId<ChannelId>,
+) -> Answer<HttpResponse> {
+    let mut conn = state.conn().await?;
+    let made = notifications::insert_test(&mut conn, allowed.workspace, id, state.clock.now()).await?;
+    let notification = notifications::get(&mut conn, allowed.workspace, made).await?;
+    let location = (header::LOCATION, format!("/v1/notifications/{made}"));
+    Ok(HttpResponse::Accepted().insert_header(location).json(NotificationView::new(&notification)))
+}
+
+async fn insert(
+    state: &State,
+    workspace: WorkspaceId,
+    name: String,
+    destination: Destination,
+) -> Answer<Channel> {
+    let inserted = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        let (key, now) = (keys::data_key(&mut conn, workspace, &state.keys).await?, state.clock.now());
+        let id = ChannelId::at(now);
+        let new = NewChannel { id, name: &name, destination: &destination, key: &key, now };
+        channels::insert(&mut conn, workspace, new).await.map_err(refused)
+    });
+    inserted.await
+}
+
+async fn change(
+    state: &State,
+    workspace: WorkspaceId,
+    id: ChannelId,
+    name: Option<String>,
+    destination: Option<Destination>,
+) -> Answer<Channel> {
+    let changed = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let destination = destination.as_ref().map(|destination| (destination, &key));
+        let change = ChannelChange { name: name.as_deref(), destination, now: state.clock.now() };
+        channels::change(&mut conn, workspace, id, change).await.map_err(refused)
+    });
+    changed.await
+}
+
+fn refused(error: StoreError) -> Problem {
+    if error.is_conflict("channels_name") {
+        return Problem::conflict("channel_exists", "There is a channel of this name already.");
+    }
+    if error.is_conflict("full") {
+        let detail =
+            format!("A workspace has at most {MAX_CHANNELS} channels; delete one that is no longer needed.");
+        return Problem::conflict("too_many_channels", &detail);
+    }
+    error.into()
+}
+
+fn in_use(jobs: &[JobId]) -> Answer<()> {
+    const NAMED: usize = 5;
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = jobs.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if jobs.len() > NAMED { " and others" } else { "" };
+    let named = named.join(", ");
+    let detail =
+        format!("Rules of jobs name it: {named}{more}. Add ?force=true to delete it and them all the same.");
+    Err(Problem::new(StatusCode::CONFLICT, "channel_in_use", detail))
+}

@@ -1,0 +1,136 @@
+//! Notifications: what was told, and what became of it.
+
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+use trigrun_core::{
+    domain::{
+        id::NotificationId,
+        notification::{DeliveryAttempt, Notification},
+    },
+    store::notifications::{self, Filter},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{Allowed, NotificationsWrite},
+    extract::{path::PathId, query::Parameters},
+    routes::list::ListView,
+    state::{Answer, State},
+    time::instant,
+};
+
+/// One telling of one channel.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notification)]
+pub struct NotificationView {
+    #[schema(example = "ntf_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    id: String,
+    channel_id: String,
+    /// Null, like job and execution, in a test of the channel.
+    rule_id: Option<String>,
+    job_id: Option<String>,
+    execution_id: Option<String>,
+    /// succeeded, failed or recovered: what is told of the execution; or test.
+    event: &'static str,
+    /// queued, running, retrying, succeeded or failed.
+    status: &'static str,
+    /// Why it was given up, when it was.
+    error_class: Option<String>,
+    next_attempt_at: Option<String>,
+    created_at: String,
+    finished_at: Option<String>,
+    attempts: Vec<DeliveryAttemptView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryAttempt)]
+pub struct DeliveryAttemptView {
+    number: u16,
+    /// success, http_error, timeout, connection_error, blocked or interrupted.
+    status: &'static str,
+    /// Of HTTP, or of SMTP.
+    status_code: Option<u16>,
+    error_class: Option<String>,
+    /// One sentence with the likely cause.
+    error: Option<String>,
+    started_at: String,
+    duration_ms: f64,
+}
+
+impl NotificationView {
+    pub fn new(notification: &Notification) -> Self {
+        Self {
+            id: notification.id.to_string(),
+            channel_id: notification.channel.to_string(),
+            rule_id: notification.rule.map(|id| id.to_string()),
+            job_id: notification.job.map(|id| id.to_string()),
+            execution_id: notification.execution.map(|id| id.to_string()),
+            event: notification.told.as_str(),
+            status: notification.status.as_str(),
+            error_class: notification.error_class.clone(),
+            next_attempt_at: notification.next_attempt_at.map(instant),
+            created_at: instant(notification.created_at),
+            finished_at: notification.finished_at.map(instant),
+            attempts: notification.attempts.iter().map(DeliveryAttemptView::new).collect(),
+        }
+    }
+}
+
+impl DeliveryAttemptView {
+    fn new(attempt: &DeliveryAttempt) -> Self {
+        Self {
+            number: attempt.number,
+            status: attempt.status.as_str(),
+            status_code: attempt.status_code,
+            error_class: attempt.error_class.clone(),
+            error: attempt.error.clone(),
+            started_at: instant(attempt.started_at),
+            duration_ms: attempt.total.as_secs_f64() * 1000.0,
+        }
+    }
+}
+
+/// Lists notifications with their attempts, newest first.
+#[utoipa::path(
+    operation_id = "list_notifications", tag = "notifications",
+    params(
+        ("status" = Option<String>, Query, description = "queued, running, retrying, succeeded or failed"),
+        ("channel_id" = Option<String>, Query), ("job_id" = Option<String>, Query), ("execution_id" = Option<String>, Query),
+        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
+    ),
+    responses((status = 200, body = ListView<NotificationView>)),
+    security(("token" = ["notifications:write"])),
+)]
+#[get("/notifications")]
+pub async fn list_notifications(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    mut parameters: Parameters,
+) -> Answer<HttpResponse> {
+    let filter = Filter {
+        status: parameters.parsed("status"),
+        channel: parameters.parsed("channel_id"),
+        job: parameters.parsed("job_id"),
+        execution: parameters.parsed("execution_id"),
+    };
+    let page = parameters.page();
+    let filters = parameters.finish()?;
+    let list = notifications::list(&mut *state.conn().await?, allowed.workspace, &filter, page).await?;
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, NotificationView::new)))
+}
+
+/// One notification with its attempts.
+#[utoipa::path(
+    operation_id = "get_notification", tag = "notifications", params(("id" = String, Path)),
+    responses((status = 200, body = NotificationView)),
+    security(("token" = ["notifications:write"])),
+)]
+#[get("/notifications/{id}")]
+pub async fn get_notification(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    PathId(id): PathId<NotificationId>,
+) -> Answer<HttpResponse> {
+    let notification = notifications::get(&mut *state.conn().await?, allowed.workspace, id).await?;
+    Ok(HttpResponse::Ok().json(NotificationView::new(&notification)))
+}

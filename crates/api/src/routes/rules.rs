@@ -1,0 +1,161 @@
+//! Notification rules: which channel is told what of a job.
+
+use actix_web::{HttpResponse, delete, get, http::header, post, web};
+use serde::{Deserialize, Serialize};
+use trigrun_core::{
+    domain::{
+        id::{ChannelId, JobId, RuleId},
+        invalid::{FieldErrors, Invalid},
+        notification::{MAX_RULES, Rule},
+    },
+    store::{
+        StoreError,
+        rules::{self, JobRule, NewRule},
+    },
+};
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{Allowed, NotificationsWrite},
+    extract::{
+        body::{JsonText, read, required},
+        path::PathId,
+    },
+    problem::{Problem, ProblemBody},
+    state::{Answer, State},
+    time::instant,
+};
+
+/// When to tell which channel.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = RuleInput)]
+pub struct RuleBody {
+    #[schema(required, example = "chn_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    channel_id: Option<String>,
+    /// on_failure, on_success, on_completion (both), or on_recovery: the first success after a failure.
+    #[schema(required, example = "on_failure")]
+    event: Option<String>,
+    /// on_failure: only the failure that is so many in a row. on_recovery: only after at least so many. 1 to 1,000.
+    #[schema(example = 3)]
+    after_failures: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rule)]
+pub struct RuleView {
+    #[schema(example = "rul_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    id: String,
+    channel_id: String,
+    event: &'static str,
+    after_failures: Option<u16>,
+    created_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rules)]
+pub struct RulesView {
+    data: Vec<RuleView>,
+}
+
+impl RuleView {
+    fn new(rule: &JobRule) -> Self {
+        Self {
+            id: rule.id.to_string(),
+            channel_id: rule.channel.to_string(),
+            event: rule.rule.event.as_str(),
+            after_failures: rule.rule.after_failures,
+            created_at: instant(rule.created_at),
+        }
+    }
+}
+
+/// Makes a rule: a channel is told of every execution of the job that begins from now on, as the rule says.
+#[utoipa::path(
+    operation_id = "create_rule", tag = "notifications", params(("id" = String, Path)), request_body = RuleBody,
+    responses(
+        (status = 201, body = RuleView, headers(("Location" = String))),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["notifications:write"])),
+)]
+#[post("/jobs/{id}/notification-rules")]
+pub async fn create_rule(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    PathId(job): PathId<JobId>,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let body: RuleBody = read(text.object()?, &mut errors);
+    let checked = check(body, &mut errors);
+    Problem::validation(errors)?;
+    let (channel, rule) = checked.ok_or_else(Problem::internal)?;
+    let now = state.clock.now();
+    let made = JobRule { id: RuleId::at(now), channel, rule, created_at: now };
+    let (new, workspace) = (NewRule { id: made.id, channel, rule, now }, allowed.workspace);
+    let insert = async move |state: State| {
+        rules::insert(&mut *state.conn().await?, workspace, job, &new).await.map_err(refused)
+    };
+    state.run(insert).await?;
+    let location = (header::LOCATION, format!("/v1/jobs/{job}/notification-rules/{}", made.id));
+    Ok(HttpResponse::Created().insert_header(location).json(RuleView::new(&made)))
+}
+
+/// Lists the rules of a job, oldest first; there are at most twenty.
+#[utoipa::path(
+    operation_id = "list_rules", tag = "notifications", params(("id" = String, Path)),
+    responses((status = 200, body = RulesView)),
+    security(("token" = ["notifications:write"])),
+)]
+#[get("/jobs/{id}/notification-rules")]
+pub async fn list_rules(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    PathId(job): PathId<JobId>,
+) -> Answer<HttpResponse> {
+    let rules = rules::list(&mut *state.conn().await?, allowed.workspace, job).await?;
+    Ok(HttpResponse::Ok().json(RulesView { data: rules.iter().map(RuleView::new).collect() }))
+}
+
+/// Deletes a rule. What it has told already stays in the log, and is delivered.
+#[utoipa::path(
+    operation_id = "delete_rule", tag = "notifications", params(("id" = String, Path), ("rule_id" = String, Path)),
+    responses((status = 204)),
+    security(("token" = ["notifications:write"])),
+)]
+#[delete("/jobs/{id}/notification-rules/{rule_id}")]
+pub async fn delete_rule(
+    state: web::Data<State>,
+    allowed: Allowed<NotificationsWrite>,
+    ids: web::Path<(String, String)>,
+) -> Answer<HttpResponse> {
+    let (job, rule) = ids.into_inner();
+    let ids = job.parse().ok().zip(rule.parse().ok());
+    let (job, rule) = ids.ok_or_else(Problem::not_found)?;
+    rules::delete(&mut *state.conn().await?, allowed.workspace, job, rule).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn check(body: RuleBody, errors: &mut FieldErrors) -> Option<(ChannelId, Rule)> {
+    let channel = required(errors, "/channel_id", body.channel_id)
+        .and_then(|id| errors.take("/channel_id", id.parse::<ChannelId>()));
+    let event =
+        required(errors, "/event", body.event).and_then(|event| errors.take("/event", event.parse()))?;
+    let rule = errors.take("/after_failures", Rule::check(event, body.after_failures));
+    channel.zip(rule)
+}
+
+fn refused(error: StoreError) -> Problem {
+    if error.is_conflict("channel") {
+        return Problem::of_field("/channel_id", Invalid::new("channel_unknown", "there is no such channel"));
+    }
+    if error.is_conflict("notification_rules_once") {
+        return Problem::conflict("rule_exists", "The job has this very rule already.");
+    }
+    if error.is_conflict("full") {
+        let detail = format!("A job has at most {MAX_RULES} rules; delete one that is no longer needed.");
+        return Problem::conflict("too_many_rules", &detail);
+    }
+    error.into()
+}

@@ -1,0 +1,257 @@
+//! Notifications: what arrives at each kind of receiver, and that executions never wait for it.
+
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use trigrun_core::{
+    domain::{
+        attempt::AttemptStatus,
+        channel::Destination,
+        execution::Status,
+        id::{ChannelId, JobId, NotificationId, RuleId},
+        job::Definition,
+        notification::{DeliveryStatus, Event, Notification, Rule},
+        page::Page,
+    },
+    store::{
+        channels::{self, NewChannel},
+        keys,
+        notifications::{self, Filter},
+        rules::{self, NewRule},
+        signing,
+    },
+};
+use trigrun_testkit::{keys as master, mail::MailServer, target::Script};
+
+use crate::bench::{Bench, LONG};
+
+impl Bench {
+    async fn channel(&self, destination: Destination) -> ChannelId {
+        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
+        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let id = ChannelId::at(now);
+        let new = NewChannel { id, name: &id.to_string(), destination: &destination, key: &key, now };
+        channels::insert(&mut conn, self.workspace, new).await.unwrap().id
+    }
+
+    async fn tell(&self, job: JobId, channel: ChannelId, event: Event) {
+        let now = self.db.now().await;
+        let new = NewRule { id: RuleId::at(now), channel, rule: Rule { event, after_failures: None }, now };
+        rules::insert(&mut *self.db.conn().await, self.workspace, job, &new).await.unwrap();
+    }
+
+    async fn test(&self, channel: ChannelId) -> NotificationId {
+        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
+        notifications::insert_test(&mut conn, self.workspace, channel, now).await.unwrap()
+    }
+
+    /// The only one once it looks as wanted.
+    async fn told(&self, wanted: impl Fn(&Notification) -> bool) -> Notification {
+        let look = async {
+            loop {
+                let (mut conn, all, page) =
+                    (self.db.conn().await, Filter::default(), Page { limit: 10, before: None });
+                let list = notifications::list(&mut conn, self.workspace, &all, page);
+                let all = list.await.unwrap().data;
+                assert!(all.len() <= 1, "{all:#?}");
+                if let Some(told) = all.into_iter().find(|told| wanted(told)) {
+                    return told;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, look).await.expect("it comes to look as wanted")
+    }
+
+    async fn over(&self) -> Notification {
+        self.told(|told| told.finished_at.is_some()).await
+    }
+
+    /// One that fails at its only attempt.
+    fn failing(&self) -> Definition {
+        self.target.answer("/fails", Script::status(500).body("broken"));
+        let mut definition = self.definition("/fails");
+        definition.retry_policy.max_attempts = 1;
+        definition.name = "nightly <report> & co".into();
+        definition
+    }
+
+    /// The bodies that arrived at a path.
+    fn bodies(&self, path: &str) -> Vec<Value> {
+        let hits = self.target.hits().into_iter().filter(|hit| hit.path == path);
+        hits.map(|hit| serde_json::from_slice(&hit.body).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_gets_the_whole_story_signed_and_again_until_it_takes_it() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    let hook = bench.channel(Destination::Webhook { url: bench.target.url("/hook?token=t0p") }).await;
+    bench.target.answer_in_turn("/hook", [Script::status(503), Script::status(204)]);
+    let job = bench.db.job(bench.workspace, &bench.failing()).await;
+    bench.tell(job, hook, Event::OnFailure).await;
+    let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
+    bench.ring(id).await;
+    let first = bench.told(|told| told.status == DeliveryStatus::Retrying).await;
+    assert!(first.next_attempt_at.unwrap() > bench.db.now().await);
+    bench.db.execute("update notifications set due_at = now()").await;
+    let told = bench.over().await;
+    assert_eq!((told.status, told.execution, told.attempts.len()), (DeliveryStatus::Succeeded, Some(id), 2));
+    assert_eq!(
+        (told.attempts[0].status, told.attempts[0].error_class.as_deref(), told.attempts[1].status_code),
+        (AttemptStatus::HttpError, Some("http_5xx"), Some(204))
+    );
+
+    let hits: Vec<_> = bench.target.hits().into_iter().filter(|hit| hit.path.starts_with("/hook")).collect();
+    assert_eq!((hits.len(), &hits[0].body), (2, &hits[1].body));
+    let body: Value = serde_json::from_slice(&hits[1].body).unwrap();
+    assert_eq!(body["type"], "execution.failed");
+    assert_eq!(body["data"]["job"]["name"], "nightly <report> & co");
+    assert_eq!(body["data"]["execution"]["id"], id.to_string());
+    assert_eq!(body["data"]["execution"]["status_code"], 500);
+    assert_eq!(body["data"]["failures_in_a_row"], 1);
+    let key = keys::data_key(&mut *bench.db.conn().await, bench.workspace, &master::keys()).await.unwrap();
+    let now = bench.db.now().await;
+    let signing = signing::get(&mut *bench.db.conn().await, bench.workspace, &key, now).await.unwrap();
+    let webhook = standardwebhooks::Webhook::new(signing.secrets().next().unwrap()).unwrap();
+    for hit in &hits {
+        let mut headers = http::HeaderMap::new();
+        for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            headers.insert(name, hit.header(name).unwrap().parse().unwrap());
+        }
+        assert_eq!(hit.header("webhook-id"), Some(told.id.to_string().as_str()));
+        webhook.verify(&hit.body, &headers).expect("the specification's own library accepts it");
+    }
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_notification_causes_none() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer("/gone", Script::status(410));
+    let hook = bench.channel(Destination::Webhook { url: bench.target.url("/gone") }).await;
+    let job = bench.db.job(bench.workspace, &bench.failing()).await;
+    bench.tell(job, hook, Event::OnCompletion).await;
+    let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
+    bench.ring(id).await;
+    let told = bench.over().await;
+    assert_eq!((told.status, told.error_class.as_deref()), (DeliveryStatus::Failed, Some("http_4xx")));
+    // Whatever else was to come would come before the next one has ended.
+    let next = bench.rung(&bench.definition("/hook")).await;
+    assert_eq!(bench.ended(next).await.status, Status::Succeeded);
+    assert_eq!(bench.db.count("select count(*) from notifications").await, 1);
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn chats_get_a_line_that_nobody_can_abuse() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer("/discord", Script::status(204));
+    let job = bench.db.job(bench.workspace, &bench.failing()).await;
+    for destination in [
+        Destination::Slack { url: bench.target.url("/slack") },
+        Destination::Discord { url: bench.target.url("/discord") },
+    ] {
+        let channel = bench.channel(destination).await;
+        bench.tell(job, channel, Event::OnFailure).await;
+    }
+    let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
+    bench.ring(id).await;
+    bench.target.wait_for(3, LONG).await.unwrap();
+    let (slack, discord) = (bench.bodies("/slack").remove(0), bench.bodies("/discord").remove(0));
+    let (slack, discord) = (slack["text"].as_str().unwrap(), discord["content"].as_str().unwrap());
+    assert!(slack.starts_with("*nightly &lt;report&gt; &amp; co failed*\n"), "{slack}");
+    assert!(discord.starts_with("**nightly <report> & co failed**\n"), "{discord}");
+    for text in [slack, discord] {
+        assert!(text.contains("500") && text.contains(&id.to_string()), "{text}");
+    }
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn mail_goes_through_the_operators_server() {
+    let server = MailServer::start().await.unwrap();
+    let mut bench = Bench::new().await;
+    bench.settings.smtp.url = server.url().into();
+    bench.settings.smtp.from = "TrigRun <noreply@example.com>".into();
+    let executor = bench.executor();
+    let to = vec!["a@example.com".to_owned(), "b@example.com".to_owned()];
+    let channel = bench.channel(Destination::Email { to: to.clone() }).await;
+    let mut definition = bench.failing();
+    definition.name = "nächtlich".into();
+    let job = bench.db.job(bench.workspace, &definition).await;
+    bench.tell(job, channel, Event::OnFailure).await;
+    let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
+    bench.ring(id).await;
+    let told = bench.over().await;
+    assert_eq!((told.status, told.attempts[0].status_code), (DeliveryStatus::Succeeded, Some(250)));
+    let letter = server.letters().remove(0);
+    assert_eq!(letter.to, to);
+    assert_eq!(letter.header("Message-ID"), Some(format!("<{}@example.com>", told.id).as_str()));
+    assert_eq!(letter.header("Auto-Submitted"), Some("auto-generated"));
+    assert!(letter.header("Subject").unwrap().starts_with("=?utf-8?"), "{letter:?}");
+    assert!(letter.lines.iter().any(|line| line.contains(&id.to_string())), "{letter:?}");
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn mail_that_is_refused_is_not_sent_again() {
+    let server = MailServer::start().await.unwrap();
+    server.refuse("550 no such mailbox");
+    let mut bench = Bench::new().await;
+    bench.settings.smtp.url = server.url().into();
+    bench.settings.smtp.from = "noreply@example.com".into();
+    let executor = bench.executor();
+    let channel = bench.channel(Destination::Email { to: vec!["a@example.com".into()] }).await;
+    bench.test(channel).await;
+    let told = bench.over().await;
+    assert_eq!((told.status, told.error_class.as_deref()), (DeliveryStatus::Failed, Some("smtp_refused")));
+    assert_eq!(
+        told.attempts[0].error.as_deref(),
+        Some("The mail server refused the message: it answered 550.")
+    );
+    assert!(server.letters().is_empty());
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_says_why() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    for (destination, class) in [
+        (Destination::Email { to: vec!["a@example.com".into()] }, "email_not_set_up"),
+        // Stored while its range was open, say.
+        (Destination::Webhook { url: "http://10.1.2.3/".into() }, "url_address_refused"),
+    ] {
+        let channel = bench.channel(destination).await;
+        let id = bench.test(channel).await;
+        let told = bench.over().await;
+        assert_eq!(
+            (told.id, told.status, told.error_class.as_deref()),
+            (id, DeliveryStatus::Failed, Some(class))
+        );
+        assert_eq!(told.attempts[0].status, AttemptStatus::Blocked);
+        bench.db.execute("delete from notifications").await;
+    }
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn receivers_that_never_answer_hold_up_no_execution() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.answer("/deaf", Script::status(200).after(Duration::from_secs(60)));
+    let hook = bench.channel(Destination::Webhook { url: bench.target.url("/deaf") }).await;
+    for _ in 0..20 {
+        bench.test(hook).await;
+    }
+    bench.target.wait_for(8, LONG).await.expect("as many as there is room for");
+    let before = Instant::now();
+    let run = bench.ended(bench.rung(&bench.definition("/hook")).await).await;
+    assert_eq!(run.status, Status::Succeeded);
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    assert_eq!(bench.target.hits().iter().filter(|hit| hit.path == "/deaf").count(), 8, "and no more");
+    executor.stop().await;
+}
