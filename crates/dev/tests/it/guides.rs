@@ -17,8 +17,16 @@ use crate::run::{Place, Running};
 
 /// Everything a page does is done within this, in seconds.
 const LONGEST: &str = "180";
-const PAGES: [&str; 7] =
-    ["quickstart.md", "jobs.md", "schedules.md", "executions.md", "secrets.md", "signing.md", "promise.md"];
+const PAGES: [&str; 8] = [
+    "quickstart.md",
+    "jobs.md",
+    "schedules.md",
+    "executions.md",
+    "secrets.md",
+    "signing.md",
+    "notifications.md",
+    "promise.md",
+];
 
 struct Block {
     /// What stands behind the three backticks.
@@ -209,7 +217,8 @@ fn links_lead_somewhere() {
 /// Every class that the code gives is explained.
 #[test]
 fn every_error_class_is_explained() {
-    let page = fs::read_to_string(docs().join("executions.md")).unwrap();
+    let [page, notifications] =
+        ["executions.md", "notifications.md"].map(|page| fs::read_to_string(docs().join(page)).unwrap());
     let sources = docs().join("../crates");
     let of = |file: &str, before: &str| {
         let text = fs::read_to_string(sources.join(file)).unwrap();
@@ -227,10 +236,22 @@ fn every_error_class_is_explained() {
         egress.iter().flat_map(|file| starts.iter().flat_map(|start| of(file, start))).collect();
     classes.extend(of("executor/src/prepare.rs", "refused("));
     classes.extend(of("executor/src/egress/answer.rs", "=> "));
-    classes.retain(|class| {
+    let is_class = |class: &String| {
         class.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789x".contains(&byte))
-    });
+    };
+    classes.retain(is_class);
     assert!(classes.len() > 20, "{classes:?}");
+    let mut of_delivery = of("executor/src/notify.rs", "refused(");
+    let email = ["AttemptStatus::Blocked,", "AttemptStatus::ConnectionError,", "AttemptStatus::Timeout,"];
+    of_delivery.extend(email.iter().flat_map(|status| of("executor/src/notify/email.rs", status)));
+    of_delivery.retain(|class| is_class(class) && !classes.contains(class));
+    assert!(of_delivery.len() > 6, "{of_delivery:?}");
+    for class in of_delivery {
+        assert!(
+            notifications.contains(&format!("`{class}`")),
+            "docs/notifications.md does not explain {class}"
+        );
+    }
     for class in classes {
         assert!(page.contains(&format!("`{class}`")), "docs/executions.md does not explain {class}");
     }
