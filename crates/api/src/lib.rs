@@ -8,6 +8,7 @@ mod limits;
 mod middleware;
 pub mod openapi;
 mod problem;
+mod quotas;
 mod routes;
 mod server;
 mod settings;
@@ -16,5 +17,6 @@ mod time;
 
 pub use limits::LimitSettings;
 pub use middleware::cors::Origin;
+pub use quotas::{Plan, PlanSettings};
 pub use server::{ServeError, serve};
 pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings, SignUp};

@@ -23,16 +23,19 @@ pub struct LimitSettings {
     pub workspace_per_second: NonZeroU32,
     pub workspace_burst: NonZeroU32,
     pub failures_per_minute: NonZeroU32,
+    pub sign_ups_per_hour: NonZeroU32,
     pub proxies: Vec<IpNet>,
 }
 
 pub struct Limits {
-    shared: Limiter,
+    shared: Limiter<2>,
     token: Rate,
     /// By address, of this process: wrong tokens and wrong passwords.
     failures: DefaultKeyedRateLimiter<IpAddr>,
     /// By e-mail address, of this process: tries to log in.
     logins: DefaultKeyedRateLimiter<String>,
+    /// By address, of this process.
+    sign_ups: DefaultKeyedRateLimiter<IpAddr>,
     proxies: Vec<IpNet>,
 }
 
@@ -45,28 +48,29 @@ struct Standing {
 
 impl Limits {
     pub fn new(settings: &LimitSettings, redis: &RedisSettings) -> Result<Self, StreamError> {
-        let token = Rate { per_second: settings.token_per_second, burst: settings.token_burst };
-        let workspace = Rate { per_second: settings.workspace_per_second, burst: settings.workspace_burst };
+        let token = Rate::per_second(settings.token_per_second, settings.token_burst);
+        let workspace = Rate::per_second(settings.workspace_per_second, settings.workspace_burst);
         let failures = Quota::per_minute(settings.failures_per_minute);
         Ok(Self {
             shared: Limiter::new(redis, [token, workspace])?,
             token,
             failures: RateLimiter::keyed(failures),
             logins: RateLimiter::keyed(failures),
+            sign_ups: RateLimiter::keyed(Quota::per_hour(settings.sign_ups_per_hour)),
             proxies: settings.proxies.clone(),
         })
     }
 
     /// One request of a token or session. Notes what the answer is to say of it.
     pub async fn pass(&self, request: &HttpRequest, token: &str, workspace: &str) -> Answer<()> {
-        let passage = self.shared.pass(token, workspace).await;
-        let (left, seconds) = match passage {
+        let passage = self.shared.pass(workspace, [token, "workspace"]).await;
+        let (left, reset) = match passage {
             Passage::Passed { left, reset } => (left, seconds(reset)),
             Passage::Refused { wait } => (0, seconds(wait)),
         };
-        let window = self.token.burst.get().div_ceil(self.token.per_second.get());
+        let window = seconds(self.token.window());
         request.extensions_mut().insert(Standing {
-            limit: format!("\"token\";r={left};t={seconds}"),
+            limit: format!("\"token\";r={left};t={reset}"),
             policy: format!("\"token\";q={};w={window}", self.token.burst),
         });
         match passage {
@@ -104,15 +108,22 @@ impl Limits {
         if often { Err(too_many(Duration::from_secs(60))) } else { Ok(()) }
     }
 
+    /// A try to sign up, before its cost is paid.
+    pub fn sign_up(&self, request: &HttpRequest) -> Answer<()> {
+        let often = self.client(request).is_some_and(|address| self.sign_ups.check_key(&address).is_err());
+        if often { Err(too_many(Duration::from_secs(3600))) } else { Ok(()) }
+    }
+
     /// Forgets those that have been quiet.
     pub fn forget(&self) {
         self.shared.forget();
         self.failures.retain_recent();
         self.logins.retain_recent();
+        self.sign_ups.retain_recent();
     }
 }
 
-fn seconds(duration: Duration) -> u64 {
+pub fn seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 

@@ -1,6 +1,6 @@
 //! `trigrun-api`: the server, and the operator's commands.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
 use trigrun_api::{Settings, openapi, serve};
@@ -88,6 +88,15 @@ enum WorkspaceCommand {
     },
     /// Lists them all
     List,
+    /// Gives one a plan: what plans allow is in the settings, TRIGRUN__PLANS__…
+    Plan {
+        /// ws_…
+        #[arg(long)]
+        workspace: WorkspaceId,
+        /// The name of a plan
+        #[arg(long)]
+        plan: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -131,7 +140,7 @@ async fn main() -> anyhow::Result<()> {
             println!("the schema is up to date");
             Ok(())
         }
-        Command::Workspace(command) => workspaces(&mut connect(&settings).await?, command).await,
+        Command::Workspace(command) => workspaces(&settings, command).await,
         Command::Token(command) => token(&mut connect(&settings).await?, command).await,
         Command::Admin(command) => admin(&mut connect(&settings).await?, command).await,
         Command::Keys(_) => rewrap(&settings).await,
@@ -189,7 +198,8 @@ async fn rewrap(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn workspaces(conn: &mut Conn, command: WorkspaceCommand) -> anyhow::Result<()> {
+async fn workspaces(settings: &Settings, command: WorkspaceCommand) -> anyhow::Result<()> {
+    let conn = &mut connect(settings).await?;
     match command {
         WorkspaceCommand::Create { name } => {
             let workspace = Workspace { id: WorkspaceId::at(store::clock::now(conn).await?), name };
@@ -200,6 +210,16 @@ async fn workspaces(conn: &mut Conn, command: WorkspaceCommand) -> anyhow::Resul
             for workspace in workspaces::all(conn).await? {
                 println!("{}  {}", workspace.id, workspace.name);
             }
+        }
+        WorkspaceCommand::Plan { workspace, plan } => {
+            let known: Vec<&str> = settings.plans.keys().map(String::as_str).collect();
+            ensure!(
+                known.contains(&plan.as_str()),
+                "there is no plan {plan}; the settings have: {}",
+                known.join(", ")
+            );
+            workspaces::set_plan(conn, workspace, &plan).await.with_context(|| workspace.to_string())?;
+            println!("{workspace} has the plan {plan}");
         }
     }
     Ok(())
@@ -214,7 +234,7 @@ async fn token(conn: &mut Conn, command: TokenCommand) -> anyhow::Result<()> {
     let expires_at = expires_in_days.map(|days| now + TimeDelta::days(days.into()));
     let token =
         tokens::NewToken { id: TokenId::at(now), name: &name, hash: &hash, scopes: &scopes, expires_at };
-    tokens::insert(conn, workspace, token).await.with_context(|| format!("a token for {workspace}"))?;
+    tokens::insert(conn, workspace, token, None).await.with_context(|| format!("a token for {workspace}"))?;
     println!("{}", secret.reveal());
     Ok(())
 }

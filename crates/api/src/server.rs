@@ -29,6 +29,7 @@ use crate::{
     },
     openapi,
     problem::Problem,
+    quotas::Quotas,
     routes::{
         auth, channels, docs, executions, health, jobs, members, notifications, rules, schedules, secrets,
         tokens, workspace,
@@ -71,6 +72,7 @@ pub async fn serve(
     let state = State {
         keys: Arc::new(master),
         limits: Arc::new(Limits::new(&settings.limits, &settings.redis)?),
+        quotas: Arc::new(Quotas::new(&settings.plans, &settings.redis)?),
         sign_up: settings.server.sign_up,
         origins: settings.server.origins.into(),
         hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
@@ -80,7 +82,7 @@ pub async fn serve(
         waker: Waker::default(),
     };
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
-    tasks::spawn("forget", forget(state.limits.clone(), shutdown.clone()));
+    tasks::spawn("forget", forget(state.clone(), shutdown.clone()));
     tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));
     let probes = settings.telemetry.probes_address;
     probes::serve(probes, db, shutdown.clone()).await.map_err(|error| ServeError::Bind(probes, error))?;
@@ -99,9 +101,10 @@ pub async fn serve(
     Ok(())
 }
 
-async fn forget(limits: Arc<Limits>, shutdown: CancellationToken) {
+async fn forget(state: State, shutdown: CancellationToken) {
     let pass = || async {
-        limits.forget();
+        state.limits.forget();
+        state.quotas.forget();
         Ok::<_, std::convert::Infallible>(())
     };
     tasks::every("forget", shutdown, FORGET_EVERY, std::future::pending, pass).await;

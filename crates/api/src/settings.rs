@@ -11,7 +11,7 @@ use trigrun_core::{
     telemetry::TelemetrySettings,
 };
 
-use crate::{limits::LimitSettings, middleware::cors::Origin};
+use crate::{limits::LimitSettings, middleware::cors::Origin, quotas::PlanSettings};
 
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -22,6 +22,7 @@ pub struct Settings {
     pub postgres: PostgresSettings,
     pub redis: RedisSettings,
     pub limits: LimitSettings,
+    pub plans: PlanSettings,
     pub keys: KeySettings,
     pub egress: EgressSettings,
     pub telemetry: TelemetrySettings,

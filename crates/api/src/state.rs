@@ -9,7 +9,7 @@ use trigrun_core::{
     store::{Db, StoreError, pool::PooledConn, wake::Waker},
 };
 
-use crate::{limits::Limits, middleware::cors::Origin, problem::Problem, settings::SignUp};
+use crate::{limits::Limits, middleware::cors::Origin, problem::Problem, quotas::Quotas, settings::SignUp};
 
 #[derive(Clone)]
 pub struct State {
@@ -21,6 +21,7 @@ pub struct State {
     pub sign_up: SignUp,
     pub hashing: Arc<Semaphore>,
     pub limits: Arc<Limits>,
+    pub quotas: Arc<Quotas>,
     pub origins: Arc<[Origin]>,
 }
 

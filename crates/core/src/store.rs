@@ -17,6 +17,7 @@ pub mod migrate;
 pub mod notifications;
 pub mod partitions;
 pub mod pool;
+pub mod quotas;
 pub mod rules;
 pub mod schema;
 pub mod secrets;

@@ -228,6 +228,6 @@ async fn make_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> 
         scopes: Scope::ALL,
         expires_at: None,
     };
-    tokens::insert(&mut conn, workspace.id, token).await?;
+    tokens::insert(&mut conn, workspace.id, token, None).await?;
     Ok(secret)
 }

@@ -78,7 +78,7 @@ impl TestDb {
             scopes,
             expires_at: None,
         };
-        tokens::insert(&mut *self.conn().await, workspace, token).await.expect("a token can be made");
+        tokens::insert(&mut *self.conn().await, workspace, token, None).await.expect("a token can be made");
         secret
     }
 

@@ -67,7 +67,9 @@ impl TestDb {
             first_fire,
             traceparent: None,
         };
-        store::jobs::insert(&mut *self.conn().await, workspace, &new).await.expect("a job can be stored");
+        store::jobs::insert(&mut *self.conn().await, workspace, &new, None)
+            .await
+            .expect("a job can be stored");
         id
     }
 

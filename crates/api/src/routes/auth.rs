@@ -126,7 +126,7 @@ impl From<&Membership> for MembershipView {
     ),
 )]
 #[post("/auth/signup")]
-pub async fn sign_up(state: web::Data<State>, text: JsonText) -> Answer<HttpResponse> {
+pub async fn sign_up(state: web::Data<State>, request: HttpRequest, text: JsonText) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: SignUpBody = read(text.object()?, &mut errors);
     may_sign_up(state.sign_up, body.invitation.is_some())?;
@@ -134,6 +134,7 @@ pub async fn sign_up(state: web::Data<State>, text: JsonText) -> Answer<HttpResp
     Problem::validation(errors)?;
     let Wanted { email, name, password, workspace_name, invitation } =
         wanted.ok_or_else(Problem::internal)?;
+    state.limits.sign_up(&request)?;
     let hash = state.hash(password).await?;
     let now = state.clock.now();
     let user = User { id: UserId::at(now), email, name };

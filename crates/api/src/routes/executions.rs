@@ -154,6 +154,7 @@ pub async fn run(
     source: Source,
     replay_of: Option<ExecutionId>,
 ) -> Answer<HttpResponse> {
+    state.quotas.run(state, workspace).await?;
     let traceparent = trace::current();
     let inserted = state.run(async move |state| {
         let now = state.clock.now();

@@ -42,6 +42,9 @@ use crate::{
     state::{Answer, State},
 };
 
+/// Says that an idempotency key had been used before.
+const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "true");
+
 /// Creates a job. A one_time job runs at once, and the answer names its execution.
 #[utoipa::path(
     operation_id = "create_job", tag = "jobs",
@@ -70,7 +73,7 @@ pub async fn create_job(
     let job = load(&state, allowed.workspace, created.id).await?;
     let mut response = if created.replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
     if created.replayed {
-        response.insert_header(("Idempotent-Replayed", "true"));
+        response.insert_header(REPLAYED);
     } else {
         response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
     }

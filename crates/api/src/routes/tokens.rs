@@ -133,13 +133,16 @@ pub async fn create_token(
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
+    let plan = state.quotas.plan(&state, allowed.workspace).await?;
     let mut conn = state.conn().await?;
     tokens::insert(
         &mut conn,
         allowed.workspace,
         NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at },
+        plan.tokens(),
     )
-    .await?;
+    .await
+    .map_err(|error| plan.refused(error))?;
     let made = tokens::get(&mut conn, allowed.workspace, id).await?;
     Ok(HttpResponse::Created()
         .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&made) }))

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use trigrun_core::{
     domain::{
         id::WorkspaceId,
@@ -112,11 +113,25 @@ pub struct WorkspaceView {
     #[schema(example = "ws_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
     name: String,
+    quotas: QuotasView,
+}
+
+/// What the plan of a workspace allows; null is without limit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quotas)]
+pub struct QuotasView {
+    jobs: Option<u32>,
+    tokens: Option<u32>,
+    /// Asked for by run-now, replay and one_time jobs; fires of schedules are not counted.
+    executions_per_minute: Option<u32>,
 }
 
 impl WorkspaceView {
-    fn new(workspace: &Workspace) -> Self {
-        Self { id: workspace.id.to_string(), name: workspace.name.clone() }
+    async fn of(state: &State, workspace: Workspace) -> Answer<Self> {
+        let plan = state.quotas.plan(state, workspace.id).await?;
+        let executions_per_minute = plan.executions_per_minute().map(NonZeroU32::get);
+        let quotas = QuotasView { jobs: plan.jobs(), tokens: plan.tokens(), executions_per_minute };
+        Ok(Self { id: workspace.id.to_string(), name: workspace.name, quotas })
     }
 }
 
@@ -167,12 +182,10 @@ pub async fn create_workspace(
 ) -> Answer<HttpResponse> {
     let now = state.clock.now();
     let workspace = Workspace { id: WorkspaceId::at(now), name: name_in(&text)? };
-    let view = WorkspaceView::new(&workspace);
-    let owner = person.user.id;
-    let made =
-        async move |state: State| Ok(users::found(&mut *state.conn().await?, &workspace, owner, now).await?);
+    let (owner, new) = (person.user.id, workspace.clone());
+    let made = async move |state: State| Ok(users::found(&mut *state.conn().await?, &new, owner, now).await?);
     state.run(made).await?;
-    Ok(HttpResponse::Created().json(view))
+    Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace).await?))
 }
 
 /// The workspace of this token.
@@ -186,7 +199,7 @@ pub async fn create_workspace(
 #[get("/workspace")]
 pub async fn get_workspace(state: web::Data<State>, allowed: Allowed<Anything>) -> Answer<HttpResponse> {
     let workspace = workspaces::get(&mut *state.conn().await?, allowed.workspace).await?;
-    Ok(HttpResponse::Ok().json(WorkspaceView::new(&workspace)))
+    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
 
 /// Renames the workspace.
@@ -205,7 +218,8 @@ pub async fn patch_workspace(
 ) -> Answer<HttpResponse> {
     let name = name_in(&text)?;
     workspaces::rename(&mut *state.conn().await?, allowed.workspace, &name).await?;
-    Ok(HttpResponse::Ok().json(WorkspaceView { id: allowed.workspace.to_string(), name }))
+    let workspace = Workspace { id: allowed.workspace, name };
+    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
 
 /// Deletes the workspace with everything in it, at once and for good. For its owners.

@@ -371,3 +371,32 @@ async fn others_see_nothing_of_it() {
     assert_eq!(get("/v1/jobs").await.expect(200)["data"].as_array().unwrap().len(), 1);
     assert_eq!(app.get("/v1/jobs").await.expect(200)["data"].as_array().unwrap().len(), 3);
 }
+
+#[tokio::test]
+async fn a_key_makes_an_import_once() {
+    let app = App::new().await;
+    let crontab = "@daily https://example.com/a\nnonsense\n@hourly https://example.com/b";
+    let body = json!({ "crontab": crontab }).to_string();
+    let import = || app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "nightly")], &body);
+    let answers = futures_util::future::join_all((0..20).map(|_| import())).await;
+    let first: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    assert_eq!(first.len(), 1, "one makes the jobs");
+    let made = first[0].json();
+    let ids =
+        |import: &Value| [0, 1].map(|at| import["created"][at]["job"]["id"].as_str().unwrap().to_owned());
+    for replayed in answers.iter().filter(|answer| answer.status != 201) {
+        let import = replayed.expect(200);
+        assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
+        assert_eq!((ids(&import), &import["errors"]), (ids(&made), &made["errors"]));
+    }
+    assert_eq!(app.db.count("select count(*) from jobs").await, 2);
+    app.delete(&format!("/v1/jobs/{}", ids(&made)[0])).await.expect(204);
+    let again = import().await.expect(200);
+    assert_eq!(
+        again["created"].as_array().unwrap().len(),
+        1,
+        "what was deleted is not made again beside the rest"
+    );
+    let other = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "other")], &body).await;
+    assert_ne!(ids(&other.expect(201)), ids(&made));
+}

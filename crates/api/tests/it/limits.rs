@@ -26,6 +26,7 @@ fn narrow(settings: &mut Settings, redis: &RedisSettings) {
         workspace_per_second: number(1),
         workspace_burst: number(8),
         failures_per_minute: number(10),
+        sign_ups_per_hour: number(3),
         proxies: Vec::new(),
     };
 }
@@ -138,4 +139,19 @@ async fn guessing_through_a_proxy_holds_up_nobody_behind_it() {
         guess(&direct, &format!("203.0.113.{n}")).await;
     }
     assert_eq!(guess(&direct, "203.0.113.200").await, 429, "without a proxy nobody is believed");
+}
+
+#[tokio::test]
+async fn signing_up_is_slow_for_one_address() {
+    let (app, redis) = (App::new().await, redis::settings());
+    let api = Api::start_with(app.db.settings(), |settings| narrow(settings, &redis)).await;
+    let sign_up = |n: usize| {
+        let body = json!({ "email": format!("ada{n}@example.com"), "password": "correct horse battery" });
+        let request = api.request(Method::POST, "/v1/auth/signup").header("content-type", "application/json");
+        api.send(request.body(body.to_string().into()).unwrap())
+    };
+    for n in 0..3 {
+        sign_up(n).await.expect(201);
+    }
+    assert_eq!(sign_up(3).await.problem(429), "rate_limited");
 }

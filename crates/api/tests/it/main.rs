@@ -13,5 +13,6 @@ mod outage;
 mod people;
 mod preview;
 mod protocol;
+mod quotas;
 mod refused;
 mod secrets;

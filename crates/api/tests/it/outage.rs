@@ -85,6 +85,6 @@ async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
     let hash = crypto::token_hash(&secret);
     let (id, scopes) = (TokenId::at(now), Scope::ALL);
     let token = tokens::NewToken { id, name: "a", hash: &hash, scopes, expires_at: None };
-    tokens::insert(&mut conn, workspace.id, token).await.unwrap();
+    tokens::insert(&mut conn, workspace.id, token, None).await.unwrap();
     (Api::start(postgres.clone()).await, secret.reveal().to_owned())
 }

@@ -7,12 +7,14 @@ use diesel::{
     sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 pub(super) mod row;
 
 use super::{
     Conn, StoreError, executions, notifications,
+    quotas::{self, Counted},
     schema::{deleted_jobs, job_versions, jobs},
     sql::prepared,
     timers,
@@ -39,14 +41,17 @@ pub struct NewJob<'a> {
 
 /// Creates the job with its first version and its timer; a `one_time` job that is active gets its execution at once.
 ///
-/// [`StoreError::Conflict`] `jobs_idempotency_key` when the workspace already has a job under that key.
+/// [`StoreError::Conflict`] `jobs_idempotency_key` when the workspace already has a job under that key, `quota` when it would have
+/// more than `most`.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
     new: &NewJob<'_>,
+    most: Option<u32>,
 ) -> Result<Option<ExecutionId>, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         diesel::insert_into(jobs::table).values(NewJobRow::new(workspace, new)).execute(conn).await?;
+        quotas::check(conn, workspace, Counted::Jobs, most).await?;
         insert_version(conn, new.id, 1, new.definition, new.now).await?;
         start(conn, workspace, new.id, Start::of(new)).await
     })
@@ -61,6 +66,7 @@ pub async fn insert_all(
     conn: &mut Conn,
     workspace: WorkspaceId,
     all: &[NewJob<'_>],
+    most: Option<u32>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         for batch in all.chunks(BATCH) {
@@ -73,25 +79,24 @@ pub async fn insert_all(
                 start(conn, workspace, new.id, Start::of(new)).await?;
             }
         }
-        Ok(())
+        quotas::check(conn, workspace, Counted::Jobs, most).await
     })
     .await
 }
 
-/// The job that was created under this key before.
-pub async fn find_by_idempotency_key(
+/// The jobs that were created under these keys before, by key.
+pub async fn find_by_idempotency_keys(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    key: &str,
-) -> Result<Option<JobId>, StoreError> {
-    let id: Option<Uuid> = jobs::table
+    keys: &[&str],
+) -> Result<HashMap<String, JobId>, StoreError> {
+    let found: Vec<(Option<String>, Uuid)> = jobs::table
         .filter(jobs::workspace_id.eq(workspace.uuid()))
-        .filter(jobs::idempotency_key.eq(key))
-        .select(jobs::id)
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(id.map(JobId::from_uuid))
+        .filter(jobs::idempotency_key.eq_any(keys))
+        .select((jobs::idempotency_key, jobs::id))
+        .load(conn)
+        .await?;
+    Ok(found.into_iter().filter_map(|(key, id)| Some((key?, JobId::from_uuid(id)))).collect())
 }
 
 /// Everything about a job in one row. `$2` is the smallest execution id of the present moment: planned fires lie above it.

@@ -189,5 +189,6 @@ diesel::table! {
         name -> Text,
         created_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+        plan -> Text,
     }
 }

@@ -2,10 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, columns::word, schema::tokens};
+use super::{
+    Conn, StoreError,
+    columns::word,
+    quotas::{self, Counted},
+    schema::tokens,
+};
 use crate::domain::{
     access::{Grant, Scope},
     id::{TokenId, WorkspaceId},
@@ -21,8 +26,21 @@ pub struct NewToken<'a> {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// [`StoreError::NotFound`] when there is no such workspace.
-pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, token: NewToken<'_>) -> Result<(), StoreError> {
+/// [`StoreError::NotFound`] when there is no such workspace, [`StoreError::Conflict`] `quota` when it would have more than `most`.
+pub async fn insert(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    token: NewToken<'_>,
+    most: Option<u32>,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        insert_row(conn, workspace, &token).await?;
+        quotas::check(conn, workspace, Counted::Tokens, most).await
+    })
+    .await
+}
+
+async fn insert_row(conn: &mut Conn, workspace: WorkspaceId, token: &NewToken<'_>) -> Result<(), StoreError> {
     let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
     diesel::insert_into(tokens::table)
         .values((

@@ -34,6 +34,21 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Workspace, S
     Ok(Workspace { id: WorkspaceId::from_uuid(id), name })
 }
 
+/// The name of its plan.
+pub async fn plan(conn: &mut Conn, workspace: WorkspaceId) -> Result<String, StoreError> {
+    Ok(workspaces::table.find(workspace.uuid()).select(workspaces::plan).first(conn).await?)
+}
+
+/// For the operator: which plan a workspace has.
+pub async fn set_plan(conn: &mut Conn, workspace: WorkspaceId, plan: &str) -> Result<(), StoreError> {
+    let set = diesel::update(workspaces::table.find(workspace.uuid()))
+        .filter(workspaces::deleted_at.is_null())
+        .set(workspaces::plan.eq(plan))
+        .execute(conn)
+        .await?;
+    if set == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
 pub async fn rename(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<(), StoreError> {
     let renamed = diesel::update(workspaces::table.find(workspace.uuid()))
         .filter(workspaces::deleted_at.is_null())

@@ -32,16 +32,33 @@ const TAKE: &str = r"
     end
     return {1, left, math.ceil(reset / 1000)}";
 
-/// So many a second in the long run, and so many at once.
+/// One in each interval in the long run, and so many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    pub per_second: NonZeroU32,
+    pub interval: Duration,
     pub burst: NonZeroU32,
 }
 
 impl Rate {
-    fn interval_us(self) -> u64 {
-        1_000_000 / u64::from(self.per_second.get())
+    pub fn per_second(rate: NonZeroU32, burst: NonZeroU32) -> Self {
+        Self { interval: Duration::from_secs(1) / rate.get(), burst }
+    }
+
+    /// A minute's worth at once.
+    pub fn per_minute(rate: NonZeroU32) -> Self {
+        Self { interval: Duration::from_secs(60) / rate.get(), burst: rate }
+    }
+
+    /// Without any meanwhile, the whole burst may pass again after this.
+    pub fn window(self) -> Duration {
+        self.interval * self.burst.get()
+    }
+
+    fn by_itself(self) -> DefaultKeyedRateLimiter<String> {
+        // More than a billion a second are as good as a billion.
+        let interval = self.interval.max(Duration::from_nanos(1));
+        let quota = Quota::with_period(interval).unwrap_or(Quota::per_second(NonZeroU32::MAX));
+        RateLimiter::keyed(quota.allow_burst(self.burst))
     }
 }
 
@@ -54,45 +71,44 @@ pub enum Passage {
     Refused { wait: Duration },
 }
 
-pub struct Limiter {
+/// `N` limits that are passed together, or not at all.
+pub struct Limiter<const N: usize> {
     link: Mutex<Link>,
     namespace: String,
     script: Script,
-    by_itself: [DefaultKeyedRateLimiter<String>; 2],
-    rates: [Rate; 2],
+    rates: [Rate; N],
+    by_itself: [DefaultKeyedRateLimiter<String>; N],
 }
 
-impl Limiter {
-    /// Two limits that every request passes, the narrower one first; the second is of the group that the keys belong to.
-    pub fn new(settings: &RedisSettings, rates: [Rate; 2]) -> Result<Self, StreamError> {
-        let by_itself =
-            rates.map(|rate| RateLimiter::keyed(Quota::per_second(rate.per_second).allow_burst(rate.burst)));
+impl<const N: usize> Limiter<N> {
+    pub fn new(settings: &RedisSettings, rates: [Rate; N]) -> Result<Self, StreamError> {
         Ok(Self {
             link: Mutex::new(Link::new(settings)?),
             namespace: settings.namespace.clone(),
             script: Script::new(TAKE),
-            by_itself,
             rates,
+            by_itself: rates.map(Rate::by_itself),
         })
     }
 
-    /// Whether one request of `key`, which belongs to `group`, may pass.
-    pub async fn pass(&self, key: &str, group: &str) -> Passage {
-        match tokio::time::timeout(ANSWER_WITHIN, self.ask(key, group)).await {
+    /// Whether one request of `group` may pass the limits of these names.
+    pub async fn pass(&self, group: &str, names: [&str; N]) -> Passage {
+        match tokio::time::timeout(ANSWER_WITHIN, self.ask(group, names)).await {
             Ok(Ok(passage)) => passage,
-            _ => self.by_itself(key, group),
+            _ => self.by_itself(group, names),
         }
     }
 
-    async fn ask(&self, key: &str, group: &str) -> Result<Passage, StreamError> {
+    async fn ask(&self, group: &str, names: [&str; N]) -> Result<Passage, StreamError> {
         // Only for the connection, which many share: not while it answers.
         let mut connection = self.link.lock().await.connected().await?;
         let mut take = self.script.prepare_invoke();
-        // The braces keep both keys on one node of a Redis Cluster.
-        take.key(format!("{}:{{{group}}}:limit:{key}", self.namespace))
-            .key(format!("{}:{{{group}}}:limit", self.namespace));
+        for name in names {
+            // The braces keep all keys on one node of a Redis Cluster.
+            take.key(format!("{}:{{{group}}}:limit:{name}", self.namespace));
+        }
         for rate in self.rates {
-            take.arg(rate.interval_us()).arg(rate.burst.get());
+            take.arg(u64::try_from(rate.interval.as_micros()).unwrap_or(u64::MAX)).arg(rate.burst.get());
         }
         let answer: redis::RedisResult<(u8, u32, u64)> = take.invoke_async(&mut connection).await;
         let (passed, left, ms) = self.link.lock().await.judged(answer)?;
@@ -100,9 +116,11 @@ impl Limiter {
         Ok(if passed == 1 { Passage::Passed { left, reset: time } } else { Passage::Refused { wait: time } })
     }
 
-    fn by_itself(&self, key: &str, group: &str) -> Passage {
-        let [narrow, wide] = &self.by_itself;
-        if narrow.check_key(&key.to_owned()).is_ok() && wide.check_key(&group.to_owned()).is_ok() {
+    fn by_itself(&self, group: &str, names: [&str; N]) -> Passage {
+        let passes = |(limiter, name): (&DefaultKeyedRateLimiter<String>, &str)| {
+            limiter.check_key(&format!("{group}:{name}")).is_ok()
+        };
+        if self.by_itself.iter().zip(names).all(passes) {
             return Passage::Passed { left: 0, reset: Duration::from_secs(1) };
         }
         Passage::Refused { wait: Duration::from_secs(1) }

@@ -157,10 +157,11 @@ async fn one_idempotency_key_makes_one_job() {
         traceparent: None,
     };
     let first = JobId::at(now);
-    jobs::insert(&mut conn, workspace, &create(first)).await.unwrap();
-    let second = jobs::insert(&mut conn, workspace, &create(JobId::at(now))).await;
+    jobs::insert(&mut conn, workspace, &create(first), None).await.unwrap();
+    let second = jobs::insert(&mut conn, workspace, &create(JobId::at(now)), None).await;
     assert!(second.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
-    assert_eq!(jobs::find_by_idempotency_key(&mut conn, workspace, "key").await.unwrap(), Some(first));
+    let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &["key", "other"]).await.unwrap();
+    assert_eq!(found, [("key".to_owned(), first)].into());
     assert_eq!(db.count("select count(*) from job_timers").await, 1, "the refused one left nothing");
 }
 
@@ -186,21 +187,21 @@ async fn many_jobs_are_created_all_or_none() {
     let (now, mut conn) = (db.now().await, db.conn().await);
     let mut keys: Vec<String> = (0..250).map(|number| number.to_string()).collect();
     keys.push("0".into());
-    let twice = jobs::insert_all(&mut conn, workspace, &keyed(&keys, &wanted, now)).await;
+    let twice = jobs::insert_all(&mut conn, workspace, &keyed(&keys, &wanted, now), None).await;
     assert!(twice.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
     for table in ["jobs", "job_versions", "job_timers"] {
         assert_eq!(db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
     }
     keys.pop();
     let all = keyed(&keys, &wanted, now);
-    jobs::insert_all(&mut conn, workspace, &all).await.unwrap();
+    jobs::insert_all(&mut conn, workspace, &all, None).await.unwrap();
     for table in ["jobs", "job_versions", "job_timers"] {
         assert_eq!(db.count(&format!("select count(*) from {table}")).await, 250, "{table}");
     }
     let last = get(&db, workspace, all[249].id).await;
     assert_eq!((&last.definition, last.version, last.state), (&wanted, 1, State::Active));
     assert_eq!(last.next_run_at.map(|at| (at - last.created_at).num_seconds()), Some(60));
-    jobs::insert_all(&mut conn, workspace, &[]).await.unwrap();
+    jobs::insert_all(&mut conn, workspace, &[], None).await.unwrap();
 }
 
 #[tokio::test]
@@ -217,7 +218,7 @@ async fn many_jobs_start_as_one_would() {
         first_fire: None,
         traceparent: None,
     });
-    jobs::insert_all(&mut *db.conn().await, workspace, &new).await.unwrap();
+    jobs::insert_all(&mut *db.conn().await, workspace, &new, None).await.unwrap();
     assert_eq!(db.count("select count(*) from executions where source = 'one_time'").await, 1);
     assert_eq!(db.count("select count(*) from job_timers").await, 0);
 }

@@ -30,7 +30,7 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 46] = [
+const TRIED: [&str; 48] = [
     "channels::change",
     "channels::delete",
     "channels::get",
@@ -43,7 +43,7 @@ const TRIED: [&str; 46] = [
     "executions::list",
     "jobs::change",
     "jobs::delete",
-    "jobs::find_by_idempotency_key",
+    "jobs::find_by_idempotency_keys",
     "jobs::get",
     "jobs::history",
     "jobs::insert",
@@ -76,7 +76,9 @@ const TRIED: [&str; 46] = [
     "users::members",
     "workspaces::delete",
     "workspaces::get",
+    "workspaces::plan",
     "workspaces::rename",
+    "workspaces::set_plan",
 ];
 
 #[tokio::test]
@@ -120,7 +122,7 @@ async fn the_others_are_not_there() {
         first_fire: None,
         traceparent: None,
     });
-    jobs::insert_all(&mut conn, theirs, &new).await.unwrap();
+    jobs::insert_all(&mut conn, theirs, &new, None).await.unwrap();
     for job in many {
         not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
         assert_eq!(jobs::get(&mut conn, theirs, job, now).await.unwrap().workspace, theirs);
@@ -128,7 +130,7 @@ async fn the_others_are_not_there() {
     not_found(leases::cancel(&mut conn, ours, execution).await.map(drop));
     let window = Window { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
     assert!(executions::fires(&mut conn, ours, job, window).await.unwrap().is_empty());
-    assert_eq!(jobs::find_by_idempotency_key(&mut conn, ours, "key").await.unwrap(), None);
+    assert!(jobs::find_by_idempotency_keys(&mut conn, ours, &["key"]).await.unwrap().is_empty());
     let (our_key, their_key) = (
         keys::data_key(&mut conn, ours, &keys()).await.unwrap(),
         keys::data_key(&mut conn, theirs, &keys()).await.unwrap(),
@@ -150,7 +152,7 @@ async fn the_others_are_not_there() {
     );
     let token = TokenId::at(now);
     let new = NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None };
-    tokens::insert(&mut conn, theirs, new).await.unwrap();
+    tokens::insert(&mut conn, theirs, new, None).await.unwrap();
     not_found(tokens::get(&mut conn, ours, token).await.map(drop));
     not_found(tokens::rotate(&mut conn, ours, token, b"other").await.map(drop));
     not_found(tokens::delete(&mut conn, ours, token).await);
@@ -193,6 +195,8 @@ async fn the_others_are_not_there() {
     // What is keyed by the workspace itself can only ever be one's own.
     workspaces::rename(&mut conn, ours, "renamed").await.unwrap();
     assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");
+    workspaces::set_plan(&mut conn, ours, "pro").await.unwrap();
+    assert_eq!(workspaces::plan(&mut conn, theirs).await.unwrap(), "default");
     workspaces::delete(&mut conn, ours, now).await.unwrap();
     not_found(workspaces::get(&mut conn, ours).await.map(drop));
     assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "it is there for those it belongs to");

@@ -115,6 +115,11 @@ async fn write(
     job: Job,
     decided: Decided,
 ) -> Answer<Option<Option<ExecutionId>>> {
+    let runs =
+        decided.definition.schedule.kind() == Kind::OneTime && decided.definition.state == JobState::Active;
+    if runs && timing(&job, &decided.definition, state.clock.now())? != Timing::Keep {
+        state.quotas.run(state, workspace).await?;
+    }
     let traceparent = trace::current();
     state
         .run(async move |state| {

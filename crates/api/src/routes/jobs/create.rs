@@ -4,6 +4,8 @@ use trigrun_core::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
+        job::State as JobState,
+        schedule::Kind,
     },
     store::jobs::{self, NewJob},
     telemetry::trace,
@@ -33,6 +35,10 @@ pub async fn create(
     let definition = body.define(&context, &mut errors);
     Problem::validation(errors)?;
     let definition = definition.ok_or_else(Problem::internal)?;
+    if definition.schedule.kind() == Kind::OneTime && definition.state == JobState::Active {
+        state.quotas.run(state, workspace).await?;
+    }
+    let plan = state.quotas.plan(state, workspace).await?;
     let traceparent = trace::current();
     let created = state.run(async move |state| {
         let now = state.clock.now();
@@ -45,17 +51,17 @@ pub async fn create(
             traceparent: traceparent.as_deref(),
         };
         let mut conn = state.conn().await?;
-        match (jobs::insert(&mut conn, workspace, &new).await, &key) {
+        match (jobs::insert(&mut conn, workspace, &new, plan.jobs()).await, &key) {
             (Ok(execution), _) => Ok(Created { id: new.id, execution, replayed: false }),
             (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
-                let id = jobs::find_by_idempotency_key(&mut conn, workspace, key).await?;
+                let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &[key]).await?;
                 // Deleted in between: as if the key had never been used.
-                let id = id.ok_or_else(|| {
+                let id = found.get(key).copied().ok_or_else(|| {
                     Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
                 })?;
                 Ok(Created { id, execution: None, replayed: true })
             }
-            (Err(error), _) => Err(error.into()),
+            (Err(error), _) => Err(plan.refused(error)),
         }
     });
     let created = created.await?;

@@ -1,6 +1,6 @@
 //! A crontab, taken over as jobs: line by line, all of them in one transaction.
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 mod lines;
 
 use super::{
+    REPLAYED,
     body::{JobBody, RetryBody},
-    missing_secrets,
+    idempotency_key, missing_secrets,
     view::of_missing,
 };
 use crate::{
@@ -139,10 +140,11 @@ pub struct LineErrorView {
 /// created is created together: a client that hears nothing will find all of it or none.
 #[utoipa::path(
     operation_id = "import_jobs", tag = "jobs",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A second import with the same key answers with the first one's jobs.")),
     request_body = ImportBody,
     responses(
         (status = 201, description = "Jobs were created", body = ImportView),
-        (status = 200, description = "Nothing was created: a dry run, or no line that can be a job", body = ImportView),
+        (status = 200, description = "Nothing was created: a dry run, no line that can be a job, or, with Idempotent-Replayed: true, the jobs that this key made before", body = ImportView),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -150,10 +152,12 @@ pub struct LineErrorView {
 pub async fn import_jobs(
     state: web::Data<State>,
     allowed: Allowed<JobsWrite>,
+    request: HttpRequest,
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: ImportBody = read(text.object()?, &mut errors);
+    let key = idempotency_key(&request, &mut errors);
     let judge = {
         let state = state.clone();
         move || body.judge(&state, errors)
@@ -163,8 +167,12 @@ pub async fn import_jobs(
     if import.dry_run || import.lines.is_empty() {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let import = create(&state, allowed.workspace, import).await?;
-    Ok(HttpResponse::Created().json(ImportView::of(import, warnings)))
+    let (import, replayed) = create(&state, allowed.workspace, import, key).await?;
+    let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
+    if replayed {
+        response.insert_header(REPLAYED);
+    }
+    Ok(response.json(ImportView::of(import, warnings)))
 }
 
 /// The jobs differ in nothing that could name a secret: one speaks for all.
@@ -173,15 +181,38 @@ async fn warnings(state: &State, workspace: WorkspaceId, import: &Import) -> Ans
     Ok(of_missing(&missing_secrets(state, workspace, &line.definition.request).await?))
 }
 
-async fn create(state: &State, workspace: WorkspaceId, import: Import) -> Answer<Import> {
+/// Creates them all; or, when the key was used before, finds what it made then, and says so.
+async fn create(
+    state: &State,
+    workspace: WorkspaceId,
+    mut import: Import,
+    key: Option<String>,
+) -> Answer<(Import, bool)> {
+    let plan = state.quotas.plan(state, workspace).await?;
+    if let Some(key) = key {
+        import.lines.iter_mut().for_each(|line| line.key = Some(key_of_line(&key, line.number)));
+    }
     let created = state.run(async move |state| {
+        let mut conn = state.conn().await?;
         let all: Vec<NewJob<'_>> = import.lines.iter().map(|line| line.new_job(import.now)).collect();
-        jobs::insert_all(&mut *state.conn().await?, workspace, &all).await?;
-        Ok(import)
+        match jobs::insert_all(&mut conn, workspace, &all, plan.jobs()).await {
+            Ok(()) => Ok((import, false)),
+            Err(error) if error.is_conflict("jobs_idempotency_key") => {
+                let keys: Vec<&str> = import.lines.iter().filter_map(|line| line.key.as_deref()).collect();
+                let made = jobs::find_by_idempotency_keys(&mut conn, workspace, &keys).await?;
+                Ok((import.made_before(&made), true))
+            }
+            Err(error) => Err(plan.refused(error)),
+        }
     });
-    let import = created.await?;
+    let (import, replayed) = created.await?;
     state.waker.wake();
-    Ok(import)
+    Ok((import, replayed))
+}
+
+/// No header could hold it: it is no key of a job that was created by itself.
+fn key_of_line(key: &str, line: usize) -> String {
+    format!("{key}\u{1f}{line}")
 }
 
 impl ImportView {

@@ -1,6 +1,7 @@
 //! From a crontab to definitions: what is wrong with the body is said of the body, what is wrong with a line of the line.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashMap;
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
@@ -45,6 +46,8 @@ pub struct Line {
     pub id: JobId,
     pub definition: Definition,
     pub first_fire: Option<DateTime<Utc>>,
+    /// What keeps it from being created twice, when the client wants that.
+    pub key: Option<String>,
 }
 
 /// What all jobs of an import have in common.
@@ -53,6 +56,20 @@ struct Shared {
     request: Request,
     retry_policy: RetryPolicy,
     state: job::State,
+}
+
+impl Import {
+    /// The lines that an earlier import made these jobs of.
+    pub fn made_before(mut self, made: &HashMap<String, JobId>) -> Self {
+        self.lines.retain_mut(|line| {
+            let id = line.key.as_ref().and_then(|key| made.get(key));
+            id.is_some_and(|id| {
+                line.id = *id;
+                true
+            })
+        });
+        self
+    }
 }
 
 impl ImportBody {
@@ -126,7 +143,7 @@ impl Shared {
                     // A microsecond apart: lists show the jobs in the order of their lines.
                     let id = JobId::at(now + TimeDelta::microseconds(import.lines.len() as i64));
                     let Entry { line: number, text, .. } = entry;
-                    import.lines.push(Line { number, text, id, definition, first_fire });
+                    import.lines.push(Line { number, text, id, definition, first_fire, key: None });
                 }
                 Err(invalid) => {
                     import.refused.push(Refused { line: entry.line, text: entry.text, invalid });
@@ -186,7 +203,7 @@ impl Line {
         NewJob {
             id: self.id,
             definition: &self.definition,
-            idempotency_key: None,
+            idempotency_key: self.key.as_deref(),
             now,
             first_fire: self.first_fire,
             traceparent: None,
