@@ -32,7 +32,7 @@ test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to 
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
 .PHONY: check
-check: fmt lint test docs fuzz ## Everything that CI asks for
+check: fmt lint test docs fuzz story ## Everything that CI asks for
 
 .PHONY: fmt
 fmt: ## Is the code formatted? (cargo fmt formats it)
@@ -68,6 +68,12 @@ fuzz: setup ## The real API against its own document: no 5xx, nothing that the d
 	  target/fuzz/bin/schemathesis run "$$TRIGRUN_URL/openapi.json" --header "Authorization: Bearer $$TRIGRUN_TOKEN" --max-examples 20 \
 	    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
 	    --exclude-operation-id delete_workspace --generation-database none --seed 1'
+
+.PHONY: story
+story: setup ## The product's story, told by curl against a fresh private system; ends non-zero at the first step that is not as documented
+	cargo build --quiet --package trigrun-dev
+	rm -rf target/story
+	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)

@@ -17,7 +17,7 @@ use crate::run::{Place, Running};
 
 /// Everything a page does is done within this, in seconds.
 const LONGEST: &str = "180";
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "quickstart.md",
     "jobs.md",
     "schedules.md",
@@ -25,6 +25,7 @@ const PAGES: [&str; 8] = [
     "secrets.md",
     "signing.md",
     "notifications.md",
+    "people.md",
     "promise.md",
 ];
 

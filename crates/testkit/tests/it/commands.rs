@@ -36,6 +36,8 @@ async fn from_an_empty_database_to_a_token() {
         0
     );
     assert!(api(&["openapi"]).contains("\"openapi\": \"3.1"));
+    let plan = ["workspace", "plan", "--workspace", workspace, "--plan", "default"];
+    assert_eq!(api(&plan), format!("{workspace} has the plan default\n"));
     let key = api(&["keys", "generate"]);
     assert!(key.trim().split_once(':').is_some_and(|(id, key)| id.len() == 8 && key.len() == 44), "{key}");
 }
@@ -58,6 +60,9 @@ async fn mistakes_are_explained() {
         api(&["token", "create", "--workspace", absent, "--name", "x", "--scope", "all"])
             .contains("jobs:read")
     );
+    let plan = ["workspace", "plan", "--workspace", absent, "--plan", "pro"];
+    assert!(api(&plan).contains("there is no plan pro; the settings have: default"));
+    assert!(api(&["workspace", "plan", "--workspace", absent, "--plan", "default"]).contains(absent));
     assert!(api(&["sing"]).contains("Usage"));
     assert!(api(&["serve"]).contains("trigrun-api keys generate"), "no key, and what to do about it");
     assert!(api(&["keys", "rewrap"]).contains("trigrun-api keys generate"));
