@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use trigrun_embed::{Durability, EmbedError, Options, Programs, Scratch, Services, Shutdown};
 
 const TRIGRUN_EMBED: &str = env!("CARGO_BIN_EXE_trigrun-embed");
@@ -94,7 +94,7 @@ async fn gone(text: &str) {
     let deadline = Instant::now() + Duration::from_secs(15);
     while !processes(text).is_empty() {
         assert!(Instant::now() < deadline, "still there: {:?}", processes(text));
-        sleep(Duration::from_millis(20)).await;
+        tokio::task::yield_now().await;
     }
 }
 

@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 use std::time::{Duration, Instant};
-use trigrun_core::{domain::bell::Bell, store::executions, telemetry::metrics};
+use trigrun_core::{domain::bell::Bell, store::bells, telemetry::metrics};
 
 use crate::{Scheduler, SchedulerError};
 
@@ -26,10 +26,10 @@ pub async fn publish_asked(scheduler: &Scheduler) -> Result<(), SchedulerError> 
     let started = Instant::now();
     loop {
         let mut conn = scheduler.db.conn().await?;
-        let bells = executions::claim_unrung(&mut conn, scheduler.lead(), BATCH).await?;
+        let asked = bells::claim_unrung(&mut conn, scheduler.lead(), BATCH).await?;
         drop(conn);
-        let count = bells.len() as i64;
-        ring(scheduler, bells).await?;
+        let count = asked.len() as i64;
+        ring(scheduler, asked).await?;
         if count < BATCH {
             metrics::pass("publish", started.elapsed());
             return Ok(());

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::lease::SESSION_TTL,
-    store::{self, StoreError, executions, executors, leases, slots, timers},
+    store::{self, StoreError, bells, executors, leases, slots, timers},
     telemetry::metrics,
 };
 
@@ -78,9 +78,9 @@ async fn unstick(scheduler: &Scheduler) -> Result<(), StoreError> {
 async fn ring_again(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
     let mut conn = scheduler.db.conn().await?;
     let mut asked = 0;
-    for shard in executions::overdue_shards(&mut conn, GRACE).await? {
+    for shard in bells::overdue_shards(&mut conn, GRACE).await? {
         let heard_up_to = scheduler.looking.lock().await.oldest_unheard(shard).await?;
-        asked += executions::ask_again(&mut conn, shard, heard_up_to, GRACE, scheduler.lead(), BATCH).await?;
+        asked += bells::ask_again(&mut conn, shard, heard_up_to, GRACE, scheduler.lead(), BATCH).await?;
     }
     note("bell_lost", asked);
     Ok(asked)

@@ -10,6 +10,7 @@ use trigrun_core::{
         schedule::Schedule,
     },
     store::{
+        bells,
         executions::{self, Immediate},
         executors, jobs,
         leases::{self, Ended, Lease, Next},
@@ -219,7 +220,7 @@ async fn handing_back_leaves_no_trace() {
     assert_eq!(given, 1);
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
-    let unrung = executions::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    let unrung = bells::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
     assert_eq!(unrung.len(), 1, "it asks for its bell");
     assert_eq!(bench.lease(other, &[id]).await[0].number, 1);
 }
@@ -255,7 +256,7 @@ async fn bells_are_asked_for_again_only_where_the_stream_is_past_them() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let id = bench.run_now().await;
     let mut conn = bench.db.conn().await;
-    let rung = executions::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap();
+    let rung = bells::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap();
     assert_eq!((rung.len(), rung[0].execution), (1, id));
     bench
         .db
@@ -263,17 +264,17 @@ async fn bells_are_asked_for_again_only_where_the_stream_is_past_them() {
         .await;
     let (shard, due_at) = (rung[0].shard, bench.get(id).await.scheduled_for);
     let (grace, lead) = (Duration::from_millis(400), Duration::from_millis(50));
-    assert_eq!(executions::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
+    assert_eq!(bells::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
     let behind = due_at - chrono::TimeDelta::seconds(10);
     assert_eq!(
-        executions::ask_again(&mut conn, shard, Some(behind), grace, lead, 10).await.unwrap(),
+        bells::ask_again(&mut conn, shard, Some(behind), grace, lead, 10).await.unwrap(),
         0,
         "a backlog does not feed itself"
     );
     assert_eq!(
-        executions::ask_again(&mut conn, shard, None, grace, lead, 10).await.unwrap(),
+        bells::ask_again(&mut conn, shard, None, grace, lead, 10).await.unwrap(),
         1,
         "nothing waits: it was lost"
     );
-    assert_eq!(executions::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
+    assert_eq!(bells::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
 }

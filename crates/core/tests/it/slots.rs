@@ -3,7 +3,7 @@
 use std::time::Duration;
 use trigrun_core::{
     domain::{attempt::AttemptStatus, execution::Status, job::OverlapPolicy},
-    store::{executions, leases::Next, slots},
+    store::{bells, leases::Next, slots},
 };
 use trigrun_testkit::jobs::every_seconds;
 
@@ -41,8 +41,7 @@ async fn the_end_of_one_wakes_the_oldest_that_waits() {
     let (first, second, third) = (bench.run_now().await, bench.run_now().await, bench.run_now().await);
     let lease = bench.lease(session, &[first, second, third]).await.remove(0);
     assert_eq!(lease.execution, first);
-    let unrung =
-        async || executions::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    let unrung = async || bells::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
     unrung().await;
     bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
     let woken: Vec<_> = unrung().await.into_iter().map(|bell| bell.execution).collect();

@@ -25,9 +25,10 @@ use trigrun_testkit::{
 
 /// Looks until `wanted` holds. Processes tell the test nothing, so it asks, and not for ever.
 pub(super) async fn until(what: &str, within: Duration, mut wanted: impl AsyncFnMut() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
     let look = async {
         while !wanted().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            looks.tick().await;
         }
     };
     tokio::time::timeout(within, look)

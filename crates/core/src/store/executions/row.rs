@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::{
     domain::{
         attempt::{Attempt, Timing},
-        bell::Bell,
         execution::{Execution, Skipped},
         id::{ExecutionId, JobId, WorkspaceId},
         ledger::Record,
@@ -25,25 +24,6 @@ use crate::{
 pub struct Id {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-}
-
-#[derive(QueryableByName)]
-pub struct BellRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SmallInt)]
-    shard: i16,
-    #[diesel(sql_type = Timestamptz)]
-    due_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
-    traceparent: Option<String>,
-}
-
-impl BellRow {
-    pub fn into_bell(self) -> Bell {
-        let Self { id, shard, due_at, traceparent } = self;
-        Bell { execution: ExecutionId::from_uuid(id), shard, due_at, traceparent }
-    }
 }
 
 #[derive(QueryableByName)]

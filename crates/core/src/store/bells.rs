@@ -1,0 +1,116 @@
+//! Bells that somebody asks for: work that nobody holds and that the stream does not know, or does not know any more.
+//!
+//! What is planned is rung by whoever planned it; all else has `bell_at` null until a scheduler takes its ringing on itself.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+use std::time::Duration;
+use uuid::Uuid;
+
+use super::{Conn, StoreError, sql::prepared, timers::millis};
+use crate::domain::{bell::Bell, id::ExecutionId, workspace::SHARDS};
+
+/// Takes on the ringing of work that asks for it and is due within `lead`: asked-for runs, work handed back, slots that fell free.
+pub async fn claim_unrung(conn: &mut Conn, lead: Duration, limit: i64) -> Result<Vec<Bell>, StoreError> {
+    let rows: Vec<BellRow> = prepared(
+        sql_query(
+            "update executions e set bell_at = clock_timestamp()
+             from (select id from executions
+                   where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot
+                     and due_at <= clock_timestamp() + $1 * interval '1 ms'
+                   order by due_at limit $2 for update skip locked) u
+             where e.id = u.id
+             returning e.id, e.shard, e.due_at, e.traceparent",
+        )
+        .bind::<BigInt, _>(millis(lead))
+        .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(BellRow::into_bell).collect())
+}
+
+/// The shards in which work is overdue by more than `grace` though its bell was rung: lost bells, or a backlog.
+pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Shard {
+        #[diesel(sql_type = SmallInt)]
+        shard: i16,
+    }
+    let rows: Vec<Shard> = prepared(
+        sql_query(
+            "select s::smallint as shard from generate_series(0, $2 - 1) s
+             where exists (
+                 select from executions e
+                 where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot
+                   and e.due_at < clock_timestamp() - $1 * interval '1 ms'
+                   and e.bell_at < clock_timestamp() - $1 * interval '1 ms')",
+        )
+        .bind::<BigInt, _>(millis(grace))
+        .bind::<Integer, _>(i32::from(SHARDS)),
+    )
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.shard).collect())
+}
+
+/// Asks for the bell of work in `shard` that must have lost it: rung, or to be rung `lead` before it was due, longer than
+/// `grace` before `heard_up_to`, and still in nobody's hands. Returns how many.
+///
+/// `heard_up_to` is the instant of ringing up to which the stream has been delivered; `None` for all of it. Without that
+/// bound a backlog would ring itself again and again, and feed itself. It is no due time, because the stream is in the order of
+/// ringing: a run that was handed back is due before all that were rung before it.
+pub async fn ask_again(
+    conn: &mut Conn,
+    shard: i16,
+    heard_up_to: Option<DateTime<Utc>>,
+    grace: Duration,
+    lead: Duration,
+    limit: i64,
+) -> Result<usize, StoreError> {
+    let asked = prepared(
+        sql_query(
+            "update executions e set bell_at = null
+             from (select id from executions w
+                   where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot
+                     and due_at < clock_timestamp() - $3 * interval '1 ms'
+                     and greatest(bell_at, due_at - $4 * interval '1 ms')
+                         < least($2, clock_timestamp()) - $3 * interval '1 ms'
+                     and exists (select from job_versions v where v.job_id = w.job_id and v.version = w.version)
+                   order by due_at limit $5 for update skip locked) lost
+             where e.id = lost.id",
+        )
+        .bind::<SmallInt, _>(shard)
+        .bind::<Nullable<Timestamptz>, _>(heard_up_to)
+        .bind::<BigInt, _>(millis(grace))
+        .bind::<BigInt, _>(millis(lead))
+        .bind::<BigInt, _>(limit),
+    )
+    .execute(conn)
+    .await?;
+    Ok(asked)
+}
+
+#[derive(QueryableByName)]
+struct BellRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SmallInt)]
+    shard: i16,
+    #[diesel(sql_type = Timestamptz)]
+    due_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Text>)]
+    traceparent: Option<String>,
+}
+
+impl BellRow {
+    fn into_bell(self) -> Bell {
+        let Self { id, shard, due_at, traceparent } = self;
+        Bell { execution: ExecutionId::from_uuid(id), shard, due_at, traceparent }
+    }
+}
