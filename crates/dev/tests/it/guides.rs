@@ -17,7 +17,7 @@ use crate::run::{Place, Running};
 
 /// Everything a page does is done within this, in seconds.
 const LONGEST: &str = "180";
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "quickstart.md",
     "jobs.md",
     "schedules.md",
@@ -26,6 +26,7 @@ const PAGES: [&str; 9] = [
     "signing.md",
     "notifications.md",
     "people.md",
+    "api.md",
     "promise.md",
 ];
 
@@ -256,4 +257,43 @@ fn every_error_class_is_explained() {
     for class in classes {
         assert!(page.contains(&format!("`{class}`")), "docs/executions.md does not explain {class}");
     }
+}
+
+/// The table of operations is whole and right, and so is that of the codes.
+#[test]
+fn the_page_of_the_api_leaves_nothing_out() {
+    let page = fs::read_to_string(docs().join("api.md")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(trigrun_api::openapi::json()).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let name = format!("`{} {path}`", method.to_uppercase());
+            let row =
+                rows.iter().find(|row| row.contains(&name)).unwrap_or_else(|| panic!("docs/api.md: {name}"));
+            if let Some(scope) = operation["security"][0]["token"][0].as_str() {
+                assert!(row.contains(&format!("| `{scope}` |")), "docs/api.md: {name} needs {scope}");
+            }
+        }
+    }
+    let mut codes = Vec::new();
+    for file in sources(&docs().join("../crates/api/src")) {
+        let code = fs::read_to_string(file).unwrap();
+        for before in ["Problem::new(", "Problem::conflict(", "Self::new(", " conflict(", " refused("] {
+            let after = code
+                .split(before)
+                .skip(1)
+                .filter_map(|rest| rest.split([';', ')']).next()?.split('"').nth(1));
+            codes.extend(after.map(str::to_owned));
+        }
+    }
+    codes.retain(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    assert!(codes.len() > 30, "{codes:?}");
+    for code in codes {
+        assert!(page.contains(&format!("`{code}`")), "docs/api.md does not explain {code}");
+    }
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
