@@ -16,6 +16,16 @@ const FILL: &str = "
            ('00000000-0000-0000-0000-000000000' || lpad((abs(n) % 500)::text, 3, '0'))::uuid, 1, abs(n) % 16,
            'succeeded', 'schedule', now(), now(), now()
     from generate_series(-6000, 34000) n;
+    insert into notifications (id, workspace_id, shard, channel_id, job_id, execution_id, event, failures, status, due_at, created_at,
+                               finished_at)
+    select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
+           ('00000000-0000-0000-0000-00000000' || lpad((n % 3000)::text, 4, '0'))::uuid, n % 16, gen_random_uuid(),
+           ('00000000-0000-0000-0000-000000000' || lpad((n % 500)::text, 3, '0'))::uuid, gen_random_uuid(), 'failed', 1,
+           case when n % 100 = 0 then 'queued' else 'succeeded' end, now(), now(), case when n % 100 > 0 then now() end
+    from generate_series(1, 30000) n;
+    insert into notification_rules (id, workspace_id, job_id, channel_id, event, failures, created_at)
+    select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'on_failure', 0, now()
+    from generate_series(1, 5000);
     analyze";
 
 async fn plan(db: &TestDb, statement: &str) -> String {
@@ -54,6 +64,40 @@ async fn lists_and_bells_use_their_indexes() {
             "shard_due_at_idx",
         ),
         (format!("select id from executions where owner_id = '{id}'"), "owner_id_idx"),
+    ] {
+        let plan = plan(&db, &statement).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{statement}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn notifications_use_their_indexes() {
+    let db = TestDb::new().await;
+    db.execute(FILL).await;
+    let id = "00000000-0000-0000-0000-000000000000";
+    for (statement, index) in [
+        (
+            "select n.* from unnest('{1,2,3}'::smallint[]) s cross join lateral (
+                 select id, status, attempt_count, due_at from notifications
+                 where shard = s and finished_at is null and due_at <= now() order by due_at limit 1 for update skip locked) n"
+                .into(),
+            "notifications_open",
+        ),
+        (
+            format!("select exists (select from notification_rules r where r.job_id = '{id}')"),
+            "notification_rules_once",
+        ),
+        (
+            format!("select id from notifications where workspace_id = '{id}' order by id desc limit 50"),
+            "notifications_workspace",
+        ),
+        (
+            format!(
+                "select id from notifications where workspace_id = '{id}' and job_id = '{id}' order by id desc limit 50"
+            ),
+            "notifications_job",
+        ),
+        (format!("select id from notifications where id < '{id}' order by id limit 100"), "notifications_pkey"),
     ] {
         let plan = plan(&db, &statement).await;
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{statement}\n{plan}");
