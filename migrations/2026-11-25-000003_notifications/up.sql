@@ -17,13 +17,14 @@ create table channels (
 
 create table notification_rules (
     id uuid primary key,
-    workspace_id uuid not null references workspaces on delete cascade,
+    workspace_id uuid not null,
+    -- Goes with its job, and that with the workspace.
     job_id uuid not null references jobs on delete cascade,
     channel_id uuid not null references channels on delete cascade,
     event text not null check (event in ('on_success', 'on_failure', 'on_completion', 'on_recovery')),
     after_failures smallint check (after_failures > 0),
-    -- How many executions of the job have failed in a row until now.
-    failures int not null,
+    -- How many executions of the job have failed in a row until now; null until the first that it is told of.
+    failures int,
     created_at timestamptz not null
 );
 create unique index notification_rules_once on notification_rules (job_id, channel_id, event, coalesce(after_failures, 0));
@@ -49,12 +50,14 @@ create table notifications (
     error_class text,
     created_at timestamptz not null,
     finished_at timestamptz,
-    constraint notifications_once unique (rule_id, execution_id),
+    constraint notifications_once unique (execution_id, rule_id),
     constraint notifications_ended check ((finished_at is not null) = (status in ('succeeded', 'failed')))
 );
 create index notifications_open on notifications (shard, due_at) where finished_at is null;
 create index notifications_workspace on notifications (workspace_id, id);
 create index notifications_job on notifications (job_id, id) where job_id is not null;
+create index notifications_channel on notifications (channel_id, id);
+create index notifications_channel_open on notifications (channel_id) where finished_at is null;
 
 create table notification_attempts (
     notification_id uuid not null references notifications on delete cascade,

@@ -1,10 +1,15 @@
 //! How much of the API anybody may use: limits that all replicas share, and one on guessing.
 
 use actix_web::{HttpMessage, HttpRequest, http::StatusCode, http::header};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use ipnet::IpNet;
 use serde::Deserialize;
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
 use trigrun_core::stream::{
     RedisSettings, StreamError,
     limiter::{Limiter, Passage, Rate},
@@ -13,6 +18,7 @@ use trigrun_core::stream::{
 use crate::{problem::Problem, state::Answer};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// The section `[limits]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,12 +36,14 @@ pub struct LimitSettings {
 pub struct Limits {
     shared: Limiter<2>,
     token: Rate,
-    /// By address, of this process: wrong tokens and wrong passwords.
+    /// By network, of this process: wrong tokens and wrong passwords.
     failures: DefaultKeyedRateLimiter<IpAddr>,
     /// By e-mail address, of this process: tries to log in.
     logins: DefaultKeyedRateLimiter<String>,
-    /// By address, of this process.
+    /// By network, of this process.
     sign_ups: DefaultKeyedRateLimiter<IpAddr>,
+    /// Tests of channels, by workspace: each sends something to somebody.
+    tests: Limiter<1>,
     proxies: Vec<IpNet>,
 }
 
@@ -56,6 +64,7 @@ impl Limits {
             token,
             failures: RateLimiter::keyed(failures),
             logins: RateLimiter::keyed(failures),
+            tests: Limiter::new(redis, [Rate::per_minute(TESTS_PER_MINUTE)])?,
             sign_ups: RateLimiter::keyed(Quota::per_hour(settings.sign_ups_per_hour)),
             proxies: settings.proxies.clone(),
         })
@@ -81,11 +90,10 @@ impl Limits {
 
     /// Whoever sent this guessed wrong; `Err` when that happens too often. Whoever guesses right is not held up.
     pub fn wrong(&self, request: &HttpRequest) -> Answer<()> {
-        let often = self.client(request).is_some_and(|address| self.failures.check_key(&address).is_err());
-        if often { Err(too_many(Duration::from_secs(60))) } else { Ok(()) }
+        self.client(request).map_or(Ok(()), |address| by_itself(&self.failures, &address))
     }
 
-    /// The nearest address that is none of our proxies. What a proxy of ours noted last is believed; what stands before it
+    /// The network of the nearest address that is none of our proxies. What a proxy of ours noted last is believed; what stands before it
     /// anybody could have written.
     fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         let noted = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
@@ -99,19 +107,25 @@ impl Limits {
                 _ => break,
             }
         }
-        Some(nearer)
+        Some(network(nearer))
     }
 
     /// A try to log in as `email`, before its cost is paid.
     pub fn log_in(&self, email: &str) -> Answer<()> {
-        let often = self.logins.check_key(&email.to_lowercase()).is_err();
-        if often { Err(too_many(Duration::from_secs(60))) } else { Ok(()) }
+        by_itself(&self.logins, &email.to_lowercase())
     }
 
     /// A try to sign up, before its cost is paid.
     pub fn sign_up(&self, request: &HttpRequest) -> Answer<()> {
-        let often = self.client(request).is_some_and(|address| self.sign_ups.check_key(&address).is_err());
-        if often { Err(too_many(Duration::from_secs(3600))) } else { Ok(()) }
+        self.client(request).map_or(Ok(()), |address| by_itself(&self.sign_ups, &address))
+    }
+
+    /// A test of a channel of this workspace.
+    pub async fn test(&self, workspace: &str) -> Answer<()> {
+        match self.tests.pass(workspace, ["tests"]).await {
+            Passage::Passed { .. } => Ok(()),
+            Passage::Refused { wait } => Err(too_many(wait)),
+        }
     }
 
     /// Forgets those that have been quiet.
@@ -120,7 +134,20 @@ impl Limits {
         self.failures.retain_recent();
         self.logins.retain_recent();
         self.sign_ups.retain_recent();
+        self.tests.forget();
     }
+}
+
+/// One who has a network of IPv6 has all of its addresses (RFC 6177): they count as one.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+fn by_itself<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Answer<()> {
+    limiter.check_key(key).map_err(|refused| too_many(refused.wait_time_from(limiter.clock().now())))
 }
 
 pub fn seconds(duration: Duration) -> u64 {

@@ -143,12 +143,12 @@ fn refusal(status: u16) -> Value {
     let description = match status {
         400 => "The body is not JSON, or a header cannot be read.",
         401 => "No token, or one that is not accepted.",
-        403 => "The token lacks the scope, or the person the role.",
+        403 => "The token lacks the scope, the person the role, or the plan allows no more.",
         404 => "There is nothing here that the token may see.",
         413 => "The body is too large.",
         415 => "The body is not sent as JSON.",
         422 => "Fields or parameters cannot be used as they are: `errors` has all of them.",
-        429 => "Too many requests: Retry-After says for how long.",
+        429 => "Too many requests, or more executions than the plan allows: Retry-After says for how long.",
         _ => "TrigRun cannot reach its database: Retry-After says when to try again.",
     };
     let mut refusal = serde_json::json!({

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
@@ -19,7 +19,6 @@ use trigrun_core::{
         id::WorkspaceId,
         notification::{LEASE, TIMEOUT, Told, judge},
         target::TargetUrl,
-        workspace::{SHARDS, shard},
     },
     runtime::{
         clock::Clock,
@@ -35,6 +34,7 @@ use trigrun_core::{
 mod discord;
 pub mod email;
 mod message;
+mod room;
 mod slack;
 mod webhook;
 
@@ -44,11 +44,11 @@ use crate::{
 };
 use email::Mailer;
 use message::Message;
+pub use room::Room;
+use room::{Open, Place};
 
 /// How often Postgres is asked when nobody says that there is something.
 const EVERY: Duration = Duration::from_millis(500);
-/// So many deliveries of one shard at once: receivers that never answer hold up their own workspace, and few others.
-const PER_SHARD: usize = 8;
 /// One pass claims so often at the most; the next goes on.
 const ROUNDS: usize = 100;
 /// What was claimed longer ago than this may soon be somebody else's: it is not sent any more.
@@ -72,24 +72,6 @@ pub struct Notifier {
     pub deliveries: TaskTracker,
 }
 
-/// What may be on its way at once, by shard.
-pub struct Room([Arc<Semaphore>; SHARDS as usize]);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Arc::new(Semaphore::new(PER_SHARD))))
-    }
-}
-
-impl Room {
-    /// A place in every shard that has one.
-    fn places(&self) -> Vec<(i16, OwnedSemaphorePermit)> {
-        let place =
-            |(shard, room): (i16, &Arc<Semaphore>)| Some((shard, room.clone().try_acquire_owned().ok()?));
-        (0..).zip(&self.0).filter_map(place).collect()
-    }
-}
-
 impl Notifier {
     /// Delivers until `stop`, then finishes what is on its way.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
@@ -100,19 +82,17 @@ impl Notifier {
 
     async fn deliver_due(self: Arc<Self>) -> Result<(), StoreError> {
         for _ in 0..ROUNDS {
-            let mut places = self.room.places();
-            if places.is_empty() {
+            let Open { shards, full } = self.room.open();
+            if shards.is_empty() {
                 return Ok(());
             }
-            let shards: Vec<i16> = places.iter().map(|(shard, _)| *shard).collect();
             let claimed_at = Instant::now();
-            let claimed = notifications::claim_due(&mut *self.db.conn().await?, &shards).await?;
+            let claimed = notifications::claim_due(&mut *self.db.conn().await?, &shards, &full).await?;
             if claimed.is_empty() {
                 return Ok(());
             }
             for delivery in claimed {
-                let at = places.iter().position(|(open, _)| *open == shard(delivery.workspace));
-                let place = at.map(|at| places.swap_remove(at).1);
+                let place = self.room.take(delivery.workspace);
                 let delivering = self.clone().deliver(delivery, claimed_at, place);
                 spawn("deliver", self.deliveries.track_future(delivering));
             }
@@ -121,12 +101,7 @@ impl Notifier {
         Ok(())
     }
 
-    async fn deliver(
-        self: Arc<Self>,
-        delivery: Delivery,
-        claimed_at: Instant,
-        place: Option<OwnedSemaphorePermit>,
-    ) {
+    async fn deliver(self: Arc<Self>, delivery: Delivery, claimed_at: Instant, place: Place) {
         let (started_at, started) = (self.clock.now(), Instant::now());
         match self.attempt(&delivery, claimed_at).await {
             Ok(mut outcome) => {
@@ -137,7 +112,8 @@ impl Notifier {
                 self.record(&Delivered { id, number, outcome, verdict, started_at, ended_at }).await;
             }
             Err(error) => {
-                tracing::warn!(%error, notification = %delivery.id, "not delivered; it is taken up again");
+                tracing::warn!(%error, notification = %delivery.id, "not sent; it is taken up again");
+                self.give_back(&delivery).await;
             }
         }
         drop(place);
@@ -146,8 +122,7 @@ impl Notifier {
 
     /// `Err` when Postgres is away: nothing was sent.
     async fn attempt(&self, delivery: &Delivery, claimed_at: Instant) -> Result<Outcome, StoreError> {
-        let mut conn = self.db.conn().await?;
-        let key = passing(self.vault.data_key(&mut conn, delivery.workspace).await)?;
+        let key = passing(self.vault.data_key_of(&self.db, delivery.workspace).await)?;
         let destination = key.and_then(|key| passing(delivery.destination.open(&key)).ok().flatten());
         let Some(destination) = destination else {
             return Ok(refused(
@@ -162,10 +137,9 @@ impl Notifier {
             ));
         }
         let signer = match destination {
-            Destination::Webhook { .. } => passing(self.vault.signer(&mut conn, delivery.workspace).await)?,
+            Destination::Webhook { .. } => passing(self.vault.signer_of(&self.db, delivery.workspace).await)?,
             _ => None,
         };
-        drop(conn);
         if claimed_at.elapsed() > SEND_WITHIN {
             return Err(StoreError::Unavailable("it took too long until it could be sent".into()));
         }
@@ -185,7 +159,7 @@ impl Notifier {
                 self.post(delivery.workspace, &url, discord::call(&message)).await
             }
             Destination::Email { to } => match &self.mailer {
-                Some(mailer) => mailer.send(delivery.id, &to, &message).await,
+                Some(mailer) => mailer.send(delivery, &to, &message).await,
                 None => refused(
                     "email_not_set_up",
                     "This installation sends no e-mail: its operator has to set smtp.url and smtp.from.",
@@ -205,12 +179,20 @@ impl Notifier {
         }
     }
 
+    /// Where that fails, the claim runs out.
+    async fn give_back(&self, delivery: &Delivery) {
+        let give = || async {
+            notifications::give_back(&mut *self.db.conn().await?, delivery.id, delivery.number).await
+        };
+        if let Err::<_, StoreError>(error) = give.retry(again()).await {
+            tracing::warn!(%error, notification = %delivery.id, "could not be given back; its claim runs out");
+        }
+    }
+
     /// Tried while the claim lasts. What stays unrecorded is taken up by the next who looks, as interrupted.
     async fn record(&self, delivered: &Delivered) {
         let record = || async { notifications::record(&mut *self.db.conn().await?, delivered).await };
-        let tries =
-            ConstantBuilder::default().with_delay(RECORD_AGAIN).with_max_times(RECORD_TRIES).with_jitter();
-        match record.retry(tries).await {
+        match record.retry(again()).await {
             Ok(true) => note(delivered),
             Ok(false) => {
                 tracing::info!(notification = %delivered.id, "its result is discarded: the channel or job was deleted, or its time ran out")
@@ -220,6 +202,10 @@ impl Notifier {
             }
         }
     }
+}
+
+fn again() -> ConstantBuilder {
+    ConstantBuilder::default().with_delay(RECORD_AGAIN).with_max_times(RECORD_TRIES).with_jitter()
 }
 
 fn note(delivered: &Delivered) {

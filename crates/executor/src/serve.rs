@@ -72,7 +72,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let clock = Clock::synchronised(&db).await?;
     let vault = Arc::new(Vault::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());
-    let mailer = Mailer::new(&settings.smtp)?;
+    let mailer = Mailer::new(&settings.smtp, &settings.redis)?;
     let egress = Egress::new(egress::Settings::new(policy.clone()))?;
     let (waker, background) = (Waker::default(), CancellationToken::new());
     let _ends_background = background.clone().drop_guard();

@@ -16,7 +16,7 @@ use trigrun_core::{
         redact::Redactor,
     },
     runtime::clock::Clock,
-    store::{Conn, StoreError, keys, leases::Lease, secrets, signing},
+    store::{Conn, Db, StoreError, keys, leases::Lease, secrets, signing},
 };
 
 /// Workspaces whose keys are kept.
@@ -75,6 +75,22 @@ impl Vault {
         Ok(materials)
     }
 
+    /// The key of a workspace, with a connection only if it is not known yet.
+    pub async fn data_key_of(&self, db: &Db, workspace: WorkspaceId) -> Result<Arc<DataKey>, StoreError> {
+        match self.data_keys.get(&workspace) {
+            Some(known) => Ok(known),
+            None => self.data_key(&mut *db.conn().await?, workspace).await,
+        }
+    }
+
+    /// The same of its signer.
+    pub async fn signer_of(&self, db: &Db, workspace: WorkspaceId) -> Result<Arc<Signer>, StoreError> {
+        match self.signers.get(&workspace) {
+            Some(known) => Ok(known),
+            None => self.signer(&mut *db.conn().await?, workspace).await,
+        }
+    }
+
     async fn values(
         &self,
         conn: &mut Conn,
@@ -94,11 +110,7 @@ impl Vault {
         Ok(values)
     }
 
-    pub async fn data_key(
-        &self,
-        conn: &mut Conn,
-        workspace: WorkspaceId,
-    ) -> Result<Arc<DataKey>, StoreError> {
+    async fn data_key(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<DataKey>, StoreError> {
         if let Some(known) = self.data_keys.get(&workspace) {
             return Ok(known);
         }
@@ -107,7 +119,7 @@ impl Vault {
         Ok(key)
     }
 
-    pub async fn signer(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<Signer>, StoreError> {
+    async fn signer(&self, conn: &mut Conn, workspace: WorkspaceId) -> Result<Arc<Signer>, StoreError> {
         if let Some(known) = self.signers.get(&workspace) {
             return Ok(known);
         }

@@ -32,7 +32,8 @@ impl Letter {
 #[derive(Default)]
 struct Shared {
     letters: Mutex<Vec<Letter>>,
-    refusal: Mutex<Option<String>>,
+    /// The beginnings of addresses, each with the reply that it gets.
+    refusals: Mutex<Vec<(String, String)>>,
 }
 
 /// Ends when it is dropped.
@@ -60,9 +61,10 @@ impl MailServer {
         self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Every recipient gets this reply from now on, like `550 no such mailbox`.
-    pub fn refuse(&self, reply: &str) {
-        *self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply.to_owned());
+    /// Recipients that begin like this get this reply from now on, like `550 no such mailbox`.
+    pub fn refuse(&self, recipient: &str, reply: &str) {
+        let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.push((recipient.to_owned(), reply.to_owned()));
     }
 }
 
@@ -83,12 +85,16 @@ async fn serve(socket: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut to = Vec::new();
     while let Some(line) = line(&mut socket).await? {
         let command = line.to_ascii_uppercase();
-        let refusal = || shared.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let reply = match command.split([' ', ':']).next().unwrap_or_default() {
-            "RCPT" => refusal().unwrap_or_else(|| {
-                to.extend(line.split(['<', '>']).nth(1).map(str::to_owned));
-                "250 ok".into()
-            }),
+            "RCPT" => {
+                let recipient = line.split(['<', '>']).nth(1).unwrap_or_default();
+                let refusals = shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+                let refused = refusals.iter().find(|(beginning, _)| recipient.starts_with(beginning));
+                refused.map(|(_, reply)| reply.clone()).unwrap_or_else(|| {
+                    to.push(recipient.to_owned());
+                    "250 ok".into()
+                })
+            }
             "DATA" => {
                 socket.write_all(b"354 go on\r\n").await?;
                 let lines = data(&mut socket).await?;

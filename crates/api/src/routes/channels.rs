@@ -1,10 +1,6 @@
 //! Notification channels: where a workspace is told. What leads there goes in, and is never shown again.
 
-use actix_web::{
-    HttpResponse, delete, get,
-    http::{StatusCode, header},
-    patch, post, web,
-};
+use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
@@ -239,10 +235,12 @@ pub async fn delete_channel(
     state
         .run(async move |state| {
             let mut conn = state.conn().await?;
-            if !force {
-                in_use(&channels::users(&mut conn, workspace, id).await?)?;
+            match channels::delete(&mut conn, workspace, id, force).await {
+                Err(error) if error.is_conflict("in_use") => {
+                    Err(in_use(&channels::users(&mut conn, workspace, id).await?))
+                }
+                deleted => Ok(deleted?),
             }
-            Ok(channels::delete(&mut conn, workspace, id).await?)
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
@@ -260,6 +258,7 @@ pub async fn test_channel(
     allowed: Allowed<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
 ) -> Answer<HttpResponse> {
+    state.limits.test(&allowed.workspace.to_string()).await?;
     let mut conn = state.conn().await?;
     let made = notifications::insert_test(&mut conn, allowed.workspace, id, state.clock.now()).await?;
     let notification = notifications::get(&mut conn, allowed.workspace, made).await?;
@@ -312,15 +311,12 @@ fn refused(error: StoreError) -> Problem {
     error.into()
 }
 
-fn in_use(jobs: &[JobId]) -> Answer<()> {
+fn in_use(jobs: &[JobId]) -> Problem {
     const NAMED: usize = 5;
-    if jobs.is_empty() {
-        return Ok(());
-    }
     let named: Vec<String> = jobs.iter().take(NAMED).map(ToString::to_string).collect();
     let more = if jobs.len() > NAMED { " and others" } else { "" };
     let named = named.join(", ");
     let detail =
         format!("Rules of jobs name it: {named}{more}. Add ?force=true to delete it and them all the same.");
-    Err(Problem::new(StatusCode::CONFLICT, "channel_in_use", detail))
+    Problem::conflict("channel_in_use", &detail)
 }

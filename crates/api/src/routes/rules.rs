@@ -1,6 +1,6 @@
 //! Notification rules: which channel is told what of a job.
 
-use actix_web::{HttpResponse, delete, get, http::header, post, web};
+use actix_web::{HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
@@ -74,7 +74,7 @@ impl RuleView {
 #[utoipa::path(
     operation_id = "create_rule", tag = "notifications", params(("id" = String, Path)), request_body = RuleBody,
     responses(
-        (status = 201, body = RuleView, headers(("Location" = String))),
+        (status = 201, body = RuleView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["notifications:write"])),
@@ -98,8 +98,7 @@ pub async fn create_rule(
         rules::insert(&mut *state.conn().await?, workspace, job, &new).await.map_err(refused)
     };
     state.run(insert).await?;
-    let location = (header::LOCATION, format!("/v1/jobs/{job}/notification-rules/{}", made.id));
-    Ok(HttpResponse::Created().insert_header(location).json(RuleView::new(&made)))
+    Ok(HttpResponse::Created().json(RuleView::new(&made)))
 }
 
 /// Lists the rules of a job, oldest first; there are at most twenty.

@@ -8,11 +8,11 @@ use trigrun_core::{
     domain::{
         id::WorkspaceId,
         invalid::FieldErrors,
-        person::Role,
+        person::{MAX_OWNED, Role},
         workspace::{self, Workspace},
     },
     store::{
-        keys,
+        StoreError, keys,
         signing::{self, Signing},
         users, workspaces,
     },
@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Allowed, Anything, Caller, LoggedIn, WorkspaceAdmin},
     extract::body::{JsonText, read, required},
-    problem::Problem,
+    problem::{Problem, ProblemBody},
     routes::auth::MembershipView,
     state::{Answer, State},
     time::instant,
@@ -171,6 +171,7 @@ pub async fn list_workspaces(state: web::Data<State>, person: LoggedIn) -> Answe
     operation_id = "create_workspace", tag = "workspace", request_body = WorkspaceBody,
     responses(
         (status = 201, body = WorkspaceView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = [])),
 )]
@@ -183,9 +184,20 @@ pub async fn create_workspace(
     let now = state.clock.now();
     let workspace = Workspace { id: WorkspaceId::at(now), name: name_in(&text)? };
     let (owner, new) = (person.user.id, workspace.clone());
-    let made = async move |state: State| Ok(users::found(&mut *state.conn().await?, &new, owner, now).await?);
+    let made = async move |state: State| {
+        users::found(&mut *state.conn().await?, &new, owner, now).await.map_err(not_made)
+    };
     state.run(made).await?;
     Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace).await?))
+}
+
+fn not_made(error: StoreError) -> Problem {
+    if error.is_conflict("full") {
+        let detail =
+            format!("One person owns at most {MAX_OWNED} workspaces; delete one that is no longer needed.");
+        return Problem::conflict("too_many_workspaces", &detail);
+    }
+    error.into()
 }
 
 /// The workspace of this token.

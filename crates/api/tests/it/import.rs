@@ -390,13 +390,12 @@ async fn a_key_makes_an_import_once() {
         assert_eq!((ids(&import), &import["errors"]), (ids(&made), &made["errors"]));
     }
     assert_eq!(app.db.count("select count(*) from jobs").await, 2);
+    let others =
+        json!({ "crontab": "@daily https://example.com/c\n\n@hourly https://example.com/b" }).to_string();
+    let reused = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "nightly")], &others).await;
+    assert_eq!(reused.problem(409), "idempotency_key_reused", "these are other jobs");
     app.delete(&format!("/v1/jobs/{}", ids(&made)[0])).await.expect(204);
-    let again = import().await.expect(200);
-    assert_eq!(
-        again["created"].as_array().unwrap().len(),
-        1,
-        "what was deleted is not made again beside the rest"
-    );
+    assert_eq!(import().await.problem(409), "idempotency_key_reused", "what was deleted is not made again");
     let other = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "other")], &body).await;
     assert_ne!(ids(&other.expect(201)), ids(&made));
 }

@@ -176,3 +176,15 @@ async fn the_log_is_filtered() {
         );
     }
 }
+
+#[tokio::test]
+async fn tests_are_few() {
+    let app = App::new().await;
+    let test = format!("{CHANNELS}/{}/test", app.hook("a").await);
+    for _ in 0..10 {
+        app.send(Method::POST, &test, &[], "").await.expect(202);
+    }
+    let refused = app.send(Method::POST, &test, &[], "").await;
+    assert_eq!(refused.problem(429), "rate_limited");
+    assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() <= 60);
+}

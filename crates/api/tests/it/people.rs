@@ -229,3 +229,17 @@ async fn a_deleted_workspace_is_dead_at_once() {
         assert_eq!(app.db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
     }
 }
+
+#[tokio::test]
+async fn one_person_owns_so_many_workspaces() {
+    let app = App::new().await;
+    let session = app.session("owner").await;
+    let make = async || {
+        let body = json!({ "name": "more" }).to_string();
+        app.send_as(&session, Method::POST, "/v1/workspaces", &[], &body).await
+    };
+    let answers = futures_util::future::join_all((0..30).map(|_| make())).await;
+    // Theirs from signing up was taken away by the test kit, the app's is one.
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 19);
+    assert_eq!(make().await.problem(409), "too_many_workspaces");
+}

@@ -48,6 +48,9 @@ impl Role {
     }
 }
 
+/// The most workspaces that one person may own: each has its own quotas.
+pub const MAX_OWNED: i64 = 20;
+
 const EMAIL_MAX: usize = 254;
 const PASSWORD_MIN: usize = 10;
 const PASSWORD_MAX: usize = 256;

@@ -1,6 +1,8 @@
 //! Bells that somebody asks for: work that nobody holds and that the stream does not know, or does not know any more.
 //!
 //! What is planned is rung by whoever planned it; all else has `bell_at` null until a scheduler takes its ringing on itself.
+//!
+//! Conditions say `statement_timestamp()`, which stands still: by `clock_timestamp()` no index can be searched.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -22,7 +24,7 @@ pub async fn claim_unrung(conn: &mut Conn, lead: Duration, limit: i64) -> Result
             "update executions e set bell_at = clock_timestamp()
              from (select id from executions
                    where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot
-                     and due_at <= clock_timestamp() + $1 * interval '1 ms'
+                     and due_at <= statement_timestamp() + $1 * interval '1 ms'
                    order by due_at limit $2 for update skip locked) u
              where e.id = u.id
              returning e.id, e.shard, e.due_at, e.traceparent",
@@ -48,8 +50,8 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
              where exists (
                  select from executions e
                  where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot
-                   and e.due_at < clock_timestamp() - $1 * interval '1 ms'
-                   and e.bell_at < clock_timestamp() - $1 * interval '1 ms')",
+                   and e.due_at < statement_timestamp() - $1 * interval '1 ms'
+                   and e.bell_at < statement_timestamp() - $1 * interval '1 ms')",
         )
         .bind::<BigInt, _>(millis(grace))
         .bind::<Integer, _>(i32::from(SHARDS)),
@@ -78,9 +80,9 @@ pub async fn ask_again(
             "update executions e set bell_at = null
              from (select id from executions w
                    where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot
-                     and due_at < clock_timestamp() - $3 * interval '1 ms'
+                     and due_at < statement_timestamp() - $3 * interval '1 ms'
                      and greatest(bell_at, due_at - $4 * interval '1 ms')
-                         < least($2, clock_timestamp()) - $3 * interval '1 ms'
+                         < least($2, statement_timestamp()) - $3 * interval '1 ms'
                      and exists (select from job_versions v where v.job_id = w.job_id and v.version = w.version)
                    order by due_at limit $5 for update skip locked) lost
              where e.id = lost.id",

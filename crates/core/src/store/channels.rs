@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError,
     columns::word,
+    notifications, rules,
     schema::{channels, notification_rules, workspaces},
 };
 use crate::{
@@ -45,6 +46,9 @@ pub struct ChannelChange<'a> {
     pub destination: Option<(&'a Destination, &'a DataKey)>,
     pub now: DateTime<Utc>,
 }
+
+/// So many rows are deleted by one transaction.
+const BITE: i64 = 1000;
 
 /// What a destination is sealed for.
 fn purpose(id: ChannelId) -> String {
@@ -222,19 +226,32 @@ pub async fn users(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Re
     Ok(jobs.into_iter().map(JobId::from_uuid).collect())
 }
 
-/// With its rules, and with whatever it was still to be told.
-pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Result<(), StoreError> {
+/// With its rules, and with whatever it was still to be told. [`StoreError::Conflict`] `in_use` when there are rules, unless `force`.
+pub async fn delete(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: ChannelId,
+    force: bool,
+) -> Result<(), StoreError> {
+    if force {
+        get(conn, workspace, id).await?;
+        // Most of it in bites, each its own transaction: those who record executions wait for rules.
+        while rules::drop_of_channel(conn, id, BITE).await? > 0 {}
+        while notifications::drop_open(conn, id, Some(BITE)).await? > 0 {}
+    }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // Rules go first: a commit that holds one is waited for, and what it has written is seen below.
-        let deleted = diesel::delete(channels::table)
+        // Nobody makes a rule from here on.
+        let own = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))
-            .filter(channels::id.eq(id.uuid()))
-            .execute(conn)
-            .await?;
-        if deleted == 0 {
-            return Err(StoreError::NotFound);
+            .filter(channels::id.eq(id.uuid()));
+        own.select(channels::id).for_update().first::<Uuid>(conn).await?;
+        if !force && !users(conn, workspace, id).await?.is_empty() {
+            return Err(StoreError::conflict("in_use"));
         }
-        super::notifications::drop_open(conn, id).await
+        // Rules go first: a commit that holds one is waited for, and what it has written is seen below.
+        while rules::drop_of_channel(conn, id, BITE).await? > 0 {}
+        diesel::delete(channels::table.find(id.uuid())).execute(conn).await?;
+        notifications::drop_open(conn, id, None).await.map(drop)
     })
     .await
 }

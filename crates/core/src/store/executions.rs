@@ -285,7 +285,12 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     .get_result(conn)
     .await?;
     let attempts: Vec<AttemptRow> = prepared(
-        sql_query("select * from attempts where execution_id = $1 order by number")
+        // Named, so that a column that is added later does no harm to those who run already.
+        sql_query(
+            "select number, status, status_code, error_class, error, started_at, dns_us, connect_us, tls_us, first_byte_us, body_us,
+                    total_us, remote_address, http_version, response_headers, body_preview, body_truncated, response_bytes
+             from attempts where execution_id = $1 order by number",
+        )
             .bind::<SqlUuid, _>(id.uuid()),
     )
     .load(conn)

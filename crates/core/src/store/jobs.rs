@@ -32,6 +32,9 @@ use crate::domain::{
 };
 use row::{HistoryRow, JobRow, NewJobRow, VersionRow};
 
+diesel::joinable!(job_versions -> jobs (job_id));
+diesel::allow_tables_to_appear_in_same_query!(job_versions, jobs);
+
 /// A job to be created, its first fire already computed.
 pub struct NewJob<'a> {
     pub id: JobId,
@@ -87,19 +90,40 @@ pub async fn insert_all(
     .await
 }
 
+/// A job that was created under an idempotency key, and what it was created as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    pub id: JobId,
+    pub url: String,
+    pub cron: Option<String>,
+    pub timezone: Option<String>,
+}
+
 /// The jobs that were created under these keys before, by key.
 pub async fn find_by_idempotency_keys(
     conn: &mut Conn,
     workspace: WorkspaceId,
     keys: &[&str],
-) -> Result<HashMap<String, JobId>, StoreError> {
-    let found: Vec<(Option<String>, Uuid)> = jobs::table
+) -> Result<HashMap<String, Keyed>, StoreError> {
+    type Row = (Option<String>, Uuid, String, Option<String>, Option<String>);
+    let found: Vec<Row> = jobs::table
+        .inner_join(job_versions::table)
         .filter(jobs::workspace_id.eq(workspace.uuid()))
         .filter(jobs::idempotency_key.eq_any(keys))
-        .select((jobs::idempotency_key, jobs::id))
+        .filter(job_versions::version.eq(1))
+        .select((
+            jobs::idempotency_key,
+            jobs::id,
+            job_versions::url,
+            job_versions::cron,
+            job_versions::timezone,
+        ))
         .load(conn)
         .await?;
-    Ok(found.into_iter().filter_map(|(key, id)| Some((key?, JobId::from_uuid(id)))).collect())
+    let keyed = |(key, id, url, cron, timezone): Row| {
+        Some((key?, Keyed { id: JobId::from_uuid(id), url, cron, timezone }))
+    };
+    Ok(found.into_iter().filter_map(keyed).collect())
 }
 
 /// Everything about a job in one row. `$2` is the smallest execution id of the present moment: planned fires lie above it.
@@ -343,6 +367,9 @@ async fn why_unchanged(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Re
 
 /// Jobs of which nothing more can come, because the execution that ended was their last.
 pub(super) async fn complete(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
+    if ended.is_empty() {
+        return Ok(());
+    }
     prepared(
         sql_query(
             "update jobs j set state = 'completed', updated_at = clock_timestamp()

@@ -163,7 +163,7 @@ pub async fn due(
         sql_query(
             "select id from executions e
              where shard = any($1) and owner_id is null and finished_at is null and not waits_for_slot
-               and due_at <= clock_timestamp() + $2 * interval '1 ms'
+               and due_at <= statement_timestamp() + $2 * interval '1 ms'
                and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version)
              order by due_at limit $3",
         )

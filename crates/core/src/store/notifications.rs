@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    sql_query,
+    QueryableByName, sql_query,
     sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 mod deliver;
 mod row;
 
-pub use deliver::{Delivered, Delivery, Subject, claim_due, record};
+pub use deliver::{CLAIM_DUE, Delivered, Delivery, Subject, claim_due, give_back, record};
 
 use super::{Conn, StoreError, columns::word, sql::prepared};
 use crate::domain::{
@@ -49,33 +49,45 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
     if rows.is_empty() {
         return Ok(());
     }
-    let mut failures: HashMap<Uuid, i32> = HashMap::new();
+    let mut failures: HashMap<Uuid, u32> = HashMap::new();
     let mut told = Vec::new();
     for row in &rows {
-        let so_far = failures.entry(row.rule_id).or_insert(row.failures);
-        let before = so_far.unsigned_abs();
+        let before = match (failures.get(&row.rule_id), row.failures) {
+            (Some(so_far), _) => *so_far,
+            (None, Some(so_far)) => so_far.unsigned_abs(),
+            (None, None) => failures_in_a_row(conn, row.job_id, ended).await?,
+        };
         let rule = Rule {
             event: word("notification_rules.event", &row.event)?,
             after_failures: row.after_failures.map(i16::unsigned_abs),
         };
         let succeeded = row.status == Status::Succeeded.as_str();
         let after = failures_after(before, succeeded);
-        *so_far = i32::try_from(after).unwrap_or(i32::MAX);
+        failures.insert(row.rule_id, after);
         if let Some(what) = rule.tells(before, succeeded) {
             // Of a recovery it is told from how many it is one.
             told.push((row, what, if succeeded { before } else { after }));
+        }
+    }
+    for row in &rows {
+        if row.failures.is_some_and(|so_far| failures.get(&row.rule_id) == Some(&so_far.unsigned_abs())) {
+            failures.remove(&row.rule_id);
         }
     }
     count(conn, &failures).await?;
     insert(conn, &told).await
 }
 
-async fn count(conn: &mut Conn, failures: &HashMap<Uuid, i32>) -> Result<(), StoreError> {
-    let (rules, failures): (Vec<Uuid>, Vec<i32>) = failures.iter().unzip();
+async fn count(conn: &mut Conn, failures: &HashMap<Uuid, u32>) -> Result<(), StoreError> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let (rules, failures): (Vec<Uuid>, Vec<i32>) =
+        failures.iter().map(|(rule, count)| (*rule, i32::try_from(*count).unwrap_or(i32::MAX))).unzip();
     prepared(
         sql_query(
             "update notification_rules r set failures = n.failures
-             from unnest($1::uuid[], $2::int[]) as n(id, failures) where r.id = n.id and r.failures <> n.failures",
+             from unnest($1::uuid[], $2::int[]) as n(id, failures) where r.id = n.id",
         )
         .bind::<Array<SqlUuid>, _>(rules)
         .bind::<Array<Integer>, _>(failures),
@@ -85,9 +97,35 @@ async fn count(conn: &mut Conn, failures: &HashMap<Uuid, i32>) -> Result<(), Sto
     Ok(())
 }
 
+/// Before these, of the last thousand: a rule that was made while a job fails knows about it.
+async fn failures_in_a_row(conn: &mut Conn, job: Uuid, before: &[Uuid]) -> Result<u32, StoreError> {
+    #[derive(QueryableByName)]
+    struct Failures {
+        #[diesel(sql_type = BigInt)]
+        failures: i64,
+    }
+    let row: Failures = prepared(
+        sql_query(
+            "with last as (
+                 select id, status from executions
+                 where job_id = $1 and status in ('succeeded', 'failed') and id <> all($2) order by id desc limit 1000)
+             select count(*) as failures from last
+             where not exists (select from last s where s.status = 'succeeded' and s.id >= last.id)",
+        )
+        .bind::<SqlUuid, _>(job)
+        .bind::<Array<SqlUuid>, _>(before),
+    )
+    .get_result(conn)
+    .await?;
+    Ok(u32::try_from(row.failures).unwrap_or(u32::MAX))
+}
+
 async fn insert(conn: &mut Conn, told: &[(&EndedRow, Told, u32)]) -> Result<(), StoreError> {
     fn column<'a, T>(told: &[(&'a EndedRow, Told, u32)], value: impl Fn(&'a EndedRow) -> T) -> Vec<T> {
         told.iter().map(|(row, ..)| value(row)).collect()
+    }
+    if told.is_empty() {
+        return Ok(());
     }
     prepared(
         sql_query(
@@ -153,7 +191,7 @@ pub struct Filter {
 }
 
 macro_rules! select_notifications {
-    ($tail:literal) => {
+    ($tail:expr) => {
         concat!(
             "select id, channel_id, rule_id, job_id, execution_id, event, status, due_at, error_class, created_at, finished_at
              from notifications where workspace_id = $1 ",
@@ -162,6 +200,26 @@ macro_rules! select_notifications {
     };
 }
 
+/// A list, by what narrows it most: whatever else is wanted is looked for among those.
+macro_rules! list_notifications {
+    ($narrow:literal) => {
+        select_notifications!(concat!(
+            $narrow,
+            " and ($2::text is null or status = $2) and ($3::uuid is null or channel_id = $3)
+               and ($4::uuid is null or job_id = $4) and ($5::uuid is null or execution_id = $5) and id < $6
+             order by id desc limit $7"
+        ))
+    };
+}
+
+/// The statements of [`list`], for the test of their plans.
+pub const LISTS: [&str; 4] = [
+    list_notifications!(""),
+    list_notifications!("and channel_id = $3"),
+    list_notifications!("and job_id = $4"),
+    list_notifications!("and execution_id = $5"),
+];
+
 /// Newest first, each with its attempts.
 pub async fn list(
     conn: &mut Conn,
@@ -169,19 +227,21 @@ pub async fn list(
     filter: &Filter,
     page: Page,
 ) -> Result<List<Notification>, StoreError> {
+    let statement = match filter {
+        Filter { execution: Some(_), .. } => LISTS[3],
+        Filter { job: Some(_), .. } => LISTS[2],
+        Filter { channel: Some(_), .. } => LISTS[1],
+        _ => LISTS[0],
+    };
     let rows: Vec<NotificationRow> = prepared(
-        sql_query(select_notifications!(
-            "and ($2::text is null or status = $2) and ($3::uuid is null or channel_id = $3)
-               and ($4::uuid is null or job_id = $4) and ($5::uuid is null or execution_id = $5) and id < $6
-             order by id desc limit $7"
-        ))
-        .bind::<SqlUuid, _>(workspace.uuid())
-        .bind::<Nullable<Text>, _>(filter.status.map(DeliveryStatus::as_str))
-        .bind::<Nullable<SqlUuid>, _>(filter.channel.map(ChannelId::uuid))
-        .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
-        .bind::<Nullable<SqlUuid>, _>(filter.execution.map(ExecutionId::uuid))
-        .bind::<SqlUuid, _>(page.before.unwrap_or_else(Uuid::max))
-        .bind::<BigInt, _>(page.limit + 1),
+        sql_query(statement)
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<Nullable<Text>, _>(filter.status.map(DeliveryStatus::as_str))
+            .bind::<Nullable<SqlUuid>, _>(filter.channel.map(ChannelId::uuid))
+            .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
+            .bind::<Nullable<SqlUuid>, _>(filter.execution.map(ExecutionId::uuid))
+            .bind::<SqlUuid, _>(page.before.unwrap_or_else(Uuid::max))
+            .bind::<BigInt, _>(page.limit + 1),
     )
     .load(conn)
     .await?;
@@ -213,8 +273,12 @@ pub async fn get(
 async fn with_attempts(conn: &mut Conn, notifications: &mut [Notification]) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = notifications.iter().map(|notification| notification.id.uuid()).collect();
     let rows: Vec<AttemptRow> = prepared(
-        sql_query("select * from notification_attempts where notification_id = any($1) order by number")
-            .bind::<Array<SqlUuid>, _>(ids),
+        // Named, so that a column that is added later does no harm to those who run already.
+        sql_query(
+            "select notification_id, number, status, status_code, error_class, error, started_at, total_us
+             from notification_attempts where notification_id = any($1) order by number",
+        )
+        .bind::<Array<SqlUuid>, _>(ids),
     )
     .load(conn)
     .await?;
@@ -230,15 +294,23 @@ async fn with_attempts(conn: &mut Conn, notifications: &mut [Notification]) -> R
     Ok(())
 }
 
-/// Removes what a channel that is being deleted was still to be told.
-pub(super) async fn drop_open(conn: &mut Conn, channel: ChannelId) -> Result<(), StoreError> {
-    prepared(
-        sql_query("delete from notifications where channel_id = $1 and finished_at is null")
-            .bind::<SqlUuid, _>(channel.uuid()),
+/// Removes up to `limit` of what a channel was still to be told; says how many.
+pub(super) async fn drop_open(
+    conn: &mut Conn,
+    channel: ChannelId,
+    limit: Option<i64>,
+) -> Result<usize, StoreError> {
+    let dropped = prepared(
+        sql_query(
+            "delete from notifications where id in (
+                 select id from notifications where channel_id = $1 and finished_at is null limit $2)",
+        )
+        .bind::<SqlUuid, _>(channel.uuid())
+        .bind::<Nullable<BigInt>, _>(limit),
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(dropped)
 }
 
 /// Removes what was still to be told of a job that is being deleted.

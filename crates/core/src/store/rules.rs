@@ -1,11 +1,7 @@
 //! Rules: which channel is told what of a job. How many executions have failed in a row is kept with each rule.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{BigInt, Uuid as SqlUuid},
-};
+use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -13,7 +9,6 @@ use super::{
     Conn, StoreError,
     columns::word,
     schema::{channels, jobs, notification_rules},
-    sql::prepared,
 };
 use crate::domain::{
     id::{ChannelId, JobId, RuleId, WorkspaceId},
@@ -71,7 +66,6 @@ pub async fn insert(
                 notification_rules::channel_id.eq(new.channel.uuid()),
                 notification_rules::event.eq(new.rule.event.as_str()),
                 notification_rules::after_failures.eq(new.rule.after_failures.map(|after| after as i16)),
-                notification_rules::failures.eq(failures_in_a_row(conn, job).await?),
                 notification_rules::created_at.eq(new.now),
             ))
             .execute(conn)
@@ -79,28 +73,6 @@ pub async fn insert(
         Ok(())
     })
     .await
-}
-
-/// So far, of the last thousand: a rule that is made while a job fails knows about it.
-async fn failures_in_a_row(conn: &mut Conn, job: JobId) -> Result<i32, StoreError> {
-    #[derive(QueryableByName)]
-    struct Failures {
-        #[diesel(sql_type = BigInt)]
-        failures: i64,
-    }
-    let row: Failures = prepared(
-        sql_query(
-            "with last as (
-                 select id, status from executions
-                 where job_id = $1 and status in ('succeeded', 'failed') order by id desc limit 1000)
-             select count(*) as failures from last
-             where not exists (select from last s where s.status = 'succeeded' and s.id >= last.id)",
-        )
-        .bind::<SqlUuid, _>(job.uuid()),
-    )
-    .get_result(conn)
-    .await?;
-    Ok(i32::try_from(row.failures).unwrap_or(i32::MAX))
 }
 
 /// All of a job's, oldest first.
@@ -149,4 +121,39 @@ pub async fn delete(
         .execute(conn)
         .await?;
     if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+/// Locks a job's rules in the order in which whoever records executions takes them.
+pub(super) async fn lock_of_job(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
+    notification_rules::table
+        .filter(notification_rules::job_id.eq(job.uuid()))
+        .order(notification_rules::id)
+        .select(notification_rules::id)
+        .for_update()
+        .load::<Uuid>(conn)
+        .await?;
+    Ok(())
+}
+
+/// Deletes up to `limit` rules that name a channel, in the order in which whoever records executions takes them; says how many.
+pub(super) async fn drop_of_channel(
+    conn: &mut Conn,
+    channel: ChannelId,
+    limit: i64,
+) -> Result<usize, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let some: Vec<Uuid> = notification_rules::table
+            .filter(notification_rules::channel_id.eq(channel.uuid()))
+            .order(notification_rules::id)
+            .limit(limit)
+            .select(notification_rules::id)
+            .for_update()
+            .load(conn)
+            .await?;
+        Ok(diesel::delete(notification_rules::table)
+            .filter(notification_rules::id.eq_any(some))
+            .execute(conn)
+            .await?)
+    })
+    .await
 }

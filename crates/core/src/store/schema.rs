@@ -114,7 +114,7 @@ diesel::table! {
         channel_id -> Uuid,
         event -> Text,
         after_failures -> Nullable<Int2>,
-        failures -> Int4,
+        failures -> Nullable<Int4>,
         created_at -> Timestamptz,
     }
 }

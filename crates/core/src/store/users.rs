@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     id::{InvitationId, LoginId, UserId, WorkspaceId},
-    person::{Membership, Role, User},
+    person::{MAX_OWNED, Membership, Role, User},
     workspace::Workspace,
 };
 
@@ -169,7 +169,7 @@ pub async fn memberships(conn: &mut Conn, user: UserId) -> Result<Vec<Membership
     rows.into_iter().map(membership).collect()
 }
 
-/// A workspace with its first owner.
+/// A workspace with its first owner. [`StoreError::Conflict`] `full` when they own [`MAX_OWNED`] already.
 pub async fn found(
     conn: &mut Conn,
     workspace: &Workspace,
@@ -177,6 +177,19 @@ pub async fn found(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // Whoever counts waits for whoever counts.
+        users::table.find(owner.uuid()).select(users::id).for_no_key_update().first::<Uuid>(conn).await?;
+        let owned: i64 = members::table
+            .inner_join(workspaces::table)
+            .filter(members::user_id.eq(owner.uuid()))
+            .filter(members::role.eq(Role::Owner.as_str()))
+            .filter(workspaces::deleted_at.is_null())
+            .count()
+            .get_result(conn)
+            .await?;
+        if owned >= MAX_OWNED {
+            return Err(StoreError::conflict("full"));
+        }
         super::workspaces::insert(conn, workspace).await?;
         join(conn, workspace.id, owner, Role::Owner, now).await
     })

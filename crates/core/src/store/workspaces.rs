@@ -109,7 +109,8 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
             }
             let gone = sql_query(
                 "delete from workspaces w where w.deleted_at is not null
-                   and not exists (select from jobs j where j.workspace_id = w.id)",
+                   and not exists (select from jobs j where j.workspace_id = w.id)
+                   and not exists (select from notifications n where n.workspace_id = w.id)",
             )
             .execute(conn)
             .await?;

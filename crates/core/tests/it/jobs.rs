@@ -161,7 +161,7 @@ async fn one_idempotency_key_makes_one_job() {
     let second = jobs::insert(&mut conn, workspace, &create(JobId::at(now)), None).await;
     assert!(second.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
     let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &["key", "other"]).await.unwrap();
-    assert_eq!(found, [("key".to_owned(), first)].into());
+    assert_eq!((found.len(), found["key"].id), (1, first));
     assert_eq!(db.count("select count(*) from job_timers").await, 1, "the refused one left nothing");
 }
 

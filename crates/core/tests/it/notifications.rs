@@ -82,7 +82,7 @@ impl Bench {
     }
 
     async fn claim(&self) -> Vec<Delivery> {
-        notifications::claim_due(&mut *self.db.conn().await, &[shard(self.workspace)]).await.unwrap()
+        notifications::claim_due(&mut *self.db.conn().await, &[shard(self.workspace)], &[]).await.unwrap()
     }
 
     async fn deliver(&self, delivery: &Delivery, status: AttemptStatus, verdict: Verdict) -> bool {
@@ -225,6 +225,65 @@ async fn delivered_retried_and_fenced() {
 }
 
 #[tokio::test]
+async fn what_was_not_sent_is_given_back_as_if_it_had_never_been_claimed() {
+    let (bench, _) = bench().await;
+    let channel = bench.channel("a").await;
+    let now = bench.db.now().await;
+    notifications::insert_test(&mut *bench.db.conn().await, bench.workspace, channel, now).await.unwrap();
+    let claimed = bench.claim().await.remove(0);
+    for number in [claimed.number + 1, claimed.number, claimed.number] {
+        notifications::give_back(&mut *bench.db.conn().await, claimed.id, number).await.unwrap();
+    }
+    let told = bench.told().await.remove(0);
+    assert_eq!((told.status, told.attempts.len()), (DeliveryStatus::Queued, 0));
+    assert!(bench.claim().await.is_empty(), "in a few seconds");
+    bench.db.execute("update notifications set due_at = now()").await;
+    assert_eq!(bench.claim().await.remove(0).number, 1);
+}
+
+#[tokio::test]
+async fn what_runs_while_a_rule_is_made_counts_for_it() {
+    let (bench, session) = bench().await;
+    let channel = bench.channel("a").await;
+    for _ in 0..2 {
+        bench.ends(session, false).await;
+    }
+    let running = bench.run_now().await;
+    let lease = bench.lease(session, &[running]).await.remove(0);
+    bench.rule(channel, Event::OnFailure, Some(1)).await;
+    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    let failed = bench.ends(session, false).await;
+    let told = bench.told().await;
+    assert_eq!(
+        told.iter().map(|told| told.execution.unwrap()).collect::<Vec<_>>(),
+        [failed],
+        "the first in a row"
+    );
+}
+
+#[tokio::test]
+async fn a_job_is_deleted_while_its_executions_end() {
+    let (bench, session) = bench().await;
+    for at in 0..8 {
+        let channel = bench.channel(&at.to_string()).await;
+        bench.rule(channel, Event::OnCompletion, None).await;
+    }
+    let mut leases = Vec::new();
+    for _ in 0..8 {
+        let id = bench.run_now().await;
+        leases.extend(bench.lease(session, &[id]).await);
+    }
+    let ends =
+        leases.into_iter().map(|lease| bench.end(session, lease, AttemptStatus::Success, Next::Succeeded));
+    let delete = async {
+        let mut conn = bench.db.conn().await;
+        jobs::delete(&mut conn, bench.workspace, bench.job).await.unwrap();
+    };
+    futures_util::future::join(futures_util::future::join_all(ends), delete).await;
+    assert_eq!(bench.db.count("select count(*) from notifications where finished_at is null").await, 0);
+}
+
+#[tokio::test]
 async fn one_that_kills_its_executors_comes_to_an_end() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
@@ -286,7 +345,9 @@ async fn what_is_deleted_is_told_no_more() {
     bench.ends(session, true).await;
     let mut conn = bench.db.conn().await;
     assert_eq!(channels::users(&mut conn, bench.workspace, gone).await.unwrap(), [bench.job]);
-    channels::delete(&mut conn, bench.workspace, gone).await.unwrap();
+    let refused = channels::delete(&mut conn, bench.workspace, gone, false).await.unwrap_err();
+    assert!(refused.is_conflict("in_use"), "{refused}");
+    channels::delete(&mut conn, bench.workspace, gone, true).await.unwrap();
     assert_eq!(bench.told().await.len(), 1);
     assert_eq!(rules::list(&mut conn, bench.workspace, bench.job).await.unwrap().len(), 1);
     // The one that was delivered stays in the log until the job's history is swept.

@@ -1,5 +1,6 @@
 //! The hot statements use their indexes, on tables large enough for Postgres to have a choice.
 
+use trigrun_core::store::notifications;
 use trigrun_testkit::TestDb;
 
 /// Jobs and history as a small installation has them, over all the days that have partitions and the one that has not; nothing
@@ -55,7 +56,7 @@ async fn lists_and_bells_use_their_indexes() {
         (format!("select id from executions where job_id = '{id}' order by id desc limit 50"), "job_id_id_idx"),
         (
             "select id from executions where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot
-               and due_at <= now() order by due_at limit 100"
+               and due_at <= statement_timestamp() order by due_at limit 100"
                 .into(),
             "due_at_idx",
         ),
@@ -70,34 +71,44 @@ async fn lists_and_bells_use_their_indexes() {
     }
 }
 
+/// The plan of the product's own statement, made without a look at its parameters.
+async fn generic_plan(db: &TestDb, statement: &str, parameters: &str) -> String {
+    let explain = format!(
+        "set plan_cache_mode = force_generic_plan; prepare statement as {statement};
+         explain (costs off) execute statement ({parameters})"
+    );
+    db.lines(&explain).await.join("\n")
+}
+
 #[tokio::test]
 async fn notifications_use_their_indexes() {
     let db = TestDb::new().await;
     db.execute(FILL).await;
-    let id = "00000000-0000-0000-0000-000000000000";
+    let claim = generic_plan(&db, notifications::CLAIM_DUE, "'{1,2,3}', 8, 30000, '{}'").await;
+    let searched = claim
+        .lines()
+        .any(|line| line.contains("Index Cond") && line.contains("due_at <= statement_timestamp()"));
+    assert!(claim.contains("notifications_open") && searched, "{claim}");
+    let id = "'00000000-0000-0000-0000-000000000000'";
+    let indexes =
+        ["notifications_workspace", "notifications_channel", "notifications_job", "notifications_once"];
+    for (statement, index) in notifications::LISTS.iter().zip(indexes) {
+        let parameters = format!("{id}, null, {id}, {id}, {id}, {id}, 51");
+        let plan = generic_plan(&db, statement, &parameters).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{index}\n{plan}");
+    }
     for (statement, index) in [
         (
-            "select n.* from unnest('{1,2,3}'::smallint[]) s cross join lateral (
-                 select id, status, attempt_count, due_at from notifications
-                 where shard = s and finished_at is null and due_at <= now() order by due_at limit 1 for update skip locked) n"
-                .into(),
-            "notifications_open",
-        ),
-        (
-            format!("select exists (select from notification_rules r where r.job_id = '{id}')"),
+            format!("select exists (select from notification_rules r where r.job_id = {id})"),
             "notification_rules_once",
         ),
-        (
-            format!("select id from notifications where workspace_id = '{id}' order by id desc limit 50"),
-            "notifications_workspace",
-        ),
+        (format!("select id from notifications where id < {id} order by id limit 100"), "notifications_pkey"),
         (
             format!(
-                "select id from notifications where workspace_id = '{id}' and job_id = '{id}' order by id desc limit 50"
+                "select id from notifications where channel_id = {id} and finished_at is null limit 1000"
             ),
-            "notifications_job",
+            "notifications_channel_open",
         ),
-        (format!("select id from notifications where id < '{id}' order by id limit 100"), "notifications_pkey"),
     ] {
         let plan = plan(&db, &statement).await;
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{statement}\n{plan}");

@@ -175,7 +175,7 @@ async fn the_others_are_not_there() {
     not_found(channels::get(&mut conn, ours, channel).await.map(drop));
     let change = ChannelChange { name: Some("b"), destination: None, now };
     not_found(channels::change(&mut conn, ours, channel, change).await.map(drop));
-    not_found(channels::delete(&mut conn, ours, channel).await);
+    not_found(channels::delete(&mut conn, ours, channel, true).await);
     assert!(channels::list(&mut conn, ours, page).await.unwrap().data.is_empty());
     let new =
         NewRule { id: rule, channel, rule: Rule { event: Event::OnFailure, after_failures: None }, now };

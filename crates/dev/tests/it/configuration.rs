@@ -34,7 +34,7 @@ fn settings(defaults: &str) -> Vec<Setting> {
         if let Some(text) = line.strip_prefix("# ") {
             comment.push(text);
         } else if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name.to_uppercase();
+            section = name.to_uppercase().replace('.', "__");
         } else if let Some((key, default)) = line.split_once(" = ") {
             let variable = format!("TRIGRUN__{section}__{}", key.to_uppercase());
             let comment = std::mem::take(&mut comment).join(" ");

@@ -8,12 +8,25 @@ use crate::egress::Call;
 /// The most characters of a message.
 const LONGEST: usize = 2000;
 
-/// Names cannot mention people: `allowed_mentions` is empty.
+/// Names cannot mention people: `allowed_mentions` is empty. Nor can they be links, or anything else that Markdown makes of them.
 pub fn call(message: &Message) -> Call {
-    let content: String =
-        format!("**{}**\n{}", message.title, message.text()).chars().take(LONGEST).collect();
+    let content: String = format!("**{}**\n{}", escape(&message.title), escape(&message.text()))
+        .chars()
+        .take(LONGEST)
+        .collect();
     let body = json!({ "content": content, "allowed_mentions": { "parse": [] } });
     send(http::HeaderMap::new(), body.to_string().into_bytes())
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if r"\*_~`|>[]()<#".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -26,5 +39,8 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();
         assert_eq!(body["allowed_mentions"]["parse"], json!([]));
         assert_eq!(body["content"].as_str().unwrap().chars().count(), LONGEST);
+        let link = Message { title: "[Reset](https://example.com)".into(), lines: vec![] };
+        let body: serde_json::Value = serde_json::from_slice(&call(&link).body).unwrap();
+        assert_eq!(body["content"], "**\\[Reset\\]\\(https://example.com\\)**\n");
     }
 }

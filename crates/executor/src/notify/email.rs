@@ -10,10 +10,18 @@ use lettre::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use trigrun_core::domain::{
-    attempt::{AttemptStatus, Outcome},
-    id::NotificationId,
-    notification::TIMEOUT,
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use trigrun_core::{
+    domain::{
+        attempt::{AttemptStatus, Outcome},
+        id::NotificationId,
+        notification::TIMEOUT,
+    },
+    store::notifications::Delivery,
+    stream::{
+        RedisSettings, StreamError,
+        limiter::{Limiter, Passage, Rate},
+    },
 };
 
 use super::message::Message;
@@ -24,6 +32,7 @@ use super::message::Message;
 pub struct SmtpSettings {
     pub url: SecretString,
     pub from: String,
+    pub workspace_per_hour: NonZeroU32,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +41,8 @@ pub enum SmtpError {
     Url(#[source] smtp::Error),
     #[error("smtp.from must be an address like `TrigRun <noreply@example.com>` when smtp.url is set: {0}")]
     From(#[source] lettre::address::AddressError),
+    #[error(transparent)]
+    Limiter(#[from] StreamError),
 }
 
 /// Cheap to clone; connections are kept for the next message.
@@ -39,52 +50,105 @@ pub enum SmtpError {
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    /// Mails of a workspace, over all executors: the operator's server and name are lent, not given.
+    limiter: Arc<Limiter<1>>,
 }
 
 impl Mailer {
     /// `None` when no mail server is set.
-    pub fn new(settings: &SmtpSettings) -> Result<Option<Self>, SmtpError> {
+    pub fn new(settings: &SmtpSettings, redis: &RedisSettings) -> Result<Option<Self>, SmtpError> {
         let url = settings.url.expose_secret();
         if url.is_empty() {
             return Ok(None);
         }
         let from = settings.from.parse().map_err(SmtpError::From)?;
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(SmtpError::Url)?;
-        Ok(Some(Self { transport: transport.timeout(Some(TIMEOUT)).build(), from }))
+        let transport = transport.timeout(Some(TIMEOUT)).build();
+        let rate = Rate {
+            interval: Duration::from_secs(3600) / settings.workspace_per_hour.get(),
+            burst: settings.workspace_per_hour,
+        };
+        Ok(Some(Self { transport, from, limiter: Arc::new(Limiter::new(redis, [rate])?) }))
     }
 
-    pub async fn send(&self, id: NotificationId, to: &[String], message: &Message) -> Outcome {
-        let Some(mail) = self.mail(id, to, message) else {
-            return Outcome::failed(
-                AttemptStatus::Blocked,
-                "email_invalid",
-                "No message can be written to these addresses; nothing was sent.",
-            );
-        };
-        match tokio::time::timeout(TIMEOUT, self.transport.send(mail)).await {
-            Ok(Ok(response)) => {
-                Outcome { status_code: Some(response.code().into()), ..Outcome::of(AttemptStatus::Success) }
+    /// A mail to each address. Delivered is what one of them was delivered to: to try again would tell the others twice.
+    pub async fn send(&self, delivery: &Delivery, to: &[String], message: &Message) -> Outcome {
+        if let Some(limited) = self.limited(delivery, to.len()).await {
+            return limited;
+        }
+        let all = async {
+            let mut outcomes = Vec::with_capacity(to.len());
+            for address in to {
+                outcomes.push(self.send_one(delivery.id, address, message).await);
             }
-            Ok(Err(error)) => failed(&error),
+            outcomes
+        };
+        match tokio::time::timeout(TIMEOUT, all).await {
+            Ok(outcomes) => together(outcomes),
             Err(_) => too_slow(),
         }
     }
 
+    async fn limited(&self, delivery: &Delivery, mails: usize) -> Option<Outcome> {
+        for _ in 0..mails {
+            if let Passage::Refused { wait } =
+                self.limiter.pass(&delivery.workspace.to_string(), ["mails"]).await
+            {
+                let why = "This workspace has sent as many mails as it may for now; this one waits.";
+                let outcome = Outcome::failed(AttemptStatus::ConnectionError, "email_limited", why);
+                return Some(Outcome { retry_after: Some(wait), ..outcome });
+            }
+        }
+        None
+    }
+
+    async fn send_one(&self, id: NotificationId, to: &str, message: &Message) -> Outcome {
+        let Some(mail) = self.mail(id, to, message) else {
+            return Outcome::failed(
+                AttemptStatus::Blocked,
+                "email_invalid",
+                "No message can be written to this address; nothing was sent.",
+            );
+        };
+        match self.transport.send(mail).await {
+            Ok(response) => {
+                Outcome { status_code: Some(response.code().into()), ..Outcome::of(AttemptStatus::Success) }
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
     /// The same `Message-ID` on every attempt, so that a mailbox can tell a repetition.
-    fn mail(&self, id: NotificationId, to: &[String], message: &Message) -> Option<Mail> {
-        let mut mail = Mail::builder()
+    fn mail(&self, id: NotificationId, to: &str, message: &Message) -> Option<Mail> {
+        let mail = Mail::builder()
             .from(self.from.clone())
+            .to(Mailbox::new(None, to.parse().ok()?))
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             .subject(&message.title)
             .header(ContentType::TEXT_PLAIN);
-        for address in to {
-            mail = mail.to(Mailbox::new(None, address.parse().ok()?));
-        }
         let mut mail = mail.body(message.text() + "\n").ok()?;
         // RFC 3834 §5: no out-of-office answers, please.
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         mail.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
         Some(mail)
+    }
+}
+
+/// The best of them, and how many of the others failed.
+fn together(outcomes: Vec<Outcome>) -> Outcome {
+    let all = outcomes.len();
+    let (delivered, failed): (Vec<Outcome>, Vec<Outcome>) =
+        outcomes.into_iter().partition(|outcome| outcome.status == AttemptStatus::Success);
+    let note = |failed: &Outcome, count: usize| {
+        let why = failed.error.as_deref().unwrap_or_default();
+        format!("Not delivered to {count} of {all} addresses. {why}")
+    };
+    let count = failed.len();
+    match (delivered.into_iter().next(), failed.into_iter().next()) {
+        (Some(delivered), Some(failed)) => Outcome { error: Some(note(&failed, count)), ..delivered },
+        (Some(delivered), None) => delivered,
+        (None, Some(failed)) => failed,
+        (None, None) => too_slow(),
     }
 }
 
@@ -96,9 +160,17 @@ fn too_slow() -> Outcome {
     )
 }
 
-/// RFC 5321 §4.2.1: 4yz may pass, 5yz will not.
+/// RFC 5321 §4.2.1: 4yz may pass, 5yz will not. But where the server does not know *us* (RFC 4954 §6), that is for the operator to mend.
 fn failed(error: &smtp::Error) -> Outcome {
     let code = error.status().map(u16::from);
+    if matches!(code, Some(530 | 534 | 535 | 538)) {
+        tracing::warn!(%error, "the mail server does not accept smtp.url's user and password");
+        let why = "The mail server does not let TrigRun in. It is a matter for its operator.";
+        return Outcome {
+            status_code: code,
+            ..Outcome::failed(AttemptStatus::ConnectionError, "smtp_login", why)
+        };
+    }
     let with_code =
         |text: &str| code.map_or_else(|| format!("{text}."), |code| format!("{text}: it answered {code}."));
     let (status, class, sentence) = if error.is_permanent() {

@@ -10,9 +10,10 @@ pub fn call(message: &Message) -> Call {
     send(http::HeaderMap::new(), json!({ "text": text }).to_string().into_bytes())
 }
 
-/// So that no name of a job can mention people or hide a link ("Formatting text": these three, and no others).
+/// So that no name of a job can mention people or hide a link ("Formatting text": these three, and no others). What merely speaks like
+/// Slack may take a plain `@channel` for a mention: a space of no width keeps it from that.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "@\u{200b}")
 }
 
 #[cfg(test)]
@@ -21,7 +22,9 @@ mod tests {
 
     #[test]
     fn a_name_cannot_call_the_whole_channel() {
-        let message = Message { title: "<!channel> & co failed".into(), lines: vec!["a".into(), "b".into()] };
-        assert_eq!(&call(&message).body[..], br#"{"text":"*&lt;!channel&gt; &amp; co failed*\na\nb"}"#);
+        let message =
+            Message { title: "<!channel> & @all failed".into(), lines: vec!["a".into(), "b".into()] };
+        let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();
+        assert_eq!(body["text"], "*&lt;!channel&gt; &amp; @\u{200b}all failed*\na\nb");
     }
 }

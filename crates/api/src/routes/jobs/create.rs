@@ -35,7 +35,8 @@ pub async fn create(
     let definition = body.define(&context, &mut errors);
     Problem::validation(errors)?;
     let definition = definition.ok_or_else(Problem::internal)?;
-    if definition.schedule.kind() == Kind::OneTime && definition.state == JobState::Active {
+    let runs = definition.schedule.kind() == Kind::OneTime && definition.state == JobState::Active;
+    if runs && made_before(state, workspace, key.as_deref()).await?.is_none() {
         state.quotas.run(state, workspace).await?;
     }
     let plan = state.quotas.plan(state, workspace).await?;
@@ -54,9 +55,10 @@ pub async fn create(
         match (jobs::insert(&mut conn, workspace, &new, plan.jobs()).await, &key) {
             (Ok(execution), _) => Ok(Created { id: new.id, execution, replayed: false }),
             (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
-                let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &[key]).await?;
+                drop(conn);
+                let id = made_before(&state, workspace, Some(key)).await?;
                 // Deleted in between: as if the key had never been used.
-                let id = found.get(key).copied().ok_or_else(|| {
+                let id = id.ok_or_else(|| {
                     Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
                 })?;
                 Ok(Created { id, execution: None, replayed: true })
@@ -67,4 +69,11 @@ pub async fn create(
     let created = created.await?;
     state.waker.wake();
     Ok(created)
+}
+
+/// The job that this key has made already.
+async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -> Answer<Option<JobId>> {
+    let Some(key) = key else { return Ok(None) };
+    let found = jobs::find_by_idempotency_keys(&mut *state.conn().await?, workspace, &[key]).await?;
+    Ok(found.get(key).map(|keyed| keyed.id))
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     auth::{Allowed, JobsWrite},
     extract::body::{JsonText, object, read},
-    problem::Problem,
+    problem::{Problem, ProblemBody},
     state::{Answer, State},
     time::instant,
 };
@@ -144,6 +144,7 @@ pub struct LineErrorView {
     request_body = ImportBody,
     responses(
         (status = 201, description = "Jobs were created", body = ImportView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "Nothing was created: a dry run, no line that can be a job, or, with Idempotent-Replayed: true, the jobs that this key made before", body = ImportView),
     ),
     security(("token" = ["jobs:write"])),
@@ -200,7 +201,11 @@ async fn create(
             Err(error) if error.is_conflict("jobs_idempotency_key") => {
                 let keys: Vec<&str> = import.lines.iter().filter_map(|line| line.key.as_deref()).collect();
                 let made = jobs::find_by_idempotency_keys(&mut conn, workspace, &keys).await?;
-                Ok((import.made_before(&made), true))
+                let import = import.made_before(&made).ok_or_else(|| {
+                    let detail = "This key has made other jobs than these, or some of them are deleted. Give another crontab another key.";
+                    Problem::conflict("idempotency_key_reused", detail)
+                })?;
+                Ok((import, true))
             }
             Err(error) => Err(plan.refused(error)),
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     domain::id::{JobId, WorkspaceId},
     store::{
-        Conn, StoreError, executions, notifications,
+        Conn, StoreError, executions, notifications, rules,
         schema::{deleted_jobs, jobs},
         sql::prepared,
     },
@@ -20,6 +20,8 @@ use crate::{
 /// Removes the job, its versions, its timer and what waits to run; the rest of its executions are tidied away later.
 pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // In the order in which those who record take them.
+        rules::lock_of_job(conn, id).await?;
         let deleted = diesel::delete(jobs::table)
             .filter(jobs::workspace_id.eq(workspace.uuid()))
             .filter(jobs::id.eq(id.uuid()))

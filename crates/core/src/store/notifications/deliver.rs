@@ -62,49 +62,77 @@ pub struct Subject {
     pub failures: u32,
 }
 
-/// Claims what is due: of each of these shards at most one. What another executor has claimed and did not record in time gets an attempt
-/// `interrupted`, and ends when all attempts are used up.
-pub async fn claim_due(conn: &mut Conn, shards: &[i16]) -> Result<Vec<Delivery>, StoreError> {
+/// The statement of [`claim_due`], for the test of its plan. `statement_timestamp()`, which stands still: by the other no index can be
+/// searched.
+pub const CLAIM_DUE: &str = "with due as (
+         select n.* from unnest($1::smallint[]) s
+         cross join lateral (
+             select id, status, attempt_count, due_at from notifications
+             where shard = s and finished_at is null and due_at <= statement_timestamp() and workspace_id <> all($4)
+             order by due_at limit 1 for update skip locked) n),
+     lost as (
+         insert into notification_attempts (notification_id, number, status, error_class, error, started_at, total_us)
+         select id, attempt_count, 'interrupted', 'executor_lost',
+                'The executor that was delivering this stopped before it could record an answer; the message may or may not have arrived.',
+                due_at - $3 * interval '1 ms', 0
+         from due where status = 'running'),
+     claimed as (
+         update notifications n
+         set status = case when d.attempt_count < $2 then 'running' else 'failed' end,
+             attempt_count = least(d.attempt_count + 1, $2),
+             due_at = clock_timestamp() + $3 * interval '1 ms',
+             error_class = case when d.attempt_count >= $2 then 'lost' end,
+             finished_at = case when d.attempt_count >= $2 then clock_timestamp() end
+         from due d where n.id = d.id returning n.*)
+     select n.id, n.workspace_id, n.channel_id, n.attempt_count as number, n.event, n.failures, n.created_at,
+            c.name as channel_name, c.version, c.sealed, j.id as job_id, j.name as job_name, e.id as execution_id,
+            e.status, e.source, e.scheduled_for, e.started_at, e.finished_at, e.attempt_count, e.error_class,
+            a.status_code, a.error
+     from claimed n
+     join channels c on c.id = n.channel_id
+     left join jobs j on j.id = n.job_id
+     left join executions e on e.id = n.execution_id and e.job_id = j.id
+     left join attempts a on a.execution_id = e.id and a.number = e.attempt_count
+     where n.status = 'running'";
+
+/// Claims what is due: of each of these shards at most one, and nothing of the workspaces in `full`. What another executor has claimed and
+/// did not record in time gets an attempt `interrupted`, and ends when all attempts are used up.
+pub async fn claim_due(
+    conn: &mut Conn,
+    shards: &[i16],
+    full: &[WorkspaceId],
+) -> Result<Vec<Delivery>, StoreError> {
+    let full: Vec<_> = full.iter().map(|workspace| workspace.uuid()).collect();
     let rows: Vec<DeliveryRow> = prepared(
-        sql_query(
-            "with due as (
-                 select n.* from unnest($1::smallint[]) s
-                 cross join lateral (
-                     select id, status, attempt_count, due_at from notifications
-                     where shard = s and finished_at is null and due_at <= clock_timestamp()
-                     order by due_at limit 1 for update skip locked) n),
-             lost as (
-                 insert into notification_attempts (notification_id, number, status, error_class, error, started_at, total_us)
-                 select id, attempt_count, 'interrupted', 'executor_lost',
-                        'The executor that was delivering this stopped before it could record an answer; the message may or may not have arrived.',
-                        due_at - $3 * interval '1 ms', 0
-                 from due where status = 'running'),
-             claimed as (
-                 update notifications n
-                 set status = case when d.attempt_count < $2 then 'running' else 'failed' end,
-                     attempt_count = least(d.attempt_count + 1, $2),
-                     due_at = clock_timestamp() + $3 * interval '1 ms',
-                     error_class = case when d.attempt_count >= $2 then 'lost' end,
-                     finished_at = case when d.attempt_count >= $2 then clock_timestamp() end
-                 from due d where n.id = d.id returning n.*)
-             select n.id, n.workspace_id, n.channel_id, n.attempt_count as number, n.event, n.failures, n.created_at,
-                    c.name as channel_name, c.version, c.sealed, j.id as job_id, j.name as job_name, e.id as execution_id,
-                    e.status, e.source, e.scheduled_for, e.started_at, e.finished_at, e.attempt_count, e.error_class,
-                    a.status_code, a.error
-             from claimed n
-             join channels c on c.id = n.channel_id
-             left join jobs j on j.id = n.job_id
-             left join executions e on e.id = n.execution_id and e.job_id = j.id
-             left join attempts a on a.execution_id = e.id and a.number = e.attempt_count
-             where n.status = 'running'",
-        )
-        .bind::<Array<SmallInt>, _>(shards)
-        .bind::<SmallInt, _>(MAX_ATTEMPTS as i16)
-        .bind::<BigInt, _>(millis(LEASE)),
+        sql_query(CLAIM_DUE)
+            .bind::<Array<SmallInt>, _>(shards)
+            .bind::<SmallInt, _>(MAX_ATTEMPTS as i16)
+            .bind::<BigInt, _>(millis(LEASE))
+            .bind::<Array<SqlUuid>, _>(full),
     )
     .load(conn)
     .await?;
-    rows.into_iter().map(DeliveryRow::into_delivery).collect()
+    // One that cannot be read was written by a newer release: its claim runs out, for an executor of that release.
+    let read = rows.into_iter().map(DeliveryRow::into_delivery);
+    let logged = |error| tracing::error!(%error, "a notification cannot be read");
+    Ok(read.filter_map(|delivery| delivery.map_err(logged).ok()).collect())
+}
+
+/// Gives a claim back of which nothing was sent, as if it had never been made, to be taken up in a few seconds.
+pub async fn give_back(conn: &mut Conn, id: NotificationId, number: u16) -> Result<(), StoreError> {
+    prepared(
+        sql_query(
+            "update notifications
+             set status = case when attempt_count = 1 then 'queued' else 'retrying' end, attempt_count = attempt_count - 1,
+                 due_at = clock_timestamp() + interval '5 s'
+             where id = $1 and status = 'running' and attempt_count = $2",
+        )
+        .bind::<SqlUuid, _>(id.uuid())
+        .bind::<SmallInt, _>(number as i16),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// An attempt that ended, and what follows from it.

@@ -36,8 +36,8 @@ pub struct EndedRow {
     pub event: String,
     #[diesel(sql_type = Nullable<SmallInt>)]
     pub after_failures: Option<i16>,
-    #[diesel(sql_type = Integer)]
-    pub failures: i32,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub failures: Option<i32>,
     #[diesel(sql_type = SqlUuid)]
     pub channel_id: Uuid,
     #[diesel(sql_type = SqlUuid)]

@@ -14,7 +14,7 @@ use trigrun_core::{
         schedule::{Schedule, ScheduleError, check_zone},
         target::template,
     },
-    store::jobs::NewJob,
+    store::jobs::{Keyed, NewJob},
 };
 
 use super::{ImportBody, ImportRequestBody};
@@ -59,16 +59,13 @@ struct Shared {
 }
 
 impl Import {
-    /// The lines that an earlier import made these jobs of.
-    pub fn made_before(mut self, made: &HashMap<String, JobId>) -> Self {
-        self.lines.retain_mut(|line| {
-            let id = line.key.as_ref().and_then(|key| made.get(key));
-            id.is_some_and(|id| {
-                line.id = *id;
-                true
-            })
-        });
-        self
+    /// The same lines with the jobs that an earlier import has made of them; `None` if it has made others.
+    pub fn made_before(mut self, made: &HashMap<String, Keyed>) -> Option<Self> {
+        for line in &mut self.lines {
+            let keyed = line.key.as_ref().and_then(|key| made.get(key)).filter(|keyed| line.made(keyed))?;
+            line.id = keyed.id;
+        }
+        Some(self)
     }
 }
 
@@ -199,6 +196,14 @@ fn pointed_at(refused: &[Refused]) -> FieldErrors {
 }
 
 impl Line {
+    /// Whether this is what the job was created as.
+    fn made(&self, keyed: &Keyed) -> bool {
+        let Schedule::Cron(cron) = &self.definition.schedule else { return false };
+        let as_stored =
+            (Some(cron.expression()), Some(cron.timezone()), self.definition.request.url.as_str());
+        as_stored == (keyed.cron.as_deref(), keyed.timezone.as_deref(), keyed.url.as_str())
+    }
+
     pub fn new_job(&self, now: DateTime<Utc>) -> NewJob<'_> {
         NewJob {
             id: self.id,
