@@ -12,8 +12,8 @@ use std::marker::PhantomData;
 use trigrun_core::{
     crypto,
     domain::{
-        access::{Scope, TokenKind, TokenSecret},
-        id::{TokenId, WorkspaceId},
+        access::{Grant, Scope, TokenKind, TokenSecret},
+        id::{TokenId, UserId, WorkspaceId},
         person::{Membership, Role, User},
     },
     runtime::tasks,
@@ -39,7 +39,7 @@ pub struct Allowed<S> {
 
 /// Whoever asks.
 pub enum Caller {
-    Token { id: TokenId, scopes: Vec<Scope> },
+    Token { id: TokenId, scopes: Vec<Scope>, created_by: Option<UserId> },
     Person { user: User, role: Role },
 }
 
@@ -48,6 +48,14 @@ impl Caller {
         match self {
             Self::Token { scopes, .. } => scopes,
             Self::Person { role, .. } => role.scopes(),
+        }
+    }
+
+    /// The person, or the one who made the token.
+    pub fn person(&self) -> Option<UserId> {
+        match self {
+            Self::Token { created_by, .. } => *created_by,
+            Self::Person { user, .. } => Some(user.id),
         }
     }
 
@@ -180,7 +188,7 @@ async fn find(
     wanted: Option<WorkspaceId>,
 ) -> Answer<(WorkspaceId, Caller)> {
     match secret.kind() {
-        TokenKind::Api => by_token(state, secret).await,
+        TokenKind::Api => by_token(state, secret, wanted).await,
         TokenKind::Session => by_session(state, secret, wanted).await,
         TokenKind::Invitation => Err(unknown()),
     }
@@ -194,11 +202,20 @@ fn noted(state: &State, request: &HttpRequest, problem: Problem) -> Problem {
     state.limits.wrong(request).err().unwrap_or(problem)
 }
 
-async fn by_token(state: &State, secret: &TokenSecret) -> Answer<(WorkspaceId, Caller)> {
+/// A token belongs to one workspace: whoever means another one shall not get this.
+async fn by_token(
+    state: &State,
+    secret: &TokenSecret,
+    wanted: Option<WorkspaceId>,
+) -> Answer<(WorkspaceId, Caller)> {
     let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
+    if wanted.is_some_and(|wanted| wanted != grant.workspace) {
+        return Err(Problem::not_found());
+    }
     touch(state, grant.token, last_used_at);
-    Ok((grant.workspace, Caller::Token { id: grant.token, scopes: grant.scopes }))
+    let Grant { token: id, workspace, scopes, created_by } = grant;
+    Ok((workspace, Caller::Token { id, scopes, created_by }))
 }
 
 /// Beside the request, which does not wait for it.

@@ -232,8 +232,14 @@ async fn token(conn: &mut Conn, command: TokenCommand) -> anyhow::Result<()> {
     let hash = crypto::token_hash(&secret);
     let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
     let expires_at = expires_in_days.map(|days| now + TimeDelta::days(days.into()));
-    let token =
-        tokens::NewToken { id: TokenId::at(now), name: &name, hash: &hash, scopes: &scopes, expires_at };
+    let token = tokens::NewToken {
+        id: TokenId::at(now),
+        name: &name,
+        hash: &hash,
+        scopes: &scopes,
+        expires_at,
+        created_by: None,
+    };
     tokens::insert(conn, workspace, token, None).await.with_context(|| format!("a token for {workspace}"))?;
     println!("{}", secret.reveal());
     Ok(())

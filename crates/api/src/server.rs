@@ -189,6 +189,9 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(tokens::delete_token),
         )
         .service(health::livez)
+        .route("/livez", web::head().to(health::livez_head))
+        .route("/readyz", web::head().to(health::readyz_head))
+        .route("/", web::get().to(docs::lead))
         .service(health::readyz)
         .service(health::version)
         .service(health::openapi_json)

@@ -1,15 +1,18 @@
 //! How instants are read, and instants and durations written: RFC 3339 in UTC with milliseconds; milliseconds with up to three decimals.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use std::time::Duration;
 use trigrun_core::domain::invalid::Invalid;
 
 /// What a client wrote.
 pub fn read_instant(text: &str) -> Result<DateTime<Utc>, Invalid> {
-    DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).map_err(|_| {
+    let at = DateTime::parse_from_rfc3339(text).map_err(|_| {
         Invalid::new("instant_invalid", "must be an instant as RFC 3339 writes it, with an offset")
             .hint("e.g. 2027-01-01T09:00:00+01:00")
-    })
+    })?;
+    // In UTC, too, a year has four digits.
+    let at = Some(at.to_utc()).filter(|at| (0..=9999).contains(&at.year()));
+    at.ok_or_else(|| Invalid::new("instant_invalid", "must lie in the years 0 to 9999 of UTC"))
 }
 
 pub fn instant(at: DateTime<Utc>) -> String {

@@ -229,6 +229,7 @@ async fn make_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> 
         hash: &hash,
         scopes: Scope::ALL,
         expires_at: None,
+        created_by: None,
     };
     tokens::insert(&mut conn, workspace.id, token, None).await?;
     Ok(secret)

@@ -58,7 +58,7 @@ impl Performer {
     }
 
     async fn make(&self, lease: &Lease, material: &Material) -> Option<Made> {
-        let instant = self.clock.instant_of(lease.due_at);
+        let (instant, begun) = (self.clock.instant_of(lease.due_at), self.clock.now());
         let prepared = prepare(lease, material, &self.policy, lease.due_at.max(self.clock.now()));
         let ahead = match &prepared {
             Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
@@ -73,7 +73,8 @@ impl Performer {
         if !self.session.may_send() {
             self.session.may_send_again().await;
         }
-        let started_at = self.clock.now();
+        // What was done ahead belongs to the instant; what is late belongs to the attempt, connecting included.
+        let started_at = begun.max(lease.due_at);
         let not_sent = |outcome: Box<Outcome>| Some(Made { outcome: *outcome, started_at, departed: None });
         let (target, call) = match prepared {
             Ok(prepared) => prepared,

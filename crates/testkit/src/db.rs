@@ -77,6 +77,7 @@ impl TestDb {
             hash: &hash,
             scopes,
             expires_at: None,
+            created_by: None,
         };
         tokens::insert(&mut *self.conn().await, workspace, token, None).await.expect("a token can be made");
         secret

@@ -9,11 +9,11 @@ use actix_web::{
 use futures_util::future::LocalBoxFuture;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 use trigrun_core::domain::invalid::{FieldErrors, Invalid};
 
 use crate::{problem::Problem, state::Answer};
@@ -114,6 +114,37 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         }
     }
     deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// Names and values, each name once: by itself serde would keep the last value and say nothing.
+pub fn each_once<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = Option<BTreeMap<String, String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut entries = BTreeMap::new();
+            while let Some((name, value)) = map.next_entry::<String, String>()? {
+                if entries.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                }
+                entries.insert(name, value);
+            }
+            Ok(Some(entries))
+        }
+    }
+    deserializer.deserialize_any(EachOnce)
 }
 
 /// Reads a `T`; what does not fit is noted and left out.

@@ -64,6 +64,18 @@ impl Parameters {
         self.errors.take(&format!("?{name}"), parsed)
     }
 
+    pub fn flag(&mut self, name: &str) -> bool {
+        let Some(text) = self.given.remove(name) else { return false };
+        let parsed = text.parse().map_err(|_| Invalid::new("parameter_invalid", "must be true or false"));
+        self.errors.take(&format!("?{name}"), parsed).unwrap_or_default()
+    }
+
+    pub fn number(&mut self, name: &str) -> Option<i64> {
+        let text = self.given.remove(name)?;
+        let parsed = text.parse().map_err(|_| Invalid::new("parameter_invalid", "must be a whole number"));
+        self.errors.take(&format!("?{name}"), parsed)
+    }
+
     pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.given.remove(name)?;
         let parsed = read_instant(&text)
@@ -73,7 +85,7 @@ impl Parameters {
 
     /// limit and cursor.
     pub fn page(&mut self) -> Page {
-        let wanted = self.parsed::<i64>("limit");
+        let wanted = self.number("limit");
         let limit = self.errors.take("?limit", page::limit(wanted)).unwrap_or(page::DEFAULT_LIMIT);
         let cursor = self.given.remove("cursor");
         let before =

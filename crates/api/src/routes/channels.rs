@@ -229,7 +229,7 @@ pub async fn delete_channel(
     PathId(id): PathId<ChannelId>,
     mut parameters: Parameters,
 ) -> Answer<HttpResponse> {
-    let force = parameters.parsed("force").unwrap_or(false);
+    let force = parameters.flag("force");
     parameters.finish()?;
     let workspace = allowed.workspace;
     state

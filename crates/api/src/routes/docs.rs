@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, get,
-    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY},
+    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION},
 };
 
 const PAGE: &str = include_str!("../../assets/docs.html");
@@ -26,6 +26,11 @@ pub async fn docs() -> HttpResponse {
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .content_type("text/html; charset=utf-8")
         .body(PAGE)
+}
+
+/// Whoever comes without a path is shown around.
+pub async fn lead() -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, "/docs")).finish()
 }
 
 /// What the page runs first.

@@ -1,6 +1,10 @@
 //! Is it alive, is it ready, what is it.
 
-use actix_web::{HttpResponse, get, http::StatusCode, web};
+use actix_web::{
+    HttpResponse, get,
+    http::{StatusCode, header},
+    web,
+};
 use serde::Serialize;
 use trigrun_core::{domain::schedule::zone_database, runtime::probes};
 use utoipa::ToSchema;
@@ -24,6 +28,11 @@ pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok" })
 }
 
+/// For those who ask without wanting to read.
+pub async fn livez_head() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
 /// Requests can be served: Postgres answers, and has the schema that this version needs.
 #[utoipa::path(operation_id = "readyz", tag = "health", responses(
     (status = 200, body = Health),
@@ -35,9 +44,16 @@ pub async fn readyz(state: web::Data<State>) -> Answer<HttpResponse> {
         Ok(()) => Ok(HttpResponse::Ok().json(Health { status: "ok" })),
         Err(probes::NotReady { part, why }) => {
             tracing::warn!(part, why, "not ready");
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", format!("{part} is not ready.")))
+            let problem =
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", format!("{part} is not ready."));
+            Err(problem.with_header(header::RETRY_AFTER, "2"))
         }
     }
+}
+
+pub async fn readyz_head(state: web::Data<State>) -> Answer<HttpResponse> {
+    probes::ready(&state.db).await.map_err(|_| Problem::unavailable())?;
+    Ok(HttpResponse::Ok().finish())
 }
 
 #[derive(Serialize, ToSchema)]

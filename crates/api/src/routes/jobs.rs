@@ -74,9 +74,8 @@ pub async fn create_job(
     let mut response = if created.replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
     if created.replayed {
         response.insert_header(REPLAYED);
-    } else {
-        response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
     }
+    response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(created.execution).with_missing(&missing);
     Ok(with_tag(response, &job).json(view))
@@ -257,23 +256,21 @@ fn with_tag(mut response: HttpResponseBuilder, job: &Job) -> HttpResponseBuilder
     response
 }
 
-/// The version that If-Match asks for; `*` asks for any.
-fn if_match(request: &HttpRequest) -> Answer<Option<i32>> {
+/// The versions that If-Match asks for (RFC 9110 §13.1.1); `None` for any. A weak tag never matches, and neither does that of something else.
+fn if_match(request: &HttpRequest) -> Answer<Option<Vec<i32>>> {
     let Some(given) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
-    match given.to_str().unwrap_or_default() {
-        "*" => Ok(None),
-        tag => tag
-            .strip_prefix('"')
-            .and_then(|tag| tag.strip_suffix('"'))
-            .and_then(|tag| tag.parse().ok())
-            .map(Some)
-            .ok_or_else(|| {
-                Problem::of_field(
-                    "If-Match",
-                    Invalid::new("etag_invalid", "must be the ETag of an earlier answer, with its quotes"),
-                )
-            }),
+    let given = given.to_str().unwrap_or_default();
+    if given.trim() == "*" {
+        return Ok(None);
     }
+    let version = |tag: &str| {
+        let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+        Some(opaque.parse().ok().filter(|_| !tag.starts_with("W/")))
+    };
+    let tags: Option<Vec<Option<i32>>> = given.split(',').map(|tag| version(tag.trim())).collect();
+    let invalid = || Invalid::new("etag_invalid", "must be the ETag of an earlier answer, with its quotes");
+    let tags = tags.ok_or_else(|| Problem::of_field("If-Match", invalid()))?;
+    Ok(Some(tags.into_iter().flatten().collect()))
 }
 
 fn idempotency_key(request: &HttpRequest, errors: &mut FieldErrors) -> Option<String> {

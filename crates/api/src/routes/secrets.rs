@@ -198,7 +198,7 @@ pub async fn delete_secret(
     name: web::Path<String>,
     mut parameters: Parameters,
 ) -> Answer<HttpResponse> {
-    let force = parameters.parsed("force").unwrap_or(false);
+    let force = parameters.flag("force");
     parameters.finish()?;
     let name = known(&name)?;
     let mut conn = state.conn().await?;

@@ -52,6 +52,8 @@ pub struct TokenView {
     name: String,
     scopes: Vec<&'static str>,
     created_at: String,
+    /// The person who made it, or whose token did; null if the operator did.
+    created_by: Option<String>,
     expires_at: Option<String>,
     /// To the minute.
     last_used_at: Option<String>,
@@ -68,6 +70,7 @@ impl TokenView {
             name: token.name.clone(),
             scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
             created_at: instant(token.created_at),
+            created_by: token.created_by.map(|user| user.to_string()),
             expires_at: token.expires_at.map(instant),
             last_used_at: token.last_used_at.map(instant),
             token: None,
@@ -138,7 +141,14 @@ pub async fn create_token(
     tokens::insert(
         &mut conn,
         allowed.workspace,
-        NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at },
+        NewToken {
+            id,
+            name: &name,
+            hash: &hash,
+            scopes: &scopes,
+            expires_at,
+            created_by: allowed.caller.person(),
+        },
         plan.tokens(),
     )
     .await

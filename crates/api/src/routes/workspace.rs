@@ -21,7 +21,10 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Allowed, Anything, Caller, LoggedIn, WorkspaceAdmin},
-    extract::body::{JsonText, read, required},
+    extract::{
+        body::{JsonText, read, required},
+        query::Parameters,
+    },
     problem::{Problem, ProblemBody},
     routes::auth::MembershipView,
     state::{Answer, State},
@@ -76,11 +79,13 @@ pub async fn get_signing_secret(
     Ok(HttpResponse::Ok().json(SigningView::new(&signing)))
 }
 
-/// Makes a new signing secret. Old and new both sign for 24 hours.
+/// Makes a new signing secret. Old and new both sign for 24 hours; in that time another rotation is refused, unless `force=true`, which ends
+/// the older of the two at once.
 #[utoipa::path(
-    operation_id = "rotate_signing_secret", tag = "workspace",
+    operation_id = "rotate_signing_secret", tag = "workspace", params(("force" = Option<bool>, Query)),
     responses(
         (status = 200, body = SigningView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
 )]
@@ -88,12 +93,21 @@ pub async fn get_signing_secret(
 pub async fn rotate_signing_secret(
     state: web::Data<State>,
     allowed: Allowed<WorkspaceAdmin>,
+    mut parameters: Parameters,
 ) -> Answer<HttpResponse> {
+    let force = parameters.flag("force");
+    parameters.finish()?;
     let workspace = allowed.workspace;
     let rotated = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
-        Ok(signing::rotate(&mut conn, workspace, &key, state.clock.now()).await?)
+        match signing::rotate(&mut conn, workspace, &key, state.clock.now(), force).await {
+            Err(error) if error.is_conflict("overlap") => Err(Problem::conflict(
+                "rotation_pending",
+                "The secret before the present one still signs. Wait until it does not, or add ?force=true to end it now.",
+            )),
+            rotated => Ok(rotated?),
+        }
     });
     Ok(HttpResponse::Ok().json(SigningView::new(&rotated.await?)))
 }

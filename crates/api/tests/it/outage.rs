@@ -84,7 +84,7 @@ async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
     let secret = crypto::new_token(TokenKind::Api).unwrap();
     let hash = crypto::token_hash(&secret);
     let (id, scopes) = (TokenId::at(now), Scope::ALL);
-    let token = tokens::NewToken { id, name: "a", hash: &hash, scopes, expires_at: None };
+    let token = tokens::NewToken { id, name: "a", hash: &hash, scopes, expires_at: None, created_by: None };
     tokens::insert(&mut conn, workspace.id, token, None).await.unwrap();
     (Api::start(postgres.clone()).await, secret.reveal().to_owned())
 }

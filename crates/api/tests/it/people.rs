@@ -243,3 +243,39 @@ async fn one_person_owns_so_many_workspaces() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 19);
     assert_eq!(make().await.problem(409), "too_many_workspaces");
 }
+
+#[tokio::test]
+async fn tokens_do_not_outlive_the_right_to_make_them() {
+    let app = App::new().await;
+    for role in [Some("member"), None] {
+        let session = app.session("admin").await;
+        let send = async |token: &str, method: Method, path: &str, body: &str| {
+            app.send_as(token, method, path, &[], body).await
+        };
+        let me = send(&session, Method::GET, "/v1/me", "").await.expect(200)["user"]["id"].clone();
+        let made = send(&session, Method::POST, "/v1/tokens", r#"{"name":"a"}"#).await.expect(201);
+        let theirs = made["token"].as_str().unwrap().to_owned();
+        let of_token = send(&theirs, Method::POST, "/v1/tokens", r#"{"name":"b"}"#).await.expect(201);
+        assert_eq!((&made["created_by"], &of_token["created_by"]), (&me, &me), "also what their token makes");
+        let path = format!("/v1/members/{}", me.as_str().unwrap());
+        match role {
+            Some(role) => app.patch(&path, &json!({ "role": role })).await.expect(200),
+            None => app.delete(&path).await.expect(204),
+        };
+        for token in [&theirs, of_token["token"].as_str().unwrap()] {
+            assert_eq!(send(token, Method::GET, "/v1/jobs", "").await.problem(401), "unauthorized");
+        }
+        app.get("/v1/jobs").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_of_one_workspace() {
+    let app = App::new().await;
+    let theirs = app.db.workspace("theirs").await.to_string();
+    let get = async |workspace: &str| {
+        app.send(Method::GET, "/v1/jobs", &[("trigrun-workspace", workspace)], "").await
+    };
+    get(&app.workspace.to_string()).await.expect(200);
+    assert_eq!(get(&theirs).await.problem(404), "not_found");
+}

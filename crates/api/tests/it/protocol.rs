@@ -70,9 +70,14 @@ async fn a_token_that_expired_or_was_removed_is_dead_at_once() {
 async fn unknown_paths_and_methods() {
     let app = App::new().await;
     for path in
-        ["/", "/v1", "/v1/", "/v1/job", "/v1/jobs/", "/v2/jobs", "/v1/jobs/x/y/z", "/%00", "/v1/jobs/%2e%2e"]
+        ["/v1", "/v1/", "/v1/job", "/v1/jobs/", "/v2/jobs", "/v1/jobs/x/y/z", "/%00", "/v1/jobs/%2e%2e"]
     {
         assert_eq!(app.get(path).await.problem(404), "not_found", "{path}");
+    }
+    assert_eq!(app.get("/").await.header("location"), Some("/docs"));
+    for path in ["/livez", "/readyz"] {
+        let head = app.send(Method::HEAD, path, &[], "").await;
+        assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""), "{path}");
     }
     let cases = [
         (Method::PUT, "/v1/jobs", "GET, POST"),

@@ -123,6 +123,10 @@ async fn the_signing_secret_is_made_once_and_rotated() {
     assert_ne!(rotated["secret"], first["secret"]);
     assert_eq!(rotated["previous"]["secret"], first["secret"]);
     assert_eq!(app.get(path).await.expect(200), rotated);
+    let again = app.send(Method::POST, &format!("{path}/rotate"), &[], "").await;
+    assert_eq!(again.problem(409), "rotation_pending", "what was promised to sign for a day does");
+    let forced = app.send(Method::POST, &format!("{path}/rotate?force=true"), &[], "").await.expect(200);
+    assert_eq!(forced["previous"]["secret"], rotated["secret"]);
     app.db.execute("update signing_secrets set previous_until = now() - interval '1 second'").await;
     assert!(app.get(path).await.expect(200)["previous"].is_null(), "a day later");
 }

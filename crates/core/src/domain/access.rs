@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    id::{TokenId, WorkspaceId},
+    id::{TokenId, UserId, WorkspaceId},
     invalid::Invalid,
 };
 
@@ -50,6 +50,7 @@ pub struct Grant {
     pub token: TokenId,
     pub workspace: WorkspaceId,
     pub scopes: Vec<Scope>,
+    pub created_by: Option<UserId>,
 }
 
 /// What a secret is for; it can be told from its first letters.

@@ -34,8 +34,11 @@ pub const MAX_TIMEOUT_SECONDS: u16 = 300;
 pub const DEFAULT_SUCCESS_STATUSES: [u16; 4] = [200, 201, 202, 204];
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Each is looked for in every answer.
+const MAX_SECRETS: usize = 32;
 const MAX_BODY_BYTES: usize = 256 * 1024;
-const MAX_STATUSES: usize = 100;
+/// All of them.
+const MAX_STATUSES: usize = 500;
 
 macro_rules! methods {
     ($($name:ident = $text:literal),*) => {
@@ -126,6 +129,10 @@ pub struct Headers(Vec<(String, String)>);
 impl Headers {
     /// Checks every header; each violation comes with the name that it belongs to.
     pub fn check(headers: Vec<(String, String)>) -> Result<Self, Vec<(Option<String>, Invalid)>> {
+        if headers.len() > MAX_HEADERS {
+            let detail = format!("must be at most {MAX_HEADERS}, are {}", headers.len());
+            return Err(vec![(None, Invalid::new("too_many_headers", detail))]);
+        }
         let mut wrong: Vec<(Option<String>, Invalid)> = headers
             .iter()
             .enumerate()
@@ -135,15 +142,6 @@ impl Headers {
                 verdict.err().map(|invalid| (Some(name.clone()), invalid))
             })
             .collect();
-        if headers.len() > MAX_HEADERS {
-            wrong.push((
-                None,
-                Invalid::new(
-                    "too_many_headers",
-                    format!("must be at most {MAX_HEADERS}, are {}", headers.len()),
-                ),
-            ));
-        }
         let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if bytes > MAX_HEADER_BYTES {
             wrong.push((
@@ -153,6 +151,12 @@ impl Headers {
                     format!("must be at most {MAX_HEADER_BYTES} bytes together, are {bytes}"),
                 ),
             ));
+        }
+        let mentions =
+            |(_, value): &(String, String)| secret::references(value).map_or(0, |names| names.len());
+        if headers.iter().map(mentions).sum::<usize>() > MAX_SECRETS {
+            let detail = format!("must mention at most {MAX_SECRETS} secrets together");
+            wrong.push((None, Invalid::new("too_many_secrets", detail)));
         }
         if wrong.is_empty() { Ok(Self(headers)) } else { Err(wrong) }
     }

@@ -12,6 +12,8 @@ use super::id::{ExecutionId, JobId};
 pub const NAMES: [(&str, usize); 5] =
     [("execution_id", 30), ("job_id", 30), ("scheduled_for", 24), ("timestamp", 12), ("uuid", 36)];
 
+const LONGEST_NAME: usize = 16;
+
 /// What the variables of one execution stand for.
 #[derive(Clone, Copy, Debug)]
 pub struct Variables {
@@ -58,7 +60,10 @@ pub(super) fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> 
     let mut rest = text;
     while let Some(start) = rest.find("{{") {
         let inside = &rest[start + 2..];
-        let known = inside.find("}}").and_then(|end| Some((value_of(&inside[..end])?, end)));
+        // No further than a name can be long: a text of nothing but braces is looked through once.
+        let head = &inside.as_bytes()[..inside.len().min(LONGEST_NAME + 2)];
+        let end = head.windows(2).position(|two| two == b"}}");
+        let known = end.and_then(|end| Some((value_of(&inside[..end])?, end)));
         replaced.push_str(&rest[..start]);
         match known {
             Some((value, end)) => {
@@ -81,6 +86,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use uuid::Uuid;
+
+    #[test]
+    fn names_are_no_longer_than_is_looked_for() {
+        assert!(NAMES.iter().all(|(name, _)| name.len() <= LONGEST_NAME));
+        let braces = "{".repeat(256 * 1024);
+        assert_eq!(variables().render(&braces), braces, "in time by its length");
+        assert_eq!(variables().render("{{{{job_id}}"), format!("{{{{{}", variables().job));
+    }
 
     fn variables() -> Variables {
         Variables {

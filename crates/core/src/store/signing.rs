@@ -64,21 +64,26 @@ pub async fn get(
     open(find(conn, workspace).await?.ok_or(StoreError::NotFound)?, key, now)
 }
 
-/// Makes a new secret; the one that signed until now does so for another day.
+/// Makes a new secret; the one that signed until now does so for another day. [`StoreError::Conflict`] `overlap` while the one before that
+/// still does, unless `force`, which ends it at once.
 pub async fn rotate(
     conn: &mut Conn,
     workspace: WorkspaceId,
     key: &DataKey,
     now: DateTime<Utc>,
+    force: bool,
 ) -> Result<Signing, StoreError> {
     get(conn, workspace, key, now).await?;
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let (version, sealed): (i32, Vec<u8>) = signing_secrets::table
+        let (version, sealed, until): (i32, Vec<u8>, Option<DateTime<Utc>>) = signing_secrets::table
             .find(workspace.uuid())
-            .select((signing_secrets::version, signing_secrets::sealed))
+            .select((signing_secrets::version, signing_secrets::sealed, signing_secrets::previous_until))
             .for_update()
             .first(conn)
             .await?;
+        if !force && until.is_some_and(|until| until > now) {
+            return Err(StoreError::conflict("overlap"));
+        }
         let row: SigningRow = diesel::update(signing_secrets::table.find(workspace.uuid()))
             .set((
                 signing_secrets::version.eq(version + 1),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     access::{Grant, Scope},
-    id::{TokenId, WorkspaceId},
+    id::{TokenId, UserId, WorkspaceId},
     page::{List, Page},
 };
 
@@ -24,6 +24,8 @@ pub struct NewToken<'a> {
     pub hash: &'a [u8],
     pub scopes: &'a [Scope],
     pub expires_at: Option<DateTime<Utc>>,
+    /// It goes when they leave the workspace, or may only read there.
+    pub created_by: Option<UserId>,
 }
 
 /// [`StoreError::NotFound`] when there is no such workspace, [`StoreError::Conflict`] `quota` when it would have more than `most`.
@@ -50,6 +52,7 @@ async fn insert_row(conn: &mut Conn, workspace: WorkspaceId, token: &NewToken<'_
             tokens::hash.eq(token.hash),
             tokens::scopes.eq(scopes),
             tokens::expires_at.eq(token.expires_at),
+            tokens::created_by.eq(token.created_by.map(UserId::uuid)),
         ))
         .execute(conn)
         .await?;
@@ -65,17 +68,34 @@ pub struct Token {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
+    pub created_by: Option<UserId>,
 }
 
-type TokenRow = (Uuid, String, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
-type TokenColumns =
-    (tokens::id, tokens::name, tokens::scopes, tokens::created_at, tokens::expires_at, tokens::last_used_at);
-const COLUMNS: TokenColumns =
-    (tokens::id, tokens::name, tokens::scopes, tokens::created_at, tokens::expires_at, tokens::last_used_at);
+type TokenRow =
+    (Uuid, String, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<Uuid>);
+type TokenColumns = (
+    tokens::id,
+    tokens::name,
+    tokens::scopes,
+    tokens::created_at,
+    tokens::expires_at,
+    tokens::last_used_at,
+    tokens::created_by,
+);
+const COLUMNS: TokenColumns = (
+    tokens::id,
+    tokens::name,
+    tokens::scopes,
+    tokens::created_at,
+    tokens::expires_at,
+    tokens::last_used_at,
+    tokens::created_by,
+);
 
-fn token((id, name, scopes, created_at, expires_at, last_used_at): TokenRow) -> Result<Token, StoreError> {
-    let scopes = scopes_of(&scopes)?;
-    Ok(Token { id: TokenId::from_uuid(id), name, scopes, created_at, expires_at, last_used_at })
+fn token(row: TokenRow) -> Result<Token, StoreError> {
+    let (id, name, scopes, created_at, expires_at, last_used_at, created_by) = row;
+    let (id, created_by) = (TokenId::from_uuid(id), created_by.map(UserId::from_uuid));
+    Ok(Token { id, name, scopes: scopes_of(&scopes)?, created_at, expires_at, last_used_at, created_by })
 }
 
 fn scopes_of(words: &[String]) -> Result<Vec<Scope>, StoreError> {
@@ -138,17 +158,18 @@ pub async fn find_by_hash(
     conn: &mut Conn,
     hash: &[u8],
 ) -> Result<Option<(Grant, Option<DateTime<Utc>>)>, StoreError> {
-    type Row = (Uuid, Uuid, Vec<String>, Option<DateTime<Utc>>);
+    type Row = (Uuid, Uuid, Vec<String>, Option<DateTime<Utc>>, Option<Uuid>);
     let row: Option<Row> = tokens::table
         .filter(tokens::hash.eq(hash))
         .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(diesel::dsl::now)))
-        .select((tokens::id, tokens::workspace_id, tokens::scopes, tokens::last_used_at))
+        .select((tokens::id, tokens::workspace_id, tokens::scopes, tokens::last_used_at, tokens::created_by))
         .first(conn)
         .await
         .optional()?;
-    row.map(|(id, workspace, scopes, last_used_at)| {
+    row.map(|(id, workspace, scopes, last_used_at, created_by)| {
         let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
-        Ok((Grant { token, workspace, scopes: scopes_of(&scopes)? }, last_used_at))
+        let created_by = created_by.map(UserId::from_uuid);
+        Ok((Grant { token, workspace, scopes: scopes_of(&scopes)?, created_by }, last_used_at))
     })
     .transpose()
 }

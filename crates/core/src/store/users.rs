@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError,
     columns::word,
-    schema::{invitations, members, sessions, users, workspaces},
+    schema::{invitations, members, sessions, tokens, users, workspaces},
 };
 use crate::domain::{
     id::{InvitationId, LoginId, UserId, WorkspaceId},
@@ -271,7 +271,7 @@ pub async fn bring_in(
     .await
 }
 
-/// A new role, or none: the member goes. [`StoreError::Conflict`] `last_owner` when nobody would be left to own the workspace.
+/// A new role, or none: the member goes. With the right to make tokens go those that they have made. [`StoreError::Conflict`] `last_owner` when nobody would be left to own the workspace.
 pub async fn change_member(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -296,7 +296,15 @@ pub async fn change_member(
             Some(role) => diesel::update(member).set(members::role.eq(role.as_str())).execute(conn).await?,
             None => diesel::delete(member).execute(conn).await?,
         };
-        if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+        if changed == 0 {
+            return Err(StoreError::NotFound);
+        }
+        if role.is_none_or(|role| role == Role::Member) {
+            // What they could do no more, their tokens cannot do for them.
+            let theirs = tokens::table.filter(tokens::workspace_id.eq(workspace.uuid()));
+            diesel::delete(theirs.filter(tokens::created_by.eq(user.uuid()))).execute(conn).await?;
+        }
+        Ok(())
     })
     .await
 }

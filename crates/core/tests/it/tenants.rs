@@ -143,7 +143,7 @@ async fn the_others_are_not_there() {
     assert!(secrets::list(&mut conn, ours, page).await.unwrap().data.is_empty());
     assert_eq!(secrets::missing(&mut conn, ours, &["a".to_owned()]).await.unwrap(), ["a"]);
     assert!(secrets::users(&mut conn, ours, "a").await.unwrap().is_empty());
-    let signing = signing::rotate(&mut conn, theirs, &their_key, now).await.unwrap();
+    let signing = signing::rotate(&mut conn, theirs, &their_key, now, false).await.unwrap();
     let other = signing::get(&mut conn, ours, &our_key, now).await.unwrap();
     assert!(other.secrets().all(|ours| signing.secrets().all(|theirs| ours != theirs)));
     assert!(
@@ -151,7 +151,8 @@ async fn the_others_are_not_there() {
         "a key opens its workspace's only"
     );
     let token = TokenId::at(now);
-    let new = NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None };
+    let new =
+        NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None, created_by: None };
     tokens::insert(&mut conn, theirs, new, None).await.unwrap();
     not_found(tokens::get(&mut conn, ours, token).await.map(drop));
     not_found(tokens::rotate(&mut conn, ours, token, b"other").await.map(drop));

@@ -31,7 +31,7 @@ pub(super) fn verdict(outcome: &mut Outcome, status: StatusCode, successes: &[u1
         404 | 410 => "check the path of the URL",
         429 => "too many requests",
         500..=599 => "the failure is on the server's side",
-        _ => "it is not one of the job's success statuses",
+        _ => "it does not count as a success",
     };
     outcome.error = Some(format!("The server answered {}{name}: {meaning}.", status.as_u16()));
 }

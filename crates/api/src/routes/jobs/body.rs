@@ -11,7 +11,10 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
-use crate::{extract::body::object, time::instant};
+use crate::{
+    extract::body::{each_once, object},
+    time::instant,
+};
 
 /// A saved request and its schedule.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -87,6 +90,7 @@ pub struct RequestBody {
     #[schema(default = "GET")]
     pub method: Option<String>,
     /// At most 64 and 16 KiB together.
+    #[serde(deserialize_with = "each_once")]
     pub headers: Option<BTreeMap<String, String>>,
     /// A string is sent as its characters, any other JSON as the very text written here. At most 256 KiB.
     #[schema(value_type = Value)]

@@ -2,7 +2,9 @@
 
 use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
+use std::time::Duration;
 use trigrun_core::{
+    crypto,
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
@@ -20,8 +22,9 @@ use crate::{
     state::{Answer, State},
 };
 
-/// So often somebody else may come first.
-const TRIES: usize = 10;
+/// So often somebody else may come first; before the next try there is a pause of up to so long, so that they do not march in step.
+const TRIES: usize = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What is to become of the job, and the state that it then shows.
 struct Decided {
@@ -35,7 +38,7 @@ pub async fn patch(
     workspace: WorkspaceId,
     id: JobId,
     text: &str,
-    if_match: Option<i32>,
+    if_match: Option<Vec<i32>>,
 ) -> Answer<(Job, Option<ExecutionId>)> {
     retrying(state, workspace, id, if_match, |job| Ok(Some(patched(state, job, text)?))).await
 }
@@ -85,12 +88,12 @@ async fn retrying(
     state: &State,
     workspace: WorkspaceId,
     id: JobId,
-    if_match: Option<i32>,
+    if_match: Option<Vec<i32>>,
     decide: impl Fn(&Job) -> Answer<Option<Decided>>,
 ) -> Answer<(Job, Option<ExecutionId>)> {
     for _ in 0..TRIES {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
-        if if_match.is_some_and(|version| version != job.version) {
+        if if_match.as_ref().is_some_and(|versions| !versions.contains(&job.version)) {
             return Err(stale());
         }
         let Some(decided) = decide(&job)? else { return Ok((job, None)) };
@@ -99,6 +102,7 @@ async fn retrying(
             let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
             return Ok((job, execution));
         }
+        tokio::time::sleep(PAUSE.mul_f64(crypto::unit())).await;
     }
     Err(Problem::conflict("job_changes", "Others keep changing this job; try again."))
 }
@@ -171,6 +175,17 @@ pub fn next_fire(
         .map_err(|error| Problem::conflict("schedule_unreadable", &error.to_string()))
 }
 
+/// What the patch itself says twice, which the merge would not show any more.
+fn twice(text: &str, errors: &mut FieldErrors) {
+    let mut of_patch = FieldErrors::default();
+    let _: JobBody = read(text, &mut of_patch);
+    for error in of_patch.into_vec() {
+        if error.invalid.code == "field_twice" {
+            errors.push(error.pointer, error.invalid);
+        }
+    }
+}
+
 fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
     let was_completed = job.state == JobState::Completed;
     let before = serde_json::to_string(&JobBody::of(&job.definition, job.definition.state));
@@ -179,6 +194,7 @@ fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
         Problem::internal()
     })?;
     let mut errors = FieldErrors::default();
+    twice(text, &mut errors);
     let body: JobBody = read(&merged, &mut errors);
     let context = Context { policy: &state.policy, now: state.clock.now(), before: Some(&job.definition) };
     let definition = body.define(&context, &mut errors);

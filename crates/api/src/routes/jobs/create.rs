@@ -2,12 +2,17 @@
 
 use trigrun_core::{
     domain::{
+        execution::Source,
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
         job::State as JobState,
+        page::Page,
         schedule::Kind,
     },
-    store::jobs::{self, NewJob},
+    store::{
+        executions::{self, Filter},
+        jobs::{self, NewJob},
+    },
     telemetry::trace,
 };
 
@@ -24,6 +29,7 @@ pub struct Created {
     pub replayed: bool,
 }
 
+/// The key comes first: what it has made was valid then, whatever time it is by now.
 pub async fn create(
     state: &State,
     workspace: WorkspaceId,
@@ -31,12 +37,14 @@ pub async fn create(
     key: Option<String>,
     mut errors: FieldErrors,
 ) -> Answer<Created> {
+    if let Some(made) = made_before(state, workspace, key.as_deref()).await? {
+        return Ok(made);
+    }
     let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
     let definition = body.define(&context, &mut errors);
     Problem::validation(errors)?;
     let definition = definition.ok_or_else(Problem::internal)?;
-    let runs = definition.schedule.kind() == Kind::OneTime && definition.state == JobState::Active;
-    if runs && made_before(state, workspace, key.as_deref()).await?.is_none() {
+    if definition.schedule.kind() == Kind::OneTime && definition.state == JobState::Active {
         state.quotas.run(state, workspace).await?;
     }
     let plan = state.quotas.plan(state, workspace).await?;
@@ -51,17 +59,14 @@ pub async fn create(
             first_fire: next_fire(&definition, now, now)?,
             traceparent: traceparent.as_deref(),
         };
-        let mut conn = state.conn().await?;
-        match (jobs::insert(&mut conn, workspace, &new, plan.jobs()).await, &key) {
+        let inserted = jobs::insert(&mut *state.conn().await?, workspace, &new, plan.jobs()).await;
+        match (inserted, &key) {
             (Ok(execution), _) => Ok(Created { id: new.id, execution, replayed: false }),
             (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
-                drop(conn);
-                let id = made_before(&state, workspace, Some(key)).await?;
                 // Deleted in between: as if the key had never been used.
-                let id = id.ok_or_else(|| {
+                made_before(&state, workspace, Some(key)).await?.ok_or_else(|| {
                     Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
-                })?;
-                Ok(Created { id, execution: None, replayed: true })
+                })
             }
             (Err(error), _) => Err(plan.refused(error)),
         }
@@ -71,9 +76,14 @@ pub async fn create(
     Ok(created)
 }
 
-/// The job that this key has made already.
-async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -> Answer<Option<JobId>> {
+/// What this key has made already: a job, and if it was to run at once, its execution.
+async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -> Answer<Option<Created>> {
     let Some(key) = key else { return Ok(None) };
-    let found = jobs::find_by_idempotency_keys(&mut *state.conn().await?, workspace, &[key]).await?;
-    Ok(found.get(key).map(|keyed| keyed.id))
+    let mut conn = state.conn().await?;
+    let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &[key]).await?;
+    let Some(id) = found.get(key).map(|keyed| keyed.id) else { return Ok(None) };
+    let at_once = Filter { job: Some(id), source: Some(Source::OneTime), ..Filter::default() };
+    let page = Page { limit: 1, before: None };
+    let runs = executions::list(&mut conn, workspace, &at_once, page).await?.data;
+    Ok(Some(Created { id, execution: runs.first().map(|run| run.id), replayed: true }))
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     auth::{Allowed, JobsWrite},
-    extract::body::{JsonText, object, read},
+    extract::body::{JsonText, each_once, object, read},
     problem::{Problem, ProblemBody},
     state::{Answer, State},
     time::instant,
@@ -70,6 +70,7 @@ pub struct ImportRequestBody {
     #[schema(default = "GET")]
     method: Option<String>,
     /// At most 64 and 16 KiB together.
+    #[serde(deserialize_with = "each_once")]
     headers: Option<BTreeMap<String, String>>,
     /// At most 256 KiB; with the headers, 8 MiB over all jobs of the import.
     #[schema(value_type = Value)]
