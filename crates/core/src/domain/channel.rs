@@ -70,7 +70,7 @@ impl Destination {
             return foreign.is_none().then_some(Self::Email { to });
         }
         let url = errors.take(&format!("{at}/url"), target(url, policy))?;
-        foreign.is_none().then(|| match kind {
+        foreign.is_none().then_some(match kind {
             ChannelType::Slack => Self::Slack { url },
             ChannelType::Discord => Self::Discord { url },
             ChannelType::Webhook | ChannelType::Email => Self::Webhook { url },

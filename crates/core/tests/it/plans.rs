@@ -20,8 +20,8 @@ const FILL: &str = "
     insert into notifications (id, workspace_id, shard, channel_id, job_id, execution_id, event, failures, status, due_at, created_at,
                                finished_at)
     select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
-           ('00000000-0000-0000-0000-00000000' || lpad((n % 3000)::text, 4, '0'))::uuid, n % 16, gen_random_uuid(),
-           ('00000000-0000-0000-0000-000000000' || lpad((n % 500)::text, 3, '0'))::uuid, gen_random_uuid(), 'failed', 1,
+           ('00000000-0000-0000-0000-00000000' || lpad((n % 300)::text, 4, '0'))::uuid, n % 16, gen_random_uuid(),
+           ('00000000-0000-0000-0000-0000000' || lpad((n % 15000)::text, 5, '0'))::uuid, gen_random_uuid(), 'failed', 1,
            case when n % 100 = 0 then 'queued' else 'succeeded' end, now(), now(), case when n % 100 > 0 then now() end
     from generate_series(1, 30000) n;
     insert into notification_rules (id, workspace_id, job_id, channel_id, event, failures, created_at)
