@@ -152,6 +152,30 @@ fn what_the_guides_say_is_so() {
     let pages = PAGES.iter().map(|page| run(page, &place.0.join("pages").join(page), &url, &token));
     let wrong: Vec<String> = pages.filter_map(Result::err).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    readme_is_true(&url, &token);
+}
+
+/// The job of the README gets the answer that stands there, but for what belongs to the moment.
+fn readme_is_true(url: &str, token: &str) {
+    let readme = fs::read_to_string(docs().join("../README.md")).unwrap();
+    let block = readme.split("```console\n").find(|block| block.starts_with("$ curl")).unwrap();
+    let (command, answer) = block.split("```").next().unwrap().split_once("\n{\"id\"").unwrap();
+    let output = Command::new("bash")
+        .args(["-c", command.strip_prefix("$ ").unwrap()])
+        .env("TRIGRUN_URL", url)
+        .env("TRIGRUN_TOKEN", token)
+        .output()
+        .unwrap();
+    let of_the_moment = |text: &str| {
+        let mut job: serde_json::Value =
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        for field in ["id", "next_run_at", "created_at", "updated_at"] {
+            job[field] = serde_json::Value::Bool(job[field].is_string());
+        }
+        job
+    };
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(of_the_moment(&printed), of_the_moment(&format!("{{\"id\"{answer}")), "README.md");
 }
 
 #[test]
