@@ -18,11 +18,17 @@ use trigrun_core::{
         executions::{self, Immediate},
         keys,
         secrets::{self, NewValue},
+        signing,
     },
     stream::Producer,
 };
 use trigrun_executor::{DEFAULTS, ExecutorError, Settings, serve};
-use trigrun_testkit::{TestDb, jobs::every_seconds, keys as master, redis, target::Target};
+use trigrun_testkit::{
+    TestDb,
+    jobs::every_seconds,
+    keys as master, redis,
+    target::{Hit, Target},
+};
 
 pub const LONG: Duration = Duration::from_secs(20);
 
@@ -138,5 +144,21 @@ impl Bench {
 
     pub async fn ended(&self, id: ExecutionId) -> Execution {
         self.when(id, |execution| execution.status.is_terminal()).await
+    }
+
+    /// These requests bear the id, and the signature of the workspace over it.
+    pub async fn verify(&self, hits: &[Hit], id: &str) {
+        let (mut conn, now) = (self.db.conn().await, self.db.now().await);
+        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let signing = signing::get(&mut conn, self.workspace, &key, now).await.unwrap();
+        let webhook = standardwebhooks::Webhook::new(signing.secrets().next().unwrap()).unwrap();
+        for hit in hits {
+            let mut headers = http::HeaderMap::new();
+            for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+                headers.insert(name, hit.header(name).unwrap().parse().unwrap());
+            }
+            assert_eq!(hit.header("webhook-id"), Some(id));
+            webhook.verify(&hit.body, &headers).expect("the specification's own library accepts it");
+        }
     }
 }
