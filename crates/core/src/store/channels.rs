@@ -233,10 +233,10 @@ pub async fn delete(
     id: ChannelId,
     force: bool,
 ) -> Result<(), StoreError> {
-    if force {
-        get(conn, workspace, id).await?;
+    get(conn, workspace, id).await?;
+    if force || users(conn, workspace, id).await?.is_empty() {
         // Most of it in bites, each its own transaction: those who record executions wait for rules.
-        while rules::drop_of_channel(conn, id, BITE).await? > 0 {}
+        while force && rules::drop_of_channel(conn, id, BITE).await? > 0 {}
         while notifications::drop_open(conn, id, Some(BITE)).await? > 0 {}
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {

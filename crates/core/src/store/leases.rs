@@ -298,8 +298,8 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
         let ids: Vec<Uuid> = lost.iter().map(|row| row.id).collect();
         if !ids.is_empty() {
             slots::give_back(conn, &ids).await?;
-            jobs::complete(conn, &ids).await?;
             notifications::write(conn, &ids).await?;
+            jobs::complete(conn, &ids).await?;
         }
         Ok(ids.len())
     })

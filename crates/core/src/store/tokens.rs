@@ -9,12 +9,13 @@ use super::{
     Conn, StoreError,
     columns::word,
     quotas::{self, Counted},
-    schema::tokens,
+    schema::{members, tokens},
 };
 use crate::domain::{
     access::{Grant, Scope},
     id::{TokenId, UserId, WorkspaceId},
     page::{List, Page},
+    person::Role,
 };
 
 pub struct NewToken<'a> {
@@ -36,10 +37,25 @@ pub async fn insert(
     most: Option<u32>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        if let Some(maker) = token.created_by {
+            still_may(conn, workspace, maker).await?;
+        }
         insert_row(conn, workspace, &token).await?;
         quotas::check(conn, workspace, Counted::Tokens, most).await
     })
     .await
+}
+
+/// Whoever loses the right to make tokens waits for this, and takes along what was made: [`StoreError::NotFound`] when they have lost it.
+async fn still_may(conn: &mut Conn, workspace: WorkspaceId, maker: UserId) -> Result<(), StoreError> {
+    members::table
+        .find((workspace.uuid(), maker.uuid()))
+        .filter(members::role.ne(Role::Member.as_str()))
+        .select(members::user_id)
+        .for_share()
+        .first::<Uuid>(conn)
+        .await?;
+    Ok(())
 }
 
 async fn insert_row(conn: &mut Conn, workspace: WorkspaceId, token: &NewToken<'_>) -> Result<(), StoreError> {

@@ -271,6 +271,9 @@ async fn a_job_is_deleted_while_its_executions_end() {
     let mut leases = Vec::new();
     for _ in 0..8 {
         let id = bench.run_now().await;
+        // As if each were the last: then the job's own row is taken, too.
+        bench.db.execute("update executions set ends_job = true").await;
+        bench.db.execute("delete from job_timers").await;
         leases.extend(bench.lease(session, &[id]).await);
     }
     let ends =

@@ -7,14 +7,17 @@ use crate::egress::Call;
 
 /// The most characters of a message.
 const LONGEST: usize = 2000;
+/// A flag of messages.
+const SUPPRESS_EMBEDS: u32 = 1 << 2;
 
-/// Names cannot mention people: `allowed_mentions` is empty. Nor can they be links, or anything else that Markdown makes of them.
+/// Names cannot mention people: `allowed_mentions` is empty. Nor can they be anything that Markdown makes of
+/// them, and links in them show no preview.
 pub fn call(message: &Message) -> Call {
     let content: String = format!("**{}**\n{}", escape(&message.title), escape(&message.text()))
         .chars()
         .take(LONGEST)
         .collect();
-    let body = json!({ "content": content, "allowed_mentions": { "parse": [] } });
+    let body = json!({ "content": content, "allowed_mentions": { "parse": [] }, "flags": SUPPRESS_EMBEDS });
     send(http::HeaderMap::new(), body.to_string().into_bytes())
 }
 

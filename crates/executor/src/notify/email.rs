@@ -50,7 +50,7 @@ pub enum SmtpError {
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
-    /// Mails of a workspace, over all executors: the operator's server and name are lent, not given.
+    /// Notifications of a workspace that go by mail, over all executors: the operator's server and name are lent, not given.
     limiter: Arc<Limiter<1>>,
 }
 
@@ -73,33 +73,24 @@ impl Mailer {
 
     /// A mail to each address. Delivered is what one of them was delivered to: to try again would tell the others twice.
     pub async fn send(&self, delivery: &Delivery, to: &[String], message: &Message) -> Outcome {
-        if let Some(limited) = self.limited(delivery, to.len()).await {
+        if let Some(limited) = self.limited(delivery).await {
             return limited;
         }
-        let all = async {
-            let mut outcomes = Vec::with_capacity(to.len());
-            for address in to {
-                outcomes.push(self.send_one(delivery.id, address, message).await);
-            }
-            outcomes
-        };
-        match tokio::time::timeout(TIMEOUT, all).await {
-            Ok(outcomes) => together(outcomes),
-            Err(_) => too_slow(),
+        let deadline = tokio::time::Instant::now() + TIMEOUT;
+        let mut outcomes = Vec::with_capacity(to.len());
+        for address in to {
+            let sent = tokio::time::timeout_at(deadline, self.send_one(delivery.id, address, message)).await;
+            outcomes.push(sent.unwrap_or_else(|_| too_slow()));
         }
+        together(outcomes)
     }
 
-    async fn limited(&self, delivery: &Delivery, mails: usize) -> Option<Outcome> {
-        for _ in 0..mails {
-            if let Passage::Refused { wait } =
-                self.limiter.pass(&delivery.workspace.to_string(), ["mails"]).await
-            {
-                let why = "This workspace has sent as many mails as it may for now; this one waits.";
-                let outcome = Outcome::failed(AttemptStatus::ConnectionError, "email_limited", why);
-                return Some(Outcome { retry_after: Some(wait), ..outcome });
-            }
-        }
-        None
+    async fn limited(&self, delivery: &Delivery) -> Option<Outcome> {
+        let passage = self.limiter.pass(&delivery.workspace.to_string(), ["mails"]).await;
+        let Passage::Refused { wait } = passage else { return None };
+        let why = "This workspace has sent as many mails as it may for now; this one waits.";
+        let outcome = Outcome::failed(AttemptStatus::ConnectionError, "email_limited", why);
+        Some(Outcome { retry_after: Some(wait), ..outcome })
     }
 
     async fn send_one(&self, id: NotificationId, to: &str, message: &Message) -> Outcome {
@@ -144,7 +135,9 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
         format!("Not delivered to {count} of {all} addresses. {why}")
     };
     let count = failed.len();
-    match (delivered.into_iter().next(), failed.into_iter().next()) {
+    // With nothing delivered, what may pass is worth another try for all.
+    let failed = failed.into_iter().min_by_key(|outcome| outcome.status == AttemptStatus::Blocked);
+    match (delivered.into_iter().next(), failed) {
         (Some(delivered), Some(failed)) => Outcome { error: Some(note(&failed, count)), ..delivered },
         (Some(delivered), None) => delivered,
         (None, Some(failed)) => failed,

@@ -309,3 +309,20 @@ async fn a_deaf_receiver_holds_up_no_neighbour() {
     assert_eq!(bench.over().await.status, DeliveryStatus::Succeeded);
     executor.stop().await;
 }
+
+#[tokio::test]
+async fn what_may_pass_for_one_address_is_tried_again() {
+    let server = MailServer::start().await.unwrap();
+    server.refuse("gone@", "550 no such mailbox");
+    server.refuse("later@", "451 try again later");
+    let mut bench = Bench::new().await;
+    bench.settings.smtp.url = server.url().into();
+    bench.settings.smtp.from = "noreply@example.com".into();
+    let executor = bench.executor();
+    let to = vec!["gone@example.com".to_owned(), "later@example.com".to_owned()];
+    let channel = bench.channel(Destination::Email { to }).await;
+    bench.test(channel).await;
+    let told = bench.told(|told| told.status == DeliveryStatus::Retrying).await;
+    assert_eq!(told.attempts[0].error_class.as_deref(), Some("smtp_busy"));
+    executor.stop().await;
+}

@@ -81,8 +81,9 @@ pub async fn record(
             ours.map(|lease| lease.execution.uuid()).collect()
         };
         slots::give_back(conn, &ids(|lease| lease.holds_slot)).await?;
-        jobs::complete(conn, &ids(|lease| lease.ends_job)).await?;
+        // Rules before jobs, as whoever deletes a job takes them.
         notifications::write(conn, &ids(|lease| lease.notifies)).await?;
+        jobs::complete(conn, &ids(|lease| lease.ends_job)).await?;
         Ok(recorded)
     })
     .await

@@ -112,10 +112,19 @@ pub async fn claim_due(
     )
     .load(conn)
     .await?;
-    // One that cannot be read was written by a newer release: its claim runs out, for an executor of that release.
-    let read = rows.into_iter().map(DeliveryRow::into_delivery);
-    let logged = |error| tracing::error!(%error, "a notification cannot be read");
-    Ok(read.filter_map(|delivery| delivery.map_err(logged).ok()).collect())
+    let mut deliveries = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (id, number) = row.claim();
+        match row.into_delivery() {
+            Ok(delivery) => deliveries.push(delivery),
+            // Written by a newer release: for an executor of that release.
+            Err(error) => {
+                tracing::error!(%error, notification = %id, "cannot be read");
+                give_back(conn, id, number).await?;
+            }
+        }
+    }
+    Ok(deliveries)
 }
 
 /// Gives a claim back of which nothing was sent, as if it had never been made, to be taken up in a few seconds.

@@ -193,6 +193,10 @@ struct SubjectRow {
 }
 
 impl DeliveryRow {
+    pub fn claim(&self) -> (NotificationId, u16) {
+        (NotificationId::from_uuid(self.id), self.number.unsigned_abs())
+    }
+
     pub fn into_delivery(self) -> Result<Delivery, StoreError> {
         let channel = ChannelId::from_uuid(self.channel_id);
         Ok(Delivery {
