@@ -20,7 +20,7 @@ pub async fn make_ahead(conn: &mut Conn, now: DateTime<Utc>) -> Result<usize, St
         let Some(day) = now.date_naive().checked_add_days(Days::new(offset)) else { break };
         for (table, key) in TABLES {
             if !exists(conn, &name(table, day)).await? {
-                make(conn, table, key, day).await?;
+                make(conn, table, key, day, offset == 0).await?;
                 made += 1;
             }
         }
@@ -60,12 +60,22 @@ fn name(table: &str, day: NaiveDate) -> String {
 }
 
 /// Made on its own and attached then: attaching blocks nobody who reads or writes the other partitions. Rows of that day that
-/// came before their partition move over from the default one, which is locked meanwhile; it is all but empty.
-async fn make(conn: &mut Conn, table: &str, key: &str, day: NaiveDate) -> Result<(), StoreError> {
+/// came before their partition move over from the default one, which is locked meanwhile; it is all but empty. Today's is missing only after
+/// a week without a scheduler; rows for it may be on their way to the default one right now, so all writers wait for it.
+async fn make(
+    conn: &mut Conn,
+    table: &str,
+    key: &str,
+    day: NaiveDate,
+    is_today: bool,
+) -> Result<(), StoreError> {
     let (from, to) =
         (bound(day), day.checked_add_days(Days::new(1)).map(bound).unwrap_or_else(uuid::Uuid::max));
     let partition = name(table, day);
     let made = conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        if is_today {
+            sql_query(format!("lock table {table} in share row exclusive mode")).execute(conn).await?;
+        }
         sql_query(format!("create table {partition} (like {table} including defaults including constraints)")).execute(conn).await?;
         sql_query(format!("lock table {table}_default in access exclusive mode")).execute(conn).await?;
         let move_over = format!(
