@@ -1,0 +1,342 @@
+//! One run: servers, processes, load, users, witness; and, when all has come to rest, the proof.
+
+use anyhow::{Context, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use hyper::Method;
+use nix::sys::signal::Signal;
+use serde_json::json;
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use trigrun_core::domain::id::JobId;
+
+use crate::{
+    clients::{Clients, Seen},
+    fleet::{Crew, Fleet, Role, program},
+    http::{Wish, call},
+    load::{Kind, Load, LoadJob, Plan},
+    proof::{self, Evidence, Finding},
+    record::Record,
+    servers::{Servers, Wishes},
+    time::Clock,
+    watcher::Watcher,
+    witness::Witness,
+};
+
+/// Terminal states are final: whoever changes one is written down.
+const WRITE_DOWN: &str = "
+    create table lab_changed_terminal (what text not null);
+    create function lab_changed_terminal() returns trigger language plpgsql as $$
+    begin
+        insert into lab_changed_terminal values (tg_table_name || ' ' || old.id || ' was ' || old.status || ', became ' || new.status);
+        return new;
+    end $$;
+    create trigger lab_changed_terminal before update on executions for each row
+        when (old.finished_at is not null) execute function lab_changed_terminal();
+    create trigger lab_changed_terminal before update on notifications for each row
+        when (old.finished_at is not null) execute function lab_changed_terminal();";
+
+/// What is special about a scenario.
+#[derive(Clone)]
+pub struct Setup {
+    pub wishes: Wishes,
+    pub crew: Crew,
+    pub plan: Plan,
+    /// About this long between two requests of a user; one user per tenant.
+    pub users: Option<Duration>,
+    /// So many jobs tell a channel of their ends.
+    pub rules: usize,
+    /// All must be over this long after the last fire.
+    pub drains_within: Duration,
+    pub seed: u64,
+}
+
+impl Setup {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            wishes: Wishes::default(),
+            crew: Crew::default(),
+            plan: Plan::default(),
+            users: Some(Duration::from_millis(150)),
+            rules: 8,
+            drains_within: Duration::from_secs(60),
+            seed,
+        }
+    }
+}
+
+pub struct Lab {
+    pub clock: Clock,
+    pub servers: Servers,
+    pub fleet: Fleet,
+    pub witness: Witness,
+    pub load: Load,
+    pub random: fastrand::Rng,
+    clients: Option<Clients>,
+    watcher: Watcher,
+    drains_within: Duration,
+    dir: PathBuf,
+    /// Executors that stand still, and until when.
+    still: Vec<(usize, Instant)>,
+}
+
+impl Lab {
+    pub async fn begin(name: &str, setup: Setup) -> anyhow::Result<Self> {
+        let clock = Clock::start();
+        let dir = PathBuf::from("target/lab").join(name);
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::create_dir_all(&dir)?;
+        let servers = Servers::start(setup.wishes).await?;
+        let migrated = tokio::process::Command::new(program("api")?)
+            .arg("migrate")
+            .env("TRIGRUN__POSTGRES__URL", servers.postgres_url())
+            .output()
+            .await?;
+        ensure!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+        servers.sql().await?.batch_execute(WRITE_DOWN).await?;
+        let witness = Witness::start(&dir.join("witness.log"), clock).await?;
+        let (postgres, redis) = (servers.postgres_settings(), servers.redis_settings());
+        let fleet = Fleet::start(setup.crew, postgres.clone(), redis, &dir.join("logs")).await?;
+        let load = Load::make(setup.plan, &postgres, &witness).await?;
+        let watcher = Watcher::start(servers.postgres_url());
+        let mut lab = Self {
+            clock,
+            servers,
+            fleet,
+            witness,
+            load,
+            random: fastrand::Rng::with_seed(setup.seed),
+            clients: None,
+            watcher,
+            drains_within: setup.drains_within,
+            dir,
+            still: Vec::new(),
+        };
+        lab.make_rules(setup.rules).await?;
+        lab.clients = setup.users.map(|pause| {
+            let target = lab.witness.url("/fast");
+            Clients::start(&lab.fleet.apis(), &lab.load, &target, clock, setup.seed, pause)
+        });
+        Ok(lab)
+    }
+
+    /// Waits until the load runs, and takes its level.
+    pub async fn settle(&mut self) -> anyhow::Result<()> {
+        ensure!(self.witness.more_than(20, Duration::from_secs(30)).await, "the load does not run");
+        self.pass(Duration::from_secs(3)).await;
+        self.watcher.level(&self.fleet);
+        Ok(())
+    }
+
+    /// The lab's time goes on.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    pub fn say(&self, what: &str) {
+        println!("[{:6.1} s] {what}", self.clock.elapsed().as_secs_f64());
+    }
+
+    /// Jobs that fail tell a webhook of each failure, others of each success.
+    async fn make_rules(&self, count: usize) -> anyhow::Result<()> {
+        let api = self.fleet.apis()[0];
+        for (index, tenant) in self.load.tenants.iter().enumerate() {
+            let mine: Vec<&LoadJob> = self.load.jobs.iter().filter(|job| job.tenant == index).collect();
+            let wanted =
+                mine.iter().filter(|job| matches!(job.kind, Kind::Failing | Kind::Fast | Kind::OneAtATime));
+            let wanted: Vec<_> = wanted.take(count.div_ceil(self.load.tenants.len())).collect();
+            if count == 0 || wanted.is_empty() {
+                continue;
+            }
+            let channel = json!({ "name": "witness", "type": "webhook", "config": { "url": self.witness.url("/told") } });
+            let make = |path: String, body| {
+                call(
+                    api,
+                    Wish { method: Method::POST, path, token: &tenant.token, key: None, body: Some(body) },
+                )
+            };
+            let channel = make("/v1/notification-channels".into(), channel).await;
+            ensure!(channel.status == Some(201), "no channel: {channel:?}");
+            for job in wanted {
+                let event = if job.kind == Kind::Failing { "on_failure" } else { "on_completion" };
+                let path = format!("/v1/jobs/{}/notification-rules", JobId::from_uuid(job.id));
+                let rule = make(path, json!({ "channel_id": channel.body["id"], "event": event })).await;
+                ensure!(rule.status == Some(201), "no rule: {rule:?}");
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn kill(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
+        self.say(&format!("kill -9 {role} {index}"));
+        self.fleet.kill(role, index).await
+    }
+
+    pub fn begin_again(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
+        self.fleet.begin(role, index)
+    }
+
+    /// An executor stands still (SIGSTOP) for that time; the lab goes on meanwhile.
+    pub fn stand_still(&mut self, index: usize, time: Duration) -> anyhow::Result<()> {
+        self.say(&format!("SIGSTOP executor {index} for {:.1} s", time.as_secs_f64()));
+        self.fleet.signal(Role::Executor, index, Signal::SIGSTOP)?;
+        self.still.push((index, Instant::now() + time));
+        Ok(())
+    }
+
+    /// Wakes those executors whose time is over.
+    pub fn wake(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        let (over, still) = self.still.drain(..).partition(|(_, until)| *until <= now);
+        self.still = still;
+        for (index, _) in over {
+            self.say(&format!("SIGCONT executor {index}"));
+            self.fleet.signal(Role::Executor, index, Signal::SIGCONT)?;
+        }
+        Ok(())
+    }
+
+    pub fn is_still(&self, role: Role, index: usize) -> bool {
+        role == Role::Executor && self.still.iter().any(|(still, _)| *still == index)
+    }
+
+    /// An executor that does not stand still.
+    pub fn an_executor(&mut self) -> Option<usize> {
+        let moving: Vec<usize> = (0..self.fleet.count(Role::Executor))
+            .filter(|index| !self.is_still(Role::Executor, *index))
+            .collect();
+        (moving.len() > 1).then(|| moving[self.random.usize(0..moving.len())])
+    }
+
+    /// Lets everything come to rest, and looks at it.
+    pub async fn finish(mut self) -> anyhow::Result<Outcome> {
+        while let Some(last) = self.still.iter().map(|(_, until)| *until).max() {
+            tokio::time::sleep_until(last.into()).await;
+            self.wake()?;
+        }
+        let seen = match self.clients.take() {
+            Some(clients) => clients.stop().await,
+            None => Seen::default(),
+        };
+        let sql = self.servers.sql().await.context("Postgres is not there at the end")?;
+        let until = now(&sql).await?;
+        self.say("no more fires; waiting until all is over");
+        // Those of the next moments are planned already: they run, and need not be.
+        sql.batch_execute("delete from job_timers").await?;
+        let drains = Instant::now();
+        self.pass(Duration::from_secs(3)).await;
+        let drained = proof::drained(&sql, self.drains_within).await?;
+        let told = self.all_told(&sql).await?;
+        self.say(&format!(
+            "at rest after {:.1} s{}",
+            drains.elapsed().as_secs_f64(),
+            if drained && told { "" } else { ", by force" }
+        ));
+        let record = Record::read(&sql).await?;
+        let hits = self.witness.hits();
+        let watcher = std::mem::replace(&mut self.watcher, Watcher::start(self.servers.postgres_url()));
+        let watched = watcher.end(&self.fleet);
+        let fallen = self.fleet.fallen();
+        let evidence = Evidence {
+            load: &self.load,
+            until,
+            seen: &seen,
+            record: &record,
+            hits: &hits,
+            clock: self.clock,
+        };
+        let mut findings = proof::all(&self, &evidence, watched).await?;
+        findings.push(Finding::new("no process ends by itself", self.fleet.held().len(), fallen));
+        let Self { fleet, servers, load, clock, .. } = self;
+        // What stands still in a lab that failed may not end when asked to; the findings are more important.
+        let ended = fleet.stop().await;
+        findings.push(Finding::new(
+            "every process ends when asked to",
+            1,
+            ended.err().map(|error| error.to_string()).into_iter().collect(),
+        ));
+        servers.stop().await;
+        Ok(Outcome { findings, record, hits, seen, load, clock })
+    }
+
+    async fn all_told(&self, sql: &tokio_postgres::Client) -> anyhow::Result<bool> {
+        let deadline = Instant::now() + self.drains_within;
+        let open = "select count(*) from notifications where finished_at is null";
+        while sql.query_one(open, &[]).await?.get::<_, i64>(0) > 0 {
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            self.pass(Duration::from_millis(200)).await;
+        }
+        Ok(true)
+    }
+
+    /// A defect that a process noticed itself.
+    pub fn logs(&self) -> anyhow::Result<Finding> {
+        let (mut looked_at, mut against) = (0, Vec::new());
+        for entry in fs::read_dir(self.dir.join("logs"))? {
+            let path = entry?.path();
+            for line in fs::read_to_string(&path)?.lines() {
+                looked_at += 1;
+                if line.contains("this is a defect") {
+                    against.push(format!("{}: {line}", path.display()));
+                }
+            }
+        }
+        Ok(Finding::new("no panic and no defect in the logs", looked_at, against))
+    }
+}
+
+pub async fn now(sql: &tokio_postgres::Client) -> anyhow::Result<DateTime<Utc>> {
+    Ok(sql.query_one("select clock_timestamp()", &[]).await?.get(0))
+}
+
+/// What a run has shown.
+pub struct Outcome {
+    pub findings: Vec<Finding>,
+    pub record: Record,
+    pub hits: Vec<crate::witness::Hit>,
+    pub seen: Seen,
+    pub load: Load,
+    pub clock: Clock,
+}
+
+/// How long after its instant a request arrived, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lateness {
+    pub count: usize,
+    pub median: f64,
+    pub p99: f64,
+    pub worst: f64,
+}
+
+impl Outcome {
+    /// Of first attempts of the load that were due in `from..to` of the lab's time, by the witness's watch. Jobs that wait for each
+    /// other are left out.
+    pub fn lateness(&self, from: Duration, to: Duration) -> Lateness {
+        let wanted = |kind: Kind| kind.limit().is_none() && kind != Kind::Churned;
+        let jobs: std::collections::HashSet<_> =
+            self.load.jobs.iter().filter(|job| wanted(job.kind)).map(|job| job.id).collect();
+        let (from, to) = (self.clock.wall(from), self.clock.wall(to));
+        let late = self.hits.iter().filter(|hit| hit.number == 1 && jobs.contains(&hit.job));
+        let late = late.filter(|hit| from <= hit.scheduled_for && hit.scheduled_for < to);
+        lateness(late.map(|hit| self.clock.wall(hit.arrived) - hit.scheduled_for))
+    }
+}
+
+pub fn lateness(late: impl Iterator<Item = TimeDelta>) -> Lateness {
+    let mut late: Vec<f64> =
+        late.filter_map(|late| late.num_microseconds()).map(|late| late as f64 / 1000.0).collect();
+    late.sort_by(f64::total_cmp);
+    let at = |part: f64| late.get(((late.len() as f64 * part) as usize).min(late.len().saturating_sub(1)));
+    Lateness {
+        count: late.len(),
+        median: at(0.5).copied().unwrap_or_default(),
+        p99: at(0.99).copied().unwrap_or_default(),
+        worst: late.last().copied().unwrap_or_default(),
+    }
+}

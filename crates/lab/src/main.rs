@@ -1,0 +1,115 @@
+//! `trigrun-lab`: tries to break the promise of TrigRun, on private servers, with real processes, and looks whether it held.
+//!
+//! A scenario is a load, what is done to the system meanwhile, and what it may cost. When all has come to rest, the proof compares
+//! what an oracle of its own expects, what Postgres holds and what the witness has received.
+
+mod clients;
+mod faults;
+mod fleet;
+mod http;
+mod lab;
+mod load;
+mod oracle;
+mod proof;
+mod proxy;
+mod record;
+mod report;
+mod scenarios;
+mod servers;
+mod time;
+mod watcher;
+mod witness;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use report::Verdict;
+use scenarios::{ALL, Ask, Scenario};
+use std::{path::Path, process::ExitCode};
+
+/// Tries to break TrigRun's promise: no fire lost, none twice, no request that is not explained.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What there is to play.
+    List,
+    /// Plays these scenarios, one after the other; ends 0 when the promise held in all.
+    Play {
+        /// Names from `list`; all of them if none is given.
+        names: Vec<String>,
+        /// Fixes what is done when; the default is a new one each time, which is printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How long the faults last, in place of each scenario's own time.
+        #[arg(long)]
+        seconds: Option<u64>,
+        /// A defect that only debug builds have: the lab must find it.
+        #[arg(long)]
+        mutant: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::List => {
+            ALL.iter().for_each(|scenario| println!("{:<18} {}", scenario.name, scenario.about));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Play { names, seed, seconds, mutant } => {
+            let seed = seed.unwrap_or_else(|| fastrand::u64(1..1_000_000));
+            play(&chosen(&names)?, &Ask { seed, seconds, mutant }).await
+        }
+    }
+}
+
+fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    let named = |name: &String| {
+        let found = ALL.iter().find(|scenario| scenario.name == name);
+        found.with_context(|| format!("there is no scenario {name}: `trigrun-lab list` has them"))
+    };
+    names.iter().map(named).collect()
+}
+
+async fn play(scenarios: &[&Scenario], ask: &Ask) -> anyhow::Result<ExitCode> {
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    let mut broken = Vec::new();
+    for scenario in scenarios {
+        println!("\n{}: {} (seed {})", scenario.name, scenario.about, ask.seed);
+        match (scenario.play)(ask.clone()).await {
+            Ok(verdict) => {
+                verdict.print();
+                verdicts.push(verdict);
+            }
+            // One that cannot be played here says why; the others are played all the same.
+            Err(error) => {
+                println!("COULD NOT BE PLAYED: {error:#}");
+                broken.push(scenario.name);
+            }
+        }
+        write(&verdicts)?;
+    }
+    if scenarios.len() > 1 {
+        println!("\n{}\n{}", report::summary(&verdicts), report::figures(&verdicts));
+    }
+    if !broken.is_empty() {
+        bail!("could not be played: {}", broken.join(", "));
+    }
+    let green = verdicts.iter().all(Verdict::is_green);
+    Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write(verdicts: &[Verdict]) -> anyhow::Result<()> {
+    let report: Vec<_> = verdicts.iter().map(Verdict::json).collect();
+    let path = Path::new("target/lab/report.json");
+    std::fs::create_dir_all("target/lab")?;
+    std::fs::write(path, serde_json::to_vec_pretty(&report)?).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,153 @@
+//! The invariants, each with what was looked at and what was found against it.
+
+mod fires;
+mod sends;
+mod slots;
+mod told;
+
+use std::{collections::HashMap, time::Duration};
+use uuid::Uuid;
+
+use crate::{
+    clients::Seen,
+    lab::Lab,
+    load::Load,
+    record::{OPEN, Record},
+    time::Clock,
+    watcher::Watched,
+    witness::Hit,
+};
+
+/// An invariant, and how it fared.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub invariant: &'static str,
+    pub looked_at: usize,
+    /// None: it holds.
+    pub against: Vec<String>,
+}
+
+impl Finding {
+    pub fn new(invariant: &'static str, looked_at: usize, against: Vec<String>) -> Self {
+        Self { invariant, looked_at, against }
+    }
+
+    pub fn holds(&self) -> bool {
+        self.against.is_empty()
+    }
+}
+
+/// All that is known when everything has come to rest.
+pub struct Evidence<'a> {
+    pub load: &'a Load,
+    /// The last fire of the load that counts.
+    pub until: chrono::DateTime<chrono::Utc>,
+    pub seen: &'a Seen,
+    pub record: &'a Record,
+    pub hits: &'a [Hit],
+    pub clock: Clock,
+}
+
+impl Evidence<'_> {
+    /// Whether this job was deleted, or is going to be: its rows prove nothing.
+    fn is_gone(&self, job: Uuid) -> bool {
+        !self.record.versions.contains_key(&job)
+    }
+}
+
+/// Looks at everything.
+pub async fn all(lab: &Lab, evidence: &Evidence<'_>, watched: Watched) -> anyhow::Result<Vec<Finding>> {
+    let sql = lab.servers.sql().await?;
+    let mut findings = fires::findings(evidence);
+    findings.push(over(evidence));
+    findings.extend(sends::findings(evidence));
+    findings.push(slots::finding(evidence));
+    findings.push(terminal_is_final(&sql).await?);
+    findings.push(owners_live(&sql).await?);
+    findings.extend(api(evidence));
+    findings.extend(told::findings(&sql, &lab.witness).await?);
+    let Watched { idle, held } = watched;
+    findings.push(Finding::new("no transaction idle for over 10 s", idle.looks, idle.found));
+    findings.push(Finding::new(
+        "memory and file descriptors come back to their level",
+        held.looks,
+        held.found,
+    ));
+    findings.push(Finding::new(
+        "no request that is not TrigRun's",
+        lab.witness.hits().len(),
+        lab.witness.strange(),
+    ));
+    findings.push(lab.logs()?);
+    Ok(findings)
+}
+
+fn over(evidence: &Evidence<'_>) -> Finding {
+    let open = evidence.record.open;
+    let against = (open > 0).then(|| format!("{open} executions are not over")).into_iter().collect();
+    Finding::new("every execution reaches its end", evidence.record.executions.len(), against)
+}
+
+/// A trigger of the lab's writes down each change of a terminal row.
+async fn terminal_is_final(sql: &tokio_postgres::Client) -> anyhow::Result<Finding> {
+    let rows = sql.query("select what from lab_changed_terminal", &[]).await?;
+    let ended: i64 =
+        sql.query_one("select count(*) from executions where finished_at is not null", &[]).await?.get(0);
+    let against = rows.iter().map(|row| row.get(0)).collect();
+    Ok(Finding::new("what has ended does not change", usize::try_from(ended)?, against))
+}
+
+async fn owners_live(sql: &tokio_postgres::Client) -> anyhow::Result<Finding> {
+    let rows = sql
+        .query(
+            "select e.id::text || ' is held by ' || e.owner_id from executions e
+             where e.owner_id is not null
+               and not exists (select from executors x where x.id = e.owner_id and x.ended_at is null)",
+            &[],
+        )
+        .await?;
+    let held: i64 =
+        sql.query_one("select count(*) from executions where owner_id is not null", &[]).await?.get(0);
+    let against = rows.iter().map(|row| row.get(0)).collect();
+    Ok(Finding::new("nothing is held by the dead", usize::try_from(held)?, against))
+}
+
+fn api(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let Seen { calls, bad, created, deleted, asked_for, .. } = evidence.seen;
+    let lost = created.iter().filter(|job| evidence.is_gone(**job) && !deleted.contains(job));
+    let lost = lost.map(|job| format!("job {job} was acknowledged and is not there")).collect();
+    let not_run = asked_for.iter().filter(|(job, execution)| {
+        !evidence.is_gone(*job) && !evidence.record.executions.contains_key(execution)
+    });
+    let not_run =
+        not_run.map(|(_, id)| format!("execution {id} was acknowledged and is not there")).collect();
+    vec![
+        Finding::new("the API answers 2xx, 4xx or 503, within 10 s", *calls, bad.clone()),
+        Finding::new("every acknowledged create is there", created.len(), lost),
+        Finding::new("every acknowledged run is there", asked_for.len(), not_run),
+    ]
+}
+
+/// Waits until nothing that is due is open any more, or that long.
+pub async fn drained(sql: &tokio_postgres::Client, within: Duration) -> anyhow::Result<bool> {
+    let deadline = tokio::time::Instant::now() + within;
+    loop {
+        let open: i64 = sql.query_one(OPEN, &[]).await?.get(0);
+        if open == 0 {
+            return Ok(true);
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The hits of each execution.
+fn by_execution(hits: &[Hit]) -> HashMap<Uuid, Vec<&Hit>> {
+    let mut by_execution: HashMap<Uuid, Vec<&Hit>> = HashMap::new();
+    for hit in hits {
+        by_execution.entry(hit.execution).or_default().push(hit);
+    }
+    by_execution
+}

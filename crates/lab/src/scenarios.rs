@@ -1,0 +1,138 @@
+//! What the lab can play. Each scenario is one way of failing, and what it may cost.
+
+mod clocks;
+mod executors;
+mod mixed;
+mod postgres;
+mod redis;
+mod schedulers;
+
+use futures_util::future::LocalBoxFuture;
+use std::time::Duration;
+
+use crate::{
+    fleet::{Crew, Role, Whom},
+    lab::{Lab, Lateness, Outcome, Setup},
+    report::{Bound, Figure, Verdict},
+};
+
+/// What was asked for at the command line.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub seed: u64,
+    /// In place of the scenario's own time.
+    pub seconds: Option<u64>,
+    /// A defect to be found: only debug builds have it.
+    pub mutant: Option<String>,
+}
+
+impl Ask {
+    fn time(&self, seconds: u64) -> Duration {
+        Duration::from_secs(self.seconds.unwrap_or(seconds))
+    }
+
+    fn setup(&self) -> Setup {
+        let mut setup = Setup::new(self.seed);
+        if let Some(mutant) = &self.mutant {
+            for role in [Role::Api, Role::Scheduler, Role::Executor] {
+                setup.crew.environment.push((Whom::All(role), "TRIGRUN_MUTANT".into(), mutant.clone()));
+            }
+        }
+        setup
+    }
+}
+
+pub struct Scenario {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub play: fn(Ask) -> LocalBoxFuture<'static, anyhow::Result<Verdict>>,
+}
+
+macro_rules! scenarios {
+    ($($name:literal $about:literal $play:path;)*) => {
+        pub const ALL: &[Scenario] = &[$(Scenario { name: $name, about: $about, play: |ask| Box::pin($play($name, ask)) }),*];
+    };
+}
+
+scenarios! {
+    "chaos" "everything at once, in an order that the seed fixes" mixed::chaos;
+    "scheduler-killed" "one scheduler after the other, kill -9" schedulers::killed;
+    "schedulers-gone" "all schedulers, kill -9, across the turn of a minute" schedulers::gone;
+    "schedulers-away" "no scheduler for five minutes, with each misfire policy" schedulers::away;
+    "executor-killed" "executors with slow targets, kill -9" executors::killed;
+    "executor-stopped" "SIGSTOP for longer than a session lives" executors::stopped;
+    "answer-unrecorded" "killed after the target has answered and before that is recorded" executors::unrecorded;
+    "rolling" "SIGTERM to every process in turn, under load" executors::rolling;
+    "redis-wiped" "FLUSHALL three times a second" redis::wiped;
+    "redis-lost" "Redis is killed for a minute and comes back empty" redis::lost;
+    "redis-silent" "Redis accepts and never answers" redis::silent;
+    "redis-garbled" "XTRIM, XGROUP DESTROY, entries that mean nothing" redis::garbled;
+    "postgres-crashed" "Postgres is stopped at once and started again, every few seconds" postgres::crashed;
+    "postgres-frozen" "Postgres stands still for 30 s" postgres::frozen;
+    "backends-ended" "connections to Postgres are ended at random" postgres::backends_ended;
+    "disk-full" "Postgres can write nothing for a while" postgres::disk_full;
+    "clocks" "wall clocks of a scheduler, of an executor and of Postgres are stepped by an hour" clocks::stepped;
+}
+
+/// Starts a lab, does something to it, and looks at what came of it.
+async fn play<T>(
+    name: &str,
+    setup: Setup,
+    act: impl AsyncFnOnce(&mut Lab) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, Outcome)> {
+    let mut lab = Lab::begin(name, setup).await?;
+    lab.settle().await?;
+    lab.say("under way");
+    let acted = act(&mut lab).await?;
+    Ok((acted, lab.finish().await?))
+}
+
+/// A stretch of the lab's time.
+#[derive(Clone, Copy)]
+struct Span {
+    from: Duration,
+    to: Duration,
+}
+
+impl Lab {
+    /// Nothing is done for that long: what the machine can do in peace.
+    async fn peace(&self, time: Duration) -> Span {
+        let from = self.clock.elapsed();
+        self.pass(time).await;
+        Span { from, to: self.clock.elapsed() }
+    }
+}
+
+impl Outcome {
+    fn late(&self, span: Span) -> Lateness {
+        self.lateness(span.from, span.to)
+    }
+
+    /// What the faults of `span` added to the lateness of `peace`.
+    fn added(&self, peace: Span, span: Span, p99_ms: f64) -> Vec<Figure> {
+        let (before, after) = (self.late(peace), self.late(span));
+        vec![
+            Figure::new("lateness in peace, median", before.median, "ms", Bound::None),
+            Figure::new("lateness in peace, p99", before.p99, "ms", Bound::None),
+            Figure::new("lateness, median", after.median, "ms", Bound::None),
+            Figure::new(
+                "added to the lateness, p99",
+                (after.p99 - before.p99).max(0.0),
+                "ms",
+                Bound::AtMost(p99_ms),
+            ),
+            Figure::new("lateness, worst", after.worst, "ms", Bound::None),
+        ]
+    }
+
+    fn interrupted(&self) -> usize {
+        self.record.attempts.values().filter(|attempt| attempt.status == "interrupted").count()
+    }
+}
+
+impl Crew {
+    fn with(mut self, whom: Whom, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((whom, name.to_owned(), value.into()));
+        self
+    }
+}

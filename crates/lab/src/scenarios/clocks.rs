@@ -1,0 +1,64 @@
+//! Wall clocks are wrong by an hour. What is due is decided by Postgres's; all waits are by the monotonic one.
+
+use std::{path::PathBuf, time::Duration};
+use trigrun_core::domain::job::MisfirePolicy;
+
+use super::{Ask, Span, play};
+use crate::{
+    fleet::{Crew, Role, Whom},
+    load::Plan,
+    report::{Bound, Figure, Verdict},
+    servers::{ClockFile, Wishes},
+};
+
+const HOUR: i64 = 3600;
+
+pub async fn stepped(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+    let mut setup = ask.setup();
+    let dir = std::env::current_dir()?.join("target/lab");
+    std::fs::create_dir_all(&dir)?;
+    let [scheduler, executor] = ["scheduler.clock", "executor.clock"].map(|file| dir.join(file));
+    let (scheduler, executor) = (clock(scheduler)?, clock(executor)?);
+    setup.crew = under(setup.crew, Whom::One(Role::Scheduler, 0), &scheduler);
+    setup.crew = under(setup.crew, Whom::One(Role::Executor, 0), &executor);
+    setup.wishes = Wishes { postgres_clock: true, ..Wishes::default() };
+    // An hour of every second is missed when Postgres's clock goes forward.
+    setup.plan = Plan { misfire: &[MisfirePolicy::FireOnce], ..Plan::default() };
+    // Users go by their own clocks, and know nothing of Postgres's.
+    setup.users = None;
+    let (span, outcome) = play(name, setup, async |lab| {
+        let from = lab.clock.elapsed();
+        for (scheduler_is, executor_is) in [(HOUR, -HOUR), (-HOUR, HOUR), (0, 0)] {
+            lab.say(&format!("scheduler 0 is {scheduler_is} s off, executor 0 {executor_is} s"));
+            scheduler.step(scheduler_is)?;
+            executor.step(executor_is)?;
+            lab.pass(Duration::from_secs(5)).await;
+        }
+        let span = Span { from, to: lab.clock.elapsed() };
+        lab.pass(Duration::from_secs(1)).await;
+        // Back, so that what comes due meanwhile is late; then true; then forward, and so it stays: to go back again would be to wait.
+        for (seconds, time) in [(-HOUR, 8), (0, 8), (HOUR, 8)] {
+            lab.say(&format!("Postgres is {seconds} s off"));
+            if let Some(clock) = &lab.servers.postgres_clock {
+                clock.step(seconds)?;
+            }
+            lab.pass(Duration::from_secs(time)).await;
+        }
+        Ok(span)
+    })
+    .await?;
+    let late = outcome.late(span);
+    let figures = vec![
+        Figure::new("wrong clocks of others: lateness, p99", late.p99, "ms", Bound::AtMost(1000.0)),
+        Figure::new("wrong clocks of others: fires", late.count as f64, "", Bound::AtLeast(100.0)),
+    ];
+    Ok(Verdict::new(name, ask.seed, outcome, figures))
+}
+
+fn clock(path: PathBuf) -> anyhow::Result<ClockFile> {
+    ClockFile::create(path)
+}
+
+fn under(crew: Crew, whom: Whom, clock: &ClockFile) -> Crew {
+    clock.environment().into_iter().fold(crew, |crew, (name, value)| crew.with(whom, &name, value))
+}

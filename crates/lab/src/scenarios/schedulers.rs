@@ -1,0 +1,116 @@
+//! Schedulers die, one or all of them, for a moment or for minutes.
+
+use chrono::{TimeDelta, Timelike};
+use std::time::Duration;
+use trigrun_core::domain::job::MisfirePolicy;
+
+use super::{Ask, Span, play};
+use crate::{
+    faults::{self, Fault},
+    fleet::Role,
+    lab::{Lab, Outcome},
+    load::{Kind, Plan},
+    proof::Finding,
+    report::{Bound, Figure, Verdict},
+};
+
+/// Whatever a scheduler has planned and not yet rung dies with it: each kill is one between commit and ring.
+pub async fn killed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+    let time = ask.time(25);
+    let ((peace, span), outcome) = play(name, ask.setup(), async |lab| {
+        let peace = lab.peace(Duration::from_secs(8)).await;
+        let from = lab.clock.elapsed();
+        faults::shake(lab, time, &[Fault::KillScheduler], Duration::from_millis(1500)).await?;
+        Ok((peace, Span { from, to: lab.clock.elapsed() }))
+    })
+    .await?;
+    let figures = outcome.added(peace, span, 1000.0);
+    Ok(Verdict::new(name, ask.seed, outcome, figures))
+}
+
+pub async fn gone(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+    let (gone, outcome) = play(name, ask.setup(), async |lab| {
+        while lab.clock.now().second() != 57 {
+            lab.pass(Duration::from_millis(50)).await;
+        }
+        let from = lab.clock.elapsed();
+        end_all(lab).await?;
+        lab.pass(Duration::from_secs(6)).await;
+        begin_all(lab)?;
+        let to = lab.clock.elapsed();
+        lab.pass(Duration::from_secs(5)).await;
+        Ok(Span { from, to })
+    })
+    .await?;
+    let after = outcome.late(gone).worst - (gone.to - gone.from).as_secs_f64() * 1000.0;
+    let figures = vec![Figure::new(
+        "the last fire starts, after they are back",
+        after.max(0.0),
+        "ms",
+        Bound::AtMost(3000.0),
+    )];
+    Ok(Verdict::new(name, ask.seed, outcome, figures))
+}
+
+pub async fn away(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+    let mut setup = ask.setup();
+    setup.plan = Plan {
+        jobs: 30,
+        misfire: &[MisfirePolicy::CatchUp, MisfirePolicy::FireOnce, MisfirePolicy::Skip],
+        only: Some(Kind::Fast),
+        ..Plan::default()
+    };
+    setup.users = None;
+    let time = ask.time(300);
+    let (gone, mut outcome) = play(name, setup, async |lab| {
+        let from = lab.clock.elapsed();
+        end_all(lab).await?;
+        lab.pass(time).await;
+        let to = lab.clock.elapsed();
+        begin_all(lab)?;
+        lab.pass(Duration::from_secs(10)).await;
+        Ok(Span { from, to })
+    })
+    .await?;
+    let kept = policies_kept(&outcome, gone);
+    outcome.findings.push(kept);
+    Ok(Verdict::new(name, ask.seed, outcome, Vec::new()))
+}
+
+async fn end_all(lab: &mut Lab) -> anyhow::Result<()> {
+    for index in 0..lab.fleet.count(Role::Scheduler) {
+        lab.kill(Role::Scheduler, index).await?;
+    }
+    Ok(())
+}
+
+fn begin_all(lab: &mut Lab) -> anyhow::Result<()> {
+    lab.say("schedulers are back");
+    (0..lab.fleet.count(Role::Scheduler)).try_for_each(|index| lab.begin_again(Role::Scheduler, index))
+}
+
+/// Fires that were missed by more than a minute: all are run, one is, or none, as the job's policy says.
+fn policies_kept(outcome: &Outcome, gone: Span) -> Finding {
+    // What was planned ahead of the end, and what was late by about a minute, is not judged.
+    let from = outcome.clock.wall(gone.from) + TimeDelta::seconds(4);
+    let to = outcome.clock.wall(gone.to) - TimeDelta::seconds(61);
+    let mut against = Vec::new();
+    for job in &outcome.load.jobs {
+        let of_job = outcome.record.executions.values().filter(|execution| {
+            execution.job == job.id
+                && (from..to).contains(&execution.scheduled_for)
+                && execution.skipped.is_none()
+        });
+        let run = of_job.count();
+        let due = usize::try_from((to - from).num_seconds() / job.every.num_seconds()).unwrap_or_default();
+        let kept = match job.misfire {
+            MisfirePolicy::CatchUp => run >= due && due > 0,
+            MisfirePolicy::FireOnce => run <= 1,
+            MisfirePolicy::Skip => run == 0,
+        };
+        if !kept {
+            against.push(format!("job {} ({:?}): {run} of {due} were run", job.id, job.misfire));
+        }
+    }
+    Finding::new("each misfire policy is kept", outcome.load.jobs.len(), against)
+}

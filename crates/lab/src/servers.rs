@@ -1,0 +1,266 @@
+//! A Postgres and a Redis for one run of the lab, and the ways to harm them.
+
+use anyhow::{Context, bail, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use secrecy::SecretString;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use tokio_postgres::{Client, NoTls};
+use trigrun_core::{runtime::tasks, store::PostgresSettings, stream::RedisSettings};
+use trigrun_embed::{Durability, Options, Programs, Scratch, Services, Shutdown};
+
+use crate::proxy::Proxy;
+
+const DATABASE: &str = "postgres";
+pub const NAMESPACE: &str = "lab";
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+/// What is special about the servers of a scenario.
+#[derive(Clone, Copy, Default)]
+pub struct Wishes {
+    /// Postgres's wall clock can be set: [`ClockFile`].
+    pub postgres_clock: bool,
+    /// Postgres's disk has this size.
+    pub disk_mb: Option<u32>,
+}
+
+pub struct Servers {
+    services: Services,
+    pub redis: Proxy,
+    pub postgres_clock: Option<ClockFile>,
+    disk: Option<Disk>,
+    // Last: the others live in it.
+    scratch: Scratch,
+}
+
+impl Servers {
+    /// Both with production durability: what Postgres has committed survives its being killed.
+    pub async fn start(wishes: Wishes) -> anyhow::Result<Self> {
+        let scratch = Scratch::create().await?;
+        let disk = wishes.disk_mb.map(|mb| Disk::mount(scratch.path().join("disk"), mb)).transpose()?;
+        let dir = disk.as_ref().map_or_else(|| scratch.path().to_owned(), |disk| disk.path.clone());
+        let mut programs = Programs::find()?;
+        let mut postgres_clock = None;
+        if wishes.postgres_clock {
+            let clock = ClockFile::create(scratch.path().join("postgres.clock"))?;
+            programs.postgres = clock.wrap(&programs.postgres, scratch.path())?;
+            postgres_clock = Some(clock);
+        }
+        let services = Services::start(&programs, &Options::new(dir, Durability::Production)).await?;
+        let server = services.redis().socket().to_owned();
+        let redis = Proxy::start(scratch.path().join("redis.proxy"), server)?;
+        Ok(Self { services, redis, postgres_clock, disk, scratch })
+    }
+
+    pub fn postgres_settings(&self) -> PostgresSettings {
+        PostgresSettings {
+            url: SecretString::from(self.postgres_url()),
+            max_connections: 4,
+            acquire_timeout_ms: 10_000,
+            statement_timeout_ms: 120_000,
+            lock_timeout_ms: 30_000,
+            idle_in_transaction_timeout_ms: 60_000,
+        }
+    }
+
+    pub fn postgres_url(&self) -> String {
+        self.services.postgres_url(DATABASE)
+    }
+
+    /// As the processes see it: through the proxy.
+    pub fn redis_settings(&self) -> RedisSettings {
+        RedisSettings {
+            url: SecretString::from(self.redis.url()),
+            namespace: NAMESPACE.into(),
+            timeout_ms: 1000,
+        }
+    }
+
+    pub async fn sql(&self) -> anyhow::Result<Client> {
+        connect(&self.postgres_url()).await
+    }
+
+    /// A connection to Redis that does not go through the proxy.
+    pub async fn redis(&self) -> anyhow::Result<redis::aio::MultiplexedConnection> {
+        let client = redis::Client::open(self.services.redis_url())?;
+        Ok(client.get_multiplexed_async_connection().await?)
+    }
+
+    /// Everything in Redis is gone, and for `away` it is, too.
+    pub async fn lose_redis(&mut self, away: Duration) -> anyhow::Result<()> {
+        let mut connection = self.redis().await?;
+        redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await?;
+        self.services.stop_redis().await;
+        tokio::time::sleep(away).await;
+        self.services.start_redis().await.context("Redis does not start again")
+    }
+
+    /// Ends Postgres at once, as `pg_ctl stop -m immediate` does, and starts it again.
+    pub async fn crash_postgres(&mut self, away: Duration) -> anyhow::Result<()> {
+        self.services.stop_postgres(Shutdown::Immediate).await;
+        tokio::time::sleep(away).await;
+        self.services.start_postgres().await.context("Postgres does not start again")
+    }
+
+    /// Starts Postgres if it has ended by itself.
+    pub async fn start_postgres(&mut self) -> anyhow::Result<()> {
+        self.services.start_postgres().await.context("Postgres does not start again")
+    }
+
+    /// Every process of Postgres stands still for that time; its sockets stay open.
+    pub async fn freeze_postgres(&self, still: Duration) -> anyhow::Result<()> {
+        let frozen = Frozen::new(self.postgres_pids()?);
+        tokio::time::sleep(still).await;
+        drop(frozen);
+        Ok(())
+    }
+
+    /// Stands still until it is dropped.
+    pub fn frozen_postgres(&self) -> anyhow::Result<Frozen> {
+        Ok(Frozen::new(self.postgres_pids()?))
+    }
+
+    fn postgres_pids(&self) -> anyhow::Result<Vec<i32>> {
+        let postmaster = self.services.postgres().pid().context("Postgres is not running")?;
+        let postmaster = i32::try_from(postmaster)?;
+        let mut pids = vec![postmaster];
+        for entry in fs::read_dir("/proc")?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if parent(pid) == Some(postmaster) {
+                pids.push(pid);
+            }
+        }
+        Ok(pids)
+    }
+
+    /// Nothing more can be written for that time: a file takes all the room that is left.
+    pub async fn fill_disk(&mut self, full: Duration) -> anyhow::Result<()> {
+        let disk = self.disk.as_ref().context("this scenario's disk has no bound")?;
+        let ballast = disk.path.join("ballast");
+        // It ends for want of room: that is what it is for.
+        let _full = Command::new("dd")
+            .args(["if=/dev/zero", "bs=64k", "status=none"])
+            .arg(format!("of={}", ballast.display()))
+            .output()?;
+        tokio::time::sleep(full).await;
+        fs::remove_file(&ballast)?;
+        Ok(())
+    }
+
+    pub async fn stop(self) {
+        let Self { services, redis, disk, scratch, .. } = self;
+        services.stop().await;
+        drop((redis, disk, scratch));
+    }
+}
+
+pub async fn connect(url: &str) -> anyhow::Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tasks::spawn("lab's connection", connection);
+    Ok(client)
+}
+
+/// Processes that are stopped until this is dropped.
+pub struct Frozen(Vec<i32>);
+
+impl Frozen {
+    fn new(pids: Vec<i32>) -> Self {
+        // One that has just ended needs no stopping.
+        pids.iter().for_each(|pid| drop(kill(Pid::from_raw(*pid), Signal::SIGSTOP)));
+        Self(pids)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|pid| drop(kill(Pid::from_raw(*pid), Signal::SIGCONT)));
+    }
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold spaces: proc_pid_stat(5).
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The wall clock of processes that were started under it (libfaketime); their monotonic clock stays true.
+#[derive(Clone)]
+pub struct ClockFile(PathBuf);
+
+impl ClockFile {
+    pub fn create(path: PathBuf) -> anyhow::Result<Self> {
+        ensure!(Path::new(FAKETIME).exists(), "libfaketime is missing: apt-get install faketime");
+        let clock = Self(path);
+        clock.step(0)?;
+        Ok(clock)
+    }
+
+    /// So many seconds off the true time, from now on.
+    pub fn step(&self, seconds: i64) -> anyhow::Result<()> {
+        let new = self.0.with_extension("new");
+        fs::write(&new, format!("{seconds:+}\n"))?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+        fs::rename(&new, &self.0)?;
+        Ok(())
+    }
+
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let file = self.0.display().to_string();
+        [
+            ("LD_PRELOAD", FAKETIME.to_owned()),
+            ("FAKETIME_TIMESTAMP_FILE", file),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+            ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// A program of the same name in `dir` that runs `program` under this clock.
+    fn wrap(&self, program: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+        let Some(name) = program.file_name() else { bail!("{} has no name", program.display()) };
+        let wrapper = dir.join("wrapped").join(name);
+        fs::create_dir_all(dir.join("wrapped"))?;
+        let exports: String =
+            self.environment().iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        fs::write(&wrapper, format!("#!/bin/sh\n{exports}exec '{}' \"$@\"\n", program.display()))?;
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+        Ok(wrapper)
+    }
+}
+
+/// A file system in memory with a bound.
+struct Disk {
+    path: PathBuf,
+}
+
+impl Disk {
+    fn mount(path: PathBuf, mb: u32) -> anyhow::Result<Self> {
+        fs::create_dir(&path)?;
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mb}m,mode=0755"), "tmpfs"])
+            .arg(&path)
+            .output()?;
+        ensure!(
+            mounted.status.success(),
+            "this needs the right to mount a file system: {}",
+            String::from_utf8_lossy(&mounted.stderr).trim()
+        );
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _unmounted = Command::new("umount").arg("--lazy").arg(&self.path).status();
+    }
+}
