@@ -8,6 +8,7 @@ mod limits;
 mod middleware;
 pub mod openapi;
 mod problem;
+mod pulse;
 mod quotas;
 mod routes;
 mod server;

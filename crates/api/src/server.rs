@@ -29,6 +29,7 @@ use crate::{
     },
     openapi,
     problem::Problem,
+    pulse::Pulse,
     quotas::Quotas,
     routes::{
         auth, channels, docs, executions, health, jobs, members, notifications, rules, schedules, secrets,
@@ -80,7 +81,9 @@ pub async fn serve(
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),
         waker: Waker::default(),
+        pulse: Pulse::default(),
     };
+    tasks::spawn("pulse", state.pulse.clone().run(settings.postgres, shutdown.clone()));
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
     tasks::spawn("forget", forget(state.clone(), shutdown.clone()));
     tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));

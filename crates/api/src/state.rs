@@ -9,7 +9,10 @@ use trigrun_core::{
     store::{Db, StoreError, pool::PooledConn, wake::Waker},
 };
 
-use crate::{limits::Limits, middleware::cors::Origin, problem::Problem, quotas::Quotas, settings::SignUp};
+use crate::{
+    limits::Limits, middleware::cors::Origin, problem::Problem, pulse::Pulse, quotas::Quotas,
+    settings::SignUp,
+};
 
 #[derive(Clone)]
 pub struct State {
@@ -23,6 +26,7 @@ pub struct State {
     pub limits: Arc<Limits>,
     pub quotas: Arc<Quotas>,
     pub origins: Arc<[Origin]>,
+    pub pulse: Pulse,
 }
 
 impl State {

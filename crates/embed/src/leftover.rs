@@ -75,7 +75,7 @@ fn is_of(pid: i32, marks: &Marks) -> bool {
                 .is_ok_and(|line| line.windows(argument.len()).any(|window| window == argument)))
 }
 
-fn parent(pid: i32) -> Option<i32> {
+pub(crate) fn parent(pid: i32) -> Option<i32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }

@@ -6,6 +6,7 @@
 
 mod account;
 mod error;
+mod frozen;
 mod leftover;
 mod place;
 mod postgres;
@@ -17,6 +18,7 @@ mod services;
 mod spawn;
 
 pub use error::EmbedError;
+pub use frozen::Frozen;
 pub use programs::Programs;
 pub use scratch::Scratch;
 pub use server::Server;

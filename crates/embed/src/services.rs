@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use crate::account::Account;
 use crate::place::Place;
 use crate::spawn::Spawner;
-use crate::{EmbedError, Programs, Server, postgres, redis};
+use crate::{EmbedError, Frozen, Programs, Server, postgres, redis};
 
 const POSTGRES_STOPS_WITHIN: Duration = Duration::from_secs(15);
 const REDIS_STOPS_WITHIN: Duration = Duration::from_secs(5);
@@ -144,6 +144,12 @@ impl Services {
             Shutdown::Kill => Signal::SIGKILL,
         };
         self.postgres.stop(signal, POSTGRES_STOPS_WITHIN).await;
+    }
+
+    /// Postgres stands still, with all its processes, until the answer is dropped. Nothing happens while it is stopped.
+    pub fn freeze_postgres(&self) -> Frozen {
+        let pid = self.postgres.pid().and_then(|pid| i32::try_from(pid).ok());
+        pid.map_or_else(Frozen::nothing, Frozen::with_children)
     }
 
     /// A fast shutdown and a start.

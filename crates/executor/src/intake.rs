@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
     domain::{id::ExecutionId, workspace::shard},
-    runtime::tasks,
+    runtime::{mutant, tasks},
     store::{
         Db, StoreError,
         leases::{self, Lease},
@@ -128,7 +128,11 @@ impl Intake {
             garbage.iter().for_each(|_| metrics::malformed_entry());
             self.acknowledge(garbage).await;
         }
-        self.take(receipts.keys().copied().collect(), receipts).await;
+        let heard = receipts.keys().copied().collect();
+        if mutant::is(mutant::ACKNOWLEDGE_BEFORE_LEASE) {
+            self.acknowledge(receipts.drain().flat_map(|(_, receipts)| receipts).collect()).await;
+        }
+        self.take(heard, receipts).await;
     }
 
     /// Leases retries that are due.

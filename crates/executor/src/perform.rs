@@ -11,6 +11,7 @@ use trigrun_core::{
         address::EgressPolicy,
         attempt::{AttemptStatus, Outcome},
         execution::{Tried, Verdict, judge},
+        lease::LEASED_AHEAD,
     },
     runtime::clock::Clock,
     store::leases::{Ended, Lease, Next},
@@ -58,7 +59,9 @@ impl Performer {
     }
 
     async fn make(&self, lease: &Lease, material: &Material) -> Option<Made> {
-        let (instant, begun) = (self.clock.instant_of(lease.due_at), self.clock.now());
+        // Postgres's clock may have been set, and ours not yet have heard of it.
+        let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + LEASED_AHEAD);
+        let begun = self.clock.now();
         let prepared = prepare(lease, material, &self.policy, lease.due_at.max(self.clock.now()));
         let ahead = match &prepared {
             Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),

@@ -5,7 +5,7 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashSet},
     sync::{Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 use trigrun_core::{domain::id::ExecutionId, runtime::clock::Clock};
@@ -21,6 +21,13 @@ type Waiting = BinaryHeap<Reverse<(DateTime<Utc>, ExecutionId)>>;
 pub struct Retries {
     waiting: Mutex<Waiting>,
     pushed: Notify,
+}
+
+/// Looked at again by then, because Postgres's clock may be set meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+fn soon(instant: Instant) -> Instant {
+    instant.min(Instant::now() + LOOK_AGAIN)
 }
 
 impl Retries {
@@ -50,7 +57,7 @@ impl Retries {
             let next = self.lock().peek().map(|Reverse((due_at, _))| *due_at);
             match next {
                 Some(due_at) => tokio::select! {
-                    () = tokio::time::sleep_until((clock.instant_of(due_at) - LEAD).into()) => {}
+                    () = tokio::time::sleep_until(soon(clock.instant_of(due_at) - LEAD).into()) => {}
                     () = self.pushed.notified() => {}
                 },
                 None => self.pushed.notified().await,

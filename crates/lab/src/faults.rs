@@ -24,9 +24,11 @@ pub enum Fault {
     CrashPostgres,
     FreezePostgres,
     EndBackends,
+    /// As after a restore of that one table: fires come due again that are recorded already.
+    SetTimersBack,
 }
 
-pub const ALL: [Fault; 15] = [
+pub const ALL: [Fault; 16] = [
     Fault::KillScheduler,
     Fault::KillSchedulers,
     Fault::KillExecutor,
@@ -42,6 +44,7 @@ pub const ALL: [Fault; 15] = [
     Fault::CrashPostgres,
     Fault::FreezePostgres,
     Fault::EndBackends,
+    Fault::SetTimersBack,
 ];
 
 const SHARDS: u32 = 16;
@@ -139,9 +142,17 @@ pub async fn apply(lab: &mut Lab, fault: Fault) -> anyhow::Result<()> {
         }
         Fault::FreezePostgres => {
             lab.say(&format!("Postgres stands still for {:.1} s", 2.0 * short.as_secs_f64()));
-            lab.servers.freeze_postgres(2 * short).await
+            lab.servers.freeze_postgres(2 * short).await;
+            Ok(())
         }
         Fault::EndBackends => end_backends(lab).await,
+        Fault::SetTimersBack => {
+            lab.say("timers are set back by three seconds");
+            let back =
+                "update job_timers set next_run_at = next_run_at - interval '3 s' where every_seconds <= 3";
+            lab.servers.sql().await?.execute(back, &[]).await?;
+            Ok(())
+        }
     }
 }
 

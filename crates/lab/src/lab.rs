@@ -239,7 +239,7 @@ impl Lab {
         let record = Record::read(&sql).await?;
         let hits = self.witness.hits();
         let watcher = std::mem::replace(&mut self.watcher, Watcher::start(self.servers.postgres_url()));
-        let watched = watcher.end(&self.fleet);
+        let watched = watcher.end(&self.fleet).await;
         let fallen = self.fleet.fallen();
         let evidence = Evidence {
             load: &self.load,

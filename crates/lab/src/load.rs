@@ -158,10 +158,6 @@ impl Load {
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &LoadJob> {
         self.jobs.iter().filter(move |job| job.kind == kind)
     }
-
-    pub fn token_of(&self, job: &LoadJob) -> &str {
-        &self.tenants[job.tenant].token
-    }
 }
 
 fn definition(job: &LoadJob, plan: Plan, witness: &Witness) -> Definition {

@@ -9,6 +9,7 @@ mod fleet;
 mod http;
 mod lab;
 mod load;
+mod mutants;
 mod oracle;
 mod proof;
 mod proxy;
@@ -48,9 +49,13 @@ enum Command {
         /// How long the faults last, in place of each scenario's own time.
         #[arg(long)]
         seconds: Option<u64>,
-        /// A defect that only debug builds have: the lab must find it.
-        #[arg(long)]
-        mutant: Option<String>,
+    },
+    /// Plays one scenario with each defect that debug builds can be given, and ends 0 when the lab has found them.
+    Mutants {
+        /// Names of defects; all of them if none is given.
+        names: Vec<String>,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
 }
 
@@ -61,10 +66,11 @@ async fn main() -> anyhow::Result<ExitCode> {
             ALL.iter().for_each(|scenario| println!("{:<18} {}", scenario.name, scenario.about));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Play { names, seed, seconds, mutant } => {
+        Command::Play { names, seed, seconds } => {
             let seed = seed.unwrap_or_else(|| fastrand::u64(1..1_000_000));
-            play(&chosen(&names)?, &Ask { seed, seconds, mutant }).await
+            play(&chosen(&names)?, &Ask { seed, seconds, mutant: None }).await
         }
+        Command::Mutants { names, seed } => mutants::all(&names, seed).await,
     }
 }
 

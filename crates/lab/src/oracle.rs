@@ -133,6 +133,6 @@ mod tests {
         let intent = |from| [Intent { from: at(from), rule: Rule::At(instant) }];
         let until = at("2026-01-01T01:00:00Z");
         assert_eq!(fires(&intent("2026-01-01T00:00:00Z"), until), [instant]);
-        assert_eq!(fires(&intent("2026-01-01T00:00:11Z"), until), []);
+        assert!(fires(&intent("2026-01-01T00:00:11Z"), until).is_empty());
     }
 }

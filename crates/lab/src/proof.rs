@@ -75,7 +75,7 @@ pub async fn all(lab: &Lab, evidence: &Evidence<'_>, watched: Watched) -> anyhow
     ));
     findings.push(Finding::new(
         "no request that is not TrigRun's",
-        lab.witness.hits().len(),
+        evidence.hits.len(),
         lab.witness.strange(),
     ));
     findings.push(lab.logs()?);

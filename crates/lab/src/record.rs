@@ -21,14 +21,12 @@ pub struct Execution {
     pub scheduled_for: DateTime<Utc>,
     pub status: String,
     pub attempts: u16,
-    pub skip_reason: Option<String>,
     /// For how many fires this record stands that were not run, and which was the last.
     pub skipped: Option<(i64, DateTime<Utc>)>,
 }
 
 pub struct Attempt {
     pub status: String,
-    pub error_class: Option<String>,
     pub total_us: i32,
 }
 
@@ -63,12 +61,13 @@ impl Record {
         }
         let rows = sql
             .query(
-                "select id, job_id, source, scheduled_for, status, attempt_count, skip_reason, skip_count, skip_last from executions",
+                "select id, job_id, source, scheduled_for, status, attempt_count, skip_count, coalesce(skip_last, scheduled_for)
+                 from executions",
                 &[],
             )
             .await?;
         let executions = rows.iter().map(|row| {
-            let (id, count): (Uuid, Option<i64>) = (row.get(0), row.get(7));
+            let (id, count): (Uuid, Option<i64>) = (row.get(0), row.get(6));
             let execution = Execution {
                 id,
                 job: row.get(1),
@@ -76,18 +75,15 @@ impl Record {
                 scheduled_for: row.get(3),
                 status: row.get(4),
                 attempts: row.get::<_, i16>(5).unsigned_abs(),
-                skip_reason: row.get(6),
-                skipped: count.map(|count| (count, row.get(8))),
+                skipped: count.map(|count| (count, row.get(7))),
             };
             (id, execution)
         });
         let executions: HashMap<Uuid, Execution> = executions.collect();
-        let rows = sql
-            .query("select execution_id, number, status, error_class, total_us from attempts", &[])
-            .await?;
+        let rows = sql.query("select execution_id, number, status, total_us from attempts", &[]).await?;
         let attempts = rows.iter().map(|row| {
             let key = (row.get(0), row.get::<_, i16>(1).unsigned_abs());
-            (key, Attempt { status: row.get(2), error_class: row.get(3), total_us: row.get(4) })
+            (key, Attempt { status: row.get(2), total_us: row.get(3) })
         });
         let attempts = attempts.collect();
         let open = sql.query_one(OPEN, &[]).await?.get(0);

@@ -1,11 +1,13 @@
 //! What the lab can play. Each scenario is one way of failing, and what it may cost.
 
+mod aimed;
 mod clocks;
 mod executors;
 mod mixed;
 mod postgres;
 mod redis;
 mod schedulers;
+mod users;
 
 use futures_util::future::LocalBoxFuture;
 use std::time::Duration;
@@ -56,6 +58,7 @@ macro_rules! scenarios {
 
 scenarios! {
     "chaos" "everything at once, in an order that the seed fixes" mixed::chaos;
+    "soak" "half an hour of chaos under 600 fires a second" mixed::soak;
     "scheduler-killed" "one scheduler after the other, kill -9" schedulers::killed;
     "schedulers-gone" "all schedulers, kill -9, across the turn of a minute" schedulers::gone;
     "schedulers-away" "no scheduler for five minutes, with each misfire policy" schedulers::away;
@@ -71,8 +74,19 @@ scenarios! {
     "postgres-frozen" "Postgres stands still for 30 s" postgres::frozen;
     "backends-ended" "connections to Postgres are ended at random" postgres::backends_ended;
     "disk-full" "Postgres can write nothing for a while" postgres::disk_full;
+    "users-hurried" "users who hang up at a random byte" users::hurried;
+    "race" "patch, pause, resume, cancel, run and delete race the fires of a job" users::race;
+    "crowd" "one workspace has 100,000 runs due at once, beside nine quiet ones" users::crowd;
+    "targets-deaf" "10,000 targets that never answer" users::deaf;
     "clocks" "wall clocks of a scheduler, of an executor and of Postgres are stepped by an hour" clocks::stepped;
 }
+
+/// What each mutant has to fail.
+pub const AIMED: Scenario = Scenario {
+    name: "aimed",
+    about: "short, without chance, and aimed at each mutant",
+    play: |ask| Box::pin(aimed::aimed("aimed", ask)),
+};
 
 /// Starts a lab, does something to it, and looks at what came of it.
 async fn play<T>(

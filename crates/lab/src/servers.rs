@@ -1,10 +1,6 @@
 //! A Postgres and a Redis for one run of the lab, and the ways to harm them.
 
 use anyhow::{Context, bail, ensure};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use secrecy::SecretString;
 use std::{
     fs,
@@ -15,7 +11,7 @@ use std::{
 };
 use tokio_postgres::{Client, NoTls};
 use trigrun_core::{runtime::tasks, store::PostgresSettings, stream::RedisSettings};
-use trigrun_embed::{Durability, Options, Programs, Scratch, Services, Shutdown};
+use trigrun_embed::{Durability, Frozen, Options, Programs, Scratch, Services, Shutdown};
 
 use crate::proxy::Proxy;
 
@@ -116,29 +112,14 @@ impl Servers {
     }
 
     /// Every process of Postgres stands still for that time; its sockets stay open.
-    pub async fn freeze_postgres(&self, still: Duration) -> anyhow::Result<()> {
-        let frozen = Frozen::new(self.postgres_pids()?);
+    pub async fn freeze_postgres(&self, still: Duration) {
+        let _still = self.services.freeze_postgres();
         tokio::time::sleep(still).await;
-        drop(frozen);
-        Ok(())
     }
 
-    /// Stands still until it is dropped.
-    pub fn frozen_postgres(&self) -> anyhow::Result<Frozen> {
-        Ok(Frozen::new(self.postgres_pids()?))
-    }
-
-    fn postgres_pids(&self) -> anyhow::Result<Vec<i32>> {
-        let postmaster = self.services.postgres().pid().context("Postgres is not running")?;
-        let postmaster = i32::try_from(postmaster)?;
-        let mut pids = vec![postmaster];
-        for entry in fs::read_dir("/proc")?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            if parent(pid) == Some(postmaster) {
-                pids.push(pid);
-            }
-        }
-        Ok(pids)
+    /// The same, until the answer is dropped.
+    pub fn frozen_postgres(&self) -> Frozen {
+        self.services.freeze_postgres()
     }
 
     /// Nothing more can be written for that time: a file takes all the room that is left.
@@ -166,29 +147,6 @@ pub async fn connect(url: &str) -> anyhow::Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tasks::spawn("lab's connection", connection);
     Ok(client)
-}
-
-/// Processes that are stopped until this is dropped.
-pub struct Frozen(Vec<i32>);
-
-impl Frozen {
-    fn new(pids: Vec<i32>) -> Self {
-        // One that has just ended needs no stopping.
-        pids.iter().for_each(|pid| drop(kill(Pid::from_raw(*pid), Signal::SIGSTOP)));
-        Self(pids)
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|pid| drop(kill(Pid::from_raw(*pid), Signal::SIGCONT)));
-    }
-}
-
-fn parent(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold spaces: proc_pid_stat(5).
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// The wall clock of processes that were started under it (libfaketime); their monotonic clock stays true.

@@ -21,7 +21,9 @@ impl Clock {
 
     /// The wall clock's time at a moment, by the monotonic clock since the beginning.
     pub fn wall(&self, elapsed: Duration) -> DateTime<Utc> {
-        self.wall + TimeDelta::from_std(elapsed).unwrap_or_default()
+        // Beyond all time: the end of it.
+        let elapsed = TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
+        self.wall.checked_add_signed(elapsed).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     pub fn now(&self) -> DateTime<Utc> {

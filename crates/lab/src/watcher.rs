@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
@@ -14,6 +14,7 @@ use crate::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const BACK_WITHIN: Duration = Duration::from_secs(20);
 /// What a process may hold beside its level: connections that come and go, and a heap that is not given back at once.
 const FILES_BESIDE: u64 = 24;
 const MB_BESIDE: u64 = 96;
@@ -55,7 +56,18 @@ impl Watcher {
         }
     }
 
-    pub fn end(self, fleet: &Fleet) -> Watched {
+    /// Idle connections are kept for a while: what is not at its level yet is looked at again.
+    pub async fn end(self, fleet: &Fleet) -> Watched {
+        let deadline = Instant::now() + BACK_WITHIN;
+        let mut held = self.look(fleet);
+        while !held.found.is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(LOOK_EVERY).await;
+            held = self.look(fleet);
+        }
+        Watched { idle: std::mem::take(&mut *lock(&self.idle)), held }
+    }
+
+    fn look(&self, fleet: &Fleet) -> Looks {
         let mut held = Looks::default();
         for (role, index, _, now) in fleet.held() {
             let Some(level) = self.level.get(&role) else { continue };
@@ -67,7 +79,7 @@ impl Watcher {
                 ));
             }
         }
-        Watched { idle: std::mem::take(&mut *lock(&self.idle)), held }
+        held
     }
 }
 

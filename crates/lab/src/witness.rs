@@ -103,8 +103,13 @@ impl Witness {
         self.shared.lock().hits.clone()
     }
 
-    pub fn hits_of(&self, job: Uuid) -> Vec<Hit> {
-        self.shared.lock().hits.iter().filter(|hit| hit.job == job).cloned().collect()
+    pub fn count(&self) -> usize {
+        self.shared.lock().hits.len()
+    }
+
+    /// When the latest of the fires that arrived had been due.
+    pub fn latest_due(&self) -> Option<DateTime<Utc>> {
+        self.shared.lock().hits.iter().rev().take(200).map(|hit| hit.scheduled_for).max()
     }
 
     /// The ids of notifications, as often as they came.

@@ -14,7 +14,7 @@ pub mod plan;
 pub mod publish;
 pub mod recover;
 mod settings;
-mod sight;
+mod silence;
 pub mod tidy;
 
 use std::time::Duration;
@@ -28,7 +28,7 @@ use trigrun_core::{
 use bells::Bells;
 pub use passes::serve;
 pub use settings::{DEFAULTS, SchedulerSettings, Settings};
-use sight::Sight;
+use silence::Silence;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
@@ -48,8 +48,8 @@ pub struct Scheduler {
     looking: Mutex<Producer>,
     /// What this process has recorded and is going to ring.
     bells: Bells,
-    /// Since when Postgres has been in sight without a break.
-    sight: Sight,
+    /// Which executors say nothing any more.
+    silence: Silence,
     /// Raised whenever there is work that is due now: one for each loop that waits for it.
     plan_now: Notify,
     publish_now: Notify,
@@ -66,7 +66,7 @@ impl Scheduler {
             ringing: Mutex::new(Producer::new(&settings.redis)?),
             looking: Mutex::new(Producer::new(&settings.redis)?),
             bells: Bells::default(),
-            sight: Sight::default(),
+            silence: Silence::default(),
             plan_now: Notify::new(),
             publish_now: Notify::new(),
         })

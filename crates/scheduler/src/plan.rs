@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::id::ExecutionId,
+    runtime::mutant,
     store::{
         executions::Planned,
         timers::{self, Advance, DueTimer, Fired, Round, Window},
@@ -48,10 +49,22 @@ async fn rounds(scheduler: &Scheduler, window: Window, limit: i64) -> Result<usi
 
 async fn round(scheduler: &Scheduler, window: Window, limit: i64) -> Result<Round, SchedulerError> {
     let mut conn = scheduler.db.conn().await?;
+    let decide = |timer: DueTimer| {
+        let fired = decide(timer);
+        if mutant::is(mutant::RING_BEFORE_COMMIT) {
+            scheduler
+                .bells
+                .push(fired.fires.iter().cloned().map(|fire| fire.bell_at(scheduler.clock.now())).collect());
+        }
+        fired
+    };
     let mut round = timers::fire(&mut conn, window, limit, decide).await?;
     metrics::planned("run", round.to_ring.len());
     metrics::planned("skipped", round.skipped);
-    scheduler.bells.push(std::mem::take(&mut round.to_ring));
+    let bells = std::mem::take(&mut round.to_ring);
+    if !mutant::is(mutant::RING_BEFORE_COMMIT) {
+        scheduler.bells.push(bells);
+    }
     Ok(round)
 }
 
@@ -62,7 +75,9 @@ fn decide(timer: DueTimer) -> Fired {
 }
 
 fn on_time(timer: DueTimer) -> Fired {
-    let advance = advance_after(&timer, timer.next_run_at);
+    let from_now = mutant::is(mutant::NEXT_FROM_NOW);
+    let after = if from_now { timer.now.max(timer.next_run_at) } else { timer.next_run_at };
+    let advance = advance_after(&timer, after);
     Fired { fires: vec![fire(&timer, timer.next_run_at, &advance)], advance }
 }
 
@@ -80,8 +95,9 @@ pub(crate) fn advance_after(timer: &DueTimer, fire: chrono::DateTime<chrono::Utc
 
 /// The execution of one fire, with its derived id.
 pub(crate) fn fire(timer: &DueTimer, at: chrono::DateTime<chrono::Utc>, advance: &Advance) -> Planned {
+    let anew = mutant::is(mutant::NO_UNIQUE_ID);
     Planned {
-        id: ExecutionId::of_fire(timer.job, at),
+        id: if anew { ExecutionId::at(at) } else { ExecutionId::of_fire(timer.job, at) },
         workspace: timer.workspace,
         job: timer.job,
         version: timer.version,

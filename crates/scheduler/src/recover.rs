@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::lease::SESSION_TTL,
-    store::{self, StoreError, bells, executors, leases, slots, timers},
+    runtime::mutant,
+    store::{StoreError, bells, executors, leases, slots, timers},
     telemetry::metrics,
 };
 
@@ -12,13 +13,16 @@ use crate::{Scheduler, SchedulerError, plan::advance_after};
 /// How long a bell may ring unheard before it is suspected to be lost.
 const GRACE: Duration = Duration::from_millis(400);
 const BATCH: i64 = 1000;
-/// After an outage of Postgres, every executor that lives has been heard again within this time: they try every second.
-const HEARD_AGAIN: Duration = Duration::from_secs(5);
 
 /// One pass. What Postgres alone can tell comes first, so that it is done also while Redis is away.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    recover_at(scheduler, Instant::now()).await
+}
+
+/// The same; `now` is for whoever cannot wait until an executor counts as silent.
+pub async fn recover_at(scheduler: &Scheduler, now: Instant) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let mut again = take_over(scheduler).await?;
+    let mut again = take_over(scheduler, now).await?;
     again += wake_waiting(scheduler).await?;
     unstick(scheduler).await?;
     again += ring_again(scheduler).await?;
@@ -30,11 +34,11 @@ pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 }
 
 /// The work of executors that went silent.
-async fn take_over(scheduler: &Scheduler) -> Result<usize, StoreError> {
+async fn take_over(scheduler: &Scheduler, now: Instant) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
-    store::clock::now(&mut conn).await?;
-    let in_sight = scheduler.sight.seen(Instant::now());
-    let dead = if in_sight >= HEARD_AGAIN { executors::reap(&mut conn, SESSION_TTL).await? } else { 0 };
+    let silent = scheduler.silence.look(executors::living(&mut conn).await?, now);
+    let reaps = !silent.is_empty() && !mutant::is(mutant::NO_SESSION_REAPING);
+    let dead = if reaps { executors::reap(&mut conn, &silent).await? } else { 0 };
     if dead > 0 {
         tracing::warn!(
             executors = dead,
@@ -76,6 +80,9 @@ async fn unstick(scheduler: &Scheduler) -> Result<(), StoreError> {
 
 /// Bells that must have been lost, because the stream is known to be past them.
 async fn ring_again(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
+    if mutant::is(mutant::NO_RE_RING) {
+        return Ok(0);
+    }
     let mut conn = scheduler.db.conn().await?;
     let mut asked = 0;
     for shard in bells::overdue_shards(&mut conn, GRACE).await? {

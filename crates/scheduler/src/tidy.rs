@@ -36,7 +36,7 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     while !workspaces::sweep_deleted(&mut conn, SWEEP_JOBS).await? {}
     while !jobs::sweep_deleted(&mut conn, SWEEP).await? {}
     executors::prune(&mut conn).await?;
-    let living = executors::living(&mut conn).await?;
+    let living: Vec<_> = executors::living(&mut conn).await?.into_iter().map(|session| session.id).collect();
     drop(conn);
     let retired = scheduler.looking.lock().await.retire(&living).await?;
     if retired > 0 {

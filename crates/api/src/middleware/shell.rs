@@ -13,6 +13,7 @@ use actix_web::{
         },
     },
     middleware::Next,
+    web,
 };
 use futures_util::FutureExt;
 use std::{
@@ -23,7 +24,7 @@ use tracing::{Instrument, Span};
 use trigrun_core::telemetry::{metrics, trace};
 
 use super::request_id;
-use crate::{limits, problem::Problem};
+use crate::{limits, problem::Problem, state::State};
 
 /// No answer takes longer, whatever it waits for.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -37,12 +38,20 @@ pub async fn shell(
     let span = span(&request, &id);
     let method = method(request.method());
     let answered = request_id::scope(id.clone(), async {
-        let answer = tokio::time::timeout(LONGEST, AssertUnwindSafe(next.call(request)).catch_unwind()).await;
+        let pulse =
+            request.app_data::<web::Data<State>>().map(|state| state.pulse.clone()).unwrap_or_default();
+        let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            // Whatever still waits may wait for Postgres; what does not need it has answered at once.
+            () = pulse.is_silent() => return Err(Problem::unavailable().error_response()),
+            () = tokio::time::sleep(LONGEST) => return Err(too_slow()),
+        };
         match answer {
-            Ok(Ok(Ok(response))) => Ok(response),
-            Ok(Ok(Err(error))) => Err(error.error_response()),
-            Ok(Err(_)) => Err(Problem::internal().error_response()),
-            Err(_) => Err(too_slow()),
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(error.error_response()),
+            Err(_) => Err(Problem::internal().error_response()),
         }
     });
     let mut answered = answered.instrument(span.clone()).await;

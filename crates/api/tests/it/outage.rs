@@ -60,6 +60,34 @@ async fn without_postgres_it_says_so_at_once_and_recovers_by_itself() {
     services.stop().await;
 }
 
+#[tokio::test]
+async fn a_postgres_that_stands_still_keeps_nobody_waiting() {
+    let scratch = Scratch::create().await.unwrap();
+    let options = Options::new(scratch.path(), Durability::Tests);
+    let services = Services::start(&Programs::find().unwrap(), &options).await.unwrap();
+    let postgres = PostgresSettings {
+        url: services.postgres_url("postgres").into(),
+        ..trigrun_testkit::db::settings("-")
+    };
+    let (api, token) = api_on(&postgres).await;
+    get(&api, &token, "/v1/jobs").await.expect(200);
+    let still = services.freeze_postgres();
+    // The first is asked before anybody has noticed, the second after.
+    for within in [WITHIN, Duration::from_millis(500)] {
+        let asked = Instant::now();
+        assert_eq!(get(&api, &token, "/v1/jobs").await.problem(503), "unavailable");
+        assert!(asked.elapsed() < within, "{:?}", asked.elapsed());
+        assert_eq!(get(&api, &token, "/livez").await.expect(200), json!({ "status": "ok" }));
+    }
+    drop(still);
+    let back = Instant::now();
+    while get(&api, &token, "/v1/jobs").await.status != 200 {
+        assert!(back.elapsed() < 2 * WITHIN, "it has not recovered");
+    }
+    api.stop().await;
+    services.stop().await;
+}
+
 /// An API on a database that is migrated here, and a token for it.
 async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
     use trigrun_core::{

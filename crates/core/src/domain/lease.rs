@@ -12,6 +12,9 @@ pub const SESSION_TTL: Duration = Duration::from_secs(15);
 /// [`SESSION_TTL`] covers a heartbeat that was recorded before its answer was lost, and a request on its way out.
 pub const STOP_SENDING: Duration = Duration::from_secs(10);
 
+/// An execution is leased at most so long before it is due, by Postgres's clock: nobody holds one for longer.
+pub const LEASED_AHEAD: Duration = Duration::from_secs(5);
+
 const _: () = assert!(
     HEARTBEAT.as_secs() * 2 < STOP_SENDING.as_secs() && STOP_SENDING.as_secs() < SESSION_TTL.as_secs()
 );

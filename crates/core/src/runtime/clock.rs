@@ -17,6 +17,9 @@ const RENEW: Duration = Duration::from_secs(2);
 /// The best of the last few readings counts: the one with the shortest round trip.
 const READINGS: usize = 8;
 
+/// A reading that is farther from the projection than the round trips explain, and this: the clock was set, and the older readings are void.
+const STEP: TimeDelta = TimeDelta::milliseconds(20);
+
 #[derive(Clone, Copy)]
 struct Reading {
     /// The middle of the round trip, and what Postgres said then.
@@ -44,12 +47,23 @@ impl Clock {
         let sent = Instant::now();
         let now = store::clock::now(&mut conn).await?;
         let round_trip = sent.elapsed();
+        self.take(Reading { at: sent + round_trip / 2, now, round_trip });
+        Ok(())
+    }
+
+    fn take(&self, reading: Reading) {
         let mut readings = self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        readings.push_back(Reading { at: sent + round_trip / 2, now, round_trip });
+        if let Some(best) = best(&readings) {
+            let off = reading.now - projected(best, reading.at);
+            if off.abs() > delta(reading.round_trip + best.round_trip) + STEP {
+                tracing::warn!(off_ms = off.num_milliseconds(), "Postgres's clock was set");
+                readings.clear();
+            }
+        }
+        readings.push_back(reading);
         if readings.len() > READINGS {
             readings.pop_front();
         }
-        Ok(())
     }
 
     /// Renews the projection until shutdown. While Postgres is away, the last readings go on.
@@ -60,8 +74,7 @@ impl Clock {
 
     fn best(&self) -> Reading {
         let readings = self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let best = readings.iter().min_by_key(|reading| reading.round_trip);
-        *best.expect("a clock is read before it is handed out")
+        best(&readings).expect("a clock is read before it is handed out")
     }
 
     /// What Postgres's clock shows now.
@@ -71,11 +84,7 @@ impl Clock {
 
     /// What Postgres's clock showed, or will show, at `instant`.
     pub fn time_at(&self, instant: Instant) -> DateTime<Utc> {
-        let best = self.best();
-        match instant.checked_duration_since(best.at) {
-            Some(later) => best.now + delta(later),
-            None => best.now - delta(best.at - instant),
-        }
+        projected(self.best(), instant)
     }
 
     /// The local instant at which Postgres's clock shows `time`.
@@ -88,6 +97,44 @@ impl Clock {
     }
 }
 
+fn best(readings: &VecDeque<Reading>) -> Option<Reading> {
+    readings.iter().min_by_key(|reading| reading.round_trip).copied()
+}
+
+fn projected(reading: Reading, instant: Instant) -> DateTime<Utc> {
+    match instant.checked_duration_since(reading.at) {
+        Some(later) => reading.now + delta(later),
+        None => reading.now - delta(reading.at - instant),
+    }
+}
+
 fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(at: Instant, seconds: i64, round_trip_ms: u64) -> Reading {
+        let now = DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
+        Reading { at, now, round_trip: Duration::from_millis(round_trip_ms) }
+    }
+
+    #[test]
+    fn the_quickest_reading_counts_until_the_clock_is_set() {
+        let (clock, start) = (Clock(Arc::default()), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        clock.take(reading(start, 0, 1));
+        clock.take(reading(after(2), 2, 40));
+        assert_eq!(
+            clock.time_at(start).timestamp(),
+            1_800_000_000,
+            "a slow reading explains a small difference"
+        );
+        clock.take(reading(after(4), 3604, 40));
+        assert_eq!(clock.time_at(after(5)).timestamp(), 1_800_003_605, "an hour is more than that");
+        clock.take(reading(after(6), 6, 40));
+        assert_eq!(clock.time_at(after(7)).timestamp(), 1_800_000_007, "and back again");
+    }
 }

@@ -102,12 +102,12 @@ pub struct PlannedSkip {
 
 impl Planned {
     pub(super) fn bell(self) -> Bell {
-        Bell {
-            execution: self.id,
-            shard: self.shard,
-            due_at: self.scheduled_for,
-            traceparent: self.traceparent,
-        }
+        let due_at = self.scheduled_for;
+        self.bell_at(due_at)
+    }
+
+    pub fn bell_at(self, due_at: DateTime<Utc>) -> Bell {
+        Bell { execution: self.id, shard: self.shard, due_at, traceparent: self.traceparent }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Executor sessions. A lease is held by a living session and is worth nothing without one.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Text, Uuid as SqlUuid},
+    sql_types::{Array, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
-use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Conn, StoreError, sql::prepared};
@@ -43,30 +43,41 @@ pub async fn end(conn: &mut Conn, session: SessionId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Declares dead every session that was silent for longer than `ttl`; says how many.
-pub async fn reap(conn: &mut Conn, ttl: Duration) -> Result<usize, StoreError> {
+/// A session that has not ended, and its latest heartbeat by Postgres's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Living {
+    pub id: SessionId,
+    pub heartbeat_at: DateTime<Utc>,
+}
+
+pub async fn living(conn: &mut Conn) -> Result<Vec<Living>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+        #[diesel(sql_type = Timestamptz)]
+        heartbeat_at: DateTime<Utc>,
+    }
+    let rows: Vec<Row> = prepared(sql_query("select id, heartbeat_at from executors where ended_at is null"))
+        .load(conn)
+        .await?;
+    let living = |row: Row| Living { id: SessionId::from_uuid(row.id), heartbeat_at: row.heartbeat_at };
+    Ok(rows.into_iter().map(living).collect())
+}
+
+/// Declares these sessions dead, unless they have been heard since; says how many were.
+pub async fn reap(conn: &mut Conn, silent: &[Living]) -> Result<usize, StoreError> {
     let reaped = prepared(
         sql_query(
-            "update executors set ended_at = clock_timestamp()
-         where ended_at is null and heartbeat_at < clock_timestamp() - $1 * interval '1 ms'",
+            "update executors x set ended_at = clock_timestamp() from unnest($1::uuid[], $2::timestamptz[]) as s(id, heartbeat_at)
+             where x.id = s.id and x.heartbeat_at = s.heartbeat_at and x.ended_at is null",
         )
-        .bind::<BigInt, _>(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)),
+        .bind::<Array<SqlUuid>, _>(silent.iter().map(|session| session.id.uuid()).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(silent.iter().map(|session| session.heartbeat_at).collect::<Vec<_>>()),
     )
     .execute(conn)
     .await?;
     Ok(reaped)
-}
-
-#[derive(QueryableByName)]
-struct Id {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-}
-
-pub async fn living(conn: &mut Conn) -> Result<Vec<SessionId>, StoreError> {
-    let rows: Vec<Id> =
-        prepared(sql_query("select id from executors where ended_at is null")).load(conn).await?;
-    Ok(rows.into_iter().map(|row| SessionId::from_uuid(row.id)).collect())
 }
 
 /// Forgets sessions that ended a day ago and hold nothing.

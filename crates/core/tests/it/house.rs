@@ -49,6 +49,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &["trigrun_api", "trigrun_scheduler", "redis::", "diesel", "tokio_postgres", "actix"],
     ),
     ("crates/executor/src/intake.rs", &["hyper"]),
+    // What proves the promise shares nothing with what keeps it.
+    ("crates/lab/src/oracle.rs", &["trigrun_core", "croner"]),
+    ("crates/lab/src/proof", &["trigrun_core", "trigrun_scheduler", "trigrun_executor", "trigrun_api"]),
     ("crates/embed/src", &["trigrun_core", "trigrun_api", "trigrun_scheduler", "trigrun_executor"]),
     (
         "crates",
@@ -68,6 +71,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/embed",
             "crates/scheduler/tests",
             "crates/executor/tests",
+            "crates/lab",
         ],
     ),
     (
@@ -77,6 +81,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/executor/tests",
             "crates/testkit",
             "crates/dev/src/client.rs",
+            "crates/lab/src/http.rs",
             "crates/api/tests",
         ],
     ),

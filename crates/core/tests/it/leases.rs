@@ -1,5 +1,6 @@
 //! Leases: who may run an execution, and what becomes of it when they cannot.
 
+use chrono::TimeDelta;
 use std::time::Duration;
 use trigrun_core::{
     domain::{
@@ -87,9 +88,13 @@ impl Bench {
     }
 
     pub async fn declare_dead(&self, session: SessionId) {
-        let silent = "update executors set heartbeat_at = now() - interval '1 hour'";
-        self.db.execute(&format!("{silent} where id = '{}'", session.uuid())).await;
-        assert_eq!(executors::reap(&mut *self.db.conn().await, Duration::from_secs(15)).await.unwrap(), 1);
+        let mut conn = self.db.conn().await;
+        let mut silent = executors::living(&mut conn).await.unwrap();
+        silent.retain(|living| living.id == session);
+        let heard =
+            executors::Living { heartbeat_at: silent[0].heartbeat_at - TimeDelta::seconds(1), ..silent[0] };
+        assert_eq!(executors::reap(&mut conn, &[heard]).await.unwrap(), 0, "it was heard since");
+        assert_eq!(executors::reap(&mut conn, &silent).await.unwrap(), 1);
     }
 
     pub async fn take_over(&self) -> usize {

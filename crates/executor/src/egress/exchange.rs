@@ -9,13 +9,16 @@ use http::{HeaderMap, HeaderValue, Method, Response, Uri, Version, header, respo
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
-use trigrun_core::domain::{
-    attempt::{AttemptStatus, Outcome},
-    target::TargetUrl,
+use trigrun_core::{
+    domain::{
+        attempt::{AttemptStatus, Outcome},
+        target::TargetUrl,
+    },
+    runtime::mutant,
 };
 
 use super::{
-    Call, Ready,
+    Call, LONGEST, Ready,
     answer::{lossy_headers, retry_after, verdict},
     connection::{Connection, Message},
     failure::{self, Failure},
@@ -136,7 +139,9 @@ impl Exchange {
     /// Whether the body was read to its end.
     async fn read(&mut self, connection: &Connection, body: Incoming) -> Result<bool, Failure> {
         let started = Instant::now();
-        let read = timeout_at(self.deadline, self.read_frames(body)).await;
+        let on_headers_only = mutant::is(mutant::DEADLINE_ON_HEADERS_ONLY);
+        let deadline = if on_headers_only { started + LONGEST } else { self.deadline };
+        let read = timeout_at(deadline, self.read_frames(body)).await;
         self.outcome.timing.body = Some(started.elapsed());
         self.outcome.body_truncated = self.outcome.response_bytes > self.outcome.body_preview.len() as u64;
         read.unwrap_or_else(|_| {

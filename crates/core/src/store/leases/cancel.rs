@@ -17,8 +17,8 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 /// Ends an execution as `cancelled`, whatever it is doing; `Some` when it had ended already, and how.
 ///
-/// One whose request may be on its way gets an attempt `interrupted`. Its executor finds at its next look that it holds it no
-/// longer, and drops the connection.
+/// One that an executor holds gets an attempt `interrupted`: the request may be on its way, or leave before the executor finds, at its
+/// next look, that it holds it no longer, and drops the connection.
 pub async fn cancel(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -28,22 +28,21 @@ pub async fn cancel(
         let cancelled: Vec<Id> = prepared(
             sql_query(
                 "with was as (
-                     select id, status, attempt_count, due_at, status = 'running' and due_at <= clock_timestamp() as sent
+                     select id, attempt_count, least(due_at, clock_timestamp()) as began, status = 'running' as held
                      from executions
                      where workspace_id = $1 and id = $2 and status in ('queued', 'running', 'retrying') for update),
                  moved as (
                      update executions e
                      set status = 'cancelled', owner_id = null, waits_for_slot = false, error_class = 'cancelled',
-                         attempt_count = e.attempt_count - (w.status = 'running' and not w.sent)::int,
-                         started_at = coalesce(e.started_at, case when w.sent then w.due_at end),
+                         started_at = coalesce(e.started_at, case when w.held then w.began end),
                          finished_at = clock_timestamp()
                      from was w where e.id = w.id returning e.id),
                  tries as (
                      insert into attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'cancelled',
                             'The execution was cancelled while this request was being made; it may or may not have arrived.',
-                            due_at, 0
-                     from was where sent)
+                            began, 0
+                     from was where held)
                  select id from moved",
             )
             .bind::<SqlUuid, _>(workspace.uuid())

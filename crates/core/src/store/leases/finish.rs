@@ -18,6 +18,7 @@ use crate::{
         execution::Status,
         id::{ExecutionId, SessionId},
     },
+    runtime::mutant,
     store::{
         Conn, StoreError,
         columns::{micros, text},
@@ -97,13 +98,10 @@ fn phase(ended: &[Ended], value: impl Fn(&Outcome) -> Option<Duration>) -> Vec<O
     column(ended, |e| value(&e.outcome).map(micros))
 }
 
-async fn record_batch(
-    conn: &mut Conn,
-    session: SessionId,
-    ended: &[Ended],
-) -> Result<Vec<ExecutionId>, StoreError> {
-    let rows: Vec<Id> = prepared(
-        sql_query(
+/// The statement that records. `$guard` says whose attempt it must be.
+macro_rules! record {
+    ($guard:literal, $conflict:literal) => {
+        concat!(
             "with ended as (
                  select * from unnest(
                      $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
@@ -123,7 +121,9 @@ async fn record_batch(
                      lateness_us = coalesce(e.lateness_us, i.lateness_us),
                      error_class = i.next_class
                  from ended i
-                 where e.id = i.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = i.number
+                 where e.id = i.id and ",
+            $guard,
+            "
                  returning e.id),
              tries as (
                  insert into attempts (execution_id, number, status, status_code, error_class, error, started_at, dns_us, connect_us,
@@ -132,40 +132,59 @@ async fn record_batch(
                  select i.id, i.number, i.status, i.status_code, i.error_class, i.error, i.started_at, i.dns_us, i.connect_us,
                         i.tls_us, i.first_byte_us, i.body_us, i.total_us, i.remote_address, i.http_version, i.response_headers,
                         i.body_preview, i.body_truncated, i.response_bytes
-                 from ended i join moved m on m.id = i.id)
-             select id from moved",
+                 from ended i join moved m on m.id = i.id",
+            $conflict,
+            ")
+             select id from moved"
         )
-        .bind::<SqlUuid, _>(session.uuid())
-        .bind::<Array<SqlUuid>, _>(column(ended, |e| e.lease.execution.uuid()))
-        .bind::<Array<SmallInt>, _>(column(ended, |e| e.lease.number as i16))
-        .bind::<Array<Text>, _>(column(ended, |e| e.next.status().as_str()))
-        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| match &e.next {
-            Next::Failed { error_class } => Some(error_class.as_str()),
-            _ => None,
-        }))
-        .bind::<Array<Nullable<Timestamptz>>, _>(column(ended, |e| match e.next {
-            Next::Retry { due_at } => Some(due_at),
-            _ => None,
-        }))
-        .bind::<Array<Timestamptz>, _>(column(ended, |e| e.started_at))
-        .bind::<Array<Timestamptz>, _>(column(ended, |e| e.ended_at))
-        .bind::<Array<Nullable<BigInt>>, _>(column(ended, |e| e.lateness_us))
-        .bind::<Array<Text>, _>(column(ended, |e| e.outcome.status.as_str()))
-        .bind::<Array<Nullable<SmallInt>>, _>(column(ended, |e| e.outcome.status_code.map(|code| code as i16)))
-        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error_class))
-        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error.as_deref().map(text)))
-        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.dns))
-        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.connect))
-        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.tls))
-        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.first_byte))
-        .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.body))
-        .bind::<Array<Integer>, _>(column(ended, |e| micros(e.outcome.timing.total)))
-        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.remote_address.as_deref()))
-        .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.http_version))
-        .bind::<Array<Text>, _>(column(ended, |e| header_lines(&e.outcome.response_headers)))
-        .bind::<Array<Binary>, _>(column(ended, |e| e.outcome.body_preview.as_slice()))
-        .bind::<Array<Bool>, _>(column(ended, |e| e.outcome.body_truncated))
-        .bind::<Array<BigInt>, _>(column(ended, |e| i64::try_from(e.outcome.response_bytes).unwrap_or(i64::MAX))),
+    };
+}
+
+const FENCED: &str = record!("e.owner_id = $1 and e.status = 'running' and e.attempt_count = i.number", "");
+const UNFENCED: &str = record!("$1::uuid is not null", " on conflict do nothing");
+
+async fn record_batch(
+    conn: &mut Conn,
+    session: SessionId,
+    ended: &[Ended],
+) -> Result<Vec<ExecutionId>, StoreError> {
+    let rows: Vec<Id> = prepared(
+        sql_query(if mutant::is(mutant::NO_FENCING) { UNFENCED } else { FENCED })
+            .bind::<SqlUuid, _>(session.uuid())
+            .bind::<Array<SqlUuid>, _>(column(ended, |e| e.lease.execution.uuid()))
+            .bind::<Array<SmallInt>, _>(column(ended, |e| e.lease.number as i16))
+            .bind::<Array<Text>, _>(column(ended, |e| e.next.status().as_str()))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| match &e.next {
+                Next::Failed { error_class } => Some(error_class.as_str()),
+                _ => None,
+            }))
+            .bind::<Array<Nullable<Timestamptz>>, _>(column(ended, |e| match e.next {
+                Next::Retry { due_at } => Some(due_at),
+                _ => None,
+            }))
+            .bind::<Array<Timestamptz>, _>(column(ended, |e| e.started_at))
+            .bind::<Array<Timestamptz>, _>(column(ended, |e| e.ended_at))
+            .bind::<Array<Nullable<BigInt>>, _>(column(ended, |e| e.lateness_us))
+            .bind::<Array<Text>, _>(column(ended, |e| e.outcome.status.as_str()))
+            .bind::<Array<Nullable<SmallInt>>, _>(column(ended, |e| {
+                e.outcome.status_code.map(|code| code as i16)
+            }))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error_class))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error.as_deref().map(text)))
+            .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.dns))
+            .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.connect))
+            .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.tls))
+            .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.first_byte))
+            .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.body))
+            .bind::<Array<Integer>, _>(column(ended, |e| micros(e.outcome.timing.total)))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.remote_address.as_deref()))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.http_version))
+            .bind::<Array<Text>, _>(column(ended, |e| header_lines(&e.outcome.response_headers)))
+            .bind::<Array<Binary>, _>(column(ended, |e| e.outcome.body_preview.as_slice()))
+            .bind::<Array<Bool>, _>(column(ended, |e| e.outcome.body_truncated))
+            .bind::<Array<BigInt>, _>(column(ended, |e| {
+                i64::try_from(e.outcome.response_bytes).unwrap_or(i64::MAX)
+            })),
     )
     .load(conn)
     .await?;

@@ -1,0 +1,69 @@
+//! One scenario that every mutant must fail, and the product must pass. Short, and without chance.
+
+use anyhow::ensure;
+use hyper::Method;
+use serde_json::json;
+use std::time::Duration;
+
+use super::{Ask, Span, play};
+use crate::{
+    faults::{Fault, apply},
+    fleet::Role,
+    http::{Wish, call},
+    lab::Lab,
+    load::Plan,
+    report::{Bound, Figure, Verdict},
+};
+
+pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+    let mut setup = ask.setup();
+    // Every fifth target takes 0.8 s: some request is always under way.
+    setup.plan = Plan { jobs: 40, ..Plan::default() };
+    setup.drains_within = Duration::from_secs(20);
+    let ((peace, flushed), outcome) = play(name, setup, async |lab| {
+        let peace = lab.peace(Duration::from_secs(4)).await;
+        drip(lab).await?;
+        let from = lab.clock.elapsed();
+        for _ in 0..8 {
+            apply(lab, Fault::FlushRedis).await?;
+            lab.pass(Duration::from_millis(250)).await;
+        }
+        let to = lab.clock.elapsed();
+        lab.pass(Duration::from_secs(1)).await;
+        // Long enough for others to take over; the answers come meanwhile, and wait in the sockets.
+        lab.stand_still(0, Duration::from_secs(18))?;
+        lab.kill(Role::Executor, 1).await?;
+        lab.begin_again(Role::Executor, 1)?;
+        apply(lab, Fault::SetTimersBack).await?;
+        for index in 0..lab.fleet.count(Role::Scheduler) {
+            lab.kill(Role::Scheduler, index).await?;
+        }
+        lab.pass(Duration::from_secs(4)).await;
+        for index in 0..lab.fleet.count(Role::Scheduler) {
+            lab.begin_again(Role::Scheduler, index)?;
+        }
+        lab.pass(Duration::from_secs(14)).await;
+        lab.wake()?;
+        Ok((peace, Span { from, to }))
+    })
+    .await?;
+    let (before, after) = (outcome.late(peace), outcome.late(flushed));
+    let figures = vec![
+        Figure::new("lateness in peace, p99", before.p99, "ms", Bound::AtMost(300.0)),
+        Figure::new("lateness while Redis is wiped, p99", after.p99, "ms", Bound::AtMost(2500.0)),
+        Figure::new("interrupted attempts", outcome.interrupted() as f64, "", Bound::AtLeast(1.0)),
+    ];
+    Ok(Verdict::new(name, ask.seed, outcome, figures))
+}
+
+/// A job whose target begins to answer at once, and never ends.
+async fn drip(lab: &Lab) -> anyhow::Result<()> {
+    let request = json!({ "url": lab.witness.url("/drip"), "timeout_seconds": 2 });
+    let body = json!({ "name": "drip", "kind": "one_time", "request": request, "retry_policy": { "max_attempts": 1 } });
+    let (api, token) = (lab.fleet.apis()[0], &lab.load.tenants[0].token);
+    let made =
+        call(api, Wish { method: Method::POST, path: "/v1/jobs".into(), token, key: None, body: Some(body) })
+            .await;
+    ensure!(made.status == Some(201), "{made:?}");
+    Ok(())
+}
