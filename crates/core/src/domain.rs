@@ -10,6 +10,7 @@ pub mod bell;
 pub mod channel;
 pub mod crontab;
 pub mod execution;
+pub mod fire;
 pub mod id;
 pub mod invalid;
 pub mod job;

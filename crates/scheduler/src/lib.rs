@@ -8,7 +8,6 @@
 //! Each is a pass: a plain async function that may fail, may run in two processes at once, and is called directly by tests.
 
 mod bells;
-mod misfire;
 mod passes;
 pub mod plan;
 pub mod publish;

@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 use trigrun_core::{
-    domain::lease::SESSION_TTL,
+    domain::{
+        fire::{Advance, DueTimer, advance_after},
+        lease::SESSION_TTL,
+    },
     runtime::mutant,
     store::{StoreError, bells, executors, leases, slots, timers},
     telemetry::metrics,
 };
 
-use crate::{Scheduler, SchedulerError, plan::advance_after};
+use crate::{Scheduler, SchedulerError};
 
 /// How long a bell may ring unheard before it is suspected to be lost.
 const GRACE: Duration = Duration::from_millis(400);
@@ -67,8 +70,8 @@ async fn wake_waiting(scheduler: &Scheduler) -> Result<usize, StoreError> {
 
 async fn unstick(scheduler: &Scheduler) -> Result<(), StoreError> {
     let mut conn = scheduler.db.conn().await?;
-    let next = |timer: &timers::DueTimer| match advance_after(timer, timer.next_run_at) {
-        timers::Advance::To(next) => Some(next),
+    let next = |timer: &DueTimer| match advance_after(timer, timer.next_run_at) {
+        Advance::To(next) => Some(next),
         _ => None,
     };
     let going = timers::unstick(&mut conn, BATCH, next).await?;

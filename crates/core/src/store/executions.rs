@@ -13,8 +13,8 @@ mod row;
 
 use super::{Conn, StoreError, sql::prepared};
 use crate::domain::{
-    bell::Bell,
     execution::{Execution, Source, Status},
+    fire::Planned,
     id::{ExecutionId, JobId, WorkspaceId},
     ledger::{Record, Window},
     page::{List, Page},
@@ -78,45 +78,21 @@ async fn why_not_run(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Res
     Ok(state.map_or(StoreError::NotFound, |_| StoreError::conflict("draft")))
 }
 
-/// A fire to be recorded.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    pub id: ExecutionId,
-    pub workspace: WorkspaceId,
-    pub job: JobId,
-    pub version: i32,
-    pub shard: i16,
-    pub scheduled_for: DateTime<Utc>,
-    pub ends_job: bool,
-    pub traceparent: Option<String>,
-    /// Set when the fire is deliberately not run.
-    pub skipped: Option<PlannedSkip>,
-}
-
-#[derive(Clone, Debug)]
-pub struct PlannedSkip {
-    pub reason: &'static str,
-    pub count: i64,
-    pub last: DateTime<Utc>,
-}
-
-impl Planned {
-    pub(super) fn bell(self) -> Bell {
-        let due_at = self.scheduled_for;
-        self.bell_at(due_at)
-    }
-
-    pub fn bell_at(self, due_at: DateTime<Utc>) -> Bell {
-        Bell { execution: self.id, shard: self.shard, due_at, traceparent: self.traceparent }
-    }
+/// Who rings what is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rung {
+    /// It counts as rung: the caller rings it once the transaction is committed.
+    ByCaller,
+    /// Any scheduler; it asks for its bell.
+    ByScheduler,
 }
 
 /// Records fires, each at most once whoever does it: the id is derived from job and instant. Returns those that were new.
 ///
-/// They count as rung: the caller rings them once the transaction is committed.
 pub(super) async fn insert_planned(
     conn: &mut Conn,
     planned: &[Planned],
+    rung: Rung,
 ) -> Result<Vec<ExecutionId>, StoreError> {
     fn column<T>(planned: &[Planned], value: impl Fn(&Planned) -> T) -> Vec<T> {
         planned.iter().map(value).collect()
@@ -128,7 +104,7 @@ pub(super) async fn insert_planned(
              select p.id, p.workspace_id, p.job_id, p.version, p.shard, 'schedule', p.scheduled_for, p.scheduled_for, p.ends_job,
                     p.traceparent,
                     case when p.skip_reason is null then 'queued' else 'skipped' end,
-                    case when p.skip_reason is null then clock_timestamp() end,
+                    case when p.skip_reason is null and $12 then clock_timestamp() end,
                     case when p.skip_reason is not null then clock_timestamp() end,
                     p.skip_reason, p.skip_count, p.skip_last
              from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::smallint[], $6::timestamptz[], $7::bool[], $8::text[],
@@ -147,7 +123,8 @@ pub(super) async fn insert_planned(
         .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.traceparent.clone()))
         .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.reason)))
         .bind::<Array<Nullable<BigInt>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.count)))
-        .bind::<Array<Nullable<Timestamptz>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.last))),
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.last)))
+        .bind::<Bool, _>(rung == Rung::ByCaller),
     )
     .load(conn)
     .await?;

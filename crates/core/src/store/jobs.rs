@@ -292,6 +292,7 @@ pub async fn change(
             }
             Timing::Reset { next } => {
                 // The timer first: whoever is planning this job right now holds its row, and what they planned is seen after.
+                timers::fire_overdue(conn, id, change.traceparent).await?;
                 timers::remove(conn, id).await?;
                 executions::withdraw_planned(conn, id, change.now).await?;
                 let Change { anchor, traceparent, now, .. } = *change;

@@ -13,15 +13,15 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError,
     columns::{ScheduleColumns, word},
-    executions::{self, Planned},
+    executions::{self, Rung},
     schema::job_timers,
     sql::prepared,
 };
 use crate::domain::{
     bell::Bell,
+    fire::{self, Advance, DueTimer, Fired, Planned},
     id::{ExecutionId, JobId, WorkspaceId},
-    job::{Definition, MisfirePolicy},
-    schedule::Schedule,
+    job::Definition,
     workspace::shard,
 };
 
@@ -82,22 +82,6 @@ pub(super) async fn remove(conn: &mut Conn, job: JobId) -> Result<(), StoreError
     Ok(())
 }
 
-/// A timer whose fire is near or past, locked until the transaction ends.
-#[derive(Clone, Debug)]
-pub struct DueTimer {
-    pub job: JobId,
-    pub workspace: WorkspaceId,
-    pub shard: i16,
-    pub version: i32,
-    pub next_run_at: DateTime<Utc>,
-    pub anchor: DateTime<Utc>,
-    pub schedule: Schedule,
-    pub misfire_policy: MisfirePolicy,
-    pub catch_up_limit: u16,
-    /// Postgres's clock at the claim.
-    pub now: DateTime<Utc>,
-}
-
 #[derive(QueryableByName)]
 struct TimerRow {
     #[diesel(sql_type = SqlUuid)]
@@ -142,6 +126,7 @@ impl TimerRow {
             misfire_policy: word("misfire_policy", &self.misfire_policy)?,
             catch_up_limit: self.catch_up_limit.unsigned_abs(),
             now: self.now,
+            traceparent: None,
         })
     }
 }
@@ -156,13 +141,6 @@ macro_rules! claim {
             " order by next_run_at, job_id limit $2 for update skip locked"
         )
     };
-}
-
-/// What becomes of a due timer: the fires to record, and where it goes from here.
-#[derive(Debug)]
-pub struct Fired {
-    pub fires: Vec<Planned>,
-    pub advance: Advance,
 }
 
 /// What a round of planning did.
@@ -203,16 +181,7 @@ pub async fn fire(
             return Ok(Round::default());
         }
         let timers = due.len();
-        let mut fires = Vec::with_capacity(timers);
-        let mut moves = Vec::with_capacity(timers);
-        for timer in due {
-            let job = timer.job;
-            let fired = decide(timer);
-            fires.extend(fired.fires);
-            moves.push((job, fired.advance));
-        }
-        advance(conn, &moves).await?;
-        let new: HashSet<ExecutionId> = executions::insert_planned(conn, &fires).await?.into_iter().collect();
+        let (fires, new) = fire_all(conn, due, decide, Rung::ByCaller).await?;
         let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
         let to_ring = fires
             .into_iter()
@@ -221,6 +190,57 @@ pub async fn fire(
         Ok(Round { timers, to_ring: to_ring.collect(), skipped })
     })
     .await
+}
+
+/// Records what these come to, and moves them on. Returns the fires, and which of them are new.
+async fn fire_all(
+    conn: &mut Conn,
+    due: Vec<DueTimer>,
+    decide: impl Fn(DueTimer) -> Fired,
+    rung: Rung,
+) -> Result<(Vec<Planned>, HashSet<ExecutionId>), StoreError> {
+    let mut fires = Vec::with_capacity(due.len());
+    let mut moves = Vec::with_capacity(due.len());
+    for timer in due {
+        let job = timer.job;
+        let fired = decide(timer);
+        fires.extend(fired.fires);
+        moves.push((job, fired.advance));
+    }
+    advance(conn, &moves).await?;
+    let new = executions::insert_planned(conn, &fires, rung).await?.into_iter().collect();
+    Ok((fires, new))
+}
+
+/// Records the fires of a job that are due and that no scheduler has come to, before its timer goes away or is set anew: they came due
+/// while the job was as it was. Any scheduler rings them.
+pub(super) async fn fire_overdue(
+    conn: &mut Conn,
+    job: JobId,
+    traceparent: Option<&str>,
+) -> Result<(), StoreError> {
+    // A timer that has missed its fires goes on to the last minute first.
+    loop {
+        let rows: Vec<TimerRow> = prepared(
+            sql_query(
+                "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
+                        catch_up_limit, clock_timestamp() as now
+                 from job_timers where job_id = $1 and next_run_at <= clock_timestamp() for update",
+            )
+            .bind::<SqlUuid, _>(job.uuid()),
+        )
+        .load(conn)
+        .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // A zone that has left the database since: there is no fire that could be computed.
+        let Ok(due) = rows.into_iter().map(TimerRow::into_timer).collect::<Result<Vec<_>, _>>() else {
+            return Ok(());
+        };
+        let traced = |timer| fire::decide(DueTimer { traceparent: traceparent.map(str::to_owned), ..timer });
+        fire_all(conn, due, traced, Rung::ByScheduler).await?;
+    }
 }
 
 async fn claim_due(
@@ -251,19 +271,6 @@ async fn claim_missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Vec
     .load(conn)
     .await?;
     rows.into_iter().map(TimerRow::into_timer).collect()
-}
-
-/// Where a timer goes after its fire was recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Advance {
-    To(DateTime<Utc>),
-    /// No fire is left.
-    Over,
-    /// The next fire cannot be computed now: kept, shown on the job, tried again later from the fire just recorded.
-    Stuck {
-        after: DateTime<Utc>,
-        error: String,
-    },
 }
 
 async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), StoreError> {

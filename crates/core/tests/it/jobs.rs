@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use trigrun_core::{
     domain::{
         execution::{Source, Status},
+        fire,
         id::{JobId, WorkspaceId},
-        job::{Definition, Job, State},
+        job::{Definition, Job, MisfirePolicy, State},
         page::Page,
         schedule::Schedule,
     },
@@ -13,7 +14,7 @@ use trigrun_core::{
         StoreError,
         executions::{self, Immediate},
         jobs::{self, Change, NewJob, Timing},
-        timers::{self, Advance, DueTimer, Fired, Window},
+        timers::{self, Window},
     },
 };
 use trigrun_testkit::{
@@ -29,25 +30,8 @@ async fn plan_a_minute(db: &TestDb) -> usize {
         horizon: TimeDelta::seconds(60).to_std().unwrap(),
         late: TimeDelta::seconds(60).to_std().unwrap(),
     };
-    let round = timers::fire(&mut *db.conn().await, window, 100, fire_once).await.unwrap();
+    let round = timers::fire(&mut *db.conn().await, window, 100, fire::decide).await.unwrap();
     round.to_ring.len()
-}
-
-fn fire_once(timer: DueTimer) -> Fired {
-    let next = timer.schedule.next_after(timer.anchor, timer.next_run_at).unwrap();
-    let advance = next.map_or(Advance::Over, Advance::To);
-    let planned = executions::Planned {
-        id: trigrun_core::domain::id::ExecutionId::of_fire(timer.job, timer.next_run_at),
-        workspace: timer.workspace,
-        job: timer.job,
-        version: timer.version,
-        shard: timer.shard,
-        scheduled_for: timer.next_run_at,
-        ends_job: advance == Advance::Over,
-        traceparent: None,
-        skipped: None,
-    };
-    Fired { fires: vec![planned], advance }
 }
 
 async fn get(db: &TestDb, workspace: WorkspaceId, job: JobId) -> Job {
@@ -115,6 +99,32 @@ async fn pausing_withdraws_what_is_not_due() {
     let paused = get(&db, workspace, job).await;
     assert_eq!((paused.state, paused.next_run_at, paused.version), (State::Paused, None, 2));
     assert_eq!(db.count("select count(*) from executions").await, 0);
+}
+
+/// While every scheduler is down, fires come due that nobody records; then the job is changed.
+#[tokio::test]
+async fn what_came_due_before_a_change_is_recorded_with_it() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let created_at = db.now().await - TimeDelta::seconds(30);
+    let due = every_seconds(20, URL);
+    let long_due = Definition { misfire_policy: MisfirePolicy::CatchUp, ..every_seconds(20, URL) };
+    for (definition, since, fires) in [(&due, 30, 1), (&long_due, 210, 10), (&due, 10, 0)] {
+        let created_at = created_at + TimeDelta::seconds(30 - since);
+        let job = db.job_created_at(workspace, definition, created_at).await;
+        let stored = get(&db, workspace, job).await;
+        change(&db, workspace, &stored, State::Paused, Timing::Reset { next: None }).await.unwrap();
+        let recorded =
+            format!("select count(*) from executions where job_id = '{}' and status = 'queued'", job.uuid());
+        assert_eq!(
+            db.count(&format!("{recorded} and version = 1 and bell_at is null")).await,
+            fires,
+            "{since}"
+        );
+        let window = created_at + TimeDelta::seconds(since);
+        let ledger = db.ledger(workspace, job, created_at, window).await;
+        assert_eq!((ledger.gaps(), ledger.duplicates(), ledger.executed as i64), (0, 0, fires), "{since}");
+    }
 }
 
 #[tokio::test]

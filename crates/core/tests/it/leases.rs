@@ -283,3 +283,15 @@ async fn bells_are_asked_for_again_only_where_the_stream_is_past_them() {
     );
     assert_eq!(bells::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_is_cancelled_just_before_its_instant_may_have_been_sent() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id) = (bench.session().await, bench.run_now().await);
+    bench.db.execute("update executions set due_at = clock_timestamp() + interval '3 s'").await;
+    assert_eq!(bench.lease(session, &[id]).await.len(), 1, "held until its instant");
+    leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
+    let attempts = "select count(*) from executions e join attempts a on a.execution_id = e.id
+                    where e.status = 'cancelled' and e.attempt_count = 1 and a.status = 'interrupted' and a.started_at <= e.finished_at";
+    assert_eq!(bench.db.count(attempts).await, 1, "its executor will hear of it only after the instant");
+}

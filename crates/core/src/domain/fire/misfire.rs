@@ -1,15 +1,9 @@
 //! What becomes of fires that were missed by more than a minute. Pure.
 
 use chrono::{DateTime, Utc};
-use trigrun_core::{
-    domain::job::MisfirePolicy,
-    store::{
-        executions::{Planned, PlannedSkip},
-        timers::{Advance, DueTimer, Fired},
-    },
-};
 
-use crate::plan::{LATE, advance_after, fire};
+use super::{Advance, DueTimer, Fired, LATE, Planned, PlannedSkip, advance_after, fire};
+use crate::domain::job::MisfirePolicy;
 
 /// Runs the newest of the missed fires as the job's policy says, and leaves one `skipped` record for all the others.
 pub fn decide(timer: DueTimer) -> Fired {
@@ -59,8 +53,10 @@ fn skip(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{instant, timer};
-    use trigrun_core::domain::schedule::Schedule;
+    use crate::domain::{
+        fire::tests::{instant, timer},
+        schedule::Schedule,
+    };
 
     /// Fires as (seconds, None) when run, (first second, Some(count, last second)) when skipped.
     fn outcome(policy: MisfirePolicy, late_seconds: i64) -> Vec<(i64, Option<(i64, i64)>)> {

@@ -1,0 +1,180 @@
+//! What becomes of a timer that is due: which executions there are to be, and where it goes from here.
+//!
+//! Next fires are computed strictly after the fire just decided on, never after "now": whoever is late loses nothing.
+
+mod misfire;
+
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use super::{
+    bell::Bell,
+    id::{ExecutionId, JobId, WorkspaceId},
+    job::MisfirePolicy,
+    schedule::Schedule,
+};
+
+/// A fire that is late by up to this much runs as if it were on time; later, the job's misfire policy decides.
+pub const LATE: Duration = Duration::from_secs(60);
+
+/// A timer whose fire is near or past, locked until the transaction ends.
+#[derive(Clone, Debug)]
+pub struct DueTimer {
+    pub job: JobId,
+    pub workspace: WorkspaceId,
+    pub shard: i16,
+    pub version: i32,
+    pub next_run_at: DateTime<Utc>,
+    pub anchor: DateTime<Utc>,
+    pub schedule: Schedule,
+    pub misfire_policy: MisfirePolicy,
+    pub catch_up_limit: u16,
+    /// Postgres's clock at the claim.
+    pub now: DateTime<Utc>,
+    /// The trace that its executions continue: whoever decides fills it in.
+    pub traceparent: Option<String>,
+}
+
+/// What becomes of a due timer: the fires to record, and where it goes from here.
+#[derive(Debug)]
+pub struct Fired {
+    pub fires: Vec<Planned>,
+    pub advance: Advance,
+}
+
+/// Where a timer goes after its fire was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advance {
+    To(DateTime<Utc>),
+    /// No fire is left.
+    Over,
+    /// The next fire cannot be computed now: kept, shown on the job, tried again later from the fire just recorded.
+    Stuck {
+        after: DateTime<Utc>,
+        error: String,
+    },
+}
+
+/// A fire to be recorded.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub id: ExecutionId,
+    pub workspace: WorkspaceId,
+    pub job: JobId,
+    pub version: i32,
+    pub shard: i16,
+    pub scheduled_for: DateTime<Utc>,
+    pub ends_job: bool,
+    pub traceparent: Option<String>,
+    /// Set when the fire is deliberately not run.
+    pub skipped: Option<PlannedSkip>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PlannedSkip {
+    pub reason: &'static str,
+    pub count: i64,
+    pub last: DateTime<Utc>,
+}
+
+impl Planned {
+    pub fn bell(self) -> Bell {
+        let Self { id, shard, scheduled_for, traceparent, .. } = self;
+        Bell { execution: id, shard, due_at: scheduled_for, traceparent }
+    }
+}
+
+/// What becomes of a due timer. Pure: everything it needs is in the timer.
+pub fn decide(timer: DueTimer) -> Fired {
+    let late = (timer.now - timer.next_run_at).to_std().unwrap_or_default() > LATE;
+    if late { misfire::decide(timer) } else { on_time(timer) }
+}
+
+fn on_time(timer: DueTimer) -> Fired {
+    let advance = advance_after(&timer, timer.next_run_at);
+    Fired { fires: vec![fire(&timer, timer.next_run_at, &advance)], advance }
+}
+
+/// The timer's place after `fire`. An error of the computation never ends a job: it waits, visibly, and is tried again.
+pub fn advance_after(timer: &DueTimer, fire: DateTime<Utc>) -> Advance {
+    match timer.schedule.next_after(timer.anchor, fire) {
+        Ok(Some(next)) if next > fire => Advance::To(next),
+        Ok(Some(next)) => {
+            Advance::Stuck { after: fire, error: format!("the fire after {fire} came out as {next}") }
+        }
+        Ok(None) => Advance::Over,
+        Err(error) => Advance::Stuck { after: fire, error: error.to_string() },
+    }
+}
+
+/// The execution of one fire, with its derived id.
+fn fire(timer: &DueTimer, at: DateTime<Utc>, advance: &Advance) -> Planned {
+    Planned {
+        id: ExecutionId::of_fire(timer.job, at),
+        workspace: timer.workspace,
+        job: timer.job,
+        version: timer.version,
+        shard: timer.shard,
+        scheduled_for: at,
+        ends_job: *advance == Advance::Over,
+        traceparent: timer.traceparent.clone(),
+        skipped: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    pub fn instant(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    /// A job of every minute, claimed `late_seconds` after its fire.
+    pub fn timer(misfire_policy: MisfirePolicy, late_seconds: i64) -> DueTimer {
+        DueTimer {
+            job: JobId::from_uuid(uuid::Uuid::from_u128(1)),
+            workspace: WorkspaceId::from_uuid(uuid::Uuid::from_u128(2)),
+            shard: 3,
+            version: 4,
+            next_run_at: instant(0),
+            anchor: instant(-600),
+            schedule: Schedule::Recurring { every_seconds: 60 },
+            misfire_policy,
+            catch_up_limit: 3,
+            now: instant(late_seconds),
+            traceparent: None,
+        }
+    }
+
+    #[test]
+    fn on_time_means_one_fire_and_the_next_after_it() {
+        for late in [-2, 0, 60] {
+            let fired = decide(timer(MisfirePolicy::Skip, late));
+            assert_eq!(fired.fires.len(), 1, "{late}");
+            assert_eq!(fired.fires[0].scheduled_for, instant(0));
+            assert!(fired.fires[0].skipped.is_none() && !fired.fires[0].ends_job);
+            assert_eq!(fired.advance, Advance::To(instant(60)), "after the fire, not after now");
+        }
+    }
+
+    #[test]
+    fn the_last_fire_ends_the_job() {
+        let schedule = Schedule::Scheduled { run_at: instant(0) };
+        let fired = decide(DueTimer { schedule, ..timer(MisfirePolicy::FireOnce, 1) });
+        assert_eq!(fired.advance, Advance::Over);
+        assert!(fired.fires[0].ends_job);
+    }
+
+    #[test]
+    fn the_same_fire_has_the_same_id_whoever_plans_it() {
+        let id = |late| decide(timer(MisfirePolicy::FireOnce, late)).fires[0].id;
+        assert_eq!(id(0), id(30));
+        let later = DueTimer {
+            next_run_at: instant(0) + TimeDelta::seconds(60),
+            ..timer(MisfirePolicy::FireOnce, 60)
+        };
+        assert_ne!(id(0), decide(later).fires[0].id);
+    }
+}
