@@ -32,7 +32,7 @@ test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to 
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
 .PHONY: check
-check: fmt lint test docs fuzz story ## Everything that CI asks for
+check: fmt lint test docs fuzz story chaos-short mutants ## Everything that CI asks for
 
 .PHONY: fmt
 fmt: ## Is the code formatted? (cargo fmt formats it)
@@ -74,6 +74,35 @@ story: setup ## The product's story, told by curl against a fresh private system
 	cargo build --quiet --package trigrun-dev
 	rm -rf target/story
 	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
+
+# SEED=7 repeats an order of faults; without it each run has its own, which it prints.
+PLAY = cargo run --quiet --release --package trigrun-lab -- play $(if $(SEED),--seed $(SEED))
+
+.PHONY: chaos
+chaos: setup ## A minute of kill -9, crashes and wiped servers under load; ends 0 when the promise has held (docs/reliability.md)
+	cargo build --release --workspace
+	$(PLAY) chaos
+
+.PHONY: chaos-short
+chaos-short: setup ## The same in a debug build, half a minute, always in the same order
+	cargo build --workspace
+	cargo run --quiet --package trigrun-lab -- play chaos --seed 7 --seconds 30
+
+.PHONY: mutants
+mutants: setup ## Builds with a defect on purpose, one after the other: the lab must find each
+	cargo build --workspace
+	cargo run --quiet --package trigrun-lab -- mutants
+
+.PHONY: reliability
+reliability: setup ## Every way of failing by itself, with what it costs: the tables of docs/reliability.md (about 25 minutes)
+	cargo build --release --workspace
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends faketime; }
+	$(PLAY) all
+
+.PHONY: soak
+soak: setup ## Half an hour of chaos and a million fires
+	cargo build --release --workspace
+	$(PLAY) soak
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)

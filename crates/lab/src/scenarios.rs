@@ -47,12 +47,19 @@ impl Ask {
 pub struct Scenario {
     pub name: &'static str,
     pub about: &'static str,
+    /// Faults of all kinds, rather than one to be measured.
+    pub is_mixed: bool,
     pub play: fn(Ask) -> LocalBoxFuture<'static, anyhow::Result<Verdict>>,
 }
 
 macro_rules! scenarios {
     ($($name:literal $about:literal $play:path;)*) => {
-        pub const ALL: &[Scenario] = &[$(Scenario { name: $name, about: $about, play: |ask| Box::pin($play($name, ask)) }),*];
+        pub const ALL: &[Scenario] = &[$(Scenario {
+            name: $name,
+            about: $about,
+            is_mixed: matches!($name.as_bytes(), b"chaos" | b"soak"),
+            play: |ask| Box::pin($play($name, ask)),
+        }),*];
     };
 }
 
@@ -85,6 +92,7 @@ scenarios! {
 pub const AIMED: Scenario = Scenario {
     name: "aimed",
     about: "short, without chance, and aimed at each mutant",
+    is_mixed: true,
     play: |ask| Box::pin(aimed::aimed("aimed", ask)),
 };
 

@@ -17,7 +17,8 @@ use crate::proxy::Proxy;
 
 const DATABASE: &str = "postgres";
 pub const NAMESPACE: &str = "lab";
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+/// Under a directory named after the machine.
+const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
 
 /// What is special about the servers of a scenario.
 #[derive(Clone, Copy, Default)]
@@ -151,29 +152,34 @@ pub async fn connect(url: &str) -> anyhow::Result<Client> {
 
 /// The wall clock of processes that were started under it (libfaketime); their monotonic clock stays true.
 #[derive(Clone)]
-pub struct ClockFile(PathBuf);
+pub struct ClockFile {
+    path: PathBuf,
+    library: PathBuf,
+}
 
 impl ClockFile {
     pub fn create(path: PathBuf) -> anyhow::Result<Self> {
-        ensure!(Path::new(FAKETIME).exists(), "libfaketime is missing: apt-get install faketime");
-        let clock = Self(path);
+        let machines = fs::read_dir("/usr/lib")?.flatten();
+        let library = machines.map(|machine| machine.path().join(FAKETIME)).find(|library| library.exists());
+        let library = library.context("libfaketime is missing: apt-get install faketime")?;
+        let clock = Self { path, library };
         clock.step(0)?;
         Ok(clock)
     }
 
     /// So many seconds off the true time, from now on.
     pub fn step(&self, seconds: i64) -> anyhow::Result<()> {
-        let new = self.0.with_extension("new");
+        let new = self.path.with_extension("new");
         fs::write(&new, format!("{seconds:+}\n"))?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
-        fs::rename(&new, &self.0)?;
+        fs::rename(&new, &self.path)?;
         Ok(())
     }
 
     pub fn environment(&self) -> Vec<(String, String)> {
-        let file = self.0.display().to_string();
+        let file = self.path.display().to_string();
         [
-            ("LD_PRELOAD", FAKETIME.to_owned()),
+            ("LD_PRELOAD", self.library.display().to_string()),
             ("FAKETIME_TIMESTAMP_FILE", file),
             ("FAKETIME_NO_CACHE", "1".to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
