@@ -137,6 +137,12 @@ impl Servers {
         Ok(())
     }
 
+    /// How many lines of Postgres's log say that.
+    pub fn postgres_said(&self, what: &str) -> anyhow::Result<usize> {
+        let log = fs::read(self.services.postgres().log())?;
+        Ok(String::from_utf8_lossy(&log).lines().filter(|line| line.contains(what)).count())
+    }
+
     pub async fn stop(self) {
         let Self { services, redis, disk, scratch, .. } = self;
         services.stop().await;

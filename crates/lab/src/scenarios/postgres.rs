@@ -54,7 +54,8 @@ pub async fn disk_full(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> 
     let time = ask.time(10);
     let mut setup = ask.setup();
     setup.wishes = Wishes { disk_mb: Some(400), ..Wishes::default() };
-    back(name, ask, setup, async |lab| {
+    let mut refused = 0;
+    let mut verdict = back(name, ask, setup, async |lab| {
         let mut longest = Duration::ZERO;
         for _ in 0..2 {
             lab.say("the disk is full");
@@ -65,9 +66,13 @@ pub async fn disk_full(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> 
             longest = longest.max(works_again(lab).await);
             lab.pass(Duration::from_secs(4)).await;
         }
+        refused = lab.servers.postgres_said("No space left on device")?;
         Ok(longest)
     })
-    .await
+    .await?;
+    let refusals = Figure::new("Postgres had no room, times", refused as f64, "", Bound::AtLeast(1.0));
+    verdict.figures.push(refusals);
+    Ok(verdict)
 }
 
 async fn back(
