@@ -76,7 +76,9 @@ story: setup ## The product's story, told by curl against a fresh private system
 	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
 
 # SEED=7 repeats an order of faults; without it each run has its own, which it prints.
-PLAY = cargo run --quiet --release --package trigrun-lab -- play $(if $(SEED),--seed $(SEED))
+# The binary itself: it starts the others that were built with it.
+LAB = $${CARGO_TARGET_DIR:-target}
+PLAY = $(LAB)/release/trigrun-lab play $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos
 chaos: setup ## A minute of kill -9, crashes and wiped servers under load; ends 0 when the promise has held (docs/reliability.md)
@@ -86,12 +88,12 @@ chaos: setup ## A minute of kill -9, crashes and wiped servers under load; ends 
 .PHONY: chaos-short
 chaos-short: setup ## The same in a debug build, half a minute, always in the same order
 	cargo build --workspace
-	cargo run --quiet --package trigrun-lab -- play chaos --seed 7 --seconds 30
+	$(LAB)/debug/trigrun-lab play chaos --seed 7 --seconds 30
 
 .PHONY: mutants
 mutants: setup ## Builds with a defect on purpose, one after the other: the lab must find each
 	cargo build --workspace
-	cargo run --quiet --package trigrun-lab -- mutants
+	$(LAB)/debug/trigrun-lab mutants
 
 .PHONY: reliability
 reliability: setup ## Every way of failing by itself, with what it costs: the tables of docs/reliability.md (about 25 minutes)

@@ -6,6 +6,7 @@
 pub mod consumer;
 pub mod error;
 pub mod key;
+mod lane;
 pub mod limiter;
 pub mod link;
 pub mod message;

@@ -114,9 +114,9 @@ impl Intake {
         }
         let mut receipts = Receipts::new();
         let mut garbage = Vec::new();
-        for Heard { bell, receipt } in heard {
-            match bell {
-                Some(bell) => receipts.entry(bell.execution).or_default().push(receipt),
+        for Heard { execution, receipt } in heard {
+            match execution {
+                Some(execution) => receipts.entry(execution).or_default().push(receipt),
                 None => garbage.push(receipt),
             }
         }

@@ -8,10 +8,6 @@ use trigrun_core::{
 };
 use trigrun_executor::{Settings, serve};
 
-/// Gives back to the system what ten thousand connections held; the system's own allocator keeps it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Makes the requests of due jobs and records the answers. Run as many as you need.
 ///
 /// Settings come from the environment: TRIGRUN__POSTGRES__URL, TRIGRUN__REDIS__URL and others; see docs/configuration.md.

@@ -248,8 +248,9 @@ impl User {
     async fn change_job(&mut self, job: Uuid, method: Method, path: &str, body: Option<Value>) {
         let asked = self.clock.elapsed();
         let reply = self.send(method, format!("/v1/jobs/{}{path}", JobId::from_uuid(job)), None, body).await;
-        // Without an answer, it may still be under way.
-        let under_way = if reply.status.is_none() { NONE_OVER } else { Duration::ZERO };
+        // Without a good answer, it may still be under way.
+        let in_doubt = matches!(reply.status, None | Some(503));
+        let under_way = if in_doubt { NONE_OVER } else { Duration::ZERO };
         let change = Change { asked, answered: self.clock.elapsed() + under_way };
         let mut seen = lock(&self.seen);
         seen.changes.entry(job).or_default().push(change);

@@ -148,8 +148,7 @@ pub async fn apply(lab: &mut Lab, fault: Fault) -> anyhow::Result<()> {
         Fault::EndBackends => end_backends(lab).await,
         Fault::SetTimersBack => {
             lab.say("timers are set back by three seconds");
-            let back =
-                "update job_timers set next_run_at = next_run_at - interval '3 s' where every_seconds <= 3";
+            let back = "update job_timers set next_run_at = next_run_at - interval '3 s' where every_seconds <= 3 and version = 1";
             lab.servers.sql().await?.execute(back, &[]).await?;
             Ok(())
         }
@@ -192,9 +191,11 @@ async fn redis(lab: &Lab, command: redis::Cmd) -> anyhow::Result<()> {
 async fn each_stream(lab: &Lab, command: impl Fn(&str) -> redis::Cmd) -> anyhow::Result<()> {
     let mut connection = lab.servers.redis().await?;
     for shard in 0..SHARDS {
-        let key = format!("{NAMESPACE}:{{{shard}}}:executions");
-        // A stream that is not there has nothing to lose.
-        let _none = command(&key).query_async::<redis::Value>(&mut connection).await;
+        for lane in ["executions", "bulk"] {
+            let key = format!("{NAMESPACE}:{{{shard}}}:{lane}");
+            // A stream that is not there has nothing to lose.
+            let _none = command(&key).query_async::<redis::Value>(&mut connection).await;
+        }
     }
     Ok(())
 }

@@ -128,8 +128,13 @@ impl Lab {
     pub async fn settle(&mut self) -> anyhow::Result<()> {
         ensure!(self.witness.more_than(20, Duration::from_secs(30)).await, "the load does not run");
         self.pass(Duration::from_secs(3)).await;
-        self.watcher.level(&self.fleet);
+        self.take_level();
         Ok(())
+    }
+
+    /// What the processes hold now is what they must come back to.
+    pub fn take_level(&mut self) {
+        self.watcher.level(&self.fleet);
     }
 
     /// The lab's time goes on.

@@ -3,6 +3,7 @@
 mod aimed;
 mod clocks;
 mod executors;
+mod flood;
 mod mixed;
 mod postgres;
 mod redis;
@@ -83,8 +84,8 @@ scenarios! {
     "disk-full" "Postgres can write nothing for a while" postgres::disk_full;
     "users-hurried" "users who hang up at a random byte" users::hurried;
     "race" "patch, pause, resume, cancel, run and delete race the fires of a job" users::race;
-    "crowd" "one workspace has 100,000 runs due at once, beside nine quiet ones" users::crowd;
-    "targets-deaf" "10,000 targets that never answer" users::deaf;
+    "crowd" "one workspace has 100,000 runs due at once, beside nine quiet ones" flood::crowd;
+    "targets-deaf" "10,000 targets that never answer" flood::deaf;
     "clocks" "wall clocks of a scheduler, of an executor and of Postgres are stepped by an hour" clocks::stepped;
 }
 

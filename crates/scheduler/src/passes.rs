@@ -16,7 +16,7 @@ const RECOVER_EVERY: Duration = Duration::from_millis(300);
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LISTEN_AGAIN: Duration = Duration::from_millis(10);
 
-/// Runs a scheduler until shutdown, then rings what it had still to ring.
+/// Runs a scheduler until shutdown, then hands over what it had still to ring.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), SchedulerError> {
     let scheduler = Arc::new(Scheduler::new(&settings).await?);
     let probes = probes::serve(settings.telemetry.probes_address, scheduler.db.clone(), shutdown.clone());
@@ -42,8 +42,8 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
             shutdown.cancel();
         }
     }
-    if let Err(error) = publish::publish_all(&scheduler).await {
-        tracing::warn!(%error, "the last bells could not be rung; another scheduler will");
+    if let Err(error) = publish::hand_over(&scheduler).await {
+        tracing::warn!(%error, "the last bells could not be handed over; another scheduler finds them");
     }
     tracing::info!("scheduler stopped");
     Ok(())

@@ -3,9 +3,13 @@
 //! Commit first, ring second. A bell that is lost in between is rung again by `recover`; one that is rung twice finds its
 //! execution taken.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::time::{Duration, Instant};
-use trigrun_core::{domain::bell::Bell, store::bells, telemetry::metrics};
+use trigrun_core::{
+    domain::{bell::Bell, id::ExecutionId},
+    store::{StoreError, bells},
+    telemetry::metrics,
+};
 
 use crate::{Scheduler, SchedulerError};
 
@@ -21,15 +25,17 @@ pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     ring(scheduler, scheduler.bells.take_due(until)).await
 }
 
-/// One pass over what asks for its bell: runs that were asked for, work handed back, slots that fell free.
+/// One pass over what asks for its bell: runs that were asked for, work handed back or over, slots that fell free. What is due before the
+/// next pass waits here until its time.
 pub async fn publish_asked(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
+    let ahead = scheduler.lead() + Duration::from_millis(scheduler.settings.poll_ms);
     loop {
         let mut conn = scheduler.db.conn().await?;
-        let asked = bells::claim_unrung(&mut conn, scheduler.lead(), BATCH).await?;
+        let asked = bells::claim_unrung(&mut conn, ahead, BATCH).await?;
         drop(conn);
         let count = asked.len() as i64;
-        ring(scheduler, asked).await?;
+        ring_those_that_are_near(scheduler, asked).await?;
         if count < BATCH {
             metrics::pass("publish", started.elapsed());
             return Ok(());
@@ -37,9 +43,32 @@ pub async fn publish_asked(scheduler: &Scheduler) -> Result<(), SchedulerError> 
     }
 }
 
-/// Rings what is left, early: whoever hears it holds it until its instant. For a scheduler that stops.
+/// Rings everything, early: whoever hears it holds it until its instant.
 pub async fn publish_all(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    ring(scheduler, scheduler.bells.take_due(chrono::DateTime::<chrono::Utc>::MAX_UTC)).await
+    ring(scheduler, scheduler.bells.take_due(DateTime::<Utc>::MAX_UTC)).await
+}
+
+/// For a scheduler that stops: what is not near is handed over. Rung early it would be leased early, and could not be withdrawn any more
+/// when its job is paused.
+pub async fn hand_over(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    ring_those_that_are_near(scheduler, scheduler.bells.take_due(DateTime::<Utc>::MAX_UTC)).await?;
+    let later = scheduler.bells.take_due(DateTime::<Utc>::MAX_UTC);
+    let ids: Vec<ExecutionId> = later.iter().map(|bell| bell.execution).collect();
+    let handed = async { bells::hand_over(&mut *scheduler.db.conn().await?, &ids).await };
+    if let Err::<_, StoreError>(error) = handed.await {
+        // Without Postgres, early is better than late.
+        scheduler.bells.push(later);
+        publish_all(scheduler).await?;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+async fn ring_those_that_are_near(scheduler: &Scheduler, bells: Vec<Bell>) -> Result<(), SchedulerError> {
+    let until = scheduler.clock.now() + lead(scheduler) + TOGETHER;
+    let (near, later) = bells.into_iter().partition(|bell| bell.due_at <= until);
+    scheduler.bells.push(later);
+    ring(scheduler, near).await
 }
 
 /// How long until the next bell has to be rung; `None` when none waits.

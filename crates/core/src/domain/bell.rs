@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use super::id::ExecutionId;
+use super::id::{ExecutionId, WorkspaceId};
 
 /// "Execution `execution` is due at `due_at`: somebody lease it."
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bell {
     pub execution: ExecutionId,
+    /// Not on the wire: it decides on the stream.
+    pub workspace: WorkspaceId,
     pub shard: i16,
     pub due_at: DateTime<Utc>,
     /// W3C trace context of whoever made the execution.

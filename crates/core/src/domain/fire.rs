@@ -79,8 +79,8 @@ pub struct PlannedSkip {
 
 impl Planned {
     pub fn bell(self) -> Bell {
-        let Self { id, shard, scheduled_for, traceparent, .. } = self;
-        Bell { execution: id, shard, due_at: scheduled_for, traceparent }
+        let Self { id, workspace, shard, scheduled_for, traceparent, .. } = self;
+        Bell { execution: id, workspace, shard, due_at: scheduled_for, traceparent }
     }
 }
 

@@ -8,14 +8,18 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Conn, StoreError, sql::prepared, timers::millis};
-use crate::domain::{bell::Bell, id::ExecutionId, workspace::SHARDS};
+use crate::domain::{
+    bell::Bell,
+    id::{ExecutionId, WorkspaceId},
+    workspace::SHARDS,
+};
 
 /// Takes on the ringing of work that asks for it and is due within `lead`: asked-for runs, work handed back, slots that fell free.
 pub async fn claim_unrung(conn: &mut Conn, lead: Duration, limit: i64) -> Result<Vec<Bell>, StoreError> {
@@ -27,7 +31,7 @@ pub async fn claim_unrung(conn: &mut Conn, lead: Duration, limit: i64) -> Result
                      and due_at <= statement_timestamp() + $1 * interval '1 ms'
                    order by due_at limit $2 for update skip locked) u
              where e.id = u.id
-             returning e.id, e.shard, e.due_at, e.traceparent",
+             returning e.id, e.workspace_id, e.shard, e.due_at, e.traceparent",
         )
         .bind::<BigInt, _>(millis(lead))
         .bind::<BigInt, _>(limit),
@@ -35,6 +39,20 @@ pub async fn claim_unrung(conn: &mut Conn, lead: Duration, limit: i64) -> Result
     .load(conn)
     .await?;
     Ok(rows.into_iter().map(BellRow::into_bell).collect())
+}
+
+/// Gives up the ringing of work that is not due yet: any scheduler takes it on in its time.
+pub async fn hand_over(conn: &mut Conn, executions: &[ExecutionId]) -> Result<usize, StoreError> {
+    let handed = prepared(
+        sql_query(
+            "update executions set bell_at = null
+             where id = any($1) and owner_id is null and finished_at is null and bell_at is not null",
+        )
+        .bind::<Array<SqlUuid>, _>(executions.iter().map(|execution| execution.uuid()).collect::<Vec<_>>()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(handed)
 }
 
 /// The shards in which work is overdue by more than `grace` though its bell was rung: lost bells, or a backlog.
@@ -102,6 +120,8 @@ pub async fn ask_again(
 struct BellRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    workspace_id: Uuid,
     #[diesel(sql_type = SmallInt)]
     shard: i16,
     #[diesel(sql_type = Timestamptz)]
@@ -112,7 +132,8 @@ struct BellRow {
 
 impl BellRow {
     fn into_bell(self) -> Bell {
-        let Self { id, shard, due_at, traceparent } = self;
-        Bell { execution: ExecutionId::from_uuid(id), shard, due_at, traceparent }
+        let Self { id, workspace_id, shard, due_at, traceparent } = self;
+        let (execution, workspace) = (ExecutionId::from_uuid(id), WorkspaceId::from_uuid(workspace_id));
+        Bell { execution, workspace, shard, due_at, traceparent }
     }
 }

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use super::{
     RedisSettings, StreamError,
-    key::{GROUP, Keys},
+    key::{GROUP, Keys, Lane, Stream},
     link::Link,
     message,
 };
-use crate::domain::{bell::Bell, id::SessionId};
+use crate::domain::id::{ExecutionId, SessionId};
 
-/// An entry that was heard: what it says, if it can be understood, and what is needed to acknowledge it.
+/// An entry that was heard: for what it rings, if it can be understood, and what is needed to acknowledge it.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    pub bell: Option<Bell>,
+    pub execution: Option<ExecutionId>,
     pub receipt: Receipt,
 }
 
 #[derive(Clone, Debug)]
 pub struct Receipt {
-    shard: i16,
+    stream: Stream,
     entry: String,
 }
 
@@ -44,24 +44,24 @@ impl Consumer {
 
     /// Hears at most `most` new entries of the shards that are `open`, waiting for the first for up to `block`.
     ///
-    /// Every shard may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
-    /// fewer places than shards they take turns.
+    /// Every stream may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
+    /// fewer places than streams they take turns.
     pub async fn hear(
         &mut self,
         open: &[i16],
         most: usize,
         block: Duration,
     ) -> Result<Vec<Heard>, StreamError> {
-        let shards = self.turns(open, most);
-        let share = (most / shards.len().max(1)).max(1);
-        let block = if shards.len() < self.keys.shards().count() { block.min(SHORT_BLOCK) } else { block };
+        let streams = self.turns(open, most);
+        let share = (most / streams.len().max(1)).max(1);
+        let block = if streams.len() < self.keys.all().count() { block.min(SHORT_BLOCK) } else { block };
         let mut read = redis::cmd("XREADGROUP");
         read.arg("GROUP").arg(GROUP).arg(&self.name).arg("COUNT").arg(share);
         read.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1)).arg("STREAMS");
-        for shard in &shards {
-            read.arg(self.keys.of(*shard));
+        for stream in &streams {
+            read.arg(self.keys.name(*stream));
         }
-        for _ in &shards {
+        for _ in &streams {
             read.arg(">");
         }
         match self.reading.command::<Option<StreamReadReply>>(&read, block).await {
@@ -74,19 +74,21 @@ impl Consumer {
         }
     }
 
-    fn turns(&mut self, open: &[i16], most: usize) -> Vec<i16> {
-        let from = self.turn % open.len().max(1);
+    fn turns(&mut self, open: &[i16], most: usize) -> Vec<Stream> {
+        let of_lane = |lane| open.iter().map(move |shard| Keys::of(*shard, lane));
+        let streams: Vec<Stream> = of_lane(Lane::Prompt).chain(of_lane(Lane::Bulk)).collect();
+        let from = self.turn % streams.len().max(1);
         self.turn = from + most;
-        open.iter().cycle().skip(from).take(most.min(open.len())).copied().collect()
+        streams.iter().cycle().skip(from).take(most.min(streams.len())).copied().collect()
     }
 
     fn entries(&self, reply: StreamReadReply) -> Vec<Heard> {
         let mut heard = Vec::new();
-        for stream in reply.keys {
-            let Some(shard) = self.keys.shard_of(&stream.key) else { continue };
-            heard.extend(stream.ids.into_iter().map(|entry| Heard {
-                bell: message::read(shard, &entry.map),
-                receipt: Receipt { shard, entry: entry.id },
+        for read in reply.keys {
+            let Some(stream) = self.keys.find(&read.key) else { continue };
+            heard.extend(read.ids.into_iter().map(|entry| Heard {
+                execution: message::read(&entry.map),
+                receipt: Receipt { stream, entry: entry.id },
             }));
         }
         heard
@@ -94,9 +96,9 @@ impl Consumer {
 
     /// Makes the groups where they are missing, from the very first entry on.
     async fn make_groups(&mut self) -> Result<(), StreamError> {
-        for shard in self.keys.shards() {
+        for stream in self.keys.all() {
             let mut make = redis::cmd("XGROUP");
-            make.arg("CREATE").arg(self.keys.of(shard)).arg(GROUP).arg("0").arg("MKSTREAM");
+            make.arg("CREATE").arg(self.keys.name(stream)).arg(GROUP).arg("0").arg("MKSTREAM");
             match self.reading.command::<()>(&make, Duration::ZERO).await {
                 Ok(()) => {}
                 Err(StreamError::Unavailable(error)) if error.code() == Some("BUSYGROUP") => {}
@@ -121,11 +123,11 @@ impl Acknowledger {
     /// Says that these entries were dealt with, and removes them. Called after the commit that dealt with them.
     pub async fn acknowledge(&mut self, receipts: &[Receipt]) -> Result<(), StreamError> {
         let mut pipe = redis::pipe();
-        for shard in self.keys.shards() {
+        for stream in self.keys.all() {
             let ids: Vec<&str> =
-                receipts.iter().filter(|r| r.shard == shard).map(|r| r.entry.as_str()).collect();
+                receipts.iter().filter(|r| r.stream == stream).map(|r| r.entry.as_str()).collect();
             if !ids.is_empty() {
-                let key = self.keys.of(shard);
+                let key = self.keys.name(stream);
                 pipe.cmd("XACK")
                     .arg(key)
                     .arg(GROUP)

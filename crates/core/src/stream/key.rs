@@ -5,24 +5,45 @@ use crate::domain::workspace::SHARDS;
 /// The one consumer group of every stream.
 pub const GROUP: &str = "executors";
 
-/// One stream per shard. The braces make the shard the unit that a Redis Cluster places.
+/// Of each shard there are two streams, so that a workspace with a great many runs at once keeps no other waiting: see `lane`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Prompt,
+    Bulk,
+}
+
+/// A stream, by its place in [`Keys`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream(usize);
+
+/// All streams. The braces make the shard the unit that a Redis Cluster places.
 #[derive(Clone, Debug)]
 pub struct Keys(Vec<String>);
 
 impl Keys {
     pub fn new(namespace: &str) -> Self {
-        Self((0..SHARDS).map(|shard| format!("{namespace}:{{{shard}}}:executions")).collect())
+        let of_lane =
+            |lane: &'static str| (0..SHARDS).map(move |shard| format!("{namespace}:{{{shard}}}:{lane}"));
+        Self(of_lane("executions").chain(of_lane("bulk")).collect())
     }
 
-    pub fn of(&self, shard: i16) -> &str {
-        &self.0[usize::from(shard.unsigned_abs()) % self.0.len()]
+    pub fn of(shard: i16, lane: Lane) -> Stream {
+        let shard = usize::from(shard.unsigned_abs()) % SHARDS as usize;
+        match lane {
+            Lane::Prompt => Stream(shard),
+            Lane::Bulk => Stream(SHARDS as usize + shard),
+        }
     }
 
-    pub fn shards(&self) -> impl Iterator<Item = i16> + use<> {
-        0..SHARDS
+    pub fn name(&self, stream: Stream) -> &str {
+        &self.0[stream.0]
     }
 
-    pub fn shard_of(&self, key: &str) -> Option<i16> {
-        self.0.iter().position(|known| known == key).and_then(|shard| i16::try_from(shard).ok())
+    pub fn all(&self) -> impl Iterator<Item = Stream> + use<> {
+        (0..self.0.len()).map(Stream)
+    }
+
+    pub fn find(&self, name: &str) -> Option<Stream> {
+        self.0.iter().position(|known| known == name).map(Stream)
     }
 }

@@ -24,18 +24,13 @@ pub fn fields(bell: &Bell, rung_at: DateTime<Utc>) -> Vec<(&'static str, String)
     fields
 }
 
-/// The bell in an entry; `None` when it is malformed, or of a version or kind unknown here.
-pub fn read(shard: i16, fields: &HashMap<String, Value>) -> Option<Bell> {
+/// The execution that an entry rings for; `None` when it is malformed, or of a version or kind unknown here.
+pub fn read(fields: &HashMap<String, Value>) -> Option<ExecutionId> {
     let field = |name: &str| fields.get(name).and_then(text);
     if field("v")? != VERSION || field("kind")? != KIND {
         return None;
     }
-    Some(Bell {
-        execution: ExecutionId::from_uuid(Uuid::try_parse(field("id")?).ok()?),
-        shard,
-        due_at: DateTime::<Utc>::from_timestamp_micros(field("due")?.parse().ok()?)?,
-        traceparent: field("tp").map(str::to_owned),
-    })
+    Some(ExecutionId::from_uuid(Uuid::try_parse(field("id")?).ok()?))
 }
 
 /// When an entry was rung; `None` when it does not say so.
@@ -54,6 +49,7 @@ fn text(value: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::WorkspaceId;
 
     fn entry(pairs: &[(&str, &str)]) -> HashMap<String, Value> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), Value::BulkString(v.as_bytes().to_vec()))).collect()
@@ -63,6 +59,7 @@ mod tests {
     fn written_and_read() {
         let bell = Bell {
             execution: ExecutionId::from_uuid(Uuid::from_u128(5)),
+            workspace: WorkspaceId::from_uuid(Uuid::from_u128(6)),
             shard: 3,
             due_at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
             traceparent: Some("00-1-2-01".into()),
@@ -70,21 +67,20 @@ mod tests {
         let written = fields(&bell, bell.due_at);
         let pairs: Vec<(&str, &str)> = written.iter().map(|(k, v)| (*k, v.as_str())).collect();
         assert_eq!(rung_at(&entry(&pairs)), Some(bell.due_at));
-        assert_eq!(read(3, &entry(&pairs)), Some(bell));
+        assert_eq!(read(&entry(&pairs)), Some(bell.execution));
     }
 
     #[test]
     fn garbage_is_no_bell() {
         let id = "00000000000000000000000000000005";
-        assert!(read(0, &entry(&[("v", "1"), ("kind", "execution"), ("id", id), ("due", "1")])).is_some());
+        assert!(read(&entry(&[("v", "1"), ("kind", "execution"), ("id", id), ("due", "1")])).is_some());
         for garbage in [
             vec![],
             vec![("v", "2"), ("kind", "execution"), ("id", id), ("due", "1")],
             vec![("v", "1"), ("kind", "other"), ("id", id), ("due", "1")],
             vec![("v", "1"), ("kind", "execution"), ("id", "nonsense"), ("due", "1")],
-            vec![("v", "1"), ("kind", "execution"), ("id", id), ("due", "9999999999999999999999")],
         ] {
-            assert_eq!(read(0, &entry(&garbage)), None, "{garbage:?}");
+            assert_eq!(read(&entry(&garbage)), None, "{garbage:?}");
         }
     }
 }

@@ -9,7 +9,8 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     RedisSettings, StreamError,
-    key::{GROUP, Keys},
+    key::{GROUP, Keys, Lane, Stream},
+    lane::Lanes,
     link::Link,
     message,
 };
@@ -22,11 +23,12 @@ const BATCH: usize = 1000;
 pub struct Producer {
     link: Link,
     keys: Keys,
+    lanes: Lanes,
 }
 
 impl Producer {
     pub fn new(settings: &RedisSettings) -> Result<Self, StreamError> {
-        Ok(Self { link: Link::new(settings)?, keys: Keys::new(&settings.namespace) })
+        Ok(Self { link: Link::new(settings)?, keys: Keys::new(&settings.namespace), lanes: Lanes::default() })
     }
 
     /// Rings, in order; `now` is Postgres's time. When this fails, some bells may have been rung: to ring them again does no harm.
@@ -36,7 +38,7 @@ impl Producer {
             for bell in batch {
                 let add = pipe
                     .cmd("XADD")
-                    .arg(self.keys.of(bell.shard))
+                    .arg(self.keys.name(Keys::of(bell.shard, self.lanes.of(bell.workspace))))
                     .arg("MAXLEN")
                     .arg("~")
                     .arg(LONGEST_STREAM)
@@ -51,13 +53,16 @@ impl Producer {
         Ok(())
     }
 
-    pub fn shards(&self) -> impl Iterator<Item = i16> + use<> {
-        self.keys.shards()
-    }
-
     /// When the oldest entry in `shard` that no executor has been given yet was rung; `None` when none waits.
     pub async fn oldest_unheard(&mut self, shard: i16) -> Result<Option<DateTime<Utc>>, StreamError> {
-        let key = self.keys.of(shard).to_owned();
+        // Nobody knows to which of the two a lost bell went: where either is behind, it may still come.
+        let prompt = self.oldest_in(Keys::of(shard, Lane::Prompt)).await?;
+        let bulk = self.oldest_in(Keys::of(shard, Lane::Bulk)).await?;
+        Ok(prompt.into_iter().chain(bulk).min())
+    }
+
+    async fn oldest_in(&mut self, stream: Stream) -> Result<Option<DateTime<Utc>>, StreamError> {
+        let key = self.keys.name(stream).to_owned();
         let Some(heard) = self.last_delivered(&key).await? else { return Ok(None) };
         let mut next = redis::cmd("XRANGE");
         next.arg(&key).arg(format!("({heard}")).arg("+").arg("COUNT").arg(1);
@@ -87,8 +92,8 @@ impl Producer {
     pub async fn retire(&mut self, living: &[SessionId]) -> Result<usize, StreamError> {
         let living: Vec<String> = living.iter().map(ToString::to_string).collect();
         let mut retired = 0;
-        for shard in self.keys.shards() {
-            let key = self.keys.of(shard).to_owned();
+        for stream in self.keys.all() {
+            let key = self.keys.name(stream).to_owned();
             for consumer in self.consumers(&key).await? {
                 if !living.contains(&consumer) {
                     self.retire_one(&key, &consumer).await?;

@@ -94,6 +94,7 @@ impl Bench {
     pub async fn ring(&self, id: ExecutionId) {
         let bell = Bell {
             execution: id,
+            workspace: self.workspace,
             shard: shard(self.workspace),
             due_at: self.db.now().await,
             traceparent: None,

@@ -17,7 +17,6 @@ use crate::{
 
 pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     let mut setup = ask.setup();
-    // Every fifth target takes 0.8 s: some request is always under way.
     setup.plan = Plan { jobs: 40, ..Plan::default() };
     setup.drains_within = Duration::from_secs(20);
     let ((peace, bereft, flushed), outcome) = play(name, setup, async |lab| {
@@ -36,6 +35,7 @@ pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
         }
         let to = lab.clock.elapsed();
         lab.pass(Duration::from_secs(1)).await;
+        slow_ones(lab).await?;
         // Long enough for others to take over; the answers come meanwhile, and wait in the sockets.
         lab.stand_still(0, Duration::from_secs(18))?;
         lab.kill(Role::Executor, 1).await?;
@@ -56,17 +56,29 @@ pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     let [before, bereft, flushed] = [peace, bereft, flushed].map(|span| outcome.late(span));
     let figures = vec![
         Figure::new("lateness in peace, p99", before.p99, "ms", Bound::AtMost(300.0)),
-        Figure::new("lateness when a scheduler dies, p99", bereft.p99, "ms", Bound::AtMost(2000.0)),
+        Figure::new("lateness when a scheduler dies, p99", bereft.p99, "ms", Bound::AtMost(1500.0)),
         Figure::new("lateness while Redis is wiped, p99", flushed.p99, "ms", Bound::AtMost(2500.0)),
-        Figure::new("interrupted attempts", outcome.interrupted() as f64, "", Bound::AtLeast(1.0)),
+        Figure::new("interrupted attempts", outcome.interrupted() as f64, "", Bound::AtLeast(2.0)),
     ];
     Ok(Verdict::new(name, ask.seed, outcome, figures))
 }
 
+/// So many requests under way that each executor has some.
+async fn slow_ones(lab: &Lab) -> anyhow::Result<()> {
+    for _ in 0..24 {
+        once(lab, json!({ "url": lab.witness.url("/slow/2500") })).await?;
+    }
+    lab.pass(Duration::from_millis(700)).await;
+    Ok(())
+}
+
 /// A job whose target begins to answer at once, and never ends.
 async fn drip(lab: &Lab) -> anyhow::Result<()> {
-    let request = json!({ "url": lab.witness.url("/drip"), "timeout_seconds": 2 });
-    let body = json!({ "name": "drip", "kind": "one_time", "request": request, "retry_policy": { "max_attempts": 1 } });
+    once(lab, json!({ "url": lab.witness.url("/drip"), "timeout_seconds": 2 })).await
+}
+
+async fn once(lab: &Lab, request: serde_json::Value) -> anyhow::Result<()> {
+    let body = json!({ "name": "aimed", "kind": "one_time", "request": request, "retry_policy": { "max_attempts": 1 } });
     let (api, token) = (lab.fleet.apis()[0], &lab.load.tenants[0].token);
     let made =
         call(api, Wish { method: Method::POST, path: "/v1/jobs".into(), token, key: None, body: Some(body) })

@@ -98,7 +98,12 @@ pub async fn rolling(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     .await?;
     let longest = took.iter().max().copied().unwrap_or_default().as_secs_f64();
     let mut figures = outcome.added(peace, span, 1000.0);
-    figures.push(Figure::new("lateness, worst", outcome.late(span).worst, "ms", Bound::AtMost(2000.0)));
+    figures.push(Figure::new(
+        "handed on and sent within",
+        outcome.late(span).worst,
+        "ms",
+        Bound::AtMost(2000.0),
+    ));
     figures.push(Figure::new("an executor ends within", longest, "s", Bound::AtMost(5.0)));
     figures.push(Figure::new("sent twice", outcome.interrupted() as f64, "", Bound::AtMost(0.0)));
     figures.push(Figure::new("executors asked to end", took.len() as f64, "", Bound::AtLeast(3.0)));

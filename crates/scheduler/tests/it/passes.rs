@@ -90,7 +90,7 @@ impl Bench {
             if more.is_empty() {
                 return heard;
             }
-            heard.extend(more.into_iter().filter_map(|heard| heard.bell).map(|bell| bell.execution));
+            heard.extend(more.into_iter().filter_map(|heard| heard.execution));
         }
     }
 }
@@ -181,6 +181,23 @@ async fn what_was_asked_for_is_rung_by_one_of_two() {
     first.unwrap();
     second.unwrap();
     assert_eq!(bench.heard().await, [wanted]);
+}
+
+#[tokio::test]
+async fn who_stops_hands_over_what_it_had_still_to_ring() {
+    let mut bench = Bench::new().await;
+    bench.job_due(TimeDelta::milliseconds(-1500), &every_seconds(3600, URL)).await;
+    let (leaving, heir) = (bench.scheduler().await, bench.scheduler().await);
+    plan(&leaving).await.unwrap();
+    publish::hand_over(&leaving).await.unwrap();
+    assert!(bench.heard().await.is_empty(), "it can still be withdrawn");
+    let give_up = Instant::now() + Duration::from_secs(5);
+    while publish::next_in(&heir).is_none() {
+        assert!(Instant::now() < give_up, "the heir takes it on in its time");
+        publish::publish_asked(&heir).await.unwrap();
+    }
+    publish::publish_all(&heir).await.unwrap();
+    assert_eq!(bench.heard().await.len(), 1);
 }
 
 #[tokio::test]
