@@ -18,16 +18,20 @@ impl Frozen {
 
     /// A process and those that it has forked.
     pub(crate) fn with_children(pid: i32) -> Frozen {
+        // The parent first, so that it forks no more.
+        stop(pid);
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let others = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let family: Vec<i32> =
-            [pid].into_iter().chain(others.filter(|other| parent(*other) == Some(pid))).collect();
-        for pid in &family {
-            // One that has just ended needs no stopping.
-            let _ = kill(Pid::from_raw(*pid), Signal::SIGSTOP);
-        }
+        let mut family: Vec<i32> = others.filter(|other| parent(*other) == Some(pid)).collect();
+        family.iter().for_each(|child| stop(*child));
+        family.push(pid);
         Frozen(family)
     }
+}
+
+fn stop(pid: i32) {
+    // One that has just ended needs no stopping.
+    let _ = kill(Pid::from_raw(pid), Signal::SIGSTOP);
 }
 
 impl Drop for Frozen {

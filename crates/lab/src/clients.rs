@@ -71,7 +71,7 @@ struct User {
 }
 
 impl Clients {
-    /// `count` users of each tenant; each makes a request about every `pause`.
+    /// A user of each tenant, who makes a request about every `pause`.
     pub fn start(
         apis: &[SocketAddr],
         load: &Load,

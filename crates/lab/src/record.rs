@@ -27,6 +27,7 @@ pub struct Execution {
 
 pub struct Attempt {
     pub status: String,
+    pub error_class: Option<String>,
     pub total_us: i32,
 }
 
@@ -80,10 +81,12 @@ impl Record {
             (id, execution)
         });
         let executions: HashMap<Uuid, Execution> = executions.collect();
-        let rows = sql.query("select execution_id, number, status, total_us from attempts", &[]).await?;
+        let rows = sql
+            .query("select execution_id, number, status, error_class, total_us from attempts", &[])
+            .await?;
         let attempts = rows.iter().map(|row| {
             let key = (row.get(0), row.get::<_, i16>(1).unsigned_abs());
-            (key, Attempt { status: row.get(2), total_us: row.get(3) })
+            (key, Attempt { status: row.get(2), error_class: row.get(3), total_us: row.get(4) })
         });
         let attempts = attempts.collect();
         let open = sql.query_one(OPEN, &[]).await?.get(0);

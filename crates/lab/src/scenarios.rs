@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::{
     fleet::{Crew, Role, Whom},
     lab::{Lab, Lateness, Outcome, Setup},
+    record::Attempt,
     report::{Bound, Figure, Verdict},
 };
 
@@ -148,8 +149,10 @@ impl Outcome {
         ]
     }
 
+    /// Attempts whose executor was lost; those that a user cancelled are none of them.
     fn interrupted(&self) -> usize {
-        self.record.attempts.values().filter(|attempt| attempt.status == "interrupted").count()
+        let lost = |attempt: &&Attempt| attempt.error_class.as_deref() == Some("executor_lost");
+        self.record.attempts.values().filter(lost).count()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Timers: when each active job fires next. The scheduler's `plan` is their only mover.
+//! Timers: when each active job fires next. The scheduler's `plan` moves them on, and a change of the job sets them anew.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -234,12 +234,17 @@ pub(super) async fn fire_overdue(
         if rows.is_empty() {
             return Ok(());
         }
-        // A zone that has left the database since: there is no fire that could be computed.
+        // A row that this release cannot read: the owner's change goes on without it.
         let Ok(due) = rows.into_iter().map(TimerRow::into_timer).collect::<Result<Vec<_>, _>>() else {
             return Ok(());
         };
-        let traced = |timer| fire::decide(DueTimer { traceparent: traceparent.map(str::to_owned), ..timer });
-        fire_all(conn, due, traced, Rung::ByScheduler).await?;
+        let decide = |timer| {
+            let mut fired = fire::decide(DueTimer { traceparent: traceparent.map(str::to_owned), ..timer });
+            // What the job is after this, the change says.
+            fired.fires.iter_mut().for_each(|fire| fire.ends_job = false);
+            fired
+        };
+        fire_all(conn, due, decide, Rung::ByScheduler).await?;
     }
 }
 

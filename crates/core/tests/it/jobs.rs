@@ -128,6 +128,21 @@ async fn what_came_due_before_a_change_is_recorded_with_it() {
 }
 
 #[tokio::test]
+async fn a_last_fire_that_was_missed_does_not_complete_a_job_that_is_changed() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let (created_at, now) = (db.now().await - TimeDelta::seconds(300), db.now().await);
+    let once = Schedule::Scheduled { run_at: now - TimeDelta::seconds(120) };
+    let once = Definition { misfire_policy: MisfirePolicy::Skip, ..definition(once, URL) };
+    let job = db.job_created_at(workspace, &once, created_at).await;
+    let stored = get(&db, workspace, job).await;
+    let next = Some(now + TimeDelta::seconds(60));
+    change(&db, workspace, &stored, State::Active, Timing::Reset { next }).await.unwrap();
+    assert_eq!(get(&db, workspace, job).await.state, State::Active, "it has a fire to come");
+    assert_eq!(db.count("select count(*) from executions where status = 'skipped'").await, 1);
+}
+
+#[tokio::test]
 async fn a_change_that_keeps_the_schedule_moves_planned_runs_to_the_new_version() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;

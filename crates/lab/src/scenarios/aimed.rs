@@ -36,8 +36,8 @@ pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
         let to = lab.clock.elapsed();
         lab.pass(Duration::from_secs(1)).await;
         slow_ones(lab).await?;
-        // Long enough for others to take over; the answers come meanwhile, and wait in the sockets.
-        lab.stand_still(0, Duration::from_secs(18))?;
+        // Long enough for schedulers that have just started to declare it dead; the answers come meanwhile, and wait in the sockets.
+        lab.stand_still(0, Duration::from_secs(23))?;
         lab.kill(Role::Executor, 1).await?;
         lab.begin_again(Role::Executor, 1)?;
         apply(lab, Fault::SetTimersBack).await?;
@@ -48,7 +48,7 @@ pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
         for index in 0..lab.fleet.count(Role::Scheduler) {
             lab.begin_again(Role::Scheduler, index)?;
         }
-        lab.pass(Duration::from_secs(14)).await;
+        lab.pass(Duration::from_secs(19)).await;
         lab.wake()?;
         Ok((peace, bereft, Span { from, to }))
     })

@@ -45,8 +45,7 @@ pub async fn hurried(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     Ok(Verdict::new(name, ask.seed, outcome, figures))
 }
 
-/// Jobs of every second that are patched, paused, resumed, cancelled, run, and at last deleted, some fifty times a second, while they
-/// fire and finish.
+/// Jobs that are patched, paused, resumed, cancelled, run, and at last deleted, some fifty times a second, while they run and finish.
 pub async fn race(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     let time = ask.time(25);
     let mut setup = ask.setup();
