@@ -12,7 +12,8 @@ pub const SESSION_TTL: Duration = Duration::from_secs(15);
 /// [`SESSION_TTL`] covers a heartbeat that was recorded before its answer was lost, and a request on its way out.
 pub const STOP_SENDING: Duration = Duration::from_secs(10);
 
-/// An execution is leased at most so long before it is due, by Postgres's clock: nobody holds one for longer.
+/// An execution is leased at most so long before it is due, by Postgres's clock (`interval '5 seconds'` in `store::leases`
+/// and `store::slots`): nobody holds one for longer.
 pub const LEASED_AHEAD: Duration = Duration::from_secs(5);
 
 const _: () = assert!(
