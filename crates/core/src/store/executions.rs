@@ -136,7 +136,7 @@ pub(super) async fn insert_planned(
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }
 
-/// Takes back what was planned ahead and is not due yet.
+/// Takes back what was planned ahead and is not due by `now`.
 pub(super) async fn withdraw_planned(
     conn: &mut Conn,
     job: JobId,
@@ -145,12 +145,12 @@ pub(super) async fn withdraw_planned(
     let withdrawn: Vec<Id> = prepared(
         sql_query(
             "delete from executions
-             where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > clock_timestamp()
-               and id >= $2
+             where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > $3 and id >= $2
              returning id",
         )
         .bind::<SqlUuid, _>(job.uuid())
-        .bind::<SqlUuid, _>(ExecutionId::lower_bound(now - ID_MARGIN)),
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(now - ID_MARGIN))
+        .bind::<Timestamptz, _>(now),
     )
     .load(conn)
     .await?;
@@ -170,7 +170,7 @@ pub(super) async fn remove_unowned(conn: &mut Conn, job: JobId) -> Result<(), St
     Ok(())
 }
 
-/// Lets what was planned ahead and is not due yet run a newer version.
+/// Lets what was planned ahead and is not due by `now` run a newer version.
 pub(super) async fn move_planned(
     conn: &mut Conn,
     job: JobId,
@@ -180,12 +180,12 @@ pub(super) async fn move_planned(
     prepared(
         sql_query(
             "update executions set version = $3
-             where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > clock_timestamp()
-               and id >= $2",
+             where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > $4 and id >= $2",
         )
         .bind::<SqlUuid, _>(job.uuid())
         .bind::<SqlUuid, _>(ExecutionId::lower_bound(now - ID_MARGIN))
-        .bind::<Integer, _>(version),
+        .bind::<Integer, _>(version)
+        .bind::<Timestamptz, _>(now),
     )
     .execute(conn)
     .await?;

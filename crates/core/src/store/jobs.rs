@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
+    dsl::sql,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ pub(super) mod row;
 pub use delete::{delete, sweep_deleted};
 
 use super::{
-    Conn, StoreError, executions,
+    Conn, StoreError, clock, executions,
     quotas::{self, Counted},
     schema::{job_versions, jobs},
     sql::prepared,
@@ -240,7 +241,6 @@ pub struct Change<'a> {
     /// The state of the job afterwards: the definition's, or still `completed`.
     pub state: State,
     pub timing: Timing,
-    pub now: DateTime<Utc>,
     pub anchor: DateTime<Utc>,
     pub traceparent: Option<&'a str>,
 }
@@ -250,13 +250,15 @@ pub struct Change<'a> {
 pub enum Timing {
     /// They stay as they are, and run the new version.
     Keep,
-    /// Those not yet due are withdrawn; the next is this one.
-    Reset { next: Option<DateTime<Utc>> },
+    /// Those not yet due are withdrawn; the next is the first after the change.
+    Reset,
 }
 
-/// Applies a change, all or nothing. [`StoreError::Conflict`] `version` when somebody else changed the job first.
+/// Applies a change, all or nothing. It comes into force once the job and its timer are locked, however long that took: what is due
+/// by then was wanted as the job was before.
 ///
-/// Returns the execution that a `one_time` job gets by becoming active.
+/// [`StoreError::Conflict`] `version` when somebody else changed the job first; `run_at_past` when its one instant has passed, and
+/// `schedule_unreadable` when its next fire cannot be computed. Returns the execution that a `one_time` job gets by becoming active.
 pub async fn change(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -276,32 +278,51 @@ pub async fn change(
                 jobs::kind.eq(definition.schedule.kind().as_str()),
                 jobs::state.eq(change.state.as_str()),
                 jobs::tags.eq(&definition.tags),
-                jobs::updated_at.eq(change.now),
+                jobs::updated_at.eq(sql::<Timestamptz>("clock_timestamp()")),
             ))
             .execute(conn)
             .await?;
         if changed == 0 {
             return Err(why_unchanged(conn, workspace, id).await?);
         }
-        insert_version(conn, id, version, definition, change.now).await?;
+        // Whoever is planning this job right now holds its timer, and what they planned is seen after.
+        timers::lock(conn, id).await?;
+        let now = clock::now(conn).await?;
+        insert_version(conn, id, version, definition, now).await?;
         match change.timing {
             Timing::Keep => {
                 timers::keep(conn, id, version, definition).await?;
-                executions::move_planned(conn, id, version, change.now).await?;
+                executions::move_planned(conn, id, version, now).await?;
                 Ok(None)
             }
-            Timing::Reset { next } => {
-                // The timer first: whoever is planning this job right now holds its row, and what they planned is seen after.
-                timers::fire_overdue(conn, id, change.traceparent).await?;
+            Timing::Reset => {
+                let Change { anchor, traceparent, .. } = *change;
+                timers::fire_overdue(conn, id, now, traceparent).await?;
                 timers::remove(conn, id).await?;
-                executions::withdraw_planned(conn, id, change.now).await?;
-                let Change { anchor, traceparent, now, .. } = *change;
+                executions::withdraw_planned(conn, id, now).await?;
+                let next = next_fire(definition, anchor, now)?;
                 start(conn, workspace, id, Start { version, definition, anchor, next, traceparent, now })
                     .await
             }
         }
     })
     .await
+}
+
+fn next_fire(
+    definition: &Definition,
+    anchor: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    if definition.state != State::Active {
+        return Ok(None);
+    }
+    let next = definition.schedule.next_after(anchor, now);
+    let next = next.map_err(|_| StoreError::conflict("schedule_unreadable"))?;
+    if next.is_none() && definition.schedule.kind() == Kind::Scheduled {
+        return Err(StoreError::conflict("run_at_past"));
+    }
+    Ok(next)
 }
 
 struct Start<'a> {

@@ -77,6 +77,14 @@ pub(super) async fn keep(
     Ok(())
 }
 
+/// Waits for whoever is planning the job right now, and keeps others from it. A job that does not fire has no timer.
+pub(super) async fn lock(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
+    prepared(sql_query("select from job_timers where job_id = $1 for update").bind::<SqlUuid, _>(job.uuid()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn remove(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
     diesel::delete(job_timers::table.find(job.uuid())).execute(conn).await?;
     Ok(())
@@ -212,11 +220,12 @@ async fn fire_all(
     Ok((fires, new))
 }
 
-/// Records the fires of a job that are due and that no scheduler has come to, before its timer goes away or is set anew: they came due
-/// while the job was as it was. Any scheduler rings them.
+/// Records the fires of a job that are due by `now` and that no scheduler has come to, before its timer goes away or is set anew: they
+/// came due while the job was as it was. Any scheduler rings them.
 pub(super) async fn fire_overdue(
     conn: &mut Conn,
     job: JobId,
+    now: DateTime<Utc>,
     traceparent: Option<&str>,
 ) -> Result<(), StoreError> {
     // A timer that has missed its fires goes on to the last minute first.
@@ -224,10 +233,11 @@ pub(super) async fn fire_overdue(
         let rows: Vec<TimerRow> = prepared(
             sql_query(
                 "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
-                        catch_up_limit, clock_timestamp() as now
-                 from job_timers where job_id = $1 and next_run_at <= clock_timestamp() for update",
+                        catch_up_limit, $2 as now
+                 from job_timers where job_id = $1 and next_run_at <= $2",
             )
-            .bind::<SqlUuid, _>(job.uuid()),
+            .bind::<SqlUuid, _>(job.uuid())
+            .bind::<Timestamptz, _>(now),
         )
         .load(conn)
         .await?;

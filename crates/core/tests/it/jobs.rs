@@ -1,6 +1,7 @@
 //! Jobs: what a change does to the fires to come.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::SimpleAsyncConnection;
 use trigrun_core::{
     domain::{
         execution::{Source, Status},
@@ -47,13 +48,11 @@ async fn change(
     timing: Timing,
 ) -> Result<(), StoreError> {
     let definition = Definition { state, name: "changed".into(), ..job.definition.clone() };
-    let now = db.now().await;
     let change = Change {
         from_version: job.version,
         definition: &definition,
         state,
         timing,
-        now,
         anchor: job.created_at,
         traceparent: None,
     };
@@ -95,7 +94,7 @@ async fn pausing_withdraws_what_is_not_due() {
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     plan_a_minute(&db).await;
     let stored = get(&db, workspace, job).await;
-    change(&db, workspace, &stored, State::Paused, Timing::Reset { next: None }).await.unwrap();
+    change(&db, workspace, &stored, State::Paused, Timing::Reset).await.unwrap();
     let paused = get(&db, workspace, job).await;
     assert_eq!((paused.state, paused.next_run_at, paused.version), (State::Paused, None, 2));
     assert_eq!(db.count("select count(*) from executions").await, 0);
@@ -113,7 +112,7 @@ async fn what_came_due_before_a_change_is_recorded_with_it() {
         let created_at = created_at + TimeDelta::seconds(30 - since);
         let job = db.job_created_at(workspace, definition, created_at).await;
         let stored = get(&db, workspace, job).await;
-        change(&db, workspace, &stored, State::Paused, Timing::Reset { next: None }).await.unwrap();
+        change(&db, workspace, &stored, State::Paused, Timing::Reset).await.unwrap();
         let recorded =
             format!("select count(*) from executions where job_id = '{}' and status = 'queued'", job.uuid());
         assert_eq!(
@@ -136,10 +135,40 @@ async fn a_last_fire_that_was_missed_does_not_complete_a_job_that_is_changed() {
     let once = Definition { misfire_policy: MisfirePolicy::Skip, ..definition(once, URL) };
     let job = db.job_created_at(workspace, &once, created_at).await;
     let stored = get(&db, workspace, job).await;
-    let next = Some(now + TimeDelta::seconds(60));
-    change(&db, workspace, &stored, State::Active, Timing::Reset { next }).await.unwrap();
+    let again = change(&db, workspace, &stored, State::Active, Timing::Reset).await;
+    assert!(again.is_err_and(|error| error.is_conflict("run_at_past")), "it would never fire");
+    let later = Schedule::Scheduled { run_at: now + TimeDelta::seconds(60) };
+    let later = Job { definition: definition(later, URL), ..stored };
+    change(&db, workspace, &later, State::Active, Timing::Reset).await.unwrap();
     assert_eq!(get(&db, workspace, job).await.state, State::Active, "it has a fire to come");
     assert_eq!(db.count("select count(*) from executions where status = 'skipped'").await, 1);
+}
+
+/// Somebody holds the timer for as long as it likes; what comes due meanwhile was wanted as the job was.
+#[tokio::test]
+async fn a_change_is_dated_by_when_it_comes_into_force() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let created_at = db.now().await - TimeDelta::seconds(10);
+    let job = db.job_created_at(workspace, &every_seconds(3600, URL), created_at).await;
+    let stored = get(&db, workspace, job).await;
+    let mut planner = db.conn().await;
+    planner.batch_execute("begin; select from job_timers for update").await.unwrap();
+    let release = async {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while db.count(waiting).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let due = db.now().await;
+        planner.batch_execute(&format!("update job_timers set next_run_at = '{due}'; commit")).await.unwrap();
+        due
+    };
+    let paused = change(&db, workspace, &stored, State::Paused, Timing::Reset);
+    let (paused, due) = tokio::join!(paused, release);
+    paused.unwrap();
+    let dated = format!("select count(*) from job_versions where version = 2 and created_at >= '{due}'");
+    assert_eq!(db.count(&dated).await, 1);
+    assert_eq!(db.count("select count(*) from executions where version = 1").await, 1, "it was due");
 }
 
 #[tokio::test]
@@ -161,7 +190,7 @@ async fn of_two_changes_of_one_version_the_second_fails() {
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     let stored = get(&db, workspace, job).await;
     change(&db, workspace, &stored, State::Active, Timing::Keep).await.unwrap();
-    let second = change(&db, workspace, &stored, State::Paused, Timing::Reset { next: None }).await;
+    let second = change(&db, workspace, &stored, State::Paused, Timing::Reset).await;
     assert!(second.is_err_and(|error| error.is_conflict("version")));
     assert_eq!(get(&db, workspace, job).await.state, State::Active);
 }

@@ -80,7 +80,6 @@ impl Bench {
             definition: &definition,
             state: job.state,
             timing: jobs::Timing::Keep,
-            now,
             anchor: job.created_at,
             traceparent: None,
         };

@@ -104,7 +104,6 @@ async fn the_others_are_not_there() {
         definition: &definition,
         state: State::Active,
         timing: Timing::Keep,
-        now,
         anchor: now,
         traceparent: None,
     };

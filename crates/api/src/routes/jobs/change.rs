@@ -71,10 +71,7 @@ pub async fn set_state(
         if let (JobState::Active, Schedule::Scheduled { run_at }) = (wanted, &job.definition.schedule)
             && *run_at <= state.clock.now()
         {
-            return conflict(
-                "run_at_past",
-                "The job's run_at has passed while it was not active; give it a new one.",
-            );
+            return Err(run_at_past());
         }
         Ok(Some(Decided {
             definition: Definition { state: wanted, ..job.definition.clone() },
@@ -107,6 +104,13 @@ async fn retrying(
     Err(Problem::conflict("job_changes", "Others keep changing this job; try again."))
 }
 
+fn run_at_past() -> Problem {
+    Problem::conflict(
+        "run_at_past",
+        "The job's run_at has passed while it was not active; give it a new one.",
+    )
+}
+
 fn stale() -> Problem {
     let detail = "The job has another version than If-Match asks for; read it again.";
     Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
@@ -127,20 +131,19 @@ async fn write(
     let traceparent = trace::current();
     state
         .run(async move |state| {
-            let now = state.clock.now();
-            let timing = timing(&job, &decided.definition, now)?;
             let change = Change {
                 from_version: job.version,
                 definition: &decided.definition,
                 state: decided.state,
-                timing,
-                now,
+                timing: timing(&job, &decided.definition, state.clock.now())?,
                 anchor: job.created_at,
                 traceparent: traceparent.as_deref(),
             };
             match jobs::change(&mut *state.conn().await?, workspace, job.id, &change).await {
                 Ok(execution) => Ok(Some(execution)),
                 Err(error) if error.is_conflict("version") => Ok(None),
+                // It was still to come when the request was read.
+                Err(error) if error.is_conflict("run_at_past") => Err(run_at_past()),
                 Err(error) => Err(error.into()),
             }
         })
@@ -156,7 +159,9 @@ fn timing(job: &Job, new: &Definition, now: DateTime<Utc>) -> Answer<Timing> {
     if has_run || same_schedule && old.state == new.state {
         return Ok(Timing::Keep);
     }
-    Ok(Timing::Reset { next: next_fire(new, job.created_at, now)? })
+    // What cannot be computed now is refused with its reason; what counts is the moment at which the change comes into force.
+    next_fire(new, job.created_at, now)?;
+    Ok(Timing::Reset)
 }
 
 /// The first fire after now, of a job that is active.
