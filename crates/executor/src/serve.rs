@@ -5,7 +5,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto::seal::{KeyError, KeySettings, Keys},
-    domain::{address::EgressPolicy, id::SessionId},
+    domain::address::EgressPolicy,
     runtime::{clock::Clock, probes, process::ends_with, tasks::spawn},
     store::{Db, StoreError, executors, keys, leases, wake::Waker},
     stream::{Consumer, StreamError, consumer::Acknowledger},
@@ -116,7 +116,7 @@ async fn usable_keys(settings: &KeySettings, db: &Db) -> Result<Keys, ExecutorEr
 impl Process {
     /// From its first heartbeat until shutdown, or until it is declared dead.
     async fn one_session(&self, shutdown: &CancellationToken) -> Result<(), ExecutorError> {
-        let session = Session::begin(&self.db, SessionId::at(self.clock.now())).await?;
+        let Some(session) = Session::begin(&self.db, &self.clock, shutdown).await else { return Ok(()) };
         let heart_stops = CancellationToken::new();
         let heart = spawn("heartbeat", session.clone().keep_alive(self.db.clone(), heart_stops.clone()));
 

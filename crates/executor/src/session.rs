@@ -1,7 +1,7 @@
 //! The executor's session: the life that its leases depend on.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -10,7 +10,7 @@ use trigrun_core::{
         id::SessionId,
         lease::{HEARTBEAT, STOP_SENDING},
     },
-    runtime::tasks::every,
+    runtime::{clock::Clock, tasks::every},
     store::{Db, StoreError, executors},
 };
 
@@ -28,10 +28,20 @@ pub struct Session {
 }
 
 impl Session {
-    pub async fn begin(db: &Db, id: SessionId) -> Result<Self, StoreError> {
-        let sent = Instant::now();
-        executors::insert(&mut *db.conn().await?, id, &name()).await?;
-        Ok(Self { id, beat: Arc::new(Mutex::new(sent)), lost: CancellationToken::new() })
+    /// Repeats until Postgres has heard of it; `None` at shutdown.
+    pub async fn begin(db: &Db, clock: &Clock, shutdown: &CancellationToken) -> Option<Self> {
+        let begun = Mutex::new(None);
+        let ends = shutdown.child_token();
+        let pass = || async {
+            let (sent, id) = (Instant::now(), SessionId::at(clock.now()));
+            executors::insert(&mut *db.conn().await?, id, &name()).await?;
+            *locked(&begun) =
+                Some(Self { id, beat: Arc::new(Mutex::new(sent)), lost: CancellationToken::new() });
+            ends.cancel();
+            Ok::<_, StoreError>(())
+        };
+        every("session", ends.clone(), HEARTBEAT, std::future::pending, pass).await;
+        begun.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Beats until `stop`, or until the session is lost.
@@ -46,7 +56,7 @@ impl Session {
         let heartbeat = async { executors::heartbeat(&mut *db.conn().await?, self.id).await };
         let silent = |_| Err(StoreError::Unavailable(format!("no answer within {HEARTBEAT_WITHIN:?}")));
         if tokio::time::timeout(HEARTBEAT_WITHIN, heartbeat).await.unwrap_or_else(silent)? {
-            *self.beat.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = sent;
+            *locked(&self.beat) = sent;
         } else {
             tracing::error!(session = %self.id, "declared dead by others; its work is theirs now");
             self.lost.cancel();
@@ -68,8 +78,12 @@ impl Session {
     }
 
     fn since_beat(&self) -> Duration {
-        self.beat.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).elapsed()
+        locked(&self.beat).elapsed()
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// For people who look at the table: host and process.

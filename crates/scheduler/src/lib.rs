@@ -1,7 +1,8 @@
-//! The scheduler: four duties, repeated. Any number of schedulers may run; none leads.
+//! The scheduler: five duties, repeated. Any number of schedulers may run; none leads.
 //!
 //! - [`plan`] records the fires of the next moments, each exactly once;
 //! - [`publish`] rings the stream shortly before each instant;
+//! - [`silence`] declares dead which executors say nothing any more;
 //! - [`recover`] sets going again what lost its executor, its bell or its slot;
 //! - [`tidy`] makes room: days of history, deleted jobs, old notifications, readers that are gone.
 //!
@@ -13,7 +14,7 @@ pub mod plan;
 pub mod publish;
 pub mod recover;
 mod settings;
-mod silence;
+pub mod silence;
 pub mod tidy;
 
 use std::time::Duration;

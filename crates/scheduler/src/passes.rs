@@ -10,8 +10,11 @@ use trigrun_core::{
     store::{PostgresSettings, wake},
 };
 
-use crate::{Scheduler, SchedulerError, Settings, plan::plan, publish, recover::recover, tidy::tidy};
+use crate::{
+    Scheduler, SchedulerError, Settings, plan::plan, publish, recover::recover, silence::reap, tidy::tidy,
+};
 
+const REAP_EVERY: Duration = Duration::from_millis(300);
 const RECOVER_EVERY: Duration = Duration::from_millis(300);
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LISTEN_AGAIN: Duration = Duration::from_millis(10);
@@ -33,6 +36,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("plan", repeat_plan(scheduler.clone(), shutdown.clone(), poll)),
         spawn("publish", repeat_publish(scheduler.clone(), shutdown.clone(), poll)),
         spawn("publish_asked", repeat_publish_asked(scheduler.clone(), shutdown.clone(), poll)),
+        spawn("reap", repeat_reap(scheduler.clone(), shutdown.clone())),
         spawn("recover", repeat_recover(scheduler.clone(), shutdown.clone())),
         spawn("tidy", repeat_tidy(scheduler.clone(), shutdown.clone())),
     ];
@@ -70,6 +74,10 @@ async fn repeat_publish(scheduler: Arc<Scheduler>, shutdown: CancellationToken, 
         }
     };
     every("publish", shutdown, poll, next, || publish::publish(&scheduler)).await;
+}
+
+async fn repeat_reap(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("reap", shutdown, REAP_EVERY, std::future::pending, || reap(&scheduler)).await;
 }
 
 async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {

@@ -2,12 +2,9 @@
 
 use std::time::{Duration, Instant};
 use trigrun_core::{
-    domain::{
-        fire::{Advance, DueTimer, advance_after},
-        lease::SESSION_TTL,
-    },
+    domain::fire::{Advance, DueTimer, advance_after},
     runtime::mutant,
-    store::{StoreError, bells, executors, leases, slots, timers},
+    store::{StoreError, bells, leases, slots, timers},
     telemetry::metrics,
 };
 
@@ -19,13 +16,8 @@ const BATCH: i64 = 1000;
 
 /// One pass. What Postgres alone can tell comes first, so that it is done also while Redis is away.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    recover_at(scheduler, Instant::now()).await
-}
-
-/// The same; `now` is for whoever cannot wait until an executor counts as silent.
-pub async fn recover_at(scheduler: &Scheduler, now: Instant) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let mut again = take_over(scheduler, now).await?;
+    let mut again = take_over(scheduler).await?;
     again += wake_waiting(scheduler).await?;
     unstick(scheduler).await?;
     again += ring_again(scheduler).await?;
@@ -36,19 +28,9 @@ pub async fn recover_at(scheduler: &Scheduler, now: Instant) -> Result<(), Sched
     Ok(())
 }
 
-/// The work of executors that went silent.
-async fn take_over(scheduler: &Scheduler, now: Instant) -> Result<usize, StoreError> {
+/// The work of executors whose session has ended, in whatever way.
+async fn take_over(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
-    let silent = scheduler.silence.look(executors::living(&mut conn).await?, now);
-    let reaps = !silent.is_empty() && !mutant::is(mutant::NO_SESSION_REAPING);
-    let dead = if reaps { executors::reap(&mut conn, &silent).await? } else { 0 };
-    if dead > 0 {
-        tracing::warn!(
-            executors = dead,
-            ttl_seconds = SESSION_TTL.as_secs(),
-            "went silent; their work is taken over"
-        );
-    }
     let mut taken = 0;
     loop {
         let batch = leases::take_over(&mut conn, BATCH).await?;

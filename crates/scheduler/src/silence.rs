@@ -1,5 +1,7 @@
 //! Which executors have fallen silent: by this scheduler's monotonic clock, whatever any wall clock shows.
 //!
+//! A pass of its own: looks must come without a break, however long it takes to set going again what the dead have left.
+//!
 //! A session is silent when this scheduler has seen the same heartbeat of it for long enough, and Postgres without a break meanwhile: an
 //! executor's silence means nothing when Postgres could not hear. Two schedulers may come to it at different times; the first is right.
 
@@ -11,11 +13,40 @@ use std::{
 };
 use trigrun_core::{
     domain::{id::SessionId, lease::SESSION_TTL},
-    store::executors::Living,
+    runtime::mutant,
+    store::{
+        StoreError,
+        executors::{self, Living},
+    },
 };
+
+use crate::Scheduler;
 
 /// A break between two looks that is longer than this is an outage.
 const BREAK: Duration = Duration::from_secs(3);
+
+/// One pass: declares dead who has been silent for too long. What they held is taken over by `recover`.
+pub async fn reap(scheduler: &Scheduler) -> Result<(), StoreError> {
+    reap_at(scheduler, Instant::now()).await
+}
+
+/// The same; `now` is for whoever cannot wait until an executor counts as silent.
+pub async fn reap_at(scheduler: &Scheduler, now: Instant) -> Result<(), StoreError> {
+    let mut conn = scheduler.db.conn().await?;
+    let silent = scheduler.silence.look(executors::living(&mut conn).await?, now);
+    if silent.is_empty() || mutant::is(mutant::NO_SESSION_REAPING) {
+        return Ok(());
+    }
+    let dead = executors::reap(&mut conn, &silent).await?;
+    if dead > 0 {
+        tracing::warn!(
+            executors = dead,
+            ttl_seconds = SESSION_TTL.as_secs(),
+            "went silent; their work is taken over"
+        );
+    }
+    Ok(())
+}
 
 #[derive(Default)]
 pub struct Silence(Mutex<Looks>);

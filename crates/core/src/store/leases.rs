@@ -297,8 +297,8 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
         .await?;
         let ids: Vec<Uuid> = lost.iter().map(|row| row.id).collect();
         if !ids.is_empty() {
-            slots::give_back(conn, &ids).await?;
             notifications::write(conn, &ids).await?;
+            slots::give_back(conn, &ids).await?;
             jobs::complete(conn, &ids).await?;
         }
         Ok(ids.len())

@@ -4,15 +4,17 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
+mod claim;
+
 use super::{
     Conn, StoreError,
-    columns::{ScheduleColumns, word},
+    columns::ScheduleColumns,
     executions::{self, Rung},
     schema::job_timers,
     sql::prepared,
@@ -90,67 +92,6 @@ pub(super) async fn remove(conn: &mut Conn, job: JobId) -> Result<(), StoreError
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct TimerRow {
-    #[diesel(sql_type = SqlUuid)]
-    job_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    workspace_id: Uuid,
-    #[diesel(sql_type = SmallInt)]
-    shard: i16,
-    #[diesel(sql_type = Integer)]
-    version: i32,
-    #[diesel(sql_type = Timestamptz)]
-    next_run_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    anchor_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    every_seconds: Option<i32>,
-    #[diesel(sql_type = Nullable<Text>)]
-    cron: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    timezone: Option<String>,
-    #[diesel(sql_type = Text)]
-    misfire_policy: String,
-    #[diesel(sql_type = SmallInt)]
-    catch_up_limit: i16,
-    #[diesel(sql_type = Timestamptz)]
-    now: DateTime<Utc>,
-}
-
-impl TimerRow {
-    fn into_timer(self) -> Result<DueTimer, StoreError> {
-        let Self { every_seconds, cron, timezone, next_run_at, .. } = self;
-        // No recurrence in the row: the one fire is all there is.
-        let run_at = (every_seconds.is_none() && cron.is_none()).then_some(next_run_at);
-        Ok(DueTimer {
-            job: JobId::from_uuid(self.job_id),
-            workspace: WorkspaceId::from_uuid(self.workspace_id),
-            shard: self.shard,
-            version: self.version,
-            next_run_at,
-            anchor: self.anchor_at,
-            schedule: ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?,
-            misfire_policy: word("misfire_policy", &self.misfire_policy)?,
-            catch_up_limit: self.catch_up_limit.unsigned_abs(),
-            now: self.now,
-            traceparent: None,
-        })
-    }
-}
-
-macro_rules! claim {
-    ($window:literal) => {
-        concat!(
-            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
-                    catch_up_limit, clock_timestamp() as now
-             from job_timers where ",
-            $window,
-            " order by next_run_at, job_id limit $2 for update skip locked"
-        )
-    };
-}
-
 /// What a round of planning did.
 #[derive(Debug, Default)]
 pub struct Round {
@@ -181,14 +122,17 @@ pub async fn fire(
     decide: impl Fn(DueTimer) -> Fired + Send + Sync,
 ) -> Result<Round, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let due = match window {
-            Window::Due { horizon, late } => claim_due(conn, horizon, late, limit).await?,
-            Window::Missed { late } => claim_missed(conn, late, limit).await?,
+        let claim::Claimed { due, unreadable } = match window {
+            Window::Due { horizon, late } => claim::due(conn, horizon, late, limit).await?,
+            Window::Missed { late } => claim::missed(conn, late, limit).await?,
         };
-        if due.is_empty() {
+        if due.is_empty() && unreadable.is_empty() {
             return Ok(Round::default());
         }
-        let timers = due.len();
+        let timers = due.len() + unreadable.len();
+        if !unreadable.is_empty() {
+            advance(conn, &unreadable).await?;
+        }
         let (fires, new) = fire_all(conn, due, decide, Rung::ByCaller).await?;
         let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
         let to_ring = fires
@@ -230,62 +174,15 @@ pub(super) async fn fire_overdue(
 ) -> Result<(), StoreError> {
     // A timer that has missed its fires goes on to the last minute first.
     loop {
-        let rows: Vec<TimerRow> = prepared(
-            sql_query(
-                "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
-                        catch_up_limit, $2 as now
-                 from job_timers where job_id = $1 and next_run_at <= $2",
-            )
-            .bind::<SqlUuid, _>(job.uuid())
-            .bind::<Timestamptz, _>(now),
-        )
-        .load(conn)
-        .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        // A row that this release cannot read: the owner's change goes on without it.
-        let Ok(due) = rows.into_iter().map(TimerRow::into_timer).collect::<Result<Vec<_>, _>>() else {
-            return Ok(());
-        };
+        let Some(due) = claim::overdue(conn, job, now).await? else { return Ok(()) };
         let decide = |timer| {
             let mut fired = fire::decide(DueTimer { traceparent: traceparent.map(str::to_owned), ..timer });
             // What the job is after this, the change says.
             fired.fires.iter_mut().for_each(|fire| fire.ends_job = false);
             fired
         };
-        fire_all(conn, due, decide, Rung::ByScheduler).await?;
+        fire_all(conn, vec![due], decide, Rung::ByScheduler).await?;
     }
-}
-
-async fn claim_due(
-    conn: &mut Conn,
-    horizon: Duration,
-    late: Duration,
-    limit: i64,
-) -> Result<Vec<DueTimer>, StoreError> {
-    let rows: Vec<TimerRow> = prepared(
-        sql_query(claim!(
-            "next_run_at <= statement_timestamp() + $1 * interval '1 ms' and next_run_at > statement_timestamp() - $3 * interval '1 ms'"
-        ))
-        .bind::<BigInt, _>(millis(horizon))
-        .bind::<BigInt, _>(limit)
-        .bind::<BigInt, _>(millis(late)),
-    )
-    .load(conn)
-    .await?;
-    rows.into_iter().map(TimerRow::into_timer).collect()
-}
-
-async fn claim_missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
-    let rows: Vec<TimerRow> = prepared(
-        sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms'"))
-            .bind::<BigInt, _>(millis(late))
-            .bind::<BigInt, _>(limit),
-    )
-    .load(conn)
-    .await?;
-    rows.into_iter().map(TimerRow::into_timer).collect()
 }
 
 async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), StoreError> {
@@ -333,7 +230,7 @@ pub async fn unstick(
 ) -> Result<usize, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let mut going = 0;
-        for timer in claim_stuck(conn, limit).await? {
+        for timer in claim::stuck(conn, limit).await? {
             if let Some(next) = next(&timer) {
                 set_going(conn, timer.job, next).await?;
                 going += 1;
@@ -342,21 +239,6 @@ pub async fn unstick(
         Ok(going)
     })
     .await
-}
-
-/// `next_run_at` of these is the fire that the next one has to come after.
-async fn claim_stuck(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
-    let rows: Vec<TimerRow> = prepared(
-        sql_query(
-            "select job_id, workspace_id, shard, version, computed_after as next_run_at, anchor_at, every_seconds, cron, timezone,
-                    misfire_policy, catch_up_limit, clock_timestamp() as now
-             from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
-        )
-        .bind::<BigInt, _>(limit),
-    )
-    .load(conn)
-    .await?;
-    rows.into_iter().map(TimerRow::into_timer).collect()
 }
 
 async fn set_going(conn: &mut Conn, job: JobId, next: DateTime<Utc>) -> Result<(), StoreError> {

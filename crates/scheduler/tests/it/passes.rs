@@ -18,11 +18,7 @@ use trigrun_core::{
     stream::Consumer,
 };
 use trigrun_scheduler::{
-    DEFAULTS, Scheduler, Settings,
-    plan::plan,
-    publish,
-    recover::{recover, recover_at},
-    tidy::tidy,
+    DEFAULTS, Scheduler, Settings, plan::plan, publish, recover::recover, silence::reap_at, tidy::tidy,
 };
 use trigrun_testkit::{
     TestDb,
@@ -269,10 +265,12 @@ async fn the_work_of_a_silent_executor_is_rung_again() {
     let running = "select count(*) from executions where status = 'running'";
     let begun = Instant::now();
     for second in 1..=14 {
-        recover_at(&scheduler, begun + Duration::from_secs(second)).await.unwrap();
+        reap_at(&scheduler, begun + Duration::from_secs(second)).await.unwrap();
     }
+    recover(&scheduler).await.unwrap();
     assert_eq!(bench.db.count(running).await, 1, "it may still come");
-    recover_at(&scheduler, begun + Duration::from_secs(16)).await.unwrap();
+    reap_at(&scheduler, begun + Duration::from_secs(16)).await.unwrap();
+    recover(&scheduler).await.unwrap();
     assert_eq!(bench.db.count(running).await, 0, "it is taken over");
     publish::publish_asked(&scheduler).await.unwrap();
     assert_eq!(bench.heard().await, [execution]);
@@ -308,6 +306,31 @@ async fn a_schedule_that_can_no_longer_be_read_holds_up_nobody() {
     let mut conn = bench.db.conn().await;
     let list = jobs::list(&mut conn, bench.workspace, &jobs::Filter::default(), page, now).await.unwrap();
     assert_eq!(list.data.len(), 2);
+}
+
+/// A newer release has written a word that this one does not know.
+#[tokio::test]
+async fn a_timer_that_cannot_be_read_holds_up_nobody_and_is_kept() {
+    let bench = Bench::new().await;
+    let due = TimeDelta::seconds(1);
+    let unreadable = bench.job_due(due, &every_seconds(3600, URL)).await;
+    let good = bench.job_due(due, &every_seconds(3600, URL)).await;
+    let policy = |policy: &str| {
+        format!("update job_timers set misfire_policy = '{policy}' where job_id = '{}'", unreadable.uuid())
+    };
+    bench.db.execute(&policy("of_tomorrow")).await;
+    let scheduler = bench.scheduler().await;
+    let planned = |job: JobId| format!("select count(*) from executions where job_id = '{}'", job.uuid());
+    for _ in 0..2 {
+        plan(&scheduler).await.unwrap();
+        recover(&scheduler).await.unwrap();
+    }
+    assert_eq!(bench.db.count(&planned(good)).await, 1);
+    assert_eq!(bench.db.count(&planned(unreadable)).await, 0);
+    bench.db.execute(&policy("skip")).await;
+    recover(&scheduler).await.unwrap();
+    plan(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count(&planned(unreadable)).await, 1, "the very fire that could not be planned");
 }
 
 #[tokio::test]

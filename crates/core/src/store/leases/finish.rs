@@ -81,9 +81,9 @@ pub async fn record(
             let ours = leases.filter(|lease| wanted(lease) && ours.contains(&lease.execution));
             ours.map(|lease| lease.execution.uuid()).collect()
         };
-        slots::give_back(conn, &ids(|lease| lease.holds_slot)).await?;
-        // Rules before jobs, as whoever deletes a job takes them.
+        // Rules before jobs, as whoever deletes a job takes them; giving back a slot locks the job.
         notifications::write(conn, &ids(|lease| lease.notifies)).await?;
+        slots::give_back(conn, &ids(|lease| lease.holds_slot)).await?;
         jobs::complete(conn, &ids(|lease| lease.ends_job)).await?;
         Ok(recorded)
     })

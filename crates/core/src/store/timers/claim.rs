@@ -1,0 +1,178 @@
+//! Rows of timers, as they are claimed to be moved on.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::RunQueryDsl;
+use std::time::Duration;
+use uuid::Uuid;
+
+use super::millis;
+use crate::{
+    domain::{
+        fire::{Advance, DueTimer},
+        id::{JobId, WorkspaceId},
+    },
+    store::{
+        Conn, StoreError,
+        columns::{ScheduleColumns, word},
+        sql::prepared,
+    },
+};
+
+#[derive(QueryableByName)]
+struct TimerRow {
+    #[diesel(sql_type = SqlUuid)]
+    job_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    workspace_id: Uuid,
+    #[diesel(sql_type = SmallInt)]
+    shard: i16,
+    #[diesel(sql_type = Integer)]
+    version: i32,
+    #[diesel(sql_type = Timestamptz)]
+    next_run_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    anchor_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    every_seconds: Option<i32>,
+    #[diesel(sql_type = Nullable<Text>)]
+    cron: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    timezone: Option<String>,
+    #[diesel(sql_type = Text)]
+    misfire_policy: String,
+    #[diesel(sql_type = SmallInt)]
+    catch_up_limit: i16,
+    #[diesel(sql_type = Timestamptz)]
+    now: DateTime<Utc>,
+}
+
+impl TimerRow {
+    fn into_timer(self) -> Result<DueTimer, StoreError> {
+        let Self { every_seconds, cron, timezone, next_run_at, .. } = self;
+        // No recurrence in the row: the one fire is all there is.
+        let run_at = (every_seconds.is_none() && cron.is_none()).then_some(next_run_at);
+        Ok(DueTimer {
+            job: JobId::from_uuid(self.job_id),
+            workspace: WorkspaceId::from_uuid(self.workspace_id),
+            shard: self.shard,
+            version: self.version,
+            next_run_at,
+            anchor: self.anchor_at,
+            schedule: ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?,
+            misfire_policy: word("misfire_policy", &self.misfire_policy)?,
+            catch_up_limit: self.catch_up_limit.unsigned_abs(),
+            now: self.now,
+            traceparent: None,
+        })
+    }
+}
+
+/// Timers that were claimed, and those of them that this release cannot read.
+pub struct Claimed {
+    pub due: Vec<DueTimer>,
+    /// They hold up nobody else: put aside, they are tried again later, by whoever can read them.
+    pub unreadable: Vec<(JobId, Advance)>,
+}
+
+impl Claimed {
+    fn of(rows: Vec<TimerRow>) -> Self {
+        let mut claimed = Self { due: Vec::with_capacity(rows.len()), unreadable: Vec::new() };
+        for row in rows {
+            let (job, next) = (JobId::from_uuid(row.job_id), row.next_run_at);
+            match row.into_timer() {
+                Ok(timer) => claimed.due.push(timer),
+                Err(error) => {
+                    tracing::error!(%job, %error, "its next fire waits for a release that can read it");
+                    // The next fire after this is the one that could not be planned.
+                    let after = next - TimeDelta::microseconds(1);
+                    claimed.unreadable.push((job, Advance::Stuck { after, error: error.to_string() }));
+                }
+            }
+        }
+        claimed
+    }
+}
+
+macro_rules! claim {
+    ($window:literal) => {
+        concat!(
+            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
+                    catch_up_limit, clock_timestamp() as now
+             from job_timers where ",
+            $window,
+            " order by next_run_at, job_id limit $2 for update skip locked"
+        )
+    };
+}
+
+pub async fn due(
+    conn: &mut Conn,
+    horizon: Duration,
+    late: Duration,
+    limit: i64,
+) -> Result<Claimed, StoreError> {
+    let rows: Vec<TimerRow> = prepared(
+        sql_query(claim!(
+            "next_run_at <= statement_timestamp() + $1 * interval '1 ms' and next_run_at > statement_timestamp() - $3 * interval '1 ms'"
+        ))
+        .bind::<BigInt, _>(millis(horizon))
+        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(millis(late)),
+    )
+    .load(conn)
+    .await?;
+    Ok(Claimed::of(rows))
+}
+
+pub async fn missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Claimed, StoreError> {
+    let rows: Vec<TimerRow> = prepared(
+        sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms'"))
+            .bind::<BigInt, _>(millis(late))
+            .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    Ok(Claimed::of(rows))
+}
+
+/// The timer of this job if it is due by `now`; not when this release cannot read it. Its row is locked by the caller.
+pub async fn overdue(
+    conn: &mut Conn,
+    job: JobId,
+    now: DateTime<Utc>,
+) -> Result<Option<DueTimer>, StoreError> {
+    let row: Option<TimerRow> = prepared(
+        sql_query(
+            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
+                    catch_up_limit, $2 as now
+             from job_timers where job_id = $1 and next_run_at <= $2",
+        )
+        .bind::<SqlUuid, _>(job.uuid())
+        .bind::<Timestamptz, _>(now),
+    )
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.and_then(|row| row.into_timer().ok()))
+}
+
+/// `next_run_at` of these is the fire that the next one has to come after.
+pub async fn stuck(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
+    let rows: Vec<TimerRow> = prepared(
+        sql_query(
+            "select job_id, workspace_id, shard, version, computed_after as next_run_at, anchor_at, every_seconds, cron, timezone,
+                    misfire_policy, catch_up_limit, clock_timestamp() as now
+             from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
+        )
+        .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    // What cannot be read stays as it is.
+    Ok(rows.into_iter().filter_map(|row| row.into_timer().ok()).collect())
+}
