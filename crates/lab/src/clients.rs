@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,11 +21,21 @@ use crate::{
     time::Clock,
 };
 
-/// A change of a job that was asked for: between `asked` and `answered` it may or may not have come into force.
+/// A change of a job that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Change {
     pub asked: Duration,
     pub answered: Duration,
+    pub told: Told,
+}
+
+/// What its user knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// No good answer came: until `answered` it may come into force, or not.
+    InDoubt,
+    /// Acknowledged: the job fires from now on, or does not.
+    Fires(bool),
 }
 
 /// What the users saw.
@@ -35,6 +45,8 @@ pub struct Seen {
     pub statuses: HashMap<u16, usize>,
     /// Answers that no user should get, and answers that were too long in coming.
     pub bad: Vec<String>,
+    /// Requests to which nothing was answered at all.
+    pub unanswered: Vec<String>,
     pub slowest: Duration,
     /// Jobs whose creation was acknowledged.
     pub created: Vec<Uuid>,
@@ -66,9 +78,15 @@ struct User {
     jobs: Vec<Uuid>,
     /// Jobs of the load that may be paused and resumed.
     churned: Vec<Uuid>,
+    /// Those of them that are paused, as far as the user knows.
+    paused: HashSet<Uuid>,
+    churns_at: Duration,
     turn: usize,
     pause: Duration,
 }
+
+/// Between two changes of a churned job a user makes about so many other requests: most of its fires are to be known for certain.
+const BETWEEN_CHURNS: u32 = 30;
 
 impl Clients {
     /// A user of each tenant, who makes a request about every `pause`.
@@ -93,6 +111,8 @@ impl Clients {
                 random: fastrand::Rng::with_seed(seed ^ (index as u64) << 32),
                 jobs: Vec::new(),
                 churned: churned.collect(),
+                paused: HashSet::new(),
+                churns_at: Duration::ZERO,
                 turn: index,
                 pause,
             };
@@ -131,11 +151,14 @@ impl User {
     }
 
     async fn do_something(&mut self) {
+        if self.clock.elapsed() >= self.churns_at {
+            self.churns_at = self.clock.elapsed() + self.pause * BETWEEN_CHURNS;
+            return self.churn().await;
+        }
         match self.random.u32(0..100) {
-            0..30 => self.create().await,
-            30..38 => self.rude().await,
-            38..58 => self.churn().await,
-            58..66 => self.patch().await,
+            0..36 => self.create().await,
+            36..46 => self.rude().await,
+            46..66 => self.patch().await,
             66..72 => self.change("pause").await,
             72..78 => self.change("resume").await,
             78..84 => self.change("run-now").await,
@@ -200,7 +223,12 @@ impl User {
             return;
         }
         let job = self.churned[self.random.usize(0..self.churned.len())];
-        let what = if self.random.bool() { "pause" } else { "resume" };
+        let what = if self.paused.insert(job) {
+            "pause"
+        } else {
+            self.paused.remove(&job);
+            "resume"
+        };
         self.change_job(job, Method::POST, &format!("/{what}"), None).await;
     }
 
@@ -248,12 +276,19 @@ impl User {
     async fn change_job(&mut self, job: Uuid, method: Method, path: &str, body: Option<Value>) {
         let asked = self.clock.elapsed();
         let reply = self.send(method, format!("/v1/jobs/{}{path}", JobId::from_uuid(job)), None, body).await;
-        // Without a good answer, it may still be under way.
-        let in_doubt = matches!(reply.status, None | Some(503));
-        let under_way = if in_doubt { NONE_OVER } else { Duration::ZERO };
-        let change = Change { asked, answered: self.clock.elapsed() + under_way };
+        let answered = self.clock.elapsed();
+        let change = match (reply.status, path) {
+            // It may still be under way.
+            (None | Some(503), _) => {
+                Some(Change { asked, answered: answered + NONE_OVER, told: Told::InDoubt })
+            }
+            (Some(200), "/pause") => Some(Change { asked, answered, told: Told::Fires(false) }),
+            (Some(200), "/resume") => Some(Change { asked, answered, told: Told::Fires(true) }),
+            // When it came into force stands in the job's history, if it changed anything.
+            _ => None,
+        };
         let mut seen = lock(&self.seen);
-        seen.changes.entry(job).or_default().push(change);
+        seen.changes.entry(job).or_default().extend(change);
         if path == "/run-now"
             && let Some(execution) = reply.body["id"].as_str().and_then(|id| id.parse::<ExecutionId>().ok())
         {
@@ -284,6 +319,8 @@ pub fn note(seen: &mut Seen, what: &str, reply: &Reply) {
         if !matches!(status, 200..=299 | 400..=499 | 503) {
             seen.bad.push(format!("{what} was answered {status}: {}", reply.body));
         }
+    } else {
+        seen.unanswered.push(what.to_owned());
     }
     if reply.took > NONE_OVER {
         seen.bad.push(format!("{what} took {:.1} s", reply.took.as_secs_f64()));

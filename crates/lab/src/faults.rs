@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use std::time::Duration;
+use trigrun_core::stream::key::{GROUP, Keys};
 
 use crate::{fleet::Role, lab::Lab, servers::NAMESPACE};
 
@@ -47,9 +48,8 @@ pub const ALL: [Fault; 16] = [
     Fault::SetTimersBack,
 ];
 
-const SHARDS: u32 = 16;
-/// Longer than executors keep a lease in silence (15 s).
-const STILL: Duration = Duration::from_secs(17);
+/// Longer than a session may be silent (15 s), even if all schedulers have just been started and know nothing of it yet.
+const STILL: Duration = Duration::from_secs(23);
 
 /// Does these to it in an order that the lab's seed fixes, with pauses between them, for that long.
 pub async fn shake(lab: &mut Lab, time: Duration, faults: &[Fault], pause: Duration) -> anyhow::Result<()> {
@@ -126,8 +126,7 @@ pub async fn apply(lab: &mut Lab, fault: Fault) -> anyhow::Result<()> {
         }
         Fault::DestroyGroups => {
             lab.say("XGROUP DESTROY of all groups");
-            each_stream(lab, |key| redis::cmd("XGROUP").arg("DESTROY").arg(key).arg("executors").clone())
-                .await
+            each_stream(lab, |key| redis::cmd("XGROUP").arg("DESTROY").arg(key).arg(GROUP).clone()).await
         }
         Fault::Garbage => {
             lab.say("garbage into all streams");
@@ -190,11 +189,12 @@ async fn redis(lab: &Lab, command: redis::Cmd) -> anyhow::Result<()> {
 
 async fn each_stream(lab: &Lab, command: impl Fn(&str) -> redis::Cmd) -> anyhow::Result<()> {
     let mut connection = lab.servers.redis().await?;
-    for shard in 0..SHARDS {
-        for lane in ["executions", "bulk"] {
-            let key = format!("{NAMESPACE}:{{{shard}}}:{lane}");
-            // A stream that is not there has nothing to lose.
-            let _none = command(&key).query_async::<redis::Value>(&mut connection).await;
+    let keys = Keys::new(NAMESPACE);
+    for stream in keys.all() {
+        let key = keys.name(stream);
+        // A stream that is not there has nothing to lose.
+        if redis::cmd("EXISTS").arg(key).query_async::<bool>(&mut connection).await? {
+            command(key).query_async::<redis::Value>(&mut connection).await?;
         }
     }
     Ok(())

@@ -1,12 +1,13 @@
 //! The product's own processes: started, killed, stopped, asked to end, and started again.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use secrecy::ExposeSecret;
 use std::{
+    collections::HashSet,
     fmt,
     fs::{self, File},
     net::SocketAddr,
@@ -81,6 +82,10 @@ pub struct Fleet {
     postgres: PostgresSettings,
     redis: RedisSettings,
     logs: PathBuf,
+    /// Those that ended although nobody asked them to.
+    fallen: Vec<String>,
+    /// Of which some were killed or asked to end.
+    ended: HashSet<Role>,
 }
 
 /// What a process holds.
@@ -99,7 +104,15 @@ impl Fleet {
         logs: &Path,
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(logs)?;
-        let mut fleet = Self { members: Vec::new(), crew, postgres, redis, logs: logs.to_owned() };
+        let mut fleet = Self {
+            members: Vec::new(),
+            crew,
+            postgres,
+            redis,
+            logs: logs.to_owned(),
+            fallen: Vec::new(),
+            ended: HashSet::new(),
+        };
         let counts = [
             (Role::Api, fleet.crew.apis),
             (Role::Scheduler, fleet.crew.schedulers),
@@ -173,17 +186,35 @@ impl Fleet {
 
     /// Ends it as a crash would.
     pub async fn kill(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
-        if let Some(mut child) = self.member_mut(role, index)?.child.take() {
+        if let Some(mut child) = self.take(role, index)? {
             child.kill().await?;
         }
         Ok(())
     }
 
+    /// The process, to be ended; nothing when it has ended by itself, which is noted.
+    fn take(&mut self, role: Role, index: usize) -> anyhow::Result<Option<Child>> {
+        self.ended.insert(role);
+        let Some(mut child) = self.member_mut(role, index)?.child.take() else { return Ok(None) };
+        let Some(status) = child.try_wait()? else { return Ok(Some(child)) };
+        self.fallen.push(format!("{role} {index} ended by itself: {status}"));
+        Ok(None)
+    }
+
+    /// Whether any of these was killed or asked to end.
+    pub fn has_ended(&self, role: Role) -> bool {
+        self.ended.contains(&role)
+    }
+
     /// Asks it to end, waits until it has, and says how long that took.
     pub async fn terminate(&mut self, role: Role, index: usize) -> anyhow::Result<Duration> {
+        if let Some(pid) = self.pid(role, index) {
+            catches_sigterm(pid).await.with_context(|| format!("{role} {index}"))?;
+        }
+        let Some(mut child) = self.take(role, index)? else { return Ok(Duration::ZERO) };
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).context("it has no pid")?;
         let asked = Instant::now();
-        self.signal(role, index, Signal::SIGTERM)?;
-        let Some(mut child) = self.member_mut(role, index)?.child.take() else { return Ok(Duration::ZERO) };
+        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
         let ended = tokio::time::timeout(ENDS_WITHIN, child.wait());
         let status = ended.await.with_context(|| format!("{role} {index} did not end when asked to"))??;
         ensure!(status.success(), "{role} {index} was asked to end, and ended with {status}");
@@ -202,7 +233,7 @@ impl Fleet {
 
     /// Those that have ended although nobody asked them to.
     pub fn fallen(&mut self) -> Vec<String> {
-        let mut fallen = Vec::new();
+        let mut fallen = std::mem::take(&mut self.fallen);
         for member in &mut self.members {
             if let Some(child) = &mut member.child
                 && let Ok(Some(status)) = child.try_wait()
@@ -254,6 +285,23 @@ pub fn held(pid: i32) -> Option<Held> {
     Some(Held { resident_mb: kb / 1024, files })
 }
 
+/// A process that has only just been started would be ended by the signal, and not asked to end. From /proc: proc_pid_status(5).
+async fn catches_sigterm(pid: i32) -> anyhow::Result<()> {
+    let bit = 1u64 << (Signal::SIGTERM as u32 - 1);
+    let caught = || -> Option<bool> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        // One that has ended catches nothing any more.
+        Some(u64::from_str_radix(mask.trim(), 16).ok()? & bit != 0 || status.contains("State:\tZ"))
+    };
+    let catches = async {
+        while caught() == Some(false) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LISTENS_WITHIN, catches).await.context("does not catch SIGTERM")
+}
+
 /// Waits until somebody listens there.
 pub async fn listens(address: SocketAddr) -> anyhow::Result<()> {
     let listening = async {
@@ -266,8 +314,17 @@ pub async fn listens(address: SocketAddr) -> anyhow::Result<()> {
         .with_context(|| format!("nobody listens on {address}"))
 }
 
+/// Below those that the kernel gives to clients, ip(7): a process that is started again finds it free.
 fn free_port() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?;
+    let first: u16 = range.split_whitespace().next().context("no range of ports")?.parse()?;
+    for _ in 0..100 {
+        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000.min(first / 2)..first)));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port is free below {first}")
 }
 
 /// Beside the lab's own binary: `cargo build --workspace` makes them all.

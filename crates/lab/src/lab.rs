@@ -80,6 +80,8 @@ pub struct Lab {
     dir: PathBuf,
     /// Executors that stand still, and until when.
     still: Vec<(usize, Instant)>,
+    /// Whether any ever did.
+    stood_still: bool,
 }
 
 impl Lab {
@@ -115,6 +117,7 @@ impl Lab {
             drains_within: setup.drains_within,
             dir,
             still: Vec::new(),
+            stood_still: false,
         };
         lab.make_rules(setup.rules).await?;
         lab.clients = setup.users.map(|pause| {
@@ -190,6 +193,7 @@ impl Lab {
         self.say(&format!("SIGSTOP executor {index} for {:.1} s", time.as_secs_f64()));
         self.fleet.signal(Role::Executor, index, Signal::SIGSTOP)?;
         self.still.push((index, Instant::now() + time));
+        self.stood_still = true;
         Ok(())
     }
 
@@ -247,6 +251,7 @@ impl Lab {
         let watcher = std::mem::replace(&mut self.watcher, Watcher::start(self.servers.postgres_url()));
         let watched = watcher.end(&self.fleet).await;
         let fallen = self.fleet.fallen();
+        let works = self.apis_work().await;
         let evidence = Evidence {
             load: &self.load,
             until,
@@ -254,9 +259,12 @@ impl Lab {
             record: &record,
             hits: &hits,
             clock: self.clock,
+            apis_lived: !self.fleet.has_ended(Role::Api),
+            nobody_stood_still: !self.stood_still && !self.servers.has_stood_still(),
         };
         let mut findings = proof::all(&self, &evidence, watched).await?;
         findings.push(Finding::new("no process ends by itself", self.fleet.held().len(), fallen));
+        findings.push(works);
         let Self { fleet, servers, load, clock, .. } = self;
         // What stands still in a lab that failed may not end when asked to; the findings are more important.
         let ended = fleet.stop().await;
@@ -267,6 +275,20 @@ impl Lab {
         ));
         servers.stop().await;
         Ok(Outcome { findings, record, hits, seen, load, clock })
+    }
+
+    /// Whatever was done to them, the APIs serve when it is over.
+    async fn apis_work(&self) -> Finding {
+        let (apis, mut against) = (self.fleet.apis(), Vec::new());
+        for api in &apis {
+            let token = &self.load.tenants[0].token;
+            let path = "/v1/jobs?limit=1".into();
+            let reply = call(*api, Wish { method: Method::GET, path, token, key: None, body: None }).await;
+            if reply.status != Some(200) {
+                against.push(format!("{api} answers {reply:?}"));
+            }
+        }
+        Finding::new("the API works when all is over", apis.len(), against)
     }
 
     /// Waits until every fire up to then has its execution: a fault may have ended a moment ago.

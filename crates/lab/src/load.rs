@@ -56,7 +56,9 @@ impl Kind {
 
     const fn path(self) -> &'static str {
         match self {
-            Self::Fast | Self::AtMostOnce | Self::Churned => "/fast",
+            Self::Fast | Self::Churned => "/fast",
+            // Long enough for a kill to come in between.
+            Self::AtMostOnce => "/slow/500",
             Self::Failing => "/failing",
             Self::Slow => "/slow/800",
             Self::OneAtATime | Self::OneOrSkip => "/slow/300",

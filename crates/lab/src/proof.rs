@@ -23,13 +23,19 @@ use crate::{
 pub struct Finding {
     pub invariant: &'static str,
     pub looked_at: usize,
+    /// What could not be judged.
+    pub left_out: usize,
     /// None: it holds.
     pub against: Vec<String>,
 }
 
 impl Finding {
     pub fn new(invariant: &'static str, looked_at: usize, against: Vec<String>) -> Self {
-        Self { invariant, looked_at, against }
+        Self { invariant, looked_at, left_out: 0, against }
+    }
+
+    fn leaving_out(self, left_out: usize) -> Self {
+        Self { left_out, ..self }
     }
 
     pub fn holds(&self) -> bool {
@@ -46,6 +52,10 @@ pub struct Evidence<'a> {
     pub record: &'a Record,
     pub hits: &'a [Hit],
     pub clock: Clock,
+    /// No API was killed or asked to end.
+    pub apis_lived: bool,
+    /// Neither an executor nor Postgres was made to stand still.
+    pub nobody_stood_still: bool,
 }
 
 impl Evidence<'_> {
@@ -67,7 +77,12 @@ pub async fn all(lab: &Lab, evidence: &Evidence<'_>, watched: Watched) -> anyhow
     findings.extend(api(evidence));
     findings.extend(told::findings(&sql, &lab.witness).await?);
     let Watched { idle, held } = watched;
-    findings.push(Finding::new("no transaction idle for over 10 s", idle.looks, idle.found));
+    let mut forgotten = idle.found;
+    // Postgres ends them after 10 s, which is the fault of nobody who could not go on.
+    if evidence.nobody_stood_still && lab.servers.postgres_said("idle-in-transaction timeout")? > 0 {
+        forgotten.push("Postgres ended a session that was idle in a transaction".into());
+    }
+    findings.push(Finding::new("no transaction idle for over 10 s", idle.looks, forgotten));
     findings.push(Finding::new(
         "memory and file descriptors come back to their level",
         held.looks,
@@ -113,7 +128,7 @@ async fn owners_live(sql: &tokio_postgres::Client) -> anyhow::Result<Finding> {
 }
 
 fn api(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let Seen { calls, bad, created, deleted, asked_for, .. } = evidence.seen;
+    let Seen { calls, bad, unanswered, created, deleted, asked_for, .. } = evidence.seen;
     let lost = created.iter().filter(|job| evidence.is_gone(**job) && !deleted.contains(job));
     let lost = lost.map(|job| format!("job {job} was acknowledged and is not there")).collect();
     let not_run = asked_for.iter().filter(|(job, execution)| {
@@ -121,7 +136,9 @@ fn api(evidence: &Evidence<'_>) -> Vec<Finding> {
     });
     let not_run =
         not_run.map(|(_, id)| format!("execution {id} was acknowledged and is not there")).collect();
+    let unanswered = if evidence.apis_lived { unanswered.clone() } else { Vec::new() };
     vec![
+        Finding::new("an API that lives answers", if evidence.apis_lived { *calls } else { 0 }, unanswered),
         Finding::new("the API answers 2xx, 4xx or 503, within 10 s", *calls, bad.clone()),
         Finding::new("every acknowledged create is there", created.len(), lost),
         Finding::new("every acknowledged run is there", asked_for.len(), not_run),

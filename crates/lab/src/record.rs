@@ -23,6 +23,7 @@ pub struct Execution {
     pub attempts: u16,
     /// For how many fires this record stands that were not run, and which was the last.
     pub skipped: Option<(i64, DateTime<Utc>)>,
+    pub finished_at: Option<DateTime<Utc>>,
 }
 
 pub struct Attempt {
@@ -36,12 +37,20 @@ pub struct Record {
     pub versions: HashMap<Uuid, Vec<Version>>,
     pub executions: HashMap<Uuid, Execution>,
     pub attempts: HashMap<(Uuid, u16), Attempt>,
-    /// How many are neither terminal nor known to be wanted later.
+    /// How many have not ended.
     pub open: i64,
 }
 
 impl Record {
+    /// All of one moment: rows are tidied away meanwhile.
     pub async fn read(sql: &Client) -> anyhow::Result<Self> {
+        sql.batch_execute("begin isolation level repeatable read read only").await?;
+        let record = Self::of_one_moment(sql).await;
+        sql.batch_execute("rollback").await?;
+        record
+    }
+
+    async fn of_one_moment(sql: &Client) -> anyhow::Result<Self> {
         let mut versions: HashMap<Uuid, Vec<Version>> = HashMap::new();
         let rows = sql
             .query(
@@ -62,7 +71,8 @@ impl Record {
         }
         let rows = sql
             .query(
-                "select id, job_id, source, scheduled_for, status, attempt_count, skip_count, coalesce(skip_last, scheduled_for)
+                "select id, job_id, source, scheduled_for, status, attempt_count, skip_count, coalesce(skip_last, scheduled_for),
+                        finished_at
                  from executions",
                 &[],
             )
@@ -77,6 +87,7 @@ impl Record {
                 status: row.get(4),
                 attempts: row.get::<_, i16>(5).unsigned_abs(),
                 skipped: count.map(|count| (count, row.get(7))),
+                finished_at: row.get(8),
             };
             (id, execution)
         });
@@ -94,6 +105,6 @@ impl Record {
     }
 }
 
-/// Executions that are not over, though due.
-pub const OPEN: &str = "select count(*) from executions e join jobs j on j.id = e.job_id
-    where e.finished_at is null and e.due_at < clock_timestamp()";
+/// Executions that are not over; those of jobs that are deleted are on their way out.
+pub const OPEN: &str =
+    "select count(*) from executions e join jobs j on j.id = e.job_id where e.finished_at is null";

@@ -64,11 +64,12 @@ impl Verdict {
     pub fn print(&self) {
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header(["invariant", "looked at", "against it"]);
+        table.set_header(["invariant", "looked at", "left out", "against it"]);
         for finding in &self.findings {
             table.add_row([
                 finding.invariant.to_owned(),
                 finding.looked_at.to_string(),
+                if finding.left_out > 0 { finding.left_out.to_string() } else { String::new() },
                 finding.against.len().to_string(),
             ]);
         }
@@ -90,7 +91,7 @@ impl Verdict {
             .findings
             .iter()
             .map(|finding| {
-                json!({ "invariant": finding.invariant, "looked_at": finding.looked_at,
+                json!({ "invariant": finding.invariant, "looked_at": finding.looked_at, "left_out": finding.left_out,
                         "against": finding.against.len(), "examples": &finding.against[..finding.against.len().min(20)] })
             })
             .collect();

@@ -136,6 +136,7 @@ impl Outcome {
     fn added(&self, peace: Span, span: Span, p99_ms: f64) -> Vec<Figure> {
         let (before, after) = (self.late(peace), self.late(span));
         vec![
+            Figure::new("fires that were looked at", after.count as f64, "", Bound::AtLeast(100.0)),
             Figure::new("lateness in peace, median", before.median, "ms", Bound::None),
             Figure::new("lateness in peace, p99", before.p99, "ms", Bound::None),
             Figure::new("lateness, median", after.median, "ms", Bound::None),

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail, ensure};
 use secrecy::SecretString;
 use std::{
+    cell::Cell,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -34,6 +35,7 @@ pub struct Servers {
     pub redis: Proxy,
     pub postgres_clock: Option<ClockFile>,
     disk: Option<Disk>,
+    stood_still: Cell<bool>,
     // Last: the others live in it.
     scratch: Scratch,
 }
@@ -54,7 +56,7 @@ impl Servers {
         let services = Services::start(&programs, &Options::new(dir, Durability::Production)).await?;
         let server = services.redis().socket().to_owned();
         let redis = Proxy::start(scratch.path().join("redis.proxy"), server)?;
-        Ok(Self { services, redis, postgres_clock, disk, scratch })
+        Ok(Self { services, redis, postgres_clock, disk, stood_still: Cell::new(false), scratch })
     }
 
     pub fn postgres_settings(&self) -> PostgresSettings {
@@ -114,13 +116,19 @@ impl Servers {
 
     /// Every process of Postgres stands still for that time; its sockets stay open.
     pub async fn freeze_postgres(&self, still: Duration) {
-        let _still = self.services.freeze_postgres();
+        let _still = self.frozen_postgres();
         tokio::time::sleep(still).await;
     }
 
     /// The same, until the answer is dropped.
     pub fn frozen_postgres(&self) -> Frozen {
+        self.stood_still.set(true);
         self.services.freeze_postgres()
+    }
+
+    /// Whether Postgres was ever made to stand still.
+    pub fn has_stood_still(&self) -> bool {
+        self.stood_still.get()
     }
 
     /// Nothing more can be written for that time: a file takes all the room that is left.
@@ -193,6 +201,16 @@ impl ClockFile {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
+    }
+
+    /// Whether this process runs under it, and what a process under it takes the time to be is as far off as was asked for.
+    pub fn rules(&self, pid: i32, seconds: i64) -> anyhow::Result<bool> {
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+        let date = Command::new("date").arg("+%s").envs(self.environment()).output()?;
+        let (shown, true_time) = (String::from_utf8(date.stdout)?, Command::new("date").arg("+%s").output()?);
+        let off =
+            shown.trim().parse::<i64>()? - String::from_utf8(true_time.stdout)?.trim().parse::<i64>()?;
+        Ok(maps.contains("libfaketime") && (off - seconds).abs() <= 2)
     }
 
     /// A program of the same name in `dir` that runs `program` under this clock.

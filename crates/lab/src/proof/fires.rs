@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::{Evidence, Finding};
 use crate::{
+    clients::{Change, Told},
     load::{Kind, LoadJob},
     oracle::{self, Intent, Rule},
-    record::Execution,
+    record::{Execution, Version},
 };
 
 /// A change is decided by one reading of a clock and a fire by another.
@@ -17,6 +18,8 @@ const EDGE: TimeDelta = TimeDelta::seconds(1);
 #[derive(Default)]
 struct Balance {
     fires: usize,
+    /// Fires at whose time the job was being changed.
+    unsure: usize,
     missing: Vec<String>,
     twice: Vec<String>,
     unknown: Vec<String>,
@@ -45,12 +48,43 @@ pub fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
     for job in load.values().filter(|job| evidence.is_gone(job.id)) {
         balance.missing.push(format!("job {} of the load is gone", job.id));
     }
-    let Balance { fires, missing, twice, unknown } = balance;
+    let Balance { fires, unsure, missing, twice, unknown } = balance;
     vec![
-        Finding::new("no fire is missing", fires, missing),
-        Finding::new("no fire is recorded twice", fires, twice),
+        Finding::new("no fire is missing", fires, missing).leaving_out(unsure),
+        Finding::new("no fire is recorded twice", fires + unsure, twice),
         Finding::new("no execution without a fire", evidence.record.executions.len(), unknown),
+        in_force(evidence),
     ]
+}
+
+/// What was acknowledged is in the job's history.
+fn in_force(evidence: &Evidence<'_>) -> Finding {
+    let (mut looked_at, mut left_out, mut against) = (0, 0, Vec::new());
+    for (job, changes) in &evidence.seen.changes {
+        let Some(versions) = evidence.record.versions.get(job) else { continue };
+        for change in changes {
+            let Told::Fires(fires) = change.told else { continue };
+            let crosses = |other: &Change| {
+                other.told == Told::InDoubt
+                    && other.asked <= change.answered
+                    && change.asked <= other.answered
+            };
+            if changes.iter().any(crosses) {
+                left_out += 1;
+                continue;
+            }
+            looked_at += 1;
+            let answered = evidence.clock.wall(change.answered) + TimeDelta::milliseconds(20);
+            let version = versions.iter().rfind(|version: &&Version| version.created_at <= answered);
+            if version.is_none_or(|version| version.active != fires) {
+                let wanted = if fires { "resume" } else { "pause" };
+                against.push(format!(
+                    "job {job}: its {wanted} was acknowledged at {answered} and is not in force"
+                ));
+            }
+        }
+    }
+    Finding::new("what was paused or resumed is so", looked_at, against).leaving_out(left_out)
 }
 
 fn of_load(job: &LoadJob) -> Intent {
@@ -76,14 +110,19 @@ impl Balance {
         let all = oracle::fires(intents, later);
         let unsure = |at: DateTime<Utc>| self::unsure(evidence, job, intents, at);
         for fire in all.iter().filter(|fire| **fire <= evidence.until) {
-            self.fires += 1;
+            let sure = !unsure(*fire);
+            self.fires += usize::from(sure);
+            self.unsure += usize::from(!sure);
             let skipped = skips.iter().any(|(first, last, _)| first <= fire && fire <= last);
             match recorded.get(fire) {
                 Some(_) if skipped => self.twice.push(format!("job {job} at {fire}: run and skipped")),
-                None if !skipped && !unsure(*fire) => self.missing.push(format!("job {job} at {fire}")),
+                None if !skipped && sure => self.missing.push(format!("job {job} at {fire}")),
                 _ => {}
             }
         }
+        skips.sort_unstable();
+        let overlaps = skips.windows(2).filter(|pair| pair[1].0 <= pair[0].1);
+        self.twice.extend(overlaps.map(|pair| format!("job {job} at {}: skipped twice", pair[1].0)));
         for (first, last, count) in &skips {
             let covered = all.iter().filter(|fire| first <= fire && *fire <= last).count();
             if i64::try_from(covered).unwrap_or(i64::MAX) != *count && !unsure(*first) && !unsure(*last) {
@@ -109,6 +148,7 @@ impl Balance {
 /// Whether somebody was changing the job just then.
 fn unsure(evidence: &Evidence<'_>, job: Uuid, intents: &[Intent], at: DateTime<Utc>) -> bool {
     let changes = evidence.seen.changes.get(&job).into_iter().flatten();
+    let changes = changes.filter(|change| change.told == Told::InDoubt);
     let mut spans = changes.map(|change| {
         (evidence.clock.wall(change.asked) - EDGE, evidence.clock.wall(change.answered) + EDGE)
     });

@@ -10,6 +10,7 @@ pub fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
     vec![
         numbers(evidence),
         one_success(evidence),
+        ended_as_attempted(evidence),
         explained(evidence),
         arrived(evidence),
         at_most_once(evidence),
@@ -46,6 +47,30 @@ fn one_success(evidence: &Evidence<'_>) -> Finding {
     let against = successes.iter().filter(|(_, count)| **count > 1);
     let against = against.map(|(id, count)| format!("{id} succeeded {count} times")).collect();
     Finding::new("an execution succeeds at most once", successes.len(), against)
+}
+
+/// How an execution ended is what its attempts say.
+fn ended_as_attempted(evidence: &Evidence<'_>) -> Finding {
+    let record = evidence.record;
+    let mut against = Vec::new();
+    for execution in record.executions.values() {
+        let tries =
+            (1..=execution.attempts).filter_map(|number| record.attempts.get(&(execution.id, number)));
+        let tries: Vec<&str> = tries.map(|attempt| attempt.status.as_str()).collect();
+        let successes = tries.iter().filter(|status| **status == "success").count();
+        let agrees = match execution.status.as_str() {
+            "succeeded" => successes == 1 && tries.last() == Some(&"success"),
+            "failed" => successes == 0 && !tries.is_empty(),
+            "cancelled" => successes == 0,
+            "skipped" => tries.is_empty(),
+            // Not over, which is against another invariant.
+            _ => true,
+        };
+        if !agrees {
+            against.push(format!("{} is {} after {tries:?}", execution.id, execution.status));
+        }
+    }
+    Finding::new("an execution ends as its attempts say", record.executions.len(), against)
 }
 
 /// Every request that arrived is an attempt, and no attempt arrived twice. What is sent again is a new attempt, and the one before it

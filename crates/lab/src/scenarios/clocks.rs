@@ -1,5 +1,6 @@
 //! Wall clocks are wrong by an hour. What is due is decided by Postgres's; all waits are by the monotonic one.
 
+use anyhow::{Context, ensure};
 use std::{path::PathBuf, time::Duration};
 use trigrun_core::domain::job::MisfirePolicy;
 
@@ -33,6 +34,12 @@ pub async fn stepped(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
             scheduler.step(scheduler_is)?;
             executor.step(executor_is)?;
             lab.pass(Duration::from_secs(5)).await;
+            for (role, clock, is) in
+                [(Role::Scheduler, &scheduler, scheduler_is), (Role::Executor, &executor, executor_is)]
+            {
+                let pid = lab.fleet.pid(role, 0).context("it is not running")?;
+                ensure!(clock.rules(pid, is)?, "the clock of {role} 0 was not set");
+            }
         }
         let span = Span { from, to: lab.clock.elapsed() };
         lab.pass(Duration::from_secs(1)).await;
@@ -48,9 +55,19 @@ pub async fn stepped(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     })
     .await?;
     let late = outcome.late(span);
+    let skips = outcome.record.executions.values().filter_map(|execution| execution.skipped);
+    let passed_over: i64 = skips.map(|(count, _)| count).sum();
+    // A little less than the hour: what came due in the last minute is merely late.
+    let least = outcome.load.jobs.len() as i64 * (HOUR - 100);
     let figures = vec![
         Figure::new("wrong clocks of others: lateness, p99", late.p99, "ms", Bound::AtMost(1000.0)),
         Figure::new("wrong clocks of others: fires", late.count as f64, "", Bound::AtLeast(100.0)),
+        Figure::new(
+            "fires of the hour that Postgres left out",
+            passed_over as f64,
+            "",
+            Bound::AtLeast(least as f64),
+        ),
     ];
     Ok(Verdict::new(name, ask.seed, outcome, figures))
 }

@@ -80,7 +80,7 @@ fn taken_over(outcome: &Outcome) -> Vec<Figure> {
     let longest = waits.max().unwrap_or_default().as_secs_f64();
     vec![
         Figure::new("interrupted attempts", outcome.interrupted() as f64, "", Bound::AtLeast(1.0)),
-        Figure::new("a lost request is sent again within", longest, "s", Bound::AtMost(35.0)),
+        Figure::new("a lost request is sent again within", longest, "s", Bound::AtMost(20.0)),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What users do to the system, and to each other.
 
 use anyhow::ensure;
+use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::json;
 use std::time::Duration;
@@ -45,37 +46,65 @@ pub async fn hurried(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     Ok(Verdict::new(name, ask.seed, outcome, figures))
 }
 
-/// Jobs that are patched, paused, resumed, cancelled, run, and at last deleted, some fifty times a second, while they run and finish.
+/// So many race each other for each job, with so many requests each.
+const RACERS: usize = 4;
+const REQUESTS: usize = 12;
+
+/// Jobs that are patched, paused, resumed, cancelled, run and deleted by several at once, some fifty times a second, while they run
+/// and finish.
 pub async fn race(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
     let time = ask.time(25);
     let mut setup = ask.setup();
     setup.plan = Plan { jobs: 12, only: Some(Kind::Churned), workspaces: 2, ..Plan::default() };
     // The users of the mix churn these jobs; the racers here do the rest, to jobs of their own.
     setup.users = Some(Duration::from_millis(20));
-    let ((raced, replies, bad), mut outcome) = play(name, setup, async |lab| {
-        let (mut raced, mut replies, mut bad) = (Vec::new(), 0, Vec::new());
-        let end = lab.clock.elapsed() + time;
-        while lab.clock.elapsed() < end {
+    let ((raced, replies, took), mut outcome) = play(name, setup, async |lab| {
+        let (mut raced, mut replies) = (Vec::new(), Vec::new());
+        let from = lab.clock.elapsed();
+        while lab.clock.elapsed() < from + time {
             let job = one_time(lab, "/slow/30").await?;
             raced.push(job);
-            for _ in 0..50 {
-                let (what, reply) = race_one(lab, job).await;
-                replies += 1;
-                if !matches!(reply, Some(200..=299 | 404 | 409)) {
-                    bad.push(format!("{what} was answered {reply:?}"));
-                }
-            }
-            call(lab.fleet.apis()[0], wish(lab, Method::DELETE, path(job, ""), None)).await;
+            let racers: Vec<_> = (0..RACERS).map(|_| lab.random.fork()).collect();
+            let race =
+                racers.into_iter().enumerate().map(|(racer, random)| race_for(lab, job, random, racer == 0));
+            replies.extend(join_all(race).await.into_iter().flatten());
+            let deleted = call(lab.fleet.apis()[0], wish(lab, Method::DELETE, path(job, ""), None)).await;
+            replies.push((format!("DELETE {job}"), deleted.status));
         }
-        Ok((raced, replies, bad))
+        Ok((raced, replies, lab.clock.elapsed() - from))
     })
     .await?;
+    let as_it_must = |status: &Option<u16>| matches!(status, Some(200..=299 | 404 | 409));
+    let bad = replies.iter().filter(|(_, status)| !as_it_must(status));
+    let bad = bad.map(|(what, status)| format!("{what} was answered {status:?}")).collect();
     let left = raced.iter().filter(|job| outcome.record.versions.contains_key(*job));
     let left: Vec<String> = left.map(|job| format!("job {job} is still there")).collect();
-    outcome.findings.push(Finding::new("a race is answered 2xx, 404 or 409", replies, bad));
+    outcome.findings.push(Finding::new("a race is answered 2xx, 404 or 409", replies.len(), bad));
     outcome.findings.push(Finding::new("what was deleted is gone", raced.len(), left));
-    let figures = vec![Figure::new("changes that raced", replies as f64, "", Bound::AtLeast(200.0))];
+    let each_second = replies.len() as f64 / took.as_secs_f64();
+    let figures = vec![
+        Figure::new("changes that raced", replies.len() as f64, "", Bound::AtLeast(200.0)),
+        Figure::new("changes of one job", each_second, "a second", Bound::AtLeast(50.0)),
+    ];
     Ok(Verdict::new(name, ask.seed, outcome, figures))
+}
+
+/// What one racer does to a job; one of them deletes it before the others have ended.
+async fn race_for(
+    lab: &Lab,
+    job: Uuid,
+    mut random: fastrand::Rng,
+    deletes: bool,
+) -> Vec<(String, Option<u16>)> {
+    let mut replies = Vec::new();
+    for request in 0..REQUESTS {
+        if deletes && request == REQUESTS * 2 / 3 {
+            let deleted = call(lab.fleet.apis()[1], wish(lab, Method::DELETE, path(job, ""), None)).await;
+            replies.push((format!("DELETE {job}"), deleted.status));
+        }
+        replies.extend(race_one(lab, &mut random, job).await);
+    }
+    replies
 }
 
 async fn one_time(lab: &Lab, target: &str) -> anyhow::Result<Uuid> {
@@ -85,8 +114,9 @@ async fn one_time(lab: &Lab, target: &str) -> anyhow::Result<Uuid> {
     id_of(&created.body).ok_or_else(|| anyhow::anyhow!("no id in {}", created.body))
 }
 
-async fn race_one(lab: &mut Lab, job: Uuid) -> (String, Option<u16>) {
-    let (method, path, body) = match lab.random.u32(0..6) {
+/// Nothing, when there was nothing to cancel.
+async fn race_one(lab: &Lab, random: &mut fastrand::Rng, job: Uuid) -> Option<(String, Option<u16>)> {
+    let (method, path, body) = match random.u32(0..6) {
         0 => (Method::PATCH, path(job, ""), Some(json!({ "name": "patched" }))),
         1 => (Method::POST, path(job, "/pause"), None),
         2 => (Method::POST, path(job, "/resume"), None),
@@ -94,14 +124,14 @@ async fn race_one(lab: &mut Lab, job: Uuid) -> (String, Option<u16>) {
             let list =
                 call(lab.fleet.apis()[0], wish(lab, Method::GET, path(job, "/executions?limit=1"), None))
                     .await;
-            let Some(id) = list.body["data"][0]["id"].as_str() else { return ("nothing".into(), Some(200)) };
+            let id = list.body["data"][0]["id"].as_str()?;
             (Method::POST, format!("/v1/executions/{id}/cancel"), None)
         }
         _ => (Method::POST, path(job, "/run-now"), None),
     };
     let what = format!("{method} {path}");
-    let api = lab.fleet.apis()[lab.random.usize(0..2)];
-    (what, call(api, wish(lab, method, path, body)).await.status)
+    let api = lab.fleet.apis()[random.usize(0..2)];
+    Some((what, call(api, wish(lab, method, path, body)).await.status))
 }
 
 fn path(job: Uuid, rest: &str) -> String {
