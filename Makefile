@@ -32,7 +32,7 @@ test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to 
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
 .PHONY: check
-check: fmt lint test docs fuzz story chaos-short mutants ## Everything that CI asks for
+check: fmt lint test docs fuzz story security chaos-short mutants ## Everything that CI asks for
 
 .PHONY: fmt
 fmt: ## Is the code formatted? (cargo fmt formats it)
@@ -74,6 +74,13 @@ story: setup ## The product's story, told by curl against a fresh private system
 	cargo build --quiet --package trigrun-dev
 	rm -rf target/story
 	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
+
+.PHONY: security
+security: setup ## Tries to get out of the product's reach and into it, in a network that leads nowhere: a table (docs/security.md)
+	cargo build --workspace
+	@command -v ip >/dev/null && command -v nft >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables; } \
+	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be left out"
+	$(LAB)/debug/trigrun-siege
 
 # SEED=7 repeats an order of faults; without it each run has its own, which it prints.
 # The binary itself: it starts the others that were built with it.

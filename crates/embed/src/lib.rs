@@ -23,4 +23,4 @@ pub use programs::Programs;
 pub use scratch::Scratch;
 pub use server::Server;
 pub use services::{Durability, Options, Services, Shutdown};
-pub use spawn::setpriv;
+pub use spawn::{ends_with_us, setpriv};

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -17,6 +17,18 @@ use tokio::sync::oneshot;
 use crate::account::Account;
 use crate::programs::in_path;
 use crate::server::Launch;
+
+/// `program`, to be ended (SIGKILL) when the thread that starts it ends; where setpriv(1) is missing it outlives us.
+pub fn ends_with_us(program: &Path) -> Command {
+    match setpriv() {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
 
 type Order = (Command, oneshot::Sender<io::Result<Child>>);
 

@@ -15,9 +15,12 @@ use std::{
     process::Stdio,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, process::Child};
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+};
 use trigrun_core::{store::PostgresSettings, stream::RedisSettings};
-use trigrun_testkit::keys;
+use trigrun_testkit::{keys, process::binary};
 
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 const LISTENS_WITHIN: Duration = Duration::from_secs(30);
@@ -141,18 +144,10 @@ impl Fleet {
 
     /// Starts one that has ended.
     pub fn begin(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
-        let program = program(&role.to_string())?;
         let log = self.logs.join(format!("{role}-{index}.log"));
         let log = File::options().create(true).append(true).open(&log)?;
         // So that nothing is left when the lab itself is killed.
-        let mut command = match trigrun_embed::setpriv() {
-            Some(setpriv) => {
-                let mut command = tokio::process::Command::new(setpriv);
-                command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-                command
-            }
-            None => tokio::process::Command::new(program),
-        };
+        let mut command = Command::from(trigrun_embed::ends_with_us(&binary(&role.to_string())));
         command
             .env("TRIGRUN__POSTGRES__URL", self.postgres.url.expose_secret())
             .env("TRIGRUN__REDIS__URL", self.redis.url.expose_secret())
@@ -325,16 +320,4 @@ fn free_port() -> anyhow::Result<SocketAddr> {
         }
     }
     bail!("no port is free below {first}")
-}
-
-/// Beside the lab's own binary: `cargo build --workspace` makes them all.
-pub fn program(name: &str) -> anyhow::Result<PathBuf> {
-    let lab = std::env::current_exe()?;
-    let program = lab.with_file_name(format!("trigrun-{name}"));
-    ensure!(
-        program.exists(),
-        "{} is missing: build the whole workspace, as `make chaos` does",
-        program.display()
-    );
-    Ok(program)
 }

@@ -11,10 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 use trigrun_core::domain::id::JobId;
+use trigrun_testkit::process::binary;
 
 use crate::{
     clients::{Clients, Seen},
-    fleet::{Crew, Fleet, Role, program},
+    fleet::{Crew, Fleet, Role},
     http::{Wish, call},
     load::{Kind, Load, LoadJob, Plan},
     proof::{self, Evidence, Finding},
@@ -93,7 +94,7 @@ impl Lab {
         }
         fs::create_dir_all(&dir)?;
         let servers = Servers::start(setup.wishes).await?;
-        let migrated = tokio::process::Command::new(program("api")?)
+        let migrated = tokio::process::Command::new(binary("api"))
             .arg("migrate")
             .env("TRIGRUN__POSTGRES__URL", servers.postgres_url())
             .output()

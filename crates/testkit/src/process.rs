@@ -70,14 +70,15 @@ impl Drop for Process {
     }
 }
 
-/// Beside the test's own binary: `cargo test --workspace` builds them all.
-fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
+/// `trigrun-<name>`, which was built with the program that runs: beside it, or above it if that is a test.
+pub fn binary(name: &str) -> PathBuf {
+    let ours = std::env::current_exe().expect("a program knows its own path");
+    let dir = ours.parent().expect("it lies in a directory");
+    let profile = if dir.ends_with("deps") { dir.parent().expect("target/<profile>/deps") } else { dir };
     let binary = profile.join(format!("trigrun-{name}"));
     assert!(
         binary.exists(),
-        "{} is missing: build the workspace first, as `make test` does",
+        "{} is missing: build the whole workspace first, as make does",
         binary.display()
     );
     binary

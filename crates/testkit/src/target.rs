@@ -11,7 +11,7 @@ mod tls;
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -27,10 +27,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::runtime::tasks;
 
 pub use self::{
-    nameserver::NameServer,
+    nameserver::{Answers, NameServer},
     script::Script,
     tls::{Certificate, Protocol},
 };
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -61,7 +63,7 @@ impl Hit {
     }
 }
 
-/// A server on 127.0.0.1 with a port of its own; it ends, with its connections, when it is dropped.
+/// A server, on 127.0.0.1 with a port of its own unless it is told where; it ends, with its connections, when it is dropped.
 pub struct Target {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -74,16 +76,30 @@ pub struct Target {
 impl Target {
     /// Serves `http://`.
     pub async fn start() -> io::Result<Self> {
-        Self::listen(None).await
+        Self::start_at(ANY_PORT).await
+    }
+
+    /// The same, at this address.
+    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
+        Self::listen(address, None).await
     }
 
     /// Serves `https://` with a certificate as wished, by HTTP/1.1 or HTTP/2; see [`Target::authority`].
     pub async fn start_tls(certificate: Certificate, protocol: Protocol) -> io::Result<Self> {
-        Self::listen(Some(tls::prepare(certificate, protocol)?)).await
+        Self::start_tls_at(ANY_PORT, certificate, protocol).await
     }
 
-    async fn listen(tls: Option<tls::Prepared>) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// The same, at this address.
+    pub async fn start_tls_at(
+        address: SocketAddr,
+        certificate: Certificate,
+        protocol: Protocol,
+    ) -> io::Result<Self> {
+        Self::listen(address, Some(tls::prepare(certificate, protocol)?)).await
+    }
+
+    async fn listen(address: SocketAddr, tls: Option<tls::Prepared>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let (shared, stop) = (Arc::<Shared>::default(), CancellationToken::new());
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };

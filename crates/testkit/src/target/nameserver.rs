@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::net::UdpSocket;
@@ -12,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
 const A: u16 = 1;
+const CNAME: u16 = 5;
 const AAAA: u16 = 28;
 const INTERNET: u16 = 1;
 /// An answer, to a query that asked for recursion, from a server that offers it.
@@ -21,7 +23,37 @@ const HEAD: usize = 12;
 /// The name of the question, by its place in the message (§4.1.4).
 const SAME_NAME: u16 = 0xc000 | HEAD as u16;
 
-type Names = Arc<Mutex<HashMap<String, Vec<IpAddr>>>>;
+type Names = Arc<Mutex<HashMap<String, Answers>>>;
+
+/// What is answered for a name.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    addresses: Vec<IpAddr>,
+    alias: Option<String>,
+    after: Duration,
+    silent: bool,
+}
+
+impl Answers {
+    pub fn to(addresses: &[IpAddr]) -> Self {
+        Self { addresses: addresses.to_vec(), ..Self::default() }
+    }
+
+    /// The name is an alias of another, whose the addresses are; without addresses the client has to follow it.
+    pub fn alias(self, of: &str) -> Self {
+        Self { alias: Some(of.to_owned()), ..self }
+    }
+
+    /// Answered only when this time has passed.
+    pub fn after(self, after: Duration) -> Self {
+        Self { after, ..self }
+    }
+
+    /// Never answered.
+    pub fn silent(self) -> Self {
+        Self { silent: true, ..self }
+    }
+}
 
 /// Ends when it is dropped.
 pub struct NameServer {
@@ -32,7 +64,11 @@ pub struct NameServer {
 
 impl NameServer {
     pub async fn start() -> io::Result<Self> {
-        let socket = UdpSocket::bind("127.0.0.1:0").await?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind(address).await?;
         let (address, names, stop) = (socket.local_addr()?, Names::default(), CancellationToken::new());
         let serving = stop.clone().run_until_cancelled_owned(serve(socket, Arc::clone(&names)));
         tasks::spawn("name server", serving);
@@ -45,42 +81,70 @@ impl NameServer {
 
     /// From now on `name` has these addresses, to be kept by nobody: their TTL is 0.
     pub fn set(&self, name: &str, addresses: &[IpAddr]) {
+        self.set_answers(name, Answers::to(addresses));
+    }
+
+    /// The same with all that an answer can have.
+    pub fn set_answers(&self, name: &str, answers: Answers) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.insert(name.to_owned(), addresses.to_vec());
+        names.insert(name.to_owned(), answers);
     }
 }
 
 async fn serve(socket: UdpSocket, names: Names) {
-    let mut query = [0; 512];
+    let (socket, mut query) = (Arc::new(socket), [0; 512]);
     while let Ok((length, peer)) = socket.recv_from(&mut query).await {
-        let answer = answer(&query[..length], &names);
-        if let Some(answer) = answer {
+        let Some((answer, after)) = answer(&query[..length], &names) else { continue };
+        let socket = Arc::clone(&socket);
+        tasks::spawn("answer", async move {
+            tokio::time::sleep(after).await;
             // Who asked asks again.
             let _lost = socket.send_to(&answer, peer).await;
-        }
+        });
     }
 }
 
-/// `None` for what is no query.
-fn answer(query: &[u8], names: &Names) -> Option<Vec<u8>> {
+/// What to answer, and after what time; `None` for what is no query, or stays without an answer.
+fn answer(query: &[u8], names: &Names) -> Option<(Vec<u8>, Duration)> {
     let (name, end) = question(query)?;
     let kind = u16::from_be_bytes([*query.get(end)?, *query.get(end + 1)?]);
     let known = names.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
     let code = if known.is_some() { 0 } else { NO_SUCH_NAME };
+    let Answers { addresses, alias, after, silent } = known.unwrap_or_default();
+    if silent {
+        return None;
+    }
+    let owner = alias.as_deref().map_or_else(|| SAME_NAME.to_be_bytes().to_vec(), encoded);
+    let alias = alias.map(|of| record(&SAME_NAME.to_be_bytes(), CNAME, &encoded(&of)));
+    let addresses = addresses.into_iter().filter_map(|address| data(kind, address));
     let records: Vec<Vec<u8>> =
-        known.unwrap_or_default().into_iter().filter_map(|address| data(kind, address)).collect();
+        alias.into_iter().chain(addresses.map(|data| record(&owner, kind, &data))).collect();
     let mut message = query[..2].to_vec();
     for number in [ANSWER | code, 1, u16::try_from(records.len()).ok()?, 0, 0] {
         message.extend(number.to_be_bytes());
     }
     message.extend(query.get(HEAD..end + 4)?);
-    for record in records {
-        for number in [SAME_NAME, kind, INTERNET, 0, 0, u16::try_from(record.len()).ok()?] {
-            message.extend(number.to_be_bytes());
-        }
-        message.extend(record);
+    message.extend(records.concat());
+    Some((message, after))
+}
+
+/// §3.2.1, with a TTL of 0.
+fn record(owner: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
+    let mut record = owner.to_vec();
+    for number in [kind, INTERNET, 0, 0, data.len() as u16] {
+        record.extend(number.to_be_bytes());
     }
-    Some(message)
+    record.extend(data);
+    record
+}
+
+/// §3.1.
+fn encoded(name: &str) -> Vec<u8> {
+    let labels = name.split('.').flat_map(|label| {
+        let length = label.len() as u8;
+        std::iter::once(length).chain(label.bytes())
+    });
+    labels.chain([0]).collect()
 }
 
 /// The name that is asked for, in lower case, and where it ends.

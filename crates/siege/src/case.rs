@@ -1,0 +1,102 @@
+//! A case: a name, and what is tried under it.
+
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use crate::system::System;
+
+macro_rules! families {
+    ($($name:ident $letter:literal $about:literal;)*) => {
+        /// What the cases of a family have in common.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Family { $($name),* }
+
+        impl Family {
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            pub const fn letter(self) -> char {
+                match self { $(Self::$name => $letter),* }
+            }
+
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$name => $about),* }
+            }
+        }
+    };
+}
+
+families! {
+    Literals 'A' "addresses written in URLs";
+    Names 'B' "names, judged when they are dialled";
+    Redirects 'C' "redirects";
+    Syntax 'D' "URLs that are none";
+    Requests 'E' "headers and bodies";
+    Answers 'F' "hostile answers";
+    Tls 'G' "TLS";
+}
+
+type Attempt = Box<dyn Fn(Arc<System>) -> LocalBoxFuture<'static, anyhow::Result<()>>>;
+
+pub struct Case {
+    pub family: Family,
+    name: String,
+    /// Needs the network that leads nowhere.
+    dials: bool,
+    attempt: Attempt,
+}
+
+/// What came of a case.
+pub enum Tried {
+    AsItMust,
+    Otherwise(String),
+    LeftOut,
+}
+
+/// No case may take longer.
+const WITHIN: Duration = Duration::from_secs(60);
+
+impl Case {
+    /// Asks TrigRun something; nobody is called.
+    pub fn asks<F>(
+        family: Family,
+        name: impl Into<String>,
+        attempt: impl Fn(Arc<System>) -> F + 'static,
+    ) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + 'static,
+    {
+        let attempt: Attempt = Box::new(move |system| attempt(system).boxed_local());
+        Self { family, name: name.into(), dials: false, attempt }
+    }
+
+    /// Has TrigRun call somebody.
+    pub fn dials<F>(
+        family: Family,
+        name: impl Into<String>,
+        attempt: impl Fn(Arc<System>) -> F + 'static,
+    ) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + 'static,
+    {
+        Self { dials: true, ..Self::asks(family, name, attempt) }
+    }
+
+    pub async fn attempt(&self, system: &Arc<System>) -> Tried {
+        if self.dials && !system.is_enclosed() {
+            return Tried::LeftOut;
+        }
+        let tried = AssertUnwindSafe((self.attempt)(system.clone())).catch_unwind();
+        match tokio::time::timeout(WITHIN, tried).await {
+            Ok(Ok(Ok(()))) => Tried::AsItMust,
+            Ok(Ok(Err(error))) => Tried::Otherwise(format!("{error:#}")),
+            Ok(Err(_)) => Tried::Otherwise("it panicked".into()),
+            Err(_) => Tried::Otherwise(format!("it did not end within {WITHIN:?}")),
+        }
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.family.letter(), self.name)
+    }
+}

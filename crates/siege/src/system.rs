@@ -1,0 +1,252 @@
+//! The system under siege: real processes on private servers, a tenant, and the target and name server that the enclave has.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::process::Child;
+use tokio_postgres::NoTls;
+use trigrun_core::runtime::tasks;
+use trigrun_embed::{Durability, Options, Programs, Scratch, Services};
+use trigrun_testkit::{
+    keys,
+    process::binary,
+    target::{NameServer, Target},
+};
+
+use crate::{
+    enclave::{API, Enclave, NAME_SERVER},
+    wire::{Reply, call},
+};
+
+const DATABASE: &str = "postgres";
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What only the enclave has.
+pub struct Outside {
+    enclave: Enclave,
+    /// On port 80 of every address.
+    pub target: Target,
+    pub names: NameServer,
+}
+
+pub struct System {
+    api: SocketAddr,
+    /// May do everything in a workspace.
+    token: String,
+    outside: Option<Outside>,
+    processes: Mutex<Vec<Child>>,
+    logs: PathBuf,
+    services: Services,
+    count: AtomicU64,
+    // Last: the others live in it.
+    scratch: Scratch,
+}
+
+impl System {
+    pub async fn start(enclave: Option<Enclave>) -> anyhow::Result<Self> {
+        let scratch = Scratch::create().await?;
+        let options = Options::new(scratch.path().join("servers"), Durability::Tests);
+        let services = Services::start(&Programs::find()?, &options).await?;
+        let outside = match enclave {
+            Some(enclave) => Some(Outside {
+                enclave,
+                target: Target::start_at("[::]:80".parse()?).await?,
+                names: NameServer::start_at(format!("{NAME_SERVER}:53").parse()?).await?,
+            }),
+            None => None,
+        };
+        let logs = PathBuf::from("target/siege");
+        if logs.exists() {
+            fs::remove_dir_all(&logs)?;
+        }
+        fs::create_dir_all(&logs)?;
+        let mut system = Self {
+            api: SocketAddr::from(([127, 0, 0, 1], API)),
+            token: String::new(),
+            outside,
+            processes: Mutex::default(),
+            logs,
+            services,
+            count: AtomicU64::new(1),
+            scratch,
+        };
+        system.begin().await?;
+        system.token = system.sign_up("siege").await?;
+        Ok(system)
+    }
+
+    async fn begin(&self) -> anyhow::Result<()> {
+        let migrated = Command::new(binary("api"))
+            .arg("migrate")
+            .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
+            .output()?;
+        ensure!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+        let lenient = ["TOKEN_PER_SECOND", "TOKEN_BURST", "WORKSPACE_PER_SECOND", "WORKSPACE_BURST"]
+            .into_iter()
+            .chain(["FAILURES_PER_MINUTE", "SIGN_UPS_PER_HOUR"])
+            .map(|limit| (format!("TRIGRUN__LIMITS__{limit}"), "1000000".to_owned()));
+        let at = |address: SocketAddr| ("TRIGRUN__SERVER__ADDRESS".to_owned(), address.to_string());
+        self.spawn("api", lenient.chain([at(self.api)]))?;
+        self.spawn("scheduler", [])?;
+        self.spawn("executor", [])?;
+        let ready =
+            async || call(self.api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
+        until(STARTS_WITHIN, ready).await.context("the API does not start")
+    }
+
+    fn spawn(
+        &self,
+        program: &str,
+        settings: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<()> {
+        let log = File::create(self.logs.join(format!("{program}.log")))?;
+        let mut command = trigrun_embed::ends_with_us(&binary(program));
+        command
+            .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
+            .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
+            .env("TRIGRUN__REDIS__URL", self.services.redis_url())
+            // Whoever heeds these calls somebody inside.
+            .envs(
+                ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+                    .map(|name| (name, "http://10.0.0.1:3128")),
+            )
+            .envs(settings)
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        if program == "api" {
+            command.env("TRIGRUN__SERVER__SIGN_UP", "open");
+        }
+        if program != "scheduler" {
+            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER));
+        }
+        let child = tokio::process::Command::from(command).stdin(Stdio::null()).kill_on_drop(true).spawn()?;
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        Ok(())
+    }
+
+    /// A new person with a workspace of their own; returns a token for all of it.
+    async fn sign_up(&self, name: &str) -> anyhow::Result<String> {
+        let person = json!({ "email": format!("{name}@example.com"), "password": "correct horse battery", "workspace_name": name });
+        let signed_up =
+            self.send("", "POST", "/v1/auth/signup", person.to_string().as_bytes()).await?.expect(201)?;
+        let session = text(&signed_up["token"])?;
+        let scopes = ["jobs:read", "jobs:write", "jobs:run", "executions:read", "secrets:write"];
+        let scopes: Vec<&str> =
+            scopes.into_iter().chain(["notifications:write", "workspace:admin"]).collect();
+        let token = json!({ "name": "siege", "scopes": scopes });
+        let token =
+            self.send(&session, "POST", "/v1/tokens", token.to_string().as_bytes()).await?.expect(201)?;
+        text(&token["token"])
+    }
+
+    pub fn is_enclosed(&self) -> bool {
+        self.outside.is_some()
+    }
+
+    pub fn outside(&self) -> anyhow::Result<&Outside> {
+        self.outside.as_ref().context("this needs the enclave")
+    }
+
+    /// How many packets have left for where none may go; nothing where nobody counts.
+    pub fn packets(&self) -> anyhow::Result<Option<u64>> {
+        self.outside.as_ref().map(|outside| outside.enclave.packets()).transpose()
+    }
+
+    /// A number that no other case has.
+    pub fn number(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send(&self.token, method, path, body.as_bytes()).await
+    }
+
+    async fn send(&self, token: &str, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Reply> {
+        let mut headers = Vec::new();
+        if !token.is_empty() {
+            headers.push(format!("authorization: Bearer {token}"));
+        }
+        if !body.is_empty() {
+            headers.push("content-type: application/json".to_owned());
+        }
+        call(self.api, method, path, &headers, body).await
+    }
+
+    /// Has this request made once, now, and waits until that is over.
+    pub async fn run(&self, request: Value) -> anyhow::Result<Value> {
+        let made = self.ask("POST", "/v1/jobs", &once(request)).await?.expect(201)?;
+        self.ended(&made["execution_id"]).await
+    }
+
+    /// Waits until the execution is over, and returns it with its attempts.
+    pub async fn ended(&self, execution: &Value) -> anyhow::Result<Value> {
+        let path = format!("/v1/executions/{}", text(execution)?);
+        let mut seen = Value::Null;
+        let over = async || {
+            let Ok(reply) = self.ask("GET", &path, &Value::Null).await else { return false };
+            seen = reply.json();
+            !seen["finished_at"].is_null()
+        };
+        until(Duration::from_secs(30), over).await.with_context(|| format!("{path} does not end"))?;
+        Ok(seen)
+    }
+
+    pub async fn sql(&self) -> anyhow::Result<tokio_postgres::Client> {
+        let (client, connection) =
+            tokio_postgres::connect(&self.services.postgres_url(DATABASE), NoTls).await?;
+        tasks::spawn("siege's connection", connection);
+        Ok(client)
+    }
+
+    pub fn postgres_url(&self) -> String {
+        self.services.postgres_url(DATABASE)
+    }
+
+    /// How much memory the executor holds, in MB. From /proc: proc_pid_status(5).
+    pub fn executor_mb(&self) -> anyhow::Result<u64> {
+        let pid = self.processes.lock().unwrap_or_else(PoisonError::into_inner).last().and_then(Child::id);
+        let status = fs::read_to_string(format!("/proc/{}/status", pid.context("nobody runs")?))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(resident.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
+    }
+
+    pub async fn stop(self) {
+        for mut child in self.processes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            // It may have ended already.
+            let _gone = child.kill().await;
+        }
+        self.services.stop().await;
+        drop(self.scratch);
+    }
+}
+
+/// A job that makes this request once, now.
+pub fn once(request: Value) -> Value {
+    json!({ "name": "siege", "kind": "one_time", "request": request, "retry_policy": { "max_attempts": 1 } })
+}
+
+pub fn text(value: &Value) -> anyhow::Result<String> {
+    value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
+}
+
+/// Looks now and then until it is so.
+pub async fn until(within: Duration, mut so: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + within;
+    while !so().await {
+        ensure!(Instant::now() < deadline, "not within {within:?}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}

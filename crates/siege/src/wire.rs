@@ -1,0 +1,127 @@
+//! HTTP by hand, byte for byte: what a well-behaved client could not say must be sayable.
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use std::{net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+const WITHIN: Duration = Duration::from_secs(15);
+
+/// An answer, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    /// Status line and headers.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+        lines.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    /// A problem with this status and code; an error says what it is instead.
+    pub fn expect_problem(&self, status: u16, code: &str) -> anyhow::Result<()> {
+        let is_problem = self.header("content-type") == Some("application/problem+json");
+        if self.status == status && is_problem && self.json()["code"] == code {
+            return Ok(());
+        }
+        bail!("{status} {code} was expected, {} {} came", self.status, self.text())
+    }
+
+    /// Validation failed at this pointer, and nowhere else, with this code.
+    pub fn expect_wrong(&self, pointer: &str, code: &str) -> anyhow::Result<()> {
+        self.expect_problem(422, "validation_failed")?;
+        let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
+        if errors.len() == 1 && errors[0]["pointer"] == pointer && errors[0]["code"] == code {
+            return Ok(());
+        }
+        bail!("{code} at {pointer} was expected, {errors:?} came")
+    }
+
+    pub fn expect(&self, status: u16) -> anyhow::Result<Value> {
+        if self.status != status {
+            bail!("{status} was expected, {} {} came", self.status, self.text());
+        }
+        Ok(self.json())
+    }
+}
+
+/// Sends these bytes on a connection of their own and reads what comes until the end; `None` when that was nothing.
+pub async fn send(to: SocketAddr, bytes: &[u8]) -> anyhow::Result<Option<Reply>> {
+    let exchange = async {
+        let mut socket = TcpStream::connect(to).await?;
+        // It may hang up before all is written: what it said first is still to be read.
+        let _hung_up = socket.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let read = socket.read_to_end(&mut answer).await;
+        if answer.is_empty() {
+            // Hanging up without a word is an answer, too.
+            return Ok(None);
+        }
+        let _reset = read;
+        parse(&answer).map(Some)
+    };
+    tokio::time::timeout(WITHIN, exchange).await.context("no end of the answer in time")?
+}
+
+fn parse(answer: &[u8]) -> anyhow::Result<Reply> {
+    let end =
+        answer.windows(4).position(|window| window == b"\r\n\r\n").context("an answer without a head")?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status")?;
+    let mut body = answer[end + 4..].to_vec();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunk(&body)?;
+    }
+    Ok(Reply { status, head, body })
+}
+
+/// RFC 9112, 7.1.
+fn unchunk(mut rest: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n").context("a chunk without a size")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end])?, 16)?;
+        if size == 0 {
+            return Ok(body);
+        }
+        body.extend(rest.get(end + 2..end + 2 + size).context("a chunk that is cut")?);
+        rest = rest.get(end + 4 + size..).context("no next chunk")?;
+    }
+}
+
+/// A well-formed request; `headers` are whole lines.
+pub async fn call(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[String],
+    body: &[u8],
+) -> anyhow::Result<Reply> {
+    let mut request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for header in headers {
+        request.push_str(header);
+        request.push_str("\r\n");
+    }
+    let mut bytes = format!("{request}\r\n").into_bytes();
+    bytes.extend(body);
+    send(to, &bytes).await?.context("it hung up without an answer")
+}
