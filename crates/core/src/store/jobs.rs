@@ -2,22 +2,23 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::sql,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashMap;
 use uuid::Uuid;
 
+mod change;
 mod delete;
 pub(super) mod row;
 
+pub use change::{Change, Timing, change};
 pub use delete::{delete, sweep_deleted};
 
 use super::{
-    Conn, StoreError, clock, executions,
+    Conn, StoreError, executions,
     quotas::{self, Counted},
     schema::{job_versions, jobs},
     sql::prepared,
@@ -234,97 +235,6 @@ pub async fn list(
     List::from_rows(rows, page, JobRow::id).try_map(JobRow::into_job)
 }
 
-/// A new definition for a job, valid only against the version that it was made from.
-pub struct Change<'a> {
-    pub from_version: i32,
-    pub definition: &'a Definition,
-    /// The state of the job afterwards: the definition's, or still `completed`.
-    pub state: State,
-    pub timing: Timing,
-    pub anchor: DateTime<Utc>,
-    pub traceparent: Option<&'a str>,
-}
-
-/// What a change means for the fires to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timing {
-    /// They stay as they are, and run the new version.
-    Keep,
-    /// Those not yet due are withdrawn; the next is the first after the change.
-    Reset,
-}
-
-/// Applies a change, all or nothing. It comes into force once the job and its timer are locked, however long that took: what is due
-/// by then was wanted as the job was before.
-///
-/// [`StoreError::Conflict`] `version` when somebody else changed the job first; `run_at_past` when its one instant has passed, and
-/// `schedule_unreadable` when its next fire cannot be computed. Returns the execution that a `one_time` job gets by becoming active.
-pub async fn change(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    id: JobId,
-    change: &Change<'_>,
-) -> Result<Option<ExecutionId>, StoreError> {
-    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let definition = change.definition;
-        let version = change.from_version + 1;
-        let changed = diesel::update(jobs::table)
-            .filter(jobs::workspace_id.eq(workspace.uuid()))
-            .filter(jobs::id.eq(id.uuid()))
-            .filter(jobs::version.eq(change.from_version))
-            .set((
-                jobs::version.eq(version),
-                jobs::name.eq(&definition.name),
-                jobs::kind.eq(definition.schedule.kind().as_str()),
-                jobs::state.eq(change.state.as_str()),
-                jobs::tags.eq(&definition.tags),
-                jobs::updated_at.eq(sql::<Timestamptz>("clock_timestamp()")),
-            ))
-            .execute(conn)
-            .await?;
-        if changed == 0 {
-            return Err(why_unchanged(conn, workspace, id).await?);
-        }
-        // Whoever is planning this job right now holds its timer, and what they planned is seen after.
-        timers::lock(conn, id).await?;
-        let now = clock::now(conn).await?;
-        insert_version(conn, id, version, definition, now).await?;
-        match change.timing {
-            Timing::Keep => {
-                timers::keep(conn, id, version, definition).await?;
-                executions::move_planned(conn, id, version, now).await?;
-                Ok(None)
-            }
-            Timing::Reset => {
-                let Change { anchor, traceparent, .. } = *change;
-                timers::fire_overdue(conn, id, now, traceparent).await?;
-                timers::remove(conn, id).await?;
-                executions::withdraw_planned(conn, id, now).await?;
-                let next = next_fire(definition, anchor, now)?;
-                start(conn, workspace, id, Start { version, definition, anchor, next, traceparent, now })
-                    .await
-            }
-        }
-    })
-    .await
-}
-
-fn next_fire(
-    definition: &Definition,
-    anchor: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, StoreError> {
-    if definition.state != State::Active {
-        return Ok(None);
-    }
-    let next = definition.schedule.next_after(anchor, now);
-    let next = next.map_err(|_| StoreError::conflict("schedule_unreadable"))?;
-    if next.is_none() && definition.schedule.kind() == Kind::Scheduled {
-        return Err(StoreError::conflict("run_at_past"));
-    }
-    Ok(next)
-}
-
 struct Start<'a> {
     version: i32,
     definition: &'a Definition,
@@ -375,16 +285,6 @@ async fn insert_version(
         .execute(conn)
         .await?;
     Ok(())
-}
-
-async fn why_unchanged(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Result<StoreError, StoreError> {
-    let exists: i64 = jobs::table
-        .filter(jobs::workspace_id.eq(workspace.uuid()))
-        .filter(jobs::id.eq(id.uuid()))
-        .count()
-        .get_result(conn)
-        .await?;
-    Ok(if exists == 0 { StoreError::NotFound } else { StoreError::conflict("version") })
 }
 
 /// Jobs of which nothing more can come, because the execution that ended was their last.

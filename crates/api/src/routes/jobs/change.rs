@@ -141,7 +141,10 @@ async fn write(
             };
             match jobs::change(&mut *state.conn().await?, workspace, job.id, &change).await {
                 Ok(execution) => Ok(Some(execution)),
-                Err(error) if error.is_conflict("version") => Ok(None),
+                // Read again, the job says what is wrong with its schedule.
+                Err(error) if error.is_conflict("version") || error.is_conflict("schedule_unreadable") => {
+                    Ok(None)
+                }
                 // It was still to come when the request was read.
                 Err(error) if error.is_conflict("run_at_past") => Err(run_at_past()),
                 Err(error) => Err(error.into()),

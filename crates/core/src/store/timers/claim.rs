@@ -15,6 +15,7 @@ use crate::{
     domain::{
         fire::{Advance, DueTimer},
         id::{JobId, WorkspaceId},
+        schedule::Schedule,
     },
     store::{
         Conn, StoreError,
@@ -22,6 +23,9 @@ use crate::{
         sql::prepared,
     },
 };
+
+/// The least that two instants differ by in Postgres: a fire that could not be planned is the next one after this much before it.
+const A_MOMENT: TimeDelta = TimeDelta::microseconds(1);
 
 #[derive(QueryableByName)]
 struct TimerRow {
@@ -89,7 +93,7 @@ impl Claimed {
                 Err(error) => {
                     tracing::error!(%job, %error, "its next fire waits for a release that can read it");
                     // The next fire after this is the one that could not be planned.
-                    let after = next - TimeDelta::microseconds(1);
+                    let after = next - A_MOMENT;
                     claimed.unreadable.push((job, Advance::Stuck { after, error: error.to_string() }));
                 }
             }
@@ -174,5 +178,11 @@ pub async fn stuck(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreEr
     .load(conn)
     .await?;
     // What cannot be read stays as it is.
-    Ok(rows.into_iter().filter_map(|row| row.into_timer().ok()).collect())
+    let mut timers: Vec<DueTimer> = rows.into_iter().filter_map(|row| row.into_timer().ok()).collect();
+    for timer in &mut timers {
+        if let Schedule::Scheduled { run_at } = &mut timer.schedule {
+            *run_at = timer.next_run_at + A_MOMENT;
+        }
+    }
+    Ok(timers)
 }
