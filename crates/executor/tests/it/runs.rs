@@ -252,6 +252,34 @@ async fn what_is_cancelled_is_aborted_within_five_seconds() {
     executor.stop().await;
 }
 
+/// Postgres can do all but begin a session, as when it goes away just then.
+#[tokio::test]
+async fn a_session_that_cannot_begin_is_begun_later() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    let some = async |count: &str| {
+        let there = async { while bench.db.count(count).await == 0 {} };
+        tokio::time::timeout(LONG, there).await.expect(count);
+    };
+    let living = "select count(*) from executors where ended_at is null";
+    some(living).await;
+    // A sequence remembers what is rolled back.
+    let away = "create sequence tries;
+        create function away() returns trigger language plpgsql as $$ begin
+            perform nextval('tries');
+            raise exception 'terminating connection due to administrator command';
+        end $$;
+        create trigger away before insert on executors for each row execute function away()";
+    bench.db.execute(away).await;
+    bench.db.execute("update executors set ended_at = now()").await;
+    some("select count(*) from tries where is_called").await;
+    bench.db.execute("drop trigger away on executors").await;
+    some(living).await;
+    let next = bench.rung(&bench.definition("/hook")).await;
+    assert_eq!(bench.ended(next).await.status, Status::Succeeded);
+    executor.stop().await;
+}
+
 #[tokio::test]
 async fn one_that_was_declared_dead_begins_anew() {
     let bench = Bench::new().await;
