@@ -65,7 +65,7 @@ fn refused<T>(class: &'static str, why: &str) -> Result<T, Box<Outcome>> {
     Err(Box::new(Outcome::failed(AttemptStatus::Blocked, class, why)))
 }
 
-/// Those of the job, on top of our defaults. Variables first: what a secret holds is sent as it is.
+/// Those of the job, on top of our defaults.
 fn wanted_headers(
     lease: &Lease,
     material: &Material,
@@ -78,8 +78,8 @@ fn wanted_headers(
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(Body::content_type(body)));
     }
     for (name, value) in lease.request.headers.iter() {
-        let rendered = variables.render(value);
-        let filled = secret::fill(&rendered, |name| material.value(name)).or_else(|missing| {
+        let filled = secret::fill(value, |text| variables.render(text), |name| material.value(name));
+        let filled = filled.or_else(|missing| {
             if material.is_unreadable(missing) {
                 let why = format!("TrigRun cannot open the secret {missing}; nothing was sent. It is a matter for its operator.");
                 return refused("secret_unreadable", &why);

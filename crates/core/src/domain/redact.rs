@@ -78,17 +78,19 @@ fn forms(value: &str) -> Vec<Vec<u8>> {
     let mut all = vec![value.as_bytes().to_vec()];
     all.extend(base64_inside(value.as_bytes()));
     for hex in [upper as fn(u8) -> String, lower] {
-        let percent = encoded(value, |byte| format!("%{}", hex(byte)));
-        all.push(percent.replace("%20", "+").into_bytes());
-        all.push(percent.into_bytes());
-        // Only what URLs need, and only what JSON needs.
-        all.push(lenient(value, hex).into_bytes());
-        all.push(json_ascii(value, hex).into_bytes());
+        for plain in PLAIN {
+            let percent = percent(value, plain, hex);
+            all.push(percent.replace("%20", "+").into_bytes());
+            all.push(percent.into_bytes());
+        }
+        for (numbered, is_ascii) in
+            ["", "<>&", "<>&'"].into_iter().flat_map(|set| [(set, false), (set, true)])
+        {
+            let json = json(value, numbered, is_ascii, hex);
+            all.push(json.replace('/', "\\/").into_bytes());
+            all.push(json.into_bytes());
+        }
     }
-    let json = serde_json::to_string(value).unwrap_or_default();
-    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
-    all.push(json.replace('/', "\\/").into_bytes());
-    all.push(json.as_bytes().to_vec());
     all.retain(|disguise| disguise.len() >= DISGUISE_MIN || disguise == value.as_bytes());
     all
 }
@@ -116,37 +118,30 @@ fn lower(byte: u8) -> String {
     format!("{byte:02x}")
 }
 
-/// Everything but the unreserved characters (RFC 3986 §2.3).
-fn encoded(value: &str, code: impl Fn(u8) -> String) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { code(byte) }).collect()
+/// What stays as it is beside letters and digits where something is percent-encoded: only what is unreserved (RFC 3986 §2.3), and as
+/// encodeURI, encodeURIComponent, Python's quote and forms (the URL standard, 5.2) have it.
+const PLAIN: [&str; 5] = ["-._~", "-._~;/?:@&=+$,#!*'()", "-._~!*'()", "-._~/", "-._*"];
+
+fn percent(value: &str, plain: &str, hex: fn(u8) -> String) -> String {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte);
+    let code = |byte| if stays(byte) { char::from(byte).to_string() } else { format!("%{}", hex(byte)) };
+    value.bytes().map(code).collect()
 }
 
-/// As JavaScript's encodeURI writes it: reserved characters stay.
-fn lenient(value: &str, hex: fn(u8) -> String) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~;/?:@&=+$,#!*'()".contains(&byte);
-    value
-        .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{}", hex(byte)) })
-        .collect()
-}
-
-/// JSON that is pure ASCII, as many libraries write it.
-fn json_ascii(value: &str, hex: fn(u8) -> String) -> String {
-    value
-        .encode_utf16()
-        .map(|unit| match u8::try_from(unit) {
-            Ok(b'"') => "\\\"".to_owned(),
-            Ok(b'\\') => "\\\\".to_owned(),
-            Ok(byte) if (0x20..0x7f).contains(&byte) && !b"<>&'".contains(&byte) => {
-                char::from(byte).to_string()
-            }
-            _ => {
-                let [high, low] = unit.to_be_bytes();
-                format!("\\u{}{}", hex(high), hex(low))
-            }
-        })
-        .collect()
+/// As a string of JSON (RFC 8259 §7). Some write these characters by their numbers, and some all that is not ASCII.
+fn json(value: &str, numbered: &str, is_ascii: bool, hex: fn(u8) -> String) -> String {
+    let number = |character: char| {
+        let mut units = [0; 2];
+        let units = character.encode_utf16(&mut units).iter().map(|unit| unit.to_be_bytes());
+        units.map(|[high, low]| format!("\\u{}{}", hex(high), hex(low))).collect::<String>()
+    };
+    let code = |character: char| match character {
+        '\t' => "\\t".to_owned(),
+        '"' | '\\' => format!("\\{character}"),
+        _ if numbered.contains(character) || (is_ascii && !character.is_ascii()) => number(character),
+        _ => character.to_string(),
+    };
+    value.chars().map(code).collect()
 }
 
 #[cfg(test)]
@@ -173,7 +168,11 @@ mod tests {
             "p%c3%a4ss%2fw%c3%b6rd%2b1%22%3c%26%3e%5c%20x".to_owned(),
             "p%C3%A4ss%2Fw%C3%B6rd%2B1%22%3C%26%3E%5C+x".to_owned(),
             "p%C3%A4ss/w%C3%B6rd+1%22%3C&%3E%5C%20x".to_owned(),
+            "p%C3%A4ss/w%C3%B6rd%2B1%22%3C%26%3E%5C%20x".to_owned(),
             json[1..json.len() - 1].to_owned(),
+            r#"p\u00e4ss/w\u00f6rd+1\"<&>\\ x"#.to_owned(),
+            r#"p\u00e4ss\/w\u00f6rd+1\"<&>\\ x"#.to_owned(),
+            "p\u{e4}ss/w\u{f6}rd+1\\\"\\u003c\\u0026\\u003e\\\\ x".to_owned(),
             r#"p\u00e4ss/w\u00f6rd+1\"\u003c\u0026\u003e\\ x"#.to_owned(),
             VALUE.bytes().map(char::from).collect(),
             STANDARD.encode(VALUE.bytes().map(char::from).collect::<String>()),

@@ -1,5 +1,7 @@
 //! Secrets by name: what they may be called and hold, and where a header value mentions them (`Bearer secret://stripe-key`).
 
+use std::borrow::Cow;
+
 use super::invalid::Invalid;
 
 const SCHEME: &str = "secret://";
@@ -38,11 +40,16 @@ pub fn references(value: &str) -> Result<Vec<&str>, Invalid> {
     pieces(value).filter_map(|(_, reference)| reference).map(valid).collect()
 }
 
-/// The value with every secret in its place; the name of the first that `secret_of` does not know.
-pub fn fill<V: AsRef<str>>(value: &str, secret_of: impl Fn(&str) -> Option<V>) -> Result<String, &str> {
+/// The value with every secret in its place, and what stands between them as `render` makes it; the name of the first that
+/// `secret_of` does not know. What a secret holds is not rendered, and what is rendered is no part of a name.
+pub fn fill<'a, V: AsRef<str>>(
+    value: &'a str,
+    render: impl Fn(&'a str) -> Cow<'a, str>,
+    secret_of: impl Fn(&str) -> Option<V>,
+) -> Result<String, &'a str> {
     let mut filled = String::with_capacity(value.len());
     for (text, reference) in pieces(value) {
-        filled.push_str(text);
+        filled.push_str(&render(text));
         if let Some(name) = reference {
             filled.push_str(secret_of(name).ok_or(name)?.as_ref());
         }
@@ -117,7 +124,9 @@ mod tests {
             "b" => Some("B"),
             _ => None,
         };
-        assert_eq!(fill("x secret://a secret://b.", secret_of).as_deref(), Ok("x secret://b B."));
-        assert_eq!(fill("secret://b secret://c", secret_of), Err("c"));
+        let fill = |value: &'static str| fill(value, |text| text.replace("{{x}}", "c").into(), secret_of);
+        assert_eq!(fill("x secret://a secret://b.").as_deref(), Ok("x secret://b B."));
+        assert_eq!(fill("secret://b secret://c"), Err("c"));
+        assert_eq!(fill("{{x}}secret://b{{x}}").as_deref(), Ok("cBc"), "a variable is no part of a name");
     }
 }

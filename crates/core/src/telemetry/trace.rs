@@ -41,8 +41,10 @@ fn write(trace: TraceId, span: SpanId, flags: TraceFlags) -> String {
 fn read(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version != "00" || trace.len() != 32 || span.len() != 16 || flags.len() != 2 || parts.next().is_some()
-    {
+    let lengths = (version, trace.len(), span.len(), flags.len());
+    // Upper case makes it invalid (W3C Trace Context, 3.2.2.3).
+    let is_lower = !traceparent.bytes().any(|byte| byte.is_ascii_uppercase());
+    if lengths != ("00", 32, 16, 2) || parts.next().is_some() || !is_lower {
         return None;
     }
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);

@@ -15,7 +15,10 @@ pub fn check(text: &str, policy: &EgressPolicy) -> Result<String, Invalid> {
         return Err(Invalid::new("url_host", "The host holds a variable.")
             .hint("Variables may stand in the path and the query."));
     }
-    Ok(marks.undo(url.as_str()))
+    // Not in the host: letters of other alphabets may have become a mark there (UTS 46).
+    let path = url.path_and_query();
+    let origin = url.as_str().strip_suffix(path).unwrap_or_default();
+    Ok(format!("{origin}{}", marks.undo(path)))
 }
 
 /// Stand-ins for the variables, as long as their longest values, that no part of the URL can be taken for.
@@ -86,6 +89,16 @@ mod tests {
         }
         assert_eq!(kept("https://a.{{uuid}}b.example.com/").err(), Some("url_host"));
         assert_eq!(kept("http://10.0.0.1/{{uuid}}").err(), Some("url_address_refused"));
+    }
+
+    #[test]
+    fn what_looks_like_a_variable_in_the_host_is_none() {
+        let mark = Marks::not_in("").of("execution_id").unwrap();
+        let wide = mark.replace('a', "\u{ff41}");
+        assert_eq!(
+            kept(&format!("https://{wide}x.example.com/")),
+            Ok(format!("https://{mark}x.example.com/"))
+        );
     }
 
     #[test]
