@@ -1,11 +1,17 @@
 //! The cases, a file or more for each family.
 
 mod answers;
-mod egress;
+mod ended;
 mod inputs;
+mod literals;
+mod names;
+mod redirects;
 
 use crate::case::Case;
 
 pub fn cases() -> Vec<Case> {
-    [egress::cases(), inputs::cases(), answers::cases()].into_iter().flatten().collect()
+    [literals::cases(), names::cases(), redirects::cases(), inputs::cases(), answers::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -1,0 +1,199 @@
+//! Family B: names, judged when they are dialled, whatever the name server says and however often it changes its mind.
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use trigrun_testkit::target::Answers;
+
+use super::ended::{Ended, arrives, hook, no_more};
+use crate::{
+    case::{Case, Family},
+    system::{System, text, until},
+};
+
+/// What names may not lead to.
+const ADDRESSES: &[&str] = &[
+    "127.0.0.1",
+    "0.0.0.0",
+    "10.0.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "192.168.0.1",
+    "192.0.0.192",
+    "198.18.0.1",
+    "203.0.113.1",
+    "168.63.129.16",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "::ffff:10.0.0.1",
+    "::ffff:127.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::a00:1",
+    "64:ff9b:1::a00:1",
+    "2002:a00:1::",
+    "2001:0:a00:1::",
+    "2606:4700::5efe:a00:1",
+    "fe80::1",
+    "fec0::1",
+    "fd00:ec2::254",
+    "fd12::1",
+    "ff02::1",
+    "2001:db8::1",
+    "100::1",
+];
+
+/// Of the addresses, those with which channels are tested: a workspace has few tests a minute.
+const TESTED: &[&str] =
+    &["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "64:ff9b::a00:1", "fd00:ec2::254"];
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for address in ADDRESSES {
+        cases.push(Case::dials(Family::Names, format!("a name that leads to {address}"), |system| {
+            leads_to(system, vec![address])
+        }));
+        cases.push(Case::dials(
+            Family::Names,
+            format!("a name that leads to {address} and elsewhere"),
+            |system| leads_to(system, vec!["93.184.216.34", address]),
+        ));
+    }
+    for address in TESTED {
+        cases.push(Case::dials(
+            Family::Names,
+            format!("a test of a channel that leads to {address}"),
+            |system| channel_leads_to(system, address),
+        ));
+    }
+    cases.extend(special_names());
+    cases
+}
+
+/// Names with answers of their own kind.
+fn special_names() -> [Case; 11] {
+    [
+        Case::dials(Family::Names, "a name that leads outside", |system| async move {
+            let name = named(&system, Answers::to(&addresses(&["93.184.216.34"])?)).await?;
+            arrives(&system, &name).await
+        }),
+        Case::dials(Family::Names, "rebinding: the second answer is another", rebinding),
+        Case::dials(Family::Names, "an alias of a name inside", |system| async move {
+            aliased(&system, &["10.0.0.1"]).await?.blocked()
+        }),
+        Case::dials(Family::Names, "a chain of aliases that ends inside", |system| async move {
+            chained(&system, "169.254.169.254").await?.blocked()
+        }),
+        Case::dials(Family::Names, "a chain of aliases that ends outside", |system| async move {
+            chained(&system, "93.184.216.34").await?.succeeded()
+        }),
+        Case::dials(Family::Names, "aliases in a circle", |system| async move {
+            let (one, two) = (unique(&system), unique(&system));
+            let names = &system.outside()?.names;
+            names.set_answers(&one, Answers::default().alias(&two));
+            names.set_answers(&two, Answers::default().alias(&one));
+            called(&system, &one).await?.not_sent()
+        }),
+        Case::dials(Family::Names, "a name that no server answers for", |system| async move {
+            let name = named(&system, Answers::default().silent()).await?;
+            called(&system, &name).await?.not_sent()
+        }),
+        Case::dials(Family::Names, "a slow answer that leads inside", |system| async move {
+            let slow = Answers::to(&addresses(&["10.0.0.1"])?).after(Duration::from_millis(700));
+            let name = named(&system, slow).await?;
+            called(&system, &name).await?.blocked()
+        }),
+        Case::dials(Family::Names, "a name without an address", |system| async move {
+            let name = named(&system, Answers::default()).await?;
+            called(&system, &name).await?.not_sent()
+        }),
+        Case::dials(Family::Names, "a name of /etc/hosts that leads inside", |system| async move {
+            called(&system, "hosts.attack.example").await?.blocked()
+        }),
+        Case::dials(Family::Names, "forty addresses, the last of them inside", |system| async move {
+            let mut many: Vec<IpAddr> = (1..40u8).map(|last| IpAddr::from([93, 184, 216, last])).collect();
+            many.push("10.0.0.1".parse()?);
+            let name = named(&system, Answers::to(&many)).await?;
+            called(&system, &name).await?.not_sent()
+        }),
+    ]
+}
+
+fn unique(system: &System) -> String {
+    format!("n{}.attack.example", system.number())
+}
+
+fn addresses(list: &[&str]) -> anyhow::Result<Vec<IpAddr>> {
+    Ok(list.iter().map(|address| address.parse()).collect::<Result<_, _>>()?)
+}
+
+async fn named(system: &System, answers: Answers) -> anyhow::Result<String> {
+    let name = unique(system);
+    system.outside()?.names.set_answers(&name, answers);
+    Ok(name)
+}
+
+async fn called(system: &System, host: &str) -> anyhow::Result<Ended> {
+    let request = json!({ "url": format!("http://{host}/called/{}", system.number()), "timeout_seconds": 5 });
+    Ok(Ended(system.run(request).await?))
+}
+
+async fn leads_to(system: Arc<System>, list: Vec<&str>) -> anyhow::Result<()> {
+    let name = named(&system, Answers::to(&addresses(&list)?)).await?;
+    called(&system, &name).await?.blocked()
+}
+
+/// The fifth door: a test of a channel.
+async fn channel_leads_to(system: Arc<System>, address: &str) -> anyhow::Result<()> {
+    let name = named(&system, Answers::to(&addresses(&[address])?)).await?;
+    let channel = hook(&system, &format!("http://{name}/")).await?;
+    let path = format!("/v1/notification-channels/{channel}/test");
+    // There are few tests a minute.
+    let mut asked = Value::Null;
+    until(Duration::from_secs(50), async || match system.ask("POST", &path, &Value::Null).await {
+        Ok(reply) if reply.status == 202 => {
+            asked = reply.json();
+            true
+        }
+        _ => false,
+    })
+    .await?;
+    let path = format!("/v1/notifications/{}", text(&asked["id"])?);
+    let mut seen = Value::Null;
+    until(Duration::from_secs(20), async || {
+        seen = system.ask("GET", &path, &Value::Null).await.map(|reply| reply.json()).unwrap_or_default();
+        seen["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty())
+    })
+    .await?;
+    ensure!(seen["attempts"][0]["error_class"] == "egress_refused", "{seen}");
+    no_more(&system, &format!("/v1/notification-channels/{channel}")).await?;
+    Ok(())
+}
+
+async fn rebinding(system: Arc<System>) -> anyhow::Result<()> {
+    let first = Answers::to(&addresses(&["93.184.216.34"])?);
+    let name = named(&system, first).await?;
+    arrives(&system, &name).await?;
+    // Kept connections were judged when they were dialled; a new one is judged anew.
+    system.outside()?.target.close_connections().await;
+    system.outside()?.names.set_answers(&name, Answers::to(&addresses(&["10.0.0.1"])?));
+    called(&system, &name).await?.blocked()
+}
+
+/// An alias that comes with its addresses in one answer.
+async fn aliased(system: &System, list: &[&str]) -> anyhow::Result<Ended> {
+    let inner = named(system, Answers::to(&addresses(list)?)).await?;
+    let name = named(system, Answers::to(&addresses(list)?).alias(&inner)).await?;
+    called(system, &name).await
+}
+
+/// Aliases that have to be followed one by one.
+async fn chained(system: &System, address: &str) -> anyhow::Result<Ended> {
+    let mut name = named(system, Answers::to(&addresses(&[address])?)).await?;
+    for _ in 0..3 {
+        name = named(system, Answers::default().alias(&name)).await?;
+    }
+    called(system, &name).await
+}

@@ -1,0 +1,46 @@
+//! Family C: redirects are recorded, and not followed.
+
+use anyhow::ensure;
+use serde_json::json;
+use std::sync::Arc;
+use trigrun_testkit::target::Script;
+
+use super::ended::Ended;
+use crate::{
+    case::{Case, Family},
+    system::System,
+};
+
+const REDIRECTS: [&str; 4] =
+    ["http://169.254.169.254/latest/meta-data/", "http://127.0.0.1/", "//10.0.0.1/", "http://[::1]/"];
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for status in [301, 302, 303, 307, 308, 300, 304] {
+        for to in REDIRECTS {
+            cases.push(Case::dials(Family::Redirects, format!("{status} to {to}"), move |system| {
+                redirected(system, status, to)
+            }));
+        }
+    }
+    cases.push(Case::dials(Family::Redirects, "200 with Refresh and Location", |system| async move {
+        let script = Script::status(200)
+            .header("refresh", "0; url=http://10.0.0.1/")
+            .header("location", "http://10.0.0.1/");
+        let path = format!("/refresh/{}", system.number());
+        system.outside()?.target.answer(&path, script);
+        Ended(system.run(json!({ "url": format!("http://93.184.216.34{path}") })).await?).succeeded()
+    }));
+    cases
+}
+
+async fn redirected(system: Arc<System>, status: u16, to: &'static str) -> anyhow::Result<()> {
+    let path = format!("/redirect/{}", system.number());
+    let target = &system.outside()?.target;
+    target.answer(&path, Script::status(status).header("location", to));
+    let ended = Ended(system.run(json!({ "url": format!("http://93.184.216.34{path}") })).await?);
+    let attempt = ended.attempt();
+    ensure!(attempt["status"] == "http_error" && attempt["status_code"] == status, "{attempt}");
+    ensure!(attempt["response_headers"].to_string().contains(to), "the Location is not recorded: {attempt}");
+    Ok(())
+}
