@@ -69,6 +69,10 @@ fuzz: setup ## The real API against its own document: no 5xx, nothing that the d
 	    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
 	    --exclude-operation-id delete_workspace --generation-database none --seed 1'
 
+.PHONY: fuzz-inputs
+fuzz-inputs: ## What strangers write, against the code that reads it, guided by coverage: each of fuzz/fuzz_targets for SECONDS_EACH (10)
+	fuzz/run.sh $(or $(SECONDS_EACH),10)
+
 .PHONY: story
 story: setup ## The product's story, told by curl against a fresh private system; ends non-zero at the first step that is not as documented
 	cargo build --quiet --package trigrun-dev

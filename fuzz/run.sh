@@ -2,36 +2,55 @@
 # Builds the fuzz targets with a stable compiler and runs each for a while.
 set -euo pipefail
 cd "$(dirname "$0")"
-if [[ "${1:-}" == --help ]]; then
+if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
   cat <<'HELP'
 fuzz/run.sh [SECONDS [TARGET…]]   each target for so many seconds (10), or only these
 
-The corpus in fuzz/corpus is where it begins; what is found is kept in fuzz/target/found, and no file of the repository changes.
-A crash ends it with the file of the input: `fuzz/target/<triple>/release/<target> FILE` plays it again.
-With a nightly compiler, `cargo fuzz run TARGET` works, too.
+It begins with fuzz/corpus. What is found besides is kept in fuzz/target/found, and no file of the repository changes.
+A line for each target says how many inputs were tried and how many edges of the code they reached.
+It ends non-zero at the first input that is not dealt with as promised, shows why, and says how to play it again.
+Needed are Rust and a C++ compiler (on Debian: apt-get install build-essential). The first build takes some three minutes.
+With a nightly compiler and cargo-fuzz, `cargo fuzz run TARGET` works, too.
 HELP
   exit 0
 fi
-command -v c++ >/dev/null || { echo "a C++ compiler is missing: on Debian, apt-get install build-essential"; exit 1; }
 seconds=${1:-10}
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "how many seconds? $seconds is no number (fuzz/run.sh --help)"; exit 2; }
 shift || true
-# What cargo-fuzz would set, but for the sanitizer, which safe code has no use for. With --target, build scripts stay as they are.
-triple=$(rustc -vV | sed -n 's/^host: //p')
-export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
-target_dir=${CARGO_TARGET_DIR:-target}
-cargo build --release --quiet --locked --bins --target "$triple"
+command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs"; exit 1; }
+command -v c++ >/dev/null || { echo "a C++ compiler is missing: on Debian, apt-get install build-essential"; exit 1; }
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || for file in fuzz_targets/*.rs; do targets+=("$(basename "$file" .rs)"); done
 for target in "${targets[@]}"; do
+  [[ -f fuzz_targets/$target.rs ]] || { echo "there is no target $target (fuzz/fuzz_targets)"; exit 2; }
+done
+
+# What cargo-fuzz would set, but for the sanitizer, which safe code has no use for. With --target, build scripts and macros stay
+# as they are.
+coverage="-sanitizer-coverage-level=4 -sanitizer-coverage-inline-8bit-counters -sanitizer-coverage-pc-table -sanitizer-coverage-trace-compares"
+RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module"
+for option in $coverage; do RUSTFLAGS+=" -Cllvm-args=$option"; done
+export RUSTFLAGS
+triple=$(rustc -vV | sed -n 's/^host: //p')
+cargo build --release --quiet --locked --bins --target "$triple"
+
+target_dir=$(realpath "${CARGO_TARGET_DIR:-target}")
+# Less than a backtrace: the message says what is not so, and the input where.
+export RUST_BACKTRACE=0
+for target in "${targets[@]}"; do
+  program=$target_dir/$triple/release/$target
   found=$target_dir/found/$target
+  log=$found.log
   mkdir -p "$found"
-  log=$target_dir/found/$target.log
-  if ! "$target_dir/$triple/release/$target" "$found" "corpus/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
-    -rss_limit_mb=2048 -artifact_prefix="$target_dir/found/$target-" -print_final_stats=1 >"$log" 2>&1; then
-    tail -n 30 "$log"
-    echo "$target: NOT SO; the input is in $target_dir/found"
+  # libFuzzer writes into the first directory only.
+  if ! "$program" "$found" "corpus/$target" -max_total_time="$seconds" -max_len=4096 -timeout=25 -rss_limit_mb=2048 \
+    -artifact_prefix="$found-" -print_final_stats=1 >"$log" 2>&1; then
+    grep -m 1 -A 8 -E '^thread .* panicked|^==[0-9]+== ?ERROR' "$log" || tail -n 20 "$log"
+    input=$(sed -n 's/^artifact_prefix=.*Test unit written to //p' "$log")
+    echo "$target: NOT AS PROMISED with the input $input"
+    echo "again: $program $input"
     exit 1
   fi
-  printf '%-10s %s inputs, coverage %s\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
-    "$(grep -oE 'DONE +cov: [0-9]+' "$log" | grep -oE '[0-9]+$')"
+  printf '%-10s ok: %s inputs, %s edges\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
+    "$(sed -nE 's/^#.*DONE +cov: ([0-9]+).*/\1/p' "$log")"
 done

@@ -39,20 +39,19 @@ fuzz_target!(|input: &[u8]| {
     let keep = keep.parse().unwrap_or(usize::MAX);
     let values: Vec<&str> = [value.as_str(), &other].into_iter().filter(|value| is_usable(value)).collect();
     let redactor = Redactor::new(values.iter().copied());
-    let plain = format!("{before}{after}");
-    check(&redactor, plain.as_bytes(), keep);
+    check(&redactor, &format!("{before}{after}"), keep);
     for value in values {
-        // As a target takes it that reads headers as Latin-1.
+        // As it is, and as a target takes it that reads headers as Latin-1.
         let latin_1: String = value.bytes().map(char::from).collect();
-        for value in [value, &latin_1] {
+        for value in [value, &latin_1].into_iter().take(if value.is_ascii() { 1 } else { 2 }) {
             for (name, form) in FORMS {
                 let written = form(value);
-                let shown = check(&redactor, format!("{before}{written}{after}").as_bytes(), keep);
+                let shown = check(&redactor, &format!("{before}{written}{after}"), keep);
                 assert!(!is_seen(&written, value, &shown), "{value:?} {name} is kept in {shown:?}");
             }
             let alone = base64("", value, "");
             for (whole, written) in base64(&before, value, &after).into_iter().chain(alone) {
-                let shown = check(&redactor, whole.as_bytes(), keep);
+                let shown = check(&redactor, &whole, keep);
                 assert!(!is_seen(&written, value, &shown), "{value:?} in base64 is kept in {shown:?}");
             }
         }
@@ -70,24 +69,25 @@ fn is_seen(written: &str, value: &str, shown: &str) -> bool {
 
 /// What is kept of an answer. It is its text with dots in places, the same wherever it is cut, and there is nothing more to
 /// find in it.
-fn check(redactor: &Redactor, answer: &[u8], keep: usize) -> String {
-    let whole = redactor.bytes(answer, answer.len());
+fn check(redactor: &Redactor, answer: &str, keep: usize) -> String {
+    let bytes = answer.as_bytes();
+    let whole = redactor.bytes(bytes, bytes.len());
     // An executor reads no further than it has to.
-    let read = &answer[..answer.len().min(keep.saturating_add(redactor.longest()))];
-    let cut = redactor.bytes(read, keep);
+    let read = bytes.len().min(keep.saturating_add(redactor.longest()));
+    let cut = redactor.bytes(&bytes[..read], keep);
     assert!(whole.starts_with(&cut), "the cut changes what is kept: {cut:?} and {whole:?}");
     let shown = String::from_utf8(whole).unwrap_or_else(|error| panic!("a character was cut: {error}"));
+    assert_eq!(redactor.text(answer), shown);
     assert_eq!(redactor.text(&shown), shown, "redacted twice");
-    if !answer.windows(DOTS.len()).any(|window| window == DOTS.as_bytes()) {
+    // Dots that were there before cannot be told from ours.
+    if !answer.contains('•') {
         let mut rest = answer;
         for piece in shown.split(DOTS) {
-            let at = rest.windows(piece.len().max(1)).position(|window| window == piece.as_bytes());
-            let at = if piece.is_empty() { Some(0) } else { at };
-            rest = at.map(|at| &rest[at + piece.len()..]).unwrap_or_else(|| panic!("{piece:?} was put in"));
+            let at = rest.find(piece).unwrap_or_else(|| panic!("{piece:?} was put in"));
+            rest = &rest[at + piece.len()..];
         }
         if !shown.contains(DOTS) {
-            assert_eq!(shown.as_bytes(), answer);
-            assert_eq!(cut, &answer[..answer.len().min(keep)]);
+            assert_eq!((shown.as_str(), cut.as_slice()), (answer, &bytes[..bytes.len().min(keep)]));
         }
     }
     shown

@@ -4,6 +4,8 @@
 #![no_main]
 
 use http::HeaderValue;
+use std::borrow::Cow;
+
 use libfuzzer_sys::fuzz_target;
 use trigrun_core::domain::secret;
 use trigrun_fuzz::{assert_refusal, first_fields};
@@ -39,7 +41,10 @@ fn check_value(value: &str) {
     match secret::value(value) {
         Ok(()) => {
             assert!((1..=8192).contains(&value.len()));
-            assert!(HeaderValue::from_bytes(value.as_bytes()).is_ok(), "{value:?} does not fit into a header");
+            assert!(
+                HeaderValue::from_bytes(value.as_bytes()).is_ok(),
+                "{value:?} does not fit into a header"
+            );
         }
         Err(invalid) => {
             assert_refusal(&invalid, &["length", "control_character"]);
@@ -72,8 +77,11 @@ fn check_references(text: &str, value: &str) {
             assert!(mentioned.iter().any(|name| secret::name(name).is_err()), "{text:?}: {invalid:?}");
         }
     }
-    assert_eq!(secret::fill(text, |_| Some(value)), Ok(expected));
-    assert_eq!(secret::fill(text, |name| Some(format!("{SCHEME}{name}"))).as_deref(), Ok(text));
-    let unknown = secret::fill(text, |_| None::<&str>);
+    assert_eq!(secret::fill(text, Cow::Borrowed, |_| Some(value)), Ok(expected));
+    assert_eq!(
+        secret::fill(text, Cow::Borrowed, |name| Some(format!("{SCHEME}{name}"))).as_deref(),
+        Ok(text)
+    );
+    let unknown = secret::fill(text, Cow::Borrowed, |_| None::<&str>);
     assert_eq!(unknown.err(), mentioned.first().copied(), "the first that is missing is named");
 }

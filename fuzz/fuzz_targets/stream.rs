@@ -68,7 +68,9 @@ fn check_foreign(entry: &HashMap<String, String>) {
     let rung = field("rung").and_then(|rung| rung.parse().ok());
     let rung = rung.and_then(chrono::DateTime::from_timestamp_micros);
     assert_eq!(message::rung_at(&values(entry, bulk)), rung);
-    for other in [Value::Nil, Value::Okay, Value::Int(1), Value::BulkString(vec![0xff]), Value::Array(Vec::new())] {
+    for other in
+        [Value::Nil, Value::Okay, Value::Int(1), Value::BulkString(vec![0xff]), Value::Array(Vec::new())]
+    {
         let entry = entry.keys().map(|name| (name.clone(), other.clone())).collect();
         assert_eq!((message::read(&entry), message::rung_at(&entry)), (None, None));
     }

@@ -77,7 +77,9 @@ fn cursors(text: &str, filters: &str, uuid: Uuid) {
 }
 
 fn tokens(text: &str, random: &[u8]) {
-    for (kind, prefix) in [(TokenKind::Api, "trg_"), (TokenKind::Session, "trs_"), (TokenKind::Invitation, "tri_")] {
+    for (kind, prefix) in
+        [(TokenKind::Api, "trg_"), (TokenKind::Session, "trs_"), (TokenKind::Invitation, "tri_")]
+    {
         let Some(token) = TokenSecret::from_random(kind, random) else { continue };
         assert!(token.reveal().starts_with(prefix) && token.kind() == kind);
         assert!(token.reveal().parse() == Ok(token.clone()));
@@ -86,7 +88,9 @@ fn tokens(text: &str, random: &[u8]) {
     match text.parse::<TokenSecret>() {
         Ok(token) => {
             assert_eq!(token.reveal(), text);
-            assert!(text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+            assert!(
+                text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            );
         }
         // The same sentence for each: it shows nothing of a token.
         Err(invalid) => assert_eq!("".parse::<TokenSecret>().err(), Some(invalid)),
@@ -108,7 +112,10 @@ fn traces(text: &str, execution: ExecutionId) {
                 assert_eq!(trace, stored, "{text:?} does not go on");
                 assert!(sent.ends_with(flags), "{text:?} became {sent:?}");
             }
-            None => assert!(trace == own || trace.is_empty(), "{text:?} is no trace context, and goes on as {sent:?}"),
+            None => assert!(
+                trace == own || trace.is_empty(),
+                "{text:?} is no trace context, and goes on as {sent:?}"
+            ),
         }
     }
 }
@@ -134,7 +141,9 @@ fn people(text: &str) {
         Err(invalid) => assert_refusal(&invalid, &["email_invalid"]),
     }
     assert_eq!(person::password(text).is_ok(), (10..=256).contains(&text.chars().count()));
-    for (read, longest) in [(job::name(text), 200), (job::tags(vec![text.to_owned()]).map(|tags| tags.concat()), 64)] {
+    for (read, longest) in
+        [(job::name(text), 200), (job::tags(vec![text.to_owned()]).map(|tags| tags.concat()), 64)]
+    {
         match read {
             Ok(kept) => {
                 assert_eq!(kept, text);
@@ -147,7 +156,9 @@ fn people(text: &str) {
 
 fn words(text: &str) {
     assert!(text.parse::<Kind>().is_ok_and(|kind| kind.as_str() == text) || text.parse::<Kind>().is_err());
-    assert!(text.parse::<Scope>().is_ok_and(|scope| scope.as_str() == text) || text.parse::<Scope>().is_err());
+    assert!(
+        text.parse::<Scope>().is_ok_and(|scope| scope.as_str() == text) || text.parse::<Scope>().is_err()
+    );
     let state = job::wanted_state(text);
     assert!(state.as_ref().map_or(true, |state| state.as_str() == text && text != "completed"));
 }

@@ -56,7 +56,9 @@ fuzz_target!(|input: &[u8]| {
         match (&default, open) {
             (Ok(url), open) => assert_eq!(open.as_ref(), Ok(url), "opening a range closes nothing"),
             (Err(invalid), Ok(_)) => assert!(JUDGED.contains(&invalid.code), "{invalid:?}"),
-            (Err(one), Err(other)) => assert!(*one == other || JUDGED.contains(&one.code), "{one:?} {other:?}"),
+            (Err(one), Err(other)) => {
+                assert!(*one == other || JUDGED.contains(&one.code), "{one:?} {other:?}")
+            }
         }
     }
 });
@@ -167,7 +169,8 @@ fn check_channel(text: &str, read: &Result<TargetUrl, Invalid>, policy: &EgressP
         let mut errors = FieldErrors::default();
         let destination = Destination::check(kind, wanted, policy, "/config", &mut errors);
         let shown = destination.map(|destination| destination.shown());
-        let expected = read.as_ref().ok().map(|url| vec![format!("{}://{}/…", url.scheme(), url.authority())]);
+        let expected =
+            read.as_ref().ok().map(|url| vec![format!("{}://{}/…", url.scheme(), url.authority())]);
         assert_eq!(shown, expected);
         assert_eq!(errors.into_vec().pop().map(|error| error.invalid), read.as_ref().err().cloned());
     }

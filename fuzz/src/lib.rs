@@ -26,8 +26,10 @@ pub fn now() -> DateTime<Utc> {
 
 /// The instant that a field names, as RFC 3339 or in microseconds since 1970, or [`now`].
 pub fn instant(field: &str) -> DateTime<Utc> {
-    let from_micros = || DateTime::from_timestamp_micros(field.parse().ok()?);
-    field.parse().ok().or_else(from_micros).unwrap_or_else(now)
+    let written = || Some(field.parse::<DateTime<Utc>>().ok()?.timestamp_micros());
+    let micros = written().or_else(|| field.parse().ok());
+    // Postgres knows no leap seconds, and so none come out of it.
+    micros.and_then(DateTime::from_timestamp_micros).unwrap_or_else(now)
 }
 
 /// What every refusal promises to programs and to people.
