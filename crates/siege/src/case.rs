@@ -33,6 +33,15 @@ families! {
     Requests 'E' "headers and bodies";
     Answers 'F' "hostile answers";
     Tls 'G' "TLS";
+    Secrets 'I' "secrets, and where they must not show";
+    Tokens 'J' "tokens";
+    Tenants 'K' "other workspaces, roles and scopes";
+    Malformed 'L' "requests that are none";
+    Schedules 'M' "schedules that are none";
+    Abuse 'N' "quotas and limits";
+    Idempotency 'O' "one key, many requests";
+    Door 'P' "the API's own door";
+    Life 'Q' "the end of a workspace";
 }
 
 type Attempt = Box<dyn Fn(Arc<System>) -> LocalBoxFuture<'static, anyhow::Result<()>>>;

@@ -14,8 +14,14 @@ use std::{
 
 /// The name server of the enclave; its own traffic is not counted.
 pub const NAME_SERVER: &str = "127.0.0.53";
-/// The port of the API on 127.0.0.1; what goes there and back is not counted.
+/// Ports of the product on 127.0.0.1; what goes there and back is not counted.
+pub const OURS: &str = "8080-8089";
+/// Of the API that the cases ask: nearly without limits.
 pub const API: u16 = 8080;
+/// Of another one, with the limits that everybody has.
+pub const STRICT_API: u16 = 8081;
+/// Of the probes of the first.
+pub const PROBES: u16 = 8082;
 
 /// Everybody may call these; the targets listen on them.
 pub const PUBLIC: &[&str] = &[
@@ -128,8 +134,8 @@ impl Enclave {
                     ip daddr {NAME_SERVER} udp dport 53 accept
                     ip daddr {NAME_SERVER} icmp type destination-unreachable accept
                     ip saddr {NAME_SERVER} udp sport 53 accept
-                    ip daddr 127.0.0.1 tcp dport {API} accept
-                    ip saddr 127.0.0.1 tcp sport {API} accept
+                    ip daddr 127.0.0.1 tcp dport {OURS} accept
+                    ip saddr 127.0.0.1 tcp sport {OURS} accept
                     icmpv6 type {{ nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report }} accept
                     ip daddr @refused4 counter name refused
                     ip6 daddr @refused6 counter name refused

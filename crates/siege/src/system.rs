@@ -24,7 +24,7 @@ use trigrun_testkit::{
 };
 
 use crate::{
-    enclave::{API, Enclave, NAME_SERVER},
+    enclave::{API, Enclave, NAME_SERVER, PROBES, STRICT_API},
     wire::{Reply, call},
 };
 
@@ -40,10 +40,37 @@ pub struct Outside {
     pub names: NameServer,
 }
 
+/// Somebody with a workspace of their own.
+#[derive(Clone, Debug, Default)]
+pub struct Tenant {
+    pub email: String,
+    pub workspace: String,
+    /// May do everything in the workspace.
+    pub token: String,
+    /// Of the owner, who has logged in.
+    pub session: String,
+}
+
+pub const PASSWORD: &str = "correct horse battery";
+/// All that a token can have.
+pub const SCOPES: [&str; 7] = [
+    "jobs:read",
+    "jobs:write",
+    "jobs:run",
+    "executions:read",
+    "secrets:write",
+    "notifications:write",
+    "workspace:admin",
+];
+
 pub struct System {
-    api: SocketAddr,
-    /// May do everything in a workspace.
-    token: String,
+    pub api: SocketAddr,
+    /// Another replica, with the limits that everybody has.
+    pub strict_api: SocketAddr,
+    /// Where the first one serves its metrics.
+    pub probes: SocketAddr,
+    /// In whose name the cases ask, unless they have tenants of their own.
+    tenant: Tenant,
     outside: Option<Outside>,
     processes: Mutex<Vec<Child>>,
     logs: PathBuf,
@@ -71,9 +98,13 @@ impl System {
             fs::remove_dir_all(&logs)?;
         }
         fs::create_dir_all(&logs)?;
+        let [api, strict_api, probes] =
+            [API, STRICT_API, PROBES].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut system = Self {
-            api: SocketAddr::from(([127, 0, 0, 1], API)),
-            token: String::new(),
+            api,
+            strict_api,
+            probes,
+            tenant: Tenant::default(),
             outside,
             processes: Mutex::default(),
             logs,
@@ -82,7 +113,7 @@ impl System {
             scratch,
         };
         system.begin().await?;
-        system.token = system.sign_up("siege").await?;
+        system.tenant = system.sign_up("siege").await?;
         Ok(system)
     }
 
@@ -96,21 +127,27 @@ impl System {
             .into_iter()
             .chain(["FAILURES_PER_MINUTE", "SIGN_UPS_PER_HOUR"])
             .map(|limit| (format!("TRIGRUN__LIMITS__{limit}"), "1000000".to_owned()));
-        let at = |address: SocketAddr| ("TRIGRUN__SERVER__ADDRESS".to_owned(), address.to_string());
-        self.spawn("api", lenient.chain([at(self.api)]))?;
-        self.spawn("scheduler", [])?;
-        self.spawn("executor", [])?;
-        let ready =
-            async || call(self.api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
-        until(STARTS_WITHIN, ready).await.context("the API does not start")
+        let at = |name: &str, address: SocketAddr| (format!("TRIGRUN__{name}_ADDRESS"), address.to_string());
+        let addresses = [at("SERVER_", self.api), at("TELEMETRY__PROBES", self.probes)];
+        self.spawn("api", "api", lenient.chain(addresses))?;
+        self.spawn("strict-api", "api", [at("SERVER_", self.strict_api)])?;
+        self.spawn("scheduler", "scheduler", [])?;
+        self.spawn("executor", "executor", [])?;
+        for api in [self.api, self.strict_api] {
+            let ready =
+                async || call(api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
+            until(STARTS_WITHIN, ready).await.context("the API does not start")?;
+        }
+        Ok(())
     }
 
     fn spawn(
         &self,
+        name: &str,
         program: &str,
         settings: impl IntoIterator<Item = (String, String)>,
     ) -> anyhow::Result<()> {
-        let log = File::create(self.logs.join(format!("{program}.log")))?;
+        let log = File::create(self.logs.join(format!("{name}.log")))?;
         let mut command = trigrun_embed::ends_with_us(&binary(program));
         command
             .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
@@ -135,19 +172,21 @@ impl System {
         Ok(())
     }
 
-    /// A new person with a workspace of their own; returns a token for all of it.
-    async fn sign_up(&self, name: &str) -> anyhow::Result<String> {
-        let person = json!({ "email": format!("{name}@example.com"), "password": "correct horse battery", "workspace_name": name });
-        let signed_up =
-            self.send("", "POST", "/v1/auth/signup", person.to_string().as_bytes()).await?.expect(201)?;
+    /// A new person with a workspace of their own.
+    pub async fn sign_up(&self, name: &str) -> anyhow::Result<Tenant> {
+        let email = format!("{name}@example.com");
+        let person = json!({ "email": email, "password": PASSWORD, "workspace_name": name });
+        let signed_up = self.ask_as("", "POST", "/v1/auth/signup", &person).await?.expect(201)?;
         let session = text(&signed_up["token"])?;
-        let scopes = ["jobs:read", "jobs:write", "jobs:run", "executions:read", "secrets:write"];
-        let scopes: Vec<&str> =
-            scopes.into_iter().chain(["notifications:write", "workspace:admin"]).collect();
+        let token = self.token(&session, &SCOPES).await?;
+        Ok(Tenant { email, workspace: text(&signed_up["workspace_id"])?, token, session })
+    }
+
+    /// Another token of the same workspace, with these scopes.
+    pub async fn token(&self, of: &str, scopes: &[&str]) -> anyhow::Result<String> {
         let token = json!({ "name": "siege", "scopes": scopes });
-        let token =
-            self.send(&session, "POST", "/v1/tokens", token.to_string().as_bytes()).await?.expect(201)?;
-        text(&token["token"])
+        let made = self.ask_as(of, "POST", "/v1/tokens", &token).await?.expect(201)?;
+        text(&made["token"])
     }
 
     pub fn is_enclosed(&self) -> bool {
@@ -168,12 +207,19 @@ impl System {
         self.count.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// In the name of the tenant that all cases share.
     pub async fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.send(&self.token, method, path, body.as_bytes()).await
+        self.ask_as(&self.tenant.token, method, path, body).await
     }
 
-    async fn send(&self, token: &str, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Reply> {
+    /// With this token, or without one where it is empty. No body where it is null.
+    pub async fn ask_as(&self, token: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send(token, method, path, body.as_bytes()).await
+    }
+
+    /// The same with a body of any bytes.
+    pub async fn send(&self, token: &str, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Reply> {
         let mut headers = Vec::new();
         if !token.is_empty() {
             headers.push(format!("authorization: Bearer {token}"));

@@ -1,0 +1,7 @@
+//! Family M: schedules that are none.
+
+use crate::case::Case;
+
+pub fn cases() -> Vec<Case> {
+    Vec::new()
+}
