@@ -13,6 +13,7 @@ use trigrun_core::{
     crypto,
     domain::{
         access::{Grant, Scope, TokenKind, TokenSecret},
+        audit::{Actor, Author},
         id::{TokenId, UserId, WorkspaceId},
         person::{Membership, Role, User},
     },
@@ -21,6 +22,7 @@ use trigrun_core::{
 };
 
 use crate::{
+    middleware::request_id,
     problem::Problem,
     state::{Answer, State},
 };
@@ -34,12 +36,14 @@ const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
 pub struct Allowed<S> {
     pub workspace: WorkspaceId,
     pub caller: Caller,
+    /// For the audit log.
+    pub by: Author,
     scope: PhantomData<S>,
 }
 
 /// Whoever asks.
 pub enum Caller {
-    Token { id: TokenId, scopes: Vec<Scope>, created_by: Option<UserId> },
+    Token { id: TokenId, name: String, scopes: Vec<Scope>, created_by: Option<UserId> },
     Person { user: User, role: Role },
 }
 
@@ -56,6 +60,13 @@ impl Caller {
         match self {
             Self::Token { created_by, .. } => *created_by,
             Self::Person { user, .. } => Some(user.id),
+        }
+    }
+
+    fn actor(&self) -> Actor {
+        match self {
+            Self::Token { id, name, .. } => Actor::Token { id: *id, name: name.clone() },
+            Self::Person { user, .. } => Actor::User { id: user.id, email: user.email.clone() },
         }
     }
 
@@ -119,7 +130,8 @@ impl<S: Needs> FromRequest for Allowed<S> {
                 let detail = format!("This lacks the scope {}. Use a token that has it.", scope.as_str());
                 return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
             }
-            Ok(Self { workspace, caller, scope: PhantomData })
+            let by = author(&state, &request, caller.actor());
+            Ok(Self { workspace, caller, by, scope: PhantomData })
         })
     }
 }
@@ -128,6 +140,8 @@ impl<S: Needs> FromRequest for Allowed<S> {
 pub struct LoggedIn {
     pub user: User,
     pub secret: TokenSecret,
+    /// For the audit log.
+    pub by: Author,
 }
 
 impl FromRequest for LoggedIn {
@@ -145,9 +159,16 @@ impl FromRequest for LoggedIn {
             }
             let found = person(&state, &secret).await;
             let user = found.map_err(|problem| noted(&state, &request, problem))?;
-            Ok(Self { user, secret })
+            let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
+            Ok(Self { user, secret, by })
         })
     }
+}
+
+/// Who changes something by this request.
+pub fn author(state: &State, request: &HttpRequest, actor: Actor) -> Author {
+    let (request_id, address) = (request_id::current(), state.limits.client(request));
+    Author { actor, at: state.clock.now(), request_id, address }
 }
 
 fn state(request: &HttpRequest) -> Answer<web::Data<State>> {
@@ -214,8 +235,8 @@ async fn by_token(
         return Err(Problem::not_found());
     }
     touch(state, grant.token, last_used_at);
-    let Grant { token: id, workspace, scopes, created_by } = grant;
-    Ok((workspace, Caller::Token { id, scopes, created_by }))
+    let Grant { token: id, name, workspace, scopes, created_by } = grant;
+    Ok((workspace, Caller::Token { id, name, scopes, created_by }))
 }
 
 /// Beside the request, which does not wait for it.

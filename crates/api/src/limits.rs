@@ -90,12 +90,12 @@ impl Limits {
 
     /// Whoever sent this guessed wrong; `Err` when that happens too often. Whoever guesses right is not held up.
     pub fn wrong(&self, request: &HttpRequest) -> Answer<()> {
-        self.client(request).map_or(Ok(()), |address| by_itself(&self.failures, &address))
+        self.client(request).map_or(Ok(()), |address| by_itself(&self.failures, &network(address)))
     }
 
-    /// The network of the nearest address that is none of our proxies. What a proxy of ours noted last is believed; what stands before it
-    /// anybody could have written.
-    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+    /// The nearest address that is none of our proxies. What a proxy of ours noted last is believed; what stands before it anybody could
+    /// have written.
+    pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         let noted = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
         let noted: Vec<&str> = noted.flat_map(|value| value.split(',')).map(str::trim).collect();
         let mut nearer = request.peer_addr()?.ip().to_canonical();
@@ -107,7 +107,7 @@ impl Limits {
                 _ => break,
             }
         }
-        Some(network(nearer))
+        Some(nearer)
     }
 
     /// A try to log in as `email`, before its cost is paid.
@@ -117,7 +117,7 @@ impl Limits {
 
     /// A try to sign up, before its cost is paid.
     pub fn sign_up(&self, request: &HttpRequest) -> Answer<()> {
-        self.client(request).map_or(Ok(()), |address| by_itself(&self.sign_ups, &address))
+        self.client(request).map_or(Ok(()), |address| by_itself(&self.sign_ups, &network(address)))
     }
 
     /// A test of a channel of this workspace.

@@ -11,6 +11,7 @@ use trigrun_core::{
     },
     domain::{
         access::{Scope, TokenKind},
+        audit::Author,
         id::{TokenId, UserId, WorkspaceId},
         person::{self, User},
         workspace::{self, Workspace},
@@ -173,7 +174,7 @@ async fn admin(conn: &mut Conn, command: AdminCommand) -> anyhow::Result<()> {
     let user = User { id: UserId::at(now), email, name };
     let workspace = Workspace { id: WorkspaceId::at(now), name: workspace::name(&workspace)? };
     let hash = password::hash(secret)?;
-    let new = NewUser { user: &user, password_hash: &hash, now };
+    let new = NewUser { user: &user, password_hash: &hash, by: &Author::operator(now) };
     match users::sign_up(conn, new, Door::Own(&workspace)).await {
         Err(error) if error.is_conflict("users_email") => {
             anyhow::bail!("{} has an account already", user.email)
@@ -200,10 +201,11 @@ async fn rewrap(settings: &Settings) -> anyhow::Result<()> {
 
 async fn workspaces(settings: &Settings, command: WorkspaceCommand) -> anyhow::Result<()> {
     let conn = &mut connect(settings).await?;
+    let by = Author::operator(store::clock::now(conn).await?);
     match command {
         WorkspaceCommand::Create { name } => {
-            let workspace = Workspace { id: WorkspaceId::at(store::clock::now(conn).await?), name };
-            workspaces::insert(conn, &workspace).await?;
+            let workspace = Workspace { id: WorkspaceId::at(by.at), name };
+            workspaces::insert(conn, &workspace, &by).await?;
             println!("{}", workspace.id);
         }
         WorkspaceCommand::List => {
@@ -218,7 +220,7 @@ async fn workspaces(settings: &Settings, command: WorkspaceCommand) -> anyhow::R
                 "there is no plan {plan}; the settings have: {}",
                 known.join(", ")
             );
-            workspaces::set_plan(conn, workspace, &plan).await.with_context(|| workspace.to_string())?;
+            workspaces::set_plan(conn, workspace, &plan, &by).await.with_context(|| workspace.to_string())?;
             println!("{workspace} has the plan {plan}");
         }
     }
@@ -240,7 +242,8 @@ async fn token(conn: &mut Conn, command: TokenCommand) -> anyhow::Result<()> {
         expires_at,
         created_by: None,
     };
-    tokens::insert(conn, workspace, token, None).await.with_context(|| format!("a token for {workspace}"))?;
+    let made = tokens::insert(conn, workspace, token, &Author::operator(now), None).await;
+    made.with_context(|| format!("a token for {workspace}"))?;
     println!("{}", secret.reveal());
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The routes, a file per resource.
 
+pub mod audit;
 pub mod auth;
 pub mod channels;
 pub mod docs;

@@ -32,8 +32,8 @@ use crate::{
     pulse::Pulse,
     quotas::Quotas,
     routes::{
-        auth, channels, docs, executions, health, jobs, members, notifications, rules, schedules, secrets,
-        tokens, workspace,
+        audit, auth, channels, docs, executions, health, jobs, members, notifications, rules, schedules,
+        secrets, tokens, workspace,
     },
     state::{Answer, State},
 };
@@ -178,6 +178,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(workspace::get_workspace)
                 .service(workspace::patch_workspace)
                 .service(workspace::delete_workspace)
+                .service(audit::list_audit_log)
                 .service(auth::sign_up)
                 .service(auth::log_in)
                 .service(auth::log_out)

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod address;
 pub mod attempt;
+pub mod audit;
 pub mod bell;
 pub mod channel;
 pub mod crontab;

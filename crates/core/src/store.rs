@@ -4,6 +4,7 @@
 //! together are one function with a transaction inside. Functions over a tenant's data take the workspace right after the connection and filter by it: another
 //! workspace's id is *not found*. A change of state is one conditional statement that names the state it expects.
 
+pub mod audit;
 pub mod bells;
 pub mod channels;
 pub mod clock;

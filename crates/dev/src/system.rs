@@ -11,6 +11,7 @@ use trigrun_core::{
     crypto::{self, seal},
     domain::{
         access::{Scope, TokenKind, TokenSecret},
+        audit::Author,
         id::{TokenId, WorkspaceId},
         workspace::Workspace,
     },
@@ -212,12 +213,13 @@ async fn make_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> 
     let db = Db::new(postgres)?;
     let mut conn = db.conn().await?;
     let now = store::clock::now(&mut conn).await?;
+    let by = Author::operator(now);
     let known = workspaces::all(&mut conn).await?.into_iter().find(|workspace| workspace.name == "dev");
     let workspace = match known {
         Some(workspace) => workspace,
         None => {
             let workspace = Workspace { id: WorkspaceId::at(now), name: "dev".into() };
-            workspaces::insert(&mut conn, &workspace).await?;
+            workspaces::insert(&mut conn, &workspace, &by).await?;
             workspace
         }
     };
@@ -231,6 +233,6 @@ async fn make_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> 
         expires_at: None,
         created_by: None,
     };
-    tokens::insert(&mut conn, workspace.id, token, None).await?;
+    tokens::insert(&mut conn, workspace.id, token, &by, None).await?;
     Ok(secret)
 }

@@ -5,6 +5,7 @@ use trigrun_core::{
     crypto,
     domain::{
         access::{Scope, TokenKind},
+        audit::Author,
         id::{JobId, TokenId, WorkspaceId},
         job::{Definition, Delivery, MisfirePolicy, OverlapPolicy},
         retry::RetryPolicy,
@@ -113,10 +114,11 @@ impl Load {
         let db = Db::new(postgres)?;
         let mut conn = db.conn().await?;
         let now = clock::now(&mut conn).await?;
+        let by = Author::operator(now);
         let mut load = Self { jobs: Vec::new(), tenants: Vec::new() };
         for tenant in 0..plan.workspaces {
             let workspace = Workspace { id: WorkspaceId::at(now), name: format!("tenant {tenant}") };
-            workspaces::insert(&mut conn, &workspace).await?;
+            workspaces::insert(&mut conn, &workspace, &by).await?;
             let token = crypto::new_token(TokenKind::Api)?;
             let new = tokens::NewToken {
                 id: TokenId::at(now),
@@ -126,7 +128,7 @@ impl Load {
                 expires_at: None,
                 created_by: None,
             };
-            tokens::insert(&mut conn, workspace.id, new, None).await?;
+            tokens::insert(&mut conn, workspace.id, new, &by, None).await?;
             load.tenants.push(Tenant { workspace: workspace.id, token: token.reveal().to_owned() });
         }
         let begin = whole_second(clock::now(&mut conn).await? + BEGINS_IN);

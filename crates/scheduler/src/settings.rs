@@ -26,6 +26,7 @@ pub struct SchedulerSettings {
     pub lead_ms: u64,
     pub poll_ms: u64,
     pub retention_days: u16,
+    pub audit_retention_days: u16,
 }
 
 impl Settings {

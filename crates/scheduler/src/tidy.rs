@@ -1,9 +1,9 @@
 //! Makes room: partitions ahead, old days dropped, deleted jobs swept, ended sessions and their stream readers forgotten.
 
-use chrono::{Days, NaiveDate, NaiveTime};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use std::time::Instant;
 use trigrun_core::{
-    store::{Conn, StoreError, executors, jobs, notifications, partitions, workspaces},
+    store::{audit, executors, jobs, notifications, partitions, workspaces},
     telemetry::metrics,
 };
 
@@ -11,8 +11,8 @@ use crate::{Scheduler, SchedulerError};
 
 /// Executions of deleted jobs removed by one transaction.
 const SWEEP: i32 = 5000;
-/// Old notifications removed by one statement.
-const SWEEP_NOTIFICATIONS: i64 = 5000;
+/// Old notifications and entries of the audit log removed by one statement.
+const SWEEP_ROWS: i64 = 5000;
 /// Jobs of deleted workspaces removed by one transaction.
 const SWEEP_JOBS: i64 = 500;
 
@@ -25,13 +25,16 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     if made > 0 {
         tracing::info!(partitions = made, "made ahead");
     }
-    if let Some(oldest) =
-        now.date_naive().checked_sub_days(Days::new(scheduler.settings.retention_days.into()))
-    {
+    if let Some(oldest) = days_before(now, scheduler.settings.retention_days) {
         for dropped in partitions::drop_behind(&mut conn, oldest).await? {
             tracing::info!(partition = dropped, "dropped: older than retention_days");
         }
-        sweep_notifications(&mut conn, oldest).await?;
+        let oldest = oldest.and_time(NaiveTime::MIN).and_utc();
+        while notifications::sweep_old(&mut conn, oldest, SWEEP_ROWS).await? == SWEEP_ROWS as usize {}
+    }
+    if let Some(oldest) = days_before(now, scheduler.settings.audit_retention_days) {
+        let oldest = oldest.and_time(NaiveTime::MIN).and_utc();
+        while audit::sweep_old(&mut conn, oldest, SWEEP_ROWS).await? == SWEEP_ROWS as usize {}
     }
     while !workspaces::sweep_deleted(&mut conn, SWEEP_JOBS).await? {}
     while !jobs::sweep_deleted(&mut conn, SWEEP).await? {}
@@ -46,9 +49,6 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     Ok(())
 }
 
-async fn sweep_notifications(conn: &mut Conn, oldest: NaiveDate) -> Result<(), StoreError> {
-    let oldest = oldest.and_time(NaiveTime::MIN).and_utc();
-    while notifications::sweep_old(conn, oldest, SWEEP_NOTIFICATIONS).await? == SWEEP_NOTIFICATIONS as usize {
-    }
-    Ok(())
+fn days_before(now: DateTime<Utc>, days: u16) -> Option<NaiveDate> {
+    now.date_naive().checked_sub_days(Days::new(days.into()))
 }

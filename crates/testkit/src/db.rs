@@ -8,6 +8,7 @@ use trigrun_core::{
     crypto,
     domain::{
         access::{Scope, TokenKind, TokenSecret},
+        audit::Author,
         id::{TokenId, WorkspaceId},
         workspace::Workspace,
     },
@@ -62,7 +63,8 @@ impl TestDb {
 
     pub async fn workspace(&self, name: &str) -> WorkspaceId {
         let workspace = Workspace { id: WorkspaceId::from_uuid(Uuid::now_v7()), name: name.to_owned() };
-        store::workspaces::insert(&mut *self.conn().await, &workspace)
+        let by = Author::operator(self.now().await);
+        store::workspaces::insert(&mut *self.conn().await, &workspace, &by)
             .await
             .expect("a workspace can be made");
         workspace.id
@@ -79,7 +81,10 @@ impl TestDb {
             expires_at: None,
             created_by: None,
         };
-        tokens::insert(&mut *self.conn().await, workspace, token, None).await.expect("a token can be made");
+        let by = Author::operator(self.now().await);
+        tokens::insert(&mut *self.conn().await, workspace, token, &by, None)
+            .await
+            .expect("a token can be made");
         secret
     }
 

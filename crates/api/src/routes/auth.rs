@@ -7,6 +7,7 @@ use trigrun_core::{
     crypto::{self, password},
     domain::{
         access::{TokenKind, TokenSecret},
+        audit::Actor,
         id::{LoginId, UserId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
         person::{self, Membership, User},
@@ -17,7 +18,7 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, Anything, Caller, LoggedIn},
+    auth::{Allowed, Anything, Caller, LoggedIn, author},
     extract::body::{JsonText, read, required},
     problem::{Problem, ProblemBody},
     settings::SignUp,
@@ -138,11 +139,12 @@ pub async fn sign_up(state: web::Data<State>, request: HttpRequest, text: JsonTe
     let hash = state.hash(password).await?;
     let now = state.clock.now();
     let user = User { id: UserId::at(now), email, name };
+    let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
     let workspace = Workspace { id: WorkspaceId::at(now), name: workspace_name };
     let joined = state.run({
         let user = user.clone();
         async move |state| {
-            let new = NewUser { user: &user, password_hash: &hash, now };
+            let new = NewUser { user: &user, password_hash: &hash, by: &by };
             let hash = invitation.map(|secret| crypto::token_hash(&secret));
             let door = hash.as_ref().map_or(Door::Own(&workspace), |hash| Door::Invited { hash });
             users::sign_up(&mut *state.conn().await?, new, door).await.map_err(not_signed_up)

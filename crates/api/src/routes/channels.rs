@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
+        audit::Author,
         channel::{ChannelType, Destination, MAX_CHANNELS, Wanted},
         id::{ChannelId, JobId, WorkspaceId},
         invalid::FieldErrors,
@@ -148,7 +149,7 @@ pub async fn create_channel(
     });
     Problem::validation(errors)?;
     let (name, destination) = name.zip(destination).ok_or_else(Problem::internal)?;
-    let made = insert(&state, allowed.workspace, name, destination).await?;
+    let made = insert(&state, allowed.workspace, allowed.by, name, destination).await?;
     let location = (header::LOCATION, format!("/v1/notification-channels/{}", made.id));
     Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(&made)))
 }
@@ -211,7 +212,7 @@ pub async fn patch_channel(
     let destination = config
         .and_then(|config| Destination::check(kind, config.into(), &state.policy, "/config", &mut errors));
     Problem::validation(errors)?;
-    let changed = change(&state, allowed.workspace, id, name, destination).await?;
+    let changed = change(&state, allowed.workspace, allowed.by, id, (name, destination)).await?;
     Ok(HttpResponse::Ok().json(ChannelView::new(&changed)))
 }
 
@@ -231,11 +232,11 @@ pub async fn delete_channel(
 ) -> Answer<HttpResponse> {
     let force = parameters.flag("force");
     parameters.finish()?;
-    let workspace = allowed.workspace;
+    let (workspace, by) = (allowed.workspace, allowed.by);
     state
         .run(async move |state| {
             let mut conn = state.conn().await?;
-            match channels::delete(&mut conn, workspace, id, force).await {
+            match channels::delete(&mut conn, workspace, id, force, &by).await {
                 Err(error) if error.is_conflict("in_use") => {
                     Err(in_use(&channels::users(&mut conn, workspace, id).await?))
                 }
@@ -269,14 +270,15 @@ pub async fn test_channel(
 async fn insert(
     state: &State,
     workspace: WorkspaceId,
+    by: Author,
     name: String,
     destination: Destination,
 ) -> Answer<Channel> {
     let inserted = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let (key, now) = (keys::data_key(&mut conn, workspace, &state.keys).await?, state.clock.now());
-        let id = ChannelId::at(now);
-        let new = NewChannel { id, name: &name, destination: &destination, key: &key, now };
+        let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let id = ChannelId::at(by.at);
+        let new = NewChannel { id, name: &name, destination: &destination, key: &key, by: &by };
         channels::insert(&mut conn, workspace, new).await.map_err(refused)
     });
     inserted.await
@@ -285,15 +287,15 @@ async fn insert(
 async fn change(
     state: &State,
     workspace: WorkspaceId,
+    by: Author,
     id: ChannelId,
-    name: Option<String>,
-    destination: Option<Destination>,
+    (name, destination): (Option<String>, Option<Destination>),
 ) -> Answer<Channel> {
     let changed = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
         let destination = destination.as_ref().map(|destination| (destination, &key));
-        let change = ChannelChange { name: name.as_deref(), destination, now: state.clock.now() };
+        let change = ChannelChange { name: name.as_deref(), destination, by: &by };
         channels::change(&mut conn, workspace, id, change).await.map_err(refused)
     });
     changed.await

@@ -8,6 +8,7 @@ use trigrun_core::{
     crypto,
     domain::{
         access::TokenKind,
+        audit::Author,
         id::{InvitationId, UserId, WorkspaceId},
         invalid::FieldErrors,
         person::{self, Role},
@@ -125,17 +126,29 @@ pub async fn create_member(
     Problem::validation(errors)?;
     let (email, role) = email.zip(role).ok_or_else(Problem::internal)?;
     may_appoint(&allowed.caller, role)?;
-    let view = bring_in(&state, allowed.workspace, email, role).await?;
+    let view = bring_in(&state, allowed.workspace, allowed.by, email, role).await?;
     Ok(HttpResponse::Created().json(view))
 }
 
-async fn bring_in(state: &State, workspace: WorkspaceId, email: String, role: Role) -> Answer<NewMemberView> {
+async fn bring_in(
+    state: &State,
+    workspace: WorkspaceId,
+    by: Author,
+    email: String,
+    role: Role,
+) -> Answer<NewMemberView> {
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
-    let (hash, now) = (crypto::token_hash(&secret), state.clock.now());
+    let (hash, now) = (crypto::token_hash(&secret), by.at);
     let brought = state.run(async move |state| {
         let expires_at = now + INVITATION;
-        let new =
-            NewInvitation { id: InvitationId::at(now), email: &email, role, hash: &hash, now, expires_at };
+        let new = NewInvitation {
+            id: InvitationId::at(now),
+            email: &email,
+            role,
+            hash: &hash,
+            expires_at,
+            by: &by,
+        };
         match users::bring_in(&mut *state.conn().await?, workspace, new).await {
             Err(error) if error.is_conflict("members_pkey") => {
                 Err(Problem::conflict("member_exists", "They are a member already. PATCH changes the role."))
@@ -182,7 +195,7 @@ pub async fn patch_member(
         required(&mut errors, "/role", role).and_then(|role| errors.take("/role", Role::from_str(&role)));
     Problem::validation(errors)?;
     let role = role.ok_or_else(Problem::internal)?;
-    let member = change(&state, &allowed, user, Some(role)).await?;
+    let member = change(&state, allowed, user, Some(role)).await?;
     Ok(HttpResponse::Ok().json(MemberView { role: role.as_str(), ..MemberView::from(&member) }))
 }
 
@@ -201,14 +214,14 @@ pub async fn delete_member(
     allowed: Allowed<WorkspaceAdmin>,
     PathId(user): PathId<UserId>,
 ) -> Answer<HttpResponse> {
-    change(&state, &allowed, user, None).await?;
+    change(&state, allowed, user, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// The member as it was before.
 async fn change(
     state: &State,
-    allowed: &Allowed<WorkspaceAdmin>,
+    allowed: Allowed<WorkspaceAdmin>,
     user: UserId,
     role: Option<Role>,
 ) -> Answer<Member> {
@@ -218,7 +231,7 @@ async fn change(
     may_appoint(&allowed.caller, member.role)?;
     may_appoint(&allowed.caller, role.unwrap_or(Role::Member))?;
     let changed = state.run(async move |state| {
-        match users::change_member(&mut *state.conn().await?, workspace, user, role).await {
+        match users::change_member(&mut *state.conn().await?, workspace, user, role, &allowed.by).await {
             Err(error) if error.is_conflict("last_owner") => Err(Problem::conflict(
                 "last_owner",
                 "A workspace keeps an owner: make somebody else one first.",

@@ -7,7 +7,7 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
-    domain::{id::WorkspaceId, invalid::FieldErrors, secret},
+    domain::{audit::Author, id::WorkspaceId, invalid::FieldErrors, secret},
     store::{
         keys,
         secrets::{self, NewValue, Secret, User},
@@ -109,7 +109,7 @@ pub async fn create_secret(
     Problem::validation(errors)?;
     let (name, value) = name.zip(value).ok_or_else(Problem::internal)?;
     let location = (header::LOCATION, format!("/v1/secrets/{name}"));
-    let stored = store(&state, allowed.workspace, name, value, true).await?;
+    let stored = store(&state, allowed.workspace, allowed.by, (name, value), true).await?;
     Ok(HttpResponse::Created().insert_header(location).json(SecretView::new(&stored)))
 }
 
@@ -177,7 +177,7 @@ pub async fn put_secret(
     let value = checked(&mut errors, value);
     Problem::validation(errors)?;
     let value = value.ok_or_else(Problem::internal)?;
-    let stored = store(&state, allowed.workspace, known(&name)?, value, false).await?;
+    let stored = store(&state, allowed.workspace, allowed.by, (known(&name)?, value), false).await?;
     Ok(HttpResponse::Ok().json(SecretView::new(&stored)))
 }
 
@@ -207,7 +207,12 @@ pub async fn delete_secret(
         let users = secrets::users(&mut conn, allowed.workspace, &name).await?;
         in_use(&users)?;
     }
-    secrets::delete(&mut conn, allowed.workspace, &name).await?;
+    drop(conn);
+    let delete = async move |state: State| {
+        let mut conn = state.conn().await?;
+        Ok(secrets::delete(&mut conn, allowed.workspace, &name, &allowed.by).await?)
+    };
+    state.run(delete).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -236,14 +241,14 @@ fn known(name: &str) -> Answer<String> {
 async fn store(
     state: &State,
     workspace: WorkspaceId,
-    name: String,
-    value: String,
+    by: Author,
+    (name, value): (String, String),
     is_new: bool,
 ) -> Answer<Secret> {
     let stored = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
-        let new = NewValue { name: &name, value: &value, key: &key, now: state.clock.now() };
+        let new = NewValue { name: &name, value: &value, key: &key, by: &by };
         if !is_new {
             return Ok(secrets::change(&mut conn, workspace, new).await?);
         }

@@ -113,7 +113,7 @@ pub async fn create_token(
     allowed: Allowed<WorkspaceAdmin>,
     text: JsonText,
 ) -> Answer<HttpResponse> {
-    let (now, mine) = (state.clock.now(), allowed.caller.scopes());
+    let (now, mine) = (allowed.by.at, allowed.caller.scopes());
     let mut errors = FieldErrors::default();
     let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors);
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
@@ -137,23 +137,15 @@ pub async fn create_token(
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
     let plan = state.quotas.plan(&state, allowed.workspace).await?;
-    let mut conn = state.conn().await?;
-    tokens::insert(
-        &mut conn,
-        allowed.workspace,
-        NewToken {
-            id,
-            name: &name,
-            hash: &hash,
-            scopes: &scopes,
-            expires_at,
-            created_by: allowed.caller.person(),
-        },
-        plan.tokens(),
-    )
-    .await
-    .map_err(|error| plan.refused(error))?;
-    let made = tokens::get(&mut conn, allowed.workspace, id).await?;
+    let made = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        let created_by = allowed.caller.person();
+        let new = NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at, created_by };
+        let inserted = tokens::insert(&mut conn, allowed.workspace, new, &allowed.by, plan.tokens()).await;
+        inserted.map_err(|error| plan.refused(error))?;
+        Ok(tokens::get(&mut conn, allowed.workspace, id).await?)
+    });
+    let made = made.await?;
     Ok(HttpResponse::Created()
         .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&made) }))
 }
@@ -190,7 +182,11 @@ pub async fn rotate_token(
 ) -> Answer<HttpResponse> {
     let secret = crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
-    let rotated = tokens::rotate(&mut *state.conn().await?, allowed.workspace, id, &hash).await?;
+    let rotate = async move |state: State| {
+        let mut conn = state.conn().await?;
+        Ok(tokens::rotate(&mut conn, allowed.workspace, id, &hash, &allowed.by).await?)
+    };
+    let rotated = state.run(rotate).await?;
     Ok(HttpResponse::Ok()
         .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&rotated) }))
 }
@@ -209,6 +205,9 @@ pub async fn delete_token(
     allowed: Allowed<WorkspaceAdmin>,
     PathId(id): PathId<TokenId>,
 ) -> Answer<HttpResponse> {
-    tokens::delete(&mut *state.conn().await?, allowed.workspace, id).await?;
+    let delete = async move |state: State| {
+        Ok(tokens::delete(&mut *state.conn().await?, allowed.workspace, id, &allowed.by).await?)
+    };
+    state.run(delete).await?;
     Ok(HttpResponse::NoContent().finish())
 }

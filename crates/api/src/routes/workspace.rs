@@ -97,11 +97,11 @@ pub async fn rotate_signing_secret(
 ) -> Answer<HttpResponse> {
     let force = parameters.flag("force");
     parameters.finish()?;
-    let workspace = allowed.workspace;
+    let (workspace, by) = (allowed.workspace, allowed.by);
     let rotated = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
-        match signing::rotate(&mut conn, workspace, &key, state.clock.now(), force).await {
+        match signing::rotate(&mut conn, workspace, &key, &by, force).await {
             Err(error) if error.is_conflict("overlap") => Err(Problem::conflict(
                 "rotation_pending",
                 "The secret before the present one still signs. Wait until it does not, or add ?force=true to end it now.",
@@ -195,11 +195,10 @@ pub async fn create_workspace(
     person: LoggedIn,
     text: JsonText,
 ) -> Answer<HttpResponse> {
-    let now = state.clock.now();
-    let workspace = Workspace { id: WorkspaceId::at(now), name: name_in(&text)? };
-    let (owner, new) = (person.user.id, workspace.clone());
+    let workspace = Workspace { id: WorkspaceId::at(person.by.at), name: name_in(&text)? };
+    let (owner, by, new) = (person.user.id, person.by, workspace.clone());
     let made = async move |state: State| {
-        users::found(&mut *state.conn().await?, &new, owner, now).await.map_err(not_made)
+        users::found(&mut *state.conn().await?, &new, owner, &by).await.map_err(not_made)
     };
     state.run(made).await?;
     Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace).await?))
@@ -243,8 +242,12 @@ pub async fn patch_workspace(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let name = name_in(&text)?;
-    workspaces::rename(&mut *state.conn().await?, allowed.workspace, &name).await?;
     let workspace = Workspace { id: allowed.workspace, name };
+    let Workspace { id, name } = workspace.clone();
+    let rename = async move |state: State| {
+        Ok(workspaces::rename(&mut *state.conn().await?, id, &name, &allowed.by).await?)
+    };
+    state.run(rename).await?;
     Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
 
@@ -265,9 +268,14 @@ pub async fn delete_workspace(
         let detail = "Only an owner who has logged in can delete a workspace.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));
     }
-    let (workspace, now) = (allowed.workspace, state.clock.now());
+    let (workspace, by) = (allowed.workspace, allowed.by);
     state
-        .run(async move |state| Ok(workspaces::delete(&mut *state.conn().await?, workspace, now).await?))
+        .run(async move |state| {
+            workspaces::delete(&mut *state.conn().await?, workspace, by.at).await?;
+            // Its audit log goes with it.
+            tracing::info!(%workspace, by = ?by.actor, "a workspace was deleted");
+            Ok(())
+        })
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -8,7 +8,7 @@ use trigrun_core::{domain::access::Scope, store::notifications};
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 44] = [
+const TABLE: [(&str, &str, u16); 45] = [
     ("create_job", "jobs:write", 201),
     ("import_jobs", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
@@ -47,6 +47,7 @@ const TABLE: [(&str, &str, u16); 44] = [
     ("patch_workspace", "workspace:admin", 200),
     // An API token has the scope and is no owner.
     ("delete_workspace", "workspace:admin", 403),
+    ("list_audit_log", "workspace:admin", 200),
     ("list_members", "workspace:admin", 200),
     ("create_member", "workspace:admin", 201),
     ("patch_member", "workspace:admin", 200),

@@ -19,6 +19,7 @@ use trigrun_core::{
     crypto::password,
     domain::{
         access::Scope,
+        audit::Author,
         id::{UserId, WorkspaceId},
         person::User,
         workspace::Workspace,
@@ -229,7 +230,11 @@ impl App {
         let user = User { id: UserId::from_uuid(uuid::Uuid::now_v7()), email, name: "Ada".into() };
         let mut conn = self.db.conn().await;
         let home = Workspace { id: WorkspaceId::from_uuid(uuid::Uuid::now_v7()), name: "home".into() };
-        let new = NewUser { user: &user, password_hash: &password::hash(PASSWORD).unwrap(), now };
+        let new = NewUser {
+            user: &user,
+            password_hash: &password::hash(PASSWORD).unwrap(),
+            by: &Author::operator(now),
+        };
         users::sign_up(&mut conn, new, Door::Own(&home)).await.unwrap();
         drop(conn);
         let sql = format!(

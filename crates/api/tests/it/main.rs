@@ -2,6 +2,7 @@
 
 mod access;
 mod app;
+mod audit;
 mod docs;
 mod executions;
 mod import;

@@ -93,6 +93,7 @@ async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
     use trigrun_core::{
         crypto,
         domain::{
+            audit::Author,
             id::{TokenId, WorkspaceId},
             workspace::Workspace,
         },
@@ -107,12 +108,13 @@ async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
     let db = Db::new(postgres).unwrap();
     let mut conn = db.conn().await.unwrap();
     let now = store::clock::now(&mut conn).await.unwrap();
+    let by = Author::operator(now);
     let workspace = Workspace { id: WorkspaceId::at(now), name: "a".into() };
-    workspaces::insert(&mut conn, &workspace).await.unwrap();
+    workspaces::insert(&mut conn, &workspace, &by).await.unwrap();
     let secret = crypto::new_token(TokenKind::Api).unwrap();
     let hash = crypto::token_hash(&secret);
     let (id, scopes) = (TokenId::at(now), Scope::ALL);
     let token = tokens::NewToken { id, name: "a", hash: &hash, scopes, expires_at: None, created_by: None };
-    tokens::insert(&mut conn, workspace.id, token, None).await.unwrap();
+    tokens::insert(&mut conn, workspace.id, token, &by, None).await.unwrap();
     (Api::start(postgres.clone()).await, secret.reveal().to_owned())
 }

@@ -48,6 +48,7 @@ scopes! {
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub token: TokenId,
+    pub name: String,
     pub workspace: WorkspaceId,
     pub scopes: Vec<Scope>,
     pub created_by: Option<UserId>,

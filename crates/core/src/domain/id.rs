@@ -82,6 +82,8 @@ ids! {
     TokenId = "tok";
     /// An invitation into a workspace.
     InvitationId = "inv";
+    /// One line of the audit log.
+    AuditId = "aud";
     /// A person's stay between login and logout.
     LoginId = "log";
     /// One life of an executor process: leases belong to it and end with it.

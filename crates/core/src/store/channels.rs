@@ -6,7 +6,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Conn, StoreError,
+    Conn, StoreError, audit,
     columns::word,
     notifications, rules,
     schema::{channels, notification_rules, workspaces},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     crypto::seal::DataKey,
     domain::{
+        audit::{Action, Author},
         channel::{ChannelType, Destination, MAX_CHANNELS},
         id::{ChannelId, JobId, WorkspaceId},
         page::{List, Page},
@@ -37,14 +38,14 @@ pub struct NewChannel<'a> {
     pub name: &'a str,
     pub destination: &'a Destination,
     pub key: &'a DataKey,
-    pub now: DateTime<Utc>,
+    pub by: &'a Author,
 }
 
 /// What is not given stays.
 pub struct ChannelChange<'a> {
     pub name: Option<&'a str>,
     pub destination: Option<(&'a Destination, &'a DataKey)>,
-    pub now: DateTime<Utc>,
+    pub by: &'a Author,
 }
 
 /// So many rows are deleted by one transaction.
@@ -136,11 +137,14 @@ pub async fn insert(
                 channels::version.eq(1),
                 channels::sealed.eq(seal(new.id, 1, new.destination, new.key)?),
                 channels::shown.eq(new.destination.shown()),
-                channels::created_at.eq(new.now),
-                channels::updated_at.eq(new.now),
+                channels::created_at.eq(new.by.at),
+                channels::updated_at.eq(new.by.at),
             ))
             .returning(COLUMNS)
             .get_result(conn)
+            .await?;
+        let details = [("type", new.destination.kind().as_str())];
+        audit::write(conn, workspace, new.by, Action::ChannelCreated, (new.id, Some(new.name)), &details)
             .await?;
         channel(row)
     })
@@ -203,9 +207,18 @@ pub async fn change(
                 .await?;
         }
         let row: ChannelRow = diesel::update(channels::table.find(id.uuid()))
-            .set(channels::updated_at.eq(change.now))
+            .set(channels::updated_at.eq(change.by.at))
             .returning(COLUMNS)
             .get_result(conn)
+            .await?;
+        let changed = match (change.name, change.destination) {
+            (Some(_), Some(_)) => "name config",
+            (Some(_), None) => "name",
+            (None, Some(_)) => "config",
+            (None, None) => "",
+        };
+        let target = (id, Some(row.1.as_str()));
+        audit::write(conn, workspace, change.by, Action::ChannelChanged, target, &[("changed", changed)])
             .await?;
         channel(row)
     })
@@ -232,8 +245,9 @@ pub async fn delete(
     workspace: WorkspaceId,
     id: ChannelId,
     force: bool,
+    by: &Author,
 ) -> Result<(), StoreError> {
-    get(conn, workspace, id).await?;
+    let Channel { name, .. } = get(conn, workspace, id).await?;
     if force || users(conn, workspace, id).await?.is_empty() {
         // Most of it in bites, each its own transaction: those who record executions wait for rules.
         while force && rules::drop_of_channel(conn, id, BITE).await? > 0 {}
@@ -251,6 +265,8 @@ pub async fn delete(
         // Rules go first: a commit that holds one is waited for, and what it has written is seen below.
         while rules::drop_of_channel(conn, id, BITE).await? > 0 {}
         diesel::delete(channels::table.find(id.uuid())).execute(conn).await?;
+        let details = [("force", if force { "true" } else { "false" })];
+        audit::write(conn, workspace, by, Action::ChannelDeleted, (id, Some(&name)), &details).await?;
         notifications::drop_open(conn, id, None).await.map(drop)
     })
     .await

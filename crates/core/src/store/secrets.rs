@@ -9,10 +9,11 @@ use diesel::{
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, schema::secrets, sql::prepared};
+use super::{Conn, StoreError, audit, schema::secrets, sql::prepared};
 use crate::{
     crypto::seal::DataKey,
     domain::{
+        audit::{Action, Author},
         id::{JobId, SecretId, WorkspaceId},
         page::{List, Page},
     },
@@ -40,7 +41,7 @@ pub struct NewValue<'a> {
     pub name: &'a str,
     pub value: &'a str,
     pub key: &'a DataKey,
-    pub now: DateTime<Utc>,
+    pub by: &'a Author,
 }
 
 /// What a value is sealed for.
@@ -63,20 +64,37 @@ pub async fn insert(
     workspace: WorkspaceId,
     new: NewValue<'_>,
 ) -> Result<Secret, StoreError> {
-    let row: SecretRow = diesel::insert_into(secrets::table)
-        .values((
-            secrets::id.eq(SecretId::at(new.now).uuid()),
-            secrets::workspace_id.eq(workspace.uuid()),
-            secrets::name.eq(new.name),
-            secrets::version.eq(1),
-            secrets::sealed.eq(new.key.seal(&purpose(new.name), 1, new.value)?),
-            secrets::created_at.eq(new.now),
-            secrets::updated_at.eq(new.now),
-        ))
-        .returning(COLUMNS)
-        .get_result(conn)
-        .await?;
-    Ok(secret(row))
+    let now = new.by.at;
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let row: SecretRow = diesel::insert_into(secrets::table)
+            .values((
+                secrets::id.eq(SecretId::at(now).uuid()),
+                secrets::workspace_id.eq(workspace.uuid()),
+                secrets::name.eq(new.name),
+                secrets::version.eq(1),
+                secrets::sealed.eq(new.key.seal(&purpose(new.name), 1, new.value)?),
+                secrets::created_at.eq(now),
+                secrets::updated_at.eq(now),
+            ))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        let made = secret(row);
+        note(conn, workspace, new.by, Action::SecretCreated, &made).await?;
+        Ok(made)
+    })
+    .await
+}
+
+async fn note(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    by: &Author,
+    action: Action,
+    secret: &Secret,
+) -> Result<(), StoreError> {
+    let version = secret.version.to_string();
+    audit::write(conn, workspace, by, action, (secret.id, Some(&secret.name)), &[("version", &version)]).await
 }
 
 /// A new value under the same name, one version higher.
@@ -98,12 +116,14 @@ pub async fn change(
             .set((
                 secrets::version.eq(version),
                 secrets::sealed.eq(new.key.seal(&purpose(new.name), version, new.value)?),
-                secrets::updated_at.eq(new.now),
+                secrets::updated_at.eq(new.by.at),
             ))
             .returning(COLUMNS)
             .get_result(conn)
             .await?;
-        Ok(secret(row))
+        let changed = secret(row);
+        note(conn, workspace, new.by, Action::SecretChanged, &changed).await?;
+        Ok(changed)
     })
     .await
 }
@@ -169,13 +189,22 @@ pub async fn users(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Resul
 }
 
 /// [`StoreError::NotFound`] when there is none of that name.
-pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<(), StoreError> {
-    let deleted = diesel::delete(secrets::table)
-        .filter(secrets::workspace_id.eq(workspace.uuid()))
-        .filter(secrets::name.eq(name))
-        .execute(conn)
-        .await?;
-    if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+pub async fn delete(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    name: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let row: SecretRow = diesel::delete(secrets::table)
+            .filter(secrets::workspace_id.eq(workspace.uuid()))
+            .filter(secrets::name.eq(name))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        note(conn, workspace, by, Action::SecretDeleted, &secret(row)).await
+    })
+    .await
 }
 
 /// A value as it is stored.

@@ -5,10 +5,13 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Conn, StoreError, schema::signing_secrets};
+use super::{Conn, StoreError, audit, schema::signing_secrets};
 use crate::{
     crypto::{NoRandomness, seal::DataKey, sign},
-    domain::id::WorkspaceId,
+    domain::{
+        audit::{Action, Author},
+        id::WorkspaceId,
+    },
 };
 
 /// How long the secret before the last rotation goes on to sign: time enough for receivers to learn the new one.
@@ -70,9 +73,10 @@ pub async fn rotate(
     conn: &mut Conn,
     workspace: WorkspaceId,
     key: &DataKey,
-    now: DateTime<Utc>,
+    by: &Author,
     force: bool,
 ) -> Result<Signing, StoreError> {
+    let now = by.at;
     get(conn, workspace, key, now).await?;
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let (version, sealed, until): (i32, Vec<u8>, Option<DateTime<Utc>>) = signing_secrets::table
@@ -94,6 +98,9 @@ pub async fn rotate(
             .returning(COLUMNS)
             .get_result(conn)
             .await?;
+        let version = row.0.to_string();
+        let details = [("version", version.as_str()), ("force", if force { "true" } else { "false" })];
+        audit::write(conn, workspace, by, Action::SigningSecretRotated, (workspace, None), &details).await?;
         open(row, key, now)
     })
     .await

@@ -1,18 +1,19 @@
 //! API tokens: stored as a digest, found by it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Conn, StoreError,
+    Conn, StoreError, audit,
     columns::word,
     quotas::{self, Counted},
     schema::{members, tokens},
 };
 use crate::domain::{
     access::{Grant, Scope},
+    audit::{Action, Author},
     id::{TokenId, UserId, WorkspaceId},
     page::{List, Page},
     person::Role,
@@ -34,6 +35,7 @@ pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
     token: NewToken<'_>,
+    by: &Author,
     most: Option<u32>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
@@ -41,6 +43,13 @@ pub async fn insert(
             still_may(conn, workspace, maker).await?;
         }
         insert_row(conn, workspace, &token).await?;
+        let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+        let expires_at = token.expires_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        let mut details = vec![("scopes", scopes.join(" "))];
+        details.extend(expires_at.map(|at| ("expires_at", at)));
+        let details: Vec<_> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let target = (token.id, Some(token.name));
+        audit::write(conn, workspace, by, Action::TokenCreated, target, &details).await?;
         quotas::check(conn, workspace, Counted::Tokens, most).await
     })
     .await
@@ -147,24 +156,58 @@ pub async fn rotate(
     workspace: WorkspaceId,
     id: TokenId,
     hash: &[u8],
+    by: &Author,
 ) -> Result<Token, StoreError> {
-    let row: TokenRow = diesel::update(tokens::table)
-        .filter(tokens::workspace_id.eq(workspace.uuid()))
-        .filter(tokens::id.eq(id.uuid()))
-        .set((tokens::hash.eq(hash), tokens::last_used_at.eq(None::<DateTime<Utc>>)))
-        .returning(COLUMNS)
-        .get_result(conn)
-        .await?;
-    token(row)
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let row: TokenRow = diesel::update(tokens::table)
+            .filter(tokens::workspace_id.eq(workspace.uuid()))
+            .filter(tokens::id.eq(id.uuid()))
+            .set((tokens::hash.eq(hash), tokens::last_used_at.eq(None::<DateTime<Utc>>)))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        audit::write(conn, workspace, by, Action::TokenRotated, (id, Some(&row.1)), &[]).await?;
+        token(row)
+    })
+    .await
 }
 
-pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: TokenId) -> Result<(), StoreError> {
-    let deleted = diesel::delete(tokens::table)
+pub async fn delete(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: TokenId,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let name: String = diesel::delete(tokens::table)
+            .filter(tokens::workspace_id.eq(workspace.uuid()))
+            .filter(tokens::id.eq(id.uuid()))
+            .returning(tokens::name)
+            .get_result(conn)
+            .await?;
+        audit::write(conn, workspace, by, Action::TokenDeleted, (id, Some(&name)), &[]).await
+    })
+    .await
+}
+
+/// Those that somebody has made go with the right to make any.
+pub(super) async fn delete_made_by(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    maker: UserId,
+    by: &Author,
+) -> Result<(), StoreError> {
+    let gone: Vec<(Uuid, String)> = diesel::delete(tokens::table)
         .filter(tokens::workspace_id.eq(workspace.uuid()))
-        .filter(tokens::id.eq(id.uuid()))
-        .execute(conn)
+        .filter(tokens::created_by.eq(maker.uuid()))
+        .returning((tokens::id, tokens::name))
+        .get_results(conn)
         .await?;
-    if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    for (number, (id, name)) in (1..).zip(gone) {
+        let target = (TokenId::from_uuid(id), Some(name.as_str()));
+        audit::write(conn, workspace, &by.later(number), Action::TokenDeleted, target, &[]).await?;
+    }
+    Ok(())
 }
 
 /// What the token with this digest grants, and when it was last used; `None` when there is none or it has expired.
@@ -174,18 +217,25 @@ pub async fn find_by_hash(
     conn: &mut Conn,
     hash: &[u8],
 ) -> Result<Option<(Grant, Option<DateTime<Utc>>)>, StoreError> {
-    type Row = (Uuid, Uuid, Vec<String>, Option<DateTime<Utc>>, Option<Uuid>);
+    type Row = (Uuid, String, Uuid, Vec<String>, Option<DateTime<Utc>>, Option<Uuid>);
     let row: Option<Row> = tokens::table
         .filter(tokens::hash.eq(hash))
         .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(diesel::dsl::now)))
-        .select((tokens::id, tokens::workspace_id, tokens::scopes, tokens::last_used_at, tokens::created_by))
+        .select((
+            tokens::id,
+            tokens::name,
+            tokens::workspace_id,
+            tokens::scopes,
+            tokens::last_used_at,
+            tokens::created_by,
+        ))
         .first(conn)
         .await
         .optional()?;
-    row.map(|(id, workspace, scopes, last_used_at, created_by)| {
+    row.map(|(id, name, workspace, scopes, last_used_at, created_by)| {
         let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
         let created_by = created_by.map(UserId::from_uuid);
-        Ok((Grant { token, workspace, scopes: scopes_of(&scopes)?, created_by }, last_used_at))
+        Ok((Grant { token, name, workspace, scopes: scopes_of(&scopes)?, created_by }, last_used_at))
     })
     .transpose()
 }

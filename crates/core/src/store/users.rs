@@ -6,11 +6,13 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Conn, StoreError,
+    Conn, StoreError, audit,
     columns::word,
-    schema::{invitations, members, sessions, tokens, users, workspaces},
+    schema::{invitations, members, sessions, users, workspaces},
+    tokens,
 };
 use crate::domain::{
+    audit::{Action, Author},
     id::{InvitationId, LoginId, UserId, WorkspaceId},
     person::{MAX_OWNED, Membership, Role, User},
     workspace::Workspace,
@@ -24,7 +26,8 @@ diesel::allow_tables_to_appear_in_same_query!(members, sessions, users, workspac
 pub struct NewUser<'a> {
     pub user: &'a User,
     pub password_hash: &'a str,
-    pub now: DateTime<Utc>,
+    /// Themselves, or the operator.
+    pub by: &'a Author,
 }
 
 /// Where somebody who signs up comes in.
@@ -47,38 +50,36 @@ pub async fn sign_up(conn: &mut Conn, new: NewUser<'_>, door: Door<'_>) -> Resul
                 users::email.eq(&new.user.email),
                 users::name.eq(&new.user.name),
                 users::password_hash.eq(new.password_hash),
-                users::created_at.eq(new.now),
+                users::created_at.eq(new.by.at),
             ))
             .execute(conn)
             .await?;
         match door {
             Door::Own(workspace) => {
-                super::workspaces::insert(conn, workspace).await?;
-                join(conn, workspace.id, new.user.id, Role::Owner, new.now).await?;
+                super::workspaces::insert(conn, workspace, new.by).await?;
+                join(conn, workspace.id, new.user.id, Role::Owner, new.by.at).await?;
                 Ok(workspace.id)
             }
-            Door::Invited { hash } => accept(conn, new.user, hash, new.now).await,
+            Door::Invited { hash } => accept(conn, new.user, hash, new.by).await,
         }
     })
     .await
 }
 
 /// Uses an invitation up.
-async fn accept(
-    conn: &mut Conn,
-    user: &User,
-    hash: &[u8],
-    now: DateTime<Utc>,
-) -> Result<WorkspaceId, StoreError> {
+async fn accept(conn: &mut Conn, user: &User, hash: &[u8], by: &Author) -> Result<WorkspaceId, StoreError> {
     let (workspace, role): (Uuid, String) = diesel::delete(invitations::table)
         .filter(invitations::hash.eq(hash))
         .filter(invitations::email.eq(&user.email))
-        .filter(invitations::expires_at.gt(now))
+        .filter(invitations::expires_at.gt(by.at))
         .returning((invitations::workspace_id, invitations::role))
         .get_result(conn)
         .await?;
     let workspace = WorkspaceId::from_uuid(workspace);
-    join(conn, workspace, user.id, word("invitations.role", &role)?, now).await?;
+    let as_whom: Role = word("invitations.role", &role)?;
+    join(conn, workspace, user.id, as_whom, by.at).await?;
+    let target = (user.id, Some(user.email.as_str()));
+    audit::write(conn, workspace, by, Action::MemberJoined, target, &[("role", &role)]).await?;
     Ok(workspace)
 }
 
@@ -174,7 +175,7 @@ pub async fn found(
     conn: &mut Conn,
     workspace: &Workspace,
     owner: UserId,
-    now: DateTime<Utc>,
+    by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         // Whoever counts waits for whoever counts.
@@ -190,8 +191,8 @@ pub async fn found(
         if owned >= MAX_OWNED {
             return Err(StoreError::conflict("full"));
         }
-        super::workspaces::insert(conn, workspace).await?;
-        join(conn, workspace.id, owner, Role::Owner, now).await
+        super::workspaces::insert(conn, workspace, by).await?;
+        join(conn, workspace.id, owner, Role::Owner, by.at).await
     })
     .await
 }
@@ -226,8 +227,8 @@ pub struct NewInvitation<'a> {
     pub email: &'a str,
     pub role: Role,
     pub hash: &'a [u8],
-    pub now: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    pub by: &'a Author,
 }
 
 /// How somebody was brought in.
@@ -247,16 +248,19 @@ pub async fn bring_in(
     workspace: WorkspaceId,
     new: NewInvitation<'_>,
 ) -> Result<Brought, StoreError> {
+    let role = new.role.as_str();
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         if let Some((user, _)) = find_by_email(conn, new.email).await? {
-            join(conn, workspace, user.id, new.role, new.now).await?;
+            join(conn, workspace, user.id, new.role, new.by.at).await?;
+            let target = (user.id, Some(new.email));
+            audit::write(conn, workspace, new.by, Action::MemberAdded, target, &[("role", role)]).await?;
             return Ok(Brought::In(user.id));
         }
         let later = (
             invitations::id.eq(new.id.uuid()),
-            invitations::role.eq(new.role.as_str()),
+            invitations::role.eq(role),
             invitations::hash.eq(new.hash),
-            invitations::created_at.eq(new.now),
+            invitations::created_at.eq(new.by.at),
             invitations::expires_at.eq(new.expires_at),
         );
         diesel::insert_into(invitations::table)
@@ -266,6 +270,8 @@ pub async fn bring_in(
             .set(later)
             .execute(conn)
             .await?;
+        let target = (new.id, Some(new.email));
+        audit::write(conn, workspace, new.by, Action::MemberInvited, target, &[("role", role)]).await?;
         Ok(Brought::Invited)
     })
     .await
@@ -277,6 +283,7 @@ pub async fn change_member(
     workspace: WorkspaceId,
     user: UserId,
     role: Option<Role>,
+    by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         // All owners are locked: two of them cannot leave at once.
@@ -292,17 +299,21 @@ pub async fn change_member(
             return Err(StoreError::conflict("last_owner"));
         }
         let member = members::table.find((workspace.uuid(), user.uuid()));
-        let changed = match role {
-            Some(role) => diesel::update(member).set(members::role.eq(role.as_str())).execute(conn).await?,
-            None => diesel::delete(member).execute(conn).await?,
-        };
-        if changed == 0 {
-            return Err(StoreError::NotFound);
+        let previous: String = member.select(members::role).for_update().first(conn).await?;
+        let email: String = users::table.find(user.uuid()).select(users::email).first(conn).await?;
+        let target = (user, Some(email.as_str()));
+        if let Some(role) = role {
+            diesel::update(member).set(members::role.eq(role.as_str())).execute(conn).await?;
+            let details = [("role", role.as_str()), ("previous_role", &previous)];
+            audit::write(conn, workspace, by, Action::MemberChanged, target, &details).await?;
+        } else {
+            diesel::delete(member).execute(conn).await?;
+            let details = [("previous_role", previous.as_str())];
+            audit::write(conn, workspace, by, Action::MemberRemoved, target, &details).await?;
         }
         if role.is_none_or(|role| role == Role::Member) {
             // What they could do no more, their tokens cannot do for them.
-            let theirs = tokens::table.filter(tokens::workspace_id.eq(workspace.uuid()));
-            diesel::delete(theirs.filter(tokens::created_by.eq(user.uuid()))).execute(conn).await?;
+            tokens::delete_made_by(conn, workspace, user, by).await?;
         }
         Ok(())
     })

@@ -10,18 +10,26 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Conn, StoreError,
+    Conn, StoreError, audit,
     schema::{deleted_jobs, tokens, workspaces},
     sql::prepared,
 };
-use crate::domain::{id::WorkspaceId, workspace::Workspace};
+use crate::domain::{
+    audit::{Action, Author},
+    id::WorkspaceId,
+    workspace::Workspace,
+};
 
-pub async fn insert(conn: &mut Conn, workspace: &Workspace) -> Result<(), StoreError> {
-    diesel::insert_into(workspaces::table)
-        .values((workspaces::id.eq(workspace.id.uuid()), workspaces::name.eq(&workspace.name)))
-        .execute(conn)
-        .await?;
-    Ok(())
+pub async fn insert(conn: &mut Conn, workspace: &Workspace, by: &Author) -> Result<(), StoreError> {
+    let Workspace { id, name } = workspace;
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        diesel::insert_into(workspaces::table)
+            .values((workspaces::id.eq(id.uuid()), workspaces::name.eq(name)))
+            .execute(conn)
+            .await?;
+        audit::write(conn, *id, by, Action::WorkspaceCreated, (id, Some(name)), &[]).await
+    })
+    .await
 }
 
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Workspace, StoreError> {
@@ -40,22 +48,53 @@ pub async fn plan(conn: &mut Conn, workspace: WorkspaceId) -> Result<String, Sto
 }
 
 /// For the operator: which plan a workspace has.
-pub async fn set_plan(conn: &mut Conn, workspace: WorkspaceId, plan: &str) -> Result<(), StoreError> {
-    let set = diesel::update(workspaces::table.find(workspace.uuid()))
-        .filter(workspaces::deleted_at.is_null())
-        .set(workspaces::plan.eq(plan))
-        .execute(conn)
-        .await?;
-    if set == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+pub async fn set_plan(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    plan: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let (name, previous): (String, String) = workspaces::table
+            .find(workspace.uuid())
+            .filter(workspaces::deleted_at.is_null())
+            .select((workspaces::name, workspaces::plan))
+            .for_no_key_update()
+            .first(conn)
+            .await?;
+        diesel::update(workspaces::table.find(workspace.uuid()))
+            .set(workspaces::plan.eq(plan))
+            .execute(conn)
+            .await?;
+        let details = [("plan", plan), ("previous_plan", &previous)];
+        audit::write(conn, workspace, by, Action::WorkspacePlanChanged, (workspace, Some(&name)), &details)
+            .await
+    })
+    .await
 }
 
-pub async fn rename(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<(), StoreError> {
-    let renamed = diesel::update(workspaces::table.find(workspace.uuid()))
-        .filter(workspaces::deleted_at.is_null())
-        .set(workspaces::name.eq(name))
-        .execute(conn)
-        .await?;
-    if renamed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+pub async fn rename(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    name: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let previous: String = workspaces::table
+            .find(workspace.uuid())
+            .filter(workspaces::deleted_at.is_null())
+            .select(workspaces::name)
+            .for_no_key_update()
+            .first(conn)
+            .await?;
+        diesel::update(workspaces::table.find(workspace.uuid()))
+            .set(workspaces::name.eq(name))
+            .execute(conn)
+            .await?;
+        let details = [("previous_name", previous.as_str())];
+        audit::write(conn, workspace, by, Action::WorkspaceRenamed, (workspace, Some(name)), &details).await
+    })
+    .await
 }
 
 /// Ends a workspace: its tokens are dead, its timers gone, its executions that have not ended taken away, which aborts those on

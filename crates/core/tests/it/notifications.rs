@@ -5,6 +5,7 @@ use std::time::Duration;
 use trigrun_core::{
     domain::{
         attempt::{AttemptStatus, Outcome},
+        audit::Author,
         channel::Destination,
         execution::Verdict,
         id::{ChannelId, ExecutionId, RuleId, SessionId},
@@ -37,7 +38,13 @@ impl Bench {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
         let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let destination = Destination::Webhook { url: "http://192.0.2.1/hook".into() };
-        let new = NewChannel { id: ChannelId::at(now), name, destination: &destination, key: &key, now };
+        let new = NewChannel {
+            id: ChannelId::at(now),
+            name,
+            destination: &destination,
+            key: &key,
+            by: &Author::operator(now),
+        };
         channels::insert(&mut conn, self.workspace, new).await.unwrap().id
     }
 
@@ -348,9 +355,10 @@ async fn what_is_deleted_is_told_no_more() {
     bench.ends(session, true).await;
     let mut conn = bench.db.conn().await;
     assert_eq!(channels::users(&mut conn, bench.workspace, gone).await.unwrap(), [bench.job]);
-    let refused = channels::delete(&mut conn, bench.workspace, gone, false).await.unwrap_err();
+    let by = Author::operator(bench.db.now().await);
+    let refused = channels::delete(&mut conn, bench.workspace, gone, false, &by).await.unwrap_err();
     assert!(refused.is_conflict("in_use"), "{refused}");
-    channels::delete(&mut conn, bench.workspace, gone, true).await.unwrap();
+    channels::delete(&mut conn, bench.workspace, gone, true, &by).await.unwrap();
     assert_eq!(bench.told().await.len(), 1);
     assert_eq!(rules::list(&mut conn, bench.workspace, bench.job).await.unwrap().len(), 1);
     // The one that was delivered stays in the log until the job's history is swept.

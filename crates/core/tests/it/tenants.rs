@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use std::path::{Path, PathBuf};
 use trigrun_core::{
     domain::{
+        audit::Author,
         channel::Destination,
         execution::Source,
         id::{ChannelId, InvitationId, JobId, RuleId, TokenId, UserId},
@@ -14,7 +15,7 @@ use trigrun_core::{
         person::Role,
     },
     store::{
-        StoreError,
+        StoreError, audit,
         channels::{self, ChannelChange, NewChannel},
         executions::{self, Immediate},
         jobs::{self, Change, NewJob, Timing},
@@ -30,7 +31,8 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 48] = [
+const TRIED: [&str; 49] = [
+    "audit::list",
     "channels::change",
     "channels::delete",
     "channels::get",
@@ -134,15 +136,16 @@ async fn the_others_are_not_there() {
         keys::data_key(&mut conn, ours, &keys()).await.unwrap(),
         keys::data_key(&mut conn, theirs, &keys()).await.unwrap(),
     );
-    let value = |key| NewValue { name: "a", value: "x", key, now };
+    let by = &Author::operator(now);
+    let value = |key| NewValue { name: "a", value: "x", key, by };
     secrets::insert(&mut conn, theirs, value(&their_key)).await.unwrap();
     not_found(secrets::get(&mut conn, ours, "a").await.map(drop));
     not_found(secrets::change(&mut conn, ours, value(&our_key)).await.map(drop));
-    not_found(secrets::delete(&mut conn, ours, "a").await);
+    not_found(secrets::delete(&mut conn, ours, "a", by).await);
     assert!(secrets::list(&mut conn, ours, page).await.unwrap().data.is_empty());
     assert_eq!(secrets::missing(&mut conn, ours, &["a".to_owned()]).await.unwrap(), ["a"]);
     assert!(secrets::users(&mut conn, ours, "a").await.unwrap().is_empty());
-    let signing = signing::rotate(&mut conn, theirs, &their_key, now, false).await.unwrap();
+    let signing = signing::rotate(&mut conn, theirs, &their_key, by, false).await.unwrap();
     let other = signing::get(&mut conn, ours, &our_key, now).await.unwrap();
     assert!(other.secrets().all(|ours| signing.secrets().all(|theirs| ours != theirs)));
     assert!(
@@ -152,30 +155,30 @@ async fn the_others_are_not_there() {
     let token = TokenId::at(now);
     let new =
         NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None, created_by: None };
-    tokens::insert(&mut conn, theirs, new, None).await.unwrap();
+    tokens::insert(&mut conn, theirs, new, by, None).await.unwrap();
     not_found(tokens::get(&mut conn, ours, token).await.map(drop));
-    not_found(tokens::rotate(&mut conn, ours, token, b"other").await.map(drop));
-    not_found(tokens::delete(&mut conn, ours, token).await);
+    not_found(tokens::rotate(&mut conn, ours, token, b"other", by).await.map(drop));
+    not_found(tokens::delete(&mut conn, ours, token, by).await);
     assert!(tokens::list(&mut conn, ours, page).await.unwrap().data.is_empty());
     let new = NewInvitation {
         id: InvitationId::at(now),
         email: "a@b.c",
         role: Role::Member,
         hash: b"i",
-        now,
         expires_at: now,
+        by,
     };
     assert_eq!(users::bring_in(&mut conn, theirs, new).await.unwrap(), Brought::Invited);
-    not_found(users::change_member(&mut conn, ours, UserId::at(now), None).await);
+    not_found(users::change_member(&mut conn, ours, UserId::at(now), None, by).await);
     assert!(users::members(&mut conn, ours).await.unwrap().is_empty());
     let (channel, rule) = (ChannelId::at(now), RuleId::at(now));
     let destination = Destination::Webhook { url: "http://192.0.2.1/".into() };
-    let new = |key| NewChannel { id: channel, name: "a", destination: &destination, key, now };
+    let new = |key| NewChannel { id: channel, name: "a", destination: &destination, key, by };
     channels::insert(&mut conn, theirs, new(&their_key)).await.unwrap();
     not_found(channels::get(&mut conn, ours, channel).await.map(drop));
-    let change = ChannelChange { name: Some("b"), destination: None, now };
+    let change = ChannelChange { name: Some("b"), destination: None, by };
     not_found(channels::change(&mut conn, ours, channel, change).await.map(drop));
-    not_found(channels::delete(&mut conn, ours, channel, true).await);
+    not_found(channels::delete(&mut conn, ours, channel, true, by).await);
     assert!(channels::list(&mut conn, ours, page).await.unwrap().data.is_empty());
     let new =
         NewRule { id: rule, channel, rule: Rule { event: Event::OnFailure, after_failures: None }, now };
@@ -192,10 +195,12 @@ async fn the_others_are_not_there() {
     not_found(notifications::get(&mut conn, ours, told).await.map(drop));
     let all = notifications::Filter::default();
     assert!(notifications::list(&mut conn, ours, &all, page).await.unwrap().data.is_empty());
+    let log = audit::list(&mut conn, ours, audit::Filter::default(), page).await.unwrap().data;
+    assert_eq!(log.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["workspace.created"]);
     // What is keyed by the workspace itself can only ever be one's own.
-    workspaces::rename(&mut conn, ours, "renamed").await.unwrap();
+    workspaces::rename(&mut conn, ours, "renamed", by).await.unwrap();
     assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");
-    workspaces::set_plan(&mut conn, ours, "pro").await.unwrap();
+    workspaces::set_plan(&mut conn, ours, "pro", by).await.unwrap();
     assert_eq!(workspaces::plan(&mut conn, theirs).await.unwrap(), "default");
     workspaces::delete(&mut conn, ours, now).await.unwrap();
     not_found(workspaces::get(&mut conn, ours).await.map(drop));

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     config,
     domain::{
+        audit::Author,
         bell::Bell,
         execution::{Execution, Source},
         id::{ExecutionId, JobId, WorkspaceId},
@@ -106,13 +107,15 @@ impl Bench {
     pub async fn secret(&self, name: &str, value: &str) {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
         let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
-        secrets::insert(&mut conn, self.workspace, NewValue { name, value, key: &key, now }).await.unwrap();
+        let new = NewValue { name, value, key: &key, by: &Author::operator(now) };
+        secrets::insert(&mut conn, self.workspace, new).await.unwrap();
     }
 
     pub async fn change_secret(&self, name: &str, value: &str) {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
         let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
-        secrets::change(&mut conn, self.workspace, NewValue { name, value, key: &key, now }).await.unwrap();
+        let new = NewValue { name, value, key: &key, by: &Author::operator(now) };
+        secrets::change(&mut conn, self.workspace, new).await.unwrap();
     }
 
     pub async fn rung(&self, definition: &Definition) -> ExecutionId {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::{
         attempt::AttemptStatus,
+        audit::Author,
         channel::Destination,
         execution::Status,
         id::{ChannelId, JobId, NotificationId, RuleId},
@@ -29,7 +30,13 @@ impl Bench {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
         let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let id = ChannelId::at(now);
-        let new = NewChannel { id, name: &id.to_string(), destination: &destination, key: &key, now };
+        let new = NewChannel {
+            id,
+            name: &id.to_string(),
+            destination: &destination,
+            key: &key,
+            by: &Author::operator(now),
+        };
         channels::insert(&mut conn, self.workspace, new).await.unwrap().id
     }
 

@@ -6,7 +6,7 @@ use trigrun_core::{
     config,
     domain::{
         execution::Source,
-        id::{ExecutionId, JobId, SessionId, WorkspaceId},
+        id::{AuditId, ExecutionId, JobId, SessionId, WorkspaceId},
         job::{Definition, MisfirePolicy, State},
         page::Page,
         schedule::{Cron, Schedule},
@@ -380,6 +380,27 @@ async fn days_are_made_ahead_and_dropped_behind() {
     bench.db.execute(old).await;
     tidy(&scheduler).await.unwrap();
     assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8);
+}
+
+#[tokio::test]
+async fn the_audit_log_is_kept_for_a_year() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let entry = |days: i64| {
+        let at = chrono::Utc::now() - TimeDelta::days(days);
+        format!(
+            "insert into audit_entries (id, workspace_id, created_at, actor, action, target, details)
+             values ('{}', '{}', '{at}', 'operator', 'secret.deleted', '{days}', '{{}}')",
+            AuditId::at(at).uuid(),
+            bench.workspace.uuid(),
+        )
+    };
+    for days in [364, 367] {
+        bench.db.execute(&entry(days)).await;
+    }
+    tidy(&scheduler).await.unwrap();
+    let left = bench.db.lines("select target from audit_entries where action = 'secret.deleted'").await;
+    assert_eq!(left, ["364"]);
 }
 
 #[tokio::test]
