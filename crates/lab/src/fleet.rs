@@ -179,6 +179,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// From the next start on, this is in their environment.
+    pub fn set(&mut self, whom: Whom, name: &str, value: &str) {
+        self.crew.environment.push((whom, name.to_owned(), value.to_owned()));
+    }
+
     /// Ends it as a crash would.
     pub async fn kill(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
         if let Some(mut child) = self.take(role, index)? {

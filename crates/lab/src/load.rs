@@ -8,16 +8,21 @@ use trigrun_core::{
         audit::Author,
         id::{JobId, TokenId, WorkspaceId},
         job::{Definition, Delivery, MisfirePolicy, OverlapPolicy},
+        request::{Headers, Request},
         retry::RetryPolicy,
         schedule::Schedule,
         workspace::Workspace,
     },
-    store::{Db, PostgresSettings, clock, jobs, tokens, workspaces},
+    store::{
+        Db, PostgresSettings, clock, jobs, keys,
+        secrets::{self, NewValue},
+        tokens, workspaces,
+    },
 };
-use trigrun_testkit::jobs::every_seconds;
+use trigrun_testkit::{jobs::every_seconds, keys as master};
 use uuid::Uuid;
 
-use crate::witness::Witness;
+use crate::witness::{SECRET, SECRET_HEADER, Witness};
 
 /// How a target behaves, and what the job asks for beside its schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +81,14 @@ pub struct Plan {
     pub misfire: &'static [MisfirePolicy],
     /// All jobs are of this kind.
     pub only: Option<Kind>,
+    /// The jobs have a secret in a header.
+    pub secret: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { jobs: 60, every_seconds: 1, workspaces: 6, misfire: &[MisfirePolicy::CatchUp], only: None }
+        let misfire = &[MisfirePolicy::CatchUp];
+        Self { jobs: 60, every_seconds: 1, workspaces: 6, misfire, only: None, secret: false }
     }
 }
 
@@ -129,6 +137,12 @@ impl Load {
                 created_by: None,
             };
             tokens::insert(&mut conn, workspace.id, new, &by, None).await?;
+            if plan.secret {
+                let key = keys::data_key(&mut conn, workspace.id, &master::keys()).await?;
+                let (name, value) = SECRET;
+                secrets::insert(&mut conn, workspace.id, NewValue { name, value, key: &key, by: &by })
+                    .await?;
+            }
             load.tenants.push(Tenant { workspace: workspace.id, token: token.reveal().to_owned() });
         }
         let begin = whole_second(clock::now(&mut conn).await? + BEGINS_IN);
@@ -166,7 +180,12 @@ impl Load {
 
 fn definition(job: &LoadJob, plan: Plan, witness: &Witness) -> Definition {
     let at_most_once = job.kind == Kind::AtMostOnce;
+    let ordinary = every_seconds(plan.every_seconds, &witness.url(job.kind.path()));
+    let secret = plan.secret.then(|| (SECRET_HEADER.to_owned(), format!("secret://{}", SECRET.0)));
+    // It is one that the check takes.
+    let headers = Headers::check(secret.into_iter().collect()).unwrap_or_default();
     Definition {
+        request: Request { headers, ..ordinary.request },
         name: format!("{:?}", job.kind),
         schedule: Schedule::Recurring { every_seconds: plan.every_seconds },
         retry_policy: RetryPolicy {
@@ -178,7 +197,7 @@ fn definition(job: &LoadJob, plan: Plan, witness: &Witness) -> Definition {
         misfire_policy: job.misfire,
         catch_up_limit: 1000,
         delivery: if at_most_once { Delivery::AtMostOnce } else { Delivery::default() },
-        ..every_seconds(plan.every_seconds, &witness.url(job.kind.path()))
+        ..ordinary
     }
 }
 

@@ -4,6 +4,7 @@ mod aimed;
 mod clocks;
 mod executors;
 mod flood;
+mod keys;
 mod mixed;
 mod postgres;
 mod redis;
@@ -75,6 +76,7 @@ scenarios! {
     "executor-stopped" "SIGSTOP for longer than a session lives" executors::stopped;
     "answer-unrecorded" "killed after the target has answered and before that is recorded" executors::unrecorded;
     "rolling" "SIGTERM to every process in turn, under load" executors::rolling;
+    "keys-rotated" "the master key is rotated in four steps while jobs use secrets" keys::rotated;
     "redis-wiped" "FLUSHALL three times a second" redis::wiped;
     "redis-lost" "Redis is killed for a minute and comes back empty" redis::lost;
     "redis-silent" "Redis accepts and never answers" redis::silent;

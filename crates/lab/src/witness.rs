@@ -55,7 +55,13 @@ pub struct Hit {
     pub arrived: Duration,
     pub ended: Duration,
     pub end: End,
+    /// Whether it had the right secret in its header, if it had that header.
+    pub secret: Option<bool>,
 }
+
+/// What the jobs of a plan with a secret have in a header, and under which name the secret is stored.
+pub const SECRET_HEADER: &str = "x-lab-secret";
+pub const SECRET: (&str, &str) = ("lab", "what only the target may see");
 
 #[derive(Default)]
 struct Seen {
@@ -252,6 +258,7 @@ fn hit(headers: &HeaderMap, clock: &Clock) -> Option<Hit> {
         arrived,
         ended: arrived,
         end: End::Open,
+        secret: headers.get(SECRET_HEADER).map(|value| value == SECRET.1),
     })
 }
 

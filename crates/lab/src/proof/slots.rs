@@ -58,6 +58,7 @@ mod tests {
             arrived: Duration::from_secs(from),
             ended: Duration::from_secs(to),
             end: End::Answered,
+            secret: None,
         };
         let (one, two, three) = (hit(1, 3), hit(3, 5), hit(4, 6));
         assert_eq!(most_at_once(&[&one, &two]).0, 1);
