@@ -36,14 +36,17 @@ impl Reply {
         lines.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
-    /// All of it but what time changes, so that two answers can be told to be the same.
+    /// All of it but what time changes, so that two answers can be told to be the same. Lists in headers have no order.
     pub fn timeless(&self) -> (u16, Vec<String>, String) {
-        let changes = |line: &&str| {
-            let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-            name == "date" || name.starts_with("ratelimit")
-        };
-        let mut lines: Vec<String> =
-            self.head.split("\r\n").filter(|line| !changes(line)).map(str::to_owned).collect();
+        let lines = self.head.split("\r\n").filter_map(|line| line.split_once(": "));
+        let lines = lines.filter(|(name, _)| *name != "date" && !name.starts_with("ratelimit"));
+        let mut lines: Vec<String> = lines
+            .map(|(name, value)| {
+                let mut values: Vec<&str> = value.split(", ").collect();
+                values.sort_unstable();
+                format!("{name}: {}", values.join(", "))
+            })
+            .collect();
         lines.sort();
         (self.status, lines, self.text())
     }
