@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 const WITHIN: Duration = Duration::from_secs(15);
@@ -146,7 +146,7 @@ pub async fn dialogue(to: SocketAddr, bytes: &[u8]) -> anyhow::Result<Heard> {
     tokio::time::timeout(WITHIN, exchange).await.context("no end of the answer in time")?
 }
 
-pub fn parse(answer: &[u8]) -> anyhow::Result<Reply> {
+fn parse(answer: &[u8]) -> anyhow::Result<Reply> {
     let end =
         answer.windows(4).position(|window| window == b"\r\n\r\n").context("an answer without a head")?;
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
@@ -180,6 +180,29 @@ pub async fn call(
     headers: &[String],
     body: &[u8],
 ) -> anyhow::Result<Reply> {
+    send(to, &request(to, method, path, headers, body)).await?.context("it hung up without an answer")
+}
+
+/// The same from this address of ours.
+pub async fn call_from(
+    from: SocketAddr,
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[String],
+    body: &[u8],
+) -> anyhow::Result<Reply> {
+    let exchange = async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(from)?;
+        let mut socket = socket.connect(to).await?;
+        socket.write_all(&request(to, method, path, headers, body)).await?;
+        parse(&read_all(&mut socket).await)
+    };
+    tokio::time::timeout(WITHIN, exchange).await.context("no end of the answer in time")?
+}
+
+fn request(to: SocketAddr, method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     let mut request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
@@ -188,7 +211,5 @@ pub async fn call(
         request.push_str(header);
         request.push_str("\r\n");
     }
-    let mut bytes = format!("{request}\r\n").into_bytes();
-    bytes.extend(body);
-    send(to, &bytes).await?.context("it hung up without an answer")
+    [request.as_bytes(), b"\r\n", body].concat()
 }

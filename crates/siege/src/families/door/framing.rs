@@ -21,7 +21,7 @@ pub enum Must {
     Await,
 }
 
-use Must::{AnswerOnce, Refuse};
+use Must::{AnswerOnce, Await, Refuse};
 
 /// In these, START is a request's head but for its end, HIDDEN a whole request that makes a secret, and LENGTH how long the body is.
 pub type Said = (&'static str, Must, &'static str);
