@@ -29,6 +29,13 @@ use crate::{
 };
 
 const DATABASE: &str = "postgres";
+/// Of those where plans allow little.
+const SMALL_APIS: [u16; 2] = [8083, 8084];
+/// What they allow.
+pub const SMALL_JOBS: usize = 4;
+pub const SMALL_TOKENS: usize = 4;
+/// Executions in a minute.
+pub const SMALL_RUNS: usize = 10;
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -67,12 +74,15 @@ pub struct System {
     pub api: SocketAddr,
     /// Another replica, with the limits that everybody has.
     pub strict_api: SocketAddr,
+    /// Two more of these, where every workspace has a plan that allows little.
+    pub small_apis: [SocketAddr; 2],
     /// Where the first one serves its metrics.
     pub probes: SocketAddr,
     /// In whose name the cases ask, unless they have tenants of their own.
     tenant: Tenant,
     outside: Option<Outside>,
-    processes: Mutex<Vec<Child>>,
+    /// By name.
+    processes: Mutex<Vec<(String, Child)>>,
     logs: PathBuf,
     services: Services,
     count: AtomicU64,
@@ -98,11 +108,13 @@ impl System {
             fs::remove_dir_all(&logs)?;
         }
         fs::create_dir_all(&logs)?;
-        let [api, strict_api, probes] =
-            [API, STRICT_API, PROBES].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let [api, strict_api, small, other_small, probes] =
+            [API, STRICT_API, SMALL_APIS[0], SMALL_APIS[1], PROBES]
+                .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut system = Self {
             api,
             strict_api,
+            small_apis: [small, other_small],
             probes,
             tenant: Tenant::default(),
             outside,
@@ -131,9 +143,15 @@ impl System {
         let addresses = [at("SERVER_", self.api), at("TELEMETRY__PROBES", self.probes)];
         self.spawn("api", "api", lenient.chain(addresses))?;
         self.spawn("strict-api", "api", [at("SERVER_", self.strict_api)])?;
+        for (address, name) in self.small_apis.into_iter().zip(["small-api", "other-small-api"]) {
+            // In one piece: of plans, no setting is heeded that is named by itself.
+            let plan =
+                format!("{{jobs={SMALL_JOBS}, tokens={SMALL_TOKENS}, executions_per_minute={SMALL_RUNS}}}");
+            self.spawn(name, "api", [at("SERVER_", address), ("TRIGRUN__PLANS__DEFAULT".to_owned(), plan)])?;
+        }
         self.spawn("scheduler", "scheduler", [])?;
         self.spawn("executor", "executor", [])?;
-        for api in [self.api, self.strict_api] {
+        for api in [self.api, self.strict_api].into_iter().chain(self.small_apis) {
             let ready =
                 async || call(api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
             until(STARTS_WITHIN, ready).await.context("the API does not start")?;
@@ -168,7 +186,7 @@ impl System {
             command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER));
         }
         let child = tokio::process::Command::from(command).stdin(Stdio::null()).kill_on_drop(true).spawn()?;
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), child));
         Ok(())
     }
 
@@ -187,6 +205,11 @@ impl System {
         let token = json!({ "name": "siege", "scopes": scopes });
         let made = self.ask_as(of, "POST", "/v1/tokens", &token).await?.expect(201)?;
         text(&made["token"])
+    }
+
+    /// Whom all cases share that have no tenant of their own.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 
     pub fn is_enclosed(&self) -> bool {
@@ -216,6 +239,26 @@ impl System {
     pub async fn ask_as(&self, token: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.send(token, method, path, body.as_bytes()).await
+    }
+
+    /// In one of several workspaces. Every answer has the same id, so that two of them can be compared.
+    pub async fn ask_in(
+        &self,
+        workspace: &str,
+        token: &str,
+        (method, path): (&str, &str),
+        body: &Value,
+    ) -> anyhow::Result<Reply> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut headers = vec![
+            format!("authorization: Bearer {token}"),
+            format!("trigrun-workspace: {workspace}"),
+            "x-request-id: siege".to_owned(),
+        ];
+        if !body.is_empty() {
+            headers.push("content-type: application/json".to_owned());
+        }
+        call(self.api, method, path, &headers, body.as_bytes()).await
     }
 
     /// The same with a body of any bytes.
@@ -260,16 +303,26 @@ impl System {
         self.services.postgres_url(DATABASE)
     }
 
-    /// How much memory the executor holds, in MB. From /proc: proc_pid_status(5).
+    /// Another scheduler, which tidies up as soon as it begins: those that run do so once a minute.
+    pub fn tidy(&self) -> anyhow::Result<()> {
+        self.spawn(&format!("scheduler-{}", self.number()), "scheduler", [])
+    }
+
     pub fn executor_mb(&self) -> anyhow::Result<u64> {
-        let pid = self.processes.lock().unwrap_or_else(PoisonError::into_inner).last().and_then(Child::id);
-        let status = fs::read_to_string(format!("/proc/{}/status", pid.context("nobody runs")?))?;
+        self.resident_mb("executor")
+    }
+
+    /// How much memory a process holds, in MB. From /proc: proc_pid_status(5).
+    pub fn resident_mb(&self, name: &str) -> anyhow::Result<u64> {
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = processes.iter().find(|(known, _)| known == name).and_then(|(_, child)| child.id());
+        let status = fs::read_to_string(format!("/proc/{}/status", pid.context("it does not run")?))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         Ok(resident.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
     }
 
     pub async fn stop(self) {
-        for mut child in self.processes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        for (_, mut child) in self.processes.into_inner().unwrap_or_else(PoisonError::into_inner) {
             // It may have ended already.
             let _gone = child.kill().await;
         }

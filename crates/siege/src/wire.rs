@@ -4,11 +4,13 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
 };
 
 const WITHIN: Duration = Duration::from_secs(15);
+/// Who has said nothing for so long waits for us.
+const QUIET: Duration = Duration::from_millis(700);
 
 /// An answer, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,21 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
         lines.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    /// All of it but what time changes, so that two answers can be told to be the same. Lists in headers have no order.
+    pub fn timeless(&self) -> (u16, Vec<String>, String) {
+        let lines = self.head.split("\r\n").filter_map(|line| line.split_once(": "));
+        let lines = lines.filter(|(name, _)| *name != "date" && !name.starts_with("ratelimit"));
+        let mut lines: Vec<String> = lines
+            .map(|(name, value)| {
+                let mut values: Vec<&str> = value.split(", ").collect();
+                values.sort_unstable();
+                format!("{name}: {}", values.join(", "))
+            })
+            .collect();
+        lines.sort();
+        (self.status, lines, self.text())
     }
 
     /// A problem with this status and code; an error says what it is instead.
@@ -67,14 +84,64 @@ pub async fn send(to: SocketAddr, bytes: &[u8]) -> anyhow::Result<Option<Reply>>
         let mut socket = TcpStream::connect(to).await?;
         // It may hang up before all is written: what it said first is still to be read.
         let _hung_up = socket.write_all(bytes).await;
-        let mut answer = Vec::new();
-        let read = socket.read_to_end(&mut answer).await;
-        if answer.is_empty() {
-            // Hanging up without a word is an answer, too.
-            return Ok(None);
-        }
-        let _reset = read;
-        parse(&answer).map(Some)
+        let answer = read_all(&mut socket).await;
+        // Hanging up without a word is an answer, too.
+        if answer.is_empty() { Ok(None) } else { parse(&answer).map(Some) }
+    };
+    tokio::time::timeout(WITHIN, exchange).await.context("no end of the answer in time")?
+}
+
+/// What comes until the end, or until a reset.
+pub async fn read_all(socket: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let _reset = socket.read_to_end(&mut answer).await;
+    answer
+}
+
+/// What came back on a connection, as it came.
+pub struct Heard {
+    pub bytes: Vec<u8>,
+    /// The other side ended it, and not because we had.
+    pub hung_up: bool,
+    /// Something came before we had ended our side.
+    pub at_once: bool,
+}
+
+impl Heard {
+    /// The status of each answer.
+    pub fn statuses(&self) -> Vec<u16> {
+        let after = |at: usize| str::from_utf8(self.bytes.get(at + 9..at + 12)?).ok()?.parse().ok();
+        let lines = self
+            .bytes
+            .windows(9)
+            .enumerate()
+            .filter(|(_, line)| line.starts_with(b"HTTP/1.") && line[8] == b' ');
+        lines.filter_map(|(at, _)| after(at)).collect()
+    }
+}
+
+/// Says bytes that may be half a request or two, and listens. When nothing more comes for a while, we end our side: who waits for the rest
+/// then hears that there is none.
+pub async fn dialogue(to: SocketAddr, bytes: &[u8]) -> anyhow::Result<Heard> {
+    let exchange = async {
+        let (mut reading, mut writing) = TcpStream::connect(to).await?.into_split();
+        let sent = async {
+            let _hung_up = writing.write_all(bytes).await;
+        };
+        let mut heard = Vec::new();
+        let listened = async {
+            loop {
+                match tokio::time::timeout(QUIET, reading.read_buf(&mut heard)).await {
+                    Ok(Ok(1..)) => {}
+                    ended => break ended.is_ok(),
+                }
+            }
+        };
+        let ((), hung_up) = tokio::join!(sent, listened);
+        let at_once = !heard.is_empty();
+        let _hung_up = writing.shutdown().await;
+        heard.extend(read_all(&mut reading).await);
+        Ok(Heard { bytes: heard, hung_up, at_once })
     };
     tokio::time::timeout(WITHIN, exchange).await.context("no end of the answer in time")?
 }
@@ -113,6 +180,29 @@ pub async fn call(
     headers: &[String],
     body: &[u8],
 ) -> anyhow::Result<Reply> {
+    send(to, &request(to, method, path, headers, body)).await?.context("it hung up without an answer")
+}
+
+/// The same from this address of ours.
+pub async fn call_from(
+    from: SocketAddr,
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[String],
+    body: &[u8],
+) -> anyhow::Result<Reply> {
+    let exchange = async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(from)?;
+        let mut socket = socket.connect(to).await?;
+        socket.write_all(&request(to, method, path, headers, body)).await?;
+        parse(&read_all(&mut socket).await)
+    };
+    tokio::time::timeout(WITHIN, exchange).await.context("no end of the answer in time")?
+}
+
+fn request(to: SocketAddr, method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     let mut request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
@@ -121,7 +211,5 @@ pub async fn call(
         request.push_str(header);
         request.push_str("\r\n");
     }
-    let mut bytes = format!("{request}\r\n").into_bytes();
-    bytes.extend(body);
-    send(to, &bytes).await?.context("it hung up without an answer")
+    [request.as_bytes(), b"\r\n", body].concat()
 }

@@ -1,7 +1,27 @@
-//! Family P: the door of the API itself, byte for byte.
+//! Family P: the API's own door: bytes that two readers could read differently, too much of everything, clients that dawdle, and what a
+//! browser or a guesser could do with it.
+
+mod answers;
+mod chunks;
+mod framing;
+mod guessing;
+mod heads;
+mod oversized;
+mod slow;
 
 use crate::case::Case;
 
 pub fn cases() -> Vec<Case> {
-    Vec::new()
+    [
+        framing::cases(),
+        chunks::cases(),
+        heads::cases(),
+        oversized::cases(),
+        slow::cases(),
+        answers::cases(),
+        guessing::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
