@@ -9,6 +9,7 @@ mod enclave;
 mod families;
 mod system;
 mod wire;
+mod witness;
 
 use case::{Case, Family, Tried};
 use clap::Parser;

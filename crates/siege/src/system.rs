@@ -1,6 +1,7 @@
 //! The system under siege: real processes on private servers, a tenant, and the target and name server that the enclave has.
 
 use anyhow::{Context, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
@@ -20,12 +21,13 @@ use trigrun_embed::{Durability, Options, Programs, Scratch, Services};
 use trigrun_testkit::{
     keys,
     process::binary,
-    target::{NameServer, Target},
+    target::{Answers, Certificate, NameServer, Protocol, Target},
 };
 
 use crate::{
-    enclave::{API, Enclave, NAME_SERVER, PROBES, STRICT_API},
+    enclave::{API, COLLECTOR, Enclave, NAME_SERVER, PROBES, STRICT_API},
     wire::{Reply, call},
+    witness::{self, Seen},
 };
 
 const DATABASE: &str = "postgres";
@@ -44,6 +46,8 @@ pub struct Outside {
     enclave: Enclave,
     /// On port 80 of every address.
     pub target: Target,
+    /// `https://target.test`, over HTTP/2; the executor trusts its authority.
+    pub secure: Target,
     pub names: NameServer,
 }
 
@@ -70,6 +74,22 @@ pub const SCOPES: [&str; 7] = [
     "workspace:admin",
 ];
 
+impl Outside {
+    async fn start(enclave: Enclave) -> anyhow::Result<Self> {
+        let names = NameServer::start_at(format!("{NAME_SERVER}:53").parse()?).await?;
+        let public = [93, 184, 216, 34];
+        names.set_answers("target.test", Answers::to(&[public.into()]));
+        let secure = Target::start_tls_at((public, 443).into(), Certificate::Valid, Protocol::Http2).await?;
+        Ok(Self { enclave, target: Target::start_at("[::]:80".parse()?).await?, secure, names })
+    }
+
+    /// The certificate that executors must trust, as rfc7468 writes it.
+    fn authority(&self) -> String {
+        let der = STANDARD.encode(self.secure.authority().unwrap_or_default());
+        format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")
+    }
+}
+
 pub struct System {
     pub api: SocketAddr,
     /// Another replica, with the limits that everybody has.
@@ -81,6 +101,11 @@ pub struct System {
     /// In whose name the cases ask, unless they have tenants of their own.
     tenant: Tenant,
     outside: Option<Outside>,
+    /// Every span that was exported.
+    pub spans: Seen,
+    /// Every command that Redis was given.
+    pub commands: Seen,
+    programs: Programs,
     /// By name.
     processes: Mutex<Vec<(String, Child)>>,
     logs: PathBuf,
@@ -94,15 +119,15 @@ impl System {
     pub async fn start(enclave: Option<Enclave>) -> anyhow::Result<Self> {
         let scratch = Scratch::create().await?;
         let options = Options::new(scratch.path().join("servers"), Durability::Tests);
-        let services = Services::start(&Programs::find()?, &options).await?;
+        let programs = Programs::find()?;
+        let services = Services::start(&programs, &options).await?;
         let outside = match enclave {
-            Some(enclave) => Some(Outside {
-                enclave,
-                target: Target::start_at("[::]:80".parse()?).await?,
-                names: NameServer::start_at(format!("{NAME_SERVER}:53").parse()?).await?,
-            }),
+            Some(enclave) => Some(Outside::start(enclave).await?),
             None => None,
         };
+        let collector = SocketAddr::from(([127, 0, 0, 1], COLLECTOR));
+        let (spans, commands) =
+            (witness::spans(collector).await?, witness::commands(services.redis().socket()).await?);
         let logs = PathBuf::from("target/siege");
         if logs.exists() {
             fs::remove_dir_all(&logs)?;
@@ -118,6 +143,9 @@ impl System {
             probes,
             tenant: Tenant::default(),
             outside,
+            spans,
+            commands,
+            programs,
             processes: Mutex::default(),
             logs,
             services,
@@ -150,7 +178,10 @@ impl System {
             self.spawn(name, "api", [at("SERVER_", address), ("TRIGRUN__PLANS__DEFAULT".to_owned(), plan)])?;
         }
         self.spawn("scheduler", "scheduler", [])?;
-        self.spawn("executor", "executor", [])?;
+        let authority = self.scratch.path().join("authority.pem");
+        fs::write(&authority, self.outside.as_ref().map(Outside::authority).unwrap_or_default())?;
+        let trusted = ("SSL_CERT_FILE".to_owned(), authority.display().to_string());
+        self.spawn("executor", "executor", [trusted])?;
         for api in [self.api, self.strict_api].into_iter().chain(self.small_apis) {
             let ready =
                 async || call(api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
@@ -171,6 +202,10 @@ impl System {
             .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
             .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
             .env("TRIGRUN__REDIS__URL", self.services.redis_url())
+            // Whoever writes too much does so here.
+            .env("TRIGRUN__TELEMETRY__LOG_FILTER", "trace")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{COLLECTOR}"))
+            .env("OTEL_BSP_SCHEDULE_DELAY", "200")
             // Whoever heeds these calls somebody inside.
             .envs(
                 ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
@@ -281,10 +316,15 @@ impl System {
 
     /// Waits until the execution is over, and returns it with its attempts.
     pub async fn ended(&self, execution: &Value) -> anyhow::Result<Value> {
+        self.ended_as(&self.tenant.token, execution).await
+    }
+
+    /// The same of another workspace's.
+    pub async fn ended_as(&self, token: &str, execution: &Value) -> anyhow::Result<Value> {
         let path = format!("/v1/executions/{}", text(execution)?);
         let mut seen = Value::Null;
         let over = async || {
-            let Ok(reply) = self.ask("GET", &path, &Value::Null).await else { return false };
+            let Ok(reply) = self.ask_as(token, "GET", &path, &Value::Null).await else { return false };
             seen = reply.json();
             !seen["finished_at"].is_null()
         };
@@ -297,6 +337,21 @@ impl System {
             tokio_postgres::connect(&self.services.postgres_url(DATABASE), NoTls).await?;
         tasks::spawn("siege's connection", connection);
         Ok(client)
+    }
+
+    /// Everything that Postgres holds, as text.
+    pub fn dump(&self) -> anyhow::Result<Vec<u8>> {
+        let pg_dump = self.programs.initdb.with_file_name("pg_dump");
+        witness::dump(&pg_dump, &self.postgres_url())
+    }
+
+    /// What all processes have logged so far.
+    pub fn logged(&self) -> anyhow::Result<Vec<u8>> {
+        let mut logged = Vec::new();
+        for entry in fs::read_dir(&self.logs)? {
+            logged.extend(fs::read(entry?.path())?);
+        }
+        Ok(logged)
     }
 
     pub fn postgres_url(&self) -> String {

@@ -1,7 +1,35 @@
-//! Family I: secrets: missing, of others, echoed; and a canary that must not show anywhere.
+//! Family I: secrets that are missing, of others, or were moved; that are echoed; and such as must not show anywhere.
 
-use crate::case::Case;
+mod canary;
+mod echoed;
+mod missing;
+
+use serde_json::{Value, json};
+
+use crate::{
+    case::Case,
+    system::{System, once, text},
+};
 
 pub fn cases() -> Vec<Case> {
-    Vec::new()
+    [missing::cases(), echoed::cases(), canary::cases()].into_iter().flatten().collect()
+}
+
+/// Stores a value in the shared tenant's workspace under a name that nobody else has, which is returned.
+async fn stored(system: &System, value: &str) -> anyhow::Result<String> {
+    let name = format!("s{}", system.number());
+    system.ask("POST", "/v1/secrets", &json!({ "name": name, "value": value })).await?.expect(201)?;
+    Ok(name)
+}
+
+/// A request to the target with the secret in a header.
+fn with_secret(path: &str, secret: &str) -> Value {
+    json!({ "url": format!("http://93.184.216.34{path}"), "headers": { "Authorization": format!("Bearer secret://{secret}") } })
+}
+
+/// A job that does not run by itself; its id.
+async fn paused(system: &System, request: Value) -> anyhow::Result<String> {
+    let mut job = once(request);
+    job["state"] = json!("draft");
+    text(&system.ask("POST", "/v1/jobs", &job).await?.expect(201)?["id"])
 }

@@ -1,0 +1,211 @@
+//! A canary: values that are used in every way, and then searched for wherever something is written.
+
+use anyhow::{Context, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
+use trigrun_testkit::{keys, target::Script};
+
+use super::with_secret;
+use crate::{
+    case::{Case, Family},
+    system::{PASSWORD, System, Tenant, once, text, until},
+};
+
+/// Long and improbable, so that its base64 is known wherever it begins.
+const VALUE: &str = "canary-6b1f-of-a-secret-that-only-the-target-may-see";
+const IN_A_URL: &str = "canary-93d0-in-the-url-of-a-channel";
+
+/// What was used, and what shows that a search would find it.
+struct Used {
+    /// By what they are.
+    hidden: Vec<(&'static str, String)>,
+    execution: String,
+    workspace: String,
+    tenant: Tenant,
+}
+
+static USED: OnceCell<Used> = OnceCell::const_new();
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::dials(Family::Secrets, "no canary in the logs, at level trace", |system| async move {
+            let used = used(&system).await?;
+            searched(used, &system.logged()?, &used.execution)
+        }),
+        Case::dials(Family::Secrets, "no canary in the spans", |system| async move {
+            let used = used(&system).await?;
+            let exported = async || find(&system.spans.so_far(), used.execution.as_bytes());
+            until(Duration::from_secs(20), exported).await.context("no span of the execution is exported")?;
+            searched(used, &system.spans.so_far(), &used.execution)
+        }),
+        Case::dials(Family::Secrets, "no canary in the commands that Redis is given", |system| async move {
+            let used = used(&system).await?;
+            searched(used, &system.commands.so_far(), &used.workspace)
+        }),
+        Case::dials(Family::Secrets, "no canary in a dump of Postgres", |system| async move {
+            let used = used(&system).await?;
+            let mut dump = system.dump()?;
+            // Bytes are written in hexadecimal.
+            let text = String::from_utf8_lossy(&dump).into_owned();
+            let bytes = text.split(['\t', '\n']).filter_map(|cell| cell.strip_prefix("\\\\x")).map(from_hex);
+            dump.extend(bytes.flatten());
+            searched(used, &dump, "canary's channel")
+        }),
+        Case::dials(Family::Secrets, "no canary in any answer of the API", |system| async move {
+            let used = used(&system).await?;
+            searched(used, &answers(&system, used).await?, &used.execution)
+        }),
+    ]
+}
+
+fn from_hex(hex: &str) -> Vec<u8> {
+    let digit = |at: usize| hex.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    (0..hex.len()).step_by(2).filter_map(digit).collect()
+}
+
+/// Uses everything once, in good times and bad.
+async fn used(system: &Arc<System>) -> anyhow::Result<&'static Used> {
+    USED.get_or_try_init(|| use_all(system.clone())).await
+}
+
+async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
+    let tenant = system.sign_up(&format!("canary{}", system.number())).await?;
+    let ask =
+        async |method: &str, path: &str, body: Value| system.ask_as(&tenant.token, method, path, &body).await;
+    ask("POST", "/v1/secrets", json!({ "name": "canary", "value": "another" })).await?.expect(201)?;
+    ask("PUT", "/v1/secrets/canary", json!({ "value": VALUE })).await?.expect(200)?;
+    // Echoed, as it is and where it is cut; refused; cut off; over TLS and HTTP/2; to where nobody may call.
+    let target = &system.outside()?.target;
+    target
+        .answer("/canary/echo", Script::status(500).header("x-echo", VALUE).body(format!("{VALUE} {VALUE}")));
+    target
+        .answer("/canary/broken", Script::raw(format!("HTTP/1.1 200 OK\r\nx-{VALUE}\r\n\r\n").into_bytes()));
+    target.answer("/canary/closed", Script::Close);
+    system.outside()?.secure.answer("/canary/echo", Script::status(200).header("x-echo", VALUE).body(VALUE));
+    let mut execution = String::new();
+    for url in [
+        "https://target.test/canary/echo",
+        "http://93.184.216.34/canary/broken",
+        "http://93.184.216.34/canary/closed",
+        "http://93.184.216.34:81/canary/refused",
+        "http://hosts.attack.example/canary/blocked",
+        "http://93.184.216.34/canary/echo",
+    ] {
+        let mut request = with_secret("", "canary");
+        request["url"] = json!(url);
+        request["method"] = json!("POST");
+        request["body"] = json!("{{execution_id}}");
+        let made = ask("POST", "/v1/jobs", once(request)).await?.expect(201)?;
+        execution = text(&made["execution_id"])?;
+        system.ended_as(&tenant.token, &json!(execution)).await?;
+    }
+    for url in [format!("http://93.184.216.34/{IN_A_URL}"), format!("http://93.184.216.34:81/{IN_A_URL}")] {
+        let name = format!("canary's channel {}", system.number());
+        let channel = json!({ "name": name, "type": "webhook", "config": { "url": url } });
+        let channel = text(&ask("POST", "/v1/notification-channels", channel).await?.expect(201)?["id"])?;
+        let test = ask("POST", &format!("/v1/notification-channels/{channel}/test"), Value::Null).await?;
+        let told = format!("/v1/notifications/{}", text(&test.expect(202)?["id"])?);
+        let attempted = async || {
+            let notification = ask("GET", &told, Value::Null).await;
+            notification.is_ok_and(|reply| reply.json()["attempts"][0].is_object())
+        };
+        until(Duration::from_secs(20), attempted).await.context("the channel is not told")?;
+    }
+    let signing = ask("POST", "/v1/workspace/signing-secret/rotate", Value::Null).await?.expect(200)?;
+    let extra = ask("POST", "/v1/tokens", json!({ "name": "canary" })).await?.expect(201)?;
+    let rotated = ask("POST", &format!("/v1/tokens/{}/rotate", text(&extra["id"])?), Value::Null).await?;
+    let guest = format!("guest{}@example.com", system.number());
+    let invited = ask("POST", "/v1/members", json!({ "email": guest })).await?.expect(201)?;
+    // Wrong in many ways, and answered with what is wrong.
+    ask("POST", "/v1/secrets", json!({ "name": "wrong name", "value": VALUE })).await?.expect(422)?;
+    ask("POST", "/v1/secrets", json!({ "name": "canary", "value": VALUE })).await?.expect(409)?;
+    ask("POST", "/v1/secrets", json!({ "name": "a", "valeu": VALUE })).await?.expect(422)?;
+    ask("POST", "/v1/secrets", json!({ "name": "a", "value": [VALUE] })).await?.expect(422)?;
+    ask("PUT", "/v1/secrets/nobody", json!({ "value": VALUE })).await?.expect(404)?;
+    let log_in = json!({ "email": tenant.email, "password": format!("{PASSWORD}!") });
+    system.ask_as("", "POST", "/v1/auth/login", &log_in).await?.expect(401)?;
+    let broken = format!("{{\"name\": \"a\", \"value\": \"{VALUE}\"");
+    system.send(&tenant.token, "POST", "/v1/secrets", broken.as_bytes()).await?.expect(400)?;
+    let master = keys::MASTER.split(':').nth(1).context("no master key")?;
+    let hidden = vec![
+        ("the secret", VALUE.to_owned()),
+        ("the URL of a channel", IN_A_URL.to_owned()),
+        ("the master key", master.trim_end_matches('=').to_owned()),
+        ("the password", PASSWORD.to_owned()),
+        ("the API token", tenant.token.clone()),
+        ("the session", tenant.session.clone()),
+        ("a token", text(&extra["token"])?),
+        ("a rotated token", text(&rotated.expect(200)?["token"])?),
+        ("an invitation", text(&invited["invitation"])?),
+        ("the signing secret", text(&signing["secret"])?),
+        ("the signing secret before", text(&signing["previous"]["secret"])?),
+    ];
+    Ok(Used { hidden, execution, workspace: tenant.workspace.clone(), tenant })
+}
+
+fn find(all: &[u8], wanted: &[u8]) -> bool {
+    memchr::memmem::find(all, wanted).is_some()
+}
+
+/// None of it is in there: as it is, in hexadecimal, in base64 wherever that begins. But `known` is, so that the search says something.
+fn searched(used: &Used, all: &[u8], known: &str) -> anyhow::Result<()> {
+    ensure!(find(all, known.as_bytes()), "{known} is not found in {} bytes: nothing would be", all.len());
+    for (what, value) in &used.hidden {
+        for disguise in disguises(value) {
+            let found = memchr::memmem::find(all, disguise.as_bytes());
+            ensure!(found.is_none(), "{what} shows: …{}…", around(all, found.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+fn around(all: &[u8], at: usize) -> String {
+    String::from_utf8_lossy(&all[at.saturating_sub(200)..all.len().min(at + 100)]).into_owned()
+}
+
+fn disguises(value: &str) -> Vec<String> {
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let inside = ["", "x", "xx"].map(|before| {
+        let encoded = STANDARD_NO_PAD.encode(format!("{before}{value}"));
+        // What depends on the neighbours is left off.
+        encoded[if before.is_empty() { 0 } else { 4 }..encoded.len() - 2].to_owned()
+    });
+    [value.to_owned(), hex].into_iter().chain(inside).collect()
+}
+
+/// All that can be read, but for what is there to show a secret.
+async fn answers(system: &System, used: &Used) -> anyhow::Result<Vec<u8>> {
+    let document = system.ask_as("", "GET", "/openapi.json", &Value::Null).await?.expect(200)?;
+    let paths = document["paths"].as_object().context("no paths")?;
+    let mut all = Vec::new();
+    let mut ids: Vec<String> = Vec::new();
+    for round in 0..2 {
+        for (path, operations) in paths {
+            let is_read = operations.get("get").is_some() && path != "/v1/workspace/signing-secret";
+            if !is_read || path.contains('{') != (round == 1) {
+                continue;
+            }
+            for path in filled(path, &ids) {
+                let reply = system.ask_as(&used.tenant.token, "GET", &path, &Value::Null).await?;
+                if round == 0 && path.starts_with("/v1/") {
+                    let listed = reply.json()["data"].as_array().cloned().unwrap_or_default();
+                    ids.extend(listed.iter().filter_map(|thing| thing["id"].as_str().map(str::to_owned)));
+                }
+                all.extend(reply.head.into_bytes());
+                all.extend(reply.body);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The path with every id that there is: most are of another kind, and not found.
+fn filled(path: &str, ids: &[String]) -> Vec<String> {
+    if !path.contains('{') {
+        return vec![path.to_owned()];
+    }
+    let with = |id: &str| path.replace("{id}", id).replace("{name}", "canary").replace("{rule_id}", id);
+    ids.iter().map(|id| with(id)).collect()
+}

@@ -1,0 +1,122 @@
+//! What cannot be filled in is not sent: secrets that are missing, that others have, or that somebody with a hand on the database has
+//! changed or moved.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use trigrun_core::domain::id::WorkspaceId;
+use uuid::Uuid;
+
+use super::{stored, with_secret};
+use crate::{
+    case::{Case, Family},
+    system::{System, Tenant, once},
+};
+
+/// What somebody does, in one statement or more, to the rows `mine` and `theirs`, of this name in two workspaces; `$1` is the workspace, `$2` the other one,
+/// `$3` the name, `other` another secret of the same workspace.
+const MEDDLING: &[(&str, &str)] = &[
+    ("has the value of another name", "update secrets s set sealed = o.sealed from secrets o
+        where s.workspace_id = $1 and s.name = $3 and o.workspace_id = $1 and o.name = $3 || '-other' and $2 <> $1"),
+    ("has the value of another workspace", "update secrets s set sealed = o.sealed from secrets o
+        where s.workspace_id = $1 and s.name = $3 and o.workspace_id = $2 and o.name = $3"),
+    ("has another version", "update secrets set version = version + 1 where workspace_id = $1 and name = $3 and $2 <> $1"),
+    ("has a changed bit", "update secrets set sealed = set_bit(sealed, 200, 1 - get_bit(sealed, 200))
+        where workspace_id = $1 and name = $3 and $2 <> $1"),
+    ("has a changed nonce", "update secrets set sealed = set_byte(sealed, 0, 255 - get_byte(sealed, 0))
+        where workspace_id = $1 and name = $3 and $2 <> $1"),
+    ("is cut", "update secrets set sealed = substr(sealed, 1, 20) where workspace_id = $1 and name = $3 and $2 <> $1"),
+    ("is empty", "update secrets set sealed = '' where workspace_id = $1 and name = $3 and $2 <> $1"),
+    ("has the workspace of another", "delete from secrets where workspace_id = $1 and name = $3 and $2 <> $1;
+        update secrets set workspace_id = $1 where workspace_id = $2 and name = $3"),
+    ("has the key of another workspace", "update workspace_keys k set wrapped = o.wrapped from workspace_keys o
+        where k.workspace_id = $1 and o.workspace_id = $2 and $3 <> ''"),
+];
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        Case::dials(Family::Secrets, "a secret that is missing", |system| async move {
+            let path = path(&system);
+            nothing_sent(&system, &path, run(&system, &path, "no-such-secret").await?, "secret_missing")
+        }),
+        Case::dials(Family::Secrets, "a secret that only another workspace has", |system| async move {
+            let (name, path) = (format!("s{}", system.number()), path(&system));
+            let other = system.sign_up(&name).await?;
+            let secret = json!({ "name": name, "value": "theirs" });
+            system.ask_as(&other.token, "POST", "/v1/secrets", &secret).await?.expect(201)?;
+            nothing_sent(&system, &path, run(&system, &path, &name).await?, "secret_missing")
+        }),
+        Case::dials(Family::Secrets, "a secret that was deleted meanwhile", |system| async move {
+            let (name, path) = (stored(&system, "gone soon").await?, path(&system));
+            let job = super::paused(&system, with_secret(&path, &name)).await?;
+            let gone = system.ask("DELETE", &format!("/v1/secrets/{name}?force=true"), &Value::Null).await?;
+            gone.expect(204)?;
+            let resumed = system.ask("POST", &format!("/v1/jobs/{job}/resume"), &Value::Null).await?;
+            let ended = system.ended(&resumed.expect(200)?["execution_id"]).await?;
+            nothing_sent(&system, &path, ended, "secret_missing")
+        }),
+    ];
+    for (what, statement) in MEDDLING {
+        let name = format!("a stored secret that {what}");
+        cases.push(Case::dials(Family::Secrets, name, |system| meddled(system, statement)));
+    }
+    cases
+}
+
+fn path(system: &System) -> String {
+    format!("/secret/{}", system.number())
+}
+
+async fn run(system: &System, path: &str, secret: &str) -> anyhow::Result<Value> {
+    system.run(with_secret(path, secret)).await
+}
+
+fn nothing_sent(system: &System, path: &str, ended: Value, class: &str) -> anyhow::Result<()> {
+    ensure!(ended["status"] == "failed" && ended["error_class"] == class, "{ended}");
+    ensure!(ended["attempts"][0]["status"] == "blocked", "{ended}");
+    let hits = system.outside()?.target.hits();
+    ensure!(!hits.iter().any(|hit| hit.path == path), "it was sent");
+    Ok(())
+}
+
+async fn meddled(system: Arc<System>, statement: &str) -> anyhow::Result<()> {
+    let name = format!("s{}", system.number());
+    let (ours, theirs) =
+        (system.sign_up(&format!("{name}-a")).await?, system.sign_up(&format!("{name}-b")).await?);
+    for (tenant, name, value) in [
+        (&ours, name.clone(), "ours"),
+        (&ours, format!("{name}-other"), "other"),
+        (&theirs, name.clone(), "theirs"),
+    ] {
+        let secret = json!({ "name": name, "value": value });
+        system.ask_as(&tenant.token, "POST", "/v1/secrets", &secret).await?.expect(201)?;
+    }
+    let (before, after) = (path(&system), path(&system));
+    // A key that was used is remembered for a while.
+    if !statement.contains("workspace_keys") {
+        let ended = run_as(&system, &ours, &before, &name).await?;
+        ensure!(ended["status"] == "succeeded", "as it is it cannot be used: {ended}");
+    }
+    let sql = system.sql().await?;
+    for statement in statement.split(';') {
+        let changed = sql.execute(statement, &[&uuid(&ours)?, &uuid(&theirs)?, &name]).await?;
+        ensure!(changed == 1, "{changed} rows were changed");
+    }
+    let ended = run_as(&system, &ours, &after, &name).await?;
+    let class = ended["error_class"].as_str().context("it did not fail")?;
+    // Without its key, a workspace can sign nothing either.
+    ensure!(["secret_unreadable", "internal"].contains(&class), "{ended}");
+    let hits = system.outside()?.target.hits();
+    ensure!(!hits.iter().any(|hit| hit.path == after), "it was sent");
+    Ok(())
+}
+
+async fn run_as(system: &System, tenant: &Tenant, path: &str, secret: &str) -> anyhow::Result<Value> {
+    let made = system.ask_as(&tenant.token, "POST", "/v1/jobs", &once(with_secret(path, secret))).await?;
+    system.ended_as(&tenant.token, &made.expect(201)?["execution_id"]).await
+}
+
+fn uuid(tenant: &Tenant) -> anyhow::Result<Uuid> {
+    let id: WorkspaceId = tenant.workspace.parse().map_err(|_| anyhow::anyhow!("no workspace"))?;
+    Ok(id.uuid())
+}
