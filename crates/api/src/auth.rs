@@ -20,8 +20,10 @@ use trigrun_core::{
     runtime::tasks,
     store::{tokens, users},
 };
+use uuid::Uuid;
 
 use crate::{
+    extract::query::Parameters,
     middleware::request_id,
     problem::Problem,
     state::{Answer, State},
@@ -121,7 +123,7 @@ impl<S: Needs> FromRequest for Allowed<S> {
         Box::pin(async move {
             let state = state?;
             let found = match secret {
-                Ok(secret) => find(&state, &secret, wanted?).await,
+                Ok(secret) => find(&state, &secret, wanted).await,
                 Err(wrong) => Err(wrong),
             };
             let (workspace, caller) = found.map_err(|problem| noted(&state, &request, problem))?;
@@ -130,6 +132,7 @@ impl<S: Needs> FromRequest for Allowed<S> {
                 let detail = format!("This lacks the scope {}. Use a token that has it.", scope.as_str());
                 return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
             }
+            Parameters::none_unasked(&request)?;
             let by = author(&state, &request, caller.actor());
             Ok(Self { workspace, caller, by, scope: PhantomData })
         })
@@ -153,12 +156,15 @@ impl FromRequest for LoggedIn {
         Box::pin(async move {
             let state = state?;
             let secret = secret.map_err(|problem| noted(&state, &request, problem))?;
-            if secret.kind() == TokenKind::Api {
-                let detail = "This is for people: log in, and use the token of that session.";
-                return Err(Problem::new(StatusCode::FORBIDDEN, "session_required", detail));
-            }
-            let found = person(&state, &secret).await;
+            let found = match secret.kind() {
+                TokenKind::Api => match by_token(&state, &secret, None).await {
+                    Ok(_) => Err(session_required()),
+                    Err(unknown) => Err(unknown),
+                },
+                _ => person(&state, &secret).await,
+            };
             let user = found.map_err(|problem| noted(&state, &request, problem))?;
+            Parameters::none_unasked(&request)?;
             let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
             Ok(Self { user, secret, by })
         })
@@ -193,10 +199,16 @@ fn secret(request: &HttpRequest) -> Answer<TokenSecret> {
     }
 }
 
-fn wanted_workspace(request: &HttpRequest) -> Answer<Option<WorkspaceId>> {
-    let Some(given) = request.headers().get(WORKSPACE) else { return Ok(None) };
+/// What is no id is nobody's.
+fn wanted_workspace(request: &HttpRequest) -> Option<WorkspaceId> {
+    let given = request.headers().get(WORKSPACE)?;
     let id = given.to_str().ok().and_then(|text| text.parse().ok());
-    id.map(Some).ok_or_else(Problem::not_found)
+    Some(id.unwrap_or(WorkspaceId::from_uuid(Uuid::nil())))
+}
+
+fn session_required() -> Problem {
+    let detail = "This is for people: log in, and use the token of that session.";
+    Problem::new(StatusCode::FORBIDDEN, "session_required", detail)
 }
 
 fn unknown() -> Problem {

@@ -177,9 +177,17 @@ fn redirect(value: &mut Value, from: &str, to: &str) {
     }
 }
 
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(json()).unwrap_or_default());
+
+/// Whether the document has this operation, and no query parameter of it.
+pub fn takes_no_parameters(pattern: &str, method: &str) -> bool {
+    let operation = &DOCUMENT["paths"][pattern][method.to_ascii_lowercase()];
+    let in_query = |parameter: &Value| parameter["in"] == "query";
+    operation.is_object() && !operation["parameters"].as_array().into_iter().flatten().any(in_query)
+}
+
 /// The methods that a path of the document answers to, as the header `Allow` lists them.
 pub fn methods(pattern: &str) -> Option<String> {
-    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(json()).unwrap_or_default());
     let operations = DOCUMENT["paths"].get(pattern)?.as_object()?;
     Some(operations.keys().map(|method| method.to_uppercase()).collect::<Vec<_>>().join(", "))
 }

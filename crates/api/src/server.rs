@@ -25,6 +25,7 @@ use crate::{
     limits::Limits,
     middleware::{
         cors::{cors, strangers},
+        manners::manners,
         shell::shell,
     },
     openapi,
@@ -120,6 +121,7 @@ fn start(address: SocketAddr, state: State) -> Result<(Server, SocketAddr), Serv
             App::new().into_utoipa_app().app_data(state.clone()).configure(routes).split_for_parts();
         app.app_data(web::PayloadConfig::new(LIMIT))
             .default_service(web::to(nowhere))
+            .wrap(from_fn(manners))
             .wrap(cors(&state.origins))
             .wrap(from_fn(strangers))
             .wrap(from_fn(shell))
@@ -185,6 +187,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(auth::get_me)
                 .service(members::list_members)
                 .service(members::create_member)
+                .service(members::accept_invitation)
                 .service(members::patch_member)
                 .service(members::delete_member)
                 .service(tokens::list_tokens)

@@ -1,7 +1,8 @@
 //! Settings: one commented default file per process, environment on top, every problem reported at once.
 //!
-//! The default file is part of the binary. `TRIGRUN__SECTION__KEY` overrides `key` of `[section]`. This is the only place that
-//! reads the environment.
+//! The default file is part of the binary. `TRIGRUN__SECTION__KEY` overrides `key` of `[section]`. A section with a table `default` holds as
+//! many tables as are named: `TRIGRUN__SECTION__NAME__KEY` sets `key` of `[section.name]`, whose other keys are those of
+//! `[section.default]`. This is the only place that reads the environment.
 
 use figment::{
     Figment,
@@ -50,11 +51,21 @@ pub fn load_from<T: DeserializeOwned>(
         let Some(path) = name.strip_prefix(PREFIX).map(|rest| rest.to_lowercase().replace("__", ".")) else {
             continue;
         };
-        if known.contains(&path) {
-            figment = figment.merge(Serialized::global(&path, value(&text)));
-        } else {
-            problems.push(unknown(&name, &path, &known));
+        match named(&path) {
+            _ if known.contains(&path) => {}
+            Some((table, model, key)) if known.contains(&format!("{model}.{key}")) => {
+                if figment.find_value(&table).is_err()
+                    && let Ok(others) = defaults.find_value(&model)
+                {
+                    figment = figment.merge(Serialized::global(&table, others));
+                }
+            }
+            _ => {
+                problems.push(unknown(&name, &path, &known));
+                continue;
+            }
         }
+        figment = figment.merge(Serialized::global(&path, value(&text)));
     }
     // Each round finds one value that does not fit; put its default in its place and look for the next.
     loop {
@@ -80,6 +91,13 @@ fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
 }
 
+/// `section.name.key` as the table that it is in, the one that this is modelled on, and its key.
+fn named(path: &str) -> Option<(String, String, &str)> {
+    let (table, key) = path.rsplit_once('.')?;
+    let (section, _) = table.split_once('.')?;
+    Some((table.to_owned(), format!("{section}.default"), key))
+}
+
 /// A list or a number where the text is one, else the text.
 fn value(text: &str) -> Value {
     text.parse().unwrap_or_else(|_| Value::from(text.to_owned()))
@@ -89,8 +107,11 @@ fn keys(figment: &Figment) -> Vec<String> {
     let sections: Dict = figment.extract().unwrap_or_default();
     let mut keys = Vec::new();
     for (section, value) in &sections {
-        if let Some(entries) = value.as_dict() {
-            keys.extend(entries.keys().map(|key| format!("{section}.{key}")));
+        for (key, value) in value.as_dict().into_iter().flatten() {
+            match value.as_dict() {
+                Some(table) => keys.extend(table.keys().map(|inner| format!("{section}.{key}.{inner}"))),
+                None => keys.push(format!("{section}.{key}")),
+            }
         }
     }
     keys
@@ -107,12 +128,20 @@ fn unknown(name: &str, path: &str, known: &[String]) -> String {
 mod tests {
     use super::*;
     use serde::Deserialize;
-    use std::net::SocketAddr;
+    use std::{collections::BTreeMap, net::SocketAddr};
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Settings {
         server: Server,
+        plans: BTreeMap<String, Plan>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Plan {
+        jobs: u32,
+        tokens: u32,
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
@@ -123,7 +152,8 @@ mod tests {
         allow: Vec<String>,
     }
 
-    const DEFAULTS: &str = "[server]\naddress = \"127.0.0.1:1\"\nworkers = 2\nallow = []\n";
+    const DEFAULTS: &str = "[server]\naddress = \"127.0.0.1:1\"\nworkers = 2\nallow = []\n
+[plans.default]\njobs = 0\ntokens = 7\n";
 
     fn load(environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         load_from(DEFAULTS, environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
@@ -139,6 +169,23 @@ mod tests {
         .unwrap();
         assert_eq!(settings.server.address.port(), 80);
         assert_eq!((settings.server.workers, settings.server.allow), (2, vec!["10.0.0.0/8".to_owned()]));
+    }
+
+    #[test]
+    fn there_are_as_many_plans_as_are_named() {
+        let settings = load(&[
+            ("TRIGRUN__PLANS__PRO__JOBS", "1000"),
+            ("TRIGRUN__PLANS__DEFAULT__JOBS", "5"),
+            ("TRIGRUN__PLANS__BIG_ONE__TOKENS", "9"),
+        ])
+        .unwrap();
+        let plans: Vec<_> =
+            settings.plans.iter().map(|(name, plan)| (name.as_str(), plan.jobs, plan.tokens)).collect();
+        assert_eq!(plans, [("big_one", 0, 9), ("default", 5, 7), ("pro", 1000, 7)]);
+        let error =
+            load(&[("TRIGRUN__PLANS__PRO__JOB", "1"), ("TRIGRUN__PLANS__PRO__JOBS", "many")]).unwrap_err();
+        assert_eq!(error.problems().len(), 2, "{error}");
+        assert!(load(&[("TRIGRUN__SERVER__A__WORKERS", "1")]).is_err());
     }
 
     #[test]

@@ -172,10 +172,15 @@ impl System {
         self.spawn("api", "api", lenient.chain(addresses))?;
         self.spawn("strict-api", "api", [at("SERVER_", self.strict_api)])?;
         for (address, name) in self.small_apis.into_iter().zip(["small-api", "other-small-api"]) {
-            // In one piece: of plans, no setting is heeded that is named by itself.
             let plan =
-                format!("{{jobs={SMALL_JOBS}, tokens={SMALL_TOKENS}, executions_per_minute={SMALL_RUNS}}}");
-            self.spawn(name, "api", [at("SERVER_", address), ("TRIGRUN__PLANS__DEFAULT".to_owned(), plan)])?;
+                |limit: &str, most: usize| (format!("TRIGRUN__PLANS__DEFAULT__{limit}"), most.to_string());
+            let small = [
+                at("SERVER_", address),
+                plan("JOBS", SMALL_JOBS),
+                plan("TOKENS", SMALL_TOKENS),
+                plan("EXECUTIONS_PER_MINUTE", SMALL_RUNS),
+            ];
+            self.spawn(name, "api", small)?;
         }
         self.spawn("scheduler", "scheduler", [])?;
         let authority = self.scratch.path().join("authority.pem");
@@ -274,6 +279,20 @@ impl System {
     pub async fn ask_as(&self, token: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.send(token, method, path, body.as_bytes()).await
+    }
+
+    /// Whoever has this session becomes a member of the workspace, which the other session's owner invites into.
+    pub async fn join(
+        &self,
+        (workspace, owner): (&str, &str),
+        newcomer: &Tenant,
+        role: &str,
+    ) -> anyhow::Result<()> {
+        let who = json!({ "email": newcomer.email, "role": role });
+        let invited = self.ask_in(workspace, owner, ("POST", "/v1/members"), &who).await?.expect(201)?;
+        let accept = json!({ "invitation": invited["invitation"] });
+        self.ask_as(&newcomer.session, "POST", "/v1/invitations/accept", &accept).await?.expect(200)?;
+        Ok(())
     }
 
     /// In one of several workspaces. Every answer has the same id, so that two of them can be compared.

@@ -13,15 +13,22 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{FieldErrors, Invalid};
 
 use crate::{problem::Problem, state::Answer};
 
 /// The most that a body may have.
 pub const LIMIT: usize = 1024 * 1024;
+/// The most that a body may have of somebody who is not known yet.
+const LIMIT_FOR_STRANGERS: usize = 16 * 1024;
+/// How long a body may take; what comes after is done in the time that is left.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(8);
 /// So many fields are reported at once.
 const MOST_ERRORS: usize = 50;
+/// A body is read again for each field that does not fit, and the worker is busy meanwhile: so many bytes in all, but a few times in any case.
+const MOST_READ: usize = 2 * 1024 * 1024;
+const FEW: usize = 3;
 
 /// The text of a JSON body, its media type checked.
 pub struct JsonText(Bytes);
@@ -35,7 +42,8 @@ impl FromRequest for JsonText {
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
             media_type?;
-            let bytes = bytes.await.map_err(|error| match error.as_response_error().status_code() {
+            let bytes = tokio::time::timeout(ARRIVES_WITHIN, bytes).await.map_err(|_| too_slow())?;
+            let bytes = bytes.map_err(|error| match error.as_response_error().status_code() {
                 StatusCode::PAYLOAD_TOO_LARGE => too_large(),
                 _ => Problem::new(
                     StatusCode::BAD_REQUEST,
@@ -48,27 +56,54 @@ impl FromRequest for JsonText {
     }
 }
 
-pub fn too_large() -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        format!("The body is larger than {LIMIT} bytes."),
-    )
+/// RFC 9110 §15.5.9.
+fn too_slow() -> Problem {
+    let detail = format!("The body did not arrive within {} s.", ARRIVES_WITHIN.as_secs());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
 }
 
+pub fn too_large() -> Problem {
+    larger_than(LIMIT)
+}
+
+fn larger_than(limit: usize) -> Problem {
+    let detail = format!("The body is larger than {limit} bytes.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+/// JSON, said once, in UTF-8 (RFC 8259 §8.1) and as it is (RFC 9110 §8.4).
 fn media_type(request: &HttpRequest) -> Answer<()> {
-    let given =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_patch = request.method() == actix_web::http::Method::PATCH;
-    if essence == "application/json" || is_patch && essence == "application/merge-patch+json" {
-        return Ok(());
+    let refused = |detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        return refused("Send the body as it is, without a Content-Encoding.");
     }
-    let detail = "Send the body as JSON, with `Content-Type: application/json`.";
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail))
+    let mut given = request.headers().get_all(header::CONTENT_TYPE);
+    let (Some(value), None) = (given.next(), given.next()) else {
+        return refused("Send the body as JSON, with one header `Content-Type: application/json`.");
+    };
+    let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let (essence, parameters) = value.split_once(';').unwrap_or((&value, ""));
+    let is_patch = request.method() == actix_web::http::Method::PATCH;
+    if essence.trim() != "application/json" && !(is_patch && essence.trim() == "application/merge-patch+json")
+    {
+        return refused("Send the body as JSON, with `Content-Type: application/json`.");
+    }
+    let charset = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("charset="));
+    match charset.map(|charset| charset.trim_matches('"')) {
+        None | Some("utf-8" | "utf8") => Ok(()),
+        Some(_) => refused("Send the body in UTF-8."),
+    }
 }
 
 impl JsonText {
+    /// The same of somebody who is not known yet: shorter, for nothing has been asked of them.
+    pub fn object_of_stranger(&self) -> Answer<&str> {
+        if self.0.len() > LIMIT_FOR_STRANGERS {
+            return Err(larger_than(LIMIT_FOR_STRANGERS));
+        }
+        self.object()
+    }
+
     /// The text, if it is a JSON object.
     pub fn object(&self) -> Answer<&str> {
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
@@ -147,12 +182,13 @@ pub fn each_once<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(EachOnce)
 }
 
-/// Reads a `T`; what does not fit is noted and left out.
-pub fn read<T: DeserializeOwned + Default>(text: &str, errors: &mut FieldErrors) -> T {
+/// Reads a `T`; what does not fit is noted and left out. `Err` when too much does not fit, or it cannot be left out: what was noted until
+/// then is the answer, and nothing else is judged.
+pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> Answer<T> {
     let mut text = text.to_owned();
-    for _ in 0..MOST_ERRORS {
+    for _ in 0..(MOST_READ / text.len().max(1)).clamp(FEW, MOST_ERRORS) {
         let error = match serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)) {
-            Ok(value) => return value,
+            Ok(value) => return Ok(value),
             Err(error) => error,
         };
         let (segments, invalid) = explain(&error);
@@ -160,7 +196,8 @@ pub fn read<T: DeserializeOwned + Default>(text: &str, errors: &mut FieldErrors)
         let Some(pruned) = prune(&text, &segments) else { break };
         text = pruned;
     }
-    T::default()
+    Problem::validation(std::mem::take(errors))?;
+    Err(Problem::internal())
 }
 
 /// Where and what, in words that do not depend on the deserializer.
@@ -184,15 +221,29 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> (Vec<String
         }
         return (segments, Invalid::new("field_twice", "is given twice"));
     }
+    // Well-formed, but no value: the grammar of JSON has more numbers and strings than there are.
+    let no_value = [
+        ("surrogate", "holds half of a character that UTF-16 writes as two"),
+        ("hex escape", "holds half of a character that UTF-16 writes as two"),
+        ("number out of range", "is a number beyond all that can be read"),
+        ("recursion limit", "is nested too deeply"),
+    ];
+    if let Some((_, detail)) = no_value.iter().find(|(known, _)| message.contains(known)) {
+        return (segments, Invalid::new("unreadable", *detail));
+    }
     let expected = message.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
     (segments, Invalid::new("wrong_type", format!("must be {}", in_json_words(expected))))
 }
 
+/// The one of these that was probably meant.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |known: &&str| strsim::jaro_winkler(name, known);
+    known.max_by(|a, b| near(a).total_cmp(&near(b))).filter(|known| near(known) > 0.8)
+}
+
 fn unknown(name: &str, known: &[&str]) -> Invalid {
-    let nearest =
-        known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
     let invalid = Invalid::new("unknown_field", "there is no such field");
-    match nearest.filter(|near| strsim::jaro_winkler(name, near) > 0.8) {
+    match nearest(name, known.iter().copied()) {
         Some(near) => invalid.hint(format!("did you mean {near}?")),
         None => invalid,
     }
@@ -266,9 +317,29 @@ mod tests {
         flag: Option<bool>,
     }
 
+    #[test]
+    fn what_is_no_value_is_said_to_be_none() {
+        for (text, detail) in [
+            (r#"{"count": 1e999}"#, "is a number beyond all that can be read"),
+            (r#"{"name": "\ud800"}"#, "holds half of a character that UTF-16 writes as two"),
+            (r#"{"name": "\udc00x"}"#, "holds half of a character that UTF-16 writes as two"),
+        ] {
+            let error =
+                serde_path_to_error::deserialize::<_, Outer>(&mut serde_json::Deserializer::from_str(text));
+            let (at, invalid) = explain(&error.unwrap_err());
+            assert_eq!(
+                (at.len(), invalid.code, invalid.detail.as_ref()),
+                (1, "unreadable", detail),
+                "{text}"
+            );
+            // Nothing is said of what could not be judged.
+            assert!(read::<Outer>(text, &mut FieldErrors::default()).is_err());
+        }
+    }
+
     fn wrong(text: &str) -> (Outer, Vec<(String, &'static str)>) {
         let mut errors = FieldErrors::default();
-        let read = read(text, &mut errors);
+        let read = read(text, &mut errors).unwrap();
         (read, errors.into_vec().into_iter().map(|error| (error.pointer, error.invalid.code)).collect())
     }
 

@@ -9,13 +9,15 @@ use trigrun_core::domain::{
     page::{self, Page},
 };
 
-use crate::{problem::Problem, state::Answer, time::read_instant};
+use crate::{extract::body::nearest, openapi, problem::Problem, state::Answer, time::read_instant};
 
 /// The parameters of a request, to be taken out one by one.
 pub struct Parameters {
     given: BTreeMap<String, String>,
     /// All of them but limit and cursor: what a cursor is bound to.
     filters: String,
+    /// The names that were asked for: what there is.
+    known: Vec<String>,
     errors: FieldErrors,
 }
 
@@ -29,9 +31,13 @@ impl FromRequest for Parameters {
 }
 
 impl Parameters {
-    fn parse(query: &str) -> Self {
-        let mut parameters =
-            Self { given: BTreeMap::new(), filters: String::new(), errors: FieldErrors::default() };
+    pub fn parse(query: &str) -> Self {
+        let mut parameters = Self {
+            given: BTreeMap::new(),
+            filters: String::new(),
+            known: Vec::new(),
+            errors: FieldErrors::default(),
+        };
         let pairs: Vec<(String, String)> = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
             .map(|query| query.into_inner())
             .unwrap_or_default();
@@ -51,7 +57,18 @@ impl Parameters {
         parameters
     }
 
+    /// Operations that take parameters judge them themselves, and know which of them was meant; of the others, nobody would.
+    pub fn none_unasked(request: &HttpRequest) -> Answer<()> {
+        let query = request.query_string();
+        let takes_none = |pattern: String| openapi::takes_no_parameters(&pattern, request.method().as_str());
+        if query.is_empty() || !request.match_pattern().is_some_and(takes_none) {
+            return Ok(());
+        }
+        Self::parse(query).finish().map(drop)
+    }
+
     pub fn text(&mut self, name: &str) -> Option<String> {
+        self.known.push(name.to_owned());
         self.given.remove(name)
     }
 
@@ -59,25 +76,25 @@ impl Parameters {
     where
         T::Err: Display,
     {
-        let text = self.given.remove(name)?;
+        let text = self.text(name)?;
         let parsed = text.parse().map_err(|why: T::Err| Invalid::new("parameter_invalid", why.to_string()));
         self.errors.take(&format!("?{name}"), parsed)
     }
 
     pub fn flag(&mut self, name: &str) -> bool {
-        let Some(text) = self.given.remove(name) else { return false };
+        let Some(text) = self.text(name) else { return false };
         let parsed = text.parse().map_err(|_| Invalid::new("parameter_invalid", "must be true or false"));
         self.errors.take(&format!("?{name}"), parsed).unwrap_or_default()
     }
 
     pub fn number(&mut self, name: &str) -> Option<i64> {
-        let text = self.given.remove(name)?;
+        let text = self.text(name)?;
         let parsed = text.parse().map_err(|_| Invalid::new("parameter_invalid", "must be a whole number"));
         self.errors.take(&format!("?{name}"), parsed)
     }
 
     pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        let text = self.given.remove(name)?;
+        let text = self.text(name)?;
         let parsed = read_instant(&text)
             .map_err(|invalid| invalid.hint("e.g. 2027-01-01T09:00:00Z; in a URL, + is written %2B"));
         self.errors.take(&format!("?{name}"), parsed)
@@ -87,7 +104,7 @@ impl Parameters {
     pub fn page(&mut self) -> Page {
         let wanted = self.number("limit");
         let limit = self.errors.take("?limit", page::limit(wanted)).unwrap_or(page::DEFAULT_LIMIT);
-        let cursor = self.given.remove("cursor");
+        let cursor = self.text("cursor");
         let before =
             cursor.and_then(|cursor| self.errors.take("?cursor", page::read_cursor(&cursor, &self.filters)));
         Page { limit, before }
@@ -96,7 +113,12 @@ impl Parameters {
     /// What a cursor of this list is bound to; or everything that is wrong, unknown parameters included.
     pub fn finish(mut self) -> Answer<String> {
         for name in std::mem::take(&mut self.given).into_keys() {
-            self.wrong(&name, Invalid::new("unknown_parameter", "there is no such parameter here"));
+            let invalid = Invalid::new("unknown_parameter", "there is no such parameter here");
+            let invalid = match nearest(&name, self.known.iter().map(String::as_str)) {
+                Some(near) => invalid.hint(format!("did you mean {near}?")),
+                None => invalid,
+            };
+            self.wrong(&name, invalid);
         }
         Problem::validation(self.errors)?;
         Ok(self.filters)

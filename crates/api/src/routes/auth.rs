@@ -129,7 +129,7 @@ impl From<&Membership> for MembershipView {
 #[post("/auth/signup")]
 pub async fn sign_up(state: web::Data<State>, request: HttpRequest, text: JsonText) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: SignUpBody = read(text.object()?, &mut errors);
+    let body: SignUpBody = read(text.object_of_stranger()?, &mut errors)?;
     may_sign_up(state.sign_up, body.invitation.is_some())?;
     let wanted = wanted(body, &mut errors);
     Problem::validation(errors)?;
@@ -189,7 +189,7 @@ fn wanted(body: SignUpBody, errors: &mut FieldErrors) -> Option<Wanted> {
     let workspace_name = body.workspace_name.unwrap_or_else(|| format!("{by_default}'s workspace"));
     let workspace_name = errors.take("/workspace_name", workspace::name(&workspace_name));
     let invitation = match body.invitation {
-        Some(text) => errors.take("/invitation", invitation(&text)).map(Some),
+        Some(text) => errors.take("/invitation", invitation_secret(&text)).map(Some),
         None => Some(None),
     };
     Some(Wanted {
@@ -201,25 +201,28 @@ fn wanted(body: SignUpBody, errors: &mut FieldErrors) -> Option<Wanted> {
     })
 }
 
-fn invitation(text: &str) -> Result<TokenSecret, Invalid> {
+pub fn invitation_secret(text: &str) -> Result<TokenSecret, Invalid> {
     let secret: Option<TokenSecret> = text.parse().ok();
     secret
         .filter(|secret| secret.kind() == TokenKind::Invitation)
         .ok_or_else(|| Invalid::new("invitation_invalid", "must be the secret of an invitation, tri_…"))
 }
 
+/// Which of these it is, nobody is told.
+pub fn invitation_unknown() -> Problem {
+    let detail = "is unknown, used or expired, or was made for another address";
+    Problem::of_field("/invitation", Invalid::new("invitation_unknown", detail))
+}
+
 fn not_signed_up(error: trigrun_core::store::StoreError) -> Problem {
     if error.is_conflict("users_email") {
         return Problem::conflict(
             "email_taken",
-            "Somebody has signed up with this address already. Log in instead.",
+            "Somebody has signed up with this address already. Log in instead; an invitation is accepted with POST /v1/invitations/accept.",
         );
     }
     match error {
-        trigrun_core::store::StoreError::NotFound => {
-            let detail = "is unknown, used or expired, or was made for another address";
-            Problem::of_field("/invitation", Invalid::new("invitation_unknown", detail))
-        }
+        trigrun_core::store::StoreError::NotFound => invitation_unknown(),
         other => other.into(),
     }
 }
@@ -235,7 +238,7 @@ fn not_signed_up(error: trigrun_core::store::StoreError) -> Problem {
 #[post("/auth/login")]
 pub async fn log_in(state: web::Data<State>, request: HttpRequest, text: JsonText) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let LogInBody { email, password } = read(text.object()?, &mut errors);
+    let LogInBody { email, password } = read(text.object_of_stranger()?, &mut errors)?;
     let (email, given) =
         (required(&mut errors, "/email", email), required(&mut errors, "/password", password));
     Problem::validation(errors)?;

@@ -1,7 +1,7 @@
 //! Notification channels: where a workspace is told. What leads there goes in, and is never shown again.
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use trigrun_core::{
     domain::{
         audit::Author,
@@ -53,10 +53,17 @@ pub struct ChannelBody {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelPatch)]
 pub struct ChannelPatchBody {
-    #[schema(example = "on call")]
-    name: Option<String>,
+    /// Not null: a channel has a name.
+    #[serde(deserialize_with = "given")]
+    #[schema(example = "on call", value_type = Option<String>)]
+    name: Option<Option<String>>,
     #[serde(deserialize_with = "object")]
     config: Option<ConfigBody>,
+}
+
+/// `Some(None)` where null is written.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Where a channel leads. Never shown again as a whole.
@@ -140,7 +147,7 @@ pub async fn create_channel(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let ChannelBody { name, kind, config } = read(text.object()?, &mut errors);
+    let ChannelBody { name, kind, config } = read(text.object()?, &mut errors)?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let kind = required(&mut errors, "/type", kind).and_then(|kind| errors.take("/type", kind.parse()));
     let config = required(&mut errors, "/config", config);
@@ -206,9 +213,11 @@ pub async fn patch_channel(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let ChannelPatchBody { name, config } = read(text.object()?, &mut errors);
+    let ChannelPatchBody { name, config } = read(text.object()?, &mut errors)?;
     let kind = channels::get(&mut *state.conn().await?, allowed.workspace, id).await?.kind;
-    let name = name.and_then(|name| errors.take("/name", job::name(&name)));
+    let name = name.and_then(|name| {
+        required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)))
+    });
     let destination = config
         .and_then(|config| Destination::check(kind, config.into(), &state.policy, "/config", &mut errors));
     Problem::validation(errors)?;

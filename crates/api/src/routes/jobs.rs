@@ -67,7 +67,7 @@ pub async fn create_job(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: JobBody = read(text.object()?, &mut errors);
+    let body: JobBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
     let created = create::create(&state, allowed.workspace, body, key, errors).await?;
     let job = load(&state, allowed.workspace, created.id).await?;
@@ -275,7 +275,8 @@ fn if_match(request: &HttpRequest) -> Answer<Option<Vec<i32>>> {
 
 fn idempotency_key(request: &HttpRequest, errors: &mut FieldErrors) -> Option<String> {
     let given = request.headers().get("idempotency-key")?;
-    let usable = given.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
-    let invalid = || Invalid::new("idempotency_key_invalid", "must have 1 to 255 visible ASCII characters");
+    let printable = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    let usable = given.to_str().ok().filter(|key| (1..=255).contains(&key.len())).filter(printable);
+    let invalid = || Invalid::new("idempotency_key_invalid", "must have 1 to 255 printable ASCII characters");
     errors.take("Idempotency-Key", usable.map(str::to_owned).ok_or_else(invalid))
 }

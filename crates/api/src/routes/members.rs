@@ -8,23 +8,25 @@ use trigrun_core::{
     crypto,
     domain::{
         access::TokenKind,
-        audit::Author,
-        id::{InvitationId, UserId, WorkspaceId},
+        id::{InvitationId, UserId},
         invalid::FieldErrors,
         person::{self, Role},
     },
-    store::users::{self, Brought, Member, NewInvitation},
+    store::{
+        StoreError,
+        users::{self, Member, NewInvitation},
+    },
 };
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, Caller, WorkspaceAdmin},
+    auth::{Allowed, Caller, LoggedIn, WorkspaceAdmin},
     extract::{
         body::{JsonText, read, required},
         path::PathId,
     },
     problem::{Problem, ProblemBody},
-    routes::auth::UserView,
+    routes::auth::{MembershipView, UserView, invitation_secret, invitation_unknown},
     state::{Answer, State},
     time::instant,
 };
@@ -67,16 +69,24 @@ pub struct MembersView {
     data: Vec<MemberView>,
 }
 
-/// What became of it: whoever is known is a member now; whoever is not signs up with the invitation.
+/// The right to become a member, for whoever has the address.
 #[derive(Serialize, ToSchema)]
-#[schema(as = NewMember)]
-pub struct NewMemberView {
-    /// added or invited.
-    status: &'static str,
-    user_id: Option<String>,
-    /// For POST /v1/auth/signup with this address. Shown once; give it to them.
+#[schema(as = Invitation)]
+pub struct InvitationView {
+    /// Shown once; give it to them. Whoever has signed up accepts it with POST /v1/invitations/accept, whoever has not gives it to POST
+    /// /v1/auth/signup.
+    #[schema(example = "tri_…")]
+    invitation: String,
+    expires_at: String,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = InvitationInput)]
+pub struct InvitationBody {
+    /// tri_…
+    #[schema(required)]
     invitation: Option<String>,
-    invitation_expires_at: Option<String>,
 }
 
 impl From<&Member> for MemberView {
@@ -103,11 +113,11 @@ pub async fn list_members(state: web::Data<State>, allowed: Allowed<WorkspaceAdm
     Ok(HttpResponse::Ok().json(MembersView { data: members.iter().map(MemberView::from).collect() }))
 }
 
-/// Brings somebody in: at once when they have signed up, else by an invitation.
+/// Invites somebody, whether they have signed up or not. Nobody becomes a member who has not accepted.
 #[utoipa::path(
     operation_id = "create_member", tag = "people", request_body = MemberBody,
     responses(
-        (status = 201, body = NewMemberView),
+        (status = 201, body = InvitationView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
@@ -119,57 +129,65 @@ pub async fn create_member(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let MemberBody { email, role } = read(text.object()?, &mut errors);
+    let MemberBody { email, role } = read(text.object()?, &mut errors)?;
     let email =
         required(&mut errors, "/email", email).and_then(|email| errors.take("/email", person::email(&email)));
     let role = errors.take("/role", role.map_or(Ok(Role::Member), |role| Role::from_str(&role)));
     Problem::validation(errors)?;
     let (email, role) = email.zip(role).ok_or_else(Problem::internal)?;
     may_appoint(&allowed.caller, role)?;
-    let view = bring_in(&state, allowed.workspace, allowed.by, email, role).await?;
+    let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
+    let (id, expires_at) = (InvitationId::at(allowed.by.at), allowed.by.at + INVITATION);
+    let hash = crypto::token_hash(&secret);
+    let invite = async move |state: State| {
+        let new = NewInvitation { id, email: &email, role, hash: &hash, expires_at, by: &allowed.by };
+        users::invite(&mut *state.conn().await?, allowed.workspace, new).await.map_err(not_brought_in)
+    };
+    state.run(invite).await?;
+    let view = InvitationView { invitation: secret.reveal().to_owned(), expires_at: instant(expires_at) };
     Ok(HttpResponse::Created().json(view))
 }
 
-async fn bring_in(
-    state: &State,
-    workspace: WorkspaceId,
-    by: Author,
-    email: String,
-    role: Role,
-) -> Answer<NewMemberView> {
-    let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
-    let (hash, now) = (crypto::token_hash(&secret), by.at);
-    let brought = state.run(async move |state| {
-        let expires_at = now + INVITATION;
-        let new = NewInvitation {
-            id: InvitationId::at(now),
-            email: &email,
-            role,
-            hash: &hash,
-            expires_at,
-            by: &by,
-        };
-        match users::bring_in(&mut *state.conn().await?, workspace, new).await {
-            Err(error) if error.is_conflict("members_pkey") => {
-                Err(Problem::conflict("member_exists", "They are a member already. PATCH changes the role."))
-            }
-            brought => Ok(brought?),
-        }
+/// Accepts an invitation that was made for one's own address. For people who have logged in.
+#[utoipa::path(
+    operation_id = "accept_invitation", tag = "people", request_body = InvitationBody,
+    responses(
+        (status = 200, body = MembershipView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[post("/invitations/accept")]
+pub async fn accept_invitation(
+    state: web::Data<State>,
+    person: LoggedIn,
+    text: JsonText,
+) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let InvitationBody { invitation } = read(text.object()?, &mut errors)?;
+    let secret = required(&mut errors, "/invitation", invitation)
+        .and_then(|text| errors.take("/invitation", invitation_secret(&text)));
+    Problem::validation(errors)?;
+    let hash = crypto::token_hash(&secret.ok_or_else(Problem::internal)?);
+    let accepted = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        let joined = users::accept(&mut conn, &person.user, &hash, &person.by).await;
+        let workspace = joined.map_err(|error| match error {
+            StoreError::NotFound => invitation_unknown(),
+            error => not_brought_in(error),
+        })?;
+        Ok((workspace, users::memberships(&mut conn, person.user.id).await?))
     });
-    Ok(match brought.await? {
-        Brought::In(user) => NewMemberView {
-            status: "added",
-            user_id: Some(user.to_string()),
-            invitation: None,
-            invitation_expires_at: None,
-        },
-        Brought::Invited => NewMemberView {
-            status: "invited",
-            user_id: None,
-            invitation: Some(secret.reveal().to_owned()),
-            invitation_expires_at: Some(instant(now + INVITATION)),
-        },
-    })
+    let (workspace, memberships) = accepted.await?;
+    let membership = memberships.iter().find(|membership| membership.workspace == workspace);
+    Ok(HttpResponse::Ok().json(MembershipView::from(membership.ok_or_else(Problem::not_found)?)))
+}
+
+fn not_brought_in(error: StoreError) -> Problem {
+    if error.is_conflict("members_pkey") {
+        return Problem::conflict("member_exists", "They are a member already. PATCH changes the role.");
+    }
+    error.into()
 }
 
 /// Gives a member another role.
@@ -190,7 +208,7 @@ pub async fn patch_member(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let RoleBody { role } = read(text.object()?, &mut errors);
+    let RoleBody { role } = read(text.object()?, &mut errors)?;
     let role =
         required(&mut errors, "/role", role).and_then(|role| errors.take("/role", Role::from_str(&role)));
     Problem::validation(errors)?;

@@ -87,7 +87,7 @@ pub async fn create_rule(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: RuleBody = read(text.object()?, &mut errors);
+    let body: RuleBody = read(text.object()?, &mut errors)?;
     let checked = check(body, &mut errors);
     Problem::validation(errors)?;
     let (channel, rule) = checked.ok_or_else(Problem::internal)?;

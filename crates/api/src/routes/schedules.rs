@@ -87,7 +87,7 @@ pub async fn preview_schedule(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: PreviewBody = read(text.object()?, &mut errors);
+    let body: PreviewBody = read(text.object()?, &mut errors)?;
     // Fires that lie many years apart are long to find: not on a thread that serves others.
     let preview = web::block(move || body.preview(&state, errors)).await;
     Ok(HttpResponse::Ok().json(preview.map_err(|_| Problem::internal())??))

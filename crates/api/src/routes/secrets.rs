@@ -102,7 +102,7 @@ pub async fn create_secret(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let SecretBody { name, value } = read(text.object()?, &mut errors);
+    let SecretBody { name, value } = read(text.object()?, &mut errors)?;
     let name =
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", secret::name(&name)));
     let value = checked(&mut errors, value);
@@ -173,7 +173,7 @@ pub async fn put_secret(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let ValueBody { value } = read(text.object()?, &mut errors);
+    let ValueBody { value } = read(text.object()?, &mut errors)?;
     let value = checked(&mut errors, value);
     Problem::validation(errors)?;
     let value = value.ok_or_else(Problem::internal)?;

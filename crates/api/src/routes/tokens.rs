@@ -52,7 +52,7 @@ pub struct TokenView {
     name: String,
     scopes: Vec<&'static str>,
     created_at: String,
-    /// The person who made it, or whose token did; null if the operator did.
+    /// The person who made it or rotated it last, or whose token did; null if the operator did.
     created_by: Option<String>,
     expires_at: Option<String>,
     /// To the minute.
@@ -115,7 +115,7 @@ pub async fn create_token(
 ) -> Answer<HttpResponse> {
     let (now, mine) = (allowed.by.at, allowed.caller.scopes());
     let mut errors = FieldErrors::default();
-    let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors);
+    let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors)?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let scopes = wanted_scopes(scopes, mine, &mut errors);
     let expires_at = expires_at.and_then(|text| {
@@ -129,10 +129,7 @@ pub async fn create_token(
     });
     Problem::validation(errors)?;
     let (name, scopes) = name.zip(scopes).ok_or_else(Problem::internal)?;
-    if let Some(more) = scopes.iter().find(|scope| !mine.contains(scope)) {
-        let detail = format!("A token cannot have {}, which you lack yourself.", more.as_str());
-        return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
-    }
+    covered(&scopes, mine)?;
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
@@ -148,6 +145,13 @@ pub async fn create_token(
     let made = made.await?;
     Ok(HttpResponse::Created()
         .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&made) }))
+}
+
+/// Nobody gets the secret of a token that may do more than they.
+fn covered(scopes: &[Scope], mine: &[Scope]) -> Answer<()> {
+    let Some(more) = scopes.iter().find(|scope| !mine.contains(scope)) else { return Ok(()) };
+    let detail = format!("The token cannot have {}, which you lack yourself.", more.as_str());
+    Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
 }
 
 fn wanted_scopes(
@@ -166,7 +170,7 @@ fn wanted_scopes(
     Some(scopes)
 }
 
-/// Gives a token another secret. The one before is dead at once.
+/// Gives a token another secret. The one before is dead at once. It needs all that the token may do.
 #[utoipa::path(
     operation_id = "rotate_token", tag = "tokens", params(("id" = String, Path)),
     responses(
@@ -184,7 +188,10 @@ pub async fn rotate_token(
     let hash = crypto::token_hash(&secret);
     let rotate = async move |state: State| {
         let mut conn = state.conn().await?;
-        Ok(tokens::rotate(&mut conn, allowed.workspace, id, &hash, &allowed.by).await?)
+        // What a token may do never changes.
+        covered(&tokens::get(&mut conn, allowed.workspace, id).await?.scopes, allowed.caller.scopes())?;
+        let maker = allowed.caller.person();
+        Ok(tokens::rotate(&mut conn, allowed.workspace, id, &hash, maker, &allowed.by).await?)
     };
     let rotated = state.run(rotate).await?;
     Ok(HttpResponse::Ok()

@@ -158,7 +158,7 @@ pub struct MembershipsView {
 
 fn name_in(text: &JsonText) -> Answer<String> {
     let mut errors = FieldErrors::default();
-    let WorkspaceBody { name } = read(text.object()?, &mut errors);
+    let WorkspaceBody { name } = read(text.object()?, &mut errors)?;
     let name =
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)));
     Problem::validation(errors)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::app::{App, PASSWORD};
 
 /// Operations that change something, and what they leave in the log.
-const NOTED: [(&str, &str); 17] = [
+const NOTED: [(&str, &str); 18] = [
     ("create_secret", "secret.created"),
     ("put_secret", "secret.changed"),
     ("delete_secret", "secret.deleted"),
@@ -16,6 +16,7 @@ const NOTED: [(&str, &str); 17] = [
     ("delete_token", "token.deleted"),
     ("create_member", "member.invited"),
     ("sign_up", "member.joined"),
+    ("accept_invitation", "member.joined"),
     ("patch_member", "member.changed"),
     ("delete_member", "member.removed"),
     ("create_channel", "channel.created"),

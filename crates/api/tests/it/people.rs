@@ -108,7 +108,6 @@ async fn signing_up_can_be_by_invitation_or_closed() {
 
     let invited =
         app.post("/v1/members", &json!({ "email": "A@example.com", "role": "admin" })).await.expect(201);
-    assert_eq!(invited["status"], "invited");
     let with =
         |email: &str| json!({ "email": email, "password": PASSWORD, "invitation": invited["invitation"] });
     let other = post(&by_invitation, &with("b@example.com")).await;
@@ -125,6 +124,70 @@ async fn signing_up_can_be_by_invitation_or_closed() {
     assert_eq!(post(&by_invitation, &with("a@example.com")).await.problem(409), "email_taken");
     let known = app.post("/v1/members", &json!({ "email": "a@example.com" })).await;
     assert_eq!(known.problem(409), "member_exists");
+}
+
+#[tokio::test]
+async fn nobody_becomes_a_member_who_has_not_accepted() {
+    let app = App::new().await;
+    let ada = app.post("/v1/auth/signup", &signup("ada@example.com")).await.expect(201);
+    let hers = ada["token"].as_str().unwrap();
+    let invite = async |email: &str| {
+        app.post("/v1/members", &json!({ "email": email, "role": "admin" })).await.expect(201)["invitation"]
+            .clone()
+    };
+    let invitation = invite("ada@example.com").await;
+    // Until then it changes nothing for her: she needs to name no workspace.
+    let me = app.send_as(hers, Method::GET, "/v1/me", &[], "").await.expect(200);
+    assert_eq!(me["workspace_id"], ada["workspace_id"]);
+    let accept = async |session: &str, invitation: &Value| {
+        let body = json!({ "invitation": invitation }).to_string();
+        app.send_as(session, Method::POST, "/v1/invitations/accept", &[], &body).await
+    };
+    let of_another = invite("bob@example.com").await;
+    for unknown in [&of_another, &json!(format!("tri_{}", "a".repeat(36)))] {
+        assert_eq!(accept(hers, unknown).await.wrong()[0].0, "/invitation", "{unknown}");
+    }
+    assert_eq!(accept(&app.token, &invitation).await.problem(403), "session_required");
+    let joined = accept(hers, &invitation).await.expect(200);
+    assert_eq!((&joined["id"], &joined["role"]), (&json!(app.workspace.to_string()), &json!("admin")));
+    assert_eq!(accept(hers, &invitation).await.wrong()[0].1, "invitation_unknown", "it is used up");
+    let again = app.post("/v1/members", &json!({ "email": "Ada@example.com" })).await;
+    assert_eq!(again.problem(409), "member_exists");
+}
+
+#[tokio::test]
+async fn an_invitation_ends_with_its_workspace() {
+    let app = App::new().await;
+    let owner = app.session("owner").await;
+    let invite = async |email: &str| {
+        app.post("/v1/members", &json!({ "email": email })).await.expect(201)["invitation"].clone()
+    };
+    let invitation = invite("ada@example.com").await;
+    app.send_as(&owner, Method::DELETE, "/v1/workspace", &[], "").await.expect(204);
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD, "invitation": invitation });
+    assert_eq!(app.post("/v1/auth/signup", &body).await.wrong()[0].1, "invitation_unknown");
+}
+
+#[tokio::test]
+async fn rotating_gives_no_more_than_one_has() {
+    let app = App::new().await;
+    let session = app.session("owner").await;
+    let as_owner =
+        async |method: Method, path: &str, body: &str| app.send_as(&session, method, path, &[], body).await;
+    let all = as_owner(Method::POST, "/v1/tokens", r#"{"name":"all"}"#).await.expect(201);
+    let admin = r#"{"name":"admin","scopes":["workspace:admin"]}"#;
+    let admin = as_owner(Method::POST, "/v1/tokens", admin).await.expect(201);
+    let rotate = format!("/v1/tokens/{}/rotate", all["id"].as_str().unwrap());
+    let refused = app.send_as(admin["token"].as_str().unwrap(), Method::POST, &rotate, &[], "").await;
+    assert_eq!(refused.problem(403), "scope_missing");
+    // Whoever rotates it knows it, and takes it along.
+    let other = app.session("admin").await;
+    let rotated = app.send_as(&other, Method::POST, &rotate, &[], "").await.expect(200);
+    let me = app.send_as(&other, Method::GET, "/v1/me", &[], "").await.expect(200)["user"]["id"].clone();
+    assert_eq!(rotated["created_by"], me);
+    app.delete(&format!("/v1/members/{}", me.as_str().unwrap())).await.expect(204);
+    let dead = app.send_as(rotated["token"].as_str().unwrap(), Method::GET, "/v1/me", &[], "").await;
+    assert_eq!(dead.problem(401), "unauthorized");
 }
 
 #[tokio::test]

@@ -366,3 +366,30 @@ async fn a_patch_is_judged_by_the_same_rules_and_changes_nothing_when_refused() 
     }
     assert_eq!(app.get(&path).await.expect(200), before);
 }
+
+#[tokio::test]
+async fn what_an_operation_does_not_take() {
+    let app = App::new().await;
+    let made =
+        app.send(hyper::Method::POST, "/v1/jobs?dry_run=true", &[], &job(&json!({})).to_string()).await;
+    assert_eq!(made.wrong(), [("?dry_run".to_owned(), "unknown_parameter".to_owned())]);
+    assert_eq!(app.db.count("select count(*) from jobs").await, 0);
+    assert_eq!(app.get("/v1/me?a=1&b=2").await.wrong().len(), 2);
+    let near = app.get("/v1/jobs?limt=1").await;
+    assert_eq!(near.wrong()[0].0, "?limt");
+    assert_eq!(near.json()["errors"][0]["hint"], "did you mean limit?");
+}
+
+#[tokio::test]
+async fn a_large_body_is_not_judged_in_full() {
+    let app = App::new().await;
+    let fields: Vec<String> = (0..60_000).map(|n| format!("\"f{n}\":1")).collect();
+    let many = format!("{{{}}}", fields.join(","));
+    let judged = app.send(hyper::Method::POST, "/v1/jobs", &[], &many).await;
+    assert!((1..10).contains(&judged.wrong().len()), "{}", judged.text);
+    let stranger = app.send(hyper::Method::POST, "/v1/auth/login", &[], &many).await;
+    assert_eq!(stranger.problem(413), "body_too_large");
+    // What cannot be judged is not said to be missing.
+    let beyond = app.send(hyper::Method::POST, "/v1/jobs", &[], r#"{"concurrency_limit": 1e999}"#).await;
+    assert_eq!(beyond.wrong(), [("/concurrency_limit".to_owned(), "unreadable".to_owned())]);
+}

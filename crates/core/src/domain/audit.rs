@@ -19,7 +19,6 @@ words! {
         TokenRotated = "token.rotated",
         TokenDeleted = "token.deleted",
         MemberInvited = "member.invited",
-        MemberAdded = "member.added",
         MemberJoined = "member.joined",
         MemberChanged = "member.changed",
         MemberRemoved = "member.removed",

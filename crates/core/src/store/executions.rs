@@ -16,6 +16,7 @@ use crate::domain::{
     execution::{Execution, Source, Status},
     fire::Planned,
     id::{ExecutionId, JobId, WorkspaceId},
+    job::State,
     ledger::{Record, Window},
     page::{List, Page},
     workspace::shard,
@@ -41,10 +42,10 @@ pub async fn insert_now(
 ) -> Result<ExecutionId, StoreError> {
     let id = ExecutionId::at(run.now);
     let inserted = prepared(
-        // The lock keeps the job from being deleted under us; its versions would be gone, and the execution never leased.
+        // The locks keep job and workspace from being deleted under us; the job's versions would be gone, and the execution never leased.
         sql_query(
             "with job as (
-                 select j.*, clock_timestamp() as now from jobs j
+                 select j.*, clock_timestamp() as now from jobs j join workspaces w on w.id = j.workspace_id and w.deleted_at is null
                  where j.workspace_id = $2 and j.id = $3 and j.state <> 'draft' for key share)
              insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job,
                                      replay_of, traceparent)
@@ -75,7 +76,8 @@ async fn why_not_run(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Res
         .first(conn)
         .await
         .optional()?;
-    Ok(state.map_or(StoreError::NotFound, |_| StoreError::conflict("draft")))
+    let is_draft = state.as_deref() == Some(State::Draft.as_str());
+    Ok(if is_draft { StoreError::conflict("draft") } else { StoreError::NotFound })
 }
 
 /// Who rings what is recorded.

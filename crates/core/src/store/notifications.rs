@@ -166,7 +166,9 @@ pub async fn insert_test(
     let id = NotificationId::at(now);
     let inserted = prepared(
         sql_query(
-            "with channel as (select id, workspace_id from channels where workspace_id = $2 and id = $3 for key share)
+            "with channel as (
+                 select c.id, c.workspace_id from channels c join workspaces w on w.id = c.workspace_id and w.deleted_at is null
+                 where c.workspace_id = $2 and c.id = $3 for key share)
              insert into notifications (id, workspace_id, shard, channel_id, event, failures, status, due_at, created_at)
              select $1, workspace_id, $4, id, 'test', 0, 'queued', clock_timestamp(), $5 from channel",
         )

@@ -150,19 +150,28 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: TokenId) -> Result
     token(row)
 }
 
-/// Another secret for the same token: the one before is dead.
+/// Another secret for the same token: the one before is dead. It is `maker`'s from now on: whoever knows the secret can use it for as long
+/// as they may make tokens.
 pub async fn rotate(
     conn: &mut Conn,
     workspace: WorkspaceId,
     id: TokenId,
     hash: &[u8],
+    maker: Option<UserId>,
     by: &Author,
 ) -> Result<Token, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        if let Some(maker) = maker {
+            still_may(conn, workspace, maker).await?;
+        }
         let row: TokenRow = diesel::update(tokens::table)
             .filter(tokens::workspace_id.eq(workspace.uuid()))
             .filter(tokens::id.eq(id.uuid()))
-            .set((tokens::hash.eq(hash), tokens::last_used_at.eq(None::<DateTime<Utc>>)))
+            .set((
+                tokens::hash.eq(hash),
+                tokens::created_by.eq(maker.map(UserId::uuid)),
+                tokens::last_used_at.eq(None::<DateTime<Utc>>),
+            ))
             .returning(COLUMNS)
             .get_result(conn)
             .await?;

@@ -66,21 +66,31 @@ pub async fn sign_up(conn: &mut Conn, new: NewUser<'_>, door: Door<'_>) -> Resul
     .await
 }
 
-/// Uses an invitation up.
-async fn accept(conn: &mut Conn, user: &User, hash: &[u8], by: &Author) -> Result<WorkspaceId, StoreError> {
-    let (workspace, role): (Uuid, String) = diesel::delete(invitations::table)
-        .filter(invitations::hash.eq(hash))
-        .filter(invitations::email.eq(&user.email))
-        .filter(invitations::expires_at.gt(by.at))
-        .returning((invitations::workspace_id, invitations::role))
-        .get_result(conn)
-        .await?;
-    let workspace = WorkspaceId::from_uuid(workspace);
-    let as_whom: Role = word("invitations.role", &role)?;
-    join(conn, workspace, user.id, as_whom, by.at).await?;
-    let target = (user.id, Some(user.email.as_str()));
-    audit::write(conn, workspace, by, Action::MemberJoined, target, &[("role", &role)]).await?;
-    Ok(workspace)
+/// Uses up the invitation with this digest, which was made for the address of `user`.
+///
+/// [`StoreError::NotFound`] when there is none, or it has expired; [`StoreError::Conflict`] `members_pkey` when they are a member already.
+pub async fn accept(
+    conn: &mut Conn,
+    user: &User,
+    hash: &[u8],
+    by: &Author,
+) -> Result<WorkspaceId, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let (workspace, role): (Uuid, String) = diesel::delete(invitations::table)
+            .filter(invitations::hash.eq(hash))
+            .filter(invitations::email.eq(&user.email))
+            .filter(invitations::expires_at.gt(by.at))
+            .returning((invitations::workspace_id, invitations::role))
+            .get_result(conn)
+            .await?;
+        let workspace = WorkspaceId::from_uuid(workspace);
+        let as_whom: Role = word("invitations.role", &role)?;
+        join(conn, workspace, user.id, as_whom, by.at).await?;
+        let target = (user.id, Some(user.email.as_str()));
+        audit::write(conn, workspace, by, Action::MemberJoined, target, &[("role", &role)]).await?;
+        Ok(workspace)
+    })
+    .await
 }
 
 async fn join(
@@ -231,31 +241,26 @@ pub struct NewInvitation<'a> {
     pub by: &'a Author,
 }
 
-/// How somebody was brought in.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Brought {
-    /// They were known, and are a member now.
-    In(UserId),
-    /// They have to sign up with the invitation.
-    Invited,
-}
-
-/// Makes a known person a member, or invites an unknown one; a later invitation replaces an earlier one.
+/// Invites somebody, whether they are known or not: nobody becomes a member who has not said so. A later invitation replaces an earlier one.
 ///
 /// [`StoreError::Conflict`] `members_pkey` when they are a member already.
-pub async fn bring_in(
+pub async fn invite(
     conn: &mut Conn,
     workspace: WorkspaceId,
     new: NewInvitation<'_>,
-) -> Result<Brought, StoreError> {
-    let role = new.role.as_str();
+) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        if let Some((user, _)) = find_by_email(conn, new.email).await? {
-            join(conn, workspace, user.id, new.role, new.by.at).await?;
-            let target = (user.id, Some(new.email));
-            audit::write(conn, workspace, new.by, Action::MemberAdded, target, &[("role", role)]).await?;
-            return Ok(Brought::In(user.id));
+        let members: i64 = members::table
+            .inner_join(users::table)
+            .filter(members::workspace_id.eq(workspace.uuid()))
+            .filter(users::email.eq(new.email))
+            .count()
+            .get_result(conn)
+            .await?;
+        if members > 0 {
+            return Err(StoreError::conflict("members_pkey"));
         }
+        let role = new.role.as_str();
         let later = (
             invitations::id.eq(new.id.uuid()),
             invitations::role.eq(role),
@@ -271,8 +276,7 @@ pub async fn bring_in(
             .execute(conn)
             .await?;
         let target = (new.id, Some(new.email));
-        audit::write(conn, workspace, new.by, Action::MemberInvited, target, &[("role", role)]).await?;
-        Ok(Brought::Invited)
+        audit::write(conn, workspace, new.by, Action::MemberInvited, target, &[("role", role)]).await
     })
     .await
 }

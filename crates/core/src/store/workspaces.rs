@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError, audit,
-    schema::{deleted_jobs, tokens, workspaces},
+    schema::{deleted_jobs, workspaces},
     sql::prepared,
 };
 use crate::domain::{
@@ -40,6 +40,19 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Workspace, S
         .first(conn)
         .await?;
     Ok(Workspace { id: WorkspaceId::from_uuid(id), name })
+}
+
+/// Until the transaction ends, the workspace is not deleted; [`StoreError::NotFound`] when it is already. What is inserted with its id has
+/// a trigger that does the same.
+pub(super) async fn lock_living(conn: &mut Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
+    workspaces::table
+        .find(workspace.uuid())
+        .filter(workspaces::deleted_at.is_null())
+        .select(workspaces::id)
+        .for_key_share()
+        .first::<Uuid>(conn)
+        .await?;
+    Ok(())
 }
 
 /// The name of its plan.
@@ -101,17 +114,22 @@ pub async fn rename(
 /// their way. What is left is swept later.
 pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let deleted = diesel::update(workspaces::table.find(workspace.uuid()))
+        // Waits for those who are making something in it, and lets nobody begin.
+        workspaces::table
+            .find(workspace.uuid())
             .filter(workspaces::deleted_at.is_null())
+            .select(workspaces::id)
+            .for_update()
+            .first::<Uuid>(conn)
+            .await?;
+        diesel::update(workspaces::table.find(workspace.uuid()))
             .set(workspaces::deleted_at.eq(Some(now)))
             .execute(conn)
             .await?;
-        if deleted == 0 {
-            return Err(StoreError::NotFound);
-        }
-        diesel::delete(tokens::table).filter(tokens::workspace_id.eq(workspace.uuid())).execute(conn).await?;
         // Timers first: what a planner is recording right now is seen after it.
         for statement in [
+            "delete from tokens where workspace_id = $1",
+            "delete from invitations where workspace_id = $1",
             "delete from job_timers where workspace_id = $1",
             "delete from executions where workspace_id = $1 and finished_at is null",
             "delete from notifications where workspace_id = $1 and finished_at is null",

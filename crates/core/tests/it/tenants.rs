@@ -24,7 +24,7 @@ use trigrun_core::{
         secrets::{self, NewValue},
         signing,
         tokens::{self, NewToken},
-        users::{self, Brought, NewInvitation},
+        users::{self, NewInvitation},
         workspaces,
     },
 };
@@ -73,8 +73,8 @@ const TRIED: [&str; 49] = [
     "tokens::insert",
     "tokens::list",
     "tokens::rotate",
-    "users::bring_in",
     "users::change_member",
+    "users::invite",
     "users::members",
     "workspaces::delete",
     "workspaces::get",
@@ -157,7 +157,7 @@ async fn the_others_are_not_there() {
         NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None, created_by: None };
     tokens::insert(&mut conn, theirs, new, by, None).await.unwrap();
     not_found(tokens::get(&mut conn, ours, token).await.map(drop));
-    not_found(tokens::rotate(&mut conn, ours, token, b"other", by).await.map(drop));
+    not_found(tokens::rotate(&mut conn, ours, token, b"other", None, by).await.map(drop));
     not_found(tokens::delete(&mut conn, ours, token, by).await);
     assert!(tokens::list(&mut conn, ours, page).await.unwrap().data.is_empty());
     let new = NewInvitation {
@@ -168,7 +168,7 @@ async fn the_others_are_not_there() {
         expires_at: now,
         by,
     };
-    assert_eq!(users::bring_in(&mut conn, theirs, new).await.unwrap(), Brought::Invited);
+    users::invite(&mut conn, theirs, new).await.unwrap();
     not_found(users::change_member(&mut conn, ours, UserId::at(now), None, by).await);
     assert!(users::members(&mut conn, ours).await.unwrap().is_empty());
     let (channel, rule) = (ChannelId::at(now), RuleId::at(now));

@@ -19,6 +19,7 @@ const NO_KEYS: &[(&str, &str)] = &[
     ("a key that is not ASCII", "schlüssel"),
     ("a key with another header's break", "a\r\n b"),
     ("a key with NUL", "a\0b"),
+    ("a key with a tab", "a\tb"),
     ("a key with a bare CR", "a\rb"),
 ];
 

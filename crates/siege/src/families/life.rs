@@ -26,6 +26,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::asks(Family::Life, "tokens and sessions are dead at once, at every replica", dead_at_once),
         Case::asks(Family::Life, "its members are members of others only", members),
+        Case::asks(Family::Life, "what is made while it ends, ends with it", made_meanwhile),
         Case::asks(Family::Life, "its ids are nobody's", ids),
         Case::asks(Family::Life, "only its owner ends it", |system| async move {
             let (tenant, other) = (newcomer(&system).await?, newcomer(&system).await?);
@@ -110,14 +111,52 @@ async fn dead_at_once(system: Arc<System>) -> anyhow::Result<()> {
 
 async fn members(system: Arc<System>) -> anyhow::Result<()> {
     let (tenant, admin) = (newcomer(&system).await?, newcomer(&system).await?);
-    let joined = json!({ "email": admin.email, "role": "admin" });
-    system.ask_as(&tenant.session, "POST", "/v1/members", &joined).await?.expect(201)?;
+    system.join((&tenant.workspace, &tenant.session), &admin, "admin").await?;
+    let late = system.sign_up(&format!("late-{}", system.number())).await?;
+    let email = format!("later-{}@example.com", system.number());
+    let mut invitations = Vec::new();
+    for who in [&late.email, &email] {
+        let invited = json!({ "email": who, "role": "admin" });
+        let invited = system.ask_as(&tenant.session, "POST", "/v1/members", &invited).await?.expect(201)?;
+        invitations.push(text(&invited["invitation"])?);
+    }
     delete(&system, &tenant).await?.expect(204)?;
+    let accept = json!({ "invitation": invitations[0] });
+    let accepted = system.ask_as(&late.session, "POST", "/v1/invitations/accept", &accept).await?;
+    accepted.expect_wrong("/invitation", "invitation_unknown")?;
+    let sign_up = json!({ "email": email, "password": PASSWORD, "invitation": invitations[1] });
+    let signed_up = system.ask_as("", "POST", "/v1/auth/signup", &sign_up).await?;
+    signed_up.expect_wrong("/invitation", "invitation_unknown")?;
     // Of two workspaces, the admin has one left.
     let me = system.ask_as(&admin.session, "GET", "/v1/me", &Value::Null).await?.expect(200)?;
     ensure!(me["workspace_id"] == admin.workspace.as_str(), "{me}");
     let list = system.ask_as(&admin.session, "GET", "/v1/workspaces", &Value::Null).await?.expect(200)?;
     ensure!(list["data"].as_array().map(Vec::len) == Some(1), "{list}");
+    Ok(())
+}
+
+/// Many make jobs, runs and tokens while the workspace ends: whatever came of each, nothing waits for its time afterwards.
+async fn made_meanwhile(system: Arc<System>) -> anyhow::Result<()> {
+    for _ in 0..5 {
+        let tenant = newcomer(&system).await?;
+        let first = system.ask_as(&tenant.token, "POST", "/v1/jobs", &job("first")).await?.expect(201)?;
+        let run = format!("/v1/jobs/{}/run-now", text(&first["id"])?);
+        let (job, token) = (job("meanwhile"), json!({ "name": "meanwhile", "scopes": ["jobs:read"] }));
+        let make = |n: usize| match n % 3 {
+            0 => system.ask_as(&tenant.token, "POST", "/v1/jobs", &job),
+            1 => system.ask_as(&tenant.token, "POST", &run, &Value::Null),
+            _ => system.ask_as(&tenant.session, "POST", "/v1/tokens", &token),
+        };
+        let before = join_all((0..30).map(make));
+        let (before, deleted, after) =
+            futures_util::join!(before, delete(&system, &tenant), join_all((0..30).map(make)));
+        deleted?.expect(204)?;
+        for reply in before.into_iter().chain(after) {
+            let reply = reply?;
+            ensure!([201, 202, 401, 403, 404].contains(&reply.status), "{} {}", reply.status, reply.text());
+        }
+        nothing_waits(&system, &tenant).await?;
+    }
     Ok(())
 }
 

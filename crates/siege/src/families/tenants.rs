@@ -9,12 +9,14 @@ mod world;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
+use trigrun_core::domain::access::{TokenKind, TokenSecret};
+
 use crate::case::Case;
 use world::Things;
 
 const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
 /// For people who have logged in, whatever the workspace; the document has no word for it.
-const FOR_PEOPLE: [&str; 3] = ["log_out", "list_workspaces", "create_workspace"];
+const FOR_PEOPLE: [&str; 4] = ["log_out", "list_workspaces", "create_workspace", "accept_invitation"];
 
 pub fn cases() -> Vec<Case> {
     [scopes::cases(), ids::cases(), lists::cases(), bodies::cases()].into_iter().flatten().collect()
@@ -119,6 +121,11 @@ impl Operation {
             }
             "preview_schedule" => json!({ "kind": "one_time" }),
             "create_secret" => json!({ "name": name, "value": "x" }),
+            "accept_invitation" => {
+                // Of the right form, and nobody's.
+                let secret = TokenSecret::from_random(TokenKind::Invitation, &[7; 128]);
+                json!({ "invitation": secret.as_ref().map(TokenSecret::reveal) })
+            }
             "put_secret" => json!({ "value": "y" }),
             "create_member" => json!({ "email": email }),
             "patch_member" => json!({ "role": "admin" }),

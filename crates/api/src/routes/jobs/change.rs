@@ -184,14 +184,15 @@ pub fn next_fire(
 }
 
 /// What the patch itself says twice, which the merge would not show any more.
-fn twice(text: &str, errors: &mut FieldErrors) {
+fn twice(text: &str, errors: &mut FieldErrors) -> Answer<()> {
     let mut of_patch = FieldErrors::default();
-    let _: JobBody = read(text, &mut of_patch);
+    let _: JobBody = read(text, &mut of_patch)?;
     for error in of_patch.into_vec() {
         if error.invalid.code == "field_twice" {
             errors.push(error.pointer, error.invalid);
         }
     }
+    Ok(())
 }
 
 fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
@@ -202,8 +203,8 @@ fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
         Problem::internal()
     })?;
     let mut errors = FieldErrors::default();
-    twice(text, &mut errors);
-    let body: JobBody = read(&merged, &mut errors);
+    twice(text, &mut errors)?;
+    let body: JobBody = read(&merged, &mut errors)?;
     let context = Context { policy: &state.policy, now: state.clock.now(), before: Some(&job.definition) };
     let definition = body.define(&context, &mut errors);
     Problem::validation(errors)?;

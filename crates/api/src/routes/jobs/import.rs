@@ -158,7 +158,7 @@ pub async fn import_jobs(
     text: JsonText,
 ) -> Answer<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: ImportBody = read(text.object()?, &mut errors);
+    let body: ImportBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
     let judge = {
         let state = state.clone();

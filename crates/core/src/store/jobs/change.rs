@@ -11,7 +11,7 @@ use crate::{
         job::{Definition, State},
         schedule::Kind,
     },
-    store::{Conn, StoreError, clock, executions, schema::jobs, timers},
+    store::{Conn, StoreError, clock, executions, schema::jobs, timers, workspaces},
 };
 
 /// A new definition for a job, valid only against the version that it was made from.
@@ -48,6 +48,7 @@ pub async fn change(
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let definition = change.definition;
         let version = change.from_version + 1;
+        workspaces::lock_living(conn, workspace).await?;
         let changed = diesel::update(jobs::table)
             .filter(jobs::workspace_id.eq(workspace.uuid()))
             .filter(jobs::id.eq(id.uuid()))

@@ -72,6 +72,11 @@ const ENCODINGS: &[&str] = &[
 
 const FRAMES: &[Said] = &[
     (
+        "an upgrade that is not taken",
+        Refuse,
+        "START\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: LENGTH\r\n\r\n{}",
+    ),
+    (
         "a length and chunks",
         Refuse,
         "START\r\ncontent-length: LENGTH\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nHIDDEN",

@@ -7,6 +7,9 @@ use super::framing::{
 use crate::case::{Case, Family};
 
 const HEADS: &[Said] = &[
+    ("a host with @", Refuse, "GET /livez HTTP/1.1\r\nhost: a@b\r\n\r\n"),
+    ("a host with a space", Refuse, "GET /livez HTTP/1.1\r\nhost: a b\r\n\r\n"),
+    ("a host with a path", Refuse, "GET /livez HTTP/1.1\r\nhost: a/b\r\n\r\n"),
     ("lines that end with LF", AnswerOnce, "GET /v1/me HTTP/1.1\nhost: x\nauthorization: Bearer TOKEN\n\n"),
     ("a line that ends with CR", Refuse, "GET /livez HTTP/1.1\rhost: x\r\r"),
     ("a bare CR in a value", Refuse, "GET /livez HTTP/1.1\r\nhost: x\r\nx-a: b\rc\r\n\r\n"),

@@ -27,6 +27,11 @@ const SAID: &[Said] = &[
     ("a header's name of 100 KB", HEAD_REFUSED, |_| {
         head("livez", &format!("{}: a\r\n", "a".repeat(100_000)))
     }),
+    ("sixty thousand fields", &[422], |token| {
+        let fields: Vec<String> = (0..60_000).map(|n| format!("\"f{n}\":1")).collect();
+        let many = format!("{{{}}}", fields.join(","));
+        body(token, &length(many.len()), many.as_bytes())
+    }),
     ("100 headers", HEAD_REFUSED, |_| head("livez", &"x-a: b\r\n".repeat(100))),
     ("10,000 headers", HEAD_REFUSED, |_| head("livez", &"x-a: b\r\n".repeat(10_000))),
     ("a head of 150 KB", HEAD_REFUSED, |_| {

@@ -79,13 +79,13 @@ const NO_OBJECT: &[(&str, &str)] = &[
 const NO_TEXT: &[(&str, &str, &[&str])] = &[
     ("null", "null", &["required"]),
     ("a number", "1", &["wrong_type"]),
-    ("a huge number", "1e999", &["wrong_type"]),
+    ("a huge number", "1e999", &["unreadable"]),
     ("a number of 30 digits", "123456789012345678901234567890", &["wrong_type"]),
     ("true", "true", &["wrong_type"]),
     ("a list", "[\"a\"]", &["wrong_type"]),
     ("an object", "{\"a\": \"b\"}", &["wrong_type"]),
-    ("the second half of a pair of surrogates", "\"\\udc00\"", &["wrong_type"]),
-    ("half a pair of surrogates and a letter", "\"\\ud800\\u0041\"", &["wrong_type"]),
+    ("the second half of a pair of surrogates", "\"\\udc00\"", &["unreadable"]),
+    ("half a pair of surrogates and a letter", "\"\\ud800\\u0041\"", &["unreadable"]),
 ];
 
 /// What no name may be.
@@ -149,18 +149,14 @@ pub fn cases() -> Vec<Case> {
         for (name, body) in NO_OBJECT {
             add((*name).to_owned(), body.as_bytes().to_vec(), Right::NoObject);
         }
-        for (name, brackets) in [("open", "[".repeat(10_000)), ("open objects", "{\"a\":".repeat(10_000))] {
-            add(format!("10,000 {name}"), brackets.into_bytes(), Right::NoJson);
+        for (name, brackets) in [("open", "[".repeat(2_000)), ("open objects", "{\"a\":".repeat(2_000))] {
+            add(format!("2,000 {name}"), brackets.into_bytes(), Right::NoJson);
         }
-        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        add("10,000 lists within each other".into(), deep.clone().into_bytes(), Right::NoObject);
+        let deep = format!("{}{}", "[".repeat(2_000), "]".repeat(2_000));
+        add("2,000 lists within each other".into(), deep.clone().into_bytes(), Right::NoObject);
         let field = |value: &str| format!("{{\"{}\": {value}}}", door.2).into_bytes();
         add("a field that holds them".into(), field(&deep), Right::At(&["wrong_type"]));
         for (name, value, codes) in NO_TEXT {
-            // What a patch does not name stays; at the name of a channel, null is read as that.
-            if door.0 == "PATCH" && door.1.contains("{channel}") && *value == "null" {
-                continue;
-            }
             add(format!("a field that is {name}"), field(value), Right::At(codes));
         }
         if door.2 == "name" {
@@ -211,32 +207,16 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Bodies that are packed, or said to be.
-fn packed() -> [(&'static str, &'static str, Vec<u8>, u16, &'static str); 4] {
-    let head = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03".to_vec();
+/// Bodies that are packed, or said to be: nobody unpacks them.
+fn packed() -> [(&'static str, &'static str, Vec<u8>, u16, &'static str); 5] {
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xabV\xcaK\xccMU\xb2RPJT\xaa\x05\0\xe7t\xc9Y\r\0\0\0".to_vec();
     [
-        ("plain JSON", "gzip", b"{}".to_vec(), 400, "body_incomplete"),
-        ("only its head", "gzip", head.clone(), 400, "body_incomplete"),
-        (
-            "nonsense after its head",
-            "gzip",
-            [&head[..], b"\xff\xff\xff\xff"].concat(),
-            400,
-            "body_incomplete",
-        ),
-        ("100 MB of spaces", "gzip", [&head[..], &spaces(100_000_000)].concat(), 413, "body_too_large"),
+        ("what it is", "gzip", gzip, 415, "media_type"),
+        ("plain JSON", "gzip", b"{}".to_vec(), 415, "media_type"),
+        ("plain JSON again", "br", b"{}".to_vec(), 415, "media_type"),
+        ("plain JSON as well", "deflate, gzip", b"{}".to_vec(), 415, "media_type"),
+        ("nothing known", "nonsense", b"{}".to_vec(), 415, "media_type"),
     ]
-}
-
-/// So many spaces, packed: one, and then again and again the 258 before (RFC 1951, 3.2.6).
-fn spaces(count: usize) -> Vec<u8> {
-    // The only block, with the codes that are fixed; a space.
-    let mut bits = "1".to_owned() + "10" + "01010000";
-    for _ in 0..count / 258 {
-        bits.push_str("1100010100000");
-    }
-    let byte = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
-    bits.as_bytes().chunks(8).map(byte).collect()
 }
 
 /// What has to be said of a body.

@@ -101,6 +101,12 @@ async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
         execution = text(&made["execution_id"])?;
         system.ended_as(&tenant.token, &json!(execution)).await?;
     }
+    let outside = system.outside()?;
+    let sent = outside.secure.hits().into_iter().chain(outside.target.hits());
+    let sent = sent.filter(|hit| hit.header("authorization").is_some_and(|value| value.ends_with(VALUE)));
+    let (by_http_2, by_http_1): (Vec<_>, Vec<_>) =
+        sent.partition(|hit| hit.header("host").is_some_and(|host| host.starts_with("target.test")));
+    ensure!(by_http_2.len() == 1 && by_http_1.len() == 3, "{by_http_2:?} {by_http_1:?} were sent");
     for url in [format!("http://93.184.216.34/{IN_A_URL}"), format!("http://93.184.216.34:81/{IN_A_URL}")] {
         let name = format!("canary's channel {}", system.number());
         let channel = json!({ "name": name, "type": "webhook", "config": { "url": url } });

@@ -117,8 +117,7 @@ impl World {
             let place =
                 system.ask_as(&victim.session, "POST", "/v1/workspaces", &place).await?.expect(201)?;
             let place = text(&place["id"])?;
-            let who = json!({ "email": attacker.email, "role": role });
-            system.ask_in(&place, &victim.session, ("POST", "/v1/members"), &who).await?.expect(201)?;
+            system.join((&place, &victim.session), &attacker, role).await?;
             anyhow::Ok(place)
         };
         let (club, board) = (place("member").await?, place("admin").await?);

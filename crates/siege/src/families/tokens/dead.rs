@@ -83,8 +83,7 @@ async fn dies(
     let place = json!({ "name": "deaths" });
     let place = system.ask_as(&ada.session, "POST", "/v1/workspaces", &place).await?.expect(201)?;
     let place = text(&place["id"])?;
-    let admin = json!({ "email": bob.email, "role": "admin" });
-    system.ask_in(&place, &ada.session, ("POST", "/v1/members"), &admin).await?.expect(201)?;
+    system.join((&place, &ada.session), bob, "admin").await?;
     let token = json!({ "name": "siege" });
     let first = system.ask_in(&place, &bob.session, ("POST", "/v1/tokens"), &token).await?.expect(201)?;
     let first = text(&first["token"])?;
