@@ -7,6 +7,7 @@ mod extract;
 mod limits;
 mod middleware;
 pub mod openapi;
+mod patience;
 mod problem;
 mod pulse;
 mod quotas;

@@ -1,14 +1,18 @@
 //! Binds, serves, drains.
 
+use actix_http::{HttpService, KeepAlive, error::DispatchError};
+use actix_server::Server;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    dev::Server,
+    App, HttpRequest, HttpResponse,
+    dev::AppConfig,
     http::{StatusCode, header},
     middleware::from_fn,
+    rt::net::TcpStream,
     web,
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use std::{future::ready, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpSocket, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto::seal::{KeyError, Keys},
@@ -29,6 +33,7 @@ use crate::{
         shell::shell,
     },
     openapi,
+    patience::Patient,
     problem::Problem,
     pulse::Pulse,
     quotas::Quotas,
@@ -43,6 +48,10 @@ use crate::{
 const SLOWEST_HEAD: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const DRAIN_SECONDS: u64 = 10;
+/// How long a connection that was ended may take to be so on the other side.
+const DISCONNECT: Duration = Duration::from_secs(1);
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Passwords hashed at once: each takes 19 MiB and a core.
 const HASHES_AT_ONCE: usize = 4;
@@ -91,7 +100,7 @@ pub async fn serve(
     let probes = settings.telemetry.probes_address;
     probes::serve(probes, db, shutdown.clone()).await.map_err(|error| ServeError::Bind(probes, error))?;
 
-    let (server, bound) = start(settings.server.address, state)?;
+    let (server, bound) = start(settings.server.address, state, &shutdown)?;
     let handle = server.handle();
     tracing::info!(address = %bound, "api started");
     on_bound(bound);
@@ -114,26 +123,52 @@ async fn forget(state: State, shutdown: CancellationToken) {
     tasks::every("forget", shutdown, FORGET_EVERY, std::future::pending, pass).await;
 }
 
-fn start(address: SocketAddr, state: State) -> Result<(Server, SocketAddr), ServeError> {
-    let state = web::Data::new(state);
-    let server = HttpServer::new(move || {
+fn start(
+    address: SocketAddr,
+    state: State,
+    shutdown: &CancellationToken,
+) -> Result<(Server, SocketAddr), ServeError> {
+    let listener = listen(address).map_err(|error| ServeError::Bind(address, error))?;
+    let bound = listener.local_addr().unwrap_or(address);
+    let (state, shutdown) = (web::Data::new(state), shutdown.clone());
+    let connections = move || {
         let (app, _) =
             App::new().into_utoipa_app().app_data(state.clone()).configure(routes).split_for_parts();
-        app.app_data(web::PayloadConfig::new(LIMIT))
+        let app = app
+            .app_data(web::PayloadConfig::new(LIMIT))
             .default_service(web::to(nowhere))
             .wrap(from_fn(manners))
             .wrap(cors(&state.origins))
             .wrap(from_fn(strangers))
-            .wrap(from_fn(shell))
-    })
-    .disable_signals()
-    .client_request_timeout(SLOWEST_HEAD)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(DRAIN_SECONDS)
-    .bind(address)
-    .map_err(|error| ServeError::Bind(address, error))?;
-    let bound = server.addrs().first().copied().unwrap_or(address);
+            .wrap(from_fn(shell));
+        let shutdown = shutdown.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
+            .client_request_timeout(SLOWEST_HEAD)
+            .client_disconnect_timeout(DISCONNECT)
+            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+            .local_addr(bound)
+            .h1(map_config(app, |()| AppConfig::default()));
+        let patient = |stream: TcpStream| {
+            let _slower = stream.set_nodelay(true);
+            let client = stream.peer_addr().ok();
+            ready(Ok::<_, DispatchError>((Patient::new(stream), client)))
+        };
+        fn_service(patient).and_then(http)
+    };
+    let server = Server::build()
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS)
+        .listen("api", listener, connections)
+        .map_err(|error| ServeError::Bind(address, error))?;
     Ok((server.run(), bound))
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// Every route, for the server and for the document alike.

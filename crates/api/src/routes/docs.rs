@@ -1,9 +1,14 @@
 //! The document as a page: Swagger UI, built in, so that it works where no other host can be reached.
 
 use actix_web::{
-    HttpResponse, get,
+    HttpResponse,
+    body::SizedStream,
+    get,
     http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION},
+    web::Bytes,
 };
+use futures_util::stream;
+use std::convert::Infallible;
 
 const PAGE: &str = include_str!("../../assets/docs.html");
 const START: &str = include_str!("../../assets/docs.js");
@@ -15,6 +20,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// For what has its version in its name.
 const FOREVER: &str = "public, max-age=31536000, immutable";
+
+/// What is copied at once for a client who may never take it.
+const PIECE: usize = 32 * 1024;
 
 /// This document as a page to read and to try.
 #[utoipa::path(operation_id = "docs", tag = "health", responses(
@@ -47,5 +55,10 @@ pub async fn style() -> HttpResponse {
 }
 
 fn kept(content_type: &'static str, bytes: &'static [u8]) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, FOREVER)).content_type(content_type).body(bytes)
+    let pieces =
+        stream::iter(bytes.chunks(PIECE).map(|piece| Ok::<_, Infallible>(Bytes::from_static(piece))));
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, FOREVER))
+        .content_type(content_type)
+        .body(SizedStream::new(bytes.len() as u64, pieces))
 }
