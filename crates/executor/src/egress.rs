@@ -13,6 +13,7 @@ mod failure;
 mod pool;
 mod resolve;
 mod tls;
+mod turns;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

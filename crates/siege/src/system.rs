@@ -183,16 +183,40 @@ impl System {
             self.spawn(name, "api", small)?;
         }
         self.spawn("scheduler", "scheduler", [])?;
-        let authority = self.scratch.path().join("authority.pem");
-        fs::write(&authority, self.outside.as_ref().map(Outside::authority).unwrap_or_default())?;
-        let trusted = ("SSL_CERT_FILE".to_owned(), authority.display().to_string());
-        self.spawn("executor", "executor", [trusted])?;
+        fs::write(self.authority(), self.outside.as_ref().map(Outside::authority).unwrap_or_default())?;
+        // A line for every frame of a flood would be what takes the time.
+        self.start_executor("executor", "info")?;
         for api in [self.api, self.strict_api].into_iter().chain(self.small_apis) {
             let ready =
                 async || call(api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
             until(STARTS_WITHIN, ready).await.context("the API does not start")?;
         }
         Ok(())
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.scratch.path().join("authority.pem")
+    }
+
+    fn start_executor(&self, name: &str, log_filter: &str) -> anyhow::Result<()> {
+        let trusted = ("SSL_CERT_FILE".to_owned(), self.authority().display().to_string());
+        let log = ("TRIGRUN__TELEMETRY__LOG_FILTER".to_owned(), log_filter.to_owned());
+        self.spawn(name, "executor", [trusted, log])
+    }
+
+    /// From now on another executor runs everything, and logs at level trace.
+    pub fn trace_executor(&self) -> anyhow::Result<()> {
+        self.start_executor("traced-executor", "trace")?;
+        let pid = self.pid("executor")?.to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status()?;
+        ensure!(told.success(), "the executor is not there");
+        Ok(())
+    }
+
+    fn pid(&self, name: &str) -> anyhow::Result<u32> {
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = processes.iter().find(|(known, _)| known == name).and_then(|(_, child)| child.id());
+        pid.with_context(|| format!("{name} does not run"))
     }
 
     fn spawn(
@@ -382,15 +406,9 @@ impl System {
         self.spawn(&format!("scheduler-{}", self.number()), "scheduler", [])
     }
 
-    pub fn executor_mb(&self) -> anyhow::Result<u64> {
-        self.resident_mb("executor")
-    }
-
     /// How much memory a process holds, in MB. From /proc: proc_pid_status(5).
     pub fn resident_mb(&self, name: &str) -> anyhow::Result<u64> {
-        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = processes.iter().find(|(known, _)| known == name).and_then(|(_, child)| child.id());
-        let status = fs::read_to_string(format!("/proc/{}/status", pid.context("it does not run")?))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid(name)?))?;
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         Ok(resident.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
     }

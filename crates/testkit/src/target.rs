@@ -2,6 +2,7 @@
 //!
 //! It must not depend on the code under test: HTTP/1.1 is read and written by hand, so that malformed answers can be sent.
 
+mod frames;
 mod http1;
 mod http2;
 mod nameserver;
@@ -23,10 +24,14 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use trigrun_core::runtime::tasks;
 
 pub use self::{
+    frames::Frames,
     nameserver::{Answers, NameServer},
     script::Script,
     tls::{Certificate, Protocol},
@@ -69,6 +74,7 @@ pub struct Target {
     address: SocketAddr,
     scheme: &'static str,
     authority: Option<Bytes>,
+    acceptor: Option<TlsAcceptor>,
     stop: CancellationToken,
     accepting: Option<JoinHandle<()>>,
 }
@@ -104,12 +110,12 @@ impl Target {
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (acceptor, authority) = tls.map(|tls| (tls.acceptor, tls.authority)).unzip();
-        let accepting = accept(listener, acceptor, Arc::clone(&shared));
+        let accepting = accept(listener, acceptor.clone(), Arc::clone(&shared));
         let stopped = stop.clone();
         let accepting = tasks::spawn("target", async move {
             stopped.run_until_cancelled(accepting).await.unwrap_or_default()
         });
-        Ok(Self { shared, address, scheme, authority, stop, accepting: Some(accepting) })
+        Ok(Self { shared, address, scheme, authority, acceptor, stop, accepting: Some(accepting) })
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -128,6 +134,12 @@ impl Target {
     /// The certificate, in DER, of the authority that a client must trust to accept this target's certificate.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.as_deref()
+    }
+
+    /// A server at this address that sends frames by hand, and shows the same certificate; this one must have one for HTTP/2.
+    pub async fn frames_at(&self, address: SocketAddr, frames: Frames) -> io::Result<DropGuard> {
+        let acceptor = self.acceptor.clone().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(frames::serve(TcpListener::bind(address).await?, acceptor, frames))
     }
 
     /// What requests to `path` (without the query) get from now on. Without a script it is 200 with `{"ok":true}`.

@@ -8,8 +8,8 @@ use actix_web::{
     http::{
         Method,
         header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
-            X_CONTENT_TYPE_OPTIONS,
+            ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
+            CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
         },
     },
     middleware::Next,
@@ -117,6 +117,10 @@ fn method(method: &Method) -> &'static str {
 fn harden(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(request_id::HEADER, id);
+    }
+    if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        // Nobody is told what a page of another origin could see.
+        headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     keep_or(headers, CACHE_CONTROL, "no-store");

@@ -386,8 +386,9 @@ async fn days_are_made_ahead_and_dropped_behind() {
 async fn the_audit_log_is_kept_for_a_year() {
     let bench = Bench::new().await;
     let scheduler = bench.scheduler().await;
+    let now = bench.db.now().await;
     let entry = |days: i64| {
-        let at = chrono::Utc::now() - TimeDelta::days(days);
+        let at = now - TimeDelta::days(days);
         format!(
             "insert into audit_entries (id, workspace_id, created_at, actor, action, target, details)
              values ('{}', '{}', '{at}', 'operator', 'secret.deleted', '{days}', '{{}}')",

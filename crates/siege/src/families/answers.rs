@@ -1,6 +1,8 @@
 //! Families F and G: targets that attack whoever calls them. The attempt ends in time, what is kept of it can be read, and the executor
 //! is none the fatter.
 
+mod floods;
+
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -122,6 +124,7 @@ pub fn cases() -> Vec<Case> {
             Ok(())
         }));
     }
+    cases.extend(floods::cases());
     cases.push(Case::dials(Family::Tls, "no TLS where it should be", |system| async move {
         let attempt = attempt(&system, "https://93.184.216.34:80/".into()).await?;
         // It waits for the rest of what it takes for a request.
@@ -137,9 +140,9 @@ pub fn cases() -> Vec<Case> {
 async fn answered(system: Arc<System>, script: Script) -> anyhow::Result<()> {
     let path = format!("/hostile/{}", system.number());
     system.outside()?.target.answer(&path, script);
-    let before = system.executor_mb()?;
+    let before = system.resident_mb("executor")?;
     attempt(&system, format!("http://93.184.216.34{path}")).await?;
-    let after = system.executor_mb()?;
+    let after = system.resident_mb("executor")?;
     ensure!(after <= before + MORE_MB, "the executor held {before} MB and holds {after} MB");
     let hits = system.outside()?.target.hits();
     ensure!(hits.iter().filter(|hit| hit.path == path).count() == 1, "it was sent again");

@@ -72,9 +72,9 @@ const ENCODINGS: &[&str] = &[
 
 const FRAMES: &[Said] = &[
     (
-        "an upgrade that is not taken",
-        Refuse,
-        "START\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: LENGTH\r\n\r\n{}",
+        "an upgrade to a socket, and a body",
+        AnswerOnce,
+        "START\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: LENGTH\r\n\r\nHIDDEN",
     ),
     (
         "a length and chunks",

@@ -71,6 +71,7 @@ async fn used(system: &Arc<System>) -> anyhow::Result<&'static Used> {
 }
 
 async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
+    system.trace_executor()?;
     let tenant = system.sign_up(&format!("canary{}", system.number())).await?;
     let ask =
         async |method: &str, path: &str, body: Value| system.ask_as(&tenant.token, method, path, &body).await;

@@ -1,0 +1,76 @@
+//! HTTP/2 by hand: whatever frames one likes (RFC 9113 §4), and header blocks that are none (RFC 7541).
+
+use std::{io, sync::Arc};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, split},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use trigrun_core::runtime::tasks;
+
+const PREFACE: usize = 24;
+const HEAD: usize = 9;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+
+/// What is sent once a request has come: this, then that again and again; or nothing more, if that is empty.
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
+    pub first: Vec<u8>,
+    pub again: Vec<u8>,
+}
+
+impl Frames {
+    /// One frame, as it is on the wire.
+    pub fn one(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let mut frame = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes()[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    }
+}
+
+pub(super) fn serve(listener: TcpListener, acceptor: TlsAcceptor, frames: Frames) -> DropGuard {
+    let (stop, frames) = (CancellationToken::new(), Arc::new(frames));
+    let accepting = async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tasks::spawn("frames", answer(socket, acceptor.clone(), frames.clone()));
+        }
+    };
+    tasks::spawn("frame server", stop.clone().run_until_cancelled_owned(accepting));
+    stop.drop_guard()
+}
+
+async fn answer(socket: TcpStream, acceptor: TlsAcceptor, frames: Arc<Frames>) -> io::Result<()> {
+    let (mut reading, mut writing) = split(acceptor.accept(socket).await?);
+    // Settings must come first; these are none.
+    writing.write_all(&Frames::one(SETTINGS, 0, 0, &[])).await?;
+    writing.flush().await?;
+    reading.read_exact(&mut [0; PREFACE]).await?;
+    loop {
+        let mut head = [0; HEAD];
+        reading.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        reading.read_exact(&mut vec![0; length as usize]).await?;
+        if head[3] == HEADERS {
+            break;
+        }
+    }
+    let drain = async { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await.map(drop) };
+    let send = async {
+        writing.write_all(&frames.first).await?;
+        writing.flush().await?;
+        while !frames.again.is_empty() {
+            writing.write_all(&frames.again).await?;
+            writing.flush().await?;
+        }
+        std::future::pending::<io::Result<()>>().await
+    };
+    tokio::select! {
+        ended = drain => ended,
+        failed = send => failed,
+    }
+}
