@@ -9,4 +9,5 @@ mod plans;
 mod schema;
 mod slots;
 mod streams;
+mod supply;
 mod tenants;
