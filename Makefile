@@ -32,7 +32,7 @@ test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to 
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
 .PHONY: check
-check: fmt lint test docs fuzz story security chaos-short mutants ## Everything that CI asks for
+check: fmt lint test docs fuzz fuzz-inputs story security chaos-short mutants ## Everything that CI asks for
 
 .PHONY: fmt
 fmt: ## Is the code formatted? (cargo fmt formats it)
@@ -70,8 +70,9 @@ fuzz: setup ## The real API against its own document: no 5xx, nothing that the d
 	    --exclude-operation-id delete_workspace --generation-database none --seed 1'
 
 .PHONY: fuzz-inputs
-fuzz-inputs: ## What strangers write, against the code that reads it, guided by coverage: each of fuzz/fuzz_targets for SECONDS_EACH (10)
-	fuzz/run.sh $(or $(SECONDS_EACH),10)
+fuzz-inputs: ## What strangers write, against the code that reads it, guided by coverage: each of fuzz/fuzz_targets for SECONDS_EACH (5)
+	@command -v c++ >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends g++; }
+	fuzz/run.sh $(or $(SECONDS_EACH),5)
 
 .PHONY: story
 story: setup ## The product's story, told by curl against a fresh private system; ends non-zero at the first step that is not as documented

@@ -22,6 +22,8 @@ pub const API: u16 = 8080;
 pub const STRICT_API: u16 = 8081;
 /// Of the probes of the first.
 pub const PROBES: u16 = 8082;
+/// Of a replica like the first, which logs at level trace.
+pub const TRACED_API: u16 = 8085;
 /// Where spans are collected.
 pub const COLLECTOR: u16 = 8089;
 

@@ -25,11 +25,12 @@ use trigrun_testkit::{
 };
 
 use crate::{
-    enclave::{API, COLLECTOR, Enclave, NAME_SERVER, PROBES, STRICT_API},
+    enclave::{API, COLLECTOR, Enclave, NAME_SERVER, PROBES, STRICT_API, TRACED_API},
     wire::{Reply, call},
     witness::{self, Seen},
 };
 
+const LOG_FILTER: &str = "TRIGRUN__TELEMETRY__LOG_FILTER";
 const DATABASE: &str = "postgres";
 /// Of those where plans allow little.
 const SMALL_APIS: [u16; 2] = [8083, 8084];
@@ -96,6 +97,8 @@ pub struct System {
     pub strict_api: SocketAddr,
     /// Two more of these, where every workspace has a plan that allows little.
     pub small_apis: [SocketAddr; 2],
+    /// A replica like the first, which logs at level trace: whoever writes too much does so there.
+    pub traced_api: SocketAddr,
     /// Where the first one serves its metrics.
     pub probes: SocketAddr,
     /// In whose name the cases ask, unless they have tenants of their own.
@@ -133,13 +136,14 @@ impl System {
             fs::remove_dir_all(&logs)?;
         }
         fs::create_dir_all(&logs)?;
-        let [api, strict_api, small, other_small, probes] =
-            [API, STRICT_API, SMALL_APIS[0], SMALL_APIS[1], PROBES]
+        let [api, strict_api, traced_api, small, other_small, probes] =
+            [API, STRICT_API, TRACED_API, SMALL_APIS[0], SMALL_APIS[1], PROBES]
                 .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut system = Self {
             api,
             strict_api,
             small_apis: [small, other_small],
+            traced_api,
             probes,
             tenant: Tenant::default(),
             outside,
@@ -169,7 +173,9 @@ impl System {
             .map(|limit| (format!("TRIGRUN__LIMITS__{limit}"), "1000000".to_owned()));
         let at = |name: &str, address: SocketAddr| (format!("TRIGRUN__{name}_ADDRESS"), address.to_string());
         let addresses = [at("SERVER_", self.api), at("TELEMETRY__PROBES", self.probes)];
-        self.spawn("api", "api", lenient.chain(addresses))?;
+        self.spawn("api", "api", lenient.clone().chain(addresses))?;
+        let traced = [at("SERVER_", self.traced_api), (LOG_FILTER.to_owned(), "trace".to_owned())];
+        self.spawn("traced-api", "api", lenient.chain(traced))?;
         self.spawn("strict-api", "api", [at("SERVER_", self.strict_api)])?;
         for (address, name) in self.small_apis.into_iter().zip(["small-api", "other-small-api"]) {
             let plan =
@@ -182,11 +188,10 @@ impl System {
             ];
             self.spawn(name, "api", small)?;
         }
-        self.spawn("scheduler", "scheduler", [])?;
+        self.spawn("scheduler", "scheduler", [(LOG_FILTER.to_owned(), "trace".to_owned())])?;
         fs::write(self.authority(), self.outside.as_ref().map(Outside::authority).unwrap_or_default())?;
-        // A line for every frame of a flood would be what takes the time.
         self.start_executor("executor", "info")?;
-        for api in [self.api, self.strict_api].into_iter().chain(self.small_apis) {
+        for api in [self.api, self.strict_api, self.traced_api].into_iter().chain(self.small_apis) {
             let ready =
                 async || call(api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
             until(STARTS_WITHIN, ready).await.context("the API does not start")?;
@@ -200,7 +205,7 @@ impl System {
 
     fn start_executor(&self, name: &str, log_filter: &str) -> anyhow::Result<()> {
         let trusted = ("SSL_CERT_FILE".to_owned(), self.authority().display().to_string());
-        let log = ("TRIGRUN__TELEMETRY__LOG_FILTER".to_owned(), log_filter.to_owned());
+        let log = (LOG_FILTER.to_owned(), log_filter.to_owned());
         self.spawn(name, "executor", [trusted, log])
     }
 
@@ -231,8 +236,8 @@ impl System {
             .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
             .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
             .env("TRIGRUN__REDIS__URL", self.services.redis_url())
-            // Whoever writes too much does so here.
-            .env("TRIGRUN__TELEMETRY__LOG_FILTER", "trace")
+            // A line for every frame of a flood would be what takes the time.
+            .env(LOG_FILTER, "info")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{COLLECTOR}"))
             .env("OTEL_BSP_SCHEDULE_DELAY", "200")
             // Whoever heeds these calls somebody inside.
@@ -299,6 +304,24 @@ impl System {
         self.ask_as(&self.tenant.token, method, path, body).await
     }
 
+    /// Asks this replica; with a body of any bytes.
+    pub async fn ask_at(
+        &self,
+        api: SocketAddr,
+        token: &str,
+        (method, path): (&str, &str),
+        body: &[u8],
+    ) -> anyhow::Result<Reply> {
+        let mut headers = Vec::new();
+        if !token.is_empty() {
+            headers.push(format!("authorization: Bearer {token}"));
+        }
+        if !body.is_empty() {
+            headers.push("content-type: application/json".to_owned());
+        }
+        call(api, method, path, &headers, body).await
+    }
+
     /// With this token, or without one where it is empty. No body where it is null.
     pub async fn ask_as(&self, token: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -341,14 +364,7 @@ impl System {
 
     /// The same with a body of any bytes.
     pub async fn send(&self, token: &str, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Reply> {
-        let mut headers = Vec::new();
-        if !token.is_empty() {
-            headers.push(format!("authorization: Bearer {token}"));
-        }
-        if !body.is_empty() {
-            headers.push("content-type: application/json".to_owned());
-        }
-        call(self.api, method, path, &headers, body).await
+        self.ask_at(self.api, token, (method, path), body).await
     }
 
     /// Has this request made once, now, and waits until that is over.

@@ -11,6 +11,7 @@ use super::with_secret;
 use crate::{
     case::{Case, Family},
     system::{PASSWORD, System, Tenant, once, text, until},
+    wire::Reply,
 };
 
 /// Long and improbable, so that its base64 is known wherever it begins.
@@ -73,8 +74,9 @@ async fn used(system: &Arc<System>) -> anyhow::Result<&'static Used> {
 async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
     system.trace_executor()?;
     let tenant = system.sign_up(&format!("canary{}", system.number())).await?;
-    let ask =
-        async |method: &str, path: &str, body: Value| system.ask_as(&tenant.token, method, path, &body).await;
+    let ask = async |method: &str, path: &str, body: Value| {
+        at_trace(&system, &tenant.token, (method, path), &body).await
+    };
     ask("POST", "/v1/secrets", json!({ "name": "canary", "value": "another" })).await?.expect(201)?;
     ask("PUT", "/v1/secrets/canary", json!({ "value": VALUE })).await?.expect(200)?;
     // Echoed, as it is and where it is cut; refused; cut off; over TLS and HTTP/2; to where nobody may call.
@@ -132,9 +134,12 @@ async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
     ask("POST", "/v1/secrets", json!({ "name": "a", "value": [VALUE] })).await?.expect(422)?;
     ask("PUT", "/v1/secrets/nobody", json!({ "value": VALUE })).await?.expect(404)?;
     let log_in = json!({ "email": tenant.email, "password": format!("{PASSWORD}!") });
-    system.ask_as("", "POST", "/v1/auth/login", &log_in).await?.expect(401)?;
+    at_trace(&system, "", ("POST", "/v1/auth/login"), &log_in).await?.expect(401)?;
     let broken = format!("{{\"name\": \"a\", \"value\": \"{VALUE}\"");
-    system.send(&tenant.token, "POST", "/v1/secrets", broken.as_bytes()).await?.expect(400)?;
+    let api = system.traced_api;
+    system.ask_at(api, &tenant.token, ("POST", "/v1/secrets"), broken.as_bytes()).await?.expect(400)?;
+    let again = json!({ "email": tenant.email, "password": PASSWORD });
+    let again = at_trace(&system, "", ("POST", "/v1/auth/login"), &again).await?.expect(200)?;
     let master = keys::MASTER.split(':').nth(1).context("no master key")?;
     let hidden = vec![
         ("the secret", VALUE.to_owned()),
@@ -142,7 +147,7 @@ async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
         ("the master key", master.trim_end_matches('=').to_owned()),
         ("the password", PASSWORD.to_owned()),
         ("the API token", tenant.token.clone()),
-        ("the session", tenant.session.clone()),
+        ("a session", text(&again["token"])?),
         ("a token", text(&extra["token"])?),
         ("a rotated token", text(&rotated.expect(200)?["token"])?),
         ("an invitation", text(&invited["invitation"])?),
@@ -150,6 +155,17 @@ async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
         ("the signing secret before", text(&signing["previous"]["secret"])?),
     ];
     Ok(Used { hidden, execution, workspace: tenant.workspace.clone(), tenant })
+}
+
+/// Asks the replica that logs everything.
+async fn at_trace(
+    system: &System,
+    token: &str,
+    (method, path): (&str, &str),
+    body: &Value,
+) -> anyhow::Result<Reply> {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    system.ask_at(system.traced_api, token, (method, path), body.as_bytes()).await
 }
 
 fn find(all: &[u8], wanted: &[u8]) -> bool {
@@ -195,7 +211,7 @@ async fn answers(system: &System, used: &Used) -> anyhow::Result<Vec<u8>> {
                 continue;
             }
             for path in filled(path, &ids) {
-                let reply = system.ask_as(&used.tenant.token, "GET", &path, &Value::Null).await?;
+                let reply = at_trace(system, &used.tenant.token, ("GET", &path), &Value::Null).await?;
                 if round == 0 && path.starts_with("/v1/") {
                     let listed = reply.json()["data"].as_array().cloned().unwrap_or_default();
                     ids.extend(listed.iter().filter_map(|thing| thing["id"].as_str().map(str::to_owned)));
