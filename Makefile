@@ -124,8 +124,9 @@ deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if 
 	cargo deny check bans licenses sources
 
 .PHONY: image
-image: ## A container image of the three processes, trigrun:latest (needs buildah or docker)
-	cargo build --release --workspace
+image: ## A container image of the three processes, trigrun:latest (needs buildah or docker; with buildah and as root it is looked into as well)
+	cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor
 	deploy/gather.sh target/release target/image
-	if command -v buildah >/dev/null; then buildah build --isolation chroot -t trigrun:latest -f deploy/Dockerfile target/image; \
+	if command -v buildah >/dev/null; then \
+	  buildah build --isolation chroot -t trigrun:latest -f deploy/Dockerfile target/image && deploy/check-image.sh; \
 	else docker build -t trigrun:latest -f deploy/Dockerfile target/image; fi

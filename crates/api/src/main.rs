@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use trigrun_api::{Settings, openapi, serve};
 use trigrun_core::{
     crypto::{
@@ -122,7 +123,8 @@ async fn main() -> anyhow::Result<()> {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
     match command {
         Command::Openapi => {
-            print!("{}", openapi::json());
+            // Whoever has read enough may close the pipe.
+            std::io::stdout().write_all(openapi::json().as_bytes())?;
             return Ok(());
         }
         Command::Keys(KeysCommand::Generate) => {
