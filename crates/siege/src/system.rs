@@ -1,13 +1,15 @@
 //! The system under siege: real processes on private servers, a tenant, and the target and name server that the enclave has.
 
+mod outside;
+mod processes;
+
 use anyhow::{Context, ensure};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{
-    fs::{self, File},
+    fs,
     net::SocketAddr,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Command,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -18,14 +20,11 @@ use tokio::process::Child;
 use tokio_postgres::NoTls;
 use trigrun_core::runtime::tasks;
 use trigrun_embed::{Durability, Options, Programs, Scratch, Services};
-use trigrun_testkit::{
-    keys,
-    process::binary,
-    target::{Answers, Certificate, NameServer, Protocol, Target},
-};
+use trigrun_testkit::process::binary;
 
+use self::outside::Outside;
 use crate::{
-    enclave::{API, COLLECTOR, Enclave, NAME_SERVER, PROBES, STRICT_API, TRACED_API},
+    enclave::{API, COLLECTOR, Enclave, PROBES, STRICT_API, TRACED_API},
     wire::{Reply, call},
     witness::{self, Seen},
 };
@@ -41,16 +40,6 @@ pub const SMALL_TOKENS: usize = 4;
 pub const SMALL_RUNS: usize = 10;
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// What only the enclave has.
-pub struct Outside {
-    enclave: Enclave,
-    /// On port 80 of every address.
-    pub target: Target,
-    /// `https://target.test`, over HTTP/2; the executor trusts its authority.
-    pub secure: Target,
-    pub names: NameServer,
-}
 
 /// Somebody with a workspace of their own.
 #[derive(Clone, Debug, Default)]
@@ -74,22 +63,6 @@ pub const SCOPES: [&str; 7] = [
     "notifications:write",
     "workspace:admin",
 ];
-
-impl Outside {
-    async fn start(enclave: Enclave) -> anyhow::Result<Self> {
-        let names = NameServer::start_at(format!("{NAME_SERVER}:53").parse()?).await?;
-        let public = [93, 184, 216, 34];
-        names.set_answers("target.test", Answers::to(&[public.into()]));
-        let secure = Target::start_tls_at((public, 443).into(), Certificate::Valid, Protocol::Http2).await?;
-        Ok(Self { enclave, target: Target::start_at("[::]:80".parse()?).await?, secure, names })
-    }
-
-    /// The certificate that executors must trust, as rfc7468 writes it.
-    fn authority(&self) -> String {
-        let der = STANDARD.encode(self.secure.authority().unwrap_or_default());
-        format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")
-    }
-}
 
 pub struct System {
     pub api: SocketAddr,
@@ -196,66 +169,6 @@ impl System {
                 async || call(api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
             until(STARTS_WITHIN, ready).await.context("the API does not start")?;
         }
-        Ok(())
-    }
-
-    fn authority(&self) -> PathBuf {
-        self.scratch.path().join("authority.pem")
-    }
-
-    fn start_executor(&self, name: &str, log_filter: &str) -> anyhow::Result<()> {
-        let trusted = ("SSL_CERT_FILE".to_owned(), self.authority().display().to_string());
-        let log = (LOG_FILTER.to_owned(), log_filter.to_owned());
-        self.spawn(name, "executor", [trusted, log])
-    }
-
-    /// From now on another executor runs everything, and logs at level trace.
-    pub fn trace_executor(&self) -> anyhow::Result<()> {
-        self.start_executor("traced-executor", "trace")?;
-        let pid = self.pid("executor")?.to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status()?;
-        ensure!(told.success(), "the executor is not there");
-        Ok(())
-    }
-
-    fn pid(&self, name: &str) -> anyhow::Result<u32> {
-        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = processes.iter().find(|(known, _)| known == name).and_then(|(_, child)| child.id());
-        pid.with_context(|| format!("{name} does not run"))
-    }
-
-    fn spawn(
-        &self,
-        name: &str,
-        program: &str,
-        settings: impl IntoIterator<Item = (String, String)>,
-    ) -> anyhow::Result<()> {
-        let log = File::create(self.logs.join(format!("{name}.log")))?;
-        let mut command = trigrun_embed::ends_with_us(&binary(program));
-        command
-            .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
-            .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
-            .env("TRIGRUN__REDIS__URL", self.services.redis_url())
-            // A line for every frame of a flood would be what takes the time.
-            .env(LOG_FILTER, "info")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{COLLECTOR}"))
-            .env("OTEL_BSP_SCHEDULE_DELAY", "200")
-            // Whoever heeds these calls somebody inside.
-            .envs(
-                ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
-                    .map(|name| (name, "http://10.0.0.1:3128")),
-            )
-            .envs(settings)
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        if program == "api" {
-            command.env("TRIGRUN__SERVER__SIGN_UP", "open");
-        }
-        if program != "scheduler" {
-            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER));
-        }
-        let child = tokio::process::Command::from(command).stdin(Stdio::null()).kill_on_drop(true).spawn()?;
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), child));
         Ok(())
     }
 
@@ -404,29 +317,8 @@ impl System {
         witness::dump(&pg_dump, &self.postgres_url())
     }
 
-    /// What all processes have logged so far.
-    pub fn logged(&self) -> anyhow::Result<Vec<u8>> {
-        let mut logged = Vec::new();
-        for entry in fs::read_dir(&self.logs)? {
-            logged.extend(fs::read(entry?.path())?);
-        }
-        Ok(logged)
-    }
-
     pub fn postgres_url(&self) -> String {
         self.services.postgres_url(DATABASE)
-    }
-
-    /// Another scheduler, which tidies up as soon as it begins: those that run do so once a minute.
-    pub fn tidy(&self) -> anyhow::Result<()> {
-        self.spawn(&format!("scheduler-{}", self.number()), "scheduler", [])
-    }
-
-    /// How much memory a process holds, in MB. From /proc: proc_pid_status(5).
-    pub fn resident_mb(&self, name: &str) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid(name)?))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(resident.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
     }
 
     pub async fn stop(self) {
