@@ -4,7 +4,7 @@
 //! time, a body that nobody reads any more, or an answer that the client does not take: each would be a connection for as long as the client
 //! likes, and connections are what there is a limited number of.
 
-use actix_web::rt::net::{ActixStream, Ready, TcpStream};
+use actix_web::rt::net::{ActixStream, Ready};
 use std::{
     io::{Error, ErrorKind, IoSlice, Result},
     pin::Pin,
@@ -26,26 +26,29 @@ const TAKES_WITHIN: Duration = Duration::from_secs(30);
 /// How long a connection may be silent. Longer than the server keeps an idle one.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(90);
 
-pub struct Patient {
-    stream: TcpStream,
+pub struct Patient<S> {
+    stream: S,
     /// Since when this has been coming, and how much of it.
     coming: Option<(Instant, u64)>,
     moved: Instant,
     /// Since when nothing more of an answer is taken.
     stuck: Option<Instant>,
     silence: Deadline,
-    refusal: Deadline,
+    stuck_until: Deadline,
 }
 
-impl Patient {
-    pub fn new(stream: TcpStream) -> Self {
+impl<S> Patient<S> {
+    pub fn new(stream: S) -> Self {
         let moved = Instant::now();
-        let (silence, refusal) = (Deadline::default(), Deadline::default());
-        Self { stream, coming: None, moved, stuck: None, silence, refusal }
+        let (silence, stuck_until) = (Deadline::default(), Deadline::default());
+        Self { stream, coming: None, moved, stuck: None, silence, stuck_until }
     }
 
     /// So many bytes came in.
     fn came(&mut self, bytes: u64) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
         self.moved = Instant::now();
         let (since, so_far) = self.coming.unwrap_or((self.moved, 0));
         self.coming = Some((since, so_far + bytes));
@@ -63,7 +66,7 @@ impl Patient {
             return tried;
         }
         let since = *self.stuck.get_or_insert_with(Instant::now);
-        self.refusal.passed(cx, since + TAKES_WITHIN).map(Err)
+        self.stuck_until.passed(cx, since + TAKES_WITHIN).map(Err)
     }
 }
 
@@ -84,7 +87,7 @@ impl Deadline {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
@@ -96,7 +99,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let this = self.get_mut();
         let tried = Pin::new(&mut this.stream).poll_write(cx, bytes);
@@ -126,7 +129,7 @@ impl AsyncWrite for Patient {
     }
 }
 
-impl ActixStream for Patient {
+impl<S: ActixStream> ActixStream for Patient<S> {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<Result<Ready>> {
         ActixStream::poll_read_ready(&self.stream, cx)
     }

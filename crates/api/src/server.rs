@@ -223,6 +223,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(members::list_members)
                 .service(members::create_member)
                 .service(members::accept_invitation)
+                .service(members::list_invitations)
+                .service(members::delete_invitation)
                 .service(members::patch_member)
                 .service(members::delete_member)
                 .service(tokens::list_tokens)

@@ -47,6 +47,11 @@ pub fn load_from<T: DeserializeOwned>(
     let known = keys(&defaults);
     let mut problems = Vec::new();
     let mut figment = defaults.clone();
+    // Of the models first: what is named after them has what they were given.
+    let depth = |(name, _): &(String, String)| name.matches("__").count();
+    let is_model = |(name, _): &(String, String)| name.contains("__DEFAULT__");
+    let mut environment: Vec<(String, String)> = environment.into_iter().collect();
+    environment.sort_by_key(|variable| (depth(variable), !is_model(variable)));
     for (name, text) in environment {
         let Some(path) = name.strip_prefix(PREFIX).map(|rest| rest.to_lowercase().replace("__", ".")) else {
             continue;
@@ -55,7 +60,7 @@ pub fn load_from<T: DeserializeOwned>(
             _ if known.contains(&path) => {}
             Some((table, model, key)) if known.contains(&format!("{model}.{key}")) => {
                 if figment.find_value(&table).is_err()
-                    && let Ok(others) = defaults.find_value(&model)
+                    && let Ok(others) = figment.find_value(&model)
                 {
                     figment = figment.merge(Serialized::global(&table, others));
                 }
@@ -75,7 +80,8 @@ pub fn load_from<T: DeserializeOwned>(
             Err(error) => {
                 let path = error.path.join(".");
                 problems.push(format!("{}: {}", variable(&path), error.kind));
-                match defaults.find_value(&path) {
+                let model = named(&path).map_or(String::new(), |(_, model, key)| format!("{model}.{key}"));
+                match defaults.find_value(&path).or_else(|_| defaults.find_value(&model)) {
                     Ok(default) if figment.find_value(&path).ok().as_ref() != Some(&default) => {
                         figment = figment.merge(Serialized::global(&path, default));
                     }
@@ -94,7 +100,10 @@ fn variable(path: &str) -> String {
 /// `section.name.key` as the table that it is in, the one that this is modelled on, and its key.
 fn named(path: &str) -> Option<(String, String, &str)> {
     let (table, key) = path.rsplit_once('.')?;
-    let (section, _) = table.split_once('.')?;
+    let (section, name) = table.split_once('.')?;
+    if name.contains('.') {
+        return None;
+    }
     Some((table.to_owned(), format!("{section}.default"), key))
 }
 
@@ -175,16 +184,21 @@ mod tests {
     fn there_are_as_many_plans_as_are_named() {
         let settings = load(&[
             ("TRIGRUN__PLANS__PRO__JOBS", "1000"),
-            ("TRIGRUN__PLANS__DEFAULT__JOBS", "5"),
             ("TRIGRUN__PLANS__BIG_ONE__TOKENS", "9"),
+            ("TRIGRUN__PLANS__DEFAULT__JOBS", "5"),
         ])
         .unwrap();
         let plans: Vec<_> =
             settings.plans.iter().map(|(name, plan)| (name.as_str(), plan.jobs, plan.tokens)).collect();
-        assert_eq!(plans, [("big_one", 0, 9), ("default", 5, 7), ("pro", 1000, 7)]);
-        let error =
-            load(&[("TRIGRUN__PLANS__PRO__JOB", "1"), ("TRIGRUN__PLANS__PRO__JOBS", "many")]).unwrap_err();
-        assert_eq!(error.problems().len(), 2, "{error}");
+        assert_eq!(plans, [("big_one", 5, 9), ("default", 5, 7), ("pro", 1000, 7)]);
+        let error = load(&[
+            ("TRIGRUN__PLANS__PRO__JOB", "1"),
+            ("TRIGRUN__PLANS__PRO__JOBS", "many"),
+            ("TRIGRUN__PLANS__A__B__JOBS", "1"),
+            ("TRIGRUN__SERVER__WORKERS", "many"),
+        ])
+        .unwrap_err();
+        assert_eq!(error.problems().len(), 4, "{error}");
         assert!(load(&[("TRIGRUN__SERVER__A__WORKERS", "1")]).is_err());
     }
 

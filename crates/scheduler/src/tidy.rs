@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use std::time::Instant;
 use trigrun_core::{
-    store::{audit, executors, jobs, notifications, partitions, workspaces},
+    store::{audit, executors, jobs, notifications, partitions, users, workspaces},
     telemetry::metrics,
 };
 
@@ -38,6 +38,7 @@ pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     }
     while !workspaces::sweep_deleted(&mut conn, SWEEP_JOBS).await? {}
     while !jobs::sweep_deleted(&mut conn, SWEEP).await? {}
+    users::sweep_invitations(&mut conn, now).await?;
     executors::prune(&mut conn).await?;
     let living: Vec<_> = executors::living(&mut conn).await?.into_iter().map(|session| session.id).collect();
     drop(conn);

@@ -185,19 +185,26 @@ pub fn each_once<'de, D: Deserializer<'de>>(
 /// Reads a `T`; what does not fit is noted and left out. `Err` when too much does not fit, or it cannot be left out: what was noted until
 /// then is the answer, and nothing else is judged.
 pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> Answer<T> {
+    if let Some(value) = read_noting(text, errors) {
+        return Ok(value);
+    }
+    Problem::validation(std::mem::take(errors))?;
+    Err(Problem::internal())
+}
+
+/// The same; nothing when too much does not fit.
+pub fn read_noting<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> Option<T> {
     let mut text = text.to_owned();
     for _ in 0..(MOST_READ / text.len().max(1)).clamp(FEW, MOST_ERRORS) {
         let error = match serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)) {
-            Ok(value) => return Ok(value),
+            Ok(value) => return Some(value),
             Err(error) => error,
         };
         let (segments, invalid) = explain(&error);
         errors.push(pointer(&segments), invalid);
-        let Some(pruned) = prune(&text, &segments) else { break };
-        text = pruned;
+        text = prune(&text, &segments)?;
     }
-    Problem::validation(std::mem::take(errors))?;
-    Err(Problem::internal())
+    None
 }
 
 /// Where and what, in words that do not depend on the deserializer.

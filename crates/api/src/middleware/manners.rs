@@ -31,8 +31,8 @@ pub async fn manners(
 /// RFC 9112 §3.2: a host that is none gets a 400.
 fn host(headers: &HeaderMap) -> Answer<()> {
     let Some(given) = headers.get(HOST) else { return Ok(()) };
-    let text = given.to_str().unwrap_or("@");
-    if text.is_empty() || (text.parse::<Authority>().is_ok() && !text.contains('@')) {
+    let is_host = |text: &str| text.is_empty() || text.parse::<Authority>().is_ok() && !text.contains('@');
+    if given.to_str().is_ok_and(is_host) {
         return Ok(());
     }
     Err(Problem::new(StatusCode::BAD_REQUEST, "host_invalid", "The header Host is no host and port."))

@@ -14,7 +14,7 @@ use trigrun_core::{
     },
     store::{
         StoreError,
-        users::{self, Member, NewInvitation},
+        users::{self, Invitation, Member, NewInvitation},
     },
 };
 use utoipa::ToSchema;
@@ -73,11 +73,39 @@ pub struct MembersView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Invitation)]
 pub struct InvitationView {
+    #[schema(example = "inv_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    id: String,
+    email: String,
+    role: &'static str,
+    created_at: String,
+    expires_at: String,
+    /// The person who made it, or whose token did: it goes when they leave.
+    created_by: Option<String>,
     /// Shown once; give it to them. Whoever has signed up accepts it with POST /v1/invitations/accept, whoever has not gives it to POST
     /// /v1/auth/signup.
-    #[schema(example = "tri_…")]
-    invitation: String,
-    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "tri_…")]
+    invitation: Option<String>,
+}
+
+impl InvitationView {
+    fn new(invitation: &Invitation) -> Self {
+        Self {
+            id: invitation.id.to_string(),
+            email: invitation.email.clone(),
+            role: invitation.role.as_str(),
+            created_at: instant(invitation.created_at),
+            expires_at: instant(invitation.expires_at),
+            created_by: invitation.created_by.map(|user| user.to_string()),
+            invitation: None,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Invitations)]
+pub struct InvitationsView {
+    data: Vec<InvitationView>,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -137,15 +165,26 @@ pub async fn create_member(
     let (email, role) = email.zip(role).ok_or_else(Problem::internal)?;
     may_appoint(&allowed.caller, role)?;
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
-    let (id, expires_at) = (InvitationId::at(allowed.by.at), allowed.by.at + INVITATION);
     let hash = crypto::token_hash(&secret);
+    let (now, created_by) = (allowed.by.at, allowed.caller.person());
+    let invitation = Invitation {
+        id: InvitationId::at(now),
+        email,
+        role,
+        created_at: now,
+        expires_at: now + INVITATION,
+        created_by,
+    };
+    let view = InvitationView::new(&invitation);
     let invite = async move |state: State| {
-        let new = NewInvitation { id, email: &email, role, hash: &hash, expires_at, by: &allowed.by };
-        users::invite(&mut *state.conn().await?, allowed.workspace, new).await.map_err(not_brought_in)
+        let Invitation { id, ref email, role, expires_at, .. } = invitation;
+        let new = NewInvitation { id, email, role, hash: &hash, expires_at, created_by, by: &allowed.by };
+        users::invite(&mut *state.conn().await?, allowed.workspace, new)
+            .await
+            .map_err(|error| not_joined(error, "They are a member already. PATCH changes the role."))
     };
     state.run(invite).await?;
-    let view = InvitationView { invitation: secret.reveal().to_owned(), expires_at: instant(expires_at) };
-    Ok(HttpResponse::Created().json(view))
+    Ok(HttpResponse::Created().json(InvitationView { invitation: Some(secret.reveal().to_owned()), ..view }))
 }
 
 /// Accepts an invitation that was made for one's own address. For people who have logged in.
@@ -174,7 +213,7 @@ pub async fn accept_invitation(
         let joined = users::accept(&mut conn, &person.user, &hash, &person.by).await;
         let workspace = joined.map_err(|error| match error {
             StoreError::NotFound => invitation_unknown(),
-            error => not_brought_in(error),
+            error => not_joined(error, "You are a member of that workspace already."),
         })?;
         Ok((workspace, users::memberships(&mut conn, person.user.id).await?))
     });
@@ -183,11 +222,47 @@ pub async fn accept_invitation(
     Ok(HttpResponse::Ok().json(MembershipView::from(membership.ok_or_else(Problem::not_found)?)))
 }
 
-fn not_brought_in(error: StoreError) -> Problem {
-    if error.is_conflict("members_pkey") {
-        return Problem::conflict("member_exists", "They are a member already. PATCH changes the role.");
-    }
-    error.into()
+fn not_joined(error: StoreError, already: &str) -> Problem {
+    if error.is_conflict("members_pkey") { Problem::conflict("member_exists", already) } else { error.into() }
+}
+
+/// Lists the invitations that can still be accepted, newest first, without their secrets.
+#[utoipa::path(
+    operation_id = "list_invitations", tag = "people",
+    responses(
+        (status = 200, body = InvitationsView),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[get("/invitations")]
+pub async fn list_invitations(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+) -> Answer<HttpResponse> {
+    let list = users::invitations(&mut *state.conn().await?, allowed.workspace, allowed.by.at).await?;
+    Ok(HttpResponse::Ok().json(InvitationsView { data: list.iter().map(InvitationView::new).collect() }))
+}
+
+/// Takes an invitation back.
+#[utoipa::path(
+    operation_id = "delete_invitation", tag = "people", params(("id" = String, Path, description = "inv_…")),
+    responses(
+        (status = 204),
+    ),
+    security(("token" = ["workspace:admin"])),
+)]
+#[delete("/invitations/{id}")]
+pub async fn delete_invitation(
+    state: web::Data<State>,
+    allowed: Allowed<WorkspaceAdmin>,
+    PathId(id): PathId<InvitationId>,
+) -> Answer<HttpResponse> {
+    let delete = async move |state: State| {
+        let mut conn = state.conn().await?;
+        Ok(users::delete_invitation(&mut conn, allowed.workspace, id, &allowed.by).await?)
+    };
+    state.run(delete).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Gives a member another role.

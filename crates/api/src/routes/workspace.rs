@@ -8,7 +8,7 @@ use trigrun_core::{
     domain::{
         id::WorkspaceId,
         invalid::FieldErrors,
-        person::{MAX_OWNED, Role},
+        person::{MAX_OWNED, Role, User},
         workspace::{self, Workspace},
     },
     store::{
@@ -264,16 +264,16 @@ pub async fn delete_workspace(
     state: web::Data<State>,
     allowed: Allowed<WorkspaceAdmin>,
 ) -> Answer<HttpResponse> {
-    if !matches!(allowed.caller, Caller::Person { role: Role::Owner, .. }) {
+    let Caller::Person { user: User { id: owner, .. }, role: Role::Owner } = allowed.caller else {
         let detail = "Only an owner who has logged in can delete a workspace.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));
-    }
+    };
     let (workspace, by) = (allowed.workspace, allowed.by);
     state
         .run(async move |state| {
             workspaces::delete(&mut *state.conn().await?, workspace, by.at).await?;
             // Its audit log goes with it.
-            tracing::info!(%workspace, by = ?by.actor, "a workspace was deleted");
+            tracing::info!(%workspace, %owner, request_id = by.request_id, "a workspace was deleted");
             Ok(())
         })
         .await?;

@@ -8,7 +8,7 @@ use trigrun_core::{domain::access::Scope, store::notifications};
 use crate::app::{Answer, App, job};
 
 /// Operation, the scope that it needs, and what an accepted request is answered.
-const TABLE: [(&str, &str, u16); 45] = [
+const TABLE: [(&str, &str, u16); 47] = [
     ("create_job", "jobs:write", 201),
     ("import_jobs", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
@@ -47,6 +47,8 @@ const TABLE: [(&str, &str, u16); 45] = [
     ("patch_workspace", "workspace:admin", 200),
     // An API token has the scope and is no owner.
     ("delete_workspace", "workspace:admin", 403),
+    ("list_invitations", "workspace:admin", 200),
+    ("delete_invitation", "workspace:admin", 204),
     ("list_audit_log", "workspace:admin", 200),
     ("list_members", "workspace:admin", 200),
     ("create_member", "workspace:admin", 201),
@@ -118,6 +120,7 @@ impl Operation {
         let id = match self.path.split('/').nth(2) {
             Some("executions") => &seeds.execution,
             Some("members") => &seeds.member,
+            Some("invitations") => &seeds.invitation,
             Some("tokens") => &seeds.token,
             Some("notification-channels") => &seeds.channel,
             Some("notifications") => &seeds.notification,
@@ -132,6 +135,7 @@ struct Seeds {
     job: String,
     execution: String,
     member: String,
+    invitation: String,
     token: String,
     channel: String,
     rule: String,
@@ -150,6 +154,7 @@ impl Seeds {
             .await
             .expect(201);
         let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
+        let invited = app.post("/v1/members", &json!({ "email": "seed@example.com" })).await.expect(201);
         let hook = json!({ "name": job, "type": "webhook", "config": { "url": "https://example.com/" } });
         let channel = text(&app.post("/v1/notification-channels", &hook).await.expect(201));
         let rule = json!({ "channel_id": channel, "event": "on_failure" });
@@ -164,6 +169,7 @@ impl Seeds {
             job,
             execution: text(&run),
             member: app.member("member").await,
+            invitation: text(&invited),
             token: text(&token),
             channel,
             rule: text(&rule),
@@ -178,6 +184,7 @@ impl Seeds {
             job: id("job"),
             execution: id("exe"),
             member: id("usr"),
+            invitation: id("inv"),
             token: id("tok"),
             channel: id("chn"),
             rule: id("rul"),

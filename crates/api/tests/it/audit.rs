@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::app::{App, PASSWORD};
 
 /// Operations that change something, and what they leave in the log.
-const NOTED: [(&str, &str); 18] = [
+const NOTED: [(&str, &str); 19] = [
     ("create_secret", "secret.created"),
     ("put_secret", "secret.changed"),
     ("delete_secret", "secret.deleted"),
@@ -15,6 +15,7 @@ const NOTED: [(&str, &str); 18] = [
     ("rotate_token", "token.rotated"),
     ("delete_token", "token.deleted"),
     ("create_member", "member.invited"),
+    ("delete_invitation", "invitation.deleted"),
     ("sign_up", "member.joined"),
     ("accept_invitation", "member.joined"),
     ("patch_member", "member.changed"),
@@ -93,6 +94,10 @@ async fn every_change_is_noted_without_its_value() {
     let rename = json!({ "name": "by a token" }).to_string();
     app.send_as(secret, Method::PATCH, "/v1/workspace", &[], &rename).await.expect(200);
     owner.does(Method::DELETE, &of_token, none).await;
+    let invite = json!({ "email": "nobody@example.com" });
+    let taken_back = owner.does(Method::POST, "/v1/members", &invite).await;
+    let of_invitation = format!("/v1/invitations/{}", taken_back["id"].as_str().unwrap());
+    owner.does(Method::DELETE, &of_invitation, none).await;
     let invite = json!({ "email": "grace@example.com", "role": "admin" });
     let invited = owner.does(Method::POST, "/v1/members", &invite).await;
     let sign_up =
@@ -111,6 +116,19 @@ async fn every_change_is_noted_without_its_value() {
     owner.does(Method::PATCH, &of_channel, &json!({ "config": { "url": url } })).await;
     owner.does(Method::DELETE, &of_channel, none).await;
     owner.does(Method::POST, "/v1/workspace/signing-secret/rotate", none).await;
+
+    // Somebody who is known already, and makes a workspace of their own.
+    let bob = app.post("/v1/auth/signup", &json!({ "email": "bob@example.com", "password": PASSWORD })).await;
+    let bob = bob.expect(201)["token"].as_str().unwrap().to_owned();
+    let invited = owner.does(Method::POST, "/v1/members", &json!({ "email": "bob@example.com" })).await;
+    let accept = json!({ "invitation": invited["invitation"] }).to_string();
+    app.send_as(&bob, Method::POST, "/v1/invitations/accept", &[], &accept).await.expect(200);
+    let home =
+        app.send_as(&bob, Method::POST, "/v1/workspaces", &[], r#"{"name":"bob's"}"#).await.expect(201);
+    let of_bob = [("trigrun-workspace", home["id"].as_str().unwrap())];
+    let of_bob = app.send_as(&bob, Method::GET, "/v1/audit-log", &of_bob, "").await.expect(200);
+    assert_eq!(of_bob["data"][0]["action"], "workspace.created");
+    assert_eq!(of_bob["data"][0]["actor"]["name"], "bob@example.com");
 
     let log = owner.does(Method::GET, "/v1/audit-log", none).await;
     let entries = log["data"].as_array().unwrap();
@@ -136,6 +154,8 @@ async fn every_change_is_noted_without_its_value() {
     user token.rotated ci
     token workspace.renamed by a token previous_name=ours
     user token.deleted ci
+    user member.invited nobody@example.com role=member
+    user invitation.deleted nobody@example.com
     user member.invited grace@example.com role=admin
     user member.joined grace@example.com role=admin
     user token.created hers scopes=jobs:read
@@ -146,6 +166,8 @@ async fn every_change_is_noted_without_its_value() {
     user channel.changed ops changed=config
     user channel.deleted ops force=false
     user signing_secret.rotated - force=false,version=2
+    user member.invited bob@example.com role=member
+    user member.joined bob@example.com role=member
     ");
     for (operation, action) in NOTED {
         assert!(told.iter().any(|line| line.contains(action)), "{operation} leaves no {action}");

@@ -156,6 +156,31 @@ async fn nobody_becomes_a_member_who_has_not_accepted() {
 }
 
 #[tokio::test]
+async fn invitations_do_not_outlive_the_right_to_make_them() {
+    let app = App::new().await;
+    let late = app.post("/v1/auth/signup", &signup("late@example.com")).await.expect(201);
+    let session = app.session("admin").await;
+    let me = app.send_as(&session, Method::GET, "/v1/me", &[], "").await.expect(200)["user"].clone();
+    let invite = async |by: &str, email: &str| {
+        let body = json!({ "email": email, "role": "admin" }).to_string();
+        app.send_as(by, Method::POST, "/v1/members", &[], &body).await.expect(201)
+    };
+    let theirs = invite(&session, "late@example.com").await;
+    assert_eq!(theirs["created_by"], me["id"]);
+    let taken_back = invite(&app.token, "other@example.com").await;
+    let list = app.get("/v1/invitations").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 2);
+    assert!(!list.to_string().contains("tri_"));
+    app.delete(&format!("/v1/invitations/{}", taken_back["id"].as_str().unwrap())).await.expect(204);
+    app.delete(&format!("/v1/members/{}", me["id"].as_str().unwrap())).await.expect(204);
+    assert_eq!(app.get("/v1/invitations").await.expect(200)["data"], json!([]));
+    let accept = json!({ "invitation": theirs["invitation"] }).to_string();
+    let late = late["token"].as_str().unwrap();
+    let accepted = app.send_as(late, Method::POST, "/v1/invitations/accept", &[], &accept).await;
+    assert_eq!(accepted.wrong()[0].1, "invitation_unknown");
+}
+
+#[tokio::test]
 async fn an_invitation_ends_with_its_workspace() {
     let app = App::new().await;
     let owner = app.session("owner").await;

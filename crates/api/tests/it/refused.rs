@@ -393,3 +393,15 @@ async fn a_large_body_is_not_judged_in_full() {
     let beyond = app.send(hyper::Method::POST, "/v1/jobs", &[], r#"{"concurrency_limit": 1e999}"#).await;
     assert_eq!(beyond.wrong(), [("/concurrency_limit".to_owned(), "unreadable".to_owned())]);
 }
+
+#[tokio::test]
+async fn a_patch_may_take_every_header_away() {
+    let app = App::new().await;
+    let names = || (0..60).map(|n| format!("x-{n}"));
+    let headers: serde_json::Map<String, Value> = names().map(|name| (name, json!("a"))).collect();
+    let made = app.job(&json!({ "request": { "url": "https://example.com/", "headers": headers } })).await;
+    let none: serde_json::Map<String, Value> = names().map(|name| (name, Value::Null)).collect();
+    let patch = json!({ "request": { "method": "POST", "headers": none, "body": "a".repeat(200_000) } });
+    let patched = app.patch(&format!("/v1/jobs/{made}"), &patch).await.expect(200);
+    assert_eq!(patched["request"]["headers"], json!({}));
+}

@@ -19,6 +19,7 @@ words! {
         TokenRotated = "token.rotated",
         TokenDeleted = "token.deleted",
         MemberInvited = "member.invited",
+        InvitationDeleted = "invitation.deleted",
         MemberJoined = "member.joined",
         MemberChanged = "member.changed",
         MemberRemoved = "member.removed",

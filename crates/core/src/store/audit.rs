@@ -1,4 +1,7 @@
 //! The audit log. Entries are written in the transaction of the change that they tell of, and only go by age.
+//!
+//! An entry refers to its workspace: whoever writes one has locked that before anything of it (`workspaces::lock_living`, or by an insertion
+//! that does so by trigger), in the order of whoever deletes it.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -125,6 +128,21 @@ pub async fn sweep_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Re
             "delete from audit_entries where id in (select id from audit_entries where id < $1 order by id limit $2)",
         )
         .bind::<SqlUuid, _>(ExecutionId::lower_bound(oldest))
+        .bind::<BigInt, _>(limit),
+    )
+    .execute(conn)
+    .await?;
+    Ok(swept)
+}
+
+/// Removes up to `limit` entries of deleted workspaces; says how many.
+pub(super) async fn sweep_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    let swept = prepared(
+        sql_query(
+            "delete from audit_entries where id in (
+                 select a.id from audit_entries a join workspaces w on w.id = a.workspace_id
+                 where w.deleted_at is not null limit $1)",
+        )
         .bind::<BigInt, _>(limit),
     )
     .execute(conn)

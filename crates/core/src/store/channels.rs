@@ -182,6 +182,7 @@ pub async fn change(
     change: ChannelChange<'_>,
 ) -> Result<Channel, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::lock_living(conn, workspace).await?;
         let version: i32 = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))
             .filter(channels::id.eq(id.uuid()))
@@ -211,15 +212,20 @@ pub async fn change(
             .returning(COLUMNS)
             .get_result(conn)
             .await?;
-        let changed = match (change.name, change.destination) {
-            (Some(_), Some(_)) => "name config",
-            (Some(_), None) => "name",
-            (None, Some(_)) => "config",
-            (None, None) => "",
-        };
-        let target = (id, Some(row.1.as_str()));
-        audit::write(conn, workspace, change.by, Action::ChannelChanged, target, &[("changed", changed)])
+        let changed = [change.name.map(|_| "name"), change.destination.map(|_| "config")];
+        let changed: Vec<&str> = changed.into_iter().flatten().collect();
+        if !changed.is_empty() {
+            let (target, details) = ((id, Some(row.1.as_str())), changed.join(" "));
+            audit::write(
+                conn,
+                workspace,
+                change.by,
+                Action::ChannelChanged,
+                target,
+                &[("changed", &details)],
+            )
             .await?;
+        }
         channel(row)
     })
     .await
@@ -254,6 +260,7 @@ pub async fn delete(
         while notifications::drop_open(conn, id, Some(BITE)).await? > 0 {}
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::lock_living(conn, workspace).await?;
         // Nobody makes a rule from here on.
         let own = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))

@@ -47,6 +47,7 @@ diesel::table! {
         hash -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        created_by -> Nullable<Uuid>,
     }
 }
 

@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, audit, schema::secrets, sql::prepared};
+use super::{Conn, StoreError, audit, schema::secrets, sql::prepared, workspaces};
 use crate::{
     crypto::seal::DataKey,
     domain::{
@@ -104,6 +104,7 @@ pub async fn change(
     new: NewValue<'_>,
 ) -> Result<Secret, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        workspaces::lock_living(conn, workspace).await?;
         let (id, version): (Uuid, i32) = secrets::table
             .filter(secrets::workspace_id.eq(workspace.uuid()))
             .filter(secrets::name.eq(new.name))
@@ -196,6 +197,7 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        workspaces::lock_living(conn, workspace).await?;
         let row: SecretRow = diesel::delete(secrets::table)
             .filter(secrets::workspace_id.eq(workspace.uuid()))
             .filter(secrets::name.eq(name))

@@ -10,6 +10,7 @@ use super::{
     columns::word,
     quotas::{self, Counted},
     schema::{members, tokens},
+    workspaces,
 };
 use crate::domain::{
     access::{Grant, Scope},
@@ -55,8 +56,12 @@ pub async fn insert(
     .await
 }
 
-/// Whoever loses the right to make tokens waits for this, and takes along what was made: [`StoreError::NotFound`] when they have lost it.
-async fn still_may(conn: &mut Conn, workspace: WorkspaceId, maker: UserId) -> Result<(), StoreError> {
+/// Whoever loses the right to make tokens, or to invite, waits for this, and takes along what was made: [`StoreError::NotFound`] when they have lost it.
+pub(super) async fn still_may(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    maker: UserId,
+) -> Result<(), StoreError> {
     members::table
         .find((workspace.uuid(), maker.uuid()))
         .filter(members::role.ne(Role::Member.as_str()))
@@ -161,6 +166,7 @@ pub async fn rotate(
     by: &Author,
 ) -> Result<Token, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        workspaces::lock_living(conn, workspace).await?;
         if let Some(maker) = maker {
             still_may(conn, workspace, maker).await?;
         }
@@ -188,6 +194,7 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        workspaces::lock_living(conn, workspace).await?;
         let name: String = diesel::delete(tokens::table)
             .filter(tokens::workspace_id.eq(workspace.uuid()))
             .filter(tokens::id.eq(id.uuid()))

@@ -76,14 +76,14 @@ pub async fn accept(
     by: &Author,
 ) -> Result<WorkspaceId, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let (workspace, role): (Uuid, String) = diesel::delete(invitations::table)
+        let known = invitations::table
             .filter(invitations::hash.eq(hash))
             .filter(invitations::email.eq(&user.email))
-            .filter(invitations::expires_at.gt(by.at))
-            .returning((invitations::workspace_id, invitations::role))
-            .get_result(conn)
-            .await?;
+            .filter(invitations::expires_at.gt(by.at));
+        let workspace: Uuid = known.select(invitations::workspace_id).first(conn).await?;
         let workspace = WorkspaceId::from_uuid(workspace);
+        super::workspaces::lock_living(conn, workspace).await?;
+        let role: String = diesel::delete(known).returning(invitations::role).get_result(conn).await?;
         let as_whom: Role = word("invitations.role", &role)?;
         join(conn, workspace, user.id, as_whom, by.at).await?;
         let target = (user.id, Some(user.email.as_str()));
@@ -238,6 +238,8 @@ pub struct NewInvitation<'a> {
     pub role: Role,
     pub hash: &'a [u8],
     pub expires_at: DateTime<Utc>,
+    /// It goes when they leave the workspace, or may only read there.
+    pub created_by: Option<UserId>,
     pub by: &'a Author,
 }
 
@@ -250,6 +252,10 @@ pub async fn invite(
     new: NewInvitation<'_>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::lock_living(conn, workspace).await?;
+        if let Some(maker) = new.created_by {
+            tokens::still_may(conn, workspace, maker).await?;
+        }
         let members: i64 = members::table
             .inner_join(users::table)
             .filter(members::workspace_id.eq(workspace.uuid()))
@@ -267,6 +273,7 @@ pub async fn invite(
             invitations::hash.eq(new.hash),
             invitations::created_at.eq(new.by.at),
             invitations::expires_at.eq(new.expires_at),
+            invitations::created_by.eq(new.created_by.map(UserId::uuid)),
         );
         diesel::insert_into(invitations::table)
             .values((invitations::workspace_id.eq(workspace.uuid()), invitations::email.eq(new.email), later))
@@ -290,6 +297,7 @@ pub async fn change_member(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::lock_living(conn, workspace).await?;
         // All owners are locked: two of them cannot leave at once.
         let owners: Vec<Uuid> = members::table
             .filter(members::workspace_id.eq(workspace.uuid()))
@@ -316,10 +324,85 @@ pub async fn change_member(
             audit::write(conn, workspace, by, Action::MemberRemoved, target, &details).await?;
         }
         if role.is_none_or(|role| role == Role::Member) {
-            // What they could do no more, their tokens cannot do for them.
+            // What they could do no more, their tokens and whom they have invited cannot do for them. Nor do they come back by an invitation.
             tokens::delete_made_by(conn, workspace, user, by).await?;
+            let theirs = invitations::created_by.eq(user.uuid()).or(invitations::email.eq(&email).nullable());
+            let of_workspace = invitations::table.filter(invitations::workspace_id.eq(workspace.uuid()));
+            diesel::delete(of_workspace.filter(theirs)).execute(conn).await?;
         }
         Ok(())
     })
     .await
+}
+
+/// Somebody who may become a member.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    pub id: InvitationId,
+    pub email: String,
+    pub role: Role,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub created_by: Option<UserId>,
+}
+
+/// Those that can still be accepted, the newest first; few.
+pub async fn invitations(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Invitation>, StoreError> {
+    type Row = (Uuid, String, String, DateTime<Utc>, DateTime<Utc>, Option<Uuid>);
+    let rows: Vec<Row> = invitations::table
+        .filter(invitations::workspace_id.eq(workspace.uuid()))
+        .filter(invitations::expires_at.gt(now))
+        .order(invitations::id.desc())
+        .limit(1000)
+        .select((
+            invitations::id,
+            invitations::email,
+            invitations::role,
+            invitations::created_at,
+            invitations::expires_at,
+            invitations::created_by,
+        ))
+        .load(conn)
+        .await?;
+    let invitation = |(id, email, role, created_at, expires_at, created_by): Row| {
+        let (id, created_by) = (InvitationId::from_uuid(id), created_by.map(UserId::from_uuid));
+        Ok(Invitation {
+            id,
+            email,
+            role: word("invitations.role", &role)?,
+            created_at,
+            expires_at,
+            created_by,
+        })
+    };
+    rows.into_iter().map(invitation).collect()
+}
+
+/// Takes an invitation back.
+pub async fn delete_invitation(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: InvitationId,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::lock_living(conn, workspace).await?;
+        let email: String = diesel::delete(invitations::table)
+            .filter(invitations::workspace_id.eq(workspace.uuid()))
+            .filter(invitations::id.eq(id.uuid()))
+            .returning(invitations::email)
+            .get_result(conn)
+            .await?;
+        audit::write(conn, workspace, by, Action::InvitationDeleted, (id, Some(&email)), &[]).await
+    })
+    .await
+}
+
+/// Forgets invitations that nobody has accepted in time.
+pub async fn sweep_invitations(conn: &mut Conn, now: DateTime<Utc>) -> Result<usize, StoreError> {
+    Ok(diesel::delete(invitations::table).filter(invitations::expires_at.lt(now)).execute(conn).await?)
 }

@@ -161,7 +161,9 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
         .load(conn)
         .await?;
         if swept.is_empty() {
-            if super::notifications::sweep_workspaces(conn, limit).await? > 0 {
+            if super::notifications::sweep_workspaces(conn, limit).await? > 0
+                || audit::sweep_workspaces(conn, limit).await? > 0
+            {
                 return Ok(false);
             }
             let gone = sql_query(

@@ -31,7 +31,7 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 49] = [
+const TRIED: [&str; 51] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -74,6 +74,8 @@ const TRIED: [&str; 49] = [
     "tokens::list",
     "tokens::rotate",
     "users::change_member",
+    "users::delete_invitation",
+    "users::invitations",
     "users::invite",
     "users::members",
     "workspaces::delete",
@@ -160,15 +162,20 @@ async fn the_others_are_not_there() {
     not_found(tokens::rotate(&mut conn, ours, token, b"other", None, by).await.map(drop));
     not_found(tokens::delete(&mut conn, ours, token, by).await);
     assert!(tokens::list(&mut conn, ours, page).await.unwrap().data.is_empty());
+    let invitation = InvitationId::at(now);
     let new = NewInvitation {
-        id: InvitationId::at(now),
+        id: invitation,
         email: "a@b.c",
         role: Role::Member,
         hash: b"i",
-        expires_at: now,
+        expires_at: now + TimeDelta::days(1),
+        created_by: None,
         by,
     };
     users::invite(&mut conn, theirs, new).await.unwrap();
+    assert!(users::invitations(&mut conn, ours, now).await.unwrap().is_empty());
+    assert_eq!(users::invitations(&mut conn, theirs, now).await.unwrap().len(), 1);
+    not_found(users::delete_invitation(&mut conn, ours, invitation, by).await);
     not_found(users::change_member(&mut conn, ours, UserId::at(now), None, by).await);
     assert!(users::members(&mut conn, ours).await.unwrap().is_empty());
     let (channel, rule) = (ChannelId::at(now), RuleId::at(now));

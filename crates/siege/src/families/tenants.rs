@@ -98,6 +98,7 @@ impl Operation {
     fn path_to(&self, things: &Things) -> String {
         let id = match self.path.split('/').nth(2) {
             Some("executions") => &things.execution,
+            Some("invitations") => &things.invitation,
             Some("members") => &things.member,
             Some("tokens") => &things.token,
             Some("notification-channels") => &things.channel,

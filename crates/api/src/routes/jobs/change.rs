@@ -17,7 +17,7 @@ use trigrun_core::{
 
 use super::{body::JobBody, define::Context, patch};
 use crate::{
-    extract::body::read,
+    extract::body::{read, read_noting},
     problem::Problem,
     state::{Answer, State},
 };
@@ -183,16 +183,16 @@ pub fn next_fire(
         .map_err(|error| Problem::conflict("schedule_unreadable", &error.to_string()))
 }
 
-/// What the patch itself says twice, which the merge would not show any more.
-fn twice(text: &str, errors: &mut FieldErrors) -> Answer<()> {
+/// What the patch itself says twice, which the merge would not show any more. What else does not fit there may fit in the whole: null is no
+/// header, but takes one away.
+fn twice(text: &str, errors: &mut FieldErrors) {
     let mut of_patch = FieldErrors::default();
-    let _: JobBody = read(text, &mut of_patch)?;
+    let _merged_is_judged: Option<JobBody> = read_noting(text, &mut of_patch);
     for error in of_patch.into_vec() {
         if error.invalid.code == "field_twice" {
             errors.push(error.pointer, error.invalid);
         }
     }
-    Ok(())
 }
 
 fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
@@ -203,7 +203,7 @@ fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
         Problem::internal()
     })?;
     let mut errors = FieldErrors::default();
-    twice(text, &mut errors)?;
+    twice(text, &mut errors);
     let body: JobBody = read(&merged, &mut errors)?;
     let context = Context { policy: &state.policy, now: state.clock.now(), before: Some(&job.definition) };
     let definition = body.define(&context, &mut errors);

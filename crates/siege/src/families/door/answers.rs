@@ -56,7 +56,7 @@ const ORIGINS: &[&str] = &[
     "",
 ];
 
-/// What pages can send elsewhere without asking first (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+/// What pages can send elsewhere without asking first (<https://fetch.spec.whatwg.org/#cors-safelisted-request-header>).
 const FORMS: &[&str] = &[
     "text/plain",
     "application/x-www-form-urlencoded",

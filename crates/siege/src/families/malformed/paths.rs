@@ -61,6 +61,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("GET", "/v1/notifications/{}", "ntf"),
     ("DELETE", "/v1/tokens/{}", "tok"),
     ("DELETE", "/v1/members/{}", "usr"),
+    ("DELETE", "/v1/invitations/{}", "inv"),
     ("GET", "/v1/secrets/{}", "sec"),
     ("DELETE", "/v1/secrets/{}", "sec"),
 ];

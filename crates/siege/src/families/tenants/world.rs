@@ -25,6 +25,7 @@ pub struct Things {
     pub token: String,
     /// The owner.
     pub member: String,
+    pub invitation: String,
 }
 
 impl Things {
@@ -40,6 +41,7 @@ impl Things {
             notification: id("ntf"),
             token: id("tok"),
             member: id("usr"),
+            invitation: id("inv"),
         }
     }
 
@@ -85,6 +87,8 @@ impl Things {
         things.notification = text(&told[0]["id"])?;
         let me = system.ask_as(&of.session, "GET", "/v1/me", &Value::Null).await?.expect(200)?;
         things.member = text(&me["user"]["id"])?;
+        let guest = json!({ "email": format!("{name}.invited@example.com") });
+        things.invitation = text(&make("/v1/members", guest).await?["id"])?;
         Ok(things)
     }
 }
@@ -143,6 +147,7 @@ impl World {
             "/v1/notifications",
             "/v1/tokens",
             "/v1/members",
+            "/v1/invitations",
             "/v1/workspace",
             "/v1/workspace/signing-secret",
         ] {
@@ -170,11 +175,21 @@ impl World {
 
     /// An answer that says nothing of the victim.
     pub fn is_not_in(&self, reply: &Reply) -> anyhow::Result<()> {
-        let Things { job, execution, secret, channel, rule, notification, token, member } = &self.theirs;
+        let Things { job, execution, secret, channel, rule, notification, token, member, invitation } =
+            &self.theirs;
         let said = format!("{}\n{}", reply.head, reply.text());
-        for word in
-            [job, execution, secret, channel, rule, notification, token, member, &self.victim.workspace]
-        {
+        for word in [
+            job,
+            execution,
+            secret,
+            channel,
+            rule,
+            notification,
+            token,
+            member,
+            invitation,
+            &self.victim.workspace,
+        ] {
             ensure!(!said.contains(word.as_str()), "it says {word}: {said}");
         }
         ensure!(!said.contains(VICTIM), "it says {VICTIM}: {said}");
