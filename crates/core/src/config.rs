@@ -81,8 +81,9 @@ pub fn load_from<T: DeserializeOwned>(
                 let path = error.path.join(".");
                 problems.push(format!("{}: {}", variable(&path), error.kind));
                 let model = named(&path).map_or(String::new(), |(_, model, key)| format!("{model}.{key}"));
-                match defaults.find_value(&path).or_else(|_| defaults.find_value(&model)) {
-                    Ok(default) if figment.find_value(&path).ok().as_ref() != Some(&default) => {
+                let default = defaults.find_value(&path).ok();
+                match default.or_else(|| defaults.find_value(&model).ok()) {
+                    Some(default) if figment.find_value(&path).ok().as_ref() != Some(&default) => {
                         figment = figment.merge(Serialized::global(&path, default));
                     }
                     _ => return Err(ConfigError(problems)),

@@ -48,11 +48,14 @@ pub fn cases() -> Vec<Case> {
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
         let allowed: BTreeSet<String> =
             operations.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
-        // By these, `import` is the id of a job.
-        let of_a_job =
-            |method: &str| path == "/v1/jobs/import" && ["GET", "PATCH", "DELETE"].contains(&method);
+        // By these, `import` is the id of a job, and `accept` that of an invitation.
+        let of_an_id = |method: &str| match path.as_str() {
+            "/v1/jobs/import" => ["GET", "PATCH", "DELETE"].contains(&method),
+            "/v1/invitations/accept" => method == "DELETE",
+            _ => false,
+        };
         for method in
-            METHODS.iter().filter(|method| !of_a_job(method)).filter(|method| !allowed.contains(**method))
+            METHODS.iter().filter(|method| !of_an_id(method)).filter(|method| !allowed.contains(**method))
         {
             let (path, allowed) = (path.clone(), allowed.clone());
             cases.push(Case::asks(Family::Malformed, format!("{method} {path}"), move |system| {
