@@ -169,7 +169,7 @@ async fn every_change_is_noted_without_its_value() {
     user member.invited bob@example.com role=member
     user member.joined bob@example.com role=member
     ");
-    for (operation, action) in NOTED {
+    for (operation, action) in NOTED.iter().filter(|(_, action)| !action.is_empty()) {
         assert!(told.iter().any(|line| line.contains(action)), "{operation} leaves no {action}");
     }
     let all = log.to_string();

@@ -27,7 +27,8 @@ impl System {
     pub fn trace_executor(&self) -> anyhow::Result<()> {
         self.start_executor("traced-executor", "trace")?;
         let pid = self.pid("executor")?.to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status()?;
+        // The shell's own kill: the program of that name is not on every machine.
+        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status()?;
         ensure!(told.success(), "the executor is not there");
         Ok(())
     }
