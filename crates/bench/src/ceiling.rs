@@ -1,0 +1,63 @@
+//! What the machine itself allows: Redis, Postgres and HTTP each alone, and the least that a path over all three has to do.
+//!
+//! Measured in the same run as the product, so that a slow or a busy machine shows in both.
+
+mod http;
+mod insert;
+pub mod prototype;
+mod stream;
+
+pub use http::http;
+pub use insert::insert;
+pub use stream::stream_cycle;
+
+use anyhow::Context;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::{runtime, task::LocalSet};
+use tokio_postgres::{Client, NoTls};
+
+/// The wall clock in unix microseconds: what `x-intended-us` is counted in.
+pub fn unix_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What every run sends: 30 bytes, as long as there are fewer than ninety million jobs.
+fn body(job: i64) -> String {
+    format!(r#"{{"hello":"world","n":{}}}"#, 10_000_000 + job)
+}
+
+/// A connection whose commits are durable, whatever the server's default is.
+async fn postgres(url: &str) -> anyhow::Result<Client> {
+    let (client, connection) =
+        tokio_postgres::connect(url, NoTls).await.context("no connection to Postgres")?;
+    tokio::spawn(connection);
+    client.batch_execute("SET synchronous_commit = on").await?;
+    Ok(client)
+}
+
+fn redis(url: &str) -> anyhow::Result<redis::Connection> {
+    redis::Client::open(url)?.get_connection().context("no connection to Redis")
+}
+
+/// Runs it on a thread and a runtime of its own: what else the caller's runtime has to do must not slow a ceiling down.
+async fn alone<T, F>(work: impl FnOnce() -> F + Send + 'static) -> anyhow::Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = anyhow::Result<T>>,
+{
+    tokio::task::spawn_blocking(move || block_on(work())).await?
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, work)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_body_is_thirty_bytes() {
+        assert_eq!([0, 99_999].map(|job| super::body(job).len()), [30, 30]);
+    }
+}

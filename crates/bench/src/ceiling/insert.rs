@@ -1,0 +1,69 @@
+//! The ceiling of Postgres: the records of runs are inserted, many in one statement, each statement a durable commit.
+
+use std::time::{Duration, Instant, SystemTime};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use super::{alone, postgres};
+
+const BATCH: usize = 500;
+const FOR: Duration = Duration::from_secs(3);
+/// Statements under way at once: while one waits for the disk, the other is worked on. More than two were no faster.
+const CONNECTIONS: usize = 2;
+/// What a webhook typically answers.
+const SNIPPET: &str = r#"{"ok":true,"detail":"a response of about eighty bytes, typical of a webhook"}"#;
+
+const CREATE: &str = "
+    DROP TABLE IF EXISTS bench_ceiling;
+    CREATE TABLE bench_ceiling (
+        id uuid PRIMARY KEY,
+        job_id bigint NOT NULL,
+        scheduled_for timestamptz NOT NULL,
+        started_at timestamptz NOT NULL,
+        latency_us integer NOT NULL,
+        http_status smallint NOT NULL,
+        snippet text NOT NULL
+    ) PARTITION BY RANGE (id);
+    CREATE TABLE bench_ceiling_all PARTITION OF bench_ceiling FOR VALUES FROM (MINVALUE) TO (MAXVALUE)";
+const INSERT: &str = "
+    INSERT INTO bench_ceiling
+    SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::smallint[], $7::text[])";
+const DROP: &str = "DROP TABLE bench_ceiling";
+
+/// Rows per second into a partitioned table that has its primary key and no other index.
+pub async fn insert(postgres_url: &str) -> anyhow::Result<f64> {
+    let url = postgres_url.to_owned();
+    alone(move || async move {
+        let owner = postgres(&url).await?;
+        owner.batch_execute(CREATE).await?;
+        let mut clients = Vec::new();
+        for _ in 0..CONNECTIONS {
+            clients.push(postgres(&url).await?);
+        }
+        let start = Instant::now();
+        let inserting: Vec<_> =
+            clients.into_iter().map(|client| tokio::task::spawn_local(fill(client, start + FOR))).collect();
+        let mut rows = 0;
+        for inserted in inserting {
+            rows += inserted.await??;
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        owner.batch_execute(DROP).await?;
+        Ok(rows as f64 / seconds)
+    })
+    .await
+}
+
+async fn fill(client: Client, until: Instant) -> anyhow::Result<usize> {
+    let statement = client.prepare(INSERT).await?;
+    let now = vec![SystemTime::now(); BATCH];
+    let (latencies, statuses, snippets) = (vec![1234_i32; BATCH], vec![200_i16; BATCH], vec![SNIPPET; BATCH]);
+    let jobs: Vec<i64> = (0..BATCH as i64).collect();
+    let mut rows = 0;
+    while Instant::now() < until {
+        let ids: Vec<Uuid> = (0..BATCH).map(|_| Uuid::now_v7()).collect();
+        client.execute(&statement, &[&ids, &jobs, &now, &now, &latencies, &statuses, &snippets]).await?;
+        rows += BATCH;
+    }
+    Ok(rows)
+}

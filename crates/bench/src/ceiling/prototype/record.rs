@@ -1,0 +1,55 @@
+//! Records answers, as many as there are at a time, in one durable commit; then their entries leave the stream.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{
+    read::{GROUP, KEY},
+    run::Answered,
+};
+use crate::ceiling::{block_on, postgres, redis, stream::acknowledge, unix_us};
+
+const AT_MOST: usize = 4000;
+
+const RECORD: &str = "
+    INSERT INTO bench_prototype_executions
+    SELECT * FROM UNNEST($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::integer[], $5::smallint[], $6::text[])
+    ON CONFLICT DO NOTHING";
+
+/// Until no more answers can come; says when the last commit was, in unix microseconds.
+pub fn all(
+    mut answers: UnboundedReceiver<Vec<Answered>>,
+    postgres_url: &str,
+    redis_url: &str,
+) -> anyhow::Result<i64> {
+    let mut stream = redis(redis_url)?;
+    block_on(async {
+        let client = postgres(postgres_url).await?;
+        let record = client.prepare(RECORD).await?;
+        let mut last = unix_us();
+        while let Some(mut all) = answers.recv().await {
+            while all.len() < AT_MOST
+                && let Ok(more) = answers.try_recv()
+            {
+                all.extend(more);
+            }
+            let jobs = column(&all, |it| it.job);
+            let (instants, starts) = (column(&all, |it| time(it.at)), column(&all, |it| time(it.started)));
+            let (latencies, statuses) = (column(&all, |it| it.latency_us), column(&all, |it| it.status));
+            let snippets: Vec<&str> = all.iter().map(|it| it.snippet.as_str()).collect();
+            client.execute(&record, &[&jobs, &instants, &starts, &latencies, &statuses, &snippets]).await?;
+            last = unix_us();
+            let entries: Vec<&str> = all.iter().map(|it| it.entry.as_str()).collect();
+            acknowledge(&mut stream, KEY, GROUP, &entries)?;
+        }
+        Ok(last)
+    })
+}
+
+fn column<T>(answers: &[Answered], value: impl Fn(&Answered) -> T) -> Vec<T> {
+    answers.iter().map(value).collect()
+}
+
+fn time(us: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(u64::try_from(us).unwrap_or(0))
+}
