@@ -1,10 +1,10 @@
 //! The ceiling of Postgres: the records of runs are inserted, many in one statement, each statement a durable commit.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use super::{alone, postgres};
+use super::{alone, now, postgres};
 
 const BATCH: usize = 500;
 const FOR: Duration = Duration::from_secs(3);
@@ -56,7 +56,7 @@ pub async fn insert(postgres_url: &str) -> anyhow::Result<f64> {
 
 async fn fill(client: Client, until: Instant) -> anyhow::Result<usize> {
     let statement = client.prepare(INSERT).await?;
-    let now = vec![SystemTime::now(); BATCH];
+    let now = vec![now(); BATCH];
     let (latencies, statuses, snippets) = (vec![1234_i32; BATCH], vec![200_i16; BATCH], vec![SNIPPET; BATCH]);
     let jobs: Vec<i64> = (0..BATCH as i64).collect();
     let mut rows = 0;

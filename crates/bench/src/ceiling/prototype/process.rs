@@ -1,10 +1,14 @@
 //! The prototype as a process: its parts, and its one line of JSON at the end.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::{fs, net::SocketAddr, thread, thread::JoinHandle};
 use tokio::sync::mpsc;
 
-use super::{PrototypeReport, claim, hold, read, record, send};
+use super::{
+    PrototypeReport, claim, hold, read,
+    record::{self, Recorded},
+    send,
+};
 use crate::ceiling::{block_on, postgres, unix_us};
 
 const FIRST: &str =
@@ -41,11 +45,12 @@ pub fn main(arguments: PrototypeArguments) -> anyhow::Result<()> {
     part("hold", move || hold::all(&held, &due))?;
     let recorder = part("record", move || record::all(to_record, &postgres_url, &redis_url))?;
     block_on(send::all(jobs, sink, to_send, answered))?;
-    let last = recorder.join().ok().context("the recorder panicked")?;
+    let Recorded { runs, last } = recorder.join().ok().context("the recorder panicked")?;
+    ensure!(runs == jobs, "{jobs} jobs, and {runs} were recorded");
 
     let seconds = (last - start.max(first)) as f64 / 1e6;
-    let recorded_per_second = jobs as f64 / seconds;
-    let report = PrototypeReport { runs: jobs, seconds, recorded_per_second, cpu_seconds: cpu_seconds()? };
+    let recorded_per_second = runs as f64 / seconds;
+    let report = PrototypeReport { runs, seconds, recorded_per_second, cpu_seconds: cpu_seconds()? };
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }

@@ -16,17 +16,23 @@ const RECORD: &str = "
     SELECT * FROM UNNEST($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::integer[], $5::smallint[], $6::text[])
     ON CONFLICT DO NOTHING";
 
-/// Until no more answers can come; says when the last commit was, in unix microseconds.
+/// What was recorded when no more answers could come.
+pub struct Recorded {
+    pub runs: i64,
+    /// When the last commit was, in unix microseconds.
+    pub last: i64,
+}
+
 pub fn all(
     mut answers: UnboundedReceiver<Vec<Answered>>,
     postgres_url: &str,
     redis_url: &str,
-) -> anyhow::Result<i64> {
+) -> anyhow::Result<Recorded> {
     let mut stream = redis(redis_url)?;
     block_on(async {
         let client = postgres(postgres_url).await?;
         let record = client.prepare(RECORD).await?;
-        let mut last = unix_us();
+        let mut recorded = Recorded { runs: 0, last: unix_us() };
         while let Some(mut all) = answers.recv().await {
             while all.len() < AT_MOST
                 && let Ok(more) = answers.try_recv()
@@ -37,12 +43,15 @@ pub fn all(
             let (instants, starts) = (column(&all, |it| time(it.at)), column(&all, |it| time(it.started)));
             let (latencies, statuses) = (column(&all, |it| it.latency_us), column(&all, |it| it.status));
             let snippets: Vec<&str> = all.iter().map(|it| it.snippet.as_str()).collect();
-            client.execute(&record, &[&jobs, &instants, &starts, &latencies, &statuses, &snippets]).await?;
-            last = unix_us();
+            let rows = client
+                .execute(&record, &[&jobs, &instants, &starts, &latencies, &statuses, &snippets])
+                .await?;
+            recorded.runs += i64::try_from(rows)?;
+            recorded.last = unix_us();
             let entries: Vec<&str> = all.iter().map(|it| it.entry.as_str()).collect();
             acknowledge(&mut stream, KEY, GROUP, &entries)?;
         }
-        Ok(last)
+        Ok(recorded)
     })
 }
 
