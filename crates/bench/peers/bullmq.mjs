@@ -1,0 +1,39 @@
+// BullMQ. The outcome of a run is its job's return value: all completed jobs are kept, as durable as Redis is set to be.
+
+import { Queue, Worker } from 'bullmq';
+import { fire } from './fire.mjs';
+import { batches, concurrency, redis } from './settings.mjs';
+
+const name = 'bench';
+
+async function withQueue(work) {
+  const queue = new Queue(name, { connection: redis });
+  await work(queue);
+  await queue.close();
+}
+
+export const setup = () => withQueue((queue) => queue.obliterate({ force: true }));
+
+export const enqueue = () =>
+  withQueue(async (queue) => {
+    for (const batch of batches(500)) {
+      const now = Date.now();
+      const jobs = batch.map((data) => {
+        const delay = Math.max(0, Math.round(data.intended / 1000 - now));
+        return { name: 'fire', data, opts: { delay, attempts: 3 } };
+      });
+      await queue.addBulk(jobs);
+    }
+  });
+
+export async function work() {
+  const keep = { count: 1e9 };
+  const worker = new Worker(name, (job) => fire(job.data), { connection: redis, concurrency, removeOnComplete: keep });
+  worker.on('error', (error) => console.error(error));
+  process.on('SIGTERM', async () => {
+    await worker.close(true);
+    process.exit(0);
+  });
+}
+
+export const recorded = () => withQueue(async (queue) => console.log(await queue.getCompletedCount()));

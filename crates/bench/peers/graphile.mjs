@@ -1,0 +1,81 @@
+// Graphile Worker. It forgets a job that is done, so each run inserts a row of its own before it ends.
+
+import { Logger, makeWorkerUtils, run } from 'graphile-worker';
+import pg from 'pg';
+import { fire } from './fire.mjs';
+import { batches, concurrency, postgres } from './settings.mjs';
+
+const table = `
+  CREATE TABLE runs (
+    id bigserial PRIMARY KEY,
+    job_id bigint NOT NULL,
+    intended timestamptz NOT NULL,
+    status integer NOT NULL,
+    latency_us integer NOT NULL,
+    snippet text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+  )`;
+const insert = {
+  name: 'record',
+  text: 'INSERT INTO runs (job_id, intended, status, latency_us, snippet) VALUES ($1, to_timestamp($2::float8 / 1e6), $3, $4, $5)',
+};
+
+// Information about every single job costs more than the job.
+const logger = new Logger(() => (level, message) => {
+  if (level === 'error' || level === 'warning') console.error(message);
+});
+
+async function withPool(size, work) {
+  const pool = new pg.Pool({ ...postgres, max: size });
+  const say = (error) => console.error(error);
+  pool.on('error', say);
+  pool.on('connect', (client) => client.on('error', say));
+  await work(pool);
+  await pool.end();
+}
+
+async function withUtils(work) {
+  await withPool(2, async (pgPool) => {
+    const utils = await makeWorkerUtils({ pgPool, logger });
+    await work(utils, pgPool);
+    await utils.release();
+  });
+}
+
+export async function setup() {
+  await withPool(1, (pool) => pool.query('DROP SCHEMA IF EXISTS graphile_worker CASCADE; DROP TABLE IF EXISTS runs'));
+  await withUtils(async (utils, pool) => {
+    await utils.migrate();
+    await pool.query(table);
+  });
+}
+
+export const enqueue = () =>
+  withUtils(async (utils) => {
+    for (const batch of batches(1000)) {
+      const jobs = batch.map((payload) => ({ identifier: 'fire', payload, runAt: new Date(payload.intended / 1000) }));
+      await utils.addJobs(jobs);
+    }
+  });
+
+export async function work() {
+  await withPool(24, async (pgPool) => {
+    const record = async (payload) => {
+      const { status, latencyUs, snippet } = await fire(payload);
+      await pgPool.query({ ...insert, values: [payload.id, payload.intended, status, latencyUs, snippet] });
+    };
+    // What its documentation says of performance: jobs are fetched and completed many at a time.
+    const worker = {
+      concurrentJobs: concurrency,
+      pollInterval: 100,
+      localQueue: { size: 2 * concurrency },
+      completeJobBatchDelay: 0,
+      failJobBatchDelay: 0,
+    };
+    const runner = await run({ pgPool, logger, preset: { worker }, taskList: { fire: record } });
+    await runner.promise;
+  });
+}
+
+export const recorded = () =>
+  withPool(1, async (pool) => console.log((await pool.query('SELECT count(*) FROM runs')).rows[0].count));

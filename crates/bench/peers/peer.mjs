@@ -1,0 +1,15 @@
+// peer.mjs <bullmq|pgboss|graphile> <setup|enqueue|work|recorded>
+//
+// Each peer does the same: job k of N sends POST /hook/<k> to the sink at its instant, and what came of it is kept durably.
+// What they are told, by environment: see settings.mjs.
+
+const peers = ['bullmq', 'pgboss', 'graphile'];
+const steps = ['setup', 'enqueue', 'work', 'recorded'];
+
+const [peer, step] = process.argv.slice(2);
+if (!peers.includes(peer) || !steps.includes(step)) {
+  console.error(`usage: peer.mjs ${peers.join('|')} ${steps.join('|')}`);
+  process.exit(2);
+}
+const { [step]: run } = await import(`./${peer}.mjs`);
+await run();

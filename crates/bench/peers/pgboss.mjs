@@ -1,0 +1,58 @@
+// pg-boss. The outcome of a run is its job's output, each its own.
+
+import { PgBoss } from 'pg-boss';
+import pg from 'pg';
+import { fire } from './fire.mjs';
+import { batches, concurrency, postgres } from './settings.mjs';
+
+const queue = 'fire';
+// Fetches under way at once, each of its share of what may be in flight.
+const fetchers = 2;
+
+async function withClient(work) {
+  const client = new pg.Client(postgres);
+  await client.connect();
+  await work(client);
+  await client.end();
+}
+
+async function withBoss(options, work) {
+  const boss = new PgBoss({ ...postgres, ...options });
+  boss.on('error', (error) => console.error(error));
+  await boss.start();
+  await work(boss);
+  await boss.stop({ graceful: false });
+}
+
+export async function setup() {
+  await withClient((client) => client.query('DROP SCHEMA IF EXISTS pgboss CASCADE'));
+  await withBoss({}, (boss) => boss.createQueue(queue, { retryLimit: 2 }));
+}
+
+export const enqueue = () =>
+  withBoss({ supervise: false, schedule: false }, async (boss) => {
+    for (const batch of batches(1000)) {
+      await boss.insert(queue, batch.map((data) => ({ data, startAfter: new Date(data.intended / 1000) })));
+    }
+  });
+
+export async function work() {
+  const boss = new PgBoss({ ...postgres, max: 10 });
+  boss.on('error', (error) => console.error(error));
+  await boss.start();
+  // The shortest interval that it allows, and none while there is more than a batch.
+  const options = {
+    batchSize: Math.floor(concurrency / fetchers),
+    localConcurrency: fetchers,
+    pollingIntervalSeconds: 0.5,
+    burstWhenBatchFull: true,
+    perJobResults: true,
+  };
+  const settle = async ({ id, data }) => ({ id, status: 'completed', output: await fire(data) });
+  await boss.work(queue, options, (jobs) => Promise.all(jobs.map(settle)));
+  process.on('SIGTERM', () => process.exit(0));
+}
+
+const count = "SELECT count(*) FROM pgboss.job WHERE state = 'completed' AND output IS NOT NULL";
+
+export const recorded = () => withClient(async (client) => console.log((await client.query(count)).rows[0].count));
