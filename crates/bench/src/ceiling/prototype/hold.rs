@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -16,42 +16,72 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// How much the kernel may delay a wake-up to save power (prctl(2), PR_SET_TIMERSLACK); 50 µs otherwise.
 const SLACK_NS: u64 = 1;
 
-/// Ends when nothing more can come and nothing is held.
-pub fn all(read: &Receiver<Vec<Run>>, due: &UnboundedSender<Vec<Run>>) -> anyhow::Result<()> {
-    // Without it, merely a little later.
-    let _ = nix::sys::prctl::set_timerslack(SLACK_NS);
-    let mut held: BTreeMap<(i64, i64), Run> = BTreeMap::new();
-    let mut more = true;
-    while more || !held.is_empty() {
-        let rest = held.first_key_value().map_or(LONGEST, |((at, _), _)| until(*at).min(LONGEST));
-        match read.recv_timeout(rest) {
-            Ok(runs) => held.extend(runs.into_iter().map(|run| ((run.at, run.job), run))),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                more = false;
-                std::thread::sleep(rest);
+/// Not a channel: those of the standard library yield before they sleep, and on a busy machine that costs milliseconds.
+#[derive(Default)]
+pub struct Hold {
+    held: Mutex<Held>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Held {
+    /// By instant and job.
+    runs: BTreeMap<(i64, i64), Run>,
+    is_complete: bool,
+}
+
+impl Hold {
+    pub fn put(&self, runs: Vec<Run>) {
+        self.lock().runs.extend(runs.into_iter().map(|run| ((run.at, run.job), run)));
+        self.changed.notify_one();
+    }
+
+    /// Nothing more will be put.
+    pub fn complete(&self) {
+        self.lock().is_complete = true;
+        self.changed.notify_one();
+    }
+
+    /// Lets each go at its instant; ends when nothing is held and nothing can come.
+    pub fn let_go(&self, due: &UnboundedSender<Vec<Run>>) -> anyhow::Result<()> {
+        // Without it, merely a little later.
+        let _ = nix::sys::prctl::set_timerslack(SLACK_NS);
+        let mut held = self.lock();
+        while !(held.is_complete && held.runs.is_empty()) {
+            let now = held.take_due();
+            if now.is_empty() {
+                let rest = held.rest();
+                held = self.changed.wait_timeout(held, rest).unwrap_or_else(PoisonError::into_inner).0;
+            } else {
+                drop(held);
+                due.send(now)?;
+                held = self.lock();
             }
         }
-        let go = take_due(&mut held);
-        if !go.is_empty() {
-            due.send(go)?;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn take_due(&mut self) -> Vec<Run> {
+        let now = unix_us();
+        let mut due = Vec::new();
+        while due.len() < AT_ONCE
+            && let Some(first) = self.runs.first_entry()
+            && first.key().0 <= now
+        {
+            due.push(first.remove());
         }
+        due
     }
-    Ok(())
-}
 
-fn until(at: i64) -> Duration {
-    Duration::from_micros(u64::try_from(at - unix_us()).unwrap_or(0))
-}
-
-fn take_due(held: &mut BTreeMap<(i64, i64), Run>) -> Vec<Run> {
-    let now = unix_us();
-    let mut due = Vec::new();
-    while due.len() < AT_ONCE
-        && let Some(first) = held.first_entry()
-        && first.key().0 <= now
-    {
-        due.push(first.remove());
+    /// Until the next is due.
+    fn rest(&self) -> Duration {
+        let until = |at: i64| Duration::from_micros(u64::try_from(at - unix_us()).unwrap_or(0));
+        self.runs.first_key_value().map_or(LONGEST, |((at, _), _)| until(*at).min(LONGEST))
     }
-    due
 }

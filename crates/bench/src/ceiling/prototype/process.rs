@@ -1,11 +1,13 @@
 //! The prototype as a process: its parts, and its one line of JSON at the end.
 
 use anyhow::{Context, ensure};
-use std::{fs, net::SocketAddr, thread, thread::JoinHandle};
+use std::{fs, net::SocketAddr, sync::Arc, thread, thread::JoinHandle};
 use tokio::sync::mpsc;
 
 use super::{
-    PrototypeReport, claim, hold, read,
+    PrototypeReport, claim,
+    hold::Hold,
+    read,
     record::{self, Recorded},
     send,
 };
@@ -35,14 +37,14 @@ pub fn main(arguments: PrototypeArguments) -> anyhow::Result<()> {
     let PrototypeArguments { jobs, postgres_url, redis_url, sink } = arguments;
     let first = block_on(first_instant(&postgres_url))?;
 
-    let (read, held) = std::sync::mpsc::channel();
+    let hold = Arc::<Hold>::default();
     let (due, to_send) = mpsc::unbounded_channel();
     let (answered, to_record) = mpsc::unbounded_channel();
     let (postgres, redis) = (postgres_url.clone(), redis_url.clone());
     part("claim", move || claim::all(jobs, &postgres, &redis))?;
-    let redis = redis_url.clone();
-    part("read", move || read::all(jobs, &redis, &read))?;
-    part("hold", move || hold::all(&held, &due))?;
+    let (redis, to_hold) = (redis_url.clone(), hold.clone());
+    part("read", move || read::all(jobs, &redis, &to_hold))?;
+    part("hold", move || hold.let_go(&due))?;
     let recorder = part("record", move || record::all(to_record, &postgres_url, &redis_url))?;
     block_on(send::all(jobs, sink, to_send, answered))?;
     let Recorded { runs, last } = recorder.join().ok().context("the recorder panicked")?;

@@ -2,9 +2,11 @@
 
 use anyhow::Context;
 use redis::streams::StreamReadReply;
-use std::sync::mpsc::Sender;
 
-use super::run::{Run, decode};
+use super::{
+    hold::Hold,
+    run::{Run, decode},
+};
 use crate::ceiling::redis;
 
 pub const KEY: &str = "bench:prototype";
@@ -12,7 +14,7 @@ pub const GROUP: &str = "group";
 const BATCH: usize = 500;
 const BLOCK_MS: usize = 500;
 
-pub fn all(jobs: i64, redis_url: &str, read: &Sender<Vec<Run>>) -> anyhow::Result<()> {
+pub fn all(jobs: i64, redis_url: &str, hold: &Hold) -> anyhow::Result<()> {
     let mut stream = redis(redis_url)?;
     let mut command = redis::cmd("XREADGROUP");
     command.arg("GROUP").arg(GROUP).arg("reader").arg("COUNT").arg(BATCH).arg("BLOCK").arg(BLOCK_MS);
@@ -28,7 +30,8 @@ pub fn all(jobs: i64, redis_url: &str, read: &Sender<Vec<Run>>) -> anyhow::Resul
             })
             .collect::<anyhow::Result<_>>()?;
         seen += runs.len() as i64;
-        read.send(runs)?;
+        hold.put(runs);
     }
+    hold.complete();
     Ok(())
 }
