@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// How much the kernel may delay a wake-up to save power (prctl(2), PR_SET_TIMERSLACK); 50 µs otherwise.
 const SLACK_NS: u64 = 1;
 
-/// Not a channel: those of the standard library yield before they sleep, and on a busy machine that costs milliseconds.
+/// Not a channel: those of the standard library yield a few times before they sleep.
 #[derive(Default)]
 pub struct Hold {
     held: Mutex<Held>,
