@@ -1,0 +1,116 @@
+//! A Postgres and a Redis with production durability, on disk, and a database for each measurement.
+
+use anyhow::Context;
+use secrecy::SecretString;
+use std::{cell::Cell, fs, path::PathBuf};
+use tokio_postgres::{Client, NoTls};
+use trigrun_core::{
+    runtime::tasks,
+    store::{PostgresSettings, migrate, partitions},
+    stream::RedisSettings,
+};
+use trigrun_embed::{Durability, Options, Programs, Services};
+
+/// Every database is a copy of it: migrated, with the partitions of this week.
+const TEMPLATE: &str = "bench_template";
+/// As a server of this size would be set up: no checkpoint comes in the middle for want of room.
+const SETTINGS: [(&str, &str); 4] = [
+    ("max_wal_size", "8GB"),
+    ("checkpoint_timeout", "30min"),
+    ("autovacuum_naptime", "10s"),
+    ("track_io_timing", "on"),
+];
+const SHARED_BUFFERS_MB: u32 = 2048;
+
+pub struct Servers {
+    pub services: Services,
+    made: Cell<u32>,
+    dir: PathBuf,
+}
+
+impl Servers {
+    /// In `target/bench/data`, which is emptied before and removed afterwards.
+    pub async fn start() -> anyhow::Result<Self> {
+        let dir = PathBuf::from("target/bench/data");
+        // It may not be there.
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir)?;
+        let mut options = Options::new(&dir, Durability::Production);
+        options.shared_buffers_mb = SHARED_BUFFERS_MB;
+        let services = Services::start(&Programs::find()?, &options).await?;
+        let servers = Self { services, made: Cell::new(0), dir };
+        let sql = servers.sql("postgres").await?;
+        for (name, value) in SETTINGS {
+            sql.batch_execute(&format!("alter system set {name} = '{value}'")).await?;
+        }
+        sql.batch_execute("select pg_reload_conf()").await?;
+        sql.batch_execute(&format!("create database {TEMPLATE}")).await?;
+        let settings = servers.postgres_settings(TEMPLATE);
+        migrate::run(&settings).await?;
+        let mut conn = migrate::connect(&settings).await?;
+        let now = trigrun_core::store::clock::now(&mut conn).await?;
+        partitions::make_ahead(&mut conn, now).await?;
+        Ok(servers)
+    }
+
+    /// A new database, migrated; Redis is emptied.
+    pub async fn database(&self) -> anyhow::Result<String> {
+        let name = format!("bench_{}", self.made.replace(self.made.get() + 1));
+        let sql = self.sql("postgres").await?;
+        sql.batch_execute(&format!("create database {name} template {TEMPLATE}")).await?;
+        self.flush_redis().await?;
+        Ok(name)
+    }
+
+    pub async fn drop_database(&self, name: &str) -> anyhow::Result<()> {
+        let sql = self.sql("postgres").await?;
+        sql.batch_execute(&format!("drop database {name} with (force)")).await?;
+        Ok(sql.batch_execute("checkpoint").await?)
+    }
+
+    pub async fn flush_redis(&self) -> anyhow::Result<()> {
+        let client = redis::Client::open(self.services.redis_url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await?;
+        Ok(())
+    }
+
+    pub fn postgres_settings(&self, database: &str) -> PostgresSettings {
+        PostgresSettings {
+            url: SecretString::from(self.services.postgres_url(database)),
+            max_connections: 4,
+            acquire_timeout_ms: 10_000,
+            statement_timeout_ms: 3_600_000,
+            lock_timeout_ms: 30_000,
+            idle_in_transaction_timeout_ms: 3_600_000,
+        }
+    }
+
+    pub fn redis_settings(&self) -> RedisSettings {
+        RedisSettings {
+            url: SecretString::from(self.services.redis_url()),
+            namespace: "bench".into(),
+            timeout_ms: 1000,
+        }
+    }
+
+    pub async fn sql(&self, database: &str) -> anyhow::Result<Client> {
+        let url = self.services.postgres_url(database);
+        let (client, connection) =
+            tokio_postgres::connect(&url, NoTls).await.context("Postgres does not answer")?;
+        tasks::spawn("bench's connection", connection);
+        Ok(client)
+    }
+
+    pub fn pids(&self) -> anyhow::Result<(u32, u32)> {
+        let postgres = self.services.postgres().pid().context("Postgres has ended")?;
+        Ok((postgres, self.services.redis().pid().context("Redis has ended")?))
+    }
+
+    pub async fn stop(self) {
+        let Self { services, dir, .. } = self;
+        services.stop().await;
+        // What is left is removed before the next run.
+        let _ = fs::remove_dir_all(dir);
+    }
+}
