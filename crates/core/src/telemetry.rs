@@ -69,7 +69,9 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     };
     let provider = exports_spans().then(|| tracer_provider(service)).transpose()?;
     // Ours, whatever the log shows: who asks for traces gets whole ones.
-    let ours = Targets::new().with_target("trigrun", Level::INFO);
+    let ours = Targets::new()
+        .with_target("trigrun", Level::INFO)
+        .with_target("trigrun_executor::perform", Level::DEBUG);
     let spans = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours)
     });

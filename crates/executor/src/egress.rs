@@ -36,6 +36,7 @@ use self::{
     failure::Failure,
     pool::Pool,
 };
+pub use self::pool::Turn;
 
 /// Longer budgets are cut to this: no wait is without a deadline.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -56,7 +57,7 @@ impl Settings {
         Self {
             policy,
             idle_timeout: Duration::from_secs(10),
-            max_idle_per_destination: 64,
+            max_idle_per_destination: 256,
             extra_roots: Vec::new(),
             nameservers: Vec::new(),
         }
@@ -93,6 +94,17 @@ impl Egress {
         let stop = CancellationToken::new();
         drive(stop.clone(), pool::keep_swept(Arc::downgrade(&pool), idle_timeout));
         Ok(Self(Arc::new(Inner { dialer, pool, _sweeper: stop.drop_guard() })))
+    }
+
+    /// The right to one exchange with this destination, if it is to be had at once: there is a bound to how many one workspace may
+    /// have with it at the same time.
+    pub fn turn_now(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<Turn> {
+        self.0.pool.turn_now(workspace, origin(url))
+    }
+
+    /// The same, first come, first served.
+    pub async fn turn(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<Turn> {
+        self.0.pool.turn(workspace, origin(url)).await
     }
 
     /// All that can be done before the instant: an idle connection of the same workspace, or judge, resolve, connect, TLS.

@@ -12,13 +12,14 @@ use trigrun_core::{
         attempt::{AttemptStatus, Outcome},
         execution::{Tried, Verdict, judge},
         lease::LEASED_AHEAD,
+        target::TargetUrl,
     },
     runtime::clock::Clock,
     store::leases::{Ended, Lease, Next},
     telemetry::trace,
 };
 
-use crate::{egress::Egress, hold::Hold, prepare::prepare, session::Session, vault::Material};
+use crate::{egress::{Call, Egress}, hold::Hold, prepare::prepare, session::Session, vault::Material};
 
 /// What an attempt needs beside its lease.
 pub struct Performer {
@@ -40,7 +41,8 @@ struct Made {
 impl Performer {
     /// Makes the attempt. `None`: nothing was sent, because the process is about to end; the lease is to be handed back.
     pub async fn perform(&self, lease: Lease, material: Material) -> Option<Box<Ended>> {
-        let span = tracing::info_span!(
+        // Exported, but not for the log, which would write its fields down for every run: see `telemetry`.
+        let span = tracing::debug_span!(
             "attempt",
             otel.kind = "client",
             execution = %lease.execution,
@@ -61,8 +63,18 @@ impl Performer {
     async fn make(&self, lease: &Lease, material: &Material) -> Option<Made> {
         // Postgres's clock may have been set, and ours not yet have heard of it.
         let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + LEASED_AHEAD);
+        let mut prepared = self.prepared(lease, material);
+        let mut turn = None;
+        if let Ok((target, _)) = &prepared {
+            turn = self.egress.turn_now(lease.workspace, target);
+            if turn.is_none() {
+                let wait = self.egress.turn(lease.workspace, target);
+                turn = self.draining.run_until_cancelled(wait).await?;
+                // The signature is of the time at which the request leaves.
+                prepared = self.prepared(lease, material);
+            }
+        }
         let begun = self.clock.now();
-        let prepared = prepare(lease, material, &self.policy, lease.due_at.max(self.clock.now()));
         let ahead = match &prepared {
             Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
             Err(_) => None,
@@ -93,10 +105,15 @@ impl Performer {
         match ready {
             Ok(ready) => {
                 let sent = ready.send_while(call, || self.session.may_send()).await;
+                drop(turn);
                 Some(Made { outcome: sent.outcome, started_at, departed: sent.departed })
             }
             Err(failed) => not_sent(failed),
         }
+    }
+
+    fn prepared(&self, lease: &Lease, material: &Material) -> Result<(TargetUrl, Call), Box<Outcome>> {
+        prepare(lease, material, &self.policy, lease.due_at.max(self.clock.now()))
     }
 
     fn panicked(&self) -> Made {

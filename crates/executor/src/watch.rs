@@ -5,11 +5,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
+    domain::id::ExecutionId,
     runtime::tasks::every,
     store::{Db, StoreError, leases, wake::Waker},
 };
@@ -22,6 +26,8 @@ use crate::{
 
 /// An abort is promised within five seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What is held and unknown here is looked for among all open work, which takes longer, and so less often.
+const STRAYS_EVERY: u32 = 10;
 /// Longer than any answer to a lease or a record is waited for: what is unknown for so long stays unknown.
 const ORPHANED: Duration = Duration::from_secs(40);
 
@@ -37,15 +43,30 @@ impl Watch {
     /// Looks until `ended`. Retries have number 0 among the unknown.
     pub async fn run(self, ended: CancellationToken) {
         let unknown = Mutex::<HashMap<Key, Instant>>::default();
-        every("watch", ended, LOOK_EVERY, std::future::pending, || self.look(&unknown)).await;
+        let looks = AtomicU32::new(0);
+        let look = || async {
+            if looks.fetch_add(1, Ordering::Relaxed) % STRAYS_EVERY == 0 {
+                self.look_for_strays(&unknown).await?;
+            }
+            self.look().await
+        };
+        every("watch", ended, LOOK_EVERY, std::future::pending, look).await;
     }
 
-    async fn look(&self, unknown: &Mutex<HashMap<Key, Instant>>) -> Result<(), StoreError> {
+    /// Aborts what was taken away.
+    async fn look(&self) -> Result<(), StoreError> {
+        let running = self.in_flight.all();
+        let ids: Vec<ExecutionId> = running.iter().map(|(id, _)| *id).collect();
+        let held = leases::held_of(&mut *self.db.conn().await?, self.session.id, &ids).await?;
+        self.in_flight.abort_all_but(&running, &held.running);
+        Ok(())
+    }
+
+    /// Hands back what has been held and unknown for too long.
+    async fn look_for_strays(&self, unknown: &Mutex<HashMap<Key, Instant>>) -> Result<(), StoreError> {
         let (running, waiting) = (self.in_flight.all(), self.retries.ids());
         let mut conn = self.db.conn().await?;
         let held = leases::held(&mut conn, self.session.id).await?;
-        self.in_flight.abort_all_but(&running, &held.running);
-
         let strays = held.running.difference(&running).copied();
         let strays: Vec<Key> = strays.chain(held.retrying.difference(&waiting).map(|id| (*id, 0))).collect();
         let orphans = since(&mut unknown.lock().unwrap_or_else(PoisonError::into_inner), &strays);

@@ -64,12 +64,14 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
     }
     let rows: Vec<Shard> = prepared(
         sql_query(
+            // The limit keeps the planner from joining with all that is overdue.
             "select s::smallint as shard from generate_series(0, $2 - 1) s
-             where exists (
+             cross join lateral (
                  select from executions e
                  where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot
                    and e.due_at < statement_timestamp() - $1 * interval '1 ms'
-                   and e.bell_at < statement_timestamp() - $1 * interval '1 ms')",
+                   and e.bell_at < statement_timestamp() - $1 * interval '1 ms'
+                 limit 1) overdue",
         )
         .bind::<BigInt, _>(millis(grace))
         .bind::<Integer, _>(i32::from(SHARDS)),

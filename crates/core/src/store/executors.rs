@@ -33,9 +33,14 @@ pub async fn heartbeat(conn: &mut Conn, session: SessionId) -> Result<bool, Stor
 }
 
 /// Ends a session in order, after it handed everything back.
+///
+/// Leases lock the session's row for a shared key: this waits for those that are being taken, and none is taken after it.
 pub async fn end(conn: &mut Conn, session: SessionId) -> Result<(), StoreError> {
     prepared(
-        sql_query("update executors set ended_at = clock_timestamp() where id = $1 and ended_at is null")
+        sql_query(
+            "with alive as (select id from executors where id = $1 and ended_at is null for update)
+             update executors x set ended_at = clock_timestamp() from alive a where x.id = a.id",
+        )
             .bind::<SqlUuid, _>(session.uuid()),
     )
     .execute(conn)
@@ -65,12 +70,29 @@ pub async fn living(conn: &mut Conn) -> Result<Vec<Living>, StoreError> {
     Ok(rows.into_iter().map(living).collect())
 }
 
+/// Sessions that have ended and may still own something, which is to be taken over.
+pub(super) async fn unreleased(conn: &mut Conn) -> Result<Vec<Uuid>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let rows: Vec<Row> =
+        prepared(sql_query("select id from executors where ended_at is not null and released_at is null"))
+            .load(conn)
+            .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
 /// Declares these sessions dead, unless they have been heard since; says how many were.
 pub async fn reap(conn: &mut Conn, silent: &[Living]) -> Result<usize, StoreError> {
     let reaped = prepared(
         sql_query(
-            "update executors x set ended_at = clock_timestamp() from unnest($1::uuid[], $2::timestamptz[]) as s(id, heartbeat_at)
-             where x.id = s.id and x.heartbeat_at = s.heartbeat_at and x.ended_at is null",
+            "with silent as (
+                 select x.id from executors x join unnest($1::uuid[], $2::timestamptz[]) as s(id, heartbeat_at)
+                     on x.id = s.id and x.heartbeat_at = s.heartbeat_at
+                 where x.ended_at is null order by x.id for update of x)
+             update executors x set ended_at = clock_timestamp() from silent s where x.id = s.id",
         )
         .bind::<Array<SqlUuid>, _>(silent.iter().map(|session| session.id.uuid()).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(silent.iter().map(|session| session.heartbeat_at).collect::<Vec<_>>()),
@@ -80,11 +102,30 @@ pub async fn reap(conn: &mut Conn, silent: &[Living]) -> Result<usize, StoreErro
     Ok(reaped)
 }
 
-/// Forgets sessions that ended a day ago and hold nothing.
+/// Notes that these own nothing any more, if that is so.
+pub(super) async fn release(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
+    prepared(
+        sql_query(
+            "update executors x set released_at = clock_timestamp()
+             where x.id = any($1) and x.ended_at is not null
+               and not exists (select from executions e where e.finished_at is null and e.owner_id = any($1))",
+        )
+        .bind::<Array<SqlUuid>, _>(ended),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets sessions that ended a day ago and hold nothing. One that holds something all the same is looked at again.
 pub async fn prune(conn: &mut Conn) -> Result<usize, StoreError> {
     let pruned = prepared(sql_query(
-        "delete from executors x where x.ended_at < clock_timestamp() - interval '1 day'
-         and not exists (select from executions e where e.owner_id = x.id)",
+        "with old as (
+             select x.id, exists (select from executions e where e.finished_at is null and e.owner_id = x.id) as holds
+             from executors x where x.ended_at < clock_timestamp() - interval '1 day'),
+         again as (
+             update executors x set released_at = null from old o where x.id = o.id and o.holds and x.released_at is not null)
+         delete from executors x using old o where x.id = o.id and not o.holds",
     ))
     .execute(conn)
     .await?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Nullable, SmallInt, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, SmallInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ mod row;
 pub use cancel::cancel;
 pub use finish::{Ended, Next, record};
 
-use super::{Conn, StoreError, jobs, notifications, slots, sql::prepared};
+use super::{Conn, StoreError, executors, jobs, notifications, slots, sql::prepared};
 use crate::domain::{
     execution::MAX_LOST,
     id::{ExecutionId, JobId, SessionId, WorkspaceId},
@@ -51,17 +51,19 @@ pub struct Lease {
     pub notifies: bool,
 }
 
-/// What a lease statement returns beside the id, and the two tables that it needs.
+/// What a lease statement returns beside the id, and the two tables that it needs. Between the first and the last id lie few
+/// partitions: without these bounds every id is looked up in all of them. Nothing that an index knows is changed: the row is
+/// rewritten in its place. The session's row is locked, so that it does not end meanwhile: see `executors::end`.
 macro_rules! lease {
     ($where:literal) => {
         concat!(
-            "update executions e
+            "with alive as (select from executors where id = $1 and ended_at is null for key share)
+             update executions e
              set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1
-             from job_versions v
-             where e.id = any($2) and v.job_id = e.job_id and v.version = e.version
+             from alive, job_versions v
+             where e.id = any($2) and e.id between $3 and $4 and v.job_id = e.job_id and v.version = e.version
                and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot
                and e.due_at <= clock_timestamp() + interval '5 seconds'
-               and exists (select from executors x where x.id = $1 and x.ended_at is null)
                and ",
             $where,
             " returning e.id, e.workspace_id, e.job_id, e.attempt_count, e.scheduled_for, e.due_at, e.traceparent, e.ends_job,
@@ -84,10 +86,13 @@ pub async fn lease(
     let mut ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
+    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else { return Ok(Vec::new()) };
     let rows: Vec<LeaseRow> = prepared(
         sql_query(lease!("v.concurrency_limit is null"))
             .bind::<SqlUuid, _>(session.uuid())
-            .bind::<Array<SqlUuid>, _>(&ids),
+            .bind::<Array<SqlUuid>, _>(&ids)
+            .bind::<SqlUuid, _>(first)
+            .bind::<SqlUuid, _>(last),
     )
     .load(conn)
     .await?;
@@ -137,7 +142,9 @@ async fn lease_limited(
         let row: Option<LeaseRow> = prepared(
             sql_query(lease!("v.concurrency_limit is not null"))
                 .bind::<SqlUuid, _>(session.uuid())
-                .bind::<Array<SqlUuid>, _>(vec![limited.id]),
+                .bind::<Array<SqlUuid>, _>(vec![limited.id])
+                .bind::<SqlUuid, _>(limited.id)
+                .bind::<SqlUuid, _>(limited.id),
         )
         .get_result(conn)
         .await
@@ -215,26 +222,39 @@ pub struct Held {
     pub retrying: HashSet<ExecutionId>,
 }
 
-/// What `session` owns: all else was taken from it.
+/// What `session` owns: all else was taken from it. Looks through all work that has not ended.
 pub async fn held(conn: &mut Conn, session: SessionId) -> Result<Held, StoreError> {
     let rows: Vec<row::HeldRow> = prepared(
         sql_query(
-            "select id, attempt_count, status = 'running' as running from executions where owner_id = $1",
+            "select id, attempt_count, status = 'running' as running from executions
+             where finished_at is null and owner_id = $1",
         )
         .bind::<SqlUuid, _>(session.uuid()),
     )
     .load(conn)
     .await?;
-    let mut held = Held::default();
-    for row in rows {
-        let id = ExecutionId::from_uuid(row.id);
-        if row.running {
-            held.running.insert((id, row.attempt_count.unsigned_abs()));
-        } else {
-            held.retrying.insert(id);
-        }
-    }
-    Ok(held)
+    Ok(row::held(rows))
+}
+
+/// What of these `session` owns.
+pub async fn held_of(conn: &mut Conn, session: SessionId, these: &[ExecutionId]) -> Result<Held, StoreError> {
+    let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
+    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
+        return Ok(Held::default());
+    };
+    let rows: Vec<row::HeldRow> = prepared(
+        sql_query(
+            "select id, attempt_count, status = 'running' as running from executions
+             where id = any($2) and id between $3 and $4 and owner_id = $1",
+        )
+        .bind::<SqlUuid, _>(session.uuid())
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<SqlUuid, _>(first)
+        .bind::<SqlUuid, _>(last),
+    )
+    .load(conn)
+    .await?;
+    Ok(row::held(rows))
 }
 
 /// Gives back executions that wait in `session`'s memory for their next attempt: these, or all.
@@ -243,37 +263,45 @@ pub async fn hand_back_retrying(
     session: SessionId,
     these: Option<&[ExecutionId]>,
 ) -> Result<usize, StoreError> {
-    let these: Option<Vec<Uuid>> = these.map(|ids| ids.iter().map(|id| id.uuid()).collect());
-    let given = prepared(
-        sql_query(
-            "update executions set owner_id = null, bell_at = null
-             where owner_id = $1 and status = 'retrying' and ($2::uuid[] is null or id = any($2))",
-        )
-        .bind::<SqlUuid, _>(session.uuid())
-        .bind::<Nullable<Array<SqlUuid>>, _>(these),
-    )
-    .execute(conn)
-    .await?;
+    let given = match these {
+        Some(these) => {
+            let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
+            let these = "update executions set owner_id = null, bell_at = null
+                         where id = any($2) and owner_id = $1 and status = 'retrying'";
+            let these = sql_query(these).bind::<SqlUuid, _>(session.uuid()).bind::<Array<SqlUuid>, _>(ids);
+            prepared(these).execute(conn).await?
+        }
+        None => {
+            let all = "update executions set owner_id = null, bell_at = null
+                       where finished_at is null and owner_id = $1 and status = 'retrying'";
+            prepared(sql_query(all).bind::<SqlUuid, _>(session.uuid())).execute(conn).await?
+        }
+    };
     Ok(given)
 }
 
 /// Takes up to `limit` executions from sessions that have ended. What was running gets an `interrupted` attempt and runs
 /// again, unless its job is `at_most_once` or it was lost too often. Returns how many were taken.
 pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    let ended = executors::unreleased(conn).await?;
+    if ended.is_empty() {
+        return Ok(0);
+    }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let lost: Vec<LostRow> = prepared(
             sql_query(
-                "with lost as (
+                "with held as materialized (
+                     select id from executions where finished_at is null and owner_id = any($3)),
+                 lost as (
                      select e.id, e.job_id, e.status, e.attempt_count, e.due_at, e.started_at,
                             case when e.status = 'retrying' then 'retrying'
                                  when v.job_id is null or v.delivery = 'at_most_once' or e.lost_count + 1 >= $2 then 'failed'
                                  else 'queued' end as next,
                             case when v.delivery = 'at_most_once' then 'interrupted' else 'lost' end as class
-                     from executors x
-                     join executions e on e.owner_id = x.id
+                     from executions e
                      left join job_versions v on v.job_id = e.job_id and v.version = e.version
-                     where x.ended_at is not null
-                     order by e.id limit $1 for update of e skip locked),
+                     where e.id in (select id from held order by id limit $1) and e.owner_id = any($3)
+                     for update of e skip locked),
                  moved as (
                      update executions e
                      set status = l.next, owner_id = null, bell_at = null,
@@ -291,7 +319,8 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
                  select id, job_id, next from lost",
             )
             .bind::<BigInt, _>(limit)
-            .bind::<SmallInt, _>(MAX_LOST),
+            .bind::<SmallInt, _>(MAX_LOST)
+            .bind::<Array<SqlUuid>, _>(&ended),
         )
         .load(conn)
         .await?;
@@ -300,6 +329,8 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
             notifications::write(conn, &ids).await?;
             slots::give_back(conn, &ids).await?;
             jobs::complete(conn, &ids).await?;
+        } else {
+            executors::release(conn, &ended).await?;
         }
         Ok(ids.len())
     })

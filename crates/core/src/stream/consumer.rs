@@ -45,7 +45,7 @@ impl Consumer {
     /// Hears at most `most` new entries of the shards that are `open`, waiting for the first for up to `block`.
     ///
     /// Every stream may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
-    /// fewer places than streams they take turns.
+    /// fewer places than streams they take turns. Places that are left then go to the streams that have more.
     pub async fn hear(
         &mut self,
         open: &[i16],
@@ -55,16 +55,39 @@ impl Consumer {
         let streams = self.turns(open, most);
         let share = (most / streams.len().max(1)).max(1);
         let block = if streams.len() < self.keys.all().count() { block.min(SHORT_BLOCK) } else { block };
+        let mut heard = self.read(&streams, share, Some(block)).await?;
+        let (mut more, left) = (full(&streams, &heard, share), most - heard.len());
+        more.truncate(left);
+        if !more.is_empty() {
+            match self.read(&more, left / more.len(), None).await {
+                Ok(entries) => heard.extend(entries),
+                // What has been heard is to be dealt with; the next read meets the same.
+                Err(error) => tracing::debug!(%error, "cannot hear more"),
+            }
+        }
+        Ok(heard)
+    }
+
+    /// At most `count` entries of each, waiting for the first if `block` is given.
+    async fn read(
+        &mut self,
+        streams: &[Stream],
+        count: usize,
+        block: Option<Duration>,
+    ) -> Result<Vec<Heard>, StreamError> {
         let mut read = redis::cmd("XREADGROUP");
-        read.arg("GROUP").arg(GROUP).arg(&self.name).arg("COUNT").arg(share);
-        read.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1)).arg("STREAMS");
-        for stream in &streams {
+        read.arg("GROUP").arg(GROUP).arg(&self.name).arg("COUNT").arg(count);
+        if let Some(block) = block {
+            read.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1));
+        }
+        read.arg("STREAMS");
+        for stream in streams {
             read.arg(self.keys.name(*stream));
         }
-        for _ in &streams {
+        for _ in streams {
             read.arg(">");
         }
-        match self.reading.command::<Option<StreamReadReply>>(&read, block).await {
+        match self.reading.command::<Option<StreamReadReply>>(&read, block.unwrap_or_default()).await {
             Ok(reply) => Ok(self.entries(reply.unwrap_or_default())),
             Err(error) if error.is_no_group() => {
                 self.make_groups().await?;
@@ -107,6 +130,12 @@ impl Consumer {
         }
         Ok(())
     }
+}
+
+/// Those that gave all that they were asked for.
+fn full(streams: &[Stream], heard: &[Heard], share: usize) -> Vec<Stream> {
+    let given = |stream: &Stream| heard.iter().filter(|heard| heard.receipt.stream == *stream).count();
+    streams.iter().copied().filter(|stream| given(stream) >= share).collect()
 }
 
 /// Acknowledges on a connection that no read blocks.

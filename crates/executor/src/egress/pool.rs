@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 use trigrun_core::domain::id::WorkspaceId;
 
 use super::connection::{Connection, Exclusive, Multiplexed};
@@ -17,6 +20,8 @@ const MAX_KEPT: usize = 4096;
 const SETTLING: Duration = Duration::from_millis(20);
 /// A server that closes idle connections after a while is given less than that, so as not to send while it closes.
 const CLOSING_MARGIN: Duration = Duration::from_secs(1);
+/// Exchanges that one workspace has with one destination at once; the others wait for their turn.
+const AT_ONCE: usize = 256;
 
 pub(super) struct Pool {
     kept: Mutex<Kept>,
@@ -31,11 +36,27 @@ struct Kept {
     count: usize,
 }
 
-#[derive(Default)]
 struct Slot {
     idle: Vec<Idle>,
     shared: Vec<Arc<Multiplexed>>,
+    turns: Arc<Semaphore>,
 }
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self { idle: Vec::new(), shared: Vec::new(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+impl Slot {
+    /// Nothing is kept in it, and nobody has or awaits a turn.
+    fn is_idle(&self) -> bool {
+        self.idle.is_empty() && self.shared.is_empty() && Arc::strong_count(&self.turns) == 1
+    }
+}
+
+/// The right to one exchange with a destination, until it is dropped.
+pub struct Turn(OwnedSemaphorePermit);
 
 struct Idle {
     connection: Exclusive,
@@ -45,6 +66,20 @@ struct Idle {
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle_per_destination: usize) -> Self {
         Self { kept: Mutex::default(), idle_timeout, max_idle_per_destination }
+    }
+
+    /// The right to an exchange, if it is to be had at once.
+    pub(super) fn turn_now(&self, workspace: WorkspaceId, origin: &str) -> Option<Turn> {
+        self.turns(workspace, origin).try_acquire_owned().ok().map(Turn)
+    }
+
+    /// The same, first come, first served. `None` never happens: nobody closes them.
+    pub(super) async fn turn(&self, workspace: WorkspaceId, origin: &str) -> Option<Turn> {
+        self.turns(workspace, origin).acquire_owned().await.ok().map(Turn)
+    }
+
+    fn turns(&self, workspace: WorkspaceId, origin: &str) -> Arc<Semaphore> {
+        self.kept().slot(workspace, origin).turns.clone()
     }
 
     /// A connection that was kept and is still good.
@@ -104,7 +139,7 @@ impl Pool {
                     !shared.is_spent() && !idle_since.is_some_and(|instant| shared.is_idle_since(instant))
                 });
             }
-            slots.retain(|_, slot| !slot.idle.is_empty() || !slot.shared.is_empty());
+            slots.retain(|_, slot| !slot.is_idle());
         }
         kept.slots.retain(|_, slots| !slots.is_empty());
         kept.count = kept
@@ -122,7 +157,12 @@ impl Pool {
 
 impl Kept {
     fn slot(&mut self, workspace: WorkspaceId, origin: &str) -> &mut Slot {
-        self.slots.entry(workspace).or_default().entry(origin.into()).or_default()
+        let slots = self.slots.entry(workspace).or_default();
+        // Looked up first, so that only a new one costs a copy of its name.
+        if !slots.contains_key(origin) {
+            slots.insert(origin.into(), Slot::default());
+        }
+        slots.get_mut(origin).expect("it is there")
     }
 
     /// The connection used last: the others grow old and are closed.

@@ -7,7 +7,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::Lease;
+use super::{Held, Lease};
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
@@ -34,6 +34,19 @@ pub struct HeldRow {
     pub attempt_count: i16,
     #[diesel(sql_type = Bool)]
     pub running: bool,
+}
+
+pub fn held(rows: Vec<HeldRow>) -> Held {
+    let mut held = Held::default();
+    for row in rows {
+        let id = ExecutionId::from_uuid(row.id);
+        if row.running {
+            held.running.insert((id, row.attempt_count.unsigned_abs()));
+        } else {
+            held.retrying.insert(id);
+        }
+    }
+    held
 }
 
 #[derive(QueryableByName)]
