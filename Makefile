@@ -118,6 +118,20 @@ soak: setup ## Half an hour of chaos and a million fires
 	cargo build --release --workspace
 	$(PLAY) soak
 
+# ARGS go to trigrun-bench: --only 'steady', --repetitions 5.
+BENCH = $(LAB)/release/trigrun-bench
+BUILD_BENCH = cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor --package trigrun-bench
+
+.PHONY: bench
+bench: setup ## How fast, how late and at what cost, beside what this machine allows: tables, target/bench/report.json and report.svg (about 15 minutes)
+	$(BUILD_BENCH)
+	$(BENCH) run $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: setup ## The same in two minutes: less of everything, once
+	$(BUILD_BENCH)
+	$(BENCH) run --quick $(ARGS)
+
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

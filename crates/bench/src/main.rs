@@ -6,12 +6,17 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 mod arrivals;
+mod bench;
 mod ceiling;
+mod cost;
 mod jobs;
+mod measured;
 mod processes;
 mod product;
+mod progress;
 mod report;
 mod scenarios;
+mod series;
 mod servers;
 mod sink;
 

@@ -19,13 +19,9 @@ impl Spent {
         Self(roots.iter().map(|(name, root)| (*name, spent(*root))).collect())
     }
 
-    /// Since then, in microseconds for each of so many runs.
-    pub fn per_run(&self, before: &Self, runs: usize) -> BTreeMap<&'static str, f64> {
-        let since = |(name, now): (&&'static str, &f64)| {
-            let spent = now - before.0.get(*name).copied().unwrap_or(0.0);
-            (*name, spent * 1e6 / runs.max(1) as f64)
-        };
-        self.0.iter().map(since).collect()
+    /// What was spent since then, by name.
+    pub fn since(&self, before: &Self) -> BTreeMap<&'static str, f64> {
+        self.0.iter().map(|(name, now)| (*name, now - before.0.get(*name).copied().unwrap_or(0.0))).collect()
     }
 }
 
@@ -62,11 +58,6 @@ fn tree(root: u32, all: &BTreeMap<u32, Process>) -> Vec<u32> {
 /// The most memory that a process has held so far, in MiB.
 pub fn peak_mib(pid: u32) -> Option<f64> {
     kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
-}
-
-/// What it holds now, in MiB.
-pub fn resident_mib(pid: u32) -> Option<f64> {
-    kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
 }
 
 fn kib(status: &str, name: &str) -> Option<f64> {

@@ -1,68 +1,72 @@
-//! The table that is printed, and report.json.
+//! What `run` prints and writes: tables of medians, report.json, report.svg.
 
 use anyhow::Context;
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
-use serde::Serialize;
+use serde_json::json;
 use std::{fs, path::Path};
 
-use crate::scenarios::Measured;
+mod machine;
+mod tables;
 
-#[derive(Default, Serialize)]
+pub use machine::Machine;
+
+use crate::{
+    measured::Measured,
+    scenarios::{Created, Page},
+    series::Series,
+    servers::Servers,
+};
+
 pub struct Report {
-    loads: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    repetitions: Vec<Measured>,
+    pub machine: Machine,
+    /// The product's and the prototype's.
+    pub loads: Series<Measured>,
+    /// Per second.
+    pub ceilings: Series<f64>,
+    pub created: Series<Created>,
+    pub pages: Series<Page>,
+    /// What could not be measured, and why.
+    pub failed: Vec<String>,
 }
 
 impl Report {
-    pub fn add(&mut self, name: &str, measured: Measured) {
-        match self.loads.iter_mut().find(|row| row.name == name) {
-            Some(row) => row.repetitions.push(measured),
-            None => self.loads.push(Row { name: name.to_owned(), repetitions: vec![measured] }),
-        }
+    pub async fn new(servers: &Servers) -> anyhow::Result<Self> {
+        Ok(Self {
+            machine: Machine::this(servers).await?,
+            loads: Series::default(),
+            ceilings: Series::default(),
+            created: Series::default(),
+            pages: Series::default(),
+            failed: Vec::new(),
+        })
     }
 
     pub fn print(&self) {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header([
-            "load",
-            "runs/s",
-            "recorded/s",
-            "late p50",
-            "p99",
-            "p99.9 ms",
-            "µs/run",
-            "executor MiB",
-        ]);
-        for row in &self.loads {
-            let median = |value: fn(&Measured) -> f64| median(row.repetitions.iter().map(value).collect());
-            table.add_row([
-                row.name.clone(),
-                format!("{:.0}", median(|m| m.runs_per_second)),
-                format!("{:.0}", median(|m| m.recorded_per_second)),
-                format!("{:.2}", median(|m| m.late_p50_ms)),
-                format!("{:.2}", median(|m| m.late_p99_ms)),
-                format!("{:.2}", median(|m| m.late_p999_ms)),
-                format!("{:.1}", median(|m| m.us_per_run_sum)),
-                format!("{:.0}", median(|m| m.executor_mib)),
-            ]);
+        println!("{}", self.machine);
+        for table in tables::all(self) {
+            println!("{table}");
         }
-        println!("{table}");
+        for failed in &self.failed {
+            println!("NOT MEASURED: {failed}");
+        }
     }
 
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        fs::create_dir_all(path.parent().context("it has no directory")?)?;
-        fs::write(path, serde_json::to_string_pretty(self)?).with_context(|| path.display().to_string())
+    /// Into this directory.
+    pub fn write(&self, dir: &Path) -> anyhow::Result<()> {
+        let report = json!({
+            "machine": self.machine,
+            "loads": self.loads.json()?,
+            "ceilings": self.ceilings.json()?,
+            "created": self.created.json()?,
+            "pages": self.pages.json()?,
+            "failed": self.failed,
+        });
+        write(&dir.join("report.json"), &serde_json::to_string_pretty(&report)?)
     }
 }
 
-/// Of an odd number the middle one; of an even number the upper of the two.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::create_dir_all(path.parent().context("it has no directory")?)?;
+    fs::write(path, text).with_context(|| path.display().to_string())?;
+    println!("{}", path.display());
+    Ok(())
 }

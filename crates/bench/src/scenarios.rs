@@ -1,17 +1,21 @@
 //! What is measured, one after the other, so many times.
 
-use anyhow::Context;
 use clap::Args;
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 
+mod api;
+mod create;
 mod load;
+mod pages;
+mod plan;
+mod prototype;
 
-use crate::{arrivals::Sink, report::Report, servers::Servers};
-pub use load::{Load, Measured, Mode};
+use crate::{bench::Bench, ceiling, report::Report};
+pub use create::Created;
+pub use load::{Load, Mode};
+pub use pages::Page;
+pub use plan::of_prototype;
+use plan::{Measurement, What};
 
 #[derive(Args)]
 pub struct RunArguments {
@@ -26,68 +30,84 @@ pub struct RunArguments {
     only: Option<String>,
 }
 
-/// All loads, or those that two minutes are enough for.
-fn loads(quick: bool) -> Vec<Load> {
-    let seconds = if quick { 5 } else { 20 };
-    let steady = |per_second: i64| Load {
-        name: format!("steady {per_second}/s"),
-        jobs: per_second * seconds,
-        workspaces: 1,
-        mode: Mode::Steady { per_second },
-    };
-    let load = |name: &str, jobs, workspaces, mode| Load { name: name.to_owned(), jobs, workspaces, mode };
-    let mut loads = vec![
-        load("backlog 20,000", 20_000, 1, Mode::Backlog),
-        load("burst 20,000", 20_000, 1, Mode::Burst),
-        steady(200),
-        steady(2000),
-    ];
-    if !quick {
-        loads.extend([
-            load("backlog 100,000", 100_000, 1, Mode::Backlog),
-            load("backlog 100,000 of 64 workspaces", 100_000, 64, Mode::Backlog),
-            load("burst 100,000", 100_000, 1, Mode::Burst),
-            steady(5000),
-        ]);
-    }
-    loads
-}
-
 pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
-    let servers = Servers::start().await?;
-    let mut sink = start_sink()?;
+    let mut plan = plan::plan(arguments.quick);
+    if let Some(only) = &arguments.only {
+        plan.retain(|measurement| measurement.name.contains(only.as_str()));
+    }
     let repetitions = if arguments.quick { 1 } else { arguments.repetitions.max(1) };
-    let mut report = Report::default();
-    for load in loads(arguments.quick) {
-        if arguments.only.as_ref().is_some_and(|only| !load.name.contains(only.as_str())) {
-            continue;
-        }
-        for repetition in 1..=repetitions {
-            eprintln!("{}, {repetition} of {repetitions}", load.name);
-            let measured = load.measure(&servers, &sink.sink, sink.child.id()).await?;
-            eprintln!("  {measured}");
-            report.add(&load.name, measured);
+    let bench = Bench::start(plan.len() * repetitions).await?;
+    let mut report = Report::new(&bench.servers).await?;
+    // All of them, again and again: a minute in which the machine is slow is shared by many.
+    for repetition in 1..=repetitions {
+        for measurement in &plan {
+            let name = &measurement.name;
+            bench.progress.begin(&format!("{name}, {repetition} of {repetitions}"));
+            if let Err(error) = measure(measurement, &bench, &mut report).await {
+                bench.progress.say(&format!("FAILED: {error:#}"));
+                report.failed.push(format!("{name}, {repetition} of {repetitions}: {error:#}"));
+            }
+            bench.progress.done();
         }
     }
-    // It has nothing to lose.
-    let _ = sink.child.kill();
-    let _ = sink.child.wait();
-    servers.stop().await;
+    bench.stop().await;
     report.print();
-    report.write(Path::new("target/bench/report.json"))
+    report.write(Path::new("target/bench"))?;
+    anyhow::ensure!(
+        report.failed.is_empty(),
+        "not everything could be measured: {}",
+        report.failed.join("; ")
+    );
+    Ok(())
 }
 
-pub struct SinkProcess {
-    pub sink: Sink,
-    pub child: std::process::Child,
+async fn measure(measurement: &Measurement, bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+    let Measurement { name, what } = measurement;
+    let services = &bench.servers.services;
+    match what {
+        What::Load { load, pages } => {
+            let (measured, database) = load.measure(bench).await?;
+            bench.progress.say(&measured.to_string());
+            report.loads.add(name, measured);
+            if *pages {
+                for page in pages::measure(bench, &database, load.jobs).await? {
+                    bench.progress.say(&format!("{}: {:.2} / {:.2} ms", page.list, page.p50_ms, page.p99_ms));
+                    report.pages.add(&page.list.clone(), page);
+                }
+            }
+            bench.servers.drop_database(&database).await?;
+        }
+        What::Prototype(load) => {
+            let measured = prototype::measure(name, load.jobs, load.mode, bench).await?;
+            bench.progress.say(&measured.to_string());
+            report.loads.add(name, measured);
+        }
+        What::Create { seconds } => {
+            let created = create::measure(bench, *seconds).await?;
+            bench.progress.say(&format!("{:.0} jobs/s", created.requests_per_second));
+            report.created.add(name, created);
+        }
+        What::StreamCycle => {
+            bench.servers.flush_redis().await?;
+            ceiling_of(name, ceiling::stream_cycle(&services.redis_url()).await?, bench, report);
+        }
+        What::Insert => {
+            let database = bench.servers.empty_database().await?;
+            let rate = ceiling::insert(&services.postgres_url(&database)).await?;
+            bench.servers.drop_database(&database).await?;
+            ceiling_of(name, rate, bench, report);
+        }
+        What::Http { seconds } => {
+            bench.sink.reset().await?;
+            let rate = ceiling::http(bench.sink.address, *seconds).await?;
+            bench.sink.reset().await?;
+            ceiling_of(name, rate, bench, report);
+        }
+    }
+    Ok(())
 }
 
-pub fn start_sink() -> anyhow::Result<SinkProcess> {
-    let ours = std::env::current_exe()?;
-    let ends_with_us = trigrun_embed::ends_with_us(&ours);
-    let mut command: Command = ends_with_us;
-    let mut child = command.arg("sink").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().context("the sink says nothing")?).read_line(&mut line)?;
-    Ok(SinkProcess { sink: Sink { address: line.trim().parse()? }, child })
+fn ceiling_of(name: &str, per_second: f64, bench: &Bench, report: &mut Report) {
+    bench.progress.say(&format!("{per_second:.0}/s"));
+    report.ceilings.add(name, per_second);
 }

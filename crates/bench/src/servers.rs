@@ -55,9 +55,18 @@ impl Servers {
 
     /// A new database, migrated; Redis is emptied.
     pub async fn database(&self) -> anyhow::Result<String> {
+        self.copy_of(TEMPLATE).await
+    }
+
+    /// A new database with nothing in it; Redis is emptied.
+    pub async fn empty_database(&self) -> anyhow::Result<String> {
+        self.copy_of("template1").await
+    }
+
+    async fn copy_of(&self, template: &str) -> anyhow::Result<String> {
         let name = format!("bench_{}", self.made.replace(self.made.get() + 1));
         let sql = self.sql("postgres").await?;
-        sql.batch_execute(&format!("create database {name} template {TEMPLATE}")).await?;
+        sql.batch_execute(&format!("create database {name} template {template}")).await?;
         self.flush_redis().await?;
         Ok(name)
     }
@@ -73,6 +82,14 @@ impl Servers {
         let mut connection = client.get_multiplexed_async_connection().await?;
         redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await?;
         Ok(())
+    }
+
+    pub async fn redis_version(&self) -> anyhow::Result<String> {
+        let client = redis::Client::open(self.services.redis_url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let said: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+        let version = said.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        Ok(version.context("Redis does not say its version")?.to_owned())
     }
 
     pub fn postgres_settings(&self, database: &str) -> PostgresSettings {

@@ -61,17 +61,7 @@ impl Prototype {
         tables::seed(self).await
     }
 
-    /// Removes what [`Prototype::seed`] has made.
-    pub async fn clear(&self) -> anyhow::Result<()> {
-        tables::clear(self).await
-    }
-
-    /// Plays what was seeded, in a process of its own. The process ends when this future is dropped.
-    pub async fn run(&self) -> anyhow::Result<PrototypeReport> {
-        self.start()?.finish().await
-    }
-
-    /// The same in two steps, for those who want to watch the process.
+    /// Plays what was seeded, in a process of its own.
     pub fn start(&self) -> anyhow::Result<Running> {
         let child = Command::new(std::env::current_exe()?)
             .arg("prototype")

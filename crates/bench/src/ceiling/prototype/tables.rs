@@ -37,7 +37,6 @@ const SETTLE: [&str; 3] = [
     "VACUUM ANALYZE bench_prototype_jobs",
     "CHECKPOINT",
 ];
-const DROP: &str = "DROP TABLE IF EXISTS bench_prototype_jobs, bench_prototype_executions";
 
 pub async fn seed(prototype: &Prototype) -> anyhow::Result<()> {
     let jobs = prototype.count();
@@ -53,10 +52,4 @@ pub async fn seed(prototype: &Prototype) -> anyhow::Result<()> {
         client.batch_execute(statement).await?;
     }
     stream::fresh(&mut redis(&prototype.redis_url)?, read::KEY, read::GROUP)
-}
-
-pub async fn clear(prototype: &Prototype) -> anyhow::Result<()> {
-    postgres(&prototype.postgres_url).await?.batch_execute(DROP).await?;
-    redis::cmd("DEL").arg(read::KEY).exec(&mut redis(&prototype.redis_url)?)?;
-    Ok(())
 }

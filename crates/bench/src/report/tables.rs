@@ -1,0 +1,146 @@
+//! The tables: loads, ratios, what each process costs, memory, ceilings and the API.
+
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use std::collections::BTreeSet;
+
+use super::Report;
+use crate::{
+    cost::Cost,
+    measured::Measured,
+    series::{Row, Series},
+};
+
+pub fn all(report: &Report) -> Vec<Table> {
+    let loads = &report.loads;
+    let all = [
+        self::loads(loads),
+        ratios(report),
+        by_process("µs of a processor for each run", loads, |cost, name| cost.us_per_run.get(name)),
+        by_process("most memory, MiB", loads, |cost, name| cost.memory_mib.get(name)),
+        ceilings(report),
+        created(report),
+        pages(report),
+    ];
+    all.into_iter().filter(|table| table.row_count() > 0).collect()
+}
+
+pub fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(header);
+    table
+}
+
+fn loads(loads: &Series<Measured>) -> Table {
+    let mut table = table([
+        "load",
+        "runs/s",
+        "recorded/s",
+        "late p50",
+        "p99",
+        "p99.9",
+        "first ms",
+        "µs/run",
+        "processors of others",
+    ]);
+    for row in &loads.0 {
+        table.add_row([
+            row.name.clone(),
+            format!("{:.0}", row.median(|m| m.runs_per_second)),
+            format!("{:.0}", row.median(|m| m.recorded_per_second.unwrap_or(f64::NAN))),
+            format!("{:.2}", row.median(|m| m.late_p50_ms)),
+            format!("{:.2}", row.median(|m| m.late_p99_ms)),
+            format!("{:.2}", row.median(|m| m.late_p999_ms)),
+            format!("{:.1}", row.median(|m| m.first_ms)),
+            format!("{:.1}", row.median(|m| m.cost.us_per_run_sum)),
+            format!("{:.2}", row.median(|m| m.cost.foreign_processors)),
+        ]);
+        for defect in row.repetitions.iter().filter_map(Measured::defect) {
+            table.add_row([format!("  WARNING: {defect}")]);
+        }
+    }
+    table
+}
+
+/// To the prototype everything, to what the machine allows the rate.
+fn ratios(report: &Report) -> Table {
+    let mut table = table(["ratio", "runs/s", "late p50", "p99", "µs/run"]);
+    for row in &report.loads.0 {
+        if let Some(prototype) = report.loads.of(&crate::scenarios::of_prototype(&row.name)) {
+            let mut cells = vec![format!("{} ÷ prototype", row.name)];
+            cells.extend(ratio(row, prototype));
+            table.add_row(cells);
+        }
+        let is_whole = row.name.starts_with("backlog") || row.name.starts_with("burst");
+        for ceiling in report.ceilings.0.iter().filter(|_| is_whole) {
+            let ratio = row.median(|m| m.runs_per_second) / ceiling.median(|rate| *rate);
+            table.add_row([format!("{} ÷ {}", row.name, ceiling.name), format!("{ratio:.3}")]);
+        }
+    }
+    table
+}
+
+/// Of the medians of one to those of another: rate, lateness, cost.
+pub fn ratio(one: &Row<Measured>, other: &Row<Measured>) -> Vec<String> {
+    let values: [fn(&Measured) -> f64; 4] =
+        [|m| m.runs_per_second, |m| m.late_p50_ms, |m| m.late_p99_ms, |m| m.cost.us_per_run_sum];
+    values.iter().map(|value| format!("{:.2}", one.median(value) / other.median(value))).collect()
+}
+
+/// A column for each process that any of them has.
+pub fn by_process(
+    what: &str,
+    loads: &Series<Measured>,
+    value: for<'a> fn(&'a Cost, &str) -> Option<&'a f64>,
+) -> Table {
+    let costs = || loads.0.iter().flat_map(|row| &row.repetitions).map(|measured| &measured.cost);
+    let names: BTreeSet<&String> = costs()
+        .flat_map(|cost| cost.us_per_run.keys())
+        .filter(|name| costs().any(|c| value(c, name).is_some()))
+        .collect();
+    let mut header = vec![what.to_owned()];
+    header.extend(names.iter().map(|name| (*name).clone()));
+    let mut table = table([]);
+    table.set_header(header);
+    for row in &loads.0 {
+        let mut cells = vec![row.name.clone()];
+        cells.extend(names.iter().map(|name| {
+            let median = row.median(|m| value(&m.cost, name).copied().unwrap_or(f64::NAN));
+            if median.is_nan() { String::new() } else { format!("{median:.1}") }
+        }));
+        table.add_row(cells);
+    }
+    table
+}
+
+fn ceilings(report: &Report) -> Table {
+    let mut table = table(["the machine by itself", "per second"]);
+    for row in &report.ceilings.0 {
+        table.add_row([row.name.clone(), format!("{:.0}", row.median(|rate| *rate))]);
+    }
+    table
+}
+
+fn created(report: &Report) -> Table {
+    let mut table = table(["API", "requests/s", "at half that rate: p50", "p99 ms", "µs/request"]);
+    for row in &report.created.0 {
+        table.add_row([
+            row.name.clone(),
+            format!("{:.0}", row.median(|created| created.requests_per_second)),
+            format!("{:.2}", row.median(|created| created.half_rate_p50_ms)),
+            format!("{:.2}", row.median(|created| created.half_rate_p99_ms)),
+            format!("{:.0}", row.median(|created| created.cost.us_per_run_sum)),
+        ]);
+    }
+    table
+}
+
+fn pages(report: &Report) -> Table {
+    let mut table = table(["page of a list", "p50", "p99 ms"]);
+    for row in &report.pages.0 {
+        let cells = [row.median(|page| page.p50_ms), row.median(|page| page.p99_ms)];
+        let [p50, p99] = cells.map(|ms| format!("{ms:.2}"));
+        table.add_row([row.name.clone(), p50, p99]);
+    }
+    table
+}

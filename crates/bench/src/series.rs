@@ -1,0 +1,85 @@
+//! The repetitions of each measurement, by name, in the order in which they were measured first.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Clone, Debug)]
+pub struct Series<T>(pub Vec<Row<T>>);
+
+#[derive(Clone, Debug)]
+pub struct Row<T> {
+    pub name: String,
+    pub repetitions: Vec<T>,
+}
+
+impl<T> Default for Series<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Series<T> {
+    pub fn add(&mut self, name: &str, repetition: T) {
+        match self.0.iter_mut().find(|row| row.name == name) {
+            Some(row) => row.repetitions.push(repetition),
+            None => self.0.push(Row { name: name.to_owned(), repetitions: vec![repetition] }),
+        }
+    }
+
+    pub fn of(&self, name: &str) -> Option<&Row<T>> {
+        self.0.iter().find(|row| row.name == name)
+    }
+}
+
+impl<T> Row<T> {
+    pub fn median(&self, value: impl Fn(&T) -> f64) -> f64 {
+        median(self.repetitions.iter().map(value).collect())
+    }
+}
+
+impl<T: Serialize> Series<T> {
+    /// Every repetition, and the medians of their numbers.
+    pub fn json(&self) -> anyhow::Result<Value> {
+        let row = |row: &Row<T>| {
+            let repetitions: Vec<Value> =
+                row.repetitions.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+            let median = medians(&repetitions.iter().collect::<Vec<_>>());
+            Ok(json!({ "name": row.name, "median": median, "repetitions": repetitions }))
+        };
+        self.0.iter().map(row).collect()
+    }
+}
+
+/// Of numbers their median, of objects the medians of their members; lists have none.
+fn medians(values: &[&Value]) -> Option<Value> {
+    if let Some(Value::Object(first)) = values.first() {
+        let of =
+            |name: &String| medians(&values.iter().filter_map(|value| value.get(name)).collect::<Vec<_>>());
+        let members = first.keys().filter_map(|name| Some((name.clone(), of(name)?)));
+        return Some(Value::Object(members.collect::<Map<_, _>>()));
+    }
+    let numbers: Option<Vec<f64>> = values.iter().map(|value| value.as_f64()).collect();
+    numbers.map(|numbers| json!(median(numbers)))
+}
+
+/// Of an odd number the middle one; of an even number the upper of the two.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_found_at_every_depth() {
+        let mut series = Series::default();
+        for value in [3, 1, 2] {
+            series.add("row", json!({ "a": value, "b": { "c": value * 10 }, "list": [value], "none": null }));
+        }
+        let json = series.json().unwrap();
+        assert_eq!(json[0]["median"], json!({ "a": 2.0, "b": { "c": 20.0 } }));
+        assert_eq!(json[0]["repetitions"].as_array().unwrap().len(), 3);
+    }
+}
