@@ -284,7 +284,9 @@ impl Intake {
         receipts: Vec<Receipt>,
     ) {
         let taken = (lease.execution, lease.number);
-        match entry.taken_away.run_until_cancelled(self.performer.perform(lease, material)).await {
+        // Boxed, because it is large: every layer around it would hold, and move, a copy of its own.
+        let performing = Box::pin(self.performer.perform(lease, material));
+        match entry.taken_away.run_until_cancelled(performing).await {
             // The recorder ends after the last run.
             Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit, receipts }).await),
             None => {

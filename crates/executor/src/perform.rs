@@ -6,7 +6,6 @@ use std::{panic::AssertUnwindSafe, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trigrun_core::{
-    crypto,
     domain::{
         address::EgressPolicy,
         attempt::{AttemptStatus, Outcome},
@@ -129,7 +128,7 @@ impl Performer {
         let Made { outcome, started_at, departed } = made;
         let ended_at = self.clock.now().max(started_at);
         let tried = Tried { number: lease.number, outcome: &outcome, sent: departed.is_some() };
-        let next = match judge(&lease.retry_policy, lease.delivery, tried, crypto::unit()) {
+        let next = match judge(&lease.retry_policy, lease.delivery, tried, fastrand::f64()) {
             Verdict::Succeeded => Next::Succeeded,
             Verdict::Failed { error_class } => Next::Failed { error_class },
             Verdict::Retry { wait } => {
