@@ -15,7 +15,7 @@ pub use create::Created;
 pub use load::{Load, Mode, until};
 pub use pages::Page;
 use plan::{Measurement, What};
-pub use plan::{load, of_prototype};
+pub use plan::{is_of_prototype, load, of_prototype};
 
 #[derive(Args)]
 pub struct RunArguments {
