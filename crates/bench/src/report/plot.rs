@@ -2,7 +2,10 @@
 
 use plotters::{
     coord::{Shift, ranged1d::ValueFormatter, types::RangedCoordf64},
-    prelude::*,
+    prelude::{
+        SeriesLabelPosition::{UpperLeft, UpperRight},
+        *,
+    },
 };
 
 use crate::{
@@ -63,7 +66,7 @@ fn lateness(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
     let mut chart = ChartBuilder::on(area);
     chart.caption("Lateness", CAPTION).margin(16).x_label_area_size(48).y_label_area_size(72);
     let chart = chart.build_cartesian_2d((LEAST_MS..most * 1.2).log_scale(), 0.0..100.0)?;
-    draw(chart, lines, "at most so many ms after their instant (log)", "% of the runs")
+    draw(chart, lines, "at most so many ms after their instant (log)", "% of the runs", UpperLeft)
 }
 
 fn rate(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
@@ -71,7 +74,7 @@ fn rate(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
     let mut chart = ChartBuilder::on(area);
     chart.caption("Runs per second", CAPTION).margin(16).x_label_area_size(48).y_label_area_size(72);
     let chart = chart.build_cartesian_2d(0.0..seconds, 0.0..runs * 1.05)?;
-    draw(chart, lines, "seconds since the first request", "runs per second")
+    draw(chart, lines, "seconds since the first request", "runs per second", UpperRight)
 }
 
 /// An axis has to have a length.
@@ -84,6 +87,7 @@ fn draw<'a, 'svg: 'a, X>(
     lines: &[(&str, Points)],
     x: &str,
     y: &str,
+    names_at: SeriesLabelPosition,
 ) -> anyhow::Result<()>
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
@@ -97,7 +101,29 @@ where
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
     let mut names = chart.configure_series_labels();
-    names.position(SeriesLabelPosition::UpperRight).label_font(FONT).background_style(WHITE.mix(0.8));
+    names.position(names_at).label_font(FONT).background_style(WHITE.mix(0.8));
     names.border_style(BLACK.mix(0.3)).draw()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        arrivals::{Arrival, Arrivals},
+        cost::Cost,
+    };
+
+    #[test]
+    fn every_load_of_ours_has_its_lines() {
+        let mut loads = Series::default();
+        assert!(plot(&loads).unwrap().is_none());
+        let arrival = |id| Arrival { id, intended_us: 0, at_us: i64::try_from(id).unwrap() * 1000 };
+        let arrivals = Arrivals((0..1000).map(arrival).collect());
+        loads.add("ours", Measured::new(&arrivals, 0, Cost::default()));
+        loads.add(&scenarios::of_prototype("ours"), Measured::new(&arrivals, 0, Cost::default()));
+        let svg = plot(&loads).unwrap().unwrap();
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+        assert_eq!(svg.matches("\nours\n").count(), 2);
+    }
 }
