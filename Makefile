@@ -132,6 +132,12 @@ bench-quick: setup ## The same in two minutes: less of everything, once
 	$(BUILD_BENCH)
 	$(BENCH) run --quick $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: setup ## BullMQ, pg-boss, Graphile Worker and its port to Rust beside TrigRun: a table, target/bench/peers.json (needs Node and npm)
+	@command -v npm >/dev/null || { echo "npm is missing: install Node from https://nodejs.org"; exit 1; }
+	$(BUILD_BENCH)
+	$(BENCH) peers $(ARGS)
+
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

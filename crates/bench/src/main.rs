@@ -11,6 +11,7 @@ mod ceiling;
 mod cost;
 mod jobs;
 mod measured;
+mod peers;
 mod processes;
 mod product;
 mod progress;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Backlog, bursts, steady rates: a table of medians, target/bench/report.json and a plot
     Run(scenarios::RunArguments),
+    /// BullMQ, pg-boss, Graphile Worker and its port to Rust beside TrigRun: a table, target/bench/peers.json
+    Peers(peers::PeersArguments),
     /// The target of the requests, a process of its own; prints its address
     #[command(hide = true)]
     Sink,
@@ -43,6 +46,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => runtime()?.block_on(scenarios::run(arguments)),
+        Command::Peers(arguments) => runtime()?.block_on(peers::run(arguments)),
         Command::Sink => sink::main(),
         Command::Prototype(arguments) => ceiling::prototype::main(arguments),
     }

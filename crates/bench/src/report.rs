@@ -5,7 +5,8 @@ use serde_json::json;
 use std::{fs, path::Path};
 
 mod machine;
-mod tables;
+mod plot;
+pub mod tables;
 
 pub use machine::Machine;
 
@@ -60,7 +61,11 @@ impl Report {
             "pages": self.pages.json()?,
             "failed": self.failed,
         });
-        write(&dir.join("report.json"), &serde_json::to_string_pretty(&report)?)
+        write(&dir.join("report.json"), &serde_json::to_string_pretty(&report)?)?;
+        match plot::plot(&self.loads)? {
+            Some(svg) => write(&dir.join("report.svg"), &svg),
+            None => Ok(()),
+        }
     }
 }
 

@@ -12,10 +12,10 @@ mod prototype;
 
 use crate::{bench::Bench, ceiling, report::Report};
 pub use create::Created;
-pub use load::{Load, Mode};
+pub use load::{Load, Mode, until};
 pub use pages::Page;
-pub use plan::of_prototype;
 use plan::{Measurement, What};
+pub use plan::{is_of_prototype, load, of_prototype};
 
 #[derive(Args)]
 pub struct RunArguments {

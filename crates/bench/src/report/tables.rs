@@ -15,8 +15,8 @@ pub fn all(report: &Report) -> Vec<Table> {
     let all = [
         self::loads(loads),
         ratios(report),
-        by_process("µs of a processor for each run", loads, |cost, name| cost.us_per_run.get(name)),
-        by_process("most memory, MiB", loads, |cost, name| cost.memory_mib.get(name)),
+        time(loads),
+        memory(loads),
         ceilings(report),
         created(report),
         pages(report),
@@ -87,8 +87,17 @@ pub fn ratio(one: &Row<Measured>, other: &Row<Measured>) -> Vec<String> {
     values.iter().map(|value| format!("{:.2}", one.median(value) / other.median(value))).collect()
 }
 
+/// Split by process.
+pub fn time(loads: &Series<Measured>) -> Table {
+    by_process("µs of a processor for each run", loads, |cost, name| cost.us_per_run.get(name))
+}
+
+pub fn memory(loads: &Series<Measured>) -> Table {
+    by_process("most memory, MiB", loads, |cost, name| cost.memory_mib.get(name))
+}
+
 /// A column for each process that any of them has.
-pub fn by_process(
+fn by_process(
     what: &str,
     loads: &Series<Measured>,
     value: for<'a> fn(&'a Cost, &str) -> Option<&'a f64>,

@@ -39,10 +39,7 @@ impl Load {
         let database = servers.database().await?;
         let sql = servers.sql(&database).await?;
         let first = self.first()?;
-        let step_us = match self.mode {
-            Mode::Steady { per_second } => 1_000_000 / per_second,
-            _ => 0,
-        };
+        let step_us = self.step_us();
         let batch =
             Batch { jobs: self.jobs, workspaces: self.workspaces, first, step_us, sink: sink.address };
         batch.write(&sql).await?;
@@ -80,6 +77,14 @@ impl Load {
         Ok((measured, database))
     }
 
+    /// From one job to the next.
+    pub fn step_us(&self) -> i64 {
+        match self.mode {
+            Mode::Steady { per_second } => 1_000_000 / per_second,
+            Mode::Backlog | Mode::Burst => 0,
+        }
+    }
+
     /// A backlog is due now. What is to come waits until all is stored and everybody ready.
     fn first(&self) -> anyhow::Result<DateTime<Utc>> {
         let now = DateTime::from_timestamp_micros(now_us()).context("the time is out of range")?;
@@ -91,7 +96,8 @@ impl Load {
     }
 }
 
-fn until(instant: DateTime<Utc>) -> Duration {
+/// No time at all when it is past.
+pub fn until(instant: DateTime<Utc>) -> Duration {
     Duration::from_micros(u64::try_from(instant.timestamp_micros() - now_us()).unwrap_or(0))
 }
 

@@ -24,9 +24,15 @@ pub enum What {
     },
 }
 
+const PROTOTYPE: &str = "prototype, ";
+
 /// The prototype's name for a load of the product's.
 pub fn of_prototype(load: &str) -> String {
-    format!("prototype, {load}")
+    format!("{PROTOTYPE}{load}")
+}
+
+pub fn is_of_prototype(name: &str) -> bool {
+    name.starts_with(PROTOTYPE)
 }
 
 /// All, or what two minutes are enough for.
@@ -103,7 +109,7 @@ mod tests {
     #[test]
     fn what_is_compared_is_measured() {
         let names: Vec<_> = plan(true).into_iter().map(|measurement| measurement.name).collect();
-        let compared = names.iter().filter_map(|name| name.strip_prefix("prototype, "));
+        let compared = names.iter().filter_map(|name| name.strip_prefix(PROTOTYPE));
         assert!(
             compared.clone().count() > 1 && compared.clone().all(|name| names.iter().any(|it| it == name))
         );

@@ -1,0 +1,129 @@
+//! report.svg: how late the runs of each load were, and how many a second there were from its beginning to its end.
+
+use plotters::{
+    coord::{Shift, ranged1d::ValueFormatter, types::RangedCoordf64},
+    prelude::{
+        SeriesLabelPosition::{UpperLeft, UpperRight},
+        *,
+    },
+};
+
+use crate::{
+    measured::Measured,
+    scenarios,
+    series::{Row, Series, median},
+};
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Points = Vec<(f64, f64)>;
+
+const SIZE: (u32, u32) = (1700, 640);
+const FONT: (&str, u32) = ("sans-serif", 15);
+const CAPTION: (&str, u32) = ("sans-serif", 20);
+/// What is less cannot be told from the sink's own delay.
+const LEAST_MS: f64 = 0.05;
+const SECONDS_PER_TENTH: f64 = 0.1;
+
+/// The product's loads; nothing when none was measured.
+pub fn plot(loads: &Series<Measured>) -> anyhow::Result<Option<String>> {
+    let ours: Vec<_> = loads.0.iter().filter(|row| !scenarios::is_of_prototype(&row.name)).collect();
+    if ours.is_empty() {
+        return Ok(None);
+    }
+    let mut svg = String::new();
+    let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let (left, right) = root.split_horizontally(SIZE.0 / 2);
+    lateness(&left, &lines(&ours, late))?;
+    rate(&right, &lines(&ours, per_second))?;
+    root.present()?;
+    drop((left, right, root));
+    Ok(Some(svg))
+}
+
+fn lines<'a>(rows: &[&'a Row<Measured>], points: fn(&Row<Measured>) -> Points) -> Vec<(&'a str, Points)> {
+    rows.iter().map(|row| (row.name.as_str(), points(row))).collect()
+}
+
+/// At each thousandth the median of the repetitions.
+fn late(row: &Row<Measured>) -> Points {
+    let curves: Vec<_> = row.repetitions.iter().map(|measured| &measured.late_curve_ms).collect();
+    let at = |part: usize| median(curves.iter().filter_map(|curve| curve.get(part).copied()).collect());
+    (0..=1000).map(|part| (at(part).max(LEAST_MS), part as f64 / 10.0)).collect()
+}
+
+/// Of the repetition whose rate is the median. The last tenth of a second is not a whole one.
+fn per_second(row: &Row<Measured>) -> Points {
+    let middle = row.median(|measured| measured.runs_per_second);
+    let measured = row.repetitions.iter().find(|measured| measured.runs_per_second >= middle);
+    let tenths = measured.map_or(&[][..], |measured| &measured.per_tenth);
+    let whole = tenths.iter().take(tenths.len().saturating_sub(1)).enumerate();
+    whole.map(|(at, runs)| (at as f64 * SECONDS_PER_TENTH, *runs as f64 / SECONDS_PER_TENTH)).collect()
+}
+
+fn lateness(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
+    let most = most(lines, |point| point.0);
+    let mut chart = ChartBuilder::on(area);
+    chart.caption("Lateness", CAPTION).margin(16).x_label_area_size(48).y_label_area_size(72);
+    let chart = chart.build_cartesian_2d((LEAST_MS..most * 1.2).log_scale(), 0.0..100.0)?;
+    draw(chart, lines, "at most so many ms after their instant (log)", "% of the runs", UpperLeft)
+}
+
+fn rate(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
+    let (seconds, runs) = (most(lines, |point| point.0), most(lines, |point| point.1));
+    let mut chart = ChartBuilder::on(area);
+    chart.caption("Runs per second", CAPTION).margin(16).x_label_area_size(48).y_label_area_size(72);
+    let chart = chart.build_cartesian_2d(0.0..seconds, 0.0..runs * 1.05)?;
+    draw(chart, lines, "seconds since the first request", "runs per second", UpperRight)
+}
+
+/// An axis has to have a length.
+fn most(lines: &[(&str, Points)], value: fn(&(f64, f64)) -> f64) -> f64 {
+    lines.iter().flat_map(|(_, points)| points).map(value).fold(1.0, f64::max)
+}
+
+fn draw<'a, 'svg: 'a, X>(
+    mut chart: ChartContext<'a, SVGBackend<'svg>, Cartesian2d<X, RangedCoordf64>>,
+    lines: &[(&str, Points)],
+    x: &str,
+    y: &str,
+    names_at: SeriesLabelPosition,
+) -> anyhow::Result<()>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    chart.configure_mesh().x_desc(x).y_desc(y).label_style(FONT).light_line_style(WHITE).draw()?;
+    for (index, (name, points)) in lines.iter().enumerate() {
+        let style = Palette99::pick(index).stroke_width(2);
+        chart
+            .draw_series(LineSeries::new(points.iter().copied(), style))?
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+    }
+    let mut names = chart.configure_series_labels();
+    names.position(names_at).label_font(FONT).background_style(WHITE.mix(0.8));
+    names.border_style(BLACK.mix(0.3)).draw()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        arrivals::{Arrival, Arrivals},
+        cost::Cost,
+    };
+
+    #[test]
+    fn every_load_of_ours_has_its_lines() {
+        let mut loads = Series::default();
+        assert!(plot(&loads).unwrap().is_none());
+        let arrival = |id| Arrival { id, intended_us: 0, at_us: i64::try_from(id).unwrap() * 1000 };
+        let arrivals = Arrivals((0..1000).map(arrival).collect());
+        loads.add("ours", Measured::new(&arrivals, 0, Cost::default()));
+        loads.add(&scenarios::of_prototype("ours"), Measured::new(&arrivals, 0, Cost::default()));
+        let svg = plot(&loads).unwrap().unwrap();
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+        assert_eq!(svg.matches("\nours\n").count(), 2);
+    }
+}
