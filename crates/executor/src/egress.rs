@@ -29,6 +29,7 @@ use trigrun_core::domain::{
     target::TargetUrl,
 };
 
+pub use self::pool::Turn;
 use self::{
     connection::{Connection, drive},
     dial::{Dialer, Dialled},
@@ -36,7 +37,6 @@ use self::{
     failure::Failure,
     pool::Pool,
 };
-pub use self::pool::Turn;
 
 /// Longer budgets are cut to this: no wait is without a deadline.
 const LONGEST: Duration = Duration::from_secs(3600);

@@ -18,7 +18,13 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use crate::{egress::{Call, Egress}, hold::Hold, prepare::prepare, session::Session, vault::Material};
+use crate::{
+    egress::{Call, Egress},
+    hold::Hold,
+    prepare::prepare,
+    session::Session,
+    vault::Material,
+};
 
 /// What an attempt needs beside its lease.
 pub struct Performer {

@@ -41,7 +41,7 @@ pub async fn end(conn: &mut Conn, session: SessionId) -> Result<(), StoreError> 
             "with alive as (select id from executors where id = $1 and ended_at is null for update)
              update executors x set ended_at = clock_timestamp() from alive a where x.id = a.id",
         )
-            .bind::<SqlUuid, _>(session.uuid()),
+        .bind::<SqlUuid, _>(session.uuid()),
     )
     .execute(conn)
     .await?;

@@ -86,7 +86,9 @@ pub async fn lease(
     let mut ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
+        return Ok(Vec::new());
+    };
     let rows: Vec<LeaseRow> = prepared(
         sql_query(lease!("v.concurrency_limit is null"))
             .bind::<SqlUuid, _>(session.uuid())

@@ -1,13 +1,13 @@
 //! The executor's side: hear, and acknowledge what was dealt with.
 
-use redis::streams::StreamReadReply;
+use redis::Value;
 use std::time::Duration;
 
 use super::{
     RedisSettings, StreamError,
     key::{GROUP, Keys, Lane, Stream},
     link::Link,
-    message,
+    message::{self, text},
 };
 use crate::domain::id::{ExecutionId, SessionId};
 
@@ -87,8 +87,8 @@ impl Consumer {
         for _ in streams {
             read.arg(">");
         }
-        match self.reading.command::<Option<StreamReadReply>>(&read, block.unwrap_or_default()).await {
-            Ok(reply) => Ok(self.entries(reply.unwrap_or_default())),
+        match self.reading.command::<Value>(&read, block.unwrap_or_default()).await {
+            Ok(reply) => Ok(self.entries(&reply)),
             Err(error) if error.is_no_group() => {
                 self.make_groups().await?;
                 Ok(Vec::new())
@@ -105,14 +105,19 @@ impl Consumer {
         streams.iter().cycle().skip(from).take(most.min(streams.len())).copied().collect()
     }
 
-    fn entries(&self, reply: StreamReadReply) -> Vec<Heard> {
+    /// A reply is pairs of a stream's name and its entries; an entry is its id and its fields (Redis, XREADGROUP). It is read where it
+    /// lies: the maps that the library would make of it cost more than all else here.
+    fn entries(&self, reply: &Value) -> Vec<Heard> {
         let mut heard = Vec::new();
-        for read in reply.keys {
-            let Some(stream) = self.keys.find(&read.key) else { continue };
-            heard.extend(read.ids.into_iter().map(|entry| Heard {
-                execution: message::read(&entry.map),
-                receipt: Receipt { stream, entry: entry.id },
-            }));
+        for read in array(reply) {
+            let [name, entries] = array(read) else { continue };
+            let Some(stream) = text(name).and_then(|name| self.keys.find(name)) else { continue };
+            for entry in array(entries) {
+                let [id, fields] = array(entry) else { continue };
+                let Some(id) = text(id) else { continue };
+                let receipt = Receipt { stream, entry: id.to_owned() };
+                heard.push(Heard { execution: message::read(array(fields)), receipt });
+            }
         }
         heard
     }
@@ -129,6 +134,13 @@ impl Consumer {
             }
         }
         Ok(())
+    }
+}
+
+fn array(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        _ => &[],
     }
 }
 

@@ -7,38 +7,37 @@ use uuid::Uuid;
 
 use crate::domain::{bell::Bell, id::ExecutionId};
 
-/// Raised when an old reader could misunderstand a new entry.
-const VERSION: &str = "1";
-const KIND: &str = "execution";
+/// An entry has this one field, which names its version: raised when an old reader could misunderstand a new entry. One field,
+/// because each costs the server and both sides as much as a whole entry of another kind.
+pub const FIELD: &str = "execution1";
 
-/// The fields of an entry that is rung at `rung_at`, as pairs for XADD.
-pub fn fields(bell: &Bell, rung_at: DateTime<Utc>) -> Vec<(&'static str, String)> {
-    let mut fields = vec![
-        ("v", VERSION.to_owned()),
-        ("kind", KIND.to_owned()),
-        ("id", bell.execution.uuid().simple().to_string()),
-        ("due", bell.due_at.timestamp_micros().to_string()),
-        ("rung", rung_at.timestamp_micros().to_string()),
-    ];
-    fields.extend(bell.traceparent.clone().map(|traceparent| ("tp", traceparent)));
-    fields
+/// The value of an entry that is rung at `rung_at`: id, due time and time of ringing in microseconds, traceparent if there is one.
+pub fn write(bell: &Bell, rung_at: DateTime<Utc>) -> String {
+    let (id, due, rung) =
+        (bell.execution.uuid().simple(), bell.due_at.timestamp_micros(), rung_at.timestamp_micros());
+    match &bell.traceparent {
+        Some(traceparent) => format!("{id} {due} {rung} {traceparent}"),
+        None => format!("{id} {due} {rung}"),
+    }
 }
 
-/// The execution that an entry rings for; `None` when it is malformed, or of a version or kind unknown here.
-pub fn read(fields: &HashMap<String, Value>) -> Option<ExecutionId> {
-    let field = |name: &str| fields.get(name).and_then(text);
-    if field("v")? != VERSION || field("kind")? != KIND {
-        return None;
-    }
-    Some(ExecutionId::from_uuid(Uuid::try_parse(field("id")?).ok()?))
+/// The execution that an entry rings for; `None` when it is malformed, or of a version or kind unknown here. `fields` are names and
+/// values in turn.
+pub fn read(fields: &[Value]) -> Option<ExecutionId> {
+    let value = fields.chunks_exact(2).find(|pair| text(&pair[0]) == Some(FIELD)).map(|pair| &pair[1])?;
+    let mut words = text(value)?.split(' ');
+    let id = ExecutionId::from_uuid(Uuid::try_parse(words.next()?).ok()?);
+    words.next()?.parse::<i64>().ok()?;
+    Some(id)
 }
 
 /// When an entry was rung; `None` when it does not say so.
 pub fn rung_at(fields: &HashMap<String, Value>) -> Option<DateTime<Utc>> {
-    DateTime::<Utc>::from_timestamp_micros(fields.get("rung").and_then(text)?.parse().ok()?)
+    let rung = fields.get(FIELD).and_then(text)?.split(' ').nth(2)?;
+    DateTime::<Utc>::from_timestamp_micros(rung.parse().ok()?)
 }
 
-fn text(value: &Value) -> Option<&str> {
+pub fn text(value: &Value) -> Option<&str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
         Value::SimpleString(text) => Some(text),
@@ -51,8 +50,8 @@ mod tests {
     use super::*;
     use crate::domain::id::WorkspaceId;
 
-    fn entry(pairs: &[(&str, &str)]) -> HashMap<String, Value> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), Value::BulkString(v.as_bytes().to_vec()))).collect()
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
     }
 
     #[test]
@@ -64,23 +63,26 @@ mod tests {
             due_at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
             traceparent: Some("00-1-2-01".into()),
         };
-        let written = fields(&bell, bell.due_at);
-        let pairs: Vec<(&str, &str)> = written.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        assert_eq!(rung_at(&entry(&pairs)), Some(bell.due_at));
-        assert_eq!(read(&entry(&pairs)), Some(bell.execution));
+        for bell in [bell.clone(), Bell { traceparent: None, ..bell }] {
+            let written = bulk(&write(&bell, bell.due_at));
+            assert_eq!(rung_at(&[(FIELD.to_owned(), written.clone())].into()), Some(bell.due_at));
+            assert_eq!(read(&[bulk(FIELD), written]), Some(bell.execution));
+        }
     }
 
     #[test]
     fn garbage_is_no_bell() {
         let id = "00000000000000000000000000000005";
-        assert!(read(&entry(&[("v", "1"), ("kind", "execution"), ("id", id), ("due", "1")])).is_some());
-        for garbage in [
-            vec![],
-            vec![("v", "2"), ("kind", "execution"), ("id", id), ("due", "1")],
-            vec![("v", "1"), ("kind", "other"), ("id", id), ("due", "1")],
-            vec![("v", "1"), ("kind", "execution"), ("id", "nonsense"), ("due", "1")],
+        assert!(read(&[bulk(FIELD), bulk(&format!("{id} 1 1"))]).is_some());
+        for (field, value) in [
+            (FIELD, ""),
+            (FIELD, id),
+            (FIELD, "nonsense 1 1"),
+            (FIELD, "00000000000000000000000000000005 soon 1"),
+            ("execution2", "00000000000000000000000000000005 1 1"),
         ] {
-            assert_eq!(read(&entry(&garbage)), None, "{garbage:?}");
+            assert_eq!(read(&[bulk(field), bulk(value)]), None, "{field} {value}");
         }
+        assert_eq!((read(&[]), read(&[bulk(FIELD)])), (None, None));
     }
 }

@@ -36,17 +36,15 @@ impl Producer {
         for batch in bells.chunks(BATCH) {
             let mut pipe = redis::pipe();
             for bell in batch {
-                let add = pipe
-                    .cmd("XADD")
+                pipe.cmd("XADD")
                     .arg(self.keys.name(Keys::of(bell.shard, self.lanes.of(bell.workspace))))
                     .arg("MAXLEN")
                     .arg("~")
                     .arg(LONGEST_STREAM)
-                    .arg("*");
-                for (name, value) in message::fields(bell, now) {
-                    add.arg(name).arg(value);
-                }
-                add.ignore();
+                    .arg("*")
+                    .arg(message::FIELD)
+                    .arg(message::write(bell, now))
+                    .ignore();
             }
             self.link.pipe::<()>(&pipe).await?;
         }

@@ -72,6 +72,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/scheduler/tests",
             "crates/executor/tests",
             "crates/lab",
+            "crates/bench",
         ],
     ),
     (
@@ -82,6 +83,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/testkit",
             "crates/dev/src/client.rs",
             "crates/lab/src/http.rs",
+            "crates/bench",
             "crates/api/tests",
         ],
     ),

@@ -150,7 +150,9 @@ async fn record_batch(
 ) -> Result<Vec<ExecutionId>, StoreError> {
     // Between them lie few partitions, and only those are looked into.
     let ids = || ended.iter().map(|e| e.lease.execution.uuid());
-    let (Some(first), Some(last)) = (Iterator::min(ids()), Iterator::max(ids())) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (Iterator::min(ids()), Iterator::max(ids())) else {
+        return Ok(Vec::new());
+    };
     let rows: Vec<Id> = prepared(
         sql_query(if mutant::is(mutant::NO_FENCING) { UNFENCED } else { FENCED })
             .bind::<SqlUuid, _>(session.uuid())
