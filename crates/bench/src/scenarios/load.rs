@@ -67,7 +67,6 @@ impl Load {
         let recorded_us = recorded(&sql).await?;
 
         let cost = meter.stop().of(wanted);
-        statements(&sql, wanted).await?;
         let arrivals = sink.arrivals().await?;
         executor.end().await?;
         scheduler.end().await?;
@@ -98,25 +97,7 @@ impl Load {
 }
 
 /// No time at all when it is past.
-pub async fn statements(sql: &Client, runs: usize) -> anyhow::Result<()> {
-    sql.batch_execute("create extension if not exists pg_stat_statements").await?;
-    let top = sql
-        .query(
-            "select calls, rows, total_exec_time, total_plan_time, plans, shared_blks_hit, shared_blks_dirtied, left(regexp_replace(query, '\\s+', ' ', 'g'), 110)
-             from pg_stat_statements s where dbid = (select oid from pg_database where datname = current_database()) order by total_exec_time + total_plan_time desc limit 14",
-            &[],
-        )
-        .await?;
-    for row in top {
-        let (exec, plan): (f64, f64) = (row.get(2), row.get(3));
-        eprintln!("   {:8} calls {:8} rows {:8.1} us/run exec {:7.1} us/run plan ({} plans) {:8} hit {:7} dirtied  {}", row.get::<_, i64>(0), row.get::<_, i64>(1), exec * 1e3 / runs as f64, plan * 1e3 / runs as f64,
-            row.get::<_, i64>(4), row.get::<_, i64>(5), row.get::<_, i64>(6), row.get::<_, String>(7));
-    }
-    sql.batch_execute("select pg_stat_statements_reset()").await?;
-    Ok(())
-}
-
-fn until(instant: DateTime<Utc>) -> Duration {
+pub fn until(instant: DateTime<Utc>) -> Duration {
     Duration::from_micros(u64::try_from(instant.timestamp_micros() - now_us()).unwrap_or(0))
 }
 
