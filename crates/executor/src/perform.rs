@@ -17,13 +17,7 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use crate::{
-    egress::{Call, Egress},
-    hold::Hold,
-    prepare,
-    session::Session,
-    vault::Material,
-};
+use crate::{egress::Egress, hold::Hold, prepare, session::Session, vault::Material};
 
 /// What an attempt needs beside its lease.
 pub struct Performer {
