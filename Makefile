@@ -118,6 +118,11 @@ soak: setup ## Half an hour of chaos and a million fires
 	cargo build --release --workspace
 	$(PLAY) soak
 
+.PHONY: bench-store
+bench-store: setup ## What a fire, an idle second, a job and a page cost with up to ten million jobs and executions (half an hour, 12 GB of disk)
+	cargo build --release --workspace
+	$(LAB)/release/trigrun-bench store $(ARGS)
+
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

@@ -14,6 +14,7 @@ mod report;
 mod scenarios;
 mod servers;
 mod sink;
+mod store;
 
 /// Measures TrigRun on this machine.
 #[derive(Parser)]
@@ -27,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Backlog, bursts, steady rates: a table of medians, target/bench/report.json and a plot
     Run(scenarios::RunArguments),
+    /// What a fire, an idle second, a job and a page cost with up to ten million jobs and executions; target/bench/store.json and a plot
+    Store(store::StoreArguments),
     /// The target of the requests, a process of its own; prints its address
     #[command(hide = true)]
     Sink,
@@ -38,6 +41,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => runtime()?.block_on(scenarios::run(arguments)),
+        Command::Store(arguments) => runtime()?.block_on(store::run(arguments)),
         Command::Sink => sink::main(),
         Command::Prototype(arguments) => ceiling::prototype::main(arguments),
     }

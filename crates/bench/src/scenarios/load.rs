@@ -73,15 +73,32 @@ impl Load {
         let database = servers.database().await?;
         let sql = servers.sql(&database).await?;
         let first = self.first()?;
-        let step_us = match self.mode {
-            Mode::Steady { per_second } => 1_000_000 / per_second,
-            _ => 0,
+        let batch = Batch {
+            jobs: self.jobs,
+            workspaces: self.workspaces,
+            first,
+            step_us: self.step_us(),
+            sink: sink.address,
         };
-        let batch =
-            Batch { jobs: self.jobs, workspaces: self.workspaces, first, step_us, sink: sink.address };
         batch.write(&sql).await?;
-        sink.reset().await?;
         sql.batch_execute("checkpoint").await?;
+        let measured = self.measure_on(servers, &database, first, sink, sink_pid).await?;
+        drop(sql);
+        servers.drop_database(&database).await?;
+        Ok(measured)
+    }
+
+    /// The same, on a database in which its jobs are already: the first is due at `first`.
+    pub async fn measure_on(
+        &self,
+        servers: &Servers,
+        database: &str,
+        first: DateTime<Utc>,
+        sink: &Sink,
+        sink_pid: u32,
+    ) -> anyhow::Result<Measured> {
+        let (sql, step_us) = (servers.sql(database).await?, self.step_us());
+        sink.reset().await?;
         anyhow::ensure!(
             matches!(self.mode, Mode::Backlog) || until(first) > QUIET,
             "storing the jobs took too long on this machine"
@@ -91,8 +108,8 @@ impl Load {
         let mut roots: Roots = vec![("postgres", postgres), ("redis", redis), ("sink", sink_pid)];
         let backlog = matches!(self.mode, Mode::Backlog);
         let before = backlog.then(|| Spent::of(&roots));
-        let scheduler = product::start("scheduler", servers, &database, &[])?;
-        let executor = product::start("executor", servers, &database, &[])?;
+        let scheduler = product::start("scheduler", servers, database, &[])?;
+        let executor = product::start("executor", servers, database, &[])?;
         roots.extend([("scheduler", scheduler.pid()), ("executor", executor.pid())]);
         if !backlog {
             tokio::time::sleep(until(first).saturating_sub(QUIET)).await;
@@ -115,8 +132,6 @@ impl Load {
         let arrivals = sink.arrivals().await?;
         executor.end().await?;
         scheduler.end().await?;
-        drop(sql);
-        servers.drop_database(&database).await?;
 
         let us_per_run = spent.per_run(&before, wanted);
         let ours: f64 = us_per_run.values().sum::<f64>() * wanted as f64 / 1e6;
@@ -141,6 +156,14 @@ impl Load {
             late_curve_ms: (0..=1000).map(|part| quantile(&late, f64::from(part) / 1000.0)).collect(),
             per_tenth: arrivals.per_tenth(),
         })
+    }
+
+    /// From one job's instant to the next one's.
+    pub const fn step_us(&self) -> i64 {
+        match self.mode {
+            Mode::Steady { per_second } => 1_000_000 / per_second,
+            Mode::Backlog | Mode::Burst => 0,
+        }
     }
 
     /// A backlog is due now. What is to come waits until all is stored and everybody ready.
