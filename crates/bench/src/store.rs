@@ -20,7 +20,7 @@ use report::StoreReport;
 #[derive(Args)]
 pub struct StoreArguments {
     /// Numbers of jobs, one after the other
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000, 10_000_000])]
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000, 10_000_000])]
     jobs: Vec<i64>,
     /// Finished executions for the lists and for the end of a day; 0 leaves those out
     #[arg(long, default_value_t = 10_000_000)]

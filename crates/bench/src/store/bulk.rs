@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 /// While millions of rows are written, the log is kept this short: it takes room that the rows need.
 const SHORT_LOG: &str = "1GB";
 /// What is left free for everybody else.
-const SPARE: u64 = 2 << 30;
+const SPARE: u64 = 1 << 30;
 
 /// An error when the disk has no room for so many rows.
 pub fn room_for(rows: i64, bytes_each: u64) -> anyhow::Result<()> {

@@ -125,7 +125,7 @@ async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions
                                 http_version, response_headers, body_preview, response_bytes)
          select i.id, 1, case when g % 97 = 0 then 'http_error' else 'success' end, case when g % 97 = 0 then 500 else 200 end,
                 f.instant + interval '1 ms', 300 + g % 500, 20, 400 + g % 600, '127.0.0.1:40000', 'HTTP/1.1',
-                E'content-length: 12\\ndate: Thu, 26 Nov 2026 04:00:00 GMT\\n', '{{\"ok\":true}}\\n', 12
+                E'content-length: 12\\ndate: Thu, 26 Nov 2026 04:00:00 GMT\\n', '{{\"ok\":true}}', 12
          {rows}"
     );
     tokio::try_join!(

@@ -97,7 +97,13 @@ pub struct Reader {
     token: String,
 }
 
-/// What an answer took, and what it was.
+pub struct Answer {
+    pub took: Duration,
+    pub status: StatusCode,
+    body: Bytes,
+}
+
+/// A page, and what it took.
 pub struct Read {
     pub took: Duration,
     pub rows: usize,
@@ -106,16 +112,22 @@ pub struct Read {
 
 impl Reader {
     pub async fn page(&mut self, path: &str) -> anyhow::Result<Read> {
-        let request =
-            Request::builder().uri(path).header("host", "bench").header("authorization", &self.token);
-        let began = Instant::now();
-        let answer = self.sender.send_request(request.body(Empty::new())?).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        let took = began.elapsed();
+        let Answer { took, status, body } = self.ask(path).await?;
         ensure!(status == StatusCode::OK, "{path}: {status} {}", String::from_utf8_lossy(&body));
         let page: Value = serde_json::from_slice(&body)?;
         let rows = page["data"].as_array().context("it is no list")?.len();
         Ok(Read { took, rows, next: page["next_cursor"].as_str().map(str::to_owned) })
+    }
+
+    /// Whatever the answer is.
+    pub async fn ask(&mut self, path: &str) -> anyhow::Result<Answer> {
+        let request =
+            Request::builder().uri(path).header("host", "bench").header("authorization", &self.token);
+        let began = Instant::now();
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request.body(Empty::new())?).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok(Answer { took: began.elapsed(), status, body })
     }
 }

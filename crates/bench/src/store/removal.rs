@@ -24,6 +24,14 @@ pub struct Removal {
     /// The worst page in the seconds before, and while it lasted.
     pub worst_before_ms: f64,
     pub worst_ms: f64,
+    /// Answers while it lasted that were no page.
+    pub refused: usize,
+}
+
+/// What a reader has seen.
+struct Seen {
+    worst_ms: f64,
+    refused: usize,
 }
 
 /// A day, then a day while a backup is on its way, then all that are left.
@@ -39,8 +47,8 @@ pub async fn measure(
         let oldest = today - TimeDelta::days(days_kept);
         let removal = remove(servers, database, api, name, oldest, backup).await?;
         eprintln!(
-            "  {name}: {} executions dropped in {:.3} s, worst page {:.1} ms (before: {:.1})",
-            removal.executions, removal.seconds, removal.worst_ms, removal.worst_before_ms
+            "  {name}: {} executions dropped in {:.3} s, worst page {:.1} ms (before: {:.1}), {} refused",
+            removal.executions, removal.seconds, removal.worst_ms, removal.worst_before_ms, removal.refused
         );
         removals.push(removal);
     }
@@ -57,7 +65,7 @@ async fn remove(
 ) -> anyhow::Result<Removal> {
     let before = count(servers, database).await?;
     let ended = AtomicBool::new(false);
-    let worst_before_ms = tokio::join!(worst(api, &ended), after(BEFORE, &ended)).0?;
+    let worst_before_ms = tokio::join!(read(api, &ended), after(BEFORE, &ended)).0?.worst_ms;
     ended.store(false, Ordering::Relaxed);
     let drops = async {
         let looking = if backup { Some(look(servers, database).await?) } else { None };
@@ -73,18 +81,21 @@ async fn remove(
         ended.store(true, Ordering::Relaxed);
         ends.and(seconds)
     };
-    let (worst_ms, seconds) = tokio::join!(worst(api, &ended), drops);
+    let (seen, seconds) = tokio::join!(read(api, &ended), drops);
+    let Seen { worst_ms, refused } = seen?;
     let executions = before - count(servers, database).await?;
-    Ok(Removal { name, executions, seconds: seconds?, worst_before_ms, worst_ms: worst_ms? })
+    Ok(Removal { name, executions, seconds: seconds?, worst_before_ms, worst_ms, refused })
 }
 
-/// The longest that a page takes, until it is over.
-async fn worst(api: &Api, ended: &AtomicBool) -> anyhow::Result<f64> {
-    let (mut reader, mut worst) = (api.reader().await?, Duration::ZERO);
+/// Pages, one after the other until it is over.
+async fn read(api: &Api, ended: &AtomicBool) -> anyhow::Result<Seen> {
+    let (mut reader, mut worst, mut refused) = (api.reader().await?, Duration::ZERO, 0);
     while !ended.load(Ordering::Relaxed) {
-        worst = worst.max(reader.page(LIST).await?.took);
+        let answer = reader.ask(LIST).await?;
+        worst = worst.max(answer.took);
+        refused += usize::from(!answer.status.is_success());
     }
-    Ok(worst.as_secs_f64() * 1e3)
+    Ok(Seen { worst_ms: worst.as_secs_f64() * 1e3, refused })
 }
 
 async fn after(wait: Duration, ended: &AtomicBool) {

@@ -72,7 +72,8 @@ fn pages(history: &History) -> Table {
 }
 
 fn removals(history: &History) -> Table {
-    let mut table = table(&["dropped", "executions", "seconds", "worst page ms", "worst before ms"]);
+    let mut table =
+        table(&["dropped", "executions", "seconds", "worst page ms", "worst before ms", "refused"]);
     for removal in &history.removals {
         table.add_row([
             removal.name.to_owned(),
@@ -80,6 +81,7 @@ fn removals(history: &History) -> Table {
             format!("{:.3}", removal.seconds),
             format!("{:.1}", removal.worst_ms),
             format!("{:.1}", removal.worst_before_ms),
+            removal.refused.to_string(),
         ]);
     }
     table
