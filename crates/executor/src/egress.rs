@@ -96,13 +96,8 @@ impl Egress {
         Ok(Self(Arc::new(Inner { dialer, pool, _sweeper: stop.drop_guard() })))
     }
 
-    /// The right to one exchange with this destination, if it is to be had at once: there is a bound to how many one workspace may
-    /// have with it at the same time.
-    pub fn turn_now(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<Turn> {
-        self.0.pool.turn_now(workspace, origin(url))
-    }
-
-    /// The same, first come, first served.
+    /// The right to one exchange with this destination, first come, first served: there is a bound to how many one workspace may have
+    /// with it at the same time.
     pub async fn turn(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<Turn> {
         self.0.pool.turn(workspace, origin(url)).await
     }

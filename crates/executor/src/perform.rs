@@ -11,7 +11,6 @@ use trigrun_core::{
         attempt::{AttemptStatus, Outcome},
         execution::{Tried, Verdict, judge},
         lease::LEASED_AHEAD,
-        target::TargetUrl,
     },
     runtime::clock::Clock,
     store::leases::{Ended, Lease, Next},
@@ -21,7 +20,7 @@ use trigrun_core::{
 use crate::{
     egress::{Call, Egress},
     hold::Hold,
-    prepare::prepare,
+    prepare,
     session::Session,
     vault::Material,
 };
@@ -68,18 +67,19 @@ impl Performer {
     async fn make(&self, lease: &Lease, material: &Material) -> Option<Made> {
         // Postgres's clock may have been set, and ours not yet have heard of it.
         let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + LEASED_AHEAD);
-        let mut prepared = self.prepared(lease, material);
-        let mut turn = None;
-        if let Ok((target, _)) = &prepared {
-            turn = self.egress.turn_now(lease.workspace, target);
-            if turn.is_none() {
-                let wait = self.egress.turn(lease.workspace, target);
-                turn = self.draining.run_until_cancelled(wait).await?;
-                // The signature is of the time at which the request leaves.
-                prepared = self.prepared(lease, material);
+        let target = prepare::target(lease, &self.policy);
+        let turn = match &target {
+            Ok(target) => {
+                let turn = self.egress.turn(lease.workspace, target);
+                self.draining.run_until_cancelled(turn).await?
             }
-        }
+            Err(_) => None,
+        };
         let begun = self.clock.now();
+        let prepared = target.and_then(|target| {
+            let call = prepare::call(lease, material, lease.due_at.max(begun))?;
+            Ok((target, call))
+        });
         let ahead = match &prepared {
             Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
             Err(_) => None,
@@ -115,10 +115,6 @@ impl Performer {
             }
             Err(failed) => not_sent(failed),
         }
-    }
-
-    fn prepared(&self, lease: &Lease, material: &Material) -> Result<(TargetUrl, Call), Box<Outcome>> {
-        prepare(lease, material, &self.policy, lease.due_at.max(self.clock.now()))
     }
 
     fn panicked(&self) -> Made {

@@ -22,20 +22,19 @@ use trigrun_core::{
 
 use crate::{egress::Call, vault::Material};
 
+/// How many headers a request has beside those of the job.
+const HEADERS: usize = 16;
 pub const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
 
-/// The target and the call, signed for `at`; or the outcome that the attempt has without sending anything.
-pub fn prepare(
-    lease: &Lease,
-    material: &Material,
-    policy: &EgressPolicy,
-    at: DateTime<Utc>,
-) -> Result<(TargetUrl, Call), Box<Outcome>> {
-    let request = &lease.request;
-    let variables =
-        Variables { execution: lease.execution, job: lease.job, scheduled_for: lease.scheduled_for };
-    let target = TargetUrl::parse(&variables.render(&request.url), policy)
-        .or_else(|error| refused(error.code, &error.detail))?;
+/// Where the request goes; or the outcome that the attempt has without sending anything.
+pub fn target(lease: &Lease, policy: &EgressPolicy) -> Result<TargetUrl, Box<Outcome>> {
+    TargetUrl::parse(&variables(lease).render(&lease.request.url), policy)
+        .or_else(|error| refused(error.code, &error.detail))
+}
+
+/// The rest of it, signed for `at`; or, again, an outcome.
+pub fn call(lease: &Lease, material: &Material, at: DateTime<Utc>) -> Result<Call, Box<Outcome>> {
+    let (request, variables) = (&lease.request, variables(lease));
     let Ok(method) = Method::from_bytes(request.method.as_str().as_bytes()) else {
         return refused("invalid_request", "The method is not one that can be sent.");
     };
@@ -50,15 +49,18 @@ pub fn prepare(
             "TrigRun could not sign this request; nothing was sent. It is a matter for its operator.",
         );
     }
-    let call = Call {
+    Ok(Call {
         method,
         headers,
         body,
         timeout: Duration::from_secs(request.timeout_seconds.into()),
         success_statuses: request.success_statuses.clone(),
         keep: material.keep(),
-    };
-    Ok((target, call))
+    })
+}
+
+fn variables(lease: &Lease) -> Variables {
+    Variables { execution: lease.execution, job: lease.job, scheduled_for: lease.scheduled_for }
 }
 
 fn refused<T>(class: &'static str, why: &str) -> Result<T, Box<Outcome>> {
@@ -71,7 +73,7 @@ fn wanted_headers(
     material: &Material,
     variables: &Variables,
 ) -> Result<HeaderMap, Box<Outcome>> {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(HEADERS + lease.request.headers.iter().count());
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     if let Some(body) = &lease.request.body {

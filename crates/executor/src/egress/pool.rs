@@ -56,7 +56,7 @@ impl Slot {
 }
 
 /// The right to one exchange with a destination, until it is dropped.
-pub struct Turn(OwnedSemaphorePermit);
+pub struct Turn(#[allow(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
 
 struct Idle {
     connection: Exclusive,
@@ -68,18 +68,10 @@ impl Pool {
         Self { kept: Mutex::default(), idle_timeout, max_idle_per_destination }
     }
 
-    /// The right to an exchange, if it is to be had at once.
-    pub(super) fn turn_now(&self, workspace: WorkspaceId, origin: &str) -> Option<Turn> {
-        self.turns(workspace, origin).try_acquire_owned().ok().map(Turn)
-    }
-
-    /// The same, first come, first served. `None` never happens: nobody closes them.
+    /// The right to an exchange, first come, first served. `None` never happens: nobody closes them.
     pub(super) async fn turn(&self, workspace: WorkspaceId, origin: &str) -> Option<Turn> {
-        self.turns(workspace, origin).acquire_owned().await.ok().map(Turn)
-    }
-
-    fn turns(&self, workspace: WorkspaceId, origin: &str) -> Arc<Semaphore> {
-        self.kept().slot(workspace, origin).turns.clone()
+        let turns = self.kept().slot(workspace, origin).turns.clone();
+        turns.acquire_owned().await.ok().map(Turn)
     }
 
     /// A connection that was kept and is still good.
