@@ -23,7 +23,10 @@ impl StoreReport {
     }
 
     pub fn print(&self) {
-        println!("{}\n{}", self.machine, self.sizes());
+        println!("{}", self.machine);
+        if !self.sizes.is_empty() {
+            println!("{}", self.sizes());
+        }
         for defect in self.sizes.iter().filter_map(|size| size.fire.defect()) {
             println!("WARNING: {defect}");
         }
