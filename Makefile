@@ -138,6 +138,11 @@ bench-peers: setup ## BullMQ, pg-boss, Graphile Worker and its port to Rust besi
 	$(BUILD_BENCH)
 	$(BENCH) peers $(ARGS)
 
+.PHONY: bench-store
+bench-store: setup ## What a fire, an idle second, a job and a page cost with up to ten million jobs and executions: tables, target/bench/store.json and store.svg (half an hour, 12 GB of disk)
+	$(BUILD_BENCH)
+	$(BENCH) store $(ARGS)
+
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

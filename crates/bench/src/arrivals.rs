@@ -2,16 +2,15 @@
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::{Method, Request, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use chrono::{DateTime, Utc};
+use hyper::Method;
 use std::{
     collections::HashSet,
     net::SocketAddr,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tokio::net::TcpStream;
-use trigrun_core::runtime::tasks;
+
+use crate::http;
 
 const SIZE: usize = 24;
 const POLL: Duration = Duration::from_millis(10);
@@ -21,6 +20,11 @@ const POLL: Duration = Duration::from_millis(10);
 pub fn now_us() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The same, for who reckons with days.
+pub fn now() -> anyhow::Result<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(now_us()).context("the time is out of range")
 }
 
 /// One request at the sink; microseconds since the epoch.
@@ -90,12 +94,7 @@ impl Sink {
     }
 
     async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Bytes> {
-        let stream = TcpStream::connect(self.address).await.context("the sink is gone")?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tasks::spawn("sink's connection", connection);
-        let request = Request::builder().method(method).uri(path).header("host", "sink");
-        let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
-        Ok(answer.into_body().collect().await?.to_bytes())
+        http::ask(self.address, method, path).await.context("the sink is gone")
     }
 }
 

@@ -9,6 +9,7 @@ mod arrivals;
 mod bench;
 mod ceiling;
 mod cost;
+mod http;
 mod jobs;
 mod measured;
 mod peers;
@@ -20,6 +21,7 @@ mod scenarios;
 mod series;
 mod servers;
 mod sink;
+mod store;
 
 /// Measures TrigRun on this machine.
 #[derive(Parser)]
@@ -35,6 +37,8 @@ enum Command {
     Run(scenarios::RunArguments),
     /// BullMQ, pg-boss, Graphile Worker and its port to Rust beside TrigRun: a table, target/bench/peers.json
     Peers(peers::PeersArguments),
+    /// What a fire, an idle second, a job and a page cost with up to ten million jobs and executions; target/bench/store.json and a plot
+    Store(store::StoreArguments),
     /// The target of the requests, a process of its own; prints its address
     #[command(hide = true)]
     Sink,
@@ -47,6 +51,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => runtime()?.block_on(scenarios::run(arguments)),
         Command::Peers(arguments) => runtime()?.block_on(peers::run(arguments)),
+        Command::Store(arguments) => runtime()?.block_on(store::run(arguments)),
         Command::Sink => sink::main(),
         Command::Prototype(arguments) => ceiling::prototype::main(arguments),
     }

@@ -8,6 +8,7 @@ use nix::{
 use secrecy::ExposeSecret;
 use std::{
     fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -58,6 +59,11 @@ pub fn spawn(name: &'static str, command: Command) -> anyhow::Result<Running> {
     ends_with_us.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     let child = ends_with_us.spawn().with_context(|| format!("{name} cannot be started"))?;
     Ok(Running { child })
+}
+
+/// For one of them to listen on: the kernel gives it to nobody else so soon.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 impl Running {

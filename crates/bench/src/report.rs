@@ -5,7 +5,7 @@ use serde_json::json;
 use std::{fs, path::Path};
 
 mod machine;
-mod plot;
+pub mod plot;
 pub mod tables;
 
 pub use machine::Machine;

@@ -11,9 +11,10 @@ mod plan;
 mod prototype;
 
 use crate::{bench::Bench, ceiling, report::Report};
+pub use api::Api;
 pub use create::Created;
 pub use load::{Load, Mode, until};
-pub use pages::Page;
+pub use pages::{Asks, Page, ask};
 use plan::{Measurement, What};
 pub use plan::{is_of_prototype, load, of_prototype};
 

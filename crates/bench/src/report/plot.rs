@@ -14,8 +14,8 @@ use crate::{
     series::{Row, Series, median},
 };
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Points = Vec<(f64, f64)>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub type Points = Vec<(f64, f64)>;
 
 const SIZE: (u32, u32) = (1700, 640);
 const FONT: (&str, u32) = ("sans-serif", 15);
@@ -30,15 +30,25 @@ pub fn plot(loads: &Series<Measured>) -> anyhow::Result<Option<String>> {
     if ours.is_empty() {
         return Ok(None);
     }
+    let svg = side_by_side(|left, right| {
+        lateness(left, &lines(&ours, late))?;
+        rate(right, &lines(&ours, per_second))
+    });
+    svg.map(Some)
+}
+
+/// Two charts in one picture.
+pub fn side_by_side(
+    charts: impl FnOnce(&Area<'_>, &Area<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<String> {
     let mut svg = String::new();
     let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let (left, right) = root.split_horizontally(SIZE.0 / 2);
-    lateness(&left, &lines(&ours, late))?;
-    rate(&right, &lines(&ours, per_second))?;
+    charts(&left, &right)?;
     root.present()?;
     drop((left, right, root));
-    Ok(Some(svg))
+    Ok(svg)
 }
 
 fn lines<'a>(rows: &[&'a Row<Measured>], points: fn(&Row<Measured>) -> Points) -> Vec<(&'a str, Points)> {
@@ -63,26 +73,29 @@ fn per_second(row: &Row<Measured>) -> Points {
 
 fn lateness(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
     let most = most(lines, |point| point.0);
-    let mut chart = ChartBuilder::on(area);
-    chart.caption("Lateness", CAPTION).margin(16).x_label_area_size(48).y_label_area_size(72);
-    let chart = chart.build_cartesian_2d((LEAST_MS..most * 1.2).log_scale(), 0.0..100.0)?;
+    let chart = chart(area, "Lateness").build_cartesian_2d((LEAST_MS..most * 1.2).log_scale(), 0.0..100.0)?;
     draw(chart, lines, "at most so many ms after their instant (log)", "% of the runs", UpperLeft)
 }
 
 fn rate(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
     let (seconds, runs) = (most(lines, |point| point.0), most(lines, |point| point.1));
-    let mut chart = ChartBuilder::on(area);
-    chart.caption("Runs per second", CAPTION).margin(16).x_label_area_size(48).y_label_area_size(72);
-    let chart = chart.build_cartesian_2d(0.0..seconds, 0.0..runs * 1.05)?;
+    let chart = chart(area, "Runs per second").build_cartesian_2d(0.0..seconds, 0.0..runs * 1.05)?;
     draw(chart, lines, "seconds since the first request", "runs per second", UpperRight)
 }
 
+pub fn chart<'a, 'svg>(area: &'a Area<'svg>, caption: &str) -> ChartBuilder<'a, 'static, SVGBackend<'svg>> {
+    let mut chart = ChartBuilder::on(area);
+    chart.caption(caption, CAPTION).margin(16).x_label_area_size(48).y_label_area_size(72);
+    chart
+}
+
 /// An axis has to have a length.
-fn most(lines: &[(&str, Points)], value: fn(&(f64, f64)) -> f64) -> f64 {
+pub fn most(lines: &[(&str, Points)], value: fn(&(f64, f64)) -> f64) -> f64 {
     lines.iter().flat_map(|(_, points)| points).map(value).fold(1.0, f64::max)
 }
 
-fn draw<'a, 'svg: 'a, X>(
+/// One line after the other, each with its name.
+pub fn draw<'a, 'svg: 'a, X>(
     mut chart: ChartContext<'a, SVGBackend<'svg>, Cartesian2d<X, RangedCoordf64>>,
     lines: &[(&str, Points)],
     x: &str,

@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request,
+    Method, Request, StatusCode,
     client::conn::http1::{SendRequest, handshake},
     header::{AUTHORIZATION, CONTENT_TYPE, HOST},
 };
@@ -47,7 +47,7 @@ impl Api {
         workspace: Option<WorkspaceId>,
     ) -> anyhow::Result<Self> {
         let token = token(servers, database, workspace).await?;
-        let address = free_address()?;
+        let address = product::free_address()?;
         let limits = LIMITS.map(|limit| (format!("TRIGRUN__LIMITS__{limit}"), "100000".to_owned()));
         let mut environment = vec![("TRIGRUN__SERVER__ADDRESS".to_owned(), address.to_string())];
         environment.extend(limits);
@@ -86,6 +86,18 @@ impl Connection {
 
     /// The answer's body; anything but a success is an error.
     pub async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
+        let (status, body) = self.answer(method, path, body).await?;
+        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+
+    /// Whatever the answer is.
+    pub async fn answer(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -96,9 +108,7 @@ impl Connection {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
-        Ok(body)
+        Ok((status, response.into_body().collect().await?.to_bytes()))
     }
 }
 
@@ -126,10 +136,4 @@ async fn token(servers: &Servers, database: &str, workspace: Option<WorkspaceId>
     };
     tokens::insert(&mut conn, workspace, new, &by, None).await?;
     Ok(token.reveal().to_owned())
-}
-
-/// The kernel gives it to nobody else so soon.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?)
 }

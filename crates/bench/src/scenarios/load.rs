@@ -6,7 +6,13 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 use crate::{
-    arrivals::now_us, bench::Bench, cost::Meter, jobs::Batch, measured::Measured, processes::Roots, product,
+    arrivals::{now, now_us},
+    bench::Bench,
+    cost::Meter,
+    jobs::Batch,
+    measured::Measured,
+    processes::Roots,
+    product,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -35,22 +41,33 @@ const POLL: Duration = Duration::from_millis(5);
 impl Load {
     /// Also the database, in which everything is left as it was.
     pub async fn measure(&self, bench: &Bench) -> anyhow::Result<(Measured, String)> {
-        let Bench { servers, sink, progress, .. } = bench;
-        let database = servers.database().await?;
-        let sql = servers.sql(&database).await?;
+        let database = bench.servers.database().await?;
+        let sql = bench.servers.sql(&database).await?;
         let first = self.first()?;
-        let step_us = self.step_us();
-        let batch =
-            Batch { jobs: self.jobs, workspaces: self.workspaces, first, step_us, sink: sink.address };
+        let (step_us, sink) = (self.step_us(), bench.sink.address);
+        let batch = Batch { jobs: self.jobs, workspaces: self.workspaces, first, step_us, sink };
         batch.write(&sql).await?;
-        sink.reset().await?;
         sql.batch_execute("checkpoint").await?;
+        let measured = self.measure_on(bench, &database, first).await?;
+        Ok((measured, database))
+    }
+
+    /// On a database in which its jobs are already: the first is due at `first`.
+    pub async fn measure_on(
+        &self,
+        bench: &Bench,
+        database: &str,
+        first: DateTime<Utc>,
+    ) -> anyhow::Result<Measured> {
+        let Bench { servers, sink, progress, .. } = bench;
+        let sql = servers.sql(database).await?;
+        sink.reset().await?;
         let backlog = matches!(self.mode, Mode::Backlog);
         anyhow::ensure!(backlog || until(first) > QUIET, "storing the jobs took too long on this machine");
 
         let mut meter = Meter::start(bench.around()?, Roots::new());
-        let scheduler = product::start("scheduler", servers, &database, &[])?;
-        let executor = product::start("executor", servers, &database, &[])?;
+        let scheduler = product::start("scheduler", servers, database, &[])?;
+        let executor = product::start("executor", servers, database, &[])?;
         meter.add("scheduler", scheduler.pid());
         meter.add("executor", executor.pid());
         if !backlog {
@@ -60,7 +77,7 @@ impl Load {
         }
         tokio::time::sleep(until(first)).await;
         let wanted = usize::try_from(self.jobs)?;
-        let spread = Duration::from_micros(u64::try_from(step_us * self.jobs)?);
+        let spread = Duration::from_micros(u64::try_from(self.step_us() * self.jobs)?);
         let tell = |count| progress.arrived(&self.name, count, wanted);
         let arrived = tokio::time::timeout(PATIENCE * 4 + spread, sink.wait_for(wanted, PATIENCE, tell));
         arrived.await.context("it takes too long")??;
@@ -74,7 +91,7 @@ impl Load {
         let seconds = (recorded_us - from_us).max(1) as f64 / 1e6;
         let mut measured = Measured::new(&arrivals, first.timestamp_micros(), cost);
         measured.recorded_per_second = Some(wanted as f64 / seconds);
-        Ok((measured, database))
+        Ok(measured)
     }
 
     /// From one job to the next.
@@ -87,7 +104,7 @@ impl Load {
 
     /// A backlog is due now. What is to come waits until all is stored and everybody ready.
     fn first(&self) -> anyhow::Result<DateTime<Utc>> {
-        let now = DateTime::from_timestamp_micros(now_us()).context("the time is out of range")?;
+        let now = now()?;
         if matches!(self.mode, Mode::Backlog) {
             return Ok(now);
         }

@@ -1,0 +1,53 @@
+//! How the store grows: what a fire, an idle second, a job, a page and a day's end cost, at so many jobs and executions.
+
+use clap::Args;
+use std::path::Path;
+
+mod bulk;
+mod history;
+mod idle;
+mod pages;
+mod plot;
+mod removal;
+mod report;
+mod sizes;
+mod tidy;
+
+use crate::bench::Bench;
+use report::StoreReport;
+use sizes::Scale;
+
+#[derive(Args)]
+pub struct StoreArguments {
+    /// Numbers of jobs, one after the other
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000, 10_000_000])]
+    jobs: Vec<i64>,
+    /// Finished executions for the lists and for the end of a day; 0 leaves those out
+    #[arg(long, default_value_t = 10_000_000)]
+    executions: i64,
+    /// Jobs that are due, beside the others: a thousand a second
+    #[arg(long, default_value_t = 20_000)]
+    fires: i64,
+    /// So many days of history have their partitions, as after so many days of operation
+    #[arg(long, default_value_t = 30)]
+    days: u64,
+}
+
+pub async fn run(arguments: StoreArguments) -> anyhow::Result<()> {
+    let StoreArguments { jobs, executions, fires, days } = arguments;
+    let bench = Bench::start(jobs.len() + usize::from(executions > 0)).await?;
+    let mut report = StoreReport::new(&bench.servers).await?;
+    for jobs in jobs {
+        bench.progress.begin(&format!("{jobs} jobs"));
+        report.sizes.push(Scale { jobs, fires, days }.measure(&bench).await?);
+        bench.progress.done();
+    }
+    if executions > 0 {
+        bench.progress.begin(&format!("{executions} executions"));
+        report.history = Some(history::measure(&bench, executions, days).await?);
+        bench.progress.done();
+    }
+    bench.stop().await;
+    report.print();
+    report.write(Path::new("target/bench"))
+}

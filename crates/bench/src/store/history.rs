@@ -1,0 +1,155 @@
+//! A week of finished executions, as the product would have written them; then pages of them, the end of a day, and a pass of `tidy`.
+
+use chrono::{DurationRound, NaiveDate, TimeDelta};
+use serde::Serialize;
+use std::{collections::BTreeMap, time::Instant};
+use tokio_postgres::Client;
+use trigrun_core::domain::id::{JobId, WorkspaceId};
+
+use super::{
+    bulk, pages,
+    removal::{self, Removal},
+    sizes::keep,
+    tidy,
+};
+use crate::{
+    arrivals::now,
+    bench::Bench,
+    jobs::Batch,
+    scenarios::{Api, Page},
+    servers::Servers,
+};
+
+const WORKSPACES: i64 = 1000;
+/// Jobs of each workspace.
+const JOBS_EACH: i64 = 100;
+const DAYS: i64 = 7;
+/// More than an execution takes with its attempt, and its share of the log.
+const BYTES_PER_EXECUTION: u64 = 900;
+
+#[derive(Serialize)]
+pub struct History {
+    pub executions: i64,
+    pub generated_seconds: f64,
+    /// With its attempt and all indexes.
+    pub bytes_per_execution: f64,
+    pub pages: Vec<Page>,
+    pub removals: Vec<Removal>,
+    /// Seconds that one run of each of the scheduler's passes took, on the average.
+    pub passes: BTreeMap<String, f64>,
+}
+
+/// Whose executions are looked at: a tenth of all belong to this workspace.
+pub struct Subject {
+    pub workspace: WorkspaceId,
+    /// One of its hundred jobs that run all the time.
+    pub busy: JobId,
+    /// One that runs now and then.
+    pub rare: JobId,
+}
+
+pub async fn measure(bench: &Bench, executions: i64, days: u64) -> anyhow::Result<History> {
+    let Bench { servers, progress, .. } = bench;
+    bulk::room_for(executions, BYTES_PER_EXECUTION)?;
+    let database = servers.database().await?;
+    keep(servers, &database, days.max(DAYS.unsigned_abs())).await?;
+    let sql = servers.sql(&database).await?;
+    let began = Instant::now();
+    let subject = write_jobs(&sql).await?;
+    let today = now()?.date_naive();
+    let length = bulk::short_log(&sql).await?;
+    for ago in (1..=DAYS).rev() {
+        write_day(servers, &database, today - TimeDelta::days(ago), executions / DAYS).await?;
+    }
+    bulk::long_log(&sql, &length).await?;
+    let generated_seconds = began.elapsed().as_secs_f64();
+    let bytes_per_execution = bytes(&sql).await? as f64 / executions as f64;
+    progress.say(&format!("written in {generated_seconds:.0} s, {bytes_per_execution:.0} bytes each"));
+
+    let api = Api::start(servers, &database, Some(subject.workspace)).await?;
+    let pages = pages::measure(&api, &subject, progress).await?;
+    let removals = removal::measure(bench, &database, &api, today).await?;
+    api.process.end().await?;
+    let passes = tidy::measure(servers, &database).await?;
+    drop(sql);
+    servers.drop_database(&database).await?;
+    Ok(History { executions, generated_seconds, bytes_per_execution, pages, removals, passes })
+}
+
+/// The jobs, numbered in a table of their own for those who write executions.
+async fn write_jobs(sql: &Client) -> anyhow::Result<Subject> {
+    let first = now()?.duration_trunc(TimeDelta::days(1))? + TimeDelta::days(2);
+    let sink = ([127, 0, 0, 1], 9).into();
+    let batch = Batch { jobs: WORKSPACES * JOBS_EACH, workspaces: WORKSPACES, first, step_us: 1000, sink };
+    batch.write(sql).await?;
+    sql.batch_execute(
+        "create table numbered as
+         select row_number() over (order by job_id) - 1 as number, job_id, workspace_id, shard from job_timers;
+         analyze numbered",
+    )
+    .await?;
+    // Jobs were dealt out to the workspaces in turn: the first, and each thousandth after it, are one workspace's.
+    let number = async |number: i64| -> anyhow::Result<(WorkspaceId, JobId)> {
+        let row = sql
+            .query_one("select workspace_id, job_id from numbered where number = $1::bigint", &[&number])
+            .await?;
+        Ok((WorkspaceId::from_uuid(row.get(0)), JobId::from_uuid(row.get(1))))
+    };
+    let (workspace, busy) = number(0).await?;
+    let (_, rare) = number(WORKSPACES * (JOBS_EACH - 1)).await?;
+    Ok(Subject { workspace, busy, rare })
+}
+
+/// Of each ten executions one is of the first workspace, whose last job has none of those; of 97 one has failed, of 99,991 one was
+/// cancelled. The id is that of a scheduled fire: its instant, and what looks like a digest.
+fn rows(day: NaiveDate, executions: i64) -> String {
+    format!(
+        "from generate_series(1::bigint, {executions}) g,
+         lateral (select '{day} 00:00:00+00'::timestamptz + (g - 1) * 86400000 / {executions} * interval '1 ms' as instant,
+                         case when g % 10 = 0 then {WORKSPACES} * (g / 10 % ({JOBS_EACH} - 1))
+                              else ('x' || substr(md5(g::text), 25))::bit(32)::bigint % ({WORKSPACES} * {JOBS_EACH}) end as job) f,
+         lateral (select (lpad(to_hex((extract(epoch from f.instant) * 1000)::bigint), 12, '0') || '8'
+                          || substr(md5(g::text), 1, 19))::uuid as id) i"
+    )
+}
+
+async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions: i64) -> anyhow::Result<()> {
+    let (rows, suffix) = (rows(day, executions), day.format("%Y%m%d"));
+    let (execution, attempt) = (format!("executions_{suffix}"), format!("attempts_{suffix}"));
+    let write_executions = format!(
+        "insert into {execution} (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at,
+                                  attempt_count, started_at, finished_at, lateness_us, error_class)
+         select i.id, n.workspace_id, n.job_id, 1, n.shard,
+                case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'failed' else 'succeeded' end,
+                'schedule', f.instant, f.instant, f.instant - interval '1 s', 1, f.instant + interval '1 ms',
+                f.instant + interval '5 ms', 400 + g % 600, case when g % 97 = 0 then 'status_500' end
+         {rows}, numbered n where n.number = f.job"
+    );
+    let write_attempts = format!(
+        "insert into {attempt} (execution_id, number, status, status_code, started_at, first_byte_us, body_us, total_us, remote_address,
+                                http_version, response_headers, body_preview, response_bytes)
+         select i.id, 1, case when g % 97 = 0 then 'http_error' else 'success' end, case when g % 97 = 0 then 500 else 200 end,
+                f.instant + interval '1 ms', 300 + g % 500, 20, 400 + g % 600, '127.0.0.1:40000', 'HTTP/1.1',
+                E'content-length: 12\\ndate: Thu, 26 Nov 2026 04:00:00 GMT\\n', '{{\"ok\":true}}', 12
+         {rows}"
+    );
+    tokio::try_join!(
+        write(servers, database, &execution, &write_executions),
+        write(servers, database, &attempt, &write_attempts)
+    )?;
+    Ok(())
+}
+
+async fn write(servers: &Servers, database: &str, table: &str, statement: &str) -> anyhow::Result<()> {
+    let sql = servers.sql(database).await?;
+    bulk::prepare(&sql).await?;
+    bulk::without_indexes(&sql, &[table]).await?;
+    sql.batch_execute(statement).await?;
+    bulk::with_indexes(&sql, &[table]).await
+}
+
+async fn bytes(sql: &Client) -> anyhow::Result<i64> {
+    let size = "select sum(pg_total_relation_size(inhrelid))::bigint from pg_inherits
+                where inhparent in ('executions'::regclass, 'attempts'::regclass)";
+    Ok(sql.query_one(size, &[]).await?.get(0))
+}

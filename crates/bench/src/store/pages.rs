@@ -1,0 +1,45 @@
+//! Pages of lists, as a client sees them: the first one again and again, and one after the other.
+
+use chrono::{SecondsFormat, TimeDelta};
+
+use super::history::Subject;
+use crate::{
+    arrivals::now,
+    progress::Progress,
+    scenarios::{Api, Asks, Page, ask},
+};
+
+pub async fn measure(api: &Api, subject: &Subject, progress: &Progress) -> anyhow::Result<Vec<Page>> {
+    let Subject { busy, rare, .. } = subject;
+    let deep = (now()? - TimeDelta::days(5)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let lists = [
+        ("executions", "/v1/executions?".to_owned()),
+        ("executions, five days back", format!("/v1/executions?to={deep}")),
+        ("executions of a busy job", format!("/v1/jobs/{busy}/executions?")),
+        ("executions of a busy job, five days back", format!("/v1/jobs/{busy}/executions?to={deep}")),
+        ("executions of a rare job", format!("/v1/executions?job_id={rare}")),
+        ("executions that failed", "/v1/executions?status=failed".to_owned()),
+        ("executions that were cancelled, one of 100,000", "/v1/executions?status=cancelled".to_owned()),
+        ("executions that run, none", "/v1/executions?status=running".to_owned()),
+        ("executions by hand, none", "/v1/executions?source=manual".to_owned()),
+        ("executions by a job's name", "/v1/executions?job_name=job+99000".to_owned()),
+        ("jobs", "/v1/jobs?".to_owned()),
+        ("jobs that are paused, none", "/v1/jobs?state=paused".to_owned()),
+    ];
+    let (mut connection, mut measured) = (api.connect().await?, Vec::new());
+    let mut add = |page: Page| {
+        progress.say(&format!("{}: {:.1} / {:.1} ms (p50 / p99)", page.list, page.p50_ms, page.p99_ms));
+        measured.push(page);
+    };
+    for (name, path) in lists {
+        let first = ask(&mut connection, name.to_owned(), &path, Asks::Again).await?;
+        // A list of one page has been measured by then.
+        let more = first.more;
+        add(first);
+        if more {
+            let name = format!("{name}: the next, and the next");
+            add(ask(&mut connection, name, &path, Asks::Onward).await?);
+        }
+    }
+    Ok(measured)
+}

@@ -1,0 +1,127 @@
+//! So many jobs: what a fire costs among them, what they cost while nothing is due, and how much room they take.
+
+use chrono::{DateTime, Duration as Span, DurationRound, TimeDelta, Utc};
+use serde::Serialize;
+use std::{net::SocketAddr, time::Instant};
+use tokio_postgres::Client;
+use trigrun_core::store::{migrate, partitions};
+
+use super::{
+    bulk,
+    idle::{self, Idle},
+};
+use crate::{
+    arrivals::now,
+    bench::Bench,
+    jobs::Batch,
+    measured::Measured,
+    scenarios::{Load, Mode},
+    servers::Servers,
+};
+
+const TABLES: [&str; 3] = ["jobs", "job_versions", "job_timers"];
+const WORKSPACES: i64 = 1000;
+const PER_SECOND: i64 = 1000;
+const DAY: TimeDelta = TimeDelta::days(1);
+/// More than a job takes, with its share of the log.
+const BYTES_PER_JOB: u64 = 1100;
+
+#[derive(Clone, Copy)]
+pub struct Scale {
+    /// They fire on the day after tomorrow.
+    pub jobs: i64,
+    /// They fire now: any of all, as jobs that were made at different times are due together.
+    pub fires: i64,
+    pub days: u64,
+}
+
+#[derive(Serialize)]
+pub struct Size {
+    pub jobs: i64,
+    pub generated_seconds: f64,
+    /// Of the tables of jobs, versions and timers, with their indexes.
+    pub bytes_per_job: f64,
+    pub idle: Idle,
+    pub fire: Measured,
+}
+
+impl Scale {
+    pub async fn measure(self, bench: &Bench) -> anyhow::Result<Size> {
+        let Bench { servers, sink, progress, .. } = bench;
+        let Self { jobs, fires, days } = self;
+        bulk::room_for(jobs, BYTES_PER_JOB)?;
+        let database = servers.database().await?;
+        keep(servers, &database, days).await?;
+        let sql = servers.sql(&database).await?;
+        let began = Instant::now();
+        self.write(&sql, sink.address).await?;
+        let generated_seconds = began.elapsed().as_secs_f64();
+        let bytes_per_job = bytes(&sql).await? as f64 / (jobs + fires) as f64;
+        progress.say(&format!("written in {generated_seconds:.0} s, {bytes_per_job:.0} bytes each"));
+        let idle = idle::measure(bench, &database).await?;
+        progress.say(&format!("idle: {idle}"));
+        let load = Load {
+            name: format!("{PER_SECOND}/s among {jobs}"),
+            jobs: fires,
+            workspaces: WORKSPACES,
+            mode: Mode::Steady { per_second: PER_SECOND },
+        };
+        let first = self.wake(&sql, load.step_us()).await?;
+        let fire = load.measure_on(bench, &database, first).await?;
+        progress.say(&fire.to_string());
+        drop(sql);
+        servers.drop_database(&database).await?;
+        Ok(Size { jobs, generated_seconds, bytes_per_job, idle, fire })
+    }
+
+    async fn write(self, sql: &Client, sink: SocketAddr) -> anyhow::Result<()> {
+        let jobs = self.jobs + self.fires;
+        let first = now()?.duration_trunc(DAY)? + DAY + DAY;
+        let step_us = DAY.num_seconds() * 1_000_000 / jobs;
+        let batch = Batch { jobs, workspaces: WORKSPACES, first, step_us, sink };
+        let length = bulk::short_log(sql).await?;
+        bulk::prepare(sql).await?;
+        bulk::without_indexes(sql, &TABLES).await?;
+        batch.write(sql).await?;
+        bulk::with_indexes(sql, &TABLES).await?;
+        bulk::long_log(sql, &length).await
+    }
+
+    /// Makes so many of the jobs due, one every `step_us`, in any order; says when the first is.
+    ///
+    /// Without a checkpoint after it: at such a rate every page of the timers has been logged whole soon after the last one.
+    async fn wake(self, sql: &Client, step_us: i64) -> anyhow::Result<DateTime<Utc>> {
+        let jobs = self.jobs + self.fires;
+        let lead = Span::seconds(15 + jobs / 400_000);
+        let first = (now()? + lead).duration_round(TimeDelta::seconds(1))?;
+        // A few more than are wanted.
+        let percent = (130.0 * self.fires as f32 / jobs as f32).min(100.0);
+        let woken = sql
+            .execute(
+                "update job_timers t set next_run_at = at.first, anchor_at = at.first - t.every_seconds * interval '1 s'
+                 from (select job_id, row_number() over (order by random()) - 1 as place
+                       from (select job_id from job_timers tablesample bernoulli ($1) limit $2) any_of_them) due,
+                      lateral (select date_trunc('milliseconds', $3::timestamptz + place * $4::bigint * interval '1 us') as first) at
+                 where t.job_id = due.job_id",
+                &[&percent, &self.fires, &first, &step_us],
+            )
+            .await?;
+        anyhow::ensure!(woken == self.fires.unsigned_abs(), "only {woken} jobs were made due");
+        sql.batch_execute("vacuum analyze job_timers").await?;
+        Ok(first)
+    }
+}
+
+/// Makes the partitions of the days before today that are still kept.
+pub async fn keep(servers: &Servers, database: &str, days: u64) -> anyhow::Result<()> {
+    let mut conn = migrate::connect(&servers.postgres_settings(database)).await?;
+    for ago in 0..=i64::try_from(days)? {
+        partitions::make_ahead(&mut conn, now()? - DAY * i32::try_from(ago)?).await?;
+    }
+    Ok(())
+}
+
+async fn bytes(sql: &Client) -> anyhow::Result<i64> {
+    let size = "select sum(pg_total_relation_size(name::regclass))::bigint from unnest($1::text[]) name";
+    Ok(sql.query_one(size, &[&TABLES.as_slice()]).await?.get(0))
+}

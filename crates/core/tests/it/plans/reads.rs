@@ -1,0 +1,210 @@
+//! What the store's own statements read, counted by Postgres: no more than what they are about, however large the tables.
+
+use chrono::{DateTime, TimeDelta};
+use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+use std::time::Duration;
+use trigrun_core::{
+    domain::{
+        attempt::{AttemptStatus, Outcome},
+        execution::{Source, Status},
+        fire::{LATE, decide},
+        id::{ExecutionId, JobId, SessionId, WorkspaceId},
+        job::State,
+        ledger::Window,
+        page::Page,
+        schedule::Kind,
+    },
+    store::{
+        Conn, StoreError, audit, bells, executions, executors, jobs,
+        leases::{self, Ended, Next},
+        migrate, notifications, slots, timers, users, workspaces,
+    },
+};
+use trigrun_testkit::TestDb;
+use uuid::Uuid;
+
+use super::FILL;
+
+/// What [`FILL`] leaves out: the workspaces and jobs of its executions, 20,000 other jobs, attempts, and work to be done.
+const FILL_JOBS: &str = "
+    set session_replication_role = replica;
+    insert into workspaces (id, name)
+    select ('00000000-0000-0000-0000-0000000000' || lpad(n::text, 2, '0'))::uuid, 'w' from generate_series(0, 49) n;
+    insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
+    select case when n < 500 then ('00000000-0000-0000-0000-000000000' || lpad(n::text, 3, '0'))::uuid else gen_random_uuid() end,
+           ('00000000-0000-0000-0000-0000000000' || lpad((n % 50)::text, 2, '0'))::uuid, 1, 'job ' || n, 'recurring', 'active', '{}',
+           now(), now()
+    from generate_series(0, 20499) n;
+    insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, url, method, headers, body_is_json,
+                              timeout_seconds, success_statuses, max_attempts, retry_on_statuses, overlap_policy, misfire_policy,
+                              catch_up_limit, delivery)
+    select id, 1, now(), name, 'active', '{}', 'recurring', 60, 'http://192.0.2.1/', 'GET', '{}', false, 30, '{200}', 1, '{}', 'queue',
+           'skip', 10, 'at_least_once'
+    from jobs;
+    insert into attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
+    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
+    select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || lpad(n::text, 20, '0'))::uuid,
+           '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 1, 3, 'queued', 'schedule',
+           now() - interval '5 s', now() - interval '5 s', case when n % 2 = 0 then now() - interval '6 s' end
+    from generate_series(1, 40) n;
+    analyze";
+
+/// Far more than any of these has to read, and far less than a table holds.
+const FEW: i64 = 400;
+/// Executions of one workspace: what a list has to look through that finds nothing in it.
+const ITS_OWN: i64 = 3 * 820;
+
+/// Rows that this transaction has read so far, in whatever way: only it can see that itself.
+const ROWS_READ: &str = "(select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_xact_user_tables)";
+
+/// Does the work, and fails when it reads more rows than that: a statement without its index reads a table.
+async fn frugal<T>(
+    conn: &mut Conn,
+    name: &str,
+    most: i64,
+    work: impl AsyncFnOnce(&mut Conn) -> Result<T, StoreError>,
+) -> T {
+    conn.batch_execute(&format!("select set_config('test.read', {ROWS_READ}::text, true)")).await.unwrap();
+    let done = work(conn).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let check = format!(
+        "do $$ declare read bigint := {ROWS_READ} - current_setting('test.read')::bigint;
+         begin if read > {most} then raise '% rows were read', read; end if; end $$"
+    );
+    conn.batch_execute(&check).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    done
+}
+
+/// In a transaction that is undone, with plans that know the parameters and with plans that do not.
+async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        // What it does is undone with the session.
+        let mut conn = migrate::connect(&db.settings()).await.unwrap();
+        conn.begin_test_transaction().await.unwrap();
+        conn.batch_execute(&format!("set local plan_cache_mode = {mode}")).await.unwrap();
+        work(&mut conn).await;
+    }
+}
+
+async fn filled() -> TestDb {
+    let db = TestDb::new().await;
+    TestDb::execute(&db, FILL).await;
+    TestDb::execute(&db, FILL_JOBS).await;
+    db
+}
+
+#[tokio::test]
+async fn a_run_reads_what_it_is_about() {
+    let db = filled().await;
+    with_both_plans(&db, async |conn| {
+        let horizon = Duration::from_secs(2);
+        let due = timers::Window::Due { horizon, late: LATE };
+        frugal(conn, "plan", FEW, async |c| timers::fire(c, due, 20, decide).await).await;
+        let missed = timers::Window::Missed { late: LATE };
+        frugal(conn, "missed", FEW, async |c| timers::fire(c, missed, 20, decide).await).await;
+        frugal(conn, "unstick", FEW, async |c| timers::unstick(c, 20, |_| None).await).await;
+        let bells = frugal(conn, "ring", FEW, async |c| bells::claim_unrung(c, horizon, 20).await).await;
+        let rung: Vec<ExecutionId> = bells.iter().map(|bell| bell.execution).collect();
+        assert_eq!(rung.len(), 20);
+
+        let session = SessionId::from_uuid(Uuid::now_v7());
+        executors::insert(conn, session, "test").await.unwrap();
+        let leases = frugal(conn, "lease", FEW, async |c| leases::lease(c, session, &rung).await).await;
+        assert_eq!(leases.len(), 20);
+        let held = frugal(conn, "held", FEW, async |c| leases::held(c, session).await).await;
+        assert_eq!(held.running.len(), 20);
+        let ended = |lease: &leases::Lease| Ended {
+            lease: lease.clone(),
+            outcome: Outcome::of(AttemptStatus::Success),
+            next: Next::Succeeded,
+            started_at: lease.due_at,
+            ended_at: lease.due_at,
+            lateness_us: Some(1),
+        };
+        let ended: Vec<Ended> = leases[..10].iter().map(ended).collect();
+        let recorded = frugal(conn, "record", FEW, async |c| leases::record(c, session, &ended).await).await;
+        assert_eq!(recorded.len(), 10);
+        let back: Vec<_> = leases[10..15].iter().map(|lease| (lease.execution, lease.number)).collect();
+        frugal(conn, "hand back", FEW, async |c| leases::hand_back(c, session, &back).await).await;
+        frugal(conn, "hand over", FEW, async |c| bells::hand_over(c, &rung).await).await;
+        executors::end(conn, session).await.unwrap();
+        let taken = frugal(conn, "take over", FEW, async |c| leases::take_over(c, 100).await).await;
+        assert_eq!(taken, 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pass_that_finds_little_reads_little() {
+    let db = filled().await;
+    let (now, grace) = (db.now().await, Duration::from_millis(400));
+    with_both_plans(&db, async |conn| {
+        let stand_in = TimeDelta::seconds(-2);
+        frugal(conn, "due", FEW, async |c| leases::due(c, &[1, 2, 3], stand_in, 20).await).await;
+        let shards = frugal(conn, "overdue", FEW, async |c| bells::overdue_shards(c, grace).await).await;
+        assert_eq!(shards, [3]);
+        let again = async |c: &mut Conn| bells::ask_again(c, 3, None, grace, Duration::ZERO, 20).await;
+        frugal(conn, "ask again", FEW, again).await;
+        frugal(conn, "wake", FEW, async |c| slots::wake_all(c).await).await;
+        frugal(conn, "take over", FEW, async |c| leases::take_over(c, 100).await).await;
+        frugal(conn, "living", FEW, async |c| executors::living(c).await).await;
+        frugal(conn, "prune", FEW, async |c| executors::prune(c).await).await;
+        frugal(conn, "deliver", FEW, async |c| notifications::claim_due(c, &[1, 2], &[]).await).await;
+        frugal(conn, "old notifications", FEW, async |c| {
+            notifications::sweep_old(c, DateTime::UNIX_EPOCH, 100).await
+        })
+        .await;
+        frugal(conn, "old entries", FEW, async |c| audit::sweep_old(c, now, 100).await).await;
+        frugal(conn, "invitations", FEW, async |c| users::sweep_invitations(c, now).await).await;
+        frugal(conn, "workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;
+        frugal(conn, "jobs", FEW, async |c| jobs::sweep_deleted(c, 100).await).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_read_no_more_than_their_workspace() {
+    let db = filled().await;
+    let now = db.now().await;
+    let (workspace, job) = (WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
+    let page = Page { limit: 20, before: None };
+    let deep = Page { limit: 20, before: Some(ExecutionId::lower_bound(now + TimeDelta::days(3))) };
+    let every = executions::Filter::default;
+    with_both_plans(&db, async |conn| {
+        let day = executions::Filter { from: Some(now), to: Some(now + TimeDelta::days(1)), ..every() };
+        let job_name = Some("job 0".to_owned());
+        for (filter, page) in [
+            (every(), page),
+            (every(), deep),
+            (day, page),
+            (executions::Filter { status: Some(Status::Succeeded), ..every() }, deep),
+            (executions::Filter { job: Some(job), ..every() }, page),
+            (executions::Filter { status: Some(Status::Failed), ..every() }, page),
+            (executions::Filter { source: Some(Source::Manual), ..every() }, page),
+            (executions::Filter { job_name, ..every() }, page),
+        ] {
+            let list = async |c: &mut Conn| executions::list(c, workspace, &filter, page).await;
+            frugal(conn, &format!("executions {filter:?}"), ITS_OWN, list).await;
+        }
+        let first = executions::list(conn, workspace, &every(), page).await.unwrap().data.remove(0);
+        frugal(conn, "execution", FEW, async |c| executions::get(c, workspace, first.id).await).await;
+        let window = Window { from: now, to: now + TimeDelta::hours(1) };
+        frugal(conn, "fires", FEW, async |c| executions::fires(c, workspace, job, window).await).await;
+        frugal(conn, "job", FEW, async |c| jobs::get(c, workspace, job, now).await).await;
+        for filter in job_filters() {
+            let list = async |c: &mut Conn| jobs::list(c, workspace, &filter, page, now).await;
+            frugal(conn, &format!("jobs {filter:?}"), ITS_OWN, list).await;
+        }
+    })
+    .await;
+}
+
+fn job_filters() -> [jobs::Filter; 5] {
+    let every = jobs::Filter::default;
+    [
+        every(),
+        jobs::Filter { state: Some(State::Paused), ..every() },
+        jobs::Filter { kind: Some(Kind::Cron), ..every() },
+        jobs::Filter { tag: Some("tag".into()), ..every() },
+        jobs::Filter { q: Some("job".into()), ..every() },
+    ]
+}
