@@ -3,6 +3,8 @@
 use trigrun_core::store::notifications;
 use trigrun_testkit::TestDb;
 
+mod lists;
+
 /// Jobs and history as a small installation has them, over all the days that have partitions and the one that has not; nothing
 /// refers to anything, as the plans do not care.
 const FILL: &str = "
