@@ -7,13 +7,15 @@ use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{JobId, WorkspaceId},
+        job::State,
         page::Page,
+        schedule::Kind,
         workspace::shard,
     },
     store::{
         Conn,
         executions::{self, Filter},
-        migrate,
+        jobs, migrate,
     },
 };
 use trigrun_testkit::TestDb;
@@ -36,6 +38,23 @@ const FILL_RARE: &str = "
         select id from executions where workspace_id = '00000000-0000-0000-0000-000000000000' order by id offset 40 limit 40);
     update executions set status = 'queued', finished_at = null, shard = $shard where id in (
         select id from executions where workspace_id = '00000000-0000-0000-0000-000000000000' order by id offset 80 limit 40);
+    analyze";
+
+/// Two thousand other jobs of the workspace, each with an execution.
+const FILL_JOBS: &str = "
+    set session_replication_role = replica;
+    insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
+    select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
+           '00000000-0000-0000-0000-000000000000', 1, 'other ' || n, 'recurring', 'active', '{tag}', now(), now()
+    from generate_series(1, 2000) n;
+    insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, url, method, headers, body_is_json,
+                              timeout_seconds, success_statuses, max_attempts, retry_on_statuses, overlap_policy, misfire_policy,
+                              catch_up_limit, delivery)
+    select id, 1, now(), name, 'active', '{tag}', 'recurring', 60, 'http://192.0.2.1/', 'GET', '{}', false, 30, '{200}', 1, '{}',
+           'queue', 'skip', 10, 'at_least_once'
+    from jobs;
+    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at)
+    select gen_random_uuid(), workspace_id, id, 1, 1, 'succeeded', 'schedule', now(), now(), now() from jobs;
     analyze";
 
 async fn filled() -> TestDb {
@@ -133,6 +152,32 @@ async fn what_is_rare_is_found_without_reading_the_rest() {
         let read = rows_read(conn).await - before;
         assert!((1..20).contains(&list.data.len()), "{}", list.data.len());
         assert!(read <= FEW, "two hours: {read} rows were read");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_jobs_looks_for_the_executions_of_no_others() {
+    let db = filled().await;
+    let workspace = WorkspaceId::from_uuid(Uuid::nil());
+    TestDb::execute(&db, FILL_JOBS).await;
+    let now = db.now().await;
+    let page = Page { limit: 20, before: None };
+    let every = jobs::Filter::default;
+    with_both_plans(&db, async |conn| {
+        for filter in [
+            every(),
+            jobs::Filter { state: Some(State::Active), ..every() },
+            jobs::Filter { kind: Some(Kind::Recurring), ..every() },
+            jobs::Filter { tag: Some("tag".into()), ..every() },
+            jobs::Filter { q: Some("OTHER".into()), ..every() },
+        ] {
+            let before = rows_read(conn).await;
+            let list = jobs::list(conn, workspace, &filter, page, now).await.unwrap();
+            let read = rows_read(conn).await - before;
+            assert_eq!((list.data.len(), list.next.is_some()), (20, true), "{filter:?}");
+            assert!(read <= FEW, "{filter:?}: {read} rows were read");
+        }
     })
     .await;
 }
