@@ -182,6 +182,29 @@ async fn a_page_of_jobs_looks_for_the_executions_of_no_others() {
     .await;
 }
 
+#[tokio::test]
+async fn what_a_job_leaves_is_swept_without_reading_the_rest() {
+    let db = filled().await;
+    let (workspace, job) = (WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
+    TestDb::execute(
+        &db,
+        "insert into attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
+         analyze",
+    )
+    .await;
+    with_both_plans(&db, async |conn| {
+        jobs::delete(conn, workspace, job).await.unwrap();
+        let before = rows_read(conn).await;
+        assert!(!jobs::sweep_deleted(conn, 50).await.unwrap());
+        let read = rows_read(conn).await - before;
+        assert!(read <= FEW, "{read} rows were read");
+        while !jobs::sweep_deleted(conn, 50).await.unwrap() {}
+        let left = sql_query("select from executions where job_id = '00000000-0000-0000-0000-000000000000'");
+        assert_eq!(left.execute(conn).await.unwrap(), 0);
+    })
+    .await;
+}
+
 /// It is made in place for as long as no index has to learn of it.
 #[tokio::test]
 async fn no_index_knows_what_a_lease_changes() {
