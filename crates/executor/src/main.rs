@@ -8,11 +8,6 @@ use trigrun_core::{
 };
 use trigrun_executor::{Settings, serve};
 
-/// Buffers of many sizes come and go with every request: glibc's allocator takes twice the time for them, and gives pages back
-/// only to ask for them again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Makes the requests of due jobs and records the answers. Run as many as you need.
 ///
 /// Settings come from the environment: TRIGRUN__POSTGRES__URL, TRIGRUN__REDIS__URL and others; see docs/configuration.md.

@@ -122,7 +122,7 @@ async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions
          select i.id, n.workspace_id, n.job_id, 1, n.shard,
                 case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'failed' else 'succeeded' end,
                 'schedule', f.instant, f.instant, f.instant - interval '1 s', 1, f.instant + interval '1 ms',
-                f.instant + interval '5 ms', 400 + g % 600, case when g % 97 = 0 then 'status_500' end
+                f.instant + interval '5 ms', 400 + g % 600, case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'status_500' end
          {rows}, numbered n where n.number = f.job"
     );
     let write_attempts = format!(

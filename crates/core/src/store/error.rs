@@ -27,6 +27,11 @@ impl StoreError {
         matches!(self, Self::Conflict(constraint) if constraint == what)
     }
 
+    /// Somebody else held a lock for longer than `lock_timeout`.
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Unavailable(message) if message.contains("lock timeout"))
+    }
+
     /// A stored value that the domain does not know: a newer version wrote it, or somebody edited the database.
     pub fn unreadable(column: &str, why: impl std::fmt::Display) -> Self {
         Self::Internal(format!("stored {column} cannot be read: {why}"))

@@ -9,16 +9,18 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+mod list;
 mod row;
+
+pub use list::{Filter, LISTS, list};
 
 use super::{Conn, StoreError, sql::prepared};
 use crate::domain::{
-    execution::{Execution, Source, Status},
+    execution::{Execution, Source},
     fire::Planned,
     id::{ExecutionId, JobId, WorkspaceId},
     job::State,
     ledger::{Record, Window},
-    page::{List, Page},
     workspace::shard,
 };
 use row::{AttemptRow, ExecutionRow, FireRow, Id};
@@ -194,72 +196,18 @@ pub(super) async fn move_planned(
     Ok(())
 }
 
-/// What a list may be narrowed by; nothing given means everything.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    pub status: Option<Status>,
-    pub source: Option<Source>,
-    pub job: Option<JobId>,
-    /// Part of the job's name, in any case.
-    pub job_name: Option<String>,
-    /// By scheduled_for: from (inclusive), to (exclusive).
-    pub from: Option<DateTime<Utc>>,
-    pub to: Option<DateTime<Utc>>,
-}
-
-macro_rules! select_executions {
-    ($tail:literal) => {
-        concat!(
+/// With all its attempts.
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Result<Execution, StoreError> {
+    let row: ExecutionRow = prepared(
+        sql_query(
             "select e.id, e.workspace_id, e.job_id, j.name as job_name, e.version, e.status, e.source, e.scheduled_for,
                     e.started_at, e.finished_at, e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason,
                     e.skip_count, e.skip_last
              from executions e join jobs j on j.id = e.job_id and j.workspace_id = e.workspace_id
-             where e.workspace_id = $1 ",
-            $tail
+             where e.workspace_id = $1 and e.id = $2",
         )
-    };
-}
-
-/// Newest first by due time; without attempts.
-pub async fn list(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    filter: &Filter,
-    page: Page,
-) -> Result<List<Execution>, StoreError> {
-    let rows: Vec<ExecutionRow> = prepared(
-        sql_query(select_executions!(
-            "and ($2::text is null or e.status = $2) and ($3::text is null or e.source = $3)
-               and ($4::uuid is null or e.job_id = $4)
-               and ($5::text is null or position(lower($5) in lower(j.name)) > 0)
-               and e.id >= $6 and ($7::timestamptz is null or e.scheduled_for >= $7)
-               and e.id < $8 and ($9::timestamptz is null or e.scheduled_for < $9)
-             order by e.id desc limit $10"
-        ))
         .bind::<SqlUuid, _>(workspace.uuid())
-        .bind::<Nullable<Text>, _>(filter.status.map(Status::as_str))
-        .bind::<Nullable<Text>, _>(filter.source.map(Source::as_str))
-        .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
-        .bind::<Nullable<Text>, _>(filter.job_name.as_deref())
-        .bind::<SqlUuid, _>(
-            filter.from.map_or(Uuid::nil(), |from| ExecutionId::lower_bound(from - ID_MARGIN)),
-        )
-        .bind::<Nullable<Timestamptz>, _>(filter.from)
-        .bind::<SqlUuid, _>(upper_bound(filter, page))
-        .bind::<Nullable<Timestamptz>, _>(filter.to)
-        .bind::<BigInt, _>(page.limit + 1),
-    )
-    .load(conn)
-    .await?;
-    List::from_rows(rows, page, ExecutionRow::id).try_map(ExecutionRow::into_execution)
-}
-
-/// With all its attempts.
-pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Result<Execution, StoreError> {
-    let row: ExecutionRow = prepared(
-        sql_query(select_executions!("and e.id = $2"))
-            .bind::<SqlUuid, _>(workspace.uuid())
-            .bind::<SqlUuid, _>(id.uuid()),
+        .bind::<SqlUuid, _>(id.uuid()),
     )
     .get_result(conn)
     .await?;
@@ -308,8 +256,3 @@ pub async fn fires(
 
 /// An id is made from a clock a moment before or after the row's own: bounds by id are this much wider than those by time.
 const ID_MARGIN: TimeDelta = TimeDelta::minutes(1);
-
-fn upper_bound(filter: &Filter, page: Page) -> Uuid {
-    let to = filter.to.map_or(Uuid::max(), |to| ExecutionId::lower_bound(to + ID_MARGIN));
-    page.before.map_or(to, |before| to.min(before))
-}

@@ -5,6 +5,7 @@ mod jobs;
 mod leases;
 mod migrations;
 mod notifications;
+mod partitions;
 mod plans;
 mod schema;
 mod slots;

@@ -3,6 +3,7 @@
 use trigrun_core::store::notifications;
 use trigrun_testkit::TestDb;
 
+mod lists;
 mod reads;
 
 /// Jobs and history as a small installation has them, over all the days that have partitions and the one that has not; nothing

@@ -41,41 +41,66 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Resul
 }
 
 #[derive(QueryableByName)]
-struct DeletedJob {
+struct Id {
     #[diesel(sql_type = SqlUuid)]
-    job_id: Uuid,
+    id: Uuid,
 }
 
 /// Deletes up to `limit` executions of jobs that were deleted; `true` when nothing is left to do.
 pub async fn sweep_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let jobs: Vec<DeletedJob> = prepared(sql_query(
-            "select job_id from deleted_jobs order by deleted_at limit 10 for update skip locked",
+        let jobs: Vec<Id> = prepared(sql_query(
+            "select job_id as id from deleted_jobs order by deleted_at limit 10 for update skip locked",
         ))
         .load(conn)
         .await?;
-        let jobs: Vec<Uuid> = jobs.into_iter().map(|job| job.job_id).collect();
+        let jobs: Vec<Uuid> = jobs.into_iter().map(|job| job.id).collect();
         if jobs.is_empty() {
             return Ok(true);
         }
-        let swept = prepared(
-            sql_query(
-                "with swept as (
-                     delete from executions where id in (select id from executions where job_id = any($1) limit $2) returning id),
-                 tries as (delete from attempts a using swept s where a.execution_id = s.id),
-                 slots as (delete from job_slots where job_id = any($1))
-                 select id as job_id from swept",
-            )
-            .bind::<Array<SqlUuid>, _>(&jobs)
-            .bind::<Integer, _>(limit),
-        )
-        .load::<DeletedJob>(conn)
-        .await?;
+        let swept = sweep_executions(conn, &jobs, limit).await?;
         let told = notifications::sweep_jobs(conn, &jobs, limit).await?;
-        if swept.len().max(told) < usize::try_from(limit).unwrap_or(0) {
-            diesel::delete(deleted_jobs::table).filter(deleted_jobs::job_id.eq_any(&jobs)).execute(conn).await?;
+        if swept.max(told) < usize::try_from(limit).unwrap_or(0) {
+            diesel::delete(deleted_jobs::table)
+                .filter(deleted_jobs::job_id.eq_any(&jobs))
+                .execute(conn)
+                .await?;
         }
         Ok(false)
     })
     .await
+}
+
+/// Removes up to `limit` executions of these jobs with their attempts, and the slots of the jobs; says how many executions.
+///
+/// They are found first: to a statement that knows their ids and the first and the last of them, few partitions matter, and it looks
+/// them up one by one. Joined, both tables were read whole.
+async fn sweep_executions(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
+    let found: Vec<Id> = prepared(
+        sql_query("select id from executions where job_id = any($1) limit $2")
+            .bind::<Array<SqlUuid>, _>(jobs)
+            .bind::<Integer, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    let found: Vec<Uuid> = found.into_iter().map(|row| row.id).collect();
+    if let (Some(first), Some(last)) = (found.iter().min(), found.iter().max()) {
+        for statement in [
+            "delete from executions where id = any($1) and id between $2 and $3",
+            "delete from attempts where execution_id = any($1) and execution_id between $2 and $3",
+        ] {
+            prepared(
+                sql_query(statement)
+                    .bind::<Array<SqlUuid>, _>(&found)
+                    .bind::<SqlUuid, _>(first)
+                    .bind::<SqlUuid, _>(last),
+            )
+            .execute(conn)
+            .await?;
+        }
+    }
+    prepared(sql_query("delete from job_slots where job_id = any($1)").bind::<Array<SqlUuid>, _>(jobs))
+        .execute(conn)
+        .await?;
+    Ok(found.len())
 }

@@ -1,0 +1,215 @@
+//! Lists walk an index and stop when the page is full: held on the plans that know nothing of their parameters, and on what is read.
+
+use chrono::TimeDelta;
+use diesel::{QueryableByName, sql_query, sql_types::BigInt};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use trigrun_core::{
+    domain::{
+        execution::{Source, Status},
+        id::{JobId, WorkspaceId},
+        job::State,
+        page::Page,
+        schedule::Kind,
+        workspace::shard,
+    },
+    store::{
+        Conn,
+        executions::{self, Filter},
+        jobs, migrate,
+    },
+};
+use trigrun_testkit::TestDb;
+use uuid::Uuid;
+
+use super::FILL;
+
+/// The workspace that the lists are of, its jobs, and what in it is rare: of its eight hundred executions forty failed long ago, forty
+/// were asked for, and forty are open.
+const FILL_RARE: &str = "
+    set session_replication_role = replica;
+    insert into workspaces (id, name) values ('00000000-0000-0000-0000-000000000000', 'w');
+    insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
+    select ('00000000-0000-0000-0000-000000000' || lpad(n::text, 3, '0'))::uuid, '00000000-0000-0000-0000-000000000000', 1,
+           'job ' || n, 'recurring', 'active', '{}', now(), now()
+    from generate_series(0, 499, 50) n;
+    update executions set status = 'failed', error_class = 'http_5xx' where id in (
+        select id from executions where workspace_id = '00000000-0000-0000-0000-000000000000' order by id limit 40);
+    update executions set source = 'manual' where id in (
+        select id from executions where workspace_id = '00000000-0000-0000-0000-000000000000' order by id offset 40 limit 40);
+    update executions set status = 'queued', finished_at = null, shard = $shard where id in (
+        select id from executions where workspace_id = '00000000-0000-0000-0000-000000000000' order by id offset 80 limit 40);
+    analyze";
+
+/// Two thousand other jobs of the workspace, each with an execution.
+const FILL_JOBS: &str = "
+    set session_replication_role = replica;
+    insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
+    select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
+           '00000000-0000-0000-0000-000000000000', 1, 'other ' || n, 'recurring', 'active', '{tag}', now(), now()
+    from generate_series(1, 2000) n;
+    insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, url, method, headers, body_is_json,
+                              timeout_seconds, success_statuses, max_attempts, retry_on_statuses, overlap_policy, misfire_policy,
+                              catch_up_limit, delivery)
+    select id, 1, now(), name, 'active', '{tag}', 'recurring', 60, 'http://192.0.2.1/', 'GET', '{}', false, 30, '{200}', 1, '{}',
+           'queue', 'skip', 10, 'at_least_once'
+    from jobs;
+    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at)
+    select gen_random_uuid(), workspace_id, id, 1, 1, 'succeeded', 'schedule', now(), now(), now() from jobs;
+    analyze";
+
+async fn filled() -> TestDb {
+    let db = TestDb::new().await;
+    TestDb::execute(&db, FILL).await;
+    let shard = shard(WorkspaceId::from_uuid(Uuid::nil())).to_string();
+    TestDb::execute(&db, &FILL_RARE.replace("$shard", &shard)).await;
+    db
+}
+
+/// The plan of a list, made without a look at its parameters in a session like those of the product.
+async fn plan(db: &TestDb, statement: &str, parameters: &str) -> String {
+    let explain = format!(
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off;
+         prepare statement (uuid, uuid, uuid, text, text, uuid, text, timestamptz, timestamptz, bigint, smallint, uuid[])
+             as {statement};
+         explain (costs off) execute statement ({parameters})"
+    );
+    db.lines(&explain).await.join("\n")
+}
+
+#[tokio::test]
+async fn lists_of_executions_walk_their_indexes() {
+    let db = filled().await;
+    let indexes = [
+        "workspace_id_id_idx",
+        "job_id_id_idx",
+        "workspace_id_id_idx1",
+        "shard_due_at_idx",
+        "workspace_id_source_id_idx",
+        "job_id_id_idx",
+    ];
+    let (id, last) = ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'");
+    for (statement, index) in executions::LISTS.iter().zip(indexes) {
+        let parameters =
+            format!("{id}, {last}, {id}, 'failed', 'manual', {id}, null, null, null, 51, 1, '{{}}'");
+        let plan = plan(&db, statement, &parameters).await;
+        let scans: Vec<&str> = plan.lines().filter(|line| line.contains(" on executions_")).collect();
+        let ending = format!("_{index} on executions_");
+        assert!(!scans.is_empty() && scans.iter().all(|line| line.contains(&ending)), "{index}\n{plan}");
+    }
+}
+
+/// Far more than a page, and far less than the workspace has.
+const FEW: i64 = 250;
+
+/// Rows that this transaction has read so far, in whatever way.
+async fn rows_read(conn: &mut Conn) -> i64 {
+    #[derive(QueryableByName)]
+    struct Read {
+        #[diesel(sql_type = BigInt)]
+        rows: i64,
+    }
+    let read = "select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint as rows from pg_stat_xact_user_tables";
+    sql_query(read).get_result::<Read>(conn).await.unwrap().rows
+}
+
+/// In a transaction that is undone, with plans that know the parameters and with plans that do not.
+async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        let mut conn = migrate::connect(&db.settings()).await.unwrap();
+        conn.begin_test_transaction().await.unwrap();
+        sql_query(format!("set local plan_cache_mode = {mode}")).execute(&mut conn).await.unwrap();
+        work(&mut conn).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_rare_is_found_without_reading_the_rest() {
+    let db = filled().await;
+    let (workspace, job) = (WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
+    let now = db.now().await;
+    let page = Page { limit: 20, before: None };
+    let every = Filter::default;
+    with_both_plans(&db, async |conn| {
+        for filter in [
+            every(),
+            Filter { status: Some(Status::Succeeded), ..every() },
+            Filter { status: Some(Status::Failed), ..every() },
+            Filter { status: Some(Status::Queued), ..every() },
+            Filter { source: Some(Source::Manual), ..every() },
+            Filter { job: Some(job), ..every() },
+            Filter { job_name: Some("JOB 50".into()), ..every() },
+        ] {
+            let before = rows_read(conn).await;
+            let list = executions::list(conn, workspace, &filter, page).await.unwrap();
+            let read = rows_read(conn).await - before;
+            assert_eq!((list.data.len(), list.next.is_some()), (20, true), "{filter:?}");
+            assert!(read <= FEW, "{filter:?}: {read} rows were read");
+        }
+        // Two hours in which the workspace has less than a page.
+        let (from, to) = (Some(now - TimeDelta::hours(1)), Some(now + TimeDelta::hours(1)));
+        let before = rows_read(conn).await;
+        let list = executions::list(conn, workspace, &Filter { from, to, ..every() }, page).await.unwrap();
+        let read = rows_read(conn).await - before;
+        assert!((1..20).contains(&list.data.len()), "{}", list.data.len());
+        assert!(read <= FEW, "two hours: {read} rows were read");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_jobs_looks_for_the_executions_of_no_others() {
+    let db = filled().await;
+    let workspace = WorkspaceId::from_uuid(Uuid::nil());
+    TestDb::execute(&db, FILL_JOBS).await;
+    let now = db.now().await;
+    let page = Page { limit: 20, before: None };
+    let every = jobs::Filter::default;
+    with_both_plans(&db, async |conn| {
+        for filter in [
+            every(),
+            jobs::Filter { state: Some(State::Active), ..every() },
+            jobs::Filter { kind: Some(Kind::Recurring), ..every() },
+            jobs::Filter { tag: Some("tag".into()), ..every() },
+            jobs::Filter { q: Some("OTHER".into()), ..every() },
+        ] {
+            let before = rows_read(conn).await;
+            let list = jobs::list(conn, workspace, &filter, page, now).await.unwrap();
+            let read = rows_read(conn).await - before;
+            assert_eq!((list.data.len(), list.next.is_some()), (20, true), "{filter:?}");
+            assert!(read <= FEW, "{filter:?}: {read} rows were read");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_job_leaves_is_swept_without_reading_the_rest() {
+    let db = filled().await;
+    let (workspace, job) = (WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
+    TestDb::execute(
+        &db,
+        "insert into attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
+         analyze",
+    )
+    .await;
+    with_both_plans(&db, async |conn| {
+        jobs::delete(conn, workspace, job).await.unwrap();
+        let before = rows_read(conn).await;
+        assert!(!jobs::sweep_deleted(conn, 50).await.unwrap());
+        let read = rows_read(conn).await - before;
+        assert!(read <= FEW, "{read} rows were read");
+        while !jobs::sweep_deleted(conn, 50).await.unwrap() {}
+        let left = sql_query("select from executions where job_id = '00000000-0000-0000-0000-000000000000'");
+        assert_eq!(left.execute(conn).await.unwrap(), 0);
+    })
+    .await;
+}
+
+/// It is made in place for as long as no index has to learn of it.
+#[tokio::test]
+async fn no_index_knows_what_a_lease_changes() {
+    let db = TestDb::new().await;
+    let known = "select count(*) from pg_indexes where tablename = 'executions'
+                 and indexdef ~ '\\m(status|owner_id|attempt_count)\\M'";
+    assert_eq!(db.count(known).await, 0);
+}

@@ -1,0 +1,3 @@
+alter table executions drop constraint executions_explained;
+drop index executions_asked_for;
+drop index executions_unsuccessful;
