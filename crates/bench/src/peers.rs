@@ -1,7 +1,7 @@
 //! Other schedulers under the same loads, in the same run: same machine, same servers, same target, 256 requests in flight, and
 //! what came of each run kept as durably.
 //!
-//! TrigRun's executor is as it comes: of its 1,024 permits one workspace's stream may hold a quarter.
+//! TrigRun is as it comes: one workspace has at most 256 requests at once with one destination.
 
 use anyhow::ensure;
 use clap::Args;
