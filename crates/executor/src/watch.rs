@@ -45,7 +45,7 @@ impl Watch {
         let unknown = Mutex::<HashMap<Key, Instant>>::default();
         let looks = AtomicU32::new(0);
         let look = || async {
-            if looks.fetch_add(1, Ordering::Relaxed) % STRAYS_EVERY == 0 {
+            if looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(STRAYS_EVERY) {
                 self.look_for_strays(&unknown).await?;
             }
             self.look().await

@@ -50,7 +50,7 @@ const FILL_JOBS: &str = "
     analyze";
 
 /// Far more than any of these has to read, and far less than a table holds.
-const FEW: i64 = 400;
+const FEW: i64 = 600;
 /// Rows that this transaction has read so far, in whatever way: only it can see that itself.
 const ROWS_READ: &str = "(select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_xact_user_tables)";
 
