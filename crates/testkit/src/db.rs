@@ -106,6 +106,11 @@ impl TestDb {
         self.query(sql).await[0].get(0)
     }
 
+    /// A connection for transactions by hand.
+    pub async fn session(&self) -> tokio_postgres::Client {
+        connect(&self.name).await
+    }
+
     /// Runs statements by hand.
     pub async fn execute(&self, sql: &str) {
         execute(&self.name, sql).await.expect("the statement is right");

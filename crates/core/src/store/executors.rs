@@ -117,15 +117,18 @@ pub(super) async fn release(conn: &mut Conn, ended: &[Uuid]) -> Result<(), Store
     Ok(())
 }
 
-/// Forgets sessions that ended a day ago and hold nothing. One that holds something all the same is looked at again.
+/// Forgets sessions that ended a day ago and hold nothing. One that holds something all the same is taken over again: a release
+/// before this one leased without a lock, and may have committed a lease after it was looked for.
 pub async fn prune(conn: &mut Conn) -> Result<usize, StoreError> {
     let pruned = prepared(sql_query(
         "with old as (
-             select x.id, exists (select from executions e where e.finished_at is null and e.owner_id = x.id) as holds
-             from executors x where x.ended_at < clock_timestamp() - interval '1 day'),
+             select x.id, x.ended_at < clock_timestamp() - interval '1 day' as is_old,
+                    exists (select from executions e where e.finished_at is null and e.owner_id = x.id) as holds
+             from executors x
+             where x.ended_at < clock_timestamp() - interval '1 day' or x.released_at > clock_timestamp() - interval '10 minutes'),
          again as (
              update executors x set released_at = null from old o where x.id = o.id and o.holds and x.released_at is not null)
-         delete from executors x using old o where x.id = o.id and not o.holds",
+         delete from executors x using old o where x.id = o.id and o.is_old and not o.holds",
     ))
     .execute(conn)
     .await?;
