@@ -92,9 +92,17 @@ async fn lists_of_executions_walk_their_indexes() {
         let parameters =
             format!("{id}, {last}, {id}, 'failed', 'manual', {id}, null, null, null, 51, 1, '{{}}'");
         let plan = plan(&db, statement, &parameters).await;
-        let scans: Vec<&str> = plan.lines().filter(|line| line.contains(" on executions_")).collect();
-        let ending = format!("_{index} on executions_");
-        assert!(!scans.is_empty() && scans.iter().all(|line| line.contains(&ending)), "{index}\n{plan}");
+        let mut scans = plan.lines().filter(|line| line.contains(" on executions_")).peekable();
+        // What is open is few and sorted anyway: it may be collected from its index first. The others have to walk.
+        let collected = format!("_{index}");
+        let walked = format!("{collected} on executions_");
+        let sorted = index == "shard_due_at_idx";
+        let expected = |line: &str| {
+            line.contains(&walked)
+                || sorted
+                    && (line.contains("Bitmap Heap Scan") || line.contains("Bitmap Index Scan") && line.ends_with(&collected))
+        };
+        assert!(scans.peek().is_some() && scans.all(expected), "{index}\n{plan}");
     }
 }
 
