@@ -86,7 +86,8 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
 ///
 /// `heard_up_to` is the instant of ringing up to which the stream has been delivered; `None` for all of it. Without that
 /// bound a backlog would ring itself again and again, and feed itself. It is no due time, because the stream is in the order of
-/// ringing: a run that was handed back is due before all that were rung before it.
+/// ringing: a run that was handed back is due before all that were rung before it. What can be said of due times, that nothing is rung
+/// more than `lead` before it is due, keeps a burst that is still being delivered from being read through each time.
 pub async fn ask_again(
     conn: &mut Conn,
     shard: i16,
@@ -101,6 +102,7 @@ pub async fn ask_again(
              from (select id from executions w
                    where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot
                      and due_at < statement_timestamp() - $3 * interval '1 ms'
+                     and due_at < least($2, statement_timestamp()) + ($4 - $3) * interval '1 ms'
                      and greatest(bell_at, due_at - $4 * interval '1 ms')
                          < least($2, statement_timestamp()) - $3 * interval '1 ms'
                      and exists (select from job_versions v where v.job_id = w.job_id and v.version = w.version)
