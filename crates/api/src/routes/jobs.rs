@@ -70,7 +70,10 @@ pub async fn create_job(
     let body: JobBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
     let created = create::create(&state, allowed.workspace, body, key, errors).await?;
-    let job = load(&state, allowed.workspace, created.id).await?;
+    let job = match created.job {
+        Some(job) => job,
+        None => load(&state, allowed.workspace, created.id).await?,
+    };
     let mut response = if created.replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
     if created.replayed {
         response.insert_header(REPLAYED);

@@ -15,6 +15,38 @@ fn steady(mut job: Value) -> Value {
     job
 }
 
+/// The answer to a create is not read back: it must be what is read.
+#[tokio::test]
+async fn what_a_create_answers_is_what_is_read_after() {
+    let app = App::new().await;
+    let everything = json!({
+        "tags": ["b", "a"], "concurrency_limit": 2, "overlap_policy": "skip", "misfire_policy": "skip", "catch_up_limit": 3,
+        "delivery": "at_most_once", "retry_policy": { "max_attempts": 2, "retry_on_statuses": [500] },
+        "request": {
+            "url": "https://example.com/{{job.name}}?n=1", "method": "PUT", "headers": { "X-Two": "2", "x-one": "secret://none" },
+            "body": { "b": [1, null], "a": "\u{e9}" }, "timeout_seconds": 5, "success_statuses": [204],
+        },
+    });
+    let far = "2100-01-01T00:00:00.123456789Z";
+    for change in [
+        json!({}),
+        everything,
+        json!({ "request": { "url": "https://example.com", "method": "POST", "body": "plain" } }),
+        json!({ "state": "draft" }),
+        json!({ "state": "paused" }),
+        json!({ "kind": "cron", "schedule": { "cron": "30 4 * * 1-5", "timezone": "Europe/Berlin" } }),
+        json!({ "kind": "scheduled", "schedule": { "run_at": far } }),
+        json!({ "kind": "one_time", "schedule": {}, "state": "draft" }),
+    ] {
+        let created = app.post("/v1/jobs", &job(&change)).await;
+        let mut answered = created.expect(201);
+        answered.as_object_mut().unwrap().remove("warnings");
+        let read = app.get(&format!("/v1/jobs/{}", answered["id"].as_str().unwrap())).await;
+        assert_eq!(answered, read.expect(200), "{change}");
+        assert_eq!(created.header("etag"), read.header("etag"));
+    }
+}
+
 #[tokio::test]
 async fn the_plainest_job_with_every_default() {
     let app = App::new().await;

@@ -2,27 +2,26 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    prelude::*,
     sql_query,
     sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncConnection, RunQueryDsl};
-use std::collections::HashMap;
+use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 mod change;
+mod create;
 mod delete;
 pub(super) mod row;
 
 pub use change::{Change, Timing, change};
+pub use create::{Keyed, NewJob, find_by_idempotency_keys, insert, insert_all};
 pub use delete::{delete, sweep_deleted};
 
 use super::{
     Conn, StoreError, executions,
-    quotas::{self, Counted},
-    schema::{job_versions, jobs},
+    schema::{job_timers, job_versions, jobs},
     sql::prepared,
-    timers,
+    timers::NewTimer,
 };
 use crate::domain::{
     execution::Source,
@@ -32,101 +31,10 @@ use crate::domain::{
     page::{List, Page},
     schedule::Kind,
 };
-use row::{HistoryRow, JobRow, NewJobRow, VersionRow};
+use row::{HistoryRow, JobRow, VersionRow};
 
 diesel::joinable!(job_versions -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(job_versions, jobs);
-
-/// A job to be created, its first fire already computed.
-pub struct NewJob<'a> {
-    pub id: JobId,
-    pub definition: &'a Definition,
-    pub idempotency_key: Option<&'a str>,
-    pub now: DateTime<Utc>,
-    pub first_fire: Option<DateTime<Utc>>,
-    pub traceparent: Option<&'a str>,
-}
-
-/// Creates the job with its first version and its timer; a `one_time` job that is active gets its execution at once.
-///
-/// [`StoreError::Conflict`] `jobs_idempotency_key` when the workspace already has a job under that key, `quota` when it would have
-/// more than `most`.
-pub async fn insert(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    new: &NewJob<'_>,
-    most: Option<u32>,
-) -> Result<Option<ExecutionId>, StoreError> {
-    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        diesel::insert_into(jobs::table).values(NewJobRow::new(workspace, new)).execute(conn).await?;
-        quotas::check(conn, workspace, Counted::Jobs, most).await?;
-        insert_version(conn, new.id, 1, new.definition, new.now).await?;
-        start(conn, workspace, new.id, Start::of(new)).await
-    })
-    .await
-}
-
-/// So many rows go into one statement: few enough that none of them comes near a timeout.
-const BATCH: usize = 100;
-
-/// Creates all of the jobs or none, each as [`insert`] would.
-pub async fn insert_all(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    all: &[NewJob<'_>],
-    most: Option<u32>,
-) -> Result<(), StoreError> {
-    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        for batch in all.chunks(BATCH) {
-            let made: Vec<_> = batch.iter().map(|new| NewJobRow::new(workspace, new)).collect();
-            diesel::insert_into(jobs::table).values(made).execute(conn).await?;
-            let versions: Vec<_> =
-                batch.iter().map(|new| VersionRow::new(new.id, 1, new.definition, new.now)).collect();
-            diesel::insert_into(job_versions::table).values(versions).execute(conn).await?;
-            for new in batch {
-                start(conn, workspace, new.id, Start::of(new)).await?;
-            }
-        }
-        quotas::check(conn, workspace, Counted::Jobs, most).await
-    })
-    .await
-}
-
-/// A job that was created under an idempotency key, and what it was created as.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keyed {
-    pub id: JobId,
-    pub url: String,
-    pub cron: Option<String>,
-    pub timezone: Option<String>,
-}
-
-/// The jobs that were created under these keys before, by key.
-pub async fn find_by_idempotency_keys(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    keys: &[&str],
-) -> Result<HashMap<String, Keyed>, StoreError> {
-    type Row = (Option<String>, Uuid, String, Option<String>, Option<String>);
-    let found: Vec<Row> = jobs::table
-        .inner_join(job_versions::table)
-        .filter(jobs::workspace_id.eq(workspace.uuid()))
-        .filter(jobs::idempotency_key.eq_any(keys))
-        .filter(job_versions::version.eq(1))
-        .select((
-            jobs::idempotency_key,
-            jobs::id,
-            job_versions::url,
-            job_versions::cron,
-            job_versions::timezone,
-        ))
-        .load(conn)
-        .await?;
-    let keyed = |(key, id, url, cron, timezone): Row| {
-        Some((key?, Keyed { id: JobId::from_uuid(id), url, cron, timezone }))
-    };
-    Ok(found.into_iter().filter_map(keyed).collect())
-}
 
 /// Everything about each of `$jobs`, newest first, in one row. `$2` is the smallest execution id of the present moment: planned fires
 /// lie above it. Which jobs they are is settled first: to look for a job's executions costs more than to read the job.
@@ -252,11 +160,17 @@ struct Start<'a> {
     now: DateTime<Utc>,
 }
 
-impl<'a> Start<'a> {
-    /// Of a job that has just been created.
-    fn of(new: &NewJob<'a>) -> Self {
-        let NewJob { definition, now, first_fire: next, traceparent, .. } = *new;
-        Self { version: 1, definition, anchor: now, next, traceparent, now }
+impl Start<'_> {
+    /// An active `one_time` job runs at once: it gets an execution and never a timer.
+    fn is_at_once(&self) -> bool {
+        self.definition.state == State::Active && self.definition.schedule.kind() == Kind::OneTime
+    }
+
+    /// Only what is active fires.
+    fn timer(&self, workspace: WorkspaceId, id: JobId) -> Option<NewTimer> {
+        let Self { version, definition, anchor, next, .. } = *self;
+        let next = next.filter(|_| definition.state == State::Active && !self.is_at_once())?;
+        Some(NewTimer::new((workspace, id), version, definition, anchor, next))
     }
 }
 
@@ -267,16 +181,13 @@ async fn start(
     id: JobId,
     start: Start<'_>,
 ) -> Result<Option<ExecutionId>, StoreError> {
-    let Start { version, definition, anchor, next, traceparent, now } = start;
-    if definition.state != State::Active {
-        return Ok(None);
-    }
-    if definition.schedule.kind() == Kind::OneTime {
+    if start.is_at_once() {
+        let Start { traceparent, now, .. } = start;
         let run = executions::Immediate { source: Source::OneTime, replay_of: None, traceparent, now };
         return executions::insert_now(conn, workspace, id, run).await.map(Some);
     }
-    if let Some(next) = next {
-        timers::insert(conn, workspace, id, timers::NewTimer { version, definition, anchor, next }).await?;
+    if let Some(timer) = start.timer(workspace, id) {
+        diesel::insert_into(job_timers::table).values(timer).execute(conn).await?;
     }
     Ok(None)
 }

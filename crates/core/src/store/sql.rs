@@ -36,3 +36,34 @@ impl<Q> QueryId for Prepared<Q> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
+
+/// What belongs together, in one statement and so in one transaction: two insertions and maybe a third. Each sees what was before
+/// all of them; constraints between them are checked after the last.
+pub struct Together<A, B, C>(pub A, pub B, pub Option<C>);
+
+impl<A: QueryFragment<Pg>, B: QueryFragment<Pg>, C: QueryFragment<Pg>> QueryFragment<Pg>
+    for Together<A, B, C>
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("with first as (");
+        self.0.walk_ast(out.reborrow())?;
+        let Some(third) = &self.2 else {
+            out.push_sql(") ");
+            return self.1.walk_ast(out);
+        };
+        out.push_sql("), second as (");
+        self.1.walk_ast(out.reborrow())?;
+        out.push_sql(") ");
+        third.walk_ast(out)
+    }
+}
+
+impl<A, B, C> Query for Together<A, B, C> {
+    type SqlType = Untyped;
+}
+
+/// Cached by its text.
+impl<A, B, C> QueryId for Together<A, B, C> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}

@@ -27,38 +27,46 @@ use crate::domain::{
     workspace::shard,
 };
 
-pub(super) struct NewTimer<'a> {
-    pub version: i32,
-    pub definition: &'a Definition,
-    pub anchor: DateTime<Utc>,
-    pub next: DateTime<Utc>,
+/// A timer to be set, for `insert_into(job_timers)`.
+#[derive(Insertable)]
+#[diesel(table_name = job_timers, treat_none_as_default_value = false)]
+pub(super) struct NewTimer {
+    job_id: Uuid,
+    workspace_id: Uuid,
+    shard: i16,
+    version: i32,
+    next_run_at: DateTime<Utc>,
+    anchor_at: DateTime<Utc>,
+    every_seconds: Option<i32>,
+    cron: Option<String>,
+    timezone: Option<String>,
+    misfire_policy: &'static str,
+    catch_up_limit: i16,
 }
 
-pub(super) async fn insert(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    job: JobId,
-    new: NewTimer<'_>,
-) -> Result<(), StoreError> {
-    let definition = new.definition;
-    let ScheduleColumns { every_seconds, cron, timezone, .. } = (&definition.schedule).into();
-    diesel::insert_into(job_timers::table)
-        .values((
-            job_timers::job_id.eq(job.uuid()),
-            job_timers::workspace_id.eq(workspace.uuid()),
-            job_timers::shard.eq(shard(workspace)),
-            job_timers::version.eq(new.version),
-            job_timers::next_run_at.eq(new.next),
-            job_timers::anchor_at.eq(new.anchor),
-            job_timers::every_seconds.eq(every_seconds),
-            job_timers::cron.eq(cron),
-            job_timers::timezone.eq(timezone),
-            job_timers::misfire_policy.eq(definition.misfire_policy.as_str()),
-            job_timers::catch_up_limit.eq(definition.catch_up_limit as i16),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(())
+impl NewTimer {
+    pub fn new(
+        (workspace, job): (WorkspaceId, JobId),
+        version: i32,
+        definition: &Definition,
+        anchor: DateTime<Utc>,
+        next: DateTime<Utc>,
+    ) -> Self {
+        let ScheduleColumns { every_seconds, cron, timezone, .. } = (&definition.schedule).into();
+        Self {
+            job_id: job.uuid(),
+            workspace_id: workspace.uuid(),
+            shard: shard(workspace),
+            version,
+            next_run_at: next,
+            anchor_at: anchor,
+            every_seconds,
+            cron,
+            timezone,
+            misfire_policy: definition.misfire_policy.as_str(),
+            catch_up_limit: definition.catch_up_limit as i16,
+        }
+    }
 }
 
 /// The same fires, but of a new version.

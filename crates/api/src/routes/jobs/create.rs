@@ -1,11 +1,12 @@
 //! Creating a job: once per idempotency key, also when two requests arrive together.
 
+use chrono::{DateTime, SubsecRound, Utc};
 use trigrun_core::{
     domain::{
         execution::Source,
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
-        job::State as JobState,
+        job::{Definition, Job, State as JobState},
         page::Page,
         schedule::Kind,
     },
@@ -24,6 +25,8 @@ use crate::{
 
 pub struct Created {
     pub id: JobId,
+    /// The job, where nothing is known of it but what was just written.
+    pub job: Option<Job>,
     pub execution: Option<ExecutionId>,
     /// The key had made this job before.
     pub replayed: bool,
@@ -50,7 +53,8 @@ pub async fn create(
     let plan = state.quotas.plan(state, workspace).await?;
     let traceparent = trace::current();
     let created = state.run(async move |state| {
-        let now = state.clock.now();
+        // As it is kept.
+        let now = state.clock.now().trunc_subsecs(6);
         let new = NewJob {
             id: JobId::at(now),
             definition: &definition,
@@ -61,7 +65,11 @@ pub async fn create(
         };
         let inserted = jobs::insert(&mut *state.conn().await?, workspace, &new, plan.jobs()).await;
         match (inserted, &key) {
-            (Ok(execution), _) => Ok(Created { id: new.id, execution, replayed: false }),
+            (Ok(execution), _) => {
+                let (id, next_run_at) = (new.id, new.first_fire);
+                let job = execution.is_none().then(|| fresh(id, workspace, definition, next_run_at, now));
+                Ok(Created { id, job, execution, replayed: false })
+            }
             (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
                 // Deleted in between: as if the key had never been used.
                 made_before(&state, workspace, Some(key)).await?.ok_or_else(|| {
@@ -76,6 +84,28 @@ pub async fn create(
     Ok(created)
 }
 
+/// A job of which nobody can have heard yet: it has run at no time, and nobody has changed it.
+fn fresh(
+    id: JobId,
+    workspace: WorkspaceId,
+    definition: Definition,
+    next_run_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Job {
+    Job {
+        id,
+        workspace,
+        version: 1,
+        state: definition.state,
+        definition,
+        next_run_at,
+        schedule_error: None,
+        last_execution: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
 /// What this key has made already: a job, and if it was to run at once, its execution.
 async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -> Answer<Option<Created>> {
     let Some(key) = key else { return Ok(None) };
@@ -85,5 +115,5 @@ async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -
     let at_once = Filter { job: Some(id), source: Some(Source::OneTime), ..Filter::default() };
     let page = Page { limit: 1, before: None };
     let runs = executions::list(&mut conn, workspace, &at_once, page).await?.data;
-    Ok(Some(Created { id, execution: runs.first().map(|run| run.id), replayed: true }))
+    Ok(Some(Created { id, job: None, execution: runs.first().map(|run| run.id), replayed: true }))
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// What a job begins with in `jobs`.
 #[derive(Insertable)]
-#[diesel(table_name = jobs)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false)]
 pub struct NewJobRow<'a> {
     id: Uuid,
     workspace_id: Uuid,
@@ -58,7 +58,7 @@ impl<'a> NewJobRow<'a> {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = job_versions)]
+#[diesel(table_name = job_versions, treat_none_as_default_value = false)]
 pub struct VersionRow<'a> {
     job_id: Uuid,
     version: i32,

@@ -1,0 +1,145 @@
+//! New jobs: one by one in a single statement, or many at a time.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+use super::{
+    Start,
+    row::{NewJobRow, VersionRow},
+    start,
+};
+use crate::{
+    domain::{
+        id::{ExecutionId, JobId, WorkspaceId},
+        job::Definition,
+    },
+    store::{
+        Conn, StoreError,
+        quotas::{self, Counted},
+        schema::{job_timers, job_versions, jobs},
+        sql::Together,
+    },
+};
+
+/// A job to be created, its first fire already computed.
+pub struct NewJob<'a> {
+    pub id: JobId,
+    pub definition: &'a Definition,
+    pub idempotency_key: Option<&'a str>,
+    pub now: DateTime<Utc>,
+    pub first_fire: Option<DateTime<Utc>>,
+    pub traceparent: Option<&'a str>,
+}
+
+impl<'a> NewJob<'a> {
+    fn start(&self) -> Start<'a> {
+        let Self { definition, now, first_fire: next, traceparent, .. } = *self;
+        Start { version: 1, definition, anchor: now, next, traceparent, now }
+    }
+}
+
+/// Creates the job with its first version and its timer; a `one_time` job that is active gets its execution at once.
+///
+/// [`StoreError::Conflict`] `jobs_idempotency_key` when the workspace already has a job under that key, `quota` when it would have
+/// more than `most`.
+pub async fn insert(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    new: &NewJob<'_>,
+    most: Option<u32>,
+) -> Result<Option<ExecutionId>, StoreError> {
+    let start = new.start();
+    let is_at_once = start.is_at_once();
+    if most.is_none() && !is_at_once {
+        insert_one(conn, workspace, new).await?;
+        return Ok(None);
+    }
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        insert_one(conn, workspace, new).await?;
+        quotas::check(conn, workspace, Counted::Jobs, most).await?;
+        if is_at_once { super::start(conn, workspace, new.id, start).await } else { Ok(None) }
+    })
+    .await
+}
+
+/// With its version and, if it has one, its timer.
+async fn insert_one(conn: &mut Conn, workspace: WorkspaceId, new: &NewJob<'_>) -> Result<(), StoreError> {
+    let version = VersionRow::new(new.id, 1, new.definition, new.now);
+    let timer = new.start().timer(workspace, new.id);
+    Together(
+        diesel::insert_into(jobs::table).values(NewJobRow::new(workspace, new)),
+        diesel::insert_into(job_versions::table).values(version),
+        timer.map(|timer| diesel::insert_into(job_timers::table).values(timer)),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// So many rows go into one statement: few enough that none of them comes near a timeout.
+const BATCH: usize = 100;
+
+/// Creates all of the jobs or none, each as [`insert`] would.
+pub async fn insert_all(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    all: &[NewJob<'_>],
+    most: Option<u32>,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        for batch in all.chunks(BATCH) {
+            let made: Vec<_> = batch.iter().map(|new| NewJobRow::new(workspace, new)).collect();
+            diesel::insert_into(jobs::table).values(made).execute(conn).await?;
+            let versions: Vec<_> =
+                batch.iter().map(|new| VersionRow::new(new.id, 1, new.definition, new.now)).collect();
+            diesel::insert_into(job_versions::table).values(versions).execute(conn).await?;
+            let timers: Vec<_> =
+                batch.iter().filter_map(|new| new.start().timer(workspace, new.id)).collect();
+            diesel::insert_into(job_timers::table).values(timers).execute(conn).await?;
+            for new in batch.iter().filter(|new| new.start().is_at_once()) {
+                start(conn, workspace, new.id, new.start()).await?;
+            }
+        }
+        quotas::check(conn, workspace, Counted::Jobs, most).await
+    })
+    .await
+}
+
+/// A job that was created under an idempotency key, and what it was created as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    pub id: JobId,
+    pub url: String,
+    pub cron: Option<String>,
+    pub timezone: Option<String>,
+}
+
+/// The jobs that were created under these keys before, by key.
+pub async fn find_by_idempotency_keys(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    keys: &[&str],
+) -> Result<HashMap<String, Keyed>, StoreError> {
+    type Row = (Option<String>, Uuid, String, Option<String>, Option<String>);
+    let found: Vec<Row> = jobs::table
+        .inner_join(job_versions::table)
+        .filter(jobs::workspace_id.eq(workspace.uuid()))
+        .filter(jobs::idempotency_key.eq_any(keys))
+        .filter(job_versions::version.eq(1))
+        .select((
+            jobs::idempotency_key,
+            jobs::id,
+            job_versions::url,
+            job_versions::cron,
+            job_versions::timezone,
+        ))
+        .load(conn)
+        .await?;
+    let keyed = |(key, id, url, cron, timezone): Row| {
+        Some((key?, Keyed { id: JobId::from_uuid(id), url, cron, timezone }))
+    };
+    Ok(found.into_iter().filter_map(keyed).collect())
+}
