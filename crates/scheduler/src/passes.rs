@@ -1,6 +1,9 @@
 //! The loops that repeat the passes until shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     runtime::{
@@ -11,11 +14,19 @@ use trigrun_core::{
 };
 
 use crate::{
-    Scheduler, SchedulerError, Settings, plan::plan, publish, recover::recover, silence::reap, tidy::tidy,
+    Scheduler, SchedulerError, Settings,
+    plan::plan,
+    publish,
+    recover::{ring_again, set_going},
+    silence::reap,
+    tidy::tidy,
 };
 
 const REAP_EVERY: Duration = Duration::from_millis(300);
 const RECOVER_EVERY: Duration = Duration::from_millis(300);
+/// After looking for lost bells so many times as long is rested, up to so long: in a backlog the look would cost more than it finds.
+const REST_AFTER_A_LOOK: u32 = 30;
+const LONGEST_REST: Duration = Duration::from_secs(2);
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LISTEN_AGAIN: Duration = Duration::from_millis(10);
 
@@ -38,6 +49,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("publish_asked", repeat_publish_asked(scheduler.clone(), shutdown.clone(), poll)),
         spawn("reap", repeat_reap(scheduler.clone(), shutdown.clone())),
         spawn("recover", repeat_recover(scheduler.clone(), shutdown.clone())),
+        spawn("ring_again", repeat_ring_again(scheduler.clone(), shutdown.clone())),
         spawn("tidy", repeat_tidy(scheduler.clone(), shutdown.clone())),
     ];
     for running in loops {
@@ -81,7 +93,22 @@ async fn repeat_reap(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
 }
 
 async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
-    every("recover", shutdown, RECOVER_EVERY, std::future::pending, || recover(&scheduler)).await;
+    every("recover", shutdown, RECOVER_EVERY, std::future::pending, || set_going(&scheduler)).await;
+}
+
+async fn repeat_ring_again(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    let took = Mutex::new(Duration::ZERO);
+    let rest = || {
+        let took = *took.lock().unwrap_or_else(PoisonError::into_inner);
+        tokio::time::sleep(RECOVER_EVERY.max(took * REST_AFTER_A_LOOK))
+    };
+    let look = || async {
+        let started = Instant::now();
+        let looked = ring_again(&scheduler).await;
+        *took.lock().unwrap_or_else(PoisonError::into_inner) = started.elapsed();
+        looked
+    };
+    every("ring_again", shutdown, LONGEST_REST, rest, look).await;
 }
 
 async fn repeat_tidy(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {

@@ -16,11 +16,15 @@ const BATCH: i64 = 1000;
 
 /// One pass. What Postgres alone can tell comes first, so that it is done also while Redis is away.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    set_going(scheduler).await?;
+    ring_again(scheduler).await
+}
+
+/// The part for which Redis is not needed, and which costs little whatever waits.
+pub async fn set_going(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let mut again = take_over(scheduler).await?;
-    again += wake_waiting(scheduler).await?;
+    let again = take_over(scheduler).await? + wake_waiting(scheduler).await?;
     unstick(scheduler).await?;
-    again += ring_again(scheduler).await?;
     if again > 0 {
         scheduler.work_is_due();
     }
@@ -63,11 +67,12 @@ async fn unstick(scheduler: &Scheduler) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Bells that must have been lost, because the stream is known to be past them.
-async fn ring_again(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
+/// Bells that must have been lost, because the stream is known to be past them. In a backlog, all that waits is read for it.
+pub async fn ring_again(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     if mutant::is(mutant::NO_RE_RING) {
-        return Ok(0);
+        return Ok(());
     }
+    let started = Instant::now();
     let mut conn = scheduler.db.conn().await?;
     let mut asked = 0;
     for shard in bells::overdue_shards(&mut conn, GRACE).await? {
@@ -75,7 +80,11 @@ async fn ring_again(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
         asked += bells::ask_again(&mut conn, shard, heard_up_to, GRACE, scheduler.lead(), BATCH).await?;
     }
     note("bell_lost", asked);
-    Ok(asked)
+    if asked > 0 {
+        scheduler.work_is_due();
+    }
+    metrics::pass("ring_again", started.elapsed());
+    Ok(())
 }
 
 fn note(reason: &'static str, count: usize) {
