@@ -115,29 +115,22 @@ fn rows(day: NaiveDate, executions: i64) -> String {
 
 async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions: i64) -> anyhow::Result<()> {
     let (rows, suffix) = (rows(day, executions), day.format("%Y%m%d"));
-    let (execution, attempt) = (format!("executions_{suffix}"), format!("attempts_{suffix}"));
+    let execution = format!("executions_{suffix}");
     let write_executions = format!(
         "insert into {execution} (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at,
-                                  attempt_count, started_at, finished_at, lateness_us, error_class)
+                                  attempt_count, started_at, finished_at, lateness_us, error_class, attempt_status, status_code,
+                                  attempt_error_class, attempt_started_at, first_byte_us, body_us, total_us, remote_address,
+                                  http_version, response_headers, body_preview, body_truncated, response_bytes)
          select i.id, n.workspace_id, n.job_id, 1, n.shard,
                 case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'failed' else 'succeeded' end,
                 'schedule', f.instant, f.instant, f.instant - interval '1 s', 1, f.instant + interval '1 ms',
-                f.instant + interval '5 ms', 400 + g % 600, case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'status_500' end
+                f.instant + interval '5 ms', 400 + g % 600, case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'status_500' end,
+                case when g % 97 = 0 then 'http_error' else 'success' end, case when g % 97 = 0 then 500 else 200 end,
+                case when g % 97 = 0 then 'status_500' end, f.instant + interval '1 ms', 300 + g % 500, 20, 400 + g % 600,
+                '127.0.0.1:40000', 'HTTP/1.1', E'content-length: 12\\ndate: Thu, 26 Nov 2026 04:00:00 GMT\\n', '{{\"ok\":true}}', false, 12
          {rows}, numbered n where n.number = f.job"
     );
-    let write_attempts = format!(
-        "insert into {attempt} (execution_id, number, status, status_code, started_at, first_byte_us, body_us, total_us, remote_address,
-                                http_version, response_headers, body_preview, response_bytes)
-         select i.id, 1, case when g % 97 = 0 then 'http_error' else 'success' end, case when g % 97 = 0 then 500 else 200 end,
-                f.instant + interval '1 ms', 300 + g % 500, 20, 400 + g % 600, '127.0.0.1:40000', 'HTTP/1.1',
-                E'content-length: 12\\ndate: Thu, 26 Nov 2026 04:00:00 GMT\\n', '{{\"ok\":true}}', 12
-         {rows}"
-    );
-    tokio::try_join!(
-        write(servers, database, &execution, &write_executions),
-        write(servers, database, &attempt, &write_attempts)
-    )?;
-    Ok(())
+    write(servers, database, &execution, &write_executions).await
 }
 
 async fn write(servers: &Servers, database: &str, table: &str, statement: &str) -> anyhow::Result<()> {
@@ -150,6 +143,6 @@ async fn write(servers: &Servers, database: &str, table: &str, statement: &str) 
 
 async fn bytes(sql: &Client) -> anyhow::Result<i64> {
     let size = "select sum(pg_total_relation_size(inhrelid))::bigint from pg_inherits
-                where inhparent in ('executions'::regclass, 'attempts'::regclass)";
+                where inhparent in ('executions'::regclass, 'earlier_attempts'::regclass)";
     Ok(sql.query_one(size, &[]).await?.get(0))
 }

@@ -115,7 +115,7 @@ async fn dropped(servers: &Servers, database: &str, oldest: NaiveDate) -> anyhow
 /// A transaction that has looked at both tables, and is still open.
 async fn look(servers: &Servers, database: &str) -> anyhow::Result<tokio_postgres::Client> {
     let sql = servers.sql(database).await?;
-    sql.batch_execute("begin; select from executions limit 1; select from attempts limit 1").await?;
+    sql.batch_execute("begin; select from executions limit 1; select from earlier_attempts limit 1").await?;
     Ok(sql)
 }
 

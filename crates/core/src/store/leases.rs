@@ -313,7 +313,7 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
                          error_class = case when l.next = 'failed' then l.class end
                      from lost l where e.id = l.id),
                  tries as (
-                     insert into attempts (execution_id, number, status, error_class, error, started_at, total_us)
+                     insert into earlier_attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'executor_lost',
                             'The executor that was making this request stopped before it could record an answer; the request may or may not have arrived.',
                             due_at, 0

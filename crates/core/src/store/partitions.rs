@@ -8,7 +8,7 @@ use super::{Conn, StoreError};
 use crate::domain::id::ExecutionId;
 
 /// The partitioned tables and their key: the execution's id in both.
-const TABLES: [(&str, &str); 2] = [("executions", "id"), ("attempts", "execution_id")];
+const TABLES: [(&str, &str); 2] = [("executions", "id"), ("earlier_attempts", "execution_id")];
 /// Of each page of executions, half is left: a lease rewrites the row in its place.
 const HALF_FULL: &str = "with (fillfactor = 50)";
 

@@ -74,7 +74,7 @@ async fn rows_that_come_while_their_day_is_made_are_recorded_or_told_to_come_aga
     let job = db.job(workspace, &every_seconds(60, "http://192.0.2.1/")).await;
     let now = db.now().await;
     // As after a week without a scheduler: no day has its partition.
-    for table in ["executions", "attempts"] {
+    for table in ["executions", "earlier_attempts"] {
         for day in db
             .lines(&format!(
                 "select inhrelid::regclass from pg_inherits where inhparent = '{table}'::regclass"

@@ -32,7 +32,7 @@ async fn a_day_is_dropped_when_nobody_reads_and_holds_up_nobody_before() {
     let oldest = db.now().await.date_naive() + Days::new(2);
     beside_a_long_reader(&db, async || {
         let dropped = partitions::drop_behind(&mut conn, oldest).await.unwrap();
-        assert!(dropped.iter().all(|partition| partition.starts_with("attempts_")), "{dropped:?}");
+        assert!(dropped.iter().all(|partition| partition.starts_with("earlier_attempts_")), "{dropped:?}");
         assert_eq!(dropped.len(), 2, "{dropped:?}");
     })
     .await;

@@ -4,10 +4,11 @@ use std::{fmt::Write, fs, path::Path};
 use trigrun_testkit::TestDb;
 
 /// Tables that only hand-written statements use.
-const NOT_FOR_DIESEL: [&str; 7] = [
+const NOT_FOR_DIESEL: [&str; 8] = [
     "__diesel_schema_migrations",
     "executions",
     "attempts",
+    "earlier_attempts",
     "executors",
     "job_slots",
     "notifications",
@@ -44,12 +45,13 @@ async fn render(db: &TestDb) -> String {
     let mut current = String::new();
     for row in &columns {
         let (table, column, udt): (String, String, String) = (row.get(0), row.get(1), row.get(2));
-        let (nullable, key): (bool, String) = (row.get(3), row.get(4));
+        let (nullable, key): (bool, Option<String>) = (row.get(3), row.get(4));
         // Partitions are named after their table and their day.
-        let parent = table.split_once('_').map_or(table.as_str(), |(parent, _)| parent);
+        let parent = table.rsplit_once('_').map_or(table.as_str(), |(parent, _)| parent);
         if NOT_FOR_DIESEL.iter().any(|not| *not == table || *not == parent) {
             continue;
         }
+        let key = key.unwrap_or_else(|| panic!("{table} has no primary key"));
         if table != current {
             if !current.is_empty() {
                 schema.push_str("    }\n}\n");

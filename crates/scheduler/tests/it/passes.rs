@@ -364,8 +364,7 @@ async fn days_are_made_ahead_and_dropped_behind() {
     let bench = Bench::new().await;
     let scheduler = bench.scheduler().await;
     tidy(&scheduler).await.unwrap();
-    let partitions =
-        "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'attempts'::regclass)";
+    let partitions = "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'earlier_attempts'::regclass)";
     assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8, "the default ones, and eight days of both");
     let job = bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
     bench.run_now(job).await;

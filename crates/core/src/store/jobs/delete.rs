@@ -87,7 +87,7 @@ async fn sweep_executions(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<
     if let (Some(first), Some(last)) = (found.iter().min(), found.iter().max()) {
         for statement in [
             "delete from executions where id = any($1) and id between $2 and $3",
-            "delete from attempts where execution_id = any($1) and execution_id between $2 and $3",
+            "delete from earlier_attempts where execution_id = any($1) and execution_id between $2 and $3",
         ] {
             prepared(
                 sql_query(statement)

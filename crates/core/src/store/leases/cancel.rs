@@ -38,7 +38,7 @@ pub async fn cancel(
                          finished_at = clock_timestamp()
                      from was w where e.id = w.id returning e.id),
                  tries as (
-                     insert into attempts (execution_id, number, status, error_class, error, started_at, total_us)
+                     insert into earlier_attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'cancelled',
                             'The execution was cancelled while this request was being made; it may or may not have arrived.',
                             began, 0

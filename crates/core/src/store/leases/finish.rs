@@ -73,8 +73,10 @@ pub async fn record(
     session: SessionId,
     ended: &[Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
-    let is_plain = |lease: &Lease| !lease.holds_slot && !lease.ends_job && !lease.notifies;
-    if ended.len() <= FEW && ended.iter().all(|ended| is_plain(&ended.lease)) {
+    let is_plain = |Ended { lease, next, .. }: &Ended| {
+        !(lease.holds_slot || lease.ends_job || lease.notifies || matches!(next, Next::Retry { .. }))
+    };
+    if ended.len() <= FEW && ended.iter().all(is_plain) {
         return record_batch(conn, session, ended).await;
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
@@ -102,18 +104,19 @@ pub async fn record(
     .await
 }
 
-fn column<'a, T>(ended: &'a [Ended], value: impl Fn(&'a Ended) -> T) -> Vec<T> {
-    ended.iter().map(value).collect()
+fn column<'a, T>(ended: &[&'a Ended], value: impl Fn(&'a Ended) -> T) -> Vec<T> {
+    ended.iter().copied().map(value).collect()
 }
 
-fn phase(ended: &[Ended], value: impl Fn(&Outcome) -> Option<Duration>) -> Vec<Option<i32>> {
+fn phase(ended: &[&Ended], value: impl Fn(&Outcome) -> Option<Duration>) -> Vec<Option<i32>> {
     column(ended, |e| value(&e.outcome).map(micros))
 }
 
-/// The statement that records. The ids are said three times: to join, to be looked up one by one (rather than with all that lies
-/// between them, which in a burst is everything), and to find the partition. `$guard` says whose attempt it must be.
+/// The statements that record. The ids are said three times: to join, to be looked up one by one (rather than with all that lies
+/// between them, which in a burst is everything), and to find the partition. `$guard` says whose attempt it must be; `$set` and `$then`
+/// are what becomes of it.
 macro_rules! record {
-    ($guard:literal, $conflict:literal) => {
+    ($guard:literal, $set:literal, $then:expr) => {
         concat!(
             "with ended as (
                  select * from unnest(
@@ -127,39 +130,82 @@ macro_rules! record {
              moved as (
                  update executions e
                  set status = i.next,
-                     owner_id = case when i.next = 'retrying' then e.owner_id end,
-                     due_at = coalesce(i.due_at, e.due_at),
                      started_at = coalesce(e.started_at, i.started_at),
-                     finished_at = case when i.next <> 'retrying' then i.ended_at end,
-                     lateness_us = coalesce(e.lateness_us, i.lateness_us),
-                     error_class = i.next_class
-                 from ended i
+                     lateness_us = coalesce(e.lateness_us, i.lateness_us), ",
+            $set,
+            " from ended i
                  where e.id = i.id and e.id = any($2) and e.id between $26 and $27 and ",
             $guard,
-            "
-                 returning e.id),
-             tries as (
-                 insert into attempts (execution_id, number, status, status_code, error_class, error, started_at, dns_us, connect_us,
-                                       tls_us, first_byte_us, body_us, total_us, remote_address, http_version, response_headers,
-                                       body_preview, body_truncated, response_bytes)
-                 select i.id, i.number, i.status, i.status_code, i.error_class, i.error, i.started_at, i.dns_us, i.connect_us,
-                        i.tls_us, i.first_byte_us, i.body_us, i.total_us, i.remote_address, i.http_version, i.response_headers,
-                        i.body_preview, i.body_truncated, i.response_bytes
-                 from ended i join moved m on m.id = i.id",
-            $conflict,
-            ")
-             select id from moved"
+            " returning e.id)",
+            $then,
+            " select id from moved"
         )
     };
 }
 
-const FENCED: &str = record!("e.owner_id = $1 and e.status = 'running' and e.attempt_count = i.number", "");
-const UNFENCED: &str = record!("$1::uuid is not null", " on conflict do nothing");
+/// The attempt that ends the execution is written into its row.
+macro_rules! last {
+    ($guard:literal) => {
+        record!(
+            $guard,
+            "owner_id = null, finished_at = i.ended_at, error_class = i.next_class, attempt_status = i.status,
+             status_code = i.status_code, attempt_error_class = i.error_class, error = i.error, attempt_started_at = i.started_at,
+             dns_us = i.dns_us, connect_us = i.connect_us, tls_us = i.tls_us, first_byte_us = i.first_byte_us, body_us = i.body_us,
+             total_us = i.total_us, remote_address = i.remote_address, http_version = i.http_version,
+             response_headers = i.response_headers, body_preview = i.body_preview, body_truncated = i.body_truncated,
+             response_bytes = i.response_bytes",
+            ""
+        )
+    };
+}
+
+/// One that another is to follow becomes a row of its own.
+macro_rules! earlier {
+    ($guard:literal, $conflict:literal) => {
+        record!(
+            $guard,
+            "due_at = i.due_at",
+            concat!(
+                ", tries as (
+                 insert into earlier_attempts (execution_id, number, status, status_code, error_class, error, started_at, dns_us,
+                                               connect_us, tls_us, first_byte_us, body_us, total_us, remote_address, http_version,
+                                               response_headers, body_preview, body_truncated, response_bytes)
+                 select i.id, i.number, i.status, i.status_code, i.error_class, i.error, i.started_at, i.dns_us, i.connect_us,
+                        i.tls_us, i.first_byte_us, i.body_us, i.total_us, i.remote_address, i.http_version, i.response_headers,
+                        i.body_preview, i.body_truncated, i.response_bytes
+                 from ended i join moved m on m.id = i.id",
+                $conflict,
+                ")"
+            )
+        )
+    };
+}
+
+const FENCE: [&str; 2] = [
+    last!("e.owner_id = $1 and e.status = 'running' and e.attempt_count = i.number"),
+    earlier!("e.owner_id = $1 and e.status = 'running' and e.attempt_count = i.number", ""),
+];
+const NO_FENCE: [&str; 2] =
+    [last!("$1::uuid is not null"), earlier!("$1::uuid is not null", " on conflict do nothing")];
 
 async fn record_batch(
     conn: &mut Conn,
     session: SessionId,
     ended: &[Ended],
+) -> Result<Vec<ExecutionId>, StoreError> {
+    let (earlier, last): (Vec<_>, Vec<_>) =
+        ended.iter().partition(|ended| matches!(ended.next, Next::Retry { .. }));
+    let [write_last, write_earlier] = if mutant::is(mutant::NO_FENCING) { NO_FENCE } else { FENCE };
+    let mut recorded = write(conn, write_last, session, &last).await?;
+    recorded.extend(write(conn, write_earlier, session, &earlier).await?);
+    Ok(recorded)
+}
+
+async fn write(
+    conn: &mut Conn,
+    statement: &'static str,
+    session: SessionId,
+    ended: &[&Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
     // Between them lie few partitions, and only those are looked into.
     let ids = || ended.iter().map(|e| e.lease.execution.uuid());
@@ -167,7 +213,7 @@ async fn record_batch(
         return Ok(Vec::new());
     };
     let rows: Vec<Id> = prepared(
-        sql_query(if mutant::is(mutant::NO_FENCING) { UNFENCED } else { FENCED })
+        sql_query(statement)
             .bind::<SqlUuid, _>(session.uuid())
             .bind::<Array<SqlUuid>, _>(column(ended, |e| e.lease.execution.uuid()))
             .bind::<Array<SmallInt>, _>(column(ended, |e| e.lease.number as i16))

@@ -205,7 +205,7 @@ async fn what_a_job_leaves_is_swept_without_reading_the_rest() {
     let (workspace, job) = (WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
     TestDb::execute(
         &db,
-        "insert into attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
+        "insert into earlier_attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
          analyze",
     )
     .await;

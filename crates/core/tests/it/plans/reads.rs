@@ -41,7 +41,7 @@ const FILL_JOBS: &str = "
     select id, 1, now(), name, 'active', '{}', 'recurring', 60, 'http://192.0.2.1/', 'GET', '{}', false, 30, '{200}', 1, '{}', 'queue',
            'skip', 10, 'at_least_once'
     from jobs;
-    insert into attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
+    insert into earlier_attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
     insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
     select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || lpad(n::text, 20, '0'))::uuid,
            '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 1, 3, 'queued', 'schedule',
