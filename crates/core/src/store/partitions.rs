@@ -10,7 +10,7 @@ use crate::domain::id::ExecutionId;
 /// The partitioned tables and their key: the execution's id in both.
 const TABLES: [(&str, &str); 2] = [("executions", "id"), ("earlier_attempts", "execution_id")];
 /// Of each page of executions, half is left: a lease rewrites the row in its place.
-const HALF_FULL: &str = "with (fillfactor = 50)";
+const HALF_FULL: &str = "with (fillfactor = 40)";
 
 /// Partitions are made this many days ahead, so that a week without a scheduler loses nothing.
 const DAYS_AHEAD: u64 = 7;
