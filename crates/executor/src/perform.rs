@@ -101,14 +101,17 @@ impl Performer {
             }
             ready => ready,
         };
-        match ready {
+        let made = match ready {
             Ok(ready) => {
                 let sent = ready.send_while(call, || self.session.may_send()).await;
-                drop(turn);
                 Some(Made { outcome: sent.outcome, started_at, departed: sent.departed })
             }
             Err(failed) => not_sent(failed),
+        };
+        if let (Some(turn), Some(made)) = (turn, &made) {
+            turn.over(made.outcome.timing.total);
         }
+        made
     }
 
     fn panicked(&self) -> Made {

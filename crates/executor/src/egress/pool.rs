@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,8 +23,12 @@ const MAX_KEPT: usize = 4096;
 const SETTLING: Duration = Duration::from_millis(20);
 /// A server that closes idle connections after a while is given less than that, so as not to send while it closes.
 const CLOSING_MARGIN: Duration = Duration::from_secs(1);
-/// Exchanges that one workspace has with one destination at once; the others wait for their turn.
-const AT_ONCE: usize = 256;
+/// Exchanges that one workspace has with one destination at once, to begin with; the others wait for their turn. A destination that
+/// answers soon is served faster by few connections that are busy than by many.
+const AT_ONCE: usize = 64;
+/// One that takes longer than this is given one more at once for each time it did, up to so many in all.
+const SLOW: Duration = Duration::from_millis(50);
+const MOST_AT_ONCE: usize = 256;
 
 pub(super) struct Pool {
     kept: Mutex<Kept>,
@@ -40,11 +47,18 @@ struct Slot {
     idle: Vec<Idle>,
     shared: Vec<Arc<Multiplexed>>,
     turns: Arc<Semaphore>,
+    /// How many more turns there may be.
+    more: Arc<AtomicUsize>,
 }
 
 impl Default for Slot {
     fn default() -> Self {
-        Self { idle: Vec::new(), shared: Vec::new(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            idle: Vec::new(),
+            shared: Vec::new(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            more: Arc::new(AtomicUsize::new(MOST_AT_ONCE - AT_ONCE)),
+        }
     }
 }
 
@@ -56,7 +70,20 @@ impl Slot {
 }
 
 /// The right to one exchange with a destination, until it is dropped.
-pub struct Turn(#[allow(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+pub struct Turn {
+    permit: OwnedSemaphorePermit,
+    more: Arc<AtomicUsize>,
+}
+
+impl Turn {
+    /// The exchange is over, and took so long.
+    pub fn over(self, took: Duration) {
+        let fewer = |more: usize| more.checked_sub(1);
+        if took > SLOW && self.more.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok() {
+            self.permit.semaphore().add_permits(1);
+        }
+    }
+}
 
 struct Idle {
     connection: Exclusive,
@@ -70,8 +97,13 @@ impl Pool {
 
     /// The right to an exchange, first come, first served. `None` never happens: nobody closes them.
     pub(super) async fn turn(&self, workspace: WorkspaceId, origin: &str) -> Option<Turn> {
-        let turns = self.kept().slot(workspace, origin).turns.clone();
-        turns.acquire_owned().await.ok().map(Turn)
+        let (turns, more) = {
+            let mut kept = self.kept();
+            let slot = kept.slot(workspace, origin);
+            (slot.turns.clone(), slot.more.clone())
+        };
+        let permit = turns.acquire_owned().await.ok()?;
+        Some(Turn { permit, more })
     }
 
     /// A connection that was kept and is still good.
@@ -180,5 +212,29 @@ pub(super) async fn keep_swept(pool: Weak<Pool>, idle_timeout: Duration) {
             Some(pool) => pool.sweep(),
             None => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_destination_that_takes_long_is_given_more_turns_up_to_a_bound() {
+        let pool = Pool::new(Duration::from_secs(60), 1);
+        let workspace = WorkspaceId::from_uuid(Uuid::nil());
+        let turn = || pool.turn(workspace, "https://example.com").now_or_never().flatten();
+        let mut held: Vec<Turn> = std::iter::from_fn(turn).collect();
+        assert_eq!(held.len(), AT_ONCE);
+        held.pop().unwrap().over(SLOW);
+        held.extend(std::iter::from_fn(turn));
+        assert_eq!(held.len(), AT_ONCE, "it was not slow");
+        for _ in 0..2 * MOST_AT_ONCE {
+            held.pop().unwrap().over(SLOW * 2);
+            held.extend(std::iter::from_fn(turn));
+        }
+        assert_eq!(held.len(), MOST_AT_ONCE);
     }
 }
