@@ -1,6 +1,6 @@
--- The attempt that ends an execution stands in the execution's own row, which is written then anyway: a row and an index entry of their
--- own cost a quarter of what recording did, and most executions have but one attempt. Those that another follows, and those that were
--- interrupted, stay in a table of their own. The view shows all.
+-- The attempt that ends an execution stands in the execution's own row, which is written then anyway: most executions have but one
+-- attempt, and need no second row and no entry in its index. Those that another follows, and those that were interrupted, stay in a table
+-- of their own. The view shows all.
 alter table executions
     add column attempt_status text
         check (attempt_status in ('success', 'http_error', 'timeout', 'connection_error', 'blocked', 'interrupted')),

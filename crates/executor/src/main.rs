@@ -2,11 +2,11 @@
 
 use anyhow::Context;
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 use trigrun_core::{
     runtime::{process, shutdown},
     telemetry,
 };
-use tikv_jemallocator::Jemalloc;
 use trigrun_executor::{Settings, serve};
 
 /// An eighth of what a run costs this process, for as much memory: see decision 14.

@@ -9,8 +9,8 @@ use crate::domain::id::ExecutionId;
 
 /// The partitioned tables and their key: the execution's id in both.
 const TABLES: [(&str, &str); 2] = [("executions", "id"), ("earlier_attempts", "execution_id")];
-/// Of each page of executions, half is left: a lease rewrites the row in its place.
-const HALF_FULL: &str = "with (fillfactor = 40)";
+/// Of each page of executions, six tenths are left: a lease rewrites the row in its place.
+const ROOM: &str = "with (fillfactor = 40)";
 
 /// Partitions are made this many days ahead, so that a week without a scheduler loses nothing.
 const DAYS_AHEAD: u64 = 7;
@@ -106,7 +106,7 @@ async fn make(
         } else {
             sql_query(NO_LONGER).execute(conn).await?;
         }
-        let storage = if table == "executions" { HALF_FULL } else { "" };
+        let storage = if table == "executions" { ROOM } else { "" };
         sql_query(format!("create table {partition} (like {table} including defaults including constraints) {storage}"))
             .execute(conn)
             .await?;
