@@ -22,10 +22,19 @@ const STEP: TimeDelta = TimeDelta::milliseconds(20);
 
 #[derive(Clone, Copy)]
 struct Reading {
-    /// The middle of the round trip, and what Postgres said then.
+    /// When the answer was here, and what it said.
+    ///
+    /// Postgres looked at its clock at some moment of the round trip. Taken for the last of them, its time is never ahead of what it is,
+    /// and nothing leaves before its instant, however long the round trip was; what is lost is one round trip, the shortest of the last few.
     at: Instant,
     now: DateTime<Utc>,
     round_trip: Duration,
+}
+
+impl Reading {
+    fn of(sent: Instant, received: Instant, now: DateTime<Utc>) -> Self {
+        Self { at: received, now, round_trip: received - sent }
+    }
 }
 
 /// Cheap to clone; all clones show the same time.
@@ -46,8 +55,7 @@ impl Clock {
         let mut conn = db.conn().await?;
         let sent = Instant::now();
         let now = store::clock::now(&mut conn).await?;
-        let round_trip = sent.elapsed();
-        self.take(Reading { at: sent + round_trip / 2, now, round_trip });
+        self.take(Reading::of(sent, Instant::now(), now));
         Ok(())
     }
 
@@ -119,6 +127,18 @@ mod tests {
     fn reading(at: Instant, seconds: i64, round_trip_ms: u64) -> Reading {
         let now = DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
         Reading { at, now, round_trip: Duration::from_millis(round_trip_ms) }
+    }
+
+    #[test]
+    fn no_instant_is_early_whenever_in_the_round_trip_postgres_looked_at_its_clock() {
+        let (clock, sent) = (Clock(Arc::default()), Instant::now());
+        let (round_trip, ahead) = (Duration::from_millis(40), Duration::from_secs(1));
+        let shown = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        clock.take(Reading::of(sent, sent + round_trip, shown));
+        for looked in [sent, sent + round_trip / 2, sent + round_trip] {
+            assert!(clock.instant_of(shown + ahead) >= looked + ahead);
+            assert!(clock.time_at(looked + ahead) <= shown + ahead);
+        }
     }
 
     #[test]
