@@ -1,7 +1,7 @@
 //! Other schedulers under the same loads, in the same run: same machine, same servers, same target, 256 requests in flight, and
 //! what came of each run kept as durably.
 //!
-//! TrigRun is as it comes: one workspace has at most 256 requests at once with one destination.
+//! TrigRun is as it comes: one workspace has 64 requests at once with a destination that answers soon.
 
 use anyhow::ensure;
 use clap::Args;
