@@ -6,86 +6,99 @@ use trigrun_core::runtime::mutant;
 
 use crate::{
     report::Verdict,
-    scenarios::{self, Ask, Scenario},
+    scenarios::{Ask, BELLS, SESSIONS, Scenario},
 };
 
 /// A defect, and what has to find it.
 struct Mutant {
     name: &'static str,
     about: &'static str,
-    found_by: Found,
+    scenario: &'static Scenario,
+    must_be: Colour,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum Colour {
     Red,
-    /// No defect in this design: the lab must stay green.
-    Harmless,
+    /// No defect in this design.
+    Green,
+}
+
+const NONE: &str = "none";
+
+const fn mutant(name: &'static str, about: &'static str, scenario: &'static Scenario) -> Mutant {
+    Mutant { name, about, scenario, must_be: Colour::Red }
+}
+
+const fn harmless(name: &'static str, about: &'static str, scenario: &'static Scenario) -> Mutant {
+    Mutant { name, about, scenario, must_be: Colour::Green }
 }
 
 const ALL: &[Mutant] = &[
-    Mutant {
-        name: mutant::NO_RE_RING,
-        about: "bells that were lost are not rung again",
-        found_by: Found::Red,
-    },
-    Mutant {
-        name: mutant::NO_SESSION_REAPING,
-        about: "dead executors keep what they held",
-        found_by: Found::Red,
-    },
-    Mutant {
-        name: mutant::NO_UNIQUE_ID,
-        about: "a fire gets a new id each time it is recorded",
-        found_by: Found::Red,
-    },
-    Mutant { name: mutant::NO_FENCING, about: "whoever has a result records it", found_by: Found::Red },
-    Mutant {
-        name: mutant::RING_BEFORE_COMMIT,
-        about: "the stream is rung before the commit",
-        found_by: Found::Red,
-    },
-    Mutant { name: mutant::NEXT_FROM_NOW, about: "the next fire is computed from now", found_by: Found::Red },
-    Mutant {
-        name: mutant::ACKNOWLEDGE_BEFORE_LEASE,
-        about: "entries are acknowledged before they are leased",
-        found_by: Found::Harmless,
-    },
-    Mutant {
-        name: mutant::DEADLINE_ON_HEADERS_ONLY,
-        about: "an answer's body has no deadline",
-        found_by: Found::Red,
-    },
+    harmless(NONE, "the product as it is", &BELLS),
+    harmless(NONE, "the product as it is", &SESSIONS),
+    mutant(mutant::NO_RE_RING, "bells that were lost are not rung again", &BELLS),
+    mutant(mutant::NO_SESSION_REAPING, "dead executors keep what they held", &SESSIONS),
+    mutant(mutant::NO_UNIQUE_ID, "a fire gets a new id each time it is recorded", &BELLS),
+    mutant(mutant::NO_FENCING, "whoever has a result records it", &SESSIONS),
+    mutant(mutant::RING_BEFORE_COMMIT, "the stream is rung before the commit", &BELLS),
+    mutant(mutant::NEXT_FROM_NOW, "the next fire is computed from now", &BELLS),
+    harmless(mutant::ACKNOWLEDGE_BEFORE_LEASE, "entries are acknowledged before they are leased", &BELLS),
+    mutant(mutant::DEADLINE_ON_HEADERS_ONLY, "an answer's body has no deadline", &SESSIONS),
 ];
 
-/// Plays the aimed scenario without a defect, and then with each of these, or all; ends 0 when each came out as it must.
+/// Plays without a defect, and then with each of these, or all; ends 0 when each came out as it must.
 pub async fn all(names: &[String], seed: u64) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(cfg!(debug_assertions), "release builds have no mutants: build without --release");
     let unknown: Vec<&String> =
         names.iter().filter(|name| ALL.iter().all(|mutant| mutant.name != *name)).collect();
     anyhow::ensure!(unknown.is_empty(), "there are no mutants {unknown:?}");
-    let chosen = |mutant: &&Mutant| names.is_empty() || names.iter().any(|name| name == mutant.name);
+    let chosen = |mutant: &&Mutant| {
+        names.is_empty() || mutant.name == NONE || names.iter().any(|name| name == mutant.name)
+    };
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["defect", "must be", "is", "found by"]);
+    table.set_header(["defect", "played", "must be", "is", "found by"]);
     let mut as_it_must = true;
-    let none = Mutant { name: "none", about: "the product as it is", found_by: Found::Harmless };
-    for mutant in std::iter::once(&none).chain(ALL.iter().filter(chosen)) {
+    for mutant in ALL.iter().filter(chosen) {
         println!("\n{}: {}", mutant.name, mutant.about);
-        let named = (mutant.name != "none").then(|| mutant.name.to_owned());
-        let verdict = (scenario().play)(Ask { seed, seconds: None, mutant: named }).await?;
-        verdict.print();
-        let must = if mutant.found_by == Found::Red { "red" } else { "green" };
-        let is = if verdict.is_green() { "green" } else { "red" };
-        as_it_must &= must == is;
-        table.add_row([mutant.name, must, is, &found_by(&verdict).join("\n")]);
+        let mut verdict = mutant.play(seed).await?;
+        // Another process may take the machine for a second, and nothing is wrong: what was only late gets one more chance.
+        if mutant.must_be == Colour::Green && verdict.is_only_late() {
+            println!("\n{}: late, and nothing else; once more", mutant.name);
+            verdict = mutant.play(seed).await?;
+        }
+        let is = if verdict.is_green() { Colour::Green } else { Colour::Red };
+        as_it_must &= mutant.must_be == is;
+        let found_by = found_by(&verdict).join("\n");
+        table.add_row([
+            mutant.name,
+            mutant.scenario.name,
+            mutant.must_be.as_str(),
+            is.as_str(),
+            &found_by,
+        ]);
     }
     println!("\n{table}");
     Ok(if as_it_must { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn scenario() -> &'static Scenario {
-    &scenarios::AIMED
+impl Mutant {
+    async fn play(&self, seed: u64) -> anyhow::Result<Verdict> {
+        let mutant = (self.name != NONE).then(|| self.name.to_owned());
+        let verdict = (self.scenario.play)(Ask { seed, seconds: None, mutant }).await?;
+        verdict.print();
+        Ok(verdict)
+    }
+}
+
+impl Colour {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Green => "green",
+        }
+    }
 }
 
 fn found_by(verdict: &Verdict) -> Vec<String> {

@@ -61,6 +61,12 @@ impl Verdict {
         self.findings.iter().all(Finding::holds) && self.figures.iter().all(Figure::holds)
     }
 
+    /// Nothing was broken, but something took longer than it may.
+    pub fn is_only_late(&self) -> bool {
+        let mut missed = self.figures.iter().filter(|figure| !figure.holds());
+        !self.is_green() && self.findings.iter().all(Finding::holds) && missed.all(|figure| figure.unit == "ms")
+    }
+
     pub fn print(&self) {
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED);

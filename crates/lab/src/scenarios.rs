@@ -92,12 +92,18 @@ scenarios! {
     "clocks" "wall clocks of a scheduler, of an executor and of Postgres are stepped by an hour" clocks::stepped;
 }
 
-/// What each mutant has to fail.
-pub const AIMED: Scenario = Scenario {
-    name: "aimed",
-    about: "short, without chance, and aimed at each mutant",
+/// What each mutant has to fail one of. Short, without chance, and aimed at each.
+pub const BELLS: Scenario = Scenario {
+    name: "bells",
+    about: "what is planned, announced and lost",
     is_mixed: true,
-    play: |ask| Box::pin(aimed::aimed("aimed", ask)),
+    play: |ask| Box::pin(aimed::bells("bells", ask)),
+};
+pub const SESSIONS: Scenario = Scenario {
+    name: "sessions",
+    about: "what is held, sent and answered",
+    is_mixed: true,
+    play: |ask| Box::pin(aimed::sessions("sessions", ask)),
 };
 
 /// Starts a lab, does something to it, and looks at what came of it.

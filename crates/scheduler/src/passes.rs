@@ -17,15 +17,15 @@ use crate::{
     Scheduler, SchedulerError, Settings,
     plan::plan,
     publish,
-    recover::{ring_again, set_going},
+    recover::{Look, ring_again, set_going},
     silence::reap,
     tidy::tidy,
 };
 
 const REAP_EVERY: Duration = Duration::from_millis(300);
 const RECOVER_EVERY: Duration = Duration::from_millis(300);
-/// After looking for lost bells so many times as long is rested, up to so long: in a backlog the look would cost more than it finds.
-const REST_AFTER_A_LOOK: u32 = 30;
+/// After a look for lost bells that found a backlog, so many times as long is rested, up to so long: it costs more than it finds.
+const REST_IN_A_BACKLOG: u32 = 20;
 const LONGEST_REST: Duration = Duration::from_secs(2);
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const LISTEN_AGAIN: Duration = Duration::from_millis(10);
@@ -97,18 +97,18 @@ async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) 
 }
 
 async fn repeat_ring_again(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
-    let took = Mutex::new(Duration::ZERO);
-    let rest = || {
-        let took = *took.lock().unwrap_or_else(PoisonError::into_inner);
-        tokio::time::sleep(RECOVER_EVERY.max(took * REST_AFTER_A_LOOK))
-    };
+    let rest = Mutex::new(RECOVER_EVERY);
+    let rested = || tokio::time::sleep(*rest.lock().unwrap_or_else(PoisonError::into_inner));
     let look = || async {
         let started = Instant::now();
-        let looked = ring_again(&scheduler).await;
-        *took.lock().unwrap_or_else(PoisonError::into_inner) = started.elapsed();
-        looked
+        let found = ring_again(&scheduler).await?;
+        *rest.lock().unwrap_or_else(PoisonError::into_inner) = match found {
+            Look::Backlog => RECOVER_EVERY.max(started.elapsed() * REST_IN_A_BACKLOG),
+            Look::Nothing | Look::Lost => RECOVER_EVERY,
+        };
+        Ok::<_, SchedulerError>(())
     };
-    every("ring_again", shutdown, LONGEST_REST, rest, look).await;
+    every("ring_again", shutdown, LONGEST_REST, rested, look).await;
 }
 
 async fn repeat_tidy(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {

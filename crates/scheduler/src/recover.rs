@@ -17,7 +17,7 @@ const BATCH: i64 = 1000;
 /// One pass. What Postgres alone can tell comes first, so that it is done also while Redis is away.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     set_going(scheduler).await?;
-    ring_again(scheduler).await
+    ring_again(scheduler).await.map(|_| ())
 }
 
 /// The part for which Redis is not needed, and which costs little whatever waits.
@@ -67,24 +67,38 @@ async fn unstick(scheduler: &Scheduler) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What a look for lost bells has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    Nothing,
+    Lost,
+    /// All that is overdue may still be heard: reading through it was for nothing.
+    Backlog,
+}
+
 /// Bells that must have been lost, because the stream is known to be past them. In a backlog, all that waits is read for it.
-pub async fn ring_again(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+pub async fn ring_again(scheduler: &Scheduler) -> Result<Look, SchedulerError> {
     if mutant::is(mutant::NO_RE_RING) {
-        return Ok(());
+        return Ok(Look::Nothing);
     }
     let started = Instant::now();
     let mut conn = scheduler.db.conn().await?;
+    let overdue = bells::overdue_shards(&mut conn, GRACE).await?;
     let mut asked = 0;
-    for shard in bells::overdue_shards(&mut conn, GRACE).await? {
-        let heard_up_to = scheduler.looking.lock().await.oldest_unheard(shard).await?;
-        asked += bells::ask_again(&mut conn, shard, heard_up_to, GRACE, scheduler.lead(), BATCH).await?;
+    for shard in &overdue {
+        let heard_up_to = scheduler.looking.lock().await.oldest_unheard(*shard).await?;
+        asked += bells::ask_again(&mut conn, *shard, heard_up_to, GRACE, scheduler.lead(), BATCH).await?;
     }
     note("bell_lost", asked);
     if asked > 0 {
         scheduler.work_is_due();
     }
     metrics::pass("ring_again", started.elapsed());
-    Ok(())
+    Ok(match (overdue.is_empty(), asked) {
+        (true, _) => Look::Nothing,
+        (false, 0) => Look::Backlog,
+        (false, _) => Look::Lost,
+    })
 }
 
 fn note(reason: &'static str, count: usize) {

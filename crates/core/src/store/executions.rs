@@ -91,18 +91,24 @@ pub(super) enum Rung {
     ByScheduler,
 }
 
-/// Records fires, each at most once whoever does it: the id is derived from job and instant. Returns those that were new.
-///
-pub(super) async fn insert_planned(
-    conn: &mut Conn,
-    planned: &[Planned],
-    rung: Rung,
-) -> Result<Vec<ExecutionId>, StoreError> {
-    fn column<T>(planned: &[Planned], value: impl Fn(&Planned) -> T) -> Vec<T> {
-        planned.iter().map(value).collect()
-    }
-    let rows: Vec<Id> = prepared(
-        sql_query(
+/// What becomes of fires that are recorded already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeated {
+    /// They fail the transaction ([`is_repeated`]). They are so rare that to look for each first, which `on conflict` does, is not worth it.
+    Fail,
+    /// They stay as they are.
+    Stay,
+}
+
+/// Has a fire failed to be recorded because it is already?
+pub(super) fn is_repeated(error: &StoreError) -> bool {
+    // Each partition has its own name for the constraint.
+    matches!(error, StoreError::Conflict(name) if name.starts_with("executions_") && name.ends_with("_pkey"))
+}
+
+macro_rules! insert_planned {
+    ($conflict:literal) => {
+        concat!(
             "insert into executions (id, workspace_id, job_id, version, shard, source, scheduled_for, due_at, ends_job, traceparent,
                                      status, bell_at, finished_at, skip_reason, skip_count, skip_last)
              select p.id, p.workspace_id, p.job_id, p.version, p.shard, 'schedule', p.scheduled_for, p.scheduled_for, p.ends_job,
@@ -113,10 +119,28 @@ pub(super) async fn insert_planned(
                     p.skip_reason, p.skip_count, p.skip_last
              from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::smallint[], $6::timestamptz[], $7::bool[], $8::text[],
                          $9::text[], $10::bigint[], $11::timestamptz[])
-               as p(id, workspace_id, job_id, version, shard, scheduled_for, ends_job, traceparent, skip_reason, skip_count, skip_last)
-             on conflict (id) do nothing
-             returning id",
+               as p(id, workspace_id, job_id, version, shard, scheduled_for, ends_job, traceparent, skip_reason, skip_count, skip_last)",
+            $conflict,
+            " returning id"
         )
+    };
+}
+
+/// Records fires, each at most once whoever does it: the id is derived from job and instant. Returns those that were new.
+pub(super) async fn insert_planned(
+    conn: &mut Conn,
+    planned: &[Planned],
+    rung: Rung,
+    repeated: Repeated,
+) -> Result<Vec<ExecutionId>, StoreError> {
+    fn column<T>(planned: &[Planned], value: impl Fn(&Planned) -> T) -> Vec<T> {
+        planned.iter().map(value).collect()
+    }
+    let rows: Vec<Id> = prepared(
+        sql_query(match repeated {
+            Repeated::Fail => insert_planned!(""),
+            Repeated::Stay => insert_planned!(" on conflict (id) do nothing"),
+        })
         .bind::<Array<SqlUuid>, _>(column(planned, |p| p.id.uuid()))
         .bind::<Array<SqlUuid>, _>(column(planned, |p| p.workspace.uuid()))
         .bind::<Array<SqlUuid>, _>(column(planned, |p| p.job.uuid()))

@@ -90,10 +90,12 @@ impl Connector {
             .keepalives_retries(2)
             .application_name("trigrun");
         // Every statement has its index. Of a partition that is new Postgres knows nothing yet and may read all of it; and it
-        // overrates statements over many partitions, so that compiling them takes longer than they do.
+        // overrates statements over many partitions, so that compiling them takes longer than they do. One plan serves all parameters:
+        // to plan a statement over partitions takes longer than to run it.
         let session = format!(
             "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC';
-             set jit = off; set enable_seqscan = off; set max_parallel_workers_per_gather = 0",
+             set jit = off; set enable_seqscan = off; set max_parallel_workers_per_gather = 0;
+             set plan_cache_mode = force_generic_plan",
             settings.statement_timeout_ms, settings.lock_timeout_ms, settings.idle_in_transaction_timeout_ms
         );
         Ok(Self {

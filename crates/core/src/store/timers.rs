@@ -15,7 +15,7 @@ mod claim;
 use super::{
     Conn, StoreError,
     columns::ScheduleColumns,
-    executions::{self, Rung},
+    executions::{self, Repeated, Rung},
     schema::job_timers,
     sql::prepared,
 };
@@ -129,6 +129,22 @@ pub async fn fire(
     limit: i64,
     decide: impl Fn(DueTimer) -> Fired + Send + Sync,
 ) -> Result<Round, StoreError> {
+    match round(conn, window, limit, &decide, Repeated::Fail).await {
+        // Somebody has set timers back.
+        Err(error) if executions::is_repeated(&error) => {
+            round(conn, window, limit, &decide, Repeated::Stay).await
+        }
+        done => done,
+    }
+}
+
+async fn round(
+    conn: &mut Conn,
+    window: Window,
+    limit: i64,
+    decide: &(impl Fn(DueTimer) -> Fired + Send + Sync),
+    repeated: Repeated,
+) -> Result<Round, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let claim::Claimed { due, unreadable } = match window {
             Window::Due { horizon, late } => claim::due(conn, horizon, late, limit).await?,
@@ -141,7 +157,7 @@ pub async fn fire(
         if !unreadable.is_empty() {
             advance(conn, &unreadable).await?;
         }
-        let (fires, new) = fire_all(conn, due, decide, Rung::ByCaller).await?;
+        let (fires, new) = fire_all(conn, due, decide, Rung::ByCaller, repeated).await?;
         let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
         let to_ring = fires
             .into_iter()
@@ -158,6 +174,7 @@ async fn fire_all(
     due: Vec<DueTimer>,
     decide: impl Fn(DueTimer) -> Fired,
     rung: Rung,
+    repeated: Repeated,
 ) -> Result<(Vec<Planned>, HashSet<ExecutionId>), StoreError> {
     let mut fires = Vec::with_capacity(due.len());
     let mut moves = Vec::with_capacity(due.len());
@@ -168,7 +185,7 @@ async fn fire_all(
         moves.push((job, fired.advance));
     }
     advance(conn, &moves).await?;
-    let new = executions::insert_planned(conn, &fires, rung).await?.into_iter().collect();
+    let new = executions::insert_planned(conn, &fires, rung, repeated).await?.into_iter().collect();
     Ok((fires, new))
 }
 
@@ -189,7 +206,7 @@ pub(super) async fn fire_overdue(
             fired.fires.iter_mut().for_each(|fire| fire.ends_job = false);
             fired
         };
-        fire_all(conn, vec![due], decide, Rung::ByScheduler).await?;
+        fire_all(conn, vec![due], decide, Rung::ByScheduler, Repeated::Stay).await?;
     }
 }
 

@@ -1,4 +1,4 @@
-//! One scenario that every mutant must fail, and the product must pass. Short, and without chance.
+//! What every mutant must fail in, and the product must pass: short, and without chance.
 
 use anyhow::ensure;
 use hyper::Method;
@@ -10,18 +10,24 @@ use crate::{
     faults::{Fault, apply},
     fleet::Role,
     http::{Wish, call},
-    lab::Lab,
+    lab::{Lab, Setup},
     load::Plan,
     report::{Bound, Figure, Verdict},
 };
 
-pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+const IN_PEACE: Bound = Bound::AtMost(300.0);
+
+fn setup(ask: &Ask) -> Setup {
     let mut setup = ask.setup();
     setup.plan = Plan { jobs: 40, ..Plan::default() };
     setup.drains_within = Duration::from_secs(20);
-    let ((peace, bereft, flushed), outcome) = play(name, setup, async |lab| {
+    setup
+}
+
+/// Schedulers and Redis: what is planned, announced and lost.
+pub async fn bells(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+    let ((peace, bereft, flushed), outcome) = play(name, setup(&ask), async |lab| {
         let peace = lab.peace(Duration::from_secs(4)).await;
-        drip(lab).await?;
         let from = lab.clock.elapsed();
         // What it has planned and not rung dies with it.
         lab.kill(Role::Scheduler, 0).await?;
@@ -33,13 +39,8 @@ pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
             apply(lab, Fault::FlushRedis).await?;
             lab.pass(Duration::from_millis(250)).await;
         }
-        let to = lab.clock.elapsed();
+        let flushed = Span { from, to: lab.clock.elapsed() };
         lab.pass(Duration::from_secs(1)).await;
-        slow_ones(lab).await?;
-        // Long enough for schedulers that have just started to declare it dead; the answers come meanwhile, and wait in the sockets.
-        lab.stand_still(0, Duration::from_secs(23))?;
-        lab.kill(Role::Executor, 1).await?;
-        lab.begin_again(Role::Executor, 1)?;
         apply(lab, Fault::SetTimersBack).await?;
         for index in 0..lab.fleet.count(Role::Scheduler) {
             lab.kill(Role::Scheduler, index).await?;
@@ -48,16 +49,37 @@ pub async fn aimed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
         for index in 0..lab.fleet.count(Role::Scheduler) {
             lab.begin_again(Role::Scheduler, index)?;
         }
-        lab.pass(Duration::from_secs(19)).await;
-        lab.wake()?;
-        Ok((peace, bereft, Span { from, to }))
+        lab.pass(Duration::from_secs(4)).await;
+        Ok((peace, bereft, flushed))
     })
     .await?;
     let [before, bereft, flushed] = [peace, bereft, flushed].map(|span| outcome.late(span));
     let figures = vec![
-        Figure::new("lateness in peace, p99", before.p99, "ms", Bound::AtMost(300.0)),
-        Figure::new("lateness when a scheduler dies, p99", bereft.p99, "ms", Bound::AtMost(1500.0)),
+        Figure::new("lateness in peace, p99", before.p99, "ms", IN_PEACE),
+        // Work that is two seconds overdue is found by the executors themselves: bells have to be rung again sooner.
+        Figure::new("lateness when a scheduler dies, p99", bereft.p99, "ms", Bound::AtMost(1900.0)),
         Figure::new("lateness while Redis is wiped, p99", flushed.p99, "ms", Bound::AtMost(2500.0)),
+    ];
+    Ok(Verdict::new(name, ask.seed, outcome, figures))
+}
+
+/// Executors and targets: what is held, sent and answered.
+pub async fn sessions(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
+    let (peace, outcome) = play(name, setup(&ask), async |lab| {
+        let peace = lab.peace(Duration::from_secs(2)).await;
+        drip(lab).await?;
+        slow_ones(lab).await?;
+        // Long enough to be declared dead; the answers come meanwhile, and wait in the sockets.
+        lab.stand_still(0, Duration::from_secs(20))?;
+        lab.kill(Role::Executor, 1).await?;
+        lab.begin_again(Role::Executor, 1)?;
+        lab.pass(Duration::from_secs(20)).await;
+        lab.wake()?;
+        Ok(peace)
+    })
+    .await?;
+    let figures = vec![
+        Figure::new("lateness in peace, p99", outcome.late(peace).p99, "ms", IN_PEACE),
         Figure::new("interrupted attempts", outcome.interrupted() as f64, "", Bound::AtLeast(2.0)),
     ];
     Ok(Verdict::new(name, ask.seed, outcome, figures))
