@@ -115,6 +115,11 @@ impl Arrivals {
         self.0.iter().filter(|arrival| arrival.late_us() < 0).count()
     }
 
+    /// How long before its instant the earliest came; 0 when none did.
+    pub fn earliest_us(&self) -> i64 {
+        self.0.iter().map(|arrival| -arrival.late_us()).max().unwrap_or(0).max(0)
+    }
+
     /// Sorted, in milliseconds.
     pub fn late_ms(&self) -> Vec<f64> {
         let mut late: Vec<f64> = self.0.iter().map(|arrival| arrival.late_us() as f64 / 1e3).collect();

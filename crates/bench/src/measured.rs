@@ -25,6 +25,8 @@ pub struct Measured {
     pub cost: Cost,
     pub repeated: usize,
     pub early: usize,
+    /// By how much at the most.
+    pub earliest_us: i64,
     /// Lateness at each thousandth, for the plot.
     pub late_curve_ms: Vec<f64>,
     /// Runs in each tenth of a second.
@@ -46,6 +48,7 @@ impl Measured {
             cost,
             repeated: arrivals.repeated(),
             early: arrivals.early(),
+            earliest_us: arrivals.earliest_us(),
             late_curve_ms: (0..=1000).map(|part| quantile(&late, f64::from(part) / 1000.0)).collect(),
             per_tenth: arrivals.per_tenth(),
         }
@@ -53,8 +56,9 @@ impl Measured {
 
     /// What must not be: requests before their instant, or more than one of a run.
     pub fn defect(&self) -> Option<String> {
-        let Self { early, repeated, .. } = self;
-        (early + repeated > 0).then(|| format!("{early} early, {repeated} repeated: a defect"))
+        let Self { early, earliest_us, repeated, .. } = self;
+        (early + repeated > 0)
+            .then(|| format!("{early} early, by up to {earliest_us} µs; {repeated} repeated: a defect"))
     }
 }
 

@@ -71,13 +71,7 @@ pub async fn all(names: &[String], seed: u64) -> anyhow::Result<ExitCode> {
         let is = if verdict.is_green() { Colour::Green } else { Colour::Red };
         as_it_must &= mutant.must_be == is;
         let found_by = found_by(&verdict).join("\n");
-        table.add_row([
-            mutant.name,
-            mutant.scenario.name,
-            mutant.must_be.as_str(),
-            is.as_str(),
-            &found_by,
-        ]);
+        table.add_row([mutant.name, mutant.scenario.name, mutant.must_be.as_str(), is.as_str(), &found_by]);
     }
     println!("\n{table}");
     Ok(if as_it_must { ExitCode::SUCCESS } else { ExitCode::FAILURE })

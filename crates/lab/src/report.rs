@@ -64,7 +64,9 @@ impl Verdict {
     /// Nothing was broken, but something took longer than it may.
     pub fn is_only_late(&self) -> bool {
         let mut missed = self.figures.iter().filter(|figure| !figure.holds());
-        !self.is_green() && self.findings.iter().all(Finding::holds) && missed.all(|figure| figure.unit == "ms")
+        !self.is_green()
+            && self.findings.iter().all(Finding::holds)
+            && missed.all(|figure| figure.unit == "ms")
     }
 
     pub fn print(&self) {

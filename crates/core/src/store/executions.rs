@@ -151,7 +151,9 @@ pub(super) async fn insert_planned(
         .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.traceparent.clone()))
         .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.reason)))
         .bind::<Array<Nullable<BigInt>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.count)))
-        .bind::<Array<Nullable<Timestamptz>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.last)))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(planned, |p| {
+            p.skipped.as_ref().map(|skip| skip.last)
+        }))
         .bind::<Bool, _>(rung == Rung::ByCaller),
     )
     .load(conn)

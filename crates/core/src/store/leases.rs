@@ -20,7 +20,10 @@ mod row;
 pub use cancel::cancel;
 pub use finish::{Ended, Next, record};
 
-use super::{Conn, StoreError, executors, jobs, notifications, slots, sql::prepared};
+use super::{
+    Conn, StoreError, executors, jobs, notifications, slots,
+    sql::{prepared, prepared_as},
+};
 use crate::domain::{
     execution::MAX_LOST,
     id::{ExecutionId, JobId, SessionId, WorkspaceId},
@@ -28,7 +31,7 @@ use crate::domain::{
     request::Request,
     retry::RetryPolicy,
 };
-use row::{LeaseRow, LostRow};
+use row::{LeaseColumns, LeaseRow, LostRow};
 
 /// The right, and the duty, to make attempt `number` of an execution. Held by one session until recorded or handed back.
 #[derive(Clone, Debug)]
@@ -89,7 +92,7 @@ pub async fn lease(
     let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
         return Ok(Vec::new());
     };
-    let rows: Vec<LeaseRow> = prepared(
+    let rows: Vec<LeaseRow> = prepared_as::<LeaseColumns, _>(
         sql_query(lease!("v.concurrency_limit is null"))
             .bind::<SqlUuid, _>(session.uuid())
             .bind::<Array<SqlUuid>, _>(&ids)
@@ -141,7 +144,7 @@ async fn lease_limited(
             slots::park(conn, session, &limited).await?;
             return Ok(None);
         }
-        let row: Option<LeaseRow> = prepared(
+        let row: Option<LeaseRow> = prepared_as::<LeaseColumns, _>(
             sql_query(lease!("v.concurrency_limit is not null"))
                 .bind::<SqlUuid, _>(session.uuid())
                 .bind::<Array<SqlUuid>, _>(vec![limited.id])

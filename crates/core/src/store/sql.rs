@@ -9,6 +9,7 @@ use diesel::{
     result::QueryResult,
     sql_types::Untyped,
 };
+use std::marker::PhantomData;
 
 /// Marks a `sql_query(…).bind(…)…` whose text is a constant as fit for the statement cache.
 pub const fn prepared<Q>(query: Q) -> Prepared<Q> {
@@ -33,6 +34,33 @@ impl<Q> Query for Prepared<Q> {
 
 /// Cached by its text.
 impl<Q> QueryId for Prepared<Q> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+/// The same, whose rows are read by place, as `ST` says: to look for each column by its name takes longer than to read it.
+pub const fn prepared_as<ST, Q>(query: Q) -> PreparedAs<ST, Q> {
+    PreparedAs(Prepared(query), PhantomData)
+}
+
+pub struct PreparedAs<ST, Q>(Prepared<Q>, PhantomData<fn() -> ST>);
+
+impl<ST, Q: QueryFragment<Pg>> QueryFragment<Pg> for PreparedAs<ST, Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+
+    fn is_safe_to_cache_prepared(&self, backend: &Pg) -> QueryResult<bool> {
+        self.0.is_safe_to_cache_prepared(backend)
+    }
+}
+
+impl<ST, Q> Query for PreparedAs<ST, Q> {
+    type SqlType = ST;
+}
+
+/// Cached by its text.
+impl<ST, Q> QueryId for PreparedAs<ST, Q> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }

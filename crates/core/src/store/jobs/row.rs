@@ -249,8 +249,11 @@ impl HistoryRow {
     }
 }
 
+/// The columns of [`RequestRow`], in their order.
+pub type RequestColumns = (Text, Text, Array<Text>, Nullable<Text>, Bool, SmallInt, Array<SmallInt>);
+
 /// The columns that say what is sent; a lease returns them too.
-#[derive(QueryableByName)]
+#[derive(Queryable, QueryableByName)]
 pub struct RequestRow {
     #[diesel(sql_type = Text)]
     url: String,

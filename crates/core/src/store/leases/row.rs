@@ -16,7 +16,7 @@ use crate::{
     store::{
         StoreError,
         columns::{unsmall, word},
-        jobs::row::RequestRow,
+        jobs::row::{RequestColumns, RequestRow},
     },
 };
 
@@ -55,35 +55,39 @@ pub struct LostRow {
     pub id: Uuid,
 }
 
-#[derive(QueryableByName)]
+/// What a lease returns, in the order of [`LeaseRow`].
+pub type LeaseColumns = (
+    SqlUuid,
+    SqlUuid,
+    SqlUuid,
+    SmallInt,
+    Timestamptz,
+    Timestamptz,
+    Nullable<Text>,
+    Bool,
+    RequestColumns,
+    SmallInt,
+    Array<SmallInt>,
+    Nullable<Integer>,
+    Text,
+    Bool,
+);
+
+#[derive(Queryable)]
 pub struct LeaseRow {
-    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     workspace_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     job_id: Uuid,
-    #[diesel(sql_type = SmallInt)]
     attempt_count: i16,
-    #[diesel(sql_type = Timestamptz)]
     scheduled_for: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
     due_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
     traceparent: Option<String>,
-    #[diesel(sql_type = Bool)]
     ends_job: bool,
-    #[diesel(embed)]
     request: RequestRow,
-    #[diesel(sql_type = SmallInt)]
     max_attempts: i16,
-    #[diesel(sql_type = Array<SmallInt>)]
     retry_on_statuses: Vec<i16>,
-    #[diesel(sql_type = Nullable<Integer>)]
     concurrency_limit: Option<i32>,
-    #[diesel(sql_type = Text)]
     delivery: String,
-    #[diesel(sql_type = Bool)]
     notifies: bool,
 }
 

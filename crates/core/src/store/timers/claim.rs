@@ -20,38 +20,42 @@ use crate::{
     store::{
         Conn, StoreError,
         columns::{ScheduleColumns, word},
-        sql::prepared,
+        sql::prepared_as,
     },
 };
 
 /// The least that two instants differ by in Postgres: a fire that could not be planned is the next one after this much before it.
 const A_MOMENT: TimeDelta = TimeDelta::microseconds(1);
 
-#[derive(QueryableByName)]
+/// The columns of [`TimerRow`], in their order.
+type TimerColumns = (
+    SqlUuid,
+    SqlUuid,
+    SmallInt,
+    Integer,
+    Timestamptz,
+    Timestamptz,
+    Nullable<Integer>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Text,
+    SmallInt,
+    Timestamptz,
+);
+
+#[derive(Queryable)]
 struct TimerRow {
-    #[diesel(sql_type = SqlUuid)]
     job_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     workspace_id: Uuid,
-    #[diesel(sql_type = SmallInt)]
     shard: i16,
-    #[diesel(sql_type = Integer)]
     version: i32,
-    #[diesel(sql_type = Timestamptz)]
     next_run_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
     anchor_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Integer>)]
     every_seconds: Option<i32>,
-    #[diesel(sql_type = Nullable<Text>)]
     cron: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     timezone: Option<String>,
-    #[diesel(sql_type = Text)]
     misfire_policy: String,
-    #[diesel(sql_type = SmallInt)]
     catch_up_limit: i16,
-    #[diesel(sql_type = Timestamptz)]
     now: DateTime<Utc>,
 }
 
@@ -120,7 +124,7 @@ pub async fn due(
     late: Duration,
     limit: i64,
 ) -> Result<Claimed, StoreError> {
-    let rows: Vec<TimerRow> = prepared(
+    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
         sql_query(claim!(
             "next_run_at <= statement_timestamp() + $1 * interval '1 ms' and next_run_at > statement_timestamp() - $3 * interval '1 ms'"
         ))
@@ -134,7 +138,7 @@ pub async fn due(
 }
 
 pub async fn missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Claimed, StoreError> {
-    let rows: Vec<TimerRow> = prepared(
+    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
         sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms'"))
             .bind::<BigInt, _>(millis(late))
             .bind::<BigInt, _>(limit),
@@ -150,7 +154,7 @@ pub async fn overdue(
     job: JobId,
     now: DateTime<Utc>,
 ) -> Result<Option<DueTimer>, StoreError> {
-    let row: Option<TimerRow> = prepared(
+    let row: Option<TimerRow> = prepared_as::<TimerColumns, _>(
         sql_query(
             "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
                     catch_up_limit, $2 as now
@@ -167,7 +171,7 @@ pub async fn overdue(
 
 /// `next_run_at` of these is the fire that the next one has to come after.
 pub async fn stuck(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
-    let rows: Vec<TimerRow> = prepared(
+    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
         sql_query(
             "select job_id, workspace_id, shard, version, computed_after as next_run_at, anchor_at, every_seconds, cron, timezone,
                     misfire_policy, catch_up_limit, clock_timestamp() as now
