@@ -1,6 +1,6 @@
 //! Stream entries: what is written is read again, anything else is a bell for nobody, and none says more than a doorbell may.
 //!
-//! Fields: 16 bytes or more of an id, an instant, a trace context; then name, value, name, value of a foreign entry.
+//! Fields: 16 bytes or more of an id, an instant, how many; then name, value, name, value of a foreign entry.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,41 +11,41 @@ use trigrun_core::{
         bell::Bell,
         id::{ExecutionId, WorkspaceId},
     },
-    stream::message,
+    stream::message::{self, MOST},
 };
 use trigrun_fuzz::{fields, first_fields, instant};
 use uuid::Uuid;
 
 fuzz_target!(|input: &[u8]| {
-    let [id, at, traceparent] = first_fields(input);
-    let execution = id.as_bytes().first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes));
+    let [id, at, many] = first_fields(input);
+    let first = id.as_bytes().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
     let due_at = instant(&at);
-    let bell = Bell {
-        execution: ExecutionId::from_uuid(execution),
+    let bell = |n: usize| Bell {
+        execution: ExecutionId::from_uuid(Uuid::from_u128(first.wrapping_add(n as u128))),
         workspace: WorkspaceId::from_uuid(Uuid::from_u128(0x5eed_5eed_5eed)),
         shard: 12_345,
         due_at,
-        traceparent: Some(traceparent).filter(|traceparent| !traceparent.is_empty()),
+        traceparent: None,
     };
+    let bells: Vec<Bell> = (0..=many.len() % MOST).map(bell).collect();
     let foreign: Vec<String> = fields(input).skip(3).collect();
     let foreign: Vec<(String, String)> =
         foreign.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
-    check_written(&bell, &foreign);
+    check_written(&bells, &foreign);
     check_foreign(&foreign);
 });
 
-fn check_written(bell: &Bell, foreign: &[(String, String)]) {
-    let value = message::write(bell, bell.due_at);
-    let words = value.split(' ').count();
-    assert!(words >= 3 + usize::from(bell.traceparent.is_some()), "{value}");
-    assert!(bell.traceparent.is_some() || words == 3, "{value}");
-    let rung_at = chrono::DateTime::from_timestamp_micros(bell.due_at.timestamp_micros());
+fn check_written(bells: &[Bell], foreign: &[(String, String)]) {
+    let value = message::write(bells, bells[0].due_at);
+    assert_eq!(value.split(' ').count(), 1 + bells.len(), "{value}");
+    let rung_at = chrono::DateTime::from_timestamp_micros(bells[0].due_at.timestamp_micros());
+    let ids: Vec<ExecutionId> = bells.iter().map(|bell| bell.execution).collect();
     let written = vec![(message::FIELD.to_owned(), value)];
     // A later version may say more.
     let with_more = [&written, foreign].concat();
     for entry in [&written, &with_more] {
         for as_value in AS_VALUE {
-            assert_eq!(message::read(&pairs(entry, as_value)), Some(bell.execution));
+            assert_eq!(message::read(&pairs(entry, as_value)).as_ref(), Some(&ids));
         }
     }
     for as_value in AS_VALUE {
@@ -57,10 +57,14 @@ fn check_foreign(entry: &[(String, String)]) {
     let read = AS_VALUE.map(|as_value| message::read(&pairs(entry, as_value)));
     assert_eq!(read[0], read[1], "the same text, however Redis sends it");
     let ours = entry.iter().find(|(name, _)| name == message::FIELD).map(|(_, value)| value.as_str());
-    let word = |at: usize| ours.and_then(|value| value.split(' ').nth(at));
-    let is_due = word(1).is_some_and(|due| due.parse::<i64>().is_ok());
-    let id = word(0).and_then(|id| Uuid::try_parse(id).ok()).filter(|_| is_due);
-    assert_eq!(read[0], id.map(ExecutionId::from_uuid));
+    let words: Vec<&str> = ours.map(|value| value.split(' ').collect()).unwrap_or_default();
+    let ids = words
+        .split_first()
+        .filter(|(rung, ids)| rung.parse::<i64>().is_ok() && !ids.is_empty() && ids.len() <= MOST);
+    let ids = ids.and_then(|(_, ids)| {
+        ids.iter().map(|id| Uuid::try_parse(id).ok().map(ExecutionId::from_uuid)).collect::<Option<Vec<_>>>()
+    });
+    assert_eq!(read[0], ids);
     for other in
         [Value::Nil, Value::Okay, Value::Int(1), Value::BulkString(vec![0xff]), Value::Array(Vec::new())]
     {

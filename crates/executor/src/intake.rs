@@ -5,7 +5,6 @@
 use backon::{ConstantBuilder, Retryable};
 use chrono::TimeDelta;
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,7 +19,10 @@ use trigrun_core::{
         leases::{self, Lease},
         wake::Waker,
     },
-    stream::{Consumer, Heard, StreamError, consumer::Receipt},
+    stream::{
+        Consumer, Heard, StreamError,
+        consumer::{Acknowledger, Receipt},
+    },
     telemetry::metrics,
 };
 
@@ -45,6 +47,8 @@ const UNHEARD: TimeDelta = TimeDelta::seconds(-2);
 /// A lease that is not answered by then is asked for again, on another connection; see also `watch`.
 const LEASE_WITHIN: Duration = Duration::from_secs(15);
 const HAND_BACK_AGAIN: Duration = Duration::from_millis(200);
+/// Receipts that could not be delivered are kept up to here; a reader that goes leaves its entries to the scheduler.
+const KEEP_RECEIPTS: usize = 100_000;
 
 pub struct Intake {
     pub db: Db,
@@ -61,8 +65,6 @@ pub struct Intake {
     /// Cancelled when nothing more is to be taken in.
     pub stop: CancellationToken,
 }
-
-type Receipts = HashMap<ExecutionId, Vec<Receipt>>;
 
 impl Intake {
     /// Hears the stream, and says in `up` whether it can be heard.
@@ -94,7 +96,7 @@ impl Intake {
             Ok(due) if due.is_empty() => {}
             Ok(due) => {
                 tracing::info!(executions = due.len(), "overdue and not rung: taken from Postgres");
-                self.take(due, Receipts::new()).await;
+                self.take(due, Vec::new()).await;
             }
             Err(error) => tracing::debug!(%error, "Postgres cannot be asked for overdue work"),
         }
@@ -112,11 +114,13 @@ impl Intake {
         if heard.is_empty() {
             return;
         }
-        let mut receipts = Receipts::new();
-        let mut garbage = Vec::new();
-        for Heard { execution, receipt } in heard {
-            match execution {
-                Some(execution) => receipts.entry(execution).or_default().push(receipt),
+        let (mut rung, mut receipts, mut garbage) = (Vec::new(), Vec::new(), Vec::new());
+        for Heard { executions, receipt } in heard {
+            match executions {
+                Some(executions) => {
+                    rung.extend(executions);
+                    receipts.push(receipt);
+                }
                 None => garbage.push(receipt),
             }
         }
@@ -128,11 +132,10 @@ impl Intake {
             garbage.iter().for_each(|_| metrics::malformed_entry());
             self.acknowledge(garbage).await;
         }
-        let heard = receipts.keys().copied().collect();
         if mutant::is(mutant::ACKNOWLEDGE_BEFORE_LEASE) {
-            self.acknowledge(receipts.drain().flat_map(|(_, receipts)| receipts).collect()).await;
+            self.acknowledge(std::mem::take(&mut receipts)).await;
         }
-        self.take(heard, receipts).await;
+        self.take(rung, receipts).await;
     }
 
     /// Leases retries that are due.
@@ -142,7 +145,7 @@ impl Intake {
             else {
                 return;
             };
-            self.take(due, Receipts::new()).await;
+            self.take(due, Vec::new()).await;
         }
     }
 
@@ -156,7 +159,7 @@ impl Intake {
             let Some((open, most)) = self.room().await else { return };
             let pause = match self.due(&open, STAND_IN_LEAD, most).await {
                 Ok(due) => {
-                    if self.take(due, Receipts::new()).await == most {
+                    if self.take(due, Vec::new()).await == most {
                         continue;
                     }
                     STAND_IN_EVERY
@@ -199,23 +202,21 @@ impl Intake {
     }
 
     /// Leases what is to be had of these and lets it run; says how many. Never more than there are permits: what is leased can
-    /// be run. Bells of what is not to be had are done with.
-    async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, mut receipts: Receipts) -> usize {
+    /// be run. Then the bells are done with: what they ring for is in Postgres's hands, as somebody's lease.
+    async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, receipts: Vec<Receipt>) -> usize {
         let mut taken = 0;
         while !ids.is_empty() {
-            let Some(mut permits) = self.permits(ids.len()).await else { break };
+            let Some(mut permits) = self.permits(ids.len()).await else { return taken };
             let batch: Vec<ExecutionId> = ids.drain(..permits.num_permits().min(ids.len())).collect();
-            let Some(leases) = self.lease(&batch).await else { break };
-            let Some(materials) = self.materials(&leases).await else { break };
+            let Some(leases) = self.lease(&batch).await else { return taken };
+            let Some(materials) = self.materials(&leases).await else { return taken };
             for (lease, material) in leases.into_iter().zip(materials) {
                 let Some(permit) = permits.split(1) else { break };
-                let bells = receipts.remove(&lease.execution).unwrap_or_default();
-                self.start(lease, material, permit, bells);
+                self.start(lease, material, permit);
                 taken += 1;
             }
-            let done_with = batch.iter().filter_map(|id| receipts.remove(id)).flatten();
-            self.acknowledge(done_with.collect()).await;
         }
+        self.acknowledge(receipts).await;
         taken
     }
 
@@ -242,17 +243,11 @@ impl Intake {
         }
     }
 
-    fn start(
-        self: &Arc<Self>,
-        lease: Lease,
-        material: Material,
-        permit: OwnedSemaphorePermit,
-        receipts: Vec<Receipt>,
-    ) {
+    fn start(self: &Arc<Self>, lease: Lease, material: Material, permit: OwnedSemaphorePermit) {
         let key = (lease.execution, lease.number);
         // With the session, all that it holds is taken away.
         let entry = self.in_flight.enter(key, shard(lease.workspace), self.session.lost.child_token());
-        let run = self.clone().run(lease, material, entry, permit, receipts);
+        let run = self.clone().run(lease, material, entry, permit);
         tasks::spawn("run", self.runs.track_future(run));
     }
 
@@ -281,22 +276,17 @@ impl Intake {
         material: Material,
         entry: Entry,
         permit: OwnedSemaphorePermit,
-        receipts: Vec<Receipt>,
     ) {
         let taken = (lease.execution, lease.number);
         // Boxed, because it is large: every layer around it would hold, and move, a copy of its own.
         let performing = Box::pin(self.performer.perform(lease, material));
         match entry.taken_away.run_until_cancelled(performing).await {
             // The recorder ends after the last run.
-            Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit, receipts }).await),
+            Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit }).await),
             None => {
                 tracing::debug!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
-                self.acknowledge(receipts).await;
             }
-            Some(None) => {
-                self.hand_back(taken).await;
-                self.acknowledge(receipts).await;
-            }
+            Some(None) => self.hand_back(taken).await,
         }
     }
 
@@ -317,6 +307,26 @@ impl Intake {
         if !receipts.is_empty() {
             // The reader of this channel ends after us.
             let _ = self.receipts.send(receipts).await;
+        }
+    }
+}
+
+/// Acknowledges bells whose executions are in Postgres's hands. Failing does no harm: a bell rung twice finds its work taken.
+pub async fn acknowledge(mut acknowledger: Acknowledger, mut receipts: mpsc::Receiver<Vec<Receipt>>) {
+    let mut kept: Vec<Receipt> = Vec::new();
+    while let Some(more) = receipts.recv().await {
+        kept.extend(more);
+        while kept.len() < BATCH
+            && let Ok(more) = receipts.try_recv()
+        {
+            kept.extend(more);
+        }
+        match acknowledger.acknowledge(&kept).await {
+            Ok(()) => kept.clear(),
+            Err(error) => {
+                tracing::debug!(%error, entries = kept.len(), "cannot be acknowledged now");
+                kept.truncate(KEEP_RECEIPTS);
+            }
         }
     }
 }

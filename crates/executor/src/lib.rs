@@ -1,7 +1,7 @@
 //! The executor: leases executions, makes their requests at their instants, records what became of them.
 //!
 //! ```text
-//! stream ─► intake ─► lease ─► prepare ─► hold ─► send ─► record ─► acknowledge
+//! stream ─► intake ─► lease, acknowledge ─► prepare ─► hold ─► send ─► record
 //!              ▲                                            │
 //!              └──────────────── retries ◄──────────────────┘
 //! ```

@@ -1,4 +1,4 @@
-//! Records ended attempts, many at a time; acknowledges their bells after the commit.
+//! Records ended attempts, many at a time.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
@@ -11,7 +11,6 @@ use trigrun_core::{
         leases::{self, Ended, Next},
         wake::Waker,
     },
-    stream::consumer::{Acknowledger, Receipt},
     telemetry::metrics,
 };
 
@@ -21,16 +20,13 @@ use crate::{in_flight::Entry, retries::Retries, session::Session};
 const BATCH: usize = 500;
 /// What comes within this time of the first goes with it.
 const GATHER: Duration = Duration::from_millis(2);
-/// Receipts that could not be delivered are kept up to here; a reader that goes leaves its entries to the scheduler.
-const KEEP_RECEIPTS: usize = 100_000;
 
-/// What is left of a run when it has ended. Once it is recorded, the permit is given back and the bells are acknowledged.
+/// What is left of a run when it has ended. Once it is recorded, the permit is given back.
 pub struct Done {
     pub ended: Box<Ended>,
     /// Known to be ours until then.
     pub entry: Entry,
     pub permit: OwnedSemaphorePermit,
-    pub receipts: Vec<Receipt>,
 }
 
 /// What was recorded; not certain to be all when an earlier try may have been heard.
@@ -44,7 +40,6 @@ pub struct Recorder {
     pub session: Session,
     pub retries: Arc<Retries>,
     pub waker: Waker,
-    pub receipts: mpsc::Sender<Vec<Receipt>>,
     /// Raised when a notification was written.
     pub told: Arc<Notify>,
     /// Cancelled when the process is asked to end: nobody here waits for retries any more.
@@ -58,18 +53,10 @@ impl Recorder {
         while let Some(first) = done.recv().await {
             batch.push(first);
             gather(&mut done, &mut batch).await;
-            let mut receipts = Vec::new();
-            let (ended, held): (Vec<Ended>, Vec<_>) = batch
-                .drain(..)
-                .map(|done| {
-                    receipts.extend(done.receipts);
-                    (*done.ended, (done.entry, done.permit))
-                })
-                .unzip();
+            let (ended, held): (Vec<Ended>, Vec<_>) =
+                batch.drain(..).map(|done| (*done.ended, (done.entry, done.permit))).unzip();
             if let Some(recorded) = self.record(&ended).await {
                 self.follow_up(&ended, &recorded).await;
-                // The reader of this channel ends after us.
-                let _ = self.receipts.send(receipts).await;
             }
             drop(held);
         }
@@ -171,24 +158,4 @@ fn note(ended: &Ended) {
         lateness_us = ended.lateness_us,
         "recorded"
     );
-}
-
-/// Acknowledges bells whose executions are in Postgres's hands. Failing does no harm: a bell rung twice finds its work taken.
-pub async fn acknowledge(mut acknowledger: Acknowledger, mut receipts: mpsc::Receiver<Vec<Receipt>>) {
-    let mut kept: Vec<Receipt> = Vec::new();
-    while let Some(more) = receipts.recv().await {
-        kept.extend(more);
-        while kept.len() < BATCH
-            && let Ok(more) = receipts.try_recv()
-        {
-            kept.extend(more);
-        }
-        match acknowledger.acknowledge(&kept).await {
-            Ok(()) => kept.clear(),
-            Err(error) => {
-                tracing::debug!(%error, entries = kept.len(), "cannot be acknowledged now");
-                kept.truncate(KEEP_RECEIPTS);
-            }
-        }
-    }
 }

@@ -16,13 +16,13 @@ use crate::{
     egress::{self, Egress, EgressError},
     hold::Hold,
     in_flight::InFlight,
-    intake::Intake,
+    intake::{Intake, acknowledge},
     notify::{
         Notifier, Room,
         email::{Mailer, SmtpError},
     },
     perform::Performer,
-    record::{Recorder, acknowledge},
+    record::Recorder,
     retries::Retries,
     session::Session,
     vault::Vault,
@@ -129,7 +129,6 @@ impl Process {
             session: session.clone(),
             retries: retries.clone(),
             waker: self.waker.clone(),
-            receipts: receipts.clone(),
             told: self.told.clone(),
             draining: stop.clone(),
         };

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::id::{ExecutionId, WorkspaceId};
 
-/// "Execution `execution` is due at `due_at`: somebody lease it."
+/// "Execution `execution` is due at `due_at`: somebody lease it." On the wire is the id alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bell {
     pub execution: ExecutionId,
-    /// Not on the wire: it decides on the stream.
+    /// It decides on the stream.
     pub workspace: WorkspaceId,
     pub shard: i16,
     pub due_at: DateTime<Utc>,

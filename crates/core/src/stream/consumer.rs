@@ -7,15 +7,21 @@ use super::{
     RedisSettings, StreamError,
     key::{GROUP, Keys, Lane, Stream},
     link::Link,
-    message::{self, text},
+    message::{self, MOST, text},
 };
 use crate::domain::id::{ExecutionId, SessionId};
 
 /// An entry that was heard: for what it rings, if it can be understood, and what is needed to acknowledge it.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    pub execution: Option<ExecutionId>,
+    pub executions: Option<Vec<ExecutionId>>,
     pub receipt: Receipt,
+}
+
+impl Heard {
+    fn len(&self) -> usize {
+        self.executions.as_ref().map_or(1, Vec::len)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -42,7 +48,8 @@ impl Consumer {
         Ok(Self { reading: Link::new(settings)?, keys, name: session.to_string(), turn: 0 })
     }
 
-    /// Hears at most `most` new entries of the shards that are `open`, waiting for the first for up to `block`.
+    /// Hears new entries for about `most` executions of the shards that are `open`, waiting for the first for up to `block`. They may be a
+    /// few more, because how many an entry rings for is known when it was read.
     ///
     /// Every stream may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
     /// fewer places than streams they take turns. Places that are left then go to the streams that have more.
@@ -53,10 +60,13 @@ impl Consumer {
         block: Duration,
     ) -> Result<Vec<Heard>, StreamError> {
         let streams = self.turns(open, most);
-        let share = (most / streams.len().max(1)).max(1);
+        let share = (most / MOST / streams.len().max(1)).max(1);
         let block = if streams.len() < self.keys.all().count() { block.min(SHORT_BLOCK) } else { block };
         let mut heard = self.read(&streams, share, Some(block)).await?;
-        let (mut more, left) = (full(&streams, &heard, share), most - heard.len());
+        let executions: usize = heard.iter().map(Heard::len).sum();
+        let (mut more, left) = (full(&streams, &heard, share), most.saturating_sub(executions));
+        // What comes is likely to be like what came.
+        let left = left * heard.len() / executions.max(1);
         more.truncate(left);
         if !more.is_empty() {
             match self.read(&more, left / more.len(), None).await {
@@ -116,7 +126,7 @@ impl Consumer {
                 let [id, fields] = array(entry) else { continue };
                 let Some(id) = text(id) else { continue };
                 let receipt = Receipt { stream, entry: id.to_owned() };
-                heard.push(Heard { execution: message::read(array(fields)), receipt });
+                heard.push(Heard { executions: message::read(array(fields)), receipt });
             }
         }
         heard

@@ -13,7 +13,7 @@ pub enum Lane {
 }
 
 /// A stream, by its place in [`Keys`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stream(usize);
 
 /// All streams. The braces make the shard the unit that a Redis Cluster places.

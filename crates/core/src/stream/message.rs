@@ -2,38 +2,42 @@
 
 use chrono::{DateTime, Utc};
 use redis::Value;
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write};
 use uuid::Uuid;
 
 use crate::domain::{bell::Bell, id::ExecutionId};
 
 /// An entry has this one field, which names its version: raised when an old reader could misunderstand a new entry. One field,
 /// because each costs the server and both sides as much as a whole entry of another kind.
-pub const FIELD: &str = "execution1";
+pub const FIELD: &str = "executions2";
 
-/// The value of an entry that is rung at `rung_at`: id, due time and time of ringing in microseconds, traceparent if there is one.
-pub fn write(bell: &Bell, rung_at: DateTime<Utc>) -> String {
-    let (id, due, rung) =
-        (bell.execution.uuid().simple(), bell.due_at.timestamp_micros(), rung_at.timestamp_micros());
-    match &bell.traceparent {
-        Some(traceparent) => format!("{id} {due} {rung} {traceparent}"),
-        None => format!("{id} {due} {rung}"),
+/// An entry rings for so many executions at the most: one reader gets them all.
+pub const MOST: usize = 16;
+
+/// The value of an entry that is rung at `rung_at`: time of ringing in microseconds, and the ids.
+pub fn write<'a>(bells: impl IntoIterator<Item = &'a Bell>, rung_at: DateTime<Utc>) -> String {
+    let mut value = rung_at.timestamp_micros().to_string();
+    for bell in bells {
+        // To a String nothing fails to be written.
+        let _ = write!(value, " {}", bell.execution.uuid().simple());
     }
+    value
 }
 
-/// The execution that an entry rings for; `None` when it is malformed, or of a version or kind unknown here. `fields` are names and
-/// values in turn.
-pub fn read(fields: &[Value]) -> Option<ExecutionId> {
+/// The executions that an entry rings for, at least one; `None` when it is malformed, or of a version or kind unknown here. `fields` are
+/// names and values in turn.
+pub fn read(fields: &[Value]) -> Option<Vec<ExecutionId>> {
     let value = fields.chunks_exact(2).find(|pair| text(&pair[0]) == Some(FIELD)).map(|pair| &pair[1])?;
     let mut words = text(value)?.split(' ');
-    let id = ExecutionId::from_uuid(Uuid::try_parse(words.next()?).ok()?);
     words.next()?.parse::<i64>().ok()?;
-    Some(id)
+    let ids = words.map(|word| Uuid::try_parse(word).ok().map(ExecutionId::from_uuid));
+    let ids: Vec<ExecutionId> = ids.take(MOST + 1).collect::<Option<_>>()?;
+    (1..=MOST).contains(&ids.len()).then_some(ids)
 }
 
 /// When an entry was rung; `None` when it does not say so.
 pub fn rung_at(fields: &HashMap<String, Value>) -> Option<DateTime<Utc>> {
-    let rung = fields.get(FIELD).and_then(text)?.split(' ').nth(2)?;
+    let rung = fields.get(FIELD).and_then(text)?.split(' ').next()?;
     DateTime::<Utc>::from_timestamp_micros(rung.parse().ok()?)
 }
 
@@ -56,32 +60,33 @@ mod tests {
 
     #[test]
     fn written_and_read() {
-        let bell = Bell {
-            execution: ExecutionId::from_uuid(Uuid::from_u128(5)),
+        let bell = |id| Bell {
+            execution: ExecutionId::from_uuid(Uuid::from_u128(id)),
             workspace: WorkspaceId::from_uuid(Uuid::from_u128(6)),
             shard: 3,
             due_at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
             traceparent: Some("00-1-2-01".into()),
         };
-        for bell in [bell.clone(), Bell { traceparent: None, ..bell }] {
-            let written = bulk(&write(&bell, bell.due_at));
-            assert_eq!(rung_at(&[(FIELD.to_owned(), written.clone())].into()), Some(bell.due_at));
-            assert_eq!(read(&[bulk(FIELD), written]), Some(bell.execution));
+        let bells: Vec<Bell> = (1..=MOST as u128).map(bell).collect();
+        for bells in [&bells[..1], &bells] {
+            let written = bulk(&write(bells, bells[0].due_at));
+            assert_eq!(rung_at(&[(FIELD.to_owned(), written.clone())].into()), Some(bells[0].due_at));
+            let ids = bells.iter().map(|bell| bell.execution).collect();
+            assert_eq!(read(&[bulk(FIELD), written]), Some(ids));
         }
     }
 
     #[test]
     fn garbage_is_no_bell() {
         let id = "00000000000000000000000000000005";
-        assert!(read(&[bulk(FIELD), bulk(&format!("{id} 1 1"))]).is_some());
-        for (field, value) in [
-            (FIELD, ""),
-            (FIELD, id),
-            (FIELD, "nonsense 1 1"),
-            (FIELD, "00000000000000000000000000000005 soon 1"),
-            ("execution2", "00000000000000000000000000000005 1 1"),
-        ] {
-            assert_eq!(read(&[bulk(field), bulk(value)]), None, "{field} {value}");
+        let whole = format!("1 {id}");
+        assert!(read(&[bulk(FIELD), bulk(&whole)]).is_some());
+        assert_eq!(read(&[bulk("executions3"), bulk(&whole)]), None);
+        let too_many = format!("1{}", format!(" {id}").repeat(MOST + 1));
+        for value in
+            ["", "1", id, "1 nonsense", &format!("soon {id}"), &format!("1 {id} nonsense"), &too_many]
+        {
+            assert_eq!(read(&[bulk(FIELD), bulk(value)]), None, "{value}");
         }
         assert_eq!((read(&[]), read(&[bulk(FIELD)])), (None, None));
     }

@@ -5,7 +5,10 @@ use redis::{
     Value,
     streams::{StreamInfoConsumersReply, StreamPendingCountReply, StreamRangeReply},
 };
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use super::{
     RedisSettings, StreamError,
@@ -17,7 +20,7 @@ use super::{
 use crate::domain::{bell::Bell, id::SessionId};
 
 /// Entries that a stream may hold; beyond it the oldest go, and `recover` rings them again in their turn.
-const LONGEST_STREAM: usize = 1_000_000;
+const LONGEST_STREAM: usize = 100_000;
 const BATCH: usize = 1000;
 
 pub struct Producer {
@@ -31,20 +34,26 @@ impl Producer {
         Ok(Self { link: Link::new(settings)?, keys: Keys::new(&settings.namespace), lanes: Lanes::default() })
     }
 
-    /// Rings, in order; `now` is Postgres's time. When this fails, some bells may have been rung: to ring them again does no harm.
+    /// Rings, on each stream in order; `now` is Postgres's time. When this fails, some bells may have been rung: to ring them again does no harm.
     pub async fn ring(&mut self, bells: &[Bell], now: DateTime<Utc>) -> Result<(), StreamError> {
         for batch in bells.chunks(BATCH) {
-            let mut pipe = redis::pipe();
+            let mut by_stream: BTreeMap<Stream, Vec<&Bell>> = BTreeMap::new();
             for bell in batch {
-                pipe.cmd("XADD")
-                    .arg(self.keys.name(Keys::of(bell.shard, self.lanes.of(bell.workspace))))
-                    .arg("MAXLEN")
-                    .arg("~")
-                    .arg(LONGEST_STREAM)
-                    .arg("*")
-                    .arg(message::FIELD)
-                    .arg(message::write(bell, now))
-                    .ignore();
+                by_stream.entry(Keys::of(bell.shard, self.lanes.of(bell.workspace))).or_default().push(bell);
+            }
+            let mut pipe = redis::pipe();
+            for (stream, bells) in &by_stream {
+                for together in bells.chunks(message::MOST) {
+                    pipe.cmd("XADD")
+                        .arg(self.keys.name(*stream))
+                        .arg("MAXLEN")
+                        .arg("~")
+                        .arg(LONGEST_STREAM)
+                        .arg("*")
+                        .arg(message::FIELD)
+                        .arg(message::write(together.iter().copied(), now))
+                        .ignore();
+                }
             }
             self.link.pipe::<()>(&pipe).await?;
         }

@@ -86,7 +86,7 @@ impl Bench {
             if more.is_empty() {
                 return heard;
             }
-            heard.extend(more.into_iter().filter_map(|heard| heard.execution));
+            heard.extend(more.into_iter().filter_map(|heard| heard.executions).flatten());
         }
     }
 }
