@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use trigrun_core::domain::{id::ExecutionId, workspace::SHARDS};
 
@@ -14,6 +15,8 @@ pub type Key = (ExecutionId, u16);
 #[derive(Clone)]
 pub struct InFlight {
     runs: Arc<Mutex<Runs>>,
+    /// A shard that was full has room again.
+    freed: Arc<Notify>,
     /// So many runs one shard may have at once: targets that never answer hold up their own workspace, and few others.
     most_per_shard: usize,
 }
@@ -35,7 +38,7 @@ pub struct Entry {
 
 impl InFlight {
     pub fn new(most_per_shard: usize) -> Self {
-        Self { runs: Arc::default(), most_per_shard }
+        Self { runs: Arc::default(), freed: Arc::default(), most_per_shard }
     }
 
     pub fn enter(&self, key: Key, shard: i16, taken_away: CancellationToken) -> Entry {
@@ -50,6 +53,11 @@ impl InFlight {
     pub fn open(&self) -> Vec<i16> {
         let mut runs = self.lock();
         (0..SHARDS).filter(|shard| *runs.of(*shard) < self.most_per_shard).collect()
+    }
+
+    /// Resolves when a shard that was full has room again, for one of those that wait.
+    pub async fn freed(&self) {
+        self.freed.notified().await;
     }
 
     pub fn all(&self) -> HashSet<Key> {
@@ -81,7 +89,11 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut runs = self.all.lock();
         runs.aborts.remove(&self.key);
-        *runs.of(self.shard) -= 1;
+        let of_shard = runs.of(self.shard);
+        *of_shard -= 1;
+        if *of_shard + 1 == self.all.most_per_shard {
+            self.all.freed.notify_one();
+        }
     }
 }
 
@@ -106,6 +118,19 @@ mod tests {
         assert_eq!(aborted, [false, true, false]);
         drop((held, gone, later));
         assert!(runs.all().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_full_shard_is_told() {
+        let runs = InFlight::new(2);
+        let mut entries: Vec<Entry> =
+            (1..=3).map(|id| runs.enter(key(id), 3, CancellationToken::new())).collect();
+        entries.pop();
+        let freed = runs.freed();
+        tokio::pin!(freed);
+        assert!(futures_util::poll!(&mut freed).is_pending(), "it is full still");
+        entries.pop();
+        freed.await;
     }
 
     #[test]

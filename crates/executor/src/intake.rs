@@ -12,7 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
-    domain::{id::ExecutionId, workspace::shard},
+    domain::{
+        id::ExecutionId,
+        workspace::{SHARDS, shard},
+    },
     runtime::{mutant, tasks},
     store::{
         Db, StoreError,
@@ -39,6 +42,8 @@ use crate::{
 const BATCH: usize = 500;
 /// How long a read waits for the first entry.
 const BLOCK: Duration = Duration::from_secs(1);
+/// How often the other shards are looked into while some are full: sooner than bells are rung ahead.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How often Postgres is asked for due work while the stream is away, and how far ahead.
 const STAND_IN_EVERY: Duration = Duration::from_millis(25);
 const STAND_IN_LEAD: TimeDelta = TimeDelta::milliseconds(50);
@@ -71,7 +76,10 @@ impl Intake {
     pub async fn hear(self: Arc<Self>, mut consumer: Consumer, up: watch::Sender<bool>) {
         let mut looked = Instant::now();
         while let Some((open, most)) = self.room().await {
-            let heard = self.stop.run_until_cancelled(consumer.hear(&open, most, BLOCK)).await;
+            // While some are full nobody waits in Redis, which ends a wait when it is woken by something else, at times a tenth of a second
+            // late.
+            let block = if open.len() == usize::from(SHARDS.unsigned_abs()) { BLOCK } else { Duration::ZERO };
+            let heard = self.stop.run_until_cancelled(consumer.hear(&open, most, block)).await;
             match heard {
                 None => return,
                 Some(Ok(heard)) => {
@@ -80,9 +88,14 @@ impl Intake {
                     }
                     if !heard.is_empty() {
                         self.take_heard(heard).await;
-                    } else if looked.elapsed() >= BLOCK {
+                        continue;
+                    }
+                    if looked.elapsed() >= BLOCK {
                         looked = Instant::now();
                         self.take_unheard(&open, most).await;
+                    }
+                    if block.is_zero() {
+                        self.room_again().await;
                     }
                 }
                 Some(Err(error)) => self.stream_failed(&error, &up).await,
@@ -187,8 +200,15 @@ impl Intake {
             if !open.is_empty() {
                 return Some((open, permits.clamp(1, BATCH)));
             }
-            self.stop.run_until_cancelled(tokio::time::sleep(STAND_IN_EVERY)).await?;
+            self.room_again().await;
         }
+    }
+
+    /// Waits until a shard that is full may have room; not for long, because the others may have something, and another who waits may have
+    /// been told instead.
+    async fn room_again(&self) {
+        let freed = tokio::time::timeout(LOOK_AGAIN, self.in_flight.freed());
+        let _ = self.stop.run_until_cancelled(freed).await;
     }
 
     /// At least one permit, at most `wanted`, as many as there are.

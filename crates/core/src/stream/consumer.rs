@@ -38,9 +38,6 @@ pub struct Consumer {
     turn: usize,
 }
 
-/// A wait on some of the shards only is short: the others may have something.
-const SHORT_BLOCK: Duration = Duration::from_millis(20);
-
 impl Consumer {
     /// `session` is the reader's name: it lives and ends with the leases.
     pub fn new(settings: &RedisSettings, session: SessionId) -> Result<Self, StreamError> {
@@ -48,8 +45,8 @@ impl Consumer {
         Ok(Self { reading: Link::new(settings)?, keys, name: session.to_string(), turn: 0 })
     }
 
-    /// Hears new entries for about `most` executions of the shards that are `open`, waiting for the first for up to `block`. They may be a
-    /// few more, because how many an entry rings for is known when it was read.
+    /// Hears new entries for about `most` executions of the shards that are `open`, waiting for the first for up to `block`, or not at
+    /// all when that is zero. They may be a few more, because how many an entry rings for is known when it was read.
     ///
     /// Every stream may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
     /// fewer places than streams they take turns. Places that are left then go to the streams that have more.
@@ -61,8 +58,7 @@ impl Consumer {
     ) -> Result<Vec<Heard>, StreamError> {
         let streams = self.turns(open, most);
         let share = (most / MOST / streams.len().max(1)).max(1);
-        let block = if streams.len() < self.keys.all().count() { block.min(SHORT_BLOCK) } else { block };
-        let mut heard = self.read(&streams, share, Some(block)).await?;
+        let mut heard = self.read(&streams, share, Some(block).filter(|block| !block.is_zero())).await?;
         let executions: usize = heard.iter().map(Heard::len).sum();
         let (mut more, left) = (full(&streams, &heard, share), most.saturating_sub(executions));
         // What comes is likely to be like what came.
