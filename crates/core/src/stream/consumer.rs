@@ -49,16 +49,22 @@ impl Consumer {
     /// all when that is zero. They may be a few more, because how many an entry rings for is known when it was read.
     ///
     /// Every stream may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
-    /// fewer places than streams they take turns. Places that are left then go to the streams that have more.
+    /// far fewer places than streams they take turns. Places that are left then go to the streams that have more.
     pub async fn hear(
         &mut self,
         open: &[i16],
         most: usize,
         block: Duration,
     ) -> Result<Vec<Heard>, StreamError> {
-        let streams = self.turns(open, most);
-        let share = (most / MOST / streams.len().max(1)).max(1);
-        let mut heard = self.read(&streams, share, Some(block).filter(|block| !block.is_zero())).await?;
+        let (streams, places) = (self.streams(open), (most / MOST).max(1));
+        let share = (places / streams.len().max(1)).max(1);
+        let mut heard = Vec::new();
+        if places * 2 < streams.len() {
+            heard = self.take_turns(&streams, places).await?;
+        }
+        if heard.is_empty() {
+            heard = self.read(&streams, share, Some(block).filter(|block| !block.is_zero())).await?;
+        }
         let executions: usize = heard.iter().map(Heard::len).sum();
         let (mut more, left) = (full(&streams, &heard, share), most.saturating_sub(executions));
         // What comes is likely to be like what came.
@@ -103,12 +109,25 @@ impl Consumer {
         }
     }
 
-    fn turns(&mut self, open: &[i16], most: usize) -> Vec<Stream> {
+    /// An entry of each of so many streams, or, if there is nothing in them, of the next.
+    async fn take_turns(&mut self, streams: &[Stream], places: usize) -> Result<Vec<Heard>, StreamError> {
+        for some in streams.chunks(places) {
+            self.turn += some.len();
+            let heard = self.read(some, 1, None).await?;
+            if !heard.is_empty() {
+                return Ok(heard);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Of these shards, beginning with the one whose turn it is.
+    fn streams(&self, open: &[i16]) -> Vec<Stream> {
         let of_lane = |lane| open.iter().map(move |shard| Keys::of(*shard, lane));
-        let streams: Vec<Stream> = of_lane(Lane::Prompt).chain(of_lane(Lane::Bulk)).collect();
+        let mut streams: Vec<Stream> = of_lane(Lane::Prompt).chain(of_lane(Lane::Bulk)).collect();
         let from = self.turn % streams.len().max(1);
-        self.turn = from + most;
-        streams.iter().cycle().skip(from).take(most.min(streams.len())).copied().collect()
+        streams.rotate_left(from);
+        streams
     }
 
     /// A reply is pairs of a stream's name and its entries; an entry is its id and its fields (Redis, XREADGROUP). It is read where it

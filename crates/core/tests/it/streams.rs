@@ -93,8 +93,16 @@ async fn a_full_shard_does_not_keep_the_others_waiting() {
     let quiet = bell(9, 5000);
     bells.push(quiet.clone());
     Producer::new(&settings).unwrap().ring(&bells, instant(0)).await.unwrap();
-    let heard = executions(reader.hear(&ALL, 32, SOON).await.unwrap());
-    assert!(heard.len() <= 33 && heard.contains(&quiet.execution), "{}", heard.len());
+    // With few places they take turns.
+    let mut heard = Vec::new();
+    for _ in 0..16 {
+        let more = executions(reader.hear(&ALL, 32, SOON).await.unwrap());
+        assert!(more.len() <= 32, "{}", more.len());
+        heard.extend(more);
+    }
+    assert!(heard.contains(&quiet.execution) && heard.len() > 100, "{}", heard.len());
+    let with_room = executions(reader.hear(&ALL, 512, SOON).await.unwrap());
+    assert!(with_room.len() > 300, "the rest: {}", with_room.len());
 }
 
 #[tokio::test]
