@@ -139,7 +139,7 @@ bench-peers: setup ## BullMQ, pg-boss, Graphile Worker and its port to Rust besi
 	$(BENCH) peers $(ARGS)
 
 .PHONY: bench-store
-bench-store: setup ## What a fire, an idle second, a job and a page cost with up to ten million jobs and executions: tables, target/bench/store.json and store.svg (half an hour, 12 GB of disk)
+bench-store: setup ## What a fire, an idle second, a job and a page cost with up to ten million jobs and executions: tables, target/bench/store.json and store.svg (a quarter of an hour, 12 GB of disk)
 	$(BUILD_BENCH)
 	$(BENCH) store $(ARGS)
 
