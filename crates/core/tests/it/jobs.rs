@@ -349,3 +349,17 @@ async fn lists_are_paged_and_filtered() {
         jobs::list(&mut conn, workspace, &narrowed, Page { limit: 3, before: None }, now).await.unwrap();
     assert_eq!(narrowed.data.len(), 1);
 }
+
+#[tokio::test]
+async fn a_timer_that_was_set_back_fires_nothing_twice_and_holds_up_no_other() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &every_seconds(50, URL)).await;
+    assert_eq!(plan_a_minute(&db).await, 1);
+    let next = get(&db, workspace, job).await.next_run_at;
+    db.execute("update job_timers set next_run_at = next_run_at - interval '50 s'").await;
+    db.job(workspace, &every_seconds(50, URL)).await;
+    assert_eq!(plan_a_minute(&db).await, 1, "the other one's, in the same round");
+    assert_eq!(db.count("select count(*) from executions").await, 2);
+    assert_eq!(get(&db, workspace, job).await.next_run_at, next, "moved on again");
+}

@@ -18,7 +18,12 @@ use trigrun_core::{
     stream::Consumer,
 };
 use trigrun_scheduler::{
-    DEFAULTS, Scheduler, Settings, plan::plan, publish, recover::recover, silence::reap_at, tidy::tidy,
+    DEFAULTS, Scheduler, Settings,
+    plan::plan,
+    publish,
+    recover::{Look, recover, ring_again},
+    silence::reap_at,
+    tidy::tidy,
 };
 use trigrun_testkit::{
     TestDb,
@@ -137,10 +142,10 @@ async fn a_scheduler_that_dies_between_commit_and_ring_loses_nothing() {
     // It is gone, and its bells with it. Another one finds the run when it has been silent for long enough.
     bench.db.execute("update executions set bell_at = bell_at - interval '1 s'").await;
     let heir = bench.scheduler().await;
-    recover(&heir).await.unwrap();
+    assert_eq!(ring_again(&heir).await.unwrap(), Look::Lost);
     publish::publish_asked(&heir).await.unwrap();
     assert_eq!(bench.heard().await.len(), 1);
-    recover(&heir).await.unwrap();
+    assert_eq!(ring_again(&heir).await.unwrap(), Look::Nothing);
     publish::publish_asked(&heir).await.unwrap();
     assert!(bench.heard().await.is_empty(), "once");
 }
