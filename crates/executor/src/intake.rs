@@ -267,7 +267,8 @@ impl Intake {
         let key = (lease.execution, lease.number);
         // With the session, all that it holds is taken away.
         let entry = self.in_flight.enter(key, shard(lease.workspace), self.session.lost.child_token());
-        let run = self.clone().run(lease, material, entry, permit);
+        // Boxed, because every layer of a task moves its future once more.
+        let run = Box::pin(self.clone().run(lease, material, entry, permit));
         tasks::spawn("run", self.runs.track_future(run));
     }
 
@@ -298,15 +299,14 @@ impl Intake {
         permit: OwnedSemaphorePermit,
     ) {
         let taken = (lease.execution, lease.number);
-        // Boxed, because it is large: every layer around it would hold, and move, a copy of its own.
-        let performing = Box::pin(self.performer.perform(lease, material));
-        match entry.taken_away.run_until_cancelled(performing).await {
+        match entry.taken_away.run_until_cancelled(self.performer.perform(lease, material)).await {
             // The recorder ends after the last run.
             Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit }).await),
             None => {
                 tracing::debug!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
             }
-            Some(None) => self.hand_back(taken).await,
+            // Boxed, because it is large and rare.
+            Some(None) => Box::pin(self.hand_back(taken)).await,
         }
     }
 

@@ -49,8 +49,9 @@ impl Performer {
             status = tracing::field::Empty,
         );
         trace::continue_from(&span, lease.traceparent.as_deref());
-        let made =
-            AssertUnwindSafe(self.make(&lease, &material).instrument(span.clone())).catch_unwind().await;
+        // Boxed, because it is large: every layer around it would hold, and move, a copy of its own.
+        let making = Box::pin(self.make(&lease, &material));
+        let made = AssertUnwindSafe(making.instrument(span.clone())).catch_unwind().await;
         // A defect of ours ends this execution and no other.
         let mut made = made.unwrap_or_else(|_| Some(self.panicked()))?;
         material.redact(&mut made.outcome);

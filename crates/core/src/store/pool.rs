@@ -1,6 +1,6 @@
 //! Connections to Postgres: a bounded pool in which every wait has a deadline.
 
-use deadpool::Runtime;
+use deadpool::{Runtime, managed::QueueMode};
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
     AsyncPgConnection, SimpleAsyncConnection,
@@ -49,6 +49,8 @@ impl Db {
             .create_timeout(Some(acquire))
             .recycle_timeout(Some(acquire))
             .runtime(Runtime::Tokio1)
+            // The session used last has its plans, and the pages that it works on, at hand; in turns, every one would have to fetch them.
+            .queue_mode(QueueMode::Lifo)
             .build()
             .map(Self)
             .map_err(|error| StoreError::Internal(error.to_string()))
