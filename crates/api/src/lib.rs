@@ -3,6 +3,8 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Whatever goes wrong leaves as one type, `problem::Problem`.
 
 mod auth;
+pub mod client;
+pub mod doctor;
 mod extract;
 mod limits;
 mod middleware;
@@ -14,6 +16,7 @@ mod quotas;
 mod routes;
 mod server;
 mod settings;
+pub mod smoke;
 mod state;
 mod time;
 

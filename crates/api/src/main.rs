@@ -3,8 +3,8 @@
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
-use std::io::Write;
-use trigrun_api::{Settings, openapi, serve};
+use std::{io::Write, time::Duration};
+use trigrun_api::{Settings, client, doctor, openapi, serve, smoke};
 use trigrun_core::{
     crypto::{
         self, password,
@@ -56,6 +56,26 @@ enum Command {
     /// People who administer workspaces
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Looks at settings, Postgres, Redis, clocks, keys and work, and says what to do; ends 1 when something is wrong
+    Doctor,
+    /// Makes a job fire and sees it succeed, in a workspace of its own that is deleted afterwards
+    Smoke {
+        /// Where the API is, http://host:port
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        url: String,
+        /// What the job calls
+        #[arg(long, default_value = "https://example.com")]
+        target: String,
+        /// How long its execution may take
+        #[arg(long, default_value_t = 60)]
+        within_seconds: u64,
+    },
+    /// Whether a process here is ready: for images without curl. Reads no settings
+    Healthcheck {
+        /// Where the process serves its probes
+        #[arg(long, default_value = "127.0.0.1:9090")]
+        address: String,
+    },
     /// Master keys, which wrap the keys of the workspaces
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -131,6 +151,7 @@ async fn main() -> anyhow::Result<()> {
             println!("{}", seal::new_master_key()?);
             return Ok(());
         }
+        Command::Healthcheck { address } => return healthcheck(&address).await,
         _ => {}
     }
     let settings = Settings::load()?;
@@ -147,8 +168,25 @@ async fn main() -> anyhow::Result<()> {
         Command::Token(command) => token(&mut connect(&settings).await?, command).await,
         Command::Admin(command) => admin(&mut connect(&settings).await?, command).await,
         Command::Keys(_) => rewrap(&settings).await,
-        Command::Openapi => Ok(()),
+        Command::Smoke { url, target, within_seconds } => {
+            let within = Duration::from_secs(within_seconds);
+            smoke::run(&mut connect(&settings).await?, &url, &target, within).await
+        }
+        Command::Doctor => {
+            let findings = doctor::look(&settings).await;
+            print!("{findings}");
+            ensure!(!findings.is_wrong(), "something is wrong");
+            Ok(())
+        }
+        Command::Openapi | Command::Healthcheck { .. } => Ok(()),
     }
+}
+
+async fn healthcheck(address: &str) -> anyhow::Result<()> {
+    let (status, text) = client::get(address, "/readyz").await?;
+    ensure!(status.is_success(), "{}", text.trim_end());
+    print!("{text}");
+    Ok(())
 }
 
 async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {

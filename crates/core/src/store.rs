@@ -5,6 +5,7 @@
 //! workspace's id is *not found*. A change of state is one conditional statement that names the state it expects.
 
 pub mod audit;
+pub mod backlog;
 pub mod bells;
 pub mod channels;
 pub mod clock;
@@ -23,6 +24,7 @@ pub mod quotas;
 pub mod rules;
 pub mod schema;
 pub mod secrets;
+pub mod server;
 pub mod signing;
 pub mod slots;
 pub mod sql;

@@ -11,6 +11,7 @@ pub mod limiter;
 pub mod link;
 pub mod message;
 pub mod producer;
+pub mod server;
 
 pub use consumer::{Consumer, Heard};
 pub use error::StreamError;

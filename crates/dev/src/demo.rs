@@ -10,7 +10,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{client::Client, echo, system::System};
+use trigrun_api::client::Client;
+
+use crate::{echo, system::System};
 
 /// The finest grain of `recurring` and `cron` is a minute.
 const WITHIN: Duration = Duration::from_secs(130);
@@ -21,7 +23,7 @@ pub async fn run(system: &System, report: &Path) -> anyhow::Result<bool> {
     let stop = CancellationToken::new();
     let _stops = stop.clone().drop_guard();
     let target = echo::serve(stop).await?;
-    let client = Client { api: system.api, token: system.token.reveal().to_owned() };
+    let client = Client { api: system.api.to_string(), token: system.token.reveal().to_owned() };
 
     let request =
         json!({ "url": format!("http://{target}/echo"), "method": "POST", "body": { "hello": "world" } });

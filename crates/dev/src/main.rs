@@ -2,7 +2,6 @@
 //!
 //! For trying it and for working on it. Nothing outside `.trigrun/` is touched, and nothing is left running.
 
-mod client;
 mod demo;
 mod echo;
 mod system;

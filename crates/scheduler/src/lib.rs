@@ -1,14 +1,16 @@
-//! The scheduler: five duties, repeated. Any number of schedulers may run; none leads.
+//! The scheduler: six duties, repeated. Any number of schedulers may run; none leads.
 //!
 //! - [`plan`] records the fires of the next moments, each exactly once;
 //! - [`publish`] rings the stream shortly before each instant;
 //! - [`silence`] declares dead which executors say nothing any more;
 //! - [`recover`] sets going again what lost its executor, its bell or its slot;
-//! - [`tidy`] makes room: days of history, deleted jobs, old notifications, readers that are gone.
+//! - [`tidy`] makes room: days of history, deleted jobs, old notifications, readers that are gone;
+//! - [`measure`] tells the metrics what waits.
 //!
 //! Each is a pass: a plain async function that may fail, may run in two processes at once, and is called directly by tests.
 
 mod bells;
+pub mod measure;
 mod passes;
 pub mod plan;
 pub mod publish;

@@ -15,6 +15,7 @@ use trigrun_core::{
 
 use crate::{
     Scheduler, SchedulerError, Settings,
+    measure::measure,
     plan::plan,
     publish,
     recover::{Look, ring_again, set_going},
@@ -28,6 +29,7 @@ const RECOVER_EVERY: Duration = Duration::from_millis(300);
 const REST_IN_A_BACKLOG: u32 = 20;
 const LONGEST_REST: Duration = Duration::from_secs(2);
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+const MEASURE_EVERY: Duration = Duration::from_secs(10);
 const LISTEN_AGAIN: Duration = Duration::from_millis(10);
 
 /// Runs a scheduler until shutdown, then hands over what it had still to ring.
@@ -51,6 +53,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("recover", repeat_recover(scheduler.clone(), shutdown.clone())),
         spawn("ring_again", repeat_ring_again(scheduler.clone(), shutdown.clone())),
         spawn("tidy", repeat_tidy(scheduler.clone(), shutdown.clone())),
+        spawn("measure", repeat_measure(scheduler.clone(), shutdown.clone())),
     ];
     for running in loops {
         // A loop ends on shutdown only; a panic in one is logged by the runtime and must end the process, not hang it.
@@ -113,6 +116,10 @@ async fn repeat_ring_again(scheduler: Arc<Scheduler>, shutdown: CancellationToke
 
 async fn repeat_tidy(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     every("tidy", shutdown, TIDY_EVERY, std::future::pending, || tidy(&scheduler)).await;
+}
+
+async fn repeat_measure(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("measure", shutdown, MEASURE_EVERY, std::future::pending, || measure(&scheduler)).await;
 }
 
 /// Hears the API's wishes to be woken.

@@ -1,6 +1,6 @@
 //! Postgres's time without asking Postgres: its clock, projected onto this machine's monotonic one.
 //!
-//! A wrong wall clock on this host changes nothing: it is never read.
+//! A wrong wall clock on this host changes nothing here: it is read only to tell by how much it is wrong.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
@@ -10,7 +10,10 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{self, Db, StoreError};
+use crate::{
+    store::{self, Db, StoreError},
+    telemetry::metrics,
+};
 
 /// How often the projection is renewed; two quartz clocks drift apart by some microseconds in that time.
 const RENEW: Duration = Duration::from_secs(2);
@@ -56,6 +59,7 @@ impl Clock {
         let sent = Instant::now();
         let now = store::clock::now(&mut conn).await?;
         self.take(Reading::of(sent, Instant::now(), now));
+        metrics::clock_offset((wall() - now).as_seconds_f64());
         Ok(())
     }
 
@@ -103,6 +107,12 @@ impl Clock {
             Err(_) => best.at.checked_sub((best.now - time).to_std().unwrap_or_default()).unwrap_or(best.at),
         }
     }
+}
+
+/// By this machine's clock, which certificates are judged by.
+#[allow(clippy::disallowed_methods, reason = "to compare it with Postgres's, and for nothing else")]
+pub fn wall() -> DateTime<Utc> {
+    Utc::now()
 }
 
 fn best(readings: &VecDeque<Reading>) -> Option<Reading> {

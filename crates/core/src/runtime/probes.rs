@@ -49,7 +49,11 @@ async fn answer_all(socket: TcpStream, db: Db) {
 async fn answer(path: &str, db: &Db) -> Response<Full<Bytes>> {
     let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n".to_owned()),
-        "/metrics" => (StatusCode::OK, metrics::render()),
+        "/metrics" => {
+            let (used, open, max) = db.usage();
+            metrics::pool(used, open, max);
+            (StatusCode::OK, metrics::render())
+        }
         "/readyz" => match ready(db).await {
             Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
             Err(NotReady { part, why }) => (StatusCode::SERVICE_UNAVAILABLE, format!("{part}: {why}\n")),

@@ -9,24 +9,29 @@ use crate::store::{
     migrate::{self, SchemaError},
 };
 
-/// Waits until Postgres answers, and refuses a schema that is older than this binary.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Waits until Postgres answers and has the schema that this binary needs.
 ///
-/// Postgres being away is no reason to give up: it may be starting too. A wrong schema is.
+/// Neither is a reason to give up: Postgres may be starting too, and a migration may be on its way, as it is whenever an installation is
+/// upgraded. What is waited for is said once, and whoever asks for readiness hears no.
 pub async fn wait_for_schema(
     settings: &PostgresSettings,
     shutdown: &CancellationToken,
 ) -> Result<(), SchemaError> {
-    let mut told = false;
+    let (mut away, mut too_old) = (false, false);
     loop {
-        match check(settings).await {
-            Err(SchemaError::Store(StoreError::Unavailable(why))) if !shutdown.is_cancelled() => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(why, "waiting for Postgres");
-                }
-                let pause = tokio::time::sleep(Duration::from_millis(500));
-                shutdown.run_until_cancelled(pause).await;
-            }
+        let (told, why) = match check(settings).await {
+            Err(SchemaError::Store(StoreError::Unavailable(why))) => (&mut away, why),
+            Err(error @ SchemaError::TooOld { .. }) => (&mut too_old, error.to_string()),
             decided => return decided,
+        };
+        if !std::mem::replace(told, true) {
+            tracing::warn!(why, "waiting for Postgres");
+        }
+        let pause = tokio::time::sleep(ASK_AGAIN);
+        if shutdown.run_until_cancelled(pause).await.is_none() {
+            return Err(StoreError::Unavailable(why).into());
         }
     }
 }

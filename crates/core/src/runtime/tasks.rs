@@ -6,6 +6,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::telemetry::metrics;
+
 /// The one door to `tokio::spawn`.
 #[allow(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn spawn<T: Send + 'static>(
@@ -49,6 +51,7 @@ pub async fn every<E, S, P>(
             Ok(()) => pause,
             Err(error) => {
                 failures += 1;
+                metrics::pass_failed(name);
                 log_failure(name, failures, &error);
                 backoff(failures)
             }

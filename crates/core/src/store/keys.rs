@@ -58,6 +58,12 @@ pub async fn check(conn: &mut Conn, keys: &Keys) -> Result<(), StoreError> {
     unknown.map_or(Ok(()), |id| Err(KeyError::Unknown(id).into()))
 }
 
+/// How many data keys are under another master key than the newest.
+pub async fn older(conn: &mut Conn, keys: &Keys) -> Result<i64, StoreError> {
+    let older = workspace_keys::table.filter(workspace_keys::master_key.ne(keys.newest()));
+    Ok(older.count().get_result(conn).await?)
+}
+
 /// Wraps up to `limit` data keys anew that are under another master key than the newest; returns how many. Any number of
 /// processes may do so at once, and stop at any time.
 pub async fn rewrap(conn: &mut Conn, keys: &Keys, limit: i64) -> Result<usize, StoreError> {

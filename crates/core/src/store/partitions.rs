@@ -71,9 +71,18 @@ fn unless_locked(done: Result<(), StoreError>, partition: &str) -> Result<bool, 
 
 /// Since when executions are kept: the first day that has its partition.
 pub async fn oldest(conn: &mut Conn) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let days = partitions(conn, "executions").await?;
-    let oldest = days.iter().filter_map(|partition| day_of(partition, "executions")).min();
+    let oldest = days(conn).await?.min();
     Ok(oldest.map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc()))
+}
+
+/// The last day that has its partition.
+pub async fn newest(conn: &mut Conn) -> Result<Option<NaiveDate>, StoreError> {
+    Ok(days(conn).await?.max())
+}
+
+async fn days(conn: &mut Conn) -> Result<impl Iterator<Item = NaiveDate> + use<>, StoreError> {
+    let partitions = partitions(conn, "executions").await?;
+    Ok(partitions.into_iter().filter_map(|partition| day_of(&partition, "executions")))
 }
 
 /// The day that a partition is for; `None` of the default one.

@@ -29,7 +29,16 @@ struct Metrics {
     malformed: Counter<u64>,
     notifications: Counter<u64>,
     passes: Histogram<f64>,
+    pass_failures: Counter<u64>,
     in_flight: Gauge<u64>,
+    permits: Gauge<u64>,
+    waiting: Gauge<u64>,
+    oldest_waiting: Gauge<f64>,
+    stuck_jobs: Gauge<u64>,
+    partition_days_ahead: Gauge<i64>,
+    pool_connections: Gauge<u64>,
+    pool_max: Gauge<u64>,
+    clock_offset: Gauge<f64>,
     requests: Histogram<f64>,
 }
 
@@ -73,6 +82,12 @@ impl Metrics {
         let counter = |name: &'static str, description: &'static str| {
             meter.u64_counter(name).with_description(description).build()
         };
+        let gauge = |name: &'static str, description: &'static str| {
+            meter.u64_gauge(name).with_description(description).build()
+        };
+        let seconds = |name: &'static str, description: &'static str| {
+            meter.f64_gauge(name).with_unit("s").with_description(description).build()
+        };
         let latency =
             [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
         Self {
@@ -96,10 +111,22 @@ impl Metrics {
                 "Attempts to deliver notifications, by how they ended, and whether they were given up.",
             ),
             passes: histogram("trigrun_pass_duration", "One run of a scheduler's pass.", &latency),
-            in_flight: meter
-                .u64_gauge("trigrun_in_flight")
-                .with_description("Leases held by this executor.")
+            pass_failures: counter("trigrun_pass_failures", "Runs of a repeated pass that failed, by pass."),
+            in_flight: gauge("trigrun_in_flight", "Leases held by this executor."),
+            permits: gauge("trigrun_permits", "Leases that this executor may hold."),
+            waiting: gauge("trigrun_waiting", "Executions that are due and that nobody holds, up to 10,000."),
+            oldest_waiting: seconds("trigrun_oldest_waiting", "How long the oldest of them has been due."),
+            stuck_jobs: gauge(
+                "trigrun_stuck_jobs",
+                "Active jobs whose next fire could not be computed, up to 10,000.",
+            ),
+            partition_days_ahead: meter
+                .i64_gauge("trigrun_partition_days_ahead")
+                .with_description("Days after today for which executions have a partition.")
                 .build(),
+            pool_connections: gauge("trigrun_pool_connections", "Connections to Postgres, by state."),
+            pool_max: gauge("trigrun_pool_max", "Connections to Postgres that this process may open."),
+            clock_offset: seconds("trigrun_clock_offset", "This machine's clock minus that of Postgres."),
             requests: histogram(
                 "trigrun_api_request_duration",
                 "API requests, by route and status.",
@@ -157,8 +184,44 @@ pub fn pass(name: &'static str, took: Duration) {
     with(|m| m.passes.record(took.as_secs_f64(), &[KeyValue::new("pass", name)]));
 }
 
+pub fn pass_failed(name: &'static str) {
+    with(|m| m.pass_failures.add(1, &[KeyValue::new("pass", name)]));
+}
+
 pub fn in_flight(count: usize) {
     with(|m| m.in_flight.record(count as u64, &[]));
+}
+
+pub fn permits(count: usize) {
+    with(|m| m.permits.record(count as u64, &[]));
+}
+
+pub fn waiting(count: u64, oldest: Duration) {
+    with(|m| {
+        m.waiting.record(count, &[]);
+        m.oldest_waiting.record(oldest.as_secs_f64(), &[]);
+    });
+}
+
+pub fn stuck_jobs(count: u64) {
+    with(|m| m.stuck_jobs.record(count, &[]));
+}
+
+pub fn partition_days_ahead(days: i64) {
+    with(|m| m.partition_days_ahead.record(days, &[]));
+}
+
+pub fn pool(used: usize, open: usize, max: usize) {
+    with(|m| {
+        for (state, count) in [("used", used), ("open", open)] {
+            m.pool_connections.record(count as u64, &[KeyValue::new("state", state)]);
+        }
+        m.pool_max.record(max as u64, &[]);
+    });
+}
+
+pub fn clock_offset(seconds: f64) {
+    with(|m| m.clock_offset.record(seconds, &[]));
 }
 
 pub fn api_request(route: &str, method: &'static str, status: u16, took: Duration) {

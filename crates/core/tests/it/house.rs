@@ -37,7 +37,6 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "redis::",
             "use diesel",
             "tokio_postgres",
-            "hyper::client",
         ],
     ),
     (
@@ -81,7 +80,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/executor/src/egress",
             "crates/executor/tests",
             "crates/testkit",
-            "crates/dev/src/client.rs",
+            "crates/api/src/client.rs",
             "crates/lab/src/http.rs",
             "crates/bench",
             "crates/api/tests",

@@ -2,4 +2,5 @@
 
 mod commands;
 mod journeys;
+mod operator;
 mod outage;

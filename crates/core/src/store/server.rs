@@ -1,0 +1,35 @@
+//! What the Postgres server says of itself: for whoever asks whether it will do.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Bool, Integer, Text},
+};
+use diesel_async::RunQueryDsl;
+
+use super::{Conn, StoreError};
+
+#[derive(Debug, QueryableByName)]
+pub struct Server {
+    /// As in `server_version_num`, e.g. 150018.
+    #[diesel(sql_type = Integer)]
+    pub version_number: i32,
+    #[diesel(sql_type = Text)]
+    pub version: String,
+    #[diesel(sql_type = Bool)]
+    pub fsync: bool,
+    /// `on`, `off`, `local`, `remote_write` or `remote_apply`.
+    #[diesel(sql_type = Text)]
+    pub synchronous_commit: String,
+    #[diesel(sql_type = Integer)]
+    pub max_connections: i32,
+}
+
+pub async fn look(conn: &mut Conn) -> Result<Server, StoreError> {
+    let server = sql_query(
+        "select current_setting('server_version_num')::int as version_number, current_setting('server_version') as version,
+                current_setting('fsync')::bool as fsync, current_setting('synchronous_commit') as synchronous_commit,
+                current_setting('max_connections')::int as max_connections",
+    );
+    Ok(server.get_result(conn).await?)
+}

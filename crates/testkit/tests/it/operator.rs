@@ -1,0 +1,232 @@
+//! What the operator asks a running installation, and what it says while it is not whole.
+
+use secrecy::ExposeSecret;
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+use trigrun_core::store::PostgresSettings;
+use trigrun_testkit::{
+    TestDb,
+    jobs::every_seconds,
+    keys,
+    process::{Process, command},
+    redis,
+    target::Target,
+};
+
+use crate::journeys::until;
+
+/// `trigrun-api` with the settings of an installation of its own.
+struct Operator {
+    postgres: PostgresSettings,
+    redis: trigrun_core::stream::RedisSettings,
+}
+
+impl Operator {
+    fn of(db: &TestDb) -> Self {
+        Self { postgres: db.settings(), redis: redis::settings() }
+    }
+
+    fn command(&self) -> Command {
+        self.command_of("api")
+    }
+
+    fn command_of(&self, name: &str) -> Command {
+        let mut command = command(name, &self.postgres);
+        command
+            .env("TRIGRUN__REDIS__URL", self.redis.url.expose_secret())
+            .env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER))
+            .env("TRIGRUN__EGRESS__ALLOW", "[\"127.0.0.0/8\"]");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (bool, String) {
+        said(self.command().args(arguments).output().expect("the binary can be run"))
+    }
+}
+
+fn said(output: Output) -> (bool, String) {
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).expect("text"))
+}
+
+/// An address of this machine that nobody listens to.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// What it tells Prometheus; empty when it cannot be reached.
+fn metrics(address: &str) -> String {
+    let mut text = String::new();
+    if let Ok(mut socket) = TcpStream::connect(address) {
+        socket.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        socket.read_to_string(&mut text).unwrap();
+    }
+    text
+}
+
+/// A process, killed when it is dropped, and the first line of its log that holds `word`.
+struct Talking(Child);
+
+impl Talking {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stderr(Stdio::piped()).spawn().expect("the binary can be started"))
+    }
+
+    fn line_with(&mut self, word: &str) -> String {
+        let log = BufReader::new(self.0.stderr.take().expect("it is piped"));
+        let found = log.lines().map_while(Result::ok).find(|line| line.contains(word));
+        found.unwrap_or_else(|| panic!("it ended without a word of {word}"))
+    }
+}
+
+impl Drop for Talking {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn every_binary_waits_for_its_schema_and_says_so() {
+    let db = TestDb::new().await;
+    db.execute("create table kept as select * from __diesel_schema_migrations; delete from __diesel_schema_migrations").await;
+    let operator = Operator::of(&db);
+    let mut waiting = Vec::new();
+    for name in ["api", "scheduler", "executor"] {
+        let probes = free_address();
+        let mut command = command(name, &db.settings());
+        command.env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", &probes);
+        if name != "scheduler" {
+            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER));
+        }
+        if name == "api" {
+            command.env("TRIGRUN__SERVER__ADDRESS", "127.0.0.1:0");
+        }
+        let mut process = Talking::start(&mut command);
+        let line = process.line_with("too old");
+        assert!(line.contains("trigrun-api migrate"), "{name}: {line}");
+        assert!(!operator.run(&["healthcheck", "--address", &probes]).0, "{name} is not ready");
+        waiting.push((name, probes, process));
+    }
+    db.execute("insert into __diesel_schema_migrations select * from kept").await;
+    for (name, probes, _process) in &waiting {
+        until(&format!("{name} is ready"), Duration::from_secs(20), async || {
+            operator.run(&["healthcheck", "--address", probes]) == (true, "ok\n".to_owned())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_says_what_is_wrong_and_what_to_do() {
+    let db = TestDb::new().await;
+    let operator = Operator::of(&db);
+    let (fine, text) = operator.run(&["doctor"]);
+    // This Postgres is one for tests.
+    assert!(!fine && text.contains("fsync is off"), "{text}");
+    for line in [
+        "ok     settings",
+        "ok     redis",
+        "ok     schema",
+        "ok     keys",
+        "ok     partitions",
+        "ok     clock",
+        "ok     work",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(text.contains("look   executors") && text.contains("none is running"), "{text}");
+
+    db.workspace("a").await;
+    db.execute("insert into workspace_keys (workspace_id, master_key, wrapped) select id, 'gone', '' from workspaces").await;
+    let (_, text) = operator.run(&["doctor"]);
+    assert!(text.contains("WRONG  keys") && text.contains("no master key gone"), "{text}");
+
+    db.execute("delete from __diesel_schema_migrations").await;
+    let nowhere = free_address();
+    let output =
+        operator.command().arg("doctor").env("TRIGRUN__REDIS__URL", format!("redis://{nowhere}")).output();
+    let (fine, text) = said(output.unwrap());
+    assert!(!fine, "{text}");
+    assert!(text.contains("WRONG  redis") && text.contains("TRIGRUN__REDIS__URL"), "{text}");
+    assert!(text.contains("WRONG  schema") && text.contains("trigrun-api migrate"), "{text}");
+
+    let output = operator
+        .command()
+        .arg("doctor")
+        .env("TRIGRUN__POSTGRES__URL", format!("postgres://trigrun@{nowhere}/trigrun"))
+        .output();
+    let (fine, text) = said(output.unwrap());
+    assert!(!fine && text.contains("WRONG  postgres") && text.contains("TRIGRUN__POSTGRES__URL"), "{text}");
+}
+
+/// In threads of its own, because the target is here and the command is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_smoke_test_makes_a_job_fire_and_leaves_nothing() {
+    let db = TestDb::new().await;
+    let operator = Operator::of(&db);
+    let (target, api) = (Target::start().await.unwrap(), free_address());
+    let _api = Talking::start(operator.command().env("TRIGRUN__SERVER__ADDRESS", &api));
+    let _scheduler = Process::start("scheduler", &operator.postgres, &operator.redis);
+    let (url, calls) = (format!("http://{api}"), target.url("/smoke"));
+    until("the API answers", Duration::from_secs(20), async || TcpStream::connect(&api).is_ok()).await;
+
+    let smoke = |within: &str| {
+        operator.run(&["smoke", "--url", &url, "--target", &calls, "--within-seconds", within])
+    };
+    let (fine, text) = smoke("1");
+    assert!(!fine && text.contains("is queued") && text.contains("executors run"), "{text}");
+    let _executor = Process::start("executor", &operator.postgres, &operator.redis);
+    let (fine, text) = smoke("30");
+    assert!(fine && text.contains("answered 200"), "{text}");
+    assert_eq!(db.count("select count(*) from workspaces where deleted_at is null").await, 0);
+    let (fine, text) =
+        operator.run(&["smoke", "--url", &url, "--target", &format!("http://{}/", free_address())]);
+    assert!(!fine && text.contains("it fired and failed") && text.contains("refused"), "{text}");
+    let (fine, text) = operator.run(&["smoke", "--url", &url, "--target", "http://192.168.0.1/"]);
+    assert!(!fine && text.contains("the job cannot be made") && text.contains("192.168.0.1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_scheduler_tells_what_waits_and_an_executor_what_it_can_hold() {
+    let db = TestDb::new().await;
+    let operator = Operator::of(&db);
+    let job = db.job(db.workspace("a").await, &every_seconds(60, "http://192.0.2.1/")).await;
+    let run = format!(
+        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
+         select gen_random_uuid(), workspace_id, id, 1, 0, 'queued', 'manual', now(), now() - interval '40 s', now()
+         from jobs where id = '{}'",
+        job.uuid()
+    );
+    db.execute(&run).await;
+    let (one, other) = (free_address(), free_address());
+    let _scheduler = Talking::start(
+        command("scheduler", &operator.postgres)
+            .env("TRIGRUN__REDIS__URL", operator.redis.url.expose_secret())
+            .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", &one),
+    );
+    until("the scheduler has measured", Duration::from_secs(20), async || {
+        let text = metrics(&one);
+        text.contains("\ntrigrun_waiting 1\n")
+            && text.contains("\ntrigrun_stuck_jobs 0\n")
+            && text.contains("\ntrigrun_partition_days_ahead 7\n")
+            && text.contains("trigrun_pool_connections{state=\"open\"}")
+            && text.lines().any(|line| {
+                let oldest = line.strip_prefix("trigrun_oldest_waiting_seconds ");
+                oldest.is_some_and(|seconds| seconds.parse::<f64>().is_ok_and(|seconds| seconds >= 40.0))
+            })
+    })
+    .await;
+    let _executor =
+        Talking::start(operator.command_of("executor").env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", &other));
+    until("the executor has begun", Duration::from_secs(20), async || {
+        let text = metrics(&other);
+        text.contains("\ntrigrun_permits 4096\n") && text.contains("\ntrigrun_clock_offset_seconds ")
+    })
+    .await;
+}
