@@ -6,6 +6,8 @@
 pub mod metrics;
 pub mod trace;
 
+pub use opentelemetry::{KeyValue, trace::SpanKind};
+
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use serde::Deserialize;
@@ -73,6 +75,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
         .with_target("trigrun", Level::INFO)
         .with_target("trigrun_executor::perform", Level::DEBUG);
     let spans = provider.as_ref().map(|provider| {
+        trace::init(provider.tracer(service));
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours)
     });
     tracing_subscriber::registry().with(spans).with(logs).try_init().map_err(|_| TelemetryError::Twice)?;

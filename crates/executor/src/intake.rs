@@ -35,6 +35,7 @@ use crate::{
     record::Done,
     retries::Retries,
     session::Session,
+    spans,
     vault::{Material, Vault},
 };
 
@@ -228,7 +229,9 @@ impl Intake {
         while !ids.is_empty() {
             let Some(mut permits) = self.permits(ids.len()).await else { return taken };
             let batch: Vec<ExecutionId> = ids.drain(..permits.num_permits().min(ids.len())).collect();
+            let started = Instant::now();
             let Some(leases) = self.lease(&batch).await else { return taken };
+            spans::leased(&leases, &self.performer.clock, started);
             let Some(materials) = self.materials(&leases).await else { return taken };
             for (lease, material) in leases.into_iter().zip(materials) {
                 let Some(permit) = permits.split(1) else { break };

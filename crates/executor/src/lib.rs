@@ -21,6 +21,7 @@ mod retries;
 mod serve;
 mod session;
 mod settings;
+mod spans;
 mod vault;
 mod watch;
 

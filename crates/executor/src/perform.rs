@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
@@ -17,7 +17,7 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use crate::{egress::Egress, hold::Hold, prepare, session::Session, vault::Material};
+use crate::{egress::Egress, hold::Hold, prepare, session::Session, spans, vault::Material};
 
 /// What an attempt needs beside its lease.
 pub struct Performer {
@@ -32,6 +32,8 @@ pub struct Performer {
 
 struct Made {
     outcome: Outcome,
+    /// When it was made ready: maybe ahead of its instant.
+    begun: DateTime<Utc>,
     started_at: DateTime<Utc>,
     departed: Option<Instant>,
 }
@@ -39,14 +41,18 @@ struct Made {
 impl Performer {
     /// Makes the attempt. `None`: nothing was sent, because the process is about to end; the lease is to be handed back.
     pub async fn perform(&self, lease: Lease, material: Material) -> Option<Box<Ended>> {
-        // Exported, but not for the log, which would write its fields down for every run: see `telemetry`.
+        // Exported, but not for the log, which would write its fields down for every run: see `telemetry`. By the conventions of
+        // OpenTelemetry for HTTP clients, but without the URL: it may hold what is nobody else's business.
         let span = tracing::debug_span!(
             "attempt",
             otel.kind = "client",
-            execution = %lease.execution,
-            job = %lease.job,
-            number = lease.number,
-            status = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+            http.request.method = lease.request.method.as_str(),
+            http.request.resend_count = lease.number - 1,
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+            trigrun.execution.id = %lease.execution,
+            trigrun.job.id = %lease.job,
         );
         trace::continue_from(&span, lease.traceparent.as_deref());
         // Boxed, because it is large: every layer around it would hold, and move, a copy of its own.
@@ -55,8 +61,21 @@ impl Performer {
         // A defect of ours ends this execution and no other.
         let mut made = made.unwrap_or_else(|_| Some(self.panicked()))?;
         material.redact(&mut made.outcome);
-        span.record("status", made.outcome.status.as_str());
+        if !span.is_disabled() {
+            self.describe(&span, &made);
+        }
         Some(Box::new(self.ended(lease, made)))
+    }
+
+    fn describe(&self, span: &Span, made: &Made) {
+        let Outcome { status, status_code, error_class, timing, .. } = &made.outcome;
+        span.record("http.response.status_code", *status_code);
+        if *status != AttemptStatus::Success {
+            span.record("otel.status_code", "ERROR")
+                .record("error.type", error_class.unwrap_or(status.as_str()));
+        }
+        let departed = made.departed.map(|departed| self.clock.time_at(departed));
+        span.in_scope(|| spans::phases(timing, made.begun, departed));
     }
 
     async fn make(&self, lease: &Lease, material: &Material) -> Option<Made> {
@@ -90,7 +109,8 @@ impl Performer {
         }
         // What was done ahead belongs to the instant; what is late belongs to the attempt, connecting included.
         let started_at = begun.max(lease.due_at);
-        let not_sent = |outcome: Box<Outcome>| Some(Made { outcome: *outcome, started_at, departed: None });
+        let not_sent =
+            |outcome: Box<Outcome>| Some(Made { outcome: *outcome, begun, started_at, departed: None });
         let (target, call) = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return not_sent(refused),
@@ -105,7 +125,7 @@ impl Performer {
         let made = match ready {
             Ok(ready) => {
                 let sent = ready.send_while(call, || self.session.may_send()).await;
-                Some(Made { outcome: sent.outcome, started_at, departed: sent.departed })
+                Some(Made { outcome: sent.outcome, begun, started_at, departed: sent.departed })
             }
             Err(failed) => not_sent(failed),
         };
@@ -121,11 +141,12 @@ impl Performer {
             "internal",
             "TrigRun failed while it made this request; this is a defect of ours.",
         );
-        Made { outcome, started_at: self.clock.now(), departed: None }
+        let now = self.clock.now();
+        Made { outcome, begun: now, started_at: now, departed: None }
     }
 
     fn ended(&self, lease: Lease, made: Made) -> Ended {
-        let Made { outcome, started_at, departed } = made;
+        let Made { outcome, started_at, departed, .. } = made;
         let ended_at = self.clock.now().max(started_at);
         let tried = Tried { number: lease.number, outcome: &outcome, sent: departed.is_some() };
         let next = match judge(&lease.retry_policy, lease.delivery, tried, fastrand::f64()) {

@@ -1,20 +1,25 @@
 //! Records ended attempts, many at a time.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto,
     domain::{attempt::Outcome, id::ExecutionId},
+    runtime::clock::Clock,
     store::{
         Db, StoreError,
         leases::{self, Ended, Next},
         wake::Waker,
     },
-    telemetry::metrics,
+    telemetry::{metrics, trace},
 };
 
-use crate::{in_flight::Entry, retries::Retries, session::Session};
+use crate::{in_flight::Entry, retries::Retries, session::Session, spans};
 
 /// So many attempts are recorded by one statement at the most.
 const BATCH: usize = 500;
@@ -37,6 +42,7 @@ struct Recorded {
 
 pub struct Recorder {
     pub db: Db,
+    pub clock: Clock,
     pub session: Session,
     pub retries: Arc<Retries>,
     pub waker: Waker,
@@ -66,8 +72,12 @@ impl Recorder {
     async fn record(&self, ended: &[Ended]) -> Option<Recorded> {
         let mut failures = 0u32;
         loop {
+            let started = Instant::now();
             match self.try_record(ended).await {
-                Ok(ids) => return Some(Recorded { ids: ids.into_iter().collect(), certain: failures == 0 }),
+                Ok(ids) => {
+                    spans::recorded(ended, &self.clock, started);
+                    return Some(Recorded { ids: ids.into_iter().collect(), certain: failures == 0 });
+                }
                 Err(error) if failures == 0 => {
                     tracing::warn!(%error, attempts = ended.len(), "results are kept until they can be recorded");
                 }
@@ -152,6 +162,7 @@ fn note(ended: &Ended) {
     }
     tracing::debug!(
         execution = %ended.lease.execution,
+        trace_id = trace::id(ended.lease.traceparent.as_deref()),
         number = ended.lease.number,
         status = status.as_str(),
         error = ended.outcome.error.as_deref(),

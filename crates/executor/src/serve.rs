@@ -9,6 +9,7 @@ use trigrun_core::{
     runtime::{clock::Clock, probes, process::ends_with, tasks::spawn},
     store::{Db, StoreError, executors, keys, leases, wake::Waker},
     stream::{Consumer, StreamError, consumer::Acknowledger},
+    telemetry::metrics,
 };
 
 use crate::{
@@ -126,6 +127,7 @@ impl Process {
         let (receipts, receipts_reader) = mpsc::channel(RECEIPTS);
         let recorder = Recorder {
             db: self.db.clone(),
+            clock: self.clock.clone(),
             session: session.clone(),
             retries: retries.clone(),
             waker: self.waker.clone(),
@@ -138,6 +140,7 @@ impl Process {
         let acknowledging = ends_with("acknowledge", stop.clone(), acknowledger);
 
         let max_in_flight = self.settings.executor.max_in_flight;
+        metrics::permits(max_in_flight);
         let runs = TaskTracker::new();
         let in_flight = InFlight::new((max_in_flight / SHARES).max(1));
         let intake = Arc::new(Intake {

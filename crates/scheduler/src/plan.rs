@@ -11,7 +11,10 @@ use trigrun_core::{
     },
     runtime::mutant,
     store::timers::{self, Round, Window},
-    telemetry::{metrics, trace},
+    telemetry::{
+        KeyValue, SpanKind, metrics,
+        trace::{self, Step},
+    },
 };
 
 use crate::{Scheduler, SchedulerError};
@@ -48,8 +51,9 @@ async fn rounds(scheduler: &Scheduler, window: Window, limit: i64) -> Result<usi
 
 async fn round(scheduler: &Scheduler, window: Window, limit: i64) -> Result<Round, SchedulerError> {
     let mut conn = scheduler.db.conn().await?;
+    let started = Instant::now();
     let decide = |timer: DueTimer| {
-        let timer = DueTimer { traceparent: trace::current(), ..timer };
+        let timer = DueTimer { traceparent: begin_trace(&timer, started.elapsed()), ..timer };
         let fired = decide(timer.clone());
         if cfg!(debug_assertions) { defective(scheduler, &timer, fired) } else { fired }
     };
@@ -61,6 +65,13 @@ async fn round(scheduler: &Scheduler, window: Window, limit: i64) -> Result<Roun
         scheduler.bells.push(bells);
     }
     Ok(round)
+}
+
+/// A fire of a schedule is the first of its trace, unless nobody sees it.
+fn begin_trace(timer: &DueTimer, took: Duration) -> Option<String> {
+    let step = Step::new("plan", SpanKind::Internal, timer.now, took);
+    trace::is_exported()
+        .then(|| step.export(None, vec![KeyValue::new("trigrun.job.id", timer.job.to_string())]))?
 }
 
 /// The defects of this pass that the fault lab must find; none unless it asks for one.

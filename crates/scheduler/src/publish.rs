@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::{bell::Bell, id::ExecutionId},
     store::{StoreError, bells},
-    telemetry::metrics,
+    telemetry::{
+        KeyValue, SpanKind, metrics,
+        trace::{self, Step},
+    },
 };
 
 use crate::{Scheduler, SchedulerError};
@@ -81,9 +84,13 @@ async fn ring(scheduler: &Scheduler, bells: Vec<Bell>) -> Result<(), SchedulerEr
     if bells.is_empty() {
         return Ok(());
     }
-    let rung = scheduler.ringing().await.ring(&bells, scheduler.clock.now()).await;
+    let started_at = scheduler.clock.now();
+    let rung = scheduler.ringing().await.ring(&bells, started_at).await;
     match rung {
-        Ok(()) => metrics::rung(bells.len()),
+        Ok(()) => {
+            metrics::rung(bells.len());
+            export(&bells, started_at, scheduler.clock.now());
+        }
         Err(_) => {
             metrics::ring_failed();
             let stale = scheduler.clock.now() - STALE;
@@ -91,6 +98,23 @@ async fn ring(scheduler: &Scheduler, bells: Vec<Bell>) -> Result<(), SchedulerEr
         }
     }
     Ok(rung?)
+}
+
+/// By the conventions of OpenTelemetry for messaging.
+fn export(bells: &[Bell], started_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
+    if !trace::is_exported() {
+        return;
+    }
+    let took = (ended_at - started_at).to_std().unwrap_or_default();
+    for bell in bells {
+        let attributes = vec![
+            KeyValue::new("messaging.system", "redis"),
+            KeyValue::new("messaging.operation.type", "send"),
+            KeyValue::new("trigrun.execution.id", bell.execution.to_string()),
+        ];
+        Step::new("ring", SpanKind::Producer, started_at, took)
+            .export(bell.traceparent.as_deref(), attributes);
+    }
 }
 
 fn lead(scheduler: &Scheduler) -> TimeDelta {

@@ -77,7 +77,11 @@ pub async fn shell(
     span.record("status", status).record("route", &route);
     metrics::api_request(&route, method, status, started.elapsed());
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(method, route, status, took_ms, request_id = id, "answered"));
+    span.in_scope(|| {
+        let traceparent = trace::current();
+        let trace_id = trace::id(traceparent.as_deref());
+        tracing::info!(method, route, status, took_ms, request_id = id, trace_id, "answered");
+    });
     answered.map_err(|response| InternalError::from_response("answered as a problem", response).into())
 }
 

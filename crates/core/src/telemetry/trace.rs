@@ -1,10 +1,72 @@
 //! W3C trace context: carried from the API's request over the execution's row and the bell to the target.
+//!
+//! What happens to many executions together (rung, leased, recorded by one statement) is told of each afterwards, as a [`Step`]: a span
+//! that is written when it is over.
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use chrono::{DateTime, TimeDelta, Utc};
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{
+        Span as _, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState,
+        Tracer as _,
+    },
+};
+use opentelemetry_sdk::trace::SdkTracer;
+use std::{sync::OnceLock, time::Duration};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::domain::id::ExecutionId;
+
+/// Set when spans are exported.
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+
+pub(super) fn init(tracer: SdkTracer) {
+    let _ = TRACER.set(tracer);
+}
+
+/// Whether anybody gets to see a span.
+pub fn is_exported() -> bool {
+    TRACER.get().is_some()
+}
+
+/// Something that has been done, of which a span is exported.
+pub struct Step {
+    pub name: &'static str,
+    pub kind: SpanKind,
+    pub started_at: DateTime<Utc>,
+    pub took: Duration,
+}
+
+impl Step {
+    pub fn new(name: &'static str, kind: SpanKind, started_at: DateTime<Utc>, took: Duration) -> Self {
+        Self { name, kind, started_at, took }
+    }
+
+    /// Exports it as a child of what `traceparent` names, or as the first of a trace; returns what names it, so that others can follow.
+    /// `None` when spans are not exported.
+    pub fn export(self, traceparent: Option<&str>, attributes: Vec<KeyValue>) -> Option<String> {
+        let tracer = TRACER.get()?;
+        let parent = traceparent
+            .and_then(read)
+            .map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent));
+        let ended_at = self.started_at + TimeDelta::from_std(self.took).unwrap_or_default();
+        let mut span = tracer
+            .span_builder(self.name)
+            .with_kind(self.kind)
+            .with_start_time(self.started_at)
+            .with_attributes(attributes)
+            .start_with_context(tracer, &parent);
+        span.end_with_timestamp(ended_at.into());
+        let context = span.span_context();
+        Some(write(context.trace_id(), context.span_id(), context.trace_flags()))
+    }
+}
+
+/// The trace's id in a `traceparent`: for the log.
+pub fn id(traceparent: Option<&str>) -> Option<&str> {
+    traceparent?.split('-').nth(1)
+}
 
 /// The `traceparent` of the current span; `None` when spans are not exported.
 pub fn current() -> Option<String> {
