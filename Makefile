@@ -32,7 +32,7 @@ test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to 
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
 .PHONY: check
-check: fmt lint test docs fuzz fuzz-inputs story security chaos-short mutants ## Everything that CI asks for
+check: fmt lint test docs fuzz fuzz-inputs story traces security chaos-short mutants ## Everything that CI asks for
 
 .PHONY: fmt
 fmt: ## Is the code formatted? (cargo fmt formats it)
@@ -79,6 +79,14 @@ story: setup ## The product's story, told by curl against a fresh private system
 	cargo build --quiet --package trigrun-dev
 	rm -rf target/story
 	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
+
+.PHONY: traces
+traces: setup ## A run as a real collector of OpenTelemetry sees it: one tree of spans (installs rotel into target/)
+	cargo build --quiet --package trigrun-dev
+	python3 -m venv target/traces
+	target/traces/bin/pip install --quiet --disable-pip-version-check 'rotel==0.0.1a15'
+	crates/dev/with-collector.sh target/traces bash -c 'rm -rf target/traces-data; \
+	  cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'
 
 .PHONY: security
 security: setup ## Tries to get out of the product's reach and into it, in a network that leads nowhere: a table (docs/security.md)
@@ -149,9 +157,14 @@ deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if 
 	cargo deny check bans licenses sources
 
 .PHONY: image
-image: ## A container image of the three processes, trigrun:latest (needs buildah or docker; with buildah and as root it is looked into as well)
+image: setup ## A container image of the three processes, trigrun:latest (needs buildah or docker; with buildah and podman, and as root, it is looked into and run)
 	cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor
-	deploy/gather.sh target/release target/image
+	deploy/gather.sh target/release target/image/gathered
 	if command -v buildah >/dev/null; then \
-	  buildah build --isolation chroot -t trigrun:latest -f deploy/Dockerfile target/image && deploy/check-image.sh; \
-	else docker build -t trigrun:latest -f deploy/Dockerfile target/image; fi
+	  buildah build --isolation chroot --build-context compiled=target/image -t trigrun:latest -f deploy/Dockerfile .; \
+	else docker build --build-context compiled=target/image -t trigrun:latest -f deploy/Dockerfile .; fi
+	if command -v buildah >/dev/null && command -v podman >/dev/null && [[ $$(id -u) == 0 ]]; then deploy/check-image.sh; fi
+
+.PHONY: chart
+chart: ## The Helm chart, by two versions of Helm and the schemas of three of Kubernetes; its alerts by promtool (installs what is missing)
+	deploy/check-chart.sh

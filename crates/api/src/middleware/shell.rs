@@ -74,7 +74,8 @@ pub async fn shell(
         &id,
     );
     let (status, route) = (status.as_u16(), route.unwrap_or_else(|| "none".into()));
-    span.record("status", status).record("route", &route);
+    trace::rename(&span, || format!("{method} {route}"));
+    span.record("http.response.status_code", status).record("http.route", &route);
     metrics::api_request(&route, method, status, started.elapsed());
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| {
@@ -91,13 +92,14 @@ fn too_slow() -> HttpResponse {
 }
 
 fn span(request: &ServiceRequest, id: &str) -> Span {
+    // By the conventions of OpenTelemetry for HTTP servers, but without path and query: they may hold what is nobody else's business.
     let span = tracing::info_span!(
         "request",
         otel.kind = "server",
         request_id = id,
-        method = %request.method(),
-        route = tracing::field::Empty,
-        status = tracing::field::Empty,
+        http.request.method = %request.method(),
+        http.route = tracing::field::Empty,
+        http.response.status_code = tracing::field::Empty,
     );
     let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     trace::continue_from(&span, traceparent);

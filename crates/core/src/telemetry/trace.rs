@@ -75,6 +75,13 @@ pub fn current() -> Option<String> {
     context.is_valid().then(|| write(context.trace_id(), context.span_id(), context.trace_flags()))
 }
 
+/// Calls a span by what is known only in the end: its field `otel.name` is not heeded any more once others follow it.
+pub fn rename(span: &Span, name: impl FnOnce() -> String) {
+    if is_exported() {
+        span.context().span().update_name(name());
+    }
+}
+
 /// Makes `span` a child of the span that `traceparent` names, if it names one.
 pub fn continue_from(span: &Span, traceparent: Option<&str>) {
     if let Some(parent) = traceparent.and_then(read) {
