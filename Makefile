@@ -32,7 +32,7 @@ test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to 
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
 .PHONY: check
-check: fmt lint test docs fuzz fuzz-inputs story traces security chaos-short mutants ## Everything that CI asks for
+check: fmt lint test docs fuzz fuzz-inputs story traces chart security chaos-short mutants ## Everything that CI asks for
 
 .PHONY: fmt
 fmt: ## Is the code formatted? (cargo fmt formats it)
@@ -47,8 +47,9 @@ docs: ## Do the docs of the code build, without a broken link?
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 .PHONY: schema
-schema: setup ## Writes crates/core/src/store/schema.rs from the migrations
+schema: setup ## Writes what is made from the migrations: crates/core/src/store/schema.rs, and their hash for the chart
 	TRIGRUN_WRITE=1 $(WITH_SERVICES) cargo test --package trigrun-core --test it schema
+	deploy/check-chart.sh --write-hash
 
 .PHONY: openapi
 openapi: ## Writes docs/openapi.json from the routes
