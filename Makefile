@@ -169,3 +169,7 @@ image: setup ## A container image of the three processes, trigrun:latest (needs 
 .PHONY: chart
 chart: ## The Helm chart, by two versions of Helm and the schemas of three of Kubernetes; its alerts by promtool (installs what is missing)
 	deploy/check-chart.sh
+
+.PHONY: kube
+kube: image chart ## What the chart makes, run by podman against a real Postgres and Redis: the migration and the smoke test must pass (as root)
+	deploy/check-kube.sh

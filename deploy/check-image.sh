@@ -1,25 +1,71 @@
 #!/usr/bin/env bash
-# Looks into trigrun:latest, as buildah built it: nobody is root in it, there is no shell, nothing can be written, and the processes start all
-# the same. Ends non-zero at the first thing that is not so. Needs root.
+# Looks into trigrun:latest, as buildah built it, and runs it with podman, as a careful host would: nobody is root in it, there is no shell,
+# nothing can be written, and a job fires and succeeds all the same. Ends non-zero at the first thing that is not so. Needs root.
 set -euo pipefail
-user=$(buildah inspect --type image --format '{{.OCIv1.Config.User}}' trigrun:latest)
-[[ $user == 65534:65534 ]] || { echo "the image runs as '$user', not as nobody"; exit 1; }
-container=$(buildah from trigrun:latest)
-trap 'buildah umount "$container" >/dev/null; buildah rm "$container" >/dev/null' EXIT
-root=$(buildah mount "$container")
+cd "$(dirname "$0")/.."
+MOST_MB=30
+fail() { echo "the image: $1"; exit 1; }
 
-programs=$(find "$root" -type f -perm /111 -not -name '*.so*' -printf '%f\n' | sort | tr '\n' ' ')
-[[ $programs == 'trigrun-api trigrun-executor trigrun-scheduler ' ]] || { echo "the image has other programs: $programs"; exit 1; }
-loose=$(find "$root" -xdev \( -perm /6000 -o -type f -perm /022 -o -type d -perm /002 \))
-[[ -z $loose ]] || { echo "may be written by others, or changes who one is: $loose"; exit 1; }
+look() {
+    local user container root programs loose compressed archive
+    user=$(buildah inspect --type image --format '{{.OCIv1.Config.User}}' trigrun:latest)
+    [[ $user == 65532:65532 ]] || fail "runs as '$user'"
+    container=$(buildah from trigrun:latest)
+    trap 'buildah umount "$container" >/dev/null; buildah rm "$container" >/dev/null' RETURN
+    root=$(buildah mount "$container")
+    programs=$(find "$root" -type f -perm /111 -not -name '*.so*' -printf '%f\n' | sort | tr '\n' ' ')
+    [[ $programs == 'trigrun-api trigrun-executor trigrun-scheduler ' ]] || fail "has other programs: $programs"
+    loose=$(find "$root" -xdev \( -perm /6000 -o -type f -perm /022 -o -type d -perm /002 \))
+    [[ -z $loose ]] || fail "may be written by others, or changes who one is: $loose"
+    archive=$(mktemp)
+    buildah push --quiet trigrun:latest "oci-archive:$archive" >/dev/null
+    compressed=$(( ($(stat -c %s "$archive") + 999999) / 1000000 ))
+    rm "$archive"
+    (( compressed <= MOST_MB )) || fail "has $compressed MB, more than $MOST_MB"
+    echo "the image: not root, no shell, nothing loose; $compressed MB to fetch, $(du -s --block-size=MB "$root" | cut -f1) unpacked"
+}
 
-# Read-only, as nobody, who gains no rights: as a careful Kubernetes would run it.
-enclosed=(unshare --mount bash -c 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && shift 0
-  exec setpriv --no-new-privs chroot --userspec=65534:65534 "$0" "$@"' "$root")
-for program in trigrun-api trigrun-scheduler trigrun-executor; do
-    version=$("${enclosed[@]}" "/bin/$program" --version)
-    [[ $version == "$program "* ]] || { echo "$program does not start: $version"; exit 1; }
-done
-document=$("${enclosed[@]}" /bin/trigrun-api openapi)
-[[ $document == *'"openapi"'* ]] || { echo "trigrun-api does nothing"; exit 1; }
-echo "the image: as nobody, read-only, without a shell; $(du -sm "$root" | cut -f1) MB"
+# Called again, with servers.
+run() {
+    local key target probes=19090 name
+    export CONTAINERS_CONF=$PWD/deploy/containers.conf
+    container() {
+        podman run --network host --read-only --cap-drop all --security-opt no-new-privileges \
+            --ulimit "nofile=$(ulimit -Hn):$(ulimit -Hn)" --ulimit nproc=4096:4096 "$@"
+    }
+    key=$(container --rm trigrun:latest trigrun-api keys generate)
+    settings=(-e TRIGRUN__POSTGRES__URL="$POSTGRES_URL" -e TRIGRUN__REDIS__URL="$REDIS_URL")
+    keys=(-e TRIGRUN__KEYS__MASTER="[\"$key\"]" -e TRIGRUN__EGRESS__ALLOW='["127.0.0.0/8"]')
+    container --rm "${settings[@]}" trigrun:latest trigrun-api migrate >/dev/null
+    started=()
+    trap 'podman rm --force --time 2 "${started[@]}" >/dev/null 2>&1 || true' EXIT
+    for name in api scheduler executor; do
+        local own=()
+        [[ $name == scheduler ]] || own=("${keys[@]}")
+        [[ $name != api ]] || own+=(-e TRIGRUN__SERVER__ADDRESS=127.0.0.1:18080)
+        started+=("$(container --detach "${settings[@]}" "${own[@]}" -e TRIGRUN__TELEMETRY__PROBES_ADDRESS=127.0.0.1:$probes trigrun:latest "trigrun-$name")")
+        for _ in $(seq 100); do
+            podman exec "${started[-1]}" trigrun-api healthcheck --address 127.0.0.1:$probes >/dev/null 2>&1 && break
+            sleep 0.1
+        done
+        podman exec "${started[-1]}" trigrun-api healthcheck --address 127.0.0.1:$probes >/dev/null || {
+            podman logs "${started[-1]}"
+            fail "trigrun-$name is not ready after ten seconds"
+        }
+        probes=$((probes + 1))
+    done
+    podman exec "${started[0]}" trigrun-api smoke --url http://127.0.0.1:18080 --target http://127.0.0.1:18080/livez
+    podman exec "${started[0]}" trigrun-api doctor
+    podman stop --time 10 "${started[@]}" >/dev/null
+    for name in "${started[@]}"; do
+        [[ $(podman inspect --format '{{.State.ExitCode}}' "$name") == 0 ]] || fail "a process did not end in order when it was told to"
+    done
+    echo "the image: three containers, read-only and without capabilities; a job fired and succeeded; all ended in order"
+}
+
+if [[ ${1:-} == run ]]; then
+    run
+else
+    look
+    deploy/with-servers.sh deploy/check-image.sh run
+fi
