@@ -6,7 +6,10 @@ use std::{
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use trigrun_core::domain::{id::ExecutionId, workspace::SHARDS};
+use trigrun_core::{
+    domain::{id::ExecutionId, workspace::SHARDS},
+    telemetry::metrics::{self, Held},
+};
 
 /// An execution and the attempt at it: a retry is another entry than the attempt before.
 pub type Key = (ExecutionId, u16);
@@ -32,6 +35,7 @@ pub struct Entry {
     key: Key,
     shard: i16,
     all: InFlight,
+    _held: Held,
     /// Cancelled when the lease is no longer ours.
     pub taken_away: CancellationToken,
 }
@@ -46,7 +50,7 @@ impl InFlight {
         runs.aborts.insert(key, taken_away.clone());
         *runs.of(shard) += 1;
         drop(runs);
-        Entry { key, shard, all: self.clone(), taken_away }
+        Entry { key, shard, all: self.clone(), _held: metrics::held(), taken_away }
     }
 
     /// Shards that have room.

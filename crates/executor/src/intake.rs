@@ -60,7 +60,6 @@ pub struct Intake {
     pub db: Db,
     pub session: Session,
     pub permits: Arc<Semaphore>,
-    pub max_in_flight: usize,
     pub in_flight: InFlight,
     pub vault: Arc<Vault>,
     pub performer: Arc<Performer>,
@@ -197,7 +196,6 @@ impl Intake {
             let free = self.stop.run_until_cancelled(self.permits.acquire()).await?.ok()?;
             drop(free);
             let (open, permits) = (self.in_flight.open(), self.permits.available_permits());
-            metrics::in_flight(self.max_in_flight - permits);
             if !open.is_empty() {
                 return Some((open, permits.clamp(1, BATCH)));
             }

@@ -147,7 +147,6 @@ impl Process {
             db: self.db.clone(),
             session: session.clone(),
             permits: Arc::new(Semaphore::new(max_in_flight)),
-            max_in_flight,
             in_flight: in_flight.clone(),
             vault: self.vault.clone(),
             performer: Arc::new(self.performer(&session, &stop)?),

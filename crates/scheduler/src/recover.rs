@@ -38,8 +38,15 @@ async fn take_over(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut taken = 0;
     loop {
         let batch = leases::take_over(&mut conn, BATCH).await?;
-        taken += batch;
-        if (batch as i64) < BATCH {
+        taken += batch.all;
+        if batch.lost > 0 {
+            metrics::lost(batch.lost);
+            tracing::warn!(
+                executions = batch.lost,
+                "ended as lost: their executors died, and they do not run again"
+            );
+        }
+        if (batch.all as i64) < BATCH {
             break;
         }
     }

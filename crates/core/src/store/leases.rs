@@ -285,12 +285,20 @@ pub async fn hand_back_retrying(
     Ok(given)
 }
 
+/// What was in the hands of sessions that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    pub all: usize,
+    /// Of them those that do not run again.
+    pub lost: usize,
+}
+
 /// Takes up to `limit` executions from sessions that have ended. What was running gets an `interrupted` attempt and runs
-/// again, unless its job is `at_most_once` or it was lost too often. Returns how many were taken.
-pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+/// again, unless its job is `at_most_once` or it was lost too often.
+pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<TakenOver, StoreError> {
     let ended = executors::unreleased(conn).await?;
     if ended.is_empty() {
-        return Ok(0);
+        return Ok(TakenOver::default());
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let lost: Vec<LostRow> = prepared(
@@ -337,7 +345,7 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<usize, StoreError>
         } else {
             executors::release(conn, &ended).await?;
         }
-        Ok(ids.len())
+        Ok(TakenOver { all: ids.len(), lost: lost.iter().filter(|row| row.next == "failed").count() })
     })
     .await
 }

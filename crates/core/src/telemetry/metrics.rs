@@ -6,7 +6,13 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder, Registry, TextEncoder};
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 struct State {
     registry: Registry,
@@ -17,11 +23,15 @@ struct State {
 
 static STATE: OnceLock<State> = OnceLock::new();
 
+/// Leases held by this process: counted where runs are many, and told when somebody asks.
+static HELD: AtomicU64 = AtomicU64::new(0);
+
 /// What is measured.
 struct Metrics {
     lateness: Histogram<f64>,
     attempts: Counter<u64>,
     executions: Counter<u64>,
+    lost: Counter<u64>,
     planned: Counter<u64>,
     rung: Counter<u64>,
     ring_failures: Counter<u64>,
@@ -62,6 +72,7 @@ pub(super) fn init() -> Result<(), String> {
 /// All of it in Prometheus's text form.
 pub fn render() -> String {
     let Some(state) = STATE.get() else { return String::new() };
+    state.metrics.in_flight.record(HELD.load(Ordering::Relaxed), &[]);
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&state.registry.gather(), &mut text) {
         tracing::warn!(%error, "metrics could not be written");
@@ -101,6 +112,10 @@ impl Metrics {
             ),
             attempts: counter("trigrun_attempts", "Attempts recorded, by how they ended."),
             executions: counter("trigrun_executions", "Executions that reached their end, by status."),
+            lost: counter(
+                "trigrun_executions_lost",
+                "Executions that ended without an answer because their executors died.",
+            ),
             planned: counter("trigrun_planned", "Fires recorded by plan, run or skipped."),
             rung: counter("trigrun_rung", "Bells rung."),
             ring_failures: counter("trigrun_ring_failures", "Times that the stream could not be rung."),
@@ -155,6 +170,10 @@ pub fn execution_ended(status: &'static str) {
     with(|m| m.executions.add(1, &[KeyValue::new("status", status)]));
 }
 
+pub fn lost(count: usize) {
+    with(|m| m.lost.add(count as u64, &[]));
+}
+
 pub fn planned(kind: &'static str, count: usize) {
     with(|m| m.planned.add(count as u64, &[KeyValue::new("kind", kind)]));
 }
@@ -188,8 +207,18 @@ pub fn pass_failed(name: &'static str) {
     with(|m| m.pass_failures.add(1, &[KeyValue::new("pass", name)]));
 }
 
-pub fn in_flight(count: usize) {
-    with(|m| m.in_flight.record(count as u64, &[]));
+/// One more is held, from now until what is returned is dropped.
+pub fn held() -> Held {
+    HELD.fetch_add(1, Ordering::Relaxed);
+    Held
+}
+
+pub struct Held;
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 pub fn permits(count: usize) {

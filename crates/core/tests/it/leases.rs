@@ -14,7 +14,7 @@ use trigrun_core::{
         bells,
         executions::{self, Immediate},
         executors, jobs,
-        leases::{self, Ended, Lease, Next},
+        leases::{self, Ended, Lease, Next, TakenOver},
     },
 };
 use trigrun_testkit::{
@@ -97,6 +97,10 @@ impl Bench {
     }
 
     pub async fn take_over(&self) -> usize {
+        self.taken_over().await.all
+    }
+
+    pub async fn taken_over(&self) -> TakenOver {
         leases::take_over(&mut *self.db.conn().await, 100).await.unwrap()
     }
 }
@@ -195,7 +199,7 @@ async fn at_most_once_means_interrupted_and_no_more() {
     let (dead, id) = (bench.session().await, bench.run_now().await);
     bench.lease(dead, &[id]).await;
     bench.declare_dead(dead).await;
-    bench.take_over().await;
+    assert_eq!(bench.taken_over().await, TakenOver { all: 1, lost: 1 });
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("interrupted")));
 }
@@ -208,7 +212,7 @@ async fn what_loses_its_executor_three_times_fails() {
         let session = bench.session().await;
         assert_eq!(bench.lease(session, &[id]).await[0].number, number);
         bench.declare_dead(session).await;
-        bench.take_over().await;
+        assert_eq!(bench.taken_over().await, TakenOver { all: 1, lost: usize::from(number == 3) });
     }
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("lost")));

@@ -4,3 +4,4 @@ mod commands;
 mod journeys;
 mod operator;
 mod outage;
+mod restore;

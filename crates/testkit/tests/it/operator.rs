@@ -226,7 +226,9 @@ async fn a_scheduler_tells_what_waits_and_an_executor_what_it_can_hold() {
         Talking::start(operator.command_of("executor").env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", &other));
     until("the executor has begun", Duration::from_secs(20), async || {
         let text = metrics(&other);
-        text.contains("\ntrigrun_permits 4096\n") && text.contains("\ntrigrun_clock_offset_seconds ")
+        text.contains("\ntrigrun_permits 4096\n")
+            && text.contains("\ntrigrun_in_flight 0\n")
+            && text.contains("\ntrigrun_clock_offset_seconds ")
     })
     .await;
 }

@@ -53,6 +53,8 @@ pub fn held(rows: Vec<HeldRow>) -> Held {
 pub struct LostRow {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub next: String,
 }
 
 /// What a lease returns, in the order of [`LeaseRow`].

@@ -125,7 +125,7 @@ async fn a_run_reads_what_it_is_about() {
         frugal(conn, "hand over", FEW, async |c| bells::hand_over(c, &rung).await).await;
         executors::end(conn, session).await.unwrap();
         let taken = frugal(conn, "take over", FEW, async |c| leases::take_over(c, 100).await).await;
-        assert_eq!(taken, 5);
+        assert_eq!(taken.all, 5);
     })
     .await;
 }
