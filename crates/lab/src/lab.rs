@@ -52,6 +52,8 @@ pub struct Setup {
     /// All must be over this long after the last fire.
     pub drains_within: Duration,
     pub seed: u64,
+    /// The defect that is played, if any.
+    pub mutant: Option<String>,
 }
 
 impl Setup {
@@ -64,6 +66,7 @@ impl Setup {
             rules: 8,
             drains_within: Duration::from_secs(60),
             seed,
+            mutant: None,
         }
     }
 }
@@ -78,6 +81,8 @@ pub struct Lab {
     clients: Option<Clients>,
     watcher: Watcher,
     drains_within: Duration,
+    /// What is played: the scenario, and the defect if there is one.
+    play: String,
     dir: PathBuf,
     /// Executors that stand still, and until when.
     still: Vec<(usize, Instant)>,
@@ -88,7 +93,9 @@ pub struct Lab {
 impl Lab {
     pub async fn begin(name: &str, setup: Setup) -> anyhow::Result<Self> {
         let clock = Clock::start();
-        let dir = PathBuf::from("target/lab").join(name);
+        // One of its own for each defect: two may be played at once.
+        let play = setup.mutant.as_ref().map_or_else(|| name.to_owned(), |mutant| format!("{name}-{mutant}"));
+        let dir = PathBuf::from("target/lab").join(&play);
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
@@ -116,6 +123,7 @@ impl Lab {
             clients: None,
             watcher,
             drains_within: setup.drains_within,
+            play,
             dir,
             still: Vec::new(),
             stood_still: false,
@@ -147,7 +155,7 @@ impl Lab {
     }
 
     pub fn say(&self, what: &str) {
-        println!("[{:6.1} s] {what}", self.clock.elapsed().as_secs_f64());
+        println!("[{} {:6.1} s] {what}", self.play, self.clock.elapsed().as_secs_f64());
     }
 
     /// Jobs that fail tell a webhook of each failure, others of each success.

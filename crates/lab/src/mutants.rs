@@ -64,18 +64,18 @@ pub async fn all(names: &[String], seed: u64) -> anyhow::Result<ExitCode> {
         ALL.iter().filter(chosen).partition(|mutant| mutant.must_be == Colour::Green);
     let mut played = Vec::new();
     for mutant in harmless {
-        let mut verdict = mutant.play(seed).await?;
-        // Another process may take the machine for a second, and nothing is wrong: what was only late gets one more chance.
-        if verdict.is_only_late() {
-            println!("\n{}: late, and nothing else; once more", mutant.name);
-            verdict = mutant.play(seed).await?;
-        }
-        played.push((mutant, verdict));
+        played.push((mutant, mutant.play(seed).await?));
     }
-    // A play mostly waits, and to be late is no excuse for a defect: two at once.
+    // A play mostly waits: two at once.
     let playing = defects.into_iter().map(async |mutant| anyhow::Ok((mutant, mutant.play(seed).await?)));
-    let playing = futures_util::stream::iter(playing).buffered(2);
-    played.extend(playing.try_collect::<Vec<_>>().await?);
+    played.extend(futures_util::stream::iter(playing).buffered(2).try_collect::<Vec<_>>().await?);
+    for (mutant, verdict) in &mut played {
+        // The other play, or another process, may take the machine for a second: it proves nothing, neither way. Once more, alone.
+        if verdict.is_only_late() {
+            println!("\n{}: late, and nothing else; once more, alone", mutant.name);
+            *verdict = mutant.play(seed).await?;
+        }
+    }
     let mut as_it_must = true;
     for (mutant, verdict) in played {
         let is = if verdict.is_green() { Colour::Green } else { Colour::Red };

@@ -37,7 +37,7 @@ impl Ask {
     }
 
     fn setup(&self) -> Setup {
-        let mut setup = Setup::new(self.seed);
+        let mut setup = Setup { mutant: self.mutant.clone(), ..Setup::new(self.seed) };
         if let Some(mutant) = &self.mutant {
             for role in [Role::Api, Role::Scheduler, Role::Executor] {
                 setup.crew.environment.push((Whom::All(role), "TRIGRUN_MUTANT".into(), mutant.clone()));
