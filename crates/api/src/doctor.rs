@@ -8,7 +8,11 @@ use trigrun_core::{
     crypto::seal::Keys,
     domain::schedule::zone_database,
     runtime::clock,
-    store::{self, Conn, backlog, executors, keys, migrate, partitions},
+    store::{
+        self, Conn,
+        backlog::{self, Backlog},
+        executors, keys, migrate, partitions,
+    },
     stream,
 };
 
@@ -16,14 +20,19 @@ use crate::Settings;
 
 /// A server that says nothing for so long is down.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const LOOKED_WITHIN: Duration = Duration::from_secs(20);
 /// Postgres 14 is the oldest that is tried.
 const OLDEST_POSTGRES: i32 = 140_000;
 /// A round trip that is longer costs every fire as much.
 const NEAR: Duration = Duration::from_millis(5);
 /// More than that makes certificates and times in logs doubtful.
 const CLOCKS_DIFFER_SECONDS: f64 = 1.0;
-/// A scheduler that works keeps work from waiting for so long, an executor as well.
+/// Work that waits for so long has no executor to take it; a fire that is due for so long, no scheduler.
 const WAITS_SECONDS: i64 = 30;
+/// An executor says every two seconds that it lives.
+const SILENT_SECONDS: i64 = 20;
+/// Made for a week ahead; the alert says the same.
+const DAYS_AHEAD: i64 = 4;
 
 enum Verdict {
     Fine(String),
@@ -74,9 +83,14 @@ pub async fn look(settings: &Settings) -> Findings {
     let keys = keys.inspect_err(|error| findings.note("keys", Wrong(error.to_string()))).ok();
     match timeout(ANSWER_WITHIN, migrate::connect(&settings.postgres)).await {
         Ok(Ok(mut conn)) => {
-            let asked = postgres(&mut findings, settings, keys.as_ref(), &mut conn);
-            if let Err(error) = asked.await {
-                findings.note("postgres", Wrong(format!("does not answer as it should: {error}")));
+            let asked = timeout(LOOKED_WITHIN, postgres(&mut findings, settings, keys.as_ref(), &mut conn));
+            let why = match asked.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("does not answer as it should: {error}")),
+                Err(_) => Some(format!("had not answered all that it was asked within {LOOKED_WITHIN:?}")),
+            };
+            if let Some(why) = why {
+                findings.note("postgres", Wrong(why));
             }
         }
         Ok(Err(error)) => findings.note(
@@ -114,13 +128,18 @@ async fn redis(settings: &Settings) -> Verdict {
             ));
         }
     };
-    let evicts = server.eviction.as_deref().is_some_and(|policy| policy != "noeviction");
-    match server.max_memory_bytes {
-        Some(1..) if evicts => Doubtful(format!(
-            "{}, and may throw away what waits: set maxmemory-policy to noeviction",
-            server.version
-        )),
-        _ => Fine(server.version),
+    let Some(server) = server else {
+        return Doubtful("answers, but does not tell of itself: this user may not run INFO".to_owned());
+    };
+    let version = server.version;
+    if server.is_replica {
+        Wrong(format!("{version}, a replica, which takes no bells: name the primary in TRIGRUN__REDIS__URL"))
+    } else if server.is_full && !server.forgets {
+        Wrong(format!("{version}, and its memory is full: it takes no bells, raise maxmemory"))
+    } else if server.forgets {
+        Doubtful(format!("{version}, and may throw away what waits: set maxmemory-policy to noeviction"))
+    } else {
+        Fine(version)
     }
 }
 
@@ -145,8 +164,10 @@ async fn postgres(
     }
     let now = store::clock::now(conn).await?;
     findings.note("partitions", days_ahead(now, conn).await?);
-    findings.note("executors", living(conn).await?);
-    findings.note("work", work(now, conn).await?);
+    findings.note("executors", living(now, conn).await?);
+    let backlog = backlog::measure(conn).await?;
+    findings.note("schedulers", planned(now, &backlog));
+    findings.note("work", work(now, &backlog));
     Ok(())
 }
 
@@ -159,6 +180,8 @@ async fn server(settings: &Settings, conn: &mut Conn) -> Result<Verdict, store::
     let wanted = settings.postgres.max_connections;
     Ok(if server.version_number < OLDEST_POSTGRES {
         Wrong(format!("{text}: it is too old, 14 is the oldest that is tried"))
+    } else if server.is_read_only {
+        Wrong(format!("{text}: a standby, or read-only; name the primary in TRIGRUN__POSTGRES__URL"))
     } else if !server.fsync {
         Wrong(format!("{text}: fsync is off, a power cut destroys the database"))
     } else if server.synchronous_commit == "off" {
@@ -200,7 +223,7 @@ async fn sealed(keys: &Keys, conn: &mut Conn) -> Result<Verdict, store::StoreErr
     let (newest, given) = (keys.newest(), keys.ids().count());
     Ok(match keys::older(conn, keys).await? {
         0 if given == 1 => Fine(format!("{newest} wraps the keys of all workspaces")),
-        0 => Doubtful(format!("{newest} wraps the keys of all workspaces: the other {} can go", given - 1)),
+        0 => Fine(format!("{newest} wraps the keys of all workspaces; {} more are given", given - 1)),
         older => Doubtful(format!(
             "the keys of {older} workspaces are not wrapped by the newest, {newest}: run `trigrun-api keys rewrap`"
         )),
@@ -211,7 +234,7 @@ async fn days_ahead(now: DateTime<Utc>, conn: &mut Conn) -> Result<Verdict, stor
     let newest = partitions::newest(conn).await?;
     let ahead = newest.map(|day| (day - now.date_naive()).num_days());
     Ok(match ahead {
-        Some(ahead @ 2..) => Fine(format!("made for {ahead} days ahead")),
+        Some(ahead @ DAYS_AHEAD..) => Fine(format!("made for {ahead} days ahead")),
         Some(ahead @ 0..) => {
             Doubtful(format!("made for {ahead} days ahead only: no scheduler has tidied for days"))
         }
@@ -221,18 +244,31 @@ async fn days_ahead(now: DateTime<Utc>, conn: &mut Conn) -> Result<Verdict, stor
     })
 }
 
-async fn living(conn: &mut Conn) -> Result<Verdict, store::StoreError> {
-    Ok(match executors::living(conn).await?.len() {
+async fn living(now: DateTime<Utc>, conn: &mut Conn) -> Result<Verdict, store::StoreError> {
+    let sessions = executors::living(conn).await?;
+    let heard = |session: &&executors::Living| (now - session.heartbeat_at).num_seconds() < SILENT_SECONDS;
+    Ok(match sessions.iter().filter(heard).count() {
         0 => Doubtful("none is running: nothing will be called".to_owned()),
         count => Fine(format!("{count} running")),
     })
 }
 
-async fn work(now: DateTime<Utc>, conn: &mut Conn) -> Result<Verdict, store::StoreError> {
-    let backlog = backlog::measure(conn).await?;
+/// Schedulers leave no trace but what they do.
+fn planned(now: DateTime<Utc>, backlog: &Backlog) -> Verdict {
+    match backlog.next_fire_at {
+        None => Fine("no active job has a next fire".to_owned()),
+        Some(next) if (now - next).num_seconds() > WAITS_SECONDS => Wrong(format!(
+            "a fire has been due for {} s and nobody has planned it: start a scheduler, or see what it logs",
+            (now - next).num_seconds()
+        )),
+        Some(_) => Fine("no fire is overdue".to_owned()),
+    }
+}
+
+fn work(now: DateTime<Utc>, backlog: &Backlog) -> Verdict {
     let oldest = backlog.oldest_due_at.map_or(0, |due_at| (now - due_at).num_seconds());
     let waiting = format!("{} executions wait, the oldest for {oldest} s", backlog.waiting);
-    Ok(if backlog.stuck_jobs > 0 {
+    if backlog.stuck_jobs > 0 {
         Wrong(format!(
             "{waiting}; {} jobs have no next fire that can be computed: `select job_id, error from job_timers where next_run_at is null`",
             backlog.stuck_jobs
@@ -241,5 +277,5 @@ async fn work(now: DateTime<Utc>, conn: &mut Conn) -> Result<Verdict, store::Sto
         Doubtful(format!("{waiting}: see that executors run, have room and reach Postgres"))
     } else {
         Fine(waiting)
-    })
+    }
 }

@@ -170,7 +170,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Keys(_) => rewrap(&settings).await,
         Command::Smoke { url, target, within_seconds } => {
             let within = Duration::from_secs(within_seconds);
-            smoke::run(&mut connect(&settings).await?, &url, &target, within).await
+            let stop = shutdown::on_signal()?;
+            smoke::run(&mut connect(&settings).await?, &url, &target, within, &stop).await
         }
         Command::Doctor => {
             let findings = doctor::look(&settings).await;
@@ -193,7 +194,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = telemetry::init("trigrun-api", &settings.telemetry)?;
     process::log_panics();
     let shutdown = shutdown::on_signal()?;
-    process::wait_for_schema(&settings.postgres, &shutdown).await?;
+    process::wait_for_schema(&settings.postgres, &settings.telemetry, &shutdown).await?;
     serve(settings, shutdown, |_| ()).await.context("the API cannot be served")
 }
 

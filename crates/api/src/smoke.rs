@@ -1,9 +1,10 @@
 //! A job that fires and succeeds, from end to end: for whoever has just installed or upgraded.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto,
     domain::{
@@ -19,13 +20,29 @@ use crate::client::Client;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Makes a workspace, in it a job that calls `target` now, and waits until its execution has succeeded. The workspace is deleted in any case.
-/// `url` is where the API is, `http://host:port`.
-pub async fn run(conn: &mut Conn, url: &str, target: &str, within: Duration) -> anyhow::Result<()> {
+/// Makes a workspace, in it a job that calls `target` now, and waits until its execution has succeeded. The workspace is deleted in any case,
+/// also when `stop` is cancelled meanwhile. `url` is where the API is, `http://host:port`.
+pub async fn run(
+    conn: &mut Conn,
+    url: &str,
+    target: &str,
+    within: Duration,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let api = address(url)?;
     let by = Author::operator(store::clock::now(conn).await?);
     let workspace = Workspace { id: WorkspaceId::at(by.at), name: "smoke test".to_owned() };
     workspaces::insert(conn, &workspace, &by).await?;
+    let played = stop.run_until_cancelled(async {
+        let client = Client { api, token: token(conn, workspace.id, &by).await? };
+        play(&client, target, within).await
+    });
+    let played = played.await.unwrap_or_else(|| Err(anyhow!("it was told to stop")));
+    let deleted = workspaces::delete(conn, workspace.id, by.at).await;
+    played.and(deleted.with_context(|| format!("the workspace {} cannot be deleted again", workspace.id)))
+}
+
+async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> anyhow::Result<String> {
     let secret = crypto::new_token(TokenKind::Api)?;
     let token = tokens::NewToken {
         id: TokenId::at(by.at),
@@ -35,11 +52,8 @@ pub async fn run(conn: &mut Conn, url: &str, target: &str, within: Duration) -> 
         expires_at: Some(by.at + TimeDelta::hours(1)),
         created_by: None,
     };
-    tokens::insert(conn, workspace.id, token, &by, None).await?;
-    let played = play(&Client { api, token: secret.reveal().to_owned() }, target, within).await;
-    let now = store::clock::now(conn).await?;
-    workspaces::delete(conn, workspace.id, now).await.context("the workspace cannot be deleted again")?;
-    played
+    tokens::insert(conn, workspace, token, by, None).await?;
+    Ok(secret.reveal().to_owned())
 }
 
 /// `host:port` of an `http://` URL.

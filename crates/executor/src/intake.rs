@@ -229,7 +229,7 @@ impl Intake {
             let batch: Vec<ExecutionId> = ids.drain(..permits.num_permits().min(ids.len())).collect();
             let started = Instant::now();
             let Some(leases) = self.lease(&batch).await else { return taken };
-            spans::leased(&leases, &self.performer.clock, started);
+            spans::leased(&leases, !receipts.is_empty(), &self.performer.clock, started);
             let Some(materials) = self.materials(&leases).await else { return taken };
             for (lease, material) in leases.into_iter().zip(materials) {
                 let Some(permit) = permits.split(1) else { break };

@@ -27,6 +27,6 @@ async fn main() -> anyhow::Result<()> {
     let _telemetry = telemetry::init("trigrun-executor", &settings.telemetry)?;
     process::log_panics();
     let shutdown = shutdown::on_signal()?;
-    process::wait_for_schema(&settings.postgres, &shutdown).await?;
+    process::wait_for_schema(&settings.postgres, &settings.telemetry, &shutdown).await?;
     serve(settings, shutdown).await.context("the executor cannot run")
 }

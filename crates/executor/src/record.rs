@@ -75,8 +75,9 @@ impl Recorder {
             let started = Instant::now();
             match self.try_record(ended).await {
                 Ok(ids) => {
-                    spans::recorded(ended, &self.clock, started);
-                    return Some(Recorded { ids: ids.into_iter().collect(), certain: failures == 0 });
+                    let ids = ids.into_iter().collect();
+                    spans::recorded(ended, &ids, &self.clock, started);
+                    return Some(Recorded { ids, certain: failures == 0 });
                 }
                 Err(error) if failures == 0 => {
                     tracing::warn!(%error, attempts = ended.len(), "results are kept until they can be recorded");

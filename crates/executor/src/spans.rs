@@ -1,9 +1,12 @@
 //! What an execution's trace says of it beside its attempts: leased, the phases of the request, recorded. Nothing unless spans are exported.
 
 use chrono::{DateTime, Utc};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 use trigrun_core::{
-    domain::attempt::Timing,
+    domain::{attempt::Timing, id::ExecutionId},
     runtime::clock::Clock,
     store::leases::{Ended, Lease},
     telemetry::{
@@ -12,20 +15,21 @@ use trigrun_core::{
     },
 };
 
-/// These were leased by one statement, begun at `started`; by the conventions of OpenTelemetry for messaging.
-pub fn leased(leases: &[Lease], clock: &Clock, started: Instant) {
+/// These were leased by one statement, begun at `started`. Those that were heard of on the stream carry what OpenTelemetry's conventions for
+/// messaging want; retries, and what was found in Postgres, do not.
+pub fn leased(leases: &[Lease], are_heard: bool, clock: &Clock, started: Instant) {
     if !trace::is_exported() {
         return;
     }
     let (started_at, took) = (clock.time_at(started), started.elapsed());
     for lease in leases {
-        let attributes = vec![
-            KeyValue::new("messaging.system", "redis"),
-            KeyValue::new("messaging.operation.type", "receive"),
-            KeyValue::new("trigrun.execution.id", lease.execution.to_string()),
-        ];
-        Step::new("lease", SpanKind::Consumer, started_at, took)
-            .export(lease.traceparent.as_deref(), attributes);
+        let mut attributes = vec![KeyValue::new("trigrun.execution.id", lease.execution.to_string())];
+        if are_heard {
+            attributes.push(KeyValue::new("messaging.system", "redis"));
+            attributes.push(KeyValue::new("messaging.operation.type", "receive"));
+        }
+        let kind = if are_heard { SpanKind::Consumer } else { SpanKind::Internal };
+        Step::new("lease", kind, started_at, took).export(lease.traceparent.as_deref(), attributes);
     }
 }
 
@@ -49,13 +53,13 @@ pub fn phases(timing: &Timing, begun: DateTime<Utc>, departed: Option<DateTime<U
     }
 }
 
-/// These were recorded by one statement, begun at `started`.
-pub fn recorded(ended: &[Ended], clock: &Clock, started: Instant) {
+/// Of these, those with an id in `recorded` were recorded by one statement, begun at `started`.
+pub fn recorded(ended: &[Ended], recorded: &HashSet<ExecutionId>, clock: &Clock, started: Instant) {
     if !trace::is_exported() {
         return;
     }
     let (started_at, took) = (clock.time_at(started), started.elapsed());
-    for Ended { lease, .. } in ended {
+    for Ended { lease, .. } in ended.iter().filter(|ended| recorded.contains(&ended.lease.execution)) {
         let attributes = vec![KeyValue::new("trigrun.execution.id", lease.execution.to_string())];
         Step::new("record", SpanKind::Internal, started_at, took)
             .export(lease.traceparent.as_deref(), attributes);

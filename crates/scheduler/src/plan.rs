@@ -2,6 +2,7 @@
 //!
 //! What is recorded is decided in `domain::fire`.
 
+use chrono::{DateTime, Utc};
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::{
@@ -51,9 +52,9 @@ async fn rounds(scheduler: &Scheduler, window: Window, limit: i64) -> Result<usi
 
 async fn round(scheduler: &Scheduler, window: Window, limit: i64) -> Result<Round, SchedulerError> {
     let mut conn = scheduler.db.conn().await?;
-    let started = Instant::now();
+    let started_at = scheduler.clock.now();
     let decide = |timer: DueTimer| {
-        let timer = DueTimer { traceparent: begin_trace(&timer, started.elapsed()), ..timer };
+        let timer = DueTimer { traceparent: begin_trace(&timer, started_at), ..timer };
         let fired = decide(timer.clone());
         if cfg!(debug_assertions) { defective(scheduler, &timer, fired) } else { fired }
     };
@@ -67,9 +68,10 @@ async fn round(scheduler: &Scheduler, window: Window, limit: i64) -> Result<Roun
     Ok(round)
 }
 
-/// A fire of a schedule is the first of its trace, unless nobody sees it.
-fn begin_trace(timer: &DueTimer, took: Duration) -> Option<String> {
-    let step = Step::new("plan", SpanKind::Internal, timer.now, took);
+/// A fire of a schedule is the first of its trace, unless nobody sees it: from when the round began until it was decided.
+fn begin_trace(timer: &DueTimer, started_at: DateTime<Utc>) -> Option<String> {
+    let took = (timer.now - started_at).to_std().unwrap_or_default();
+    let step = Step::new("plan", SpanKind::Internal, started_at, took);
     trace::is_exported()
         .then(|| step.export(None, vec![KeyValue::new("trigrun.job.id", timer.job.to_string())]))?
 }

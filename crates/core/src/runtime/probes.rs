@@ -23,16 +23,27 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 pub async fn serve(address: SocketAddr, db: Db, shutdown: CancellationToken) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
-    tasks::spawn("probes", async move {
-        while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-            match accepted {
-                Ok((socket, _)) => drop(tasks::spawn("probe", answer_all(socket, db.clone()))),
-                // No descriptor is left: it will not be better at once.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-    });
+    tasks::spawn("probes", async move { shutdown.run_until_cancelled(accept(listener, db)).await });
     Ok(bound)
+}
+
+/// Serves while `work` goes on, if it can; the port is free again when it is done.
+pub async fn serve_during<T>(address: SocketAddr, db: Db, work: impl Future<Output = T>) -> T {
+    let Ok(listener) = TcpListener::bind(address).await else { return work.await };
+    tokio::select! {
+        done = work => done,
+        never = accept(listener, db) => match never {},
+    }
+}
+
+async fn accept(listener: TcpListener, db: Db) -> Infallible {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => drop(tasks::spawn("probe", answer_all(socket, db.clone()))),
+            // No descriptor is left: it will not be better at once.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
 }
 
 async fn answer_all(socket: TcpStream, db: Db) {
@@ -50,8 +61,8 @@ async fn answer(path: &str, db: &Db) -> Response<Full<Bytes>> {
     let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n".to_owned()),
         "/metrics" => {
-            let (used, open, max) = db.usage();
-            metrics::pool(used, open, max);
+            let (used, idle, max) = db.usage();
+            metrics::pool(used, idle, max);
             (StatusCode::OK, metrics::render())
         }
         "/readyz" => match ready(db).await {

@@ -11,7 +11,8 @@ use diesel_async::RunQueryDsl;
 use super::{Conn, StoreError, sql::prepared};
 use crate::domain::workspace::SHARDS;
 
-/// Nobody acts differently on more, and counting them would take longer in a crisis.
+/// Nobody acts differently on more, and reading them would take longer in a crisis. Also of each shard no more rows are looked at, those
+/// that have been due for longest: some of them may be held, or wait for a slot.
 const COUNTED: i64 = 10_000;
 
 /// Of all workspaces together.
@@ -21,6 +22,8 @@ pub struct Backlog {
     pub waiting: u64,
     /// Since when the oldest of them has been due.
     pub oldest_due_at: Option<DateTime<Utc>>,
+    /// The next fire of all active jobs: long ago when nobody plans.
+    pub next_fire_at: Option<DateTime<Utc>>,
     /// Active jobs whose next fire could not be computed, up to 10,000.
     pub stuck_jobs: u64,
 }
@@ -33,23 +36,27 @@ pub async fn measure(conn: &mut Conn) -> Result<Backlog, StoreError> {
         waiting: i64,
         #[diesel(sql_type = Nullable<Timestamptz>)]
         oldest_due_at: Option<DateTime<Utc>>,
+        #[diesel(sql_type = Nullable<Timestamptz>)]
+        next_fire_at: Option<DateTime<Utc>>,
         #[diesel(sql_type = BigInt)]
         stuck_jobs: i64,
     }
-    let waits = "e.owner_id is null and e.finished_at is null and not e.waits_for_slot and e.due_at <= statement_timestamp()";
-    // The oldest of each shard is the first in its index.
     let measured = format!(
-        "select (select count(*) from (select from generate_series(0, {SHARDS} - 1) s
-                     cross join lateral (select from executions e where e.shard = s and {waits}) w limit {COUNTED}) w) as waiting,
-                (select min(w.due_at) from generate_series(0, {SHARDS} - 1) s
-                     cross join lateral (select e.due_at from executions e where e.shard = s and {waits}
-                                         order by e.due_at limit 1) w) as oldest_due_at,
-                (select count(*) from (select from job_timers where next_run_at is null limit {COUNTED}) t) as stuck_jobs"
+        "select least(count(*), {COUNTED}) as waiting, min(w.due_at) as oldest_due_at,
+                (select min(next_run_at) from job_timers where next_run_at is not null) as next_fire_at,
+                (select count(*) from (select from job_timers where next_run_at is null limit {COUNTED}) t) as stuck_jobs
+         from generate_series(0, {SHARDS} - 1) s
+         cross join lateral (
+             select e.due_at, e.owner_id, e.waits_for_slot from executions e
+             where e.shard = s and e.finished_at is null and e.due_at <= statement_timestamp()
+             order by e.due_at limit {COUNTED}) w
+         where w.owner_id is null and not w.waits_for_slot"
     );
     let row: Row = prepared(sql_query(measured)).get_result(conn).await?;
     Ok(Backlog {
         waiting: row.waiting.unsigned_abs(),
         oldest_due_at: row.oldest_due_at,
+        next_fire_at: row.next_fire_at,
         stuck_jobs: row.stuck_jobs.unsigned_abs(),
     })
 }

@@ -310,7 +310,8 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<TakenOver, StoreEr
                             case when e.status = 'retrying' then 'retrying'
                                  when v.job_id is null or v.delivery = 'at_most_once' or e.lost_count + 1 >= $2 then 'failed'
                                  else 'queued' end as next,
-                            case when v.delivery = 'at_most_once' then 'interrupted' else 'lost' end as class
+                            case when v.delivery = 'at_most_once' then 'interrupted' else 'lost' end as class,
+                            v.job_id is null as is_deleted
                      from executions e
                      left join job_versions v on v.job_id = e.job_id and v.version = e.version
                      where e.id in (select id from held order by id limit $1) and e.owner_id = any($3)
@@ -329,7 +330,7 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<TakenOver, StoreEr
                             'The executor that was making this request stopped before it could record an answer; the request may or may not have arrived.',
                             due_at, 0
                      from lost where status = 'running')
-                 select id, job_id, next from lost",
+                 select id, next = 'failed' and not is_deleted as is_lost from lost",
             )
             .bind::<BigInt, _>(limit)
             .bind::<SmallInt, _>(MAX_LOST)
@@ -345,7 +346,7 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<TakenOver, StoreEr
         } else {
             executors::release(conn, &ended).await?;
         }
-        Ok(TakenOver { all: ids.len(), lost: lost.iter().filter(|row| row.next == "failed").count() })
+        Ok(TakenOver { all: ids.len(), lost: lost.iter().filter(|row| row.is_lost).count() })
     })
     .await
 }

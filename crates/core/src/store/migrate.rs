@@ -1,4 +1,4 @@
-//! The schema: migrations are part of the binary, and a binary refuses a schema that is older than itself.
+//! The schema: migrations are part of the binary, and a process waits for one that is older than itself.
 
 use diesel::{prelude::*, sql_query, sql_types::Bool};
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl};

@@ -61,10 +61,10 @@ impl Db {
         self.0.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
-    /// Connections in use, open, and allowed: for the metrics.
+    /// Connections in use, open and not in use, and allowed: for the metrics.
     pub fn usage(&self) -> (usize, usize, usize) {
         let status = self.0.status();
-        (status.size.saturating_sub(status.available), status.size, status.max_size)
+        (status.size.saturating_sub(status.available), status.available, status.max_size)
     }
 }
 

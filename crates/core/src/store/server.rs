@@ -23,13 +23,17 @@ pub struct Server {
     pub synchronous_commit: String,
     #[diesel(sql_type = Integer)]
     pub max_connections: i32,
+    /// A standby, or told to be read-only: nothing can be written.
+    #[diesel(sql_type = Bool)]
+    pub is_read_only: bool,
 }
 
 pub async fn look(conn: &mut Conn) -> Result<Server, StoreError> {
     let server = sql_query(
         "select current_setting('server_version_num')::int as version_number, current_setting('server_version') as version,
                 current_setting('fsync')::bool as fsync, current_setting('synchronous_commit') as synchronous_commit,
-                current_setting('max_connections')::int as max_connections",
+                current_setting('max_connections')::int as max_connections,
+                pg_is_in_recovery() or current_setting('transaction_read_only')::bool as is_read_only",
     );
     Ok(server.get_result(conn).await?)
 }

@@ -25,6 +25,8 @@ static STATE: OnceLock<State> = OnceLock::new();
 
 /// Leases held by this process: counted where runs are many, and told when somebody asks.
 static HELD: AtomicU64 = AtomicU64::new(0);
+/// Leases that it may hold; 0 unless it is an executor.
+static PERMITS: AtomicU64 = AtomicU64::new(0);
 
 /// What is measured.
 struct Metrics {
@@ -72,7 +74,11 @@ pub(super) fn init() -> Result<(), String> {
 /// All of it in Prometheus's text form.
 pub fn render() -> String {
     let Some(state) = STATE.get() else { return String::new() };
-    state.metrics.in_flight.record(HELD.load(Ordering::Relaxed), &[]);
+    let permits = PERMITS.load(Ordering::Relaxed);
+    if permits > 0 {
+        state.metrics.permits.record(permits, &[]);
+        state.metrics.in_flight.record(HELD.load(Ordering::Relaxed), &[]);
+    }
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&state.registry.gather(), &mut text) {
         tracing::warn!(%error, "metrics could not be written");
@@ -222,7 +228,7 @@ impl Drop for Held {
 }
 
 pub fn permits(count: usize) {
-    with(|m| m.permits.record(count as u64, &[]));
+    PERMITS.store(count as u64, Ordering::Relaxed);
 }
 
 pub fn waiting(count: u64, oldest: Duration) {
@@ -240,9 +246,9 @@ pub fn partition_days_ahead(days: i64) {
     with(|m| m.partition_days_ahead.record(days, &[]));
 }
 
-pub fn pool(used: usize, open: usize, max: usize) {
+pub fn pool(used: usize, idle: usize, max: usize) {
     with(|m| {
-        for (state, count) in [("used", used), ("open", open)] {
+        for (state, count) in [("used", used), ("idle", idle)] {
             m.pool_connections.record(count as u64, &[KeyValue::new("state", state)]);
         }
         m.pool_max.record(max as u64, &[]);

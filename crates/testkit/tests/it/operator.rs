@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
-use trigrun_core::store::PostgresSettings;
+use trigrun_core::{domain::id::JobId, store::PostgresSettings};
 use trigrun_testkit::{
     TestDb,
     jobs::every_seconds,
@@ -53,16 +53,26 @@ fn said(output: Output) -> (bool, String) {
     (output.status.success(), String::from_utf8(text).expect("text"))
 }
 
+/// Makes an execution that has been due for 40 seconds and was rung.
+fn due_run(job: JobId) -> String {
+    format!(
+        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
+         select gen_random_uuid(), workspace_id, id, 1, 0, 'queued', 'manual', now(), now() - interval '40 s', now()
+         from jobs where id = '{}'",
+        job.uuid()
+    )
+}
+
 /// An address of this machine that nobody listens to.
 fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-/// What it tells Prometheus; empty when it cannot be reached.
-fn metrics(address: &str) -> String {
+/// The whole answer; empty when it cannot be reached.
+fn ask(address: &str, path: &str) -> String {
     let mut text = String::new();
     if let Ok(mut socket) = TcpStream::connect(address) {
-        socket.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        socket.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
         socket.read_to_string(&mut text).unwrap();
     }
     text
@@ -110,7 +120,9 @@ async fn every_binary_waits_for_its_schema_and_says_so() {
         let mut process = Talking::start(&mut command);
         let line = process.line_with("too old");
         assert!(line.contains("trigrun-api migrate"), "{name}: {line}");
-        assert!(!operator.run(&["healthcheck", "--address", &probes]).0, "{name} is not ready");
+        assert!(ask(&probes, "/livez").contains(" 200 "), "{name} lives");
+        let (ready, why) = operator.run(&["healthcheck", "--address", &probes]);
+        assert!(!ready && why.contains("schema: ") && why.contains("trigrun-api migrate"), "{name}: {why}");
         waiting.push((name, probes, process));
     }
     db.execute("insert into __diesel_schema_migrations select * from kept").await;
@@ -147,6 +159,28 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     let (_, text) = operator.run(&["doctor"]);
     assert!(text.contains("WRONG  keys") && text.contains("no master key gone"), "{text}");
 
+    // Three that died with their host, a job that nobody plans, and a run that nobody takes.
+    db.execute(
+        "insert into executors (id, name, started_at, heartbeat_at)
+         select gen_random_uuid(), 'gone', now() - interval '1 h', now() - interval '1 min' from generate_series(1, 3)",
+    )
+    .await;
+    let job = db.job(db.workspace("b").await, &every_seconds(60, "http://192.0.2.1/")).await;
+    db.execute(&format!(
+        "update job_timers set next_run_at = now() - interval '40 s' where job_id = '{}'",
+        job.uuid()
+    ))
+    .await;
+    db.execute(&due_run(job)).await;
+    let (_, text) = operator.run(&["doctor"]);
+    for line in [
+        "look   executors    none is running",
+        "WRONG  schedulers   a fire has been due for 4",
+        "look   work         1 executions wait",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+
     db.execute("delete from __diesel_schema_migrations").await;
     let nowhere = free_address();
     let output =
@@ -181,6 +215,15 @@ async fn the_smoke_test_makes_a_job_fire_and_leaves_nothing() {
     };
     let (fine, text) = smoke("1");
     assert!(!fine && text.contains("is queued") && text.contains("executors run"), "{text}");
+    let mut told = operator.command();
+    told.args(["smoke", "--url", &url, "--target", &calls]).stdout(Stdio::piped());
+    let mut told = told.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(told.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("made a job"), "{line}");
+    Command::new("kill").arg("-TERM").arg(told.id().to_string()).status().unwrap();
+    assert!(!told.wait().unwrap().success());
+    assert_eq!(db.count("select count(*) from workspaces where deleted_at is null").await, 0);
     let _executor = Process::start("executor", &operator.postgres, &operator.redis);
     let (fine, text) = smoke("30");
     assert!(fine && text.contains("answered 200"), "{text}");
@@ -197,13 +240,7 @@ async fn a_scheduler_tells_what_waits_and_an_executor_what_it_can_hold() {
     let db = TestDb::new().await;
     let operator = Operator::of(&db);
     let job = db.job(db.workspace("a").await, &every_seconds(60, "http://192.0.2.1/")).await;
-    let run = format!(
-        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
-         select gen_random_uuid(), workspace_id, id, 1, 0, 'queued', 'manual', now(), now() - interval '40 s', now()
-         from jobs where id = '{}'",
-        job.uuid()
-    );
-    db.execute(&run).await;
+    db.execute(&due_run(job)).await;
     let (one, other) = (free_address(), free_address());
     let _scheduler = Talking::start(
         command("scheduler", &operator.postgres)
@@ -211,11 +248,11 @@ async fn a_scheduler_tells_what_waits_and_an_executor_what_it_can_hold() {
             .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", &one),
     );
     until("the scheduler has measured", Duration::from_secs(20), async || {
-        let text = metrics(&one);
+        let text = ask(&one, "/metrics");
         text.contains("\ntrigrun_waiting 1\n")
             && text.contains("\ntrigrun_stuck_jobs 0\n")
             && text.contains("\ntrigrun_partition_days_ahead 7\n")
-            && text.contains("trigrun_pool_connections{state=\"open\"}")
+            && text.contains("trigrun_pool_connections{state=\"idle\"}")
             && text.lines().any(|line| {
                 let oldest = line.strip_prefix("trigrun_oldest_waiting_seconds ");
                 oldest.is_some_and(|seconds| seconds.parse::<f64>().is_ok_and(|seconds| seconds >= 40.0))
@@ -225,7 +262,7 @@ async fn a_scheduler_tells_what_waits_and_an_executor_what_it_can_hold() {
     let _executor =
         Talking::start(operator.command_of("executor").env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", &other));
     until("the executor has begun", Duration::from_secs(20), async || {
-        let text = metrics(&other);
+        let text = ask(&other, "/metrics");
         text.contains("\ntrigrun_permits 4096\n")
             && text.contains("\ntrigrun_in_flight 0\n")
             && text.contains("\ntrigrun_clock_offset_seconds ")

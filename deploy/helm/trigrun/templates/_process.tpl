@@ -71,12 +71,12 @@ spec:
             - {name: http, containerPort: 8080}
             {{- end }}
             - {name: probes, containerPort: 9090}
-          {{- /* Until the schema is there, the process waits for it and listens nowhere: ten minutes, then it begins again. */}}
+          {{- /* It lives also while it waits for Postgres or its schema, for as long as that takes. */}}
           startupProbe:
-            httpGet: {path: /readyz, port: probes}
-            periodSeconds: 2
+            httpGet: {path: /livez, port: probes}
+            periodSeconds: 1
             timeoutSeconds: 3
-            failureThreshold: 300
+            failureThreshold: 60
           {{- /* Asks Postgres, within two seconds. */}}
           readinessProbe:
             httpGet: {path: /readyz, port: probes}

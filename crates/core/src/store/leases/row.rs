@@ -53,8 +53,9 @@ pub fn held(rows: Vec<HeldRow>) -> Held {
 pub struct LostRow {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    #[diesel(sql_type = Text)]
-    pub next: String,
+    /// It does not run again, though its job is there.
+    #[diesel(sql_type = Bool)]
+    pub is_lost: bool,
 }
 
 /// What a lease returns, in the order of [`LeaseRow`].

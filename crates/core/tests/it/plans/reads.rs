@@ -15,7 +15,7 @@ use trigrun_core::{
         schedule::Kind,
     },
     store::{
-        Conn, StoreError, audit, bells, executions, executors, jobs,
+        Conn, StoreError, audit, backlog, bells, executions, executors, jobs,
         leases::{self, Ended, Next},
         migrate, notifications, slots, timers, users, workspaces,
     },
@@ -141,6 +141,8 @@ async fn a_pass_that_finds_little_reads_little() {
         assert_eq!(shards, [3]);
         let again = async |c: &mut Conn| bells::ask_again(c, 3, None, grace, Duration::ZERO, 20).await;
         frugal(conn, "ask again", FEW, again).await;
+        let backlog = frugal(conn, "measure", FEW, async |c| backlog::measure(c).await).await;
+        assert_eq!(backlog.waiting, 40);
         frugal(conn, "wake", FEW, async |c| slots::wake_all(c).await).await;
         frugal(conn, "take over", FEW, async |c| leases::take_over(c, 100).await).await;
         frugal(conn, "living", FEW, async |c| executors::living(c).await).await;
