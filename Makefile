@@ -116,6 +116,16 @@ mutants: setup ## Builds with a defect on purpose, two at a time: the lab must f
 	cargo build --workspace
 	$(LAB)/debug/trigrun-lab mutants
 
+.PHONY: upgrade
+upgrade: setup ## From the last release (or FROM=a commit) to this tree, and back, process by process under load: nothing may be lost
+	cargo build --workspace
+	from="$${FROM:-$$(git tag --list 'v*' --sort=-version:refname | head -1)}"; \
+	if [[ -z $$from ]]; then echo "there is no release yet to upgrade from; FROM=<commit> names another"; exit 0; fi; \
+	rm -rf target/upgrade/source && git worktree prune && git worktree add --force --detach target/upgrade/source "$$from"; \
+	trap 'git worktree remove --force target/upgrade/source' EXIT; \
+	(cd target/upgrade/source && CARGO_TARGET_DIR=../build cargo build --package trigrun-api --package trigrun-scheduler --package trigrun-executor); \
+	$(LAB)/debug/trigrun-lab upgrade --old target/upgrade/build/debug
+
 .PHONY: reliability
 reliability: setup ## Every way of failing by itself, with what it costs: the tables of docs/reliability.md (about 25 minutes)
 	cargo build --release --workspace

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks the Helm chart without a cluster: with two versions of Helm, and against the schemas of three versions of Kubernetes. Prints a line
-# for each thing that holds, and ends non-zero at the first that does not. Installs what is missing into target/chart-tools.
+# Checks the Helm chart without a cluster: with two versions of Helm, and against the schemas of three versions of Kubernetes; and what is
+# deployed beside it: image, Compose file, migrations, alerts. Prints a line for each thing that holds, and ends non-zero at the first that
+# does not. Installs what is missing into target/chart-tools.
 #   deploy/check-chart.sh               checks
 #   deploy/check-chart.sh --write-hash  writes migrations.sha256, by which a release knows that there is something to migrate
 set -euo pipefail
@@ -407,4 +408,17 @@ demo = template(HELMS[0], pathlib.Path("deploy/chart-values/demo.yaml"))
 (entry,) = json.loads(secret["keys"])
 check(entry.startswith("demo:") and len(base64.b64decode(entry.removeprefix("demo:"), validate=True)) == 32, "the demo's master key is none")
 print("the demo has a master key of 32 bytes")
+
+# The Compose file, by the same measure.
+compose = yaml.safe_load(pathlib.Path("deploy/compose.yaml").read_text())["services"]
+OURS_IN_COMPOSE = [name for name, service in compose.items() if service["image"] == "trigrun:latest"]
+check(sorted(OURS_IN_COMPOSE) == ["api", "executor", "migrate", "scheduler"], f"compose.yaml starts {OURS_IN_COMPOSE}")
+for name in OURS_IN_COMPOSE:
+    service = compose[name]
+    process = service["command"][0].removeprefix("trigrun-")
+    variables({"env": [{"name": key, "value": re.sub(r"\$\{[^}]*\}", "a", value)} for key, value in service["environment"].items()]}, process, "compose.yaml")
+    check(service["read_only"] and service["cap_drop"] == ["ALL"], f"compose.yaml: {name} is not restricted")
+drains = DEFAULTS["executor"]["executor"]["drain_seconds"]
+check(int(compose["executor"]["stop_grace_period"].removesuffix("s")) >= drains + 20, f"compose.yaml: executors drain for {drains} s and are given less")
+print("compose.yaml gives each process its own settings, and executors the time to drain")
 PYTHON

@@ -63,11 +63,13 @@ pub struct Crew {
     pub executors: usize,
     /// For whom, name and value.
     pub environment: Vec<(Whom, String, String)>,
+    /// Where other binaries are than those that were built with the lab.
+    pub programs: Option<PathBuf>,
 }
 
 impl Default for Crew {
     fn default() -> Self {
-        Self { apis: 2, schedulers: 3, executors: 3, environment: Vec::new() }
+        Self { apis: 2, schedulers: 3, executors: 3, environment: Vec::new(), programs: None }
     }
 }
 
@@ -147,7 +149,11 @@ impl Fleet {
         let log = self.logs.join(format!("{role}-{index}.log"));
         let log = File::options().create(true).append(true).open(&log)?;
         // So that nothing is left when the lab itself is killed.
-        let mut command = Command::from(trigrun_embed::ends_with_us(&binary(&role.to_string())));
+        let program = match &self.crew.programs {
+            Some(directory) => directory.join(format!("trigrun-{role}")),
+            None => binary(&role.to_string()),
+        };
+        let mut command = Command::from(trigrun_embed::ends_with_us(&program));
         command
             .env("TRIGRUN__POSTGRES__URL", self.postgres.url.expose_secret())
             .env("TRIGRUN__REDIS__URL", self.redis.url.expose_secret())
@@ -182,6 +188,11 @@ impl Fleet {
     /// From the next start on, this is in their environment.
     pub fn set(&mut self, whom: Whom, name: &str, value: &str) {
         self.crew.environment.push((whom, name.to_owned(), value.to_owned()));
+    }
+
+    /// From the next start on, the binaries are taken from there; `None` for those that were built with the lab.
+    pub fn take_programs(&mut self, directory: Option<&Path>) {
+        self.crew.programs = directory.map(Path::to_owned);
     }
 
     /// Ends it as a crash would.

@@ -25,7 +25,10 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use report::Verdict;
 use scenarios::{ALL, Ask, Scenario};
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Tries to break TrigRun's promise: no fire lost, none twice, no request that is not explained.
 #[derive(Parser)]
@@ -51,6 +54,15 @@ enum Command {
         #[arg(long)]
         seconds: Option<u64>,
     },
+    /// Plays an upgrade under load, and its way back: the binaries of another release on this schema, replaced one by one by those built with
+    /// this; ends 0 when the promise has held.
+    Upgrade {
+        /// Where the binaries of that release are.
+        #[arg(long)]
+        old: PathBuf,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Plays one scenario with each defect that debug builds can be given, and ends 0 when the lab has found them.
     Mutants {
         /// Names of defects; all of them if none is given.
@@ -70,6 +82,12 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Play { names, seed, seconds } => {
             let seed = seed.unwrap_or_else(|| fastrand::u64(1..1_000_000));
             play(&chosen(&names)?, &Ask { seed, seconds, mutant: None }).await
+        }
+        Command::Upgrade { old, seed } => {
+            let verdict =
+                scenarios::upgrade::upgrade(&old, Ask { seed, seconds: None, mutant: None }).await?;
+            verdict.print();
+            Ok(if verdict.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Mutants { names, seed } => mutants::all(&names, seed).await,
     }

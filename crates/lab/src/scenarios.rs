@@ -9,6 +9,7 @@ mod mixed;
 mod postgres;
 mod redis;
 mod schedulers;
+pub mod upgrade;
 mod users;
 
 use futures_util::future::LocalBoxFuture;

@@ -114,10 +114,16 @@ async fn a_slot_that_falls_free_is_the_oldest_waiters_and_no_newcomers() {
     let session = bench.session().await;
     let (first, second) = (bench.run_now().await, bench.run_now().await);
     let lease = bench.lease(session, &[first, second]).await.remove(0);
+    let freed_at = bench.db.now().await;
     bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
     let newcomer = bench.run_now().await;
     assert!(bench.lease(session, &[newcomer]).await.is_empty());
-    assert_eq!(bench.lease(session, &[second, newcomer]).await[0].execution, second);
+    let lease = bench.lease(session, &[second, newcomer]).await.remove(0);
+    assert_eq!(lease.execution, second);
+    assert!(
+        lease.scheduled_for < freed_at && lease.due_at >= freed_at,
+        "nobody let it wait before: {lease:?}"
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod commands;
 mod journeys;
+mod moving;
 mod operator;
 mod outage;
 mod restore;
