@@ -111,9 +111,9 @@ fn read(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let lengths = (version, trace.len(), span.len(), flags.len());
-    // Upper case makes it invalid (W3C Trace Context, 3.2.2.3).
-    let is_lower = !traceparent.bytes().any(|byte| byte.is_ascii_uppercase());
-    if lengths != ("00", 32, 16, 2) || parts.next().is_some() || !is_lower {
+    // HEXDIGLC and nothing else (W3C Trace Context, 3.2.2.1): numbers are read with a sign and in upper case as well.
+    let is_hex = traceparent.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+    if lengths != ("00", 32, 16, 2) || parts.next().is_some() || !is_hex {
         return None;
     }
     let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
@@ -144,9 +144,14 @@ mod tests {
     #[test]
     fn without_one_the_execution_is_the_trace() {
         let execution = ExecutionId::from_uuid(uuid::Uuid::from_u128(7));
-        for stored in
-            [None, Some("nonsense"), Some("00-00000000000000000000000000000000-b7ad6b7169203331-01")]
-        {
+        for stored in [
+            None,
+            Some("nonsense"),
+            Some("00-00000000000000000000000000000000-b7ad6b7169203331-01"),
+            Some("00-0af7651916cd43dd8448eb211c80319c-+7ad6b7169203331-01"),
+            Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-+1"),
+            Some("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"),
+        ] {
             assert!(of_attempt(stored, execution, 1).starts_with("00-00000000000000000000000000000007-"));
         }
     }
