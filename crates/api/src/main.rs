@@ -194,7 +194,9 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = telemetry::init("trigrun-api", &settings.telemetry)?;
     process::log_panics();
     let shutdown = shutdown::on_signal()?;
-    process::wait_for_schema(&settings.postgres, &settings.telemetry, &shutdown).await?;
+    if !process::wait_for_schema(&settings.postgres, &settings.telemetry, &shutdown).await? {
+        return Ok(());
+    }
     serve(settings, shutdown, |_| ()).await.context("the API cannot be served")
 }
 

@@ -22,6 +22,8 @@ async fn main() -> anyhow::Result<()> {
     let _telemetry = telemetry::init("trigrun-scheduler", &settings.telemetry)?;
     process::log_panics();
     let shutdown = shutdown::on_signal()?;
-    process::wait_for_schema(&settings.postgres, &settings.telemetry, &shutdown).await?;
+    if !process::wait_for_schema(&settings.postgres, &settings.telemetry, &shutdown).await? {
+        return Ok(());
+    }
     serve(settings, shutdown).await.context("the scheduler cannot run")
 }

@@ -19,19 +19,19 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Waits until Postgres answers and has the schema that this binary needs.
 ///
 /// Neither is a reason to give up: Postgres may be starting too, and a migration may be on its way, as it is whenever an installation is
-/// upgraded. What is waited for is said once; meanwhile the process is alive, and not ready.
+/// upgraded. What is waited for is said once; meanwhile the process is alive, and not ready. `false` when it was told to stop before.
 pub async fn wait_for_schema(
     postgres: &PostgresSettings,
     telemetry: &TelemetrySettings,
     shutdown: &CancellationToken,
-) -> Result<(), SchemaError> {
-    let Some(first) = shutdown.run_until_cancelled(check(postgres)).await else { return Ok(()) };
+) -> Result<bool, SchemaError> {
+    let Some(first) = shutdown.run_until_cancelled(check(postgres)).await else { return Ok(false) };
     match first {
         Err(waiting) if is_worth_waiting(&waiting) => {
             let until = until_it_is_there(postgres, shutdown, waiting);
             probes::serve_during(telemetry.probes_address, Db::new(postgres)?, until).await
         }
-        decided => decided,
+        decided => decided.map(|()| true),
     }
 }
 
@@ -39,7 +39,7 @@ async fn until_it_is_there(
     postgres: &PostgresSettings,
     shutdown: &CancellationToken,
     mut waiting: SchemaError,
-) -> Result<(), SchemaError> {
+) -> Result<bool, SchemaError> {
     let (mut away, mut too_old) = (false, false);
     loop {
         let told = if matches!(waiting, SchemaError::TooOld { .. }) { &mut too_old } else { &mut away };
@@ -51,9 +51,9 @@ async fn until_it_is_there(
             check(postgres).await
         };
         match shutdown.run_until_cancelled(again).await {
-            None => return Err(waiting),
+            None => return Ok(false),
             Some(Err(still)) if is_worth_waiting(&still) => waiting = still,
-            Some(decided) => return decided,
+            Some(decided) => return decided.map(|()| true),
         }
     }
 }

@@ -125,6 +125,10 @@ async fn every_binary_waits_for_its_schema_and_says_so() {
         assert!(!ready && why.contains("schema: ") && why.contains("trigrun-api migrate"), "{name}: {why}");
         waiting.push((name, probes, process));
     }
+    let mut told = Talking::start(&mut command("scheduler", &db.settings()));
+    told.line_with("too old");
+    Command::new("kill").arg("-TERM").arg(told.0.id().to_string()).status().unwrap();
+    assert!(told.0.wait().unwrap().success(), "to be told to stop while it waits is no failure");
     db.execute("insert into __diesel_schema_migrations select * from kept").await;
     for (name, probes, _process) in &waiting {
         until(&format!("{name} is ready"), Duration::from_secs(20), async || {
