@@ -2,6 +2,7 @@
 
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::time::error::Elapsed;
 
 use crate::system::System;
 
@@ -58,8 +59,33 @@ pub struct Case {
 pub enum Tried {
     AsItMust,
     Otherwise(String),
+    /// All that is wrong is how long it took.
+    Late(String),
     LeftOut,
 }
+
+/// Something took too long. A busy machine is late at times, a defect each time: a case that was late is tried again, alone.
+#[derive(Debug)]
+pub struct Late(pub String);
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Late {}
+
+/// Returns an error that is [`Late`], unless this is so.
+macro_rules! ensure_in_time {
+    ($so:expr, $($how:tt)+) => {
+        let in_time: bool = $so;
+        if !in_time {
+            return Err($crate::case::Late(format!($($how)+)).into());
+        }
+    };
+}
+pub(crate) use ensure_in_time;
 
 /// No case may take longer.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -97,9 +123,12 @@ impl Case {
         let tried = AssertUnwindSafe((self.attempt)(system.clone())).catch_unwind();
         match tokio::time::timeout(WITHIN, tried).await {
             Ok(Ok(Ok(()))) => Tried::AsItMust,
+            Ok(Ok(Err(error))) if error.chain().any(|cause| cause.is::<Late>() || cause.is::<Elapsed>()) => {
+                Tried::Late(format!("{error:#}"))
+            }
             Ok(Ok(Err(error))) => Tried::Otherwise(format!("{error:#}")),
             Ok(Err(_)) => Tried::Otherwise("it panicked".into()),
-            Err(_) => Tried::Otherwise(format!("it did not end within {WITHIN:?}")),
+            Err(_) => Tried::Late(format!("it did not end within {WITHIN:?}")),
         }
     }
 }

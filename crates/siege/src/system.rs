@@ -24,6 +24,7 @@ use trigrun_testkit::process::binary;
 
 use self::outside::Outside;
 use crate::{
+    case::ensure_in_time,
     enclave::{API, COLLECTOR, Enclave, PROBES, STRICT_API, TRACED_API},
     wire::{Reply, call},
     witness::{self, Seen},
@@ -344,7 +345,7 @@ pub fn text(value: &Value) -> anyhow::Result<String> {
 pub async fn until(within: Duration, mut so: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + within;
     while !so().await {
-        ensure!(Instant::now() < deadline, "not within {within:?}");
+        ensure_in_time!(Instant::now() < deadline, "not within {within:?}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())

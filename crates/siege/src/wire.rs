@@ -8,6 +8,8 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
+use crate::case::Late;
+
 const WITHIN: Duration = Duration::from_secs(15);
 /// Who has said nothing for so long waits for us.
 const QUIET: Duration = Duration::from_millis(700);
@@ -57,7 +59,7 @@ impl Reply {
         if self.status == status && is_problem && self.json()["code"] == code {
             return Ok(());
         }
-        bail!("{status} {code} was expected, {} {} came", self.status, self.text())
+        Err(self.unexpected(format!("{status} {code}")))
     }
 
     /// Validation failed at this pointer, and nowhere else, with this code.
@@ -72,9 +74,19 @@ impl Reply {
 
     pub fn expect(&self, status: u16) -> anyhow::Result<Value> {
         if self.status != status {
-            bail!("{status} was expected, {} {} came", self.status, self.text());
+            return Err(self.unexpected(status.to_string()));
         }
         Ok(self.json())
+    }
+
+    /// Not this. One who sheds load may not be what was expected, and does what he must.
+    fn unexpected(&self, expected: String) -> anyhow::Error {
+        let instead = format!("{expected} was expected, {} {} came", self.status, self.text());
+        if self.status == 503 && self.json()["code"] == "unavailable" {
+            Late(instead).into()
+        } else {
+            anyhow::anyhow!(instead)
+        }
     }
 }
 

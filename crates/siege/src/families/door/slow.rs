@@ -10,7 +10,7 @@ use std::{
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 use crate::{
-    case::{Case, Family},
+    case::{Case, Family, ensure_in_time},
     system::System,
     wire::{self, read_all},
 };
@@ -106,7 +106,7 @@ async fn dawdle(system: &System, first: &str, then: &str, within: Duration) -> a
         heard = tokio::time::timeout(within, read_all(&mut reading)) => heard,
         () = said => anyhow::bail!("unreachable"),
     };
-    let heard = heard.ok().with_context(|| format!("the connection is open after {within:?}"))?;
+    let heard = heard.with_context(|| format!("the connection is open after {within:?}"))?;
     Ok(String::from_utf8_lossy(&heard).into_owned())
 }
 
@@ -117,7 +117,7 @@ async fn others_are_served(system: &System, until: Instant) -> anyhow::Result<()
             let asked = Instant::now();
             system.ask("GET", path, &Value::Null).await?.expect(200)?;
             let took = asked.elapsed();
-            ensure!(took < OTHERS_WITHIN, "{path} took {took:?}");
+            ensure_in_time!(took < OTHERS_WITHIN, "{path} took {took:?}");
         }
         tokio::task::yield_now().await;
     }
@@ -140,7 +140,7 @@ async fn crowd(system: Arc<System>) -> anyhow::Result<()> {
     }
     for mut silent in idle {
         let heard = tokio::time::timeout(HUNG_UP_WITHIN, read_all(&mut silent)).await;
-        ensure!(heard.is_ok(), "one who says nothing is kept");
+        ensure_in_time!(heard.is_ok(), "one who says nothing is kept");
     }
     Ok(())
 }
