@@ -9,8 +9,8 @@ use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
 use super::{Call, Egress, PATIENCE, door, exchange, get, loopback, post, prepare};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
-/// What the promise allows beyond the timeout.
-const GRACE: Duration = Duration::from_millis(250);
+/// Beyond the timeout, for a busy machine: here it must end at all. The siege holds it to the 250 ms of the promise.
+const GRACE: Duration = Duration::from_secs(3);
 
 async fn ends_in_time(egress: &Egress, url: String, call: Call) -> Outcome {
     let started = Instant::now();
