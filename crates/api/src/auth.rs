@@ -18,7 +18,7 @@ use trigrun_core::{
         person::{Membership, Role, User},
     },
     runtime::tasks,
-    store::{tokens, users},
+    store::{members, tokens, users},
 };
 use uuid::Uuid;
 
@@ -271,7 +271,7 @@ async fn by_session(
     wanted: Option<WorkspaceId>,
 ) -> Answer<(WorkspaceId, Caller)> {
     let user = person(state, secret).await?;
-    let memberships = users::memberships(&mut *state.conn().await?, user.id).await?;
+    let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
     let Membership { workspace, role, .. } = the_one(memberships, wanted)?;
     Ok((workspace, Caller::Person { user, role }))
 }

@@ -14,7 +14,8 @@ use trigrun_core::{
     },
     store::{
         StoreError,
-        users::{self, Invitation, Member, NewInvitation},
+        invitations::{self, Invitation, NewInvitation},
+        members::{self, Member},
     },
 };
 use utoipa::ToSchema;
@@ -137,7 +138,7 @@ impl From<&Member> for MemberView {
 )]
 #[get("/members")]
 pub async fn list_members(state: web::Data<State>, allowed: Allowed<WorkspaceAdmin>) -> Answer<HttpResponse> {
-    let members = users::members(&mut *state.conn().await?, allowed.workspace).await?;
+    let members = members::list(&mut *state.conn().await?, allowed.workspace).await?;
     Ok(HttpResponse::Ok().json(MembersView { data: members.iter().map(MemberView::from).collect() }))
 }
 
@@ -179,7 +180,7 @@ pub async fn create_member(
     let invite = async move |state: State| {
         let Invitation { id, ref email, role, expires_at, .. } = invitation;
         let new = NewInvitation { id, email, role, hash: &hash, expires_at, created_by, by: &allowed.by };
-        users::invite(&mut *state.conn().await?, allowed.workspace, new)
+        invitations::invite(&mut *state.conn().await?, allowed.workspace, new)
             .await
             .map_err(|error| not_joined(error, "They are a member already. PATCH changes the role."))
     };
@@ -210,12 +211,12 @@ pub async fn accept_invitation(
     let hash = crypto::token_hash(&secret.ok_or_else(Problem::internal)?);
     let accepted = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let joined = users::accept(&mut conn, &person.user, &hash, &person.by).await;
+        let joined = invitations::accept(&mut conn, &person.user, &hash, &person.by).await;
         let workspace = joined.map_err(|error| match error {
             StoreError::NotFound => invitation_unknown(),
             error => not_joined(error, "You are a member of that workspace already."),
         })?;
-        Ok((workspace, users::memberships(&mut conn, person.user.id).await?))
+        Ok((workspace, members::of_user(&mut conn, person.user.id).await?))
     });
     let (workspace, memberships) = accepted.await?;
     let membership = memberships.iter().find(|membership| membership.workspace == workspace);
@@ -239,7 +240,7 @@ pub async fn list_invitations(
     state: web::Data<State>,
     allowed: Allowed<WorkspaceAdmin>,
 ) -> Answer<HttpResponse> {
-    let list = users::invitations(&mut *state.conn().await?, allowed.workspace, allowed.by.at).await?;
+    let list = invitations::list(&mut *state.conn().await?, allowed.workspace, allowed.by.at).await?;
     Ok(HttpResponse::Ok().json(InvitationsView { data: list.iter().map(InvitationView::new).collect() }))
 }
 
@@ -259,7 +260,7 @@ pub async fn delete_invitation(
 ) -> Answer<HttpResponse> {
     let delete = async move |state: State| {
         let mut conn = state.conn().await?;
-        Ok(users::delete_invitation(&mut conn, allowed.workspace, id, &allowed.by).await?)
+        Ok(invitations::delete(&mut conn, allowed.workspace, id, &allowed.by).await?)
     };
     state.run(delete).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -319,12 +320,12 @@ async fn change(
     role: Option<Role>,
 ) -> Answer<Member> {
     let workspace = allowed.workspace;
-    let members = users::members(&mut *state.conn().await?, workspace).await?;
+    let members = members::list(&mut *state.conn().await?, workspace).await?;
     let member = members.into_iter().find(|member| member.user.id == user).ok_or_else(Problem::not_found)?;
     may_appoint(&allowed.caller, member.role)?;
     may_appoint(&allowed.caller, role.unwrap_or(Role::Member))?;
     let changed = state.run(async move |state| {
-        match users::change_member(&mut *state.conn().await?, workspace, user, role, &allowed.by).await {
+        match members::change(&mut *state.conn().await?, workspace, user, role, &allowed.by).await {
             Err(error) if error.is_conflict("last_owner") => Err(Problem::conflict(
                 "last_owner",
                 "A workspace keeps an owner: make somebody else one first.",

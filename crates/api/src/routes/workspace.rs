@@ -12,9 +12,9 @@ use trigrun_core::{
         workspace::{self, Workspace},
     },
     store::{
-        StoreError, keys,
+        StoreError, keys, members,
         signing::{self, Signing},
-        users, workspaces,
+        workspaces,
     },
 };
 use utoipa::ToSchema;
@@ -175,7 +175,7 @@ fn name_in(text: &JsonText) -> Answer<String> {
 )]
 #[get("/workspaces")]
 pub async fn list_workspaces(state: web::Data<State>, person: LoggedIn) -> Answer<HttpResponse> {
-    let memberships = users::memberships(&mut *state.conn().await?, person.user.id).await?;
+    let memberships = members::of_user(&mut *state.conn().await?, person.user.id).await?;
     Ok(HttpResponse::Ok()
         .json(MembershipsView { data: memberships.iter().map(MembershipView::from).collect() }))
 }
@@ -198,7 +198,7 @@ pub async fn create_workspace(
     let workspace = Workspace { id: WorkspaceId::at(person.by.at), name: name_in(&text)? };
     let (owner, by, new) = (person.user.id, person.by, workspace.clone());
     let made = async move |state: State| {
-        users::found(&mut *state.conn().await?, &new, owner, &by).await.map_err(not_made)
+        members::found(&mut *state.conn().await?, &new, owner, &by).await.map_err(not_made)
     };
     state.run(made).await?;
     Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace).await?))

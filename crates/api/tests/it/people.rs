@@ -57,7 +57,11 @@ async fn a_wrong_address_and_a_wrong_password_look_the_same() {
         (answer.text, started.elapsed())
     };
     wrong("warm@example.com", PASSWORD).await;
-    let (known, of_known) = wrong("ada@example.com", "another password").await;
+    let (known, mut of_known) = wrong("ada@example.com", "another password").await;
+    // The least of some: a busy machine takes longer now and then.
+    for _ in 0..3 {
+        of_known = of_known.min(wrong("ada@example.com", "another password").await.1);
+    }
     for (email, password) in [("nobody@example.com", PASSWORD), ("not an address", PASSWORD)] {
         let (answer, took) = wrong(email, password).await;
         assert_eq!(answer, known);
@@ -174,6 +178,8 @@ async fn invitations_do_not_outlive_the_right_to_make_them() {
     app.delete(&format!("/v1/invitations/{}", taken_back["id"].as_str().unwrap())).await.expect(204);
     app.delete(&format!("/v1/members/{}", me["id"].as_str().unwrap())).await.expect(204);
     assert_eq!(app.get("/v1/invitations").await.expect(200)["data"], json!([]));
+    let deleted = "select target_name from audit_entries where action = 'invitation.deleted' order by id";
+    assert_eq!(app.db.lines(deleted).await, ["other@example.com", "late@example.com"], "both are noted");
     let accept = json!({ "invitation": theirs["invitation"] }).to_string();
     let late = late["token"].as_str().unwrap();
     let accepted = app.send_as(late, Method::POST, "/v1/invitations/accept", &[], &accept).await;

@@ -18,13 +18,13 @@ use trigrun_core::{
         StoreError, audit,
         channels::{self, ChannelChange, NewChannel},
         executions::{self, Immediate},
+        invitations::{self, NewInvitation},
         jobs::{self, Change, NewJob, Timing},
-        keys, leases, notifications,
+        keys, leases, members, notifications,
         rules::{self, NewRule},
         secrets::{self, NewValue},
         signing,
         tokens::{self, NewToken},
-        users::{self, NewInvitation},
         workspaces,
     },
 };
@@ -43,6 +43,9 @@ const TRIED: [&str; 51] = [
     "executions::get",
     "executions::insert_now",
     "executions::list",
+    "invitations::delete",
+    "invitations::invite",
+    "invitations::list",
     "jobs::change",
     "jobs::delete",
     "jobs::find_by_idempotency_keys",
@@ -53,6 +56,8 @@ const TRIED: [&str; 51] = [
     "jobs::list",
     "keys::data_key",
     "leases::cancel",
+    "members::change",
+    "members::list",
     "notifications::get",
     "notifications::insert_test",
     "notifications::list",
@@ -73,11 +78,6 @@ const TRIED: [&str; 51] = [
     "tokens::insert",
     "tokens::list",
     "tokens::rotate",
-    "users::change_member",
-    "users::delete_invitation",
-    "users::invitations",
-    "users::invite",
-    "users::members",
     "workspaces::delete",
     "workspaces::get",
     "workspaces::plan",
@@ -172,12 +172,12 @@ async fn the_others_are_not_there() {
         created_by: None,
         by,
     };
-    users::invite(&mut conn, theirs, new).await.unwrap();
-    assert!(users::invitations(&mut conn, ours, now).await.unwrap().is_empty());
-    assert_eq!(users::invitations(&mut conn, theirs, now).await.unwrap().len(), 1);
-    not_found(users::delete_invitation(&mut conn, ours, invitation, by).await);
-    not_found(users::change_member(&mut conn, ours, UserId::at(now), None, by).await);
-    assert!(users::members(&mut conn, ours).await.unwrap().is_empty());
+    invitations::invite(&mut conn, theirs, new).await.unwrap();
+    assert!(invitations::list(&mut conn, ours, now).await.unwrap().is_empty());
+    assert_eq!(invitations::list(&mut conn, theirs, now).await.unwrap().len(), 1);
+    not_found(invitations::delete(&mut conn, ours, invitation, by).await);
+    not_found(members::change(&mut conn, ours, UserId::at(now), None, by).await);
+    assert!(members::list(&mut conn, ours).await.unwrap().is_empty());
     let (channel, rule) = (ChannelId::at(now), RuleId::at(now));
     let destination = Destination::Webhook { url: "http://192.0.2.1/".into() };
     let new = |key| NewChannel { id: channel, name: "a", destination: &destination, key, by };

@@ -1,3 +1,5 @@
 //! The passes, called directly, against a real Postgres and a real Redis.
 
+mod bench;
 mod passes;
+mod tidy;

@@ -3,98 +3,23 @@
 use chrono::TimeDelta;
 use std::time::{Duration, Instant};
 use trigrun_core::{
-    config,
     domain::{
-        execution::Source,
-        id::{AuditId, ExecutionId, JobId, SessionId, WorkspaceId},
-        job::{Definition, MisfirePolicy, State},
+        id::JobId,
+        job::{MisfirePolicy, State},
         page::Page,
         schedule::{Cron, Schedule},
     },
-    store::{
-        executions::{self, Immediate},
-        executors, jobs, leases,
-    },
-    stream::Consumer,
+    store::{jobs, leases},
 };
 use trigrun_scheduler::{
-    DEFAULTS, Scheduler, Settings,
     plan::plan,
     publish,
     recover::{Look, recover, ring_again},
     silence::reap_at,
-    tidy::tidy,
 };
-use trigrun_testkit::{
-    TestDb,
-    jobs::{definition, every_seconds},
-    redis,
-};
+use trigrun_testkit::jobs::{definition, every_seconds};
 
-const URL: &str = "http://192.0.2.1/";
-const SHARDS: [i16; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-const SOON: Duration = Duration::from_millis(50);
-
-struct Bench {
-    db: TestDb,
-    workspace: WorkspaceId,
-    settings: Settings,
-    reader: Consumer,
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let db = TestDb::new().await;
-        let workspace = db.workspace("a").await;
-        let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
-        settings.postgres = db.settings();
-        settings.redis = redis::settings();
-        let mut reader = Consumer::new(&settings.redis, SessionId::at(db.now().await)).unwrap();
-        // Makes the groups.
-        reader.hear(&[0], 1, SOON).await.unwrap();
-        Self { db, workspace, settings, reader }
-    }
-
-    async fn scheduler(&self) -> Scheduler {
-        Scheduler::new(&self.settings).await.unwrap()
-    }
-
-    /// A job whose first fire was `ago` before now.
-    async fn job_due(&self, ago: TimeDelta, definition: &Definition) -> JobId {
-        let Schedule::Recurring { every_seconds } = definition.schedule else {
-            panic!("a recurring job is meant")
-        };
-        let created_at = self.db.now().await - ago - TimeDelta::seconds(every_seconds.into());
-        self.db.job_created_at(self.workspace, definition, created_at).await
-    }
-
-    async fn run_now(&self, job: JobId) -> ExecutionId {
-        let run = Immediate {
-            source: Source::Manual,
-            replay_of: None,
-            traceparent: None,
-            now: self.db.now().await,
-        };
-        executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap()
-    }
-
-    async fn session(&self) -> SessionId {
-        let session = SessionId::at(self.db.now().await);
-        executors::insert(&mut *self.db.conn().await, session, "test").await.unwrap();
-        session
-    }
-
-    async fn heard(&mut self) -> Vec<ExecutionId> {
-        let mut heard = Vec::new();
-        loop {
-            let more = self.reader.hear(&SHARDS, 1000, SOON).await.unwrap();
-            if more.is_empty() {
-                return heard;
-            }
-            heard.extend(more.into_iter().filter_map(|heard| heard.executions).flatten());
-        }
-    }
-}
+use crate::bench::{Bench, URL};
 
 #[tokio::test]
 async fn two_that_plan_at_once_record_each_fire_once() {
@@ -123,13 +48,13 @@ async fn two_that_plan_at_once_record_each_fire_once() {
 #[tokio::test]
 async fn bells_are_rung_shortly_before_their_instant_and_not_earlier() {
     let mut bench = Bench::new().await;
-    bench.job_due(TimeDelta::seconds(-1), &every_seconds(3600, URL)).await;
+    bench.job_due(TimeDelta::milliseconds(-1900), &every_seconds(3600, URL)).await;
     let scheduler = bench.scheduler().await;
     plan(&scheduler).await.unwrap();
     publish::publish(&scheduler).await.unwrap();
-    assert!(bench.heard().await.is_empty(), "a second is too early");
+    assert!(bench.heard().await.is_empty(), "two seconds are too early");
     let wait = publish::next_in(&scheduler).unwrap();
-    assert!(wait > Duration::from_millis(500) && wait < Duration::from_millis(1000), "{wait:?}");
+    assert!(wait > Duration::ZERO && wait < Duration::from_millis(1900), "{wait:?}");
     publish::publish_all(&scheduler).await.unwrap();
     assert_eq!(bench.heard().await.len(), 1);
 }
@@ -362,59 +287,4 @@ async fn a_schedule_that_could_not_be_computed_is_tried_again() {
     let going = jobs::get(&mut *bench.db.conn().await, bench.workspace, job, now).await.unwrap();
     assert_eq!(going.schedule_error, None);
     assert_eq!(going.next_run_at, Some(going.created_at + TimeDelta::seconds(60)));
-}
-
-#[tokio::test]
-async fn days_are_made_ahead_and_dropped_behind() {
-    let bench = Bench::new().await;
-    let scheduler = bench.scheduler().await;
-    tidy(&scheduler).await.unwrap();
-    let partitions = "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'earlier_attempts'::regclass)";
-    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8, "the default ones, and eight days of both");
-    let job = bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
-    bench.run_now(job).await;
-    plan(&scheduler).await.unwrap();
-    assert_eq!(
-        bench.db.count("select count(*) from executions_default").await,
-        0,
-        "today has its own partition"
-    );
-    let old = "create table executions_20200101 partition of executions
-               for values from ('016f5e66-e800-0000-0000-000000000000') to ('016f638d-4400-0000-0000-000000000000')";
-    bench.db.execute(old).await;
-    tidy(&scheduler).await.unwrap();
-    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8);
-}
-
-#[tokio::test]
-async fn the_audit_log_is_kept_for_a_year() {
-    let bench = Bench::new().await;
-    let scheduler = bench.scheduler().await;
-    let now = bench.db.now().await;
-    let entry = |days: i64| {
-        let at = now - TimeDelta::days(days);
-        format!(
-            "insert into audit_entries (id, workspace_id, created_at, actor, action, target, details)
-             values ('{}', '{}', '{at}', 'operator', 'secret.deleted', '{days}', '{{}}')",
-            AuditId::at(at).uuid(),
-            bench.workspace.uuid(),
-        )
-    };
-    for days in [364, 367] {
-        bench.db.execute(&entry(days)).await;
-    }
-    tidy(&scheduler).await.unwrap();
-    let left = bench.db.lines("select target from audit_entries where action = 'secret.deleted'").await;
-    assert_eq!(left, ["364"]);
-}
-
-#[tokio::test]
-async fn what_belonged_to_a_deleted_job_goes() {
-    let bench = Bench::new().await;
-    let scheduler = bench.scheduler().await;
-    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
-    plan(&scheduler).await.unwrap();
-    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
-    tidy(&scheduler).await.unwrap();
-    assert_eq!(bench.db.count("select count(*) from executions").await, 0);
 }

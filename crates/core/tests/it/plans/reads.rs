@@ -15,9 +15,9 @@ use trigrun_core::{
         schedule::Kind,
     },
     store::{
-        Conn, StoreError, audit, backlog, bells, executions, executors, jobs,
+        Conn, StoreError, audit, backlog, bells, executions, executors, invitations, jobs,
         leases::{self, Ended, Next},
-        migrate, notifications, slots, timers, users, workspaces,
+        migrate, notifications, slots, timers, workspaces,
     },
 };
 use trigrun_testkit::TestDb;
@@ -153,7 +153,7 @@ async fn a_pass_that_finds_little_reads_little() {
         })
         .await;
         frugal(conn, "old entries", FEW, async |c| audit::sweep_old(c, now, 100).await).await;
-        frugal(conn, "invitations", FEW, async |c| users::sweep_invitations(c, now).await).await;
+        frugal(conn, "invitations", FEW, async |c| invitations::sweep(c, now).await).await;
         frugal(conn, "workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;
         frugal(conn, "jobs", FEW, async |c| jobs::sweep_deleted(c, 100).await).await;
     })

@@ -1,0 +1,167 @@
+//! What people are in workspaces.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::{
+    Conn, StoreError, audit,
+    columns::word,
+    invitations,
+    schema::{members, users, workspaces},
+    tokens,
+};
+use crate::domain::{
+    audit::{Action, Author},
+    id::{UserId, WorkspaceId},
+    person::{MAX_OWNED, Membership, Role, User},
+    workspace::Workspace,
+};
+
+diesel::joinable!(members -> users (user_id));
+diesel::joinable!(members -> workspaces (workspace_id));
+diesel::allow_tables_to_appear_in_same_query!(members, users, workspaces);
+
+/// Makes somebody a member.
+pub(super) async fn join(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    user: UserId,
+    role: Role,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::insert_into(members::table)
+        .values((
+            members::workspace_id.eq(workspace.uuid()),
+            members::user_id.eq(user.uuid()),
+            members::role.eq(role.as_str()),
+            members::created_at.eq(now),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What somebody is, and where; the oldest membership first.
+pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, StoreError> {
+    let rows: Vec<(Uuid, String, String)> = members::table
+        .inner_join(workspaces::table)
+        .filter(members::user_id.eq(user.uuid()))
+        .filter(workspaces::deleted_at.is_null())
+        .order((members::created_at, members::workspace_id))
+        .select((workspaces::id, workspaces::name, members::role))
+        .load(conn)
+        .await?;
+    let membership = |(id, workspace_name, role): (Uuid, String, String)| {
+        let role = word("members.role", &role)?;
+        Ok(Membership { workspace: WorkspaceId::from_uuid(id), workspace_name, role })
+    };
+    rows.into_iter().map(membership).collect()
+}
+
+/// A workspace with its first owner. [`StoreError::Conflict`] `full` when they own [`MAX_OWNED`] already.
+pub async fn found(
+    conn: &mut Conn,
+    workspace: &Workspace,
+    owner: UserId,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // Whoever counts waits for whoever counts.
+        users::table.find(owner.uuid()).select(users::id).for_no_key_update().first::<Uuid>(conn).await?;
+        let owned: i64 = members::table
+            .inner_join(workspaces::table)
+            .filter(members::user_id.eq(owner.uuid()))
+            .filter(members::role.eq(Role::Owner.as_str()))
+            .filter(workspaces::deleted_at.is_null())
+            .count()
+            .get_result(conn)
+            .await?;
+        if owned >= MAX_OWNED {
+            return Err(StoreError::conflict("full"));
+        }
+        super::workspaces::insert(conn, workspace, by).await?;
+        join(conn, workspace.id, owner, Role::Owner, by.at).await
+    })
+    .await
+}
+
+/// Somebody in a workspace.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub user: User,
+    pub role: Role,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The oldest first; few.
+pub async fn list(conn: &mut Conn, workspace: WorkspaceId) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<(Uuid, String, String, String, DateTime<Utc>)> = members::table
+        .inner_join(users::table)
+        .filter(members::workspace_id.eq(workspace.uuid()))
+        .order((members::created_at, users::id))
+        .limit(1000)
+        .select((users::id, users::email, users::name, members::role, members::created_at))
+        .load(conn)
+        .await?;
+    let member = |(id, email, name, role, created_at): (Uuid, String, String, String, DateTime<Utc>)| {
+        let role = word("members.role", &role)?;
+        Ok(Member { user: User { id: UserId::from_uuid(id), email, name }, role, created_at })
+    };
+    rows.into_iter().map(member).collect()
+}
+
+/// Is somebody with this address a member?
+pub(super) async fn has(conn: &mut Conn, workspace: WorkspaceId, email: &str) -> Result<bool, StoreError> {
+    let them = members::table
+        .inner_join(users::table)
+        .filter(members::workspace_id.eq(workspace.uuid()))
+        .filter(users::email.eq(email));
+    Ok(diesel::select(diesel::dsl::exists(them)).get_result(conn).await?)
+}
+
+/// A new role, or none: the member goes. With the right to make tokens go those that they have made. [`StoreError::Conflict`] `last_owner` when nobody would be left to own the workspace.
+pub async fn change(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    user: UserId,
+    role: Option<Role>,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::lock_living(conn, workspace).await?;
+        // All owners are locked: two of them cannot leave at once.
+        let owners: Vec<Uuid> = members::table
+            .filter(members::workspace_id.eq(workspace.uuid()))
+            .filter(members::role.eq(Role::Owner.as_str()))
+            .order(members::user_id)
+            .select(members::user_id)
+            .for_update()
+            .load(conn)
+            .await?;
+        if role != Some(Role::Owner) && owners == [user.uuid()] {
+            return Err(StoreError::conflict("last_owner"));
+        }
+        let member = members::table.find((workspace.uuid(), user.uuid()));
+        let previous: String = member.select(members::role).for_update().first(conn).await?;
+        let email: String = users::table.find(user.uuid()).select(users::email).first(conn).await?;
+        let target = (user, Some(email.as_str()));
+        if let Some(role) = role {
+            diesel::update(member).set(members::role.eq(role.as_str())).execute(conn).await?;
+            let details = [("role", role.as_str()), ("previous_role", &previous)];
+            audit::write(conn, workspace, by, Action::MemberChanged, target, &details).await?;
+        } else {
+            diesel::delete(member).execute(conn).await?;
+            let details = [("previous_role", previous.as_str())];
+            audit::write(conn, workspace, by, Action::MemberRemoved, target, &details).await?;
+        }
+        if role.is_none_or(|role| role == Role::Member) {
+            // What they could do no more, their tokens and whom they have invited cannot do for them. Nor do they come back by an invitation.
+            tokens::delete_made_by(conn, workspace, user, by).await?;
+            invitations::delete_of(conn, workspace, user, &email, by).await?;
+        }
+        Ok(())
+    })
+    .await
+}

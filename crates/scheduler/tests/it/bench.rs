@@ -1,0 +1,86 @@
+//! What the tests of the passes stand on.
+
+use chrono::TimeDelta;
+use std::time::Duration;
+use trigrun_core::{
+    config,
+    domain::{
+        execution::Source,
+        id::{ExecutionId, JobId, SessionId, WorkspaceId},
+        job::Definition,
+        schedule::Schedule,
+    },
+    store::{
+        executions::{self, Immediate},
+        executors,
+    },
+    stream::Consumer,
+};
+use trigrun_scheduler::{DEFAULTS, Scheduler, Settings};
+use trigrun_testkit::{TestDb, redis};
+
+pub const URL: &str = "http://192.0.2.1/";
+pub const SHARDS: [i16; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+pub const SOON: Duration = Duration::from_millis(50);
+
+/// A database, a Redis and what the scheduler of a test is told of them.
+pub struct Bench {
+    pub db: TestDb,
+    pub workspace: WorkspaceId,
+    pub settings: Settings,
+    pub reader: Consumer,
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        let db = TestDb::new().await;
+        let workspace = db.workspace("a").await;
+        let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
+        settings.postgres = db.settings();
+        settings.redis = redis::settings();
+        let mut reader = Consumer::new(&settings.redis, SessionId::at(db.now().await)).unwrap();
+        // Makes the groups.
+        reader.hear(&[0], 1, SOON).await.unwrap();
+        Self { db, workspace, settings, reader }
+    }
+
+    pub async fn scheduler(&self) -> Scheduler {
+        Scheduler::new(&self.settings).await.unwrap()
+    }
+
+    /// A job whose first fire was `ago` before now.
+    pub async fn job_due(&self, ago: TimeDelta, definition: &Definition) -> JobId {
+        let Schedule::Recurring { every_seconds } = definition.schedule else {
+            panic!("a recurring job is meant")
+        };
+        let created_at = self.db.now().await - ago - TimeDelta::seconds(every_seconds.into());
+        self.db.job_created_at(self.workspace, definition, created_at).await
+    }
+
+    pub async fn run_now(&self, job: JobId) -> ExecutionId {
+        let run = Immediate {
+            source: Source::Manual,
+            replay_of: None,
+            traceparent: None,
+            now: self.db.now().await,
+        };
+        executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap()
+    }
+
+    pub async fn session(&self) -> SessionId {
+        let session = SessionId::at(self.db.now().await);
+        executors::insert(&mut *self.db.conn().await, session, "test").await.unwrap();
+        session
+    }
+
+    pub async fn heard(&mut self) -> Vec<ExecutionId> {
+        let mut heard = Vec::new();
+        loop {
+            let more = self.reader.hear(&SHARDS, 1000, SOON).await.unwrap();
+            if more.is_empty() {
+                return heard;
+            }
+            heard.extend(more.into_iter().filter_map(|heard| heard.executions).flatten());
+        }
+    }
+}

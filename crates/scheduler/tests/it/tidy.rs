@@ -1,0 +1,78 @@
+//! What `tidy` makes, drops and sweeps.
+
+use chrono::TimeDelta;
+use trigrun_core::{domain::id::AuditId, store::jobs};
+use trigrun_scheduler::{plan::plan, tidy::tidy};
+use trigrun_testkit::jobs::every_seconds;
+
+use crate::bench::{Bench, URL};
+
+#[tokio::test]
+async fn days_are_made_ahead_and_dropped_behind() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    tidy(&scheduler).await.unwrap();
+    let partitions = "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'earlier_attempts'::regclass)";
+    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8, "the default ones, and eight days of both");
+    let job = bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
+    bench.run_now(job).await;
+    plan(&scheduler).await.unwrap();
+    assert_eq!(
+        bench.db.count("select count(*) from executions_default").await,
+        0,
+        "today has its own partition"
+    );
+    let old = "create table executions_20200101 partition of executions
+               for values from ('016f5e66-e800-0000-0000-000000000000') to ('016f638d-4400-0000-0000-000000000000')";
+    bench.db.execute(old).await;
+    tidy(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8);
+}
+
+#[tokio::test]
+async fn the_audit_log_is_kept_for_a_year() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let now = bench.db.now().await;
+    let entry = |days: i64| {
+        let at = now - TimeDelta::days(days);
+        format!(
+            "insert into audit_entries (id, workspace_id, created_at, actor, action, target, details)
+             values ('{}', '{}', '{at}', 'operator', 'secret.deleted', '{days}', '{{}}')",
+            AuditId::at(at).uuid(),
+            bench.workspace.uuid(),
+        )
+    };
+    for days in [364, 367] {
+        bench.db.execute(&entry(days)).await;
+    }
+    tidy(&scheduler).await.unwrap();
+    let left = bench.db.lines("select target from audit_entries where action = 'secret.deleted'").await;
+    assert_eq!(left, ["364"]);
+}
+
+#[tokio::test]
+async fn what_belonged_to_a_deleted_job_goes() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
+    plan(&scheduler).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    tidy(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from executions").await, 0);
+}
+
+#[tokio::test]
+async fn what_fails_keeps_nothing_else_from_being_done() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
+    plan(&scheduler).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    bench.db.execute("alter table audit_entries rename to elsewhere").await;
+    let failed = tidy(&scheduler).await.unwrap_err().to_string();
+    assert!(failed.contains("audit_entries"), "{failed}");
+    assert_eq!(bench.db.count("select count(*) from executions").await, 0);
+    bench.db.execute("alter table elsewhere rename to audit_entries").await;
+    tidy(&scheduler).await.unwrap();
+}
