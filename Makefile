@@ -177,6 +177,11 @@ image: setup ## A container image of the three processes, trigrun:latest (needs 
 	if command -v buildah >/dev/null && command -v podman >/dev/null && [[ $$(id -u) == 0 ]]; then deploy/check-image.sh; \
 	else echo "the image was neither looked into nor run: that needs buildah, podman and root"; fi
 
+.PHONY: compose
+compose: ## The image as plain `docker build` makes it, and deploy/up.sh with it, from nothing and through kills: a job must fire each time (needs Docker with Compose)
+	docker build -f deploy/Dockerfile -t trigrun:latest .
+	deploy/check-compose.sh
+
 .PHONY: chart
 chart: ## The Helm chart, by two versions of Helm and the schemas of three of Kubernetes; its alerts by promtool (installs what is missing)
 	deploy/check-chart.sh
