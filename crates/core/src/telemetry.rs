@@ -79,7 +79,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours)
     });
     tracing_subscriber::registry().with(spans).with(logs).try_init().map_err(|_| TelemetryError::Twice)?;
-    metrics::init().map_err(TelemetryError::Metrics)?;
+    metrics::init(service).map_err(TelemetryError::Metrics)?;
     Ok(Telemetry(provider))
 }
 

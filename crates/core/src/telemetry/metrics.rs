@@ -30,6 +30,7 @@ static PERMITS: AtomicU64 = AtomicU64::new(0);
 
 /// What is measured.
 struct Metrics {
+    build_info: Gauge<u64>,
     lateness: Histogram<f64>,
     attempts: Counter<u64>,
     executions: Counter<u64>,
@@ -54,7 +55,8 @@ struct Metrics {
     requests: Histogram<f64>,
 }
 
-pub(super) fn init() -> Result<(), String> {
+/// For `service`, e.g. `trigrun-api`.
+pub(super) fn init(service: &'static str) -> Result<(), String> {
     if STATE.get().is_some() {
         return Ok(());
     }
@@ -67,6 +69,9 @@ pub(super) fn init() -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let provider = SdkMeterProvider::builder().with_reader(exporter).build();
     let metrics = Metrics::new(&provider.meter("trigrun"));
+    let process = service.strip_prefix("trigrun-").unwrap_or(service);
+    let built = [KeyValue::new("process", process), KeyValue::new("version", env!("CARGO_PKG_VERSION"))];
+    metrics.build_info.record(1, &built);
     let _ = STATE.set(State { registry, metrics, _provider: provider });
     Ok(())
 }
@@ -108,6 +113,7 @@ impl Metrics {
         let latency =
             [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
         Self {
+            build_info: gauge("trigrun_build_info", "Always 1: which process this is, and its version."),
             lateness: histogram(
                 "trigrun_lateness",
                 "From the scheduled instant to the first byte of the first attempt.",

@@ -268,6 +268,7 @@ async fn a_scheduler_tells_what_waits_and_an_executor_what_it_can_hold() {
     until("the executor has begun", Duration::from_secs(20), async || {
         let text = ask(&other, "/metrics");
         text.contains("\ntrigrun_permits 4096\n")
+            && text.contains("\ntrigrun_build_info{process=\"executor\",version=\"")
             && text.contains("\ntrigrun_in_flight 0\n")
             && text.contains("\ntrigrun_clock_offset_seconds ")
     })
