@@ -3,7 +3,10 @@
 use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 use trigrun_api::{Settings, client, doctor, openapi, serve, smoke};
 use trigrun_core::{
     crypto::{
@@ -19,7 +22,7 @@ use trigrun_core::{
     },
     runtime::{process, shutdown},
     store::{
-        self, Conn, migrate, tokens,
+        self, Conn, StoreError, migrate, tokens,
         users::{self, Door, NewUser},
         workspaces,
     },
@@ -28,6 +31,7 @@ use trigrun_core::{
 
 /// Keys wrapped by one transaction.
 const REWRAP_BATCH: i64 = 500;
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// The API of TrigRun, and the commands of whoever operates it.
 ///
@@ -44,7 +48,11 @@ enum Command {
     /// Serves the API (this is what happens without a command)
     Serve,
     /// Brings the database schema up to this version
-    Migrate,
+    Migrate {
+        /// How long to wait for a Postgres that cannot be reached
+        #[arg(long, default_value_t = 0)]
+        wait_seconds: u64,
+    },
     /// Prints the OpenAPI document
     Openapi,
     /// Workspaces: the tenants
@@ -157,13 +165,7 @@ async fn main() -> anyhow::Result<()> {
     let settings = Settings::load()?;
     match command {
         Command::Serve => serve_until_told(settings).await,
-        Command::Migrate => {
-            for migration in migrate::run(&settings.postgres).await? {
-                println!("ran {migration}");
-            }
-            println!("the schema is up to date");
-            Ok(())
-        }
+        Command::Migrate { wait_seconds } => bring_up(&settings, Duration::from_secs(wait_seconds)).await,
         Command::Workspace(command) => workspaces(&settings, command).await,
         Command::Token(command) => token(&mut connect(&settings).await?, command).await,
         Command::Admin(command) => admin(&mut connect(&settings).await?, command).await,
@@ -187,6 +189,28 @@ async fn healthcheck(address: &str) -> anyhow::Result<()> {
     let (status, text) = client::get(address, "/readyz").await?;
     ensure!(status.is_success(), "{}", text.trim_end());
     print!("{text}");
+    Ok(())
+}
+
+async fn bring_up(settings: &Settings, wait: Duration) -> anyhow::Result<()> {
+    let give_up = Instant::now() + wait;
+    let mut said = String::new();
+    let ran = loop {
+        match migrate::run(&settings.postgres).await {
+            Err(StoreError::Unavailable(why)) if Instant::now() < give_up => {
+                if said != why {
+                    eprintln!("waiting for Postgres: {why}");
+                    said = why;
+                }
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            ran => break ran?,
+        }
+    };
+    for migration in ran {
+        println!("ran {migration}");
+    }
+    println!("the schema is up to date");
     Ok(())
 }
 

@@ -69,8 +69,10 @@ impl Resolver {
     }
 
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
-        let unknown =
-            || Failure::connection("dns_not_found", format!("{host} has no address: check the spelling."));
+        // A host of one label is looked up as it stands: where it leads must not depend on the search domains of this machine.
+        let hint =
+            if host.contains('.') { "check the spelling" } else { "write its full name, with the domain" };
+        let unknown = || Failure::connection("dns_not_found", format!("{host} has no address: {hint}."));
         let mut name = Name::from_ascii(host).map_err(|_| unknown())?;
         name.set_fqdn(true);
         let addresses: Vec<IpAddr> = match self.names.lookup_ip(name).await {

@@ -1,7 +1,11 @@
 //! Redis or Postgres stops in the middle, and comes back. Servers of the test's own: no other test may notice.
 
 use secrecy::SecretString;
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+    time::Duration,
+};
 use tokio_postgres::{Client, NoTls};
 use trigrun_core::{runtime::tasks, store::PostgresSettings, stream::RedisSettings};
 use trigrun_embed::{Durability, Options, Programs, Scratch, Services, Shutdown};
@@ -140,7 +144,15 @@ async fn without_postgres_everything_waits_and_nothing_is_lost() {
     let sent = story.target.hits().len();
     // Fires that were planned and rung before may still be sent; a second later, none can be.
     let _some = story.target.wait_for(sent + 1, Duration::from_secs(2)).await;
+    assert!(!command("api", &story.postgres).arg("migrate").output().unwrap().status.success());
+    let mut migrate = command("api", &story.postgres);
+    let mut migrate =
+        migrate.args(["migrate", "--wait-seconds", "60"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(migrate.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.starts_with("waiting for Postgres: "), "{said}");
     story.services.start_postgres().await.unwrap();
+    assert!(migrate.wait().unwrap().success(), "it has waited");
     let before = story.count("status = 'succeeded'").await;
     story.succeeded(before + 5).await;
     story.is_whole().await;

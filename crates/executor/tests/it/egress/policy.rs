@@ -126,6 +126,9 @@ async fn names_that_do_not_exist_and_name_servers_that_do_not_answer() {
         (AttemptStatus::ConnectionError, Some("dns_not_found"))
     );
     assert_eq!(outcome.error.as_deref(), Some("nowhere.test has no address: check the spelling."));
+    let outcome = exchange(&egress, "http://reports/", get()).await.outcome;
+    let short = "reports has no address: write its full name, with the domain.";
+    assert_eq!(outcome.error.as_deref(), Some(short), "search domains are not tried");
 
     let deaf = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let nameservers = vec![deaf.local_addr().unwrap()];
