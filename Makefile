@@ -186,6 +186,10 @@ compose: ## The image as plain `docker build` makes it, and deploy/up.sh with it
 chart: ## The Helm chart, by two versions of Helm and the schemas of three of Kubernetes; its alerts by promtool (installs what is missing)
 	deploy/check-chart.sh
 
+.PHONY: cluster
+cluster: ## The chart on the cluster that kubectl points to, in a namespace of its own: installed, tested, upgraded and robbed of pods while jobs fire (IMAGE=trigrun:latest)
+	deploy/check-cluster.sh $(ARGS)
+
 .PHONY: kube
 kube: image chart ## What the chart makes, run by podman against a real Postgres and Redis: the migration and the smoke test must pass (as root)
 	deploy/check-kube.sh

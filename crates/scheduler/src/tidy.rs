@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use std::time::{Duration, Instant};
 use trigrun_core::{
-    store::{audit, executors, invitations, jobs, notifications, partitions, workspaces},
+    store::{audit, executions, executors, invitations, jobs, notifications, partitions, workspaces},
     telemetry::metrics,
 };
 
@@ -11,7 +11,7 @@ use crate::{Scheduler, SchedulerError};
 
 /// Executions of deleted jobs removed by one transaction.
 const SWEEP: i32 = 5000;
-/// Old notifications and entries of the audit log removed by one statement.
+/// Old notifications, keys and entries of the audit log removed by one statement.
 const SWEEP_ROWS: i64 = 5000;
 /// Jobs of deleted workspaces removed by one transaction.
 const SWEEP_JOBS: i64 = 500;
@@ -51,13 +51,16 @@ async fn drop_days(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     Ok(())
 }
 
-/// Notifications and entries of the audit log that are too old, and invitations that have expired.
+/// Notifications, idempotency keys and entries of the audit log that are too old, and invitations that have expired.
 async fn sweep_old(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let (now, begun) = (scheduler.clock.now(), Instant::now());
     let mut conn = scheduler.db.conn().await?;
     let start = |oldest: NaiveDate| oldest.and_time(NaiveTime::MIN).and_utc();
     if let Some(oldest) = days_before(now, scheduler.settings.retention_days).map(start) {
         while notifications::sweep_old(&mut conn, oldest, SWEEP_ROWS).await? == SWEEP_ROWS as usize
+            && begun.elapsed() < ENOUGH
+        {}
+        while executions::sweep_keys(&mut conn, oldest, SWEEP_ROWS).await? == SWEEP_ROWS as usize
             && begun.elapsed() < ENOUGH
         {}
     }

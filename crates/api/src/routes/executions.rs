@@ -1,10 +1,11 @@
 //! Executions: what ran, when, and what came of it.
 
-use actix_web::{HttpResponse, get, http::header, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, http::header, post, web};
 use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{ExecutionId, JobId, WorkspaceId},
+        invalid::FieldErrors,
     },
     store::{
         executions::{self, Immediate},
@@ -19,7 +20,11 @@ pub use view::ExecutionView;
 
 use crate::{
     auth::{Allowed, ExecutionsRead, JobsRun},
-    extract::{path::PathId, query::Parameters},
+    extract::{
+        key::{REPLAYED, idempotency_key},
+        path::PathId,
+        query::Parameters,
+    },
     problem::{Problem, ProblemBody},
     routes::list::ListView,
     state::{Answer, State},
@@ -98,9 +103,11 @@ pub async fn get_execution(
 
 /// Makes the execution's request once more, as the job now defines it.
 #[utoipa::path(
-    operation_id = "replay_execution", tag = "executions", params(("id" = String, Path)),
+    operation_id = "replay_execution", tag = "executions",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A second replay with the same key answers with the first one's execution.")),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
+        (status = 200, description = "The execution that this key made before; Idempotent-Replayed: true", body = ExecutionView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
@@ -110,9 +117,11 @@ pub async fn replay_execution(
     state: web::Data<State>,
     allowed: Allowed<JobsRun>,
     PathId(id): PathId<ExecutionId>,
+    request: HttpRequest,
 ) -> Answer<HttpResponse> {
     let original = executions::get(&mut *state.conn().await?, allowed.workspace, id).await?;
-    run(&state, allowed.workspace, original.job, Source::Replay, Some(id)).await
+    let asked = Asked { source: Source::Replay, job: original.job, replay_of: Some(id) };
+    run(&state, allowed.workspace, asked, &request).await
 }
 
 /// Cancels an execution that has not ended. A request that is on its way is aborted within five seconds.
@@ -146,32 +155,84 @@ pub async fn cancel_execution(
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
 }
 
-/// Records an execution that is due now, and shows it.
+/// An execution that is due now.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    pub source: Source,
+    pub job: JobId,
+    pub replay_of: Option<ExecutionId>,
+}
+
+/// Records an execution, once per idempotency key of the request, and shows it.
 pub async fn run(
     state: &State,
     workspace: WorkspaceId,
-    job: JobId,
-    source: Source,
-    replay_of: Option<ExecutionId>,
+    asked: Asked,
+    request: &HttpRequest,
 ) -> Answer<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let key = idempotency_key(request, &mut errors);
+    Problem::validation(errors)?;
+    // The key comes first: what it has made was allowed then.
+    if let Some(made) = made_before(state, workspace, key.as_deref(), asked).await? {
+        return shown(state, workspace, made, true).await;
+    }
     state.quotas.run(state, workspace).await?;
     let traceparent = trace::current();
-    let inserted = state.run(async move |state| {
+    let recorded = state.run(async move |state| {
         let now = state.clock.now();
-        let run = Immediate { source, replay_of, traceparent: traceparent.as_deref(), now };
-        match executions::insert_now(&mut *state.conn().await?, workspace, job, run).await {
+        let Asked { source, job, replay_of } = asked;
+        let run =
+            Immediate { source, replay_of, traceparent: traceparent.as_deref(), key: key.as_deref(), now };
+        // The connection is given back before another is taken: a hundred that hold one each would wait for each other.
+        let inserted = executions::insert_now(&mut *state.conn().await?, workspace, job, run).await;
+        match inserted {
             Err(error) if error.is_conflict("draft") => Err(Problem::conflict(
                 "job_is_draft",
                 "The job is a draft and does nothing until it is activated.",
             )),
-            inserted => Ok(inserted?),
+            // Another request with the key was faster.
+            Err(error) if error.is_conflict("run_keys_pkey") => {
+                let made = made_before(&state, workspace, key.as_deref(), asked).await?;
+                Ok((made.ok_or_else(Problem::internal)?, true))
+            }
+            inserted => Ok((inserted?, false)),
         }
     });
-    let id: ExecutionId = inserted.await?;
+    let (id, replayed) = recorded.await?;
     state.waker.wake();
+    shown(state, workspace, id, replayed).await
+}
+
+/// What this key has made already. It is an error when that was something else.
+async fn made_before(
+    state: &State,
+    workspace: WorkspaceId,
+    key: Option<&str>,
+    asked: Asked,
+) -> Answer<Option<ExecutionId>> {
+    let Some(key) = key else { return Ok(None) };
+    let made = executions::of_key(&mut *state.conn().await?, workspace, key).await?;
+    if made.is_some_and(|made| (made.job, made.replay_of) != (asked.job, asked.replay_of)) {
+        let detail = "The key was used for the run of another job, or the replay of another execution.";
+        return Err(Problem::conflict("idempotency_key_reused", detail));
+    }
+    Ok(made.map(|made| made.execution))
+}
+
+async fn shown(
+    state: &State,
+    workspace: WorkspaceId,
+    id: ExecutionId,
+    replayed: bool,
+) -> Answer<HttpResponse> {
     let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
-    let location = (header::LOCATION, format!("/v1/executions/{id}"));
-    Ok(HttpResponse::Accepted().insert_header(location).json(ExecutionView::with_attempts(&execution)))
+    let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Accepted() };
+    if replayed {
+        response.insert_header(REPLAYED);
+    }
+    response.insert_header((header::LOCATION, format!("/v1/executions/{id}")));
+    Ok(response.json(ExecutionView::with_attempts(&execution)))
 }
 
 fn filter(parameters: &mut Parameters, job: Option<JobId>) -> executions::Filter {

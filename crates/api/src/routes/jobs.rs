@@ -31,19 +31,17 @@ use crate::{
     auth::{Allowed, JobsRead, JobsRun, JobsWrite},
     extract::{
         body::{JsonText, read},
+        key::{REPLAYED, idempotency_key},
         path::PathId,
         query::Parameters,
     },
     problem::{Problem, ProblemBody},
     routes::{
-        executions::{ExecutionView, run},
+        executions::{Asked, ExecutionView, run},
         list::ListView,
     },
     state::{Answer, State},
 };
-
-/// Says that an idempotency key had been used before.
-const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "true");
 
 /// Creates a job. A one_time job runs at once, and the answer names its execution.
 #[utoipa::path(
@@ -221,9 +219,11 @@ pub async fn resume_job(
 
 /// Runs a job once, now, beside its schedule. Works on paused and completed jobs, not on drafts.
 #[utoipa::path(
-    operation_id = "run_job_now", tag = "jobs", params(("id" = String, Path)),
+    operation_id = "run_job_now", tag = "jobs",
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A second run with the same key answers with the first one's execution.")),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
+        (status = 200, description = "The execution that this key made before; Idempotent-Replayed: true", body = ExecutionView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
@@ -233,8 +233,10 @@ pub async fn run_job_now(
     state: web::Data<State>,
     allowed: Allowed<JobsRun>,
     PathId(job): PathId<JobId>,
+    request: HttpRequest,
 ) -> Answer<HttpResponse> {
-    run(&state, allowed.workspace, job, Source::Manual, None).await
+    let asked = Asked { source: Source::Manual, job, replay_of: None };
+    run(&state, allowed.workspace, asked, &request).await
 }
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> Answer<Job> {
@@ -274,12 +276,4 @@ fn if_match(request: &HttpRequest) -> Answer<Option<Vec<i32>>> {
     let invalid = || Invalid::new("etag_invalid", "must be the ETag of an earlier answer, with its quotes");
     let tags = tags.ok_or_else(|| Problem::of_field("If-Match", invalid()))?;
     Ok(Some(tags.into_iter().flatten().collect()))
-}
-
-fn idempotency_key(request: &HttpRequest, errors: &mut FieldErrors) -> Option<String> {
-    let given = request.headers().get("idempotency-key")?;
-    let printable = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    let usable = given.to_str().ok().filter(|key| (1..=255).contains(&key.len())).filter(printable);
-    let invalid = || Invalid::new("idempotency_key_invalid", "must have 1 to 255 printable ASCII characters");
-    errors.take("Idempotency-Key", usable.map(str::to_owned).ok_or_else(invalid))
 }

@@ -1,8 +1,9 @@
 //! Executions as the API shows them: lists, filters, and one with its attempts.
 
 use chrono::TimeDelta;
+use hyper::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use trigrun_core::{
     domain::{
         attempt::{AttemptStatus, Outcome, Timing},
@@ -17,7 +18,7 @@ use trigrun_core::{
 use crate::app::App;
 
 async fn run_now(app: &App, job: &str) -> String {
-    let run = app.send(hyper::Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
+    let run = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
     run["id"].as_str().unwrap().to_owned()
 }
 
@@ -47,7 +48,7 @@ fn failed() -> (Outcome, Next) {
 async fn a_run_asked_for_is_queued_and_shown() {
     let app = App::new().await;
     let job = app.job(&json!({ "name": "nightly" })).await;
-    let answer = app.send(hyper::Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await;
+    let answer = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await;
     let run = answer.expect(202);
     assert_eq!(
         answer.header("location"),
@@ -149,6 +150,61 @@ async fn lists_filters_and_pages() {
 }
 
 #[tokio::test]
+async fn one_key_makes_one_run_also_when_a_hundred_come_at_once() {
+    let app = App::new().await;
+    let (job, other) = (app.job(&json!({})).await, app.job(&json!({})).await);
+    let run = |job: &str, key: &'static str| {
+        let path = format!("/v1/jobs/{job}/run-now");
+        let app = &app;
+        async move { app.send(Method::POST, &path, &[("idempotency-key", key)], "").await }
+    };
+    let answers = futures_util::future::join_all((0..100).map(|_| run(&job, "bill-17"))).await;
+    let ids: HashSet<String> = answers
+        .iter()
+        .map(|answer| answer.json()["id"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned())
+        .collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.status == 202).count(), 1);
+    let replayed = answers.iter().filter(|answer| answer.status == 200);
+    assert!(replayed.clone().all(|answer| answer.header("idempotent-replayed") == Some("true")));
+    assert_eq!(replayed.count(), 99);
+    assert_eq!(app.db.count("select count(*) from executions").await, 1);
+
+    assert_eq!(run(&other, "bill-17").await.problem(409), "idempotency_key_reused");
+    assert_ne!(run(&job, "bill-18").await.expect(202)["id"], json!(ids.iter().next()));
+    assert_eq!(run(&job, "").await.wrong(), [("Idempotency-Key".into(), "idempotency_key_invalid".into())]);
+    assert_eq!(app.db.count("select count(*) from executions").await, 2);
+
+    let id = answers[0].json()["id"].as_str().unwrap().to_owned();
+    let replay = async |of: &str, key: &str| {
+        let path = format!("/v1/executions/{of}/replay");
+        app.send(Method::POST, &path, &[("idempotency-key", key)], "").await
+    };
+    assert_eq!(replay(&id, "bill-17").await.problem(409), "idempotency_key_reused", "it was no replay");
+    let first = replay(&id, "again").await.expect(202);
+    assert_eq!(replay(&id, "again").await.expect(200)["id"], first["id"]);
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_is_answered_before_anything_is_judged() {
+    let app = App::new().await;
+    let job = app.job(&json!({})).await;
+    let run = async || {
+        let path = format!("/v1/jobs/{job}/run-now");
+        app.send(Method::POST, &path, &[("idempotency-key", "bill-17")], "").await
+    };
+    let made = run().await.expect(202);
+    // It may not run any more; what was made is there all the same.
+    app.db.execute("update jobs set state = 'draft'").await;
+    assert_eq!(run().await.expect(200)["id"], made["id"]);
+    // A key that made nothing is free.
+    app.db.execute("delete from run_keys").await;
+    assert_eq!(run().await.problem(409), "job_is_draft");
+    app.db.execute("update jobs set state = 'active'").await;
+    run().await.expect(202);
+}
+
+#[tokio::test]
 async fn a_replay_runs_what_the_job_is_now() {
     let app = App::new().await;
     let job = app.job(&json!({})).await;
@@ -156,13 +212,13 @@ async fn a_replay_runs_what_the_job_is_now() {
     let (outcome, next) = failed();
     attempt(&app, &run, outcome, next).await;
     app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "mended" })).await.expect(200);
-    let answer = app.send(hyper::Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
+    let answer = app.send(Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
     let replay = answer.expect(202);
     assert_eq!((&replay["source"], &replay["replay_of"]), (&json!("replay"), &json!(run)));
     assert_eq!((&replay["job_version"], &replay["status"]), (&json!(2), &json!("queued")));
     assert_eq!(app.get(answer.header("location").unwrap()).await.expect(200), replay);
     app.patch(&format!("/v1/jobs/{job}"), &json!({ "state": "draft" })).await.expect(200);
-    let draft = app.send(hyper::Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
+    let draft = app.send(Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
     assert_eq!(draft.problem(409), "job_is_draft");
 }
 
@@ -171,9 +227,8 @@ async fn a_cancelled_execution_is_over() {
     let app = App::new().await;
     let job = app.job(&json!({})).await;
     let (waiting, ended) = (run_now(&app, &job).await, run_now(&app, &job).await);
-    let cancel = async |run: &str| {
-        app.send(hyper::Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await
-    };
+    let cancel =
+        async |run: &str| app.send(Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await;
     let cancelled = cancel(&waiting).await.expect(200);
     assert_eq!((&cancelled["status"], &cancelled["attempts"]), (&json!("cancelled"), &json!([])));
     assert!(cancelled["finished_at"].is_string());
@@ -191,7 +246,7 @@ async fn a_cancelled_one_time_job_is_completed() {
         .await
         .expect(201);
     let run = job["execution_id"].as_str().unwrap();
-    app.send(hyper::Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await.expect(200);
+    app.send(Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await.expect(200);
     let job = app.get(&format!("/v1/jobs/{}", job["id"].as_str().unwrap())).await.expect(200);
     assert_eq!(job["state"], "completed");
 }
@@ -243,16 +298,13 @@ async fn a_one_time_job_is_completed_by_its_execution() {
         (&ended["state"], &ended["last_execution"]["status"]),
         (&json!("completed"), &json!("failed"))
     );
+    assert_eq!(app.send(Method::POST, &format!("{path}/pause"), &[], "").await.problem(409), "job_completed");
     assert_eq!(
-        app.send(hyper::Method::POST, &format!("{path}/pause"), &[], "").await.problem(409),
-        "job_completed"
-    );
-    assert_eq!(
-        app.send(hyper::Method::POST, &format!("{path}/resume"), &[], "").await.problem(409),
+        app.send(Method::POST, &format!("{path}/resume"), &[], "").await.problem(409),
         "job_completed"
     );
     assert_eq!(app.patch(&path, &json!({ "state": "active" })).await.problem(409), "job_completed");
-    app.send(hyper::Method::POST, &format!("{path}/run-now"), &[], "").await.expect(202);
+    app.send(Method::POST, &format!("{path}/run-now"), &[], "").await.expect(202);
     let again = json!({ "kind": "scheduled", "schedule": { "run_at": "2999-01-01T00:00:00Z" } });
     let again = app.patch(&path, &again).await.expect(200);
     assert_eq!(

@@ -9,9 +9,12 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+mod keys;
 mod list;
 mod row;
 
+pub(super) use keys::sweep_keys_of_workspaces;
+pub use keys::{Keyed, of_key, sweep_keys};
 pub use list::{Filter, LISTS, list};
 
 use super::{Conn, StoreError, sql::prepared};
@@ -30,12 +33,14 @@ pub struct Immediate<'a> {
     pub source: Source,
     pub replay_of: Option<ExecutionId>,
     pub traceparent: Option<&'a str>,
+    /// The caller's idempotency key: no second execution is recorded under it.
+    pub key: Option<&'a str>,
     pub now: DateTime<Utc>,
 }
 
 /// Records an execution of the job's present version, due at once by Postgres's clock, and asks for its bell.
 ///
-/// [`StoreError::Conflict`] `draft`: a draft does nothing until it is activated.
+/// [`StoreError::Conflict`] `draft`: a draft does nothing until it is activated; `run_keys_pkey`: the key was used before ([`of_key`]).
 pub async fn insert_now(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -48,7 +53,10 @@ pub async fn insert_now(
         sql_query(
             "with job as (
                  select j.*, clock_timestamp() as now from jobs j join workspaces w on w.id = j.workspace_id and w.deleted_at is null
-                 where j.workspace_id = $2 and j.id = $3 and j.state <> 'draft' for key share)
+                 where j.workspace_id = $2 and j.id = $3 and j.state <> 'draft' for key share),
+             keyed as (
+                 insert into run_keys (workspace_id, key, execution_id, job_id, replay_of)
+                 select workspace_id, $8, $1, id, $6 from job where $8 is not null)
              insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job,
                                      replay_of, traceparent)
              select $1, workspace_id, id, version, $4, 'queued', $5, now, now, $5 = 'one_time', $6, $7 from job",
@@ -59,7 +67,8 @@ pub async fn insert_now(
         .bind::<SmallInt, _>(shard(workspace))
         .bind::<Text, _>(run.source.as_str())
         .bind::<Nullable<SqlUuid>, _>(run.replay_of.map(ExecutionId::uuid))
-        .bind::<Nullable<Text>, _>(run.traceparent),
+        .bind::<Nullable<Text>, _>(run.traceparent)
+        .bind::<Nullable<Text>, _>(run.key),
     )
     .execute(conn)
     .await?;

@@ -183,7 +183,8 @@ async fn start(
 ) -> Result<Option<ExecutionId>, StoreError> {
     if start.is_at_once() {
         let Start { traceparent, now, .. } = start;
-        let run = executions::Immediate { source: Source::OneTime, replay_of: None, traceparent, now };
+        let run =
+            executions::Immediate { source: Source::OneTime, replay_of: None, traceparent, key: None, now };
         return executions::insert_now(conn, workspace, id, run).await.map(Some);
     }
     if let Some(timer) = start.timer(workspace, id) {

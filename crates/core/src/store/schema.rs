@@ -138,6 +138,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    run_keys (workspace_id, key) {
+        workspace_id -> Uuid,
+        key -> Text,
+        execution_id -> Uuid,
+        job_id -> Uuid,
+        replay_of -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     secrets (id) {
         id -> Uuid,
         workspace_id -> Uuid,

@@ -163,6 +163,7 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
         if swept.is_empty() {
             if super::notifications::sweep_workspaces(conn, limit).await? > 0
                 || audit::sweep_workspaces(conn, limit).await? > 0
+                || super::executions::sweep_keys_of_workspaces(conn, limit).await? > 0
             {
                 return Ok(false);
             }

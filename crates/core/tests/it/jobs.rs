@@ -299,7 +299,13 @@ async fn drafts_do_not_run() {
     draft.state = State::Draft;
     let job = db.job(workspace, &draft).await;
     assert_eq!(db.count("select count(*) from job_timers").await, 0);
-    let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, now: db.now().await };
+    let run = Immediate {
+        source: Source::Manual,
+        replay_of: None,
+        traceparent: None,
+        key: None,
+        now: db.now().await,
+    };
     let refused = executions::insert_now(&mut *db.conn().await, workspace, job, run).await;
     assert!(refused.is_err_and(|error| error.is_conflict("draft")));
 }

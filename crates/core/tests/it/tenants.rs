@@ -31,7 +31,7 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 51] = [
+const TRIED: [&str; 52] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -43,6 +43,7 @@ const TRIED: [&str; 51] = [
     "executions::get",
     "executions::insert_now",
     "executions::list",
+    "executions::of_key",
     "invitations::delete",
     "invitations::invite",
     "invitations::list",
@@ -93,8 +94,11 @@ async fn the_others_are_not_there() {
     let job = db.job(theirs, &definition).await;
     let mut conn = db.conn().await;
     let now = db.now().await;
-    let run = || Immediate { source: Source::Manual, replay_of: None, traceparent: None, now };
+    let run = || Immediate { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
     let execution = executions::insert_now(&mut conn, theirs, job, run()).await.unwrap();
+    executions::insert_now(&mut conn, theirs, job, Immediate { key: Some("key"), ..run() }).await.unwrap();
+    assert!(executions::of_key(&mut conn, theirs, "key").await.unwrap().is_some());
+    assert_eq!(executions::of_key(&mut conn, ours, "key").await.unwrap(), None);
     let page = Page { limit: 10, before: None };
 
     let not_found =

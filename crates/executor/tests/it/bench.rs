@@ -80,6 +80,7 @@ impl Bench {
             source: Source::Manual,
             replay_of: None,
             traceparent: None,
+            key: None,
             now: self.db.now().await,
         };
         let id = executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap();

@@ -1,7 +1,10 @@
 //! What `tidy` makes, drops and sweeps.
 
 use chrono::TimeDelta;
-use trigrun_core::{domain::id::AuditId, store::jobs};
+use trigrun_core::{
+    domain::id::{AuditId, ExecutionId},
+    store::{jobs, workspaces},
+};
 use trigrun_scheduler::{plan::plan, tidy::tidy};
 use trigrun_testkit::jobs::every_seconds;
 
@@ -75,4 +78,27 @@ async fn what_fails_keeps_nothing_else_from_being_done() {
     assert_eq!(bench.db.count("select count(*) from executions").await, 0);
     bench.db.execute("alter table elsewhere rename to audit_entries").await;
     tidy(&scheduler).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_are_kept_as_long_as_executions_and_workspaces() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let now = bench.db.now().await;
+    let gone = bench.db.workspace("gone").await;
+    let days = TimeDelta::days(i64::from(bench.settings.scheduler.retention_days));
+    for (workspace, key, age) in [
+        (bench.workspace, "young", TimeDelta::days(1)),
+        (bench.workspace, "old", days + TimeDelta::days(1)),
+        (gone, "gone", TimeDelta::zero()),
+    ] {
+        let (workspace, execution) = (workspace.uuid(), ExecutionId::at(now - age).uuid());
+        let insert = format!(
+            "insert into run_keys values ('{workspace}', '{key}', '{execution}', '{execution}', null)"
+        );
+        bench.db.execute(&insert).await;
+    }
+    workspaces::delete(&mut *bench.db.conn().await, gone, now).await.unwrap();
+    tidy(&scheduler).await.unwrap();
+    assert_eq!(bench.db.lines("select key from run_keys").await, ["young"]);
 }

@@ -110,6 +110,24 @@ pub fn cases() -> Vec<Case> {
                 system.ask("POST", &format!("/v1/jobs/{job}/run-now"), &Value::Null).await?.expect(202)?;
             fifty_runs(&system, &format!("/v1/executions/{}/replay", text(&run["id"])?), "replay").await
         }),
+        Case::asks(Family::Idempotency, "a hundred run-nows with a key are one run", |system| async move {
+            let path = format!("/v1/jobs/{}/run-now", paused(&system).await?);
+            one_run(&system, &path).await
+        }),
+        Case::asks(Family::Idempotency, "a hundred replays with a key are one run", |system| async move {
+            let job = paused(&system).await?;
+            let run =
+                system.ask("POST", &format!("/v1/jobs/{job}/run-now"), &Value::Null).await?.expect(202)?;
+            one_run(&system, &format!("/v1/executions/{}/replay", text(&run["id"])?)).await
+        }),
+        Case::asks(Family::Idempotency, "the key of another run", |system| async move {
+            let (key, token) = (key(&system), &system.tenant().token);
+            let run = async |job: String| {
+                keyed(system.api, token, &key, &format!("/v1/jobs/{job}/run-now"), &Value::Null).await
+            };
+            run(paused(&system).await?).await?.expect(202)?;
+            run(paused(&system).await?).await?.expect_problem(409, "idempotency_key_reused")
+        }),
         Case::asks(Family::Idempotency, "fifty deletions at once", |system| async move {
             let made = system.ask("POST", "/v1/jobs", &draft("gone")).await?.expect(201)?;
             let path = format!("/v1/jobs/{}", text(&made["id"])?);
@@ -238,7 +256,27 @@ async fn another_import(system: Arc<System>) -> anyhow::Result<()> {
     import(&["@hourly https://example.com/b"]).await?.expect_problem(409, "idempotency_key_reused")
 }
 
-/// Neither takes a key: as many as are asked for.
+/// At two replicas, too.
+async fn one_run(system: &System, path: &str) -> anyhow::Result<()> {
+    let other = system.token(&system.tenant().session, &SCOPES).await?;
+    let (key, token) = (key(system), &system.tenant().token);
+    let calls = (0..100).map(|n| match n % 2 {
+        0 => keyed(system.api, token, &key, path, &Value::Null),
+        _ => keyed(system.strict_api, &other, &key, path, &Value::Null),
+    });
+    let replies = try_join_all(calls).await?;
+    let made = replies.iter().filter(|reply| reply.status == 202).count();
+    ensure!(made == 1, "{made} were made");
+    for reply in replies.iter().filter(|reply| reply.status != 202) {
+        reply.expect(200)?;
+        ensure!(reply.header("idempotent-replayed") == Some("true"), "{}", reply.head);
+    }
+    let ids: HashSet<String> = replies.iter().map(|reply| reply.json()["id"].to_string()).collect();
+    ensure!(ids.len() == 1, "{ids:?}");
+    Ok(())
+}
+
+/// Without a key: as many as are asked for.
 async fn fifty_runs(system: &System, path: &str, source: &str) -> anyhow::Result<()> {
     let calls = (0..50).map(async |_| system.ask("POST", path, &Value::Null).await?.expect(202));
     let runs = try_join_all(calls).await?;

@@ -13,14 +13,16 @@ use utoipa::ToSchema;
 mod lines;
 
 use super::{
-    REPLAYED,
     body::{JobBody, RetryBody},
-    idempotency_key, missing_secrets,
+    missing_secrets,
     view::of_missing,
 };
 use crate::{
     auth::{Allowed, JobsWrite},
-    extract::body::{JsonText, each_once, object, read},
+    extract::{
+        body::{JsonText, each_once, object, read},
+        key::{REPLAYED, idempotency_key},
+    },
     problem::{Problem, ProblemBody},
     state::{Answer, State},
     time::instant,

@@ -42,6 +42,7 @@ const FILL_JOBS: &str = "
            'skip', 10, 'at_least_once'
     from jobs;
     insert into earlier_attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
+    insert into run_keys (workspace_id, key, execution_id, job_id) select workspace_id, id::text, id, job_id from executions;
     insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
     select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || lpad(n::text, 20, '0'))::uuid,
            '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 1, 3, 'queued', 'schedule',
@@ -152,6 +153,7 @@ async fn a_pass_that_finds_little_reads_little() {
             notifications::sweep_old(c, DateTime::UNIX_EPOCH, 100).await
         })
         .await;
+        frugal(conn, "old keys", FEW, async |c| executions::sweep_keys(c, now, 100).await).await;
         frugal(conn, "old entries", FEW, async |c| audit::sweep_old(c, now, 100).await).await;
         frugal(conn, "invitations", FEW, async |c| invitations::sweep(c, now).await).await;
         frugal(conn, "workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;

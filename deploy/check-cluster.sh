@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# The chart on a real cluster, that of kubectl's current context, with its demo, in a namespace of its own that is deleted at the end: installed,
+# tested, upgraded and robbed of pods while jobs fire, uninstalled. Ends non-zero at the first thing that is not so.
+#   IMAGE=registry.example.com/trigrun:0.1.0 deploy/check-cluster.sh [ARGUMENT OF HELM…]
+# IMAGE is one that the nodes have or can fetch. Needs kubectl, helm and python3.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+image=${IMAGE:-trigrun:latest}
+namespace=trigrun-check-$RANDOM
+fail() { echo "NOT SO: $1"; exit 1; }
+kube() { kubectl --namespace "$namespace" "$@"; }
+forward=''
+finish() {
+    [[ -z $forward ]] || kill "$forward" 2> /dev/null || true
+    kubectl delete namespace "$namespace" --wait=false > /dev/null 2>&1 || true
+}
+trap finish EXIT
+# To the API, by a pod that lives now: a forward ends with its pod.
+api() {
+    [[ -z $forward ]] || { kill "$forward" && wait "$forward"; } 2> /dev/null || true
+    local port
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    kube port-forward svc/trigrun-api "$port:80" > /dev/null 2>&1 &
+    forward=$!
+    curl --silent --fail --retry 60 --retry-all-errors --retry-delay 0 --retry-max-time 30 "http://127.0.0.1:$port/livez" > /dev/null || fail "the API cannot be reached"
+    export TRIGRUN_URL=http://127.0.0.1:$port
+}
+release() {
+    helm "$1" trigrun deploy/helm/trigrun --namespace "$namespace" --wait --timeout 5m \
+        --set "image.repository=${image%:*},image.tag=${image##*:}" --set demo.enabled=true \
+        --set 'egress.allow={10.0.0.0/8,172.16.0.0/12,192.168.0.0/16}' \
+        --set "smoke.target=http://trigrun-api.$namespace.svc.cluster.local/livez" "${@:2}" > /dev/null
+}
+smoke() { helm test trigrun --namespace "$namespace" --logs | sed -n 's/^\(made\|it fired\)/  \1/p'; }
+
+kubectl create namespace "$namespace" > /dev/null
+kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted > /dev/null
+release install "$@"
+echo "installed, and everything is ready"
+smoke
+[[ $(kube get jobs --selector app.kubernetes.io/component=migrate --output jsonpath='{.items[*].status.failed}') == '' ]] || fail "the migration failed at first"
+WORKSPACE=$(kube exec deploy/trigrun-api -- trigrun-api workspace create --name main)
+TRIGRUN_TOKEN=$(kube exec deploy/trigrun-api -- trigrun-api token create --workspace "$WORKSPACE" --name first)
+export TRIGRUN_TOKEN
+target=http://trigrun-api.$namespace.svc.cluster.local/livez
+kube exec deploy/trigrun-api -- trigrun-api doctor > /dev/null || fail "doctor finds something"
+
+api
+python3 deploy/fires.py make upgrade "$target"
+release upgrade "$@" --set-string "$(printf '%s.podAnnotations.round=2,' api scheduler executor)"
+echo "upgraded, pod by pod, while jobs fired:"
+api
+python3 deploy/fires.py count upgrade --once
+
+python3 deploy/fires.py make murder "$target"
+for part in scheduler executor api; do
+    pod=$(kube get pods --selector "app.kubernetes.io/component=$part" --output jsonpath='{.items[0].metadata.name}')
+    kube delete pod --grace-period 0 --force --wait=false "$pod" > /dev/null 2>&1 || fail "$pod cannot be killed"
+done
+for part in api scheduler executor; do kube rollout status "deploy/trigrun-$part" --timeout 5m > /dev/null; done
+echo "a pod of each kind was killed while jobs fired:"
+api
+python3 deploy/fires.py count murder
+smoke
+helm uninstall trigrun --namespace "$namespace" --wait > /dev/null
+kube delete pod trigrun-smoke > /dev/null
+left=$(kube get deployments,services,jobs,secrets,networkpolicies --selector app.kubernetes.io/instance=trigrun --output name)
+[[ -z $left ]] || fail "it leaves $left"
+echo "uninstalled, and nothing is left"
