@@ -54,6 +54,8 @@ pub struct Seen {
     pub deleted: Vec<Uuid>,
     /// Executions that were asked for and acknowledged, with their jobs.
     pub asked_for: Vec<(Uuid, Uuid)>,
+    /// Keys under which runs of a job were asked for, each up to three times.
+    pub keys: HashMap<Uuid, usize>,
     pub changes: HashMap<Uuid, Vec<Change>>,
     pub hung_up: usize,
 }
@@ -161,7 +163,7 @@ impl User {
             46..66 => self.patch().await,
             66..72 => self.change("pause").await,
             72..78 => self.change("resume").await,
-            78..84 => self.change("run-now").await,
+            78..84 => self.run_now().await,
             84..89 => self.cancel().await,
             89..94 => self.delete().await,
             _ => self.read().await,
@@ -207,6 +209,23 @@ impl User {
                 // A run_at that has passed meanwhile.
                 Some(_) => return,
             }
+        }
+    }
+
+    /// Like [`User::create`]: one key, one run.
+    async fn run_now(&mut self) {
+        let Some(job) = self.one() else { return };
+        *lock(&self.seen).keys.entry(job).or_default() += 1;
+        let (path, key) =
+            (format!("/v1/jobs/{}/run-now", JobId::from_uuid(job)), format!("{:016x}", self.random.u64(..)));
+        for _ in 0..3 {
+            let reply = self.send(Method::POST, path.clone(), Some(&key), None).await;
+            if !matches!(reply.status, None | Some(503)) {
+                let execution = reply.body["id"].as_str().and_then(|id| id.parse::<ExecutionId>().ok());
+                lock(&self.seen).asked_for.extend(execution.map(|execution| (job, execution.uuid())));
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
 
@@ -287,13 +306,7 @@ impl User {
             // When it came into force stands in the job's history, if it changed anything.
             _ => None,
         };
-        let mut seen = lock(&self.seen);
-        seen.changes.entry(job).or_default().extend(change);
-        if path == "/run-now"
-            && let Some(execution) = reply.body["id"].as_str().and_then(|id| id.parse::<ExecutionId>().ok())
-        {
-            seen.asked_for.push((job, execution.uuid()));
-        }
+        lock(&self.seen).changes.entry(job).or_default().extend(change);
     }
 
     fn api(&mut self) -> SocketAddr {

@@ -75,6 +75,7 @@ pub async fn all(lab: &Lab, evidence: &Evidence<'_>, watched: Watched) -> anyhow
     findings.push(terminal_is_final(&sql).await?);
     findings.push(owners_live(&sql).await?);
     findings.extend(api(evidence));
+    findings.push(one_run_per_key(&sql, &evidence.seen.keys).await?);
     findings.extend(told::findings(&sql, &lab.witness).await?);
     let Watched { idle, held } = watched;
     let mut forgotten = idle.found;
@@ -143,6 +144,23 @@ fn api(evidence: &Evidence<'_>) -> Vec<Finding> {
         Finding::new("every acknowledged create is there", created.len(), lost),
         Finding::new("every acknowledged run is there", asked_for.len(), not_run),
     ]
+}
+
+/// Nobody but the users runs their jobs by hand.
+async fn one_run_per_key(
+    sql: &tokio_postgres::Client,
+    keys: &HashMap<Uuid, usize>,
+) -> anyhow::Result<Finding> {
+    let jobs: Vec<Uuid> = keys.keys().copied().collect();
+    let runs = "select job_id, count(*) from executions where source = 'manual' and job_id = any($1) group by job_id";
+    let mut against = Vec::new();
+    for row in sql.query(runs, &[&jobs]).await? {
+        let (job, runs): (Uuid, i64) = (row.get(0), row.get(1));
+        if usize::try_from(runs)? > keys[&job] {
+            against.push(format!("job {job} has {runs} runs for {} keys", keys[&job]));
+        }
+    }
+    Ok(Finding::new("one run for each key, however often it is sent", keys.values().sum(), against))
 }
 
 /// Waits until nothing that is due is open any more, or that long.
