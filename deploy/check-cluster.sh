@@ -20,7 +20,7 @@ api() {
     [[ -z $forward ]] || { kill "$forward" && wait "$forward"; } 2> /dev/null || true
     local port
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    kube port-forward svc/trigrun-api "$port:80" > /dev/null 2>&1 &
+    kubectl --namespace "$namespace" port-forward svc/trigrun-api "$port:80" > /dev/null 2>&1 &
     forward=$!
     curl --silent --fail --retry 60 --retry-all-errors --retry-delay 0 --retry-max-time 30 "http://127.0.0.1:$port/livez" > /dev/null || fail "the API cannot be reached"
     export TRIGRUN_URL=http://127.0.0.1:$port
@@ -63,7 +63,8 @@ api
 python3 deploy/fires.py count murder
 smoke
 helm uninstall trigrun --namespace "$namespace" --wait > /dev/null
+# A pod of a test is nobody's: it stays until the next test.
 kube delete pod trigrun-smoke > /dev/null
-left=$(kube get deployments,services,jobs,secrets,networkpolicies --selector app.kubernetes.io/instance=trigrun --output name)
+left=$(kube get all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets --selector app.kubernetes.io/instance=trigrun --output name)
 [[ -z $left ]] || fail "it leaves $left"
 echo "uninstalled, and nothing is left"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # deploy/up.sh and deploy/compose.yaml on a real Docker engine, in a copy and as a project of their own: from nothing to a job that fires, twice
-# by the same command, through the loss of an executor and a restart of everything. Needs docker with Compose 2 and the image trigrun:latest.
+# by the same command, through the loss of an executor and a restart of everything. Needs docker with Compose 2.24 or later and the image trigrun:latest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "compose: $1"; exit 1; }
@@ -8,6 +8,10 @@ fail() { echo "compose: $1"; exit 1; }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 copy=$PWD/target/compose
+export COMPOSE_PROJECT_NAME=trigrun-check
+down() { docker compose --progress quiet down --volumes --timeout 20; }
+# What one that was killed has left: its volume has another password.
+[[ ! -e $copy/.env ]] || (cd "$copy" && down)
 rm -rf "$copy" && mkdir -p "$copy"
 cp deploy/compose.yaml deploy/up.sh "$copy/"
 cd "$copy"
@@ -19,16 +23,14 @@ services:
     environment: { TRIGRUN__EGRESS__ALLOW: &inside '["172.16.0.0/12", "192.168.0.0/16"]' }
   executor: { environment: { TRIGRUN__EGRESS__ALLOW: *inside } }
 HERE
-export COMPOSE_PROJECT_NAME=trigrun-check
-down() { docker compose --progress quiet down --volumes --timeout 20; }
 said() { docker compose logs --no-color --tail 40; }
 up() { ./up.sh > up.log 2>&1 || { cat up.log; said; fail "up.sh failed"; }; }
 works() {
     docker compose exec -T api trigrun-api smoke --target http://api:8080/livez || { said; fail "no job fires $1"; }
     docker compose exec -T api trigrun-api doctor > doctor.log || { cat doctor.log; said; fail "doctor finds something $1"; }
 }
-up
 trap down EXIT
+up
 grep -q http://localhost:8080 up.log || fail "up.sh does not say where to go"
 [[ $(stat -c %a .env) == 600 ]] || fail "others may read .env"
 cp .env .env.first

@@ -12,10 +12,12 @@ import collections, datetime, json, os, sys, time, urllib.error, urllib.request
 FIRES, EVERY_SECONDS, AHEAD_SECONDS, TRIES = 240, 0.25, 30, 60
 
 
-def ask(method, path, body=None):
+def ask(method, path, body=None, key=None):
     for attempt in range(TRIES):
         request = urllib.request.Request(os.environ["TRIGRUN_URL"] + path, method=method)
         request.add_header("Authorization", "Bearer " + os.environ["TRIGRUN_TOKEN"])
+        if key is not None:
+            request.add_header("Idempotency-Key", key)
         if body is not None:
             request.add_header("Content-Type", "application/json")
             request.data = json.dumps(body).encode()
@@ -49,7 +51,7 @@ def make(name, target):
         at = first + datetime.timedelta(seconds=n * EVERY_SECONDS)
         run_at = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         job = {"name": f"{name} {n}", "kind": "scheduled", "schedule": {"run_at": run_at}, "request": {"url": target}}
-        ask("POST", "/v1/jobs", job)
+        ask("POST", "/v1/jobs", job, key=f"{name} {n} {first.isoformat()}")
     if now() > first:
         sys.exit(f"the API took longer than {AHEAD_SECONDS} s to take {FIRES} jobs")
     time.sleep((first - now()).total_seconds())
@@ -65,7 +67,8 @@ def count(name, once):
         time.sleep(1)
     attempts = collections.Counter(run["attempt_count"] for run in ours)
     lateness = sorted(run["lateness_ms"] for run in ours if run["lateness_ms"] is not None)
-    print(f"  {FIRES} fires: {dict(states)}, attempts {dict(attempts)}; late by {lateness[len(lateness) // 2]:.1f} ms (median), {lateness[-1]:.1f} ms (most)")
+    late = f"late by {lateness[len(lateness) // 2]:.1f} ms (median), {lateness[-1]:.1f} ms (most)" if lateness else "none was sent"
+    print(f"  {FIRES} fires: {dict(states)}, attempts {dict(attempts)}; {late}")
     if len(ours) != FIRES or states["succeeded"] != FIRES or (once and attempts[1] != FIRES):
         sys.exit("NOT SO: each must have succeeded" + (", by its first attempt" if once else ""))
 

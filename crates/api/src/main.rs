@@ -50,7 +50,7 @@ enum Command {
     /// Brings the database schema up to this version
     Migrate {
         /// How long to wait for a Postgres that cannot be reached
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
         wait_seconds: u64,
     },
     /// Prints the OpenAPI document

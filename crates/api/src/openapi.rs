@@ -121,8 +121,8 @@ fn add_refusals(document: &mut Value) {
 
 fn refusals(path: &str, operation: &Value) -> Vec<u16> {
     let has = |name: &str| !operation[name].is_null();
-    let in_query =
-        operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["in"] == "query");
+    let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+    let may_be_wrong = parameters.any(|parameter| parameter["in"] == "query" || parameter["in"] == "header");
     let mut statuses = vec![429, 503];
     if has("security") {
         statuses.extend([401, 403]);
@@ -130,7 +130,7 @@ fn refusals(path: &str, operation: &Value) -> Vec<u16> {
     if has("requestBody") {
         statuses.extend([400, 413, 415, 422]);
     }
-    if in_query {
+    if may_be_wrong {
         statuses.push(422);
     }
     if path.contains('{') {

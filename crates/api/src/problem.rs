@@ -97,7 +97,7 @@ impl Problem {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
-            "TrigRun cannot reach its database at the moment. What was asked for may or may not have happened; try again, and send creates with an Idempotency-Key.",
+            "TrigRun cannot reach its database at the moment. What was asked for may or may not have happened; try again, and send creates and runs with an Idempotency-Key.",
         )
         .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
     }

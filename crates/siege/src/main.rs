@@ -63,7 +63,15 @@ async fn siege(cases: &[Case], enclave: Option<Enclave>) -> anyhow::Result<ExitC
     let system = Arc::new(System::start(enclave).await?);
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["family", "", "cases", "as they must be", "left out", "packets that left"]);
+    table.set_header([
+        "family",
+        "",
+        "cases",
+        "as they must be",
+        "late at first",
+        "left out",
+        "packets that left",
+    ]);
     let (mut held, mut wrong) = (true, Vec::new());
     for family in Family::ALL.iter().copied() {
         let of_family = cases.iter().filter(|case| case.family == family);
@@ -73,6 +81,7 @@ async fn siege(cases: &[Case], enclave: Option<Enclave>) -> anyhow::Result<ExitC
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
+        let late = tried.iter().filter(|(_, tried)| matches!(tried, Tried::Late(_))).count();
         for (case, tried) in &mut tried {
             for _ in 0..AGAIN {
                 let Tried::Late(how) = &*tried else { break };
@@ -97,6 +106,7 @@ async fn siege(cases: &[Case], enclave: Option<Enclave>) -> anyhow::Result<ExitC
             family.about().to_owned(),
             tried.len().to_string(),
             good.to_string(),
+            late.to_string(),
             left_out.to_string(),
             packets.map_or_else(|| "not counted".to_owned(), |packets| packets.to_string()),
         ]);

@@ -119,9 +119,7 @@ pub async fn replay_execution(
     PathId(id): PathId<ExecutionId>,
     request: HttpRequest,
 ) -> Answer<HttpResponse> {
-    let original = executions::get(&mut *state.conn().await?, allowed.workspace, id).await?;
-    let asked = Asked { source: Source::Replay, job: original.job, replay_of: Some(id) };
-    run(&state, allowed.workspace, asked, &request).await
+    run(&state, allowed.workspace, Asked::Replay(id), &request).await
 }
 
 /// Cancels an execution that has not ended. A request that is on its way is aborted within five seconds.
@@ -155,12 +153,11 @@ pub async fn cancel_execution(
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
 }
 
-/// An execution that is due now.
+/// What is to run now.
 #[derive(Clone, Copy)]
-pub struct Asked {
-    pub source: Source,
-    pub job: JobId,
-    pub replay_of: Option<ExecutionId>,
+pub enum Asked {
+    Run(JobId),
+    Replay(ExecutionId),
 }
 
 /// Records an execution, once per idempotency key of the request, and shows it.
@@ -177,11 +174,17 @@ pub async fn run(
     if let Some(made) = made_before(state, workspace, key.as_deref(), asked).await? {
         return shown(state, workspace, made, true).await;
     }
+    let (job, source, replay_of) = match asked {
+        Asked::Run(job) => (job, Source::Manual, None),
+        Asked::Replay(original) => {
+            let job = executions::get(&mut *state.conn().await?, workspace, original).await?.job;
+            (job, Source::Replay, Some(original))
+        }
+    };
     state.quotas.run(state, workspace).await?;
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();
-        let Asked { source, job, replay_of } = asked;
         let run =
             Immediate { source, replay_of, traceparent: traceparent.as_deref(), key: key.as_deref(), now };
         // The connection is given back before another is taken: a hundred that hold one each would wait for each other.
@@ -194,7 +197,8 @@ pub async fn run(
             // Another request with the key was faster.
             Err(error) if error.is_conflict("run_keys_pkey") => {
                 let made = made_before(&state, workspace, key.as_deref(), asked).await?;
-                Ok((made.ok_or_else(Problem::internal)?, true))
+                // Its job was deleted in between.
+                Ok((made.ok_or_else(Problem::not_found)?, true))
             }
             inserted => Ok((inserted?, false)),
         }
@@ -213,7 +217,11 @@ async fn made_before(
 ) -> Answer<Option<ExecutionId>> {
     let Some(key) = key else { return Ok(None) };
     let made = executions::of_key(&mut *state.conn().await?, workspace, key).await?;
-    if made.is_some_and(|made| (made.job, made.replay_of) != (asked.job, asked.replay_of)) {
+    let is_same = |made: executions::Keyed| match asked {
+        Asked::Run(job) => made.replay_of.is_none() && made.job == job,
+        Asked::Replay(original) => made.replay_of == Some(original),
+    };
+    if made.is_some_and(|made| !is_same(made)) {
         let detail = "The key was used for the run of another job, or the replay of another execution.";
         return Err(Problem::conflict("idempotency_key_reused", detail));
     }

@@ -5,7 +5,6 @@ use actix_web::{
 };
 use trigrun_core::{
     domain::{
-        execution::Source,
         id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
         job::{Job, State as JobState},
@@ -235,8 +234,7 @@ pub async fn run_job_now(
     PathId(job): PathId<JobId>,
     request: HttpRequest,
 ) -> Answer<HttpResponse> {
-    let asked = Asked { source: Source::Manual, job, replay_of: None };
-    run(&state, allowed.workspace, asked, &request).await
+    run(&state, allowed.workspace, Asked::Run(job), &request).await
 }
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> Answer<Job> {

@@ -88,9 +88,12 @@ async fn executions_that_are_asked_for_are_counted() {
     give(&app.db, "small").await;
     let run = async || app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await;
     let mut ran: Vec<Value> = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..3 {
         ran.push(run().await.expect(202));
     }
+    let again = [("idempotency-key", "again")];
+    let keyed = async || app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &again, "").await;
+    keyed().await.expect(202);
     let now = json!({ "kind": "one_time", "schedule": {} });
     app.job(&now).await;
     let refused = run().await;
@@ -99,6 +102,7 @@ async fn executions_that_are_asked_for_are_counted() {
     assert_eq!(app.post("/v1/jobs", &crate::app::job(&now)).await.problem(429), "quota_exceeded");
     let replay = format!("/v1/executions/{}/replay", ran[0]["id"].as_str().unwrap());
     assert_eq!(app.send(Method::POST, &replay, &[], "").await.problem(429), "quota_exceeded");
+    keyed().await.expect(200);
     // A schedule is none of that.
     app.job(&json!({})).await;
 }

@@ -201,8 +201,12 @@ pub(super) async fn withdraw_planned(
 /// Removes what nobody holds of a job that is being deleted: without its versions it could not be leased.
 pub(super) async fn remove_unowned(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
     prepared(
-        sql_query("delete from executions where job_id = $1 and owner_id is null and finished_at is null")
-            .bind::<SqlUuid, _>(job.uuid()),
+        sql_query(
+            "with removed as (
+                 delete from executions where job_id = $1 and owner_id is null and finished_at is null returning id)
+             delete from run_keys where execution_id in (select id from removed)",
+        )
+        .bind::<SqlUuid, _>(job.uuid()),
     )
     .execute(conn)
     .await?;

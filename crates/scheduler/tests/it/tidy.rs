@@ -2,13 +2,22 @@
 
 use chrono::TimeDelta;
 use trigrun_core::{
-    domain::id::{AuditId, ExecutionId},
-    store::{jobs, workspaces},
+    domain::{
+        execution::Source,
+        id::{AuditId, ExecutionId},
+    },
+    store::{
+        executions::{self, Immediate},
+        jobs, workspaces,
+    },
 };
 use trigrun_scheduler::{plan::plan, tidy::tidy};
 use trigrun_testkit::jobs::every_seconds;
 
 use crate::bench::{Bench, URL};
+
+const END: &str = "update executions set status = 'succeeded', finished_at = now() where id = (select min(id::text)::uuid from executions)";
+const LEFT: &str = "select (select count(*) from executions) + (select count(*) from deleted_jobs)";
 
 #[tokio::test]
 async fn days_are_made_ahead_and_dropped_behind() {
@@ -60,9 +69,12 @@ async fn what_belonged_to_a_deleted_job_goes() {
     let scheduler = bench.scheduler().await;
     let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
     plan(&scheduler).await.unwrap();
+    // What has ended stays until it is swept; the rest goes with the job.
+    bench.db.execute(END).await;
     jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    assert_ne!(bench.db.count(LEFT).await, 0);
     tidy(&scheduler).await.unwrap();
-    assert_eq!(bench.db.count("select count(*) from executions").await, 0);
+    assert_eq!(bench.db.count(LEFT).await, 0);
 }
 
 #[tokio::test]
@@ -71,11 +83,12 @@ async fn what_fails_keeps_nothing_else_from_being_done() {
     let scheduler = bench.scheduler().await;
     let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
     plan(&scheduler).await.unwrap();
+    bench.db.execute(END).await;
     jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
     bench.db.execute("alter table audit_entries rename to elsewhere").await;
     let failed = tidy(&scheduler).await.unwrap_err().to_string();
     assert!(failed.contains("audit_entries"), "{failed}");
-    assert_eq!(bench.db.count("select count(*) from executions").await, 0);
+    assert_eq!(bench.db.count(LEFT).await, 0, "jobs are swept all the same");
     bench.db.execute("alter table elsewhere rename to audit_entries").await;
     tidy(&scheduler).await.unwrap();
 }
@@ -101,4 +114,26 @@ async fn keys_are_kept_as_long_as_executions_and_workspaces() {
     workspaces::delete(&mut *bench.db.conn().await, gone, now).await.unwrap();
     tidy(&scheduler).await.unwrap();
     assert_eq!(bench.db.lines("select key from run_keys").await, ["young"]);
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_when_its_job_is_gone() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(-60), &every_seconds(3600, URL)).await;
+    for key in ["ended", "queued"] {
+        let run = Immediate {
+            source: Source::Manual,
+            replay_of: None,
+            traceparent: None,
+            key: Some(key),
+            now: bench.db.now().await,
+        };
+        executions::insert_now(&mut *bench.db.conn().await, bench.workspace, job, run).await.unwrap();
+    }
+    bench.db.execute(END).await;
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    assert_eq!(bench.db.lines("select key from run_keys").await, ["ended"]);
+    tidy(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from run_keys").await, 0);
 }

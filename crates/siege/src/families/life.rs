@@ -253,8 +253,10 @@ async fn nothing_left(system: Arc<System>) -> anyhow::Result<()> {
     let rules = format!("/v1/jobs/{}/notification-rules", text(&job["id"])?);
     ask(&rules, json!({ "channel_id": channel["id"], "event": "on_failure" })).await?;
     let run = format!("/v1/jobs/{}/run-now", text(&job["id"])?);
-    for _ in 0..5 {
-        system.ask_as(&tenant.token, "POST", &run, &Value::Null).await?.expect(202)?;
+    for n in 0..5 {
+        let headers =
+            [format!("authorization: Bearer {}", tenant.token), format!("idempotency-key: mortal-{n}")];
+        call(system.api, "POST", &run, &headers, b"").await?.expect(202)?;
     }
     until(TIDY_WITHIN, async || {
         count(&system, "executions where finished_at is not null", &tenant).await.is_ok_and(|ended| ended > 0)

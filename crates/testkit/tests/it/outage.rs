@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::Stdio,
     time::Duration,
 };
@@ -148,11 +148,13 @@ async fn without_postgres_everything_waits_and_nothing_is_lost() {
     let mut migrate = command("api", &story.postgres);
     let mut migrate =
         migrate.args(["migrate", "--wait-seconds", "60"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
-    BufReader::new(migrate.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    // Open until it ends: it may have more to say.
+    let (mut said, mut stderr) = (String::new(), BufReader::new(migrate.stderr.take().unwrap()));
+    stderr.read_line(&mut said).unwrap();
     assert!(said.starts_with("waiting for Postgres: "), "{said}");
     story.services.start_postgres().await.unwrap();
-    assert!(migrate.wait().unwrap().success(), "it has waited");
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(migrate.wait().unwrap().success(), "it has waited: {said}");
     let before = story.count("status = 'succeeded'").await;
     story.succeeded(before + 5).await;
     story.is_whole().await;

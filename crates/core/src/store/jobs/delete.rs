@@ -71,7 +71,7 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreErr
     .await
 }
 
-/// Removes up to `limit` executions of these jobs with their attempts, and the slots of the jobs; says how many executions.
+/// Removes up to `limit` executions of these jobs with their attempts and keys, and the slots of the jobs; says how many executions.
 ///
 /// They are found first: to a statement that knows their ids and the first and the last of them, few partitions matter, and it looks
 /// them up one by one. Joined, both tables were read whole.
@@ -88,6 +88,7 @@ async fn sweep_executions(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<
         for statement in [
             "delete from executions where id = any($1) and id between $2 and $3",
             "delete from earlier_attempts where execution_id = any($1) and execution_id between $2 and $3",
+            "delete from run_keys where execution_id = any($1) and execution_id between $2 and $3",
         ] {
             prepared(
                 sql_query(statement)

@@ -153,7 +153,8 @@ async fn a_pass_that_finds_little_reads_little() {
             notifications::sweep_old(c, DateTime::UNIX_EPOCH, 100).await
         })
         .await;
-        frugal(conn, "old keys", FEW, async |c| executions::sweep_keys(c, now, 100).await).await;
+        let keys = frugal(conn, "old keys", FEW, async |c| executions::sweep_keys(c, now, 100).await).await;
+        assert_eq!(keys, 100);
         frugal(conn, "old entries", FEW, async |c| audit::sweep_old(c, now, 100).await).await;
         frugal(conn, "invitations", FEW, async |c| invitations::sweep(c, now).await).await;
         frugal(conn, "workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;
