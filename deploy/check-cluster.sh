@@ -33,6 +33,10 @@ release() {
 }
 smoke() { helm test trigrun --namespace "$namespace" --logs | sed -n 's/^\(made\|it fired\)/  \1/p'; }
 
+# The API is what the jobs call. Before 1.30 nothing can hold it back until all proxies know that it goes, and a request may be refused.
+minor=$(kubectl version --output json | python3 -c 'import json, re, sys; print(re.match(r"\d+", json.load(sys.stdin)["serverVersion"]["minor"])[0])')
+once=(); (( minor < 30 )) || once=(--once)
+
 kubectl create namespace "$namespace" > /dev/null
 kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted > /dev/null
 release install "$@"
@@ -50,7 +54,7 @@ python3 deploy/fires.py make upgrade "$target"
 release upgrade "$@" --set-string "$(printf '%s.podAnnotations.round=2,' api scheduler executor)"
 echo "upgraded, pod by pod, while jobs fired:"
 api
-python3 deploy/fires.py count upgrade --once
+python3 deploy/fires.py count upgrade "${once[@]}"
 
 python3 deploy/fires.py make murder "$target"
 for part in scheduler executor api; do
@@ -65,6 +69,8 @@ smoke
 helm uninstall trigrun --namespace "$namespace" --wait > /dev/null
 # A pod of a test is nobody's: it stays until the next test.
 kube delete pod trigrun-smoke > /dev/null
+# What they own goes after them, executors when they have drained.
+kube wait --for=delete pods,replicasets --selector app.kubernetes.io/instance=trigrun --timeout 6m > /dev/null
 left=$(kube get all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets --selector app.kubernetes.io/instance=trigrun --output name)
 [[ -z $left ]] || fail "it leaves $left"
 echo "uninstalled, and nothing is left"
