@@ -28,7 +28,6 @@ def ask(method, path, body=None, key=None):
             if error.code not in (429, 503) or attempt == TRIES - 1:
                 sys.exit(f"{method} {path}: {error.code} {error.read().decode()}")
             time.sleep(float(error.headers.get("Retry-After") or 1))
-    return None
 
 
 def every(path):

@@ -16,8 +16,8 @@ const SWEEP_ROWS: i64 = 5000;
 /// Jobs of deleted workspaces removed by one transaction.
 const SWEEP_JOBS: i64 = 500;
 
-/// What is swept is swept for so long in one pass; the next goes on with it.
-const ENOUGH: Duration = Duration::from_secs(20);
+/// Each of five kinds is swept for so long in one pass, and the next goes on with it: together they must fit into the minute that a pass has.
+const ENOUGH: Duration = Duration::from_secs(8);
 
 /// One pass. What fails keeps nothing else from being done; the error is that of the first that failed.
 pub async fn tidy(scheduler: &Scheduler) -> Result<(), SchedulerError> {

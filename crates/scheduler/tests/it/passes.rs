@@ -54,7 +54,7 @@ async fn bells_are_rung_shortly_before_their_instant_and_not_earlier() {
     publish::publish(&scheduler).await.unwrap();
     assert!(bench.heard().await.is_empty(), "two seconds are too early");
     let wait = publish::next_in(&scheduler).unwrap();
-    assert!(wait > Duration::ZERO && wait < Duration::from_millis(1900), "{wait:?}");
+    assert!(wait > Duration::from_secs(1) && wait < Duration::from_millis(1900), "{wait:?}");
     publish::publish_all(&scheduler).await.unwrap();
     assert_eq!(bench.heard().await.len(), 1);
 }

@@ -50,6 +50,15 @@ const FILL_JOBS: &str = "
     from generate_series(1, 40) n;
     analyze";
 
+/// A deleted workspace of which only keys of runs are left.
+const FILL_DELETED: &str = "
+    insert into workspaces (id, name, deleted_at) values ('ffffffff-0000-0000-0000-000000000000', 'gone', now());
+    insert into run_keys (workspace_id, key, execution_id, job_id)
+    select 'ffffffff-0000-0000-0000-000000000000', n::text, gen_random_uuid(), gen_random_uuid() from generate_series(1, 300) n";
+const ARE_SWEPT_IN_BATCHES: &str = "
+    do $$ declare remaining bigint := (select count(*) from run_keys where workspace_id = 'ffffffff-0000-0000-0000-000000000000');
+    begin if remaining <> 200 then raise '% are left', remaining; end if; end $$";
+
 /// Far more than any of these has to read, and far less than a table holds.
 const FEW: i64 = 600;
 /// Rows that this transaction has read so far, in whatever way: only it can see that itself.
@@ -158,6 +167,9 @@ async fn a_pass_that_finds_little_reads_little() {
         frugal(conn, "old entries", FEW, async |c| audit::sweep_old(c, now, 100).await).await;
         frugal(conn, "invitations", FEW, async |c| invitations::sweep(c, now).await).await;
         frugal(conn, "workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;
+        conn.batch_execute(FILL_DELETED).await.unwrap();
+        frugal(conn, "keys of workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;
+        conn.batch_execute(ARE_SWEPT_IN_BATCHES).await.unwrap();
         frugal(conn, "jobs", FEW, async |c| jobs::sweep_deleted(c, 100).await).await;
     })
     .await;
