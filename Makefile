@@ -94,12 +94,12 @@ security: setup ## Tries to get out of the product's reach and into it, in a net
 	cargo build --workspace
 	@command -v ip >/dev/null && command -v nft >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables; } \
 	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be left out"
-	$(LAB)/debug/trigrun-siege
+	$(LAB)/debug/trigrun-security
 
 # SEED=7 repeats an order of faults; without it each run has its own, which it prints.
 # The binary itself: it starts the others that were built with it.
 LAB = $${CARGO_TARGET_DIR:-target}
-PLAY = $(LAB)/release/trigrun-lab play $(if $(SEED),--seed $(SEED))
+PLAY = $(LAB)/release/trigrun-chaos play $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos
 chaos: setup ## A minute of kill -9, crashes and wiped servers under load; ends 0 when the promise has held (docs/reliability.md)
@@ -109,12 +109,12 @@ chaos: setup ## A minute of kill -9, crashes and wiped servers under load; ends 
 .PHONY: chaos-short
 chaos-short: setup ## The same in a debug build, half a minute, always in the same order
 	cargo build --workspace
-	$(LAB)/debug/trigrun-lab play chaos --seed 7 --seconds 30
+	$(LAB)/debug/trigrun-chaos play chaos --seed 7 --seconds 30
 
 .PHONY: mutants
 mutants: setup ## Builds with a defect on purpose, two at a time: the lab must find each
 	cargo build --workspace
-	$(LAB)/debug/trigrun-lab mutants
+	$(LAB)/debug/trigrun-chaos mutants
 
 .PHONY: upgrade
 upgrade: setup ## From the last release (or FROM=a commit) to this tree, and back, process by process under load: nothing may be lost
@@ -124,7 +124,7 @@ upgrade: setup ## From the last release (or FROM=a commit) to this tree, and bac
 	rm -rf target/upgrade/source && git worktree prune && git worktree add --force --detach target/upgrade/source "$$from"; \
 	trap 'git worktree remove --force target/upgrade/source' EXIT; \
 	(cd target/upgrade/source && CARGO_TARGET_DIR=../build cargo build --package trigrun-api --package trigrun-scheduler --package trigrun-executor); \
-	$(LAB)/debug/trigrun-lab upgrade --old target/upgrade/build/debug
+	$(LAB)/debug/trigrun-chaos upgrade --old target/upgrade/build/debug
 
 .PHONY: reliability
 reliability: setup ## Every way of failing by itself, with what it costs: the tables of docs/reliability.md (about 25 minutes)

@@ -10,7 +10,7 @@ use base64::{
 };
 use libfuzzer_sys::fuzz_target;
 use trigrun_core::domain::{
-    redact::{DOTS, Redactor},
+    redact::{MASK, Redactor},
     secret,
 };
 use trigrun_fuzz::first_fields;
@@ -82,11 +82,11 @@ fn check(redactor: &Redactor, answer: &str, keep: usize) -> String {
     // Dots that were there before cannot be told from ours.
     if !answer.contains('•') {
         let mut rest = answer;
-        for piece in shown.split(DOTS) {
+        for piece in shown.split(MASK) {
             let at = rest.find(piece).unwrap_or_else(|| panic!("{piece:?} was put in"));
             rest = &rest[at + piece.len()..];
         }
-        if !shown.contains(DOTS) {
+        if !shown.contains(MASK) {
             assert_eq!((shown.as_str(), cut.as_slice()), (answer, &bytes[..bytes.len().min(keep)]));
         }
     }

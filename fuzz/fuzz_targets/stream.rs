@@ -1,4 +1,4 @@
-//! Stream entries: what is written is read again, anything else is a bell for nobody, and none says more than a doorbell may.
+//! Stream entries: what is written is read again, anything else is a dispatch for nobody, and none says more than a dispatch message may.
 //!
 //! Fields: 16 bytes or more of an id, an instant, how many; then name, value, name, value of a foreign entry.
 #![no_main]
@@ -8,7 +8,7 @@ use redis::Value;
 use std::collections::HashMap;
 use trigrun_core::{
     domain::{
-        bell::Bell,
+        dispatch::Dispatch,
         id::{ExecutionId, WorkspaceId},
     },
     stream::message::{self, MOST},
@@ -20,26 +20,26 @@ fuzz_target!(|input: &[u8]| {
     let [id, at, many] = first_fields(input);
     let first = id.as_bytes().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
     let due_at = instant(&at);
-    let bell = |n: usize| Bell {
+    let dispatch = |n: usize| Dispatch {
         execution: ExecutionId::from_uuid(Uuid::from_u128(first.wrapping_add(n as u128))),
         workspace: WorkspaceId::from_uuid(Uuid::from_u128(0x5eed_5eed_5eed)),
         shard: 12_345,
         due_at,
         traceparent: None,
     };
-    let bells: Vec<Bell> = (0..=many.len() % MOST).map(bell).collect();
+    let dispatches: Vec<Dispatch> = (0..=many.len() % MOST).map(dispatch).collect();
     let foreign: Vec<String> = fields(input).skip(3).collect();
     let foreign: Vec<(String, String)> =
         foreign.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
-    check_written(&bells, &foreign);
+    check_written(&dispatches, &foreign);
     check_foreign(&foreign);
 });
 
-fn check_written(bells: &[Bell], foreign: &[(String, String)]) {
-    let value = message::write(bells, bells[0].due_at);
-    assert_eq!(value.split(' ').count(), 1 + bells.len(), "{value}");
-    let rung_at = chrono::DateTime::from_timestamp_micros(bells[0].due_at.timestamp_micros());
-    let ids: Vec<ExecutionId> = bells.iter().map(|bell| bell.execution).collect();
+fn check_written(dispatches: &[Dispatch], foreign: &[(String, String)]) {
+    let value = message::write(dispatches, dispatches[0].due_at);
+    assert_eq!(value.split(' ').count(), 1 + dispatches.len(), "{value}");
+    let published_at = chrono::DateTime::from_timestamp_micros(dispatches[0].due_at.timestamp_micros());
+    let ids: Vec<ExecutionId> = dispatches.iter().map(|dispatch| dispatch.execution).collect();
     let written = vec![(message::FIELD.to_owned(), value)];
     // A later version may say more.
     let with_more = [&written, foreign].concat();
@@ -49,7 +49,7 @@ fn check_written(bells: &[Bell], foreign: &[(String, String)]) {
         }
     }
     for as_value in AS_VALUE {
-        assert_eq!(message::rung_at(&map(&written, as_value)), rung_at);
+        assert_eq!(message::published_at(&map(&written, as_value)), published_at);
     }
 }
 
@@ -60,7 +60,7 @@ fn check_foreign(entry: &[(String, String)]) {
     let words: Vec<&str> = ours.map(|value| value.split(' ').collect()).unwrap_or_default();
     let ids = words
         .split_first()
-        .filter(|(rung, ids)| rung.parse::<i64>().is_ok() && !ids.is_empty() && ids.len() <= MOST);
+        .filter(|(published, ids)| published.parse::<i64>().is_ok() && !ids.is_empty() && ids.len() <= MOST);
     let ids = ids.and_then(|(_, ids)| {
         ids.iter().map(|id| Uuid::try_parse(id).ok().map(ExecutionId::from_uuid)).collect::<Option<Vec<_>>>()
     });
@@ -70,7 +70,7 @@ fn check_foreign(entry: &[(String, String)]) {
     {
         let values = [bulk(message::FIELD), other.clone()];
         assert_eq!(message::read(&values), None);
-        assert_eq!(message::rung_at(&HashMap::from([(message::FIELD.to_owned(), other)])), None);
+        assert_eq!(message::published_at(&HashMap::from([(message::FIELD.to_owned(), other)])), None);
     }
 }
 

@@ -42,8 +42,8 @@ fn ids(text: &str, uuid: Uuid) {
         id::<UserId>(text, uuid),
         id::<TokenId>(text, uuid),
         id::<InvitationId>(text, uuid),
-        id::<LoginId>(text, uuid),
         id::<SessionId>(text, uuid),
+        id::<ExecutorId>(text, uuid),
         id::<RequestId>(text, uuid),
     ];
     assert!(read.iter().filter(|is_id| **is_id).count() <= 1, "{text:?} is an id of two kinds");
@@ -132,15 +132,15 @@ fn traceparent(text: &str) -> Option<[&str; 3]> {
 }
 
 fn people(text: &str) {
-    match person::email(text) {
+    match user::email(text) {
         Ok(email) => {
-            assert_eq!(person::email(&email).as_ref(), Ok(&email), "what is kept is not taken again");
+            assert_eq!(user::email(&email).as_ref(), Ok(&email), "what is kept is not taken again");
             assert!(email.len() <= 254 && email.matches('@').count() == 1);
             assert!(!email.chars().any(|character| character.is_whitespace() || character.is_control()));
         }
         Err(invalid) => assert_refusal(&invalid, &["email_invalid"]),
     }
-    assert_eq!(person::password(text).is_ok(), (10..=256).contains(&text.chars().count()));
+    assert_eq!(user::password(text).is_ok(), (10..=256).contains(&text.chars().count()));
     for (read, longest) in
         [(job::name(text), 200), (job::tags(vec![text.to_owned()]).map(|tags| tags.concat()), 64)]
     {

@@ -85,11 +85,11 @@ create table job_timers (
     -- The fire that the next one has to come after, and why it could not be computed: set while next_run_at is null.
     computed_after timestamptz,
     error text,
-    constraint job_timers_due_or_stuck check ((next_run_at is null) = (error is not null))
+    constraint job_timers_due_or_error check ((next_run_at is null) = (error is not null))
 ) with (fillfactor = 80);
 -- The id is in the index so that a claim in order needs no sort.
 create index job_timers_due on job_timers (next_run_at, job_id) where next_run_at is not null;
-create index job_timers_stuck on job_timers (job_id) where next_run_at is null;
+create index job_timers_errors on job_timers (job_id) where next_run_at is null;
 
 -- A job that was deleted, until its executions are gone too.
 create table deleted_jobs (
@@ -106,7 +106,7 @@ create table executors (
     -- Set once: by the executor when it stops, or by whoever finds it silent for too long.
     ended_at timestamptz
 );
-create index executors_living on executors (heartbeat_at) where ended_at is null;
+create index executors_live on executors (heartbeat_at) where ended_at is null;
 
 -- Partitioned by id, which begins with the due time in milliseconds: days are made ahead and dropped whole.
 -- No foreign keys: rows come and go by the hundred thousand, and a job's deletion must not wait for them.
@@ -124,7 +124,7 @@ create table executions (
     -- The executor session that holds the lease, while queued work is taken, running, or waiting for its retry in that executor.
     owner_id uuid,
     -- When a scheduler last took it on itself to ring the stream; null asks for a ring.
-    bell_at timestamptz,
+    published_at timestamptz,
     waits_for_slot boolean not null default false,
     -- The job can have no further execution: it is completed when this one ends.
     ends_job boolean not null default false,
@@ -150,8 +150,8 @@ create index executions_job on executions (job_id, id);
 -- Work that nobody holds: what an executor may lease, and what recover looks through.
 create index executions_open on executions (shard, due_at) where owner_id is null and finished_at is null;
 -- Work that asks for its bell.
-create index executions_unrung on executions (due_at)
-    where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot;
+create index executions_unpublished on executions (due_at)
+    where published_at is null and owner_id is null and finished_at is null and not waits_for_slot;
 create index executions_owner on executions (owner_id) where owner_id is not null;
 -- Records that stand for several fires that were missed together.
 create index executions_missed on executions (job_id, skip_last) where skip_count > 1;

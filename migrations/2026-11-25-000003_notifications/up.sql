@@ -9,7 +9,7 @@ create table channels (
     version int not null,
     sealed bytea not null,
     -- What may be shown of them.
-    shown text[] not null,
+    masked text[] not null,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     constraint channels_name unique (workspace_id, name)

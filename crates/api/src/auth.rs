@@ -15,7 +15,7 @@ use trigrun_core::{
         access::{Grant, Scope, TokenKind, TokenSecret},
         audit::{Actor, Author},
         id::{TokenId, UserId, WorkspaceId},
-        person::{Membership, Role, User},
+        user::{Membership, Role, User},
     },
     runtime::tasks,
     store::{members, tokens, users},
@@ -26,7 +26,7 @@ use crate::{
     extract::query::Parameters,
     middleware::request_id,
     problem::Problem,
-    state::{Answer, State},
+    state::{ApiResult, State},
 };
 
 /// Which workspace a person means who is a member of several.
@@ -35,7 +35,7 @@ const WORKSPACE: &str = "trigrun-workspace";
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// The request's token was accepted and has the scope `S`. The workspace in it is the only one that a handler knows.
-pub struct Allowed<S> {
+pub struct Authorized<S> {
     pub workspace: WorkspaceId,
     pub caller: Caller,
     /// For the audit log.
@@ -90,7 +90,7 @@ impl Caller {
 }
 
 /// A scope as a type.
-pub trait Needs {
+pub trait RequiredScope {
     const SCOPE: Option<Scope>;
 }
 
@@ -98,7 +98,7 @@ macro_rules! needs {
     ($($name:ident),*) => {$(
         pub struct $name;
 
-        impl Needs for $name {
+        impl RequiredScope for $name {
             const SCOPE: Option<Scope> = Some(Scope::$name);
         }
     )*};
@@ -107,15 +107,15 @@ macro_rules! needs {
 needs!(JobsRead, JobsWrite, JobsRun, ExecutionsRead, SecretsWrite, NotificationsWrite, WorkspaceAdmin);
 
 /// Any token of the workspace will do.
-pub struct Anything;
+pub struct AnyScope;
 
-impl Needs for Anything {
+impl RequiredScope for AnyScope {
     const SCOPE: Option<Scope> = None;
 }
 
-impl<S: Needs> FromRequest for Allowed<S> {
+impl<S: RequiredScope> FromRequest for Authorized<S> {
     type Error = Problem;
-    type Future = LocalBoxFuture<'static, Answer<Self>>;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (state, secret) = (state(request), secret(request));
@@ -140,16 +140,16 @@ impl<S: Needs> FromRequest for Allowed<S> {
 }
 
 /// Somebody who has logged in, whatever the workspace.
-pub struct LoggedIn {
+pub struct SessionUser {
     pub user: User,
     pub secret: TokenSecret,
     /// For the audit log.
     pub by: Author,
 }
 
-impl FromRequest for LoggedIn {
+impl FromRequest for SessionUser {
     type Error = Problem;
-    type Future = LocalBoxFuture<'static, Answer<Self>>;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (state, secret, request) = (state(request), secret(request), request.clone());
@@ -177,12 +177,12 @@ pub fn author(state: &State, request: &HttpRequest, actor: Actor) -> Author {
     Author { actor, at: state.clock.now(), request_id, address }
 }
 
-fn state(request: &HttpRequest) -> Answer<web::Data<State>> {
+fn state(request: &HttpRequest) -> ApiResult<web::Data<State>> {
     request.app_data::<web::Data<State>>().cloned().ok_or_else(Problem::internal)
 }
 
 /// The one token of the request; what cannot be a token is refused before anything is looked up.
-fn secret(request: &HttpRequest) -> Answer<TokenSecret> {
+fn secret(request: &HttpRequest) -> ApiResult<TokenSecret> {
     let mut given = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (given.next(), given.next()) else {
         return Err(Problem::unauthorized(
@@ -219,7 +219,7 @@ async fn find(
     state: &State,
     secret: &TokenSecret,
     wanted: Option<WorkspaceId>,
-) -> Answer<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, Caller)> {
     match secret.kind() {
         TokenKind::Api => by_token(state, secret, wanted).await,
         TokenKind::Session => by_session(state, secret, wanted).await,
@@ -240,7 +240,7 @@ async fn by_token(
     state: &State,
     secret: &TokenSecret,
     wanted: Option<WorkspaceId>,
-) -> Answer<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, Caller)> {
     let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
     if wanted.is_some_and(|wanted| wanted != grant.workspace) {
@@ -269,19 +269,19 @@ async fn by_session(
     state: &State,
     secret: &TokenSecret,
     wanted: Option<WorkspaceId>,
-) -> Answer<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, Caller)> {
     let user = person(state, secret).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
     let Membership { workspace, role, .. } = the_one(memberships, wanted)?;
     Ok((workspace, Caller::Person { user, role }))
 }
 
-async fn person(state: &State, secret: &TokenSecret) -> Answer<User> {
+async fn person(state: &State, secret: &TokenSecret) -> ApiResult<User> {
     let found = users::find_by_session(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     found.ok_or_else(unknown)
 }
 
-fn the_one(memberships: Vec<Membership>, wanted: Option<WorkspaceId>) -> Answer<Membership> {
+fn the_one(memberships: Vec<Membership>, wanted: Option<WorkspaceId>) -> ApiResult<Membership> {
     let many = memberships.len() > 1;
     let mut meant =
         memberships.into_iter().filter(|membership| wanted.is_none_or(|id| id == membership.workspace));

@@ -3,25 +3,23 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Whatever goes wrong leaves as one type, `problem::Problem`.
 
 mod auth;
-pub mod client;
-pub mod doctor;
+mod db_watchdog;
 mod extract;
-mod limits;
 mod middleware;
 pub mod openapi;
-mod patience;
+pub mod operator;
 mod problem;
-mod pulse;
 mod quotas;
+mod rate_limits;
 mod routes;
 mod server;
 mod settings;
-pub mod smoke;
+mod slow_client;
 mod state;
 mod time;
 
-pub use limits::LimitSettings;
 pub use middleware::cors::Origin;
 pub use quotas::{Plan, PlanSettings};
+pub use rate_limits::LimitSettings;
 pub use server::{ServeError, serve};
 pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings, SignUp};

@@ -7,17 +7,21 @@ use std::{
     io::Write,
     time::{Duration, Instant},
 };
-use trigrun_api::{Settings, client, doctor, openapi, serve, smoke};
+use trigrun_api::{
+    Settings, openapi,
+    operator::{client, doctor, smoke},
+    serve,
+};
 use trigrun_core::{
     crypto::{
         self, password,
-        seal::{self, Keys},
+        seal::{self, MasterKeys},
     },
     domain::{
         access::{Scope, TokenKind},
         audit::Author,
         id::{TokenId, UserId, WorkspaceId},
-        person::{self, User},
+        user::{self, User},
         workspace::{self, Workspace},
     },
     runtime::{process, shutdown},
@@ -29,7 +33,7 @@ use trigrun_core::{
     telemetry,
 };
 
-/// Keys wrapped by one transaction.
+/// MasterKeys wrapped by one transaction.
 const REWRAP_BATCH: i64 = 500;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -86,14 +90,14 @@ enum Command {
     },
     /// Master keys, which wrap the keys of the workspaces
     #[command(subcommand)]
-    Keys(KeysCommand),
+    MasterKeys(KeysCommand),
 }
 
 #[derive(Subcommand)]
 enum AdminCommand {
     /// Makes a person and a workspace that they own, and prints its id. The password is read from standard input.
     Create {
-        #[arg(long, value_parser = person::email)]
+        #[arg(long, value_parser = user::email)]
         email: String,
         /// The name of the workspace
         #[arg(long, default_value = "main")]
@@ -155,7 +159,7 @@ async fn main() -> anyhow::Result<()> {
             std::io::stdout().write_all(openapi::json().as_bytes())?;
             return Ok(());
         }
-        Command::Keys(KeysCommand::Generate) => {
+        Command::MasterKeys(KeysCommand::Generate) => {
             println!("{}", seal::new_master_key()?);
             return Ok(());
         }
@@ -169,7 +173,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Workspace(command) => workspaces(&settings, command).await,
         Command::Token(command) => token(&mut connect(&settings).await?, command).await,
         Command::Admin(command) => admin(&mut connect(&settings).await?, command).await,
-        Command::Keys(_) => rewrap(&settings).await,
+        Command::MasterKeys(_) => rewrap(&settings).await,
         Command::Smoke { url, target, within_seconds } => {
             let within = Duration::from_secs(within_seconds);
             let stop = shutdown::on_signal()?;
@@ -235,7 +239,7 @@ async fn admin(conn: &mut Conn, command: AdminCommand) -> anyhow::Result<()> {
     let mut secret = String::new();
     std::io::stdin().read_line(&mut secret).context("the password could not be read")?;
     let secret = secret.trim_end_matches(['\r', '\n']);
-    person::password(secret).context("the password")?;
+    user::password(secret).context("the password")?;
     let now = store::clock::now(conn).await?;
     let name = email.split('@').next().unwrap_or_default().to_owned();
     let user = User { id: UserId::at(now), email, name };
@@ -252,11 +256,11 @@ async fn admin(conn: &mut Conn, command: AdminCommand) -> anyhow::Result<()> {
 }
 
 async fn rewrap(settings: &Settings) -> anyhow::Result<()> {
-    let keys = Keys::new(&settings.keys)?;
+    let keys = MasterKeys::new(&settings.keys)?;
     let mut conn = connect(settings).await?;
     let mut done = 0;
     loop {
-        match store::keys::rewrap(&mut conn, &keys, REWRAP_BATCH).await? {
+        match store::workspace_keys::rewrap(&mut conn, &keys, REWRAP_BATCH).await? {
             0 => break,
             count => done += count,
         }

@@ -1,6 +1,6 @@
 //! What happens to every request, whatever its route.
 
+pub mod context;
 pub mod cors;
-pub mod manners;
+pub mod request_guard;
 pub mod request_id;
-pub mod shell;

@@ -10,14 +10,14 @@ use trigrun_core::{
     store::{StoreError, workspaces},
     stream::{
         RedisSettings, StreamError,
-        limiter::{Limiter, Passage, Rate},
+        limiter::{Limiter, Rate, RateDecision},
     },
 };
 
 use crate::{
-    limits::seconds,
     problem::Problem,
-    state::{Answer, State},
+    rate_limits::seconds,
+    state::{ApiResult, State},
 };
 
 /// The sections `[plans.…]`, by name.
@@ -80,16 +80,16 @@ impl Quotas {
     }
 
     /// What the workspace may have. Postgres is asked only where there is something to ask for.
-    pub async fn plan(&self, state: &State, workspace: WorkspaceId) -> Answer<Plan> {
+    pub async fn plan(&self, state: &State, workspace: WorkspaceId) -> ApiResult<Plan> {
         Ok(self.of(state, workspace).await?.map_or_else(Plan::default, |(plan, _)| *plan))
     }
 
     /// One execution that somebody asks for.
-    pub async fn run(&self, state: &State, workspace: WorkspaceId) -> Answer<()> {
+    pub async fn run(&self, state: &State, workspace: WorkspaceId) -> ApiResult<()> {
         let Some((plan, Some(limiter))) = self.of(state, workspace).await? else { return Ok(()) };
         match limiter.pass(&workspace.to_string(), ["runs"]).await {
-            Passage::Passed { .. } => Ok(()),
-            Passage::Refused { wait } => {
+            RateDecision::Passed { .. } => Ok(()),
+            RateDecision::Refused { wait } => {
                 let (most, wait) = (plan.executions_per_minute, seconds(wait).max(1));
                 let detail = format!(
                     "The plan of this workspace allows {most} executions a minute beside its schedules. Try again in {wait} s."
@@ -100,7 +100,11 @@ impl Quotas {
         }
     }
 
-    async fn of(&self, state: &State, workspace: WorkspaceId) -> Answer<Option<&(Plan, Option<Limiter<1>>)>> {
+    async fn of(
+        &self,
+        state: &State,
+        workspace: WorkspaceId,
+    ) -> ApiResult<Option<&(Plan, Option<Limiter<1>>)>> {
         if self.0.values().all(|(plan, _)| plan.is_without_limit()) {
             return Ok(None);
         }

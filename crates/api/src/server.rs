@@ -15,33 +15,33 @@ use std::{future::ready, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpSocket, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
-    crypto::seal::{KeyError, Keys},
+    crypto::seal::{KeyError, MasterKeys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, probes, tasks},
-    store::{Db, StoreError, keys, wake::Waker},
+    store::{Db, StoreError, wake::Waker, workspace_keys},
     stream::StreamError,
 };
 use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 
 use crate::{
     Settings,
+    db_watchdog::DbWatchdog,
     extract::body::LIMIT,
-    limits::Limits,
     middleware::{
+        context::shell,
         cors::{cors, strangers},
-        manners::manners,
-        shell::shell,
+        request_guard::manners,
     },
     openapi,
-    patience::Patient,
     problem::Problem,
-    pulse::Pulse,
     quotas::Quotas,
+    rate_limits::Limits,
     routes::{
         audit, auth, channels, docs, executions, health, jobs, members, notifications, rules, schedules,
         secrets, tokens, workspace,
     },
-    state::{Answer, State},
+    slow_client::SlowClientGuard,
+    state::{ApiResult, State},
 };
 
 /// How long a client may take to send the head of a request, and how long an idle connection is kept.
@@ -61,7 +61,7 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Keys(#[from] KeyError),
+    MasterKeys(#[from] KeyError),
     #[error(transparent)]
     Limits(#[from] StreamError),
     #[error("{0} cannot be served: {1}")]
@@ -70,7 +70,7 @@ pub enum ServeError {
     Server(#[source] std::io::Error),
 }
 
-/// Serves until shutdown, then finishes what it has begun. `on_bound` hears the address once requests are accepted.
+/// Serves until shutdown, then finishes what it has begun. `on_bound` receives the address once requests are accepted.
 pub async fn serve(
     settings: Settings,
     shutdown: CancellationToken,
@@ -78,8 +78,8 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let db = Db::new(&settings.postgres)?;
     let clock = Clock::synchronised(&db).await?;
-    let master = Keys::new(&settings.keys)?;
-    keys::check(&mut *db.conn().await?, &master).await?;
+    let master = MasterKeys::new(&settings.keys)?;
+    workspace_keys::check(&mut *db.conn().await?, &master).await?;
     let state = State {
         keys: Arc::new(master),
         limits: Arc::new(Limits::new(&settings.limits, &settings.redis)?),
@@ -91,7 +91,7 @@ pub async fn serve(
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),
         waker: Waker::default(),
-        pulse: Pulse::default(),
+        pulse: DbWatchdog::default(),
     };
     tasks::spawn("pulse", state.pulse.clone().run(settings.postgres, shutdown.clone()));
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
@@ -152,7 +152,7 @@ fn start(
         let patient = |stream: TcpStream| {
             let _slower = stream.set_nodelay(true);
             let client = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((Patient::new(stream), client)))
+            ready(Ok::<_, DispatchError>((SlowClientGuard::new(stream), client)))
         };
         fn_service(patient).and_then(http)
     };
@@ -246,7 +246,7 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// What no route answers: an unknown path, or a method that its path does not have.
-async fn nowhere(request: HttpRequest) -> Answer<HttpResponse> {
+async fn nowhere(request: HttpRequest) -> ApiResult<HttpResponse> {
     let pattern = request.resource_map().match_pattern(request.path());
     Err(match pattern.and_then(|pattern| openapi::methods(&pattern)) {
         Some(allowed) => {

@@ -11,7 +11,7 @@ use trigrun_core::{
     telemetry::TelemetrySettings,
 };
 
-use crate::{limits::LimitSettings, middleware::cors::Origin, quotas::PlanSettings};
+use crate::{middleware::cors::Origin, quotas::PlanSettings, rate_limits::LimitSettings};
 
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use trigrun_core::{
-    crypto::{password, seal::Keys},
+    crypto::{password, seal::MasterKeys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, tasks},
     store::{Db, StoreError, pool::PooledConn, wake::Waker},
 };
 
 use crate::{
-    limits::Limits, middleware::cors::Origin, problem::Problem, pulse::Pulse, quotas::Quotas,
+    db_watchdog::DbWatchdog, middleware::cors::Origin, problem::Problem, quotas::Quotas, rate_limits::Limits,
     settings::SignUp,
 };
 
@@ -20,13 +20,13 @@ pub struct State {
     pub clock: Clock,
     pub policy: EgressPolicy,
     pub waker: Waker,
-    pub keys: Arc<Keys>,
+    pub keys: Arc<MasterKeys>,
     pub sign_up: SignUp,
     pub hashing: Arc<Semaphore>,
     pub limits: Arc<Limits>,
     pub quotas: Arc<Quotas>,
     pub origins: Arc<[Origin]>,
-    pub pulse: Pulse,
+    pub pulse: DbWatchdog,
 }
 
 impl State {
@@ -35,26 +35,29 @@ impl State {
     }
 
     /// Runs work on passwords where it holds up nobody, a few at a time.
-    pub async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+    pub async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> ApiResult<T> {
         let _turn = self.hashing.acquire().await.map_err(|_| Problem::internal())?;
         actix_web::web::block(work).await.map_err(|_| Problem::internal())
     }
 
-    pub async fn hash(&self, password: String) -> Answer<String> {
+    pub async fn hash(&self, password: String) -> ApiResult<String> {
         let hashed = self.hashing(move || password::hash(&password)).await?;
         hashed.map_err(|error| StoreError::Internal(error.to_string()).into())
     }
 
     /// Runs a change to its end. A client that hangs up drops its handler, but must not leave half of a transaction on a
     /// connection that goes back into the pool.
-    pub async fn run<T, F>(&self, work: impl FnOnce(Self) -> F) -> Answer<T>
+    pub async fn run<T, F>(&self, work: impl FnOnce(Self) -> F) -> ApiResult<T>
     where
         T: Send + 'static,
-        F: Future<Output = Answer<T>> + Send + 'static,
+        F: Future<Output = ApiResult<T>> + Send + 'static,
     {
         let done = tasks::spawn("change", work(self.clone())).await;
         done.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string()).into()))
     }
 }
 
-pub type Answer<T> = Result<T, Problem>;
+pub type ApiResult<T> = Result<T, Problem>;

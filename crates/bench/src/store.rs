@@ -10,8 +10,8 @@ mod pages;
 mod plot;
 mod removal;
 mod report;
+mod retention;
 mod sizes;
-mod tidy;
 
 use crate::bench::Bench;
 use report::StoreReport;

@@ -4,7 +4,7 @@
 //! 1. Postgres is the truth. Losing all of Redis loses time, never work.
 //! 2. The scheduler is the only writer of the streams, the executors the only readers. The API never needs Redis: it wakes the
 //!    scheduler through Postgres NOTIFY, and polling is the fallback.
-//! 3. A stream entry is a doorbell: kind, id, due time, traceparent, version. Never a payload, never a secret.
+//! 3. A stream entry is a dispatch message: kind, id, due time, traceparent, version. Never a payload, never a secret.
 //! 4. Acknowledge last: lease → act → commit → XACK.
 //! 5. Every change of state is one conditional UPDATE that names the state and the attempt it expects. Zero rows updated means
 //!    that somebody else won: an ordinary answer, not an error.
@@ -17,6 +17,7 @@
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod failpoint;
 pub mod runtime;
 pub mod store;
 pub mod stream;

@@ -1,7 +1,6 @@
 //! How a process lives: its tasks, its clock, its end, and how it says that it is well.
 
 pub mod clock;
-pub mod mutant;
 pub mod probes;
 pub mod process;
 pub mod shutdown;

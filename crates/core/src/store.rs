@@ -6,16 +6,15 @@
 
 pub mod audit;
 pub mod backlog;
-pub mod bells;
 pub mod channels;
 pub mod clock;
 pub mod columns;
+pub mod dispatch;
 pub mod error;
 pub mod executions;
 pub mod executors;
 pub mod invitations;
 pub mod jobs;
-pub mod keys;
 pub mod leases;
 pub mod members;
 pub mod migrate;
@@ -34,6 +33,7 @@ pub mod timers;
 pub mod tokens;
 pub mod users;
 pub mod wake;
+pub mod workspace_keys;
 pub mod workspaces;
 
 pub use diesel_async::AsyncPgConnection as Conn;

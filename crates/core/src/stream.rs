@@ -1,7 +1,7 @@
-//! The doorbells in Redis: streams that say what is due, nothing more.
+//! The dispatch messages in Redis: streams that say what is due, nothing more.
 //!
 //! The scheduler is the only writer, the executors are the only readers. An empty, restarted or wiped server is ordinary:
-//! groups are made again, and what was lost is rung again by the scheduler's `recover`.
+//! groups are made again, and what was lost is published again by the scheduler's `recover`.
 
 pub mod consumer;
 pub mod error;
@@ -13,7 +13,7 @@ pub mod message;
 pub mod producer;
 pub mod server;
 
-pub use consumer::{Consumer, Heard};
+pub use consumer::{Consumer, Received};
 pub use error::StreamError;
 pub use link::RedisSettings;
 pub use producer::Producer;

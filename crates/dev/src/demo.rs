@@ -10,7 +10,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-use trigrun_api::client::Client;
+use trigrun_api::operator::client::Client;
 
 use crate::{echo, system::System};
 

@@ -52,7 +52,7 @@ impl Scratch {
     }
 
     async fn create_in(root: &Path) -> io::Result<Scratch> {
-        sweep(root).await;
+        purge(root).await;
         let path = mkdtemp(&root.join(format!("{PREFIX}XXXXXX")))?;
         let scratch = Scratch { path };
         // For the unprivileged user of the servers; what is inside is private.
@@ -72,7 +72,7 @@ impl Drop for Scratch {
 }
 
 /// Removes the directories whose process was killed: their lock is free.
-async fn sweep(root: &Path) {
+async fn purge(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -116,7 +116,7 @@ mod tests {
         put(root.path(), "trigrun-scratch-abandoned", hour)?;
         put(root.path(), "trigrun-scratch-young", Duration::ZERO)?;
         put(root.path(), "somebody-else", hour)?;
-        sweep(root.path()).await;
+        purge(root.path()).await;
         let mut left: Vec<_> = fs::read_dir(root.path())?.flatten().map(|entry| entry.file_name()).collect();
         left.sort();
         assert_eq!(left, ["somebody-else", "trigrun-scratch-held", "trigrun-scratch-young"]);

@@ -173,7 +173,7 @@ async fn exit_within(child: &mut Child, limit: Duration) -> std::io::Result<Opti
     }
 }
 
-/// Safe from reused ids: the child is not reaped before `try_wait` says so.
+/// Safe from reused ids: the child is not expired before `try_wait` says so.
 fn send(child: &Child, signal: Signal) {
     if let Ok(pid) = i32::try_from(child.id()) {
         let _ = kill(Pid::from_raw(pid), signal);

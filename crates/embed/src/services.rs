@@ -54,7 +54,7 @@ pub enum Shutdown {
     /// SIGINT: ends the sessions, then an orderly end.
     Fast,
     /// SIGQUIT: at once; the next start recovers from the log.
-    Immediate,
+    NewRun,
     /// SIGKILL: what a crash looks like.
     Kill,
 }
@@ -140,7 +140,7 @@ impl Services {
     pub async fn stop_postgres(&mut self, shutdown: Shutdown) {
         let signal = match shutdown {
             Shutdown::Fast => Signal::SIGINT,
-            Shutdown::Immediate => Signal::SIGQUIT,
+            Shutdown::NewRun => Signal::SIGQUIT,
             Shutdown::Kill => Signal::SIGKILL,
         };
         self.postgres.stop(signal, POSTGRES_STOPS_WITHIN).await;

@@ -182,7 +182,7 @@ async fn each_server_stops_and_starts_alone() {
         let scratch = Scratch::create().await.expect("scratch");
         let mut services = start(scratch.path()).await;
         create_kept(&services).await;
-        for shutdown in [Shutdown::Fast, Shutdown::Immediate, Shutdown::Kill] {
+        for shutdown in [Shutdown::Fast, Shutdown::NewRun, Shutdown::Kill] {
             services.stop_postgres(shutdown).await;
             assert_eq!(services.postgres().pid(), None);
             services.start_postgres().await.unwrap_or_else(|error| panic!("after {shutdown:?}: {error}"));

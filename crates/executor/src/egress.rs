@@ -5,15 +5,15 @@
 //! never an error. Redirects are not followed, environment proxies not used, nothing is sent twice, and no connection
 //! serves two workspaces.
 
-mod answer;
 mod connection;
 mod dial;
 mod exchange;
 mod failure;
+mod fair_reader;
 mod pool;
 mod resolve;
+mod response;
 mod tls;
-mod turns;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::domain::{
     address::EgressPolicy,
-    attempt::{AttemptStatus, Outcome, Timing},
+    attempt::{AttemptStatus, Outcome, PhaseTimings},
     id::WorkspaceId,
     target::TargetUrl,
 };
@@ -112,7 +112,7 @@ impl Egress {
     ) -> Result<Ready, Box<Outcome>> {
         let started = Instant::now();
         let deadline = started + budget.min(LONGEST);
-        let mut timing = Timing::default();
+        let mut timing = PhaseTimings::default();
         let connection = match self.0.pool.take(workspace, origin(url), deadline).await {
             Some(kept) => Ok(kept),
             None => self.0.dial(workspace, url, deadline, &mut timing).await,
@@ -143,7 +143,7 @@ impl Inner {
         workspace: WorkspaceId,
         url: &TargetUrl,
         deadline: Instant,
-        timing: &mut Timing,
+        timing: &mut PhaseTimings,
     ) -> Result<Connection, Failure> {
         // Boxed, because it is large and most requests do without: the futures of all others stay small.
         match Box::pin(self.dialer.dial(url, deadline, timing)).await? {
@@ -187,7 +187,7 @@ pub struct Ready {
     workspace: WorkspaceId,
     url: TargetUrl,
     connection: Connection,
-    timing: Timing,
+    timing: PhaseTimings,
     used: Duration,
 }
 

@@ -16,43 +16,44 @@ use trigrun_core::{
         id::ExecutionId,
         workspace::{SHARDS, shard},
     },
-    runtime::{mutant, tasks},
+    failpoint,
+    runtime::tasks,
     store::{
         Db, StoreError,
         leases::{self, Lease},
         wake::Waker,
     },
     stream::{
-        Consumer, Heard, StreamError,
+        Consumer, Received, StreamError,
         consumer::{Acknowledger, Receipt},
     },
     telemetry::metrics,
 };
 
 use crate::{
+    attempt::Performer,
     in_flight::{Entry, InFlight},
-    perform::Performer,
     record::Done,
     retries::Retries,
+    secrets::{Material, SecretResolver},
     session::Session,
     spans,
-    vault::{Material, Vault},
 };
 
 /// One lease statement is about so many executions at the most.
 const BATCH: usize = 500;
 /// How long a read waits for the first entry.
 const BLOCK: Duration = Duration::from_secs(1);
-/// How often the other shards are looked into while some are full: sooner than bells are rung ahead.
+/// How often the other shards are looked into while some are full: sooner than dispatches are published ahead.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How often Postgres is asked for due work while the stream is away, and how far ahead.
 const STAND_IN_EVERY: Duration = Duration::from_millis(25);
 const STAND_IN_LEAD: TimeDelta = TimeDelta::milliseconds(50);
-/// Work that should have been rung so long ago, while nothing waits in the stream.
-const UNHEARD: TimeDelta = TimeDelta::seconds(-2);
+/// Work that should have been published so long ago, while nothing waits in the stream.
+const OVERDUE_AFTER: TimeDelta = TimeDelta::seconds(-2);
 /// A lease that is not answered by then is asked for again, on another connection; see also `watch`.
 const LEASE_WITHIN: Duration = Duration::from_secs(15);
-const HAND_BACK_AGAIN: Duration = Duration::from_millis(200);
+const RELEASE_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Receipts that could not be delivered are kept up to here; a reader that goes leaves its entries to the scheduler.
 const KEEP_RECEIPTS: usize = 100_000;
 
@@ -61,7 +62,7 @@ pub struct Intake {
     pub session: Session,
     pub permits: Arc<Semaphore>,
     pub in_flight: InFlight,
-    pub vault: Arc<Vault>,
+    pub vault: Arc<SecretResolver>,
     pub performer: Arc<Performer>,
     pub done: mpsc::Sender<Done>,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
@@ -72,27 +73,27 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Hears the stream, and says in `up` whether it can be heard.
-    pub async fn hear(self: Arc<Self>, mut consumer: Consumer, up: watch::Sender<bool>) {
+    /// Receives the stream, and says in `up` whether it can be received.
+    pub async fn receive(self: Arc<Self>, mut consumer: Consumer, up: watch::Sender<bool>) {
         let mut looked = Instant::now();
         while let Some((open, most)) = self.room().await {
             // While some are full nobody waits in Redis, which ends a wait when it is woken by something else, at times a tenth of a second
             // late.
             let block = if open.len() == usize::from(SHARDS.unsigned_abs()) { BLOCK } else { Duration::ZERO };
-            let heard = self.stop.run_until_cancelled(consumer.hear(&open, most, block)).await;
-            match heard {
+            let received = self.stop.run_until_cancelled(consumer.receive(&open, most, block)).await;
+            match received {
                 None => return,
-                Some(Ok(heard)) => {
+                Some(Ok(received)) => {
                     if !up.send_replace(true) {
                         tracing::info!("the stream is back");
                     }
-                    if !heard.is_empty() {
-                        self.take_heard(heard).await;
+                    if !received.is_empty() {
+                        self.take_received(received).await;
                         continue;
                     }
                     if looked.elapsed() >= BLOCK {
                         looked = Instant::now();
-                        self.take_unheard(&open, most).await;
+                        self.take_overdue(&open, most).await;
                     }
                     if block.is_zero() {
                         self.room_again().await;
@@ -104,11 +105,11 @@ impl Intake {
     }
 
     /// A stream that is silent may also be one that nobody can write to: work that is overdue by seconds is taken from Postgres.
-    async fn take_unheard(self: &Arc<Self>, open: &[i16], most: usize) {
-        match self.due(open, UNHEARD, most).await {
+    async fn take_overdue(self: &Arc<Self>, open: &[i16], most: usize) {
+        match self.due(open, OVERDUE_AFTER, most).await {
             Ok(due) if due.is_empty() => {}
             Ok(due) => {
-                tracing::info!(executions = due.len(), "overdue and not rung: taken from Postgres");
+                tracing::info!(executions = due.len(), "overdue and not published: taken from Postgres");
                 self.take(due, Vec::new()).await;
             }
             Err(error) => tracing::debug!(%error, "Postgres cannot be asked for overdue work"),
@@ -123,15 +124,15 @@ impl Intake {
         self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
 
-    async fn take_heard(self: &Arc<Self>, heard: Vec<Heard>) {
-        if heard.is_empty() {
+    async fn take_received(self: &Arc<Self>, received: Vec<Received>) {
+        if received.is_empty() {
             return;
         }
-        let (mut rung, mut receipts, mut garbage) = (Vec::new(), Vec::new(), Vec::new());
-        for Heard { executions, receipt } in heard {
+        let (mut published, mut receipts, mut garbage) = (Vec::new(), Vec::new(), Vec::new());
+        for Received { executions, receipt } in received {
             match executions {
                 Some(executions) => {
-                    rung.extend(executions);
+                    published.extend(executions);
                     receipts.push(receipt);
                 }
                 None => garbage.push(receipt),
@@ -145,10 +146,10 @@ impl Intake {
             garbage.iter().for_each(|_| metrics::malformed_entry());
             self.acknowledge(garbage).await;
         }
-        if mutant::is(mutant::ACKNOWLEDGE_BEFORE_LEASE) {
+        if failpoint::is(failpoint::ACKNOWLEDGE_BEFORE_LEASE) {
             self.acknowledge(std::mem::take(&mut receipts)).await;
         }
-        self.take(rung, receipts).await;
+        self.take(published, receipts).await;
     }
 
     /// Leases retries that are due.
@@ -221,7 +222,7 @@ impl Intake {
     }
 
     /// Leases what is to be had of these and lets it run; says how many. Never more than there are permits: what is leased can
-    /// be run. Then the bells are done with: what they ring for is in Postgres's hands, as somebody's lease.
+    /// be run. Then the dispatches are done with: what they ring for is in Postgres's hands, as somebody's lease.
     async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, receipts: Vec<Receipt>) -> usize {
         let mut taken = 0;
         while !ids.is_empty() {
@@ -254,10 +255,10 @@ impl Intake {
                     }
                 }
             }
-            let pause = tokio::time::sleep(HAND_BACK_AGAIN);
+            let pause = tokio::time::sleep(RELEASE_RETRY_INTERVAL);
             if self.stop.run_until_cancelled(pause).await.is_none() {
                 for lease in leases {
-                    self.hand_back((lease.execution, lease.number)).await;
+                    self.release((lease.execution, lease.number)).await;
                 }
                 return None;
             }
@@ -307,15 +308,15 @@ impl Intake {
                 tracing::debug!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
             }
             // Boxed, because it is large and rare.
-            Some(None) => Box::pin(self.hand_back(taken)).await,
+            Some(None) => Box::pin(self.release(taken)).await,
         }
     }
 
     /// Nothing was sent: somebody else may do so at once. Tried a few times, because what stays held is taken for sent.
-    async fn hand_back(&self, taken: (ExecutionId, u16)) {
-        let hand =
-            || async { leases::hand_back(&mut *self.db.conn().await?, self.session.id, &[taken]).await };
-        let tries = ConstantBuilder::default().with_delay(HAND_BACK_AGAIN).with_max_times(10).with_jitter();
+    async fn release(&self, taken: (ExecutionId, u16)) {
+        let hand = || async { leases::release(&mut *self.db.conn().await?, self.session.id, &[taken]).await };
+        let tries =
+            ConstantBuilder::default().with_delay(RELEASE_RETRY_INTERVAL).with_max_times(10).with_jitter();
         match hand.retry(tries).await {
             Ok(_) => self.waker.wake(),
             Err::<_, StoreError>(error) => {
@@ -332,7 +333,7 @@ impl Intake {
     }
 }
 
-/// Acknowledges bells whose executions are in Postgres's hands. Failing does no harm: a bell rung twice finds its work taken.
+/// Acknowledges dispatches whose executions are in Postgres's hands. Failing does no harm: a dispatch published twice finds its work taken.
 pub async fn acknowledge(mut acknowledger: Acknowledger, mut receipts: mpsc::Receiver<Vec<Receipt>>) {
     let mut kept: Vec<Receipt> = Vec::new();
     while let Some(more) = receipts.recv().await {

@@ -9,21 +9,21 @@
 //! Everything it holds belongs to a *session* that says every two seconds that it lives. When it cannot, it stops sending
 //! before others may take over; when it was declared dead, it drops everything and begins anew.
 
+mod attempt;
 pub mod egress;
-mod hold;
 mod in_flight;
 mod intake;
 mod notify;
-mod perform;
-mod prepare;
+mod reconcile;
 mod record;
+mod request;
 mod retries;
+mod secrets;
 mod serve;
 mod session;
 mod settings;
 mod spans;
-mod vault;
-mod watch;
+mod timer;
 
 pub use notify::email::SmtpSettings;
 pub use serve::{ExecutorError, serve};

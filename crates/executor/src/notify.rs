@@ -15,7 +15,7 @@ use trigrun_core::{
         address::EgressPolicy,
         attempt::{AttemptStatus, Outcome},
         channel::Destination,
-        execution::Verdict,
+        execution::Disposition,
         id::WorkspaceId,
         notification::{LEASE, TIMEOUT, Told, judge},
         target::TargetUrl,
@@ -26,26 +26,26 @@ use trigrun_core::{
     },
     store::{
         Db, StoreError,
-        notifications::{self, Delivered, Delivery},
+        notifications::{self, ClaimedNotification, Delivered},
     },
     telemetry::metrics,
 };
 
+mod capacity;
 mod discord;
 pub mod email;
 mod message;
-mod room;
 mod slack;
 mod webhook;
 
 use crate::{
     egress::{Call, Egress},
-    vault::{Vault, passing},
+    secrets::{SecretResolver, passing},
 };
+pub use capacity::Room;
+use capacity::{Open, Place};
 use email::Mailer;
 use message::Message;
-pub use room::Room;
-use room::{Open, Place};
 
 /// How often Postgres is asked when nobody says that there is something.
 const EVERY: Duration = Duration::from_millis(500);
@@ -61,7 +61,7 @@ const _: () = assert!(SEND_WITHIN.as_secs() + TIMEOUT.as_secs() < LEASE.as_secs(
 pub struct Notifier {
     pub db: Db,
     pub clock: Clock,
-    pub vault: Arc<Vault>,
+    pub vault: Arc<SecretResolver>,
     pub egress: Egress,
     pub policy: EgressPolicy,
     /// None when the operator has set up no mail server.
@@ -101,19 +101,19 @@ impl Notifier {
         Ok(())
     }
 
-    async fn deliver(self: Arc<Self>, delivery: Delivery, claimed_at: Instant, place: Place) {
+    async fn deliver(self: Arc<Self>, delivery: ClaimedNotification, claimed_at: Instant, place: Place) {
         let (started_at, started) = (self.clock.now(), Instant::now());
         match self.attempt(&delivery, claimed_at).await {
             Ok(mut outcome) => {
                 outcome.timing.total = started.elapsed();
                 let verdict = judge(delivery.number, &outcome, crypto::unit());
                 let ended_at = self.clock.now().max(started_at);
-                let Delivery { id, number, .. } = delivery;
+                let ClaimedNotification { id, number, .. } = delivery;
                 self.record(&Delivered { id, number, outcome, verdict, started_at, ended_at }).await;
             }
             Err(error) => {
                 tracing::warn!(%error, notification = %delivery.id, "not sent; it is taken up again");
-                self.give_back(&delivery).await;
+                self.release(&delivery).await;
             }
         }
         drop(place);
@@ -121,7 +121,11 @@ impl Notifier {
     }
 
     /// `Err` when Postgres is away: nothing was sent.
-    async fn attempt(&self, delivery: &Delivery, claimed_at: Instant) -> Result<Outcome, StoreError> {
+    async fn attempt(
+        &self,
+        delivery: &ClaimedNotification,
+        claimed_at: Instant,
+    ) -> Result<Outcome, StoreError> {
         let key = passing(self.vault.data_key_of(&self.db, delivery.workspace).await)?;
         let destination = key.and_then(|key| passing(delivery.destination.open(&key)).ok().flatten());
         let Some(destination) = destination else {
@@ -180,9 +184,9 @@ impl Notifier {
     }
 
     /// Where that fails, the claim runs out.
-    async fn give_back(&self, delivery: &Delivery) {
+    async fn release(&self, delivery: &ClaimedNotification) {
         let give = || async {
-            notifications::give_back(&mut *self.db.conn().await?, delivery.id, delivery.number).await
+            notifications::release(&mut *self.db.conn().await?, delivery.id, delivery.number).await
         };
         if let Err::<_, StoreError>(error) = give.retry(again()).await {
             tracing::warn!(%error, notification = %delivery.id, "could not be given back; its claim runs out");
@@ -210,7 +214,7 @@ fn again() -> ConstantBuilder {
 
 fn note(delivered: &Delivered) {
     let Delivered { outcome, verdict, .. } = delivered;
-    metrics::notification_attempt(outcome.status.as_str(), matches!(verdict, Verdict::Failed { .. }));
+    metrics::notification_attempt(outcome.status.as_str(), matches!(verdict, Disposition::Failed { .. }));
     tracing::debug!(
         notification = %delivered.id,
         number = delivered.number,
@@ -228,7 +232,7 @@ fn refused(class: &'static str, why: &str) -> Outcome {
 /// A message in JSON.
 fn json(headers: http::HeaderMap, body: Vec<u8>) -> Call {
     let mut headers = headers;
-    headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static(crate::prepare::AGENT));
+    headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static(crate::request::AGENT));
     headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     Call {
         method: http::Method::POST,

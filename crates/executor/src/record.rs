@@ -34,7 +34,7 @@ pub struct Done {
     pub permit: OwnedSemaphorePermit,
 }
 
-/// What was recorded; not certain to be all when an earlier try may have been heard.
+/// What was recorded; not certain to be all when an earlier try may have been received.
 struct Recorded {
     ids: HashSet<ExecutionId>,
     certain: bool,
@@ -111,7 +111,7 @@ impl Recorder {
                 for_others.push(execution);
             }
         }
-        self.hand_back(&for_others).await;
+        self.release(&for_others).await;
         if ended.iter().any(|ended| ended.lease.holds_slot) {
             self.waker.wake();
         }
@@ -122,12 +122,12 @@ impl Recorder {
 
     /// What this process has no room or time to wait for, waits in Postgres. If that fails it stays ours, and is found by the takeover
     /// when the session ends.
-    async fn hand_back(&self, retrying: &[ExecutionId]) {
+    async fn release(&self, retrying: &[ExecutionId]) {
         if retrying.is_empty() {
             return;
         }
         let handed = async {
-            leases::hand_back_retrying(&mut *self.db.conn().await?, self.session.id, Some(retrying)).await
+            leases::release_retrying(&mut *self.db.conn().await?, self.session.id, Some(retrying)).await
         };
         if let Err::<_, StoreError>(error) = handed.await {
             tracing::warn!(%error, executions = retrying.len(), "waiting retries could not be handed back");

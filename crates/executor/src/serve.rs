@@ -4,30 +4,30 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
-    crypto::seal::{KeyError, KeySettings, Keys},
+    crypto::seal::{KeyError, KeySettings, MasterKeys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, probes, process::ends_with, tasks::spawn},
-    store::{Db, StoreError, executors, keys, leases, wake::Waker},
+    store::{Db, StoreError, executors, leases, wake::Waker, workspace_keys},
     stream::{Consumer, StreamError, consumer::Acknowledger},
     telemetry::metrics,
 };
 
 use crate::{
     Settings,
+    attempt::Performer,
     egress::{self, Egress, EgressError},
-    hold::Hold,
     in_flight::InFlight,
     intake::{Intake, acknowledge},
     notify::{
         Notifier, Room,
         email::{Mailer, SmtpError},
     },
-    perform::Performer,
+    reconcile::Watch,
     record::Recorder,
     retries::Retries,
+    secrets::SecretResolver,
     session::Session,
-    vault::Vault,
-    watch::Watch,
+    timer::Hold,
 };
 
 /// Results wait here for the recorder; a full queue keeps runs, and with them permits, from ending.
@@ -47,7 +47,7 @@ pub enum ExecutorError {
     #[error(transparent)]
     Egress(#[from] EgressError),
     #[error(transparent)]
-    Keys(#[from] KeyError),
+    MasterKeys(#[from] KeyError),
     #[error(transparent)]
     Smtp(#[from] SmtpError),
     #[error("the timer thread cannot be started: {0}")]
@@ -62,7 +62,7 @@ struct Process {
     egress: Egress,
     policy: EgressPolicy,
     waker: Waker,
-    vault: Arc<Vault>,
+    vault: Arc<SecretResolver>,
     /// Raised when a notification was written.
     told: Arc<Notify>,
 }
@@ -71,7 +71,7 @@ struct Process {
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), ExecutorError> {
     let db = Db::new(&settings.postgres)?;
     let clock = Clock::synchronised(&db).await?;
-    let vault = Arc::new(Vault::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
+    let vault = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());
     let mailer = Mailer::new(&settings.smtp, &settings.redis)?;
     let egress = Egress::new(egress::Settings::new(policy.clone()))?;
@@ -108,9 +108,9 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
 }
 
 /// The master keys; an error when one that is in use is not among them.
-async fn usable_keys(settings: &KeySettings, db: &Db) -> Result<Keys, ExecutorError> {
-    let master = Keys::new(settings)?;
-    keys::check(&mut *db.conn().await?, &master).await?;
+async fn usable_keys(settings: &KeySettings, db: &Db) -> Result<MasterKeys, ExecutorError> {
+    let master = MasterKeys::new(settings)?;
+    workspace_keys::check(&mut *db.conn().await?, &master).await?;
     Ok(master)
 }
 
@@ -168,7 +168,7 @@ impl Process {
         };
         let watching = spawn("watch", watch.run(heart_stops.clone()));
         let loops = [
-            ends_with("hear", stop.clone(), intake.clone().hear(consumer, up)),
+            ends_with("receive", stop.clone(), intake.clone().receive(consumer, up)),
             ends_with("repeat", stop.clone(), intake.clone().repeat(retries)),
             ends_with("stand_in", stop.clone(), intake.stand_in(is_up)),
         ];
@@ -215,7 +215,7 @@ impl Process {
         if session.lost.is_cancelled() {
             return runs.wait().await;
         }
-        self.hand_back_retrying(session).await;
+        self.release_retrying(session).await;
         if !runs.is_empty() {
             tracing::info!(in_flight = runs.len(), "finishing what is on its way");
         }
@@ -227,16 +227,15 @@ impl Process {
     }
 
     async fn end(&self, session: &Session) {
-        self.hand_back_retrying(session).await;
+        self.release_retrying(session).await;
         let ended = async { executors::end(&mut *self.db.conn().await?, session.id).await };
         if let Err::<_, StoreError>(error) = ended.await {
             tracing::warn!(%error, "the session could not be ended; it is found silent later");
         }
     }
 
-    async fn hand_back_retrying(&self, session: &Session) {
-        let handed =
-            async { leases::hand_back_retrying(&mut *self.db.conn().await?, session.id, None).await };
+    async fn release_retrying(&self, session: &Session) {
+        let handed = async { leases::release_retrying(&mut *self.db.conn().await?, session.id, None).await };
         match handed.await {
             Ok(0) => {}
             Ok(count) => {

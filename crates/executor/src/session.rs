@@ -7,7 +7,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     domain::{
-        id::SessionId,
+        id::ExecutorId,
         lease::{HEARTBEAT, STOP_SENDING},
     },
     runtime::{clock::Clock, tasks::every},
@@ -20,7 +20,7 @@ const HEARTBEAT_WITHIN: Duration = Duration::from_secs(3);
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Session {
-    pub id: SessionId,
+    pub id: ExecutorId,
     /// When the last heartbeat that Postgres has recorded was sent, by the monotonic clock: it lives at least from then on.
     beat: Arc<Mutex<Instant>>,
     /// Cancelled when others declared the session dead.
@@ -28,12 +28,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Repeats until Postgres has heard of it; `None` at shutdown.
+    /// Repeats until Postgres has received of it; `None` at shutdown.
     pub async fn begin(db: &Db, clock: &Clock, shutdown: &CancellationToken) -> Option<Self> {
         let begun = Mutex::new(None);
         let ends = shutdown.child_token();
         let pass = || async {
-            let (sent, id) = (Instant::now(), SessionId::at(clock.now()));
+            let (sent, id) = (Instant::now(), ExecutorId::at(clock.now()));
             executors::insert(&mut *db.conn().await?, id, &name()).await?;
             *locked(&begun) =
                 Some(Self { id, beat: Arc::new(Mutex::new(sent)), lost: CancellationToken::new() });

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 use trigrun_core::{
-    domain::{attempt::Timing, id::ExecutionId},
+    domain::{attempt::PhaseTimings, id::ExecutionId},
     runtime::clock::Clock,
     store::leases::{Ended, Lease},
     telemetry::{
@@ -15,7 +15,7 @@ use trigrun_core::{
     },
 };
 
-/// These were leased by one statement, begun at `started`. Those that were heard of on the stream carry what OpenTelemetry's conventions for
+/// These were leased by one statement, begun at `started`. Those that were received of on the stream carry what OpenTelemetry's conventions for
 /// messaging want; retries, and what was found in Postgres, do not.
 pub fn leased(leases: &[Lease], are_heard: bool, clock: &Clock, started: Instant) {
     if !trace::is_exported() {
@@ -35,7 +35,7 @@ pub fn leased(leases: &[Lease], are_heard: bool, clock: &Clock, started: Instant
 
 /// The phases of the attempt whose span is the current one: those of the connection, which may have been made ahead, from `begun`, those
 /// of the answer from when the request left.
-pub fn phases(timing: &Timing, begun: DateTime<Utc>, departed: Option<DateTime<Utc>>) {
+pub fn phases(timing: &PhaseTimings, begun: DateTime<Utc>, departed: Option<DateTime<Utc>>) {
     if !trace::is_exported() {
         return;
     }

@@ -1,23 +1,23 @@
 //! The scheduler: six duties, repeated. Any number of schedulers may run; none leads.
 //!
 //! - [`plan`] records the fires of the next moments, each exactly once;
-//! - [`publish`] rings the stream shortly before each instant;
-//! - [`silence`] declares dead which executors say nothing any more;
-//! - [`recover`] sets going again what lost its executor, its bell or its slot;
-//! - [`tidy`] makes room: days of history, deleted jobs, old notifications, readers that are gone;
-//! - [`measure`] tells the metrics what waits.
+//! - [`publish`] publishes the stream shortly before each instant;
+//! - [`liveness`] declares dead which executors say nothing any more;
+//! - [`recover`] sets going again what lost its executor, its dispatch or its slot;
+//! - [`retention`] makes room: days of history, deleted jobs, old notifications, readers that are gone;
+//! - [`backlog`] tells the metrics what waits.
 //!
 //! Each is a pass: a plain async function that may fail, may run in two processes at once, and is called directly by tests.
 
-mod bells;
-pub mod measure;
-mod passes;
+pub mod backlog;
+pub mod liveness;
+mod loops;
+mod pending;
 pub mod plan;
 pub mod publish;
 pub mod recover;
+pub mod retention;
 mod settings;
-pub mod silence;
-pub mod tidy;
 
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -27,10 +27,10 @@ use trigrun_core::{
     stream::{Producer, StreamError},
 };
 
-use bells::Bells;
-pub use passes::serve;
+use liveness::Liveness;
+pub use loops::serve;
+use pending::PendingDispatches;
 pub use settings::{DEFAULTS, SchedulerSettings, Settings};
-use silence::Silence;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
@@ -45,13 +45,13 @@ pub struct Scheduler {
     db: Db,
     clock: Clock,
     settings: SchedulerSettings,
-    /// Ringing and looking are two connections, so that neither waits for the other.
-    ringing: Mutex<Producer>,
-    looking: Mutex<Producer>,
+    /// Ringing and inspector are two connections, so that neither waits for the other.
+    publisher: Mutex<Producer>,
+    inspector: Mutex<Producer>,
     /// What this process has recorded and is going to ring.
-    bells: Bells,
+    pending: PendingDispatches,
     /// Which executors say nothing any more.
-    silence: Silence,
+    liveness: Liveness,
     /// Raised whenever there is work that is due now: one for each loop that waits for it.
     plan_now: Notify,
     publish_now: Notify,
@@ -65,10 +65,10 @@ impl Scheduler {
             clock: Clock::synchronised(&db).await?,
             db,
             settings: settings.scheduler.clone(),
-            ringing: Mutex::new(Producer::new(&settings.redis)?),
-            looking: Mutex::new(Producer::new(&settings.redis)?),
-            bells: Bells::default(),
-            silence: Silence::default(),
+            publisher: Mutex::new(Producer::new(&settings.redis)?),
+            inspector: Mutex::new(Producer::new(&settings.redis)?),
+            pending: PendingDispatches::default(),
+            liveness: Liveness::default(),
             plan_now: Notify::new(),
             publish_now: Notify::new(),
         })
@@ -78,8 +78,8 @@ impl Scheduler {
         Duration::from_millis(self.settings.lead_ms)
     }
 
-    async fn ringing(&self) -> MutexGuard<'_, Producer> {
-        self.ringing.lock().await
+    async fn publisher(&self) -> MutexGuard<'_, Producer> {
+        self.publisher.lock().await
     }
 
     fn work_is_due(&self) {

@@ -1,4 +1,4 @@
-//! Records the fires of the next moments and moves their timers on, in one transaction; rings are prepared after the commit.
+//! Records the fires of the next moments and moves their timers on, in one transaction; publishes are prepared after the commit.
 //!
 //! What is recorded is decided in `domain::fire`.
 
@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::{
-        bell::Bell,
-        fire::{DueTimer, Fired, LATE, advance_after, decide},
+        dispatch::Dispatch,
+        fire::{DueTimer, FireDecision, MISFIRE_THRESHOLD, advance_after, decide},
         id::ExecutionId,
     },
-    runtime::mutant,
-    store::timers::{self, Round, Window},
+    failpoint,
+    store::timers::{self, PlanningWindow, Round},
     telemetry::{
         KeyValue, SpanKind, metrics,
         trace::{self, Step},
@@ -28,9 +28,12 @@ const MISSED_BATCH: i64 = 100;
 /// One pass: everything within the horizon, then what was missed. On-time work goes first.
 pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let due = Window::Due { horizon: Duration::from_millis(scheduler.settings.horizon_ms), late: LATE };
+    let due = PlanningWindow::Due {
+        horizon: Duration::from_millis(scheduler.settings.horizon_ms),
+        late: MISFIRE_THRESHOLD,
+    };
     rounds(scheduler, due, BATCH).await?;
-    if rounds(scheduler, Window::Missed { late: LATE }, MISSED_BATCH).await? > 0 {
+    if rounds(scheduler, PlanningWindow::Missed { late: MISFIRE_THRESHOLD }, MISSED_BATCH).await? > 0 {
         // What was missed has been dealt with; those timers may be due again.
         rounds(scheduler, due, BATCH).await?;
     }
@@ -39,9 +42,9 @@ pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 }
 
 /// A timer that fires often is claimed again for its next fire, until it has moved past the window. Returns how many moved.
-async fn rounds(scheduler: &Scheduler, window: Window, limit: i64) -> Result<usize, SchedulerError> {
+async fn rounds(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Result<usize, SchedulerError> {
     let mut moved = 0;
-    while !scheduler.bells.is_full() {
+    while !scheduler.pending.is_full() {
         match round(scheduler, window, limit).await?.timers {
             0 => break,
             timers => moved += timers,
@@ -50,7 +53,7 @@ async fn rounds(scheduler: &Scheduler, window: Window, limit: i64) -> Result<usi
     Ok(moved)
 }
 
-async fn round(scheduler: &Scheduler, window: Window, limit: i64) -> Result<Round, SchedulerError> {
+async fn round(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Result<Round, SchedulerError> {
     let mut conn = scheduler.db.conn().await?;
     let started_at = scheduler.clock.now();
     let decide = |timer: DueTimer| {
@@ -59,11 +62,11 @@ async fn round(scheduler: &Scheduler, window: Window, limit: i64) -> Result<Roun
         if cfg!(debug_assertions) { defective(scheduler, &timer, fired) } else { fired }
     };
     let mut round = timers::fire(&mut conn, window, limit, decide).await?;
-    metrics::planned("run", round.to_ring.len());
+    metrics::planned("run", round.to_publish.len());
     metrics::planned("skipped", round.skipped);
-    let bells = std::mem::take(&mut round.to_ring);
-    if !mutant::is(mutant::RING_BEFORE_COMMIT) {
-        scheduler.bells.push(bells);
+    let dispatches = std::mem::take(&mut round.to_publish);
+    if !failpoint::is(failpoint::PUBLISH_BEFORE_COMMIT) {
+        scheduler.pending.push(dispatches);
     }
     Ok(round)
 }
@@ -77,17 +80,17 @@ fn begin_trace(timer: &DueTimer, started_at: DateTime<Utc>) -> Option<String> {
 }
 
 /// The defects of this pass that the fault lab must find; none unless it asks for one.
-fn defective(scheduler: &Scheduler, timer: &DueTimer, mut fired: Fired) -> Fired {
-    if mutant::is(mutant::NEXT_FROM_NOW) {
+fn defective(scheduler: &Scheduler, timer: &DueTimer, mut fired: FireDecision) -> FireDecision {
+    if failpoint::is(failpoint::NEXT_FROM_NOW) {
         fired.advance = advance_after(timer, timer.now.max(timer.next_run_at));
     }
-    if mutant::is(mutant::NO_UNIQUE_ID) {
+    if failpoint::is(failpoint::NO_UNIQUE_ID) {
         fired.fires.iter_mut().for_each(|fire| fire.id = ExecutionId::at(fire.scheduled_for));
     }
-    if mutant::is(mutant::RING_BEFORE_COMMIT) {
+    if failpoint::is(failpoint::PUBLISH_BEFORE_COMMIT) {
         let now = scheduler.clock.now();
-        let early = fired.fires.iter().cloned().map(|fire| Bell { due_at: now, ..fire.bell() });
-        scheduler.bells.push(early.collect());
+        let early = fired.fires.iter().cloned().map(|fire| Dispatch { due_at: now, ..fire.dispatch() });
+        scheduler.pending.push(early.collect());
     }
     fired
 }

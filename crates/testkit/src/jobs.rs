@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
-        job::{Definition, Delivery, MisfirePolicy, OverlapPolicy, State},
-        ledger::{self, Ledger, Window},
+        job::{Definition, DeliveryGuarantee, JobState, MisfirePolicy, OverlapPolicy},
+        ledger::{self, Ledger, LedgerWindow},
         request::{DEFAULT_SUCCESS_STATUSES, Headers, Method, Request},
         retry::RetryPolicy,
         schedule::Schedule,
@@ -33,9 +33,9 @@ pub fn definition(schedule: Schedule, url: &str) -> Definition {
         overlap_policy: OverlapPolicy::default(),
         misfire_policy: MisfirePolicy::default(),
         catch_up_limit: 10,
-        delivery: Delivery::default(),
+        delivery: DeliveryGuarantee::default(),
         tags: Vec::new(),
-        state: State::Active,
+        state: JobState::Active,
     }
 }
 
@@ -81,7 +81,7 @@ impl TestDb {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Ledger {
-        let (mut conn, window) = (self.conn().await, Window { from, to });
+        let (mut conn, window) = (self.conn().await, LedgerWindow { from, to });
         let versions = store::jobs::history(&mut conn, workspace, job).await.expect("the job has a history");
         let records = store::executions::fires(&mut conn, workspace, job, window).await.expect("a list");
         let now = store::clock::now(&mut conn).await.expect("Postgres has a clock");

@@ -16,7 +16,7 @@ use serde_path_to_error::{Path, Segment};
 use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{FieldErrors, Invalid};
 
-use crate::{problem::Problem, state::Answer};
+use crate::{problem::Problem, state::ApiResult};
 
 /// The most that a body may have.
 pub const LIMIT: usize = 1024 * 1024;
@@ -35,7 +35,7 @@ pub struct JsonText(Bytes);
 
 impl FromRequest for JsonText {
     type Error = Problem;
-    type Future = LocalBoxFuture<'static, Answer<Self>>;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let media_type = media_type(request);
@@ -72,7 +72,7 @@ fn larger_than(limit: usize) -> Problem {
 }
 
 /// JSON, said once, in UTF-8 (RFC 8259 §8.1) and as it is (RFC 9110 §8.4).
-fn media_type(request: &HttpRequest) -> Answer<()> {
+fn media_type(request: &HttpRequest) -> ApiResult<()> {
     let refused = |detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
     if request.headers().contains_key(header::CONTENT_ENCODING) {
         return refused("Send the body as it is, without a Content-Encoding.");
@@ -97,7 +97,7 @@ fn media_type(request: &HttpRequest) -> Answer<()> {
 
 impl JsonText {
     /// The same of somebody who is not known yet: shorter, for nothing has been asked of them.
-    pub fn object_of_stranger(&self) -> Answer<&str> {
+    pub fn object_of_stranger(&self) -> ApiResult<&str> {
         if self.0.len() > LIMIT_FOR_STRANGERS {
             return Err(larger_than(LIMIT_FOR_STRANGERS));
         }
@@ -105,7 +105,7 @@ impl JsonText {
     }
 
     /// The text, if it is a JSON object.
-    pub fn object(&self) -> Answer<&str> {
+    pub fn object(&self) -> ApiResult<&str> {
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
         let text = std::str::from_utf8(&self.0).map_err(|_| bad("The body is not UTF-8.".into()))?;
         // Not read into values: what is valid JSON may still be no value of Rust's, like 1e999 in a body.
@@ -184,7 +184,7 @@ pub fn each_once<'de, D: Deserializer<'de>>(
 
 /// Reads a `T`; what does not fit is noted and left out. `Err` when too much does not fit, or it cannot be left out: what was noted until
 /// then is the answer, and nothing else is judged.
-pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> Answer<T> {
+pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiResult<T> {
     if let Some(value) = read_noting(text, errors) {
         return Ok(value);
     }

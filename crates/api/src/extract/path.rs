@@ -5,13 +5,13 @@ use futures_util::future::{Ready, ready};
 use std::str::FromStr;
 use uuid::Uuid;
 
-use crate::{problem::Problem, state::Answer};
+use crate::{problem::Problem, state::ApiResult};
 
 pub struct PathId<T>(pub T);
 
 impl<T: FromStr + From<Uuid>> FromRequest for PathId<T> {
     type Error = Problem;
-    type Future = Ready<Answer<Self>>;
+    type Future = Ready<ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let text = web::Path::<String>::from_request(request, payload).into_inner();

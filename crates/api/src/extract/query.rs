@@ -9,7 +9,7 @@ use trigrun_core::domain::{
     page::{self, Page},
 };
 
-use crate::{extract::body::nearest, openapi, problem::Problem, state::Answer, time::read_instant};
+use crate::{extract::body::nearest, openapi, problem::Problem, state::ApiResult, time::read_instant};
 
 /// The parameters of a request, to be taken out one by one.
 pub struct Parameters {
@@ -58,7 +58,7 @@ impl Parameters {
     }
 
     /// Operations that take parameters judge them themselves, and know which of them was meant; of the others, nobody would.
-    pub fn none_unasked(request: &HttpRequest) -> Answer<()> {
+    pub fn none_unasked(request: &HttpRequest) -> ApiResult<()> {
         let query = request.query_string();
         let takes_none = |pattern: String| openapi::takes_no_parameters(&pattern, request.method().as_str());
         if query.is_empty() || !request.match_pattern().is_some_and(takes_none) {
@@ -111,7 +111,7 @@ impl Parameters {
     }
 
     /// What a cursor of this list is bound to; or everything that is wrong, unknown parameters included.
-    pub fn finish(mut self) -> Answer<String> {
+    pub fn finish(mut self) -> ApiResult<String> {
         for name in std::mem::take(&mut self.given).into_keys() {
             let invalid = Invalid::new("unknown_parameter", "there is no such parameter here");
             let invalid = match nearest(&name, self.known.iter().map(String::as_str)) {

@@ -17,7 +17,7 @@ use actix_web::{
 use serde::Deserialize;
 
 use super::request_id;
-use crate::{limits, state::State};
+use crate::{rate_limits, state::State};
 
 /// How long a browser may remember what it was allowed.
 const REMEMBERED_SECONDS: usize = 600;
@@ -43,7 +43,7 @@ impl TryFrom<String> for Origin {
 }
 
 pub fn cors(origins: &[Origin]) -> Cors {
-    let own = ["idempotent-replayed"].into_iter().chain(limits::HEADERS).map(HeaderName::from_static);
+    let own = ["idempotent-replayed"].into_iter().chain(rate_limits::HEADERS).map(HeaderName::from_static);
     let exposed = [ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, request_id::HEADER].into_iter().chain(own);
     let cors = Cors::default()
         .allow_any_method()

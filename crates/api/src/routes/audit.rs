@@ -10,10 +10,10 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, WorkspaceAdmin},
+    auth::{Authorized, WorkspaceAdmin},
     extract::query::Parameters,
     routes::list::ListView,
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -97,9 +97,9 @@ impl EntryView {
 #[get("/audit-log")]
 pub async fn list_audit_log(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let filter = Filter { action: parameters.parsed("action") };
     let page = parameters.page();
     let filters = parameters.finish()?;

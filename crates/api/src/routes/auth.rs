@@ -8,9 +8,9 @@ use trigrun_core::{
     domain::{
         access::{TokenKind, TokenSecret},
         audit::Actor,
-        id::{LoginId, UserId, WorkspaceId},
+        id::{SessionId, UserId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
-        person::{self, Membership, User},
+        user::{self, Membership, User},
         workspace::{self, Workspace},
     },
     store::users::{self, Door, NewSession, NewUser},
@@ -18,11 +18,11 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, Anything, Caller, LoggedIn, author},
+    auth::{AnyScope, Authorized, Caller, SessionUser, author},
     extract::body::{JsonText, read, required},
     problem::{Problem, ProblemBody},
     settings::SignUp,
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -127,7 +127,11 @@ impl From<&Membership> for MembershipView {
     ),
 )]
 #[post("/auth/signup")]
-pub async fn sign_up(state: web::Data<State>, request: HttpRequest, text: JsonText) -> Answer<HttpResponse> {
+pub async fn sign_up(
+    state: web::Data<State>,
+    request: HttpRequest,
+    text: JsonText,
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: SignUpBody = read(text.object_of_stranger()?, &mut errors)?;
     may_sign_up(state.sign_up, body.invitation.is_some())?;
@@ -155,7 +159,7 @@ pub async fn sign_up(state: web::Data<State>, request: HttpRequest, text: JsonTe
     Ok(HttpResponse::Created().json(SessionView { workspace_id: Some(workspace), ..session }))
 }
 
-fn may_sign_up(mode: SignUp, invited: bool) -> Answer<()> {
+fn may_sign_up(mode: SignUp, invited: bool) -> ApiResult<()> {
     let refused = |code, detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
     match mode {
         SignUp::Closed => {
@@ -179,9 +183,9 @@ struct Wanted {
 
 fn wanted(body: SignUpBody, errors: &mut FieldErrors) -> Option<Wanted> {
     let email =
-        required(errors, "/email", body.email).and_then(|email| errors.take("/email", person::email(&email)));
+        required(errors, "/email", body.email).and_then(|email| errors.take("/email", user::email(&email)));
     let password = required(errors, "/password", body.password)
-        .and_then(|text| errors.take("/password", person::password(&text)).map(|()| text));
+        .and_then(|text| errors.take("/password", user::password(&text)).map(|()| text));
     // Of what the address is wrong about, only that is said.
     let by_default =
         email.as_deref().and_then(|email| email.split('@').next()).unwrap_or("somebody").to_owned();
@@ -236,7 +240,11 @@ fn not_signed_up(error: trigrun_core::store::StoreError) -> Problem {
     ),
 )]
 #[post("/auth/login")]
-pub async fn log_in(state: web::Data<State>, request: HttpRequest, text: JsonText) -> Answer<HttpResponse> {
+pub async fn log_in(
+    state: web::Data<State>,
+    request: HttpRequest,
+    text: JsonText,
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let LogInBody { email, password } = read(text.object_of_stranger()?, &mut errors)?;
     let (email, given) =
@@ -245,7 +253,7 @@ pub async fn log_in(state: web::Data<State>, request: HttpRequest, text: JsonTex
     let (email, given) = email.zip(given).ok_or_else(Problem::internal)?;
     state.limits.log_in(&email)?;
     // What is no address is nobody's.
-    let found = match person::email(&email) {
+    let found = match user::email(&email) {
         Ok(email) => users::find_by_email(&mut *state.conn().await?, &email).await?,
         Err(_) => None,
     };
@@ -261,11 +269,11 @@ pub async fn log_in(state: web::Data<State>, request: HttpRequest, text: JsonTex
     }
 }
 
-async fn session(state: &State, user: User) -> Answer<SessionView> {
+async fn session(state: &State, user: User) -> ApiResult<SessionView> {
     let secret = crypto::new_token(TokenKind::Session).map_err(|_| Problem::internal())?;
     let now = state.clock.now();
     let (hash, expires_at): (Vec<u8>, DateTime<Utc>) = (crypto::token_hash(&secret), now + SESSION);
-    let new = NewSession { id: LoginId::at(now), user: user.id, hash: &hash, now, expires_at };
+    let new = NewSession { id: SessionId::at(now), user: user.id, hash: &hash, now, expires_at };
     users::log_in(&mut *state.conn().await?, new).await?;
     Ok(SessionView {
         token: secret.reveal().to_owned(),
@@ -284,7 +292,7 @@ async fn session(state: &State, user: User) -> Answer<SessionView> {
     security(("token" = [])),
 )]
 #[post("/auth/logout")]
-pub async fn log_out(state: web::Data<State>, person: LoggedIn) -> Answer<HttpResponse> {
+pub async fn log_out(state: web::Data<State>, person: SessionUser) -> ApiResult<HttpResponse> {
     users::log_out(&mut *state.conn().await?, &crypto::token_hash(&person.secret)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -298,7 +306,7 @@ pub async fn log_out(state: web::Data<State>, person: LoggedIn) -> Answer<HttpRe
     security(("token" = [])),
 )]
 #[get("/me")]
-pub async fn get_me(allowed: Allowed<Anything>) -> HttpResponse {
+pub async fn get_me(allowed: Authorized<AnyScope>) -> HttpResponse {
     let scopes = allowed.caller.scopes().iter().map(|scope| scope.as_str()).collect();
     let (user, token_id, role) = match &allowed.caller {
         Caller::Token { id, .. } => (None, Some(id.to_string()), None),

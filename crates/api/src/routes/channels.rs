@@ -1,4 +1,4 @@
-//! Notification channels: where a workspace is told. What leads there goes in, and is never shown again.
+//! Notification channels: where a workspace is told. What leads there goes in, and is never masked again.
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,13 +13,13 @@ use trigrun_core::{
     store::{
         StoreError,
         channels::{self, Channel, ChannelChange, NewChannel},
-        keys, notifications,
+        notifications, workspace_keys,
     },
 };
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, NotificationsWrite},
+    auth::{Authorized, NotificationsWrite},
     extract::{
         body::{JsonText, object, read, required},
         path::PathId,
@@ -27,7 +27,7 @@ use crate::{
     },
     problem::{Problem, ProblemBody},
     routes::{list::ListView, notifications::NotificationView},
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -66,7 +66,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Where a channel leads. Never shown again as a whole.
+/// Where a channel leads. Never masked again as a whole.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelConfigInput)]
@@ -100,7 +100,7 @@ pub struct ChannelView {
     updated_at: String,
 }
 
-/// Where a channel leads, as far as that can be shown: what follows the host of a URL is a credential.
+/// Where a channel leads, as far as that can be masked: what follows the host of a URL is a credential.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ChannelConfig)]
 pub struct ConfigView {
@@ -114,10 +114,10 @@ pub struct ConfigView {
 
 impl ChannelView {
     fn new(channel: &Channel) -> Self {
-        let shown = channel.shown.clone();
+        let masked = channel.masked.clone();
         let config = match channel.kind {
-            ChannelType::Email => ConfigView { url: None, to: Some(shown) },
-            _ => ConfigView { url: shown.into_iter().next(), to: None },
+            ChannelType::Email => ConfigView { url: None, to: Some(masked) },
+            _ => ConfigView { url: masked.into_iter().next(), to: None },
         };
         Self {
             id: channel.id.to_string(),
@@ -143,9 +143,9 @@ impl ChannelView {
 #[post("/notification-channels")]
 pub async fn create_channel(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let ChannelBody { name, kind, config } = read(text.object()?, &mut errors)?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
@@ -171,9 +171,9 @@ pub async fn create_channel(
 #[get("/notification-channels")]
 pub async fn list_channels(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let page = parameters.page();
     let filters = parameters.finish()?;
     let list = channels::list(&mut *state.conn().await?, allowed.workspace, page).await?;
@@ -189,9 +189,9 @@ pub async fn list_channels(
 #[get("/notification-channels/{id}")]
 pub async fn get_channel(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let channel = channels::get(&mut *state.conn().await?, allowed.workspace, id).await?;
     Ok(HttpResponse::Ok().json(ChannelView::new(&channel)))
 }
@@ -208,10 +208,10 @@ pub async fn get_channel(
 #[patch("/notification-channels/{id}")]
 pub async fn patch_channel(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let ChannelPatchBody { name, config } = read(text.object()?, &mut errors)?;
     let kind = channels::get(&mut *state.conn().await?, allowed.workspace, id).await?.kind;
@@ -235,10 +235,10 @@ pub async fn patch_channel(
 #[delete("/notification-channels/{id}")]
 pub async fn delete_channel(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let force = parameters.flag("force");
     parameters.finish()?;
     let (workspace, by) = (allowed.workspace, allowed.by);
@@ -247,7 +247,7 @@ pub async fn delete_channel(
             let mut conn = state.conn().await?;
             match channels::delete(&mut conn, workspace, id, force, &by).await {
                 Err(error) if error.is_conflict("in_use") => {
-                    Err(in_use(&channels::users(&mut conn, workspace, id).await?))
+                    Err(in_use(&channels::jobs_using(&mut conn, workspace, id).await?))
                 }
                 deleted => Ok(deleted?),
             }
@@ -265,9 +265,9 @@ pub async fn delete_channel(
 #[post("/notification-channels/{id}/test")]
 pub async fn test_channel(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     state.limits.test(&allowed.workspace.to_string()).await?;
     let mut conn = state.conn().await?;
     let made = notifications::insert_test(&mut conn, allowed.workspace, id, state.clock.now()).await?;
@@ -282,10 +282,10 @@ async fn insert(
     by: Author,
     name: String,
     destination: Destination,
-) -> Answer<Channel> {
+) -> ApiResult<Channel> {
     let inserted = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         let id = ChannelId::at(by.at);
         let new = NewChannel { id, name: &name, destination: &destination, key: &key, by: &by };
         channels::insert(&mut conn, workspace, new).await.map_err(refused)
@@ -299,10 +299,10 @@ async fn change(
     by: Author,
     id: ChannelId,
     (name, destination): (Option<String>, Option<Destination>),
-) -> Answer<Channel> {
+) -> ApiResult<Channel> {
     let changed = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         let destination = destination.as_ref().map(|destination| (destination, &key));
         let change = ChannelChange { name: name.as_deref(), destination, by: &by };
         channels::change(&mut conn, workspace, id, change).await.map_err(refused)

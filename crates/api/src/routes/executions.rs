@@ -8,7 +8,7 @@ use trigrun_core::{
         invalid::FieldErrors,
     },
     store::{
-        executions::{self, Immediate},
+        executions::{self, NewRun},
         jobs, leases,
     },
     telemetry::trace,
@@ -19,7 +19,7 @@ mod view;
 pub use view::ExecutionView;
 
 use crate::{
-    auth::{Allowed, ExecutionsRead, JobsRun},
+    auth::{Authorized, ExecutionsRead, JobsRun},
     extract::{
         key::{REPLAYED, idempotency_key},
         path::PathId,
@@ -27,7 +27,7 @@ use crate::{
     },
     problem::{Problem, ProblemBody},
     routes::list::ListView,
-    state::{Answer, State},
+    state::{ApiResult, State},
 };
 
 /// Lists executions, newest first.
@@ -49,9 +49,9 @@ use crate::{
 #[get("/executions")]
 pub async fn list_executions(
     state: web::Data<State>,
-    allowed: Allowed<ExecutionsRead>,
+    allowed: Authorized<ExecutionsRead>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let job = parameters.parsed("job_id");
     let filter = filter(&mut parameters, job);
     page_of(&state, &allowed, &filter, parameters).await
@@ -73,10 +73,10 @@ pub async fn list_executions(
 #[get("/jobs/{id}/executions")]
 pub async fn list_job_executions(
     state: web::Data<State>,
-    allowed: Allowed<ExecutionsRead>,
+    allowed: Authorized<ExecutionsRead>,
     PathId(job): PathId<JobId>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let filter = filter(&mut parameters, Some(job));
     jobs::get(&mut *state.conn().await?, allowed.workspace, job, state.clock.now()).await?;
     page_of(&state, &allowed, &filter, parameters).await
@@ -94,9 +94,9 @@ pub async fn list_job_executions(
 #[get("/executions/{id}")]
 pub async fn get_execution(
     state: web::Data<State>,
-    allowed: Allowed<ExecutionsRead>,
+    allowed: Authorized<ExecutionsRead>,
     PathId(id): PathId<ExecutionId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let execution = executions::get(&mut *state.conn().await?, allowed.workspace, id).await?;
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
 }
@@ -115,10 +115,10 @@ pub async fn get_execution(
 #[post("/executions/{id}/replay")]
 pub async fn replay_execution(
     state: web::Data<State>,
-    allowed: Allowed<JobsRun>,
+    allowed: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
     request: HttpRequest,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     run(&state, allowed.workspace, Asked::Replay(id), &request).await
 }
 
@@ -134,9 +134,9 @@ pub async fn replay_execution(
 #[post("/executions/{id}/cancel")]
 pub async fn cancel_execution(
     state: web::Data<State>,
-    allowed: Allowed<JobsRun>,
+    allowed: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let workspace = allowed.workspace;
     let ended =
         state.run(async move |state| Ok(leases::cancel(&mut *state.conn().await?, workspace, id).await?));
@@ -166,7 +166,7 @@ pub async fn run(
     workspace: WorkspaceId,
     asked: Asked,
     request: &HttpRequest,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let key = idempotency_key(request, &mut errors);
     Problem::validation(errors)?;
@@ -185,8 +185,7 @@ pub async fn run(
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();
-        let run =
-            Immediate { source, replay_of, traceparent: traceparent.as_deref(), key: key.as_deref(), now };
+        let run = NewRun { source, replay_of, traceparent: traceparent.as_deref(), key: key.as_deref(), now };
         // The connection is given back before another is taken: a hundred that hold one each would wait for each other.
         let inserted = executions::insert_now(&mut *state.conn().await?, workspace, job, run).await;
         match inserted {
@@ -214,10 +213,10 @@ async fn made_before(
     workspace: WorkspaceId,
     key: Option<&str>,
     asked: Asked,
-) -> Answer<Option<ExecutionId>> {
+) -> ApiResult<Option<ExecutionId>> {
     let Some(key) = key else { return Ok(None) };
-    let made = executions::of_key(&mut *state.conn().await?, workspace, key).await?;
-    let is_same = |made: executions::Keyed| match asked {
+    let made = executions::find_run(&mut *state.conn().await?, workspace, key).await?;
+    let is_same = |made: executions::IdempotentRun| match asked {
         Asked::Run(job) => made.replay_of.is_none() && made.job == job,
         Asked::Replay(original) => made.replay_of == Some(original),
     };
@@ -233,7 +232,7 @@ async fn shown(
     workspace: WorkspaceId,
     id: ExecutionId,
     replayed: bool,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
     let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Accepted() };
     if replayed {
@@ -256,10 +255,10 @@ fn filter(parameters: &mut Parameters, job: Option<JobId>) -> executions::Filter
 
 async fn page_of(
     state: &State,
-    allowed: &Allowed<ExecutionsRead>,
+    allowed: &Authorized<ExecutionsRead>,
     filter: &executions::Filter,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let page = parameters.page();
     let filters = parameters.finish()?;
     let list = executions::list(&mut *state.conn().await?, allowed.workspace, filter, page).await?;

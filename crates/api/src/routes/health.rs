@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     openapi,
     problem::{Problem, ProblemBody},
-    state::{Answer, State},
+    state::{ApiResult, State},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -39,7 +39,7 @@ pub async fn livez_head() -> HttpResponse {
     (status = 503, description = "Says which part is down.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 #[get("/readyz")]
-pub async fn readyz(state: web::Data<State>) -> Answer<HttpResponse> {
+pub async fn readyz(state: web::Data<State>) -> ApiResult<HttpResponse> {
     match probes::ready(&state.db).await {
         Ok(()) => Ok(HttpResponse::Ok().json(Health { status: "ok" })),
         Err(probes::NotReady { part, why }) => {
@@ -51,7 +51,7 @@ pub async fn readyz(state: web::Data<State>) -> Answer<HttpResponse> {
     }
 }
 
-pub async fn readyz_head(state: web::Data<State>) -> Answer<HttpResponse> {
+pub async fn readyz_head(state: web::Data<State>) -> ApiResult<HttpResponse> {
     probes::ready(&state.db).await.map_err(|_| Problem::unavailable())?;
     Ok(HttpResponse::Ok().finish())
 }

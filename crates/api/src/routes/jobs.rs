@@ -7,7 +7,7 @@ use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
-        job::{Job, State as JobState},
+        job::{Job, JobState},
         request::Request,
     },
     store::{jobs, secrets},
@@ -27,7 +27,7 @@ pub use define::{Context, schedule};
 pub use view::JobView;
 
 use crate::{
-    auth::{Allowed, JobsRead, JobsRun, JobsWrite},
+    auth::{Authorized, JobsRead, JobsRun, JobsWrite},
     extract::{
         body::{JsonText, read},
         key::{REPLAYED, idempotency_key},
@@ -39,7 +39,7 @@ use crate::{
         executions::{Asked, ExecutionView, run},
         list::ListView,
     },
-    state::{Answer, State},
+    state::{ApiResult, State},
 };
 
 /// Creates a job. A one_time job runs at once, and the answer names its execution.
@@ -59,10 +59,10 @@ use crate::{
 #[post("/jobs")]
 pub async fn create_job(
     state: web::Data<State>,
-    allowed: Allowed<JobsWrite>,
+    allowed: Authorized<JobsWrite>,
     request: HttpRequest,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: JobBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
@@ -98,9 +98,9 @@ pub async fn create_job(
 #[get("/jobs")]
 pub async fn list_jobs(
     state: web::Data<State>,
-    allowed: Allowed<JobsRead>,
+    allowed: Authorized<JobsRead>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let filter = jobs::Filter {
         state: parameters.parsed("state"),
         kind: parameters.parsed("kind"),
@@ -125,9 +125,9 @@ pub async fn list_jobs(
 #[get("/jobs/{id}")]
 pub async fn get_job(
     state: web::Data<State>,
-    allowed: Allowed<JobsRead>,
+    allowed: Authorized<JobsRead>,
     PathId(id): PathId<JobId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let job = load(&state, allowed.workspace, id).await?;
     Ok(shown(&job))
 }
@@ -147,11 +147,11 @@ pub async fn get_job(
 #[patch("/jobs/{id}")]
 pub async fn patch_job(
     state: web::Data<State>,
-    allowed: Allowed<JobsWrite>,
+    allowed: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
     request: HttpRequest,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let if_match = if_match(&request)?;
     let (job, execution) = change::patch(&state, allowed.workspace, id, text.object()?, if_match).await?;
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
@@ -170,9 +170,9 @@ pub async fn patch_job(
 #[delete("/jobs/{id}")]
 pub async fn delete_job(
     state: web::Data<State>,
-    allowed: Allowed<JobsWrite>,
+    allowed: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let workspace = allowed.workspace;
     state.run(async move |state| Ok(jobs::delete(&mut *state.conn().await?, workspace, id).await?)).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -190,9 +190,9 @@ pub async fn delete_job(
 #[post("/jobs/{id}/pause")]
 pub async fn pause_job(
     state: web::Data<State>,
-    allowed: Allowed<JobsWrite>,
+    allowed: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let (job, _) = change::set_state(&state, allowed.workspace, id, JobState::Paused).await?;
     Ok(shown(&job))
 }
@@ -209,9 +209,9 @@ pub async fn pause_job(
 #[post("/jobs/{id}/resume")]
 pub async fn resume_job(
     state: web::Data<State>,
-    allowed: Allowed<JobsWrite>,
+    allowed: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let (job, execution) = change::set_state(&state, allowed.workspace, id, JobState::Active).await?;
     Ok(with_tag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
 }
@@ -230,19 +230,19 @@ pub async fn resume_job(
 #[post("/jobs/{id}/run-now")]
 pub async fn run_job_now(
     state: web::Data<State>,
-    allowed: Allowed<JobsRun>,
+    allowed: Authorized<JobsRun>,
     PathId(job): PathId<JobId>,
     request: HttpRequest,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     run(&state, allowed.workspace, Asked::Run(job), &request).await
 }
 
-async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> Answer<Job> {
+async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> ApiResult<Job> {
     Ok(jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?)
 }
 
 /// Secrets that the request names and the workspace does not have.
-async fn missing_secrets(state: &State, workspace: WorkspaceId, request: &Request) -> Answer<Vec<String>> {
+async fn missing_secrets(state: &State, workspace: WorkspaceId, request: &Request) -> ApiResult<Vec<String>> {
     let names: Vec<String> = request.secrets().into_iter().map(str::to_owned).collect();
     if names.is_empty() {
         return Ok(names);
@@ -260,7 +260,7 @@ fn with_tag(mut response: HttpResponseBuilder, job: &Job) -> HttpResponseBuilder
 }
 
 /// The versions that If-Match asks for (RFC 9110 §13.1.1); `None` for any. A weak tag never matches, and neither does that of something else.
-fn if_match(request: &HttpRequest) -> Answer<Option<Vec<i32>>> {
+fn if_match(request: &HttpRequest) -> ApiResult<Option<Vec<i32>>> {
     let Some(given) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
     let given = given.to_str().unwrap_or_default();
     if given.trim() == "*" {

@@ -10,7 +10,7 @@ use trigrun_core::{
         access::TokenKind,
         id::{InvitationId, UserId},
         invalid::FieldErrors,
-        person::{self, Role},
+        user::{self, Role},
     },
     store::{
         StoreError,
@@ -21,14 +21,14 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, Caller, LoggedIn, WorkspaceAdmin},
+    auth::{Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
         body::{JsonText, read, required},
         path::PathId,
     },
     problem::{Problem, ProblemBody},
     routes::auth::{MembershipView, UserView, invitation_secret, invitation_unknown},
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -137,7 +137,10 @@ impl From<&Member> for MemberView {
     security(("token" = ["workspace:admin"])),
 )]
 #[get("/members")]
-pub async fn list_members(state: web::Data<State>, allowed: Allowed<WorkspaceAdmin>) -> Answer<HttpResponse> {
+pub async fn list_members(
+    state: web::Data<State>,
+    allowed: Authorized<WorkspaceAdmin>,
+) -> ApiResult<HttpResponse> {
     let members = members::list(&mut *state.conn().await?, allowed.workspace).await?;
     Ok(HttpResponse::Ok().json(MembersView { data: members.iter().map(MemberView::from).collect() }))
 }
@@ -154,13 +157,13 @@ pub async fn list_members(state: web::Data<State>, allowed: Allowed<WorkspaceAdm
 #[post("/members")]
 pub async fn create_member(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let MemberBody { email, role } = read(text.object()?, &mut errors)?;
     let email =
-        required(&mut errors, "/email", email).and_then(|email| errors.take("/email", person::email(&email)));
+        required(&mut errors, "/email", email).and_then(|email| errors.take("/email", user::email(&email)));
     let role = errors.take("/role", role.map_or(Ok(Role::Member), |role| Role::from_str(&role)));
     Problem::validation(errors)?;
     let (email, role) = email.zip(role).ok_or_else(Problem::internal)?;
@@ -200,9 +203,9 @@ pub async fn create_member(
 #[post("/invitations/accept")]
 pub async fn accept_invitation(
     state: web::Data<State>,
-    person: LoggedIn,
+    person: SessionUser,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let InvitationBody { invitation } = read(text.object()?, &mut errors)?;
     let secret = required(&mut errors, "/invitation", invitation)
@@ -238,8 +241,8 @@ fn not_joined(error: StoreError, already: &str) -> Problem {
 #[get("/invitations")]
 pub async fn list_invitations(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
-) -> Answer<HttpResponse> {
+    allowed: Authorized<WorkspaceAdmin>,
+) -> ApiResult<HttpResponse> {
     let list = invitations::list(&mut *state.conn().await?, allowed.workspace, allowed.by.at).await?;
     Ok(HttpResponse::Ok().json(InvitationsView { data: list.iter().map(InvitationView::new).collect() }))
 }
@@ -255,9 +258,9 @@ pub async fn list_invitations(
 #[delete("/invitations/{id}")]
 pub async fn delete_invitation(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<InvitationId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let delete = async move |state: State| {
         let mut conn = state.conn().await?;
         Ok(invitations::delete(&mut conn, allowed.workspace, id, &allowed.by).await?)
@@ -279,10 +282,10 @@ pub async fn delete_invitation(
 #[patch("/members/{id}")]
 pub async fn patch_member(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     PathId(user): PathId<UserId>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let RoleBody { role } = read(text.object()?, &mut errors)?;
     let role =
@@ -305,9 +308,9 @@ pub async fn patch_member(
 #[delete("/members/{id}")]
 pub async fn delete_member(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     PathId(user): PathId<UserId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     change(&state, allowed, user, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -315,10 +318,10 @@ pub async fn delete_member(
 /// The member as it was before.
 async fn change(
     state: &State,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     user: UserId,
     role: Option<Role>,
-) -> Answer<Member> {
+) -> ApiResult<Member> {
     let workspace = allowed.workspace;
     let members = members::list(&mut *state.conn().await?, workspace).await?;
     let member = members.into_iter().find(|member| member.user.id == user).ok_or_else(Problem::not_found)?;
@@ -337,7 +340,7 @@ async fn change(
     Ok(member)
 }
 
-fn may_appoint(caller: &Caller, role: Role) -> Answer<()> {
+fn may_appoint(caller: &Caller, role: Role) -> ApiResult<()> {
     if caller.role().may_appoint(role) {
         return Ok(());
     }

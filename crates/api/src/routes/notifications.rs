@@ -5,17 +5,17 @@ use serde::Serialize;
 use trigrun_core::{
     domain::{
         id::NotificationId,
-        notification::{DeliveryAttempt, Notification},
+        notification::{Notification, NotificationAttempt},
     },
     store::notifications::{self, Filter},
 };
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, NotificationsWrite},
+    auth::{Authorized, NotificationsWrite},
     extract::{path::PathId, query::Parameters},
     routes::list::ListView,
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -43,7 +43,7 @@ pub struct NotificationView {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = DeliveryAttempt)]
+#[schema(as = NotificationAttempt)]
 pub struct DeliveryAttemptView {
     number: u16,
     /// success, http_error, timeout, connection_error, blocked or interrupted.
@@ -77,7 +77,7 @@ impl NotificationView {
 }
 
 impl DeliveryAttemptView {
-    fn new(attempt: &DeliveryAttempt) -> Self {
+    fn new(attempt: &NotificationAttempt) -> Self {
         Self {
             number: attempt.number,
             status: attempt.status.as_str(),
@@ -104,9 +104,9 @@ impl DeliveryAttemptView {
 #[get("/notifications")]
 pub async fn list_notifications(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let filter = Filter {
         status: parameters.parsed("status"),
         channel: parameters.parsed("channel_id"),
@@ -128,9 +128,9 @@ pub async fn list_notifications(
 #[get("/notifications/{id}")]
 pub async fn get_notification(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     PathId(id): PathId<NotificationId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let notification = notifications::get(&mut *state.conn().await?, allowed.workspace, id).await?;
     Ok(HttpResponse::Ok().json(NotificationView::new(&notification)))
 }

@@ -16,13 +16,13 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, NotificationsWrite},
+    auth::{Authorized, NotificationsWrite},
     extract::{
         body::{JsonText, read, required},
         path::PathId,
     },
     problem::{Problem, ProblemBody},
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -82,10 +82,10 @@ impl RuleView {
 #[post("/jobs/{id}/notification-rules")]
 pub async fn create_rule(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     PathId(job): PathId<JobId>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: RuleBody = read(text.object()?, &mut errors)?;
     let checked = check(body, &mut errors);
@@ -110,9 +110,9 @@ pub async fn create_rule(
 #[get("/jobs/{id}/notification-rules")]
 pub async fn list_rules(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     PathId(job): PathId<JobId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let rules = rules::list(&mut *state.conn().await?, allowed.workspace, job).await?;
     Ok(HttpResponse::Ok().json(RulesView { data: rules.iter().map(RuleView::new).collect() }))
 }
@@ -126,9 +126,9 @@ pub async fn list_rules(
 #[delete("/jobs/{id}/notification-rules/{rule_id}")]
 pub async fn delete_rule(
     state: web::Data<State>,
-    allowed: Allowed<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite>,
     ids: web::Path<(String, String)>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let (job, rule) = ids.into_inner();
     let ids = job.parse().ok().zip(rule.parse().ok());
     let (job, rule) = ids.ok_or_else(Problem::not_found)?;

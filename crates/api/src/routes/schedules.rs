@@ -11,11 +11,11 @@ use trigrun_core::domain::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, JobsRead},
+    auth::{Authorized, JobsRead},
     extract::body::{JsonText, object, read},
     problem::Problem,
     routes::jobs::{self, Context, ScheduleBody},
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::{instant, read_instant},
 };
 
@@ -83,9 +83,9 @@ pub struct FireView {
 #[post("/schedules/preview")]
 pub async fn preview_schedule(
     state: web::Data<State>,
-    _: Allowed<JobsRead>,
+    _: Authorized<JobsRead>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: PreviewBody = read(text.object()?, &mut errors)?;
     // Fires that lie many years apart are long to find: not on a thread that serves others.
@@ -94,7 +94,7 @@ pub async fn preview_schedule(
 }
 
 impl PreviewBody {
-    fn preview(self, state: &State, mut errors: FieldErrors) -> Answer<PreviewView> {
+    fn preview(self, state: &State, mut errors: FieldErrors) -> ApiResult<PreviewView> {
         let now = state.clock.now();
         let context = Context { policy: &state.policy, now, before: None };
         let schedule = jobs::schedule(self.kind, self.schedule, &context, true, &mut errors);

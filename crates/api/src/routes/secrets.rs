@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{audit::Author, id::WorkspaceId, invalid::FieldErrors, secret},
     store::{
-        keys,
         secrets::{self, NewValue, Secret, User},
+        workspace_keys,
     },
 };
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, SecretsWrite},
+    auth::{Authorized, SecretsWrite},
     extract::{
         body::{JsonText, read, required},
         query::Parameters,
     },
     problem::{Problem, ProblemBody},
     routes::list::ListView,
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -98,9 +98,9 @@ impl SecretView {
 #[post("/secrets")]
 pub async fn create_secret(
     state: web::Data<State>,
-    allowed: Allowed<SecretsWrite>,
+    allowed: Authorized<SecretsWrite>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let SecretBody { name, value } = read(text.object()?, &mut errors)?;
     let name =
@@ -125,9 +125,9 @@ pub async fn create_secret(
 #[get("/secrets")]
 pub async fn list_secrets(
     state: web::Data<State>,
-    allowed: Allowed<SecretsWrite>,
+    allowed: Authorized<SecretsWrite>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let page = parameters.page();
     let filters = parameters.finish()?;
     let list = secrets::list(&mut *state.conn().await?, allowed.workspace, page).await?;
@@ -145,13 +145,13 @@ pub async fn list_secrets(
 #[get("/secrets/{name}")]
 pub async fn get_secret(
     state: web::Data<State>,
-    allowed: Allowed<SecretsWrite>,
+    allowed: Authorized<SecretsWrite>,
     name: web::Path<String>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let name = known(&name)?;
     let mut conn = state.conn().await?;
     let secret = secrets::get(&mut conn, allowed.workspace, &name).await?;
-    let users = secrets::users(&mut conn, allowed.workspace, &name).await?;
+    let users = secrets::jobs_using(&mut conn, allowed.workspace, &name).await?;
     let user = |user: User| UserView { job_id: user.job.to_string(), name: user.name };
     let used_by = Some(users.into_iter().map(user).collect());
     Ok(HttpResponse::Ok().json(SecretView { used_by, ..SecretView::new(&secret) }))
@@ -168,10 +168,10 @@ pub async fn get_secret(
 #[put("/secrets/{name}")]
 pub async fn put_secret(
     state: web::Data<State>,
-    allowed: Allowed<SecretsWrite>,
+    allowed: Authorized<SecretsWrite>,
     name: web::Path<String>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let ValueBody { value } = read(text.object()?, &mut errors)?;
     let value = checked(&mut errors, value);
@@ -194,17 +194,17 @@ pub async fn put_secret(
 #[delete("/secrets/{name}")]
 pub async fn delete_secret(
     state: web::Data<State>,
-    allowed: Allowed<SecretsWrite>,
+    allowed: Authorized<SecretsWrite>,
     name: web::Path<String>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let force = parameters.flag("force");
     parameters.finish()?;
     let name = known(&name)?;
     let mut conn = state.conn().await?;
     secrets::get(&mut conn, allowed.workspace, &name).await?;
     if !force {
-        let users = secrets::users(&mut conn, allowed.workspace, &name).await?;
+        let users = secrets::jobs_using(&mut conn, allowed.workspace, &name).await?;
         in_use(&users)?;
     }
     drop(conn);
@@ -216,7 +216,7 @@ pub async fn delete_secret(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn in_use(users: &[User]) -> Answer<()> {
+fn in_use(users: &[User]) -> ApiResult<()> {
     const NAMED: usize = 5;
     if users.is_empty() {
         return Ok(());
@@ -234,7 +234,7 @@ fn checked(errors: &mut FieldErrors, value: Option<String>) -> Option<String> {
 }
 
 /// What is no name is simply not there.
-fn known(name: &str) -> Answer<String> {
+fn known(name: &str) -> ApiResult<String> {
     secret::name(name).map_err(|_| Problem::not_found())
 }
 
@@ -244,10 +244,10 @@ async fn store(
     by: Author,
     (name, value): (String, String),
     is_new: bool,
-) -> Answer<Secret> {
+) -> ApiResult<Secret> {
     let stored = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         let new = NewValue { name: &name, value: &value, key: &key, by: &by };
         if !is_new {
             return Ok(secrets::change(&mut conn, workspace, new).await?);

@@ -17,7 +17,7 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, WorkspaceAdmin},
+    auth::{Authorized, WorkspaceAdmin},
     extract::{
         body::{JsonText, read, required},
         path::PathId,
@@ -25,7 +25,7 @@ use crate::{
     },
     problem::Problem,
     routes::list::ListView,
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -90,9 +90,9 @@ impl TokenView {
 #[get("/tokens")]
 pub async fn list_tokens(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let page = parameters.page();
     let filters = parameters.finish()?;
     let list = tokens::list(&mut *state.conn().await?, allowed.workspace, page).await?;
@@ -110,9 +110,9 @@ pub async fn list_tokens(
 #[post("/tokens")]
 pub async fn create_token(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let (now, mine) = (allowed.by.at, allowed.caller.scopes());
     let mut errors = FieldErrors::default();
     let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors)?;
@@ -148,7 +148,7 @@ pub async fn create_token(
 }
 
 /// Nobody gets the secret of a token that may do more than they.
-fn covered(scopes: &[Scope], mine: &[Scope]) -> Answer<()> {
+fn covered(scopes: &[Scope], mine: &[Scope]) -> ApiResult<()> {
     let Some(more) = scopes.iter().find(|scope| !mine.contains(scope)) else { return Ok(()) };
     let detail = format!("The token cannot have {}, which you lack yourself.", more.as_str());
     Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
@@ -181,9 +181,9 @@ fn wanted_scopes(
 #[post("/tokens/{id}/rotate")]
 pub async fn rotate_token(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<TokenId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let secret = crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
     let rotate = async move |state: State| {
@@ -209,9 +209,9 @@ pub async fn rotate_token(
 #[delete("/tokens/{id}")]
 pub async fn delete_token(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<TokenId>,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let delete = async move |state: State| {
         Ok(tokens::delete(&mut *state.conn().await?, allowed.workspace, id, &allowed.by).await?)
     };

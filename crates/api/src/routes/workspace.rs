@@ -8,26 +8,26 @@ use trigrun_core::{
     domain::{
         id::WorkspaceId,
         invalid::FieldErrors,
-        person::{MAX_OWNED, Role, User},
+        user::{MAX_OWNED, Role, User},
         workspace::{self, Workspace},
     },
     store::{
-        StoreError, keys, members,
+        StoreError, members,
         signing::{self, Signing},
-        workspaces,
+        workspace_keys, workspaces,
     },
 };
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, Anything, Caller, LoggedIn, WorkspaceAdmin},
+    auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
         body::{JsonText, read, required},
         query::Parameters,
     },
     problem::{Problem, ProblemBody},
     routes::auth::MembershipView,
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -71,10 +71,10 @@ impl SigningView {
 #[get("/workspace/signing-secret")]
 pub async fn get_signing_secret(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
-) -> Answer<HttpResponse> {
+    allowed: Authorized<WorkspaceAdmin>,
+) -> ApiResult<HttpResponse> {
     let mut conn = state.conn().await?;
-    let key = keys::data_key(&mut conn, allowed.workspace, &state.keys).await?;
+    let key = workspace_keys::data_key(&mut conn, allowed.workspace, &state.keys).await?;
     let signing = signing::get(&mut conn, allowed.workspace, &key, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(SigningView::new(&signing)))
 }
@@ -92,15 +92,15 @@ pub async fn get_signing_secret(
 #[post("/workspace/signing-secret/rotate")]
 pub async fn rotate_signing_secret(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let force = parameters.flag("force");
     parameters.finish()?;
     let (workspace, by) = (allowed.workspace, allowed.by);
     let rotated = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let key = keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         match signing::rotate(&mut conn, workspace, &key, &by, force).await {
             Err(error) if error.is_conflict("overlap") => Err(Problem::conflict(
                 "rotation_pending",
@@ -141,7 +141,7 @@ pub struct QuotasView {
 }
 
 impl WorkspaceView {
-    async fn of(state: &State, workspace: Workspace) -> Answer<Self> {
+    async fn of(state: &State, workspace: Workspace) -> ApiResult<Self> {
         let plan = state.quotas.plan(state, workspace.id).await?;
         let executions_per_minute = plan.executions_per_minute().map(NonZeroU32::get);
         let quotas = QuotasView { jobs: plan.jobs(), tokens: plan.tokens(), executions_per_minute };
@@ -156,7 +156,7 @@ pub struct MembershipsView {
     data: Vec<MembershipView>,
 }
 
-fn name_in(text: &JsonText) -> Answer<String> {
+fn name_in(text: &JsonText) -> ApiResult<String> {
     let mut errors = FieldErrors::default();
     let WorkspaceBody { name } = read(text.object()?, &mut errors)?;
     let name =
@@ -174,7 +174,7 @@ fn name_in(text: &JsonText) -> Answer<String> {
     security(("token" = [])),
 )]
 #[get("/workspaces")]
-pub async fn list_workspaces(state: web::Data<State>, person: LoggedIn) -> Answer<HttpResponse> {
+pub async fn list_workspaces(state: web::Data<State>, person: SessionUser) -> ApiResult<HttpResponse> {
     let memberships = members::of_user(&mut *state.conn().await?, person.user.id).await?;
     Ok(HttpResponse::Ok()
         .json(MembershipsView { data: memberships.iter().map(MembershipView::from).collect() }))
@@ -192,13 +192,13 @@ pub async fn list_workspaces(state: web::Data<State>, person: LoggedIn) -> Answe
 #[post("/workspaces")]
 pub async fn create_workspace(
     state: web::Data<State>,
-    person: LoggedIn,
+    person: SessionUser,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let workspace = Workspace { id: WorkspaceId::at(person.by.at), name: name_in(&text)? };
     let (owner, by, new) = (person.user.id, person.by, workspace.clone());
     let made = async move |state: State| {
-        members::found(&mut *state.conn().await?, &new, owner, &by).await.map_err(not_made)
+        members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(not_made)
     };
     state.run(made).await?;
     Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace).await?))
@@ -222,7 +222,10 @@ fn not_made(error: StoreError) -> Problem {
     security(("token" = [])),
 )]
 #[get("/workspace")]
-pub async fn get_workspace(state: web::Data<State>, allowed: Allowed<Anything>) -> Answer<HttpResponse> {
+pub async fn get_workspace(
+    state: web::Data<State>,
+    allowed: Authorized<AnyScope>,
+) -> ApiResult<HttpResponse> {
     let workspace = workspaces::get(&mut *state.conn().await?, allowed.workspace).await?;
     Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
@@ -238,9 +241,9 @@ pub async fn get_workspace(state: web::Data<State>, allowed: Allowed<Anything>) 
 #[patch("/workspace")]
 pub async fn patch_workspace(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
+    allowed: Authorized<WorkspaceAdmin>,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let name = name_in(&text)?;
     let workspace = Workspace { id: allowed.workspace, name };
     let Workspace { id, name } = workspace.clone();
@@ -262,8 +265,8 @@ pub async fn patch_workspace(
 #[delete("/workspace")]
 pub async fn delete_workspace(
     state: web::Data<State>,
-    allowed: Allowed<WorkspaceAdmin>,
-) -> Answer<HttpResponse> {
+    allowed: Authorized<WorkspaceAdmin>,
+) -> ApiResult<HttpResponse> {
     let Caller::Person { user: User { id: owner, .. }, role: Role::Owner } = allowed.caller else {
         let detail = "Only an owner who has logged in can delete a workspace.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));

@@ -21,7 +21,7 @@ use trigrun_core::{
         access::Scope,
         audit::Author,
         id::{UserId, WorkspaceId},
-        person::User,
+        user::User,
         workspace::Workspace,
     },
     runtime::tasks,

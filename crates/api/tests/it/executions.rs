@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
 use trigrun_core::{
     domain::{
-        attempt::{AttemptStatus, Outcome, Timing},
-        id::{ExecutionId, SessionId},
+        attempt::{AttemptStatus, Outcome, PhaseTimings},
+        id::{ExecutionId, ExecutorId},
     },
     store::{
         executors,
@@ -25,7 +25,7 @@ async fn run_now(app: &App, job: &str) -> String {
 /// Records one attempt of the execution, as an executor would.
 async fn attempt(app: &App, execution: &str, outcome: Outcome, next: Next) {
     let (mut conn, now) = (app.db.conn().await, app.db.now().await);
-    let session = SessionId::at(now);
+    let session = ExecutorId::at(now);
     executors::insert(&mut conn, session, "test").await.unwrap();
     let id: ExecutionId = execution.parse().unwrap();
     let lease = leases::lease(&mut conn, session, &[id]).await.unwrap().remove(0);
@@ -73,7 +73,7 @@ async fn an_execution_with_its_attempt() {
     let ms = |ms| Some(Duration::from_micros(ms));
     let outcome = Outcome {
         status_code: Some(200),
-        timing: Timing {
+        timing: PhaseTimings {
             dns: ms(1500),
             connect: ms(250),
             tls: None,

@@ -9,7 +9,7 @@ const KEY: &str = "bench:ceiling:stream";
 const GROUP: &str = "group";
 const BATCH: usize = 100;
 const FOR: Duration = Duration::from_secs(2);
-/// About what a doorbell carries: a kind, an id, an instant, a traceparent.
+/// About what a dispatch message carries: a kind, an id, an instant, a traceparent.
 const ENTRY: [u8; 130] = [b'x'; 130];
 
 /// Runs per second through a stream, one connection, three pipelined round trips for each hundred.

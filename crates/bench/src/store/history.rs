@@ -9,8 +9,8 @@ use trigrun_core::domain::id::{JobId, WorkspaceId};
 use super::{
     bulk, pages,
     removal::{self, Removal},
+    retention,
     sizes::keep,
-    tidy,
 };
 use crate::{
     arrivals::now,
@@ -70,7 +70,7 @@ pub async fn measure(bench: &Bench, executions: i64, days: u64) -> anyhow::Resul
     let pages = pages::measure(&api, &subject, progress).await?;
     let removals = removal::measure(bench, &database, &api, today).await?;
     api.process.end().await?;
-    let passes = tidy::measure(servers, &database).await?;
+    let passes = retention::measure(servers, &database).await?;
     drop(sql);
     servers.drop_database(&database).await?;
     Ok(History { executions, generated_seconds, bytes_per_execution, pages, removals, passes })
@@ -117,7 +117,7 @@ async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions
     let (rows, suffix) = (rows(day, executions), day.format("%Y%m%d"));
     let execution = format!("executions_{suffix}");
     let write_executions = format!(
-        "insert into {execution} (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at,
+        "insert into {execution} (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, published_at,
                                   attempt_count, started_at, finished_at, lateness_us, error_class, attempt_status, status_code,
                                   attempt_error_class, attempt_started_at, first_byte_us, body_us, total_us, remote_address,
                                   http_version, response_headers, body_preview, body_truncated, response_bytes)

@@ -45,9 +45,9 @@ pub enum KeyError {
 }
 
 /// The master keys, the first for what is new.
-pub struct Keys(Vec<(String, LessSafeKey)>);
+pub struct MasterKeys(Vec<(String, LessSafeKey)>);
 
-impl Keys {
+impl MasterKeys {
     pub fn new(settings: &KeySettings) -> Result<Self, KeyError> {
         let mut keys: Vec<(String, LessSafeKey)> = Vec::new();
         for entry in &settings.master {
@@ -170,8 +170,10 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn keys(entries: &[&str]) -> Result<Keys, KeyError> {
-        Keys::new(&KeySettings { master: entries.iter().map(|entry| SecretString::from(*entry)).collect() })
+    fn keys(entries: &[&str]) -> Result<MasterKeys, KeyError> {
+        MasterKeys::new(&KeySettings {
+            master: entries.iter().map(|entry| SecretString::from(*entry)).collect(),
+        })
     }
 
     fn workspace(number: u128) -> WorkspaceId {

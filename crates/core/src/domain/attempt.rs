@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use std::{str::FromStr, time::Duration};
 
-use super::{invalid::Invalid, job::words};
+use super::{invalid::Invalid, job::string_enum};
 
-words! {
+string_enum! {
     AttemptStatus {
         Success = "success",
         HttpError = "http_error",
@@ -28,7 +28,7 @@ pub struct Outcome {
     pub error_class: Option<&'static str>,
     /// One plain sentence with the likely cause.
     pub error: Option<String>,
-    pub timing: Timing,
+    pub timing: PhaseTimings,
     pub remote_address: Option<String>,
     pub http_version: Option<&'static str>,
     /// In the order received; a name may stand more than once. Bytes that are not UTF-8 were replaced.
@@ -49,7 +49,7 @@ impl Outcome {
             status_code: None,
             error_class: None,
             error: None,
-            timing: Timing::default(),
+            timing: PhaseTimings::default(),
             remote_address: None,
             http_version: None,
             response_headers: Vec::new(),
@@ -68,7 +68,7 @@ impl Outcome {
 
 /// Phases of an attempt, each `None` when it was not reached or not needed (a reused connection has no `dns`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timing {
+pub struct PhaseTimings {
     pub dns: Option<Duration>,
     pub connect: Option<Duration>,
     pub tls: Option<Duration>,
@@ -87,7 +87,7 @@ pub struct Attempt {
     pub error_class: Option<String>,
     pub error: Option<String>,
     pub started_at: DateTime<Utc>,
-    pub timing: Timing,
+    pub timing: PhaseTimings,
     pub remote_address: Option<String>,
     pub http_version: Option<String>,
     pub response_headers: Vec<(String, String)>,

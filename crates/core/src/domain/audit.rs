@@ -6,10 +6,10 @@ use std::{net::IpAddr, str::FromStr};
 use super::{
     id::{AuditId, TokenId, UserId},
     invalid::Invalid,
-    job::words,
+    job::string_enum,
 };
 
-words! {
+string_enum! {
     /// What was done.
     Action {
         SecretCreated = "secret.created",

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use super::{
     address::EgressPolicy,
     invalid::{FieldErrors, Invalid},
-    job::words,
-    person,
+    job::string_enum,
     target::TargetUrl,
+    user,
 };
 
-words! {
+string_enum! {
     ChannelType { Webhook = "webhook", Email = "email", Slack = "slack", Discord = "discord", }
 }
 
@@ -86,8 +86,8 @@ impl Destination {
         }
     }
 
-    /// What may be shown of it: of a URL where it leads, not what comes after.
-    pub fn shown(&self) -> Vec<String> {
+    /// What may be masked of it: of a URL where it leads, not what comes after.
+    pub fn masked(&self) -> Vec<String> {
         match self {
             Self::Email { to } => to.clone(),
             Self::Webhook { url } | Self::Slack { url } | Self::Discord { url } => {
@@ -103,8 +103,7 @@ fn recipients(to: Option<Vec<String>>) -> Result<Vec<String>, Invalid> {
     if to.is_empty() || to.len() > MAX_RECIPIENTS {
         return Err(Invalid::new("length", format!("must be 1 to {MAX_RECIPIENTS} addresses")));
     }
-    let mut checked: Vec<String> =
-        to.iter().map(|address| person::email(address)).collect::<Result<_, _>>()?;
+    let mut checked: Vec<String> = to.iter().map(|address| user::email(address)).collect::<Result<_, _>>()?;
     checked.sort_unstable();
     checked.dedup();
     Ok(checked)
@@ -138,7 +137,7 @@ mod tests {
         let url = Some("https://example.com/hook?token=a");
         for kind in [ChannelType::Webhook, ChannelType::Slack, ChannelType::Discord] {
             let made = check(kind, url, None).unwrap_or_else(|wrong| panic!("{wrong:?}"));
-            assert_eq!((made.kind(), made.shown()), (kind, vec!["https://example.com/…".to_owned()]));
+            assert_eq!((made.kind(), made.masked()), (kind, vec!["https://example.com/…".to_owned()]));
             assert_eq!(check(kind, None, None).err(), Some(vec!["/config/url required".into()]));
             assert_eq!(check(kind, url, Some(&[])).err(), Some(vec!["/config/to unknown_field".into()]));
         }

@@ -14,11 +14,11 @@ use super::{
     attempt::{Attempt, AttemptStatus, Outcome},
     id::{ExecutionId, JobId, WorkspaceId},
     invalid::Invalid,
-    job::{Delivery, words},
+    job::{DeliveryGuarantee, string_enum},
     retry::{RetryPolicy, backoff},
 };
 
-words! {
+string_enum! {
     Status {
         Queued = "queued",
         Running = "running",
@@ -90,7 +90,7 @@ pub const MAX_LOST: i16 = 3;
 
 /// What an ended attempt means for its execution.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Disposition {
     Succeeded,
     Failed { error_class: String },
     Retry { wait: Duration },
@@ -109,22 +109,27 @@ pub struct Tried<'a> {
 /// Judges an attempt: statuses on the job's list, timeouts and connection errors are tried again while attempts are left;
 /// everything else is final at once. `blocked`, `secret_missing` and `invalid_request` never improve by repetition. A job that is
 /// to be delivered at most once is tried again only if nothing was sent.
-pub fn judge(policy: &RetryPolicy, delivery: Delivery, tried: Tried<'_>, jitter: f64) -> Verdict {
+pub fn judge(
+    policy: &RetryPolicy,
+    delivery: DeliveryGuarantee,
+    tried: Tried<'_>,
+    jitter: f64,
+) -> Disposition {
     let Tried { number, outcome, sent } = tried;
     let worth_repeating = match outcome.status {
-        AttemptStatus::Success => return Verdict::Succeeded,
+        AttemptStatus::Success => return Disposition::Succeeded,
         AttemptStatus::HttpError => {
             outcome.status_code.is_some_and(|status| policy.retry_on_statuses.contains(&status))
         }
         AttemptStatus::Timeout | AttemptStatus::ConnectionError => true,
         AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
     };
-    let may_repeat = delivery == Delivery::AtLeastOnce || !sent;
+    let may_repeat = delivery == DeliveryGuarantee::AtLeastOnce || !sent;
     if worth_repeating && may_repeat && number < policy.max_attempts {
         let asked = matches!(outcome.status_code, Some(429 | 503)).then_some(outcome.retry_after).flatten();
-        return Verdict::Retry { wait: backoff(number, jitter, asked) };
+        return Disposition::Retry { wait: backoff(number, jitter, asked) };
     }
-    Verdict::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
+    Disposition::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
 }
 
 #[cfg(test)]
@@ -168,7 +173,7 @@ mod tests {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
         let retried = |number, outcome: &Outcome| {
             let tried = Tried { number, outcome, sent: true };
-            matches!(judge(&policy, Delivery::AtLeastOnce, tried, 0.5), Verdict::Retry { .. })
+            matches!(judge(&policy, DeliveryGuarantee::AtLeastOnce, tried, 0.5), Disposition::Retry { .. })
         };
         assert!(retried(1, &ended(AttemptStatus::HttpError, Some(500))));
         assert!(retried(2, &ended(AttemptStatus::Timeout, None)));
@@ -178,17 +183,18 @@ mod tests {
         assert!(!retried(1, &ended(AttemptStatus::Blocked, None)));
         let success = ended(AttemptStatus::Success, Some(200));
         let tried = Tried { number: 1, outcome: &success, sent: true };
-        assert_eq!(judge(&policy, Delivery::AtLeastOnce, tried, 0.5), Verdict::Succeeded);
+        assert_eq!(judge(&policy, DeliveryGuarantee::AtLeastOnce, tried, 0.5), Disposition::Succeeded);
     }
 
     #[test]
     fn at_most_once_repeats_only_what_was_not_sent() {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
         let refused = ended(AttemptStatus::ConnectionError, None);
-        let verdict =
-            |sent| judge(&policy, Delivery::AtMostOnce, Tried { number: 1, outcome: &refused, sent }, 0.5);
-        assert_eq!(verdict(true), Verdict::Failed { error_class: "class".into() });
-        assert!(matches!(verdict(false), Verdict::Retry { .. }));
+        let verdict = |sent| {
+            judge(&policy, DeliveryGuarantee::AtMostOnce, Tried { number: 1, outcome: &refused, sent }, 0.5)
+        };
+        assert_eq!(verdict(true), Disposition::Failed { error_class: "class".into() });
+        assert!(matches!(verdict(false), Disposition::Retry { .. }));
     }
 
     #[test]
@@ -200,8 +206,8 @@ mod tests {
                 ..ended(AttemptStatus::HttpError, Some(status))
             };
             let tried = Tried { number: 1, outcome: &outcome, sent: true };
-            match judge(&policy, Delivery::AtLeastOnce, tried, 0.5) {
-                Verdict::Retry { wait } => wait.as_secs(),
+            match judge(&policy, DeliveryGuarantee::AtLeastOnce, tried, 0.5) {
+                Disposition::Retry { wait } => wait.as_secs(),
                 other => panic!("{other:?}"),
             }
         };

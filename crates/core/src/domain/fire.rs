@@ -8,14 +8,14 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 
 use super::{
-    bell::Bell,
+    dispatch::Dispatch,
     id::{ExecutionId, JobId, WorkspaceId},
     job::MisfirePolicy,
     schedule::Schedule,
 };
 
 /// A fire that is late by up to this much runs as if it were on time; later, the job's misfire policy decides.
-pub const LATE: Duration = Duration::from_secs(60);
+pub const MISFIRE_THRESHOLD: Duration = Duration::from_secs(60);
 
 /// A timer whose fire is near or past, locked until the transaction ends.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct DueTimer {
 
 /// What becomes of a due timer: the fires to record, and where it goes from here.
 #[derive(Debug)]
-pub struct Fired {
+pub struct FireDecision {
     pub fires: Vec<Planned>,
     pub advance: Advance,
 }
@@ -47,9 +47,9 @@ pub struct Fired {
 pub enum Advance {
     To(DateTime<Utc>),
     /// No fire is left.
-    Over,
+    Exhausted,
     /// The next fire cannot be computed now: kept, shown on the job, tried again later from the fire just recorded.
-    Stuck {
+    Failed {
         after: DateTime<Utc>,
         error: String,
     },
@@ -78,21 +78,21 @@ pub struct PlannedSkip {
 }
 
 impl Planned {
-    pub fn bell(self) -> Bell {
+    pub fn dispatch(self) -> Dispatch {
         let Self { id, workspace, shard, scheduled_for, traceparent, .. } = self;
-        Bell { execution: id, workspace, shard, due_at: scheduled_for, traceparent }
+        Dispatch { execution: id, workspace, shard, due_at: scheduled_for, traceparent }
     }
 }
 
 /// What becomes of a due timer. Pure: everything it needs is in the timer.
-pub fn decide(timer: DueTimer) -> Fired {
-    let late = (timer.now - timer.next_run_at).to_std().unwrap_or_default() > LATE;
+pub fn decide(timer: DueTimer) -> FireDecision {
+    let late = (timer.now - timer.next_run_at).to_std().unwrap_or_default() > MISFIRE_THRESHOLD;
     if late { misfire::decide(timer) } else { on_time(timer) }
 }
 
-fn on_time(timer: DueTimer) -> Fired {
+fn on_time(timer: DueTimer) -> FireDecision {
     let advance = advance_after(&timer, timer.next_run_at);
-    Fired { fires: vec![fire(&timer, timer.next_run_at, &advance)], advance }
+    FireDecision { fires: vec![fire(&timer, timer.next_run_at, &advance)], advance }
 }
 
 /// The timer's place after `fire`. An error of the computation never ends a job: it waits, visibly, and is tried again.
@@ -100,10 +100,10 @@ pub fn advance_after(timer: &DueTimer, fire: DateTime<Utc>) -> Advance {
     match timer.schedule.next_after(timer.anchor, fire) {
         Ok(Some(next)) if next > fire => Advance::To(next),
         Ok(Some(next)) => {
-            Advance::Stuck { after: fire, error: format!("the fire after {fire} came out as {next}") }
+            Advance::Failed { after: fire, error: format!("the fire after {fire} came out as {next}") }
         }
-        Ok(None) => Advance::Over,
-        Err(error) => Advance::Stuck { after: fire, error: error.to_string() },
+        Ok(None) => Advance::Exhausted,
+        Err(error) => Advance::Failed { after: fire, error: error.to_string() },
     }
 }
 
@@ -116,7 +116,7 @@ fn fire(timer: &DueTimer, at: DateTime<Utc>, advance: &Advance) -> Planned {
         version: timer.version,
         shard: timer.shard,
         scheduled_for: at,
-        ends_job: *advance == Advance::Over,
+        ends_job: *advance == Advance::Exhausted,
         traceparent: timer.traceparent.clone(),
         skipped: None,
     }
@@ -163,7 +163,7 @@ mod tests {
     fn the_last_fire_ends_the_job() {
         let schedule = Schedule::Scheduled { run_at: instant(0) };
         let fired = decide(DueTimer { schedule, ..timer(MisfirePolicy::FireOnce, 1) });
-        assert_eq!(fired.advance, Advance::Over);
+        assert_eq!(fired.advance, Advance::Exhausted);
         assert!(fired.fires[0].ends_job);
     }
 

@@ -85,9 +85,9 @@ ids! {
     /// One line of the audit log.
     AuditId = "aud";
     /// A person's stay between login and logout.
-    LoginId = "log";
-    /// One life of an executor process: leases belong to it and end with it.
     SessionId = "ses";
+    /// One life of an executor process: leases belong to it and end with it.
+    ExecutorId = "exr";
     /// One request to the API, for finding it in the logs.
     RequestId = "req";
 }

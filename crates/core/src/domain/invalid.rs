@@ -37,7 +37,7 @@ pub struct FieldError {
     pub invalid: Invalid,
 }
 
-/// Collects violations while a document is taken apart, so that the client hears of all of them in one answer.
+/// Collects violations while a document is taken apart, so that the client receives of all of them in one answer.
 #[derive(Debug, Default)]
 pub struct FieldErrors(Vec<FieldError>);
 

@@ -25,10 +25,10 @@ pub struct Definition {
     pub misfire_policy: MisfirePolicy,
     /// How many missed fires `catch_up` runs at the most.
     pub catch_up_limit: u16,
-    pub delivery: Delivery,
+    pub delivery: DeliveryGuarantee,
     pub tags: Vec<String>,
     /// As the owner wants it: never `completed`.
-    pub state: State,
+    pub state: JobState,
 }
 
 /// A job as it stands.
@@ -38,7 +38,7 @@ pub struct Job {
     pub workspace: WorkspaceId,
     pub version: i32,
     pub definition: Definition,
-    pub state: State,
+    pub state: JobState,
     pub next_run_at: Option<DateTime<Utc>>,
     /// Why no next run could be computed, if so. The job stays active and the computation is repeated.
     pub schedule_error: Option<String>,
@@ -55,7 +55,7 @@ pub struct LastExecution {
 }
 
 /// A closed set of words, spelled the same in JSON, in the database and here.
-macro_rules! words {
+macro_rules! string_enum {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal,)* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -81,12 +81,12 @@ macro_rules! words {
         }
     )*};
 }
-pub(super) use words;
+pub(super) use string_enum;
 
 // In each of these the first is the default.
-words! {
+string_enum! {
     /// `completed` is set by the system only, when the last execution a job can have has ended.
-    State { Active = "active", Paused = "paused", Draft = "draft", Completed = "completed", }
+    JobState { Active = "active", Paused = "paused", Draft = "draft", Completed = "completed", }
 
     /// What a fire does when `concurrency_limit` executions are running: wait its turn, or be recorded as skipped.
     OverlapPolicy { Queue = "queue", Skip = "skip", }
@@ -95,7 +95,7 @@ words! {
     MisfirePolicy { FireOnce = "fire_once", Skip = "skip", CatchUp = "catch_up", }
 
     /// What happens when an executor dies mid-request: try again, or record the attempt as interrupted and stop.
-    Delivery { AtLeastOnce = "at_least_once", AtMostOnce = "at_most_once", }
+    DeliveryGuarantee { AtLeastOnce = "at_least_once", AtMostOnce = "at_most_once", }
 }
 
 /// The most executions of one job that may wait for a slot; fires beyond it are skipped.
@@ -143,9 +143,9 @@ pub fn catch_up_limit(wanted: i64) -> Result<u16, Invalid> {
 }
 
 /// The state that a client may ask for.
-pub fn wanted_state(text: &str) -> Result<State, Invalid> {
+pub fn wanted_state(text: &str) -> Result<JobState, Invalid> {
     match text.parse() {
-        Ok(State::Completed) | Err(_) => {
+        Ok(JobState::Completed) | Err(_) => {
             Err(Invalid::new("not_one_of", "must be one of active paused draft"))
         }
         Ok(state) => Ok(state),
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn completed_cannot_be_asked_for() {
-        assert_eq!(wanted_state("paused"), Ok(State::Paused));
+        assert_eq!(wanted_state("paused"), Ok(JobState::Paused));
         assert!(wanted_state("completed").is_err());
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{
     execution::Status,
     id::ExecutionId,
-    job::State,
+    job::JobState,
     schedule::{Schedule, ScheduleError},
 };
 
@@ -17,7 +17,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Version {
     pub created_at: DateTime<Utc>,
-    pub state: State,
+    pub state: JobState,
     pub schedule: Schedule,
 }
 
@@ -33,7 +33,7 @@ pub struct Record {
 
 /// From (inclusive) and to (exclusive).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct LedgerWindow {
     pub from: DateTime<Utc>,
     pub to: DateTime<Utc>,
 }
@@ -91,10 +91,10 @@ pub fn balance(
     versions: &[Version],
     anchor: DateTime<Utc>,
     records: &[Record],
-    window: Window,
+    window: LedgerWindow,
     now: DateTime<Utc>,
 ) -> Result<Ledger, LedgerError> {
-    let due = due(versions, anchor, Window { to: window.to.min(now), ..window })?;
+    let due = due(versions, anchor, LedgerWindow { to: window.to.min(now), ..window })?;
     let mut ledger = Ledger::default();
     let mut unmatched: BTreeMap<DateTime<Utc>, Vec<&Record>> = BTreeMap::new();
     for record in records {
@@ -147,7 +147,7 @@ struct Regime<'a> {
 fn regimes(versions: &[Version]) -> Vec<Regime<'_>> {
     let mut regimes: Vec<Regime<'_>> = Vec::new();
     for version in versions {
-        let active = version.state == State::Active;
+        let active = version.state == JobState::Active;
         match regimes.last_mut() {
             Some(last) if last.active == active && *last.schedule == version.schedule => continue,
             Some(last) => last.until = Some(version.created_at),
@@ -159,7 +159,7 @@ fn regimes(versions: &[Version]) -> Vec<Regime<'_>> {
 }
 
 /// The fires of `window`, in order.
-fn due(versions: &[Version], anchor: DateTime<Utc>, window: Window) -> Result<Vec<Fire>, LedgerError> {
+fn due(versions: &[Version], anchor: DateTime<Utc>, window: LedgerWindow) -> Result<Vec<Fire>, LedgerError> {
     let mut fires: Vec<Fire> = Vec::new();
     for regime in regimes(versions).iter().filter(|regime| regime.active) {
         let until = regime.until.map_or(window.to, |until| (until + EDGE).min(window.to));

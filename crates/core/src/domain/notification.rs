@@ -7,14 +7,14 @@ use std::{str::FromStr, time::Duration};
 
 use super::{
     attempt::{AttemptStatus, Outcome},
-    execution::Verdict,
+    execution::Disposition,
     id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId},
     invalid::Invalid,
-    job::words,
+    job::string_enum,
     retry,
 };
 
-words! {
+string_enum! {
     /// What a rule waits for. `on_completion` is success and failure alike, `on_recovery` the first success after a failure.
     Event { OnFailure = "on_failure", OnSuccess = "on_success", OnCompletion = "on_completion", OnRecovery = "on_recovery", }
 
@@ -22,7 +22,7 @@ words! {
     Told { Succeeded = "succeeded", Failed = "failed", Recovered = "recovered", Test = "test", }
 
     /// How far a notification is. The words mean what they mean of executions.
-    DeliveryStatus {
+    NotificationStatus {
         Queued = "queued",
         Running = "running",
         Retrying = "retrying",
@@ -93,9 +93,9 @@ pub fn wait(number: u16, jitter: f64, retry_after: Option<Duration>) -> Duration
 }
 
 /// What an attempt that ended means. Whatever may pass is tried again: timeouts, connections, overload and faults of the receiver.
-pub fn judge(number: u16, outcome: &Outcome, jitter: f64) -> Verdict {
+pub fn judge(number: u16, outcome: &Outcome, jitter: f64) -> Disposition {
     let may_pass = match outcome.status {
-        AttemptStatus::Success => return Verdict::Succeeded,
+        AttemptStatus::Success => return Disposition::Succeeded,
         AttemptStatus::HttpError => {
             outcome.status_code.is_some_and(|status| matches!(status, 408 | 425 | 429 | 500..))
         }
@@ -103,9 +103,9 @@ pub fn judge(number: u16, outcome: &Outcome, jitter: f64) -> Verdict {
         AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
     };
     if may_pass && number < MAX_ATTEMPTS {
-        return Verdict::Retry { wait: wait(number, jitter, outcome.retry_after) };
+        return Disposition::Retry { wait: wait(number, jitter, outcome.retry_after) };
     }
-    Verdict::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
+    Disposition::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
 }
 
 /// A notification as it stands, for people to read.
@@ -118,17 +118,17 @@ pub struct Notification {
     pub job: Option<JobId>,
     pub execution: Option<ExecutionId>,
     pub told: Told,
-    pub status: DeliveryStatus,
+    pub status: NotificationStatus,
     pub error_class: Option<String>,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
     /// When the next attempt is due, while one is.
     pub next_attempt_at: Option<DateTime<Utc>>,
-    pub attempts: Vec<DeliveryAttempt>,
+    pub attempts: Vec<NotificationAttempt>,
 }
 
 #[derive(Clone, Debug)]
-pub struct DeliveryAttempt {
+pub struct NotificationAttempt {
     pub number: u16,
     pub status: AttemptStatus,
     pub status_code: Option<u16>,
@@ -194,7 +194,7 @@ mod tests {
             let outcome = Outcome { status_code, error_class: Some("class"), ..Outcome::of(status) };
             judge(number, &outcome, 0.5)
         };
-        let over = Verdict::Failed { error_class: "class".into() };
+        let over = Disposition::Failed { error_class: "class".into() };
         for status in [408, 429, 500, 503, 999] {
             assert_ne!(verdict(1, AttemptStatus::HttpError, Some(status)), over);
         }
@@ -204,6 +204,6 @@ mod tests {
         assert_ne!(verdict(7, AttemptStatus::Timeout, None), over);
         assert_eq!(verdict(8, AttemptStatus::Timeout, None), over);
         assert_eq!(verdict(1, AttemptStatus::Blocked, None), over);
-        assert_eq!(verdict(1, AttemptStatus::Success, Some(204)), Verdict::Succeeded);
+        assert_eq!(verdict(1, AttemptStatus::Success, Some(204)), Disposition::Succeeded);
     }
 }

@@ -5,7 +5,7 @@ use memchr::memmem::Finder;
 use std::cmp::Reverse;
 
 /// What is shown in place of a value.
-pub const DOTS: &str = "••••";
+pub const MASK: &str = "••••";
 /// Shorter disguises stand for nothing in particular: they would be found everywhere.
 const DISGUISE_MIN: usize = 4;
 
@@ -38,7 +38,7 @@ impl Redactor {
         // The leftmost, and of those that begin there the longest.
         while let Some((start, end)) = self.found(&next).filter(|(start, _)| *start < keep) {
             redacted.extend_from_slice(&data[from..start]);
-            redacted.extend_from_slice(DOTS.as_bytes());
+            redacted.extend_from_slice(MASK.as_bytes());
             from = end;
             for (needle, at) in
                 self.needles.iter().zip(&mut next).filter(|(_, at)| at.is_some_and(|at| at < end))
@@ -180,7 +180,7 @@ mod tests {
         for text in disguised {
             let shown = redacted(&format!("before {text} after"));
             assert!(
-                shown.starts_with("before ") && shown.contains(DOTS) && shown.ends_with(" after"),
+                shown.starts_with("before ") && shown.contains(MASK) && shown.ends_with(" after"),
                 "{shown}"
             );
             assert!(shown.len() < text.len().min(20) + 30 || !shown.contains("rd"), "{text} became {shown}");
@@ -193,8 +193,8 @@ mod tests {
         let values: Vec<String> = (0..32).map(|n| "x".repeat(8192 - n)).collect();
         let redactor = Redactor::new(values.iter().map(String::as_str));
         let body = "x".repeat(70_000);
-        assert_eq!(redactor.text(&body[..8192]), DOTS);
-        assert!(redactor.text(&body).starts_with(&DOTS.repeat(8)));
+        assert_eq!(redactor.text(&body[..8192]), MASK);
+        assert!(redactor.text(&body).starts_with(&MASK.repeat(8)));
     }
 
     #[test]
@@ -208,9 +208,9 @@ mod tests {
     fn a_value_across_the_cut_is_not_shown_in_part() {
         let redactor = Redactor::new(["0123456789"]);
         let body = b"aaaaa0123456789bbbb";
-        assert_eq!(redactor.bytes(body, 8), format!("aaaaa{DOTS}").as_bytes());
+        assert_eq!(redactor.bytes(body, 8), format!("aaaaa{MASK}").as_bytes());
         assert_eq!(redactor.bytes(body, 5), b"aaaaa");
-        assert_eq!(redactor.bytes(body, 16), format!("aaaaa{DOTS}b").as_bytes());
+        assert_eq!(redactor.bytes(body, 16), format!("aaaaa{MASK}b").as_bytes());
         assert!(redactor.longest() >= 10);
     }
 

@@ -1,6 +1,6 @@
 //! The audit log. Entries are written in the transaction of the change that they tell of, and only go by age.
 //!
-//! An entry refers to its workspace: whoever writes one has locked that before anything of it (`workspaces::lock_living`, or by an insertion
+//! An entry refers to its workspace: whoever writes one has locked that before anything of it (`workspaces::lock_active`, or by an insertion
 //! that does so by trigger), in the order of whoever deletes it.
 
 use chrono::{DateTime, Utc};
@@ -122,8 +122,8 @@ pub async fn list(
 }
 
 /// Removes up to `limit` entries that were written before `oldest`; says how many.
-pub async fn sweep_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
-    let swept = prepared(
+pub async fn purge_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
+    let purged = prepared(
         sql_query(
             "delete from audit_entries where id in (select id from audit_entries where id < $1 order by id limit $2)",
         )
@@ -132,12 +132,12 @@ pub async fn sweep_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Re
     )
     .execute(conn)
     .await?;
-    Ok(swept)
+    Ok(purged)
 }
 
 /// Removes up to `limit` entries of deleted workspaces; says how many.
-pub(super) async fn sweep_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
-    let swept = prepared(
+pub(super) async fn purge_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    let purged = prepared(
         sql_query(
             "delete from audit_entries where id in (
                  select a.id from audit_entries a join workspaces w on w.id = a.workspace_id
@@ -147,5 +147,5 @@ pub(super) async fn sweep_workspaces(conn: &mut Conn, limit: i64) -> Result<usiz
     )
     .execute(conn)
     .await?;
-    Ok(swept)
+    Ok(purged)
 }

@@ -25,7 +25,7 @@ pub struct Backlog {
     /// The next fire of all active jobs: long ago when nobody plans.
     pub next_fire_at: Option<DateTime<Utc>>,
     /// Active jobs whose next fire could not be computed, up to 10,000.
-    pub stuck_jobs: u64,
+    pub schedule_errors: u64,
 }
 
 /// What waits for its slot is not counted: it waits because its job wants it to.
@@ -39,12 +39,12 @@ pub async fn measure(conn: &mut Conn) -> Result<Backlog, StoreError> {
         #[diesel(sql_type = Nullable<Timestamptz>)]
         next_fire_at: Option<DateTime<Utc>>,
         #[diesel(sql_type = BigInt)]
-        stuck_jobs: i64,
+        schedule_errors: i64,
     }
     let measured = format!(
         "select least(count(*), {COUNTED}) as waiting, min(w.due_at) as oldest_due_at,
                 (select min(next_run_at) from job_timers where next_run_at is not null) as next_fire_at,
-                (select count(*) from (select from job_timers where next_run_at is null limit {COUNTED}) t) as stuck_jobs
+                (select count(*) from (select from job_timers where next_run_at is null limit {COUNTED}) t) as schedule_errors
          from generate_series(0, {SHARDS} - 1) s
          cross join lateral (
              select e.due_at, e.owner_id, e.waits_for_slot from executions e
@@ -57,6 +57,6 @@ pub async fn measure(conn: &mut Conn) -> Result<Backlog, StoreError> {
         waiting: row.waiting.unsigned_abs(),
         oldest_due_at: row.oldest_due_at,
         next_fire_at: row.next_fire_at,
-        stuck_jobs: row.stuck_jobs.unsigned_abs(),
+        schedule_errors: row.schedule_errors.unsigned_abs(),
     })
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError, audit,
-    columns::word,
+    columns::parse_enum,
     notifications, rules,
     schema::{channels, notification_rules, workspaces},
 };
@@ -27,8 +27,8 @@ pub struct Channel {
     pub id: ChannelId,
     pub name: String,
     pub kind: ChannelType,
-    /// What may be shown of its destination.
-    pub shown: Vec<String>,
+    /// What may be masked of its destination.
+    pub masked: Vec<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -49,7 +49,7 @@ pub struct ChannelChange<'a> {
 }
 
 /// So many rows are deleted by one transaction.
-const BITE: i64 = 1000;
+const BATCH: i64 = 1000;
 
 /// What a destination is sealed for.
 fn purpose(id: ChannelId) -> String {
@@ -88,7 +88,7 @@ type ChannelColumns = (
     channels::id,
     channels::name,
     channels::kind,
-    channels::shown,
+    channels::masked,
     channels::created_at,
     channels::updated_at,
 );
@@ -96,14 +96,14 @@ const COLUMNS: ChannelColumns = (
     channels::id,
     channels::name,
     channels::kind,
-    channels::shown,
+    channels::masked,
     channels::created_at,
     channels::updated_at,
 );
 
-fn channel((id, name, kind, shown, created_at, updated_at): ChannelRow) -> Result<Channel, StoreError> {
-    let kind = word("channels.kind", &kind)?;
-    Ok(Channel { id: ChannelId::from_uuid(id), name, kind, shown, created_at, updated_at })
+fn channel((id, name, kind, masked, created_at, updated_at): ChannelRow) -> Result<Channel, StoreError> {
+    let kind = parse_enum("channels.kind", &kind)?;
+    Ok(Channel { id: ChannelId::from_uuid(id), name, kind, masked, created_at, updated_at })
 }
 
 /// [`StoreError::Conflict`] `channels_name` when the name is taken, `full` when there are [`MAX_CHANNELS`] already.
@@ -136,7 +136,7 @@ pub async fn insert(
                 channels::kind.eq(new.destination.kind().as_str()),
                 channels::version.eq(1),
                 channels::sealed.eq(seal(new.id, 1, new.destination, new.key)?),
-                channels::shown.eq(new.destination.shown()),
+                channels::masked.eq(new.destination.masked()),
                 channels::created_at.eq(new.by.at),
                 channels::updated_at.eq(new.by.at),
             ))
@@ -182,7 +182,7 @@ pub async fn change(
     change: ChannelChange<'_>,
 ) -> Result<Channel, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        super::workspaces::lock_living(conn, workspace).await?;
+        super::workspaces::lock_active(conn, workspace).await?;
         let version: i32 = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))
             .filter(channels::id.eq(id.uuid()))
@@ -202,7 +202,7 @@ pub async fn change(
                     channels::kind.eq(destination.kind().as_str()),
                     channels::version.eq(version + 1),
                     channels::sealed.eq(seal(id, version + 1, destination, key)?),
-                    channels::shown.eq(destination.shown()),
+                    channels::masked.eq(destination.masked()),
                 ))
                 .execute(conn)
                 .await?;
@@ -232,7 +232,11 @@ pub async fn change(
 }
 
 /// Jobs with a rule that tells the channel, at most 100.
-pub async fn users(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Result<Vec<JobId>, StoreError> {
+pub async fn jobs_using(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: ChannelId,
+) -> Result<Vec<JobId>, StoreError> {
     let jobs: Vec<Uuid> = notification_rules::table
         .filter(notification_rules::workspace_id.eq(workspace.uuid()))
         .filter(notification_rules::channel_id.eq(id.uuid()))
@@ -254,23 +258,23 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     let Channel { name, .. } = get(conn, workspace, id).await?;
-    if force || users(conn, workspace, id).await?.is_empty() {
+    if force || jobs_using(conn, workspace, id).await?.is_empty() {
         // Most of it in bites, each its own transaction: those who record executions wait for rules.
-        while force && rules::drop_of_channel(conn, id, BITE).await? > 0 {}
-        while notifications::drop_open(conn, id, Some(BITE)).await? > 0 {}
+        while force && rules::drop_of_channel(conn, id, BATCH).await? > 0 {}
+        while notifications::drop_open(conn, id, Some(BATCH)).await? > 0 {}
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        super::workspaces::lock_living(conn, workspace).await?;
+        super::workspaces::lock_active(conn, workspace).await?;
         // Nobody makes a rule from here on.
         let own = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))
             .filter(channels::id.eq(id.uuid()));
         own.select(channels::id).for_update().first::<Uuid>(conn).await?;
-        if !force && !users(conn, workspace, id).await?.is_empty() {
+        if !force && !jobs_using(conn, workspace, id).await?.is_empty() {
             return Err(StoreError::conflict("in_use"));
         }
         // Rules go first: a commit that holds one is waited for, and what it has written is seen below.
-        while rules::drop_of_channel(conn, id, BITE).await? > 0 {}
+        while rules::drop_of_channel(conn, id, BATCH).await? > 0 {}
         diesel::delete(channels::table.find(id.uuid())).execute(conn).await?;
         let details = [("force", if force { "true" } else { "false" })];
         audit::write(conn, workspace, by, Action::ChannelDeleted, (id, Some(&name)), &details).await?;

@@ -7,7 +7,7 @@ use super::StoreError;
 use crate::domain::schedule::{Cron, Schedule};
 
 /// A stored word that must be one of the domain's.
-pub fn word<T: FromStr>(column: &str, text: &str) -> Result<T, StoreError>
+pub fn parse_enum<T: FromStr>(column: &str, text: &str) -> Result<T, StoreError>
 where
     T::Err: Display,
 {
@@ -70,11 +70,11 @@ pub fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-pub fn small(numbers: &[u16]) -> Vec<i16> {
+pub fn to_i16s(numbers: &[u16]) -> Vec<i16> {
     numbers.iter().filter_map(|number| i16::try_from(*number).ok()).collect()
 }
 
-pub fn unsmall(numbers: &[i16]) -> Vec<u16> {
+pub fn from_i16s(numbers: &[i16]) -> Vec<u16> {
     numbers.iter().filter_map(|number| u16::try_from(*number).ok()).collect()
 }
 

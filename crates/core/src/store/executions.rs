@@ -9,12 +9,12 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-mod keys;
+mod idempotency;
 mod list;
 mod row;
 
-pub(super) use keys::sweep_keys_of_workspaces;
-pub use keys::{Keyed, of_key, sweep_keys};
+pub(super) use idempotency::purge_keys_of_workspaces;
+pub use idempotency::{IdempotentRun, find_run, purge_keys};
 pub use list::{Filter, LISTS, list};
 
 use super::{Conn, StoreError, sql::prepared};
@@ -22,14 +22,14 @@ use crate::domain::{
     execution::{Execution, Source},
     fire::Planned,
     id::{ExecutionId, JobId, WorkspaceId},
-    job::State,
-    ledger::{Record, Window},
+    job::JobState,
+    ledger::{LedgerWindow, Record},
     workspace::shard,
 };
 use row::{AttemptRow, ExecutionRow, FireRow, Id};
 
 /// An execution that is due now.
-pub struct Immediate<'a> {
+pub struct NewRun<'a> {
     pub source: Source,
     pub replay_of: Option<ExecutionId>,
     pub traceparent: Option<&'a str>,
@@ -38,14 +38,14 @@ pub struct Immediate<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Records an execution of the job's present version, due at once by Postgres's clock, and asks for its bell.
+/// Records an execution of the job's present version, due at once by Postgres's clock, and asks for its dispatch.
 ///
-/// [`StoreError::Conflict`] `draft`: a draft does nothing until it is activated; `run_keys_pkey`: the key was used before ([`of_key`]).
+/// [`StoreError::Conflict`] `draft`: a draft does nothing until it is activated; `run_keys_pkey`: the key was used before ([`find_run`]).
 pub async fn insert_now(
     conn: &mut Conn,
     workspace: WorkspaceId,
     job: JobId,
-    run: Immediate<'_>,
+    run: NewRun<'_>,
 ) -> Result<ExecutionId, StoreError> {
     let id = ExecutionId::at(run.now);
     let inserted = prepared(
@@ -87,16 +87,16 @@ async fn why_not_run(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Res
         .first(conn)
         .await
         .optional()?;
-    let is_draft = state.as_deref() == Some(State::Draft.as_str());
+    let is_draft = state.as_deref() == Some(JobState::Draft.as_str());
     Ok(if is_draft { StoreError::conflict("draft") } else { StoreError::NotFound })
 }
 
-/// Who rings what is recorded.
+/// Who publishes what is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rung {
-    /// It counts as rung: the caller rings it once the transaction is committed.
+pub(super) enum Publisher {
+    /// It counts as published: the caller publishes it once the transaction is committed.
     ByCaller,
-    /// Any scheduler; it asks for its bell.
+    /// Any scheduler; it asks for its dispatch.
     ByScheduler,
 }
 
@@ -119,7 +119,7 @@ macro_rules! insert_planned {
     ($conflict:literal) => {
         concat!(
             "insert into executions (id, workspace_id, job_id, version, shard, source, scheduled_for, due_at, ends_job, traceparent,
-                                     status, bell_at, finished_at, skip_reason, skip_count, skip_last)
+                                     status, published_at, finished_at, skip_reason, skip_count, skip_last)
              select p.id, p.workspace_id, p.job_id, p.version, p.shard, 'schedule', p.scheduled_for, p.scheduled_for, p.ends_job,
                     p.traceparent,
                     case when p.skip_reason is null then 'queued' else 'skipped' end,
@@ -139,7 +139,7 @@ macro_rules! insert_planned {
 pub(super) async fn insert_planned(
     conn: &mut Conn,
     planned: &[Planned],
-    rung: Rung,
+    published: Publisher,
     repeated: Repeated,
 ) -> Result<Vec<ExecutionId>, StoreError> {
     fn column<T>(planned: &[Planned], value: impl Fn(&Planned) -> T) -> Vec<T> {
@@ -163,7 +163,7 @@ pub(super) async fn insert_planned(
         .bind::<Array<Nullable<Timestamptz>>, _>(column(planned, |p| {
             p.skipped.as_ref().map(|skip| skip.last)
         }))
-        .bind::<Bool, _>(rung == Rung::ByCaller),
+        .bind::<Bool, _>(published == Publisher::ByCaller),
     )
     .load(conn)
     .await?;
@@ -195,7 +195,7 @@ pub(super) async fn withdraw_planned(
     .await?;
     let withdrawn: Vec<Uuid> = withdrawn.into_iter().map(|row| row.id).collect();
     // One that waited may have been given a slot ahead of its instant.
-    super::slots::give_back(conn, &withdrawn).await
+    super::slots::release(conn, &withdrawn).await
 }
 
 /// Removes what nobody holds of a job that is being deleted: without its versions it could not be leased.
@@ -271,7 +271,7 @@ pub async fn fires(
     conn: &mut Conn,
     workspace: WorkspaceId,
     job: JobId,
-    window: Window,
+    window: LedgerWindow,
 ) -> Result<Vec<Record>, StoreError> {
     let rows: Vec<FireRow> = prepared(
         sql_query(

@@ -1,4 +1,4 @@
-//! Executor sessions. A lease is held by a living session and is worth nothing without one.
+//! Executor sessions. A lease is held by a live executor and is worth nothing without one.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -10,52 +10,52 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::{Conn, StoreError, sql::prepared};
-use crate::domain::id::SessionId;
+use crate::domain::id::ExecutorId;
 
-pub async fn insert(conn: &mut Conn, session: SessionId, name: &str) -> Result<(), StoreError> {
+pub async fn insert(conn: &mut Conn, executor: ExecutorId, name: &str) -> Result<(), StoreError> {
     prepared(sql_query("insert into executors (id, name, started_at, heartbeat_at) values ($1, $2, clock_timestamp(), clock_timestamp())")
-        .bind::<SqlUuid, _>(session.uuid())
+        .bind::<SqlUuid, _>(executor.uuid())
         .bind::<Text, _>(name))
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Says that the session lives. `false`: it was declared dead; whatever it held belongs to others now.
-pub async fn heartbeat(conn: &mut Conn, session: SessionId) -> Result<bool, StoreError> {
+/// Says that the executor lives. `false`: it was declared dead; whatever it held belongs to others now.
+pub async fn heartbeat(conn: &mut Conn, executor: ExecutorId) -> Result<bool, StoreError> {
     let alive = prepared(
         sql_query("update executors set heartbeat_at = clock_timestamp() where id = $1 and ended_at is null")
-            .bind::<SqlUuid, _>(session.uuid()),
+            .bind::<SqlUuid, _>(executor.uuid()),
     )
     .execute(conn)
     .await?;
     Ok(alive == 1)
 }
 
-/// Ends a session in order, after it handed everything back.
+/// Ends a executor in order, after it handed everything back.
 ///
-/// Leases lock the session's row for a shared key: this waits for those that are being taken, and none is taken after it.
-pub async fn end(conn: &mut Conn, session: SessionId) -> Result<(), StoreError> {
+/// Leases lock the executor's row for a shared key: this waits for those that are being taken, and none is taken after it.
+pub async fn end(conn: &mut Conn, executor: ExecutorId) -> Result<(), StoreError> {
     prepared(
         sql_query(
             "with alive as (select id from executors where id = $1 and ended_at is null for update)
              update executors x set ended_at = clock_timestamp() from alive a where x.id = a.id",
         )
-        .bind::<SqlUuid, _>(session.uuid()),
+        .bind::<SqlUuid, _>(executor.uuid()),
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// A session that has not ended, and its latest heartbeat by Postgres's clock.
+/// A executor that has not ended, and its latest heartbeat by Postgres's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Living {
-    pub id: SessionId,
+pub struct LiveExecutor {
+    pub id: ExecutorId,
     pub heartbeat_at: DateTime<Utc>,
 }
 
-pub async fn living(conn: &mut Conn) -> Result<Vec<Living>, StoreError> {
+pub async fn live(conn: &mut Conn) -> Result<Vec<LiveExecutor>, StoreError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = SqlUuid)]
@@ -66,8 +66,8 @@ pub async fn living(conn: &mut Conn) -> Result<Vec<Living>, StoreError> {
     let rows: Vec<Row> = prepared(sql_query("select id, heartbeat_at from executors where ended_at is null"))
         .load(conn)
         .await?;
-    let living = |row: Row| Living { id: SessionId::from_uuid(row.id), heartbeat_at: row.heartbeat_at };
-    Ok(rows.into_iter().map(living).collect())
+    let live = |row: Row| LiveExecutor { id: ExecutorId::from_uuid(row.id), heartbeat_at: row.heartbeat_at };
+    Ok(rows.into_iter().map(live).collect())
 }
 
 /// Sessions that have ended and may still own something, which is to be taken over.
@@ -84,9 +84,9 @@ pub(super) async fn unreleased(conn: &mut Conn) -> Result<Vec<Uuid>, StoreError>
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Declares these sessions dead, unless they have been heard since; says how many were.
-pub async fn reap(conn: &mut Conn, silent: &[Living]) -> Result<usize, StoreError> {
-    let reaped = prepared(
+/// Declares these sessions dead, unless they have been received since; says how many were.
+pub async fn expire(conn: &mut Conn, silent: &[LiveExecutor]) -> Result<usize, StoreError> {
+    let expired = prepared(
         sql_query(
             "with silent as (
                  select x.id from executors x join unnest($1::uuid[], $2::timestamptz[]) as s(id, heartbeat_at)
@@ -94,16 +94,16 @@ pub async fn reap(conn: &mut Conn, silent: &[Living]) -> Result<usize, StoreErro
                  where x.ended_at is null order by x.id for update of x)
              update executors x set ended_at = clock_timestamp() from silent s where x.id = s.id",
         )
-        .bind::<Array<SqlUuid>, _>(silent.iter().map(|session| session.id.uuid()).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(silent.iter().map(|session| session.heartbeat_at).collect::<Vec<_>>()),
+        .bind::<Array<SqlUuid>, _>(silent.iter().map(|executor| executor.id.uuid()).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(silent.iter().map(|executor| executor.heartbeat_at).collect::<Vec<_>>()),
     )
     .execute(conn)
     .await?;
-    Ok(reaped)
+    Ok(expired)
 }
 
 /// Notes that these own nothing any more, if that is so.
-pub(super) async fn release(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
+pub(super) async fn mark_released(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
     prepared(
         sql_query(
             "update executors x set released_at = clock_timestamp()

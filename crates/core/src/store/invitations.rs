@@ -5,11 +5,11 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, audit, columns::word, members, schema::invitations, tokens, workspaces};
+use super::{Conn, StoreError, audit, columns::parse_enum, members, schema::invitations, tokens, workspaces};
 use crate::domain::{
     audit::{Action, Author},
     id::{InvitationId, UserId, WorkspaceId},
-    person::{Role, User},
+    user::{Role, User},
 };
 
 pub struct NewInvitation<'a> {
@@ -32,9 +32,9 @@ pub async fn invite(
     new: NewInvitation<'_>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         if let Some(maker) = new.created_by {
-            tokens::still_may(conn, workspace, maker).await?;
+            tokens::check_creator(conn, workspace, maker).await?;
         }
         if members::has(conn, workspace, new.email).await? {
             return Err(StoreError::conflict("members_pkey"));
@@ -77,9 +77,9 @@ pub async fn accept(
             .filter(invitations::expires_at.gt(by.at));
         let workspace: Uuid = known.select(invitations::workspace_id).first(conn).await?;
         let workspace = WorkspaceId::from_uuid(workspace);
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         let role: String = diesel::delete(known).returning(invitations::role).get_result(conn).await?;
-        let as_whom: Role = word("invitations.role", &role)?;
+        let as_whom: Role = parse_enum("invitations.role", &role)?;
         members::join(conn, workspace, user.id, as_whom, by.at).await?;
         let target = (user.id, Some(user.email.as_str()));
         audit::write(conn, workspace, by, Action::MemberJoined, target, &[("role", &role)]).await?;
@@ -126,7 +126,7 @@ pub async fn list(
         Ok(Invitation {
             id,
             email,
-            role: word("invitations.role", &role)?,
+            role: parse_enum("invitations.role", &role)?,
             created_at,
             expires_at,
             created_by,
@@ -143,7 +143,7 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         let email: String = diesel::delete(invitations::table)
             .filter(invitations::workspace_id.eq(workspace.uuid()))
             .filter(invitations::id.eq(id.uuid()))
@@ -178,6 +178,6 @@ pub(super) async fn delete_of(
 }
 
 /// Forgets invitations that nobody has accepted in time.
-pub async fn sweep(conn: &mut Conn, now: DateTime<Utc>) -> Result<usize, StoreError> {
+pub async fn purge(conn: &mut Conn, now: DateTime<Utc>) -> Result<usize, StoreError> {
     Ok(diesel::delete(invitations::table).filter(invitations::expires_at.lt(now)).execute(conn).await?)
 }

@@ -13,9 +13,9 @@ mod create;
 mod delete;
 pub(super) mod row;
 
-pub use change::{Change, Timing, change};
-pub use create::{Keyed, NewJob, find_by_idempotency_keys, insert, insert_all};
-pub use delete::{delete, sweep_deleted};
+pub use change::{Change, FutureFires, change};
+pub use create::{IdempotentJob, NewJob, find_by_idempotency_keys, insert, insert_all};
+pub use delete::{delete, purge_deleted};
 
 use super::{
     Conn, StoreError, executions,
@@ -26,7 +26,7 @@ use super::{
 use crate::domain::{
     execution::Source,
     id::{ExecutionId, JobId, WorkspaceId},
-    job::{Definition, Job, State},
+    job::{Definition, Job, JobState},
     ledger,
     page::{List, Page},
     schedule::Kind,
@@ -109,7 +109,7 @@ pub async fn history(
 /// What a list may be narrowed by; nothing given means everything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    pub state: Option<State>,
+    pub state: Option<JobState>,
     pub kind: Option<Kind>,
     pub tag: Option<String>,
     /// Part of the name, in any case.
@@ -139,7 +139,7 @@ pub async fn list(
         sql_query(LIST)
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
-            .bind::<Nullable<Text>, _>(filter.state.map(State::as_str))
+            .bind::<Nullable<Text>, _>(filter.state.map(JobState::as_str))
             .bind::<Nullable<Text>, _>(filter.kind.map(Kind::as_str))
             .bind::<Nullable<Text>, _>(filter.tag.as_deref())
             .bind::<Nullable<Text>, _>(filter.q.as_deref())
@@ -163,13 +163,13 @@ struct Start<'a> {
 impl Start<'_> {
     /// An active `one_time` job runs at once: it gets an execution and never a timer.
     fn is_at_once(&self) -> bool {
-        self.definition.state == State::Active && self.definition.schedule.kind() == Kind::OneTime
+        self.definition.state == JobState::Active && self.definition.schedule.kind() == Kind::OneTime
     }
 
     /// Only what is active fires.
     fn timer(&self, workspace: WorkspaceId, id: JobId) -> Option<NewTimer> {
         let Self { version, definition, anchor, next, .. } = *self;
-        let next = next.filter(|_| definition.state == State::Active && !self.is_at_once())?;
+        let next = next.filter(|_| definition.state == JobState::Active && !self.is_at_once())?;
         Some(NewTimer::new((workspace, id), version, definition, anchor, next))
     }
 }
@@ -184,7 +184,7 @@ async fn start(
     if start.is_at_once() {
         let Start { traceparent, now, .. } = start;
         let run =
-            executions::Immediate { source: Source::OneTime, replay_of: None, traceparent, key: None, now };
+            executions::NewRun { source: Source::OneTime, replay_of: None, traceparent, key: None, now };
         return executions::insert_now(conn, workspace, id, run).await.map(Some);
     }
     if let Some(timer) = start.timer(workspace, id) {

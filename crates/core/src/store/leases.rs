@@ -1,4 +1,4 @@
-//! How executions run: leased by an executor session, attempted, recorded, handed back or taken over.
+//! How executions run: leased by an executor executor, attempted, recorded, handed back or taken over.
 //!
 //! Every statement names the state, the owner and the attempt that it expects. No row means that somebody else won, which is an
 //! ordinary answer.
@@ -26,14 +26,14 @@ use super::{
 };
 use crate::domain::{
     execution::MAX_LOST,
-    id::{ExecutionId, JobId, SessionId, WorkspaceId},
-    job::Delivery,
+    id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
+    job::DeliveryGuarantee,
     request::Request,
     retry::RetryPolicy,
 };
 use row::{LeaseColumns, LeaseRow, LostRow};
 
-/// The right, and the duty, to make attempt `number` of an execution. Held by one session until recorded or handed back.
+/// The right, and the duty, to make attempt `number` of an execution. OwnedExecutions by one executor until recorded or handed back.
 #[derive(Clone, Debug)]
 pub struct Lease {
     pub execution: ExecutionId,
@@ -45,7 +45,7 @@ pub struct Lease {
     pub traceparent: Option<String>,
     pub request: Request,
     pub retry_policy: RetryPolicy,
-    pub delivery: Delivery,
+    pub delivery: DeliveryGuarantee,
     /// Holds a slot of its job that has to be given back.
     pub holds_slot: bool,
     /// Its end completes the job.
@@ -56,7 +56,7 @@ pub struct Lease {
 
 /// What a lease statement returns beside the id, and the two tables that it needs. Between the first and the last id lie few
 /// partitions: without these bounds every id is looked up in all of them. Nothing that an index knows is changed: the row is
-/// rewritten in its place. The session's row is locked, so that it does not end meanwhile: see `executors::end`.
+/// rewritten in its place. The executor's row is locked, so that it does not end meanwhile: see `executors::end`.
 macro_rules! lease {
     ($where:literal) => {
         concat!(
@@ -83,7 +83,7 @@ macro_rules! lease {
 /// slot each and are leased one by one after it; they are few.
 pub async fn lease(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     ids: &[ExecutionId],
 ) -> Result<Vec<Lease>, StoreError> {
     let mut ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
@@ -94,7 +94,7 @@ pub async fn lease(
     };
     let rows: Vec<LeaseRow> = prepared_as::<LeaseColumns, _>(
         sql_query(lease!("v.concurrency_limit is null"))
-            .bind::<SqlUuid, _>(session.uuid())
+            .bind::<SqlUuid, _>(executor.uuid())
             .bind::<Array<SqlUuid>, _>(&ids)
             .bind::<SqlUuid, _>(first)
             .bind::<SqlUuid, _>(last),
@@ -104,8 +104,8 @@ pub async fn lease(
     let mut leases = readable(rows);
     if leases.len() < ids.len() {
         ids.retain(|id| leases.iter().all(|lease| lease.execution.uuid() != *id));
-        match lease_all_limited(conn, session, &ids, &mut leases).await {
-            // What was leased has to be run; the others are found again by their bells.
+        match lease_all_limited(conn, executor, &ids, &mut leases).await {
+            // What was leased has to be run; the others are found again by their dispatches.
             Err(error) if !leases.is_empty() => tracing::warn!(%error, "only some could be leased"),
             done => done?,
         }
@@ -122,12 +122,12 @@ fn readable(rows: Vec<LeaseRow>) -> Vec<Lease> {
 
 async fn lease_all_limited(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     ids: &[Uuid],
     leases: &mut Vec<Lease>,
 ) -> Result<(), StoreError> {
-    for limited in slots::limited(conn, session, ids).await? {
-        leases.extend(lease_limited(conn, session, limited).await?);
+    for limited in slots::limited(conn, executor, ids).await? {
+        leases.extend(lease_limited(conn, executor, limited).await?);
     }
     Ok(())
 }
@@ -135,18 +135,18 @@ async fn lease_all_limited(
 /// With a slot: leased. Without: parked until one falls free, or skipped, as the job's overlap policy says.
 async fn lease_limited(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     limited: slots::Limited,
 ) -> Result<Option<Lease>, StoreError> {
     conn.transaction(async move |conn: &mut Conn| -> Result<_, StoreError> {
         let slot = slots::take(conn, &limited).await?;
         if matches!(slot, slots::Slot::NoneFree) {
-            slots::park(conn, session, &limited).await?;
+            slots::park(conn, executor, &limited).await?;
             return Ok(None);
         }
         let row: Option<LeaseRow> = prepared_as::<LeaseColumns, _>(
             sql_query(lease!("v.concurrency_limit is not null"))
-                .bind::<SqlUuid, _>(session.uuid())
+                .bind::<SqlUuid, _>(executor.uuid())
                 .bind::<Array<SqlUuid>, _>(vec![limited.id])
                 .bind::<SqlUuid, _>(limited.id)
                 .bind::<SqlUuid, _>(limited.id),
@@ -156,7 +156,7 @@ async fn lease_limited(
         .optional()?;
         if row.is_none() && matches!(slot, slots::Slot::Taken) {
             // It ended meanwhile.
-            slots::give_back(conn, &[limited.id]).await?;
+            slots::release(conn, &[limited.id]).await?;
         }
         Ok(readable(row.into_iter().collect()).pop())
     })
@@ -188,10 +188,10 @@ pub async fn due(
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }
 
-/// Gives back leases of which nothing was sent, as if they had never been taken, and asks for their bells.
-pub async fn hand_back(
+/// Gives back leases of which nothing was sent, as if they had never been taken, and asks for their dispatches.
+pub async fn release(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     leases: &[(ExecutionId, u16)],
 ) -> Result<usize, StoreError> {
     let ids: Vec<Uuid> = leases.iter().map(|(id, _)| id.uuid()).collect();
@@ -201,85 +201,89 @@ pub async fn hand_back(
             sql_query(
                 "update executions e
                  set status = case when e.attempt_count = 1 then 'queued' else 'retrying' end,
-                     attempt_count = e.attempt_count - 1, owner_id = null, bell_at = null
+                     attempt_count = e.attempt_count - 1, owner_id = null, published_at = null
                  from unnest($2::uuid[], $3::smallint[]) as g(id, number)
                  where e.id = g.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = g.number
                  returning e.id",
             )
-            .bind::<SqlUuid, _>(session.uuid())
+            .bind::<SqlUuid, _>(executor.uuid())
             .bind::<Array<SqlUuid>, _>(&ids)
             .bind::<Array<SmallInt>, _>(numbers),
         )
         .load(conn)
         .await?;
         let given: Vec<Uuid> = given.into_iter().map(|row| row.id).collect();
-        slots::give_back(conn, &given).await?;
+        slots::release(conn, &given).await?;
         Ok(given.len())
     })
     .await
 }
 
-/// What a session owns, by Postgres.
+/// What a executor owns, by Postgres.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct OwnedExecutions {
     /// The executions that it runs, each with the number of the attempt.
     pub running: HashSet<(ExecutionId, u16)>,
     pub retrying: HashSet<ExecutionId>,
 }
 
-/// What `session` owns: all else was taken from it. Looks through all work that has not ended.
-pub async fn held(conn: &mut Conn, session: SessionId) -> Result<Held, StoreError> {
-    let rows: Vec<row::HeldRow> = prepared(
+/// What `executor` owns: all else was taken from it. Looks through all work that has not ended.
+pub async fn owned(conn: &mut Conn, executor: ExecutorId) -> Result<OwnedExecutions, StoreError> {
+    let rows: Vec<row::OwnedRow> = prepared(
         sql_query(
             "select id, attempt_count, status = 'running' as running from executions
              where finished_at is null and owner_id = $1",
         )
-        .bind::<SqlUuid, _>(session.uuid()),
+        .bind::<SqlUuid, _>(executor.uuid()),
     )
     .load(conn)
     .await?;
-    Ok(row::held(rows))
+    Ok(row::owned(rows))
 }
 
-/// What of these `session` owns.
-pub async fn held_of(conn: &mut Conn, session: SessionId, these: &[ExecutionId]) -> Result<Held, StoreError> {
+/// What of these `executor` owns.
+pub async fn owned_of(
+    conn: &mut Conn,
+    executor: ExecutorId,
+    these: &[ExecutionId],
+) -> Result<OwnedExecutions, StoreError> {
     let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
     let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
-        return Ok(Held::default());
+        return Ok(OwnedExecutions::default());
     };
-    let rows: Vec<row::HeldRow> = prepared(
+    let rows: Vec<row::OwnedRow> = prepared(
         sql_query(
             "select id, attempt_count, status = 'running' as running from executions
              where id = any($2) and id between $3 and $4 and owner_id = $1",
         )
-        .bind::<SqlUuid, _>(session.uuid())
+        .bind::<SqlUuid, _>(executor.uuid())
         .bind::<Array<SqlUuid>, _>(ids)
         .bind::<SqlUuid, _>(first)
         .bind::<SqlUuid, _>(last),
     )
     .load(conn)
     .await?;
-    Ok(row::held(rows))
+    Ok(row::owned(rows))
 }
 
-/// Gives back executions that wait in `session`'s memory for their next attempt: these, or all.
-pub async fn hand_back_retrying(
+/// Gives back executions that wait in `executor`'s memory for their next attempt: these, or all.
+pub async fn release_retrying(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     these: Option<&[ExecutionId]>,
 ) -> Result<usize, StoreError> {
     let given = match these {
         Some(these) => {
             let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
-            let these = "update executions set owner_id = null, bell_at = null
+            let these = "update executions set owner_id = null, published_at = null
                          where id = any($2) and owner_id = $1 and status = 'retrying'";
-            let these = sql_query(these).bind::<SqlUuid, _>(session.uuid()).bind::<Array<SqlUuid>, _>(ids);
+            let these = sql_query(these).bind::<SqlUuid, _>(executor.uuid()).bind::<Array<SqlUuid>, _>(ids);
             prepared(these).execute(conn).await?
         }
         None => {
-            let all = "update executions set owner_id = null, bell_at = null
+            let all = "update executions set owner_id = null, published_at = null
                        where finished_at is null and owner_id = $1 and status = 'retrying'";
-            prepared(sql_query(all).bind::<SqlUuid, _>(session.uuid())).execute(conn).await?
+            prepared(sql_query(all).bind::<SqlUuid, _>(executor.uuid())).execute(conn).await?
         }
     };
     Ok(given)
@@ -287,7 +291,7 @@ pub async fn hand_back_retrying(
 
 /// What was in the hands of sessions that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TakenOver {
+pub struct Reclaimed {
     pub all: usize,
     /// Of them those that do not run again.
     pub lost: usize,
@@ -295,10 +299,10 @@ pub struct TakenOver {
 
 /// Takes up to `limit` executions from sessions that have ended. What was running gets an `interrupted` attempt and runs
 /// again, unless its job is `at_most_once` or it was lost too often.
-pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<TakenOver, StoreError> {
+pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreError> {
     let ended = executors::unreleased(conn).await?;
     if ended.is_empty() {
-        return Ok(TakenOver::default());
+        return Ok(Reclaimed::default());
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let lost: Vec<LostRow> = prepared(
@@ -318,7 +322,7 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<TakenOver, StoreEr
                      for update of e skip locked),
                  moved as (
                      update executions e
-                     set status = l.next, owner_id = null, bell_at = null,
+                     set status = l.next, owner_id = null, published_at = null,
                          lost_count = e.lost_count + (l.status = 'running')::int,
                          started_at = coalesce(e.started_at, l.due_at),
                          finished_at = case when l.next = 'failed' then clock_timestamp() end,
@@ -341,12 +345,12 @@ pub async fn take_over(conn: &mut Conn, limit: i64) -> Result<TakenOver, StoreEr
         let ids: Vec<Uuid> = lost.iter().map(|row| row.id).collect();
         if !ids.is_empty() {
             notifications::write(conn, &ids).await?;
-            slots::give_back(conn, &ids).await?;
+            slots::release(conn, &ids).await?;
             jobs::complete(conn, &ids).await?;
         } else {
-            executors::release(conn, &ended).await?;
+            executors::mark_released(conn, &ended).await?;
         }
-        Ok(TakenOver { all: ids.len(), lost: lost.iter().filter(|row| row.is_lost).count() })
+        Ok(Reclaimed { all: ids.len(), lost: lost.iter().filter(|row| row.is_lost).count() })
     })
     .await
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError, audit,
-    columns::word,
+    columns::parse_enum,
     invitations,
     schema::{members, users, workspaces},
     tokens,
@@ -15,7 +15,7 @@ use super::{
 use crate::domain::{
     audit::{Action, Author},
     id::{UserId, WorkspaceId},
-    person::{MAX_OWNED, Membership, Role, User},
+    user::{MAX_OWNED, Membership, Role, User},
     workspace::Workspace,
 };
 
@@ -54,14 +54,14 @@ pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, S
         .load(conn)
         .await?;
     let membership = |(id, workspace_name, role): (Uuid, String, String)| {
-        let role = word("members.role", &role)?;
+        let role = parse_enum("members.role", &role)?;
         Ok(Membership { workspace: WorkspaceId::from_uuid(id), workspace_name, role })
     };
     rows.into_iter().map(membership).collect()
 }
 
 /// A workspace with its first owner. [`StoreError::Conflict`] `full` when they own [`MAX_OWNED`] already.
-pub async fn found(
+pub async fn create_with_owner(
     conn: &mut Conn,
     workspace: &Workspace,
     owner: UserId,
@@ -106,7 +106,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId) -> Result<Vec<Member>
         .load(conn)
         .await?;
     let member = |(id, email, name, role, created_at): (Uuid, String, String, String, DateTime<Utc>)| {
-        let role = word("members.role", &role)?;
+        let role = parse_enum("members.role", &role)?;
         Ok(Member { user: User { id: UserId::from_uuid(id), email, name }, role, created_at })
     };
     rows.into_iter().map(member).collect()
@@ -130,7 +130,7 @@ pub async fn change(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        super::workspaces::lock_living(conn, workspace).await?;
+        super::workspaces::lock_active(conn, workspace).await?;
         // All owners are locked: two of them cannot leave at once.
         let owners: Vec<Uuid> = members::table
             .filter(members::workspace_id.eq(workspace.uuid()))

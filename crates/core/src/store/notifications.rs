@@ -15,13 +15,13 @@ use uuid::Uuid;
 mod deliver;
 mod row;
 
-pub use deliver::{CLAIM_DUE, Delivered, Delivery, Subject, claim_due, give_back, record};
+pub use deliver::{CLAIM_DUE, ClaimedNotification, Delivered, Subject, claim_due, record, release};
 
-use super::{Conn, StoreError, columns::word, sql::prepared};
+use super::{Conn, StoreError, columns::parse_enum, sql::prepared};
 use crate::domain::{
     execution::Status,
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
-    notification::{DeliveryStatus, Notification, Rule, Told, failures_after},
+    notification::{Notification, NotificationStatus, Rule, Told, failures_after},
     page::{List, Page},
     workspace::shard,
 };
@@ -58,7 +58,7 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
             (None, None) => failures_in_a_row(conn, row.job_id, ended).await?,
         };
         let rule = Rule {
-            event: word("notification_rules.event", &row.event)?,
+            event: parse_enum("notification_rules.event", &row.event)?,
             after_failures: row.after_failures.map(i16::unsigned_abs),
         };
         let succeeded = row.status == Status::Succeeded.as_str();
@@ -186,7 +186,7 @@ pub async fn insert_test(
 /// What a list may be narrowed by; nothing given means everything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    pub status: Option<DeliveryStatus>,
+    pub status: Option<NotificationStatus>,
     pub channel: Option<ChannelId>,
     pub job: Option<JobId>,
     pub execution: Option<ExecutionId>,
@@ -238,7 +238,7 @@ pub async fn list(
     let rows: Vec<NotificationRow> = prepared(
         sql_query(statement)
             .bind::<SqlUuid, _>(workspace.uuid())
-            .bind::<Nullable<Text>, _>(filter.status.map(DeliveryStatus::as_str))
+            .bind::<Nullable<Text>, _>(filter.status.map(NotificationStatus::as_str))
             .bind::<Nullable<SqlUuid>, _>(filter.channel.map(ChannelId::uuid))
             .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
             .bind::<Nullable<SqlUuid>, _>(filter.execution.map(ExecutionId::uuid))
@@ -327,8 +327,8 @@ pub(super) async fn drop_open_of_job(conn: &mut Conn, job: JobId) -> Result<(), 
 }
 
 /// Removes up to `limit` notifications of these jobs, which are gone; says how many.
-pub(super) async fn sweep_jobs(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
-    let swept = prepared(
+pub(super) async fn purge_jobs(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
+    let purged = prepared(
         sql_query(
             "delete from notifications
              where id in (select id from notifications where job_id = any($1) limit $2)",
@@ -338,12 +338,12 @@ pub(super) async fn sweep_jobs(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Re
     )
     .execute(conn)
     .await?;
-    Ok(swept)
+    Ok(purged)
 }
 
 /// Removes up to `limit` notifications of deleted workspaces; says how many.
-pub(super) async fn sweep_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
-    let swept = prepared(
+pub(super) async fn purge_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    let purged = prepared(
         sql_query(
             "delete from notifications where id in (
                  select n.id from workspaces w join notifications n on n.workspace_id = w.id
@@ -353,12 +353,12 @@ pub(super) async fn sweep_workspaces(conn: &mut Conn, limit: i64) -> Result<usiz
     )
     .execute(conn)
     .await?;
-    Ok(swept)
+    Ok(purged)
 }
 
 /// Removes up to `limit` notifications that were made before `oldest`; says how many.
-pub async fn sweep_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
-    let swept = prepared(
+pub async fn purge_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
+    let purged = prepared(
         sql_query(
             "delete from notifications where id in (select id from notifications where id < $1 order by id limit $2)",
         )
@@ -367,5 +367,5 @@ pub async fn sweep_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Re
     )
     .execute(conn)
     .await?;
-    Ok(swept)
+    Ok(purged)
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError,
-    columns::word,
+    columns::parse_enum,
     schema::{channels, jobs, notification_rules},
 };
 use crate::domain::{
@@ -98,7 +98,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result
             id: RuleId::from_uuid(id),
             channel: ChannelId::from_uuid(channel),
             rule: Rule {
-                event: word("notification_rules.event", &event)?,
+                event: parse_enum("notification_rules.event", &event)?,
                 after_failures: after_failures.map(i16::unsigned_abs),
             },
             created_at,

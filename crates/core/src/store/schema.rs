@@ -25,7 +25,7 @@ diesel::table! {
         kind -> Text,
         version -> Int4,
         sealed -> Bytea,
-        shown -> Array<Text>,
+        masked -> Array<Text>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }

@@ -104,7 +104,7 @@ pub async fn change(
     new: NewValue<'_>,
 ) -> Result<Secret, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         let (id, version): (Uuid, i32) = secrets::table
             .filter(secrets::workspace_id.eq(workspace.uuid()))
             .filter(secrets::name.eq(new.name))
@@ -168,7 +168,11 @@ pub async fn missing(
 }
 
 /// Jobs whose present version mentions the secret, at most 100.
-pub async fn users(conn: &mut Conn, workspace: WorkspaceId, name: &str) -> Result<Vec<User>, StoreError> {
+pub async fn jobs_using(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    name: &str,
+) -> Result<Vec<User>, StoreError> {
     #[derive(QueryableByName)]
     struct UserRow {
         #[diesel(sql_type = SqlUuid)]
@@ -197,7 +201,7 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         let row: SecretRow = diesel::delete(secrets::table)
             .filter(secrets::workspace_id.eq(workspace.uuid()))
             .filter(secrets::name.eq(name))

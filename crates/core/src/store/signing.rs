@@ -79,7 +79,7 @@ pub async fn rotate(
     let now = by.at;
     get(conn, workspace, key, now).await?;
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         let (version, sealed, until): (i32, Vec<u8>, Option<DateTime<Utc>>) = signing_secrets::table
             .find(workspace.uuid())
             .select((signing_secrets::version, signing_secrets::sealed, signing_secrets::previous_until))

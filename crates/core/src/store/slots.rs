@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Conn, StoreError, sql::prepared};
 use crate::domain::{
-    id::SessionId,
+    id::ExecutorId,
     job::{MAX_WAITING, OverlapPolicy},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Limited {
 /// Those of `ids` that are to be had and belong to a job with a limit, oldest first.
 pub(super) async fn limited(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     ids: &[Uuid],
 ) -> Result<Vec<Limited>, StoreError> {
     Ok(prepared(
@@ -49,7 +49,7 @@ pub(super) async fn limited(
                and e.due_at <= clock_timestamp() + interval '5 seconds'
              order by e.id",
         )
-        .bind::<SqlUuid, _>(session.uuid())
+        .bind::<SqlUuid, _>(executor.uuid())
         .bind::<Array<SqlUuid>, _>(ids),
     )
     .load(conn)
@@ -96,7 +96,7 @@ pub(super) async fn take(conn: &mut Conn, limited: &Limited) -> Result<Slot, Sto
 
 /// No slot: a fire waits or is skipped as its job says, and is skipped when too many wait already. What was begun before always
 /// waits: a retry, and what lost its executor.
-pub(super) async fn park(conn: &mut Conn, session: SessionId, limited: &Limited) -> Result<(), StoreError> {
+pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limited) -> Result<(), StoreError> {
     let may_wait = limited.overlap_policy == OverlapPolicy::Queue.as_str();
     prepared(
         sql_query(
@@ -114,7 +114,7 @@ pub(super) async fn park(conn: &mut Conn, session: SessionId, limited: &Limited)
              from verdict v
              where e.id = $2 and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1)",
         )
-        .bind::<SqlUuid, _>(session.uuid())
+        .bind::<SqlUuid, _>(executor.uuid())
         .bind::<SqlUuid, _>(limited.id)
         .bind::<SqlUuid, _>(limited.job_id)
         .bind::<Integer, _>(i32::from(may_wait))
@@ -126,7 +126,7 @@ pub(super) async fn park(conn: &mut Conn, session: SessionId, limited: &Limited)
 }
 
 /// Frees the slots of these executions, if they have any, and wakes who waits for them.
-pub(super) async fn give_back(conn: &mut Conn, executions: &[Uuid]) -> Result<(), StoreError> {
+pub(super) async fn release(conn: &mut Conn, executions: &[Uuid]) -> Result<(), StoreError> {
     if executions.is_empty() {
         return Ok(());
     }
@@ -149,7 +149,7 @@ pub(super) async fn give_back(conn: &mut Conn, executions: &[Uuid]) -> Result<()
     wake(conn, &jobs).await.map(drop)
 }
 
-/// Gives free slots to those that wait, oldest first, and asks for their bells. The jobs are locked.
+/// Gives free slots to those that wait, oldest first, and asks for their dispatches. The jobs are locked.
 async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
     Ok(prepared(
         sql_query(
@@ -169,7 +169,7 @@ async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
                  insert into job_slots (job_id, slot, execution_id)
                  select f.job_id, f.slot, w.id from free f join waiting w on w.job_id = f.job_id and w.place = f.place
                  returning execution_id)
-             update executions e set waits_for_slot = false, bell_at = null, due_at = greatest(e.due_at, clock_timestamp())
+             update executions e set waits_for_slot = false, published_at = null, due_at = greatest(e.due_at, clock_timestamp())
              from given g where e.id = g.execution_id",
         )
         .bind::<Array<SqlUuid>, _>(jobs),

@@ -15,13 +15,13 @@ mod claim;
 use super::{
     Conn, StoreError,
     columns::ScheduleColumns,
-    executions::{self, Repeated, Rung},
+    executions::{self, Publisher, Repeated},
     schema::job_timers,
     sql::prepared,
 };
 use crate::domain::{
-    bell::Bell,
-    fire::{self, Advance, DueTimer, Fired, Planned},
+    dispatch::Dispatch,
+    fire::{self, Advance, DueTimer, FireDecision, Planned},
     id::{ExecutionId, JobId, WorkspaceId},
     job::Definition,
     workspace::shard,
@@ -105,14 +105,14 @@ pub(super) async fn remove(conn: &mut Conn, job: JobId) -> Result<(), StoreError
 pub struct Round {
     /// Timers moved on; as many as the limit means that there may be more.
     pub timers: usize,
-    /// Fires recorded by this round and by nobody before, to be rung.
-    pub to_ring: Vec<Bell>,
+    /// Fires recorded by this round and by nobody before, to be published.
+    pub to_publish: Vec<Dispatch>,
     pub skipped: usize,
 }
 
 /// Which timers a round is about.
 #[derive(Clone, Copy, Debug)]
-pub enum Window {
+pub enum PlanningWindow {
     /// They fire within `horizon`, or should have at most `late` ago.
     ///
     /// The lower bound keeps the scan off the index entries that earlier fires left behind.
@@ -125,9 +125,9 @@ pub enum Window {
 /// only if its timer has moved past it. Several schedulers may do so at once; each timer is claimed by one.
 pub async fn fire(
     conn: &mut Conn,
-    window: Window,
+    window: PlanningWindow,
     limit: i64,
-    decide: impl Fn(DueTimer) -> Fired + Send + Sync,
+    decide: impl Fn(DueTimer) -> FireDecision + Send + Sync,
 ) -> Result<Round, StoreError> {
     match round(conn, window, limit, &decide, Repeated::Fail).await {
         // Somebody has set timers back.
@@ -140,15 +140,15 @@ pub async fn fire(
 
 async fn round(
     conn: &mut Conn,
-    window: Window,
+    window: PlanningWindow,
     limit: i64,
-    decide: &(impl Fn(DueTimer) -> Fired + Send + Sync),
+    decide: &(impl Fn(DueTimer) -> FireDecision + Send + Sync),
     repeated: Repeated,
 ) -> Result<Round, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let claim::Claimed { due, unreadable } = match window {
-            Window::Due { horizon, late } => claim::due(conn, horizon, late, limit).await?,
-            Window::Missed { late } => claim::missed(conn, late, limit).await?,
+            PlanningWindow::Due { horizon, late } => claim::due(conn, horizon, late, limit).await?,
+            PlanningWindow::Missed { late } => claim::missed(conn, late, limit).await?,
         };
         if due.is_empty() && unreadable.is_empty() {
             return Ok(Round::default());
@@ -157,13 +157,13 @@ async fn round(
         if !unreadable.is_empty() {
             advance(conn, &unreadable).await?;
         }
-        let (fires, new) = fire_all(conn, due, decide, Rung::ByCaller, repeated).await?;
+        let (fires, new) = fire_all(conn, due, decide, Publisher::ByCaller, repeated).await?;
         let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
-        let to_ring = fires
+        let to_publish = fires
             .into_iter()
             .filter(|fire| fire.skipped.is_none() && new.contains(&fire.id))
-            .map(Planned::bell);
-        Ok(Round { timers, to_ring: to_ring.collect(), skipped })
+            .map(Planned::dispatch);
+        Ok(Round { timers, to_publish: to_publish.collect(), skipped })
     })
     .await
 }
@@ -172,8 +172,8 @@ async fn round(
 async fn fire_all(
     conn: &mut Conn,
     due: Vec<DueTimer>,
-    decide: impl Fn(DueTimer) -> Fired,
-    rung: Rung,
+    decide: impl Fn(DueTimer) -> FireDecision,
+    published: Publisher,
     repeated: Repeated,
 ) -> Result<(Vec<Planned>, HashSet<ExecutionId>), StoreError> {
     let mut fires = Vec::with_capacity(due.len());
@@ -185,12 +185,12 @@ async fn fire_all(
         moves.push((job, fired.advance));
     }
     advance(conn, &moves).await?;
-    let new = executions::insert_planned(conn, &fires, rung, repeated).await?.into_iter().collect();
+    let new = executions::insert_planned(conn, &fires, published, repeated).await?.into_iter().collect();
     Ok((fires, new))
 }
 
 /// Records the fires of a job that are due by `now` and that no scheduler has come to, before its timer goes away or is set anew: they
-/// came due while the job was as it was. Any scheduler rings them.
+/// came due while the job was as it was. Any scheduler publishes them.
 pub(super) async fn fire_overdue(
     conn: &mut Conn,
     job: JobId,
@@ -206,7 +206,7 @@ pub(super) async fn fire_overdue(
             fired.fires.iter_mut().for_each(|fire| fire.ends_job = false);
             fired
         };
-        fire_all(conn, vec![due], decide, Rung::ByScheduler, Repeated::Stay).await?;
+        fire_all(conn, vec![due], decide, Publisher::ByScheduler, Repeated::Stay).await?;
     }
 }
 
@@ -228,12 +228,12 @@ async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), Stor
     )
     .execute(conn)
     .await?;
-    let over = ids(|advance| matches!(advance, Advance::Over));
+    let over = ids(|advance| matches!(advance, Advance::Exhausted));
     if !over.is_empty() {
         diesel::delete(job_timers::table).filter(job_timers::job_id.eq_any(over)).execute(conn).await?;
     }
     for (job, advance) in moves {
-        if let Advance::Stuck { after, error } = advance {
+        if let Advance::Failed { after, error } = advance {
             diesel::update(job_timers::table.find(job.uuid()))
                 .set((
                     job_timers::next_run_at.eq(None::<DateTime<Utc>>),
@@ -248,16 +248,16 @@ async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), Stor
 }
 
 /// Tries again to compute the next fire of timers for which that failed; returns how many go again.
-pub async fn unstick(
+pub async fn retry_failed(
     conn: &mut Conn,
     limit: i64,
     next: impl Fn(&DueTimer) -> Option<DateTime<Utc>> + Send + Sync,
 ) -> Result<usize, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let mut going = 0;
-        for timer in claim::stuck(conn, limit).await? {
+        for timer in claim::failed(conn, limit).await? {
             if let Some(next) = next(&timer) {
-                set_going(conn, timer.job, next).await?;
+                reschedule(conn, timer.job, next).await?;
                 going += 1;
             }
         }
@@ -266,7 +266,7 @@ pub async fn unstick(
     .await
 }
 
-async fn set_going(conn: &mut Conn, job: JobId, next: DateTime<Utc>) -> Result<(), StoreError> {
+async fn reschedule(conn: &mut Conn, job: JobId, next: DateTime<Utc>) -> Result<(), StoreError> {
     diesel::update(job_timers::table.find(job.uuid()))
         .set((
             job_timers::next_run_at.eq(next),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError, audit,
-    columns::word,
+    columns::parse_enum,
     quotas::{self, Counted},
     schema::{members, tokens},
     workspaces,
@@ -17,7 +17,7 @@ use crate::domain::{
     audit::{Action, Author},
     id::{TokenId, UserId, WorkspaceId},
     page::{List, Page},
-    person::Role,
+    user::Role,
 };
 
 pub struct NewToken<'a> {
@@ -41,7 +41,7 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         if let Some(maker) = token.created_by {
-            still_may(conn, workspace, maker).await?;
+            check_creator(conn, workspace, maker).await?;
         }
         insert_row(conn, workspace, &token).await?;
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
@@ -57,7 +57,7 @@ pub async fn insert(
 }
 
 /// Whoever loses the right to make tokens, or to invite, waits for this, and takes along what was made: [`StoreError::NotFound`] when they have lost it.
-pub(super) async fn still_may(
+pub(super) async fn check_creator(
     conn: &mut Conn,
     workspace: WorkspaceId,
     maker: UserId,
@@ -129,7 +129,7 @@ fn token(row: TokenRow) -> Result<Token, StoreError> {
 }
 
 fn scopes_of(words: &[String]) -> Result<Vec<Scope>, StoreError> {
-    words.iter().map(|scope| word("tokens.scopes", scope)).collect()
+    words.iter().map(|scope| parse_enum("tokens.scopes", scope)).collect()
 }
 
 /// Newest first.
@@ -166,9 +166,9 @@ pub async fn rotate(
     by: &Author,
 ) -> Result<Token, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         if let Some(maker) = maker {
-            still_may(conn, workspace, maker).await?;
+            check_creator(conn, workspace, maker).await?;
         }
         let row: TokenRow = diesel::update(tokens::table)
             .filter(tokens::workspace_id.eq(workspace.uuid()))
@@ -194,7 +194,7 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         let name: String = diesel::delete(tokens::table)
             .filter(tokens::workspace_id.eq(workspace.uuid()))
             .filter(tokens::id.eq(id.uuid()))

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::domain::{
     audit::Author,
-    id::{LoginId, UserId, WorkspaceId},
-    person::{Role, User},
+    id::{SessionId, UserId, WorkspaceId},
+    user::{Role, User},
     workspace::Workspace,
 };
 
@@ -75,7 +75,7 @@ pub async fn find_by_email(conn: &mut Conn, email: &str) -> Result<Option<(User,
 }
 
 pub struct NewSession<'a> {
-    pub id: LoginId,
+    pub id: SessionId,
     pub user: UserId,
     pub hash: &'a [u8],
     pub now: DateTime<Utc>,

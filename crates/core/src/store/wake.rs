@@ -44,18 +44,21 @@ async fn notify(db: &Db) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Listens for wishes on a connection of its own, and calls `heard` for each. Returns when the connection is to be renewed, or lost.
-pub async fn listen(settings: &PostgresSettings, heard: impl Fn() + Send + Sync) -> Result<(), StoreError> {
+/// Listens for wishes on a connection of its own, and calls `received` for each. Returns when the connection is to be renewed, or lost.
+pub async fn listen(
+    settings: &PostgresSettings,
+    received: impl Fn() + Send + Sync,
+) -> Result<(), StoreError> {
     // An idle listener is no idle transaction, but a statement timeout would not matter to it either.
     let mut conn: Conn = migrate::connect(settings).await?;
     sql_query(format!("listen {CHANNEL}")).execute(&mut conn).await?;
     // What was notified while nobody listened.
-    heard();
+    received();
     let mut notifications = std::pin::pin!(conn.notifications_stream());
     let renewal = tokio::time::Instant::now() + RENEW;
     while let Ok(next) = tokio::time::timeout_at(renewal, notifications.next()).await {
         next.ok_or_else(|| StoreError::Unavailable("the listening connection was closed".into()))??;
-        heard();
+        received();
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Workspace, S
 
 /// Until the transaction ends, the workspace is not deleted; [`StoreError::NotFound`] when it is already. What is inserted with its id has
 /// a trigger that does the same.
-pub(super) async fn lock_living(conn: &mut Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
+pub(super) async fn lock_active(conn: &mut Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
     workspaces::table
         .find(workspace.uuid())
         .filter(workspaces::deleted_at.is_null())
@@ -111,7 +111,7 @@ pub async fn rename(
 }
 
 /// Ends a workspace: its tokens are dead, its timers gone, its executions that have not ended taken away, which aborts those on
-/// their way. What is left is swept later.
+/// their way. What is left is purged later.
 pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         // Waits for those who are making something in it, and lets nobody begin.
@@ -142,14 +142,14 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>)
 }
 
 /// Removes up to `limit` jobs of deleted workspaces, and those workspaces that have none left; `true` when nothing is left to do.
-pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreError> {
+pub async fn purge_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreError> {
     #[derive(QueryableByName)]
     struct Job {
         #[diesel(sql_type = SqlUuid)]
         id: Uuid,
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let swept: Vec<Job> = prepared(
+        let purged: Vec<Job> = prepared(
             sql_query(
                 "delete from jobs where id in (
                      select j.id from jobs j join workspaces w on w.id = j.workspace_id
@@ -160,10 +160,10 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
         )
         .load(conn)
         .await?;
-        if swept.is_empty() {
-            if super::notifications::sweep_workspaces(conn, limit).await? > 0
-                || audit::sweep_workspaces(conn, limit).await? > 0
-                || super::executions::sweep_keys_of_workspaces(conn, limit).await? > 0
+        if purged.is_empty() {
+            if super::notifications::purge_workspaces(conn, limit).await? > 0
+                || audit::purge_workspaces(conn, limit).await? > 0
+                || super::executions::purge_keys_of_workspaces(conn, limit).await? > 0
             {
                 return Ok(false);
             }
@@ -176,7 +176,7 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
             .await?;
             return Ok(gone == 0);
         }
-        let ids: Vec<_> = swept.into_iter().map(|job| deleted_jobs::job_id.eq(job.id)).collect();
+        let ids: Vec<_> = purged.into_iter().map(|job| deleted_jobs::job_id.eq(job.id)).collect();
         diesel::insert_into(deleted_jobs::table).values(ids).on_conflict_do_nothing().execute(conn).await?;
         Ok(false)
     })

@@ -1,24 +1,24 @@
-//! The executor's side: hear, and acknowledge what was dealt with.
+//! The executor's side: receive, and acknowledge what was dealt with.
 
 use redis::Value;
 use std::time::Duration;
 
 use super::{
     RedisSettings, StreamError,
-    key::{GROUP, Keys, Lane, Stream},
+    key::{GROUP, Lane, Stream, StreamNames},
     link::Link,
     message::{self, MOST, text},
 };
-use crate::domain::id::{ExecutionId, SessionId};
+use crate::domain::id::{ExecutionId, ExecutorId};
 
-/// An entry that was heard: for what it rings, if it can be understood, and what is needed to acknowledge it.
+/// An entry that was received: for what it publishes, if it can be understood, and what is needed to acknowledge it.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct Received {
     pub executions: Option<Vec<ExecutionId>>,
     pub receipt: Receipt,
 }
 
-impl Heard {
+impl Received {
     fn len(&self) -> usize {
         self.executions.as_ref().map_or(1, Vec::len)
     }
@@ -33,51 +33,51 @@ pub struct Receipt {
 pub struct Consumer {
     /// Reading blocks, so it has a connection of its own.
     reading: Link,
-    keys: Keys,
+    keys: StreamNames,
     name: String,
     turn: usize,
 }
 
 impl Consumer {
-    /// `session` is the reader's name: it lives and ends with the leases.
-    pub fn new(settings: &RedisSettings, session: SessionId) -> Result<Self, StreamError> {
-        let keys = Keys::new(&settings.namespace);
-        Ok(Self { reading: Link::new(settings)?, keys, name: session.to_string(), turn: 0 })
+    /// `executor` is the reader's name: it lives and ends with the leases.
+    pub fn new(settings: &RedisSettings, executor: ExecutorId) -> Result<Self, StreamError> {
+        let keys = StreamNames::new(&settings.namespace);
+        Ok(Self { reading: Link::new(settings)?, keys, name: executor.to_string(), turn: 0 })
     }
 
-    /// Hears new entries for about `most` executions of the shards that are `open`, waiting for the first for up to `block`, or not at
-    /// all when that is zero. They may be a few more, because how many an entry rings for is known when it was read.
+    /// Receives new entries for about `most` executions of the shards that are `open`, waiting for the first for up to `block`, or not at
+    /// all when that is zero. They may be a few more, because how many an entry publishes for is known when it was read.
     ///
     /// Every stream may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
     /// far fewer places than streams they take turns. Places that are left then go to the streams that have more.
-    pub async fn hear(
+    pub async fn receive(
         &mut self,
         open: &[i16],
         most: usize,
         block: Duration,
-    ) -> Result<Vec<Heard>, StreamError> {
+    ) -> Result<Vec<Received>, StreamError> {
         let (streams, places) = (self.streams(open), (most / MOST).max(1));
         let share = (places / streams.len().max(1)).max(1);
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         if places * 2 < streams.len() {
-            heard = self.take_turns(&streams, places).await?;
+            received = self.take_turns(&streams, places).await?;
         }
-        if heard.is_empty() {
-            heard = self.read(&streams, share, Some(block).filter(|block| !block.is_zero())).await?;
+        if received.is_empty() {
+            received = self.read(&streams, share, Some(block).filter(|block| !block.is_zero())).await?;
         }
-        let executions: usize = heard.iter().map(Heard::len).sum();
-        let (mut more, left) = (full(&streams, &heard, share), most.saturating_sub(executions));
+        let executions: usize = received.iter().map(Received::len).sum();
+        let (mut more, left) = (full(&streams, &received, share), most.saturating_sub(executions));
         // What comes is likely to be like what came.
-        let left = left * heard.len() / executions.max(1);
+        let left = left * received.len() / executions.max(1);
         more.truncate(left);
         if !more.is_empty() {
             match self.read(&more, left / more.len(), None).await {
-                Ok(entries) => heard.extend(entries),
-                // What has been heard is to be dealt with; the next read meets the same.
-                Err(error) => tracing::debug!(%error, "cannot hear more"),
+                Ok(entries) => received.extend(entries),
+                // What has been received is to be dealt with; the next read meets the same.
+                Err(error) => tracing::debug!(%error, "cannot receive more"),
             }
         }
-        Ok(heard)
+        Ok(received)
     }
 
     /// At most `count` entries of each, waiting for the first if `block` is given.
@@ -86,7 +86,7 @@ impl Consumer {
         streams: &[Stream],
         count: usize,
         block: Option<Duration>,
-    ) -> Result<Vec<Heard>, StreamError> {
+    ) -> Result<Vec<Received>, StreamError> {
         let mut read = redis::cmd("XREADGROUP");
         read.arg("GROUP").arg(GROUP).arg(&self.name).arg("COUNT").arg(count);
         if let Some(block) = block {
@@ -110,12 +110,12 @@ impl Consumer {
     }
 
     /// An entry of each of so many streams, or, if there is nothing in them, of the next.
-    async fn take_turns(&mut self, streams: &[Stream], places: usize) -> Result<Vec<Heard>, StreamError> {
+    async fn take_turns(&mut self, streams: &[Stream], places: usize) -> Result<Vec<Received>, StreamError> {
         for some in streams.chunks(places) {
             self.turn += some.len();
-            let heard = self.read(some, 1, None).await?;
-            if !heard.is_empty() {
-                return Ok(heard);
+            let received = self.read(some, 1, None).await?;
+            if !received.is_empty() {
+                return Ok(received);
             }
         }
         Ok(Vec::new())
@@ -123,7 +123,7 @@ impl Consumer {
 
     /// Of these shards, beginning with the one whose turn it is.
     fn streams(&self, open: &[i16]) -> Vec<Stream> {
-        let of_lane = |lane| open.iter().map(move |shard| Keys::of(*shard, lane));
+        let of_lane = |lane| open.iter().map(move |shard| StreamNames::of(*shard, lane));
         let mut streams: Vec<Stream> = of_lane(Lane::Prompt).chain(of_lane(Lane::Bulk)).collect();
         let from = self.turn % streams.len().max(1);
         streams.rotate_left(from);
@@ -132,8 +132,8 @@ impl Consumer {
 
     /// A reply is pairs of a stream's name and its entries; an entry is its id and its fields (Redis, XREADGROUP). It is read where it
     /// lies: the maps that the library would make of it cost more than all else here.
-    fn entries(&self, reply: &Value) -> Vec<Heard> {
-        let mut heard = Vec::new();
+    fn entries(&self, reply: &Value) -> Vec<Received> {
+        let mut received = Vec::new();
         for read in array(reply) {
             let [name, entries] = array(read) else { continue };
             let Some(stream) = text(name).and_then(|name| self.keys.find(name)) else { continue };
@@ -141,10 +141,10 @@ impl Consumer {
                 let [id, fields] = array(entry) else { continue };
                 let Some(id) = text(id) else { continue };
                 let receipt = Receipt { stream, entry: id.to_owned() };
-                heard.push(Heard { executions: message::read(array(fields)), receipt });
+                received.push(Received { executions: message::read(array(fields)), receipt });
             }
         }
-        heard
+        received
     }
 
     /// Makes the groups where they are missing, from the very first entry on.
@@ -170,20 +170,21 @@ fn array(value: &Value) -> &[Value] {
 }
 
 /// Those that gave all that they were asked for.
-fn full(streams: &[Stream], heard: &[Heard], share: usize) -> Vec<Stream> {
-    let given = |stream: &Stream| heard.iter().filter(|heard| heard.receipt.stream == *stream).count();
+fn full(streams: &[Stream], received: &[Received], share: usize) -> Vec<Stream> {
+    let given =
+        |stream: &Stream| received.iter().filter(|received| received.receipt.stream == *stream).count();
     streams.iter().copied().filter(|stream| given(stream) >= share).collect()
 }
 
 /// Acknowledges on a connection that no read blocks.
 pub struct Acknowledger {
     link: Link,
-    keys: Keys,
+    keys: StreamNames,
 }
 
 impl Acknowledger {
     pub fn new(settings: &RedisSettings) -> Result<Self, StreamError> {
-        Ok(Self { link: Link::new(settings)?, keys: Keys::new(&settings.namespace) })
+        Ok(Self { link: Link::new(settings)?, keys: StreamNames::new(&settings.namespace) })
     }
 
     /// Says that these entries were dealt with, and removes them. Called after the commit that dealt with them.

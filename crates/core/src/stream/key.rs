@@ -12,15 +12,15 @@ pub enum Lane {
     Bulk,
 }
 
-/// A stream, by its place in [`Keys`].
+/// A stream, by its place in [`StreamNames`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stream(usize);
 
 /// All streams. The braces make the shard the unit that a Redis Cluster places.
 #[derive(Clone, Debug)]
-pub struct Keys(Vec<String>);
+pub struct StreamNames(Vec<String>);
 
-impl Keys {
+impl StreamNames {
     pub fn new(namespace: &str) -> Self {
         let of_lane =
             |lane: &'static str| (0..SHARDS).map(move |shard| format!("{namespace}:{{{shard}}}:{lane}"));

@@ -1,7 +1,7 @@
 //! Who goes into which of a shard's two streams.
 //!
-//! Workspaces share shards. A bell of one that rings more often than it may goes into the bulk stream of its shard, and waits there behind
-//! its own kind; the bells of the others do not. Executors read both, so where nothing waits there is no difference.
+//! Workspaces share shards. A dispatch of one that publishes more often than it may goes into the bulk stream of its shard, and waits there behind
+//! its own kind; the dispatches of the others do not. Executors read both, so where nothing waits there is no difference.
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;

@@ -64,7 +64,7 @@ impl Rate {
 
 /// What became of a request to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum RateDecision {
     /// So many more may pass at once; after `reset` without any, the whole burst.
     Passed { left: u32, reset: Duration },
     /// Nothing passes for this long.
@@ -92,14 +92,14 @@ impl<const N: usize> Limiter<N> {
     }
 
     /// Whether one request of `group` may pass the limits of these names.
-    pub async fn pass(&self, group: &str, names: [&str; N]) -> Passage {
+    pub async fn pass(&self, group: &str, names: [&str; N]) -> RateDecision {
         match tokio::time::timeout(ANSWER_WITHIN, self.ask(group, names)).await {
             Ok(Ok(passage)) => passage,
             _ => self.by_itself(group, names),
         }
     }
 
-    async fn ask(&self, group: &str, names: [&str; N]) -> Result<Passage, StreamError> {
+    async fn ask(&self, group: &str, names: [&str; N]) -> Result<RateDecision, StreamError> {
         // Only for the connection, which many share: not while it answers.
         let mut connection = self.link.lock().await.connected().await?;
         let mut take = self.script.prepare_invoke();
@@ -113,17 +113,21 @@ impl<const N: usize> Limiter<N> {
         let answer: redis::RedisResult<(u8, u32, u64)> = take.invoke_async(&mut connection).await;
         let (passed, left, ms) = self.link.lock().await.judged(answer)?;
         let time = Duration::from_millis(ms);
-        Ok(if passed == 1 { Passage::Passed { left, reset: time } } else { Passage::Refused { wait: time } })
+        Ok(if passed == 1 {
+            RateDecision::Passed { left, reset: time }
+        } else {
+            RateDecision::Refused { wait: time }
+        })
     }
 
-    fn by_itself(&self, group: &str, names: [&str; N]) -> Passage {
+    fn by_itself(&self, group: &str, names: [&str; N]) -> RateDecision {
         let passes = |(limiter, name): (&DefaultKeyedRateLimiter<String>, &str)| {
             limiter.check_key(&format!("{group}:{name}")).is_ok()
         };
         if self.by_itself.iter().zip(names).all(passes) {
-            return Passage::Passed { left: 0, reset: Duration::from_secs(1) };
+            return RateDecision::Passed { left: 0, reset: Duration::from_secs(1) };
         }
-        Passage::Refused { wait: Duration::from_secs(1) }
+        RateDecision::Refused { wait: Duration::from_secs(1) }
     }
 
     /// Forgets keys that have been quiet: for a pass that is repeated now and then.

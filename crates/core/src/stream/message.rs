@@ -5,26 +5,26 @@ use redis::Value;
 use std::{collections::HashMap, fmt::Write};
 use uuid::Uuid;
 
-use crate::domain::{bell::Bell, id::ExecutionId};
+use crate::domain::{dispatch::Dispatch, id::ExecutionId};
 
 /// An entry has this one field, which names its version: raised when an old reader could misunderstand a new entry. One field,
 /// because each costs the server and both sides as much as a whole entry of another kind.
 pub const FIELD: &str = "executions2";
 
-/// An entry rings for so many executions at the most: one reader gets them all.
+/// An entry publishes for so many executions at the most: one reader gets them all.
 pub const MOST: usize = 16;
 
-/// The value of an entry that is rung at `rung_at`: time of ringing in microseconds, and the ids.
-pub fn write<'a>(bells: impl IntoIterator<Item = &'a Bell>, rung_at: DateTime<Utc>) -> String {
-    let mut value = rung_at.timestamp_micros().to_string();
-    for bell in bells {
+/// The value of an entry that is published at `published_at`: time of ringing in microseconds, and the ids.
+pub fn write<'a>(dispatches: impl IntoIterator<Item = &'a Dispatch>, published_at: DateTime<Utc>) -> String {
+    let mut value = published_at.timestamp_micros().to_string();
+    for dispatch in dispatches {
         // To a String nothing fails to be written.
-        let _ = write!(value, " {}", bell.execution.uuid().simple());
+        let _ = write!(value, " {}", dispatch.execution.uuid().simple());
     }
     value
 }
 
-/// The executions that an entry rings for, at least one; `None` when it is malformed, or of a version or kind unknown here. `fields` are
+/// The executions that an entry publishes for, at least one; `None` when it is malformed, or of a version or kind unknown here. `fields` are
 /// names and values in turn.
 pub fn read(fields: &[Value]) -> Option<Vec<ExecutionId>> {
     let value = fields.chunks_exact(2).find(|pair| text(&pair[0]) == Some(FIELD)).map(|pair| &pair[1])?;
@@ -35,10 +35,10 @@ pub fn read(fields: &[Value]) -> Option<Vec<ExecutionId>> {
     (1..=MOST).contains(&ids.len()).then_some(ids)
 }
 
-/// When an entry was rung; `None` when it does not say so.
-pub fn rung_at(fields: &HashMap<String, Value>) -> Option<DateTime<Utc>> {
-    let rung = fields.get(FIELD).and_then(text)?.split(' ').next()?;
-    DateTime::<Utc>::from_timestamp_micros(rung.parse().ok()?)
+/// When an entry was published; `None` when it does not say so.
+pub fn published_at(fields: &HashMap<String, Value>) -> Option<DateTime<Utc>> {
+    let published = fields.get(FIELD).and_then(text)?.split(' ').next()?;
+    DateTime::<Utc>::from_timestamp_micros(published.parse().ok()?)
 }
 
 pub fn text(value: &Value) -> Option<&str> {
@@ -60,24 +60,27 @@ mod tests {
 
     #[test]
     fn written_and_read() {
-        let bell = |id| Bell {
+        let dispatch = |id| Dispatch {
             execution: ExecutionId::from_uuid(Uuid::from_u128(id)),
             workspace: WorkspaceId::from_uuid(Uuid::from_u128(6)),
             shard: 3,
             due_at: DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap(),
             traceparent: Some("00-1-2-01".into()),
         };
-        let bells: Vec<Bell> = (1..=MOST as u128).map(bell).collect();
-        for bells in [&bells[..1], &bells] {
-            let written = bulk(&write(bells, bells[0].due_at));
-            assert_eq!(rung_at(&[(FIELD.to_owned(), written.clone())].into()), Some(bells[0].due_at));
-            let ids = bells.iter().map(|bell| bell.execution).collect();
+        let dispatches: Vec<Dispatch> = (1..=MOST as u128).map(dispatch).collect();
+        for dispatches in [&dispatches[..1], &dispatches] {
+            let written = bulk(&write(dispatches, dispatches[0].due_at));
+            assert_eq!(
+                published_at(&[(FIELD.to_owned(), written.clone())].into()),
+                Some(dispatches[0].due_at)
+            );
+            let ids = dispatches.iter().map(|dispatch| dispatch.execution).collect();
             assert_eq!(read(&[bulk(FIELD), written]), Some(ids));
         }
     }
 
     #[test]
-    fn garbage_is_no_bell() {
+    fn garbage_is_no_dispatch() {
         let id = "00000000000000000000000000000005";
         let whole = format!("1 {id}");
         assert!(read(&[bulk(FIELD), bulk(&whole)]).is_some());

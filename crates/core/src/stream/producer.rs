@@ -1,4 +1,4 @@
-//! The scheduler's side: ring, look how far the streams were heard, clean up after readers that are gone.
+//! The scheduler's side: ring, look how far the streams were received, clean up after readers that are gone.
 
 use chrono::{DateTime, Utc};
 use redis::{
@@ -12,38 +12,45 @@ use std::{
 
 use super::{
     RedisSettings, StreamError,
-    key::{GROUP, Keys, Lane, Stream},
+    key::{GROUP, Lane, Stream, StreamNames},
     lane::Lanes,
     link::Link,
     message,
 };
-use crate::domain::{bell::Bell, id::SessionId};
+use crate::domain::{dispatch::Dispatch, id::ExecutorId};
 
-/// Entries that a stream may hold; beyond it the oldest go, and `recover` rings them again in their turn.
+/// Entries that a stream may hold; beyond it the oldest go, and `recover` publishes them again in their turn.
 const LONGEST_STREAM: usize = 100_000;
 const BATCH: usize = 1000;
 
 pub struct Producer {
     link: Link,
-    keys: Keys,
+    keys: StreamNames,
     lanes: Lanes,
 }
 
 impl Producer {
     pub fn new(settings: &RedisSettings) -> Result<Self, StreamError> {
-        Ok(Self { link: Link::new(settings)?, keys: Keys::new(&settings.namespace), lanes: Lanes::default() })
+        Ok(Self {
+            link: Link::new(settings)?,
+            keys: StreamNames::new(&settings.namespace),
+            lanes: Lanes::default(),
+        })
     }
 
-    /// Rings, on each stream in order; `now` is Postgres's time. When this fails, some bells may have been rung: to ring them again does no harm.
-    pub async fn ring(&mut self, bells: &[Bell], now: DateTime<Utc>) -> Result<(), StreamError> {
-        for batch in bells.chunks(BATCH) {
-            let mut by_stream: BTreeMap<Stream, Vec<&Bell>> = BTreeMap::new();
-            for bell in batch {
-                by_stream.entry(Keys::of(bell.shard, self.lanes.of(bell.workspace))).or_default().push(bell);
+    /// Rings, on each stream in order; `now` is Postgres's time. When this fails, some dispatches may have been published: to ring them again does no harm.
+    pub async fn publish(&mut self, dispatches: &[Dispatch], now: DateTime<Utc>) -> Result<(), StreamError> {
+        for batch in dispatches.chunks(BATCH) {
+            let mut by_stream: BTreeMap<Stream, Vec<&Dispatch>> = BTreeMap::new();
+            for dispatch in batch {
+                by_stream
+                    .entry(StreamNames::of(dispatch.shard, self.lanes.of(dispatch.workspace)))
+                    .or_default()
+                    .push(dispatch);
             }
             let mut pipe = redis::pipe();
-            for (stream, bells) in &by_stream {
-                for together in bells.chunks(message::MOST) {
+            for (stream, dispatches) in &by_stream {
+                for together in dispatches.chunks(message::MOST) {
                     pipe.cmd("XADD")
                         .arg(self.keys.name(*stream))
                         .arg("MAXLEN")
@@ -60,23 +67,24 @@ impl Producer {
         Ok(())
     }
 
-    /// When the oldest entry in `shard` that no executor has been given yet was rung; `None` when none waits.
-    pub async fn oldest_unheard(&mut self, shard: i16) -> Result<Option<DateTime<Utc>>, StreamError> {
-        // Nobody knows to which of the two a lost bell went: where either is behind, it may still come.
-        let prompt = self.oldest_in(Keys::of(shard, Lane::Prompt)).await?;
-        let bulk = self.oldest_in(Keys::of(shard, Lane::Bulk)).await?;
+    /// When the oldest entry in `shard` that no executor has been given yet was published; `None` when none waits.
+    pub async fn oldest_undelivered(&mut self, shard: i16) -> Result<Option<DateTime<Utc>>, StreamError> {
+        // Nobody knows to which of the two a lost dispatch went: where either is behind, it may still come.
+        let prompt = self.oldest_in(StreamNames::of(shard, Lane::Prompt)).await?;
+        let bulk = self.oldest_in(StreamNames::of(shard, Lane::Bulk)).await?;
         Ok(prompt.into_iter().chain(bulk).min())
     }
 
     async fn oldest_in(&mut self, stream: Stream) -> Result<Option<DateTime<Utc>>, StreamError> {
         let key = self.keys.name(stream).to_owned();
-        let Some(heard) = self.last_delivered(&key).await? else { return Ok(None) };
+        let Some(received) = self.last_delivered(&key).await? else { return Ok(None) };
         let mut next = redis::cmd("XRANGE");
-        next.arg(&key).arg(format!("({heard}")).arg("+").arg("COUNT").arg(1);
+        next.arg(&key).arg(format!("({received}")).arg("+").arg("COUNT").arg(1);
         let next: StreamRangeReply = self.link.command(&next, Duration::ZERO).await?;
-        // Garbage says nothing about time: the epoch keeps everything behind it from being rung until it was read.
-        let rung_at = |fields: &HashMap<String, Value>| message::rung_at(fields).unwrap_or_default();
-        Ok(next.ids.first().map(|entry| rung_at(&entry.map)))
+        // Garbage says nothing about time: the epoch keeps everything behind it from being published until it was read.
+        let published_at =
+            |fields: &HashMap<String, Value>| message::published_at(fields).unwrap_or_default();
+        Ok(next.ids.first().map(|entry| published_at(&entry.map)))
     }
 
     /// The id of the last entry handed to any reader of the group. A group or stream that is not there: nothing waits in it,
@@ -94,15 +102,15 @@ impl Producer {
         }
     }
 
-    /// Removes readers that belong to no living session, with whatever was left pending with them: their work was taken over
+    /// Removes readers that belong to no live executor, with whatever was left pending with them: their work was taken over
     /// in Postgres. Returns how many were removed.
-    pub async fn retire(&mut self, living: &[SessionId]) -> Result<usize, StreamError> {
-        let living: Vec<String> = living.iter().map(ToString::to_string).collect();
+    pub async fn retire(&mut self, live: &[ExecutorId]) -> Result<usize, StreamError> {
+        let live: Vec<String> = live.iter().map(ToString::to_string).collect();
         let mut retired = 0;
         for stream in self.keys.all() {
             let key = self.keys.name(stream).to_owned();
             for consumer in self.consumers(&key).await? {
-                if !living.contains(&consumer) {
+                if !live.contains(&consumer) {
                     self.retire_one(&key, &consumer).await?;
                     retired += 1;
                 }

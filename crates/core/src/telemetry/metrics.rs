@@ -36,9 +36,9 @@ struct Metrics {
     executions: Counter<u64>,
     lost: Counter<u64>,
     planned: Counter<u64>,
-    rung: Counter<u64>,
-    ring_failures: Counter<u64>,
-    recovered: Counter<u64>,
+    published: Counter<u64>,
+    publish_failures: Counter<u64>,
+    requeued: Counter<u64>,
     malformed: Counter<u64>,
     notifications: Counter<u64>,
     passes: Histogram<f64>,
@@ -47,7 +47,7 @@ struct Metrics {
     permits: Gauge<u64>,
     waiting: Gauge<u64>,
     oldest_waiting: Gauge<f64>,
-    stuck_jobs: Gauge<u64>,
+    schedule_errors: Gauge<u64>,
     partition_days_ahead: Gauge<i64>,
     pool_connections: Gauge<u64>,
     pool_max: Gauge<u64>,
@@ -129,9 +129,12 @@ impl Metrics {
                 "Executions that ended without an answer because their executors died.",
             ),
             planned: counter("trigrun_planned", "Fires recorded by plan, run or skipped."),
-            rung: counter("trigrun_rung", "Bells rung."),
-            ring_failures: counter("trigrun_ring_failures", "Times that the stream could not be rung."),
-            recovered: counter("trigrun_recovered", "Executions set going again by recover, by reason."),
+            published: counter("trigrun_published", "Bells published."),
+            publish_failures: counter(
+                "trigrun_publish_failures",
+                "Times that the stream could not be published.",
+            ),
+            requeued: counter("trigrun_requeued", "Executions set going again by recover, by reason."),
             malformed: counter("trigrun_malformed_entries", "Stream entries that could not be understood."),
             notifications: counter(
                 "trigrun_notification_attempts",
@@ -143,8 +146,8 @@ impl Metrics {
             permits: gauge("trigrun_permits", "Leases that this executor may hold."),
             waiting: gauge("trigrun_waiting", "Executions that are due and that nobody holds, up to 10,000."),
             oldest_waiting: seconds("trigrun_oldest_waiting", "How long the oldest of them has been due."),
-            stuck_jobs: gauge(
-                "trigrun_stuck_jobs",
+            schedule_errors: gauge(
+                "trigrun_schedule_errors",
                 "Active jobs whose next fire could not be computed, up to 10,000.",
             ),
             partition_days_ahead: meter
@@ -190,16 +193,16 @@ pub fn planned(kind: &'static str, count: usize) {
     with(|m| m.planned.add(count as u64, &[KeyValue::new("kind", kind)]));
 }
 
-pub fn rung(count: usize) {
-    with(|m| m.rung.add(count as u64, &[]));
+pub fn published(count: usize) {
+    with(|m| m.published.add(count as u64, &[]));
 }
 
-pub fn ring_failed() {
-    with(|m| m.ring_failures.add(1, &[]));
+pub fn publish_failed() {
+    with(|m| m.publish_failures.add(1, &[]));
 }
 
-pub fn recovered(reason: &'static str, count: usize) {
-    with(|m| m.recovered.add(count as u64, &[KeyValue::new("reason", reason)]));
+pub fn requeued(reason: &'static str, count: usize) {
+    with(|m| m.requeued.add(count as u64, &[KeyValue::new("reason", reason)]));
 }
 
 pub fn malformed_entry() {
@@ -244,8 +247,8 @@ pub fn waiting(count: u64, oldest: Duration) {
     });
 }
 
-pub fn stuck_jobs(count: u64) {
-    with(|m| m.stuck_jobs.record(count, &[]));
+pub fn schedule_errors(count: u64) {
+    with(|m| m.schedule_errors.record(count, &[]));
 }
 
 pub fn partition_days_ahead(days: i64) {

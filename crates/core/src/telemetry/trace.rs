@@ -1,6 +1,6 @@
-//! W3C trace context: carried from the API's request over the execution's row and the bell to the target.
+//! W3C trace context: carried from the API's request over the execution's row and the dispatch to the target.
 //!
-//! What happens to many executions together (rung, leased, recorded by one statement) is told of each afterwards, as a [`Step`]: a span
+//! What happens to many executions together (published, leased, recorded by one statement) is told of each afterwards, as a [`Step`]: a span
 //! that is written when it is over.
 
 use chrono::{DateTime, TimeDelta, Utc};

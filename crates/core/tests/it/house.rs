@@ -49,8 +49,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     ("crates/executor/src/intake.rs", &["hyper"]),
     // What proves the promise shares nothing with what keeps it.
-    ("crates/lab/src/oracle.rs", &["trigrun_core", "croner"]),
-    ("crates/lab/src/proof", &["trigrun_core", "trigrun_scheduler", "trigrun_executor", "trigrun_api"]),
+    ("crates/chaos/src/oracle.rs", &["trigrun_core", "croner"]),
+    ("crates/chaos/src/proof", &["trigrun_core", "trigrun_scheduler", "trigrun_executor", "trigrun_api"]),
     ("crates/embed/src", &["trigrun_core", "trigrun_api", "trigrun_scheduler", "trigrun_executor"]),
     (
         "crates",
@@ -70,7 +70,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/embed",
             "crates/scheduler/tests",
             "crates/executor/tests",
-            "crates/lab",
+            "crates/chaos",
             "crates/bench",
         ],
     ),
@@ -81,7 +81,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/executor/tests",
             "crates/testkit",
             "crates/api/src/client.rs",
-            "crates/lab/src/http.rs",
+            "crates/chaos/src/http.rs",
             "crates/bench",
             "crates/api/tests",
         ],

@@ -7,15 +7,15 @@ use trigrun_core::{
         execution::{Source, Status},
         fire,
         id::{JobId, WorkspaceId},
-        job::{Definition, Job, MisfirePolicy, State},
+        job::{Definition, Job, JobState, MisfirePolicy},
         page::Page,
         schedule::Schedule,
     },
     store::{
         StoreError,
-        executions::{self, Immediate},
-        jobs::{self, Change, NewJob, Timing},
-        timers::{self, Window},
+        executions::{self, NewRun},
+        jobs::{self, Change, FutureFires, NewJob},
+        timers::{self, PlanningWindow},
     },
 };
 use trigrun_testkit::{
@@ -27,12 +27,12 @@ const URL: &str = "http://192.0.2.1/";
 
 /// Plans every fire of the next minute, the way the scheduler does.
 async fn plan_a_minute(db: &TestDb) -> usize {
-    let window = Window::Due {
+    let window = PlanningWindow::Due {
         horizon: TimeDelta::seconds(60).to_std().unwrap(),
         late: TimeDelta::seconds(60).to_std().unwrap(),
     };
     let round = timers::fire(&mut *db.conn().await, window, 100, fire::decide).await.unwrap();
-    round.to_ring.len()
+    round.to_publish.len()
 }
 
 async fn get(db: &TestDb, workspace: WorkspaceId, job: JobId) -> Job {
@@ -44,8 +44,8 @@ async fn change(
     db: &TestDb,
     workspace: WorkspaceId,
     job: &Job,
-    state: State,
-    timing: Timing,
+    state: JobState,
+    timing: FutureFires,
 ) -> Result<(), StoreError> {
     let definition = Definition { state, name: "changed".into(), ..job.definition.clone() };
     let change = Change {
@@ -69,7 +69,7 @@ async fn what_was_stored_comes_back() {
     let job = db.job(workspace, &wanted).await;
     let stored = get(&db, workspace, job).await;
     assert_eq!(stored.definition, wanted);
-    assert_eq!((stored.version, stored.state, stored.last_execution.is_none()), (1, State::Active, true));
+    assert_eq!((stored.version, stored.state, stored.last_execution.is_none()), (1, JobState::Active, true));
     assert_eq!(stored.next_run_at, Some(stored.created_at + TimeDelta::seconds(300)));
 }
 
@@ -83,7 +83,7 @@ async fn a_fire_is_recorded_once_and_still_shown_as_next() {
     assert_eq!(get(&db, workspace, job).await.next_run_at, before, "planned ahead is not past");
     // A database that forgot the advance, but not the execution: the id keeps the fire single.
     db.execute("update job_timers set next_run_at = anchor_at + interval '40 s'").await;
-    assert_eq!(plan_a_minute(&db).await, 0, "recorded before, so not rung again");
+    assert_eq!(plan_a_minute(&db).await, 0, "recorded before, so not published again");
     assert_eq!(db.count("select count(*) from executions").await, 1);
 }
 
@@ -94,9 +94,9 @@ async fn pausing_withdraws_what_is_not_due() {
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     plan_a_minute(&db).await;
     let stored = get(&db, workspace, job).await;
-    change(&db, workspace, &stored, State::Paused, Timing::Reset).await.unwrap();
+    change(&db, workspace, &stored, JobState::Paused, FutureFires::Reset).await.unwrap();
     let paused = get(&db, workspace, job).await;
-    assert_eq!((paused.state, paused.next_run_at, paused.version), (State::Paused, None, 2));
+    assert_eq!((paused.state, paused.next_run_at, paused.version), (JobState::Paused, None, 2));
     assert_eq!(db.count("select count(*) from executions").await, 0);
 }
 
@@ -112,11 +112,11 @@ async fn what_came_due_before_a_change_is_recorded_with_it() {
         let created_at = created_at + TimeDelta::seconds(30 - since);
         let job = db.job_created_at(workspace, definition, created_at).await;
         let stored = get(&db, workspace, job).await;
-        change(&db, workspace, &stored, State::Paused, Timing::Reset).await.unwrap();
+        change(&db, workspace, &stored, JobState::Paused, FutureFires::Reset).await.unwrap();
         let recorded =
             format!("select count(*) from executions where job_id = '{}' and status = 'queued'", job.uuid());
         assert_eq!(
-            db.count(&format!("{recorded} and version = 1 and bell_at is null")).await,
+            db.count(&format!("{recorded} and version = 1 and published_at is null")).await,
             fires,
             "{since}"
         );
@@ -135,12 +135,12 @@ async fn a_last_fire_that_was_missed_does_not_complete_a_job_that_is_changed() {
     let once = Definition { misfire_policy: MisfirePolicy::Skip, ..definition(once, URL) };
     let job = db.job_created_at(workspace, &once, created_at).await;
     let stored = get(&db, workspace, job).await;
-    let again = change(&db, workspace, &stored, State::Active, Timing::Reset).await;
+    let again = change(&db, workspace, &stored, JobState::Active, FutureFires::Reset).await;
     assert!(again.is_err_and(|error| error.is_conflict("run_at_past")), "it would never fire");
     let later = Schedule::Scheduled { run_at: now + TimeDelta::seconds(60) };
     let later = Job { definition: definition(later, URL), ..stored };
-    change(&db, workspace, &later, State::Active, Timing::Reset).await.unwrap();
-    assert_eq!(get(&db, workspace, job).await.state, State::Active, "it has a fire to come");
+    change(&db, workspace, &later, JobState::Active, FutureFires::Reset).await.unwrap();
+    assert_eq!(get(&db, workspace, job).await.state, JobState::Active, "it has a fire to come");
     assert_eq!(db.count("select count(*) from executions where status = 'skipped'").await, 1);
 }
 
@@ -163,7 +163,7 @@ async fn a_change_is_dated_by_when_it_comes_into_force() {
         planner.batch_execute(&format!("update job_timers set next_run_at = '{due}'; commit")).await.unwrap();
         due
     };
-    let paused = change(&db, workspace, &stored, State::Paused, Timing::Reset);
+    let paused = change(&db, workspace, &stored, JobState::Paused, FutureFires::Reset);
     let (paused, due) = tokio::join!(paused, release);
     paused.unwrap();
     let dated = format!("select count(*) from job_versions where version = 2 and created_at >= '{due}'");
@@ -178,7 +178,7 @@ async fn a_change_that_keeps_the_schedule_moves_planned_runs_to_the_new_version(
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     plan_a_minute(&db).await;
     let stored = get(&db, workspace, job).await;
-    change(&db, workspace, &stored, State::Active, Timing::Keep).await.unwrap();
+    change(&db, workspace, &stored, JobState::Active, FutureFires::Keep).await.unwrap();
     assert_eq!(db.count("select count(*) from executions where version = 2").await, 1);
     assert_eq!(get(&db, workspace, job).await.definition.name, "changed");
 }
@@ -189,10 +189,10 @@ async fn of_two_changes_of_one_version_the_second_fails() {
     let workspace = db.workspace("a").await;
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     let stored = get(&db, workspace, job).await;
-    change(&db, workspace, &stored, State::Active, Timing::Keep).await.unwrap();
-    let second = change(&db, workspace, &stored, State::Paused, Timing::Reset).await;
+    change(&db, workspace, &stored, JobState::Active, FutureFires::Keep).await.unwrap();
+    let second = change(&db, workspace, &stored, JobState::Paused, FutureFires::Reset).await;
     assert!(second.is_err_and(|error| error.is_conflict("version")));
-    assert_eq!(get(&db, workspace, job).await.state, State::Active);
+    assert_eq!(get(&db, workspace, job).await.state, JobState::Active);
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn many_jobs_are_created_all_or_none() {
         assert_eq!(db.count(&format!("select count(*) from {table}")).await, 250, "{table}");
     }
     let last = get(&db, workspace, all[249].id).await;
-    assert_eq!((&last.definition, last.version, last.state), (&wanted, 1, State::Active));
+    assert_eq!((&last.definition, last.version, last.state), (&wanted, 1, JobState::Active));
     assert_eq!(last.next_run_at.map(|at| (at - last.created_at).num_seconds()), Some(60));
     jobs::insert_all(&mut conn, workspace, &[], None).await.unwrap();
 }
@@ -263,7 +263,7 @@ async fn many_jobs_start_as_one_would() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let (now, once) = (db.now().await, definition(Schedule::OneTime, URL));
-    let draft = Definition { state: State::Draft, ..every_seconds(60, URL) };
+    let draft = Definition { state: JobState::Draft, ..every_seconds(60, URL) };
     let new = [&once, &draft].map(|definition| NewJob {
         id: JobId::at(now),
         definition,
@@ -296,16 +296,11 @@ async fn drafts_do_not_run() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let mut draft = every_seconds(60, URL);
-    draft.state = State::Draft;
+    draft.state = JobState::Draft;
     let job = db.job(workspace, &draft).await;
     assert_eq!(db.count("select count(*) from job_timers").await, 0);
-    let run = Immediate {
-        source: Source::Manual,
-        replay_of: None,
-        traceparent: None,
-        key: None,
-        now: db.now().await,
-    };
+    let run =
+        NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now: db.now().await };
     let refused = executions::insert_now(&mut *db.conn().await, workspace, job, run).await;
     assert!(refused.is_err_and(|error| error.is_conflict("draft")));
 }
@@ -322,7 +317,7 @@ async fn deleting_takes_everything_along() {
     let page = Page { limit: 10, before: None };
     let list = executions::list(&mut conn, workspace, &executions::Filter::default(), page).await.unwrap();
     assert!(list.data.is_empty(), "its executions are not shown any more");
-    while !jobs::sweep_deleted(&mut conn, 1).await.unwrap() {}
+    while !jobs::purge_deleted(&mut conn, 1).await.unwrap() {}
     for table in ["jobs", "job_versions", "job_timers", "executions", "deleted_jobs"] {
         assert_eq!(db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
     }

@@ -6,15 +6,15 @@ use trigrun_core::{
     domain::{
         attempt::{AttemptStatus, Outcome},
         execution::{Execution, Source, Status},
-        id::{ExecutionId, JobId, SessionId, WorkspaceId},
-        job::{Definition, Delivery, State},
+        id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
+        job::{Definition, DeliveryGuarantee, JobState},
         schedule::Schedule,
     },
     store::{
-        bells,
-        executions::{self, Immediate},
+        dispatch,
+        executions::{self, NewRun},
         executors, jobs,
-        leases::{self, Ended, Lease, Next, TakenOver},
+        leases::{self, Ended, Lease, Next, Reclaimed},
     },
 };
 use trigrun_testkit::{
@@ -38,14 +38,14 @@ impl Bench {
         Self { db, workspace, job }
     }
 
-    pub async fn session(&self) -> SessionId {
-        let id = SessionId::at(self.db.now().await);
+    pub async fn session(&self) -> ExecutorId {
+        let id = ExecutorId::at(self.db.now().await);
         executors::insert(&mut *self.db.conn().await, id, "test").await.unwrap();
         id
     }
 
     pub async fn run_now(&self) -> ExecutionId {
-        let run = Immediate {
+        let run = NewRun {
             source: Source::Manual,
             replay_of: None,
             traceparent: None,
@@ -55,7 +55,7 @@ impl Bench {
         executions::insert_now(&mut *self.db.conn().await, self.workspace, self.job, run).await.unwrap()
     }
 
-    pub async fn lease(&self, session: SessionId, ids: &[ExecutionId]) -> Vec<Lease> {
+    pub async fn lease(&self, session: ExecutorId, ids: &[ExecutionId]) -> Vec<Lease> {
         leases::lease(&mut *self.db.conn().await, session, ids).await.unwrap()
     }
 
@@ -63,7 +63,7 @@ impl Bench {
         executions::get(&mut *self.db.conn().await, self.workspace, id).await.unwrap()
     }
 
-    pub async fn end(&self, session: SessionId, lease: Lease, status: AttemptStatus, next: Next) -> usize {
+    pub async fn end(&self, session: ExecutorId, lease: Lease, status: AttemptStatus, next: Next) -> usize {
         let now = self.db.now().await;
         let outcome = Outcome { error_class: Some("class"), ..Outcome::of(status) };
         let ended = Ended { lease, outcome, next, started_at: now, ended_at: now, lateness_us: Some(1500) };
@@ -80,29 +80,31 @@ impl Bench {
             from_version: job.version,
             definition: &definition,
             state: job.state,
-            timing: jobs::Timing::Keep,
+            timing: jobs::FutureFires::Keep,
             anchor: job.created_at,
             traceparent: None,
         };
         jobs::change(&mut conn, self.workspace, self.job, &changed).await.unwrap();
     }
 
-    pub async fn declare_dead(&self, session: SessionId) {
+    pub async fn declare_dead(&self, session: ExecutorId) {
         let mut conn = self.db.conn().await;
-        let mut silent = executors::living(&mut conn).await.unwrap();
+        let mut silent = executors::live(&mut conn).await.unwrap();
         silent.retain(|living| living.id == session);
-        let heard =
-            executors::Living { heartbeat_at: silent[0].heartbeat_at - TimeDelta::seconds(1), ..silent[0] };
-        assert_eq!(executors::reap(&mut conn, &[heard]).await.unwrap(), 0, "it was heard since");
-        assert_eq!(executors::reap(&mut conn, &silent).await.unwrap(), 1);
+        let received = executors::LiveExecutor {
+            heartbeat_at: silent[0].heartbeat_at - TimeDelta::seconds(1),
+            ..silent[0]
+        };
+        assert_eq!(executors::expire(&mut conn, &[received]).await.unwrap(), 0, "it was received since");
+        assert_eq!(executors::expire(&mut conn, &silent).await.unwrap(), 1);
     }
 
-    pub async fn take_over(&self) -> usize {
+    pub async fn reclaim(&self) -> usize {
         self.taken_over().await.all
     }
 
-    pub async fn taken_over(&self) -> TakenOver {
-        leases::take_over(&mut *self.db.conn().await, 100).await.unwrap()
+    pub async fn taken_over(&self) -> Reclaimed {
+        leases::reclaim(&mut *self.db.conn().await, 100).await.unwrap()
     }
 }
 
@@ -175,9 +177,9 @@ async fn a_dead_sessions_work_runs_again_and_its_late_answer_is_discarded() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (dead, heir, id) = (bench.session().await, bench.session().await, bench.run_now().await);
     let stale = bench.lease(dead, &[id]).await.remove(0);
-    assert_eq!(bench.take_over().await, 0, "it lives");
+    assert_eq!(bench.reclaim().await, 0, "it lives");
     bench.declare_dead(dead).await;
-    assert_eq!(bench.take_over().await, 1);
+    assert_eq!(bench.reclaim().await, 1);
     let waiting = bench.get(id).await;
     assert_eq!((waiting.status, waiting.attempts[0].status), (Status::Queued, AttemptStatus::Interrupted));
     assert!(bench.lease(dead, &[id]).await.is_empty(), "the dead lease nothing");
@@ -195,12 +197,12 @@ async fn a_dead_sessions_work_runs_again_and_its_late_answer_is_discarded() {
 #[tokio::test]
 async fn at_most_once_means_interrupted_and_no_more() {
     let mut once = every_seconds(3600, URL);
-    once.delivery = Delivery::AtMostOnce;
+    once.delivery = DeliveryGuarantee::AtMostOnce;
     let bench = Bench::new(&once).await;
     let (dead, id) = (bench.session().await, bench.run_now().await);
     bench.lease(dead, &[id]).await;
     bench.declare_dead(dead).await;
-    assert_eq!(bench.taken_over().await, TakenOver { all: 1, lost: 1 });
+    assert_eq!(bench.taken_over().await, Reclaimed { all: 1, lost: 1 });
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("interrupted")));
 }
@@ -213,7 +215,7 @@ async fn what_loses_its_executor_three_times_fails() {
         let session = bench.session().await;
         assert_eq!(bench.lease(session, &[id]).await[0].number, number);
         bench.declare_dead(session).await;
-        assert_eq!(bench.taken_over().await, TakenOver { all: 1, lost: usize::from(number == 3) });
+        assert_eq!(bench.taken_over().await, Reclaimed { all: 1, lost: usize::from(number == 3) });
     }
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("lost")));
@@ -225,12 +227,13 @@ async fn handing_back_leaves_no_trace() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, other, id) = (bench.session().await, bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
-    let given = leases::hand_back(&mut *bench.db.conn().await, session, &[(id, lease.number)]).await.unwrap();
+    let given = leases::release(&mut *bench.db.conn().await, session, &[(id, lease.number)]).await.unwrap();
     assert_eq!(given, 1);
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
-    let unrung = bells::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
-    assert_eq!(unrung.len(), 1, "it asks for its bell");
+    let unpublished =
+        dispatch::claim_unpublished(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    assert_eq!(unpublished.len(), 1, "it asks for its dispatch");
     assert_eq!(bench.lease(other, &[id]).await[0].number, 1);
 }
 
@@ -246,7 +249,7 @@ async fn the_end_of_its_only_run_completes_a_job() {
         .await;
     let now = bench.db.now().await;
     let job = jobs::get(&mut *bench.db.conn().await, bench.workspace, bench.job, now).await.unwrap();
-    assert_eq!(job.state, State::Completed);
+    assert_eq!(job.state, JobState::Completed);
 }
 
 #[tokio::test]
@@ -255,37 +258,37 @@ async fn the_result_of_a_deleted_job_is_discarded_quietly() {
     let (session, id) = (bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
     jobs::delete(&mut *bench.db.conn().await, bench.workspace, bench.job).await.unwrap();
-    while !jobs::sweep_deleted(&mut *bench.db.conn().await, 100).await.unwrap() {}
+    while !jobs::purge_deleted(&mut *bench.db.conn().await, 100).await.unwrap() {}
     assert_eq!(bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await, 0);
     assert_eq!(bench.db.count("select count(*) from attempts").await, 0);
 }
 
 #[tokio::test]
-async fn bells_are_asked_for_again_only_where_the_stream_is_past_them() {
+async fn dispatches_are_asked_for_again_only_where_the_stream_is_past_them() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let id = bench.run_now().await;
     let mut conn = bench.db.conn().await;
-    let rung = bells::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap();
-    assert_eq!((rung.len(), rung[0].execution), (1, id));
+    let published = dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap();
+    assert_eq!((published.len(), published[0].execution), (1, id));
     bench
         .db
-        .execute("update executions set bell_at = bell_at - interval '1 s', due_at = due_at - interval '1 s'")
+        .execute("update executions set published_at = published_at - interval '1 s', due_at = due_at - interval '1 s'")
         .await;
-    let (shard, due_at) = (rung[0].shard, bench.get(id).await.scheduled_for);
+    let (shard, due_at) = (published[0].shard, bench.get(id).await.scheduled_for);
     let (grace, lead) = (Duration::from_millis(400), Duration::from_millis(50));
-    assert_eq!(bells::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
+    assert_eq!(dispatch::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
     let behind = due_at - chrono::TimeDelta::seconds(10);
     assert_eq!(
-        bells::ask_again(&mut conn, shard, Some(behind), grace, lead, 10).await.unwrap(),
+        dispatch::request_republish(&mut conn, shard, Some(behind), grace, lead, 10).await.unwrap(),
         0,
         "a backlog does not feed itself"
     );
     assert_eq!(
-        bells::ask_again(&mut conn, shard, None, grace, lead, 10).await.unwrap(),
+        dispatch::request_republish(&mut conn, shard, None, grace, lead, 10).await.unwrap(),
         1,
         "nothing waits: it was lost"
     );
-    assert_eq!(bells::claim_unrung(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
+    assert_eq!(dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -297,5 +300,5 @@ async fn what_is_cancelled_just_before_its_instant_may_have_been_sent() {
     leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
     let attempts = "select count(*) from executions e join attempts a on a.execution_id = e.id
                     where e.status = 'cancelled' and e.attempt_count = 1 and a.status = 'interrupted' and a.started_at <= e.finished_at";
-    assert_eq!(bench.db.count(attempts).await, 1, "its executor will hear of it only after the instant");
+    assert_eq!(bench.db.count(attempts).await, 1, "its executor will receive of it only after the instant");
 }

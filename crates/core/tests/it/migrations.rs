@@ -4,7 +4,7 @@ use trigrun_core::{
     domain::execution::Source,
     store::{
         StoreError,
-        executions::{self, Immediate},
+        executions::{self, NewRun},
         migrate::{self, SchemaError},
         partitions,
     },
@@ -87,7 +87,7 @@ async fn rows_that_come_while_their_day_is_made_are_recorded_or_told_to_come_aga
         }
     }
     let insert = || async {
-        let run = Immediate { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
+        let run = NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
         executions::insert_now(&mut *db.conn().await, workspace, job, run).await
     };
     let make = async { partitions::make_ahead(&mut *db.conn().await, now).await.unwrap() };

@@ -7,27 +7,27 @@ use trigrun_core::{
         attempt::{AttemptStatus, Outcome},
         audit::Author,
         channel::Destination,
-        execution::Verdict,
-        id::{ChannelId, ExecutionId, RuleId, SessionId},
-        notification::{DeliveryStatus, Event, MAX_ATTEMPTS, MAX_RULES, Notification, Rule, Told},
+        execution::Disposition,
+        id::{ChannelId, ExecutionId, ExecutorId, RuleId},
+        notification::{Event, MAX_ATTEMPTS, MAX_RULES, Notification, NotificationStatus, Rule, Told},
         page::Page,
         workspace::shard,
     },
     store::{
         StoreError,
         channels::{self, NewChannel},
-        executors, jobs, keys,
+        executors, jobs,
         leases::{self, Ended, Next},
-        notifications::{self, Delivered, Delivery, Filter},
+        notifications::{self, ClaimedNotification, Delivered, Filter},
         rules::{self, NewRule},
-        workspaces,
+        workspace_keys, workspaces,
     },
 };
 use trigrun_testkit::{jobs::every_seconds, keys as master};
 
 use crate::leases::Bench;
 
-async fn bench() -> (Bench, SessionId) {
+async fn bench() -> (Bench, ExecutorId) {
     let bench = Bench::new(&every_seconds(60, "http://192.0.2.1/")).await;
     let session = bench.session().await;
     (bench, session)
@@ -36,7 +36,7 @@ async fn bench() -> (Bench, SessionId) {
 impl Bench {
     async fn channel(&self, name: &str) -> ChannelId {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
-        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let destination = Destination::Webhook { url: "http://192.0.2.1/hook".into() };
         let new = NewChannel {
             id: ChannelId::at(now),
@@ -64,7 +64,7 @@ impl Bench {
     }
 
     /// Ends an execution, all by itself.
-    async fn ends(&self, session: SessionId, succeeded: bool) -> ExecutionId {
+    async fn ends(&self, session: ExecutorId, succeeded: bool) -> ExecutionId {
         let id = self.run_now().await;
         let lease = self.lease(session, &[id]).await.remove(0);
         let (status, next) = match succeeded {
@@ -88,14 +88,19 @@ impl Bench {
             .collect()
     }
 
-    async fn claim(&self) -> Vec<Delivery> {
+    async fn claim(&self) -> Vec<ClaimedNotification> {
         notifications::claim_due(&mut *self.db.conn().await, &[shard(self.workspace)], &[]).await.unwrap()
     }
 
-    async fn deliver(&self, delivery: &Delivery, status: AttemptStatus, verdict: Verdict) -> bool {
+    async fn deliver(
+        &self,
+        delivery: &ClaimedNotification,
+        status: AttemptStatus,
+        verdict: Disposition,
+    ) -> bool {
         let now = self.db.now().await;
         let outcome = Outcome { status_code: Some(200), ..Outcome::of(status) };
-        let Delivery { id, number, .. } = *delivery;
+        let ClaimedNotification { id, number, .. } = *delivery;
         let delivered = Delivered { id, number, outcome, verdict, started_at: now, ended_at: now };
         notifications::record(&mut *self.db.conn().await, &delivered).await.unwrap()
     }
@@ -185,7 +190,7 @@ async fn an_execution_that_ends_by_losing_its_executor_is_told_too() {
         assert_eq!(bench.lease(session, &[id]).await.len(), 1);
         let mut conn = bench.db.conn().await;
         executors::end(&mut conn, session).await.unwrap();
-        leases::take_over(&mut conn, 10).await.unwrap();
+        leases::reclaim(&mut conn, 10).await.unwrap();
     }
     let told = bench.told().await;
     assert_eq!((told.len(), told[0].execution), (1, Some(id)));
@@ -203,17 +208,19 @@ async fn delivered_retried_and_fenced() {
         (first.number, first.told, subject.execution, subject.failures),
         (1, Told::Failed, execution, 1)
     );
-    let key = keys::data_key(&mut *bench.db.conn().await, bench.workspace, &master::keys()).await.unwrap();
+    let key = workspace_keys::data_key(&mut *bench.db.conn().await, bench.workspace, &master::keys())
+        .await
+        .unwrap();
     assert!(
         first.destination.open(&key).unwrap() == Destination::Webhook { url: "http://192.0.2.1/hook".into() }
     );
     assert!(bench.claim().await.is_empty(), "it is somebody's");
-    let again = Verdict::Retry { wait: Duration::from_secs(60) };
+    let again = Disposition::Retry { wait: Duration::from_secs(60) };
     assert!(bench.deliver(&first, AttemptStatus::Timeout, again.clone()).await);
     assert!(bench.claim().await.is_empty(), "it is not due");
     let told = bench.told().await;
     assert!(told[0].next_attempt_at.unwrap() > bench.db.now().await + TimeDelta::seconds(50));
-    assert!(!bench.deliver(&first, AttemptStatus::Success, Verdict::Succeeded).await, "spoken once");
+    assert!(!bench.deliver(&first, AttemptStatus::Success, Disposition::Succeeded).await, "spoken once");
 
     // An executor that dies with it.
     bench.db.execute("update notifications set due_at = now()").await;
@@ -221,10 +228,10 @@ async fn delivered_retried_and_fenced() {
     bench.db.execute("update notifications set due_at = now()").await;
     let heir = bench.claim().await.remove(0);
     assert_eq!((lost.number, heir.number), (2, 3));
-    assert!(!bench.deliver(&lost, AttemptStatus::Success, Verdict::Succeeded).await, "too late");
-    assert!(bench.deliver(&heir, AttemptStatus::Success, Verdict::Succeeded).await);
+    assert!(!bench.deliver(&lost, AttemptStatus::Success, Disposition::Succeeded).await, "too late");
+    assert!(bench.deliver(&heir, AttemptStatus::Success, Disposition::Succeeded).await);
     let told = bench.told().await.remove(0);
-    assert_eq!((told.status, told.next_attempt_at), (DeliveryStatus::Succeeded, None));
+    assert_eq!((told.status, told.next_attempt_at), (NotificationStatus::Succeeded, None));
     let attempts: Vec<_> = told.attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect();
     let expected =
         [(1, AttemptStatus::Timeout), (2, AttemptStatus::Interrupted), (3, AttemptStatus::Success)];
@@ -239,10 +246,10 @@ async fn what_was_not_sent_is_given_back_as_if_it_had_never_been_claimed() {
     notifications::insert_test(&mut *bench.db.conn().await, bench.workspace, channel, now).await.unwrap();
     let claimed = bench.claim().await.remove(0);
     for number in [claimed.number + 1, claimed.number, claimed.number] {
-        notifications::give_back(&mut *bench.db.conn().await, claimed.id, number).await.unwrap();
+        notifications::release(&mut *bench.db.conn().await, claimed.id, number).await.unwrap();
     }
     let told = bench.told().await.remove(0);
-    assert_eq!((told.status, told.attempts.len()), (DeliveryStatus::Queued, 0));
+    assert_eq!((told.status, told.attempts.len()), (NotificationStatus::Queued, 0));
     assert!(bench.claim().await.is_empty(), "in a few seconds");
     bench.db.execute("update notifications set due_at = now()").await;
     assert_eq!(bench.claim().await.remove(0).number, 1);
@@ -306,7 +313,7 @@ async fn one_that_kills_its_executors_comes_to_an_end() {
     }
     assert!(bench.claim().await.is_empty());
     let told = notifications::get(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
-    assert_eq!((told.status, told.error_class.as_deref()), (DeliveryStatus::Failed, Some("lost")));
+    assert_eq!((told.status, told.error_class.as_deref()), (NotificationStatus::Failed, Some("lost")));
     assert_eq!(told.attempts.len(), usize::from(MAX_ATTEMPTS));
 }
 
@@ -354,20 +361,20 @@ async fn what_is_deleted_is_told_no_more() {
     }
     bench.ends(session, true).await;
     let mut conn = bench.db.conn().await;
-    assert_eq!(channels::users(&mut conn, bench.workspace, gone).await.unwrap(), [bench.job]);
+    assert_eq!(channels::jobs_using(&mut conn, bench.workspace, gone).await.unwrap(), [bench.job]);
     let by = Author::operator(bench.db.now().await);
     let refused = channels::delete(&mut conn, bench.workspace, gone, false, &by).await.unwrap_err();
     assert!(refused.is_conflict("in_use"), "{refused}");
     channels::delete(&mut conn, bench.workspace, gone, true, &by).await.unwrap();
     assert_eq!(bench.told().await.len(), 1);
     assert_eq!(rules::list(&mut conn, bench.workspace, bench.job).await.unwrap().len(), 1);
-    // The one that was delivered stays in the log until the job's history is swept.
+    // The one that was delivered stays in the log until the job's history is purged.
     let delivery = bench.claim().await.remove(0);
-    assert!(bench.deliver(&delivery, AttemptStatus::Success, Verdict::Succeeded).await);
+    assert!(bench.deliver(&delivery, AttemptStatus::Success, Disposition::Succeeded).await);
     bench.ends(session, true).await;
     jobs::delete(&mut conn, bench.workspace, bench.job).await.unwrap();
     assert_eq!(bench.told().await.len(), 1, "and what was still to be told is gone");
-    while !jobs::sweep_deleted(&mut conn, 100).await.unwrap() {}
+    while !jobs::purge_deleted(&mut conn, 100).await.unwrap() {}
     assert_eq!(bench.told().await.len(), 0);
     assert_eq!(bench.db.count("select count(*) from notification_attempts").await, 0);
 }
@@ -381,10 +388,10 @@ async fn a_workspace_takes_its_notifications_along() {
         notifications::insert_test(&mut conn, bench.workspace, channel, now).await.unwrap();
     }
     let delivery = bench.claim().await.remove(0);
-    assert!(bench.deliver(&delivery, AttemptStatus::Success, Verdict::Succeeded).await);
+    assert!(bench.deliver(&delivery, AttemptStatus::Success, Disposition::Succeeded).await);
     workspaces::delete(&mut conn, bench.workspace, now).await.unwrap();
     assert!(bench.claim().await.is_empty());
-    while !workspaces::sweep_deleted(&mut conn, 1).await.unwrap() {}
+    while !workspaces::purge_deleted(&mut conn, 1).await.unwrap() {}
     assert_eq!(bench.db.count("select count(*) from notifications").await, 0);
     assert_eq!(bench.db.count("select count(*) from workspaces").await, 0);
 }
@@ -399,8 +406,8 @@ async fn old_ones_are_swept_in_batches() {
         notifications::insert_test(&mut conn, bench.workspace, channel, made).await.unwrap();
     }
     let oldest = now - TimeDelta::days(15);
-    assert_eq!(notifications::sweep_old(&mut conn, oldest, 1).await.unwrap(), 1);
-    assert_eq!(notifications::sweep_old(&mut conn, oldest, 10).await.unwrap(), 1);
-    assert_eq!(notifications::sweep_old(&mut conn, oldest, 10).await.unwrap(), 0);
+    assert_eq!(notifications::purge_old(&mut conn, oldest, 1).await.unwrap(), 1);
+    assert_eq!(notifications::purge_old(&mut conn, oldest, 10).await.unwrap(), 1);
+    assert_eq!(notifications::purge_old(&mut conn, oldest, 10).await.unwrap(), 0);
     assert_eq!(bench.told().await.len(), 2);
 }

@@ -50,7 +50,7 @@ async fn claiming_due_timers_reads_the_index_in_order() {
 }
 
 #[tokio::test]
-async fn lists_and_bells_use_their_indexes() {
+async fn lists_and_dispatches_use_their_indexes() {
     let db = TestDb::new().await;
     db.execute(FILL).await;
     let id = "00000000-0000-0000-0000-000000000000";
@@ -58,7 +58,7 @@ async fn lists_and_bells_use_their_indexes() {
         (format!("select id from executions where workspace_id = '{id}' order by id desc limit 50"), "workspace_id_id_idx"),
         (format!("select id from executions where job_id = '{id}' order by id desc limit 50"), "job_id_id_idx"),
         (
-            "select id from executions where bell_at is null and owner_id is null and finished_at is null and not waits_for_slot
+            "select id from executions where published_at is null and owner_id is null and finished_at is null and not waits_for_slot
                and due_at <= statement_timestamp() order by due_at limit 100"
                 .into(),
             "due_at_idx",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use trigrun_core::{
     domain::{attempt::AttemptStatus, execution::Status, job::OverlapPolicy},
-    store::{bells, leases::Next, slots},
+    store::{dispatch, leases::Next, slots},
 };
 use trigrun_testkit::jobs::every_seconds;
 
@@ -41,10 +41,11 @@ async fn the_end_of_one_wakes_the_oldest_that_waits() {
     let (first, second, third) = (bench.run_now().await, bench.run_now().await, bench.run_now().await);
     let lease = bench.lease(session, &[first, second, third]).await.remove(0);
     assert_eq!(lease.execution, first);
-    let unrung = async || bells::claim_unrung(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
-    unrung().await;
+    let unpublished =
+        async || dispatch::claim_unpublished(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    unpublished().await;
     bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
-    let woken: Vec<_> = unrung().await.into_iter().map(|bell| bell.execution).collect();
+    let woken: Vec<_> = unpublished().await.into_iter().map(|dispatch| dispatch.execution).collect();
     assert_eq!(woken, [second]);
     assert_eq!(bench.lease(session, &[second, third]).await.len(), 1);
 }
@@ -133,7 +134,7 @@ async fn a_late_result_does_not_free_the_slot_of_its_heir() {
     let run = bench.run_now().await;
     let late = bench.lease(dead, &[run]).await.remove(0);
     bench.declare_dead(dead).await;
-    assert_eq!(bench.take_over().await, 1);
+    assert_eq!(bench.reclaim().await, 1);
     assert_eq!(bench.lease(heir, &[run]).await.len(), 1);
     assert_eq!(bench.end(dead, late, AttemptStatus::Success, Next::Succeeded).await, 0, "nobody listens");
     assert_eq!(bench.db.count("select count(*) from job_slots").await, 1, "the heir keeps its slot");
@@ -148,7 +149,7 @@ async fn what_lost_its_executor_is_never_skipped() {
     let (lost, other) = (bench.run_now().await, bench.run_now().await);
     bench.lease(dead, &[lost]).await;
     bench.declare_dead(dead).await;
-    bench.take_over().await;
+    bench.reclaim().await;
     assert_eq!(bench.lease(heir, &[other]).await.len(), 1);
     assert!(bench.lease(heir, &[lost]).await.is_empty());
     assert_eq!(bench.get(lost).await.status, Status::Queued, "it waits");

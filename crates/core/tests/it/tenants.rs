@@ -8,24 +8,24 @@ use trigrun_core::{
         channel::Destination,
         execution::Source,
         id::{ChannelId, InvitationId, JobId, RuleId, TokenId, UserId},
-        job::State,
-        ledger::Window,
+        job::JobState,
+        ledger::LedgerWindow,
         notification::{Event, Rule},
         page::Page,
-        person::Role,
+        user::Role,
     },
     store::{
         StoreError, audit,
         channels::{self, ChannelChange, NewChannel},
-        executions::{self, Immediate},
+        executions::{self, NewRun},
         invitations::{self, NewInvitation},
-        jobs::{self, Change, NewJob, Timing},
-        keys, leases, members, notifications,
+        jobs::{self, Change, FutureFires, NewJob},
+        leases, members, notifications,
         rules::{self, NewRule},
         secrets::{self, NewValue},
         signing,
         tokens::{self, NewToken},
-        workspaces,
+        workspace_keys, workspaces,
     },
 };
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
@@ -38,12 +38,12 @@ const TRIED: [&str; 52] = [
     "channels::get",
     "channels::insert",
     "channels::list",
-    "channels::users",
+    "channels::jobs_using",
     "executions::fires",
     "executions::get",
     "executions::insert_now",
     "executions::list",
-    "executions::of_key",
+    "executions::find_run",
     "invitations::delete",
     "invitations::invite",
     "invitations::list",
@@ -55,7 +55,7 @@ const TRIED: [&str; 52] = [
     "jobs::insert",
     "jobs::insert_all",
     "jobs::list",
-    "keys::data_key",
+    "workspace_keys::data_key",
     "leases::cancel",
     "members::change",
     "members::list",
@@ -71,7 +71,7 @@ const TRIED: [&str; 52] = [
     "secrets::insert",
     "secrets::list",
     "secrets::missing",
-    "secrets::users",
+    "secrets::jobs_using",
     "signing::get",
     "signing::rotate",
     "tokens::delete",
@@ -94,11 +94,11 @@ async fn the_others_are_not_there() {
     let job = db.job(theirs, &definition).await;
     let mut conn = db.conn().await;
     let now = db.now().await;
-    let run = || Immediate { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
+    let run = || NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
     let execution = executions::insert_now(&mut conn, theirs, job, run()).await.unwrap();
-    executions::insert_now(&mut conn, theirs, job, Immediate { key: Some("key"), ..run() }).await.unwrap();
-    assert!(executions::of_key(&mut conn, theirs, "key").await.unwrap().is_some());
-    assert_eq!(executions::of_key(&mut conn, ours, "key").await.unwrap(), None);
+    executions::insert_now(&mut conn, theirs, job, NewRun { key: Some("key"), ..run() }).await.unwrap();
+    assert!(executions::find_run(&mut conn, theirs, "key").await.unwrap().is_some());
+    assert_eq!(executions::find_run(&mut conn, ours, "key").await.unwrap(), None);
     let page = Page { limit: 10, before: None };
 
     let not_found =
@@ -110,8 +110,8 @@ async fn the_others_are_not_there() {
     let change = Change {
         from_version: 1,
         definition: &definition,
-        state: State::Active,
-        timing: Timing::Keep,
+        state: JobState::Active,
+        timing: FutureFires::Keep,
         anchor: now,
         traceparent: None,
     };
@@ -135,12 +135,12 @@ async fn the_others_are_not_there() {
         assert_eq!(jobs::get(&mut conn, theirs, job, now).await.unwrap().workspace, theirs);
     }
     not_found(leases::cancel(&mut conn, ours, execution).await.map(drop));
-    let window = Window { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
+    let window = LedgerWindow { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
     assert!(executions::fires(&mut conn, ours, job, window).await.unwrap().is_empty());
     assert!(jobs::find_by_idempotency_keys(&mut conn, ours, &["key"]).await.unwrap().is_empty());
     let (our_key, their_key) = (
-        keys::data_key(&mut conn, ours, &keys()).await.unwrap(),
-        keys::data_key(&mut conn, theirs, &keys()).await.unwrap(),
+        workspace_keys::data_key(&mut conn, ours, &keys()).await.unwrap(),
+        workspace_keys::data_key(&mut conn, theirs, &keys()).await.unwrap(),
     );
     let by = &Author::operator(now);
     let value = |key| NewValue { name: "a", value: "x", key, by };
@@ -150,7 +150,7 @@ async fn the_others_are_not_there() {
     not_found(secrets::delete(&mut conn, ours, "a", by).await);
     assert!(secrets::list(&mut conn, ours, page).await.unwrap().data.is_empty());
     assert_eq!(secrets::missing(&mut conn, ours, &["a".to_owned()]).await.unwrap(), ["a"]);
-    assert!(secrets::users(&mut conn, ours, "a").await.unwrap().is_empty());
+    assert!(secrets::jobs_using(&mut conn, ours, "a").await.unwrap().is_empty());
     let signing = signing::rotate(&mut conn, theirs, &their_key, by, false).await.unwrap();
     let other = signing::get(&mut conn, ours, &our_key, now).await.unwrap();
     assert!(other.secrets().all(|ours| signing.secrets().all(|theirs| ours != theirs)));
@@ -200,7 +200,7 @@ async fn the_others_are_not_there() {
     assert!(foreign.is_conflict("channel"), "their channel is none of ours: {foreign}");
     not_found(rules::list(&mut conn, ours, job).await.map(drop));
     not_found(rules::delete(&mut conn, ours, job, rule).await);
-    assert!(channels::users(&mut conn, ours, channel).await.unwrap().is_empty());
+    assert!(channels::jobs_using(&mut conn, ours, channel).await.unwrap().is_empty());
     let told = notifications::insert_test(&mut conn, theirs, channel, now).await.unwrap();
     not_found(notifications::insert_test(&mut conn, ours, channel, now).await.map(drop));
     not_found(notifications::get(&mut conn, ours, told).await.map(drop));

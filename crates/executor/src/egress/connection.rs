@@ -28,7 +28,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
-use super::turns::Turns;
+use super::fair_reader::FairReader;
 
 /// Of an answer's head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2.
 const MAX_HEAD_BYTES: u32 = 64 * 1024;
@@ -144,7 +144,7 @@ impl Multiplexed {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(MAX_HEAD_BYTES)
-            .handshake(TokioIo::new(Turns::new(stream)))
+            .handshake(TokioIo::new(FairReader::new(stream)))
             .await?;
         let limit = Arc::new(AtomicUsize::new(MAX_STREAMS));
         let noted = Arc::clone(&limit);

@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout_at},
 };
-use trigrun_core::domain::{attempt::Timing, target::TargetUrl};
+use trigrun_core::domain::{attempt::PhaseTimings, target::TargetUrl};
 
 use super::{
     EgressError, Settings,
@@ -49,7 +49,7 @@ impl Dialer {
         &self,
         url: &TargetUrl,
         deadline: Instant,
-        timing: &mut Timing,
+        timing: &mut PhaseTimings,
     ) -> Result<Dialled, Failure> {
         let addresses = self.resolve(url, deadline, timing).await?;
         let started = Instant::now();
@@ -70,7 +70,7 @@ impl Dialer {
         &self,
         url: &TargetUrl,
         deadline: Instant,
-        timing: &mut Timing,
+        timing: &mut PhaseTimings,
     ) -> Result<Vec<IpAddr>, Failure> {
         let started = Instant::now();
         let resolved = timeout_at(deadline, self.resolver.resolve(url)).await;
@@ -86,7 +86,7 @@ impl Dialer {
         socket: TcpStream,
         peer: SocketAddr,
         deadline: Instant,
-        timing: &mut Timing,
+        timing: &mut PhaseTimings,
     ) -> Result<Dialled, Failure> {
         let started = Instant::now();
         let encrypted = timeout_at(deadline, self.tls.connect(url.host(), socket)).await;

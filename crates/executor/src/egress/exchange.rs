@@ -14,15 +14,15 @@ use trigrun_core::{
         attempt::{AttemptStatus, Outcome},
         target::TargetUrl,
     },
-    runtime::mutant,
+    failpoint,
 };
 
 use super::{
     Call, LONGEST, Ready,
-    answer::{lossy_headers, retry_after, verdict},
     connection::{Connection, Message},
     failure::{self, Failure},
     origin,
+    response::{lossy_headers, retry_after, verdict},
 };
 
 /// How much of a body is read; beyond it the connection is dropped and the answer judged by its status.
@@ -139,7 +139,7 @@ impl Exchange {
     /// Whether the body was read to its end.
     async fn read(&mut self, connection: &Connection, body: Incoming) -> Result<bool, Failure> {
         let started = Instant::now();
-        let on_headers_only = mutant::is(mutant::DEADLINE_ON_HEADERS_ONLY);
+        let on_headers_only = failpoint::is(failpoint::DEADLINE_ON_HEADERS_ONLY);
         let deadline = if on_headers_only { started + LONGEST } else { self.deadline };
         let read = timeout_at(deadline, self.read_frames(body)).await;
         self.outcome.timing.body = Some(started.elapsed());

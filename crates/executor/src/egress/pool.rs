@@ -152,7 +152,7 @@ impl Pool {
     }
 
     /// Closes what has been idle for too long.
-    fn sweep(&self) {
+    fn purge(&self) {
         let now = Instant::now();
         let idle_since = now.checked_sub(self.idle_timeout);
         let mut kept = self.kept();
@@ -209,7 +209,7 @@ pub(super) async fn keep_swept(pool: Weak<Pool>, idle_timeout: Duration) {
     loop {
         ticks.tick().await;
         match pool.upgrade() {
-            Some(pool) => pool.sweep(),
+            Some(pool) => pool.purge(),
             None => return,
         }
     }

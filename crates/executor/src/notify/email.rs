@@ -17,10 +17,10 @@ use trigrun_core::{
         id::NotificationId,
         notification::TIMEOUT,
     },
-    store::notifications::Delivery,
+    store::notifications::ClaimedNotification,
     stream::{
         RedisSettings, StreamError,
-        limiter::{Limiter, Passage, Rate},
+        limiter::{Limiter, Rate, RateDecision},
     },
 };
 
@@ -72,7 +72,7 @@ impl Mailer {
     }
 
     /// A mail to each address. Delivered is what one of them was delivered to: to try again would tell the others twice.
-    pub async fn send(&self, delivery: &Delivery, to: &[String], message: &Message) -> Outcome {
+    pub async fn send(&self, delivery: &ClaimedNotification, to: &[String], message: &Message) -> Outcome {
         if let Some(limited) = self.limited(delivery).await {
             return limited;
         }
@@ -85,9 +85,9 @@ impl Mailer {
         together(outcomes)
     }
 
-    async fn limited(&self, delivery: &Delivery) -> Option<Outcome> {
+    async fn limited(&self, delivery: &ClaimedNotification) -> Option<Outcome> {
         let passage = self.limiter.pass(&delivery.workspace.to_string(), ["mails"]).await;
-        let Passage::Refused { wait } = passage else { return None };
+        let RateDecision::Refused { wait } = passage else { return None };
         let why = "This workspace has sent as many mails as it may for now; this one waits.";
         let outcome = Outcome::failed(AttemptStatus::ConnectionError, "email_limited", why);
         Some(Outcome { retry_after: Some(wait), ..outcome })

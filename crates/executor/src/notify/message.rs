@@ -1,7 +1,7 @@
 //! What a notification says to people: a line that tells it all, and a few that help.
 
 use chrono::SecondsFormat;
-use trigrun_core::{domain::notification::Told, store::notifications::Delivery};
+use trigrun_core::{domain::notification::Told, store::notifications::ClaimedNotification};
 
 pub struct Message {
     pub title: String,
@@ -9,7 +9,7 @@ pub struct Message {
 }
 
 impl Message {
-    pub fn new(delivery: &Delivery) -> Self {
+    pub fn new(delivery: &ClaimedNotification) -> Self {
         let Some(subject) = delivery.subject.as_ref().filter(|_| delivery.told != Told::Test) else {
             return Self {
                 title: format!("Test of the channel {}", delivery.channel_name),

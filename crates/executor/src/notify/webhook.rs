@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use trigrun_core::{
     crypto::sign::Signer,
     domain::notification::Told,
-    store::notifications::{Delivery, Subject},
+    store::notifications::{ClaimedNotification, Subject},
 };
 
 use super::json as send;
 use crate::egress::Call;
 
 /// `None` when it cannot be signed.
-pub fn call(delivery: &Delivery, signer: Option<&Signer>, at: DateTime<Utc>) -> Option<Call> {
+pub fn call(delivery: &ClaimedNotification, signer: Option<&Signer>, at: DateTime<Utc>) -> Option<Call> {
     let (body, id, seconds) =
         (payload(delivery).to_string().into_bytes(), delivery.id.to_string(), at.timestamp());
     let ours = [
@@ -29,7 +29,7 @@ pub fn call(delivery: &Delivery, signer: Option<&Signer>, at: DateTime<Utc>) -> 
 }
 
 /// In the form that Standard Webhooks recommends: type, timestamp, data.
-fn payload(delivery: &Delivery) -> Value {
+fn payload(delivery: &ClaimedNotification) -> Value {
     let kind = match delivery.told {
         Told::Succeeded => "execution.succeeded",
         Told::Failed => "execution.failed",

@@ -8,7 +8,7 @@ use trigrun_core::{
     config,
     domain::{
         audit::Author,
-        bell::Bell,
+        dispatch::Dispatch,
         execution::{Execution, Source},
         id::{ExecutionId, JobId, WorkspaceId},
         job::Definition,
@@ -16,10 +16,9 @@ use trigrun_core::{
     },
     runtime::tasks::spawn,
     store::{
-        executions::{self, Immediate},
-        keys,
+        executions::{self, NewRun},
         secrets::{self, NewValue},
-        signing,
+        signing, workspace_keys,
     },
     stream::Producer,
 };
@@ -76,7 +75,7 @@ impl Bench {
 
     /// An execution that is due `later` from now.
     pub async fn run_in(&self, job: JobId, later: TimeDelta) -> ExecutionId {
-        let run = Immediate {
+        let run = NewRun {
             source: Source::Manual,
             replay_of: None,
             traceparent: None,
@@ -93,8 +92,8 @@ impl Bench {
         id
     }
 
-    pub async fn ring(&self, id: ExecutionId) {
-        let bell = Bell {
+    pub async fn publish(&self, id: ExecutionId) {
+        let dispatch = Dispatch {
             execution: id,
             workspace: self.workspace,
             shard: shard(self.workspace),
@@ -102,27 +101,27 @@ impl Bench {
             traceparent: None,
         };
         let now = self.db.now().await;
-        Producer::new(&self.settings.redis).unwrap().ring(&[bell], now).await.unwrap();
+        Producer::new(&self.settings.redis).unwrap().publish(&[dispatch], now).await.unwrap();
     }
 
     pub async fn secret(&self, name: &str, value: &str) {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
-        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let new = NewValue { name, value, key: &key, by: &Author::operator(now) };
         secrets::insert(&mut conn, self.workspace, new).await.unwrap();
     }
 
     pub async fn change_secret(&self, name: &str, value: &str) {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
-        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let new = NewValue { name, value, key: &key, by: &Author::operator(now) };
         secrets::change(&mut conn, self.workspace, new).await.unwrap();
     }
 
-    pub async fn rung(&self, definition: &Definition) -> ExecutionId {
+    pub async fn published(&self, definition: &Definition) -> ExecutionId {
         let job = self.db.job(self.workspace, definition).await;
         let id = self.run_in(job, TimeDelta::zero()).await;
-        self.ring(id).await;
+        self.publish(id).await;
         id
     }
 
@@ -154,7 +153,7 @@ impl Bench {
     /// These requests bear the id, and the signature of the workspace over it.
     pub async fn verify(&self, hits: &[Hit], id: &str) {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
-        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let signing = signing::get(&mut conn, self.workspace, &key, now).await.unwrap();
         let webhook = standardwebhooks::Webhook::new(signing.secrets().next().unwrap()).unwrap();
         for hit in hits {

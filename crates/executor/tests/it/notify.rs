@@ -10,15 +10,15 @@ use trigrun_core::{
         execution::Status,
         id::{ChannelId, JobId, NotificationId, RuleId},
         job::Definition,
-        notification::{DeliveryStatus, Event, Notification, Rule},
+        notification::{Event, Notification, NotificationStatus, Rule},
         page::Page,
         workspace::shard,
     },
     store::{
         channels::{self, NewChannel},
-        keys,
         notifications::{self, Filter},
         rules::{self, NewRule},
+        workspace_keys,
     },
 };
 use trigrun_testkit::{keys as master, mail::MailServer, target::Script};
@@ -28,7 +28,7 @@ use crate::bench::{Bench, LONG};
 impl Bench {
     async fn channel(&self, destination: Destination) -> ChannelId {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
-        let key = keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
+        let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let id = ChannelId::at(now);
         let new = NewChannel {
             id,
@@ -98,12 +98,15 @@ async fn a_webhook_gets_the_whole_story_signed_and_again_until_it_takes_it() {
     let job = bench.db.job(bench.workspace, &bench.failing()).await;
     bench.tell(job, hook, Event::OnFailure).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
-    bench.ring(id).await;
-    let first = bench.told(|told| told.status == DeliveryStatus::Retrying).await;
+    bench.publish(id).await;
+    let first = bench.told(|told| told.status == NotificationStatus::Retrying).await;
     assert!(first.next_attempt_at.unwrap() > bench.db.now().await);
     bench.db.execute("update notifications set due_at = now()").await;
     let told = bench.over().await;
-    assert_eq!((told.status, told.execution, told.attempts.len()), (DeliveryStatus::Succeeded, Some(id), 2));
+    assert_eq!(
+        (told.status, told.execution, told.attempts.len()),
+        (NotificationStatus::Succeeded, Some(id), 2)
+    );
     assert_eq!(
         (told.attempts[0].status, told.attempts[0].error_class.as_deref(), told.attempts[1].status_code),
         (AttemptStatus::HttpError, Some("http_5xx"), Some(204))
@@ -130,11 +133,11 @@ async fn a_failed_notification_causes_none() {
     let job = bench.db.job(bench.workspace, &bench.failing()).await;
     bench.tell(job, hook, Event::OnCompletion).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
-    bench.ring(id).await;
+    bench.publish(id).await;
     let told = bench.over().await;
-    assert_eq!((told.status, told.error_class.as_deref()), (DeliveryStatus::Failed, Some("http_4xx")));
+    assert_eq!((told.status, told.error_class.as_deref()), (NotificationStatus::Failed, Some("http_4xx")));
     // Whatever else was to come would come before the next one has ended.
-    let next = bench.rung(&bench.definition("/hook")).await;
+    let next = bench.published(&bench.definition("/hook")).await;
     assert_eq!(bench.ended(next).await.status, Status::Succeeded);
     assert_eq!(bench.db.count("select count(*) from notifications").await, 1);
     executor.stop().await;
@@ -154,7 +157,7 @@ async fn chats_get_a_line_that_nobody_can_abuse() {
         bench.tell(job, channel, Event::OnFailure).await;
     }
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
-    bench.ring(id).await;
+    bench.publish(id).await;
     bench.target.wait_for(3, LONG).await.unwrap();
     let (slack, discord) = (bench.bodies("/slack").remove(0), bench.bodies("/discord").remove(0));
     let (slack, discord) = (slack["text"].as_str().unwrap(), discord["content"].as_str().unwrap());
@@ -181,9 +184,9 @@ async fn mail_goes_through_the_operators_server() {
     let job = bench.db.job(bench.workspace, &definition).await;
     bench.tell(job, channel, Event::OnFailure).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
-    bench.ring(id).await;
+    bench.publish(id).await;
     let told = bench.over().await;
-    assert_eq!((told.status, told.attempts[0].status_code), (DeliveryStatus::Succeeded, Some(250)));
+    assert_eq!((told.status, told.attempts[0].status_code), (NotificationStatus::Succeeded, Some(250)));
     let letters = server.letters();
     assert_eq!(letters.iter().map(|letter| letter.to.concat()).collect::<Vec<_>>(), to, "one each");
     let letter = &letters[0];
@@ -205,7 +208,10 @@ async fn mail_that_is_refused_is_not_sent_again() {
     let channel = bench.channel(Destination::Email { to: vec!["a@example.com".into()] }).await;
     bench.test(channel).await;
     let told = bench.over().await;
-    assert_eq!((told.status, told.error_class.as_deref()), (DeliveryStatus::Failed, Some("smtp_refused")));
+    assert_eq!(
+        (told.status, told.error_class.as_deref()),
+        (NotificationStatus::Failed, Some("smtp_refused"))
+    );
     assert_eq!(
         told.attempts[0].error.as_deref(),
         Some("The mail server refused the message: it answered 550.")
@@ -228,7 +234,7 @@ async fn what_cannot_be_sent_says_why() {
         let told = bench.over().await;
         assert_eq!(
             (told.id, told.status, told.error_class.as_deref()),
-            (id, DeliveryStatus::Failed, Some(class))
+            (id, NotificationStatus::Failed, Some(class))
         );
         assert_eq!(told.attempts[0].status, AttemptStatus::Blocked);
         bench.db.execute("delete from notifications").await;
@@ -247,7 +253,7 @@ async fn receivers_that_never_answer_hold_up_no_execution() {
     }
     bench.target.wait_for(4, LONG).await.expect("as many as there is room for");
     let before = Instant::now();
-    let run = bench.ended(bench.rung(&bench.definition("/hook")).await).await;
+    let run = bench.ended(bench.published(&bench.definition("/hook")).await).await;
     assert_eq!(run.status, Status::Succeeded);
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
     assert_eq!(bench.target.hits().iter().filter(|hit| hit.path == "/deaf").count(), 4, "and no more");
@@ -266,7 +272,7 @@ async fn what_one_address_refuses_the_others_get() {
     let channel = bench.channel(Destination::Email { to }).await;
     bench.test(channel).await;
     let told = bench.over().await;
-    assert_eq!(told.status, DeliveryStatus::Succeeded);
+    assert_eq!(told.status, NotificationStatus::Succeeded);
     let why = told.attempts[0].error.as_deref().unwrap();
     assert!(why.starts_with("Not delivered to 1 of 2 addresses.") && why.contains("550"), "{why}");
     assert_eq!(server.letters().len(), 1);
@@ -286,7 +292,7 @@ async fn mails_are_lent_and_not_given() {
     bench.over().await;
     bench.db.execute("delete from notifications").await;
     bench.test(channel).await;
-    let told = bench.told(|told| told.status == DeliveryStatus::Retrying).await;
+    let told = bench.told(|told| told.status == NotificationStatus::Retrying).await;
     assert_eq!(told.attempts[0].error_class.as_deref(), Some("email_limited"));
     let wait = told.next_attempt_at.unwrap() - bench.db.now().await;
     assert!(wait > chrono::TimeDelta::minutes(50), "{wait}");
@@ -313,7 +319,7 @@ async fn a_deaf_receiver_holds_up_no_neighbour() {
     };
     let hook = bench.channel(Destination::Webhook { url: bench.target.url("/hook") }).await;
     bench.test(hook).await;
-    assert_eq!(bench.over().await.status, DeliveryStatus::Succeeded);
+    assert_eq!(bench.over().await.status, NotificationStatus::Succeeded);
     executor.stop().await;
 }
 
@@ -329,7 +335,7 @@ async fn what_may_pass_for_one_address_is_tried_again() {
     let to = vec!["gone@example.com".to_owned(), "later@example.com".to_owned()];
     let channel = bench.channel(Destination::Email { to }).await;
     bench.test(channel).await;
-    let told = bench.told(|told| told.status == DeliveryStatus::Retrying).await;
+    let told = bench.told(|told| told.status == NotificationStatus::Retrying).await;
     assert_eq!(told.attempts[0].error_class.as_deref(), Some("smtp_busy"));
     executor.stop().await;
 }

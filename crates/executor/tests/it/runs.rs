@@ -15,14 +15,14 @@ use trigrun_testkit::target::Script;
 use crate::bench::{Bench, LONG};
 
 #[tokio::test]
-async fn a_bell_becomes_a_recorded_request() {
+async fn a_dispatch_becomes_a_recorded_request() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     let mut definition = bench.definition("/hook");
     definition.request.method = trigrun_core::domain::request::Method::Post;
     definition.request.body = Some(Body::Json("{ \"b\":1.0, \"a\":1 }".into()));
     definition.request.headers = Headers::check(vec![("X-Key".into(), "value".into())]).unwrap();
-    let id = bench.rung(&definition).await;
+    let id = bench.published(&definition).await;
     let execution = bench.ended(id).await;
     assert_eq!((execution.status, execution.attempt_count), (Status::Succeeded, 1));
     assert!(execution.lateness_us.is_some() && execution.duration_us.is_some());
@@ -56,10 +56,10 @@ async fn the_request_leaves_at_its_instant_and_not_before() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     // Warm: the first session has begun and the first connection was made.
-    bench.ended(bench.rung(&bench.definition("/warm")).await).await;
+    bench.ended(bench.published(&bench.definition("/warm")).await).await;
     let job = bench.db.job(bench.workspace, &bench.definition("/hook")).await;
     let id = bench.run_in(job, TimeDelta::milliseconds(700)).await;
-    bench.ring(id).await;
+    bench.publish(id).await;
     let running = bench.when(id, |execution| execution.status == Status::Running).await;
     assert!(
         bench.db.now().await < running.scheduled_for && bench.target.hits().len() == 1,
@@ -75,7 +75,7 @@ async fn what_fails_is_tried_again_with_the_same_id() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     bench.target.answer_in_turn("/hook", [Script::status(500), Script::status(503), Script::status(200)]);
-    let id = bench.rung(&bench.definition("/hook")).await;
+    let id = bench.published(&bench.definition("/hook")).await;
     let execution = bench.ended(id).await;
     let codes: Vec<_> = execution.attempts.iter().map(|attempt| attempt.status_code).collect();
     assert_eq!((execution.status, codes), (Status::Succeeded, vec![Some(500), Some(503), Some(200)]));
@@ -93,7 +93,7 @@ async fn what_will_not_get_better_fails_at_once() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     bench.target.answer("/hook", Script::status(404));
-    let execution = bench.ended(bench.rung(&bench.definition("/hook")).await).await;
+    let execution = bench.ended(bench.published(&bench.definition("/hook")).await).await;
     assert_eq!((execution.status, execution.attempt_count), (Status::Failed, 1));
     executor.stop().await;
 }
@@ -105,7 +105,7 @@ async fn nothing_is_sent_that_names_a_missing_secret_or_a_closed_address() {
     secret.request.headers =
         Headers::check(vec![("Authorization".into(), "Bearer secret://key".into())]).unwrap();
     let executor = bench.executor();
-    let execution = bench.ended(bench.rung(&secret).await).await;
+    let execution = bench.ended(bench.published(&secret).await).await;
     assert_eq!(
         (execution.status, execution.error_class.as_deref()),
         (Status::Failed, Some("secret_missing"))
@@ -114,7 +114,7 @@ async fn nothing_is_sent_that_names_a_missing_secret_or_a_closed_address() {
     executor.stop().await;
     bench.settings.egress.allow.clear();
     let executor = bench.executor();
-    let execution = bench.ended(bench.rung(&bench.definition("/hook")).await).await;
+    let execution = bench.ended(bench.published(&bench.definition("/hook")).await).await;
     assert_eq!((execution.status, execution.attempts[0].status), (Status::Failed, AttemptStatus::Blocked));
     assert_eq!((bench.target.hits().len(), bench.target.connections()), (0, 0));
     executor.stop().await;
@@ -134,7 +134,7 @@ async fn a_secret_is_sent_and_nowhere_shown() {
         .target
         .answer("/hook", Script::status(500).header("x-echo", &format!("you sent {VALUE}")).body(echo));
     definition.retry_policy.max_attempts = 1;
-    let execution = bench.ended(bench.rung(&definition).await).await;
+    let execution = bench.ended(bench.published(&definition).await).await;
     let job = execution.job.to_string();
     let sent = bench.target.hits()[0].header("x-key").unwrap().to_owned();
     assert_eq!(sent, format!("Bearer {VALUE}, {job}"));
@@ -152,7 +152,7 @@ async fn a_secret_is_sent_and_nowhere_shown() {
     // A new value counts from the next attempt on.
     bench.target.answer("/hook", Script::status(200));
     bench.change_secret("key", "other").await;
-    bench.ended(bench.rung(&definition).await).await;
+    bench.ended(bench.published(&definition).await).await;
     assert!(bench.target.hits()[1].header("x-key").unwrap().starts_with("Bearer other, job_"));
     executor.stop().await;
 }
@@ -165,7 +165,7 @@ async fn a_secret_that_cannot_be_opened_is_not_called_missing() {
     bench.db.execute("update secrets set sealed = decode(repeat('00', 40), 'hex')").await;
     let mut definition = bench.definition("/hook");
     definition.request.headers = Headers::check(vec![("X-Key".into(), "secret://key".into())]).unwrap();
-    let execution = bench.ended(bench.rung(&definition).await).await;
+    let execution = bench.ended(bench.published(&definition).await).await;
     assert_eq!(execution.error_class.as_deref(), Some("secret_unreadable"));
     assert!(bench.target.hits().is_empty());
     executor.stop().await;
@@ -180,7 +180,7 @@ async fn requests_are_signed_and_rendered_the_same_on_every_attempt() {
     definition.request.body =
         Some(Body::Json(r#"{"at":"{{scheduled_for}}","id":"{{uuid}}","other":"{{name}}"}"#.into()));
     bench.target.answer_in_turn("/hook", [Script::status(500), Script::status(200)]);
-    let id = bench.rung(&definition).await;
+    let id = bench.published(&definition).await;
     bench.ended(id).await;
     let hits = bench.target.hits();
     assert_eq!((hits.len(), &hits[0].body, &hits[0].path), (2, &hits[1].body, &hits[1].path));
@@ -211,13 +211,13 @@ async fn an_end_in_order_finishes_what_was_sent_and_hands_back_the_rest() {
     let executor = bench.executor();
     bench.target.answer("/slow", Script::status(200).after(Duration::from_millis(600)));
     bench.target.answer("/fails", Script::status(500));
-    let slow = bench.rung(&bench.definition("/slow")).await;
+    let slow = bench.published(&bench.definition("/slow")).await;
     let mut patient = bench.definition("/fails");
     patient.retry_policy.max_attempts = 10;
-    let retrying = bench.rung(&patient).await;
+    let retrying = bench.published(&patient).await;
     let job = bench.db.job(bench.workspace, &bench.definition("/later")).await;
     let held = bench.run_in(job, TimeDelta::seconds(4)).await;
-    bench.ring(held).await;
+    bench.publish(held).await;
     bench.when(held, |execution| execution.status == Status::Running).await;
     bench.when(retrying, |execution| execution.attempt_count >= 2).await;
     bench.target.wait_for(3, LONG).await.unwrap();
@@ -236,7 +236,7 @@ async fn what_is_cancelled_is_aborted_within_five_seconds() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(60)));
-    let id = bench.rung(&bench.definition("/slow")).await;
+    let id = bench.published(&bench.definition("/slow")).await;
     bench.target.wait_for(1, LONG).await.unwrap();
     let cancelled = Instant::now();
     let ended = leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
@@ -246,8 +246,8 @@ async fn what_is_cancelled_is_aborted_within_five_seconds() {
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.attempts.len()), (Status::Cancelled, 1));
     assert_eq!(execution.attempts[0].status, AttemptStatus::Interrupted);
-    // Its permit and its bell are free again.
-    let next = bench.rung(&bench.definition("/hook")).await;
+    // Its permit and its dispatch are free again.
+    let next = bench.published(&bench.definition("/hook")).await;
     assert_eq!(bench.ended(next).await.status, Status::Succeeded);
     executor.stop().await;
 }
@@ -275,7 +275,7 @@ async fn a_session_that_cannot_begin_is_begun_later() {
     some("select count(*) from tries where is_called").await;
     bench.db.execute("drop trigger away on executors").await;
     some(living).await;
-    let next = bench.rung(&bench.definition("/hook")).await;
+    let next = bench.published(&bench.definition("/hook")).await;
     assert_eq!(bench.ended(next).await.status, Status::Succeeded);
     executor.stop().await;
 }
@@ -285,14 +285,14 @@ async fn one_that_was_declared_dead_begins_anew() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(60)));
-    let id = bench.rung(&bench.definition("/slow")).await;
+    let id = bench.published(&bench.definition("/slow")).await;
     bench.target.wait_for(1, LONG).await.unwrap();
     bench.db.execute("update executors set ended_at = now()").await;
     let sessions =
         async { while bench.db.count("select count(*) from executors where ended_at is null").await == 0 {} };
     tokio::time::timeout(LONG, sessions).await.expect("a new session begins");
     assert_eq!(bench.get(id).await.status, Status::Running, "what became of it is for others to say");
-    let next = bench.rung(&bench.definition("/hook")).await;
+    let next = bench.published(&bench.definition("/hook")).await;
     assert_eq!(bench.ended(next).await.status, Status::Succeeded);
     executor.stop().await;
 }

@@ -6,12 +6,12 @@ use trigrun_core::{
     config,
     domain::{
         execution::Source,
-        id::{ExecutionId, JobId, SessionId, WorkspaceId},
+        id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
         job::Definition,
         schedule::Schedule,
     },
     store::{
-        executions::{self, Immediate},
+        executions::{self, NewRun},
         executors,
     },
     stream::Consumer,
@@ -38,9 +38,9 @@ impl Bench {
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
         settings.postgres = db.settings();
         settings.redis = redis::settings();
-        let mut reader = Consumer::new(&settings.redis, SessionId::at(db.now().await)).unwrap();
+        let mut reader = Consumer::new(&settings.redis, ExecutorId::at(db.now().await)).unwrap();
         // Makes the groups.
-        reader.hear(&[0], 1, SOON).await.unwrap();
+        reader.receive(&[0], 1, SOON).await.unwrap();
         Self { db, workspace, settings, reader }
     }
 
@@ -58,7 +58,7 @@ impl Bench {
     }
 
     pub async fn run_now(&self, job: JobId) -> ExecutionId {
-        let run = Immediate {
+        let run = NewRun {
             source: Source::Manual,
             replay_of: None,
             traceparent: None,
@@ -68,20 +68,20 @@ impl Bench {
         executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap()
     }
 
-    pub async fn session(&self) -> SessionId {
-        let session = SessionId::at(self.db.now().await);
+    pub async fn session(&self) -> ExecutorId {
+        let session = ExecutorId::at(self.db.now().await);
         executors::insert(&mut *self.db.conn().await, session, "test").await.unwrap();
         session
     }
 
-    pub async fn heard(&mut self) -> Vec<ExecutionId> {
-        let mut heard = Vec::new();
+    pub async fn received(&mut self) -> Vec<ExecutionId> {
+        let mut received = Vec::new();
         loop {
-            let more = self.reader.hear(&SHARDS, 1000, SOON).await.unwrap();
+            let more = self.reader.receive(&SHARDS, 1000, SOON).await.unwrap();
             if more.is_empty() {
-                return heard;
+                return received;
             }
-            heard.extend(more.into_iter().filter_map(|heard| heard.executions).flatten());
+            received.extend(more.into_iter().filter_map(|received| received.executions).flatten());
         }
     }
 }

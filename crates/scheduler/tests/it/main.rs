@@ -2,4 +2,4 @@
 
 mod bench;
 mod passes;
-mod tidy;
+mod retention;

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::{
         id::JobId,
-        job::{MisfirePolicy, State},
+        job::{JobState, MisfirePolicy},
         page::Page,
         schedule::{Cron, Schedule},
     },
     store::{jobs, leases},
 };
 use trigrun_scheduler::{
+    liveness::expire_at,
     plan::plan,
     publish,
-    recover::{Look, recover, ring_again},
-    silence::reap_at,
+    recover::{Look, recover, republish},
 };
 use trigrun_testkit::jobs::{definition, every_seconds};
 
@@ -39,24 +39,24 @@ async fn two_that_plan_at_once_record_each_fire_once() {
     assert_eq!(bench.db.count(gaps).await, 0);
     publish::publish_all(&one).await.unwrap();
     publish::publish_all(&other).await.unwrap();
-    let mut heard = bench.heard().await;
-    heard.sort();
-    heard.dedup();
-    assert_eq!(heard.len() as i64, fires, "each was rung");
+    let mut received = bench.received().await;
+    received.sort();
+    received.dedup();
+    assert_eq!(received.len() as i64, fires, "each was published");
 }
 
 #[tokio::test]
-async fn bells_are_rung_shortly_before_their_instant_and_not_earlier() {
+async fn dispatches_are_published_shortly_before_their_instant_and_not_earlier() {
     let mut bench = Bench::new().await;
     bench.job_due(TimeDelta::milliseconds(-1900), &every_seconds(3600, URL)).await;
     let scheduler = bench.scheduler().await;
     plan(&scheduler).await.unwrap();
     publish::publish(&scheduler).await.unwrap();
-    assert!(bench.heard().await.is_empty(), "two seconds are too early");
+    assert!(bench.received().await.is_empty(), "two seconds are too early");
     let wait = publish::next_in(&scheduler).unwrap();
     assert!(wait > Duration::from_secs(1) && wait < Duration::from_millis(1900), "{wait:?}");
     publish::publish_all(&scheduler).await.unwrap();
-    assert_eq!(bench.heard().await.len(), 1);
+    assert_eq!(bench.received().await.len(), 1);
 }
 
 #[tokio::test]
@@ -64,49 +64,52 @@ async fn a_scheduler_that_dies_between_commit_and_ring_loses_nothing() {
     let mut bench = Bench::new().await;
     bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
     plan(&bench.scheduler().await).await.unwrap();
-    // It is gone, and its bells with it. Another one finds the run when it has been silent for long enough.
-    bench.db.execute("update executions set bell_at = bell_at - interval '1 s'").await;
+    // It is gone, and its dispatches with it. Another one finds the run when it has been silent for long enough.
+    bench.db.execute("update executions set published_at = published_at - interval '1 s'").await;
     let heir = bench.scheduler().await;
-    assert_eq!(ring_again(&heir).await.unwrap(), Look::Lost);
-    publish::publish_asked(&heir).await.unwrap();
-    assert_eq!(bench.heard().await.len(), 1);
-    assert_eq!(ring_again(&heir).await.unwrap(), Look::Nothing);
-    publish::publish_asked(&heir).await.unwrap();
-    assert!(bench.heard().await.is_empty(), "once");
+    assert_eq!(republish(&heir).await.unwrap(), Look::Lost);
+    publish::publish_requested(&heir).await.unwrap();
+    assert_eq!(bench.received().await.len(), 1);
+    assert_eq!(republish(&heir).await.unwrap(), Look::Nothing);
+    publish::publish_requested(&heir).await.unwrap();
+    assert!(bench.received().await.is_empty(), "once");
 }
 
 #[tokio::test]
-async fn a_backlog_is_not_rung_again() {
+async fn a_backlog_is_not_published_again() {
     let mut bench = Bench::new().await;
     let job = bench.job_due(TimeDelta::seconds(-3000), &every_seconds(3600, URL)).await;
     let scheduler = bench.scheduler().await;
     for _ in 0..20 {
         bench.run_now(job).await;
     }
-    publish::publish_asked(&scheduler).await.unwrap();
+    publish::publish_requested(&scheduler).await.unwrap();
     bench
         .db
-        .execute("update executions set bell_at = bell_at - interval '5 s', due_at = due_at - interval '5 s'")
+        .execute("update executions set published_at = published_at - interval '5 s', due_at = due_at - interval '5 s'")
         .await;
-    // Nobody has heard any of them: the stream is not past them. Their bells say when they were due.
+    // Nobody has received any of them: the stream is not past them. Their dispatches say when they were due.
     for _ in 0..3 {
         recover(&scheduler).await.unwrap();
-        publish::publish_asked(&scheduler).await.unwrap();
+        publish::publish_requested(&scheduler).await.unwrap();
     }
-    let rung = bench.heard().await.len();
-    assert!(rung <= 40, "at most once more, as the rows were made older than their bells: {rung}");
+    let published = bench.received().await.len();
+    assert!(
+        published <= 40,
+        "at most once more, as the rows were made older than their dispatches: {published}"
+    );
 }
 
 #[tokio::test]
-async fn what_was_asked_for_is_rung_by_one_of_two() {
+async fn what_was_asked_for_is_published_by_one_of_two() {
     let mut bench = Bench::new().await;
     let job = bench.job_due(TimeDelta::seconds(-3000), &every_seconds(3600, URL)).await;
     let wanted = bench.run_now(job).await;
     let (one, other) = (bench.scheduler().await, bench.scheduler().await);
-    let (first, second) = tokio::join!(publish::publish_asked(&one), publish::publish_asked(&other));
+    let (first, second) = tokio::join!(publish::publish_requested(&one), publish::publish_requested(&other));
     first.unwrap();
     second.unwrap();
-    assert_eq!(bench.heard().await, [wanted]);
+    assert_eq!(bench.received().await, [wanted]);
 }
 
 #[tokio::test]
@@ -116,14 +119,14 @@ async fn who_stops_hands_over_what_it_had_still_to_ring() {
     let (leaving, heir) = (bench.scheduler().await, bench.scheduler().await);
     plan(&leaving).await.unwrap();
     publish::hand_over(&leaving).await.unwrap();
-    assert!(bench.heard().await.is_empty(), "it can still be withdrawn");
+    assert!(bench.received().await.is_empty(), "it can still be withdrawn");
     let give_up = Instant::now() + Duration::from_secs(5);
     while publish::next_in(&heir).is_none() {
         assert!(Instant::now() < give_up, "the heir takes it on in its time");
-        publish::publish_asked(&heir).await.unwrap();
+        publish::publish_requested(&heir).await.unwrap();
     }
     publish::publish_all(&heir).await.unwrap();
-    assert_eq!(bench.heard().await.len(), 1);
+    assert_eq!(bench.received().await.len(), 1);
 }
 
 #[tokio::test]
@@ -137,10 +140,10 @@ async fn a_stream_that_is_away_costs_no_run() {
     assert!(publish::publish_all(&scheduler).await.is_err());
     bench.settings.redis = good;
     let heir = bench.scheduler().await;
-    bench.db.execute("update executions set bell_at = bell_at - interval '1 s'").await;
+    bench.db.execute("update executions set published_at = published_at - interval '1 s'").await;
     recover(&heir).await.unwrap();
-    publish::publish_asked(&heir).await.unwrap();
-    assert_eq!(bench.heard().await.len(), 1);
+    publish::publish_requested(&heir).await.unwrap();
+    assert_eq!(bench.received().await.len(), 1);
 }
 
 #[tokio::test]
@@ -176,11 +179,11 @@ async fn a_single_run_that_is_planned_completes_its_job_when_skipped() {
     plan(&bench.scheduler().await).await.unwrap();
     let now = bench.db.now().await;
     let job = jobs::get(&mut *bench.db.conn().await, bench.workspace, job, now).await.unwrap();
-    assert_eq!((job.state, job.next_run_at), (State::Completed, None));
+    assert_eq!((job.state, job.next_run_at), (JobState::Completed, None));
 }
 
 #[tokio::test]
-async fn the_work_of_a_silent_executor_is_rung_again() {
+async fn the_work_of_a_silent_executor_is_published_again() {
     let mut bench = Bench::new().await;
     let job = bench.job_due(TimeDelta::seconds(-3000), &every_seconds(3600, URL)).await;
     let (execution, session, scheduler) =
@@ -195,15 +198,15 @@ async fn the_work_of_a_silent_executor_is_rung_again() {
     let running = "select count(*) from executions where status = 'running'";
     let begun = Instant::now();
     for second in 1..=14 {
-        reap_at(&scheduler, begun + Duration::from_secs(second)).await.unwrap();
+        expire_at(&scheduler, begun + Duration::from_secs(second)).await.unwrap();
     }
     recover(&scheduler).await.unwrap();
     assert_eq!(bench.db.count(running).await, 1, "it may still come");
-    reap_at(&scheduler, begun + Duration::from_secs(16)).await.unwrap();
+    expire_at(&scheduler, begun + Duration::from_secs(16)).await.unwrap();
     recover(&scheduler).await.unwrap();
     assert_eq!(bench.db.count(running).await, 0, "it is taken over");
-    publish::publish_asked(&scheduler).await.unwrap();
-    assert_eq!(bench.heard().await, [execution]);
+    publish::publish_requested(&scheduler).await.unwrap();
+    assert_eq!(bench.received().await, [execution]);
 }
 
 #[tokio::test]
@@ -230,7 +233,7 @@ async fn a_schedule_that_can_no_longer_be_read_holds_up_nobody() {
     }
     let now = bench.db.now().await;
     let shown = jobs::get(&mut *bench.db.conn().await, bench.workspace, unreadable, now).await.unwrap();
-    assert_eq!((shown.state, shown.next_run_at), (State::Active, None));
+    assert_eq!((shown.state, shown.next_run_at), (JobState::Active, None));
     assert!(shown.schedule_error.unwrap().contains("Mars/Phobos"));
     let page = Page { limit: 10, before: None };
     let mut conn = bench.db.conn().await;
@@ -282,7 +285,10 @@ async fn a_schedule_that_could_not_be_computed_is_tried_again() {
         .await;
     let now = bench.db.now().await;
     let stuck = jobs::get(&mut *bench.db.conn().await, bench.workspace, job, now).await.unwrap();
-    assert_eq!((stuck.state, stuck.schedule_error.as_deref()), (State::Active, Some("the zone was unknown")));
+    assert_eq!(
+        (stuck.state, stuck.schedule_error.as_deref()),
+        (JobState::Active, Some("the zone was unknown"))
+    );
     recover(&bench.scheduler().await).await.unwrap();
     let going = jobs::get(&mut *bench.db.conn().await, bench.workspace, job, now).await.unwrap();
     assert_eq!(going.schedule_error, None);

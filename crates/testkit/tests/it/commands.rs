@@ -1,7 +1,7 @@
 //! The operator's commands, as the operator gives them.
 
 use std::process::{Command, Output};
-use trigrun_core::store::keys;
+use trigrun_core::store::workspace_keys;
 use trigrun_testkit::{TestDb, db, keys as master, process::command};
 
 fn run(command: &mut Command) -> Output {
@@ -73,7 +73,7 @@ async fn a_new_master_key_takes_over() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let old = master::keys();
-    keys::data_key(&mut *db.conn().await, workspace, &old).await.unwrap();
+    workspace_keys::data_key(&mut *db.conn().await, workspace, &old).await.unwrap();
     let new = "new:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
     let api = |keys: String, arguments: &[&str]| {
         run(command("api", &db.settings()).env("TRIGRUN__KEYS__MASTER", keys).args(arguments))

@@ -11,7 +11,7 @@ use trigrun_core::{
     },
     runtime::tasks,
     store::{
-        executions::{self, Immediate},
+        executions::{self, NewRun},
         wake::Waker,
     },
 };
@@ -170,8 +170,7 @@ async fn what_is_due_now_starts_at_once() {
     tasks::spawn("waker", waker.clone().run(db.db().clone(), stop));
     for run in 1..=21 {
         let now = db.now().await;
-        let run_now =
-            Immediate { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
+        let run_now = NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
         executions::insert_now(&mut *db.conn().await, workspace, job, run_now).await.unwrap();
         waker.wake();
         target.wait_for(run, Duration::from_secs(20)).await.expect("it runs");

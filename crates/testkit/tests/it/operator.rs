@@ -53,10 +53,10 @@ fn said(output: Output) -> (bool, String) {
     (output.status.success(), String::from_utf8(text).expect("text"))
 }
 
-/// Makes an execution that has been due for 40 seconds and was rung.
+/// Makes an execution that has been due for 40 seconds and was published.
 fn due_run(job: JobId) -> String {
     format!(
-        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
+        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, published_at)
          select gen_random_uuid(), workspace_id, id, 1, 0, 'queued', 'manual', now(), now() - interval '40 s', now()
          from jobs where id = '{}'",
         job.uuid()

@@ -142,7 +142,7 @@ async fn without_postgres_everything_waits_and_nothing_is_lost() {
     story.succeeded(3).await;
     story.services.stop_postgres(Shutdown::Fast).await;
     let sent = story.target.hits().len();
-    // Fires that were planned and rung before may still be sent; a second later, none can be.
+    // Fires that were planned and published before may still be sent; a second later, none can be.
     let _some = story.target.wait_for(sent + 1, Duration::from_secs(2)).await;
     assert!(!command("api", &story.postgres).arg("migrate").output().unwrap().status.success());
     let mut migrate = command("api", &story.postgres);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use trigrun_core::domain::{
-    attempt::{Attempt, Timing},
+    attempt::{Attempt, PhaseTimings},
     execution::{Execution, Skipped},
 };
 use utoipa::ToSchema;
@@ -84,7 +84,7 @@ pub struct HeaderView {
 
 /// Phases, in milliseconds; null where a phase was not reached, or not needed because a connection was used again.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Timing)]
+#[schema(as = PhaseTimings)]
 pub struct TimingView {
     dns_ms: Option<f64>,
     connect_ms: Option<f64>,
@@ -158,8 +158,8 @@ impl From<&Attempt> for AttemptView {
     }
 }
 
-impl From<Timing> for TimingView {
-    fn from(timing: Timing) -> Self {
+impl From<PhaseTimings> for TimingView {
+    fn from(timing: PhaseTimings) -> Self {
         Self {
             dns_ms: timing.dns.map(millis),
             connect_ms: timing.connect.map(millis),

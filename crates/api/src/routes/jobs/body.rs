@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use trigrun_core::domain::{
-    job::{Definition, State},
+    job::{Definition, JobState},
     request::{Body, Request},
     retry::RetryPolicy,
     schedule::Schedule,
@@ -116,7 +116,7 @@ pub struct RetryBody {
 
 impl JobBody {
     /// As a client could have written it, with nothing left to defaults.
-    pub fn of(definition: &Definition, state: State) -> Self {
+    pub fn of(definition: &Definition, state: JobState) -> Self {
         Self {
             name: Some(definition.name.clone()),
             kind: Some(definition.schedule.kind().as_str().to_owned()),

@@ -8,10 +8,10 @@ use trigrun_core::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
-        job::{Definition, Job, State as JobState},
+        job::{Definition, Job, JobState},
         schedule::{Kind, Schedule},
     },
-    store::jobs::{self, Change, Timing},
+    store::jobs::{self, Change, FutureFires},
     telemetry::trace,
 };
 
@@ -19,7 +19,7 @@ use super::{body::JobBody, define::Context, patch};
 use crate::{
     extract::body::{read, read_noting},
     problem::Problem,
-    state::{Answer, State},
+    state::{ApiResult, State},
 };
 
 /// So often somebody else may come first; before the next try there is a pause of up to so long, so that they do not march in step.
@@ -39,7 +39,7 @@ pub async fn patch(
     id: JobId,
     text: &str,
     if_match: Option<Vec<i32>>,
-) -> Answer<(Job, Option<ExecutionId>)> {
+) -> ApiResult<(Job, Option<ExecutionId>)> {
     retrying(state, workspace, id, if_match, |job| Ok(Some(patched(state, job, text)?))).await
 }
 
@@ -49,7 +49,7 @@ pub async fn set_state(
     workspace: WorkspaceId,
     id: JobId,
     wanted: JobState,
-) -> Answer<(Job, Option<ExecutionId>)> {
+) -> ApiResult<(Job, Option<ExecutionId>)> {
     let decide = |job: &Job| {
         let conflict = |code, detail| Err(Problem::conflict(code, detail));
         match (job.state, wanted) {
@@ -86,8 +86,8 @@ async fn retrying(
     workspace: WorkspaceId,
     id: JobId,
     if_match: Option<Vec<i32>>,
-    decide: impl Fn(&Job) -> Answer<Option<Decided>>,
-) -> Answer<(Job, Option<ExecutionId>)> {
+    decide: impl Fn(&Job) -> ApiResult<Option<Decided>>,
+) -> ApiResult<(Job, Option<ExecutionId>)> {
     for _ in 0..TRIES {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
         if if_match.as_ref().is_some_and(|versions| !versions.contains(&job.version)) {
@@ -122,10 +122,10 @@ async fn write(
     workspace: WorkspaceId,
     job: Job,
     decided: Decided,
-) -> Answer<Option<Option<ExecutionId>>> {
+) -> ApiResult<Option<Option<ExecutionId>>> {
     let runs =
         decided.definition.schedule.kind() == Kind::OneTime && decided.definition.state == JobState::Active;
-    if runs && timing(&job, &decided.definition, state.clock.now())? != Timing::Keep {
+    if runs && timing(&job, &decided.definition, state.clock.now())? != FutureFires::Keep {
         state.quotas.run(state, workspace).await?;
     }
     let traceparent = trace::current();
@@ -154,17 +154,17 @@ async fn write(
 }
 
 /// A new schedule or another state begins from now; anything else leaves the fires as they are.
-fn timing(job: &Job, new: &Definition, now: DateTime<Utc>) -> Answer<Timing> {
+fn timing(job: &Job, new: &Definition, now: DateTime<Utc>) -> ApiResult<FutureFires> {
     let old = &job.definition;
     let same_schedule = old.schedule == new.schedule;
     // A one_time job has had its execution: pausing and resuming does not make another.
     let has_run = new.schedule.kind() == Kind::OneTime && same_schedule && job.last_execution.is_some();
     if has_run || same_schedule && old.state == new.state {
-        return Ok(Timing::Keep);
+        return Ok(FutureFires::Keep);
     }
     // What cannot be computed now is refused with its reason; what counts is the moment at which the change comes into force.
     next_fire(new, job.created_at, now)?;
-    Ok(Timing::Reset)
+    Ok(FutureFires::Reset)
 }
 
 /// The first fire after now, of a job that is active.
@@ -172,7 +172,7 @@ pub fn next_fire(
     definition: &Definition,
     anchor: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Answer<Option<DateTime<Utc>>> {
+) -> ApiResult<Option<DateTime<Utc>>> {
     if definition.state != JobState::Active {
         return Ok(None);
     }
@@ -195,7 +195,7 @@ fn twice(text: &str, errors: &mut FieldErrors) {
     }
 }
 
-fn patched(state: &State, job: &Job, text: &str) -> Answer<Decided> {
+fn patched(state: &State, job: &Job, text: &str) -> ApiResult<Decided> {
     let was_completed = job.state == JobState::Completed;
     let before = serde_json::to_string(&JobBody::of(&job.definition, job.definition.state));
     let merged = before.and_then(|before| patch::apply(&before, text)).map_err(|error| {

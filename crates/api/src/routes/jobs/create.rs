@@ -6,7 +6,7 @@ use trigrun_core::{
         execution::Source,
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
-        job::{Definition, Job, State as JobState},
+        job::{Definition, Job, JobState},
         page::Page,
         schedule::Kind,
     },
@@ -20,7 +20,7 @@ use trigrun_core::{
 use super::{body::JobBody, change::next_fire, define::Context};
 use crate::{
     problem::Problem,
-    state::{Answer, State},
+    state::{ApiResult, State},
 };
 
 pub struct Created {
@@ -39,7 +39,7 @@ pub async fn create(
     body: JobBody,
     key: Option<String>,
     mut errors: FieldErrors,
-) -> Answer<Created> {
+) -> ApiResult<Created> {
     if let Some(made) = made_before(state, workspace, key.as_deref()).await? {
         return Ok(made);
     }
@@ -84,7 +84,7 @@ pub async fn create(
     Ok(created)
 }
 
-/// A job of which nobody can have heard yet: it has run at no time, and nobody has changed it.
+/// A job of which nobody can have received yet: it has run at no time, and nobody has changed it.
 fn fresh(
     id: JobId,
     workspace: WorkspaceId,
@@ -107,7 +107,7 @@ fn fresh(
 }
 
 /// What this key has made already: a job, and if it was to run at once, its execution.
-async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -> Answer<Option<Created>> {
+async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -> ApiResult<Option<Created>> {
     let Some(key) = key else { return Ok(None) };
     let mut conn = state.conn().await?;
     let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &[key]).await?;

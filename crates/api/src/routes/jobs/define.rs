@@ -5,7 +5,7 @@ use std::str::FromStr;
 use trigrun_core::domain::{
     address::EgressPolicy,
     invalid::{FieldErrors, Invalid},
-    job::{self, Definition, State},
+    job::{self, Definition, JobState},
     request::{self, Headers, Method, Request},
     retry::{self, RetryPolicy},
     schedule::{Cron, CronField, Kind, Schedule},
@@ -34,8 +34,8 @@ impl JobBody {
         let state = or_default(errors, "/state", self.state, job::wanted_state);
         let name =
             required(errors, "/name", self.name).and_then(|name| errors.take("/name", job::name(&name)));
-        let starts =
-            state == Some(State::Active) && context.before.is_none_or(|before| before.state != State::Active);
+        let starts = state == Some(JobState::Active)
+            && context.before.is_none_or(|before| before.state != JobState::Active);
         let schedule = schedule(self.kind, self.schedule, context, starts, errors);
         let request =
             required(errors, "/request", self.request).and_then(|body| body.define(context.policy, errors));

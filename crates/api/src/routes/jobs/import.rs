@@ -18,13 +18,13 @@ use super::{
     view::of_missing,
 };
 use crate::{
-    auth::{Allowed, JobsWrite},
+    auth::{Authorized, JobsWrite},
     extract::{
         body::{JsonText, each_once, object, read},
         key::{REPLAYED, idempotency_key},
     },
     problem::{Problem, ProblemBody},
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 use lines::{Import, Line};
@@ -140,7 +140,7 @@ pub struct LineErrorView {
 /// Creates a job of kind cron for each line of a crontab.
 ///
 /// A line that cannot be a job is reported, and does not keep the others from being created unless `atomic` is set. What is
-/// created is created together: a client that hears nothing will find all of it or none.
+/// created is created together: a client that receives nothing will find all of it or none.
 #[utoipa::path(
     operation_id = "import_jobs", tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, description = "A second import with the same key answers with the first one's jobs.")),
@@ -155,10 +155,10 @@ pub struct LineErrorView {
 #[post("/jobs/import")]
 pub async fn import_jobs(
     state: web::Data<State>,
-    allowed: Allowed<JobsWrite>,
+    allowed: Authorized<JobsWrite>,
     request: HttpRequest,
     text: JsonText,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: ImportBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
@@ -180,7 +180,7 @@ pub async fn import_jobs(
 }
 
 /// The jobs differ in nothing that could name a secret: one speaks for all.
-async fn warnings(state: &State, workspace: WorkspaceId, import: &Import) -> Answer<Vec<String>> {
+async fn warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
     let Some(line) = import.lines.first() else { return Ok(Vec::new()) };
     Ok(of_missing(&missing_secrets(state, workspace, &line.definition.request).await?))
 }
@@ -191,7 +191,7 @@ async fn create(
     workspace: WorkspaceId,
     mut import: Import,
     key: Option<String>,
-) -> Answer<(Import, bool)> {
+) -> ApiResult<(Import, bool)> {
     let plan = state.quotas.plan(state, workspace).await?;
     if let Some(key) = key {
         import.lines.iter_mut().for_each(|line| line.key = Some(key_of_line(&key, line.number)));

@@ -8,17 +8,17 @@ use trigrun_core::{
     domain::{
         id::JobId,
         invalid::Invalid,
-        ledger::{self, Ledger, LedgerError, MOST_FIRES, Mismatch, Window},
+        ledger::{self, Ledger, LedgerError, LedgerWindow, MOST_FIRES, Mismatch},
     },
     store::{executions, jobs, partitions},
 };
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Allowed, ExecutionsRead},
+    auth::{Authorized, ExecutionsRead},
     extract::{path::PathId, query::Parameters},
     problem::Problem,
-    state::{Answer, State},
+    state::{ApiResult, State},
     time::instant,
 };
 
@@ -70,10 +70,10 @@ pub struct MismatchView {
 #[get("/jobs/{id}/ledger")]
 pub async fn get_job_ledger(
     state: web::Data<State>,
-    allowed: Allowed<ExecutionsRead>,
+    allowed: Authorized<ExecutionsRead>,
     PathId(id): PathId<JobId>,
     mut parameters: Parameters,
-) -> Answer<HttpResponse> {
+) -> ApiResult<HttpResponse> {
     let (from, to) = (parameters.instant("from"), parameters.instant("to"));
     parameters.finish()?;
     let mut conn = state.conn().await?;
@@ -95,14 +95,14 @@ fn window(
     to: Option<DateTime<Utc>>,
     kept_from: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Answer<Window> {
+) -> ApiResult<LedgerWindow> {
     let to = to.unwrap_or(now).min(now);
     let from = from.unwrap_or(to - USUAL);
     if from >= to {
         let invalid = Invalid::new("window_empty", "must lie before `to`, and in the past");
         return Err(Problem::of_field("?from", invalid));
     }
-    Ok(Window { from: from.max(kept_from).min(to), to })
+    Ok(LedgerWindow { from: from.max(kept_from).min(to), to })
 }
 
 fn refused(error: LedgerError) -> Problem {
@@ -119,7 +119,7 @@ fn refused(error: LedgerError) -> Problem {
 }
 
 impl LedgerView {
-    fn new(ledger: &Ledger, window: Window) -> Self {
+    fn new(ledger: &Ledger, window: LedgerWindow) -> Self {
         Self {
             from: instant(window.from),
             to: instant(window.to),

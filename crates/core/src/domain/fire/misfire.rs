@@ -2,25 +2,25 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Advance, DueTimer, Fired, LATE, Planned, PlannedSkip, advance_after, fire};
+use super::{Advance, DueTimer, FireDecision, MISFIRE_THRESHOLD, Planned, PlannedSkip, advance_after, fire};
 use crate::domain::job::MisfirePolicy;
 
 /// Runs the newest of the missed fires as the job's policy says, and leaves one `skipped` record for all the others.
-pub fn decide(timer: DueTimer) -> Fired {
+pub fn decide(timer: DueTimer) -> FireDecision {
     let run = match timer.misfire_policy {
         MisfirePolicy::FireOnce => 1,
         MisfirePolicy::Skip => 0,
         MisfirePolicy::CatchUp => usize::from(timer.catch_up_limit),
     };
     // Fires within the last minute are merely late; they are left to the next round, which takes them as on time.
-    let until = timer.now - LATE;
+    let until = timer.now - MISFIRE_THRESHOLD;
     // One more than is run: the newest of those that are not.
     let missed = match timer.schedule.missed(timer.anchor, timer.next_run_at, until, run + 1) {
         Ok(missed) => missed,
         Err(error) => {
             let after = timer.next_run_at;
-            let advance = Advance::Stuck { after, error: error.to_string() };
-            return Fired { fires: vec![fire(&timer, after, &advance)], advance };
+            let advance = Advance::Failed { after, error: error.to_string() };
+            return FireDecision { fires: vec![fire(&timer, after, &advance)], advance };
         }
     };
     let advance = advance_after(&timer, missed.last);
@@ -36,7 +36,7 @@ pub fn decide(timer: DueTimer) -> Fired {
     for fire in &mut fires {
         fire.ends_job &= Some(fire.scheduled_for) == final_one;
     }
-    Fired { fires, advance }
+    FireDecision { fires, advance }
 }
 
 fn skip(
@@ -106,7 +106,7 @@ mod tests {
             let fired = decide(DueTimer { schedule, ..timer(policy, 3600) });
             assert_eq!((fired.fires.len(), fired.fires[0].skipped.is_none()), (1, run));
             assert!(fired.fires[0].ends_job);
-            assert_eq!(fired.advance, Advance::Over);
+            assert_eq!(fired.advance, Advance::Exhausted);
         }
     }
 }

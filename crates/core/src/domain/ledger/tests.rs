@@ -7,7 +7,7 @@ fn instant(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
 }
 
-fn version(seconds: i64, state: State, every_seconds: u32) -> Version {
+fn version(seconds: i64, state: JobState, every_seconds: u32) -> Version {
     Version { created_at: instant(seconds), state, schedule: Schedule::Recurring { every_seconds } }
 }
 
@@ -23,7 +23,7 @@ fn skipped(seconds: i64, until: i64, why: &str) -> Record {
 
 /// The balance of the first hour, an hour later.
 fn of(versions: &[Version], records: &[Record]) -> Ledger {
-    let window = Window { from: instant(0), to: instant(3600) };
+    let window = LedgerWindow { from: instant(0), to: instant(3600) };
     balance(versions, instant(0), records, window, instant(7200)).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn every(step: usize, seconds: std::ops::Range<i64>) -> Vec<Record> {
 
 #[test]
 fn a_whole_hour() {
-    let ledger = of(&[version(0, State::Active, 60)], &every(60, 60..3600));
+    let ledger = of(&[version(0, JobState::Active, 60)], &every(60, 60..3600));
     assert_eq!(ledger, Ledger { due: 59, executed: 59, ..Ledger::default() });
 }
 
@@ -43,7 +43,7 @@ fn a_gap_and_a_duplicate_are_named() {
     let lost = records.remove(10).scheduled_for;
     records.push(record(90));
     records.push(record(60));
-    let ledger = of(&[version(0, State::Active, 60)], &records);
+    let ledger = of(&[version(0, JobState::Active, 60)], &records);
     assert_eq!((ledger.due, ledger.executed, ledger.gaps(), ledger.duplicates()), (59, 58, 1, 2));
     assert!(ledger.mismatches.contains(&Mismatch::Gap(lost)));
     assert!(ledger.mismatches.contains(&Mismatch::Duplicate(record(90).execution, instant(90))));
@@ -53,7 +53,7 @@ fn a_gap_and_a_duplicate_are_named() {
 fn skipped_fires_count_by_reason_also_when_one_record_stands_for_many() {
     let mut records = vec![skipped(60, 600, "misfire"), skipped(660, 660, "overlap")];
     records.extend(every(60, 720..3600));
-    let ledger = of(&[version(0, State::Active, 60)], &records);
+    let ledger = of(&[version(0, JobState::Active, 60)], &records);
     assert_eq!(ledger.skipped, BTreeMap::from([("misfire".to_owned(), 10), ("overlap".to_owned(), 1)]));
     assert_eq!((ledger.due, ledger.executed, ledger.mismatches.len()), (59, 48, 0));
 }
@@ -61,12 +61,12 @@ fn skipped_fires_count_by_reason_also_when_one_record_stands_for_many() {
 #[test]
 fn a_pause_and_a_new_schedule_change_what_is_due() {
     let versions = [
-        version(0, State::Active, 60),
-        version(630, State::Paused, 60),
-        version(1230, State::Active, 60),
+        version(0, JobState::Active, 60),
+        version(630, JobState::Paused, 60),
+        version(1230, JobState::Active, 60),
         // A new name only.
-        version(1500, State::Active, 60),
-        version(1830, State::Active, 600),
+        version(1500, JobState::Active, 60),
+        version(1830, JobState::Active, 600),
     ];
     let mut records = every(60, 60..630);
     records.extend(every(60, 1260..1830));
@@ -79,7 +79,7 @@ fn a_pause_and_a_new_schedule_change_what_is_due() {
 
 #[test]
 fn a_fire_at_the_very_change_may_be_there_or_not() {
-    let versions = [version(0, State::Active, 60), version(120, State::Paused, 60)];
+    let versions = [version(0, JobState::Active, 60), version(120, JobState::Paused, 60)];
     for records in [vec![record(60)], vec![record(60), record(120)]] {
         assert_eq!(of(&versions, &records).mismatches, []);
     }
@@ -87,8 +87,8 @@ fn a_fire_at_the_very_change_may_be_there_or_not() {
 
 #[test]
 fn what_is_late_is_not_lost_and_what_is_to_come_is_not_due() {
-    let window = Window { from: instant(0), to: instant(3600) };
-    let versions = [version(0, State::Active, 60)];
+    let window = LedgerWindow { from: instant(0), to: instant(3600) };
+    let versions = [version(0, JobState::Active, 60)];
     let ledger = balance(&versions, instant(0), &every(60, 60..600), window, instant(650)).unwrap();
     assert_eq!((ledger.due, ledger.executed, ledger.pending, ledger.gaps()), (10, 9, 1, 0));
     let later = balance(&versions, instant(0), &every(60, 60..600), window, instant(661)).unwrap();
@@ -102,16 +102,16 @@ fn single_runs() {
         schedule: Schedule::Scheduled { run_at: instant(100) },
         ..version(0, state, 1)
     };
-    assert_eq!(of(&[once(State::Active)], &[record(100)]).executed, 1);
-    assert_eq!(of(&[once(State::Active)], &[]).gaps(), 1);
-    assert_eq!(of(&[once(State::Paused)], &[]).due, 0);
-    let at_once = Version { schedule: Schedule::OneTime, ..once(State::Active) };
+    assert_eq!(of(&[once(JobState::Active)], &[record(100)]).executed, 1);
+    assert_eq!(of(&[once(JobState::Active)], &[]).gaps(), 1);
+    assert_eq!(of(&[once(JobState::Paused)], &[]).due, 0);
+    let at_once = Version { schedule: Schedule::OneTime, ..once(JobState::Active) };
     assert_eq!(of(&[at_once], &[]), Ledger::default());
 }
 
 #[test]
 fn too_many_are_refused() {
-    let window = Window { from: instant(0), to: instant(1_000_000) };
-    let balanced = balance(&[version(0, State::Active, 1)], instant(0), &[], window, instant(2_000_000));
+    let window = LedgerWindow { from: instant(0), to: instant(1_000_000) };
+    let balanced = balance(&[version(0, JobState::Active, 1)], instant(0), &[], window, instant(2_000_000));
     assert!(matches!(balanced, Err(LedgerError::TooMany)));
 }

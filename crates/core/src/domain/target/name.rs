@@ -1,7 +1,7 @@
 //! Host names: which can be looked up on the public internet, judged by the name alone.
 //!
 //! What a name leads to is judged at the dial. Refused here is what cannot be a host name at all, and what only means
-//! something inside a network, so that its owner hears of it when the job is saved.
+//! something inside a network, so that its owner receives of it when the job is saved.
 
 use crate::domain::{address::EgressPolicy, invalid::Invalid};
 

@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        attempt::{Attempt, Timing},
+        attempt::{Attempt, PhaseTimings},
         execution::{Execution, Skipped},
         id::{ExecutionId, JobId, WorkspaceId},
         ledger::Record,
     },
     store::{
         StoreError,
-        columns::{duration, word},
+        columns::{duration, parse_enum},
     },
 };
 
@@ -77,8 +77,8 @@ impl ExecutionRow {
             job: JobId::from_uuid(self.job_id),
             job_name: self.job_name,
             version: self.version,
-            status: word("executions.status", &self.status)?,
-            source: word("executions.source", &self.source)?,
+            status: parse_enum("executions.status", &self.status)?,
+            source: parse_enum("executions.source", &self.source)?,
             scheduled_for: self.scheduled_for,
             started_at: self.started_at,
             finished_at: self.finished_at,
@@ -117,7 +117,7 @@ impl FireRow {
         let last = self.skip_last.unwrap_or(self.scheduled_for);
         Ok(Record {
             execution: ExecutionId::from_uuid(self.id),
-            status: word("executions.status", &self.status)?,
+            status: parse_enum("executions.status", &self.status)?,
             scheduled_for: self.scheduled_for,
             skipped: self.skip_reason.map(|reason| (reason, last)),
         })
@@ -168,12 +168,12 @@ impl AttemptRow {
     pub fn into_attempt(self) -> Result<Attempt, StoreError> {
         Ok(Attempt {
             number: self.number.unsigned_abs(),
-            status: word("attempts.status", &self.status)?,
+            status: parse_enum("attempts.status", &self.status)?,
             status_code: self.status_code.map(i16::unsigned_abs),
             error_class: self.error_class,
             error: self.error,
             started_at: self.started_at,
-            timing: Timing {
+            timing: PhaseTimings {
                 dns: self.dns_us.map(duration),
                 connect: self.connect_us.map(duration),
                 tls: self.tls_us.map(duration),

@@ -8,7 +8,7 @@ use super::{Start, insert_version, start};
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
-        job::{Definition, State},
+        job::{Definition, JobState},
         schedule::Kind,
     },
     store::{Conn, StoreError, clock, executions, schema::jobs, timers, workspaces},
@@ -19,15 +19,15 @@ pub struct Change<'a> {
     pub from_version: i32,
     pub definition: &'a Definition,
     /// The state of the job afterwards: the definition's, or still `completed`.
-    pub state: State,
-    pub timing: Timing,
+    pub state: JobState,
+    pub timing: FutureFires,
     pub anchor: DateTime<Utc>,
     pub traceparent: Option<&'a str>,
 }
 
 /// What a change means for the fires to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timing {
+pub enum FutureFires {
     /// They stay as they are, and run the new version.
     Keep,
     /// Those not yet due are withdrawn; the next is the first after the change.
@@ -48,7 +48,7 @@ pub async fn change(
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let definition = change.definition;
         let version = change.from_version + 1;
-        workspaces::lock_living(conn, workspace).await?;
+        workspaces::lock_active(conn, workspace).await?;
         let changed = diesel::update(jobs::table)
             .filter(jobs::workspace_id.eq(workspace.uuid()))
             .filter(jobs::id.eq(id.uuid()))
@@ -71,12 +71,12 @@ pub async fn change(
         let now = clock::now(conn).await?;
         insert_version(conn, id, version, definition, now).await?;
         match change.timing {
-            Timing::Keep => {
+            FutureFires::Keep => {
                 timers::keep(conn, id, version, definition).await?;
                 executions::move_planned(conn, id, version, now).await?;
                 Ok(None)
             }
-            Timing::Reset => {
+            FutureFires::Reset => {
                 let Change { anchor, traceparent, .. } = *change;
                 timers::fire_overdue(conn, id, now, traceparent).await?;
                 timers::remove(conn, id).await?;
@@ -95,7 +95,7 @@ fn next_fire(
     anchor: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
-    if definition.state != State::Active {
+    if definition.state != JobState::Active {
         return Ok(None);
     }
     let next = definition.schedule.next_after(anchor, now);

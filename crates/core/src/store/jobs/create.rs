@@ -110,7 +110,7 @@ pub async fn insert_all(
 
 /// A job that was created under an idempotency key, and what it was created as.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keyed {
+pub struct IdempotentJob {
     pub id: JobId,
     pub url: String,
     pub cron: Option<String>,
@@ -122,7 +122,7 @@ pub async fn find_by_idempotency_keys(
     conn: &mut Conn,
     workspace: WorkspaceId,
     keys: &[&str],
-) -> Result<HashMap<String, Keyed>, StoreError> {
+) -> Result<HashMap<String, IdempotentJob>, StoreError> {
     type Row = (Option<String>, Uuid, String, Option<String>, Option<String>);
     let found: Vec<Row> = jobs::table
         .inner_join(job_versions::table)
@@ -139,7 +139,7 @@ pub async fn find_by_idempotency_keys(
         .load(conn)
         .await?;
     let keyed = |(key, id, url, cron, timezone): Row| {
-        Some((key?, Keyed { id: JobId::from_uuid(id), url, cron, timezone }))
+        Some((key?, IdempotentJob { id: JobId::from_uuid(id), url, cron, timezone }))
     };
     Ok(found.into_iter().filter_map(keyed).collect())
 }

@@ -1,4 +1,4 @@
-//! Deleting a job: gone at once for everybody, what it left behind is swept in batches.
+//! Deleting a job: gone at once for everybody, what it left behind is purged in batches.
 
 use diesel::{
     prelude::*,
@@ -47,7 +47,7 @@ struct Id {
 }
 
 /// Deletes up to `limit` executions of jobs that were deleted; `true` when nothing is left to do.
-pub async fn sweep_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreError> {
+pub async fn purge_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let jobs: Vec<Id> = prepared(sql_query(
             "select job_id as id from deleted_jobs order by deleted_at limit 10 for update skip locked",
@@ -58,9 +58,9 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreErr
         if jobs.is_empty() {
             return Ok(true);
         }
-        let swept = sweep_executions(conn, &jobs, limit).await?;
-        let told = notifications::sweep_jobs(conn, &jobs, limit).await?;
-        if swept.max(told) < usize::try_from(limit).unwrap_or(0) {
+        let purged = purge_executions(conn, &jobs, limit).await?;
+        let told = notifications::purge_jobs(conn, &jobs, limit).await?;
+        if purged.max(told) < usize::try_from(limit).unwrap_or(0) {
             diesel::delete(deleted_jobs::table)
                 .filter(deleted_jobs::job_id.eq_any(&jobs))
                 .execute(conn)
@@ -75,7 +75,7 @@ pub async fn sweep_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreErr
 ///
 /// They are found first: to a statement that knows their ids and the first and the last of them, few partitions matter, and it looks
 /// them up one by one. Joined, both tables were read whole.
-async fn sweep_executions(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
+async fn purge_executions(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
     let found: Vec<Id> = prepared(
         sql_query("select id from executions where job_id = any($1) limit $2")
             .bind::<Array<SqlUuid>, _>(jobs)

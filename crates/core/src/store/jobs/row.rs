@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         StoreError,
-        columns::{ScheduleColumns, flatten, pairs, small, unsmall, word},
+        columns::{ScheduleColumns, flatten, from_i16s, pairs, parse_enum, to_i16s},
         schema::{job_versions, jobs},
     },
 };
@@ -110,9 +110,9 @@ impl<'a> VersionRow<'a> {
             body: request.body.as_ref().map(Body::as_str),
             body_is_json: matches!(request.body, Some(Body::Json(_))),
             timeout_seconds: request.timeout_seconds as i16,
-            success_statuses: small(&request.success_statuses),
+            success_statuses: to_i16s(&request.success_statuses),
             max_attempts: definition.retry_policy.max_attempts as i16,
-            retry_on_statuses: small(&definition.retry_policy.retry_on_statuses),
+            retry_on_statuses: to_i16s(&definition.retry_policy.retry_on_statuses),
             concurrency_limit: definition.concurrency_limit.and_then(|limit| i32::try_from(limit).ok()),
             overlap_policy: definition.overlap_policy.as_str(),
             misfire_policy: definition.misfire_policy.as_str(),
@@ -188,7 +188,7 @@ impl JobRow {
         let last_execution = match (self.last_id, self.last_status, self.last_scheduled_for) {
             (Some(id), Some(status), Some(scheduled_for)) => Some(LastExecution {
                 id: ExecutionId::from_uuid(id),
-                status: word("executions.status", &status)?,
+                status: parse_enum("executions.status", &status)?,
                 scheduled_for,
             }),
             _ => None,
@@ -198,7 +198,7 @@ impl JobRow {
             id: JobId::from_uuid(self.id),
             workspace: WorkspaceId::from_uuid(self.workspace_id),
             version: self.version,
-            state: word("jobs.state", &self.job_state)?,
+            state: parse_enum("jobs.state", &self.job_state)?,
             next_run_at: self.next_run_at,
             schedule_error: self.schedule_error,
             last_execution,
@@ -210,15 +210,15 @@ impl JobRow {
                 request: self.request.into_request()?,
                 retry_policy: RetryPolicy {
                     max_attempts: self.max_attempts.unsigned_abs(),
-                    retry_on_statuses: unsmall(&self.retry_on_statuses),
+                    retry_on_statuses: from_i16s(&self.retry_on_statuses),
                 },
                 concurrency_limit: self.concurrency_limit.map(i32::unsigned_abs),
-                overlap_policy: word("overlap_policy", &self.overlap_policy)?,
-                misfire_policy: word("misfire_policy", &self.misfire_policy)?,
+                overlap_policy: parse_enum("overlap_policy", &self.overlap_policy)?,
+                misfire_policy: parse_enum("misfire_policy", &self.misfire_policy)?,
                 catch_up_limit: self.catch_up_limit.unsigned_abs(),
-                delivery: word("delivery", &self.delivery)?,
+                delivery: parse_enum("delivery", &self.delivery)?,
                 tags: self.tags,
-                state: word("job_versions.state", &self.state)?,
+                state: parse_enum("job_versions.state", &self.state)?,
             },
         })
     }
@@ -245,7 +245,7 @@ impl HistoryRow {
     pub fn into_version(self) -> Result<Version, StoreError> {
         let Self { created_at, state, every_seconds, cron, timezone, run_at } = self;
         let schedule = ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?;
-        Ok(Version { created_at, state: word("job_versions.state", &state)?, schedule })
+        Ok(Version { created_at, state: parse_enum("job_versions.state", &state)?, schedule })
     }
 }
 
@@ -276,11 +276,11 @@ impl RequestRow {
         let body = if self.body_is_json { Body::Json } else { Body::Text };
         Ok(Request {
             url: self.url,
-            method: word("method", &self.method)?,
+            method: parse_enum("method", &self.method)?,
             headers: Headers::from_stored(pairs(self.headers)),
             body: self.body.map(body),
             timeout_seconds: self.timeout_seconds.unsigned_abs(),
-            success_statuses: unsmall(&self.success_statuses),
+            success_statuses: from_i16s(&self.success_statuses),
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         execution::Status,
         id::{ExecutionId, WorkspaceId},
     },
-    store::{Conn, StoreError, columns::word, jobs, slots, sql::prepared},
+    store::{Conn, StoreError, columns::parse_enum, jobs, slots, sql::prepared},
 };
 use diesel::{
     prelude::*,
@@ -53,7 +53,7 @@ pub async fn cancel(
         if cancelled.is_empty() {
             return status(conn, workspace, id).await.map(Some);
         }
-        slots::give_back(conn, &[id.uuid()]).await?;
+        slots::release(conn, &[id.uuid()]).await?;
         jobs::complete(conn, &[id.uuid()]).await?;
         Ok(None)
     })
@@ -75,5 +75,5 @@ async fn status(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Res
     )
     .get_result(conn)
     .await?;
-    word("executions.status", &row.status)
+    parse_enum("executions.status", &row.status)
 }

@@ -16,9 +16,9 @@ use crate::{
     domain::{
         attempt::Outcome,
         execution::Status,
-        id::{ExecutionId, SessionId},
+        id::{ExecutionId, ExecutorId},
     },
-    runtime::mutant,
+    failpoint,
     store::{
         Conn, StoreError,
         columns::{micros, text},
@@ -46,7 +46,7 @@ pub enum Next {
     Failed {
         error_class: String,
     },
-    /// Waits in this session's memory until then.
+    /// Waits in this executor's memory until then.
     Retry {
         due_at: DateTime<Utc>,
     },
@@ -66,25 +66,25 @@ impl Next {
 /// hundred milliseconds for five hundred. Of more than these it is told to join by hash, which costs two round trips.
 const FEW: usize = 32;
 
-/// Records ended attempts. Returns those that were ours to record; for the others somebody else has spoken (the session was
+/// Records ended attempts. Returns those that were ours to record; for the others somebody else has spoken (the executor was
 /// declared dead, the execution cancelled, its job deleted), and their result is discarded.
 pub async fn record(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     ended: &[Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
     let is_plain = |Ended { lease, next, .. }: &Ended| {
         !(lease.holds_slot || lease.ends_job || lease.notifies || matches!(next, Next::Retry { .. }))
     };
     if ended.len() <= FEW && ended.iter().all(is_plain) {
-        return record_batch(conn, session, ended).await;
+        return record_batch(conn, executor, ended).await;
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let recorded = if ended.len() <= FEW {
-            record_batch(conn, session, ended).await?
+            record_batch(conn, executor, ended).await?
         } else {
             conn.batch_execute("set local enable_nestloop = off").await?;
-            let recorded = record_batch(conn, session, ended).await?;
+            let recorded = record_batch(conn, executor, ended).await?;
             conn.batch_execute("set local enable_nestloop = on").await?;
             recorded
         };
@@ -97,7 +97,7 @@ pub async fn record(
         };
         // Rules before jobs, as whoever deletes a job takes them; giving back a slot locks the job.
         notifications::write(conn, &ids(|lease| lease.notifies)).await?;
-        slots::give_back(conn, &ids(|lease| lease.holds_slot)).await?;
+        slots::release(conn, &ids(|lease| lease.holds_slot)).await?;
         jobs::complete(conn, &ids(|lease| lease.ends_job)).await?;
         Ok(recorded)
     })
@@ -190,21 +190,21 @@ const NO_FENCE: [&str; 2] =
 
 async fn record_batch(
     conn: &mut Conn,
-    session: SessionId,
+    executor: ExecutorId,
     ended: &[Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
     let (earlier, last): (Vec<_>, Vec<_>) =
         ended.iter().partition(|ended| matches!(ended.next, Next::Retry { .. }));
-    let [write_last, write_earlier] = if mutant::is(mutant::NO_FENCING) { NO_FENCE } else { FENCE };
-    let mut recorded = write(conn, write_last, session, &last).await?;
-    recorded.extend(write(conn, write_earlier, session, &earlier).await?);
+    let [write_last, write_earlier] = if failpoint::is(failpoint::NO_FENCING) { NO_FENCE } else { FENCE };
+    let mut recorded = write(conn, write_last, executor, &last).await?;
+    recorded.extend(write(conn, write_earlier, executor, &earlier).await?);
     Ok(recorded)
 }
 
 async fn write(
     conn: &mut Conn,
     statement: &'static str,
-    session: SessionId,
+    executor: ExecutorId,
     ended: &[&Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
     // Between them lie few partitions, and only those are looked into.
@@ -214,7 +214,7 @@ async fn write(
     };
     let rows: Vec<Id> = prepared(
         sql_query(statement)
-            .bind::<SqlUuid, _>(session.uuid())
+            .bind::<SqlUuid, _>(executor.uuid())
             .bind::<Array<SqlUuid>, _>(column(ended, |e| e.lease.execution.uuid()))
             .bind::<Array<SmallInt>, _>(column(ended, |e| e.lease.number as i16))
             .bind::<Array<Text>, _>(column(ended, |e| e.next.status().as_str()))

@@ -7,7 +7,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::{Held, Lease};
+use super::{Lease, OwnedExecutions};
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
@@ -15,7 +15,7 @@ use crate::{
     },
     store::{
         StoreError,
-        columns::{unsmall, word},
+        columns::{from_i16s, parse_enum},
         jobs::row::{RequestColumns, RequestRow},
     },
 };
@@ -27,7 +27,7 @@ pub struct Id {
 }
 
 #[derive(QueryableByName)]
-pub struct HeldRow {
+pub struct OwnedRow {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
     #[diesel(sql_type = SmallInt)]
@@ -36,8 +36,8 @@ pub struct HeldRow {
     pub running: bool,
 }
 
-pub fn held(rows: Vec<HeldRow>) -> Held {
-    let mut held = Held::default();
+pub fn owned(rows: Vec<OwnedRow>) -> OwnedExecutions {
+    let mut held = OwnedExecutions::default();
     for row in rows {
         let id = ExecutionId::from_uuid(row.id);
         if row.running {
@@ -107,9 +107,9 @@ impl LeaseRow {
             request: self.request.into_request()?,
             retry_policy: RetryPolicy {
                 max_attempts: self.max_attempts.unsigned_abs(),
-                retry_on_statuses: unsmall(&self.retry_on_statuses),
+                retry_on_statuses: from_i16s(&self.retry_on_statuses),
             },
-            delivery: word("delivery", &self.delivery)?,
+            delivery: parse_enum("delivery", &self.delivery)?,
             holds_slot: self.concurrency_limit.is_some(),
             ends_job: self.ends_job,
             notifies: self.notifies,

@@ -1,6 +1,6 @@
 //! How notifications are delivered: claimed for half a minute, attempted, recorded.
 //!
-//! No session, no bell: an attempt takes ten seconds at the most, so a claim that simply runs out is enough to survive a dead
+//! No session, no dispatch: an attempt takes ten seconds at the most, so a claim that simply runs out is enough to survive a dead
 //! executor, and seconds do not matter (docs/decisions/0006). `due_at` is when to act next, whatever the state: the end of the
 //! claim, too.
 
@@ -11,13 +11,13 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::row::{DeliveryRow, Id};
+use super::row::{ClaimedRow, Id};
 use crate::{
     domain::{
         attempt::Outcome,
-        execution::{Source, Status, Verdict},
+        execution::{Disposition, Source, Status},
         id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
-        notification::{DeliveryStatus, LEASE, MAX_ATTEMPTS, Told},
+        notification::{LEASE, MAX_ATTEMPTS, NotificationStatus, Told},
     },
     store::{
         Conn, StoreError,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The right, and the duty, to make attempt `number` of a delivery.
-pub struct Delivery {
+pub struct ClaimedNotification {
     pub id: NotificationId,
     pub workspace: WorkspaceId,
     pub channel: ChannelId,
@@ -38,7 +38,7 @@ pub struct Delivery {
     pub number: u16,
     pub told: Told,
     pub created_at: DateTime<Utc>,
-    /// What it is about; `None` in a test, and when it has been swept meanwhile.
+    /// What it is about; `None` in a test, and when it has been purged meanwhile.
     pub subject: Option<Subject>,
 }
 
@@ -101,9 +101,9 @@ pub async fn claim_due(
     conn: &mut Conn,
     shards: &[i16],
     full: &[WorkspaceId],
-) -> Result<Vec<Delivery>, StoreError> {
+) -> Result<Vec<ClaimedNotification>, StoreError> {
     let full: Vec<_> = full.iter().map(|workspace| workspace.uuid()).collect();
-    let rows: Vec<DeliveryRow> = prepared(
+    let rows: Vec<ClaimedRow> = prepared(
         sql_query(CLAIM_DUE)
             .bind::<Array<SmallInt>, _>(shards)
             .bind::<SmallInt, _>(MAX_ATTEMPTS as i16)
@@ -115,12 +115,12 @@ pub async fn claim_due(
     let mut deliveries = Vec::with_capacity(rows.len());
     for row in rows {
         let (id, number) = row.claim();
-        match row.into_delivery() {
+        match row.into_claimed() {
             Ok(delivery) => deliveries.push(delivery),
             // Written by a newer release: for an executor of that release.
             Err(error) => {
                 tracing::error!(%error, notification = %id, "cannot be read");
-                give_back(conn, id, number).await?;
+                release(conn, id, number).await?;
             }
         }
     }
@@ -128,7 +128,7 @@ pub async fn claim_due(
 }
 
 /// Gives a claim back of which nothing was sent, as if it had never been made, to be taken up in a few seconds.
-pub async fn give_back(conn: &mut Conn, id: NotificationId, number: u16) -> Result<(), StoreError> {
+pub async fn release(conn: &mut Conn, id: NotificationId, number: u16) -> Result<(), StoreError> {
     prepared(
         sql_query(
             "update notifications
@@ -149,7 +149,7 @@ pub struct Delivered {
     pub id: NotificationId,
     pub number: u16,
     pub outcome: Outcome,
-    pub verdict: Verdict,
+    pub verdict: Disposition,
     /// By Postgres's clock.
     pub started_at: DateTime<Utc>,
     pub ended_at: DateTime<Utc>,
@@ -159,11 +159,11 @@ pub struct Delivered {
 pub async fn record(conn: &mut Conn, delivered: &Delivered) -> Result<bool, StoreError> {
     let Delivered { outcome, verdict, .. } = delivered;
     let (status, error_class, due_at) = match verdict {
-        Verdict::Succeeded => (DeliveryStatus::Succeeded, None, None),
-        Verdict::Failed { error_class } => (DeliveryStatus::Failed, Some(error_class.as_str()), None),
-        Verdict::Retry { wait } => {
+        Disposition::Succeeded => (NotificationStatus::Succeeded, None, None),
+        Disposition::Failed { error_class } => (NotificationStatus::Failed, Some(error_class.as_str()), None),
+        Disposition::Retry { wait } => {
             let wait = TimeDelta::from_std(*wait).unwrap_or_default();
-            (DeliveryStatus::Retrying, None, Some(delivered.ended_at + wait))
+            (NotificationStatus::Retrying, None, Some(delivered.ended_at + wait))
         }
     };
     let rows: Vec<Id> = prepared(

@@ -7,16 +7,16 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::{Delivery, Subject};
+use super::{ClaimedNotification, Subject};
 use crate::{
     domain::{
         id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId, WorkspaceId},
-        notification::{DeliveryAttempt, DeliveryStatus, Notification},
+        notification::{Notification, NotificationAttempt, NotificationStatus},
     },
     store::{
         StoreError,
         channels::SealedDestination,
-        columns::{duration, word},
+        columns::{duration, parse_enum},
     },
 };
 
@@ -84,15 +84,15 @@ impl NotificationRow {
     }
 
     pub fn into_notification(self) -> Result<Notification, StoreError> {
-        let status: DeliveryStatus = word("notifications.status", &self.status)?;
-        let waits = matches!(status, DeliveryStatus::Queued | DeliveryStatus::Retrying);
+        let status: NotificationStatus = parse_enum("notifications.status", &self.status)?;
+        let waits = matches!(status, NotificationStatus::Queued | NotificationStatus::Retrying);
         Ok(Notification {
             id: NotificationId::from_uuid(self.id),
             channel: ChannelId::from_uuid(self.channel_id),
             rule: self.rule_id.map(RuleId::from_uuid),
             job: self.job_id.map(JobId::from_uuid),
             execution: self.execution_id.map(ExecutionId::from_uuid),
-            told: word("notifications.event", &self.event)?,
+            told: parse_enum("notifications.event", &self.event)?,
             status,
             error_class: self.error_class,
             created_at: self.created_at,
@@ -124,10 +124,10 @@ pub struct AttemptRow {
 }
 
 impl AttemptRow {
-    pub fn into_attempt(self) -> Result<DeliveryAttempt, StoreError> {
-        Ok(DeliveryAttempt {
+    pub fn into_attempt(self) -> Result<NotificationAttempt, StoreError> {
+        Ok(NotificationAttempt {
             number: self.number.unsigned_abs(),
-            status: word("notification_attempts.status", &self.status)?,
+            status: parse_enum("notification_attempts.status", &self.status)?,
             status_code: self.status_code.map(i16::unsigned_abs),
             error_class: self.error_class,
             error: self.error,
@@ -138,7 +138,7 @@ impl AttemptRow {
 }
 
 #[derive(QueryableByName)]
-pub struct DeliveryRow {
+pub struct ClaimedRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
     #[diesel(sql_type = SqlUuid)]
@@ -192,21 +192,21 @@ struct SubjectRow {
     error: Option<String>,
 }
 
-impl DeliveryRow {
+impl ClaimedRow {
     pub fn claim(&self) -> (NotificationId, u16) {
         (NotificationId::from_uuid(self.id), self.number.unsigned_abs())
     }
 
-    pub fn into_delivery(self) -> Result<Delivery, StoreError> {
+    pub fn into_claimed(self) -> Result<ClaimedNotification, StoreError> {
         let channel = ChannelId::from_uuid(self.channel_id);
-        Ok(Delivery {
+        Ok(ClaimedNotification {
             id: NotificationId::from_uuid(self.id),
             workspace: WorkspaceId::from_uuid(self.workspace_id),
             channel,
             channel_name: self.channel_name,
             destination: SealedDestination { channel, version: self.version, sealed: self.sealed },
             number: self.number.unsigned_abs(),
-            told: word("notifications.event", &self.event)?,
+            told: parse_enum("notifications.event", &self.event)?,
             created_at: self.created_at,
             subject: self.subject.into_subject(self.failures.unsigned_abs())?,
         })
@@ -228,8 +228,8 @@ impl SubjectRow {
             job: JobId::from_uuid(job),
             job_name,
             execution: ExecutionId::from_uuid(execution),
-            status: word("executions.status", &status)?,
-            source: word("executions.source", &source)?,
+            status: parse_enum("executions.status", &status)?,
+            source: parse_enum("executions.source", &source)?,
             scheduled_for,
             started_at: self.started_at,
             finished_at: self.finished_at,

@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         Conn, StoreError,
-        columns::{ScheduleColumns, word},
+        columns::{ScheduleColumns, parse_enum},
         sql::prepared_as,
     },
 };
@@ -72,7 +72,7 @@ impl TimerRow {
             next_run_at,
             anchor: self.anchor_at,
             schedule: ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?,
-            misfire_policy: word("misfire_policy", &self.misfire_policy)?,
+            misfire_policy: parse_enum("misfire_policy", &self.misfire_policy)?,
             catch_up_limit: self.catch_up_limit.unsigned_abs(),
             now: self.now,
             traceparent: None,
@@ -98,7 +98,7 @@ impl Claimed {
                     tracing::error!(%job, %error, "its next fire waits for a release that can read it");
                     // The next fire after this is the one that could not be planned.
                     let after = next - A_MOMENT;
-                    claimed.unreadable.push((job, Advance::Stuck { after, error: error.to_string() }));
+                    claimed.unreadable.push((job, Advance::Failed { after, error: error.to_string() }));
                 }
             }
         }
@@ -170,7 +170,7 @@ pub async fn overdue(
 }
 
 /// `next_run_at` of these is the fire that the next one has to come after.
-pub async fn stuck(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
+pub async fn failed(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
     let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
         sql_query(
             "select job_id, workspace_id, shard, version, computed_after as next_run_at, anchor_at, every_seconds, cron, timezone,

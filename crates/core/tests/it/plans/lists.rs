@@ -7,7 +7,7 @@ use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{JobId, WorkspaceId},
-        job::State,
+        job::JobState,
         page::Page,
         schedule::Kind,
         workspace::shard,
@@ -184,7 +184,7 @@ async fn a_page_of_jobs_looks_for_the_executions_of_no_others() {
     with_both_plans(&db, async |conn| {
         for filter in [
             every(),
-            jobs::Filter { state: Some(State::Active), ..every() },
+            jobs::Filter { state: Some(JobState::Active), ..every() },
             jobs::Filter { kind: Some(Kind::Recurring), ..every() },
             jobs::Filter { tag: Some("tag".into()), ..every() },
             jobs::Filter { q: Some("OTHER".into()), ..every() },
@@ -212,10 +212,10 @@ async fn what_a_job_leaves_is_swept_without_reading_the_rest() {
     with_both_plans(&db, async |conn| {
         jobs::delete(conn, workspace, job).await.unwrap();
         let before = rows_read(conn).await;
-        assert!(!jobs::sweep_deleted(conn, 50).await.unwrap());
+        assert!(!jobs::purge_deleted(conn, 50).await.unwrap());
         let read = rows_read(conn).await - before;
         assert!(read <= FEW, "{read} rows were read");
-        while !jobs::sweep_deleted(conn, 50).await.unwrap() {}
+        while !jobs::purge_deleted(conn, 50).await.unwrap() {}
         let left = sql_query("select from executions where job_id = '00000000-0000-0000-0000-000000000000'");
         assert_eq!(left.execute(conn).await.unwrap(), 0);
     })

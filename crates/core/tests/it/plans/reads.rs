@@ -7,15 +7,15 @@ use trigrun_core::{
     domain::{
         attempt::{AttemptStatus, Outcome},
         execution::{Source, Status},
-        fire::{LATE, decide},
-        id::{ExecutionId, JobId, SessionId, WorkspaceId},
-        job::State,
-        ledger::Window,
+        fire::{MISFIRE_THRESHOLD, decide},
+        id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
+        job::JobState,
+        ledger::LedgerWindow,
         page::Page,
         schedule::Kind,
     },
     store::{
-        Conn, StoreError, audit, backlog, bells, executions, executors, invitations, jobs,
+        Conn, StoreError, audit, backlog, dispatch, executions, executors, invitations, jobs,
         leases::{self, Ended, Next},
         migrate, notifications, slots, timers, workspaces,
     },
@@ -43,7 +43,7 @@ const FILL_JOBS: &str = "
     from jobs;
     insert into earlier_attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
     insert into run_keys (workspace_id, key, execution_id, job_id) select workspace_id, id::text, id, job_id from executions;
-    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, bell_at)
+    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, published_at)
     select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || lpad(n::text, 20, '0'))::uuid,
            '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 1, 3, 'queued', 'schedule',
            now() - interval '5 s', now() - interval '5 s', case when n % 2 = 0 then now() - interval '6 s' end
@@ -104,20 +104,21 @@ async fn a_run_reads_what_it_is_about() {
     let db = filled().await;
     with_both_plans(&db, async |conn| {
         let horizon = Duration::from_secs(2);
-        let due = timers::Window::Due { horizon, late: LATE };
+        let due = timers::PlanningWindow::Due { horizon, late: MISFIRE_THRESHOLD };
         frugal(conn, "plan", FEW, async |c| timers::fire(c, due, 20, decide).await).await;
-        let missed = timers::Window::Missed { late: LATE };
+        let missed = timers::PlanningWindow::Missed { late: MISFIRE_THRESHOLD };
         frugal(conn, "missed", FEW, async |c| timers::fire(c, missed, 20, decide).await).await;
-        frugal(conn, "unstick", FEW, async |c| timers::unstick(c, 20, |_| None).await).await;
-        let bells = frugal(conn, "ring", FEW, async |c| bells::claim_unrung(c, horizon, 20).await).await;
-        let rung: Vec<ExecutionId> = bells.iter().map(|bell| bell.execution).collect();
-        assert_eq!(rung.len(), 20);
+        frugal(conn, "retry_failed", FEW, async |c| timers::retry_failed(c, 20, |_| None).await).await;
+        let dispatches =
+            frugal(conn, "ring", FEW, async |c| dispatch::claim_unpublished(c, horizon, 20).await).await;
+        let published: Vec<ExecutionId> = dispatches.iter().map(|dispatch| dispatch.execution).collect();
+        assert_eq!(published.len(), 20);
 
-        let session = SessionId::from_uuid(Uuid::now_v7());
+        let session = ExecutorId::from_uuid(Uuid::now_v7());
         executors::insert(conn, session, "test").await.unwrap();
-        let leases = frugal(conn, "lease", FEW, async |c| leases::lease(c, session, &rung).await).await;
+        let leases = frugal(conn, "lease", FEW, async |c| leases::lease(c, session, &published).await).await;
         assert_eq!(leases.len(), 20);
-        let held = frugal(conn, "held", FEW, async |c| leases::held(c, session).await).await;
+        let held = frugal(conn, "held", FEW, async |c| leases::owned(c, session).await).await;
         assert_eq!(held.running.len(), 20);
         let ended = |lease: &leases::Lease| Ended {
             lease: lease.clone(),
@@ -131,10 +132,10 @@ async fn a_run_reads_what_it_is_about() {
         let recorded = frugal(conn, "record", FEW, async |c| leases::record(c, session, &ended).await).await;
         assert_eq!(recorded.len(), 10);
         let back: Vec<_> = leases[10..15].iter().map(|lease| (lease.execution, lease.number)).collect();
-        frugal(conn, "hand back", FEW, async |c| leases::hand_back(c, session, &back).await).await;
-        frugal(conn, "hand over", FEW, async |c| bells::hand_over(c, &rung).await).await;
+        frugal(conn, "hand back", FEW, async |c| leases::release(c, session, &back).await).await;
+        frugal(conn, "hand over", FEW, async |c| dispatch::release(c, &published).await).await;
         executors::end(conn, session).await.unwrap();
-        let taken = frugal(conn, "take over", FEW, async |c| leases::take_over(c, 100).await).await;
+        let taken = frugal(conn, "take over", FEW, async |c| leases::reclaim(c, 100).await).await;
         assert_eq!(taken.all, 5);
     })
     .await;
@@ -147,30 +148,31 @@ async fn a_pass_that_finds_little_reads_little() {
     with_both_plans(&db, async |conn| {
         let stand_in = TimeDelta::seconds(-2);
         frugal(conn, "due", FEW, async |c| leases::due(c, &[1, 2, 3], stand_in, 20).await).await;
-        let shards = frugal(conn, "overdue", FEW, async |c| bells::overdue_shards(c, grace).await).await;
+        let shards = frugal(conn, "overdue", FEW, async |c| dispatch::overdue_shards(c, grace).await).await;
         assert_eq!(shards, [3]);
-        let again = async |c: &mut Conn| bells::ask_again(c, 3, None, grace, Duration::ZERO, 20).await;
+        let again =
+            async |c: &mut Conn| dispatch::request_republish(c, 3, None, grace, Duration::ZERO, 20).await;
         frugal(conn, "ask again", FEW, again).await;
         let backlog = frugal(conn, "measure", FEW, async |c| backlog::measure(c).await).await;
         assert_eq!(backlog.waiting, 40);
         frugal(conn, "wake", FEW, async |c| slots::wake_all(c).await).await;
-        frugal(conn, "take over", FEW, async |c| leases::take_over(c, 100).await).await;
-        frugal(conn, "living", FEW, async |c| executors::living(c).await).await;
+        frugal(conn, "take over", FEW, async |c| leases::reclaim(c, 100).await).await;
+        frugal(conn, "living", FEW, async |c| executors::live(c).await).await;
         frugal(conn, "prune", FEW, async |c| executors::prune(c).await).await;
         frugal(conn, "deliver", FEW, async |c| notifications::claim_due(c, &[1, 2], &[]).await).await;
         frugal(conn, "old notifications", FEW, async |c| {
-            notifications::sweep_old(c, DateTime::UNIX_EPOCH, 100).await
+            notifications::purge_old(c, DateTime::UNIX_EPOCH, 100).await
         })
         .await;
-        let keys = frugal(conn, "old keys", FEW, async |c| executions::sweep_keys(c, now, 100).await).await;
+        let keys = frugal(conn, "old keys", FEW, async |c| executions::purge_keys(c, now, 100).await).await;
         assert_eq!(keys, 100);
-        frugal(conn, "old entries", FEW, async |c| audit::sweep_old(c, now, 100).await).await;
-        frugal(conn, "invitations", FEW, async |c| invitations::sweep(c, now).await).await;
-        frugal(conn, "workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;
+        frugal(conn, "old entries", FEW, async |c| audit::purge_old(c, now, 100).await).await;
+        frugal(conn, "invitations", FEW, async |c| invitations::purge(c, now).await).await;
+        frugal(conn, "workspaces", FEW, async |c| workspaces::purge_deleted(c, 100).await).await;
         conn.batch_execute(FILL_DELETED).await.unwrap();
-        frugal(conn, "keys of workspaces", FEW, async |c| workspaces::sweep_deleted(c, 100).await).await;
+        frugal(conn, "keys of workspaces", FEW, async |c| workspaces::purge_deleted(c, 100).await).await;
         conn.batch_execute(ARE_SWEPT_IN_BATCHES).await.unwrap();
-        frugal(conn, "jobs", FEW, async |c| jobs::sweep_deleted(c, 100).await).await;
+        frugal(conn, "jobs", FEW, async |c| jobs::purge_deleted(c, 100).await).await;
     })
     .await;
 }
@@ -201,7 +203,7 @@ async fn pages_read_no_more_than_their_workspace() {
         }
         let first = executions::list(conn, workspace, &every(), page).await.unwrap().data.remove(0);
         frugal(conn, "execution", FEW, async |c| executions::get(c, workspace, first.id).await).await;
-        let window = Window { from: now, to: now + TimeDelta::hours(1) };
+        let window = LedgerWindow { from: now, to: now + TimeDelta::hours(1) };
         frugal(conn, "fires", FEW, async |c| executions::fires(c, workspace, job, window).await).await;
         frugal(conn, "job", FEW, async |c| jobs::get(c, workspace, job, now).await).await;
         for filter in job_filters() {
@@ -216,7 +218,7 @@ fn job_filters() -> [jobs::Filter; 5] {
     let every = jobs::Filter::default;
     [
         every(),
-        jobs::Filter { state: Some(State::Paused), ..every() },
+        jobs::Filter { state: Some(JobState::Paused), ..every() },
         jobs::Filter { kind: Some(Kind::Cron), ..every() },
         jobs::Filter { tag: Some("tag".into()), ..every() },
         jobs::Filter { q: Some("job".into()), ..every() },

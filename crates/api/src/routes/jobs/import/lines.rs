@@ -8,13 +8,13 @@ use trigrun_core::{
         crontab::{self, Crontab, Defaults, Entry, Refused},
         id::JobId,
         invalid::{FieldErrors, Invalid},
-        job::{self, DEFAULT_CATCH_UP_LIMIT, Definition, Delivery, MisfirePolicy, OverlapPolicy},
+        job::{self, DEFAULT_CATCH_UP_LIMIT, Definition, DeliveryGuarantee, MisfirePolicy, OverlapPolicy},
         request::Request,
         retry::RetryPolicy,
         schedule::{Schedule, ScheduleError, check_zone},
         target::template,
     },
-    store::jobs::{Keyed, NewJob},
+    store::jobs::{IdempotentJob, NewJob},
 };
 
 use super::{ImportBody, ImportRequestBody};
@@ -22,7 +22,7 @@ use crate::{
     extract::body::required,
     problem::Problem,
     routes::jobs::{body::RequestBody, define::or_default},
-    state::{Answer, State},
+    state::{ApiResult, State},
 };
 
 const LONGEST_NAME: usize = 200;
@@ -55,12 +55,12 @@ struct Shared {
     /// Without its URL.
     request: Request,
     retry_policy: RetryPolicy,
-    state: job::State,
+    state: job::JobState,
 }
 
 impl Import {
     /// The same lines with the jobs that an earlier import has made of them; `None` if it has made others.
-    pub fn made_before(mut self, made: &HashMap<String, Keyed>) -> Option<Self> {
+    pub fn made_before(mut self, made: &HashMap<String, IdempotentJob>) -> Option<Self> {
         for line in &mut self.lines {
             let keyed = line.key.as_ref().and_then(|key| made.get(key)).filter(|keyed| line.made(keyed))?;
             line.id = keyed.id;
@@ -71,7 +71,7 @@ impl Import {
 
 impl ImportBody {
     /// Judges the body, and then every line. Long work: not for a thread that serves others.
-    pub fn judge(mut self, state: &State, mut errors: FieldErrors) -> Answer<Import> {
+    pub fn judge(mut self, state: &State, mut errors: FieldErrors) -> ApiResult<Import> {
         let (atomic, dry_run) = (self.atomic.unwrap_or_default(), self.dry_run.unwrap_or_default());
         let crontab = self.crontab(state, &mut errors);
         let shared = self.shared(&mut errors);
@@ -159,7 +159,7 @@ impl Shared {
         now: DateTime<Utc>,
     ) -> Result<(Definition, Option<DateTime<Utc>>), Invalid> {
         let url = template::check(&entry.url, policy)?;
-        let is_active = self.state == job::State::Active;
+        let is_active = self.state == job::JobState::Active;
         let first_fire = if is_active { entry.cron.next_after(now).map_err(unreadable)? } else { None };
         let definition = Definition {
             name: job::name(&name(entry))?,
@@ -170,7 +170,7 @@ impl Shared {
             overlap_policy: OverlapPolicy::default(),
             misfire_policy: MisfirePolicy::default(),
             catch_up_limit: DEFAULT_CATCH_UP_LIMIT,
-            delivery: Delivery::default(),
+            delivery: DeliveryGuarantee::default(),
             tags: Vec::new(),
             state: self.state,
         };
@@ -197,7 +197,7 @@ fn pointed_at(refused: &[Refused]) -> FieldErrors {
 
 impl Line {
     /// Whether this is what the job was created as.
-    fn made(&self, keyed: &Keyed) -> bool {
+    fn made(&self, keyed: &IdempotentJob) -> bool {
         let Schedule::Cron(cron) = &self.definition.schedule else { return false };
         let as_stored =
             (Some(cron.expression()), Some(cron.timezone()), self.definition.request.url.as_str());

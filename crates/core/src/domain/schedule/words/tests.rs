@@ -218,7 +218,7 @@ proptest! {
         let (said, said_other) = (words(&one, "UTC"), words(&other, "UTC"));
         prop_assert!(!said.is_empty() && said.chars().count() < 600 && said.is_ascii(), "{}", said);
         let lower: String = one.to_ascii_lowercase().replace(' ', "\t ");
-        prop_assert_eq!(&said, &words(&lower, "utc"), "letter case and space are not heard");
+        prop_assert_eq!(&said, &words(&lower, "utc"), "letter case and space are not received");
         let normal = grammar::read(&one).unwrap();
         prop_assert_eq!(&said, &words(&normal.text, "UTC"));
         if meaning(&one) == meaning(&other) && normal.is_cadence == grammar::read(&other).unwrap().is_cadence {

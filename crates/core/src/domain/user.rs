@@ -1,0 +1,122 @@
+//! People: their addresses, their passwords, and what they are in a workspace.
+
+use std::str::FromStr;
+
+use super::{
+    access::Scope,
+    id::{UserId, WorkspaceId},
+    invalid::Invalid,
+    job::string_enum,
+};
+
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+}
+
+/// What somebody is in one workspace.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    pub workspace: WorkspaceId,
+    pub workspace_name: String,
+    pub role: Role,
+}
+
+// The first is the default of new members.
+string_enum! {
+    /// `owner` may do everything, `admin` everything but what concerns owners and the workspace's end, `member` reads.
+    Role { Member = "member", Admin = "admin", Owner = "owner", }
+}
+
+impl Role {
+    pub const fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::Owner | Self::Admin => Scope::ALL,
+            Self::Member => &[Scope::JobsRead, Scope::ExecutionsRead],
+        }
+    }
+
+    /// Whether one of this role may make, change or remove a member of the role `other`.
+    pub const fn may_appoint(self, other: Self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Admin => !matches!(other, Self::Owner),
+            Self::Member => false,
+        }
+    }
+}
+
+/// The most workspaces that one person may own: each has its own quotas.
+pub const MAX_OWNED: i64 = 20;
+
+const EMAIL_MAX: usize = 254;
+const PASSWORD_MIN: usize = 10;
+const PASSWORD_MAX: usize = 256;
+
+/// Checks an address and puts it into lower case. Only a message to it could tell whether it exists.
+pub fn email(text: &str) -> Result<String, Invalid> {
+    let invalid = || Invalid::new("email_invalid", "must be an e-mail address").hint("like ada@example.com");
+    let (name, host) = text.rsplit_once('@').ok_or_else(invalid)?;
+    let is_address = text.len() <= EMAIL_MAX
+        && !name.is_empty()
+        && name.len() <= 64
+        && host.contains('.')
+        && host.split('.').all(|label| !label.is_empty())
+        && !text.chars().any(|character| {
+            character.is_whitespace() || character.is_control() || "<>(),;:\"[]\\".contains(character)
+        })
+        && text.matches('@').count() == 1;
+    if is_address { Ok(text.to_lowercase()) } else { Err(invalid()) }
+}
+
+/// Checks a password by its length (NIST SP 800-63B §5.1.1: no rules of composition).
+pub fn password(text: &str) -> Result<(), Invalid> {
+    let length = text.chars().count();
+    if !(PASSWORD_MIN..=PASSWORD_MAX).contains(&length) {
+        let detail = format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters");
+        return Err(Invalid::new("password_length", detail));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        assert_eq!(email("Ada.Lovelace+x@Example.COM").as_deref(), Ok("ada.lovelace+x@example.com"));
+        let long = format!("{}@example.com", "a".repeat(65));
+        for bad in [
+            "",
+            "a",
+            "@example.com",
+            "a@",
+            "a@b",
+            "a@b..c",
+            "a b@example.com",
+            "a@b@example.com",
+            "<a@example.com>",
+            "a@example.com\0",
+            &long,
+        ] {
+            assert!(email(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_by_length_only() {
+        assert!(password(&"ä".repeat(10)).is_ok() && password("          ").is_ok());
+        assert!(password(&"a".repeat(9)).is_err() && password(&"a".repeat(257)).is_err());
+    }
+
+    #[test]
+    fn who_may_appoint_whom() {
+        let may = |role: Role| Role::ALL.iter().filter(|other| role.may_appoint(**other)).count();
+        assert_eq!((may(Role::Owner), may(Role::Admin), may(Role::Member)), (3, 2, 0));
+        assert!(!Role::Admin.may_appoint(Role::Owner));
+        assert_eq!(Role::Member.scopes().len(), 2);
+    }
+}

@@ -1,0 +1,127 @@
+//! From a lease to the call that is made: variables, secrets, signature; and what forbids it before anything is sent.
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
+};
+use std::{borrow::Cow, time::Duration};
+use trigrun_core::{
+    domain::{
+        address::EgressPolicy,
+        attempt::{AttemptStatus, Outcome},
+        request::Body,
+        secret,
+        target::TargetUrl,
+        variables::Variables,
+    },
+    store::leases::Lease,
+    telemetry::trace,
+};
+
+use crate::{egress::Call, secrets::Material};
+
+/// How many headers a request has beside those of the job.
+const HEADERS: usize = 16;
+pub const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
+
+/// Where the request goes; or the outcome that the attempt has without sending anything.
+pub fn target(lease: &Lease, policy: &EgressPolicy) -> Result<TargetUrl, Box<Outcome>> {
+    TargetUrl::parse(&variables(lease).render(&lease.request.url), policy)
+        .or_else(|error| refused(error.code, &error.detail))
+}
+
+/// The rest of it, signed for `at`; or, again, an outcome.
+pub fn call(lease: &Lease, material: &Material, at: DateTime<Utc>) -> Result<Call, Box<Outcome>> {
+    let (request, variables) = (&lease.request, variables(lease));
+    let Ok(method) = Method::from_bytes(request.method.as_str().as_bytes()) else {
+        return refused("invalid_request", "The method is not one that can be sent.");
+    };
+    let body = request.body.as_ref().map_or_else(Bytes::new, |body| match variables.render(body.as_str()) {
+        Cow::Borrowed(text) => Bytes::copy_from_slice(text.as_bytes()),
+        Cow::Owned(text) => Bytes::from(text),
+    });
+    let mut headers = wanted_headers(lease, material, &variables)?;
+    if add_ours(&mut headers, lease, material, at, &body).is_none() {
+        return refused(
+            "internal",
+            "TrigRun could not sign this request; nothing was sent. It is a matter for its operator.",
+        );
+    }
+    Ok(Call {
+        method,
+        headers,
+        body,
+        timeout: Duration::from_secs(request.timeout_seconds.into()),
+        success_statuses: request.success_statuses.clone(),
+        keep: material.keep(),
+    })
+}
+
+fn variables(lease: &Lease) -> Variables {
+    Variables { execution: lease.execution, job: lease.job, scheduled_for: lease.scheduled_for }
+}
+
+fn refused<T>(class: &'static str, why: &str) -> Result<T, Box<Outcome>> {
+    Err(Box::new(Outcome::failed(AttemptStatus::Blocked, class, why)))
+}
+
+/// Those of the job, on top of our defaults.
+fn wanted_headers(
+    lease: &Lease,
+    material: &Material,
+    variables: &Variables,
+) -> Result<HeaderMap, Box<Outcome>> {
+    let mut headers = HeaderMap::with_capacity(HEADERS + lease.request.headers.iter().count());
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    if let Some(body) = &lease.request.body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(Body::content_type(body)));
+    }
+    for (name, value) in lease.request.headers.iter() {
+        let filled = secret::fill(value, |text| variables.render(text), |name| material.value(name));
+        let filled = filled.or_else(|missing| {
+            if material.is_unreadable(missing) {
+                let why = format!("TrigRun cannot open the secret {missing}; nothing was sent. It is a matter for its operator.");
+                return refused("secret_unreadable", &why);
+            }
+            let why =
+                format!("This workspace has no secret {missing}, which a header needs; nothing was sent.");
+            refused("secret_missing", &why)
+        })?;
+        let (Ok(name), Ok(mut value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(filled.as_bytes()))
+        else {
+            return refused("invalid_request", "A header cannot be sent as it is; nothing was sent.");
+        };
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// Ours, with the signature of Standard Webhooks; `None` when it cannot be made.
+fn add_ours(
+    headers: &mut HeaderMap,
+    lease: &Lease,
+    material: &Material,
+    at: DateTime<Utc>,
+    body: &[u8],
+) -> Option<()> {
+    let (id, seconds) = (lease.execution.to_string(), at.timestamp());
+    let ours = [
+        ("trigrun-job-id", lease.job.to_string()),
+        ("trigrun-execution-id", id.clone()),
+        ("trigrun-attempt", lease.number.to_string()),
+        ("trigrun-scheduled-for", lease.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        ("traceparent", trace::of_attempt(lease.traceparent.as_deref(), lease.execution, lease.number)),
+        ("webhook-signature", material.signer.as_ref()?.sign(&id, seconds, body)),
+        ("webhook-timestamp", seconds.to_string()),
+        ("webhook-id", id),
+    ];
+    for (name, value) in ours {
+        headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?);
+    }
+    Some(())
+}

@@ -1,0 +1,26 @@
+//! Tells the metrics what waits and what is wrong, of all workspaces together. Every scheduler says the same.
+
+use chrono::TimeDelta;
+use std::time::Instant;
+use trigrun_core::{
+    store::{backlog, partitions},
+    telemetry::metrics,
+};
+
+use crate::{Scheduler, SchedulerError};
+
+/// One pass.
+pub async fn report(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let started = Instant::now();
+    let mut conn = scheduler.db.conn().await?;
+    let backlog = backlog::measure(&mut conn).await?;
+    let now = scheduler.clock.now();
+    let oldest = backlog.oldest_due_at.map_or(TimeDelta::zero(), |due_at| now - due_at);
+    metrics::waiting(backlog.waiting, oldest.to_std().unwrap_or_default());
+    metrics::schedule_errors(backlog.schedule_errors);
+    if let Some(newest) = partitions::newest(&mut conn).await? {
+        metrics::partition_days_ahead((newest - now.date_naive()).num_days());
+    }
+    metrics::pass("backlog", started.elapsed());
+    Ok(())
+}

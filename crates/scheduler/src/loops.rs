@@ -1,0 +1,132 @@
+//! The loops that repeat the passes until shutdown.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use trigrun_core::{
+    runtime::{
+        probes,
+        tasks::{every, spawn},
+    },
+    store::{PostgresSettings, wake},
+};
+
+use crate::{
+    Scheduler, SchedulerError, Settings,
+    backlog::report,
+    liveness::expire,
+    plan::plan,
+    publish,
+    recover::{Look, republish, requeue},
+    retention::clean_up,
+};
+
+const LIVENESS_INTERVAL: Duration = Duration::from_millis(300);
+const RECOVER_EVERY: Duration = Duration::from_millis(300);
+/// After a look for lost dispatches that found a backlog, so many times as long is rested, up to so long: it costs more than it finds.
+const REST_IN_A_BACKLOG: u32 = 20;
+const LONGEST_REST: Duration = Duration::from_secs(2);
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
+const LISTEN_AGAIN: Duration = Duration::from_millis(10);
+
+/// Runs a scheduler until shutdown, then hands over what it had still to ring.
+pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), SchedulerError> {
+    let scheduler = Arc::new(Scheduler::new(&settings).await?);
+    let probes = probes::serve(settings.telemetry.probes_address, scheduler.db.clone(), shutdown.clone());
+    match probes.await {
+        Ok(address) => tracing::info!(probes = %address, "scheduler started"),
+        Err(error) => {
+            tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served")
+        }
+    }
+    let poll = Duration::from_millis(settings.scheduler.poll_ms);
+    let loops = [
+        spawn("clock", scheduler.clock.clone().run(scheduler.db.clone(), shutdown.clone())),
+        spawn("listen", listen(scheduler.clone(), settings.postgres, shutdown.clone())),
+        spawn("plan", repeat_plan(scheduler.clone(), shutdown.clone(), poll)),
+        spawn("publish", repeat_publish(scheduler.clone(), shutdown.clone(), poll)),
+        spawn("publish_requested", repeat_publish_requested(scheduler.clone(), shutdown.clone(), poll)),
+        spawn("liveness", repeat_liveness(scheduler.clone(), shutdown.clone())),
+        spawn("recover", repeat_recover(scheduler.clone(), shutdown.clone())),
+        spawn("republish", repeat_republish(scheduler.clone(), shutdown.clone())),
+        spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
+        spawn("backlog", repeat_backlog(scheduler.clone(), shutdown.clone())),
+    ];
+    for running in loops {
+        // A loop ends on shutdown only; a panic in one is logged by the runtime and must end the process, not hang it.
+        if running.await.is_err() && !shutdown.is_cancelled() {
+            shutdown.cancel();
+        }
+    }
+    if let Err(error) = publish::hand_over(&scheduler).await {
+        tracing::warn!(%error, "the last dispatches could not be handed over; another scheduler finds them");
+    }
+    tracing::info!("scheduler stopped");
+    Ok(())
+}
+
+async fn repeat_plan(scheduler: Arc<Scheduler>, shutdown: CancellationToken, poll: Duration) {
+    every("plan", shutdown, poll, || scheduler.plan_now.notified(), || plan(&scheduler)).await;
+}
+
+async fn repeat_publish_requested(scheduler: Arc<Scheduler>, shutdown: CancellationToken, poll: Duration) {
+    let pass = || publish::publish_requested(&scheduler);
+    every("publish_requested", shutdown, poll, || scheduler.publish_now.notified(), pass).await;
+}
+
+/// Rings whenever the next dispatch is near.
+async fn repeat_publish(scheduler: Arc<Scheduler>, shutdown: CancellationToken, poll: Duration) {
+    let next = || async {
+        match publish::next_in(&scheduler) {
+            Some(wait) => tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = scheduler.pending.pushed() => {}
+            },
+            None => scheduler.pending.pushed().await,
+        }
+    };
+    every("publish", shutdown, poll, next, || publish::publish(&scheduler)).await;
+}
+
+async fn repeat_liveness(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("liveness", shutdown, LIVENESS_INTERVAL, std::future::pending, || expire(&scheduler)).await;
+}
+
+async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("recover", shutdown, RECOVER_EVERY, std::future::pending, || requeue(&scheduler)).await;
+}
+
+async fn repeat_republish(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    let rest = Mutex::new(RECOVER_EVERY);
+    let rested = || tokio::time::sleep(*rest.lock().unwrap_or_else(PoisonError::into_inner));
+    let look = || async {
+        let started = Instant::now();
+        let found = republish(&scheduler).await?;
+        *rest.lock().unwrap_or_else(PoisonError::into_inner) = match found {
+            Look::Backlog => RECOVER_EVERY.max(started.elapsed() * REST_IN_A_BACKLOG),
+            Look::Nothing | Look::Lost => RECOVER_EVERY,
+        };
+        Ok::<_, SchedulerError>(())
+    };
+    every("republish", shutdown, LONGEST_REST, rested, look).await;
+}
+
+async fn repeat_retention(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("retention", shutdown, RETENTION_INTERVAL, std::future::pending, || clean_up(&scheduler)).await;
+}
+
+async fn repeat_backlog(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("backlog", shutdown, BACKLOG_INTERVAL, std::future::pending, || report(&scheduler)).await;
+}
+
+/// Receives the API's wishes to be woken.
+async fn listen(scheduler: Arc<Scheduler>, postgres: PostgresSettings, shutdown: CancellationToken) {
+    let listen = || async {
+        let received = wake::listen(&postgres, || scheduler.work_is_due());
+        shutdown.run_until_cancelled(received).await.unwrap_or(Ok(()))
+    };
+    every("listen", shutdown.clone(), LISTEN_AGAIN, std::future::pending, listen).await;
+}

@@ -1,0 +1,77 @@
+//! PendingDispatches that are recorded and not yet published, the next one first.
+
+use chrono::{DateTime, Utc};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Mutex, MutexGuard},
+};
+use tokio::sync::Notify;
+use trigrun_core::domain::dispatch::Dispatch;
+
+/// So many may wait here; `plan` pauses above it. What is lost with the process is published by somebody's `recover`.
+const FULL: usize = 200_000;
+
+#[derive(Default)]
+pub struct PendingDispatches {
+    waiting: Mutex<BinaryHeap<Reverse<ByDue>>>,
+    pushed: Notify,
+}
+
+struct ByDue(Dispatch);
+
+impl PendingDispatches {
+    pub fn push(&self, dispatches: Vec<Dispatch>) {
+        if !dispatches.is_empty() {
+            self.lock().extend(dispatches.into_iter().map(|dispatch| Reverse(ByDue(dispatch))));
+            self.pushed.notify_one();
+        }
+    }
+
+    /// Takes out those due until `until`.
+    pub fn take_due(&self, until: DateTime<Utc>) -> Vec<Dispatch> {
+        let mut waiting = self.lock();
+        let mut due = Vec::new();
+        while waiting.peek().is_some_and(|Reverse(ByDue(dispatch))| dispatch.due_at <= until) {
+            due.extend(waiting.pop().map(|Reverse(ByDue(dispatch))| dispatch));
+        }
+        due
+    }
+
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.lock().peek().map(|Reverse(ByDue(dispatch))| dispatch.due_at)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.lock().len() >= FULL
+    }
+
+    /// Resolves when more have come in.
+    pub async fn pushed(&self) {
+        self.pushed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BinaryHeap<Reverse<ByDue>>> {
+        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl PartialEq for ByDue {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.due_at == other.0.due_at
+    }
+}
+
+impl Eq for ByDue {}
+
+impl PartialOrd for ByDue {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByDue {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.due_at.cmp(&other.0.due_at)
+    }
+}

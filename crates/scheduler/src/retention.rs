@@ -1,0 +1,129 @@
+//! Makes room: partitions ahead, old days dropped, deleted jobs purged, ended sessions and their stream readers forgotten.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use std::time::{Duration, Instant};
+use trigrun_core::{
+    store::{audit, executions, executors, invitations, jobs, notifications, partitions, workspaces},
+    telemetry::metrics,
+};
+
+use crate::{Scheduler, SchedulerError};
+
+/// Executions of deleted jobs removed by one transaction.
+const PURGE_EXECUTIONS_BATCH: i32 = 5000;
+/// Old notifications, keys and entries of the audit log removed by one statement.
+const PURGE_ROWS_BATCH: i64 = 5000;
+/// Jobs of deleted workspaces removed by one transaction.
+const PURGE_JOBS_BATCH: i64 = 500;
+
+/// Each of five kinds is purged for so long in one pass, and the next goes on with it: together they must fit into the minute that a pass has.
+const ENOUGH: Duration = Duration::from_secs(8);
+
+/// One pass. What fails keeps nothing else from being done; the error is that of the first that failed.
+pub async fn clean_up(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let started = Instant::now();
+    let done = [
+        make_days(scheduler).await,
+        drop_days(scheduler).await,
+        purge_notifications(scheduler).await,
+        purge_keys(scheduler).await,
+        purge_audit(scheduler).await,
+        purge_invitations(scheduler).await,
+        purge_workspaces(scheduler).await,
+        purge_jobs(scheduler).await,
+        forget_sessions(scheduler).await,
+    ];
+    let mut failed = done.into_iter().filter_map(Result::err);
+    let first = failed.next();
+    for error in failed {
+        tracing::warn!(%error, "another part of tidy failed");
+    }
+    first.map_or(Ok(()), Err)?;
+    metrics::pass("retention", started.elapsed());
+    Ok(())
+}
+
+async fn make_days(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let made = partitions::make_ahead(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
+    if made > 0 {
+        tracing::info!(partitions = made, "made ahead");
+    }
+    Ok(())
+}
+
+async fn drop_days(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    if let Some(oldest) = days_before(scheduler.clock.now(), scheduler.settings.retention_days) {
+        for dropped in partitions::drop_behind(&mut *scheduler.db.conn().await?, oldest).await? {
+            tracing::info!(partition = dropped, "dropped: older than retention_days");
+        }
+    }
+    Ok(())
+}
+
+async fn purge_notifications(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let Some(oldest) = start_of(scheduler, scheduler.settings.retention_days) else { return Ok(()) };
+    let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
+    while notifications::purge_old(&mut conn, oldest, PURGE_ROWS_BATCH).await? == PURGE_ROWS_BATCH as usize
+        && begun.elapsed() < ENOUGH
+    {}
+    Ok(())
+}
+
+/// Idempotency keys of executions that are kept no longer.
+async fn purge_keys(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let Some(oldest) = start_of(scheduler, scheduler.settings.retention_days) else { return Ok(()) };
+    let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
+    while executions::purge_keys(&mut conn, oldest, PURGE_ROWS_BATCH).await? == PURGE_ROWS_BATCH as usize
+        && begun.elapsed() < ENOUGH
+    {}
+    Ok(())
+}
+
+async fn purge_audit(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let Some(oldest) = start_of(scheduler, scheduler.settings.audit_retention_days) else { return Ok(()) };
+    let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
+    while audit::purge_old(&mut conn, oldest, PURGE_ROWS_BATCH).await? == PURGE_ROWS_BATCH as usize
+        && begun.elapsed() < ENOUGH
+    {}
+    Ok(())
+}
+
+async fn purge_invitations(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    invitations::purge(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
+    Ok(())
+}
+
+async fn purge_workspaces(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
+    while !workspaces::purge_deleted(&mut conn, PURGE_JOBS_BATCH).await? && begun.elapsed() < ENOUGH {}
+    Ok(())
+}
+
+async fn purge_jobs(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
+    while !jobs::purge_deleted(&mut conn, PURGE_EXECUTIONS_BATCH).await? && begun.elapsed() < ENOUGH {}
+    Ok(())
+}
+
+/// Executors that ended long ago, and the readers of the streams that nobody has any more. Needs Redis, so it comes last.
+async fn forget_sessions(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let mut conn = scheduler.db.conn().await?;
+    executors::prune(&mut conn).await?;
+    let live: Vec<_> = executors::live(&mut conn).await?.into_iter().map(|session| session.id).collect();
+    drop(conn);
+    let retired = scheduler.inspector.lock().await.retire(&live).await?;
+    if retired > 0 {
+        tracing::info!(readers = retired, "retired from the streams");
+    }
+    Ok(())
+}
+
+/// The start of the first day that is kept.
+fn start_of(scheduler: &Scheduler, days: u16) -> Option<DateTime<Utc>> {
+    let oldest = days_before(scheduler.clock.now(), days)?;
+    Some(oldest.and_time(NaiveTime::MIN).and_utc())
+}
+
+fn days_before(now: DateTime<Utc>, days: u16) -> Option<NaiveDate> {
+    now.date_naive().checked_sub_days(Days::new(days.into()))
+}

@@ -1,0 +1,139 @@
+//! What `tidy` makes, drops and purges.
+
+use chrono::TimeDelta;
+use trigrun_core::{
+    domain::{
+        execution::Source,
+        id::{AuditId, ExecutionId},
+    },
+    store::{
+        executions::{self, NewRun},
+        jobs, workspaces,
+    },
+};
+use trigrun_scheduler::{plan::plan, retention::clean_up};
+use trigrun_testkit::jobs::every_seconds;
+
+use crate::bench::{Bench, URL};
+
+const END: &str = "update executions set status = 'succeeded', finished_at = now() where id = (select min(id::text)::uuid from executions)";
+const LEFT: &str = "select (select count(*) from executions) + (select count(*) from deleted_jobs)";
+
+#[tokio::test]
+async fn days_are_made_ahead_and_dropped_behind() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    clean_up(&scheduler).await.unwrap();
+    let partitions = "select count(*) from pg_inherits where inhparent in ('executions'::regclass, 'earlier_attempts'::regclass)";
+    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8, "the default ones, and eight days of both");
+    let job = bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
+    bench.run_now(job).await;
+    plan(&scheduler).await.unwrap();
+    assert_eq!(
+        bench.db.count("select count(*) from executions_default").await,
+        0,
+        "today has its own partition"
+    );
+    let old = "create table executions_20200101 partition of executions
+               for values from ('016f5e66-e800-0000-0000-000000000000') to ('016f638d-4400-0000-0000-000000000000')";
+    bench.db.execute(old).await;
+    clean_up(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count(partitions).await, 2 + 2 * 8);
+}
+
+#[tokio::test]
+async fn the_audit_log_is_kept_for_a_year() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let now = bench.db.now().await;
+    let entry = |days: i64| {
+        let at = now - TimeDelta::days(days);
+        format!(
+            "insert into audit_entries (id, workspace_id, created_at, actor, action, target, details)
+             values ('{}', '{}', '{at}', 'operator', 'secret.deleted', '{days}', '{{}}')",
+            AuditId::at(at).uuid(),
+            bench.workspace.uuid(),
+        )
+    };
+    for days in [364, 367] {
+        bench.db.execute(&entry(days)).await;
+    }
+    clean_up(&scheduler).await.unwrap();
+    let left = bench.db.lines("select target from audit_entries where action = 'secret.deleted'").await;
+    assert_eq!(left, ["364"]);
+}
+
+#[tokio::test]
+async fn what_belonged_to_a_deleted_job_goes() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
+    plan(&scheduler).await.unwrap();
+    // What has ended stays until it is purged; the rest goes with the job.
+    bench.db.execute(END).await;
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    assert_ne!(bench.db.count(LEFT).await, 0);
+    clean_up(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count(LEFT).await, 0);
+}
+
+#[tokio::test]
+async fn what_fails_keeps_nothing_else_from_being_done() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
+    plan(&scheduler).await.unwrap();
+    bench.db.execute(END).await;
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    bench.db.execute("alter table audit_entries rename to elsewhere").await;
+    let failed = clean_up(&scheduler).await.unwrap_err().to_string();
+    assert!(failed.contains("audit_entries"), "{failed}");
+    assert_eq!(bench.db.count(LEFT).await, 0, "jobs are purged all the same");
+    bench.db.execute("alter table elsewhere rename to audit_entries").await;
+    clean_up(&scheduler).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_are_kept_as_long_as_executions_and_workspaces() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let now = bench.db.now().await;
+    let gone = bench.db.workspace("gone").await;
+    let days = TimeDelta::days(i64::from(bench.settings.scheduler.retention_days));
+    for (workspace, key, age) in [
+        (bench.workspace, "young", TimeDelta::days(1)),
+        (bench.workspace, "old", days + TimeDelta::days(1)),
+        (gone, "gone", TimeDelta::zero()),
+    ] {
+        let (workspace, execution) = (workspace.uuid(), ExecutionId::at(now - age).uuid());
+        let insert = format!(
+            "insert into run_keys values ('{workspace}', '{key}', '{execution}', '{execution}', null)"
+        );
+        bench.db.execute(&insert).await;
+    }
+    workspaces::delete(&mut *bench.db.conn().await, gone, now).await.unwrap();
+    clean_up(&scheduler).await.unwrap();
+    assert_eq!(bench.db.lines("select key from run_keys").await, ["young"]);
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_when_its_job_is_gone() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(-60), &every_seconds(3600, URL)).await;
+    for key in ["ended", "queued"] {
+        let run = NewRun {
+            source: Source::Manual,
+            replay_of: None,
+            traceparent: None,
+            key: Some(key),
+            now: bench.db.now().await,
+        };
+        executions::insert_now(&mut *bench.db.conn().await, bench.workspace, job, run).await.unwrap();
+    }
+    bench.db.execute(END).await;
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
+    assert_eq!(bench.db.lines("select key from run_keys").await, ["ended"]);
+    clean_up(&scheduler).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from run_keys").await, 0);
+}
