@@ -92,9 +92,9 @@ MANAGED = {"server.address", "postgres.url", "redis.url", "keys.master", "egress
 CUSTOM = {"PodMonitor", "PrometheusRule", "HTTPRoute"}
 
 
-def check(holds, why):
-    if not holds:
-        print(f"FAILED: {why}")
+def check(condition, message):
+    if not condition:
+        print(f"FAILED: {message}")
         sys.exit(1)
 
 
