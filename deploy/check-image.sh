@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Looks into trigrun:latest, as buildah built it, and runs it with podman, as a careful host would: nobody is root in it, there is no shell,
-# nothing can be written, and a job fires and succeeds all the same. Ends non-zero at the first thing that is not so. Needs root.
+# Inspects trigrun:latest, as built by buildah, and runs it with podman under strict settings: no root user, no shell, a read-only file
+# system. A job must fire and succeed. Exits non-zero at the first failure. Needs root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-MOST_MB=30
+MAX_SIZE_MB=30
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 fail() { echo "the image: $1"; exit 1; }
 
-look() (
+inspect() (
     archive=$(mktemp)
     container=$(buildah from trigrun:latest)
     trap 'buildah umount "$container" >/dev/null; buildah rm "$container" >/dev/null; rm "$archive"' EXIT
@@ -15,16 +15,16 @@ look() (
     [[ $user == 65532:65532 ]] || fail "runs as '$user'"
     root=$(buildah mount "$container")
     programs=$(find "$root" -type f -perm /111 -not -name '*.so*' -printf '%f\n' | sort | tr '\n' ' ')
-    [[ $programs == 'trigrun-api trigrun-executor trigrun-scheduler ' ]] || fail "has other programs: $programs"
+    [[ $programs == 'trigrun-api trigrun-executor trigrun-scheduler ' ]] || fail "contains other programs: $programs"
     loose=$(find "$root" -xdev \( -perm /6000 -o -type f -perm /022 -o -type d -perm /002 \))
-    [[ -z $loose ]] || fail "may be written by others, or changes who one is: $loose"
+    [[ -z $loose ]] || fail "is writable by others, or has setuid or setgid bits: $loose"
     buildah push --quiet trigrun:latest "oci-archive:$archive" >/dev/null
     compressed=$(( ($(stat -c %s "$archive") + 999999) / 1000000 ))
-    (( compressed <= MOST_MB )) || fail "has $compressed MB, more than $MOST_MB"
-    echo "the image: not root, no shell, nothing loose; $compressed MB to fetch, $(du -s --block-size=MB "$root" | cut -f1) unpacked"
+    (( compressed <= MAX_SIZE_MB )) || fail "has $compressed MB, more than $MAX_SIZE_MB"
+    echo "the image: unprivileged user, no shell, safe file modes; $compressed MB to fetch, $(du -s --block-size=MB "$root" | cut -f1) unpacked"
 )
 
-# Called again, with servers.
+# Runs in the second call of this script, with servers.
 run() {
     local key api probes name
     api=127.0.0.1:$(free_port)
@@ -58,15 +58,15 @@ run() {
     podman exec "${started[0]}" trigrun-api doctor
     podman stop --time 10 "${started[@]}" >/dev/null
     for name in "${started[@]}"; do
-        [[ $(podman inspect --format '{{.State.ExitCode}}' "$name") == 0 ]] || fail "a process did not end in order when it was told to"
+        [[ $(podman inspect --format '{{.State.ExitCode}}' "$name") == 0 ]] || fail "a process did not exit with 0 after SIGTERM"
     done
-    echo "the image: three containers, read-only and without capabilities; a job fired and succeeded; all ended in order"
+    echo "the image: three containers, read-only and without capabilities; a job fired and succeeded; all exited with 0"
 }
 
-command -v runc >/dev/null || fail "runc is missing, which podman is told to use: apt-get install runc"
+command -v runc >/dev/null || fail "runc is missing, which deploy/containers.conf selects: apt-get install runc"
 if [[ ${1:-} == run ]]; then
     run
 else
-    look
+    inspect
     deploy/with-servers.sh deploy/check-image.sh run
 fi

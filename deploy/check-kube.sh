@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs what the chart makes, without a cluster: `podman play kube` starts its pods from trigrun:latest on this machine's network, against a
-# real Postgres and Redis; the migration and the smoke test of `helm test` must end well. Needs root, `make image` and `make chart` before.
+# Runs the rendered pods of the chart without a cluster: `podman play kube` starts them from trigrun:latest on this machine's network,
+# against a real Postgres and Redis. The migration and the smoke test of `helm test` must succeed. Needs root; run `make image` and
+# `make chart` first.
 #
-# What podman 4 cannot do is changed before: pods share one network here, so each gets a port of its own for its probes, and the API is
-# found by address, not by the name of its Service; probes are asked by this script, because podman would run curl in the image.
+# The script first changes what podman 4 does not support. Pods share one network here, so each pod has a separate port for its probes,
+# and the smoke test finds the API by address, not by the name of its Service. This script calls the probes, because podman would run
+# curl in the image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=target/chart-tools
@@ -25,7 +27,7 @@ finish() {
 }
 trap finish EXIT
 
-# podman 4 keeps a Secret as the JSON of its data.
+# podman 4 stores a Secret as the JSON of its data.
 secret() { printf '{"%s":"%s"}' "$2" "$(printf %s "$3" | base64 -w0)" | podman secret create "$1" - >/dev/null; }
 secret trigrun-postgres url "$POSTGRES_URL"
 secret trigrun-redis url "$REDIS_URL"
@@ -63,13 +65,13 @@ for part in yaml.safe_load_all((made / "all.yaml").read_text()):
     (made / f"{name}.yaml").write_text(yaml.safe_dump(part))
 PYTHON
 
-# Where the log of a part is, by what podman calls its one container.
+# The name that podman gives to the only container of a pod.
 container_of() { podman ps --all --format '{{.Names}}' | grep -E "trigrun-$1-.*$1|trigrun-$1.*-$1\$" | head -1; }
 ended() {
     local code
     code=$(podman wait "$(container_of "$1")")
     podman logs "$(container_of "$1")" 2>&1 | sed "s/^/  $1: /"
-    [[ $code == 0 ]] || { echo "NOT SO: $1 ended with $code"; exit 1; }
+    [[ $code == 0 ]] || { echo "FAILED: $1 exited with $code"; exit 1; }
 }
 play() { podman play kube --network host "$made/$1.yaml" >/dev/null; }
 
@@ -79,7 +81,7 @@ echo "the chart's migration has run"
 for name in api scheduler executor; do play "$name"; done
 for port in 9090 9091 9092; do
     curl --silent --fail --retry 60 --retry-connrefused --retry-delay 0 --retry-max-time 30 "http://127.0.0.1:$port/readyz" >/dev/null \
-        || { echo "NOT SO: what serves its probes at $port is not ready"; exit 1; }
+        || { echo "FAILED: the process with its probes at $port is not ready"; exit 1; }
 done
 echo "api, scheduler and executor are ready, as pods of the chart"
 play smoke

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs COMMAND with a Postgres and a Redis of its own on this machine's loopback, for what cannot reach a unix socket: POSTGRES_URL and
-# REDIS_URL say where. They end with it, and leave nothing.
+# Runs COMMAND with a private Postgres and Redis on this machine's loopback interface, for commands that cannot use a unix socket.
+# POSTGRES_URL and REDIS_URL contain the addresses. Both servers stop with the command, and leave no files.
 # Usage: with-servers.sh COMMAND [ARGUMENT…]
 set -euo pipefail
 bin=$(dirname "$(command -v initdb || find /usr/lib/postgresql -name initdb | sort -V | tail -1)")
@@ -13,7 +13,7 @@ finish() {
     rm -rf "$dir"
 }
 trap finish EXIT
-# initdb refuses to be root.
+# initdb refuses to run as root.
 if [[ $(id -u) == 0 ]]; then
     as=(setpriv --reuid postgres --regid postgres --clear-groups)
     chown postgres "$dir"

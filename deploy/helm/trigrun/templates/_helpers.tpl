@@ -1,4 +1,4 @@
-{{/* The first part of every name: short enough for the longest rest, -migrate-0123456789. */}}
+{{/* The prefix of every name, short enough for the longest suffix, -migrate-0123456789. */}}
 {{- define "trigrun.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- if .Values.fullnameOverride -}}
@@ -15,7 +15,7 @@
 {{- default $made .Values.serviceAccount.name -}}
 {{- end }}
 
-{{/* What selects pods; never changed, because a Deployment's selector cannot be. */}}
+{{/* The labels that select pods. They never change, because a Deployment's selector is immutable. */}}
 {{- define "trigrun.selector" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* One URL or key: the secret and its key, of the operator's or of the demo. */}}
+{{/* A URL or key: a reference to the operator's secret or to the demo's. */}}
 {{- define "trigrun.secretKeyRef" -}}
 {{- $own := index .root.Values .what -}}
 valueFrom:
@@ -42,7 +42,7 @@ valueFrom:
     key: {{ ternary .what $own.key .root.Values.demo.enabled | quote }}
 {{- end }}
 
-{{/* {section: {key: value}} as variables; what is nested deeper (plans) has a part of the name for each level. */}}
+{{/* {section: {key: value}} as environment variables. Each deeper level (plans) adds a part to the name. */}}
 {{- define "trigrun.settings" -}}
 {{- range $key, $value := .settings }}
 {{- $name := printf "%s__%s" $.prefix (upper $key) }}
@@ -50,13 +50,13 @@ valueFrom:
 {{- include "trigrun.settings" (dict "prefix" $name "settings" $value) }}
 {{- else if not (kindIs "invalid" $value) }}
 - name: {{ $name }}
-  {{- /* toJson: a number of YAML is a float to Helm, which would print 10000000 as 1e+07. */}}
+  {{- /* toJson, because Helm reads a YAML number as a float and would print 10000000 as 1e+07. */}}
   value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* The environment of a process: only what it has settings for, because it refuses to start otherwise. */}}
+{{/* The environment of a process. It contains only settings of this process, which does not start with unknown ones. */}}
 {{- define "trigrun.env" -}}
 {{- $values := .root.Values -}}
 {{- $sealing := has .component (list "api" "executor") -}}
@@ -92,10 +92,10 @@ valueFrom:
 {{- end }}
 {{- end }}
 
-{{/* What every pod has, demo or not: no rights, no token, no environment made from services. */}}
+{{/* Restrictions of every pod, including the demo: no privileges, no token, no environment from services. */}}
 {{- define "trigrun.podRestrictions" -}}
 automountServiceAccountToken: false
-{{- /* A service named like a prefix of ours would make variables of that prefix. */}}
+{{- /* A service with the name of one of our prefixes would create variables with that prefix. */}}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -129,7 +129,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Seconds for which SIGTERM of an executor waits; the default is that of crates/executor/config.default.toml. */}}
+{{/* The drain time of an executor after SIGTERM. The default is that of crates/executor/config.default.toml. */}}
 {{- define "trigrun.drainSeconds" -}}
 {{- dig "executor" "drain_seconds" 330 .Values.executor.settings | int64 -}}
 {{- end }}

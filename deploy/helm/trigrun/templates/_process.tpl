@@ -10,14 +10,14 @@ metadata:
   labels:
     {{- include "trigrun.labels" . | nindent 4 }}
 spec:
-  {{- /* Where an autoscaler decides, an upgrade must not set the number back. */}}
+  {{- /* An upgrade must not reset the number of replicas that an autoscaler has set. */}}
   {{- if not (dig "autoscaling" "enabled" false $block) }}
   replicas: {{ $block.replicas }}
   {{- end }}
   selector:
     matchLabels:
       {{- include "trigrun.selector" . | nindent 6 }}
-  {{- /* A new pod is ready before an old one goes: an executor may take minutes to drain. */}}
+  {{- /* A new pod is ready before an old one stops, because an executor can take minutes to drain. */}}
   strategy:
     rollingUpdate: {maxSurge: 25%, maxUnavailable: 0}
   template:
@@ -47,7 +47,7 @@ spec:
         - topologyKey: {{ . }}
           maxSkew: {{ $block.topologySpread.maxSkew }}
           whenUnsatisfiable: {{ $block.topologySpread.whenUnsatisfiable }}
-          {{- /* Pods of the last rollout, which are about to go, do not count. */}}
+          {{- /* Excludes pods of the previous rollout, which are terminating. */}}
           matchLabelKeys: [pod-template-hash]
           labelSelector:
             matchLabels:
@@ -71,26 +71,26 @@ spec:
             - {name: http, containerPort: 8080}
             {{- end }}
             - {name: probes, containerPort: 9090}
-          {{- /* It lives also while it waits for Postgres or its schema, for as long as that takes. */}}
+          {{- /* The process is live while it waits for Postgres or the schema, for any length of time. */}}
           startupProbe:
             httpGet: {path: /livez, port: probes}
             periodSeconds: 1
             timeoutSeconds: 3
             failureThreshold: 60
-          {{- /* Asks Postgres, within two seconds. */}}
+          {{- /* Checks Postgres, within two seconds. */}}
           readinessProbe:
             httpGet: {path: /readyz, port: probes}
             periodSeconds: 5
             timeoutSeconds: 3
             failureThreshold: 3
-          {{- /* Asks nobody: a restart would not bring Postgres back. */}}
+          {{- /* Does not check Postgres, because a restart would not bring it back. */}}
           livenessProbe:
             httpGet: {path: /livez, port: probes}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 6
           {{- if and (eq .component "api") (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
-          {{- /* It stops listening at SIGTERM; proxies hear some moments later that the pod goes. */}}
+          {{- /* The API stops listening at SIGTERM. Proxies learn some moments later that the pod is terminating. */}}
           lifecycle:
             preStop:
               sleep: {seconds: 5}
