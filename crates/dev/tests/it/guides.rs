@@ -260,8 +260,8 @@ fn every_error_class_is_explained() {
     let starts = ["Failure::timeout(", "Failure::connection(", "class: ", "class = "];
     let mut classes: Vec<String> =
         egress.iter().flat_map(|file| starts.iter().flat_map(|start| of(file, start))).collect();
-    classes.extend(of("executor/src/prepare.rs", "refused("));
-    classes.extend(of("executor/src/egress/answer.rs", "=> "));
+    classes.extend(of("executor/src/request.rs", "refused("));
+    classes.extend(of("executor/src/egress/response.rs", "=> "));
     let is_class = |class: &String| {
         class.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789x".contains(&byte))
     };
