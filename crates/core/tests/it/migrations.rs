@@ -53,7 +53,8 @@ async fn up_down_up_gives_the_same_schema() {
 fn every_table_and_index_says_why_it_exists() {
     let mut previous = "";
     for line in UP.lines() {
-        let needs_comment = ["create table", "create index", "create unique index", "create view", "create function"];
+        let needs_comment =
+            ["create table", "create index", "create unique index", "create view", "create function"];
         if needs_comment.iter().any(|statement| line.starts_with(statement)) {
             assert!(previous.starts_with("--"), "no comment above: {line}");
         }
@@ -116,12 +117,17 @@ async fn rows_inserted_while_their_partition_is_created_are_recorded_or_unavaila
         executions::insert_now(&mut *db.conn().await, workspace, job, run).await
     };
     let create = async { partitions::make_ahead(&mut *db.conn().await, now).await.unwrap() };
-    let (created, inserted) = tokio::join!(create, futures_util::future::join_all((0..500).map(|_| insert())));
+    let (created, inserted) =
+        tokio::join!(create, futures_util::future::join_all((0..500).map(|_| insert())));
     assert_eq!(created, 16);
     let recorded = inserted.iter().filter(|inserted| inserted.is_ok()).count();
     for refused in inserted.into_iter().filter_map(Result::err) {
         assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
     }
     assert_eq!(db.count("select count(*) from executions").await, recorded as i64);
-    assert_eq!(db.count("select count(*) from executions_default").await, 0, "rows of the new partitions are moved out of the default partition");
+    assert_eq!(
+        db.count("select count(*) from executions_default").await,
+        0,
+        "rows of the new partitions are moved out of the default partition"
+    );
 }
