@@ -1,14 +1,16 @@
-//! All SQL of the product. Postgres is the truth; whoever wants to know or change it comes through here.
+//! All SQL of the product. Postgres is the truth, and is read and changed only here.
 //!
 //! Free functions `fn(conn, workspace, …) -> Result<T, StoreError>`: the caller owns the connection. Writes that must happen
-//! together are one function with a transaction inside. Functions over a tenant's data take the workspace right after the connection and filter by it: another
-//! workspace's id is *not found*. A change of state is one conditional statement that names the state it expects.
+//! together are one function with a transaction inside. Functions over a tenant's data take the workspace right after the
+//! connection and filter by it: another workspace's id is *not found*. A change of state is one conditional statement that
+//! names the state it expects.
 
 pub mod audit;
 pub mod backlog;
 pub mod channels;
 pub mod clock;
 pub mod columns;
+mod conn;
 pub mod dispatch;
 pub mod error;
 pub mod executions;
@@ -36,6 +38,6 @@ pub mod wake;
 pub mod workspace_keys;
 pub mod workspaces;
 
-pub use diesel_async::AsyncPgConnection as Conn;
+pub use conn::Conn;
 pub use error::StoreError;
 pub use pool::{Db, PostgresSettings};

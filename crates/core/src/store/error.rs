@@ -1,19 +1,24 @@
-//! What can go wrong between us and Postgres, mapped once.
+//! What can go wrong between the store and Postgres, mapped in this one place, by SQLSTATE.
+//!
+//! Never by text: the server translates its messages into the language of its `lc_messages`. Appendix A of PostgreSQL's documentation
+//! lists the codes.
 
-use diesel::result::{DatabaseErrorKind, Error as Diesel};
+use diesel::result::Error as Diesel;
+use std::{error::Error, fmt, io, sync::Arc};
+use tokio_postgres::error::SqlState;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No such row in this workspace.
     #[error("not found")]
     NotFound,
-    /// The state of things forbids it; names the constraint or the expectation that did not hold.
+    /// The current state forbids it. Names the constraint or the expectation that does not hold.
     #[error("conflict: {0}")]
     Conflict(String),
-    /// Postgres is away, starting, stopping, or too slow: worth trying again.
+    /// Postgres is unreachable, starting, stopping, read-only, full or too slow: try again.
     #[error("Postgres is not available: {0}")]
     Unavailable(String),
-    /// A defect of ours.
+    /// A bug, or a database that this release does not understand.
     #[error("store: {0}")]
     Internal(String),
 }
@@ -27,63 +32,133 @@ impl StoreError {
         matches!(self, Self::Conflict(constraint) if constraint == what)
     }
 
-    /// Somebody else held a lock for longer than `lock_timeout`.
-    pub fn is_lock_timeout(&self) -> bool {
-        matches!(self, Self::Unavailable(message) if message.contains("lock timeout"))
-    }
-
-    /// A stored value that the domain does not know: a newer version wrote it, or somebody edited the database.
-    pub fn unreadable(column: &str, why: impl std::fmt::Display) -> Self {
+    /// A stored value that the domain does not know: a newer release wrote it, or the database was edited by hand.
+    pub fn unreadable(column: &str, why: impl fmt::Display) -> Self {
         Self::Internal(format!("stored {column} cannot be read: {why}"))
     }
 }
 
 impl From<Diesel> for StoreError {
     fn from(error: Diesel) -> Self {
-        match error {
-            Diesel::NotFound => Self::NotFound,
-            Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                Self::Conflict(info.constraint_name().unwrap_or("unique").to_owned())
-            }
-            Diesel::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::NotFound,
-            Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
-                Self::Unavailable(info.message().to_owned())
-            }
-            Diesel::DatabaseError(DatabaseErrorKind::UnableToSendCommand, info) => {
-                Self::Unavailable(info.message().to_owned())
-            }
-            Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => {
-                Self::Unavailable(info.message().to_owned())
-            }
-            Diesel::DatabaseError(_, info) if is_passing(info.message()) => {
-                Self::Unavailable(info.message().to_owned())
-            }
-            Diesel::BrokenTransactionManager => {
+        match postgres_error(&error) {
+            Some(postgres) => postgres.into(),
+            None if error == Diesel::NotFound => Self::NotFound,
+            None if matches!(error, Diesel::BrokenTransactionManager) => {
                 Self::Unavailable("the connection broke inside a transaction".into())
             }
-            other => Self::Internal(other.to_string()),
+            None => Self::Internal(error.to_string()),
         }
     }
 }
 
-/// Conditions that diesel has no kind for, by Postgres's own words: timeouts, shutdown, recovery, deadlock, read-only standby, and
-/// a row on its way to the default partition while its day gets one of its own.
-fn is_passing(message: &str) -> bool {
-    const PASSING: [&str; 14] = [
-        "terminating connection",
-        "canceling statement",
-        "the database system is",
-        "deadlock detected",
-        "lock timeout",
-        "connection closed",
-        "connection error",
-        "error communicating with the server",
-        "too many clients",
-        "remaining connection slots",
-        "read-only transaction",
-        "violates partition constraint",
-        "No space left on device",
-        "closed",
+impl From<&PostgresError> for StoreError {
+    fn from(error: &PostgresError) -> Self {
+        match error.code() {
+            Some(&SqlState::UNIQUE_VIOLATION) => {
+                Self::Conflict(error.constraint().unwrap_or("unique").to_owned())
+            }
+            Some(&SqlState::FOREIGN_KEY_VIOLATION) => Self::NotFound,
+            // A row that was on its way to the default partition while its day got a partition: the violated constraint has no name.
+            Some(&SqlState::CHECK_VIOLATION) if error.constraint().is_none() => {
+                Self::Unavailable(error.to_string())
+            }
+            Some(code) if is_temporary(code) => Self::Unavailable(error.to_string()),
+            None if error.is_connection_lost() => Self::Unavailable(error.to_string()),
+            _ => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+/// The same statement may succeed later, without a change of the statement.
+fn is_temporary(code: &SqlState) -> bool {
+    const CODES: [&SqlState; 6] = [
+        // A standby, or a server that was set to read-only.
+        &SqlState::READ_ONLY_SQL_TRANSACTION,
+        &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        &SqlState::T_R_SERIALIZATION_FAILURE,
+        &SqlState::T_R_DEADLOCK_DETECTED,
+        // lock_timeout.
+        &SqlState::LOCK_NOT_AVAILABLE,
+        // statement_timeout, or an administrator.
+        &SqlState::QUERY_CANCELED,
     ];
-    PASSING.iter().any(|known| message.contains(known))
+    // Connection exception; insufficient resources (disk full, too many connections); operator intervention (shutdown, crash, recovery);
+    // system error (the server's disk fails).
+    const CLASSES: [&str; 4] = ["08", "53", "57", "58"];
+    CODES.contains(&code) || CLASSES.iter().any(|class| code.code().starts_with(class))
+}
+
+/// Has a statement failed because another session held a lock for longer than `lock_timeout`?
+pub(super) fn is_lock_timeout(error: &Diesel) -> bool {
+    postgres_error(error).and_then(PostgresError::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
+/// An error of Postgres or of the connection to it, on its way through diesel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PostgresError(
+    /// `None`: the connection was closed, and the server did not say why.
+    Option<Arc<tokio_postgres::Error>>,
+);
+
+impl PostgresError {
+    fn database(&self) -> Option<&tokio_postgres::error::DbError> {
+        self.0.as_ref()?.as_db_error()
+    }
+
+    fn code(&self) -> Option<&SqlState> {
+        self.database().map(tokio_postgres::error::DbError::code)
+    }
+
+    fn constraint(&self) -> Option<&str> {
+        self.database()?.constraint()
+    }
+
+    /// Not so when the two do not understand each other: tokio-postgres reports that as invalid input or data.
+    fn is_connection_lost(&self) -> bool {
+        let Some(error) = &self.0 else { return true };
+        let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+        error.is_closed()
+            || io.is_some_and(|io| {
+                !matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+            })
+    }
+}
+
+impl From<tokio_postgres::Error> for PostgresError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self(Some(Arc::new(error)))
+    }
+}
+
+/// With the SQLSTATE, which can be looked up in any language; and with the causes, which tokio-postgres leaves out.
+impl fmt::Display for PostgresError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = self.database() {
+            return write!(out, "{} (SQLSTATE {})", error.message(), error.code().code());
+        }
+        let Some(error) = &self.0 else { return out.write_str("connection closed") };
+        write!(out, "{error}")?;
+        let mut source = error.source();
+        while let Some(cause) = source {
+            write!(out, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for PostgresError {}
+
+/// diesel's own variant for errors of a database has no room for a SQLSTATE. This one carries any error, and can give it back.
+impl From<PostgresError> for Diesel {
+    fn from(error: PostgresError) -> Self {
+        Self::QueryBuilderError(Box::new(error))
+    }
+}
+
+fn postgres_error(error: &Diesel) -> Option<&PostgresError> {
+    match error {
+        Diesel::QueryBuilderError(error) => error.downcast_ref(),
+        _ => None,
+    }
 }

@@ -1,17 +1,20 @@
-//! The schema: migrations are part of the binary, and a process waits for one that is older than itself.
+//! The schema: migrations are part of the binary. A process waits while the schema is older than itself.
 
 use diesel::{prelude::*, sql_query, sql_types::Bool};
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
 use super::{Conn, PostgresSettings, StoreError, clock, partitions, pool::Connector};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
-/// Any constant: names the advisory lock that lets one migrator work at a time.
-const LOCK: i64 = 0x7472_6967_7275_6e00;
-const LOCK_WAIT: Duration = Duration::from_secs(300);
-const LOCK_POLL: Duration = Duration::from_millis(200);
+/// The advisory lock that lets one migrator work at a time; any constant.
+const LOCK_ID: i64 = 0x7472_6967_7275_6e00;
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(QueryableByName)]
 struct Locked {
@@ -19,69 +22,73 @@ struct Locked {
     locked: bool,
 }
 
-/// Brings the schema up to this binary's version and makes the partitions of the next days; returns the names of the migrations
-/// that were run. Safe to call from many processes at once. Needs tokio's multi-thread runtime.
+/// Runs the pending migrations and creates the partitions of the next days; returns the names of the migrations that were run. Several
+/// processes may call it at once. Needs tokio's multi-thread runtime.
 pub async fn run(settings: &PostgresSettings) -> Result<Vec<String>, StoreError> {
     let settings = PostgresSettings { statement_timeout_ms: 0, lock_timeout_ms: 0, ..settings.clone() };
     let mut conn = connect(&settings).await?;
     wait_for_lock(&mut conn).await?;
-    // The lock ends with the session, whatever happens.
+    // The session releases the lock when it ends, however it ends.
     let run = tokio::task::spawn_blocking(move || {
         let mut harness = AsyncMigrationHarness::new(conn);
-        let run = harness
-            .run_pending_migrations(MIGRATIONS)
-            .map_err(|error| StoreError::Internal(error.to_string()))?;
+        let run = harness.run_pending_migrations(MIGRATIONS).map_err(migration_error)?;
         Ok::<_, StoreError>(run.iter().map(ToString::to_string).collect())
     });
     let run = run.await.map_err(|error| StoreError::Internal(error.to_string()))??;
-    // Before anybody writes: later, the default partition is locked while a day gets one of its own.
+    // Now, before executions are written: later, creating a partition locks the default one.
     let mut conn = connect(&settings).await?;
     let now = clock::now(&mut conn).await?;
     partitions::make_ahead(&mut conn, now).await?;
     Ok(run)
 }
 
-/// Undoes every migration: for tests of the migrations themselves.
+/// Reverts every migration, for the tests of the migrations.
 pub async fn revert_all(settings: &PostgresSettings) -> Result<(), StoreError> {
     let conn = connect(settings).await?;
     tokio::task::spawn_blocking(move || {
         let mut harness = AsyncMigrationHarness::new(conn);
-        harness
-            .revert_all_migrations(MIGRATIONS)
-            .map(drop)
-            .map_err(|error| StoreError::Internal(error.to_string()))
+        harness.revert_all_migrations(MIGRATIONS).map(drop).map_err(migration_error)
     })
     .await
     .map_err(|error| StoreError::Internal(error.to_string()))?
 }
 
-/// A connection outside any pool: for migrations, and for whoever listens.
+/// Before the first migration runs, errors are classified like any other: a read-only server is unavailable. diesel does not give out
+/// the cause of a failed migration, only its text.
+fn migration_error(error: Box<dyn Error + Send + Sync>) -> StoreError {
+    match error.downcast::<diesel::result::Error>() {
+        Ok(error) => (*error).into(),
+        Err(error) => StoreError::Internal(error.to_string()),
+    }
+}
+
+/// A connection outside the pool: for migrations and for [`super::wake::listen`].
 pub async fn connect(settings: &PostgresSettings) -> Result<Conn, StoreError> {
     Connector::new(settings)?.connect().await.map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-/// Polls: to wait inside `pg_advisory_lock` would deadlock with a holder that creates an index concurrently.
+/// Polls: waiting inside `pg_advisory_lock` would deadlock with a holder that creates an index concurrently.
 async fn wait_for_lock(conn: &mut Conn) -> Result<(), StoreError> {
-    let give_up = Instant::now() + LOCK_WAIT;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
-        let query =
-            sql_query("select pg_try_advisory_lock($1) as locked").bind::<diesel::sql_types::BigInt, _>(LOCK);
+        let query = sql_query("select pg_try_advisory_lock($1) as locked")
+            .bind::<diesel::sql_types::BigInt, _>(LOCK_ID);
         if query.get_result::<Locked>(conn).await?.locked {
             return Ok(());
         }
-        if Instant::now() > give_up {
+        if Instant::now() > deadline {
             return Err(StoreError::Unavailable(
                 "another migration has been running for five minutes".into(),
             ));
         }
-        tokio::time::sleep(LOCK_POLL).await;
+        tokio::time::sleep(LOCK_POLL_INTERVAL).await;
     }
 }
 
-/// `Ok` when the schema has every migration of this binary; it may have more, of a newer one.
+/// `Ok` if the schema has every migration of this binary. It may have more, from a newer one.
 pub async fn check(conn: &mut Conn) -> Result<(), SchemaError> {
     let applied = applied(conn).await?;
-    let missing: Vec<String> = wanted().into_iter().filter(|version| !applied.contains(version)).collect();
+    let missing: Vec<String> = embedded().into_iter().filter(|version| !applied.contains(version)).collect();
     if missing.is_empty() { Ok(()) } else { Err(SchemaError::TooOld { missing }) }
 }
 
@@ -114,7 +121,7 @@ async fn applied(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-fn wanted() -> Vec<String> {
+fn embedded() -> Vec<String> {
     use diesel::migration::MigrationSource;
     let migrations = MigrationSource::<diesel::pg::Pg>::migrations(&MIGRATIONS).unwrap_or_default();
     migrations.iter().map(|migration| migration.name().version().to_string()).collect()

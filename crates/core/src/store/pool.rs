@@ -1,9 +1,9 @@
-//! Connections to Postgres: a bounded pool in which every wait has a deadline.
+//! Connections to Postgres: a bounded pool. Every wait has a deadline.
 
 use deadpool::{Runtime, managed::QueueMode};
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
-    AsyncPgConnection, SimpleAsyncConnection,
+    SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as pooled},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use tokio_postgres::config::SslMode;
 
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, error::PostgresError};
 
 /// The section `[postgres]` of every process.
 #[derive(Clone, Deserialize)]
@@ -26,16 +26,17 @@ pub struct PostgresSettings {
     pub idle_in_transaction_timeout_ms: u64,
 }
 
-const VANISHED: Duration = Duration::from_secs(5);
+/// After this long without a response, the host is presumed lost.
+const HOST_LOST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pool. Cheap to clone.
 #[derive(Clone)]
-pub struct Db(pooled::Pool<AsyncPgConnection>);
+pub struct Db(pooled::Pool<Conn>);
 
-pub type PooledConn = pooled::Object<AsyncPgConnection>;
+pub type PooledConn = pooled::Object<Conn>;
 
 impl Db {
-    /// A pool that connects when first asked. Fails only on settings that cannot be understood.
+    /// A pool that connects on first use. Fails only on invalid settings.
     pub fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let connector = Connector::new(settings)?;
         let mut config = ManagerConfig::default();
@@ -49,26 +50,27 @@ impl Db {
             .create_timeout(Some(acquire))
             .recycle_timeout(Some(acquire))
             .runtime(Runtime::Tokio1)
-            // The session used last has its plans, and the pages that it works on, at hand; in turns, every one would have to fetch them.
+            // The session that was used last has plans and pages cached. Used in turns, every session would have to load them.
             .queue_mode(QueueMode::Lifo)
             .build()
             .map(Self)
             .map_err(|error| StoreError::Internal(error.to_string()))
     }
 
-    /// A connection, or [`StoreError::Unavailable`] after `acquire_timeout_ms`.
+    /// A connection, or [`StoreError::Unavailable`] after `acquire_timeout_ms`. Also when the server refuses the connection, for whatever
+    /// reason: without a connection nothing can be said about the request.
     pub async fn conn(&self) -> Result<PooledConn, StoreError> {
         self.0.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
-    /// Connections in use, open and not in use, and allowed: for the metrics.
+    /// Connections in use, idle, and allowed: for the metrics.
     pub fn usage(&self) -> (usize, usize, usize) {
         let status = self.0.status();
         (status.size.saturating_sub(status.available), status.available, status.max_size)
     }
 }
 
-/// Opens sessions with TLS as the URL's `sslmode` asks, and with the timeouts of the settings.
+/// Opens sessions, with TLS as the URL's `sslmode` says, and with the timeouts of the settings.
 #[derive(Clone)]
 pub(super) struct Connector {
     config: tokio_postgres::Config,
@@ -78,22 +80,21 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        // tokio-postgres knows no `verify-full`, and needs none: whenever TLS is used, the certificate is verified.
+        // tokio-postgres does not know `verify-full` and does not need it: with TLS, the certificate is always verified.
         let url = settings.url.expose_secret().replace("sslmode=verify-full", "sslmode=require");
-        let mut config: tokio_postgres::Config = url
-            .parse()
-            .map_err(|error| StoreError::Internal(format!("postgres.url cannot be understood: {error}")))?;
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|error| StoreError::Internal(format!("postgres.url is invalid: {error}")))?;
         config
             .connect_timeout(Duration::from_millis(settings.acquire_timeout_ms))
-            // A host that vanishes without a word is noticed: Postgres's own timeouts are on its side.
-            .tcp_user_timeout(VANISHED)
-            .keepalives_idle(VANISHED)
-            .keepalives_interval(VANISHED)
+            // Detects a lost host: Postgres's own timeouts are on its side.
+            .tcp_user_timeout(HOST_LOST_TIMEOUT)
+            .keepalives_idle(HOST_LOST_TIMEOUT)
+            .keepalives_interval(HOST_LOST_TIMEOUT)
             .keepalives_retries(2)
             .application_name("trigrun");
-        // Every statement has its index. Of a partition that is new Postgres knows nothing yet and may read all of it; and it
-        // overrates statements over many partitions, so that compiling them takes longer than they do. One plan serves all parameters:
-        // to plan a statement over partitions takes longer than to run it.
+        // Every statement has its index. Postgres has no statistics of a new partition and might read all of it. It overestimates
+        // statements over many partitions, and would compile them for longer than they run. One plan serves all parameters, because
+        // planning a statement over partitions takes longer than running it.
         let session = format!(
             "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC';
              set jit = off; set enable_seqscan = off; set max_parallel_workers_per_gather = 0;
@@ -109,13 +110,16 @@ impl Connector {
 
     pub(super) fn connect(self) -> BoxFuture<'static, ConnectionResult<Conn>> {
         async move {
-            let bad = |error: tokio_postgres::Error| ConnectionError::BadConnection(with_causes(&error));
+            let refused = |error: tokio_postgres::Error| {
+                ConnectionError::BadConnection(PostgresError::from(error).to_string())
+            };
             let mut conn = if self.config.get_ssl_mode() == SslMode::Disable {
-                let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
-                Conn::try_from_client_and_connection(client, connection).await?
+                let (client, connection) =
+                    self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
+                Conn::new(client, connection)
             } else {
-                let (client, connection) = self.config.connect(self.tls).await.map_err(bad)?;
-                Conn::try_from_client_and_connection(client, connection).await?
+                let (client, connection) = self.config.connect(self.tls).await.map_err(refused)?;
+                Conn::new(client, connection)
             };
             let session = conn.batch_execute(&self.session).await;
             session.map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -134,15 +138,4 @@ fn tls_config() -> rustls::ClientConfig {
         .expect("ring supports the default protocol versions")
         .with_root_certificates(roots)
         .with_no_client_auth()
-}
-
-/// tokio-postgres says only "error connecting to server"; the reason is in its source.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -1,1 +1,0 @@
-alter table workspaces drop column plan;

@@ -1,1 +1,0 @@
-alter table tokens drop column created_by;

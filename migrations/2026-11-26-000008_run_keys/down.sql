@@ -1,1 +1,0 @@
-drop table run_keys;

@@ -1,0 +1,10 @@
+-- Leaves nothing, and no data either. Partitions, indexes and triggers are dropped with their tables.
+drop view attempts;
+drop table audit_entries;
+drop table notification_attempts, notifications, notification_rules, channels;
+drop table run_keys, earlier_attempts, executions, executors;
+drop table deleted_jobs, job_slots, job_timers, job_versions, jobs;
+drop table signing_secrets, secrets, workspace_keys;
+drop table tokens, invitations, members, sessions, users, workspaces;
+drop function require_active_workspace();
+drop function lock_deleted_workspace();

@@ -1,0 +1,536 @@
+-- The whole schema of the first release.
+--
+-- 1. Workspaces, users and tokens      4. Executors, executions and attempts
+-- 2. Sealed values                     5. Channels, rules and notifications
+-- 3. Jobs and their timers             6. The audit log
+--
+-- Conventions:
+-- * Ids are UUIDs that start with a time in milliseconds, so an index on (workspace_id, id) lists newest first.
+-- * Times are timestamptz. Durations and latenesses are microseconds (_us).
+-- * An enumeration is text with a check, so that psql shows it as a word, and a later release can extend it.
+-- * Names that errors refer to (unique constraints) are explicit.
+-- * Tables that are purged in batches have no foreign keys: a deletion never waits for a hundred thousand rows.
+
+
+-- 1. Workspaces, users and tokens ----------------------------------------------------------------------------------------------------
+
+-- A tenant.
+create table workspaces (
+    id uuid primary key,
+    name text not null,
+    -- The name of one of the operator's plans. The API's settings say what a plan allows.
+    plan text not null default 'default',
+    created_at timestamptz not null default now(),
+    -- Set when the workspace is deleted. From then on it is not found; the retention pass purges its rows in batches.
+    deleted_at timestamptz
+);
+-- The retention pass finds workspaces to purge.
+create index workspaces_deleted on workspaces (deleted_at) where deleted_at is not null;
+
+-- A user logs in with e-mail address and password, and is a member of workspaces.
+create table users (
+    id uuid primary key,
+    -- In lower case: addresses that differ only in case belong to one user.
+    email text not null,
+    name text not null,
+    -- PHC string of argon2id.
+    password_hash text not null,
+    created_at timestamptz not null,
+    constraint users_email unique (email)
+);
+
+-- A user's login. (One run of an executor process is a row of executors.)
+create table sessions (
+    id uuid primary key,
+    user_id uuid not null references users on delete cascade,
+    -- SHA-256 of the session's secret, as for tokens.
+    hash bytea not null unique,
+    created_at timestamptz not null,
+    expires_at timestamptz not null
+);
+-- Serves the foreign key: a user is deleted with all sessions.
+create index sessions_user on sessions (user_id);
+
+-- A user's role in a workspace.
+create table members (
+    workspace_id uuid not null references workspaces on delete cascade,
+    user_id uuid not null references users on delete cascade,
+    role text not null check (role in ('owner', 'admin', 'member')),
+    created_at timestamptz not null,
+    constraint members_pkey primary key (workspace_id, user_id)
+);
+-- Lists the workspaces of a user.
+create index members_user on members (user_id);
+
+-- Lets the owner of an e-mail address who also has the secret become a member.
+create table invitations (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    email text not null,
+    role text not null check (role in ('owner', 'admin', 'member')),
+    -- SHA-256 of the secret.
+    hash bytea not null unique,
+    -- Who invited. The invitation is deleted when that user leaves the workspace or may no longer invite. Null for the operator.
+    created_by uuid references users on delete cascade,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    constraint invitations_email unique (workspace_id, email)
+);
+-- Finds the invitations that a user created, and serves the foreign key.
+create index invitations_created_by on invitations (created_by) where created_by is not null;
+-- The retention pass purges expired invitations.
+create index invitations_expires_at on invitations (expires_at);
+
+-- An API token.
+create table tokens (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    name text not null,
+    -- SHA-256 of the secret. The secret is random, so a plain digest suffices, and is shown once.
+    hash bytea not null unique,
+    scopes text[] not null,
+    -- Who created it. The token is deleted when that user leaves the workspace or may no longer create tokens. Null for the operator.
+    created_by uuid references users on delete set null,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz,
+    last_used_at timestamptz
+);
+-- Lists and counts the tokens of a workspace.
+create index tokens_workspace on tokens (workspace_id);
+-- Finds the tokens that a user created, and serves the foreign key.
+create index tokens_created_by on tokens (created_by) where created_by is not null;
+
+
+-- 2. Sealed values -------------------------------------------------------------------------------------------------------------------
+
+-- Values are sealed by AES-256-GCM under a data key per workspace. A master key of the operator wraps the data key. Postgres never sees
+-- a master key, a data key or a value.
+create table workspace_keys (
+    workspace_id uuid primary key references workspaces on delete cascade,
+    -- The id of the master key that wraps the data key. `trigrun-api keys rewrap` moves it to the newest.
+    master_key text not null,
+    wrapped bytea not null,
+    created_at timestamptz not null default now()
+);
+-- Finds the data keys that an old master key still wraps.
+create index workspace_keys_master_key on workspace_keys (master_key);
+
+-- A value that a job's request names as secret://name.
+create table secrets (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    name text not null,
+    -- Part of what the seal authenticates: an old value cannot be put back.
+    version int not null,
+    sealed bytea not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint secrets_name unique (workspace_id, name)
+);
+
+-- The key that signs a workspace's requests. After a rotation the previous one signs too, until previous_until.
+create table signing_secrets (
+    workspace_id uuid primary key references workspaces on delete cascade,
+    version int not null,
+    sealed bytea not null,
+    previous bytea,
+    previous_until timestamptz,
+    constraint signing_secrets_previous check ((previous is null) = (previous_until is null))
+);
+
+
+-- 3. Jobs and their timers -----------------------------------------------------------------------------------------------------------
+
+-- What a job is now. job_versions has what it does, job_timers when it fires next.
+create table jobs (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces,
+    -- The current row of job_versions.
+    version int not null,
+    name text not null,
+    kind text not null check (kind in ('recurring', 'cron', 'scheduled', 'one_time')),
+    state text not null check (state in ('active', 'paused', 'draft', 'completed')),
+    tags text[] not null,
+    idempotency_key text,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint jobs_idempotency_key unique (workspace_id, idempotency_key)
+);
+-- Lists and counts the jobs of a workspace.
+create index jobs_workspace on jobs (workspace_id, id);
+
+-- Append-only definitions. An execution names its version: a retry never sees a half-changed job, and history costs nothing per run.
+create table job_versions (
+    job_id uuid not null references jobs on delete cascade,
+    version int not null,
+    created_at timestamptz not null,
+    name text not null,
+    state text not null check (state in ('active', 'paused', 'draft')),
+    tags text[] not null,
+    kind text not null check (kind in ('recurring', 'cron', 'scheduled', 'one_time')),
+    -- The schedule: the columns of its kind are set, the others are null.
+    every_seconds int check (every_seconds > 0),
+    cron text,
+    timezone text,
+    run_at timestamptz,
+    -- The request.
+    url text not null,
+    method text not null,
+    -- Pairs of name and value, flat, in the order given.
+    headers text[] not null,
+    -- The names of the secrets that the headers mention.
+    secrets text[] not null default '{}',
+    body text,
+    -- The body is sent exactly as written; this only selects the default Content-Type.
+    body_is_json boolean not null,
+    timeout_seconds smallint not null,
+    success_statuses smallint[] not null,
+    -- The retry policy.
+    max_attempts smallint not null,
+    retry_on_statuses smallint[] not null,
+    -- How fires and executions of the job relate to each other.
+    concurrency_limit int check (concurrency_limit > 0),
+    overlap_policy text not null check (overlap_policy in ('queue', 'skip')),
+    misfire_policy text not null check (misfire_policy in ('fire_once', 'skip', 'catch_up')),
+    catch_up_limit smallint not null,
+    delivery text not null check (delivery in ('at_least_once', 'at_most_once')),
+    primary key (job_id, version)
+);
+
+-- One narrow row per job with a next fire, and everything needed to compute the fire after it: a fire never rewrites the wide rows.
+-- A job without a row has no next fire. Pages have free space for the rewrites.
+create table job_timers (
+    job_id uuid primary key references jobs on delete cascade,
+    workspace_id uuid not null,
+    shard smallint not null,
+    version int not null,
+    -- Null while the next fire cannot be computed.
+    next_run_at timestamptz,
+    -- An interval schedule counts from here.
+    anchor_at timestamptz not null,
+    every_seconds int,
+    cron text,
+    timezone text,
+    misfire_policy text not null,
+    catch_up_limit smallint not null,
+    -- Set while next_run_at is null: the fire that the next one has to come after, and why it could not be computed.
+    computed_after timestamptz,
+    error text,
+    constraint job_timers_due_or_error check ((next_run_at is null) = (error is not null))
+) with (fillfactor = 80);
+-- Claims due timers in order. The id is included so that this order needs no sort.
+create index job_timers_due on job_timers (next_run_at, job_id) where next_run_at is not null;
+-- Retries and counts the timers with a schedule error.
+create index job_timers_errors on job_timers (job_id) where next_run_at is null;
+
+-- A concurrency limit is a constraint, not a count: slots are numbered from 1 to the limit.
+create table job_slots (
+    job_id uuid not null,
+    slot int not null,
+    execution_id uuid not null unique,
+    primary key (job_id, slot)
+);
+
+-- Deleted jobs whose executions and notifications have not been purged yet.
+create table deleted_jobs (
+    job_id uuid primary key,
+    deleted_at timestamptz not null default now()
+);
+
+
+-- 4. Executors, executions and attempts ----------------------------------------------------------------------------------------------
+
+-- Executor sessions: each row is one run of an executor process. Its leases end with it.
+create table executors (
+    id uuid primary key,
+    name text not null,
+    started_at timestamptz not null default now(),
+    heartbeat_at timestamptz not null default now(),
+    -- Set once: by the executor when it stops, or by a scheduler when the heartbeats stopped.
+    ended_at timestamptz,
+    -- When the last of its executions was reclaimed. No index has owners, so they are searched for only until then.
+    released_at timestamptz,
+    constraint executors_released check (released_at is null or ended_at is not null)
+);
+-- Liveness reads the live executors.
+create index executors_live on executors (heartbeat_at) where ended_at is null;
+-- Recovery finds the expired executors that may still own executions.
+create index executors_unreleased on executors (id) where ended_at is not null and released_at is null;
+
+-- One row per due occurrence of a job, with the attempt that ended it.
+--
+-- Partitioned by id, which starts with the due time in milliseconds: partitions of a day are created ahead and dropped whole.
+--
+-- The most frequent change is a lease. No index contains a column that a lease changes (status, owner_id, attempt_count), and 60 % of
+-- each page stays free, so that Postgres rewrites the row in its page (a heap-only tuple). Keep it so.
+--
+-- The end of an execution writes a new entry into every index, next to the first one. Pages filled to 90 % have no room for it and split
+-- in spite of the ascending ids; the indexes that contain every execution are therefore filled to 45 %, which costs no more disk space
+-- than the splits did.
+create table executions (
+    id uuid not null,
+    workspace_id uuid not null,
+    job_id uuid not null,
+    version int not null,
+    shard smallint not null,
+    status text not null check (status in ('queued', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'skipped')),
+    source text not null check (source in ('schedule', 'manual', 'one_time', 'replay')),
+    scheduled_for timestamptz not null,
+    -- When to act next: at scheduled_for, or at the time of the next retry.
+    due_at timestamptz not null,
+    -- The executor that owns the execution: it runs it, or keeps it until its next attempt.
+    owner_id uuid,
+    -- When a scheduler took on publishing its dispatch message; null requests publication.
+    published_at timestamptz,
+    waits_for_slot boolean not null default false,
+    -- The job has no further execution: it is completed when this one ends.
+    ends_job boolean not null default false,
+    attempt_count smallint not null default 0,
+    -- How many attempts were interrupted because their executor expired.
+    lost_count smallint not null default 0,
+    started_at timestamptz,
+    finished_at timestamptz,
+    lateness_us bigint,
+    -- Why it failed or was cancelled.
+    error_class text,
+    replay_of uuid,
+    traceparent text,
+    -- Why it was skipped. A row may stand for several missed fires: skip_count of them, from scheduled_for to skip_last.
+    skip_reason text,
+    skip_count bigint,
+    skip_last timestamptz,
+    -- The attempt that ended it. Most executions have only one attempt and so need no row in earlier_attempts.
+    attempt_status text
+        check (attempt_status in ('success', 'http_error', 'timeout', 'connection_error', 'blocked', 'interrupted')),
+    status_code smallint,
+    attempt_error_class text,
+    error text,
+    attempt_started_at timestamptz,
+    dns_us int,
+    connect_us int,
+    tls_us int,
+    first_byte_us int,
+    body_us int,
+    total_us int,
+    remote_address text,
+    http_version text,
+    -- One line `name: value` per header, in the order received: names may repeat, values contain no line breaks.
+    response_headers text,
+    body_preview bytea,
+    body_truncated boolean,
+    response_bytes bigint,
+    primary key (id) with (fillfactor = 45),
+    constraint executions_ended check ((finished_at is not null) = (status in ('succeeded', 'failed', 'cancelled', 'skipped'))),
+    constraint executions_owned check (owner_id is null or status in ('running', 'retrying')),
+    constraint executions_running check (status <> 'running' or owner_id is not null),
+    -- The index executions_unsuccessful relies on it.
+    constraint executions_explained
+        check (status not in ('failed', 'cancelled', 'skipped') or error_class is not null or skip_reason is not null),
+    constraint executions_result check (attempt_status is null or finished_at is not null)
+) partition by range (id);
+-- Rows of days whose partition has not been created yet. Partitioned tables have no storage parameters: each partition sets its own.
+create table executions_default partition of executions default with (fillfactor = 40);
+-- Lists the executions of a workspace, newest first.
+create index executions_workspace on executions (workspace_id, id) with (fillfactor = 45);
+-- Lists the executions of a job, newest first.
+create index executions_job on executions (job_id, id) with (fillfactor = 45);
+-- Work that has not ended, by when it is due: executors lease it from here when the stream is not available, recovery searches it.
+create index executions_open on executions (shard, due_at) where finished_at is null;
+-- Work whose publication is requested.
+create index executions_unpublished on executions (due_at) where published_at is null and finished_at is null and not waits_for_slot;
+-- Executions that wait for a slot of their job, oldest first.
+create index executions_waiting on executions (job_id, id) where waits_for_slot;
+-- Rows that stand for several missed fires: the ledger looks for the one that covers an instant.
+create index executions_missed on executions (job_id, skip_last) where skip_count > 1;
+-- Lists failed, cancelled and skipped executions. It has no status, because a lease would change it; a run that succeeds has no entry.
+create index executions_unsuccessful on executions (workspace_id, id) where error_class is not null or skip_reason is not null;
+-- Lists runs that a user requested; a scheduled run has no entry.
+create index executions_asked_for on executions (workspace_id, source, id) where source <> 'schedule';
+
+-- Attempts that were interrupted or followed by another. Partitioned like executions, by the same ids.
+create table earlier_attempts (
+    execution_id uuid not null,
+    number smallint not null check (number > 0),
+    status text not null
+        check (status in ('success', 'http_error', 'timeout', 'connection_error', 'blocked', 'interrupted')),
+    status_code smallint,
+    error_class text,
+    error text,
+    started_at timestamptz not null,
+    dns_us int,
+    connect_us int,
+    tls_us int,
+    first_byte_us int,
+    body_us int,
+    total_us int not null,
+    remote_address text,
+    http_version text,
+    response_headers text not null default '',
+    body_preview bytea not null default '',
+    body_truncated boolean not null default false,
+    response_bytes bigint not null default 0,
+    primary key (execution_id, number)
+) partition by range (execution_id);
+-- Attempts of days whose partition has not been created yet.
+create table earlier_attempts_default partition of earlier_attempts default;
+
+-- All attempts: those that ended an execution, and the earlier ones.
+create view attempts as
+select execution_id, number, status, status_code, error_class, error, started_at, dns_us, connect_us, tls_us, first_byte_us, body_us,
+       total_us, remote_address, http_version, response_headers, body_preview, body_truncated, response_bytes
+from earlier_attempts
+union all
+select id, attempt_count, attempt_status, status_code, attempt_error_class, error, attempt_started_at, dns_us, connect_us, tls_us,
+       first_byte_us, body_us, total_us, remote_address, http_version, response_headers, body_preview, body_truncated, response_bytes
+from executions where attempt_status is not null;
+
+-- The execution that a run-now or replay request with an Idempotency-Key created: one per key, however often the request is repeated.
+create table run_keys (
+    workspace_id uuid not null references workspaces on delete cascade,
+    key text not null,
+    -- Kept as long as executions are. The execution may have been removed already.
+    execution_id uuid not null,
+    job_id uuid not null,
+    replay_of uuid,
+    constraint run_keys_pkey primary key (workspace_id, key)
+);
+-- Purges keys with their executions, and by age.
+create index run_keys_execution on run_keys (execution_id);
+
+
+-- 5. Channels, rules and notifications -----------------------------------------------------------------------------------------------
+
+-- Where a workspace is notified.
+create table channels (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    name text not null,
+    kind text not null check (kind in ('webhook', 'email', 'slack', 'discord')),
+    -- The addresses, sealed because they contain credentials; and what may be shown of them.
+    version int not null,
+    sealed bytea not null,
+    masked text[] not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    constraint channels_name unique (workspace_id, name)
+);
+
+-- When a channel is notified of a job's executions. Deleted with the job, and that with the workspace.
+create table notification_rules (
+    id uuid primary key,
+    workspace_id uuid not null,
+    job_id uuid not null references jobs on delete cascade,
+    channel_id uuid not null references channels on delete cascade,
+    event text not null check (event in ('on_success', 'on_failure', 'on_completion', 'on_recovery')),
+    after_failures smallint check (after_failures > 0),
+    -- How many executions of the job have failed in a row; null until the first execution that the rule sees.
+    failures int,
+    created_at timestamptz not null
+);
+-- A rule exists once. Also finds the rules of a job, at the end of each of its executions.
+create unique index notification_rules_once on notification_rules (job_id, channel_id, event, coalesce(after_failures, 0));
+-- Finds the rules of a channel, and serves the foreign key.
+create index notification_rules_channel on notification_rules (channel_id);
+
+-- The outbox and the delivery log. The commit that ends an execution writes its notifications. No foreign keys, as for executions:
+-- rows are purged with their job, with their workspace, or by age.
+create table notifications (
+    id uuid primary key,
+    workspace_id uuid not null,
+    shard smallint not null,
+    channel_id uuid not null,
+    -- These three are null in a test of the channel, which is about no execution.
+    rule_id uuid,
+    job_id uuid,
+    execution_id uuid,
+    event text not null check (event in ('succeeded', 'failed', 'recovered', 'test')),
+    failures int not null,
+    status text not null check (status in ('queued', 'running', 'retrying', 'succeeded', 'failed')),
+    -- When to act next: at the first attempt, at a retry, or when the claim of a running attempt expires.
+    due_at timestamptz not null,
+    attempt_count smallint not null default 0,
+    error_class text,
+    created_at timestamptz not null,
+    finished_at timestamptz,
+    -- At most one per execution and rule. Also finds the notifications of an execution.
+    constraint notifications_once unique (execution_id, rule_id),
+    constraint notifications_ended check ((finished_at is not null) = (status in ('succeeded', 'failed')))
+);
+-- Executors claim due notifications.
+create index notifications_open on notifications (shard, due_at) where finished_at is null;
+-- Lists the notifications of a workspace, newest first.
+create index notifications_workspace on notifications (workspace_id, id);
+-- Lists the notifications of a job, newest first, and purges them.
+create index notifications_job on notifications (job_id, id) where job_id is not null;
+-- Lists the notifications of a channel, newest first.
+create index notifications_channel on notifications (channel_id, id);
+-- Drops undelivered notifications of a channel that is deleted.
+create index notifications_channel_open on notifications (channel_id) where finished_at is null;
+
+-- Every attempt to deliver a notification.
+create table notification_attempts (
+    notification_id uuid not null references notifications on delete cascade,
+    number smallint not null check (number > 0),
+    status text not null
+        check (status in ('success', 'http_error', 'timeout', 'connection_error', 'blocked', 'interrupted')),
+    status_code smallint,
+    error_class text,
+    error text,
+    started_at timestamptz not null,
+    total_us int not null,
+    primary key (notification_id, number)
+);
+
+
+-- 6. The audit log -------------------------------------------------------------------------------------------------------------------
+
+-- Who changed secrets, tokens, members, channels or settings; never a value. Written in the transaction of the change, never changed.
+create table audit_entries (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    created_at timestamptz not null,
+    actor text not null check (actor in ('user', 'token', 'operator')),
+    -- The actor and its name at that time: it may not exist any more when the log is read. The operator has neither.
+    actor_id uuid,
+    actor_name text,
+    -- No check: an older release shows what a newer one has written.
+    action text not null,
+    target text not null,
+    target_name text,
+    -- Pairs of name and value, flat.
+    details text[] not null,
+    request_id text,
+    address text,
+    constraint audit_entries_actor check ((actor_id is null) = (actor = 'operator'))
+);
+-- Lists the audit log of a workspace, newest first.
+create index audit_entries_workspace on audit_entries (workspace_id, id);
+
+
+-- A deleted workspace gets no new rows -----------------------------------------------------------------------------------------------
+
+-- Insertion and deletion exclude each other by the row lock of the workspace. Either the deletion waits and sees what was inserted, or
+-- the insertion waits and finds no workspace. A foreign key is not enough: the row stays until it is purged.
+create function require_active_workspace() returns trigger language plpgsql set search_path from current as $$
+begin
+    perform from workspaces where id = new.workspace_id and deleted_at is null for key share;
+    if not found then
+        raise foreign_key_violation using message = 'the workspace does not exist, or is being deleted';
+    end if;
+    return new;
+end $$;
+create trigger require_active_workspace before insert on tokens for each row execute function require_active_workspace();
+create trigger require_active_workspace before insert on members for each row execute function require_active_workspace();
+create trigger require_active_workspace before insert on invitations for each row execute function require_active_workspace();
+create trigger require_active_workspace before insert on secrets for each row execute function require_active_workspace();
+create trigger require_active_workspace before insert on jobs for each row execute function require_active_workspace();
+create trigger require_active_workspace before insert on channels for each row execute function require_active_workspace();
+
+-- The lock of a plain update is compatible with the insertions' `for key share`. Deletions need the strongest one.
+create function lock_deleted_workspace() returns trigger language plpgsql set search_path from current as $$
+begin
+    perform from workspaces where id = new.id for update;
+    return new;
+end $$;
+create trigger lock_deleted_workspace before update of deleted_at on workspaces for each row
+    when (old.deleted_at is null and new.deleted_at is not null) execute function lock_deleted_workspace();
