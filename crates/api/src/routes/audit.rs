@@ -4,16 +4,17 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trigrun_core::{
-    domain::audit::{Actor, Entry},
+    domain::audit::{Action, Actor, Entry as AuditEntry},
     store::audit::{self, Filter},
 };
 use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, WorkspaceAdmin},
-    extract::query::Parameters,
+    extract::query::{Paged, Parameters, query},
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -70,7 +71,7 @@ impl From<&Actor> for ActorView {
 }
 
 impl EntryView {
-    fn new(entry: &Entry) -> Self {
+    fn new(entry: &AuditEntry) -> Self {
         Self {
             id: entry.id.to_string(),
             created_at: instant(entry.at),
@@ -84,25 +85,28 @@ impl EntryView {
     }
 }
 
+query! {
+    pub struct AuditFilter {
+        /// Only this action, for example token.created.
+        #[param(value_type = Option<String>)]
+        action: Option<Action> = Parameters::parsed,
+    }
+}
+
 /// Lists changes to secrets, tokens, members, channels and the workspace itself, newest first.
 #[utoipa::path(
     operation_id = "list_audit_log", tag = "workspace",
-    params(
-        ("action" = Option<String>, Query, description = "Only these, e.g. token.created"),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
+    params(Paged::<AuditFilter>),
     responses((status = 200, body = ListView<EntryView>)),
     security(("token" = ["workspace:admin"])),
 )]
 #[get("/audit-log")]
 pub async fn list_audit_log(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
-    mut parameters: Parameters,
+    allowed: Authorized<WorkspaceAdmin, Paged<AuditFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let filter = Filter { action: parameters.parsed("action") };
-    let page = parameters.page();
-    let filters = parameters.finish()?;
+    let Paged { filter, page, filters } = allowed.query;
+    let filter = Filter { action: filter.action };
     let list = audit::list(&mut *state.conn().await?, allowed.workspace, filter, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, EntryView::new)))
 }

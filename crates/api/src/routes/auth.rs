@@ -21,8 +21,9 @@ use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, author},
     extract::body::{JsonText, read, required},
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     settings::SignUp,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -262,7 +263,7 @@ pub async fn log_in(
     match user.filter(|_| is_right) {
         Some(user) => Ok(HttpResponse::Ok().json(session(&state, user).await?)),
         None => {
-            state.limits.wrong(&request)?;
+            state.limits.record_failure(&request)?;
             let detail = "The address or the password is wrong.";
             Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
         }
@@ -310,7 +311,7 @@ pub async fn get_me(allowed: Authorized<AnyScope>) -> HttpResponse {
     let scopes = allowed.caller.scopes().iter().map(|scope| scope.as_str()).collect();
     let (user, token_id, role) = match &allowed.caller {
         Caller::Token { id, .. } => (None, Some(id.to_string()), None),
-        Caller::Person { user, role } => (Some(UserView::new(user)), None, Some(role.as_str())),
+        Caller::User { user, role } => (Some(UserView::new(user)), None, Some(role.as_str())),
     };
     HttpResponse::Ok().json(MeView {
         user,

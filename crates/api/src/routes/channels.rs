@@ -23,11 +23,12 @@ use crate::{
     extract::{
         body::{JsonText, object, read, required},
         path::PathId,
-        query::Parameters,
+        query::{Force, NoParameters, Paged},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::{list::ListView, notifications::NotificationView},
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -164,18 +165,16 @@ pub async fn create_channel(
 /// Lists channels, newest first.
 #[utoipa::path(
     operation_id = "list_channels", tag = "notifications",
-    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    params(Paged::<NoParameters>),
     responses((status = 200, body = ListView<ChannelView>)),
     security(("token" = ["notifications:write"])),
 )]
 #[get("/notification-channels")]
 pub async fn list_channels(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
-    mut parameters: Parameters,
+    allowed: Authorized<NotificationsWrite, Paged>,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
+    let Paged { page, filters, .. } = allowed.query;
     let list = channels::list(&mut *state.conn().await?, allowed.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, ChannelView::new)))
 }
@@ -228,19 +227,17 @@ pub async fn patch_channel(
 /// Deletes a channel, and what it was still to be told. While jobs have rules that name it, only with `force=true`: they go too.
 #[utoipa::path(
     operation_id = "delete_channel", tag = "notifications",
-    params(("id" = String, Path), ("force" = Option<bool>, Query)),
+    params(("id" = String, Path), Force),
     responses((status = 204), (status = 409, body = ProblemBody, content_type = "application/problem+json")),
     security(("token" = ["notifications:write"])),
 )]
 #[delete("/notification-channels/{id}")]
 pub async fn delete_channel(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    allowed: Authorized<NotificationsWrite, Force>,
     PathId(id): PathId<ChannelId>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let force = parameters.flag("force");
-    parameters.finish()?;
+    let Force { force } = allowed.query;
     let (workspace, by) = (allowed.workspace, allowed.by);
     state
         .run(async move |state| {
@@ -268,7 +265,7 @@ pub async fn test_channel(
     allowed: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
 ) -> ApiResult<HttpResponse> {
-    state.limits.test(&allowed.workspace.to_string()).await?;
+    state.limits.test_channel(&allowed.workspace.to_string()).await?;
     let mut conn = state.conn().await?;
     let made = notifications::insert_test(&mut conn, allowed.workspace, id, state.clock.now()).await?;
     let notification = notifications::get(&mut conn, allowed.workspace, made).await?;

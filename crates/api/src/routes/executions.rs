@@ -1,14 +1,16 @@
 //! Executions: what ran, when, and what came of it.
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header, post, web};
+use chrono::{DateTime, Utc};
 use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
+        page::Page,
     },
     store::{
-        executions::{self, NewRun},
+        executions::{self, Filter, NewRun},
         jobs, leases,
     },
     telemetry::trace,
@@ -23,24 +25,56 @@ use crate::{
     extract::{
         key::{REPLAYED, idempotency_key},
         path::PathId,
-        query::Parameters,
+        query::{Paged, Parameters, query},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
 };
+
+query! {
+    pub struct ExecutionFilter {
+        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+        #[param(value_type = Option<String>)]
+        status: Option<Status> = Parameters::parsed,
+        /// schedule, manual, one_time or replay.
+        #[param(value_type = Option<String>)]
+        source: Option<Source> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        job_id: Option<JobId> = Parameters::parsed,
+        /// A part of the job's name, in any case.
+        job_name: Option<String> = Parameters::text,
+        /// Scheduled for this instant or later, RFC 3339.
+        #[param(value_type = Option<String>)]
+        from: Option<DateTime<Utc>> = Parameters::instant,
+        /// Scheduled before this instant, RFC 3339.
+        #[param(value_type = Option<String>)]
+        to: Option<DateTime<Utc>> = Parameters::instant,
+    }
+}
+
+query! {
+    pub struct JobExecutionFilter {
+        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+        #[param(value_type = Option<String>)]
+        status: Option<Status> = Parameters::parsed,
+        /// schedule, manual, one_time or replay.
+        #[param(value_type = Option<String>)]
+        source: Option<Source> = Parameters::parsed,
+        /// Scheduled for this instant or later, RFC 3339.
+        #[param(value_type = Option<String>)]
+        from: Option<DateTime<Utc>> = Parameters::instant,
+        /// Scheduled before this instant, RFC 3339.
+        #[param(value_type = Option<String>)]
+        to: Option<DateTime<Utc>> = Parameters::instant,
+    }
+}
 
 /// Lists executions, newest first.
 #[utoipa::path(
     operation_id = "list_executions", tag = "executions",
-    params(
-        ("status" = Option<String>, Query, description = "queued, running, retrying, succeeded, failed, cancelled or skipped"),
-        ("source" = Option<String>, Query, description = "schedule, manual, one_time or replay"),
-        ("job_id" = Option<String>, Query), ("job_name" = Option<String>, Query, description = "a part of the name, in any case"),
-        ("from" = Option<String>, Query, description = "scheduled for this instant or later, RFC 3339"),
-        ("to" = Option<String>, Query, description = "scheduled before this instant, RFC 3339"),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
+    params(Paged::<ExecutionFilter>),
     responses(
         (status = 200, body = ListView<ExecutionView>),
     ),
@@ -49,22 +83,18 @@ use crate::{
 #[get("/executions")]
 pub async fn list_executions(
     state: web::Data<State>,
-    allowed: Authorized<ExecutionsRead>,
-    mut parameters: Parameters,
+    allowed: Authorized<ExecutionsRead, Paged<ExecutionFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let job = parameters.parsed("job_id");
-    let filter = filter(&mut parameters, job);
-    page_of(&state, &allowed, &filter, parameters).await
+    let Paged { filter, page, filters } = allowed.query;
+    let ExecutionFilter { status, source, job_id, job_name, from, to } = filter;
+    let filter = Filter { status, source, job: job_id, job_name, from, to };
+    list(&state, allowed.workspace, &filter, page, &filters).await
 }
 
 /// Lists the executions of one job, newest first.
 #[utoipa::path(
     operation_id = "list_job_executions", tag = "executions",
-    params(
-        ("id" = String, Path), ("status" = Option<String>, Query), ("source" = Option<String>, Query),
-        ("from" = Option<String>, Query), ("to" = Option<String>, Query),
-        ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
-    ),
+    params(("id" = String, Path), Paged::<JobExecutionFilter>),
     responses(
         (status = 200, body = ListView<ExecutionView>),
     ),
@@ -73,13 +103,14 @@ pub async fn list_executions(
 #[get("/jobs/{id}/executions")]
 pub async fn list_job_executions(
     state: web::Data<State>,
-    allowed: Authorized<ExecutionsRead>,
+    allowed: Authorized<ExecutionsRead, Paged<JobExecutionFilter>>,
     PathId(job): PathId<JobId>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let filter = filter(&mut parameters, Some(job));
+    let Paged { filter, page, filters } = allowed.query;
+    let JobExecutionFilter { status, source, from, to } = filter;
+    let filter = Filter { status, source, job: Some(job), job_name: None, from, to };
     jobs::get(&mut *state.conn().await?, allowed.workspace, job, state.clock.now()).await?;
-    page_of(&state, &allowed, &filter, parameters).await
+    list(&state, allowed.workspace, &filter, page, &filters).await
 }
 
 /// One execution with all its attempts.
@@ -181,7 +212,7 @@ pub async fn run(
             (job, Source::Replay, Some(original))
         }
     };
-    state.quotas.run(state, workspace).await?;
+    state.quotas.run(&state.db, workspace).await?;
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();
@@ -242,25 +273,13 @@ async fn shown(
     Ok(response.json(ExecutionView::with_attempts(&execution)))
 }
 
-fn filter(parameters: &mut Parameters, job: Option<JobId>) -> executions::Filter {
-    executions::Filter {
-        status: parameters.parsed("status"),
-        source: parameters.parsed("source"),
-        job,
-        job_name: parameters.text("job_name"),
-        from: parameters.instant("from"),
-        to: parameters.instant("to"),
-    }
-}
-
-async fn page_of(
+async fn list(
     state: &State,
-    allowed: &Authorized<ExecutionsRead>,
-    filter: &executions::Filter,
-    mut parameters: Parameters,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    page: Page,
+    filters: &str,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
-    let list = executions::list(&mut *state.conn().await?, allowed.workspace, filter, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, ExecutionView::new)))
+    let list = executions::list(&mut *state.conn().await?, workspace, filter, page).await?;
+    Ok(HttpResponse::Ok().json(ListView::new(list, filters, ExecutionView::new)))
 }

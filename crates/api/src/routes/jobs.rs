@@ -8,9 +8,9 @@ use trigrun_core::{
         id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
         job::{Job, JobState},
-        request::Request,
+        schedule::Kind,
     },
-    store::{jobs, secrets},
+    store::jobs,
 };
 
 mod body;
@@ -19,6 +19,7 @@ mod create;
 mod define;
 pub mod import;
 pub mod ledger;
+mod missing_secrets;
 mod patch;
 mod view;
 
@@ -26,20 +27,23 @@ pub use body::{JobBody, ScheduleBody};
 pub use define::{Context, schedule};
 pub use view::JobView;
 
+use missing_secrets::missing_secrets;
+
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
     extract::{
         body::{JsonText, read},
         key::{REPLAYED, idempotency_key},
         path::PathId,
-        query::Parameters,
+        query::{Paged, Parameters, query},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::{
         executions::{Asked, ExecutionView, run},
         list::ListView,
     },
-    state::{ApiResult, State},
+    state::State,
 };
 
 /// Creates a job. A one_time job runs at once, and the answer names its execution.
@@ -77,19 +81,29 @@ pub async fn create_job(
     }
     response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(created.execution).with_missing(&missing);
+    let view = JobView::new(&job).with_execution(created.execution).with_missing_secrets(&missing);
     Ok(with_tag(response, &job).json(view))
+}
+
+query! {
+    pub struct JobFilter {
+        /// active, paused, draft or completed.
+        #[param(value_type = Option<String>)]
+        state: Option<JobState> = Parameters::parsed,
+        /// recurring, cron, scheduled or one_time.
+        #[param(value_type = Option<String>)]
+        kind: Option<Kind> = Parameters::parsed,
+        /// Jobs with this tag.
+        tag: Option<String> = Parameters::text,
+        /// A part of the name, in any case.
+        q: Option<String> = Parameters::text,
+    }
 }
 
 /// Lists jobs, newest first.
 #[utoipa::path(
     operation_id = "list_jobs", tag = "jobs",
-    params(
-        ("state" = Option<String>, Query, description = "active, paused, draft or completed"),
-        ("kind" = Option<String>, Query, description = "recurring, cron, scheduled or one_time"),
-        ("tag" = Option<String>, Query), ("q" = Option<String>, Query, description = "a part of the name, in any case"),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
+    params(Paged::<JobFilter>),
     responses(
         (status = 200, body = ListView<JobView>),
     ),
@@ -98,17 +112,11 @@ pub async fn create_job(
 #[get("/jobs")]
 pub async fn list_jobs(
     state: web::Data<State>,
-    allowed: Authorized<JobsRead>,
-    mut parameters: Parameters,
+    allowed: Authorized<JobsRead, Paged<JobFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let filter = jobs::Filter {
-        state: parameters.parsed("state"),
-        kind: parameters.parsed("kind"),
-        tag: parameters.text("tag"),
-        q: parameters.text("q"),
-    };
-    let page = parameters.page();
-    let filters = parameters.finish()?;
+    let Paged { filter, page, filters } = allowed.query;
+    let JobFilter { state: job_state, kind, tag, q } = filter;
+    let filter = jobs::Filter { state: job_state, kind, tag, q };
     let list =
         jobs::list(&mut *state.conn().await?, allowed.workspace, &filter, page, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, JobView::new)))
@@ -155,7 +163,7 @@ pub async fn patch_job(
     let if_match = if_match(&request)?;
     let (job, execution) = change::patch(&state, allowed.workspace, id, text.object()?, if_match).await?;
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(execution).with_missing(&missing);
+    let view = JobView::new(&job).with_execution(execution).with_missing_secrets(&missing);
     Ok(with_tag(HttpResponse::Ok(), &job).json(view))
 }
 
@@ -239,15 +247,6 @@ pub async fn run_job_now(
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> ApiResult<Job> {
     Ok(jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?)
-}
-
-/// Secrets that the request names and the workspace does not have.
-async fn missing_secrets(state: &State, workspace: WorkspaceId, request: &Request) -> ApiResult<Vec<String>> {
-    let names: Vec<String> = request.secrets().into_iter().map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(names);
-    }
-    Ok(secrets::missing(&mut *state.conn().await?, workspace, &names).await?)
 }
 
 fn shown(job: &Job) -> HttpResponse {

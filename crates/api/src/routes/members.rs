@@ -27,8 +27,9 @@ use crate::{
         path::PathId,
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::auth::{MembershipView, UserView, invitation_secret, invitation_unknown},
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -170,7 +171,7 @@ pub async fn create_member(
     may_appoint(&allowed.caller, role)?;
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
-    let (now, created_by) = (allowed.by.at, allowed.caller.person());
+    let (now, created_by) = (allowed.by.at, allowed.caller.user_id());
     let invitation = Invitation {
         id: InvitationId::at(now),
         email,

@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use trigrun_core::{
     domain::{
-        id::NotificationId,
-        notification::{Notification, NotificationAttempt},
+        id::{ChannelId, ExecutionId, JobId, NotificationId},
+        notification::{Notification, NotificationAttempt, NotificationStatus},
     },
     store::notifications::{self, Filter},
 };
@@ -13,9 +13,13 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, NotificationsWrite},
-    extract::{path::PathId, query::Parameters},
+    extract::{
+        path::PathId,
+        query::{Paged, Parameters, query},
+    },
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -90,31 +94,35 @@ impl DeliveryAttemptView {
     }
 }
 
+query! {
+    pub struct NotificationFilter {
+        /// queued, running, retrying, succeeded or failed.
+        #[param(value_type = Option<String>)]
+        status: Option<NotificationStatus> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        channel_id: Option<ChannelId> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        job_id: Option<JobId> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        execution_id: Option<ExecutionId> = Parameters::parsed,
+    }
+}
+
 /// Lists notifications with their attempts, newest first.
 #[utoipa::path(
     operation_id = "list_notifications", tag = "notifications",
-    params(
-        ("status" = Option<String>, Query, description = "queued, running, retrying, succeeded or failed"),
-        ("channel_id" = Option<String>, Query), ("job_id" = Option<String>, Query), ("execution_id" = Option<String>, Query),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
+    params(Paged::<NotificationFilter>),
     responses((status = 200, body = ListView<NotificationView>)),
     security(("token" = ["notifications:write"])),
 )]
 #[get("/notifications")]
 pub async fn list_notifications(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
-    mut parameters: Parameters,
+    allowed: Authorized<NotificationsWrite, Paged<NotificationFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let filter = Filter {
-        status: parameters.parsed("status"),
-        channel: parameters.parsed("channel_id"),
-        job: parameters.parsed("job_id"),
-        execution: parameters.parsed("execution_id"),
-    };
-    let page = parameters.page();
-    let filters = parameters.finish()?;
+    let Paged { filter, page, filters } = allowed.query;
+    let NotificationFilter { status, channel_id, job_id, execution_id } = filter;
+    let filter = Filter { status, channel: channel_id, job: job_id, execution: execution_id };
     let list = notifications::list(&mut *state.conn().await?, allowed.workspace, &filter, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, NotificationView::new)))
 }

@@ -22,7 +22,8 @@ use crate::{
         path::PathId,
     },
     problem::{Problem, ProblemBody},
-    state::{ApiResult, State},
+    result::ApiResult,
+    state::State,
     time::instant,
 };
 

@@ -14,8 +14,9 @@ use crate::{
     auth::{Authorized, JobsRead},
     extract::body::{JsonText, object, read},
     problem::Problem,
+    result::ApiResult,
     routes::jobs::{self, Context, ScheduleBody},
-    state::{ApiResult, State},
+    state::State,
     time::{instant, read_instant},
 };
 

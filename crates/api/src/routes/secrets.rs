@@ -19,11 +19,12 @@ use crate::{
     auth::{Authorized, SecretsWrite},
     extract::{
         body::{JsonText, read, required},
-        query::Parameters,
+        query::{Force, NoParameters, Paged},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -116,7 +117,7 @@ pub async fn create_secret(
 /// Lists secrets, newest first. Values are not shown, here or anywhere.
 #[utoipa::path(
     operation_id = "list_secrets", tag = "secrets",
-    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    params(Paged::<NoParameters>),
     responses(
         (status = 200, body = ListView<SecretView>),
     ),
@@ -125,11 +126,9 @@ pub async fn create_secret(
 #[get("/secrets")]
 pub async fn list_secrets(
     state: web::Data<State>,
-    allowed: Authorized<SecretsWrite>,
-    mut parameters: Parameters,
+    allowed: Authorized<SecretsWrite, Paged>,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
+    let Paged { page, filters, .. } = allowed.query;
     let list = secrets::list(&mut *state.conn().await?, allowed.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, SecretView::new)))
 }
@@ -184,7 +183,7 @@ pub async fn put_secret(
 /// Deletes a secret. While jobs mention it, only with `force=true`: their executions fail then, and nothing is sent.
 #[utoipa::path(
     operation_id = "delete_secret", tag = "secrets",
-    params(("name" = String, Path), ("force" = Option<bool>, Query)),
+    params(("name" = String, Path), Force),
     responses(
         (status = 204),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
@@ -194,12 +193,10 @@ pub async fn put_secret(
 #[delete("/secrets/{name}")]
 pub async fn delete_secret(
     state: web::Data<State>,
-    allowed: Authorized<SecretsWrite>,
+    allowed: Authorized<SecretsWrite, Force>,
     name: web::Path<String>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let force = parameters.flag("force");
-    parameters.finish()?;
+    let Force { force } = allowed.query;
     let name = known(&name)?;
     let mut conn = state.conn().await?;
     secrets::get(&mut conn, allowed.workspace, &name).await?;

@@ -21,11 +21,12 @@ use crate::{
     extract::{
         body::{JsonText, read, required},
         path::PathId,
-        query::Parameters,
+        query::{NoParameters, Paged},
     },
     problem::Problem,
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -81,7 +82,7 @@ impl TokenView {
 /// Lists the tokens of the workspace, newest first, without their secrets.
 #[utoipa::path(
     operation_id = "list_tokens", tag = "tokens",
-    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    params(Paged::<NoParameters>),
     responses(
         (status = 200, body = ListView<TokenView>),
     ),
@@ -90,11 +91,9 @@ impl TokenView {
 #[get("/tokens")]
 pub async fn list_tokens(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
-    mut parameters: Parameters,
+    allowed: Authorized<WorkspaceAdmin, Paged>,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
+    let Paged { page, filters, .. } = allowed.query;
     let list = tokens::list(&mut *state.conn().await?, allowed.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, TokenView::new)))
 }
@@ -133,13 +132,13 @@ pub async fn create_token(
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
-    let plan = state.quotas.plan(&state, allowed.workspace).await?;
+    let plan = state.quotas.plan(&state.db, allowed.workspace).await?;
     let made = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let created_by = allowed.caller.person();
+        let created_by = allowed.caller.user_id();
         let new = NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at, created_by };
         let inserted = tokens::insert(&mut conn, allowed.workspace, new, &allowed.by, plan.tokens()).await;
-        inserted.map_err(|error| plan.refused(error))?;
+        inserted.map_err(|error| plan.exceeded(error))?;
         Ok(tokens::get(&mut conn, allowed.workspace, id).await?)
     });
     let made = made.await?;
@@ -190,7 +189,7 @@ pub async fn rotate_token(
         let mut conn = state.conn().await?;
         // What a token may do never changes.
         covered(&tokens::get(&mut conn, allowed.workspace, id).await?.scopes, allowed.caller.scopes())?;
-        let maker = allowed.caller.person();
+        let maker = allowed.caller.user_id();
         Ok(tokens::rotate(&mut conn, allowed.workspace, id, &hash, maker, &allowed.by).await?)
     };
     let rotated = state.run(rotate).await?;

@@ -23,11 +23,12 @@ use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
         body::{JsonText, read, required},
-        query::Parameters,
+        query::Force,
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::auth::MembershipView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -82,7 +83,7 @@ pub async fn get_signing_secret(
 /// Makes a new signing secret. Old and new both sign for 24 hours; in that time another rotation is refused, unless `force=true`, which ends
 /// the older of the two at once.
 #[utoipa::path(
-    operation_id = "rotate_signing_secret", tag = "workspace", params(("force" = Option<bool>, Query)),
+    operation_id = "rotate_signing_secret", tag = "workspace", params(Force),
     responses(
         (status = 200, body = SigningView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
@@ -92,11 +93,9 @@ pub async fn get_signing_secret(
 #[post("/workspace/signing-secret/rotate")]
 pub async fn rotate_signing_secret(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
-    mut parameters: Parameters,
+    allowed: Authorized<WorkspaceAdmin, Force>,
 ) -> ApiResult<HttpResponse> {
-    let force = parameters.flag("force");
-    parameters.finish()?;
+    let Force { force } = allowed.query;
     let (workspace, by) = (allowed.workspace, allowed.by);
     let rotated = state.run(async move |state| {
         let mut conn = state.conn().await?;
@@ -142,7 +141,7 @@ pub struct QuotasView {
 
 impl WorkspaceView {
     async fn of(state: &State, workspace: Workspace) -> ApiResult<Self> {
-        let plan = state.quotas.plan(state, workspace.id).await?;
+        let plan = state.quotas.plan(&state.db, workspace.id).await?;
         let executions_per_minute = plan.executions_per_minute().map(NonZeroU32::get);
         let quotas = QuotasView { jobs: plan.jobs(), tokens: plan.tokens(), executions_per_minute };
         Ok(Self { id: workspace.id.to_string(), name: workspace.name, quotas })
@@ -267,7 +266,7 @@ pub async fn delete_workspace(
     state: web::Data<State>,
     allowed: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
-    let Caller::Person { user: User { id: owner, .. }, role: Role::Owner } = allowed.caller else {
+    let Caller::User { user: User { id: owner, .. }, role: Role::Owner } = allowed.caller else {
         let detail = "Only an owner who has logged in can delete a workspace.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));
     };

@@ -16,9 +16,13 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, ExecutionsRead},
-    extract::{path::PathId, query::Parameters},
+    extract::{
+        path::PathId,
+        query::{Parameters, query},
+    },
     problem::Problem,
-    state::{ApiResult, State},
+    result::ApiResult,
+    state::State,
     time::instant,
 };
 
@@ -54,14 +58,21 @@ pub struct MismatchView {
     execution_id: Option<String>,
 }
 
+query! {
+    pub struct WindowQuery {
+        /// The start of the window, RFC 3339; by default a day before `to`.
+        #[param(value_type = Option<String>)]
+        from: Option<DateTime<Utc>> = Parameters::instant,
+        /// The end of the window, RFC 3339; by default now.
+        #[param(value_type = Option<String>)]
+        to: Option<DateTime<Utc>> = Parameters::instant,
+    }
+}
+
 /// Proves that nothing was lost: recomputes every fire of a window from the job's history and matches it with the executions.
 #[utoipa::path(
     operation_id = "get_job_ledger", tag = "jobs",
-    params(
-        ("id" = String, Path),
-        ("from" = Option<String>, Query, description = "RFC 3339; a day before `to` unless given"),
-        ("to" = Option<String>, Query, description = "RFC 3339; now unless given"),
-    ),
+    params(("id" = String, Path), WindowQuery),
     responses(
         (status = 200, body = LedgerView),
     ),
@@ -70,12 +81,10 @@ pub struct MismatchView {
 #[get("/jobs/{id}/ledger")]
 pub async fn get_job_ledger(
     state: web::Data<State>,
-    allowed: Authorized<ExecutionsRead>,
+    allowed: Authorized<ExecutionsRead, WindowQuery>,
     PathId(id): PathId<JobId>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let (from, to) = (parameters.instant("from"), parameters.instant("to"));
-    parameters.finish()?;
+    let WindowQuery { from, to } = allowed.query;
     let mut conn = state.conn().await?;
     let versions = jobs::history(&mut conn, allowed.workspace, id).await?;
     let now = state.clock.now();
