@@ -36,7 +36,7 @@ pub struct ImportView {
     /// The created jobs; in a dry run, the jobs that would be created.
     created: Vec<ImportedView>,
     errors: Vec<LineErrorView>,
-    /// What is allowed but may be unintended, such as a reference to a secret that does not exist.
+    /// What is auth but may be unintended, such as a reference to a secret that does not exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
@@ -100,7 +100,7 @@ pub struct LineErrorView {
 #[post("/jobs/import")]
 pub async fn import_jobs(
     state: web::Data<State>,
-    allowed: Authorized<JobsWrite>,
+    auth: Authorized<JobsWrite>,
     request: HttpRequest,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
@@ -112,11 +112,11 @@ pub async fn import_jobs(
         move || body.check(&state, errors)
     };
     let import = web::block(check).await.map_err(|_| Problem::internal())??;
-    let warnings = secret_warnings(&state, allowed.workspace, &import).await?;
+    let warnings = secret_warnings(&state, auth.workspace, &import).await?;
     if import.dry_run || import.lines.is_empty() {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let (import, replayed) = create(&state, allowed.workspace, import, key).await?;
+    let (import, replayed) = create(&state, auth.workspace, import, key).await?;
     let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
     if replayed {
         response.insert_header(REPLAYED);
