@@ -1,4 +1,4 @@
-//! Who asks, and whether they may. The permission that a handler needs is a type in its signature.
+//! Authentication and authorisation. The scope that a handler requires is a type in its signature, and so are its query parameters.
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -23,68 +23,71 @@ use trigrun_core::{
 use uuid::Uuid;
 
 use crate::{
-    extract::query::Parameters,
-    middleware::request_id,
+    extract::query::{NoParameters, Query},
     problem::Problem,
-    state::{ApiResult, State},
+    request_id,
+    result::ApiResult,
+    state::State,
 };
 
-/// Which workspace a person means who is a member of several.
-const WORKSPACE: &str = "trigrun-workspace";
-/// A token's last use is noted this often at the most.
-const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// The header with which a member of several workspaces selects one.
+const WORKSPACE_HEADER: &str = "trigrun-workspace";
+/// How often the last use of a token is recorded, at most.
+const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
-/// The request's token was accepted and has the scope `S`. The workspace in it is the only one that a handler knows.
-pub struct Authorized<S> {
+/// The request's token was accepted and has the scope `S`. A handler knows no other workspace than the one in here. `Q` reads the query
+/// string, after authorisation: an unauthorised caller gets a 401 or 403, not a 422.
+pub struct Authorized<S, Q = NoParameters> {
     pub workspace: WorkspaceId,
     pub caller: Caller,
     /// For the audit log.
     pub by: Author,
+    pub query: Q,
     scope: PhantomData<S>,
 }
 
-/// Whoever asks.
+/// The token or the user that makes a request.
 pub enum Caller {
     Token { id: TokenId, name: String, scopes: Vec<Scope>, created_by: Option<UserId> },
-    Person { user: User, role: Role },
+    User { user: User, role: Role },
 }
 
 impl Caller {
     pub fn scopes(&self) -> &[Scope] {
         match self {
             Self::Token { scopes, .. } => scopes,
-            Self::Person { role, .. } => role.scopes(),
+            Self::User { role, .. } => role.scopes(),
         }
     }
 
-    /// The person, or the one who made the token.
-    pub fn person(&self) -> Option<UserId> {
+    /// The user, or the user who created the token.
+    pub fn user_id(&self) -> Option<UserId> {
         match self {
             Self::Token { created_by, .. } => *created_by,
-            Self::Person { user, .. } => Some(user.id),
+            Self::User { user, .. } => Some(user.id),
         }
     }
 
     fn actor(&self) -> Actor {
         match self {
             Self::Token { id, name, .. } => Actor::Token { id: *id, name: name.clone() },
-            Self::Person { user, .. } => Actor::User { id: user.id, email: user.email.clone() },
+            Self::User { user, .. } => Actor::User { id: user.id, email: user.email.clone() },
         }
     }
 
-    /// What its requests are counted by.
+    /// The key of its rate limit.
     fn key(&self) -> String {
         match self {
             Self::Token { id, .. } => id.to_string(),
-            Self::Person { user, .. } => user.id.to_string(),
+            Self::User { user, .. } => user.id.to_string(),
         }
     }
 
-    /// What it may appoint: a token that administers a workspace is as good as an admin.
+    /// The role that decides whom it may appoint: a token with workspace:admin counts as an admin.
     pub fn role(&self) -> Role {
         match self {
             Self::Token { .. } => Role::Admin,
-            Self::Person { role, .. } => *role,
+            Self::User { role, .. } => *role,
         }
     }
 }
@@ -94,7 +97,7 @@ pub trait RequiredScope {
     const SCOPE: Option<Scope>;
 }
 
-macro_rules! needs {
+macro_rules! required_scopes {
     ($($name:ident),*) => {$(
         pub struct $name;
 
@@ -104,42 +107,52 @@ macro_rules! needs {
     )*};
 }
 
-needs!(JobsRead, JobsWrite, JobsRun, ExecutionsRead, SecretsWrite, NotificationsWrite, WorkspaceAdmin);
+required_scopes!(
+    JobsRead,
+    JobsWrite,
+    JobsRun,
+    ExecutionsRead,
+    SecretsWrite,
+    NotificationsWrite,
+    WorkspaceAdmin
+);
 
-/// Any token of the workspace will do.
+/// Any token of the workspace is sufficient.
 pub struct AnyScope;
 
 impl RequiredScope for AnyScope {
     const SCOPE: Option<Scope> = None;
 }
 
-impl<S: RequiredScope> FromRequest for Authorized<S> {
+impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (state, secret) = (state(request), secret(request));
-        let (wanted, request) = (wanted_workspace(request), request.clone());
+        let (selected, request) = (selected_workspace(request), request.clone());
         Box::pin(async move {
             let state = state?;
             let found = match secret {
-                Ok(secret) => find(&state, &secret, wanted).await,
-                Err(wrong) => Err(wrong),
+                Ok(secret) => find_caller(&state, &secret, selected).await,
+                Err(invalid) => Err(invalid),
             };
-            let (workspace, caller) = found.map_err(|problem| noted(&state, &request, problem))?;
-            state.limits.pass(&request, &caller.key(), &workspace.to_string()).await?;
+            let (workspace, caller) =
+                found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            state.limits.check(&request, &caller.key(), &workspace.to_string()).await?;
             if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
-                let detail = format!("This lacks the scope {}. Use a token that has it.", scope.as_str());
+                let detail =
+                    format!("The token lacks the scope {}. Use a token that has it.", scope.as_str());
                 return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
             }
-            Parameters::none_unasked(&request)?;
+            let query = Q::read(request.query_string())?;
             let by = author(&state, &request, caller.actor());
-            Ok(Self { workspace, caller, by, scope: PhantomData })
+            Ok(Self { workspace, caller, by, query, scope: PhantomData })
         })
     }
 }
 
-/// Somebody who has logged in, whatever the workspace.
+/// A user with a session, in whatever workspace.
 pub struct SessionUser {
     pub user: User,
     pub secret: TokenSecret,
@@ -155,23 +168,23 @@ impl FromRequest for SessionUser {
         let (state, secret, request) = (state(request), secret(request), request.clone());
         Box::pin(async move {
             let state = state?;
-            let secret = secret.map_err(|problem| noted(&state, &request, problem))?;
+            let secret = secret.map_err(|problem| record_auth_failure(&state, &request, problem))?;
             let found = match secret.kind() {
-                TokenKind::Api => match by_token(&state, &secret, None).await {
+                TokenKind::Api => match find_by_token(&state, &secret, None).await {
                     Ok(_) => Err(session_required()),
                     Err(unknown) => Err(unknown),
                 },
-                _ => person(&state, &secret).await,
+                _ => session_user(&state, &secret).await,
             };
-            let user = found.map_err(|problem| noted(&state, &request, problem))?;
-            Parameters::none_unasked(&request)?;
+            let user = found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            NoParameters::read(request.query_string())?;
             let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
             Ok(Self { user, secret, by })
         })
     }
 }
 
-/// Who changes something by this request.
+/// The author of the changes that this request makes.
 pub fn author(state: &State, request: &HttpRequest, actor: Actor) -> Author {
     let (request_id, address) = (request_id::current(), state.limits.client(request));
     Author { actor, at: state.clock.now(), request_id, address }
@@ -181,7 +194,7 @@ fn state(request: &HttpRequest) -> ApiResult<web::Data<State>> {
     request.app_data::<web::Data<State>>().cloned().ok_or_else(Problem::internal)
 }
 
-/// The one token of the request; what cannot be a token is refused before anything is looked up.
+/// The one token of the request. Text with a wrong checksum is refused without a look-up.
 fn secret(request: &HttpRequest) -> ApiResult<TokenSecret> {
     let mut given = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (given.next(), given.next()) else {
@@ -199,15 +212,15 @@ fn secret(request: &HttpRequest) -> ApiResult<TokenSecret> {
     }
 }
 
-/// What is no id is nobody's.
-fn wanted_workspace(request: &HttpRequest) -> Option<WorkspaceId> {
-    let given = request.headers().get(WORKSPACE)?;
+/// Text that is not an id selects the nil id, which no workspace has.
+fn selected_workspace(request: &HttpRequest) -> Option<WorkspaceId> {
+    let given = request.headers().get(WORKSPACE_HEADER)?;
     let id = given.to_str().ok().and_then(|text| text.parse().ok());
     Some(id.unwrap_or(WorkspaceId::from_uuid(Uuid::nil())))
 }
 
 fn session_required() -> Problem {
-    let detail = "This is for people: log in, and use the token of that session.";
+    let detail = "This operation requires a session. Log in, and send the session's token.";
     Problem::new(StatusCode::FORBIDDEN, "session_required", detail)
 }
 
@@ -215,35 +228,35 @@ fn unknown() -> Problem {
     Problem::unauthorized("The token is unknown, expired or revoked.")
 }
 
-async fn find(
+async fn find_caller(
     state: &State,
     secret: &TokenSecret,
-    wanted: Option<WorkspaceId>,
+    selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, Caller)> {
     match secret.kind() {
-        TokenKind::Api => by_token(state, secret, wanted).await,
-        TokenKind::Session => by_session(state, secret, wanted).await,
+        TokenKind::Api => find_by_token(state, secret, selected).await,
+        TokenKind::Session => find_by_session(state, secret, selected).await,
         TokenKind::Invitation => Err(unknown()),
     }
 }
 
-/// A wrong guess, of which there may not be too many.
-fn noted(state: &State, request: &HttpRequest, problem: Problem) -> Problem {
+/// Counts a failed authentication against its network; 429 when there are too many.
+fn record_auth_failure(state: &State, request: &HttpRequest, problem: Problem) -> Problem {
     if !problem.is(StatusCode::UNAUTHORIZED) {
         return problem;
     }
-    state.limits.wrong(request).err().unwrap_or(problem)
+    state.limits.record_failure(request).err().unwrap_or(problem)
 }
 
-/// A token belongs to one workspace: whoever means another one shall not get this.
-async fn by_token(
+/// A token belongs to one workspace: selecting another one is not found.
+async fn find_by_token(
     state: &State,
     secret: &TokenSecret,
-    wanted: Option<WorkspaceId>,
+    selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, Caller)> {
     let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
-    if wanted.is_some_and(|wanted| wanted != grant.workspace) {
+    if selected.is_some_and(|selected| selected != grant.workspace) {
         return Err(Problem::not_found());
     }
     touch(state, grant.token, last_used_at);
@@ -251,50 +264,51 @@ async fn by_token(
     Ok((workspace, Caller::Token { id, name, scopes, created_by }))
 }
 
-/// Beside the request, which does not wait for it.
+/// Records the use of a token in a separate task: the request does not wait for it.
 fn touch(state: &State, token: TokenId, last_used_at: Option<DateTime<Utc>>) {
     let now = state.clock.now();
-    if last_used_at.is_none_or(|at| now - at > TOUCH_EVERY) {
+    if last_used_at.is_none_or(|at| now - at > TOUCH_INTERVAL) {
         let state = state.clone();
         tasks::spawn("touch", async move {
             let touched = async { tokens::touch(&mut *state.conn().await?, token, now).await };
             if let Err(error) = touched.await {
-                tracing::debug!(%error, "the last use of a token could not be noted");
+                tracing::debug!(%error, "cannot record the last use of a token");
             }
         });
     }
 }
 
-async fn by_session(
+async fn find_by_session(
     state: &State,
     secret: &TokenSecret,
-    wanted: Option<WorkspaceId>,
+    selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, Caller)> {
-    let user = person(state, secret).await?;
+    let user = session_user(state, secret).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
-    let Membership { workspace, role, .. } = the_one(memberships, wanted)?;
-    Ok((workspace, Caller::Person { user, role }))
+    let Membership { workspace, role, .. } = select_membership(memberships, selected)?;
+    Ok((workspace, Caller::User { user, role }))
 }
 
-async fn person(state: &State, secret: &TokenSecret) -> ApiResult<User> {
+async fn session_user(state: &State, secret: &TokenSecret) -> ApiResult<User> {
     let found = users::find_by_session(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     found.ok_or_else(unknown)
 }
 
-fn the_one(memberships: Vec<Membership>, wanted: Option<WorkspaceId>) -> ApiResult<Membership> {
-    let many = memberships.len() > 1;
-    let mut meant =
-        memberships.into_iter().filter(|membership| wanted.is_none_or(|id| id == membership.workspace));
-    match (meant.next(), wanted) {
+fn select_membership(memberships: Vec<Membership>, selected: Option<WorkspaceId>) -> ApiResult<Membership> {
+    let has_several = memberships.len() > 1;
+    let mut matching =
+        memberships.into_iter().filter(|membership| selected.is_none_or(|id| id == membership.workspace));
+    match (matching.next(), selected) {
         (Some(membership), Some(_)) => Ok(membership),
-        (Some(membership), None) if !many => Ok(membership),
+        (Some(membership), None) if !has_several => Ok(membership),
         (Some(_), None) => {
-            let detail = "You are a member of several workspaces: name one in the header TrigRun-Workspace.";
+            let detail =
+                "You are a member of several workspaces. Select one with the header TrigRun-Workspace.";
             Err(Problem::new(StatusCode::BAD_REQUEST, "workspace_ambiguous", detail))
         }
         (None, Some(_)) => Err(Problem::not_found()),
         (None, None) => {
-            let detail = "You are a member of no workspace. Make one with POST /v1/workspaces.";
+            let detail = "You are not a member of any workspace. Create one with POST /v1/workspaces.";
             Err(Problem::new(StatusCode::FORBIDDEN, "no_workspace", detail))
         }
     }

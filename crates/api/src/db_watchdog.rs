@@ -1,13 +1,13 @@
-//! Whether Postgres answers. A server that is down refuses connections, and everybody knows at once; one that stands still says nothing, and
-//! whoever asked it would wait: nobody does for longer than it takes to notice here.
+//! Detects that Postgres does not respond. A stopped server refuses connections, which is noticed at once; a frozen one sends nothing, and
+//! every request would wait for it. With the watchdog, no request waits longer than the detection takes: at most 1.7 s.
 
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trigrun_core::store::{Conn, PostgresSettings, StoreError, clock, migrate};
 
-const ASK_EVERY: Duration = Duration::from_millis(500);
-const ANSWER_WITHIN: Duration = Duration::from_millis(1200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+const CHECK_TIMEOUT: Duration = Duration::from_millis(1200);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -20,33 +20,33 @@ impl Default for DbWatchdog {
 }
 
 impl DbWatchdog {
-    /// Asks now and then, on a connection that nothing else can keep busy, until shutdown.
+    /// Checks Postgres at an interval until shutdown, on a connection of its own that no request can occupy.
     pub async fn run(self, settings: PostgresSettings, shutdown: CancellationToken) {
         let mut conn = None;
-        while shutdown.run_until_cancelled(tokio::time::sleep(ASK_EVERY)).await.is_some() {
-            let asked = tokio::time::timeout(ANSWER_WITHIN, ask(&settings, conn.take())).await;
-            let answers = asked.is_ok();
-            if self.0.send_replace(answers) != answers {
-                match answers {
-                    true => tracing::info!("Postgres answers again"),
-                    false => tracing::warn!(within = ?ANSWER_WITHIN, "Postgres does not answer"),
+        while shutdown.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
+            let checked = tokio::time::timeout(CHECK_TIMEOUT, check(&settings, conn.take())).await;
+            let responds = checked.is_ok();
+            if self.0.send_replace(responds) != responds {
+                match responds {
+                    true => tracing::info!("Postgres responds again"),
+                    false => tracing::warn!(timeout = ?CHECK_TIMEOUT, "Postgres does not respond"),
                 }
             }
-            conn = asked.ok().and_then(Result::ok);
+            conn = checked.ok().and_then(Result::ok);
         }
     }
 
-    /// Resolves when Postgres says nothing any more; at once when it has not for a while.
-    pub async fn is_silent(&self) {
-        if self.0.subscribe().wait_for(|answers| !answers).await.is_err() {
-            // Nobody asks any more: nothing is known.
+    /// Resolves when Postgres has stopped responding; immediately if it already has.
+    pub async fn unresponsive(&self) {
+        if self.0.subscribe().wait_for(|responds| !responds).await.is_err() {
+            // The watchdog has ended: nothing is known.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// The connection, if it is still good. An error is an answer.
-async fn ask(settings: &PostgresSettings, conn: Option<Conn>) -> Result<Conn, StoreError> {
+/// The connection, if it is still good. An error is a response too.
+async fn check(settings: &PostgresSettings, conn: Option<Conn>) -> Result<Conn, StoreError> {
     let mut conn = match conn {
         Some(conn) => conn,
         None => migrate::connect(settings).await?,

@@ -1,4 +1,4 @@
-//! From bytes to plain structs, with everything that is wrong collected instead of the first thing only.
+//! From bytes to plain structs. All errors of a request are collected, not only the first.
 
 pub mod body;
 pub mod key;

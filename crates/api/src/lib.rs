@@ -1,6 +1,6 @@
 //! The API: HTTP in, Postgres out. It never needs Redis.
 //!
-//! handler (parse, authorise) → `domain` (decide) → `store`. Whatever goes wrong leaves as one type, `problem::Problem`.
+//! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
 mod db_watchdog;
@@ -11,6 +11,8 @@ pub mod operator;
 mod problem;
 mod quotas;
 mod rate_limits;
+mod request_id;
+mod result;
 mod routes;
 mod server;
 mod settings;
@@ -18,8 +20,7 @@ mod slow_client;
 mod state;
 mod time;
 
-pub use middleware::cors::Origin;
 pub use quotas::{Plan, PlanSettings};
 pub use rate_limits::LimitSettings;
 pub use server::{ServeError, serve};
-pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings, SignUp};
+pub use settings::{DEFAULTS, EgressSettings, Origin, ServerSettings, Settings, SignUp};

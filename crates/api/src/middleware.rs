@@ -1,6 +1,5 @@
-//! What happens to every request, whatever its route.
+//! What applies to every request, whatever its route.
 
 pub mod context;
 pub mod cors;
 pub mod request_guard;
-pub mod request_id;

@@ -1,4 +1,6 @@
-//! The OpenAPI document, made from the routes. `make openapi` writes it to docs/openapi.json; a test notices when it is old.
+//! The OpenAPI document, derived from the routes. `make openapi` writes it to docs/openapi.json; a test fails when the file is outdated.
+//!
+//! The server publishes it and never asks it anything.
 
 use actix_web::App;
 use serde_json::Value;
@@ -9,26 +11,26 @@ use utoipa::{
 };
 use utoipa_actix_web::AppExt;
 
-use crate::server;
+use crate::routes;
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "TrigRun",
-        description = "Makes HTTP requests on a schedule, and shows what became of each. Every answer that is not a success is a problem (RFC 9457) with a stable `code`.",
+        description = "Makes HTTP requests on a schedule, and records the result of each. Every response that is not a success is a problem (RFC 9457) with a stable `code`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     modifiers(&Token),
     tags(
         (name = "jobs", description = "Saved requests with a schedule."),
-        (name = "schedules", description = "What a schedule means, before a job has it."),
-        (name = "executions", description = "What ran, when, and what came of it."),
-        (name = "secrets", description = "Values that requests need and nobody may read."),
-        (name = "notifications", description = "Who is told what, where, and what became of it."),
-        (name = "people", description = "Signing up, logging in, and who belongs to a workspace."),
-        (name = "tokens", description = "API tokens: what a program uses."),
-        (name = "workspace", description = "What holds for all of a workspace."),
-        (name = "health", description = "Is it alive, is it ready, what is it."),
+        (name = "schedules", description = "Previews of schedules."),
+        (name = "executions", description = "Runs of jobs, and their results."),
+        (name = "secrets", description = "Values that requests contain and that the API never returns."),
+        (name = "notifications", description = "Channels, rules, and the notifications that they send."),
+        (name = "users", description = "Sign-up, login, and the members of a workspace."),
+        (name = "tokens", description = "API tokens, for programs."),
+        (name = "workspace", description = "Settings and audit log of a workspace."),
+        (name = "health", description = "Probes, version, and this document."),
     ),
 )]
 struct Document;
@@ -40,7 +42,9 @@ impl Modify for Token {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("trg_…")
-            .description(Some("An API token. The scopes that an operation needs stand beside it."))
+            .description(Some(
+                "An API token, or the token of a session. Each operation lists the scopes that it requires.",
+            ))
             .build();
         document
             .components
@@ -53,11 +57,11 @@ impl Modify for Token {
 pub fn json() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let app = App::new().into_utoipa_app().openapi(Document::openapi());
-        let (_, document) = app.configure(server::routes).split_for_parts();
+        let (_, document) = app.configure(routes::register).split_for_parts();
         let mut document = serde_json::to_value(document).unwrap_or_default();
         derive_jobs(&mut document);
         without_null_defaults(&mut document);
-        add_refusals(&mut document);
+        add_error_responses(&mut document);
         serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     });
     &TEXT
@@ -66,8 +70,8 @@ pub fn json() -> &'static str {
 const INPUT: &str = "#/components/schemas/JobInput";
 const REQUEST: &str = "#/components/schemas/Request";
 
-/// A job that is shown has more fields than one that is written, and a patch needs none of those: both are derived from the
-/// one description of the fields, which is closed and has its required ones.
+/// A response has more fields of a job than the input, and a patch requires none of them. Both schemas are derived from the input's, which
+/// allows no other fields and has required ones.
 fn derive_jobs(document: &mut Value) {
     let schemas = &mut document["components"]["schemas"];
     let (input, request) = (schemas["JobInput"].clone(), schemas["Request"].clone());
@@ -75,8 +79,8 @@ fn derive_jobs(document: &mut Value) {
         schema.as_object_mut().map(|schema| schema.remove(key));
         schema
     };
-    if let Some(shown) = schemas.as_object_mut() {
-        for (_, schema) in shown.iter_mut().filter(|(name, _)| *name != "JobInput") {
+    if let Some(all) = schemas.as_object_mut() {
+        for (_, schema) in all.iter_mut().filter(|(name, _)| *name != "JobInput") {
             redirect(schema, INPUT, "#/components/schemas/JobFields");
         }
     }
@@ -91,8 +95,8 @@ fn derive_jobs(document: &mut Value) {
     );
 }
 
-/// Everything may be absent while a body is read, so that all errors are told at once; the derived defaults of null say nothing
-/// of what the field means then, and tools would show them in place of the examples.
+/// While a body is read, every field is optional, so that all errors can be reported together. The derived default of null does not say what
+/// an absent field means, and tools would show it in place of the examples.
 fn without_null_defaults(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -104,25 +108,26 @@ fn without_null_defaults(value: &mut Value) {
     }
 }
 
-/// Adds the refusals that follow from what an operation is; those that are its own (409, say) stand beside it.
-fn add_refusals(document: &mut Value) {
+/// Adds the error responses that follow from the kind of operation. Those specific to one operation (409, for example) are in its annotation.
+fn add_error_responses(document: &mut Value) {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (path, operations) in paths.filter(|(path, _)| path.starts_with("/v1/")) {
         for (_, operation) in operations.as_object_mut().into_iter().flatten() {
-            for status in refusals(path, operation) {
+            for status in error_statuses(path, operation) {
                 let known = &mut operation["responses"][status.to_string()];
                 if known.is_null() {
-                    *known = refusal(status);
+                    *known = error_response(status);
                 }
             }
         }
     }
 }
 
-fn refusals(path: &str, operation: &Value) -> Vec<u16> {
+fn error_statuses(path: &str, operation: &Value) -> Vec<u16> {
     let has = |name: &str| !operation[name].is_null();
     let mut parameters = operation["parameters"].as_array().into_iter().flatten();
-    let may_be_wrong = parameters.any(|parameter| parameter["in"] == "query" || parameter["in"] == "header");
+    let can_be_invalid =
+        parameters.any(|parameter| parameter["in"] == "query" || parameter["in"] == "header");
     let mut statuses = vec![429, 503];
     if has("security") {
         statuses.extend([401, 403]);
@@ -130,7 +135,7 @@ fn refusals(path: &str, operation: &Value) -> Vec<u16> {
     if has("requestBody") {
         statuses.extend([400, 413, 415, 422]);
     }
-    if may_be_wrong {
+    if can_be_invalid {
         statuses.push(422);
     }
     if path.contains('{') {
@@ -139,29 +144,31 @@ fn refusals(path: &str, operation: &Value) -> Vec<u16> {
     statuses
 }
 
-fn refusal(status: u16) -> Value {
+fn error_response(status: u16) -> Value {
     let description = match status {
-        400 => "The body is not JSON, or a header cannot be read.",
-        401 => "No token, or one that is not accepted.",
-        403 => "The token lacks the scope, the person the role, or the plan allows no more.",
-        404 => "There is nothing here that the token may see.",
+        400 => "The body is not JSON, or a header is invalid.",
+        401 => "The token is missing, invalid, expired or revoked.",
+        403 => "The token lacks the scope, the user lacks the role, or a quota of the plan is exhausted.",
+        404 => "Not found in the workspace of the token.",
         413 => "The body is too large.",
-        415 => "The body is not sent as JSON.",
-        422 => "Fields or parameters cannot be used as they are: `errors` has all of them.",
-        429 => "Too many requests, or more executions than the plan allows: Retry-After says for how long.",
-        _ => "TrigRun cannot reach its database: Retry-After says when to try again.",
+        415 => "The body is not declared as JSON.",
+        422 => "Fields, parameters or headers are invalid. `errors` lists all of them.",
+        429 => {
+            "Too many requests, or more executions than the plan allows. Try again after the time in Retry-After."
+        }
+        _ => "TrigRun cannot reach its database. Try again after the time in Retry-After.",
     };
-    let mut refusal = serde_json::json!({
+    let mut response = serde_json::json!({
         "description": description,
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     });
     if matches!(status, 429 | 503) {
-        refusal["headers"] = serde_json::json!({ "Retry-After": { "schema": { "type": "string" } } });
+        response["headers"] = serde_json::json!({ "Retry-After": { "schema": { "type": "string" } } });
     }
-    refusal
+    response
 }
 
-/// Lets every reference to `from` lead to `to`.
+/// Replaces every reference to `from` by one to `to`.
 fn redirect(value: &mut Value, from: &str, to: &str) {
     match value {
         Value::Object(fields) => {
@@ -175,19 +182,4 @@ fn redirect(value: &mut Value, from: &str, to: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| redirect(item, from, to)),
         _ => {}
     }
-}
-
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(json()).unwrap_or_default());
-
-/// Whether the document has this operation, and no query parameter of it.
-pub fn takes_no_parameters(pattern: &str, method: &str) -> bool {
-    let operation = &DOCUMENT["paths"][pattern][method.to_ascii_lowercase()];
-    let in_query = |parameter: &Value| parameter["in"] == "query";
-    operation.is_object() && !operation["parameters"].as_array().into_iter().flatten().any(in_query)
-}
-
-/// The methods that a path of the document answers to, as the header `Allow` lists them.
-pub fn methods(pattern: &str) -> Option<String> {
-    let operations = DOCUMENT["paths"].get(pattern)?.as_object()?;
-    Some(operations.keys().map(|method| method.to_uppercase()).collect::<Vec<_>>().join(", "))
 }

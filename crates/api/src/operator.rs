@@ -1,5 +1,6 @@
-//! Commands for operators, beside `serve`: what they print and what they ask.
+//! The commands of `trigrun-api` besides `serve`.
 
 pub mod client;
+pub mod commands;
 pub mod doctor;
 pub mod smoke;

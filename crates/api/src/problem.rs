@@ -1,4 +1,4 @@
-//! Every answer that is not a success: `application/problem+json` (RFC 9457). Causes are logged here, once, and never sent.
+//! Every response that is not a success: `application/problem+json` (RFC 9457). Causes are logged here, once, and never sent.
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -12,10 +12,10 @@ use trigrun_core::{
 };
 use utoipa::ToSchema;
 
-use crate::middleware::request_id;
+use crate::request_id;
 
-/// Documentation of every `code` is to be found under this address.
-const TYPES: &str = "https://trigrun.dev/problems/";
+/// The prefix of the `type` of every problem.
+const TYPE_PREFIX: &str = "https://trigrun.dev/problems/";
 const RETRY_AFTER_SECONDS: u32 = 2;
 
 #[derive(Debug)]
@@ -27,11 +27,11 @@ pub struct Problem {
     headers: Vec<(header::HeaderName, String)>,
 }
 
-/// What a problem looks like (RFC 9457 §3.1).
+/// A problem (RFC 9457 §3.1).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
-    /// Where this kind of problem is explained.
+    /// A URI that identifies this type of problem.
     #[serde(rename = "type")]
     #[schema(example = "https://trigrun.dev/problems/validation_failed")]
     kind: String,
@@ -39,23 +39,23 @@ pub struct ProblemBody {
     title: String,
     #[schema(example = 422)]
     status: u16,
-    /// What went wrong this time, and what to do about it.
+    /// What went wrong, and what to do about it.
     detail: String,
-    /// Stable, for programs.
+    /// A stable code for programs.
     #[schema(example = "validation_failed")]
     code: String,
-    /// Name it when you ask for help.
+    /// The id of the request. Include it when you report a problem.
     request_id: Option<String>,
-    /// Everything that is wrong with the request, at once.
+    /// All invalid fields and parameters of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<FieldProblem>,
 }
 
-/// One thing that is wrong with a field or a query parameter.
+/// An error in a field, a query parameter or a header.
 #[derive(Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// A JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    /// A JSON pointer (RFC 6901) into the body, `?name` for a query parameter, or the name of a header.
     #[schema(example = "/schedule/cron")]
     pointer: String,
     #[schema(example = "cron_field_count")]
@@ -79,9 +79,9 @@ impl Problem {
         self
     }
 
-    /// The same words for what is not there, what never was, and what belongs to somebody else.
+    /// The same text for an object that never existed, was deleted, or belongs to another workspace.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here that this token may see.")
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
     }
 
     pub fn unauthorized(detail: &str) -> Self {
@@ -97,7 +97,7 @@ impl Problem {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
-            "TrigRun cannot reach its database at the moment. What was asked for may or may not have happened; try again, and send creates and runs with an Idempotency-Key.",
+            "TrigRun cannot reach its database. The request may or may not have taken effect. Try again; send creates and runs with an Idempotency-Key.",
         )
         .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
     }
@@ -106,18 +106,20 @@ impl Problem {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "TrigRun failed. This is a defect of ours, and has been logged.",
+            "Internal error. It has been logged; report it with this request id.",
         )
     }
 
-    /// `Ok` when nothing is wrong.
+    /// `Ok` without errors.
     pub fn validation(errors: FieldErrors) -> Result<(), Self> {
         if errors.is_empty() {
             return Ok(());
         }
         let errors = errors.into_vec();
-        let detail =
-            format!("{} of the request's fields cannot be used as they are; see errors.", errors.len());
+        let detail = match errors.len() {
+            1 => "1 field of the request is invalid; see errors.".to_owned(),
+            count => format!("{count} fields of the request are invalid; see errors."),
+        };
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail);
         Err(Self { errors, ..problem })
     }
@@ -134,15 +136,15 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::NotFound => Self::not_found(),
             StoreError::Unavailable(cause) => {
-                tracing::warn!(cause, "Postgres is not available");
+                tracing::warn!(cause, "Postgres is unavailable");
                 Self::unavailable()
             }
             StoreError::Conflict(what) => {
-                tracing::error!(what, "a conflict that no handler expects: this is a defect");
+                tracing::error!(what, "unexpected conflict");
                 Self::internal()
             }
             StoreError::Internal(cause) => {
-                tracing::error!(cause, "the store failed: this is a defect");
+                tracing::error!(cause, "store error");
                 Self::internal()
             }
         }
@@ -166,7 +168,7 @@ impl ResponseError for Problem {
             response.insert_header((name.clone(), value.as_str()));
         }
         let body = ProblemBody {
-            kind: format!("{TYPES}{}", self.code),
+            kind: format!("{TYPE_PREFIX}{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Unknown").to_owned(),
             status: self.status.as_u16(),
             detail: self.detail.clone(),

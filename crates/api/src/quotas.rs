@@ -1,32 +1,28 @@
-//! What a workspace may have, by its plan. What a plan allows is the operator's setting, which plan a workspace has is in the database.
+//! The quotas of workspaces. The settings define plans and their limits; the database says which plan a workspace has.
 //!
-//! A fire of a schedule is never dropped for a quota: there is at most one a minute of each job, and jobs are counted.
+//! A quota never drops a fire of a schedule: each job has at most one per minute, and the number of jobs is limited.
 
 use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
 use std::{collections::BTreeMap, num::NonZeroU32};
 use trigrun_core::{
     domain::id::WorkspaceId,
-    store::{StoreError, workspaces},
+    store::{Db, StoreError, workspaces},
     stream::{
         RedisSettings, StreamError,
         limiter::{Limiter, Rate, RateDecision},
     },
 };
 
-use crate::{
-    problem::Problem,
-    rate_limits::seconds,
-    state::{ApiResult, State},
-};
+use crate::{problem::Problem, rate_limits::seconds, result::ApiResult};
 
 /// The sections `[plans.…]`, by name.
 pub type PlanSettings = BTreeMap<String, Plan>;
 
-/// The plan of workspaces that were given none, and of those whose plan is gone.
-pub const DEFAULT: &str = "default";
+/// The plan of workspaces without one, and of those whose plan is no longer in the settings.
+pub const DEFAULT_PLAN: &str = "default";
 
-/// One section; 0 is without limit.
+/// One section; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plan {
@@ -48,20 +44,20 @@ impl Plan {
         NonZeroU32::new(self.executions_per_minute)
     }
 
-    fn is_without_limit(self) -> bool {
+    fn is_unlimited(self) -> bool {
         self.jobs().is_none() && self.tokens().is_none() && self.executions_per_minute().is_none()
     }
 
-    /// The answer when a quota was in the way.
-    pub fn refused(self, error: StoreError) -> Problem {
+    /// The problem when the quota conflicts; other errors stay what they are.
+    pub fn exceeded(self, error: StoreError) -> Problem {
         if !error.is_conflict("quota") {
             return error.into();
         }
         let quotas = [(self.jobs(), "jobs"), (self.tokens(), "API tokens")];
         let allowed: Vec<String> =
-            quotas.iter().filter_map(|(most, what)| Some(format!("{} {what}", (*most)?))).collect();
+            quotas.iter().filter_map(|(max, what)| Some(format!("{} {what}", (*max)?))).collect();
         let detail = format!(
-            "That would be more than the plan of this workspace allows: {}. Delete what is no longer needed, or ask for a larger plan.",
+            "This exceeds the plan of this workspace, which allows {}. Delete what is no longer needed, or ask your administrator for a larger plan.",
             allowed.join(", ")
         );
         Problem::new(StatusCode::FORBIDDEN, "quota_exceeded", detail)
@@ -79,20 +75,20 @@ impl Quotas {
         plans.iter().map(with_limiter).collect::<Result<_, _>>().map(Self)
     }
 
-    /// What the workspace may have. Postgres is asked only where there is something to ask for.
-    pub async fn plan(&self, state: &State, workspace: WorkspaceId) -> ApiResult<Plan> {
-        Ok(self.of(state, workspace).await?.map_or_else(Plan::default, |(plan, _)| *plan))
+    /// The plan of a workspace. Reads Postgres only if any plan has a limit.
+    pub async fn plan(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<Plan> {
+        Ok(self.find(db, workspace).await?.map_or_else(Plan::default, |(plan, _)| *plan))
     }
 
-    /// One execution that somebody asks for.
-    pub async fn run(&self, state: &State, workspace: WorkspaceId) -> ApiResult<()> {
-        let Some((plan, Some(limiter))) = self.of(state, workspace).await? else { return Ok(()) };
+    /// Counts one execution that a user requests.
+    pub async fn run(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<()> {
+        let Some((plan, Some(limiter))) = self.find(db, workspace).await? else { return Ok(()) };
         match limiter.pass(&workspace.to_string(), ["runs"]).await {
             RateDecision::Passed { .. } => Ok(()),
             RateDecision::Refused { wait } => {
-                let (most, wait) = (plan.executions_per_minute, seconds(wait).max(1));
+                let (max, wait) = (plan.executions_per_minute, seconds(wait).max(1));
                 let detail = format!(
-                    "The plan of this workspace allows {most} executions a minute beside its schedules. Try again in {wait} s."
+                    "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
                 );
                 Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", detail)
                     .with_header(header::RETRY_AFTER, wait.to_string()))
@@ -100,20 +96,16 @@ impl Quotas {
         }
     }
 
-    async fn of(
-        &self,
-        state: &State,
-        workspace: WorkspaceId,
-    ) -> ApiResult<Option<&(Plan, Option<Limiter<1>>)>> {
-        if self.0.values().all(|(plan, _)| plan.is_without_limit()) {
+    async fn find(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<Option<&(Plan, Option<Limiter<1>>)>> {
+        if self.0.values().all(|(plan, _)| plan.is_unlimited()) {
             return Ok(None);
         }
-        let name = workspaces::plan(&mut *state.conn().await?, workspace).await?;
-        Ok(self.0.get(&name).or_else(|| self.0.get(DEFAULT)))
+        let name = workspaces::plan(&mut *db.conn().await?, workspace).await?;
+        Ok(self.0.get(&name).or_else(|| self.0.get(DEFAULT_PLAN)))
     }
 
-    /// Forgets workspaces that have been quiet.
-    pub fn forget(&self) {
+    /// Forgets idle workspaces.
+    pub fn forget_idle(&self) {
         self.0.values().filter_map(|(_, limiter)| limiter.as_ref()).for_each(Limiter::forget);
     }
 }

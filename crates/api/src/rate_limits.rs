@@ -1,4 +1,4 @@
-//! How much of the API anybody may use: limits that all replicas share, and one on guessing.
+//! Rate limits of tokens and workspaces, shared by all replicas; and limits on guessing, per process.
 
 use actix_web::{HttpMessage, HttpRequest, http::StatusCode, http::header};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
@@ -15,10 +15,13 @@ use trigrun_core::stream::{
     limiter::{Limiter, Rate, RateDecision},
 };
 
-use crate::{problem::Problem, state::ApiResult};
+use crate::{problem::Problem, result::ApiResult};
+
+/// draft-ietf-httpapi-ratelimit-headers
+pub const HEADERS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
-const TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const MAX_CHANNEL_TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// The section `[limits]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,28 +36,28 @@ pub struct LimitSettings {
     pub proxies: Vec<IpNet>,
 }
 
-pub struct Limits {
+pub struct RateLimits {
     shared: Limiter<2>,
     token: Rate,
-    /// By network, of this process: wrong tokens and wrong passwords.
+    /// By network, in this process: invalid tokens and wrong passwords.
     failures: DefaultKeyedRateLimiter<IpAddr>,
-    /// By e-mail address, of this process: tries to log in.
+    /// By e-mail address, in this process: login attempts.
     logins: DefaultKeyedRateLimiter<String>,
-    /// By network, of this process.
+    /// By network, in this process.
     sign_ups: DefaultKeyedRateLimiter<IpAddr>,
-    /// Tests of channels, by workspace: each sends something to somebody.
-    tests: Limiter<1>,
+    /// By workspace: each test of a channel sends a message to a third party.
+    channel_tests: Limiter<1>,
     proxies: Vec<IpNet>,
 }
 
-/// For the headers of the answer.
+/// The values of `HEADERS` for this request.
 #[derive(Clone)]
-struct Standing {
+struct RateLimitStatus {
     limit: String,
     policy: String,
 }
 
-impl Limits {
+impl RateLimits {
     pub fn new(settings: &LimitSettings, redis: &RedisSettings) -> Result<Self, StreamError> {
         let token = Rate::per_second(settings.token_per_second, settings.token_burst);
         let workspace = Rate::per_second(settings.workspace_per_second, settings.workspace_burst);
@@ -64,42 +67,39 @@ impl Limits {
             token,
             failures: RateLimiter::keyed(failures),
             logins: RateLimiter::keyed(failures),
-            tests: Limiter::new(redis, [Rate::per_minute(TESTS_PER_MINUTE)])?,
+            channel_tests: Limiter::new(redis, [Rate::per_minute(MAX_CHANNEL_TESTS_PER_MINUTE)])?,
             sign_ups: RateLimiter::keyed(Quota::per_hour(settings.sign_ups_per_hour)),
             proxies: settings.proxies.clone(),
         })
     }
 
-    /// One request of a token or session. Notes what the answer is to say of it.
-    pub async fn pass(&self, request: &HttpRequest, token: &str, workspace: &str) -> ApiResult<()> {
-        let passage = self.shared.pass(workspace, [token, "workspace"]).await;
-        let (left, reset) = match passage {
+    /// One request of a token or user. Stores the status for the headers of the response.
+    pub async fn check(&self, request: &HttpRequest, caller: &str, workspace: &str) -> ApiResult<()> {
+        let decision = self.shared.pass(workspace, [caller, "workspace"]).await;
+        let (left, reset) = match decision {
             RateDecision::Passed { left, reset } => (left, seconds(reset)),
             RateDecision::Refused { wait } => (0, seconds(wait)),
         };
         let window = seconds(self.token.window());
-        request.extensions_mut().insert(Standing {
+        request.extensions_mut().insert(RateLimitStatus {
             limit: format!("\"token\";r={left};t={reset}"),
             policy: format!("\"token\";q={};w={window}", self.token.burst),
         });
-        match passage {
-            RateDecision::Passed { .. } => Ok(()),
-            RateDecision::Refused { wait } => Err(too_many(wait)),
-        }
+        allowed(decision)
     }
 
-    /// Whoever sent this guessed wrong; `Err` when that happens too often. Whoever guesses right is not held up.
-    pub fn wrong(&self, request: &HttpRequest) -> ApiResult<()> {
-        self.client(request).map_or(Ok(()), |address| by_itself(&self.failures, &network(address)))
+    /// Counts a failed authentication. `Err` when the network has too many; a successful authentication is never counted.
+    pub fn record_failure(&self, request: &HttpRequest) -> ApiResult<()> {
+        self.client(request).map_or(Ok(()), |address| check_local(&self.failures, &network(address)))
     }
 
-    /// The nearest address that is none of our proxies. What a proxy of ours noted last is believed; what stands before it anybody could
-    /// have written.
+    /// The address of the client: the nearest one that is not a trusted proxy. What a trusted proxy appended to X-Forwarded-For counts; the
+    /// client can have written anything before it.
     pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let noted = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
-        let noted: Vec<&str> = noted.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let forwarded = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+        let forwarded: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
         let mut nearer = request.peer_addr()?.ip().to_canonical();
-        for address in noted.iter().rev() {
+        for address in forwarded.iter().rev() {
             match address.parse::<IpAddr>() {
                 Ok(farther) if self.proxies.iter().any(|proxy| proxy.contains(&nearer)) => {
                     nearer = farther.to_canonical();
@@ -110,35 +110,32 @@ impl Limits {
         Some(nearer)
     }
 
-    /// A try to log in as `email`, before its cost is paid.
+    /// A login attempt for `email`, checked before the password is hashed.
     pub fn log_in(&self, email: &str) -> ApiResult<()> {
-        by_itself(&self.logins, &email.to_lowercase())
+        check_local(&self.logins, &email.to_lowercase())
     }
 
-    /// A try to sign up, before its cost is paid.
+    /// A sign-up attempt, checked before the password is hashed.
     pub fn sign_up(&self, request: &HttpRequest) -> ApiResult<()> {
-        self.client(request).map_or(Ok(()), |address| by_itself(&self.sign_ups, &network(address)))
+        self.client(request).map_or(Ok(()), |address| check_local(&self.sign_ups, &network(address)))
     }
 
     /// A test of a channel of this workspace.
-    pub async fn test(&self, workspace: &str) -> ApiResult<()> {
-        match self.tests.pass(workspace, ["tests"]).await {
-            RateDecision::Passed { .. } => Ok(()),
-            RateDecision::Refused { wait } => Err(too_many(wait)),
-        }
+    pub async fn test_channel(&self, workspace: &str) -> ApiResult<()> {
+        allowed(self.channel_tests.pass(workspace, ["tests"]).await)
     }
 
-    /// Forgets those that have been quiet.
-    pub fn forget(&self) {
+    /// Forgets idle keys.
+    pub fn forget_idle(&self) {
         self.shared.forget();
         self.failures.retain_recent();
         self.logins.retain_recent();
         self.sign_ups.retain_recent();
-        self.tests.forget();
+        self.channel_tests.forget();
     }
 }
 
-/// One who has a network of IPv6 has all of its addresses (RFC 6177): they count as one.
+/// A subscriber with IPv6 has a whole network of addresses (RFC 6177): a /64 counts as one.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -146,26 +143,31 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn by_itself<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> ApiResult<()> {
-    limiter.check_key(key).map_err(|refused| too_many(refused.wait_time_from(limiter.clock().now())))
+fn allowed(decision: RateDecision) -> ApiResult<()> {
+    match decision {
+        RateDecision::Passed { .. } => Ok(()),
+        RateDecision::Refused { wait } => Err(too_many_requests(wait)),
+    }
 }
 
+fn check_local<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> ApiResult<()> {
+    limiter.check_key(key).map_err(|limited| too_many_requests(limited.wait_time_from(limiter.clock().now())))
+}
+
+/// Rounded up.
 pub fn seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 
-fn too_many(wait: Duration) -> Problem {
+fn too_many_requests(wait: Duration) -> Problem {
     let wait = seconds(wait).max(1);
     let detail = format!("Too many requests. Try again in {wait} s.");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
         .with_header(header::RETRY_AFTER, wait.to_string())
 }
 
-/// draft-ietf-httpapi-ratelimit-headers
-pub const HEADERS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
-
-/// The values of `HEADERS` in an answer, if it has them.
+/// The headers of the response, if the request was checked.
 pub fn headers(request: &HttpRequest) -> Option<[(&'static str, String); 2]> {
-    let standing = request.extensions().get::<Standing>().cloned()?;
-    Some([(HEADERS[0], standing.limit), (HEADERS[1], standing.policy)])
+    let status = request.extensions().get::<RateLimitStatus>().cloned()?;
+    Some([(HEADERS[0], status.limit), (HEADERS[1], status.policy)])
 }

@@ -11,7 +11,7 @@ use trigrun_core::{
     telemetry::TelemetrySettings,
 };
 
-use crate::{middleware::cors::Origin, quotas::PlanSettings, rate_limits::LimitSettings};
+use crate::{quotas::PlanSettings, rate_limits::LimitSettings};
 
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -36,13 +36,39 @@ pub struct ServerSettings {
     pub origins: Vec<Origin>,
 }
 
-/// Who may sign up.
+/// Who can sign up.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum SignUp {
     Open,
     Invite,
     Closed,
+}
+
+/// Scheme, host and port of a page, as browsers send it: `https://console.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origin(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not an origin: expected a scheme and a host, like https://console.example.com")]
+pub struct InvalidOrigin(String);
+
+impl TryFrom<String> for Origin {
+    type Error = InvalidOrigin;
+
+    fn try_from(text: String) -> Result<Self, InvalidOrigin> {
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
+        let valid = matches!(scheme, "http" | "https") && !host.is_empty() && host.chars().all(plain);
+        if valid { Ok(Self(text)) } else { Err(InvalidOrigin(text)) }
+    }
+}
+
+impl Origin {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -64,5 +90,25 @@ mod tests {
     #[test]
     fn the_default_file_and_the_struct_agree() {
         assert!(config::load_from::<Settings>(DEFAULTS, []).is_ok());
+    }
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host() {
+        let origin = |text: &str| Origin::try_from(text.to_owned());
+        for valid in ["https://console.example.com", "http://localhost:3000", "http://[::1]:8080"] {
+            assert!(origin(valid).is_ok(), "{valid}");
+        }
+        for invalid in [
+            "*",
+            "null",
+            "",
+            "example.com",
+            "https://",
+            "ftp://a",
+            "https://a/",
+            "https://*.a",
+            "https://u@a",
+        ] {
+            assert!(origin(invalid).is_err(), "{invalid}");
+        }
     }
 }

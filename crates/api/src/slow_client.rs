@@ -1,8 +1,8 @@
-//! A connection whose client may be slow, but not for ever.
+//! Slow-client protection: ends connections of clients that send or read too slowly.
 //!
-//! The server's own timers end a first head that dawdles and a connection that is idle. They do not end a later head that comes a byte at a
-//! time, a body that nobody reads any more, or an answer that the client does not take: each would be a connection for as long as the client
-//! likes, and connections are what there is a limited number of.
+//! The server's own timers end a slow first head and an idle connection. They do not end a later head that arrives a byte at a time, a body
+//! that is no longer read, or a response that the client does not read. Each would hold a connection for as long as the client likes, and the
+//! number of connections is limited.
 
 use actix_web::rt::net::{ActixStream, Ready};
 use std::{
@@ -16,66 +16,71 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// From the first byte that comes after an answer, a client has this long before it is asked how fast it is. Longer than a head and a body may
-/// take together.
-const AT_EASE: Duration = Duration::from_secs(15);
-/// And then it must have sent this many bytes in each of those seconds.
-const BYTES_PER_SECOND: u64 = 1024;
-/// How long it may take nothing of an answer.
-const TAKES_WITHIN: Duration = Duration::from_secs(30);
-/// How long a connection may be silent. Longer than the server keeps an idle one.
-const SPEAKS_WITHIN: Duration = Duration::from_secs(90);
+/// From the first byte after a response, the rate of a client is not checked for this long. Longer than a head and a body may take together.
+const GRACE_PERIOD: Duration = Duration::from_secs(15);
+/// The average rate that a client must have reached after the grace period.
+const MIN_BYTES_PER_SECOND: u64 = 1024;
+/// How long a client may read nothing of a response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may transfer nothing. Longer than the server keeps an idle one.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 pub struct SlowClientGuard<S> {
     stream: S,
-    /// Since when this has been coming, and how much of it.
-    coming: Option<(Instant, u64)>,
-    moved: Instant,
-    /// Since when nothing more of an answer is taken.
-    stuck: Option<Instant>,
-    silence: Deadline,
-    stuck_until: Deadline,
+    /// When the first byte of the current request arrived, and how many bytes have arrived since.
+    receiving: Option<(Instant, u64)>,
+    last_transfer: Instant,
+    /// Since when the client reads nothing of a response.
+    blocked_since: Option<Instant>,
+    idle_deadline: Deadline,
+    write_deadline: Deadline,
 }
 
 impl<S> SlowClientGuard<S> {
     pub fn new(stream: S) -> Self {
-        let moved = Instant::now();
-        let (silence, stuck_until) = (Deadline::default(), Deadline::default());
-        Self { stream, coming: None, moved, stuck: None, silence, stuck_until }
+        Self {
+            stream,
+            receiving: None,
+            last_transfer: Instant::now(),
+            blocked_since: None,
+            idle_deadline: Deadline::default(),
+            write_deadline: Deadline::default(),
+        }
     }
 
-    /// So many bytes came in.
-    fn came(&mut self, bytes: u64) -> Result<()> {
+    /// Accounts for bytes that arrived. An error if the client is too slow.
+    fn received(&mut self, bytes: u64) -> Result<()> {
         if bytes == 0 {
             return Ok(());
         }
-        self.moved = Instant::now();
-        let (since, so_far) = self.coming.unwrap_or((self.moved, 0));
-        self.coming = Some((since, so_far + bytes));
-        let time = self.moved - since;
-        if time > AT_EASE && so_far + bytes < time.as_secs() * BYTES_PER_SECOND {
+        self.last_transfer = Instant::now();
+        let (since, earlier) = self.receiving.unwrap_or((self.last_transfer, 0));
+        let total = earlier + bytes;
+        self.receiving = Some((since, total));
+        let elapsed = self.last_transfer - since;
+        if elapsed > GRACE_PERIOD && total < elapsed.as_secs() * MIN_BYTES_PER_SECOND {
             return Err(ErrorKind::TimedOut.into());
         }
         Ok(())
     }
 
-    /// What came of a try to write.
-    fn written(&mut self, cx: &mut Context<'_>, tried: Poll<Result<usize>>) -> Poll<Result<usize>> {
-        if tried.is_ready() {
-            (self.moved, self.coming, self.stuck) = (Instant::now(), None, None);
-            return tried;
+    /// Accounts for the result of a write.
+    fn written(&mut self, cx: &mut Context<'_>, result: Poll<Result<usize>>) -> Poll<Result<usize>> {
+        if result.is_ready() {
+            (self.last_transfer, self.receiving, self.blocked_since) = (Instant::now(), None, None);
+            return result;
         }
-        let since = *self.stuck.get_or_insert_with(Instant::now);
-        self.stuck_until.passed(cx, since + TAKES_WITHIN).map(Err)
+        let since = *self.blocked_since.get_or_insert_with(Instant::now);
+        self.write_deadline.poll_passed(cx, since + WRITE_TIMEOUT).map(Err)
     }
 }
 
-/// An instant by which something must have happened. Where it moves, the timer does not: it is looked at when it has come.
+/// A deadline that moves. The timer does not move with it: when it fires early, it is set again.
 #[derive(Default)]
 struct Deadline(Option<Pin<Box<Sleep>>>);
 
 impl Deadline {
-    fn passed(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Error> {
+    fn poll_passed(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Error> {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
         while timer.as_mut().poll(cx).is_ready() {
             if until <= Instant::now() {
@@ -92,8 +97,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowClientGuard<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) => Poll::Ready(this.came((buffer.filled().len() - before) as u64)),
-            Poll::Pending => this.silence.passed(cx, this.moved + SPEAKS_WITHIN).map(Err),
+            Poll::Ready(Ok(())) => Poll::Ready(this.received((buffer.filled().len() - before) as u64)),
+            Poll::Pending => this.idle_deadline.poll_passed(cx, this.last_transfer + IDLE_TIMEOUT).map(Err),
             failed => failed,
         }
     }
@@ -102,8 +107,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowClientGuard<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for SlowClientGuard<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let this = self.get_mut();
-        let tried = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.written(cx, tried)
+        let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.written(cx, result)
     }
 
     fn poll_write_vectored(
@@ -112,8 +117,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SlowClientGuard<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let this = self.get_mut();
-        let tried = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.written(cx, tried)
+        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.written(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What handlers share, and the one place where their work outlives their client.
 
+use actix_web::web;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use trigrun_core::{
@@ -10,9 +11,16 @@ use trigrun_core::{
 };
 
 use crate::{
-    db_watchdog::DbWatchdog, middleware::cors::Origin, problem::Problem, quotas::Quotas, rate_limits::Limits,
-    settings::SignUp,
+    db_watchdog::DbWatchdog,
+    problem::Problem,
+    quotas::Quotas,
+    rate_limits::RateLimits,
+    result::ApiResult,
+    settings::{Origin, SignUp},
 };
+
+/// Passwords hashed concurrently: each takes 19 MiB and a core.
+const MAX_CONCURRENT_HASHES: usize = 4;
 
 #[derive(Clone)]
 pub struct State {
@@ -22,11 +30,21 @@ pub struct State {
     pub waker: Waker,
     pub keys: Arc<MasterKeys>,
     pub sign_up: SignUp,
-    pub hashing: Arc<Semaphore>,
-    pub limits: Arc<Limits>,
+    pub limits: Arc<RateLimits>,
     pub quotas: Arc<Quotas>,
     pub origins: Arc<[Origin]>,
-    pub pulse: DbWatchdog,
+    pub db_watchdog: DbWatchdog,
+    pub hash_permits: HashPermits,
+}
+
+/// Limits concurrent password hashing.
+#[derive(Clone)]
+pub struct HashPermits(Arc<Semaphore>);
+
+impl Default for HashPermits {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_CONCURRENT_HASHES)))
+    }
 }
 
 impl State {
@@ -34,13 +52,13 @@ impl State {
         self.db.conn().await
     }
 
-    /// Runs work on passwords where it holds up nobody, a few at a time.
+    /// Runs work on a password on a blocking thread, a few at a time.
     pub async fn hashing<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> ApiResult<T> {
-        let _turn = self.hashing.acquire().await.map_err(|_| Problem::internal())?;
-        actix_web::web::block(work).await.map_err(|_| Problem::internal())
+        let _permit = self.hash_permits.0.acquire().await.map_err(|_| Problem::internal())?;
+        web::block(work).await.map_err(|_| Problem::internal())
     }
 
     pub async fn hash(&self, password: String) -> ApiResult<String> {
@@ -48,8 +66,8 @@ impl State {
         hashed.map_err(|error| StoreError::Internal(error.to_string()).into())
     }
 
-    /// Runs a change to its end. A client that hangs up drops its handler, but must not leave half of a transaction on a
-    /// connection that goes back into the pool.
+    /// Runs a change to its end. A client that disconnects drops its handler, but must not leave half of a transaction on a
+    /// connection that returns to the pool.
     pub async fn run<T, F>(&self, work: impl FnOnce(Self) -> F) -> ApiResult<T>
     where
         T: Send + 'static,
@@ -59,5 +77,3 @@ impl State {
         done.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string()).into()))
     }
 }
-
-pub type ApiResult<T> = Result<T, Problem>;

@@ -16,7 +16,7 @@ use serde_path_to_error::{Path, Segment};
 use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{FieldErrors, Invalid};
 
-use crate::{problem::Problem, state::ApiResult};
+use crate::{problem::Problem, result::ApiResult};
 
 /// The most that a body may have.
 pub const LIMIT: usize = 1024 * 1024;

@@ -1,11 +1,12 @@
-//! Ids in paths. What is no id is simply not there: it becomes one that nothing has, so that it takes the same way as one that never was.
+//! Ids in paths. Text that is not an id becomes the nil id, which no row has, so that it takes the same path through the code as an id that
+//! does not exist.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures_util::future::{Ready, ready};
 use std::str::FromStr;
 use uuid::Uuid;
 
-use crate::{problem::Problem, state::ApiResult};
+use crate::{problem::Problem, result::ApiResult};
 
 pub struct PathId<T>(pub T);
 

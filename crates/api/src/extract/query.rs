@@ -1,37 +1,123 @@
-//! Query parameters: each known, each once, each judged.
+//! Query parameters: each known, each given once, each checked. What an operation takes is a type in its signature.
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use chrono::{DateTime, Utc};
-use futures_util::future::{Ready, ready};
-use std::{collections::BTreeMap, convert::Infallible, fmt::Display, str::FromStr};
+use std::{collections::BTreeMap, fmt::Display, str::FromStr};
 use trigrun_core::domain::{
     invalid::{FieldErrors, Invalid},
     page::{self, Page},
 };
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 
-use crate::{extract::body::nearest, openapi, problem::Problem, state::ApiResult, time::read_instant};
+use crate::{extract::body::nearest, problem::Problem, result::ApiResult, time::read_instant};
 
-/// The parameters of a request, to be taken out one by one.
+/// The query parameters of an operation.
+pub trait Query: Sized {
+    /// Takes every parameter of the operation. Errors are collected in `parameters`.
+    fn take(parameters: &mut Parameters) -> Self;
+
+    /// Reads the query string of a request. A parameter that the operation does not have is an error.
+    fn read(query: &str) -> ApiResult<Self> {
+        let mut parameters = Parameters::parse(query);
+        let read = Self::take(&mut parameters);
+        parameters.finish()?;
+        Ok(read)
+    }
+}
+
+/// A struct of query parameters: its fields name the parameters, for the reader and for the OpenAPI document alike. Each field says how it is
+/// read.
+macro_rules! query {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident {
+        $($(#[$of_field:meta])* $of_visibility:vis $field:ident: $type:ty = $reader:path,)*
+    }) => {
+        $(#[$attribute])*
+        #[derive(utoipa::IntoParams)]
+        #[into_params(parameter_in = Query)]
+        $visibility struct $name {
+            $($(#[$of_field])* $of_visibility $field: $type,)*
+        }
+
+        impl $crate::extract::query::Query for $name {
+            fn take(parameters: &mut $crate::extract::query::Parameters) -> Self {
+                Self { $($field: $reader(parameters, stringify!($field)),)* }
+            }
+        }
+    };
+}
+
+pub(crate) use query;
+
+/// An operation without query parameters.
+pub struct NoParameters;
+
+impl Query for NoParameters {
+    fn take(_: &mut Parameters) -> Self {
+        Self
+    }
+}
+
+impl IntoParams for NoParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        Vec::new()
+    }
+}
+
+query! {
+    pub struct Force {
+        /// `true` proceeds where the response would otherwise be 409.
+        #[param(required = false)]
+        pub force: bool = Parameters::flag,
+    }
+}
+
+query! {
+    struct PageParameters {
+        /// The maximum number of items on the page: 1 to 250, 50 by default.
+        limit: Option<i64> = Parameters::number,
+        /// `next_cursor` of the previous page. The filters must be the same.
+        cursor: Option<String> = Parameters::text,
+    }
+}
+
+/// The query of a list: its filters, and which page of it is requested.
+pub struct Paged<F = NoParameters> {
+    pub filter: F,
+    pub page: Page,
+    /// The filters as text: a cursor is bound to them.
+    pub filters: String,
+}
+
+impl<F: Query> Query for Paged<F> {
+    fn take(parameters: &mut Parameters) -> Self {
+        let filter = F::take(parameters);
+        let PageParameters { limit, cursor } = PageParameters::take(parameters);
+        Self { filter, page: parameters.page(limit, cursor), filters: parameters.filters.clone() }
+    }
+}
+
+impl<F: IntoParams> IntoParams for Paged<F> {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = F::into_params(&place);
+        parameters.extend(PageParameters::into_params(place));
+        parameters
+    }
+}
+
+/// The parameters of a request, to be taken one by one.
 pub struct Parameters {
     given: BTreeMap<String, String>,
-    /// All of them but limit and cursor: what a cursor is bound to.
+    /// All parameters except limit and cursor.
     filters: String,
-    /// The names that were asked for: what there is.
+    /// The names that were taken: the parameters of the operation.
     known: Vec<String>,
     errors: FieldErrors,
 }
 
-impl FromRequest for Parameters {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::parse(request.query_string())))
-    }
-}
-
 impl Parameters {
-    pub fn parse(query: &str) -> Self {
+    fn parse(query: &str) -> Self {
         let mut parameters = Self {
             given: BTreeMap::new(),
             filters: String::new(),
@@ -43,28 +129,18 @@ impl Parameters {
             .unwrap_or_default();
         for (name, value) in pairs {
             if name.contains('\0') || value.contains('\0') {
-                let invalid = Invalid::new("parameter_invalid", "cannot hold the character U+0000");
-                parameters.wrong(&name, invalid);
+                let invalid = Invalid::new("parameter_invalid", "cannot contain the character U+0000");
+                parameters.reject(&name, invalid);
                 continue;
             }
             if parameters.given.insert(name.clone(), value).is_some() {
-                parameters.wrong(&name, Invalid::new("parameter_twice", "is given twice"));
+                parameters.reject(&name, Invalid::new("parameter_twice", "is given twice"));
             }
         }
         let filters =
             parameters.given.iter().filter(|(name, _)| !["limit", "cursor"].contains(&name.as_str()));
         parameters.filters = filters.map(|(name, value)| format!("{name}={value}\n")).collect();
         parameters
-    }
-
-    /// Operations that take parameters judge them themselves, and know which of them was meant; of the others, nobody would.
-    pub fn none_unasked(request: &HttpRequest) -> ApiResult<()> {
-        let query = request.query_string();
-        let takes_none = |pattern: String| openapi::takes_no_parameters(&pattern, request.method().as_str());
-        if query.is_empty() || !request.match_pattern().is_some_and(takes_none) {
-            return Ok(());
-        }
-        Self::parse(query).finish().map(drop)
     }
 
     pub fn text(&mut self, name: &str) -> Option<String> {
@@ -100,31 +176,27 @@ impl Parameters {
         self.errors.take(&format!("?{name}"), parsed)
     }
 
-    /// limit and cursor.
-    pub fn page(&mut self) -> Page {
-        let wanted = self.number("limit");
-        let limit = self.errors.take("?limit", page::limit(wanted)).unwrap_or(page::DEFAULT_LIMIT);
-        let cursor = self.text("cursor");
+    fn page(&mut self, limit: Option<i64>, cursor: Option<String>) -> Page {
+        let limit = self.errors.take("?limit", page::limit(limit)).unwrap_or(page::DEFAULT_LIMIT);
         let before =
             cursor.and_then(|cursor| self.errors.take("?cursor", page::read_cursor(&cursor, &self.filters)));
         Page { limit, before }
     }
 
-    /// What a cursor of this list is bound to; or everything that is wrong, unknown parameters included.
-    pub fn finish(mut self) -> ApiResult<String> {
+    /// All errors of the query string. What was not taken is unknown.
+    fn finish(mut self) -> ApiResult<()> {
         for name in std::mem::take(&mut self.given).into_keys() {
-            let invalid = Invalid::new("unknown_parameter", "there is no such parameter here");
+            let invalid = Invalid::new("unknown_parameter", "this operation has no such parameter");
             let invalid = match nearest(&name, self.known.iter().map(String::as_str)) {
                 Some(near) => invalid.hint(format!("did you mean {near}?")),
                 None => invalid,
             };
-            self.wrong(&name, invalid);
+            self.reject(&name, invalid);
         }
-        Problem::validation(self.errors)?;
-        Ok(self.filters)
+        Problem::validation(self.errors)
     }
 
-    fn wrong(&mut self, name: &str, invalid: Invalid) {
+    fn reject(&mut self, name: &str, invalid: Invalid) {
         self.errors.push(format!("?{name}"), invalid);
     }
 }

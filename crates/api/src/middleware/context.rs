@@ -1,4 +1,4 @@
-//! Around every request: its id, its span, a limit on its time, its metrics, security headers, and panics as problems.
+//! The outermost middleware: request id, span, time limit, metrics, security headers, and panics as problems.
 
 use actix_web::{
     Error, HttpResponse, ResponseError,
@@ -23,13 +23,12 @@ use std::{
 use tracing::{Instrument, Span};
 use trigrun_core::telemetry::{metrics, trace};
 
-use super::request_id;
-use crate::{problem::Problem, rate_limits, state::State};
+use crate::{problem::Problem, rate_limits, request_id, state::State};
 
-/// No answer takes longer, whatever it waits for.
-const LONGEST: Duration = Duration::from_secs(10);
+/// The time limit of a request, whatever it waits for.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub async fn shell(
+pub async fn request_context(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -37,62 +36,62 @@ pub async fn shell(
     let id = request_id::of(request.headers());
     let span = span(&request, &id);
     let method = method(request.method());
-    let answered = request_id::scope(id.clone(), async {
-        let pulse =
-            request.app_data::<web::Data<State>>().map(|state| state.pulse.clone()).unwrap_or_default();
-        let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
-        let answer = tokio::select! {
+    let response = request_id::scope(id.clone(), async {
+        let watchdog =
+            request.app_data::<web::Data<State>>().map(|state| state.db_watchdog.clone()).unwrap_or_default();
+        let response = AssertUnwindSafe(next.call(request)).catch_unwind();
+        let response = tokio::select! {
             biased;
-            answer = answer => answer,
-            // Whatever still waits may wait for Postgres; what does not need it has answered at once.
-            () = pulse.is_silent() => return Err(Problem::unavailable().error_response()),
-            () = tokio::time::sleep(LONGEST) => return Err(too_slow()),
+            response = response => response,
+            // A request that still waits may wait for Postgres; one that does not need it has finished by now.
+            () = watchdog.unresponsive() => return Err(Problem::unavailable().error_response()),
+            () = tokio::time::sleep(REQUEST_TIMEOUT) => return Err(timed_out()),
         };
-        match answer {
+        match response {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(error.error_response()),
             Err(_) => Err(Problem::internal().error_response()),
         }
     });
-    let mut answered = answered.instrument(span.clone()).await;
-    if let Ok(response) = &mut answered
-        && let Some(standing) = rate_limits::headers(response.request())
+    let mut response = response.instrument(span.clone()).await;
+    if let Ok(response) = &mut response
+        && let Some(status) = rate_limits::headers(response.request())
     {
         let headers = response.headers_mut();
-        for (name, value) in standing {
+        for (name, value) in status {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
     }
-    let (status, route) = match &answered {
+    let (status, route) = match &response {
         Ok(response) => (response.status(), response.request().match_pattern()),
         Err(response) => (response.status(), None),
     };
     harden(
-        answered.as_mut().map_or_else(|error| error.headers_mut(), |response| response.headers_mut()),
+        response.as_mut().map_or_else(|error| error.headers_mut(), |response| response.headers_mut()),
         &id,
     );
     let (status, route) = (status.as_u16(), route.unwrap_or_else(|| "none".into()));
     trace::rename(&span, || format!("{method} {route}"));
     span.record("http.response.status_code", status).record("http.route", &route);
     metrics::api_request(&route, method, status, started.elapsed());
-    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| {
         let traceparent = trace::current();
         let trace_id = trace::id(traceparent.as_deref());
-        tracing::info!(method, route, status, took_ms, request_id = id, trace_id, "answered");
+        tracing::info!(method, route, status, duration_ms, request_id = id, trace_id, "responded");
     });
-    answered.map_err(|response| InternalError::from_response("answered as a problem", response).into())
+    response.map_err(|problem| InternalError::from_response("problem response", problem).into())
 }
 
-fn too_slow() -> HttpResponse {
-    tracing::warn!(limit = ?LONGEST, "gave up on a request");
+fn timed_out() -> HttpResponse {
+    tracing::warn!(timeout = ?REQUEST_TIMEOUT, "request timed out");
     Problem::unavailable().error_response()
 }
 
 fn span(request: &ServiceRequest, id: &str) -> Span {
-    // By the conventions of OpenTelemetry for HTTP servers, but without path and query: they may hold what is nobody else's business.
+    // OpenTelemetry's semantic conventions for HTTP servers, without path and query: they may contain private data.
     let span = tracing::info_span!(
         "request",
         otel.kind = "server",
@@ -106,7 +105,7 @@ fn span(request: &ServiceRequest, id: &str) -> Span {
     span
 }
 
-/// A closed set, as it becomes a label.
+/// A closed set: it becomes a label of metrics.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -118,14 +117,14 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// Answers are data for programs: never sniffed, framed, cached or run. The page of the docs has a policy of its own, its parts
-/// are kept.
+/// Responses are data for programs: browsers must not sniff, frame, cache or run them. The documentation page sets its own policy, and its
+/// assets are cacheable.
 fn harden(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(request_id::HEADER, id);
     }
     if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-        // Nobody is told what a page of another origin could see.
+        // Without an allowed origin, the list of exposed headers has no reader.
         headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

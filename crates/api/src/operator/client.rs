@@ -1,4 +1,4 @@
-//! Just enough of an HTTP client to use an API or a probe nearby the way a user does.
+//! A minimal HTTP client for an API or a probe on the same network.
 
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Full};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 use trigrun_core::runtime::tasks;
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Client {
     /// `host:port`.
@@ -26,7 +26,7 @@ impl Client {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    /// The answer's JSON; an error with the API's own words when it is not a 2xx.
+    /// The JSON of the response. If its status is not 2xx, an error with the body of the response.
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let request = Request::builder()
             .method(method.clone())
@@ -35,19 +35,19 @@ impl Client {
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.map(Value::to_string).unwrap_or_default())))?;
-        let (status, answer) = exchange(&self.api, request).await?;
+        let (status, response) = exchange(&self.api, request).await?;
         if !status.is_success() {
-            bail!("{method} {path} answered {status}: {}", String::from_utf8_lossy(&answer));
+            bail!("{method} {path} returned {status}: {}", String::from_utf8_lossy(&response));
         }
-        serde_json::from_slice(&answer).with_context(|| format!("{method} {path} answered no JSON"))
+        serde_json::from_slice(&response).with_context(|| format!("{method} {path} did not return JSON"))
     }
 }
 
-/// What `GET path` answers to anybody, as text.
+/// The response to `GET path` without a token, as text.
 pub async fn get(address: &str, path: &str) -> anyhow::Result<(StatusCode, String)> {
     let request = Request::get(path).header(header::HOST, address).body(Full::default())?;
-    let (status, answer) = exchange(address, request).await?;
-    Ok((status, String::from_utf8_lossy(&answer).into_owned()))
+    let (status, response) = exchange(address, request).await?;
+    Ok((status, String::from_utf8_lossy(&response).into_owned()))
 }
 
 async fn exchange(address: &str, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
@@ -59,8 +59,8 @@ async fn exchange(address: &str, request: Request<Full<Bytes>>) -> anyhow::Resul
         let status = response.status();
         Ok((status, response.into_body().collect().await?.to_bytes()))
     };
-    let exchanged: anyhow::Result<_> = timeout(ANSWER_WITHIN, exchanged)
+    let exchanged: anyhow::Result<_> = timeout(REQUEST_TIMEOUT, exchanged)
         .await
-        .with_context(|| format!("{address} did not answer within {ANSWER_WITHIN:?}"))?;
-    exchanged.with_context(|| format!("{address} cannot be asked"))
+        .with_context(|| format!("{address} did not respond within {REQUEST_TIMEOUT:?}"))?;
+    exchanged.with_context(|| format!("cannot reach {address}"))
 }

@@ -1,4 +1,4 @@
-//! Looks at everything that an installation stands on, says what is wrong, and what to do.
+//! Checks everything that an installation depends on. Each finding says what is wrong and what to do.
 
 use std::{fmt, time::Duration};
 
@@ -16,132 +16,134 @@ use trigrun_core::{
     stream,
 };
 
-use crate::Settings;
+use crate::settings::Settings;
 
-/// A server that says nothing for so long is down.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-const LOOKED_WITHIN: Duration = Duration::from_secs(20);
-/// Postgres 14 is the oldest that is tried.
-const OLDEST_POSTGRES: i32 = 140_000;
-/// A round trip that is longer costs every fire as much.
-const NEAR: Duration = Duration::from_millis(5);
-/// More than that makes certificates and times in logs doubtful.
-const CLOCKS_DIFFER_SECONDS: f64 = 1.0;
-/// Work that waits for so long has no executor to take it; a fire that is due for so long, no scheduler.
-const WAITS_SECONDS: i64 = 30;
-/// An executor says every two seconds that it lives.
-const SILENT_SECONDS: i64 = 20;
-/// Made for a week ahead; the alert says the same.
-const DAYS_AHEAD: i64 = 4;
+/// A server that does not respond within this time counts as down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CHECKS_TIMEOUT: Duration = Duration::from_secs(20);
+/// Postgres 14 is the oldest tested version.
+const MIN_POSTGRES_VERSION: i32 = 140_000;
+/// A longer round trip delays every fire by as much.
+const MAX_ROUND_TRIP: Duration = Duration::from_millis(5);
+/// A larger difference makes the validity of certificates and the times in logs unreliable.
+const MAX_CLOCK_SKEW_SECONDS: f64 = 1.0;
+/// Work that has waited longer has no executor; a fire that has been due for longer has no scheduler.
+const MAX_WAIT_SECONDS: i64 = 30;
+/// An executor sends a heartbeat every two seconds.
+const MAX_HEARTBEAT_AGE_SECONDS: i64 = 20;
+/// Schedulers create partitions for a week ahead. The alert TrigRunPartitionsMissing has the same limit.
+const MIN_PARTITION_DAYS_AHEAD: i64 = 4;
 
-enum Verdict {
-    Fine(String),
-    /// It works; it should be looked at.
-    Doubtful(String),
-    /// It does not work, or loses something.
-    Wrong(String),
+enum Finding {
+    Good(String),
+    /// It works, but an operator should look at it.
+    Warn(String),
+    /// It does not work, or it can lose data.
+    Fail(String),
 }
 
-use Verdict::{Doubtful, Fine, Wrong};
+use Finding::{Fail, Good, Warn};
 
-/// What was found, a line for each thing looked at.
+/// One line per check.
 #[derive(Default)]
-pub struct Findings(Vec<(&'static str, Verdict)>);
+pub struct Findings(Vec<(&'static str, Finding)>);
 
 impl Findings {
-    /// Whether something does not work.
-    pub fn is_wrong(&self) -> bool {
-        self.0.iter().any(|(_, verdict)| matches!(verdict, Wrong(_)))
+    pub fn has_failures(&self) -> bool {
+        self.0.iter().any(|(_, finding)| matches!(finding, Fail(_)))
     }
 
-    fn note(&mut self, what: &'static str, verdict: Verdict) {
-        self.0.push((what, verdict));
+    fn add(&mut self, check: &'static str, finding: Finding) {
+        self.0.push((check, finding));
     }
 }
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, verdict) in &self.0 {
-            let (word, text) = match verdict {
-                Fine(text) => ("ok", text),
-                Doubtful(text) => ("look", text),
-                Wrong(text) => ("WRONG", text),
+        for (check, finding) in &self.0 {
+            let (level, text) = match finding {
+                Good(text) => ("ok", text),
+                Warn(text) => ("warn", text),
+                Fail(text) => ("FAIL", text),
             };
-            writeln!(f, "{word:<6} {what:<12} {text}")?;
+            writeln!(f, "{level:<6} {check:<12} {text}")?;
         }
         Ok(())
     }
 }
 
-/// Looks at all of it; one thing that is wrong keeps from the others only what cannot be told without it.
-pub async fn look(settings: &Settings) -> Findings {
+/// Runs all checks. A failure skips only the checks that depend on it.
+pub async fn check(settings: &Settings) -> Findings {
     let mut findings = Findings::default();
-    findings.note("settings", Fine("can be understood".to_owned()));
-    findings.note("time zones", time_zones(clock::wall()));
-    findings.note("redis", redis(settings).await);
+    findings.add("settings", Good("valid".to_owned()));
+    findings.add("time zones", time_zones(clock::wall()));
+    findings.add("redis", redis(settings).await);
     let keys = MasterKeys::new(&settings.keys);
-    let keys = keys.inspect_err(|error| findings.note("keys", Wrong(error.to_string()))).ok();
-    match timeout(ANSWER_WITHIN, migrate::connect(&settings.postgres)).await {
+    let keys = keys.inspect_err(|error| findings.add("keys", Fail(error.to_string()))).ok();
+    match timeout(CONNECT_TIMEOUT, migrate::connect(&settings.postgres)).await {
         Ok(Ok(mut conn)) => {
-            let asked = timeout(LOOKED_WITHIN, postgres(&mut findings, settings, keys.as_ref(), &mut conn));
-            let why = match asked.await {
+            let checked =
+                timeout(CHECKS_TIMEOUT, postgres(&mut findings, settings, keys.as_ref(), &mut conn));
+            let why = match checked.await {
                 Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(format!("does not answer as it should: {error}")),
-                Err(_) => Some(format!("had not answered all that it was asked within {LOOKED_WITHIN:?}")),
+                Ok(Err(error)) => Some(format!("a query failed: {error}")),
+                Err(_) => Some(format!("did not respond to all queries within {CHECKS_TIMEOUT:?}")),
             };
             if let Some(why) = why {
-                findings.note("postgres", Wrong(why));
+                findings.add("postgres", Fail(why));
             }
         }
-        Ok(Err(error)) => findings.note(
+        Ok(Err(error)) => findings.add(
             "postgres",
-            Wrong(format!("{error}; see TRIGRUN__POSTGRES__URL, and that Postgres lets this host in")),
+            Fail(format!(
+                "{error}; check TRIGRUN__POSTGRES__URL, and that Postgres accepts connections from this host"
+            )),
         ),
-        Err(_) => findings.note(
+        Err(_) => findings.add(
             "postgres",
-            Wrong(format!("no answer within {ANSWER_WITHIN:?}; see TRIGRUN__POSTGRES__URL and the network")),
+            Fail(format!(
+                "no response within {CONNECT_TIMEOUT:?}; check TRIGRUN__POSTGRES__URL and the network"
+            )),
         ),
     }
     findings
 }
 
-/// New releases come several times a year, with what governments have decided meanwhile.
-fn time_zones(now: DateTime<Utc>) -> Verdict {
+/// New releases come several times a year, with the changes that governments have decided.
+fn time_zones(now: DateTime<Utc>) -> Finding {
     let database = zone_database();
     let text = format!("release {} ({})", database.version, database.source);
     let year = database.version.get(..4).and_then(|year| year.parse::<i32>().ok());
     match year {
         Some(year) if year + 1 < now.year() => {
-            Doubtful(format!("{text} is old: update the package tzdata of this host, or TrigRun"))
+            Warn(format!("{text} is outdated: update the package tzdata of this host, or TrigRun"))
         }
-        Some(_) => Fine(text),
-        None => Doubtful(format!("{text}: its age cannot be told")),
+        Some(_) => Good(text),
+        None => Warn(format!("{text}: its age is unknown")),
     }
 }
 
-async fn redis(settings: &Settings) -> Verdict {
+async fn redis(settings: &Settings) -> Finding {
     let server = match stream::server::look(&settings.redis).await {
         Ok(server) => server,
         Err(error) => {
-            return Wrong(format!(
-                "{error}; nothing is lost meanwhile, but all is later: see TRIGRUN__REDIS__URL"
+            return Fail(format!(
+                "{error}; until Redis responds, nothing is lost, but executions are late: check TRIGRUN__REDIS__URL"
             ));
         }
     };
     let Some(server) = server else {
-        return Doubtful("answers, but does not tell of itself: this user may not run INFO".to_owned());
+        return Warn("responds, but the user has no permission to run INFO".to_owned());
     };
     let version = server.version;
     if server.is_replica {
-        Wrong(format!(
-            "{version}, a replica, which takes no dispatches: name the primary in TRIGRUN__REDIS__URL"
-        ))
+        Fail(format!("{version}, a replica, which rejects writes: set TRIGRUN__REDIS__URL to the primary"))
     } else if server.is_full && !server.forgets {
-        Wrong(format!("{version}, and its memory is full: it takes no dispatches, raise maxmemory"))
+        Fail(format!("{version}, out of memory, rejects writes: increase maxmemory"))
     } else if server.forgets {
-        Doubtful(format!("{version}, and may throw away what waits: set maxmemory-policy to noeviction"))
+        Warn(format!("{version}, may evict waiting dispatch messages: set maxmemory-policy to noeviction"))
     } else {
-        Fine(version)
+        Good(version)
     }
 }
 
@@ -151,134 +153,133 @@ async fn postgres(
     keys: Option<&MasterKeys>,
     conn: &mut Conn,
 ) -> Result<(), store::StoreError> {
-    findings.note("postgres", server(settings, conn).await?);
-    findings.note("clock", clocks(conn).await?);
+    findings.add("postgres", server(settings, conn).await?);
+    findings.add("clock", clocks(conn).await?);
     match migrate::check(conn).await {
-        Ok(()) => findings.note("schema", Fine("has every migration of this binary".to_owned())),
+        Ok(()) => findings.add("schema", Good("has all migrations of this binary".to_owned())),
         Err(migrate::SchemaError::Store(error)) => return Err(error),
         Err(error) => {
-            findings.note("schema", Wrong(error.to_string()));
+            findings.add("schema", Fail(error.to_string()));
             return Ok(());
         }
     }
     if let Some(keys) = keys {
-        findings.note("keys", sealed(keys, conn).await?);
+        findings.add("keys", master_keys(keys, conn).await?);
     }
     let now = store::clock::now(conn).await?;
-    findings.note("partitions", days_ahead(now, conn).await?);
-    findings.note("executors", living(now, conn).await?);
+    findings.add("partitions", partition_days_ahead(now, conn).await?);
+    findings.add("executors", live_executors(now, conn).await?);
     let backlog = backlog::measure(conn).await?;
-    findings.note("schedulers", planned(now, &backlog));
-    findings.note("work", work(now, &backlog));
+    findings.add("schedulers", planning(now, &backlog));
+    findings.add("work", work(now, &backlog));
     Ok(())
 }
 
-async fn server(settings: &Settings, conn: &mut Conn) -> Result<Verdict, store::StoreError> {
+async fn server(settings: &Settings, conn: &mut Conn) -> Result<Finding, store::StoreError> {
     let server = store::server::look(conn).await?;
-    let asked = Instant::now();
+    let started = Instant::now();
     store::clock::now(conn).await?;
-    let took = asked.elapsed();
-    let text = format!("{}, answers in {took:.1?}", server.version);
+    let round_trip = started.elapsed();
+    let text = format!("{}, round trip {round_trip:.1?}", server.version);
     let wanted = settings.postgres.max_connections;
-    Ok(if server.version_number < OLDEST_POSTGRES {
-        Wrong(format!("{text}: it is too old, 14 is the oldest that is tried"))
+    Ok(if server.version_number < MIN_POSTGRES_VERSION {
+        Fail(format!("{text}: too old, 14 is the oldest tested version"))
     } else if server.is_read_only {
-        Wrong(format!("{text}: a standby, or read-only; name the primary in TRIGRUN__POSTGRES__URL"))
+        Fail(format!("{text}: a standby, or read-only; set TRIGRUN__POSTGRES__URL to the primary"))
     } else if !server.fsync {
-        Wrong(format!("{text}: fsync is off, a power cut destroys the database"))
+        Fail(format!("{text}: fsync is off, a power failure can corrupt the database"))
     } else if server.synchronous_commit == "off" {
-        Doubtful(format!(
-            "{text}: synchronous_commit is off, a crash loses what was promised in the last moments"
-        ))
+        Warn(format!("{text}: synchronous_commit is off, a crash loses the most recent commits"))
     } else if usize::try_from(server.max_connections).is_ok_and(|all| all < 2 * wanted) {
-        Doubtful(format!(
-            "{text}: max_connections is {}, of which one API process may take {wanted}; every scheduler and executor takes its own",
+        Warn(format!(
+            "{text}: max_connections is {}, of which one API process can use {wanted}; each scheduler and executor needs more",
             server.max_connections
         ))
-    } else if took > NEAR {
-        Doubtful(format!("{text}: that is far away, and every fire waits for some such answers"))
+    } else if round_trip > MAX_ROUND_TRIP {
+        Warn(format!("{text}: this is slow, and every fire takes several round trips"))
     } else {
-        Fine(text)
+        Good(text)
     })
 }
 
-async fn clocks(conn: &mut Conn) -> Result<Verdict, store::StoreError> {
+async fn clocks(conn: &mut Conn) -> Result<Finding, store::StoreError> {
     let before = clock::wall();
     let postgres = store::clock::now(conn).await?;
     let here = before + (clock::wall() - before) / 2;
     let off = (here - postgres).as_seconds_f64();
     let text =
         format!("this host is {:.3} s {} Postgres", off.abs(), if off < 0.0 { "behind" } else { "ahead of" });
-    Ok(if off.abs() > CLOCKS_DIFFER_SECONDS {
-        Doubtful(format!(
-            "{text}; fires go by Postgres's clock, certificates and logs by this one: run an NTP service on both"
+    Ok(if off.abs() > MAX_CLOCK_SKEW_SECONDS {
+        Warn(format!(
+            "{text}; fires use Postgres's clock, certificates and logs use this one: run an NTP service on both hosts"
         ))
     } else {
-        Fine(text)
+        Good(text)
     })
 }
 
-async fn sealed(keys: &MasterKeys, conn: &mut Conn) -> Result<Verdict, store::StoreError> {
+async fn master_keys(keys: &MasterKeys, conn: &mut Conn) -> Result<Finding, store::StoreError> {
     if let Err(error) = workspace_keys::check(conn, keys).await {
-        return Ok(Wrong(error.to_string()));
+        return Ok(Fail(error.to_string()));
     }
     let (newest, given) = (keys.newest(), keys.ids().count());
     Ok(match workspace_keys::older(conn, keys).await? {
-        0 if given == 1 => Fine(format!("{newest} wraps the keys of all workspaces")),
-        0 => Fine(format!("{newest} wraps the keys of all workspaces; {} more are given", given - 1)),
-        older => Doubtful(format!(
-            "the keys of {older} workspaces are not wrapped by the newest, {newest}: run `trigrun-api keys rewrap`"
+        0 if given == 1 => Good(format!("{newest} wraps the keys of all workspaces")),
+        0 => Good(format!("{newest} wraps the keys of all workspaces; {} more are configured", given - 1)),
+        older => Warn(format!(
+            "the keys of {older} workspaces are wrapped by an older key than {newest}: run `trigrun-api keys rewrap`"
         )),
     })
 }
 
-async fn days_ahead(now: DateTime<Utc>, conn: &mut Conn) -> Result<Verdict, store::StoreError> {
+async fn partition_days_ahead(now: DateTime<Utc>, conn: &mut Conn) -> Result<Finding, store::StoreError> {
     let newest = partitions::newest(conn).await?;
     let ahead = newest.map(|day| (day - now.date_naive()).num_days());
     Ok(match ahead {
-        Some(ahead @ DAYS_AHEAD..) => Fine(format!("made for {ahead} days ahead")),
-        Some(ahead @ 0..) => {
-            Doubtful(format!("made for {ahead} days ahead only: no scheduler has tidied for days"))
-        }
-        _ => Wrong(
-            "none for today: start a scheduler, which makes them, or run `trigrun-api migrate`".to_owned(),
+        Some(ahead @ MIN_PARTITION_DAYS_AHEAD..) => Good(format!("exist for {ahead} days ahead")),
+        Some(ahead @ 0..) => Warn(format!(
+            "exist for {ahead} days ahead only: the retention pass of the schedulers has not succeeded for days"
+        )),
+        _ => Fail(
+            "none for today: start a scheduler, which creates them, or run `trigrun-api migrate`".to_owned(),
         ),
     })
 }
 
-async fn living(now: DateTime<Utc>, conn: &mut Conn) -> Result<Verdict, store::StoreError> {
+async fn live_executors(now: DateTime<Utc>, conn: &mut Conn) -> Result<Finding, store::StoreError> {
     let sessions = executors::live(conn).await?;
-    let received =
-        |session: &&executors::LiveExecutor| (now - session.heartbeat_at).num_seconds() < SILENT_SECONDS;
-    Ok(match sessions.iter().filter(received).count() {
-        0 => Doubtful("none is running: nothing will be called".to_owned()),
-        count => Fine(format!("{count} running")),
+    let is_live = |session: &&executors::LiveExecutor| {
+        (now - session.heartbeat_at).num_seconds() < MAX_HEARTBEAT_AGE_SECONDS
+    };
+    Ok(match sessions.iter().filter(is_live).count() {
+        0 => Warn("none is running: TrigRun makes no requests".to_owned()),
+        count => Good(format!("{count} running")),
     })
 }
 
-/// Schedulers leave no trace but what they do.
-fn planned(now: DateTime<Utc>, backlog: &Backlog) -> Verdict {
+/// Schedulers do not register: only overdue fires show that none is running.
+fn planning(now: DateTime<Utc>, backlog: &Backlog) -> Finding {
     match backlog.next_fire_at {
-        None => Fine("no active job has a next fire".to_owned()),
-        Some(next) if (now - next).num_seconds() > WAITS_SECONDS => Wrong(format!(
-            "a fire has been due for {} s and nobody has planned it: start a scheduler, or see what it logs",
+        None => Good("no active job has a next fire".to_owned()),
+        Some(next) if (now - next).num_seconds() > MAX_WAIT_SECONDS => Fail(format!(
+            "a fire has been due for {} s and no scheduler has planned it: start a scheduler, or read its log",
             (now - next).num_seconds()
         )),
-        Some(_) => Fine("no fire is overdue".to_owned()),
+        Some(_) => Good("no fire is overdue".to_owned()),
     }
 }
 
-fn work(now: DateTime<Utc>, backlog: &Backlog) -> Verdict {
+fn work(now: DateTime<Utc>, backlog: &Backlog) -> Finding {
     let oldest = backlog.oldest_due_at.map_or(0, |due_at| (now - due_at).num_seconds());
     let waiting = format!("{} executions wait, the oldest for {oldest} s", backlog.waiting);
     if backlog.schedule_errors > 0 {
-        Wrong(format!(
-            "{waiting}; {} jobs have no next fire that can be computed: `select job_id, error from job_timers where next_run_at is null`",
+        Fail(format!(
+            "{waiting}; the next fire of {} jobs cannot be computed: `select job_id, error from job_timers where next_run_at is null`",
             backlog.schedule_errors
         ))
-    } else if oldest > WAITS_SECONDS {
-        Doubtful(format!("{waiting}: see that executors run, have room and reach Postgres"))
+    } else if oldest > MAX_WAIT_SECONDS {
+        Warn(format!("{waiting}: check that executors run, have capacity and can reach Postgres"))
     } else {
-        Fine(waiting)
+        Good(waiting)
     }
 }

@@ -1,4 +1,4 @@
-//! A job that fires and succeeds, from end to end: for whoever has just installed or upgraded.
+//! The smoke test after an installation or an upgrade: a job fires and succeeds, end to end.
 
 use anyhow::{Context, anyhow, bail, ensure};
 use chrono::TimeDelta;
@@ -18,28 +18,28 @@ use trigrun_core::{
 
 use crate::operator::client::Client;
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Makes a workspace, in it a job that calls `target` now, and waits until its execution has succeeded. The workspace is deleted in any case,
-/// also when `stop` is cancelled meanwhile. `url` is where the API is, `http://host:port`.
+/// Creates a workspace with a job that calls `target` immediately, and waits until its execution has succeeded. Always deletes the workspace,
+/// even when `stop` is cancelled. `url` is the URL of the API, `http://host:port`.
 pub async fn run(
     conn: &mut Conn,
     url: &str,
     target: &str,
-    within: Duration,
+    timeout: Duration,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let api = address(url)?;
     let by = Author::operator(store::clock::now(conn).await?);
     let workspace = Workspace { id: WorkspaceId::at(by.at), name: "smoke test".to_owned() };
     workspaces::insert(conn, &workspace, &by).await?;
-    let played = stop.run_until_cancelled(async {
+    let outcome = stop.run_until_cancelled(async {
         let client = Client { api, token: token(conn, workspace.id, &by).await? };
-        play(&client, target, within).await
+        run_job(&client, target, timeout).await
     });
-    let played = played.await.unwrap_or_else(|| Err(anyhow!("it was told to stop")));
+    let outcome = outcome.await.unwrap_or_else(|| Err(anyhow!("interrupted")));
     let deleted = workspaces::delete(conn, workspace.id, by.at).await;
-    played.and(deleted.with_context(|| format!("the workspace {} cannot be deleted again", workspace.id)))
+    outcome.and(deleted.with_context(|| format!("cannot delete the workspace {}", workspace.id)))
 }
 
 async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> anyhow::Result<String> {
@@ -58,51 +58,50 @@ async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> anyhow::
 
 /// `host:port` of an `http://` URL.
 fn address(url: &str) -> anyhow::Result<String> {
-    let host =
-        url.strip_prefix("http://").context("--url is to begin with http://: it is asked from nearby")?;
+    let host = url.strip_prefix("http://").context("--url must start with http://")?;
     let host = host.trim_end_matches('/');
-    ensure!(!host.is_empty() && !host.contains('/'), "--url is to end after host and port");
+    ensure!(!host.is_empty() && !host.contains('/'), "--url must end after host and port");
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     Ok(if has_port { host.to_owned() } else { format!("{host}:80") })
 }
 
-async fn play(client: &Client, target: &str, within: Duration) -> anyhow::Result<()> {
-    // Once, so that what is wrong is told at once.
+async fn run_job(client: &Client, target: &str, timeout: Duration) -> anyhow::Result<()> {
+    // A single attempt, so that a failure is reported immediately.
     let job = json!({
         "name": "smoke test", "kind": "one_time", "retry_policy": { "max_attempts": 1 },
         "request": { "url": target, "timeout_seconds": 10 },
     });
-    let job = client.post("/v1/jobs", &job).await.context("the job cannot be made")?;
+    let job = client.post("/v1/jobs", &job).await.context("cannot create the job")?;
     let path = format!("/v1/jobs/{}/executions", job["id"].as_str().context("the job has no id")?);
-    println!("made a job that calls {target} now");
-    let give_up = Instant::now() + within;
+    println!("created a job that calls {target}");
+    let deadline = Instant::now() + timeout;
     loop {
         let list = client.get(&path).await?;
         match &list["data"][0] {
-            ended if ended["finished_at"].is_string() => return judge(client, ended).await,
-            waiting if Instant::now() > give_up => {
+            ended if ended["finished_at"].is_string() => return report(client, ended).await,
+            waiting if Instant::now() > deadline => {
                 let status = waiting["status"].as_str().unwrap_or("not recorded");
                 bail!(
-                    "after {within:?} its execution is {status}: see that schedulers and executors run, and what they log"
+                    "after {timeout:?}, the execution is {status}: check that schedulers and executors run, and read their logs"
                 )
             }
-            _ => tokio::time::sleep(LOOK_EVERY).await,
+            _ => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
 }
 
-async fn judge(client: &Client, ended: &Value) -> anyhow::Result<()> {
+async fn report(client: &Client, ended: &Value) -> anyhow::Result<()> {
     let id = ended["id"].as_str().unwrap_or_default();
     let execution = client.get(&format!("/v1/executions/{id}")).await?;
     let attempt = &execution["attempts"][0];
     ensure!(
         execution["status"] == "succeeded",
-        "it fired and {}: {}",
+        "the execution {}: {}",
         execution["status"].as_str().unwrap_or_default(),
-        attempt["error"].as_str().unwrap_or("no attempt was made")
+        attempt["error"].as_str().unwrap_or("there was no attempt")
     );
     println!(
-        "it fired {} ms late, and {target} answered {}",
+        "the execution succeeded: lateness {} ms, {target} returned {}",
         execution["lateness_ms"],
         attempt["status_code"],
         target = attempt["remote_address"].as_str().unwrap_or("the target")
@@ -115,11 +114,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_api_nearby_is_named_by_its_url() {
+    fn the_url_names_host_and_port() {
         assert_eq!(address("http://trigrun-api").unwrap(), "trigrun-api:80");
         assert_eq!(address("http://127.0.0.1:8080/").unwrap(), "127.0.0.1:8080");
-        for wrong in ["https://example.com", "trigrun-api", "http://", "http://trigrun-api/v1"] {
-            assert!(address(wrong).is_err(), "{wrong}");
+        for invalid in ["https://example.com", "trigrun-api", "http://", "http://trigrun-api/v1"] {
+            assert!(address(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -4,53 +4,54 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trigrun_core::{
-    domain::audit::{Actor, Entry},
+    domain::audit::{Action, Actor, Entry as AuditEntry},
     store::audit::{self, Filter},
 };
 use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, WorkspaceAdmin},
-    extract::query::Parameters,
+    extract::query::{Paged, Parameters, query},
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
-/// One change. It names things, and never holds a value.
+/// A change. It contains ids and names, never secret values.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
-pub struct EntryView {
+pub struct AuditEntryView {
     #[schema(example = "aud_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
     created_at: String,
     actor: ActorView,
-    /// What was done, like secret.changed. There may be new ones at any time.
+    /// The action, for example secret.changed. Later versions may add actions.
     #[schema(example = "secret.changed")]
     action: String,
     target: TargetView,
-    /// What else is to be said of it, as text: a role, scopes, a version.
+    /// Details of the action as text, for example a role, scopes or a version.
     #[schema(example = json!({ "version": "2" }))]
     details: BTreeMap<String, String>,
-    /// Of the request, as its answer and the logs have it; null if it was a command of the operator's.
+    /// The id of the request, as in its response and in the logs; null for a command of the operator.
     request_id: Option<String>,
-    /// The network address that it came from.
+    /// The network address of the client.
     address: Option<String>,
 }
 
-/// Who did it, and what they were called then.
+/// Who made the change, with the name at that time.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditActor)]
 pub struct ActorView {
-    /// user, token, or operator: whoever has a shell where TrigRun runs.
+    /// user, token, or operator (a command of `trigrun-api`).
     r#type: &'static str,
     /// usr_… or tok_…; null for the operator.
     id: Option<String>,
-    /// The e-mail address of a user, the name of a token.
+    /// The e-mail address of a user, or the name of a token.
     name: Option<String>,
 }
 
-/// What it was done to, and what that was called then.
+/// The object of the change, with its name at that time.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditTarget)]
 pub struct TargetView {
@@ -69,8 +70,8 @@ impl From<&Actor> for ActorView {
     }
 }
 
-impl EntryView {
-    fn new(entry: &Entry) -> Self {
+impl AuditEntryView {
+    fn new(entry: &AuditEntry) -> Self {
         Self {
             id: entry.id.to_string(),
             created_at: instant(entry.at),
@@ -84,25 +85,28 @@ impl EntryView {
     }
 }
 
-/// Lists changes to secrets, tokens, members, channels and the workspace itself, newest first.
+query! {
+    pub struct AuditFilter {
+        /// Only this action, for example token.created.
+        #[param(value_type = Option<String>)]
+        action: Option<Action> = Parameters::parsed,
+    }
+}
+
+/// Lists the audit log: changes to secrets, tokens, members, channels and the workspace itself, newest first.
 #[utoipa::path(
     operation_id = "list_audit_log", tag = "workspace",
-    params(
-        ("action" = Option<String>, Query, description = "Only these, e.g. token.created"),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
-    responses((status = 200, body = ListView<EntryView>)),
+    params(Paged::<AuditFilter>),
+    responses((status = 200, body = ListView<AuditEntryView>)),
     security(("token" = ["workspace:admin"])),
 )]
 #[get("/audit-log")]
 pub async fn list_audit_log(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
-    mut parameters: Parameters,
+    auth: Authorized<WorkspaceAdmin, Paged<AuditFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let filter = Filter { action: parameters.parsed("action") };
-    let page = parameters.page();
-    let filters = parameters.finish()?;
-    let list = audit::list(&mut *state.conn().await?, allowed.workspace, filter, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, EntryView::new)))
+    let Paged { filter, page, filters } = auth.query;
+    let filter = Filter { action: filter.action };
+    let list = audit::list(&mut *state.conn().await?, auth.workspace, filter, page).await?;
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, AuditEntryView::new)))
 }

@@ -1,4 +1,4 @@
-//! Signing up, logging in and out, and who one is.
+//! Sign-up, login, logout, and the identity of the caller.
 
 use actix_web::{HttpRequest, HttpResponse, get, http::StatusCode, post, web};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +13,10 @@ use trigrun_core::{
         user::{self, Membership, User},
         workspace::{self, Workspace},
     },
-    store::users::{self, Door, NewSession, NewUser},
+    store::{
+        StoreError,
+        users::{self, Door, NewSession, NewUser},
+    },
 };
 use utoipa::ToSchema;
 
@@ -21,15 +24,16 @@ use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, author},
     extract::body::{JsonText, read, required},
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     settings::SignUp,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
 /// How long a session lasts.
-const SESSION: TimeDelta = TimeDelta::days(14);
+const SESSION_LIFETIME: TimeDelta = TimeDelta::days(14);
 
-/// Who signs up.
+/// A new user.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = SignUpInput)]
@@ -39,8 +43,9 @@ pub struct SignUpBody {
     /// 10 to 256 characters.
     #[schema(required, write_only)]
     password: Option<String>,
+    /// 1 to 200 characters; by default the part of the e-mail address before the @.
     name: Option<String>,
-    /// The name of the workspace that is made; not with an invitation.
+    /// The name of the new workspace. Ignored with an invitation, which leads into an existing workspace.
     workspace_name: Option<String>,
     /// The secret of an invitation, tri_…
     invitation: Option<String>,
@@ -56,7 +61,7 @@ pub struct LogInBody {
     password: Option<String>,
 }
 
-/// A session: its token goes into the header Authorization, as an API token does.
+/// A session. Send its token in the header Authorization, like an API token.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionView {
@@ -64,7 +69,7 @@ pub struct SessionView {
     token: String,
     expires_at: String,
     user: UserView,
-    /// The workspace that signing up led into.
+    /// The workspace that the user joined by signing up.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     workspace_id: Option<String>,
@@ -84,7 +89,7 @@ impl UserView {
     }
 }
 
-/// Whose token this is, and what it may do.
+/// The identity and the permissions of the caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Me)]
 pub struct MeView {
@@ -98,7 +103,7 @@ pub struct MeView {
     scopes: Vec<&'static str>,
 }
 
-/// One workspace of a person.
+/// A workspace of a user, and the user's role in it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Membership)]
 pub struct MembershipView {
@@ -117,12 +122,12 @@ impl From<&Membership> for MembershipView {
     }
 }
 
-/// Signs up, into a workspace of one's own or by an invitation, and logs in.
+/// Creates a user, with a new workspace or by an invitation, and logs in.
 #[utoipa::path(
-    operation_id = "sign_up", tag = "people", request_body = SignUpBody,
+    operation_id = "sign_up", tag = "users", request_body = SignUpBody,
     responses(
         (status = 201, body = SessionView),
-        (status = 403, description = "Sign-up is closed here, or needs an invitation.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Sign-up is disabled, or requires an invitation.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -134,11 +139,11 @@ pub async fn sign_up(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: SignUpBody = read(text.object_of_stranger()?, &mut errors)?;
-    may_sign_up(state.sign_up, body.invitation.is_some())?;
-    let wanted = wanted(body, &mut errors);
+    check_sign_up_mode(state.sign_up, body.invitation.is_some())?;
+    let sign_up = check_sign_up(body, &mut errors);
     Problem::validation(errors)?;
-    let Wanted { email, name, password, workspace_name, invitation } =
-        wanted.ok_or_else(Problem::internal)?;
+    let SignUpRequest { email, name, password, workspace_name, invitation } =
+        sign_up.ok_or_else(Problem::internal)?;
     state.limits.sign_up(&request)?;
     let hash = state.hash(password).await?;
     let now = state.clock.now();
@@ -151,7 +156,7 @@ pub async fn sign_up(
             let new = NewUser { user: &user, password_hash: &hash, by: &by };
             let hash = invitation.map(|secret| crypto::token_hash(&secret));
             let door = hash.as_ref().map_or(Door::Own(&workspace), |hash| Door::Invited { hash });
-            users::sign_up(&mut *state.conn().await?, new, door).await.map_err(not_signed_up)
+            users::sign_up(&mut *state.conn().await?, new, door).await.map_err(sign_up_failed)
         }
     });
     let workspace = joined.await?.to_string();
@@ -159,21 +164,21 @@ pub async fn sign_up(
     Ok(HttpResponse::Created().json(SessionView { workspace_id: Some(workspace), ..session }))
 }
 
-fn may_sign_up(mode: SignUp, invited: bool) -> ApiResult<()> {
+fn check_sign_up_mode(mode: SignUp, invited: bool) -> ApiResult<()> {
     let refused = |code, detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
     match mode {
         SignUp::Closed => {
-            refused("sign_up_closed", "Nobody can sign up here: ask whoever runs this TrigRun.")
+            refused("sign_up_closed", "Sign-up is disabled on this server. Ask its administrator.")
         }
         SignUp::Invite if !invited => refused(
             "sign_up_by_invitation",
-            "Signing up takes an invitation: ask an admin of a workspace for one.",
+            "Sign-up requires an invitation. Ask an admin of a workspace for one.",
         ),
         SignUp::Invite | SignUp::Open => Ok(()),
     }
 }
 
-struct Wanted {
+struct SignUpRequest {
     email: String,
     name: String,
     password: String,
@@ -181,22 +186,22 @@ struct Wanted {
     invitation: Option<TokenSecret>,
 }
 
-fn wanted(body: SignUpBody, errors: &mut FieldErrors) -> Option<Wanted> {
+fn check_sign_up(body: SignUpBody, errors: &mut FieldErrors) -> Option<SignUpRequest> {
     let email =
         required(errors, "/email", body.email).and_then(|email| errors.take("/email", user::email(&email)));
     let password = required(errors, "/password", body.password)
         .and_then(|text| errors.take("/password", user::password(&text)).map(|()| text));
-    // Of what the address is wrong about, only that is said.
-    let by_default =
-        email.as_deref().and_then(|email| email.split('@').next()).unwrap_or("somebody").to_owned();
-    let name = errors.take("/name", workspace::name(&body.name.unwrap_or_else(|| by_default.clone())));
-    let workspace_name = body.workspace_name.unwrap_or_else(|| format!("{by_default}'s workspace"));
+    // Without a valid address, the default is only a placeholder: the request fails anyway, and names derived from it add no errors.
+    let default_name =
+        email.as_deref().and_then(|email| email.split('@').next()).unwrap_or("user").to_owned();
+    let name = errors.take("/name", workspace::name(&body.name.unwrap_or_else(|| default_name.clone())));
+    let workspace_name = body.workspace_name.unwrap_or_else(|| format!("{default_name}'s workspace"));
     let workspace_name = errors.take("/workspace_name", workspace::name(&workspace_name));
     let invitation = match body.invitation {
         Some(text) => errors.take("/invitation", invitation_secret(&text)).map(Some),
         None => Some(None),
     };
-    Some(Wanted {
+    Some(SignUpRequest {
         email: email?,
         name: name?,
         password: password?,
@@ -212,31 +217,31 @@ pub fn invitation_secret(text: &str) -> Result<TokenSecret, Invalid> {
         .ok_or_else(|| Invalid::new("invitation_invalid", "must be the secret of an invitation, tri_…"))
 }
 
-/// Which of these it is, nobody is told.
+/// One text for all reasons, so that it reveals nothing about the invitation.
 pub fn invitation_unknown() -> Problem {
-    let detail = "is unknown, used or expired, or was made for another address";
+    let detail = "is unknown, used or expired, or is for another e-mail address";
     Problem::of_field("/invitation", Invalid::new("invitation_unknown", detail))
 }
 
-fn not_signed_up(error: trigrun_core::store::StoreError) -> Problem {
+fn sign_up_failed(error: StoreError) -> Problem {
     if error.is_conflict("users_email") {
         return Problem::conflict(
             "email_taken",
-            "Somebody has signed up with this address already. Log in instead; an invitation is accepted with POST /v1/invitations/accept.",
+            "A user with this e-mail address already exists. Log in instead. To accept an invitation, send POST /v1/invitations/accept.",
         );
     }
     match error {
-        trigrun_core::store::StoreError::NotFound => invitation_unknown(),
+        StoreError::NotFound => invitation_unknown(),
         other => other.into(),
     }
 }
 
-/// Logs in. A wrong address and a wrong password get the same answer in the same time.
+/// Logs in. An unknown e-mail address and a wrong password get the same response in the same time.
 #[utoipa::path(
-    operation_id = "log_in", tag = "people", request_body = LogInBody,
+    operation_id = "log_in", tag = "users", request_body = LogInBody,
     responses(
         (status = 200, body = SessionView),
-        (status = 401, description = "E-mail or password are wrong.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "The e-mail address or the password is wrong.", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 #[post("/auth/login")]
@@ -252,7 +257,7 @@ pub async fn log_in(
     Problem::validation(errors)?;
     let (email, given) = email.zip(given).ok_or_else(Problem::internal)?;
     state.limits.log_in(&email)?;
-    // What is no address is nobody's.
+    // No user has an invalid address. The password is hashed anyway, so that the response takes as long.
     let found = match user::email(&email) {
         Ok(email) => users::find_by_email(&mut *state.conn().await?, &email).await?,
         Err(_) => None,
@@ -262,8 +267,8 @@ pub async fn log_in(
     match user.filter(|_| is_right) {
         Some(user) => Ok(HttpResponse::Ok().json(session(&state, user).await?)),
         None => {
-            state.limits.wrong(&request)?;
-            let detail = "The address or the password is wrong.";
+            state.limits.record_failure(&request)?;
+            let detail = "The e-mail address or the password is wrong.";
             Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
         }
     }
@@ -272,7 +277,7 @@ pub async fn log_in(
 async fn session(state: &State, user: User) -> ApiResult<SessionView> {
     let secret = crypto::new_token(TokenKind::Session).map_err(|_| Problem::internal())?;
     let now = state.clock.now();
-    let (hash, expires_at): (Vec<u8>, DateTime<Utc>) = (crypto::token_hash(&secret), now + SESSION);
+    let (hash, expires_at): (Vec<u8>, DateTime<Utc>) = (crypto::token_hash(&secret), now + SESSION_LIFETIME);
     let new = NewSession { id: SessionId::at(now), user: user.id, hash: &hash, now, expires_at };
     users::log_in(&mut *state.conn().await?, new).await?;
     Ok(SessionView {
@@ -283,40 +288,34 @@ async fn session(state: &State, user: User) -> ApiResult<SessionView> {
     })
 }
 
-/// Logs out: the session's token is dead.
+/// Logs out. The token of the session becomes invalid.
 #[utoipa::path(
-    operation_id = "log_out", tag = "people",
+    operation_id = "log_out", tag = "users",
     responses(
         (status = 204),
     ),
     security(("token" = [])),
 )]
 #[post("/auth/logout")]
-pub async fn log_out(state: web::Data<State>, person: SessionUser) -> ApiResult<HttpResponse> {
-    users::log_out(&mut *state.conn().await?, &crypto::token_hash(&person.secret)).await?;
+pub async fn log_out(state: web::Data<State>, caller: SessionUser) -> ApiResult<HttpResponse> {
+    users::log_out(&mut *state.conn().await?, &crypto::token_hash(&caller.secret)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Whose token this is, in which workspace, and what it may do.
+/// Returns the identity of the caller, the workspace, and the scopes of the token.
 #[utoipa::path(
-    operation_id = "get_me", tag = "people",
+    operation_id = "get_me", tag = "users",
     responses(
         (status = 200, body = MeView),
     ),
     security(("token" = [])),
 )]
 #[get("/me")]
-pub async fn get_me(allowed: Authorized<AnyScope>) -> HttpResponse {
-    let scopes = allowed.caller.scopes().iter().map(|scope| scope.as_str()).collect();
-    let (user, token_id, role) = match &allowed.caller {
+pub async fn get_me(auth: Authorized<AnyScope>) -> HttpResponse {
+    let scopes = auth.caller.scopes().iter().map(|scope| scope.as_str()).collect();
+    let (user, token_id, role) = match &auth.caller {
         Caller::Token { id, .. } => (None, Some(id.to_string()), None),
-        Caller::Person { user, role } => (Some(UserView::new(user)), None, Some(role.as_str())),
+        Caller::User { user, role } => (Some(UserView::new(user)), None, Some(role.as_str())),
     };
-    HttpResponse::Ok().json(MeView {
-        user,
-        token_id,
-        workspace_id: allowed.workspace.to_string(),
-        role,
-        scopes,
-    })
+    HttpResponse::Ok().json(MeView { user, token_id, workspace_id: auth.workspace.to_string(), role, scopes })
 }

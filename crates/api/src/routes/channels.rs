@@ -1,4 +1,4 @@
-//! Notification channels: where a workspace is told. What leads there goes in, and is never masked again.
+//! Notification channels: where TrigRun notifies a workspace. The API accepts destinations, and returns them only masked.
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -23,11 +23,12 @@ use crate::{
     extract::{
         body::{JsonText, object, read, required},
         path::PathId,
-        query::Parameters,
+        query::{Force, NoParameters, Paged},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::{list::ListView, notifications::NotificationView},
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -36,7 +37,7 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelInput)]
 pub struct ChannelBody {
-    /// 1 to 200 characters, unlike any other channel's.
+    /// 1 to 200 characters, unique in the workspace.
     #[schema(required, example = "on call")]
     name: Option<String>,
     /// webhook, email, slack or discord.
@@ -48,12 +49,12 @@ pub struct ChannelBody {
     config: Option<ConfigBody>,
 }
 
-/// What changes; the rest stays. A config replaces the one before.
+/// The fields to change. A config replaces the previous one.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelPatch)]
 pub struct ChannelPatchBody {
-    /// Not null: a channel has a name.
+    /// Cannot be null.
     #[serde(deserialize_with = "given")]
     #[schema(example = "on call", value_type = Option<String>)]
     name: Option<Option<String>>,
@@ -61,20 +62,20 @@ pub struct ChannelPatchBody {
     config: Option<ConfigBody>,
 }
 
-/// `Some(None)` where null is written.
+/// `Some(None)` for null.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Where a channel leads. Never masked again as a whole.
+/// The destination of a channel. Responses contain it only masked.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelConfigInput)]
 pub struct ConfigBody {
-    /// Of a webhook, slack or discord.
+    /// For webhook, slack and discord.
     #[schema(example = "https://example.com/hook", write_only)]
     url: Option<String>,
-    /// Of email: 1 to 10 addresses.
+    /// For email: 1 to 10 addresses.
     #[schema(example = json!(["ops@example.com"]))]
     to: Option<Vec<String>>,
 }
@@ -85,7 +86,7 @@ impl From<ConfigBody> for Wanted {
     }
 }
 
-/// What may be known of a channel.
+/// A channel.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Channel)]
 pub struct ChannelView {
@@ -100,7 +101,7 @@ pub struct ChannelView {
     updated_at: String,
 }
 
-/// Where a channel leads, as far as that can be masked: what follows the host of a URL is a credential.
+/// The masked destination of a channel. The part of a URL after the host is a credential, so it is replaced by an ellipsis.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ChannelConfig)]
 pub struct ConfigView {
@@ -130,7 +131,7 @@ impl ChannelView {
     }
 }
 
-/// Makes a channel, for rules of jobs to name.
+/// Creates a channel. Rules of jobs refer to channels.
 #[utoipa::path(
     operation_id = "create_channel", tag = "notifications",
     request_body(content = ChannelBody, example = json!({ "name": "on call", "type": "webhook", "config": { "url": "https://example.com/hook" } })),
@@ -143,7 +144,7 @@ impl ChannelView {
 #[post("/notification-channels")]
 pub async fn create_channel(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
@@ -156,31 +157,29 @@ pub async fn create_channel(
     });
     Problem::validation(errors)?;
     let (name, destination) = name.zip(destination).ok_or_else(Problem::internal)?;
-    let made = insert(&state, allowed.workspace, allowed.by, name, destination).await?;
-    let location = (header::LOCATION, format!("/v1/notification-channels/{}", made.id));
-    Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(&made)))
+    let created = insert(&state, auth.workspace, auth.by, name, destination).await?;
+    let location = (header::LOCATION, format!("/v1/notification-channels/{}", created.id));
+    Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(&created)))
 }
 
 /// Lists channels, newest first.
 #[utoipa::path(
     operation_id = "list_channels", tag = "notifications",
-    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    params(Paged::<NoParameters>),
     responses((status = 200, body = ListView<ChannelView>)),
     security(("token" = ["notifications:write"])),
 )]
 #[get("/notification-channels")]
 pub async fn list_channels(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
-    mut parameters: Parameters,
+    auth: Authorized<NotificationsWrite, Paged>,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
-    let list = channels::list(&mut *state.conn().await?, allowed.workspace, page).await?;
+    let Paged { page, filters, .. } = auth.query;
+    let list = channels::list(&mut *state.conn().await?, auth.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, ChannelView::new)))
 }
 
-/// One channel.
+/// Returns a channel.
 #[utoipa::path(
     operation_id = "get_channel", tag = "notifications", params(("id" = String, Path)),
     responses((status = 200, body = ChannelView)),
@@ -189,14 +188,14 @@ pub async fn list_channels(
 #[get("/notification-channels/{id}")]
 pub async fn get_channel(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
 ) -> ApiResult<HttpResponse> {
-    let channel = channels::get(&mut *state.conn().await?, allowed.workspace, id).await?;
+    let channel = channels::get(&mut *state.conn().await?, auth.workspace, id).await?;
     Ok(HttpResponse::Ok().json(ChannelView::new(&channel)))
 }
 
-/// Changes the name or the config of a channel. The type stays: what speaks another language is another channel.
+/// Changes the name or the config of a channel. The type cannot be changed.
 #[utoipa::path(
     operation_id = "patch_channel", tag = "notifications", params(("id" = String, Path)), request_body = ChannelPatchBody,
     responses(
@@ -208,40 +207,38 @@ pub async fn get_channel(
 #[patch("/notification-channels/{id}")]
 pub async fn patch_channel(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let ChannelPatchBody { name, config } = read(text.object()?, &mut errors)?;
-    let kind = channels::get(&mut *state.conn().await?, allowed.workspace, id).await?.kind;
+    let kind = channels::get(&mut *state.conn().await?, auth.workspace, id).await?.kind;
     let name = name.and_then(|name| {
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)))
     });
     let destination = config
         .and_then(|config| Destination::check(kind, config.into(), &state.policy, "/config", &mut errors));
     Problem::validation(errors)?;
-    let changed = change(&state, allowed.workspace, allowed.by, id, (name, destination)).await?;
+    let changed = change(&state, auth.workspace, auth.by, id, (name, destination)).await?;
     Ok(HttpResponse::Ok().json(ChannelView::new(&changed)))
 }
 
-/// Deletes a channel, and what it was still to be told. While jobs have rules that name it, only with `force=true`: they go too.
+/// Deletes a channel and its pending notifications. While rules of jobs refer to it, this requires `force=true`, which deletes these rules too.
 #[utoipa::path(
     operation_id = "delete_channel", tag = "notifications",
-    params(("id" = String, Path), ("force" = Option<bool>, Query)),
+    params(("id" = String, Path), Force),
     responses((status = 204), (status = 409, body = ProblemBody, content_type = "application/problem+json")),
     security(("token" = ["notifications:write"])),
 )]
 #[delete("/notification-channels/{id}")]
 pub async fn delete_channel(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite, Force>,
     PathId(id): PathId<ChannelId>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let force = parameters.flag("force");
-    parameters.finish()?;
-    let (workspace, by) = (allowed.workspace, allowed.by);
+    let Force { force } = auth.query;
+    let (workspace, by) = (auth.workspace, auth.by);
     state
         .run(async move |state| {
             let mut conn = state.conn().await?;
@@ -256,7 +253,7 @@ pub async fn delete_channel(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Sends a test message through a channel. The answer names the notification, which shows what became of it.
+/// Sends a test message through a channel. The response contains the notification, which shows the result later.
 #[utoipa::path(
     operation_id = "test_channel", tag = "notifications", params(("id" = String, Path)),
     responses((status = 202, body = NotificationView, headers(("Location" = String)))),
@@ -265,14 +262,14 @@ pub async fn delete_channel(
 #[post("/notification-channels/{id}/test")]
 pub async fn test_channel(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
 ) -> ApiResult<HttpResponse> {
-    state.limits.test(&allowed.workspace.to_string()).await?;
+    state.limits.test_channel(&auth.workspace.to_string()).await?;
     let mut conn = state.conn().await?;
-    let made = notifications::insert_test(&mut conn, allowed.workspace, id, state.clock.now()).await?;
-    let notification = notifications::get(&mut conn, allowed.workspace, made).await?;
-    let location = (header::LOCATION, format!("/v1/notifications/{made}"));
+    let id = notifications::insert_test(&mut conn, auth.workspace, id, state.clock.now()).await?;
+    let notification = notifications::get(&mut conn, auth.workspace, id).await?;
+    let location = (header::LOCATION, format!("/v1/notifications/{id}"));
     Ok(HttpResponse::Accepted().insert_header(location).json(NotificationView::new(&notification)))
 }
 
@@ -288,7 +285,7 @@ async fn insert(
         let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         let id = ChannelId::at(by.at);
         let new = NewChannel { id, name: &name, destination: &destination, key: &key, by: &by };
-        channels::insert(&mut conn, workspace, new).await.map_err(refused)
+        channels::insert(&mut conn, workspace, new).await.map_err(conflict)
     });
     inserted.await
 }
@@ -305,29 +302,31 @@ async fn change(
         let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         let destination = destination.as_ref().map(|destination| (destination, &key));
         let change = ChannelChange { name: name.as_deref(), destination, by: &by };
-        channels::change(&mut conn, workspace, id, change).await.map_err(refused)
+        channels::change(&mut conn, workspace, id, change).await.map_err(conflict)
     });
     changed.await
 }
 
-fn refused(error: StoreError) -> Problem {
+fn conflict(error: StoreError) -> Problem {
     if error.is_conflict("channels_name") {
-        return Problem::conflict("channel_exists", "There is a channel of this name already.");
+        return Problem::conflict("channel_exists", "A channel with this name already exists.");
     }
     if error.is_conflict("full") {
-        let detail =
-            format!("A workspace has at most {MAX_CHANNELS} channels; delete one that is no longer needed.");
+        let detail = format!(
+            "A workspace can have at most {MAX_CHANNELS} channels. Delete one that is no longer needed."
+        );
         return Problem::conflict("too_many_channels", &detail);
     }
     error.into()
 }
 
 fn in_use(jobs: &[JobId]) -> Problem {
-    const NAMED: usize = 5;
-    let named: Vec<String> = jobs.iter().take(NAMED).map(ToString::to_string).collect();
-    let more = if jobs.len() > NAMED { " and others" } else { "" };
+    const MAX_NAMED: usize = 5;
+    let named: Vec<String> = jobs.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    let more = if jobs.len() > MAX_NAMED { " and others" } else { "" };
     let named = named.join(", ");
-    let detail =
-        format!("Rules of jobs name it: {named}{more}. Add ?force=true to delete it and them all the same.");
+    let detail = format!(
+        "Rules of these jobs refer to the channel: {named}{more}. Add ?force=true to delete the channel and these rules."
+    );
     Problem::conflict("channel_in_use", &detail)
 }

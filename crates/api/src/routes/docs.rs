@@ -1,4 +1,4 @@
-//! The document as a page: Swagger UI, built in, so that it works where no other host can be reached.
+//! The documentation page: Swagger UI, built in, so that it works without access to other hosts.
 
 use actix_web::{
     HttpResponse,
@@ -15,18 +15,18 @@ const START: &str = include_str!("../../assets/docs.js");
 const SCRIPT: &[u8] = include_bytes!("../../assets/swagger-ui/swagger-ui-bundle.js");
 const STYLE: &[u8] = include_bytes!("../../assets/swagger-ui/swagger-ui.css");
 
-/// This host's and no other's. Swagger UI sets styles on its elements and draws its signs from data URLs.
+/// Only resources of this host. Swagger UI sets styles on its elements and draws its icons from data URLs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// For what has its version in its name.
-const FOREVER: &str = "public, max-age=31536000, immutable";
+/// For files that have their version in their name.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// What is copied at once for a client who may never take it.
-const PIECE: usize = 32 * 1024;
+/// Copied at once, for a client that may never read it.
+const CHUNK_BYTES: usize = 32 * 1024;
 
-/// This document as a page to read and to try.
+/// Shows this document as an interactive page.
 #[utoipa::path(operation_id = "docs", tag = "health", responses(
-    (status = 200, description = "A page that needs no other host.", body = String, content_type = "text/html"),
+    (status = 200, description = "An HTML page. It loads nothing from other hosts.", body = String, content_type = "text/html"),
 ))]
 #[get("/docs")]
 pub async fn docs() -> HttpResponse {
@@ -36,29 +36,29 @@ pub async fn docs() -> HttpResponse {
         .body(PAGE)
 }
 
-/// Whoever comes without a path is shown around.
-pub async fn lead() -> HttpResponse {
+/// Redirects the root to the documentation.
+pub async fn redirect_to_docs() -> HttpResponse {
     HttpResponse::Found().insert_header((LOCATION, "/docs")).finish()
 }
 
-/// What the page runs first.
-pub async fn start() -> HttpResponse {
+/// Starts Swagger UI.
+pub async fn start_script() -> HttpResponse {
     HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(START)
 }
 
-pub async fn script() -> HttpResponse {
-    kept("text/javascript; charset=utf-8", SCRIPT)
+pub async fn swagger_script() -> HttpResponse {
+    immutable("text/javascript; charset=utf-8", SCRIPT)
 }
 
-pub async fn style() -> HttpResponse {
-    kept("text/css; charset=utf-8", STYLE)
+pub async fn swagger_style() -> HttpResponse {
+    immutable("text/css; charset=utf-8", STYLE)
 }
 
-fn kept(content_type: &'static str, bytes: &'static [u8]) -> HttpResponse {
-    let pieces =
-        stream::iter(bytes.chunks(PIECE).map(|piece| Ok::<_, Infallible>(Bytes::from_static(piece))));
+fn immutable(content_type: &'static str, bytes: &'static [u8]) -> HttpResponse {
+    let chunks =
+        stream::iter(bytes.chunks(CHUNK_BYTES).map(|chunk| Ok::<_, Infallible>(Bytes::from_static(chunk))));
     HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, FOREVER))
+        .insert_header((CACHE_CONTROL, IMMUTABLE))
         .content_type(content_type)
-        .body(SizedStream::new(bytes.len() as u64, pieces))
+        .body(SizedStream::new(bytes.len() as u64, chunks))
 }

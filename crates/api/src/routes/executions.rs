@@ -1,14 +1,16 @@
-//! Executions: what ran, when, and what came of it.
+//! Executions: runs of jobs, and their results.
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header, post, web};
+use chrono::{DateTime, Utc};
 use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
+        page::Page,
     },
     store::{
-        executions::{self, NewRun},
+        executions::{self, Filter, NewRun},
         jobs, leases,
     },
     telemetry::trace,
@@ -23,24 +25,56 @@ use crate::{
     extract::{
         key::{REPLAYED, idempotency_key},
         path::PathId,
-        query::Parameters,
+        query::{Paged, Parameters, query},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
 };
+
+query! {
+    pub struct ExecutionFilter {
+        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+        #[param(value_type = Option<String>)]
+        status: Option<Status> = Parameters::parsed,
+        /// schedule, manual, one_time or replay.
+        #[param(value_type = Option<String>)]
+        source: Option<Source> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        job_id: Option<JobId> = Parameters::parsed,
+        /// A part of the job's name, in any case.
+        job_name: Option<String> = Parameters::text,
+        /// Scheduled for this instant or later, RFC 3339.
+        #[param(value_type = Option<String>)]
+        from: Option<DateTime<Utc>> = Parameters::instant,
+        /// Scheduled before this instant, RFC 3339.
+        #[param(value_type = Option<String>)]
+        to: Option<DateTime<Utc>> = Parameters::instant,
+    }
+}
+
+query! {
+    pub struct JobExecutionFilter {
+        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+        #[param(value_type = Option<String>)]
+        status: Option<Status> = Parameters::parsed,
+        /// schedule, manual, one_time or replay.
+        #[param(value_type = Option<String>)]
+        source: Option<Source> = Parameters::parsed,
+        /// Scheduled for this instant or later, RFC 3339.
+        #[param(value_type = Option<String>)]
+        from: Option<DateTime<Utc>> = Parameters::instant,
+        /// Scheduled before this instant, RFC 3339.
+        #[param(value_type = Option<String>)]
+        to: Option<DateTime<Utc>> = Parameters::instant,
+    }
+}
 
 /// Lists executions, newest first.
 #[utoipa::path(
     operation_id = "list_executions", tag = "executions",
-    params(
-        ("status" = Option<String>, Query, description = "queued, running, retrying, succeeded, failed, cancelled or skipped"),
-        ("source" = Option<String>, Query, description = "schedule, manual, one_time or replay"),
-        ("job_id" = Option<String>, Query), ("job_name" = Option<String>, Query, description = "a part of the name, in any case"),
-        ("from" = Option<String>, Query, description = "scheduled for this instant or later, RFC 3339"),
-        ("to" = Option<String>, Query, description = "scheduled before this instant, RFC 3339"),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
+    params(Paged::<ExecutionFilter>),
     responses(
         (status = 200, body = ListView<ExecutionView>),
     ),
@@ -49,22 +83,18 @@ use crate::{
 #[get("/executions")]
 pub async fn list_executions(
     state: web::Data<State>,
-    allowed: Authorized<ExecutionsRead>,
-    mut parameters: Parameters,
+    auth: Authorized<ExecutionsRead, Paged<ExecutionFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let job = parameters.parsed("job_id");
-    let filter = filter(&mut parameters, job);
-    page_of(&state, &allowed, &filter, parameters).await
+    let Paged { filter, page, filters } = auth.query;
+    let ExecutionFilter { status, source, job_id, job_name, from, to } = filter;
+    let filter = Filter { status, source, job: job_id, job_name, from, to };
+    list(&state, auth.workspace, &filter, page, &filters).await
 }
 
 /// Lists the executions of one job, newest first.
 #[utoipa::path(
     operation_id = "list_job_executions", tag = "executions",
-    params(
-        ("id" = String, Path), ("status" = Option<String>, Query), ("source" = Option<String>, Query),
-        ("from" = Option<String>, Query), ("to" = Option<String>, Query),
-        ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
-    ),
+    params(("id" = String, Path), Paged::<JobExecutionFilter>),
     responses(
         (status = 200, body = ListView<ExecutionView>),
     ),
@@ -73,16 +103,17 @@ pub async fn list_executions(
 #[get("/jobs/{id}/executions")]
 pub async fn list_job_executions(
     state: web::Data<State>,
-    allowed: Authorized<ExecutionsRead>,
+    auth: Authorized<ExecutionsRead, Paged<JobExecutionFilter>>,
     PathId(job): PathId<JobId>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let filter = filter(&mut parameters, Some(job));
-    jobs::get(&mut *state.conn().await?, allowed.workspace, job, state.clock.now()).await?;
-    page_of(&state, &allowed, &filter, parameters).await
+    let Paged { filter, page, filters } = auth.query;
+    let JobExecutionFilter { status, source, from, to } = filter;
+    let filter = Filter { status, source, job: Some(job), job_name: None, from, to };
+    jobs::get(&mut *state.conn().await?, auth.workspace, job, state.clock.now()).await?;
+    list(&state, auth.workspace, &filter, page, &filters).await
 }
 
-/// One execution with all its attempts.
+/// Returns an execution with all its attempts.
 #[utoipa::path(
     operation_id = "get_execution", tag = "executions",
     params(("id" = String, Path)),
@@ -94,20 +125,20 @@ pub async fn list_job_executions(
 #[get("/executions/{id}")]
 pub async fn get_execution(
     state: web::Data<State>,
-    allowed: Authorized<ExecutionsRead>,
+    auth: Authorized<ExecutionsRead>,
     PathId(id): PathId<ExecutionId>,
 ) -> ApiResult<HttpResponse> {
-    let execution = executions::get(&mut *state.conn().await?, allowed.workspace, id).await?;
+    let execution = executions::get(&mut *state.conn().await?, auth.workspace, id).await?;
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
 }
 
-/// Makes the execution's request once more, as the job now defines it.
+/// Replays an execution: makes its request again, with the current definition of the job.
 #[utoipa::path(
     operation_id = "replay_execution", tag = "executions",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A second replay with the same key answers with the first one's execution.")),
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A repeated replay with the same key returns the execution of the first.")),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
-        (status = 200, description = "The execution that this key made before; Idempotent-Replayed: true", body = ExecutionView),
+        (status = 200, description = "The key was used before; the body is its execution. Idempotent-Replayed: true", body = ExecutionView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
@@ -115,14 +146,14 @@ pub async fn get_execution(
 #[post("/executions/{id}/replay")]
 pub async fn replay_execution(
     state: web::Data<State>,
-    allowed: Authorized<JobsRun>,
+    auth: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
-    run(&state, allowed.workspace, Asked::Replay(id), &request).await
+    run(&state, auth.workspace, RunRequest::Replay(id), &request).await
 }
 
-/// Cancels an execution that has not ended. A request that is on its way is aborted within five seconds.
+/// Cancels an execution that has not ended. TrigRun aborts a request in flight within five seconds.
 #[utoipa::path(
     operation_id = "cancel_execution", tag = "executions", params(("id" = String, Path)),
     responses(
@@ -134,17 +165,17 @@ pub async fn replay_execution(
 #[post("/executions/{id}/cancel")]
 pub async fn cancel_execution(
     state: web::Data<State>,
-    allowed: Authorized<JobsRun>,
+    auth: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
 ) -> ApiResult<HttpResponse> {
-    let workspace = allowed.workspace;
+    let workspace = auth.workspace;
     let ended =
         state.run(async move |state| Ok(leases::cancel(&mut *state.conn().await?, workspace, id).await?));
     match ended.await? {
-        // Twice is as good as once.
+        // Cancelling is idempotent.
         None | Some(Status::Cancelled) => {}
         Some(status) => {
-            let detail = format!("The execution has ended already: it is {}.", status.as_str());
+            let detail = format!("The execution has already ended: it is {}.", status.as_str());
             return Err(Problem::conflict("execution_ended", &detail));
         }
     }
@@ -153,81 +184,81 @@ pub async fn cancel_execution(
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
 }
 
-/// What is to run now.
+/// What to run immediately.
 #[derive(Clone, Copy)]
-pub enum Asked {
+pub enum RunRequest {
     Run(JobId),
     Replay(ExecutionId),
 }
 
-/// Records an execution, once per idempotency key of the request, and shows it.
+/// Records an execution, once per idempotency key of the request, and returns it.
 pub async fn run(
     state: &State,
     workspace: WorkspaceId,
-    asked: Asked,
+    run: RunRequest,
     request: &HttpRequest,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let key = idempotency_key(request, &mut errors);
     Problem::validation(errors)?;
-    // The key comes first: what it has made was allowed then.
-    if let Some(made) = made_before(state, workspace, key.as_deref(), asked).await? {
-        return shown(state, workspace, made, true).await;
+    // The key is checked first: its execution was auth when it was created.
+    if let Some(earlier) = created_before(state, workspace, key.as_deref(), run).await? {
+        return respond(state, workspace, earlier, true).await;
     }
-    let (job, source, replay_of) = match asked {
-        Asked::Run(job) => (job, Source::Manual, None),
-        Asked::Replay(original) => {
+    let (job, source, replay_of) = match run {
+        RunRequest::Run(job) => (job, Source::Manual, None),
+        RunRequest::Replay(original) => {
             let job = executions::get(&mut *state.conn().await?, workspace, original).await?.job;
             (job, Source::Replay, Some(original))
         }
     };
-    state.quotas.run(state, workspace).await?;
+    state.quotas.run(&state.db, workspace).await?;
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();
-        let run = NewRun { source, replay_of, traceparent: traceparent.as_deref(), key: key.as_deref(), now };
-        // The connection is given back before another is taken: a hundred that hold one each would wait for each other.
-        let inserted = executions::insert_now(&mut *state.conn().await?, workspace, job, run).await;
+        let new = NewRun { source, replay_of, traceparent: traceparent.as_deref(), key: key.as_deref(), now };
+        // Releases the connection before another is acquired: requests that hold one each would wait for each other.
+        let inserted = executions::insert_now(&mut *state.conn().await?, workspace, job, new).await;
         match inserted {
-            Err(error) if error.is_conflict("draft") => Err(Problem::conflict(
-                "job_is_draft",
-                "The job is a draft and does nothing until it is activated.",
-            )),
-            // Another request with the key was faster.
+            Err(error) if error.is_conflict("draft") => {
+                Err(Problem::conflict("job_is_draft", "The job is a draft. Activate it first."))
+            }
+            // A concurrent request with the same key was faster.
             Err(error) if error.is_conflict("run_keys_pkey") => {
-                let made = made_before(&state, workspace, key.as_deref(), asked).await?;
-                // Its job was deleted in between.
-                Ok((made.ok_or_else(Problem::not_found)?, true))
+                let earlier = created_before(&state, workspace, key.as_deref(), run).await?;
+                // Its job was deleted in the meantime.
+                Ok((earlier.ok_or_else(Problem::not_found)?, true))
             }
             inserted => Ok((inserted?, false)),
         }
     });
     let (id, replayed) = recorded.await?;
     state.waker.wake();
-    shown(state, workspace, id, replayed).await
+    respond(state, workspace, id, replayed).await
 }
 
-/// What this key has made already. It is an error when that was something else.
-async fn made_before(
+/// The execution that this key created. A different request with the same key is a conflict.
+async fn created_before(
     state: &State,
     workspace: WorkspaceId,
     key: Option<&str>,
-    asked: Asked,
+    run: RunRequest,
 ) -> ApiResult<Option<ExecutionId>> {
     let Some(key) = key else { return Ok(None) };
-    let made = executions::find_run(&mut *state.conn().await?, workspace, key).await?;
-    let is_same = |made: executions::IdempotentRun| match asked {
-        Asked::Run(job) => made.replay_of.is_none() && made.job == job,
-        Asked::Replay(original) => made.replay_of == Some(original),
+    let earlier = executions::find_run(&mut *state.conn().await?, workspace, key).await?;
+    let is_same = |earlier: executions::IdempotentRun| match run {
+        RunRequest::Run(job) => earlier.replay_of.is_none() && earlier.job == job,
+        RunRequest::Replay(original) => earlier.replay_of == Some(original),
     };
-    if made.is_some_and(|made| !is_same(made)) {
-        let detail = "The key was used for the run of another job, or the replay of another execution.";
+    if earlier.is_some_and(|earlier| !is_same(earlier)) {
+        let detail =
+            "The key was used for a run of another job, or for a replay of another execution. Use a new key.";
         return Err(Problem::conflict("idempotency_key_reused", detail));
     }
-    Ok(made.map(|made| made.execution))
+    Ok(earlier.map(|earlier| earlier.execution))
 }
 
-async fn shown(
+async fn respond(
     state: &State,
     workspace: WorkspaceId,
     id: ExecutionId,
@@ -242,25 +273,13 @@ async fn shown(
     Ok(response.json(ExecutionView::with_attempts(&execution)))
 }
 
-fn filter(parameters: &mut Parameters, job: Option<JobId>) -> executions::Filter {
-    executions::Filter {
-        status: parameters.parsed("status"),
-        source: parameters.parsed("source"),
-        job,
-        job_name: parameters.text("job_name"),
-        from: parameters.instant("from"),
-        to: parameters.instant("to"),
-    }
-}
-
-async fn page_of(
+async fn list(
     state: &State,
-    allowed: &Authorized<ExecutionsRead>,
-    filter: &executions::Filter,
-    mut parameters: Parameters,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    page: Page,
+    filters: &str,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
-    let list = executions::list(&mut *state.conn().await?, allowed.workspace, filter, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, ExecutionView::new)))
+    let list = executions::list(&mut *state.conn().await?, workspace, filter, page).await?;
+    Ok(HttpResponse::Ok().json(ListView::new(list, filters, ExecutionView::new)))
 }

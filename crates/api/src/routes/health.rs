@@ -1,4 +1,4 @@
-//! Is it alive, is it ready, what is it.
+//! Probes, version, and the OpenAPI document.
 
 use actix_web::{
     HttpResponse, get,
@@ -10,9 +10,9 @@ use trigrun_core::{domain::schedule::zone_database, runtime::probes};
 use utoipa::ToSchema;
 
 use crate::{
-    openapi,
     problem::{Problem, ProblemBody},
-    state::{ApiResult, State},
+    result::ApiResult,
+    state::State,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -21,22 +21,22 @@ pub struct Health {
     status: &'static str,
 }
 
-/// The process runs.
+/// Reports that the process is alive.
 #[utoipa::path(operation_id = "livez", tag = "health", responses((status = 200, body = Health)))]
 #[get("/livez")]
 pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok" })
 }
 
-/// For those who ask without wanting to read.
+/// The probe without a body, for monitors that send HEAD.
 pub async fn livez_head() -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
-/// Requests can be served: Postgres answers, and has the schema that this version needs.
+/// Reports whether the process can serve requests: Postgres responds and has the schema of this version.
 #[utoipa::path(operation_id = "readyz", tag = "health", responses(
     (status = 200, body = Health),
-    (status = 503, description = "Says which part is down.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, description = "The detail names the part that is not ready.", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 #[get("/readyz")]
 pub async fn readyz(state: web::Data<State>) -> ApiResult<HttpResponse> {
@@ -63,7 +63,7 @@ pub struct Version {
     time_zones: TimeZones,
 }
 
-/// The time zone database that schedules are computed with.
+/// The time zone database with which schedules are computed.
 #[derive(Serialize, ToSchema)]
 pub struct TimeZones {
     #[schema(example = "bundled")]
@@ -72,7 +72,7 @@ pub struct TimeZones {
     version: String,
 }
 
-/// What runs here.
+/// Returns the version of this server.
 #[utoipa::path(operation_id = "version", tag = "health", responses((status = 200, body = Version)))]
 #[get("/version")]
 pub async fn version() -> HttpResponse {
@@ -81,9 +81,12 @@ pub async fn version() -> HttpResponse {
     HttpResponse::Ok().json(Version { version: env!("CARGO_PKG_VERSION"), time_zones })
 }
 
-/// This document.
+/// The OpenAPI document. The server supplies it: it is derived from the routes, of which this module is a part.
+pub struct OpenApiText(pub &'static str);
+
+/// Returns this document.
 #[utoipa::path(operation_id = "openapi", tag = "health", responses((status = 200, body = Object)))]
 #[get("/openapi.json")]
-pub async fn openapi_json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(openapi::json())
+pub async fn openapi_json(document: web::Data<OpenApiText>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(document.0)
 }

@@ -8,9 +8,9 @@ use trigrun_core::{
         id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid},
         job::{Job, JobState},
-        request::Request,
+        schedule::Kind,
     },
-    store::{jobs, secrets},
+    store::jobs,
 };
 
 mod body;
@@ -19,6 +19,7 @@ mod create;
 mod define;
 pub mod import;
 pub mod ledger;
+mod missing_secrets;
 mod patch;
 mod view;
 
@@ -26,50 +27,53 @@ pub use body::{JobBody, ScheduleBody};
 pub use define::{Context, schedule};
 pub use view::JobView;
 
+use missing_secrets::missing_secrets;
+
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
     extract::{
         body::{JsonText, read},
         key::{REPLAYED, idempotency_key},
         path::PathId,
-        query::Parameters,
+        query::{Paged, Parameters, query},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::{
-        executions::{Asked, ExecutionView, run},
+        executions::{ExecutionView, RunRequest, run},
         list::ListView,
     },
-    state::{ApiResult, State},
+    state::State,
 };
 
-/// Creates a job. A one_time job runs at once, and the answer names its execution.
+/// Creates a job. A one_time job runs immediately, and the response contains its execution's id.
 #[utoipa::path(
     operation_id = "create_job", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A second create with the same key answers with the first one's job.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated create with the same key returns the job of the first.")),
     request_body(content = JobBody, example = json!({
         "name": "nightly report", "kind": "cron", "schedule": { "cron": "30 4 * * MON-FRI", "timezone": "Europe/Berlin" },
         "request": { "url": "https://example.com/report", "headers": { "Authorization": "Bearer secret://report-token" } },
     })),
     responses(
         (status = 201, body = JobView, headers(("Location" = String), ("ETag" = String))),
-        (status = 200, description = "The job that this key made before; Idempotent-Replayed: true", body = JobView),
+        (status = 200, description = "The key was used before; the body is its job. Idempotent-Replayed: true", body = JobView),
     ),
     security(("token" = ["jobs:write"])),
 )]
 #[post("/jobs")]
 pub async fn create_job(
     state: web::Data<State>,
-    allowed: Authorized<JobsWrite>,
+    auth: Authorized<JobsWrite>,
     request: HttpRequest,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: JobBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
-    let created = create::create(&state, allowed.workspace, body, key, errors).await?;
+    let created = create::create(&state, auth.workspace, body, key, errors).await?;
     let job = match created.job {
         Some(job) => job,
-        None => load(&state, allowed.workspace, created.id).await?,
+        None => load(&state, auth.workspace, created.id).await?,
     };
     let mut response = if created.replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
     if created.replayed {
@@ -77,19 +81,29 @@ pub async fn create_job(
     }
     response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(created.execution).with_missing(&missing);
-    Ok(with_tag(response, &job).json(view))
+    let view = JobView::new(&job).with_execution(created.execution).with_missing_secrets(&missing);
+    Ok(with_etag(response, &job).json(view))
+}
+
+query! {
+    pub struct JobFilter {
+        /// active, paused, draft or completed.
+        #[param(value_type = Option<String>)]
+        state: Option<JobState> = Parameters::parsed,
+        /// recurring, cron, scheduled or one_time.
+        #[param(value_type = Option<String>)]
+        kind: Option<Kind> = Parameters::parsed,
+        /// Jobs with this tag.
+        tag: Option<String> = Parameters::text,
+        /// A part of the name, in any case.
+        q: Option<String> = Parameters::text,
+    }
 }
 
 /// Lists jobs, newest first.
 #[utoipa::path(
     operation_id = "list_jobs", tag = "jobs",
-    params(
-        ("state" = Option<String>, Query, description = "active, paused, draft or completed"),
-        ("kind" = Option<String>, Query, description = "recurring, cron, scheduled or one_time"),
-        ("tag" = Option<String>, Query), ("q" = Option<String>, Query, description = "a part of the name, in any case"),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
+    params(Paged::<JobFilter>),
     responses(
         (status = 200, body = ListView<JobView>),
     ),
@@ -98,23 +112,17 @@ pub async fn create_job(
 #[get("/jobs")]
 pub async fn list_jobs(
     state: web::Data<State>,
-    allowed: Authorized<JobsRead>,
-    mut parameters: Parameters,
+    auth: Authorized<JobsRead, Paged<JobFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let filter = jobs::Filter {
-        state: parameters.parsed("state"),
-        kind: parameters.parsed("kind"),
-        tag: parameters.text("tag"),
-        q: parameters.text("q"),
-    };
-    let page = parameters.page();
-    let filters = parameters.finish()?;
+    let Paged { filter, page, filters } = auth.query;
+    let JobFilter { state: job_state, kind, tag, q } = filter;
+    let filter = jobs::Filter { state: job_state, kind, tag, q };
     let list =
-        jobs::list(&mut *state.conn().await?, allowed.workspace, &filter, page, state.clock.now()).await?;
+        jobs::list(&mut *state.conn().await?, auth.workspace, &filter, page, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, JobView::new)))
 }
 
-/// One job.
+/// Returns a job.
 #[utoipa::path(
     operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses(
@@ -125,17 +133,17 @@ pub async fn list_jobs(
 #[get("/jobs/{id}")]
 pub async fn get_job(
     state: web::Data<State>,
-    allowed: Authorized<JobsRead>,
+    auth: Authorized<JobsRead>,
     PathId(id): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
-    let job = load(&state, allowed.workspace, id).await?;
-    Ok(shown(&job))
+    let job = load(&state, auth.workspace, id).await?;
+    Ok(job_response(&job))
 }
 
-/// Changes a job: a merge patch of any of its fields, all or nothing.
+/// Changes a job with a JSON merge patch. If any field is invalid, nothing changes.
 #[utoipa::path(
     operation_id = "patch_job", tag = "jobs",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag that the change was made from.")),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag of the version that the change is based on.")),
     request_body(content = JobBody, example = json!({ "schedule": { "cron": "0 5 * * *" }, "concurrency_limit": 1 })),
     responses(
         (status = 200, body = JobView, headers(("ETag" = String))),
@@ -147,19 +155,19 @@ pub async fn get_job(
 #[patch("/jobs/{id}")]
 pub async fn patch_job(
     state: web::Data<State>,
-    allowed: Authorized<JobsWrite>,
+    auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
     request: HttpRequest,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let if_match = if_match(&request)?;
-    let (job, execution) = change::patch(&state, allowed.workspace, id, text.object()?, if_match).await?;
+    let (job, execution) = change::patch(&state, auth.workspace, id, text.object()?, if_match).await?;
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(execution).with_missing(&missing);
-    Ok(with_tag(HttpResponse::Ok(), &job).json(view))
+    let view = JobView::new(&job).with_execution(execution).with_missing_secrets(&missing);
+    Ok(with_etag(HttpResponse::Ok(), &job).json(view))
 }
 
-/// Deletes a job with all its executions. One that is being sent ends unrecorded.
+/// Deletes a job with all its executions. TrigRun does not record the result of a request in flight.
 #[utoipa::path(
     operation_id = "delete_job", tag = "jobs", params(("id" = String, Path)),
     responses(
@@ -170,15 +178,15 @@ pub async fn patch_job(
 #[delete("/jobs/{id}")]
 pub async fn delete_job(
     state: web::Data<State>,
-    allowed: Authorized<JobsWrite>,
+    auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
-    let workspace = allowed.workspace;
+    let workspace = auth.workspace;
     state.run(async move |state| Ok(jobs::delete(&mut *state.conn().await?, workspace, id).await?)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Stops a job's schedule. Fires that fall into the pause are not made up for. Executions already queued go on.
+/// Pauses a job's schedule. Fires during the pause are not made up. Queued executions continue.
 #[utoipa::path(
     operation_id = "pause_job", tag = "jobs", params(("id" = String, Path)),
     responses(
@@ -190,14 +198,14 @@ pub async fn delete_job(
 #[post("/jobs/{id}/pause")]
 pub async fn pause_job(
     state: web::Data<State>,
-    allowed: Authorized<JobsWrite>,
+    auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
-    let (job, _) = change::set_state(&state, allowed.workspace, id, JobState::Paused).await?;
-    Ok(shown(&job))
+    let (job, _) = change::set_state(&state, auth.workspace, id, JobState::Paused).await?;
+    Ok(job_response(&job))
 }
 
-/// Lets a paused job, or a draft, go on from now.
+/// Resumes a paused job, or activates a draft. Its schedule applies from now on.
 #[utoipa::path(
     operation_id = "resume_job", tag = "jobs", params(("id" = String, Path)),
     responses(
@@ -209,20 +217,20 @@ pub async fn pause_job(
 #[post("/jobs/{id}/resume")]
 pub async fn resume_job(
     state: web::Data<State>,
-    allowed: Authorized<JobsWrite>,
+    auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
-    let (job, execution) = change::set_state(&state, allowed.workspace, id, JobState::Active).await?;
-    Ok(with_tag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
+    let (job, execution) = change::set_state(&state, auth.workspace, id, JobState::Active).await?;
+    Ok(with_etag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
 }
 
-/// Runs a job once, now, beside its schedule. Works on paused and completed jobs, not on drafts.
+/// Runs a job once, immediately, without affecting its schedule. Works for paused and completed jobs, but not for drafts.
 #[utoipa::path(
     operation_id = "run_job_now", tag = "jobs",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A second run with the same key answers with the first one's execution.")),
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A repeated run with the same key returns the execution of the first.")),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
-        (status = 200, description = "The execution that this key made before; Idempotent-Replayed: true", body = ExecutionView),
+        (status = 200, description = "The key was used before; the body is its execution. Idempotent-Replayed: true", body = ExecutionView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
@@ -230,36 +238,27 @@ pub async fn resume_job(
 #[post("/jobs/{id}/run-now")]
 pub async fn run_job_now(
     state: web::Data<State>,
-    allowed: Authorized<JobsRun>,
+    auth: Authorized<JobsRun>,
     PathId(job): PathId<JobId>,
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
-    run(&state, allowed.workspace, Asked::Run(job), &request).await
+    run(&state, auth.workspace, RunRequest::Run(job), &request).await
 }
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> ApiResult<Job> {
     Ok(jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?)
 }
 
-/// Secrets that the request names and the workspace does not have.
-async fn missing_secrets(state: &State, workspace: WorkspaceId, request: &Request) -> ApiResult<Vec<String>> {
-    let names: Vec<String> = request.secrets().into_iter().map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(names);
-    }
-    Ok(secrets::missing(&mut *state.conn().await?, workspace, &names).await?)
+fn job_response(job: &Job) -> HttpResponse {
+    with_etag(HttpResponse::Ok(), job).json(JobView::new(job))
 }
 
-fn shown(job: &Job) -> HttpResponse {
-    with_tag(HttpResponse::Ok(), job).json(JobView::new(job))
-}
-
-fn with_tag(mut response: HttpResponseBuilder, job: &Job) -> HttpResponseBuilder {
+fn with_etag(mut response: HttpResponseBuilder, job: &Job) -> HttpResponseBuilder {
     response.insert_header((header::ETAG, format!("\"{}\"", job.version)));
     response
 }
 
-/// The versions that If-Match asks for (RFC 9110 §13.1.1); `None` for any. A weak tag never matches, and neither does that of something else.
+/// The versions that If-Match allows (RFC 9110 §13.1.1); `None` for any. Weak tags and tags of other resources never match.
 fn if_match(request: &HttpRequest) -> ApiResult<Option<Vec<i32>>> {
     let Some(given) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
     let given = given.to_str().unwrap_or_default();
@@ -271,7 +270,8 @@ fn if_match(request: &HttpRequest) -> ApiResult<Option<Vec<i32>>> {
         Some(opaque.parse().ok().filter(|_| !tag.starts_with("W/")))
     };
     let tags: Option<Vec<Option<i32>>> = given.split(',').map(|tag| version(tag.trim())).collect();
-    let invalid = || Invalid::new("etag_invalid", "must be the ETag of an earlier answer, with its quotes");
+    let invalid =
+        || Invalid::new("etag_invalid", "must be the ETag of an earlier response, including its quotes");
     let tags = tags.ok_or_else(|| Problem::of_field("If-Match", invalid()))?;
     Ok(Some(tags.into_iter().flatten().collect()))
 }

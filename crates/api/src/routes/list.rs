@@ -1,14 +1,14 @@
-//! The shape of every list.
+//! The response of every list.
 
 use serde::Serialize;
 use trigrun_core::domain::page::{self, List};
 use utoipa::ToSchema;
 
-/// One page of a list, newest first.
+/// A page of a list, newest first.
 #[derive(Serialize, ToSchema)]
 pub struct ListView<T> {
     pub data: Vec<T>,
-    /// Give it as `cursor` to get the next page, with the same filters.
+    /// Send it as `cursor`, with the same filters, to get the next page. Null on the last page.
     pub next_cursor: Option<String>,
     pub has_more: bool,
 }

@@ -1,4 +1,4 @@
-//! Members: who belongs to a workspace, and as what.
+//! The members of a workspace, their roles, and invitations.
 
 use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
 use chrono::TimeDelta;
@@ -27,15 +27,16 @@ use crate::{
         path::PathId,
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::auth::{MembershipView, UserView, invitation_secret, invitation_unknown},
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
-/// How long an invitation can be used.
-const INVITATION: TimeDelta = TimeDelta::days(7);
+/// How long an invitation is valid.
+const INVITATION_LIFETIME: TimeDelta = TimeDelta::days(7);
 
-/// Whom to bring in, as what.
+/// The user to invite, and the role.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = MemberInput)]
@@ -70,7 +71,7 @@ pub struct MembersView {
     data: Vec<MemberView>,
 }
 
-/// The right to become a member, for whoever has the address.
+/// An invitation to become a member, for the owner of an e-mail address.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Invitation)]
 pub struct InvitationView {
@@ -80,10 +81,10 @@ pub struct InvitationView {
     role: &'static str,
     created_at: String,
     expires_at: String,
-    /// The person who made it, or whose token did: it goes when they leave.
+    /// The user who created the invitation, directly or with a token. The invitation is deleted when this user leaves the workspace.
     created_by: Option<String>,
-    /// Shown once; give it to them. Whoever has signed up accepts it with POST /v1/invitations/accept, whoever has not gives it to POST
-    /// /v1/auth/signup.
+    /// The secret, returned only once. Pass it on to the invited user. An existing user sends it to POST /v1/invitations/accept, a new user to
+    /// POST /v1/auth/signup.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, example = "tri_…")]
     invitation: Option<String>,
@@ -128,9 +129,9 @@ impl From<&Member> for MemberView {
     }
 }
 
-/// Lists the members, those of longest standing first.
+/// Lists the members, oldest membership first.
 #[utoipa::path(
-    operation_id = "list_members", tag = "people",
+    operation_id = "list_members", tag = "users",
     responses(
         (status = 200, body = MembersView),
     ),
@@ -139,15 +140,15 @@ impl From<&Member> for MemberView {
 #[get("/members")]
 pub async fn list_members(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
-    let members = members::list(&mut *state.conn().await?, allowed.workspace).await?;
+    let members = members::list(&mut *state.conn().await?, auth.workspace).await?;
     Ok(HttpResponse::Ok().json(MembersView { data: members.iter().map(MemberView::from).collect() }))
 }
 
-/// Invites somebody, whether they have signed up or not. Nobody becomes a member who has not accepted.
+/// Invites a user, existing or new. The user becomes a member by accepting.
 #[utoipa::path(
-    operation_id = "create_member", tag = "people", request_body = MemberBody,
+    operation_id = "create_member", tag = "users", request_body = MemberBody,
     responses(
         (status = 201, body = InvitationView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
@@ -157,7 +158,7 @@ pub async fn list_members(
 #[post("/members")]
 pub async fn create_member(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
@@ -167,33 +168,33 @@ pub async fn create_member(
     let role = errors.take("/role", role.map_or(Ok(Role::Member), |role| Role::from_str(&role)));
     Problem::validation(errors)?;
     let (email, role) = email.zip(role).ok_or_else(Problem::internal)?;
-    may_appoint(&allowed.caller, role)?;
+    may_appoint(&auth.caller, role)?;
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
-    let (now, created_by) = (allowed.by.at, allowed.caller.person());
+    let (now, created_by) = (auth.by.at, auth.caller.user_id());
     let invitation = Invitation {
         id: InvitationId::at(now),
         email,
         role,
         created_at: now,
-        expires_at: now + INVITATION,
+        expires_at: now + INVITATION_LIFETIME,
         created_by,
     };
     let view = InvitationView::new(&invitation);
     let invite = async move |state: State| {
         let Invitation { id, ref email, role, expires_at, .. } = invitation;
-        let new = NewInvitation { id, email, role, hash: &hash, expires_at, created_by, by: &allowed.by };
-        invitations::invite(&mut *state.conn().await?, allowed.workspace, new)
-            .await
-            .map_err(|error| not_joined(error, "They are a member already. PATCH changes the role."))
+        let new = NewInvitation { id, email, role, hash: &hash, expires_at, created_by, by: &auth.by };
+        invitations::invite(&mut *state.conn().await?, auth.workspace, new).await.map_err(|error| {
+            join_failed(error, "This user is already a member. PATCH /v1/members/{id} changes the role.")
+        })
     };
     state.run(invite).await?;
     Ok(HttpResponse::Created().json(InvitationView { invitation: Some(secret.reveal().to_owned()), ..view }))
 }
 
-/// Accepts an invitation that was made for one's own address. For people who have logged in.
+/// Accepts an invitation for the caller's own e-mail address. Requires a session.
 #[utoipa::path(
-    operation_id = "accept_invitation", tag = "people", request_body = InvitationBody,
+    operation_id = "accept_invitation", tag = "users", request_body = InvitationBody,
     responses(
         (status = 200, body = MembershipView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
@@ -203,7 +204,7 @@ pub async fn create_member(
 #[post("/invitations/accept")]
 pub async fn accept_invitation(
     state: web::Data<State>,
-    person: SessionUser,
+    caller: SessionUser,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
@@ -214,25 +215,25 @@ pub async fn accept_invitation(
     let hash = crypto::token_hash(&secret.ok_or_else(Problem::internal)?);
     let accepted = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let joined = invitations::accept(&mut conn, &person.user, &hash, &person.by).await;
+        let joined = invitations::accept(&mut conn, &caller.user, &hash, &caller.by).await;
         let workspace = joined.map_err(|error| match error {
             StoreError::NotFound => invitation_unknown(),
-            error => not_joined(error, "You are a member of that workspace already."),
+            error => join_failed(error, "You are already a member of this workspace."),
         })?;
-        Ok((workspace, members::of_user(&mut conn, person.user.id).await?))
+        Ok((workspace, members::of_user(&mut conn, caller.user.id).await?))
     });
     let (workspace, memberships) = accepted.await?;
     let membership = memberships.iter().find(|membership| membership.workspace == workspace);
     Ok(HttpResponse::Ok().json(MembershipView::from(membership.ok_or_else(Problem::not_found)?)))
 }
 
-fn not_joined(error: StoreError, already: &str) -> Problem {
+fn join_failed(error: StoreError, already: &str) -> Problem {
     if error.is_conflict("members_pkey") { Problem::conflict("member_exists", already) } else { error.into() }
 }
 
-/// Lists the invitations that can still be accepted, newest first, without their secrets.
+/// Lists the pending invitations, newest first, without their secrets.
 #[utoipa::path(
-    operation_id = "list_invitations", tag = "people",
+    operation_id = "list_invitations", tag = "users",
     responses(
         (status = 200, body = InvitationsView),
     ),
@@ -241,15 +242,15 @@ fn not_joined(error: StoreError, already: &str) -> Problem {
 #[get("/invitations")]
 pub async fn list_invitations(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
-    let list = invitations::list(&mut *state.conn().await?, allowed.workspace, allowed.by.at).await?;
+    let list = invitations::list(&mut *state.conn().await?, auth.workspace, auth.by.at).await?;
     Ok(HttpResponse::Ok().json(InvitationsView { data: list.iter().map(InvitationView::new).collect() }))
 }
 
-/// Takes an invitation back.
+/// Revokes an invitation.
 #[utoipa::path(
-    operation_id = "delete_invitation", tag = "people", params(("id" = String, Path, description = "inv_…")),
+    operation_id = "delete_invitation", tag = "users", params(("id" = String, Path, description = "inv_…")),
     responses(
         (status = 204),
     ),
@@ -258,20 +259,20 @@ pub async fn list_invitations(
 #[delete("/invitations/{id}")]
 pub async fn delete_invitation(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<InvitationId>,
 ) -> ApiResult<HttpResponse> {
     let delete = async move |state: State| {
         let mut conn = state.conn().await?;
-        Ok(invitations::delete(&mut conn, allowed.workspace, id, &allowed.by).await?)
+        Ok(invitations::delete(&mut conn, auth.workspace, id, &auth.by).await?)
     };
     state.run(delete).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Gives a member another role.
+/// Changes the role of a member.
 #[utoipa::path(
-    operation_id = "patch_member", tag = "people", params(("id" = String, Path, description = "usr_…")),
+    operation_id = "patch_member", tag = "users", params(("id" = String, Path, description = "usr_…")),
     request_body = RoleBody,
     responses(
         (status = 200, body = MemberView),
@@ -282,7 +283,7 @@ pub async fn delete_invitation(
 #[patch("/members/{id}")]
 pub async fn patch_member(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     PathId(user): PathId<UserId>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
@@ -292,13 +293,13 @@ pub async fn patch_member(
         required(&mut errors, "/role", role).and_then(|role| errors.take("/role", Role::from_str(&role)));
     Problem::validation(errors)?;
     let role = role.ok_or_else(Problem::internal)?;
-    let member = change(&state, allowed, user, Some(role)).await?;
+    let member = change(&state, auth, user, Some(role)).await?;
     Ok(HttpResponse::Ok().json(MemberView { role: role.as_str(), ..MemberView::from(&member) }))
 }
 
 /// Removes a member from the workspace.
 #[utoipa::path(
-    operation_id = "delete_member", tag = "people", params(("id" = String, Path, description = "usr_…")),
+    operation_id = "delete_member", tag = "users", params(("id" = String, Path, description = "usr_…")),
     responses(
         (status = 204),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
@@ -308,30 +309,30 @@ pub async fn patch_member(
 #[delete("/members/{id}")]
 pub async fn delete_member(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     PathId(user): PathId<UserId>,
 ) -> ApiResult<HttpResponse> {
-    change(&state, allowed, user, None).await?;
+    change(&state, auth, user, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The member as it was before.
+/// Changes the role of a member, or removes the member without `role`. Returns the member as it was before.
 async fn change(
     state: &State,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     user: UserId,
     role: Option<Role>,
 ) -> ApiResult<Member> {
-    let workspace = allowed.workspace;
+    let workspace = auth.workspace;
     let members = members::list(&mut *state.conn().await?, workspace).await?;
     let member = members.into_iter().find(|member| member.user.id == user).ok_or_else(Problem::not_found)?;
-    may_appoint(&allowed.caller, member.role)?;
-    may_appoint(&allowed.caller, role.unwrap_or(Role::Member))?;
+    may_appoint(&auth.caller, member.role)?;
+    may_appoint(&auth.caller, role.unwrap_or(Role::Member))?;
     let changed = state.run(async move |state| {
-        match members::change(&mut *state.conn().await?, workspace, user, role, &allowed.by).await {
+        match members::change(&mut *state.conn().await?, workspace, user, role, &auth.by).await {
             Err(error) if error.is_conflict("last_owner") => Err(Problem::conflict(
                 "last_owner",
-                "A workspace keeps an owner: make somebody else one first.",
+                "A workspace must have an owner. Make another member an owner first.",
             )),
             changed => Ok(changed?),
         }
@@ -344,6 +345,6 @@ fn may_appoint(caller: &Caller, role: Role) -> ApiResult<()> {
     if caller.role().may_appoint(role) {
         return Ok(());
     }
-    let detail = format!("Only an owner who has logged in can do this to an {}.", role.as_str());
+    let detail = format!("Only an owner with a session can do this for the role {}.", role.as_str());
     Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail))
 }

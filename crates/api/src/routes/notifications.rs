@@ -1,11 +1,11 @@
-//! Notifications: what was told, and what became of it.
+//! The log of notifications.
 
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use trigrun_core::{
     domain::{
-        id::NotificationId,
-        notification::{Notification, NotificationAttempt},
+        id::{ChannelId, ExecutionId, JobId, NotificationId},
+        notification::{Notification, NotificationAttempt, NotificationStatus},
     },
     store::notifications::{self, Filter},
 };
@@ -13,28 +13,32 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, NotificationsWrite},
-    extract::{path::PathId, query::Parameters},
+    extract::{
+        path::PathId,
+        query::{Paged, Parameters, query},
+    },
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
-/// One telling of one channel.
+/// One message about one execution to one channel.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Notification)]
 pub struct NotificationView {
     #[schema(example = "ntf_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
     channel_id: String,
-    /// Null, like job and execution, in a test of the channel.
+    /// Null, like job_id and execution_id, for a test of the channel.
     rule_id: Option<String>,
     job_id: Option<String>,
     execution_id: Option<String>,
-    /// succeeded, failed or recovered: what is told of the execution; or test.
+    /// What the notification reports: succeeded, failed, recovered, or test.
     event: &'static str,
     /// queued, running, retrying, succeeded or failed.
     status: &'static str,
-    /// Why it was given up, when it was.
+    /// The error class of the last attempt, if the notification failed.
     error_class: Option<String>,
     next_attempt_at: Option<String>,
     created_at: String,
@@ -48,12 +52,13 @@ pub struct DeliveryAttemptView {
     number: u16,
     /// success, http_error, timeout, connection_error, blocked or interrupted.
     status: &'static str,
-    /// Of HTTP, or of SMTP.
+    /// The status code of HTTP or SMTP.
     status_code: Option<u16>,
     error_class: Option<String>,
-    /// One sentence with the likely cause.
+    /// A sentence with the likely cause.
     error: Option<String>,
     started_at: String,
+    /// Milliseconds.
     duration_ms: f64,
 }
 
@@ -90,36 +95,40 @@ impl DeliveryAttemptView {
     }
 }
 
+query! {
+    pub struct NotificationFilter {
+        /// queued, running, retrying, succeeded or failed.
+        #[param(value_type = Option<String>)]
+        status: Option<NotificationStatus> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        channel_id: Option<ChannelId> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        job_id: Option<JobId> = Parameters::parsed,
+        #[param(value_type = Option<String>)]
+        execution_id: Option<ExecutionId> = Parameters::parsed,
+    }
+}
+
 /// Lists notifications with their attempts, newest first.
 #[utoipa::path(
     operation_id = "list_notifications", tag = "notifications",
-    params(
-        ("status" = Option<String>, Query, description = "queued, running, retrying, succeeded or failed"),
-        ("channel_id" = Option<String>, Query), ("job_id" = Option<String>, Query), ("execution_id" = Option<String>, Query),
-        ("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query),
-    ),
+    params(Paged::<NotificationFilter>),
     responses((status = 200, body = ListView<NotificationView>)),
     security(("token" = ["notifications:write"])),
 )]
 #[get("/notifications")]
 pub async fn list_notifications(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
-    mut parameters: Parameters,
+    auth: Authorized<NotificationsWrite, Paged<NotificationFilter>>,
 ) -> ApiResult<HttpResponse> {
-    let filter = Filter {
-        status: parameters.parsed("status"),
-        channel: parameters.parsed("channel_id"),
-        job: parameters.parsed("job_id"),
-        execution: parameters.parsed("execution_id"),
-    };
-    let page = parameters.page();
-    let filters = parameters.finish()?;
-    let list = notifications::list(&mut *state.conn().await?, allowed.workspace, &filter, page).await?;
+    let Paged { filter, page, filters } = auth.query;
+    let NotificationFilter { status, channel_id, job_id, execution_id } = filter;
+    let filter = Filter { status, channel: channel_id, job: job_id, execution: execution_id };
+    let list = notifications::list(&mut *state.conn().await?, auth.workspace, &filter, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, NotificationView::new)))
 }
 
-/// One notification with its attempts.
+/// Returns a notification with its attempts.
 #[utoipa::path(
     operation_id = "get_notification", tag = "notifications", params(("id" = String, Path)),
     responses((status = 200, body = NotificationView)),
@@ -128,9 +137,9 @@ pub async fn list_notifications(
 #[get("/notifications/{id}")]
 pub async fn get_notification(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     PathId(id): PathId<NotificationId>,
 ) -> ApiResult<HttpResponse> {
-    let notification = notifications::get(&mut *state.conn().await?, allowed.workspace, id).await?;
+    let notification = notifications::get(&mut *state.conn().await?, auth.workspace, id).await?;
     Ok(HttpResponse::Ok().json(NotificationView::new(&notification)))
 }

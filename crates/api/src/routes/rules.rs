@@ -1,4 +1,4 @@
-//! Notification rules: which channel is told what of a job.
+//! Notification rules: which events of a job notify which channel.
 
 use actix_web::{HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,12 @@ use crate::{
         path::PathId,
     },
     problem::{Problem, ProblemBody},
-    state::{ApiResult, State},
+    result::ApiResult,
+    state::State,
     time::instant,
 };
 
-/// When to tell which channel.
+/// The channel, and when to notify it.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = RuleInput)]
@@ -36,7 +37,7 @@ pub struct RuleBody {
     /// on_failure, on_success, on_completion (both), or on_recovery: the first success after a failure.
     #[schema(required, example = "on_failure")]
     event: Option<String>,
-    /// on_failure: only the failure that is so many in a row. on_recovery: only after at least so many. 1 to 1,000.
+    /// 1 to 1,000. With on_failure, the rule applies to exactly this failure in a row; with on_recovery, to a success after at least this many.
     #[schema(example = 3)]
     after_failures: Option<i64>,
 }
@@ -70,7 +71,7 @@ impl RuleView {
     }
 }
 
-/// Makes a rule: a channel is told of every execution of the job that begins from now on, as the rule says.
+/// Creates a rule. It applies to executions that start from now on.
 #[utoipa::path(
     operation_id = "create_rule", tag = "notifications", params(("id" = String, Path)), request_body = RuleBody,
     responses(
@@ -82,7 +83,7 @@ impl RuleView {
 #[post("/jobs/{id}/notification-rules")]
 pub async fn create_rule(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     PathId(job): PathId<JobId>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
@@ -92,16 +93,16 @@ pub async fn create_rule(
     Problem::validation(errors)?;
     let (channel, rule) = checked.ok_or_else(Problem::internal)?;
     let now = state.clock.now();
-    let made = JobRule { id: RuleId::at(now), channel, rule, created_at: now };
-    let (new, workspace) = (NewRule { id: made.id, channel, rule, now }, allowed.workspace);
+    let created = JobRule { id: RuleId::at(now), channel, rule, created_at: now };
+    let (new, workspace) = (NewRule { id: created.id, channel, rule, now }, auth.workspace);
     let insert = async move |state: State| {
-        rules::insert(&mut *state.conn().await?, workspace, job, &new).await.map_err(refused)
+        rules::insert(&mut *state.conn().await?, workspace, job, &new).await.map_err(conflict)
     };
     state.run(insert).await?;
-    Ok(HttpResponse::Created().json(RuleView::new(&made)))
+    Ok(HttpResponse::Created().json(RuleView::new(&created)))
 }
 
-/// Lists the rules of a job, oldest first; there are at most twenty.
+/// Lists the rules of a job, oldest first. A job has at most 20.
 #[utoipa::path(
     operation_id = "list_rules", tag = "notifications", params(("id" = String, Path)),
     responses((status = 200, body = RulesView)),
@@ -110,14 +111,14 @@ pub async fn create_rule(
 #[get("/jobs/{id}/notification-rules")]
 pub async fn list_rules(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     PathId(job): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
-    let rules = rules::list(&mut *state.conn().await?, allowed.workspace, job).await?;
+    let rules = rules::list(&mut *state.conn().await?, auth.workspace, job).await?;
     Ok(HttpResponse::Ok().json(RulesView { data: rules.iter().map(RuleView::new).collect() }))
 }
 
-/// Deletes a rule. What it has told already stays in the log, and is delivered.
+/// Deletes a rule. Its notifications remain in the log, and pending ones are delivered.
 #[utoipa::path(
     operation_id = "delete_rule", tag = "notifications", params(("id" = String, Path), ("rule_id" = String, Path)),
     responses((status = 204)),
@@ -126,13 +127,13 @@ pub async fn list_rules(
 #[delete("/jobs/{id}/notification-rules/{rule_id}")]
 pub async fn delete_rule(
     state: web::Data<State>,
-    allowed: Authorized<NotificationsWrite>,
+    auth: Authorized<NotificationsWrite>,
     ids: web::Path<(String, String)>,
 ) -> ApiResult<HttpResponse> {
     let (job, rule) = ids.into_inner();
     let ids = job.parse().ok().zip(rule.parse().ok());
     let (job, rule) = ids.ok_or_else(Problem::not_found)?;
-    rules::delete(&mut *state.conn().await?, allowed.workspace, job, rule).await?;
+    rules::delete(&mut *state.conn().await?, auth.workspace, job, rule).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -145,15 +146,19 @@ fn check(body: RuleBody, errors: &mut FieldErrors) -> Option<(ChannelId, Rule)> 
     channel.zip(rule)
 }
 
-fn refused(error: StoreError) -> Problem {
+fn conflict(error: StoreError) -> Problem {
     if error.is_conflict("channel") {
-        return Problem::of_field("/channel_id", Invalid::new("channel_unknown", "there is no such channel"));
+        return Problem::of_field(
+            "/channel_id",
+            Invalid::new("channel_unknown", "this channel does not exist"),
+        );
     }
     if error.is_conflict("notification_rules_once") {
-        return Problem::conflict("rule_exists", "The job has this very rule already.");
+        return Problem::conflict("rule_exists", "The job already has this rule.");
     }
     if error.is_conflict("full") {
-        let detail = format!("A job has at most {MAX_RULES} rules; delete one that is no longer needed.");
+        let detail =
+            format!("A job can have at most {MAX_RULES} rules. Delete one that is no longer needed.");
         return Problem::conflict("too_many_rules", &detail);
     }
     error.into()

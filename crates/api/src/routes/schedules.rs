@@ -1,4 +1,4 @@
-//! What a schedule means, told before a job has it.
+//! Previews of schedules.
 
 use actix_web::{HttpResponse, post, web};
 use chrono::{DateTime, Datelike, Utc};
@@ -14,17 +14,18 @@ use crate::{
     auth::{Authorized, JobsRead},
     extract::body::{JsonText, object, read},
     problem::Problem,
+    result::ApiResult,
     routes::jobs::{self, Context, ScheduleBody},
-    state::{ApiResult, State},
+    state::State,
     time::{instant, read_instant},
 };
 
-const MOST_FIRES: usize = 100;
-const USUAL_FIRES: usize = 5;
+const MAX_FIRES: usize = 100;
+const DEFAULT_FIRES: usize = 5;
 /// A hundred fires of the rarest pattern, forty years apart, still end before the year 10000.
-const YEARS: RangeInclusive<i32> = 1970..=3000;
+const START_YEARS: RangeInclusive<i32> = 1970..=3000;
 
-/// A schedule as a job would have it, and how far to look ahead.
+/// A schedule as in a job, and how many fires to preview.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = PreviewInput)]
@@ -34,24 +35,24 @@ pub struct PreviewBody {
     kind: Option<String>,
     #[serde(deserialize_with = "object")]
     schedule: Option<ScheduleBody>,
-    /// 1 to 100.
+    /// The number of fires, 1 to 100.
     #[schema(default = 5)]
     count: Option<i64>,
-    /// RFC 3339; now unless given. Only later fires are shown, and a recurring schedule counts from here.
+    /// RFC 3339; by default now. The preview contains only later fires, and a recurring schedule counts from here.
     #[schema(example = "2026-03-28T00:00:00Z")]
     from: Option<String>,
 }
 
-/// What a schedule means.
+/// The preview of a schedule.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Preview)]
 pub struct PreviewView {
     /// The schedule in words.
     #[schema(example = "at 02:30, Europe/Berlin time")]
     description: String,
-    /// The next ones, fewer when there are not as many. A one_time job has none: it runs when it is created.
+    /// The next fires; fewer if the schedule ends. A one_time job has none: it runs when it is created.
     fires: Vec<FireView>,
-    /// What may not be meant, a sentence each.
+    /// Properties of the schedule that may be unintended, a sentence each.
     #[schema(example = json!(["Months without day 31 are passed over; L is the last day of every month."]))]
     warnings: Vec<String>,
 }
@@ -61,15 +62,15 @@ pub struct PreviewView {
 pub struct FireView {
     #[schema(example = "2026-03-29T01:00:00.000Z")]
     at: String,
-    /// The same instant as a clock in the schedule's zone shows it.
+    /// The same instant in the schedule's time zone.
     #[schema(example = "2026-03-29T03:00:00+02:00")]
     local: String,
-    /// What a change of that clock does to this fire.
+    /// How a clock change affects this fire.
     #[schema(example = "02:30 does not exist on 2026-03-29 in Europe/Berlin; it runs at 03:00 instead.")]
     note: Option<String>,
 }
 
-/// Tells what a schedule means: in words, its next fires with a note where the clock changes, and what may not be meant.
+/// Previews a schedule: a description, the next fires with notes on clock changes, and warnings.
 #[utoipa::path(
     operation_id = "preview_schedule", tag = "schedules",
     request_body(content = PreviewBody, example = json!({
@@ -88,7 +89,7 @@ pub async fn preview_schedule(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: PreviewBody = read(text.object()?, &mut errors)?;
-    // Fires that lie many years apart are long to find: not on a thread that serves others.
+    // Computing fires many years apart takes long: it runs on a blocking thread.
     let preview = web::block(move || body.preview(&state, errors)).await;
     Ok(HttpResponse::Ok().json(preview.map_err(|_| Problem::internal())??))
 }
@@ -98,7 +99,7 @@ impl PreviewBody {
         let now = state.clock.now();
         let context = Context { policy: &state.policy, now, before: None };
         let schedule = jobs::schedule(self.kind, self.schedule, &context, true, &mut errors);
-        let count = errors.take("/count", self.count.map_or(Ok(USUAL_FIRES), count));
+        let count = errors.take("/count", self.count.map_or(Ok(DEFAULT_FIRES), count));
         let from = errors.take("/from", self.from.map_or(Ok(now), |text| from(&text)));
         Problem::validation(errors)?;
         let (Some(schedule), Some(count), Some(from)) = (schedule, count, from) else {
@@ -113,16 +114,16 @@ impl PreviewBody {
 fn count(wanted: i64) -> Result<usize, Invalid> {
     usize::try_from(wanted)
         .ok()
-        .filter(|count| (1..=MOST_FIRES).contains(count))
-        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MOST_FIRES}")))
+        .filter(|count| (1..=MAX_FIRES).contains(count))
+        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 1 to {MAX_FIRES}")))
 }
 
 fn from(text: &str) -> Result<DateTime<Utc>, Invalid> {
     let from = read_instant(text)?;
-    if YEARS.contains(&from.year()) {
+    if START_YEARS.contains(&from.year()) {
         return Ok(from);
     }
-    let detail = format!("must lie in the years {} to {}", YEARS.start(), YEARS.end());
+    let detail = format!("must be between the years {} and {}", START_YEARS.start(), START_YEARS.end());
     Err(Invalid::new("out_of_range", detail))
 }
 

@@ -1,4 +1,4 @@
-//! Secrets: values that requests need and nobody may read. A value goes in, and never comes out again.
+//! Secrets: values that requests contain. The API accepts values and never returns them.
 
 use actix_web::{
     HttpResponse, delete, get,
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{audit::Author, id::WorkspaceId, invalid::FieldErrors, secret},
     store::{
-        secrets::{self, NewValue, Secret, User},
+        secrets::{self, NewValue, Secret, User as JobUsing},
         workspace_keys,
     },
 };
@@ -19,11 +19,12 @@ use crate::{
     auth::{Authorized, SecretsWrite},
     extract::{
         body::{JsonText, read, required},
-        query::Parameters,
+        query::{Force, NoParameters, Paged},
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -32,10 +33,10 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 #[schema(as = SecretInput)]
 pub struct SecretBody {
-    /// 1 to 64 of a-z, 0-9, - and _; begins with a letter or digit.
+    /// 1 to 64 characters of a-z, 0-9, - and _, starting with a letter or digit.
     #[schema(required, example = "stripe-key")]
     name: Option<String>,
-    /// 1 to 8,192 bytes without line breaks. Never shown again.
+    /// 1 to 8,192 bytes without line breaks. No response contains it.
     #[schema(required, example = "sk_live_…", write_only)]
     value: Option<String>,
 }
@@ -49,26 +50,26 @@ pub struct ValueBody {
     value: Option<String>,
 }
 
-/// What may be known of a secret: everything but its value.
+/// A secret without its value.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Secret)]
 pub struct SecretView {
     #[schema(example = "sec_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
     name: String,
-    /// Raised by every new value.
+    /// Incremented by every new value.
     version: i32,
-    /// Jobs that mention it now, at most 100; only where a single secret is asked for.
+    /// Jobs whose current version references the secret, at most 100. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
-    used_by: Option<Vec<UserView>>,
+    used_by: Option<Vec<JobUsingView>>,
     created_at: String,
     updated_at: String,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecretUser)]
-pub struct UserView {
+pub struct JobUsingView {
     job_id: String,
     name: String,
 }
@@ -86,7 +87,7 @@ impl SecretView {
     }
 }
 
-/// Stores a value under a name. Headers of jobs mention it as `secret://name`.
+/// Creates a secret. Headers of jobs reference it as `secret://name`.
 #[utoipa::path(
     operation_id = "create_secret", tag = "secrets", request_body = SecretBody,
     responses(
@@ -98,25 +99,25 @@ impl SecretView {
 #[post("/secrets")]
 pub async fn create_secret(
     state: web::Data<State>,
-    allowed: Authorized<SecretsWrite>,
+    auth: Authorized<SecretsWrite>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let SecretBody { name, value } = read(text.object()?, &mut errors)?;
     let name =
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", secret::name(&name)));
-    let value = checked(&mut errors, value);
+    let value = check_value(&mut errors, value);
     Problem::validation(errors)?;
     let (name, value) = name.zip(value).ok_or_else(Problem::internal)?;
     let location = (header::LOCATION, format!("/v1/secrets/{name}"));
-    let stored = store(&state, allowed.workspace, allowed.by, (name, value), true).await?;
+    let stored = store(&state, auth.workspace, auth.by, (name, value), true).await?;
     Ok(HttpResponse::Created().insert_header(location).json(SecretView::new(&stored)))
 }
 
-/// Lists secrets, newest first. Values are not shown, here or anywhere.
+/// Lists secrets without their values, newest first.
 #[utoipa::path(
     operation_id = "list_secrets", tag = "secrets",
-    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    params(Paged::<NoParameters>),
     responses(
         (status = 200, body = ListView<SecretView>),
     ),
@@ -125,16 +126,14 @@ pub async fn create_secret(
 #[get("/secrets")]
 pub async fn list_secrets(
     state: web::Data<State>,
-    allowed: Authorized<SecretsWrite>,
-    mut parameters: Parameters,
+    auth: Authorized<SecretsWrite, Paged>,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
-    let list = secrets::list(&mut *state.conn().await?, allowed.workspace, page).await?;
+    let Paged { page, filters, .. } = auth.query;
+    let list = secrets::list(&mut *state.conn().await?, auth.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, SecretView::new)))
 }
 
-/// One secret, without its value, and the jobs that use it.
+/// Returns a secret without its value, and the jobs that use it.
 #[utoipa::path(
     operation_id = "get_secret", tag = "secrets", params(("name" = String, Path)),
     responses(
@@ -145,19 +144,19 @@ pub async fn list_secrets(
 #[get("/secrets/{name}")]
 pub async fn get_secret(
     state: web::Data<State>,
-    allowed: Authorized<SecretsWrite>,
+    auth: Authorized<SecretsWrite>,
     name: web::Path<String>,
 ) -> ApiResult<HttpResponse> {
-    let name = known(&name)?;
+    let name = valid_name(&name)?;
     let mut conn = state.conn().await?;
-    let secret = secrets::get(&mut conn, allowed.workspace, &name).await?;
-    let users = secrets::jobs_using(&mut conn, allowed.workspace, &name).await?;
-    let user = |user: User| UserView { job_id: user.job.to_string(), name: user.name };
-    let used_by = Some(users.into_iter().map(user).collect());
+    let secret = secrets::get(&mut conn, auth.workspace, &name).await?;
+    let jobs = secrets::jobs_using(&mut conn, auth.workspace, &name).await?;
+    let view = |job: JobUsing| JobUsingView { job_id: job.job.to_string(), name: job.name };
+    let used_by = Some(jobs.into_iter().map(view).collect());
     Ok(HttpResponse::Ok().json(SecretView { used_by, ..SecretView::new(&secret) }))
 }
 
-/// Gives a secret a new value, which counts from the next attempt on.
+/// Changes the value of a secret. The new value applies from the next attempt on.
 #[utoipa::path(
     operation_id = "put_secret", tag = "secrets", params(("name" = String, Path)), request_body = ValueBody,
     responses(
@@ -168,23 +167,23 @@ pub async fn get_secret(
 #[put("/secrets/{name}")]
 pub async fn put_secret(
     state: web::Data<State>,
-    allowed: Authorized<SecretsWrite>,
+    auth: Authorized<SecretsWrite>,
     name: web::Path<String>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let ValueBody { value } = read(text.object()?, &mut errors)?;
-    let value = checked(&mut errors, value);
+    let value = check_value(&mut errors, value);
     Problem::validation(errors)?;
     let value = value.ok_or_else(Problem::internal)?;
-    let stored = store(&state, allowed.workspace, allowed.by, (known(&name)?, value), false).await?;
+    let stored = store(&state, auth.workspace, auth.by, (valid_name(&name)?, value), false).await?;
     Ok(HttpResponse::Ok().json(SecretView::new(&stored)))
 }
 
-/// Deletes a secret. While jobs mention it, only with `force=true`: their executions fail then, and nothing is sent.
+/// Deletes a secret. While jobs use it, this requires `force=true`. Executions of these jobs then fail, and send nothing.
 #[utoipa::path(
     operation_id = "delete_secret", tag = "secrets",
-    params(("name" = String, Path), ("force" = Option<bool>, Query)),
+    params(("name" = String, Path), Force),
     responses(
         (status = 204),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
@@ -194,47 +193,47 @@ pub async fn put_secret(
 #[delete("/secrets/{name}")]
 pub async fn delete_secret(
     state: web::Data<State>,
-    allowed: Authorized<SecretsWrite>,
+    auth: Authorized<SecretsWrite, Force>,
     name: web::Path<String>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let force = parameters.flag("force");
-    parameters.finish()?;
-    let name = known(&name)?;
+    let Force { force } = auth.query;
+    let name = valid_name(&name)?;
     let mut conn = state.conn().await?;
-    secrets::get(&mut conn, allowed.workspace, &name).await?;
+    secrets::get(&mut conn, auth.workspace, &name).await?;
     if !force {
-        let users = secrets::jobs_using(&mut conn, allowed.workspace, &name).await?;
-        in_use(&users)?;
+        let jobs = secrets::jobs_using(&mut conn, auth.workspace, &name).await?;
+        check_unused(&jobs)?;
     }
     drop(conn);
     let delete = async move |state: State| {
         let mut conn = state.conn().await?;
-        Ok(secrets::delete(&mut conn, allowed.workspace, &name, &allowed.by).await?)
+        Ok(secrets::delete(&mut conn, auth.workspace, &name, &auth.by).await?)
     };
     state.run(delete).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn in_use(users: &[User]) -> ApiResult<()> {
-    const NAMED: usize = 5;
-    if users.is_empty() {
+fn check_unused(jobs: &[JobUsing]) -> ApiResult<()> {
+    const MAX_NAMED: usize = 5;
+    if jobs.is_empty() {
         return Ok(());
     }
-    let named: Vec<String> = users.iter().take(NAMED).map(|user| user.job.to_string()).collect();
-    let more = if users.len() > NAMED { " and others" } else { "" };
-    let detail =
-        format!("Jobs use it: {}{more}. Add ?force=true to delete it all the same.", named.join(", "));
+    let named: Vec<String> = jobs.iter().take(MAX_NAMED).map(|job| job.job.to_string()).collect();
+    let more = if jobs.len() > MAX_NAMED { " and others" } else { "" };
+    let detail = format!(
+        "These jobs use the secret: {}{more}. Add ?force=true to delete it anyway.",
+        named.join(", ")
+    );
     Err(Problem::new(StatusCode::CONFLICT, "secret_in_use", detail))
 }
 
-fn checked(errors: &mut FieldErrors, value: Option<String>) -> Option<String> {
+fn check_value(errors: &mut FieldErrors, value: Option<String>) -> Option<String> {
     let value = required(errors, "/value", value)?;
     errors.take("/value", secret::value(&value)).map(|()| value)
 }
 
-/// What is no name is simply not there.
-fn known(name: &str) -> ApiResult<String> {
+/// An invalid name is not found.
+fn valid_name(name: &str) -> ApiResult<String> {
     secret::name(name).map_err(|_| Problem::not_found())
 }
 
@@ -255,7 +254,7 @@ async fn store(
         match secrets::insert(&mut conn, workspace, new).await {
             Err(error) if error.is_conflict("secrets_name") => {
                 let detail =
-                    format!("There is a secret {name} already. PUT /v1/secrets/{name} gives it a new value.");
+                    format!("The secret {name} already exists. PUT /v1/secrets/{name} changes its value.");
                 Err(Problem::conflict("secret_exists", &detail))
             }
             stored => Ok(stored?),

@@ -1,4 +1,4 @@
-//! API tokens of a workspace. A secret is shown once, when it is made.
+//! API tokens of a workspace. A response contains the secret only once, when it is created.
 
 use actix_web::{HttpResponse, delete, get, http::StatusCode, post, web};
 use chrono::DateTime;
@@ -21,11 +21,12 @@ use crate::{
     extract::{
         body::{JsonText, read, required},
         path::PathId,
-        query::Parameters,
+        query::{NoParameters, Paged},
     },
     problem::Problem,
+    result::ApiResult,
     routes::list::ListView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
@@ -36,11 +37,11 @@ pub struct TokenBody {
     /// 1 to 200 characters.
     #[schema(required, example = "ci")]
     name: Option<String>,
-    /// What it may do: jobs:read, jobs:write, jobs:run, executions:read, secrets:write, notifications:write, workspace:admin. All that you
-    /// may, unless given.
+    /// The permissions of the token: jobs:read, jobs:write, jobs:run, executions:read, secrets:write, notifications:write, workspace:admin. By
+    /// default, all scopes of the caller.
     #[schema(example = json!(["jobs:read", "executions:read"]))]
     scopes: Option<Vec<String>>,
-    /// RFC 3339, in the future; never unless given.
+    /// RFC 3339, in the future. By default, the token does not expire.
     expires_at: Option<String>,
 }
 
@@ -52,12 +53,12 @@ pub struct TokenView {
     name: String,
     scopes: Vec<&'static str>,
     created_at: String,
-    /// The person who made it or rotated it last, or whose token did; null if the operator did.
+    /// The user who created or last rotated the token, directly or with a token; null for the operator.
     created_by: Option<String>,
     expires_at: Option<String>,
-    /// To the minute.
+    /// Accurate to the minute.
     last_used_at: Option<String>,
-    /// The secret; only in the answer that made it.
+    /// The secret. Only the response that creates it contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, example = "trg_…")]
     token: Option<String>,
@@ -81,7 +82,7 @@ impl TokenView {
 /// Lists the tokens of the workspace, newest first, without their secrets.
 #[utoipa::path(
     operation_id = "list_tokens", tag = "tokens",
-    params(("limit" = Option<i64>, Query, description = "1 to 250, 50 unless given"), ("cursor" = Option<String>, Query)),
+    params(Paged::<NoParameters>),
     responses(
         (status = 200, body = ListView<TokenView>),
     ),
@@ -90,16 +91,14 @@ impl TokenView {
 #[get("/tokens")]
 pub async fn list_tokens(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
-    mut parameters: Parameters,
+    auth: Authorized<WorkspaceAdmin, Paged>,
 ) -> ApiResult<HttpResponse> {
-    let page = parameters.page();
-    let filters = parameters.finish()?;
-    let list = tokens::list(&mut *state.conn().await?, allowed.workspace, page).await?;
+    let Paged { page, filters, .. } = auth.query;
+    let list = tokens::list(&mut *state.conn().await?, auth.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, TokenView::new)))
 }
 
-/// Makes a token. It can do no more than whoever makes it.
+/// Creates a token. It cannot have a scope that the caller lacks.
 #[utoipa::path(
     operation_id = "create_token", tag = "tokens", request_body = TokenBody,
     responses(
@@ -110,67 +109,64 @@ pub async fn list_tokens(
 #[post("/tokens")]
 pub async fn create_token(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let (now, mine) = (allowed.by.at, allowed.caller.scopes());
+    let (now, own) = (auth.by.at, auth.caller.scopes());
     let mut errors = FieldErrors::default();
     let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors)?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
-    let scopes = wanted_scopes(scopes, mine, &mut errors);
+    let scopes = check_scopes(scopes, own, &mut errors);
     let expires_at = expires_at.and_then(|text| {
         let at = DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()).filter(|at| *at > now);
         errors.take(
             "/expires_at",
-            at.ok_or_else(|| {
-                Invalid::new("instant_invalid", "must be an instant in the future, as RFC 3339 writes it")
-            }),
+            at.ok_or_else(|| Invalid::new("instant_invalid", "must be an RFC 3339 instant in the future")),
         )
     });
     Problem::validation(errors)?;
     let (name, scopes) = name.zip(scopes).ok_or_else(Problem::internal)?;
-    covered(&scopes, mine)?;
+    check_covered(&scopes, own)?;
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
-    let plan = state.quotas.plan(&state, allowed.workspace).await?;
-    let made = state.run(async move |state| {
+    let plan = state.quotas.plan(&state.db, auth.workspace).await?;
+    let created = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let created_by = allowed.caller.person();
+        let created_by = auth.caller.user_id();
         let new = NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at, created_by };
-        let inserted = tokens::insert(&mut conn, allowed.workspace, new, &allowed.by, plan.tokens()).await;
-        inserted.map_err(|error| plan.refused(error))?;
-        Ok(tokens::get(&mut conn, allowed.workspace, id).await?)
+        let inserted = tokens::insert(&mut conn, auth.workspace, new, &auth.by, plan.tokens()).await;
+        inserted.map_err(|error| plan.exceeded(error))?;
+        Ok(tokens::get(&mut conn, auth.workspace, id).await?)
     });
-    let made = made.await?;
+    let created = created.await?;
     Ok(HttpResponse::Created()
-        .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&made) }))
+        .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&created) }))
 }
 
-/// Nobody gets the secret of a token that may do more than they.
-fn covered(scopes: &[Scope], mine: &[Scope]) -> ApiResult<()> {
-    let Some(more) = scopes.iter().find(|scope| !mine.contains(scope)) else { return Ok(()) };
-    let detail = format!("The token cannot have {}, which you lack yourself.", more.as_str());
+/// A caller never receives the secret of a token with more scopes than its own.
+fn check_covered(scopes: &[Scope], own: &[Scope]) -> ApiResult<()> {
+    let Some(more) = scopes.iter().find(|scope| !own.contains(scope)) else { return Ok(()) };
+    let detail = format!(
+        "The token cannot have the scope {}, which the caller lacks. Use a token or session that has it.",
+        more.as_str()
+    );
     Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
 }
 
-fn wanted_scopes(
-    wanted: Option<Vec<String>>,
-    mine: &[Scope],
-    errors: &mut FieldErrors,
-) -> Option<Vec<Scope>> {
-    let Some(words) = wanted else { return Some(mine.to_vec()) };
-    if words.is_empty() {
+fn check_scopes(given: Option<Vec<String>>, own: &[Scope], errors: &mut FieldErrors) -> Option<Vec<Scope>> {
+    let Some(texts) = given else { return Some(own.to_vec()) };
+    if texts.is_empty() {
         errors.push("/scopes", Invalid::new("empty", "must name at least one scope"));
     }
-    let scope = |(at, word): (usize, &String)| errors.take(&format!("/scopes/{at}"), Scope::from_str(word));
-    let mut scopes = words.iter().enumerate().map(scope).collect::<Option<Vec<Scope>>>()?;
+    let scope = |(at, text): (usize, &String)| errors.take(&format!("/scopes/{at}"), Scope::from_str(text));
+    let mut scopes = texts.iter().enumerate().map(scope).collect::<Option<Vec<Scope>>>()?;
     scopes.sort_by_key(|scope| scope.as_str());
     scopes.dedup();
     Some(scopes)
 }
 
-/// Gives a token another secret. The one before is dead at once. It needs all that the token may do.
+/// Gives a token a new secret. The previous secret becomes invalid immediately. The caller must have all scopes of the token.
 #[utoipa::path(
     operation_id = "rotate_token", tag = "tokens", params(("id" = String, Path)),
     responses(
@@ -181,24 +177,24 @@ fn wanted_scopes(
 #[post("/tokens/{id}/rotate")]
 pub async fn rotate_token(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<TokenId>,
 ) -> ApiResult<HttpResponse> {
     let secret = crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
     let rotate = async move |state: State| {
         let mut conn = state.conn().await?;
-        // What a token may do never changes.
-        covered(&tokens::get(&mut conn, allowed.workspace, id).await?.scopes, allowed.caller.scopes())?;
-        let maker = allowed.caller.person();
-        Ok(tokens::rotate(&mut conn, allowed.workspace, id, &hash, maker, &allowed.by).await?)
+        // The scopes of a token never change, so this cannot race.
+        check_covered(&tokens::get(&mut conn, auth.workspace, id).await?.scopes, auth.caller.scopes())?;
+        let created_by = auth.caller.user_id();
+        Ok(tokens::rotate(&mut conn, auth.workspace, id, &hash, created_by, &auth.by).await?)
     };
     let rotated = state.run(rotate).await?;
     Ok(HttpResponse::Ok()
         .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&rotated) }))
 }
 
-/// Revokes a token: it is dead at once.
+/// Revokes a token. It becomes invalid immediately.
 #[utoipa::path(
     operation_id = "delete_token", tag = "tokens", params(("id" = String, Path)),
     responses(
@@ -209,11 +205,11 @@ pub async fn rotate_token(
 #[delete("/tokens/{id}")]
 pub async fn delete_token(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<TokenId>,
 ) -> ApiResult<HttpResponse> {
     let delete = async move |state: State| {
-        Ok(tokens::delete(&mut *state.conn().await?, allowed.workspace, id, &allowed.by).await?)
+        Ok(tokens::delete(&mut *state.conn().await?, auth.workspace, id, &auth.by).await?)
     };
     state.run(delete).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -1,4 +1,4 @@
-//! Workspaces: those of a person, this one, and the secret that its requests are signed with.
+//! Workspaces: those of a user, the current one, and its signing secret.
 
 use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
 use secrecy::ExposeSecret;
@@ -23,21 +23,22 @@ use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
         body::{JsonText, read, required},
-        query::Parameters,
+        query::Force,
     },
     problem::{Problem, ProblemBody},
+    result::ApiResult,
     routes::auth::MembershipView,
-    state::{ApiResult, State},
+    state::State,
     time::instant,
 };
 
-/// What every outgoing request is signed with, by the Standard Webhooks specification.
+/// The secret with which TrigRun signs every outgoing request, as specified by Standard Webhooks.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SigningSecret)]
 pub struct SigningView {
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: String,
-    /// The secret before the last rotation: it signs, too, until then.
+    /// The secret before the last rotation. Until valid_until, TrigRun signs with both.
     previous: Option<PreviousView>,
 }
 
@@ -60,7 +61,7 @@ impl SigningView {
     }
 }
 
-/// The signing secret, for those who verify `webhook-signature`.
+/// Returns the signing secret, with which receivers verify `webhook-signature`.
 #[utoipa::path(
     operation_id = "get_signing_secret", tag = "workspace",
     responses(
@@ -71,18 +72,18 @@ impl SigningView {
 #[get("/workspace/signing-secret")]
 pub async fn get_signing_secret(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
     let mut conn = state.conn().await?;
-    let key = workspace_keys::data_key(&mut conn, allowed.workspace, &state.keys).await?;
-    let signing = signing::get(&mut conn, allowed.workspace, &key, state.clock.now()).await?;
+    let key = workspace_keys::data_key(&mut conn, auth.workspace, &state.keys).await?;
+    let signing = signing::get(&mut conn, auth.workspace, &key, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(SigningView::new(&signing)))
 }
 
-/// Makes a new signing secret. Old and new both sign for 24 hours; in that time another rotation is refused, unless `force=true`, which ends
-/// the older of the two at once.
+/// Rotates the signing secret. Old and new secret both sign for 24 hours. During this time, another rotation requires `force=true`, which
+/// invalidates the older secret immediately.
 #[utoipa::path(
-    operation_id = "rotate_signing_secret", tag = "workspace", params(("force" = Option<bool>, Query)),
+    operation_id = "rotate_signing_secret", tag = "workspace", params(Force),
     responses(
         (status = 200, body = SigningView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
@@ -92,19 +93,17 @@ pub async fn get_signing_secret(
 #[post("/workspace/signing-secret/rotate")]
 pub async fn rotate_signing_secret(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
-    mut parameters: Parameters,
+    auth: Authorized<WorkspaceAdmin, Force>,
 ) -> ApiResult<HttpResponse> {
-    let force = parameters.flag("force");
-    parameters.finish()?;
-    let (workspace, by) = (allowed.workspace, allowed.by);
+    let Force { force } = auth.query;
+    let (workspace, by) = (auth.workspace, auth.by);
     let rotated = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         match signing::rotate(&mut conn, workspace, &key, &by, force).await {
             Err(error) if error.is_conflict("overlap") => Err(Problem::conflict(
                 "rotation_pending",
-                "The secret before the present one still signs. Wait until it does not, or add ?force=true to end it now.",
+                "The previous secret is still valid. Wait until it expires, or add ?force=true to invalidate it now.",
             )),
             rotated => Ok(rotated?),
         }
@@ -130,33 +129,33 @@ pub struct WorkspaceView {
     quotas: QuotasView,
 }
 
-/// What the plan of a workspace allows; null is without limit.
+/// The limits of the workspace's plan; null means no limit.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Quotas)]
 pub struct QuotasView {
     jobs: Option<u32>,
     tokens: Option<u32>,
-    /// Asked for by run-now, replay and one_time jobs; fires of schedules are not counted.
+    /// Executions requested by run-now, replay and one_time jobs. Fires of schedules do not count.
     executions_per_minute: Option<u32>,
 }
 
 impl WorkspaceView {
     async fn of(state: &State, workspace: Workspace) -> ApiResult<Self> {
-        let plan = state.quotas.plan(state, workspace.id).await?;
+        let plan = state.quotas.plan(&state.db, workspace.id).await?;
         let executions_per_minute = plan.executions_per_minute().map(NonZeroU32::get);
         let quotas = QuotasView { jobs: plan.jobs(), tokens: plan.tokens(), executions_per_minute };
         Ok(Self { id: workspace.id.to_string(), name: workspace.name, quotas })
     }
 }
 
-/// The workspaces of a person.
+/// The workspaces of a user.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Memberships)]
 pub struct MembershipsView {
     data: Vec<MembershipView>,
 }
 
-fn name_in(text: &JsonText) -> ApiResult<String> {
+fn read_name(text: &JsonText) -> ApiResult<String> {
     let mut errors = FieldErrors::default();
     let WorkspaceBody { name } = read(text.object()?, &mut errors)?;
     let name =
@@ -165,7 +164,7 @@ fn name_in(text: &JsonText) -> ApiResult<String> {
     name.ok_or_else(Problem::internal)
 }
 
-/// The workspaces that one is a member of, and as what. For people who have logged in.
+/// Lists the workspaces of the caller, with the caller's role. Requires a session.
 #[utoipa::path(
     operation_id = "list_workspaces", tag = "workspace",
     responses(
@@ -174,13 +173,13 @@ fn name_in(text: &JsonText) -> ApiResult<String> {
     security(("token" = [])),
 )]
 #[get("/workspaces")]
-pub async fn list_workspaces(state: web::Data<State>, person: SessionUser) -> ApiResult<HttpResponse> {
-    let memberships = members::of_user(&mut *state.conn().await?, person.user.id).await?;
+pub async fn list_workspaces(state: web::Data<State>, caller: SessionUser) -> ApiResult<HttpResponse> {
+    let memberships = members::of_user(&mut *state.conn().await?, caller.user.id).await?;
     Ok(HttpResponse::Ok()
         .json(MembershipsView { data: memberships.iter().map(MembershipView::from).collect() }))
 }
 
-/// Makes a workspace, of which one is the owner. For people who have logged in.
+/// Creates a workspace that the caller owns. Requires a session.
 #[utoipa::path(
     operation_id = "create_workspace", tag = "workspace", request_body = WorkspaceBody,
     responses(
@@ -192,28 +191,28 @@ pub async fn list_workspaces(state: web::Data<State>, person: SessionUser) -> Ap
 #[post("/workspaces")]
 pub async fn create_workspace(
     state: web::Data<State>,
-    person: SessionUser,
+    caller: SessionUser,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let workspace = Workspace { id: WorkspaceId::at(person.by.at), name: name_in(&text)? };
-    let (owner, by, new) = (person.user.id, person.by, workspace.clone());
-    let made = async move |state: State| {
-        members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(not_made)
+    let workspace = Workspace { id: WorkspaceId::at(caller.by.at), name: read_name(&text)? };
+    let (owner, by, new) = (caller.user.id, caller.by, workspace.clone());
+    let create = async move |state: State| {
+        members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(create_failed)
     };
-    state.run(made).await?;
+    state.run(create).await?;
     Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace).await?))
 }
 
-fn not_made(error: StoreError) -> Problem {
+fn create_failed(error: StoreError) -> Problem {
     if error.is_conflict("full") {
         let detail =
-            format!("One person owns at most {MAX_OWNED} workspaces; delete one that is no longer needed.");
+            format!("A user can own at most {MAX_OWNED} workspaces. Delete one that is no longer needed.");
         return Problem::conflict("too_many_workspaces", &detail);
     }
     error.into()
 }
 
-/// The workspace of this token.
+/// Returns the workspace of the token, and its quotas.
 #[utoipa::path(
     operation_id = "get_workspace", tag = "workspace",
     responses(
@@ -222,11 +221,8 @@ fn not_made(error: StoreError) -> Problem {
     security(("token" = [])),
 )]
 #[get("/workspace")]
-pub async fn get_workspace(
-    state: web::Data<State>,
-    allowed: Authorized<AnyScope>,
-) -> ApiResult<HttpResponse> {
-    let workspace = workspaces::get(&mut *state.conn().await?, allowed.workspace).await?;
+pub async fn get_workspace(state: web::Data<State>, auth: Authorized<AnyScope>) -> ApiResult<HttpResponse> {
+    let workspace = workspaces::get(&mut *state.conn().await?, auth.workspace).await?;
     Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
 
@@ -241,20 +237,20 @@ pub async fn get_workspace(
 #[patch("/workspace")]
 pub async fn patch_workspace(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let name = name_in(&text)?;
-    let workspace = Workspace { id: allowed.workspace, name };
+    let name = read_name(&text)?;
+    let workspace = Workspace { id: auth.workspace, name };
     let Workspace { id, name } = workspace.clone();
     let rename = async move |state: State| {
-        Ok(workspaces::rename(&mut *state.conn().await?, id, &name, &allowed.by).await?)
+        Ok(workspaces::rename(&mut *state.conn().await?, id, &name, &auth.by).await?)
     };
     state.run(rename).await?;
     Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
 
-/// Deletes the workspace with everything in it, at once and for good. For its owners.
+/// Deletes the workspace with everything in it, immediately and irrevocably. Requires an owner with a session.
 #[utoipa::path(
     operation_id = "delete_workspace", tag = "workspace",
     responses(
@@ -265,18 +261,18 @@ pub async fn patch_workspace(
 #[delete("/workspace")]
 pub async fn delete_workspace(
     state: web::Data<State>,
-    allowed: Authorized<WorkspaceAdmin>,
+    auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
-    let Caller::Person { user: User { id: owner, .. }, role: Role::Owner } = allowed.caller else {
-        let detail = "Only an owner who has logged in can delete a workspace.";
+    let Caller::User { user: User { id: owner, .. }, role: Role::Owner } = auth.caller else {
+        let detail = "Only an owner with a session can delete a workspace.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));
     };
-    let (workspace, by) = (allowed.workspace, allowed.by);
+    let (workspace, by) = (auth.workspace, auth.by);
     state
         .run(async move |state| {
             workspaces::delete(&mut *state.conn().await?, workspace, by.at).await?;
-            // Its audit log goes with it.
-            tracing::info!(%workspace, %owner, request_id = by.request_id, "a workspace was deleted");
+            // The audit log is deleted with the workspace, so the process log records this.
+            tracing::info!(%workspace, %owner, request_id = by.request_id, "workspace deleted");
             Ok(())
         })
         .await?;

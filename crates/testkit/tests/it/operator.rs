@@ -156,12 +156,12 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    assert!(text.contains("look   executors") && text.contains("none is running"), "{text}");
+    assert!(text.contains("warn   executors") && text.contains("none is running"), "{text}");
 
     db.workspace("a").await;
     db.execute("insert into workspace_keys (workspace_id, master_key, wrapped) select id, 'gone', '' from workspaces").await;
     let (_, text) = operator.run(&["doctor"]);
-    assert!(text.contains("WRONG  keys") && text.contains("no master key gone"), "{text}");
+    assert!(text.contains("FAIL   keys") && text.contains("no master key gone"), "{text}");
 
     // Three that died with their host, a job that nobody plans, and a run that nobody takes.
     db.execute(
@@ -178,9 +178,9 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     db.execute(&due_run(job)).await;
     let (_, text) = operator.run(&["doctor"]);
     for line in [
-        "look   executors    none is running",
-        "WRONG  schedulers   a fire has been due for 4",
-        "look   work         1 executions wait",
+        "warn   executors    none is running",
+        "FAIL   schedulers   a fire has been due for 4",
+        "warn   work         1 executions wait",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
@@ -191,8 +191,8 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
         operator.command().arg("doctor").env("TRIGRUN__REDIS__URL", format!("redis://{nowhere}")).output();
     let (fine, text) = said(output.unwrap());
     assert!(!fine, "{text}");
-    assert!(text.contains("WRONG  redis") && text.contains("TRIGRUN__REDIS__URL"), "{text}");
-    assert!(text.contains("WRONG  schema") && text.contains("trigrun-api migrate"), "{text}");
+    assert!(text.contains("FAIL   redis") && text.contains("TRIGRUN__REDIS__URL"), "{text}");
+    assert!(text.contains("FAIL   schema") && text.contains("trigrun-api migrate"), "{text}");
 
     let output = operator
         .command()
@@ -200,7 +200,7 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
         .env("TRIGRUN__POSTGRES__URL", format!("postgres://trigrun@{nowhere}/trigrun"))
         .output();
     let (fine, text) = said(output.unwrap());
-    assert!(!fine && text.contains("WRONG  postgres") && text.contains("TRIGRUN__POSTGRES__URL"), "{text}");
+    assert!(!fine && text.contains("FAIL   postgres") && text.contains("TRIGRUN__POSTGRES__URL"), "{text}");
 }
 
 /// In threads of its own, because the target is here and the command is waited for.
@@ -224,19 +224,19 @@ async fn the_smoke_test_makes_a_job_fire_and_leaves_nothing() {
     let mut told = told.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(told.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.starts_with("made a job"), "{line}");
+    assert!(line.starts_with("created a job"), "{line}");
     Command::new("kill").arg("-TERM").arg(told.id().to_string()).status().unwrap();
     assert!(!told.wait().unwrap().success());
     assert_eq!(db.count("select count(*) from workspaces where deleted_at is null").await, 0);
     let _executor = Process::start("executor", &operator.postgres, &operator.redis);
     let (fine, text) = smoke("30");
-    assert!(fine && text.contains("answered 200"), "{text}");
+    assert!(fine && text.contains("returned 200"), "{text}");
     assert_eq!(db.count("select count(*) from workspaces where deleted_at is null").await, 0);
     let (fine, text) =
         operator.run(&["smoke", "--url", &url, "--target", &format!("http://{}/", free_address())]);
-    assert!(!fine && text.contains("it fired and failed") && text.contains("refused"), "{text}");
+    assert!(!fine && text.contains("the execution failed") && text.contains("refused"), "{text}");
     let (fine, text) = operator.run(&["smoke", "--url", &url, "--target", "http://192.168.0.1/"]);
-    assert!(!fine && text.contains("the job cannot be made") && text.contains("192.168.0.1"), "{text}");
+    assert!(!fine && text.contains("cannot create the job") && text.contains("192.168.0.1"), "{text}");
 }
 
 #[tokio::test]

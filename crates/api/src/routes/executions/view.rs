@@ -1,4 +1,4 @@
-//! Executions and attempts as JSON.
+//! Executions and attempts in responses.
 
 use serde::Serialize;
 use trigrun_core::domain::{
@@ -17,43 +17,47 @@ pub struct ExecutionView {
     id: String,
     job_id: String,
     job_name: String,
-    /// The version of the job that it runs.
+    /// The version of the job that this execution runs.
     job_version: i32,
     /// queued, running, retrying, succeeded, failed, cancelled or skipped.
     status: &'static str,
     /// schedule, manual, one_time or replay.
     source: &'static str,
+    /// The instant of the fire, or of the request to run.
     scheduled_for: String,
     started_at: Option<String>,
     finished_at: Option<String>,
-    /// From scheduled_for until the request's first byte left.
+    /// Milliseconds from scheduled_for to the first byte of the first attempt.
     lateness_ms: Option<f64>,
+    /// Milliseconds from started_at to finished_at.
     duration_ms: Option<f64>,
     attempt_count: u16,
-    /// The kind of failure of the last attempt, when the execution failed.
+    /// The error class of the last attempt, if the execution failed.
     error_class: Option<String>,
+    /// The execution that this one replays.
     replay_of: Option<String>,
-    /// Why it was not run; only when status is skipped.
+    /// Why the execution was skipped; only with the status skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     skipped: Option<SkippedView>,
-    /// Only where a single execution is asked for.
+    /// Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     attempts: Option<Vec<AttemptView>>,
 }
 
-/// What a skipped record stands for: one fire, or several that were missed together.
+/// The fires that a skipped execution stands for: one, or several that were missed together.
 #[derive(Serialize, ToSchema)]
 pub struct SkippedView {
     /// misfire, overlap or too_many_waiting.
     reason: String,
+    /// The number of fires.
     count: i64,
     first: String,
     last: String,
 }
 
-/// One try.
+/// One attempt.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub struct AttemptView {
@@ -62,17 +66,19 @@ pub struct AttemptView {
     status: &'static str,
     status_code: Option<u16>,
     error_class: Option<String>,
-    /// One sentence with the likely cause.
+    /// A sentence with the likely cause.
     error: Option<String>,
     started_at: String,
     timing: TimingView,
     remote_address: Option<String>,
     http_version: Option<String>,
-    /// In the order received; a name may stand more than once.
+    /// In the order received. A name can occur more than once.
     response_headers: Vec<HeaderView>,
-    /// The first 64 KiB of the body; what is not UTF-8 is replaced.
+    /// The first 64 KiB of the body. Invalid UTF-8 is replaced by U+FFFD.
     body_preview: String,
+    /// Whether the body is longer than the preview.
     body_truncated: bool,
+    /// The size of the body in bytes.
     response_bytes: u64,
 }
 
@@ -82,7 +88,7 @@ pub struct HeaderView {
     value: String,
 }
 
-/// Phases, in milliseconds; null where a phase was not reached, or not needed because a connection was used again.
+/// The phases of the request in milliseconds. Null for a phase that was not reached, or not needed because a connection was reused.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PhaseTimings)]
 pub struct TimingView {

@@ -19,7 +19,8 @@ use super::{body::JobBody, define::Context, patch};
 use crate::{
     extract::body::{read, read_noting},
     problem::Problem,
-    state::{ApiResult, State},
+    result::ApiResult,
+    state::State,
 };
 
 /// So often somebody else may come first; before the next try there is a pause of up to so long, so that they do not march in step.
@@ -126,7 +127,7 @@ async fn write(
     let runs =
         decided.definition.schedule.kind() == Kind::OneTime && decided.definition.state == JobState::Active;
     if runs && timing(&job, &decided.definition, state.clock.now())? != FutureFires::Keep {
-        state.quotas.run(state, workspace).await?;
+        state.quotas.run(&state.db, workspace).await?;
     }
     let traceparent = trace::current();
     state

@@ -18,10 +18,7 @@ use trigrun_core::{
 };
 
 use super::{body::JobBody, change::next_fire, define::Context};
-use crate::{
-    problem::Problem,
-    state::{ApiResult, State},
-};
+use crate::{problem::Problem, result::ApiResult, state::State};
 
 pub struct Created {
     pub id: JobId,
@@ -48,9 +45,9 @@ pub async fn create(
     Problem::validation(errors)?;
     let definition = definition.ok_or_else(Problem::internal)?;
     if definition.schedule.kind() == Kind::OneTime && definition.state == JobState::Active {
-        state.quotas.run(state, workspace).await?;
+        state.quotas.run(&state.db, workspace).await?;
     }
-    let plan = state.quotas.plan(state, workspace).await?;
+    let plan = state.quotas.plan(&state.db, workspace).await?;
     let traceparent = trace::current();
     let created = state.run(async move |state| {
         // As it is kept.
@@ -76,7 +73,7 @@ pub async fn create(
                     Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
                 })
             }
-            (Err(error), _) => Err(plan.refused(error)),
+            (Err(error), _) => Err(plan.exceeded(error)),
         }
     });
     let created = created.await?;

@@ -1,104 +1,49 @@
-//! A crontab, taken over as jobs: line by line, all of them in one transaction.
+//! Imports a crontab: each line becomes a job, all in one transaction.
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use serde::Serialize;
 use trigrun_core::{
     domain::{crontab::Refused, id::WorkspaceId, invalid::FieldErrors},
     store::jobs::{self, NewJob},
 };
 use utoipa::ToSchema;
 
+mod body;
 mod lines;
 
-use super::{
-    body::{JobBody, RetryBody},
-    missing_secrets,
-    view::of_missing,
-};
 use crate::{
     auth::{Authorized, JobsWrite},
     extract::{
-        body::{JsonText, each_once, object, read},
+        body::{JsonText, read},
         key::{REPLAYED, idempotency_key},
     },
     problem::{Problem, ProblemBody},
-    state::{ApiResult, State},
+    result::ApiResult,
+    routes::jobs::{
+        body::JobBody,
+        missing_secrets::{missing_secrets, warnings},
+    },
+    state::State,
     time::instant,
 };
+use body::ImportBody;
 use lines::{Import, Line};
 
-/// A crontab whose lines are an expression and the URL to call, and what its jobs have in common.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = ImportInput)]
-pub struct ImportBody {
-    /// At most 1000 lines with a job, beside comments and blank lines. `CRON_TZ=` sets the zone of the lines after it.
-    #[schema(
-        required,
-        example = "# reports\n0 9 * * MON-FRI https://example.com/report\n@daily https://example.com/tidy"
-    )]
-    crontab: Option<String>,
-    /// Called by the lines without a URL.
-    default_url: Option<String>,
-    /// The zone of the lines before the first `CRON_TZ=`: an IANA name.
-    #[schema(default = "UTC", example = "Europe/Berlin")]
-    timezone: Option<String>,
-    /// active, paused or draft.
-    #[schema(default = "active")]
-    state: Option<String>,
-    #[serde(deserialize_with = "object")]
-    request: Option<ImportRequestBody>,
-    #[serde(deserialize_with = "object")]
-    retry_policy: Option<RetryBody>,
-    /// Create nothing when there is an error in any line, and answer 422 with the errors at `/crontab/<line>`.
-    #[schema(default = false)]
-    atomic: Option<bool>,
-    /// Create nothing, and show what would be created.
-    #[schema(default = false)]
-    dry_run: Option<bool>,
-}
-
-/// What every line sends to its URL, and how the answers are judged: as in a job.
-#[derive(Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = ImportRequest)]
-pub struct ImportRequestBody {
-    /// Known here only to say where it belongs.
-    #[schema(ignore)]
-    url: Option<Box<RawValue>>,
-    /// GET, POST, PUT, PATCH or DELETE.
-    #[schema(default = "GET")]
-    method: Option<String>,
-    /// At most 64 and 16 KiB together.
-    #[serde(deserialize_with = "each_once")]
-    headers: Option<BTreeMap<String, String>>,
-    /// At most 256 KiB; with the headers, 8 MiB over all jobs of the import.
-    #[schema(value_type = Value)]
-    body: Option<Box<RawValue>>,
-    /// 1 to 300.
-    #[schema(default = 30)]
-    timeout_seconds: Option<i64>,
-    #[schema(default = json!([200, 201, 202, 204]))]
-    success_statuses: Option<Vec<i64>>,
-}
-
-/// What became of each line that asks for something: a job, or an error.
+/// The result of each line: a job, or an error.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Import)]
 pub struct ImportView {
-    /// In a dry run, what would have been created.
+    /// The created jobs; in a dry run, the jobs that would be created.
     created: Vec<ImportedView>,
     errors: Vec<LineErrorView>,
-    /// What is allowed and yet may not be what was meant, such as a secret that does not exist.
+    /// What is auth but may be unintended, such as a reference to a secret that does not exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
     dry_run: bool,
 }
 
-/// A line, and the job made of it.
+/// A line and its job.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Imported)]
 pub struct ImportedView {
@@ -109,7 +54,7 @@ pub struct ImportedView {
     job: ImportedJobView,
 }
 
-/// A job as it was created, or in a dry run as it would be: then it has no id.
+/// A created job. In a dry run, it has no id.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportedJob)]
 pub struct ImportedJobView {
@@ -120,13 +65,13 @@ pub struct ImportedJobView {
     next_run_at: Option<String>,
 }
 
-/// A line that no job was made of, and why.
+/// An invalid line, and why it is invalid.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LineError)]
 pub struct LineErrorView {
     /// Counted from 1.
     line: usize,
-    /// The line, or the beginning of a very long one.
+    /// The line; a very long one is truncated.
     #[schema(example = "@reboot https://example.com/start")]
     text: String,
     #[schema(example = "cron_reboot")]
@@ -137,41 +82,41 @@ pub struct LineErrorView {
     hint: Option<String>,
 }
 
-/// Creates a job of kind cron for each line of a crontab.
+/// Imports a crontab: creates a job of kind cron for each line.
 ///
-/// A line that cannot be a job is reported, and does not keep the others from being created unless `atomic` is set. What is
-/// created is created together: a client that receives nothing will find all of it or none.
+/// The response reports invalid lines. Unless `atomic` is set, the other lines are still created. All jobs are created in one transaction: if
+/// the connection breaks before the response, either all of them exist or none.
 #[utoipa::path(
     operation_id = "import_jobs", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A second import with the same key answers with the first one's jobs.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repeated import with the same key returns the jobs of the first.")),
     request_body = ImportBody,
     responses(
-        (status = 201, description = "Jobs were created", body = ImportView),
+        (status = 201, description = "The import created jobs.", body = ImportView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 200, description = "Nothing was created: a dry run, no line that can be a job, or, with Idempotent-Replayed: true, the jobs that this key made before", body = ImportView),
+        (status = 200, description = "The import created no jobs: it was a dry run, no line is a valid job, or the key was used before (Idempotent-Replayed: true).", body = ImportView),
     ),
     security(("token" = ["jobs:write"])),
 )]
 #[post("/jobs/import")]
 pub async fn import_jobs(
     state: web::Data<State>,
-    allowed: Authorized<JobsWrite>,
+    auth: Authorized<JobsWrite>,
     request: HttpRequest,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let body: ImportBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
-    let judge = {
+    let check = {
         let state = state.clone();
-        move || body.judge(&state, errors)
+        move || body.check(&state, errors)
     };
-    let import = web::block(judge).await.map_err(|_| Problem::internal())??;
-    let warnings = warnings(&state, allowed.workspace, &import).await?;
+    let import = web::block(check).await.map_err(|_| Problem::internal())??;
+    let warnings = secret_warnings(&state, auth.workspace, &import).await?;
     if import.dry_run || import.lines.is_empty() {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let (import, replayed) = create(&state, allowed.workspace, import, key).await?;
+    let (import, replayed) = create(&state, auth.workspace, import, key).await?;
     let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
     if replayed {
         response.insert_header(REPLAYED);
@@ -179,20 +124,20 @@ pub async fn import_jobs(
     Ok(response.json(ImportView::of(import, warnings)))
 }
 
-/// The jobs differ in nothing that could name a secret: one speaks for all.
-async fn warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
+/// The jobs differ in schedule and URL only, which cannot reference secrets: the warnings of one job hold for all.
+async fn secret_warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
     let Some(line) = import.lines.first() else { return Ok(Vec::new()) };
-    Ok(of_missing(&missing_secrets(state, workspace, &line.definition.request).await?))
+    Ok(warnings(&missing_secrets(state, workspace, &line.definition.request).await?))
 }
 
-/// Creates them all; or, when the key was used before, finds what it made then, and says so.
+/// Creates all jobs. If the key was used before, returns its jobs and `true`.
 async fn create(
     state: &State,
     workspace: WorkspaceId,
     mut import: Import,
     key: Option<String>,
 ) -> ApiResult<(Import, bool)> {
-    let plan = state.quotas.plan(state, workspace).await?;
+    let plan = state.quotas.plan(&state.db, workspace).await?;
     if let Some(key) = key {
         import.lines.iter_mut().for_each(|line| line.key = Some(key_of_line(&key, line.number)));
     }
@@ -203,14 +148,14 @@ async fn create(
             Ok(()) => Ok((import, false)),
             Err(error) if error.is_conflict("jobs_idempotency_key") => {
                 let keys: Vec<&str> = import.lines.iter().filter_map(|line| line.key.as_deref()).collect();
-                let made = jobs::find_by_idempotency_keys(&mut conn, workspace, &keys).await?;
-                let import = import.made_before(&made).ok_or_else(|| {
-                    let detail = "This key has made other jobs than these, or some of them are deleted. Give another crontab another key.";
+                let earlier = jobs::find_by_idempotency_keys(&mut conn, workspace, &keys).await?;
+                let import = import.created_before(&earlier).ok_or_else(|| {
+                    let detail = "The key was used for other jobs, or some of its jobs are deleted. Use a new key for a different crontab.";
                     Problem::conflict("idempotency_key_reused", detail)
                 })?;
                 Ok((import, true))
             }
-            Err(error) => Err(plan.refused(error)),
+            Err(error) => Err(plan.exceeded(error)),
         }
     });
     let (import, replayed) = created.await?;
@@ -218,7 +163,7 @@ async fn create(
     Ok((import, replayed))
 }
 
-/// No header could hold it: it is no key of a job that was created by itself.
+/// A header cannot contain U+001F, so this never equals the key of a single job.
 fn key_of_line(key: &str, line: usize) -> String {
     format!("{key}\u{1f}{line}")
 }

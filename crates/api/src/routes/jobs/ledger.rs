@@ -1,4 +1,4 @@
-//! The ledger of a job: every fire that should have been, against every execution that there is.
+//! The ledger of a job: the reconciliation of computed fires with recorded executions.
 
 use actix_web::{HttpResponse, get, web};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,32 +16,39 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, ExecutionsRead},
-    extract::{path::PathId, query::Parameters},
+    extract::{
+        path::PathId,
+        query::{Parameters, query},
+    },
     problem::Problem,
-    state::{ApiResult, State},
+    result::ApiResult,
+    state::State,
     time::instant,
 };
 
-/// What is looked at when nothing is said: the last day.
-const USUAL: TimeDelta = TimeDelta::days(1);
+/// The default length of the window.
+const DEFAULT_WINDOW: TimeDelta = TimeDelta::days(1);
 
-/// A balance: with no gaps and no duplicates, nothing was lost and nothing ran twice.
+/// The reconciliation of fires and executions. Without gaps and duplicates, no fire was lost and none ran twice.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ledger)]
 pub struct LedgerView {
-    /// What was looked at: not before the job was created, nor before the oldest execution that is kept.
+    /// The start of the window, at the earliest the creation of the job or the oldest retained execution.
     from: String,
     to: String,
-    /// Fires that should have been.
+    /// The number of fires that were due.
     due: usize,
+    /// Fires with an execution.
     executed: usize,
-    /// By reason: misfire, overlap, too_many_waiting.
+    /// Skipped fires by reason: misfire, overlap, too_many_waiting.
     skipped: BTreeMap<String, usize>,
-    /// Came due within the last minute and is not recorded yet.
+    /// Fires of the last minute that are not recorded yet.
     pending: usize,
+    /// Fires without an execution.
     gaps: usize,
+    /// Executions without a fire.
     duplicates: usize,
-    /// Whatever does not match.
+    /// Each gap and each duplicate.
     mismatches: Vec<MismatchView>,
 }
 
@@ -54,14 +61,21 @@ pub struct MismatchView {
     execution_id: Option<String>,
 }
 
-/// Proves that nothing was lost: recomputes every fire of a window from the job's history and matches it with the executions.
+query! {
+    pub struct WindowQuery {
+        /// The start of the window, RFC 3339; by default a day before `to`.
+        #[param(value_type = Option<String>)]
+        from: Option<DateTime<Utc>> = Parameters::instant,
+        /// The end of the window, RFC 3339; by default now.
+        #[param(value_type = Option<String>)]
+        to: Option<DateTime<Utc>> = Parameters::instant,
+    }
+}
+
+/// Returns the ledger of a job: recomputes every fire of a window from the job's history, and matches the fires with the executions.
 #[utoipa::path(
     operation_id = "get_job_ledger", tag = "jobs",
-    params(
-        ("id" = String, Path),
-        ("from" = Option<String>, Query, description = "RFC 3339; a day before `to` unless given"),
-        ("to" = Option<String>, Query, description = "RFC 3339; now unless given"),
-    ),
+    params(("id" = String, Path), WindowQuery),
     responses(
         (status = 200, body = LedgerView),
     ),
@@ -70,23 +84,21 @@ pub struct MismatchView {
 #[get("/jobs/{id}/ledger")]
 pub async fn get_job_ledger(
     state: web::Data<State>,
-    allowed: Authorized<ExecutionsRead>,
+    auth: Authorized<ExecutionsRead, WindowQuery>,
     PathId(id): PathId<JobId>,
-    mut parameters: Parameters,
 ) -> ApiResult<HttpResponse> {
-    let (from, to) = (parameters.instant("from"), parameters.instant("to"));
-    parameters.finish()?;
+    let WindowQuery { from, to } = auth.query;
     let mut conn = state.conn().await?;
-    let versions = jobs::history(&mut conn, allowed.workspace, id).await?;
+    let versions = jobs::history(&mut conn, auth.workspace, id).await?;
     let now = state.clock.now();
     let created_at = versions.first().map_or(now, |version| version.created_at);
     let kept_from = partitions::oldest(&mut conn).await?.map_or(created_at, |oldest| oldest.max(created_at));
     let window = window(from, to, kept_from, now)?;
-    let records = executions::fires(&mut conn, allowed.workspace, id, window).await?;
+    let records = executions::fires(&mut conn, auth.workspace, id, window).await?;
     drop(conn);
-    // Some ten milliseconds of arithmetic for a month of minutes: not on a thread that serves others.
-    let balanced = web::block(move || ledger::balance(&versions, created_at, &records, window, now)).await;
-    let ledger = balanced.map_err(|_| Problem::internal())?.map_err(refused)?;
+    // Tens of milliseconds of computation for a month of minutes: it runs on a blocking thread.
+    let reconciled = web::block(move || ledger::balance(&versions, created_at, &records, window, now)).await;
+    let ledger = reconciled.map_err(|_| Problem::internal())?.map_err(ledger_failed)?;
     Ok(HttpResponse::Ok().json(LedgerView::new(&ledger, window)))
 }
 
@@ -97,22 +109,22 @@ fn window(
     now: DateTime<Utc>,
 ) -> ApiResult<LedgerWindow> {
     let to = to.unwrap_or(now).min(now);
-    let from = from.unwrap_or(to - USUAL);
+    let from = from.unwrap_or(to - DEFAULT_WINDOW);
     if from >= to {
-        let invalid = Invalid::new("window_empty", "must lie before `to`, and in the past");
+        let invalid = Invalid::new("window_empty", "must be before `to`, and in the past");
         return Err(Problem::of_field("?from", invalid));
     }
     Ok(LedgerWindow { from: from.max(kept_from).min(to), to })
 }
 
-fn refused(error: LedgerError) -> Problem {
+fn ledger_failed(error: LedgerError) -> Problem {
     match error {
         LedgerError::TooMany => {
-            let detail = format!("the window holds more than {MOST_FIRES} fires; ask for a shorter one");
+            let detail = format!("the window contains more than {MOST_FIRES} fires; request a shorter one");
             Problem::of_field("?from", Invalid::new("window_too_long", detail))
         }
         LedgerError::Schedule(error) => {
-            tracing::error!(%error, "a stored schedule cannot be computed: this is a defect");
+            tracing::error!(%error, "cannot compute a stored schedule");
             Problem::internal()
         }
     }

@@ -1,4 +1,4 @@
-//! A job as it is shown: what the client wrote, with nothing left to defaults, and what the system knows.
+//! A job in responses: its definition with all defaults filled in, and its current state.
 
 use serde::Serialize;
 use trigrun_core::domain::{
@@ -7,31 +7,33 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
-use super::body::JobBody;
-use crate::time::instant;
+use crate::{
+    routes::jobs::{body::JobBody, missing_secrets},
+    time::instant,
+};
 
-/// A job as it stands.
+/// A job.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Job)]
 pub struct JobView {
     #[schema(example = "job_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
-    /// Raised by every change; also the ETag.
+    /// Incremented by every change; also the ETag.
     version: i32,
     #[serde(flatten)]
     body: JobBody,
-    /// Null when nothing is to come.
+    /// The next fire; null if there is none.
     next_run_at: Option<String>,
-    /// Why no next run could be computed; TrigRun tries again.
+    /// Why the next fire cannot be computed. TrigRun retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     schedule_error: Option<String>,
     last_execution: Option<LastExecutionView>,
-    /// The execution that a one_time job got by this request.
+    /// The execution that this request created for a one_time job.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     execution_id: Option<String>,
-    /// What is allowed and yet may not be what was meant, such as a secret that does not exist.
+    /// What is allowed but may be unintended, such as a reference to a secret that does not exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
@@ -63,9 +65,9 @@ impl JobView {
         }
     }
 
-    /// Tells of secrets that the job names and the workspace does not have.
-    pub fn with_missing(mut self, secrets: &[String]) -> Self {
-        self.warnings = of_missing(secrets);
+    /// Adds warnings about secrets that the job references and the workspace does not have.
+    pub fn with_missing_secrets(mut self, secrets: &[String]) -> Self {
+        self.warnings = missing_secrets::warnings(secrets);
         self
     }
 
@@ -73,13 +75,6 @@ impl JobView {
         self.execution_id = execution.map(|id| id.to_string());
         self
     }
-}
-
-/// A warning for each of these secrets.
-pub fn of_missing(secrets: &[String]) -> Vec<String> {
-    let warning =
-        |name| format!("There is no secret {name} yet: until there is, executions fail and nothing is sent.");
-    secrets.iter().map(warning).collect()
 }
 
 impl From<&LastExecution> for LastExecutionView {

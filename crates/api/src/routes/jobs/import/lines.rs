@@ -1,11 +1,11 @@
-//! From a crontab to definitions: what is wrong with the body is said of the body, what is wrong with a line of the line.
+//! Turns a crontab into definitions. Errors of the body are reported for the body, errors of a line for the line.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::HashMap;
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
-        crontab::{self, Crontab, Defaults, Entry, Refused},
+        crontab::{self, Crontab, Defaults, Entry as CrontabEntry, Refused},
         id::JobId,
         invalid::{FieldErrors, Invalid},
         job::{self, DEFAULT_CATCH_UP_LIMIT, Definition, DeliveryGuarantee, MisfirePolicy, OverlapPolicy},
@@ -17,24 +17,25 @@ use trigrun_core::{
     store::jobs::{IdempotentJob, NewJob},
 };
 
-use super::{ImportBody, ImportRequestBody};
+use super::body::{ImportBody, ImportRequestBody};
 use crate::{
     extract::body::required,
     problem::Problem,
+    result::ApiResult,
     routes::jobs::{body::RequestBody, define::or_default},
-    state::{ApiResult, State},
+    state::State,
 };
 
-const LONGEST_NAME: usize = 200;
-/// Headers and body are kept and shown with every job: without a bound, one request of a megabyte would become hundreds.
-const MOST_SENT: usize = 8 * 1024 * 1024;
+const MAX_NAME_CHARACTERS: usize = 200;
+/// Every job stores its own headers and body: without a limit, a request of one megabyte could become hundreds.
+const MAX_TOTAL_BYTES: usize = 8 * 1024 * 1024;
 
-/// What is to be created and what cannot be, both in the order of the lines.
+/// The jobs to create and the invalid lines, both in the order of the lines.
 pub struct Import {
     pub lines: Vec<Line>,
     pub refused: Vec<Refused>,
     pub dry_run: bool,
-    /// When its jobs are created, and count from.
+    /// When its jobs are created, and from when their schedules count.
     pub now: DateTime<Utc>,
 }
 
@@ -46,11 +47,11 @@ pub struct Line {
     pub id: JobId,
     pub definition: Definition,
     pub first_fire: Option<DateTime<Utc>>,
-    /// What keeps it from being created twice, when the client wants that.
+    /// The idempotency key of the line, if the request has one.
     pub key: Option<String>,
 }
 
-/// What all jobs of an import have in common.
+/// What all jobs of an import share.
 struct Shared {
     /// Without its URL.
     request: Request,
@@ -59,10 +60,11 @@ struct Shared {
 }
 
 impl Import {
-    /// The same lines with the jobs that an earlier import has made of them; `None` if it has made others.
-    pub fn made_before(mut self, made: &HashMap<String, IdempotentJob>) -> Option<Self> {
+    /// The same lines with the jobs that an earlier import created from them; `None` if it created other jobs.
+    pub fn created_before(mut self, earlier: &HashMap<String, IdempotentJob>) -> Option<Self> {
         for line in &mut self.lines {
-            let keyed = line.key.as_ref().and_then(|key| made.get(key)).filter(|keyed| line.made(keyed))?;
+            let keyed =
+                line.key.as_ref().and_then(|key| earlier.get(key)).filter(|keyed| line.created(keyed))?;
             line.id = keyed.id;
         }
         Some(self)
@@ -70,8 +72,8 @@ impl Import {
 }
 
 impl ImportBody {
-    /// Judges the body, and then every line. Long work: not for a thread that serves others.
-    pub fn judge(mut self, state: &State, mut errors: FieldErrors) -> ApiResult<Import> {
+    /// Checks the body, and then every line. This takes long: it belongs on a blocking thread.
+    pub fn check(mut self, state: &State, mut errors: FieldErrors) -> ApiResult<Import> {
         let (atomic, dry_run) = (self.atomic.unwrap_or_default(), self.dry_run.unwrap_or_default());
         let crontab = self.crontab(state, &mut errors);
         let shared = self.shared(&mut errors);
@@ -80,7 +82,7 @@ impl ImportBody {
         }
         Problem::validation(errors)?;
         let (Some(crontab), Some(shared)) = (crontab, shared) else { return Err(Problem::internal()) };
-        // Read only now: no fire may pass while a long crontab is being read.
+        // Read the clock after the crontab: no fire may pass while a long crontab is parsed.
         let import = shared.import(crontab, &state.policy, state.clock.now(), dry_run);
         if atomic {
             Problem::validation(pointed_at(&import.refused))?;
@@ -111,7 +113,7 @@ impl ImportBody {
 impl ImportRequestBody {
     fn define(self, errors: &mut FieldErrors) -> Option<Request> {
         if self.url.is_some() {
-            let invalid = Invalid::new("not_here", "each job calls the URL of its line")
+            let invalid = Invalid::new("not_here", "each job has the URL of its line")
                 .hint("write it after the expression, or send default_url");
             errors.push("/request/url", invalid);
         }
@@ -125,10 +127,10 @@ impl Shared {
     fn fits(&self, jobs: usize) -> Result<(), Invalid> {
         let headers: usize = self.request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let each = headers + self.request.body.as_ref().map_or(0, |body| body.as_str().len());
-        if each * jobs <= MOST_SENT {
+        if each * jobs <= MAX_TOTAL_BYTES {
             return Ok(());
         }
-        let detail = format!("headers and body of {jobs} jobs have more than {MOST_SENT} bytes together");
+        let detail = format!("headers and bodies of {jobs} jobs exceed {MAX_TOTAL_BYTES} bytes in total");
         Err(Invalid::new("request_too_large", detail).hint("import the crontab in parts"))
     }
 
@@ -137,9 +139,9 @@ impl Shared {
         for entry in crontab.entries {
             match self.job(&entry, policy, now) {
                 Ok((definition, first_fire)) => {
-                    // A microsecond apart: lists show the jobs in the order of their lines.
+                    // Ids are a microsecond apart, so that lists show the jobs in the order of their lines.
                     let id = JobId::at(now + TimeDelta::microseconds(import.lines.len() as i64));
-                    let Entry { line: number, text, .. } = entry;
+                    let CrontabEntry { line: number, text, .. } = entry;
                     import.lines.push(Line { number, text, id, definition, first_fire, key: None });
                 }
                 Err(invalid) => {
@@ -154,7 +156,7 @@ impl Shared {
     /// The job of a line and its first fire.
     fn job(
         &self,
-        entry: &Entry,
+        entry: &CrontabEntry,
         policy: &EgressPolicy,
         now: DateTime<Utc>,
     ) -> Result<(Definition, Option<DateTime<Utc>>), Invalid> {
@@ -182,9 +184,9 @@ fn unreadable(error: ScheduleError) -> Invalid {
     Invalid::new("schedule_unreadable", error.to_string())
 }
 
-/// What a reader of the crontab finds the job by.
-fn name(entry: &Entry) -> String {
-    format!("{} {}", entry.cron.expression(), entry.url).chars().take(LONGEST_NAME).collect()
+/// The name by which a reader of the crontab recognises the job.
+fn name(entry: &CrontabEntry) -> String {
+    format!("{} {}", entry.cron.expression(), entry.url).chars().take(MAX_NAME_CHARACTERS).collect()
 }
 
 fn pointed_at(refused: &[Refused]) -> FieldErrors {
@@ -196,12 +198,11 @@ fn pointed_at(refused: &[Refused]) -> FieldErrors {
 }
 
 impl Line {
-    /// Whether this is what the job was created as.
-    fn made(&self, keyed: &IdempotentJob) -> bool {
+    /// Whether the job was created from the same line.
+    fn created(&self, keyed: &IdempotentJob) -> bool {
         let Schedule::Cron(cron) = &self.definition.schedule else { return false };
-        let as_stored =
-            (Some(cron.expression()), Some(cron.timezone()), self.definition.request.url.as_str());
-        as_stored == (keyed.cron.as_deref(), keyed.timezone.as_deref(), keyed.url.as_str())
+        let this = (Some(cron.expression()), Some(cron.timezone()), self.definition.request.url.as_str());
+        this == (keyed.cron.as_deref(), keyed.timezone.as_deref(), keyed.url.as_str())
     }
 
     pub fn new_job(&self, now: DateTime<Utc>) -> NewJob<'_> {

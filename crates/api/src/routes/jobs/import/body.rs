@@ -1,0 +1,66 @@
+//! The body of an import.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+use crate::{
+    extract::body::{each_once, object},
+    routes::jobs::body::RetryBody,
+};
+
+/// A crontab in which each line is an expression and a URL, and the settings that its jobs share.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = ImportInput)]
+pub struct ImportBody {
+    /// At most 1000 job lines; comments and blank lines do not count. `CRON_TZ=` sets the time zone of the lines after it.
+    #[schema(
+        required,
+        example = "# reports\n0 9 * * MON-FRI https://example.com/report\n@daily https://example.com/cleanup"
+    )]
+    pub crontab: Option<String>,
+    /// The URL of lines without one.
+    pub default_url: Option<String>,
+    /// The time zone of the lines before the first `CRON_TZ=`, an IANA name.
+    #[schema(default = "UTC", example = "Europe/Berlin")]
+    pub timezone: Option<String>,
+    /// active, paused or draft.
+    #[schema(default = "active")]
+    pub state: Option<String>,
+    #[serde(deserialize_with = "object")]
+    pub request: Option<ImportRequestBody>,
+    #[serde(deserialize_with = "object")]
+    pub retry_policy: Option<RetryBody>,
+    /// If any line is invalid, create nothing and return 422 with the errors at `/crontab/<line>`.
+    #[schema(default = false)]
+    pub atomic: Option<bool>,
+    /// Create nothing, and return what would be created.
+    #[schema(default = false)]
+    pub dry_run: Option<bool>,
+}
+
+/// The request that each job sends to its URL, and the statuses that count as success.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = ImportRequest)]
+pub struct ImportRequestBody {
+    /// Accepted only to explain where the URL belongs.
+    #[schema(ignore)]
+    pub url: Option<Box<RawValue>>,
+    /// GET, POST, PUT, PATCH or DELETE.
+    #[schema(default = "GET")]
+    pub method: Option<String>,
+    /// At most 64 headers, with at most 16 KiB in total.
+    #[serde(deserialize_with = "each_once")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// At most 256 KiB. Headers and body of all jobs of the import together: at most 8 MiB.
+    #[schema(value_type = Value)]
+    pub body: Option<Box<RawValue>>,
+    /// The timeout of one attempt in seconds, 1 to 300.
+    #[schema(default = 30)]
+    pub timeout_seconds: Option<i64>,
+    #[schema(default = json!([200, 201, 202, 204]))]
+    pub success_statuses: Option<Vec<i64>>,
+}
