@@ -13,6 +13,12 @@ pub struct Overdue {
     timeout: Duration,
 }
 
+impl Overdue {
+    fn new(what: &str, timeout: Duration) -> Self {
+        Self { what: what.to_owned(), timeout }
+    }
+}
+
 /// Polls `condition` until it holds. `what` names it in the error.
 pub async fn until(
     what: &str,
@@ -34,7 +40,22 @@ pub async fn until_every(
             sleep(interval).await;
         }
     };
-    timeout(limit, poll).await.map_err(|_| Overdue { what: what.to_owned(), timeout: limit })
+    timeout(limit, poll).await.map_err(|_| Overdue::new(what, limit))
+}
+
+/// [`until`] with a condition that can fail. An [`Overdue`] is found by `error.is::<Overdue>()`.
+pub async fn try_until(
+    what: &str,
+    limit: Duration,
+    mut condition: impl AsyncFnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let poll = async {
+        while !condition().await? {
+            sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    };
+    timeout(limit, poll).await.map_err(|_| Overdue::new(what, limit))?
 }
 
 #[cfg(test)]
@@ -56,5 +77,13 @@ mod tests {
     async fn names_what_did_not_happen() {
         let error = until("a miracle", Duration::from_millis(1), async || false).await.unwrap_err();
         assert_eq!(error.to_string(), "a miracle: not within 1ms");
+    }
+
+    #[tokio::test]
+    async fn a_failing_condition_ends_the_wait() {
+        let failed = try_until("a failure", Duration::from_secs(60), async || anyhow::bail!("broken")).await;
+        assert_eq!(failed.unwrap_err().to_string(), "broken");
+        let overdue = try_until("a miracle", Duration::from_millis(1), async || Ok(false)).await;
+        assert!(overdue.unwrap_err().is::<Overdue>());
     }
 }
