@@ -94,65 +94,65 @@ security: setup ## Tries to get out of the product's reach and into it, in a net
 	cargo build --workspace
 	@command -v ip >/dev/null && command -v nft >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables; } \
 	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be left out"
-	$(LAB)/debug/trigrun-security
+	$(BIN)/debug/trigrun-security
 
-# SEED=7 repeats an order of faults; without it each run has its own, which it prints.
-# The binary itself: it starts the others that were built with it.
-LAB = $${CARGO_TARGET_DIR:-target}
-PLAY = $(LAB)/release/trigrun-chaos play $(if $(SEED),--seed $(SEED))
+# SEED=7 repeats an order of faults; without it, each run has a new one, which it prints.
+# The binary itself, because it starts the others that were built with it.
+BIN = $${CARGO_TARGET_DIR:-target}
+CHAOS = $(BIN)/release/trigrun-chaos run $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos
-chaos: setup ## A minute of kill -9, crashes and wiped servers under load; ends 0 when the promise has held (docs/reliability.md)
+chaos: setup ## A minute of kill -9, crashes and wiped servers under load; fails if the promise is broken (docs/reliability.md)
 	cargo build --release --workspace
-	$(PLAY) chaos
+	$(CHAOS) chaos
 
 .PHONY: chaos-short
-chaos-short: setup ## The same in a debug build, half a minute, always in the same order
+chaos-short: setup ## The same in a debug build, half a minute, in a fixed order
 	cargo build --workspace
-	$(LAB)/debug/trigrun-chaos play chaos --seed 7 --seconds 30
+	$(BIN)/debug/trigrun-chaos run chaos --seed 7 --seconds 30
 
 .PHONY: mutants
-mutants: setup ## Builds with a defect on purpose, two at a time: the lab must find each
+mutants: setup ## Runs with one deliberate defect each, two at a time: the chaos tests must find it
 	cargo build --workspace
-	$(LAB)/debug/trigrun-chaos mutants
+	$(BIN)/debug/trigrun-chaos mutants
 
 .PHONY: upgrade
-upgrade: setup ## From the last release (or FROM=a commit) to this tree, and back, process by process under load: nothing may be lost
+upgrade: setup ## From the last release (or FROM=<commit>) to this tree, and back, process by process under load: nothing may be lost
 	cargo build --workspace
 	from="$${FROM:-$$(git tag --list 'v*' --sort=-version:refname | head -1)}"; \
 	if [[ -z $$from ]]; then echo "there is no release yet to upgrade from; FROM=<commit> names another"; exit 0; fi; \
 	rm -rf target/upgrade/source && git worktree prune && git worktree add --force --detach target/upgrade/source "$$from"; \
 	trap 'git worktree remove --force target/upgrade/source' EXIT; \
 	(cd target/upgrade/source && CARGO_TARGET_DIR=../build cargo build --package trigrun-api --package trigrun-scheduler --package trigrun-executor); \
-	$(LAB)/debug/trigrun-chaos upgrade --old target/upgrade/build/debug
+	$(BIN)/debug/trigrun-chaos upgrade --old target/upgrade/build/debug
 
 .PHONY: reliability
-reliability: setup ## Every way of failing by itself, with what it costs: the tables of docs/reliability.md (about 25 minutes)
+reliability: setup ## Every fault separately, with its cost: the tables of docs/reliability.md (about 25 minutes)
 	cargo build --release --workspace
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends faketime; }
-	$(PLAY) all
+	$(CHAOS) all
 
 .PHONY: soak
 soak: setup ## Half an hour of chaos and a million fires
 	cargo build --release --workspace
-	$(PLAY) soak
+	$(CHAOS) soak
 
 # ARGS go to trigrun-bench: --only 'steady', --repetitions 5.
-BENCH = $(LAB)/release/trigrun-bench
+BENCH = $(BIN)/release/trigrun-bench
 BUILD_BENCH = cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor --package trigrun-bench
 
 .PHONY: bench
-bench: setup ## How fast, how late and at what cost, beside what this machine allows: tables, target/bench/report.json and report.svg (about 15 minutes)
+bench: setup ## Throughput, lateness and cost, next to the limits of this machine: tables, target/bench/report.json and report.svg (about 15 minutes)
 	$(BUILD_BENCH)
 	$(BENCH) run $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: setup ## The same in two minutes: less of everything, once
+bench-quick: setup ## The same in two minutes: fewer and shorter loads, once
 	$(BUILD_BENCH)
 	$(BENCH) run --quick $(ARGS)
 
 .PHONY: bench-peers
-bench-peers: setup ## BullMQ, pg-boss, Graphile Worker and its port to Rust beside TrigRun: a table, target/bench/peers.json (needs Node and npm)
+bench-peers: setup ## TrigRun and BullMQ, pg-boss, Graphile Worker and its port to Rust: a table, target/bench/peers.json (needs Node and npm)
 	@command -v npm >/dev/null || { echo "npm is missing: install Node from https://nodejs.org"; exit 1; }
 	$(BUILD_BENCH)
 	$(BENCH) peers $(ARGS)

@@ -1,4 +1,4 @@
-// BullMQ. The outcome of a run is its job's return value: all completed jobs are kept, as durable as Redis is set to be.
+// BullMQ. The result of a run is its job's return value. All completed jobs are kept, as durably as Redis is configured.
 
 import { Queue, Worker } from 'bullmq';
 import { fire } from './fire.mjs';

@@ -1,4 +1,4 @@
-// The request of a run, over connections that are kept alive, and what came of it.
+// Sends the request of a run over connections that are kept alive, and returns the result.
 
 import { Pool } from 'undici';
 import { concurrency, sink } from './settings.mjs';
@@ -12,7 +12,7 @@ export async function fire({ id, intended }) {
     method: 'POST',
     path: `/hook/${id}`,
     headers: { 'content-type': 'application/json', 'x-job-id': String(id), 'x-intended-us': String(intended) },
-    // 30 bytes, as long as there are fewer than ninety million jobs.
+    // 30 bytes, up to ninety million jobs.
     body: JSON.stringify({ hello: 'world', n: 10_000_000 + id }),
   });
   const body = await response.body.text();

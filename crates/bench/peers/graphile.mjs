@@ -1,4 +1,4 @@
-// Graphile Worker. It forgets a job that is done, so each run inserts a row of its own before it ends.
+// Graphile Worker. It deletes completed jobs, so each run inserts its result before it ends.
 
 import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import pg from 'pg';
@@ -20,16 +20,16 @@ const insert = {
   text: 'INSERT INTO runs (job_id, intended, status, latency_us, snippet) VALUES ($1, to_timestamp($2::float8 / 1e6), $3, $4, $5)',
 };
 
-// Information about every single job costs more than the job.
+// Logging each job costs more than the job.
 const logger = new Logger(() => (level, message) => {
   if (level === 'error' || level === 'warning') console.error(message);
 });
 
 async function withPool(size, work) {
   const pool = new pg.Pool({ ...postgres, max: size });
-  const say = (error) => console.error(error);
-  pool.on('error', say);
-  pool.on('connect', (client) => client.on('error', say));
+  const log = (error) => console.error(error);
+  pool.on('error', log);
+  pool.on('connect', (client) => client.on('error', log));
   await work(pool);
   await pool.end();
 }
@@ -64,7 +64,7 @@ export async function work() {
       const { status, latencyUs, snippet } = await fire(payload);
       await pgPool.query({ ...insert, values: [payload.id, payload.intended, status, latencyUs, snippet] });
     };
-    // What its documentation says of performance: jobs are fetched and completed many at a time.
+    // As its documentation recommends for performance: jobs are fetched and completed in batches.
     const worker = {
       concurrentJobs: concurrency,
       pollInterval: 100,

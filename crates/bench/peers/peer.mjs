@@ -1,7 +1,7 @@
 // peer.mjs <bullmq|pgboss|graphile> <setup|enqueue|work|recorded>
 //
-// Each peer does the same: job k of N sends POST /hook/<k> to the sink at its instant, and what came of it is kept durably.
-// What they are told, by environment: see settings.mjs.
+// Each peer does the same: job k of N sends POST /hook/<k> to the sink at its instant, and stores the result durably.
+// The environment is described in settings.mjs.
 
 const peers = ['bullmq', 'pgboss', 'graphile'];
 const steps = ['setup', 'enqueue', 'work', 'recorded'];

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs peer.mjs with the Node that `npm ci` has brought along (some peers need 22), in this process: signals and CPU are Node's own.
+# Runs peer.mjs with the Node that `npm ci` installs (some peers need version 22), in this process, so that signals reach Node and its
+# CPU time is counted.
 here=$(dirname "$0")
 case $(uname -m) in
     x86_64) machine=x64 ;;

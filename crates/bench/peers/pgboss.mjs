@@ -1,4 +1,4 @@
-// pg-boss. The outcome of a run is its job's output, each its own.
+// pg-boss. The result of a run is its job's output.
 
 import { PgBoss } from 'pg-boss';
 import pg from 'pg';
@@ -6,7 +6,7 @@ import { fire } from './fire.mjs';
 import { batches, concurrency, postgres } from './settings.mjs';
 
 const queue = 'fire';
-// Fetches under way at once, each of its share of what may be in flight.
+// Concurrent fetches, each with its share of the requests in flight.
 const fetchers = 2;
 
 async function withClient(work) {
@@ -40,7 +40,7 @@ export async function work() {
   const boss = new PgBoss({ ...postgres, max: 10 });
   boss.on('error', (error) => console.error(error));
   await boss.start();
-  // The shortest interval that it allows, and none while there is more than a batch.
+  // The shortest interval that it allows; no wait while a batch is full.
   const options = {
     batchSize: Math.floor(concurrency / fetchers),
     localConcurrency: fetchers,

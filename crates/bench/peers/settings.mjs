@@ -1,8 +1,8 @@
-// What a peer is told.
+// The environment of a peer.
 
 const env = process.env;
 
-// A directory with Postgres's unix socket; nobody has a password.
+// The directory of Postgres's unix socket; there are no passwords.
 export const postgres = { host: env.POSTGRES_HOST, user: env.POSTGRES_USER, database: env.POSTGRES_DATABASE };
 // The path of Redis's unix socket.
 export const redis = { path: env.REDIS_SOCKET };

@@ -1,4 +1,4 @@
-//! What the sink has seen, and what it says about lateness and rate.
+//! The requests that arrived at the sink: lateness, rate, violations.
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
@@ -9,20 +9,23 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use trigrun_testkit::{
+    client::{Client, Request},
+    stats::Samples,
+};
 
-use crate::http;
+/// Of an arrival in the sink's dump.
+const ARRIVAL_BYTES: usize = 24;
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-const SIZE: usize = 24;
-const POLL: Duration = Duration::from_millis(10);
-
-/// The wall clock that every process of this machine shares.
+/// The wall clock of the machine, in microseconds since the epoch.
 #[allow(clippy::disallowed_methods, reason = "arrivals are compared across processes of one machine")]
 pub fn now_us() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// The same, for who reckons with days.
+/// [`now_us`] as a date.
 pub fn now() -> anyhow::Result<DateTime<Utc>> {
     DateTime::from_timestamp_micros(now_us()).context("the time is out of range")
 }
@@ -45,56 +48,57 @@ impl Arrival {
         Self { id: number(0), intended_us: number(8) as i64, at_us: number(16) as i64 }
     }
 
-    pub fn late_us(&self) -> i64 {
+    pub fn lateness_us(&self) -> i64 {
         self.at_us - self.intended_us
     }
 }
 
-/// The harness's connection to the sink.
+/// The sink, as the benchmark controls it.
 pub struct Sink {
     pub address: SocketAddr,
 }
 
 impl Sink {
     pub async fn reset(&self) -> anyhow::Result<()> {
-        self.ask(Method::POST, "/reset").await.map(drop)
+        self.request(Method::POST, "/reset").await.map(drop)
     }
 
     pub async fn count(&self) -> anyhow::Result<usize> {
-        let count = self.ask(Method::GET, "/count").await?;
+        let count = self.request(Method::GET, "/count").await?;
         Ok(std::str::from_utf8(&count)?.parse()?)
     }
 
     pub async fn arrivals(&self) -> anyhow::Result<Arrivals> {
-        let dump = self.ask(Method::GET, "/dump").await?;
-        ensure!(dump.len() % SIZE == 0, "the sink's answer is cut off");
-        Ok(Arrivals(dump.chunks_exact(SIZE).map(Arrival::read).collect()))
+        let dump = self.request(Method::GET, "/dump").await?;
+        ensure!(dump.len() % ARRIVAL_BYTES == 0, "the sink's response is truncated");
+        Ok(Arrivals(dump.chunks_exact(ARRIVAL_BYTES).map(Arrival::read).collect()))
     }
 
-    /// Waits until so many have arrived, telling how many have; an error when nothing more comes for `patience`.
+    /// Waits until `wanted` requests have arrived, and reports the progress. Fails if none arrives for `idle_timeout`.
     pub async fn wait_for(
         &self,
         wanted: usize,
-        patience: Duration,
-        mut tell: impl FnMut(usize),
+        idle_timeout: Duration,
+        mut report: impl FnMut(usize),
     ) -> anyhow::Result<()> {
-        let (mut most, mut since) = (0, Instant::now());
+        let (mut max, mut since) = (0, Instant::now());
         loop {
             let count = self.count().await?;
-            tell(count);
+            report(count);
             if count >= wanted {
                 return Ok(());
             }
-            if count > most {
-                (most, since) = (count, Instant::now());
+            if count > max {
+                (max, since) = (count, Instant::now());
             }
-            ensure!(since.elapsed() < patience, "only {count} of {wanted} arrived, and no more come");
-            tokio::time::sleep(POLL).await;
+            ensure!(since.elapsed() < idle_timeout, "only {count} of {wanted} requests arrived");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    async fn ask(&self, method: Method, path: &str) -> anyhow::Result<Bytes> {
-        http::ask(self.address, method, path).await.context("the sink is gone")
+    async fn request(&self, method: Method, path: &str) -> anyhow::Result<Bytes> {
+        let response = Client::new(self.address).send(Request::new(method, path)).await;
+        Ok(response.context("the sink does not respond")?.body)
     }
 }
 
@@ -105,29 +109,26 @@ impl Arrivals {
         self.0.iter().map(|arrival| arrival.at_us).min().unwrap_or(0)
     }
 
-    /// How many came more than once: requests beyond the first of their id.
+    /// Requests beyond the first of their id.
     pub fn repeated(&self) -> usize {
         let ids: HashSet<u64> = self.0.iter().map(|arrival| arrival.id).collect();
         self.0.len() - ids.len()
     }
 
     pub fn early(&self) -> usize {
-        self.0.iter().filter(|arrival| arrival.late_us() < 0).count()
+        self.0.iter().filter(|arrival| arrival.lateness_us() < 0).count()
     }
 
-    /// How long before its instant the earliest came; 0 when none did.
+    /// How long before its instant the earliest request arrived; 0 if none did.
     pub fn earliest_us(&self) -> i64 {
-        self.0.iter().map(|arrival| -arrival.late_us()).max().unwrap_or(0).max(0)
+        self.0.iter().map(|arrival| -arrival.lateness_us()).max().unwrap_or(0).max(0)
     }
 
-    /// Sorted, in milliseconds.
-    pub fn late_ms(&self) -> Vec<f64> {
-        let mut late: Vec<f64> = self.0.iter().map(|arrival| arrival.late_us() as f64 / 1e3).collect();
-        late.sort_by(f64::total_cmp);
-        late
+    pub fn lateness_ms(&self) -> Samples {
+        self.0.iter().map(|arrival| arrival.lateness_us() as f64 / 1e3).collect()
     }
 
-    /// Per second, over the middle 80 % of them: without the beginning and the tail.
+    /// Over the middle 80 % of the requests, without the start and the tail.
     pub fn per_second(&self) -> f64 {
         let mut at: Vec<i64> = self.0.iter().map(|arrival| arrival.at_us).collect();
         at.sort_unstable();
@@ -138,7 +139,7 @@ impl Arrivals {
         (to - from) as f64 / ((at[to] - at[from]).max(1) as f64 / 1e6)
     }
 
-    /// How many arrived in each tenth of a second since the first.
+    /// Requests in each tenth of a second since the first.
     pub fn per_tenth(&self) -> Vec<usize> {
         let first = self.first_us();
         let mut tenths = Vec::new();
@@ -151,10 +152,4 @@ impl Arrivals {
         }
         tenths
     }
-}
-
-/// The value below which this part of a sorted list lies.
-pub fn quantile(sorted: &[f64], part: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    sorted[(last as f64 * part).round() as usize]
 }

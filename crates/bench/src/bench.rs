@@ -1,4 +1,4 @@
-//! What every measurement stands on: private servers, and the target as a process of its own.
+//! What every measurement needs: private servers, and the target as a separate process.
 
 use anyhow::Context;
 use std::{
@@ -12,32 +12,31 @@ pub struct Bench {
     pub servers: Servers,
     pub sink: Sink,
     pub progress: Progress,
-    process: Child,
+    sink_process: Child,
 }
 
 impl Bench {
-    /// Starts both, for so many measurements.
     pub async fn start(measurements: usize) -> anyhow::Result<Self> {
         let servers = Servers::start().await?;
         let mut command = trigrun_embed::ends_with_us(&std::env::current_exe()?);
-        let mut process = command.arg("sink").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut sink_process = command.arg("sink").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
-        BufReader::new(process.stdout.take().context("the sink says nothing")?).read_line(&mut line)?;
-        let sink = Sink { address: line.trim().parse().context("the sink does not say where it is")? };
-        Ok(Self { servers, sink, progress: Progress::new(measurements), process })
+        BufReader::new(sink_process.stdout.take().context("the sink has no output")?).read_line(&mut line)?;
+        let sink = Sink { address: line.trim().parse().context("the sink does not print its address")? };
+        Ok(Self { servers, sink, progress: Progress::new(measurements), sink_process })
     }
 
-    /// Those that work for whoever is measured.
-    pub fn around(&self) -> anyhow::Result<Roots> {
+    /// Processes that all measurements share.
+    pub fn shared_processes(&self) -> anyhow::Result<Roots> {
         let (postgres, redis) = self.servers.pids()?;
-        Ok(vec![("postgres", postgres), ("redis", redis), ("sink", self.process.id())])
+        Ok(vec![("postgres", postgres), ("redis", redis), ("sink", self.sink_process.id())])
     }
 
     pub async fn stop(mut self) {
         self.progress.end();
-        // It has nothing to lose.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        // It may have ended already.
+        let _ = self.sink_process.kill();
+        let _ = self.sink_process.wait();
         self.servers.stop().await;
     }
 }

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// So far apart are the fires of one job: each fires once in a measurement.
-const EVERY_SECONDS: i32 = 86_400;
+/// Each job fires once in a measurement.
+const INTERVAL_SECONDS: i32 = 86_400;
 
-/// Jobs to be made: number `i` fires first at `first` + `i` × `step_us`, cut to the millisecond.
+/// Jobs to be written: number `i` fires first at `first` + `i` × `step_us`, rounded down to milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     pub jobs: i64,
@@ -20,12 +20,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Writes them, and vacuums as autovacuum would have by the time they fire. Returns the workspaces.
+    /// Also vacuums, as autovacuum would have done before they fire. Returns the workspaces.
     pub async fn write(&self, sql: &Client) -> anyhow::Result<Vec<Uuid>> {
         let workspaces = workspaces(sql, self.workspaces).await?;
         sql.batch_execute("set synchronous_commit = off; set work_mem = '256MB'").await?;
         let shards: Vec<i16> = workspaces.iter().map(|workspace| shard(*workspace)).collect();
-        // Ids are made of the time, as the product's are, and of the job's number: new ones at the end of the index.
+        // Ids ascend with time and number, like the product's: new rows go to the end of the index.
         let rows = "from generate_series(1::bigint, $1) g,
              lateral (select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(g), 8, '0')
                              || substr(md5(g::text), 1, 11))::uuid as id,
@@ -39,13 +39,13 @@ impl Batch {
             &[&self.jobs, &workspaces],
         )
         .await
-        .context("jobs cannot be written")?;
+        .context("cannot write jobs")?;
         sql.execute(
             &format!(
                 "insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, url, method, headers,
                                            body, body_is_json, timeout_seconds, success_statuses, max_attempts, retry_on_statuses,
                                            overlap_policy, misfire_policy, catch_up_limit, delivery)
-                 select j.id, 1, now(), 'job ' || g, 'active', '{{}}', 'recurring', {EVERY_SECONDS}, $3 || g, 'POST', '{{}}',
+                 select j.id, 1, now(), 'job ' || g, 'active', '{{}}', 'recurring', {INTERVAL_SECONDS}, $3 || g, 'POST', '{{}}',
                         '{{\"hello\":\"world\",\"n\":' || lpad(g::text, 7, '1') || '}}', true, 30, '{{200}}', 3, '{{429,500,502,503,504}}',
                         'queue', 'fire_once', 10, 'at_least_once'
                  {rows}"
@@ -53,19 +53,19 @@ impl Batch {
             &[&self.jobs, &workspaces, &format!("http://{}/hook/", self.sink)],
         )
         .await
-        .context("versions cannot be written")?;
+        .context("cannot write versions")?;
         sql.execute(
             &format!(
                 "insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy,
                                          catch_up_limit)
                  select j.id, j.workspace, ($5::smallint[])[1 + g % cardinality($2::uuid[])], 1, at.first,
-                        at.first - interval '{EVERY_SECONDS} s', {EVERY_SECONDS}, 'fire_once', 10
+                        at.first - interval '{INTERVAL_SECONDS} s', {INTERVAL_SECONDS}, 'fire_once', 10
                  {rows}, lateral (select date_trunc('milliseconds', $3::timestamptz + (g - 1) * $4::bigint * interval '1 us') as first) at"
             ),
             &[&self.jobs, &workspaces, &self.first, &self.step_us, &shards],
         )
         .await
-        .context("timers cannot be written")?;
+        .context("cannot write timers")?;
         sql.batch_execute("commit").await?;
         for table in ["jobs", "job_versions", "job_timers"] {
             sql.batch_execute(&format!("vacuum analyze {table}")).await?;

@@ -1,6 +1,6 @@
-//! How fast, how late and at what cost: the product's release binaries on private servers, beside what the machine allows.
+//! Throughput, lateness and cost of the product's release binaries on private servers, next to the limits of the machine.
 //!
-//! Every figure of docs/performance.md is printed by a command of this program.
+//! The commands of this program print the figures of docs/performance.md.
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -9,7 +9,6 @@ mod arrivals;
 mod bench;
 mod ceiling;
 mod cost;
-mod http;
 mod jobs;
 mod measured;
 mod peers;
@@ -33,16 +32,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Backlog, bursts, steady rates: a table of medians, target/bench/report.json and a plot
+    /// Measures backlogs, bursts and steady rates: tables of medians, target/bench/report.json and a plot
     Run(scenarios::RunArguments),
-    /// BullMQ, pg-boss, Graphile Worker and its port to Rust beside TrigRun: a table, target/bench/peers.json
+    /// Compares TrigRun with BullMQ, pg-boss, Graphile Worker and its port to Rust: tables, target/bench/peers.json
     Peers(peers::PeersArguments),
-    /// What a fire, an idle second, a job and a page cost with up to ten million jobs and executions; target/bench/store.json and a plot
+    /// Measures the cost of a fire, an idle second, a job and a page with up to ten million jobs and executions: tables,
+    /// target/bench/store.json and a plot
     Store(store::StoreArguments),
-    /// The target of the requests, a process of its own; prints its address
+    /// Runs the target of the requests, and prints its address
     #[command(hide = true)]
     Sink,
-    /// The least that a hot path has to do, a process of its own
+    /// Runs the prototype: the minimum that a hot path must do
     #[command(hide = true)]
     Prototype(ceiling::prototype::PrototypeArguments),
 }
@@ -62,5 +62,5 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("no runtime can be had")
+        .context("cannot start a runtime")
 }

@@ -1,64 +1,62 @@
-//! What one repetition of a load has come to: the product's, the prototype's and the peers' alike, as the sink has seen it.
+//! The result of one repetition of a load, as the sink saw it: of the product, the prototype and the peers alike.
 
 use serde::Serialize;
 use std::fmt;
 
-use crate::{
-    arrivals::{Arrivals, quantile},
-    cost::Cost,
-};
+use crate::{arrivals::Arrivals, cost::Cost};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub runs: usize,
     /// Requests at the sink, over the middle 80 % of them.
     pub runs_per_second: f64,
-    /// From the first request (backlog) or the instant until the last was recorded; of peers it is not known.
+    /// From the first request (backlog) or the first instant to the last record; unknown for peers.
     pub recorded_per_second: Option<f64>,
-    pub late_p50_ms: f64,
-    pub late_p99_ms: f64,
-    pub late_p999_ms: f64,
-    pub late_max_ms: f64,
-    /// The first request, after the first instant.
+    pub lateness_p50_ms: f64,
+    pub lateness_p99_ms: f64,
+    pub lateness_p999_ms: f64,
+    pub lateness_max_ms: f64,
+    /// From the first instant to the first request.
     pub first_ms: f64,
     #[serde(flatten)]
     pub cost: Cost,
     pub repeated: usize,
     pub early: usize,
-    /// By how much at the most.
+    /// How early the earliest request was.
     pub earliest_us: i64,
     /// Lateness at each thousandth, for the plot.
-    pub late_curve_ms: Vec<f64>,
+    pub lateness_curve_ms: Vec<f64>,
     /// Runs in each tenth of a second.
     pub per_tenth: Vec<usize>,
 }
 
 impl Measured {
     pub fn new(arrivals: &Arrivals, first_us: i64, cost: Cost) -> Self {
-        let late = arrivals.late_ms();
+        let lateness = arrivals.lateness_ms();
+        let at = |fraction: f64| lateness.quantile(fraction).unwrap_or(f64::NAN);
         Self {
             runs: arrivals.0.len(),
             runs_per_second: arrivals.per_second(),
             recorded_per_second: None,
-            late_p50_ms: quantile(&late, 0.5),
-            late_p99_ms: quantile(&late, 0.99),
-            late_p999_ms: quantile(&late, 0.999),
-            late_max_ms: quantile(&late, 1.0),
+            lateness_p50_ms: at(0.5),
+            lateness_p99_ms: at(0.99),
+            lateness_p999_ms: at(0.999),
+            lateness_max_ms: at(1.0),
             first_ms: (arrivals.first_us() - first_us) as f64 / 1e3,
             cost,
             repeated: arrivals.repeated(),
             early: arrivals.early(),
             earliest_us: arrivals.earliest_us(),
-            late_curve_ms: (0..=1000).map(|part| quantile(&late, f64::from(part) / 1000.0)).collect(),
+            lateness_curve_ms: (0..=1000).map(|thousandth| at(f64::from(thousandth) / 1000.0)).collect(),
             per_tenth: arrivals.per_tenth(),
         }
     }
 
-    /// What must not be: requests before their instant, or more than one of a run.
-    pub fn defect(&self) -> Option<String> {
+    /// Requests before their instant, or more than one for a run.
+    pub fn violation(&self) -> Option<String> {
         let Self { early, earliest_us, repeated, .. } = self;
         (early + repeated > 0)
-            .then(|| format!("{early} early, by up to {earliest_us} µs; {repeated} repeated: a defect"))
+            .then(|| format!("{early} requests early, by up to {earliest_us} µs; {repeated} repeated"))
     }
 }
 
@@ -70,8 +68,12 @@ impl fmt::Display for Measured {
         }
         write!(
             f,
-            ", late {:.2} / {:.2} / {:.2} ms (p50 / p99 / p99.9), first {:.1} ms, {:.1} µs/run (",
-            self.late_p50_ms, self.late_p99_ms, self.late_p999_ms, self.first_ms, self.cost.us_per_run_sum
+            ", lateness {:.2} / {:.2} / {:.2} ms (p50 / p99 / p99.9), first {:.1} ms, {:.1} µs per run (",
+            self.lateness_p50_ms,
+            self.lateness_p99_ms,
+            self.lateness_p999_ms,
+            self.first_ms,
+            self.cost.us_per_run_sum
         )?;
         for (name, us) in &self.cost.us_per_run {
             write!(f, " {name} {us:.1}")?;
@@ -81,6 +83,10 @@ impl fmt::Display for Measured {
             write!(f, " {name} {mib:.0} MiB,")?;
         }
         let Self { repeated, early, .. } = self;
-        write!(f, " repeated {repeated}, early {early}, foreign {:.2}", self.cost.foreign_processors)
+        write!(
+            f,
+            " {repeated} repeated, {early} early, {:.2} processors used by others",
+            self.cost.foreign_processors
+        )
     }
 }

@@ -1,7 +1,6 @@
-//! Other schedulers under the same loads, in the same run: same machine, same servers, same target, 256 requests in flight, and
-//! what came of each run kept as durably.
+//! Other products under the same loads: same machine, servers and target, 256 requests in flight, and results stored as durably.
 //!
-//! TrigRun is as it comes: one workspace has 64 requests at once with a destination that answers soon.
+//! TrigRun runs with its defaults: a workspace has 64 concurrent requests to a destination that responds quickly.
 
 use anyhow::ensure;
 use clap::Args;
@@ -17,7 +16,7 @@ use crate::{
     measured::Measured,
     scenarios::{Load, Mode, load},
 };
-use measure::Leads;
+use measure::StorageTimes;
 use peer::Peer;
 use report::Report;
 
@@ -25,21 +24,20 @@ const TRIGRUN: &str = "TrigRun";
 
 #[derive(Args)]
 pub struct PeersArguments {
-    /// How often each is measured; the table shows medians
+    /// Repetitions of each measurement; the tables show medians
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
-    /// Only loads and peers whose line contains this, like "steady" or "BullMQ"
+    /// Only measurements whose name contains this, like "steady" or "BullMQ"
     #[arg(long)]
     only: Option<String>,
 }
 
-/// Who is measured.
-enum Who {
+enum Product {
     TrigRun,
     Peer(Peer),
 }
 
-impl Who {
+impl Product {
     fn name(&self) -> &'static str {
         match self {
             Self::TrigRun => TRIGRUN,
@@ -53,18 +51,18 @@ pub async fn run(arguments: PeersArguments) -> anyhow::Result<()> {
     let repetitions = arguments.repetitions.max(1);
     let mut plan = plan();
     if let Some(only) = &arguments.only {
-        plan.retain(|(load, who)| line(&load.name, who.name()).contains(only.as_str()));
+        plan.retain(|(load, product)| line(&load.name, product.name()).contains(only.as_str()));
     }
     let bench = Bench::start(plan.len() * repetitions).await?;
     let mut report = Report::new(&bench.servers).await?;
-    let mut leads = Leads::default();
+    let mut storage_times = StorageTimes::default();
     for repetition in 1..=repetitions {
-        for (load, who) in &plan {
-            let line = line(&load.name, who.name());
+        for (load, product) in &plan {
+            let line = line(&load.name, product.name());
             bench.progress.begin(&format!("{line}, {repetition} of {repetitions}"));
-            // Once more, so that it has its repetitions; what happened stays in the table.
+            // A failure is repeated once, and stays in the table.
             for _ in 0..2 {
-                match measure(load, who, &bench, &mut leads).await {
+                match measure(load, product, &bench, &mut storage_times).await {
                     Ok(measured) => {
                         bench.progress.say(&measured.to_string());
                         report.measured.add(&line, measured);
@@ -82,31 +80,36 @@ pub async fn run(arguments: PeersArguments) -> anyhow::Result<()> {
     bench.stop().await;
     report.print();
     report.write(Path::new("target/bench/peers.json"))?;
-    ensure!(!report.failed_of(TRIGRUN), "TrigRun has failed");
+    ensure!(!report.has_failed(TRIGRUN), "TrigRun failed");
     Ok(())
 }
 
-/// Peer after peer under each load, so that what disturbs one of them disturbs all.
-fn plan() -> Vec<(Load, Who)> {
+/// All products under one load after the other, so that a disturbance affects all of them.
+fn plan() -> Vec<(Load, Product)> {
     let loads = || [(20_000, Mode::Backlog), (20_000, Mode::Burst), (4000, Mode::Steady { per_second: 200 })];
-    let everybody = || std::iter::once(Who::TrigRun).chain(Peer::all().map(Who::Peer));
+    let products = || std::iter::once(Product::TrigRun).chain(Peer::all().map(Product::Peer));
     loads()
         .into_iter()
-        .flat_map(|(jobs, mode)| everybody().map(move |who| (load(jobs, 1, mode), who)))
+        .flat_map(|(jobs, mode)| products().map(move |product| (load(jobs, 1, mode), product)))
         .collect()
 }
 
-fn line(load: &str, who: &str) -> String {
-    format!("{load}, {who}")
+fn line(load: &str, product: &str) -> String {
+    format!("{load}, {product}")
 }
 
-async fn measure(load: &Load, who: &Who, bench: &Bench, leads: &mut Leads) -> anyhow::Result<Measured> {
-    match who {
-        Who::TrigRun => {
+async fn measure(
+    load: &Load,
+    product: &Product,
+    bench: &Bench,
+    storage_times: &mut StorageTimes,
+) -> anyhow::Result<Measured> {
+    match product {
+        Product::TrigRun => {
             let (measured, database) = load.measure(bench).await?;
             bench.servers.drop_database(&database).await?;
             Ok(measured)
         }
-        Who::Peer(peer) => measure::measure(peer, load, bench, leads).await,
+        Product::Peer(peer) => measure::measure(peer, load, bench, storage_times).await,
     }
 }

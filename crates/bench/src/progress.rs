@@ -1,4 +1,4 @@
-//! How far it is, on stderr: a bar on a terminal, lines everywhere else.
+//! Progress on stderr: a bar on a terminal, otherwise lines.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -7,7 +7,6 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of so many measurements.
     pub fn new(measurements: usize) -> Self {
         let style = ProgressStyle::with_template("[{elapsed_precise}] {wide_bar} {pos}/{len} {msg}");
         let bar = ProgressBar::new(measurements as u64)
@@ -23,17 +22,17 @@ impl Progress {
         }
     }
 
-    /// Of the measurement that was begun, so many runs have arrived.
+    /// Runs that have arrived in the current measurement.
     pub fn arrived(&self, name: &str, count: usize, wanted: usize) {
         self.bar.set_message(format!("{name}: {count} of {wanted}"));
     }
 
-    /// A line that stays.
+    /// Prints a line that remains.
     pub fn say(&self, line: &str) {
         if self.bar.is_hidden() { eprintln!("  {line}") } else { self.bar.println(line) }
     }
 
-    /// One measurement more is done.
+    /// Ends a measurement.
     pub fn done(&self) {
         self.bar.inc(1);
     }

@@ -1,4 +1,4 @@
-//! What `run` prints and writes: tables of medians, report.json, report.svg.
+//! The output of `run`: tables of medians, report.json, report.svg.
 
 use anyhow::Context;
 use serde_json::json;
@@ -19,13 +19,13 @@ use crate::{
 
 pub struct Report {
     pub machine: Machine,
-    /// The product's and the prototype's.
+    /// Of the product and of the prototype.
     pub loads: Series<Measured>,
     /// Per second.
     pub ceilings: Series<f64>,
     pub created: Series<Created>,
     pub pages: Series<Page>,
-    /// What could not be measured, and why.
+    /// Measurements that failed, and why.
     pub failed: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Report {
             println!("{table}");
         }
         for failed in &self.failed {
-            println!("NOT MEASURED: {failed}");
+            println!("FAILED: {failed}");
         }
     }
 
@@ -70,7 +70,7 @@ impl Report {
 }
 
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::create_dir_all(path.parent().context("it has no directory")?)?;
+    fs::create_dir_all(path.parent().context("a path without a directory")?)?;
     fs::write(path, text).with_context(|| path.display().to_string())?;
     println!("{}", path.display());
     Ok(())

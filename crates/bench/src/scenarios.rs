@@ -1,4 +1,4 @@
-//! What is measured, one after the other, so many times.
+//! The measurements of `run`, one after the other, with repetitions.
 
 use clap::Args;
 use std::path::Path;
@@ -13,20 +13,20 @@ mod prototype;
 use crate::{bench::Bench, ceiling, report::Report};
 pub use api::Api;
 pub use create::Created;
-pub use load::{Load, Mode, until};
-pub use pages::{Asks, Page, ask};
-use plan::{Measurement, What};
+pub use load::{LEAD, Load, Mode, until};
+pub use pages::{Next, Page, time_pages};
+use plan::{Kind, Measurement};
 pub use plan::{is_of_prototype, load, of_prototype};
 
 #[derive(Args)]
 pub struct RunArguments {
-    /// Two minutes: less of everything, once
+    /// Fewer and shorter loads, once; takes two minutes
     #[arg(long)]
     quick: bool,
-    /// How often each is measured; the table shows medians
+    /// Repetitions of each measurement; the tables show medians
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
-    /// Only those whose name contains this
+    /// Only measurements whose name contains this
     #[arg(long)]
     only: Option<String>,
 }
@@ -39,7 +39,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let repetitions = if arguments.quick { 1 } else { arguments.repetitions.max(1) };
     let bench = Bench::start(plan.len() * repetitions).await?;
     let mut report = Report::new(&bench.servers).await?;
-    // All of them, again and again: a minute in which the machine is slow is shared by many.
+    // Round by round, so that a slow minute of the machine affects many measurements.
     for repetition in 1..=repetitions {
         for measurement in &plan {
             let name = &measurement.name;
@@ -54,19 +54,15 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     bench.stop().await;
     report.print();
     report.write(Path::new("target/bench"))?;
-    anyhow::ensure!(
-        report.failed.is_empty(),
-        "not everything could be measured: {}",
-        report.failed.join("; ")
-    );
+    anyhow::ensure!(report.failed.is_empty(), "some measurements failed: {}", report.failed.join("; "));
     Ok(())
 }
 
 async fn measure(measurement: &Measurement, bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    let Measurement { name, what } = measurement;
+    let Measurement { name, kind } = measurement;
     let services = &bench.servers.services;
-    match what {
-        What::Load { load, pages } => {
+    match kind {
+        Kind::Load { load, pages } => {
             let (measured, database) = load.measure(bench).await?;
             bench.progress.say(&measured.to_string());
             report.loads.add(name, measured);
@@ -78,37 +74,37 @@ async fn measure(measurement: &Measurement, bench: &Bench, report: &mut Report) 
             }
             bench.servers.drop_database(&database).await?;
         }
-        What::Prototype(load) => {
+        Kind::Prototype(load) => {
             let measured = prototype::measure(name, load.jobs, load.mode, bench).await?;
             bench.progress.say(&measured.to_string());
             report.loads.add(name, measured);
         }
-        What::Create { seconds } => {
+        Kind::Create { seconds } => {
             let created = create::measure(bench, *seconds).await?;
             bench.progress.say(&format!("{:.0} jobs/s", created.requests_per_second));
             report.created.add(name, created);
         }
-        What::StreamCycle => {
+        Kind::StreamCycle => {
             bench.servers.flush_redis().await?;
-            ceiling_of(name, ceiling::stream_cycle(&services.redis_url()).await?, bench, report);
+            add_ceiling(name, ceiling::stream_cycle(&services.redis_url()).await?, bench, report);
         }
-        What::Insert => {
+        Kind::Insert => {
             let database = bench.servers.empty_database().await?;
             let rate = ceiling::insert(&services.postgres_url(&database)).await?;
             bench.servers.drop_database(&database).await?;
-            ceiling_of(name, rate, bench, report);
+            add_ceiling(name, rate, bench, report);
         }
-        What::Http { seconds } => {
+        Kind::Http { seconds } => {
             bench.sink.reset().await?;
             let rate = ceiling::http(bench.sink.address, *seconds).await?;
             bench.sink.reset().await?;
-            ceiling_of(name, rate, bench, report);
+            add_ceiling(name, rate, bench, report);
         }
     }
     Ok(())
 }
 
-fn ceiling_of(name: &str, per_second: f64, bench: &Bench, report: &mut Report) {
+fn add_ceiling(name: &str, per_second: f64, bench: &Bench, report: &mut Report) {
     bench.progress.say(&format!("{per_second:.0}/s"));
     report.ceilings.add(name, per_second);
 }

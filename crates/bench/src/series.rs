@@ -1,7 +1,8 @@
-//! The repetitions of each measurement, by name, in the order in which they were measured first.
+//! The repetitions of each measurement, by name, in the order of their first one.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use trigrun_testkit::stats::median;
 
 #[derive(Clone, Debug)]
 pub struct Series<T>(pub Vec<Row<T>>);
@@ -26,19 +27,19 @@ impl<T> Series<T> {
         }
     }
 
-    pub fn of(&self, name: &str) -> Option<&Row<T>> {
+    pub fn get(&self, name: &str) -> Option<&Row<T>> {
         self.0.iter().find(|row| row.name == name)
     }
 }
 
 impl<T> Row<T> {
     pub fn median(&self, value: impl Fn(&T) -> f64) -> f64 {
-        median(self.repetitions.iter().map(value).collect())
+        median(self.repetitions.iter().map(value)).unwrap_or(f64::NAN)
     }
 }
 
 impl<T: Serialize> Series<T> {
-    /// Every repetition, and the medians of their numbers.
+    /// All repetitions, and the medians of their numbers.
     pub fn json(&self) -> anyhow::Result<Value> {
         let row = |row: &Row<T>| {
             let repetitions: Vec<Value> =
@@ -50,7 +51,7 @@ impl<T: Serialize> Series<T> {
     }
 }
 
-/// Of numbers their median, of objects the medians of their members; lists have none.
+/// Of numbers the median, of objects the medians of their members; of lists nothing.
 fn medians(values: &[&Value]) -> Option<Value> {
     if let Some(Value::Object(first)) = values.first() {
         let of =
@@ -59,13 +60,7 @@ fn medians(values: &[&Value]) -> Option<Value> {
         return Some(Value::Object(members.collect::<Map<_, _>>()));
     }
     let numbers: Option<Vec<f64>> = values.iter().map(|value| value.as_f64()).collect();
-    numbers.map(|numbers| json!(median(numbers)))
-}
-
-/// Of an odd number the middle one; of an even number the upper of the two.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    numbers.and_then(median).map(|median| json!(median))
 }
 
 #[cfg(test)]
@@ -73,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_are_found_at_every_depth() {
+    fn nested_numbers_have_medians() {
         let mut series = Series::default();
         for value in [3, 1, 2] {
             series.add("row", json!({ "a": value, "b": { "c": value * 10 }, "list": [value], "none": null }));

@@ -11,9 +11,9 @@ use trigrun_core::{
 };
 use trigrun_embed::{Durability, Options, Programs, Services};
 
-/// Every database is a copy of it: migrated, with the partitions of this week.
+/// The template of every database: migrated, with the partitions of this week.
 const TEMPLATE: &str = "bench_template";
-/// As a server of this size would be set up: no checkpoint comes in the middle for want of room.
+/// As on a dedicated server of this size: no checkpoint is forced during a measurement because the log is full.
 const SETTINGS: [(&str, &str); 4] = [
     ("max_wal_size", "8GB"),
     ("checkpoint_timeout", "30min"),
@@ -24,21 +24,21 @@ const SHARED_BUFFERS_MB: u32 = 2048;
 
 pub struct Servers {
     pub services: Services,
-    made: Cell<u32>,
+    created: Cell<u32>,
     dir: PathBuf,
 }
 
 impl Servers {
-    /// In `target/bench/data`, which is emptied before and removed afterwards.
+    /// Uses `target/bench/data`, which is emptied before and removed afterwards.
     pub async fn start() -> anyhow::Result<Self> {
         let dir = PathBuf::from("target/bench/data");
-        // It may not be there.
-        let _ = fs::remove_dir_all(&dir);
+        // It may not exist.
+        let _absent = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir)?;
         let mut options = Options::new(&dir, Durability::Production);
         options.shared_buffers_mb = SHARED_BUFFERS_MB;
         let services = Services::start(&Programs::find()?, &options).await?;
-        let servers = Self { services, made: Cell::new(0), dir };
+        let servers = Self { services, created: Cell::new(0), dir };
         let sql = servers.sql("postgres").await?;
         for (name, value) in SETTINGS {
             sql.batch_execute(&format!("alter system set {name} = '{value}'")).await?;
@@ -58,13 +58,13 @@ impl Servers {
         self.copy_of(TEMPLATE).await
     }
 
-    /// A new database with nothing in it; Redis is emptied.
+    /// A new, empty database; Redis is emptied.
     pub async fn empty_database(&self) -> anyhow::Result<String> {
         self.copy_of("template1").await
     }
 
     async fn copy_of(&self, template: &str) -> anyhow::Result<String> {
-        let name = format!("bench_{}", self.made.replace(self.made.get() + 1));
+        let name = format!("bench_{}", self.created.replace(self.created.get() + 1));
         let sql = self.sql("postgres").await?;
         sql.batch_execute(&format!("create database {name} template {template}")).await?;
         self.flush_redis().await?;
@@ -87,9 +87,9 @@ impl Servers {
     pub async fn redis_version(&self) -> anyhow::Result<String> {
         let client = redis::Client::open(self.services.redis_url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        let said: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-        let version = said.lines().find_map(|line| line.strip_prefix("redis_version:"));
-        Ok(version.context("Redis does not say its version")?.to_owned())
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        Ok(version.context("Redis does not report its version")?.to_owned())
     }
 
     pub fn postgres_settings(&self, database: &str) -> PostgresSettings {
@@ -114,8 +114,8 @@ impl Servers {
     pub async fn sql(&self, database: &str) -> anyhow::Result<Client> {
         let url = self.services.postgres_url(database);
         let (client, connection) =
-            tokio_postgres::connect(&url, NoTls).await.context("Postgres does not answer")?;
-        tasks::spawn("bench's connection", connection);
+            tokio_postgres::connect(&url, NoTls).await.context("Postgres does not respond")?;
+        tasks::spawn("bench connection", connection);
         Ok(client)
     }
 
@@ -127,7 +127,7 @@ impl Servers {
     pub async fn stop(self) {
         let Self { services, dir, .. } = self;
         services.stop().await;
-        // What is left is removed before the next run.
-        let _ = fs::remove_dir_all(dir);
+        // The next run removes what is left.
+        let _left = fs::remove_dir_all(dir);
     }
 }

@@ -1,7 +1,7 @@
-//! The target: an HTTP/1.1 server on one thread that notes what arrives, when, and when it was meant to.
+//! The target: an HTTP/1.1 server on one thread that records what arrives, when, and when it should have.
 //!
-//! The same for the product and for all that is measured beside it. It answers `/hook/…`; `GET /count`, `GET /dump` (24 bytes for each
-//! arrival) and `POST /reset` are for the harness.
+//! The product, the prototype and the peers call `/hook/…`. The benchmark uses `GET /count`, `GET /dump` (24 bytes for each arrival)
+//! and `POST /reset`.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -17,9 +17,9 @@ use tokio::{
 
 use crate::arrivals::{Arrival, now_us};
 
-/// Who is asked for: the product's own header, or that of the others.
-const IDS: [&str; 2] = ["trigrun-execution-id", "x-job-id"];
-const ANSWER: &[u8] = b"{\"ok\":true}\n";
+/// The header with a run's id: the product's, and that of the prototype and the peers.
+const ID_HEADERS: [&str; 2] = ["trigrun-execution-id", "x-job-id"];
+const RESPONSE: &[u8] = b"{\"ok\":true}\n";
 const BACKLOG: u32 = 65_535;
 
 type Arrivals = Rc<RefCell<Vec<Arrival>>>;
@@ -39,22 +39,23 @@ pub fn main() -> anyhow::Result<()> {
 async fn serve(listener: TcpListener) -> anyhow::Result<()> {
     let arrivals = Arrivals::default();
     loop {
-        let (connection, _) = listener.accept().await.context("nobody can connect any more")?;
+        let (connection, _) = listener.accept().await.context("cannot accept connections")?;
         connection.set_nodelay(true)?;
         let arrivals = arrivals.clone();
         tokio::task::spawn_local(async move {
             let service = service_fn(|request| {
-                let answer = answer(&arrivals, &request);
-                async { Ok::<_, Infallible>(Response::new(Full::new(answer))) }
+                let response = respond(&arrivals, &request);
+                async { Ok::<_, Infallible>(Response::new(Full::new(response))) }
             });
             let mut http = hyper::server::conn::http1::Builder::new();
-            // A client that hangs up is no news.
-            let _ = http.pipeline_flush(true).serve_connection(TokioIo::new(connection), service).await;
+            // A client may disconnect at any time.
+            let _disconnected =
+                http.pipeline_flush(true).serve_connection(TokioIo::new(connection), service).await;
         });
     }
 }
 
-fn answer(arrivals: &Arrivals, request: &Request<Incoming>) -> Bytes {
+fn respond(arrivals: &Arrivals, request: &Request<Incoming>) -> Bytes {
     let at_us = now_us();
     match request.uri().path() {
         "/count" => arrivals.borrow().len().to_string().into(),
@@ -68,14 +69,14 @@ fn answer(arrivals: &Arrivals, request: &Request<Incoming>) -> Bytes {
             let arrival =
                 Arrival { id: id(headers), intended_us: intended_us(headers).unwrap_or(at_us), at_us };
             arrivals.borrow_mut().push(arrival);
-            Bytes::from_static(ANSWER)
+            Bytes::from_static(RESPONSE)
         }
     }
 }
 
 fn id(headers: &HeaderMap) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
-    if let Some(id) = IDS.iter().find_map(|name| headers.get(*name)) {
+    if let Some(id) = ID_HEADERS.iter().find_map(|name| headers.get(*name)) {
         hasher.write(id.as_bytes());
     }
     hasher.finish()

@@ -1,4 +1,4 @@
-//! How the store grows: what a fire, an idle second, a job, a page and a day's end cost, at so many jobs and executions.
+//! Growth: the cost of a fire, an idle second, a job, a page and the removal of a day, by number of jobs and executions.
 
 use clap::Args;
 use std::path::Path;
@@ -22,13 +22,13 @@ pub struct StoreArguments {
     /// Numbers of jobs, one after the other
     #[arg(long, num_args = 0.., value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000, 10_000_000])]
     jobs: Vec<i64>,
-    /// Finished executions for the lists and for the end of a day; 0 leaves those out
+    /// Finished executions for the lists and the removal of days; 0 skips both
     #[arg(long, default_value_t = 10_000_000)]
     executions: i64,
-    /// Jobs that are due, beside the others: a thousand a second
+    /// Further jobs that fire, a thousand a second
     #[arg(long, default_value_t = 20_000)]
     fires: i64,
-    /// So many days of history have their partitions, as after so many days of operation
+    /// Days of history with partitions, as after this many days of operation
     #[arg(long, default_value_t = 30)]
     days: u64,
 }

@@ -1,339 +1,157 @@
-//! The product's own processes: started, killed, stopped, asked to end, and started again.
+//! The processes of a run, by role and number. The kit starts and stops them; this remembers what was done to whom.
 
-use anyhow::{Context, bail, ensure};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use secrecy::ExposeSecret;
+use nix::sys::signal::Signal;
 use std::{
     collections::HashSet,
-    fmt,
-    fs::{self, File},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
-};
-use tokio::{
-    net::TcpStream,
-    process::{Child, Command},
+    time::Duration,
 };
 use trigrun_core::{store::PostgresSettings, stream::RedisSettings};
-use trigrun_testkit::{keys, process::binary};
+use trigrun_testkit::cluster::{self, HIGH_RATE_LIMITS};
 
-const ENDS_WITHIN: Duration = Duration::from_secs(60);
-const LISTENS_WITHIN: Duration = Duration::from_secs(30);
+pub use trigrun_testkit::process::{Role, Usage};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    Api,
-    Scheduler,
-    Executor,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Api => "api",
-            Self::Scheduler => "scheduler",
-            Self::Executor => "executor",
-        })
-    }
-}
-
-/// All of a role, or one of them.
+/// All processes of a role, or one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum Selector {
     All(Role),
     One(Role, usize),
 }
 
-impl Whom {
-    fn is(self, role: Role, index: usize) -> bool {
+impl Selector {
+    fn matches(self, role: Role, index: usize) -> bool {
         self == Self::All(role) || self == Self::One(role, index)
     }
 }
 
-/// How many of each, and what their environment holds beside the ordinary.
+/// How many processes of each role, and their environment beyond the usual.
 #[derive(Clone)]
 pub struct Layout {
     pub apis: usize,
     pub schedulers: usize,
     pub executors: usize,
-    /// For whom, name and value.
-    pub environment: Vec<(Whom, String, String)>,
-    /// Where other binaries are than those that were built with the run.
-    pub programs: Option<PathBuf>,
+    /// Name and value.
+    pub environment: Vec<(Selector, String, String)>,
+    /// The directory of other binaries than those built with this program.
+    pub binaries: Option<PathBuf>,
 }
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { apis: 2, schedulers: 3, executors: 3, environment: Vec::new(), programs: None }
+        Self { apis: 2, schedulers: 3, executors: 3, environment: Vec::new(), binaries: None }
     }
 }
 
-struct Member {
-    role: Role,
-    index: usize,
-    /// Of an API.
-    address: Option<SocketAddr>,
-    child: Option<Child>,
+impl Layout {
+    pub fn with(mut self, selector: Selector, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((selector, name.to_owned(), value.into()));
+        self
+    }
+
+    fn environment(&self, role: Role, index: usize) -> Vec<(String, String)> {
+        let limits = HIGH_RATE_LIMITS.iter().filter(|_| role == Role::Api);
+        let limits = limits.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let own = self.environment.iter().filter(|(selector, ..)| selector.matches(role, index));
+        limits.chain(own.map(|(_, name, value)| (name.clone(), value.clone()))).collect()
+    }
 }
 
 pub struct Cluster {
-    members: Vec<Member>,
-    layout: Layout,
-    postgres: PostgresSettings,
-    redis: RedisSettings,
-    logs: PathBuf,
-    /// Those that ended although nobody asked them to.
-    fallen: Vec<String>,
-    /// Of which some were killed or asked to end.
-    ended: HashSet<Role>,
-}
-
-/// What a process holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    pub resident_mb: u64,
-    pub files: u64,
+    processes: cluster::Cluster,
+    /// Roles of which a process was killed or terminated.
+    stopped: HashSet<Role>,
 }
 
 impl Cluster {
-    /// Starts all and waits until the APIs listen.
+    /// Starts all processes and waits until the APIs listen.
     pub async fn start(
         layout: Layout,
         postgres: PostgresSettings,
         redis: RedisSettings,
         logs: &Path,
     ) -> anyhow::Result<Self> {
-        fs::create_dir_all(logs)?;
-        let mut cluster = Self {
-            members: Vec::new(),
-            layout,
-            postgres,
-            redis,
-            logs: logs.to_owned(),
-            fallen: Vec::new(),
-            ended: HashSet::new(),
-        };
+        let mut processes = cluster::Cluster::new(postgres, redis, logs)?;
+        processes.set_binaries(layout.binaries.as_deref());
         let counts = [
-            (Role::Api, cluster.layout.apis),
-            (Role::Scheduler, cluster.layout.schedulers),
-            (Role::Executor, cluster.layout.executors),
+            (Role::Api, layout.apis),
+            (Role::Scheduler, layout.schedulers),
+            (Role::Executor, layout.executors),
         ];
         for (role, count) in counts {
             for index in 0..count {
-                let address = (role == Role::Api).then(free_port).transpose()?;
-                cluster.members.push(Member { role, index, address, child: None });
-                cluster.begin(role, index)?;
+                processes.start(&name(role, index), role, layout.environment(role, index))?;
             }
         }
-        for api in cluster.apis() {
-            listens(api).await?;
-        }
-        Ok(cluster)
+        processes.ready().await?;
+        Ok(Self { processes, stopped: HashSet::new() })
     }
 
     pub fn apis(&self) -> Vec<SocketAddr> {
-        self.members.iter().filter_map(|member| member.address).collect()
+        self.processes.addresses()
     }
 
     pub fn count(&self, role: Role) -> usize {
-        self.members.iter().filter(|member| member.role == role).count()
+        self.processes.names(role).len()
     }
 
-    /// Starts one that has ended.
-    pub fn begin(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
-        let log = self.logs.join(format!("{role}-{index}.log"));
-        let log = File::options().create(true).append(true).open(&log)?;
-        // So that nothing is left when the run itself is killed.
-        let program = match &self.layout.programs {
-            Some(directory) => directory.join(format!("trigrun-{role}")),
-            None => binary(&role.to_string()),
-        };
-        let mut command = Command::from(trigrun_embed::ends_with_us(&program));
-        command
-            .env("TRIGRUN__POSTGRES__URL", self.postgres.url.expose_secret())
-            .env("TRIGRUN__REDIS__URL", self.redis.url.expose_secret())
-            .env("TRIGRUN__REDIS__NAMESPACE", &self.redis.namespace)
-            .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .kill_on_drop(true);
-        if role != Role::Scheduler {
-            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER));
-            command.env("TRIGRUN__EGRESS__ALLOW", "[\"127.0.0.0/8\"]");
-        }
-        let member = self.member(role, index)?;
-        if let Some(address) = member.address {
-            command.env("TRIGRUN__SERVER__ADDRESS", address.to_string());
-            for limit in ["TOKEN_PER_SECOND", "TOKEN_BURST", "WORKSPACE_PER_SECOND", "WORKSPACE_BURST"] {
-                command.env(format!("TRIGRUN__LIMITS__{limit}"), "100000");
-            }
-        }
-        for (whom, name, value) in &self.layout.environment {
-            if whom.is(role, index) {
-                command.env(name, value);
-            }
-        }
-        let child = command.spawn().with_context(|| format!("trigrun-{role} cannot be started"))?;
-        self.member_mut(role, index)?.child = Some(child);
-        Ok(())
+    pub fn restart(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
+        self.processes.restart(&name(role, index))
     }
 
-    /// From the next start on, this is in their environment.
-    pub fn set(&mut self, whom: Whom, name: &str, value: &str) {
-        self.layout.environment.push((whom, name.to_owned(), value.to_owned()));
-    }
-
-    /// From the next start on, the binaries are taken from there; `None` for those that were built with the run.
-    pub fn take_programs(&mut self, directory: Option<&Path>) {
-        self.layout.programs = directory.map(Path::to_owned);
-    }
-
-    /// Ends it as a crash would.
-    pub async fn kill(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
-        if let Some(mut child) = self.take(role, index)? {
-            child.kill().await?;
+    /// Sets an environment variable from the next start of each process on.
+    pub fn set(&mut self, selector: Selector, variable: &str, value: &str) -> anyhow::Result<()> {
+        let (Selector::All(role) | Selector::One(role, _)) = selector;
+        for index in (0..self.count(role)).filter(|index| selector.matches(role, *index)) {
+            self.processes.set(&name(role, index), variable, value)?;
         }
         Ok(())
     }
 
-    /// The process, to be ended; nothing when it has ended by itself, which is noted.
-    fn take(&mut self, role: Role, index: usize) -> anyhow::Result<Option<Child>> {
-        self.ended.insert(role);
-        let Some(mut child) = self.member_mut(role, index)?.child.take() else { return Ok(None) };
-        let Some(status) = child.try_wait()? else { return Ok(Some(child)) };
-        self.fallen.push(format!("{role} {index} ended by itself: {status}"));
-        Ok(None)
+    /// Takes the binaries from this directory from the next start on; `None` for those built with this program.
+    pub fn set_binaries(&mut self, dir: Option<&Path>) {
+        self.processes.set_binaries(dir);
     }
 
-    /// Whether any of these was killed or asked to end.
-    pub fn has_ended(&self, role: Role) -> bool {
-        self.ended.contains(&role)
+    pub fn kill(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
+        self.stopped.insert(role);
+        self.processes.kill(&name(role, index))
     }
 
-    /// Asks it to end, waits until it has, and says how long that took.
+    /// Sends SIGTERM, waits for the end, and returns how long that took.
     pub async fn terminate(&mut self, role: Role, index: usize) -> anyhow::Result<Duration> {
-        if let Some(pid) = self.pid(role, index) {
-            catches_sigterm(pid).await.with_context(|| format!("{role} {index}"))?;
-        }
-        let Some(mut child) = self.take(role, index)? else { return Ok(Duration::ZERO) };
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).context("it has no pid")?;
-        let asked = Instant::now();
-        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
-        let ended = tokio::time::timeout(ENDS_WITHIN, child.wait());
-        let status = ended.await.with_context(|| format!("{role} {index} did not end when asked to"))??;
-        ensure!(status.success(), "{role} {index} was asked to end, and ended with {status}");
-        Ok(asked.elapsed())
+        self.stopped.insert(role);
+        self.processes.terminate(&name(role, index)).await
+    }
+
+    /// Whether a process of this role was killed or terminated.
+    pub fn was_stopped(&self, role: Role) -> bool {
+        self.stopped.contains(&role)
     }
 
     pub fn signal(&self, role: Role, index: usize, signal: Signal) -> anyhow::Result<()> {
-        let pid = self.pid(role, index).with_context(|| format!("{role} {index} is not running"))?;
-        kill(Pid::from_raw(pid), signal).with_context(|| format!("{signal} to {role} {index}"))
+        self.processes.signal(&name(role, index), signal)
     }
 
-    pub fn pid(&self, role: Role, index: usize) -> Option<i32> {
-        let member = self.member(role, index).ok()?;
-        i32::try_from(member.child.as_ref()?.id()?).ok()
+    pub fn pid(&self, role: Role, index: usize) -> anyhow::Result<u32> {
+        self.processes.pid(&name(role, index))
     }
 
-    /// Those that have ended although nobody asked them to.
-    pub fn fallen(&mut self) -> Vec<String> {
-        let mut fallen = std::mem::take(&mut self.fallen);
-        for member in &mut self.members {
-            if let Some(child) = &mut member.child
-                && let Ok(Some(status)) = child.try_wait()
-            {
-                fallen.push(format!("{} {} ended by itself: {status}", member.role, member.index));
-            }
-        }
-        fallen
+    pub fn unexpected_exits(&mut self) -> Vec<String> {
+        self.processes.unexpected_exits()
     }
 
-    /// What each living process holds.
-    pub fn held(&self) -> Vec<(Role, usize, i32, Held)> {
-        let living = self.members.iter().filter_map(|member| {
-            let pid = self.pid(member.role, member.index)?;
-            Some((member.role, member.index, pid, held(pid)?))
-        });
-        living.collect()
+    /// Of all processes that run.
+    pub fn usages(&self) -> Vec<(Role, &str, Usage)> {
+        self.processes.usages()
     }
 
-    /// Asks all to end, executors first.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        for role in [Role::Executor, Role::Scheduler, Role::Api] {
-            for index in 0..self.count(role) {
-                if self.pid(role, index).is_some() {
-                    self.terminate(role, index).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn member(&self, role: Role, index: usize) -> anyhow::Result<&Member> {
-        let found = self.members.iter().find(|member| member.role == role && member.index == index);
-        found.with_context(|| format!("there is no {role} {index}"))
-    }
-
-    fn member_mut(&mut self, role: Role, index: usize) -> anyhow::Result<&mut Member> {
-        let found = self.members.iter_mut().find(|member| member.role == role && member.index == index);
-        found.with_context(|| format!("there is no {role} {index}"))
+    /// Terminates all, executors first.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.processes.stop().await
     }
 }
 
-/// From /proc: proc_pid_status(5), proc_pid_fd(5).
-pub fn held(pid: i32) -> Option<Held> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kb: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64;
-    Some(Held { resident_mb: kb / 1024, files })
-}
-
-/// A process that has only just been started would be ended by the signal, and not asked to end. From /proc: proc_pid_status(5).
-async fn catches_sigterm(pid: i32) -> anyhow::Result<()> {
-    let bit = 1u64 << (Signal::SIGTERM as u32 - 1);
-    let caught = || -> Option<bool> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-        // One that has ended catches nothing any more.
-        Some(u64::from_str_radix(mask.trim(), 16).ok()? & bit != 0 || status.contains("State:\tZ"))
-    };
-    let catches = async {
-        while caught() == Some(false) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LISTENS_WITHIN, catches).await.context("does not catch SIGTERM")
-}
-
-/// Waits until somebody listens there.
-pub async fn listens(address: SocketAddr) -> anyhow::Result<()> {
-    let listening = async {
-        while TcpStream::connect(address).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LISTENS_WITHIN, listening)
-        .await
-        .with_context(|| format!("nobody listens on {address}"))
-}
-
-/// Below those that the kernel gives to clients, ip(7): a process that is started again finds it free.
-fn free_port() -> anyhow::Result<SocketAddr> {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?;
-    let first: u16 = range.split_whitespace().next().context("no range of ports")?.parse()?;
-    for _ in 0..100 {
-        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000.min(first / 2)..first)));
-        if std::net::TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("no port is free below {first}")
+fn name(role: Role, index: usize) -> String {
+    format!("{role}-{index}")
 }

@@ -1,4 +1,4 @@
-//! The load: jobs that fire every few seconds, which the API does not offer, in a mix as users have it.
+//! The load: a typical mix of jobs, which fire every few seconds. The API does not offer such short intervals.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use trigrun_core::{
@@ -24,23 +24,23 @@ use uuid::Uuid;
 
 use crate::recorder::{Recorder, SECRET, SECRET_HEADER};
 
-/// How a target behaves, and what the job asks for beside its schedule.
+/// How the target behaves, and what the job sets apart from its schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Fast,
     Failing,
     Slow,
-    /// At most one at a time; what comes meanwhile waits.
+    /// Concurrency limit 1; fires that overlap wait.
     OneAtATime,
-    /// At most one at a time; what comes meanwhile is skipped.
+    /// Concurrency limit 1; fires that overlap are skipped.
     OneOrSkip,
     AtMostOnce,
     /// Clients pause and resume it all the time.
-    Churned,
+    Toggled,
 }
 
 impl Kind {
-    /// The mix: of twenty jobs one fails, one is slow, four are special in other ways.
+    /// Of twenty jobs, one fails, one is slow, and four are special in other ways.
     fn of(index: usize) -> Self {
         match index % 20 {
             3 => Self::Failing,
@@ -48,7 +48,7 @@ impl Kind {
             9 => Self::OneAtATime,
             11 => Self::OneOrSkip,
             13 => Self::AtMostOnce,
-            17 => Self::Churned,
+            17 => Self::Toggled,
             _ => Self::Fast,
         }
     }
@@ -62,8 +62,8 @@ impl Kind {
 
     const fn path(self) -> &'static str {
         match self {
-            Self::Fast | Self::Churned => "/fast",
-            // Long enough for a kill to come in between.
+            Self::Fast | Self::Toggled => "/fast",
+            // Slow enough to be killed during the request.
             Self::AtMostOnce => "/slow/500",
             Self::Failing => "/failing",
             Self::Slow => "/slow/800",
@@ -77,11 +77,11 @@ pub struct Plan {
     pub jobs: usize,
     pub every_seconds: u32,
     pub workspaces: usize,
-    /// The jobs have these in turn.
+    /// Assigned to the jobs in turn.
     pub misfire: &'static [MisfirePolicy],
-    /// All jobs are of this kind.
+    /// Makes all jobs of this kind.
     pub only: Option<Kind>,
-    /// The jobs have a secret in a header.
+    /// Puts a secret into a header of every job.
     pub secret: bool,
 }
 
@@ -92,13 +92,13 @@ impl Default for Plan {
     }
 }
 
-/// A job of the load: all that is needed to know its fires.
+/// A job of the load, with everything that determines its fires.
 #[derive(Clone, Debug)]
 pub struct LoadJob {
     pub id: Uuid,
     pub kind: Kind,
     pub every: TimeDelta,
-    /// Its fires are this and every `every` after it.
+    /// The first fire; the others follow at intervals of `every`.
     pub first: DateTime<Utc>,
     pub tenant: usize,
     pub misfire: MisfirePolicy,
@@ -114,11 +114,15 @@ pub struct Load {
     pub tenants: Vec<Tenant>,
 }
 
-/// The first fires come so long after the jobs were made.
-const BEGINS_IN: TimeDelta = TimeDelta::seconds(2);
+/// From the creation of the jobs to the first fire.
+const FIRST_FIRE_DELAY: TimeDelta = TimeDelta::seconds(2);
 
 impl Load {
-    pub async fn make(plan: Plan, postgres: &PostgresSettings, recorder: &Recorder) -> anyhow::Result<Self> {
+    pub async fn create(
+        plan: Plan,
+        postgres: &PostgresSettings,
+        recorder: &Recorder,
+    ) -> anyhow::Result<Self> {
         let db = Db::new(postgres)?;
         let mut conn = db.conn().await?;
         let now = clock::now(&mut conn).await?;
@@ -130,7 +134,7 @@ impl Load {
             let token = crypto::new_token(TokenKind::Api)?;
             let new = tokens::NewToken {
                 id: TokenId::at(now),
-                name: "run",
+                name: "chaos",
                 hash: &crypto::token_hash(&token),
                 scopes: Scope::ALL,
                 expires_at: None,
@@ -145,15 +149,15 @@ impl Load {
             }
             load.tenants.push(Tenant { workspace: workspace.id, token: token.reveal().to_owned() });
         }
-        let begin = whole_second(clock::now(&mut conn).await? + BEGINS_IN);
+        let start = whole_second(clock::now(&mut conn).await? + FIRST_FIRE_DELAY);
         let every = TimeDelta::seconds(i64::from(plan.every_seconds));
         for tenant in 0..plan.workspaces {
             let mut definitions = Vec::new();
             for index in (tenant..plan.jobs).step_by(plan.workspaces) {
                 let kind = plan.only.unwrap_or(Kind::of(index / plan.workspaces + tenant * 7));
-                // Spread over the period, to the millisecond.
+                // Spread over the interval, in whole milliseconds.
                 let offset = every * i32::try_from(index)? / i32::try_from(plan.jobs)?;
-                let first = begin + TimeDelta::milliseconds(offset.num_milliseconds());
+                let first = start + TimeDelta::milliseconds(offset.num_milliseconds());
                 let job = LoadJob {
                     id: JobId::at(first - every).uuid(),
                     kind,
@@ -165,7 +169,7 @@ impl Load {
                 definitions.push((definition(&job, plan, recorder), job));
             }
             for batch in definitions.chunks(500) {
-                let new: Vec<_> = batch.iter().map(|(definition, job)| new(definition, job)).collect();
+                let new: Vec<_> = batch.iter().map(|(definition, job)| new_job(definition, job)).collect();
                 jobs::insert_all(&mut conn, load.tenants[tenant].workspace, &new, None).await?;
             }
             load.jobs.extend(definitions.into_iter().map(|(_, job)| job));
@@ -180,12 +184,12 @@ impl Load {
 
 fn definition(job: &LoadJob, plan: Plan, recorder: &Recorder) -> Definition {
     let at_most_once = job.kind == Kind::AtMostOnce;
-    let ordinary = every_seconds(plan.every_seconds, &recorder.url(job.kind.path()));
+    let default = every_seconds(plan.every_seconds, &recorder.url(job.kind.path()));
     let secret = plan.secret.then(|| (SECRET_HEADER.to_owned(), format!("secret://{}", SECRET.0)));
-    // It is one that the check takes.
+    // A valid header.
     let headers = Headers::check(secret.into_iter().collect()).unwrap_or_default();
     Definition {
-        request: Request { headers, ..ordinary.request },
+        request: Request { headers, ..default.request },
         name: format!("{:?}", job.kind),
         schedule: Schedule::Recurring { every_seconds: plan.every_seconds },
         retry_policy: RetryPolicy {
@@ -197,11 +201,11 @@ fn definition(job: &LoadJob, plan: Plan, recorder: &Recorder) -> Definition {
         misfire_policy: job.misfire,
         catch_up_limit: 1000,
         delivery: if at_most_once { DeliveryGuarantee::AtMostOnce } else { DeliveryGuarantee::default() },
-        ..ordinary
+        ..default
     }
 }
 
-fn new<'a>(definition: &'a Definition, job: &LoadJob) -> jobs::NewJob<'a> {
+fn new_job<'a>(definition: &'a Definition, job: &LoadJob) -> jobs::NewJob<'a> {
     jobs::NewJob {
         id: JobId::from_uuid(job.id),
         definition,

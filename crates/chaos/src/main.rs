@@ -1,12 +1,14 @@
-//! `trigrun-chaos`: tries to break the promise of TrigRun, on private servers, with real processes, and looks whether it held.
+//! `trigrun-chaos`: injects faults into real processes on private servers, and checks whether the promise held.
 //!
-//! A scenario is a load, what is done to the system meanwhile, and what it may cost. When all has come to rest, the proof compares
-//! what an oracle of its own expects, what Postgres holds and what the recorder has received.
+//! A scenario is a load, faults under that load, and what they may cost. When the system is idle again, the proof compares what an
+//! independent oracle expects, what Postgres holds and what the recording target received.
 
+mod api;
 mod clients;
+mod clock;
+mod clock_file;
 mod cluster;
 mod faults;
-mod http;
 mod load;
 mod mutants;
 mod oracle;
@@ -18,19 +20,22 @@ mod report;
 mod run;
 mod scenarios;
 mod servers;
-mod time;
 mod watcher;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use report::Verdict;
-use scenarios::{ALL, Ask, Scenario};
+use report::Report;
+use scenarios::{ALL, Options, Scenario};
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-/// Tries to break TrigRun's promise: no fire lost, none twice, no request that is not explained.
+/// Where each run leaves its logs and requests.
+const OUTPUT_DIR: &str = "target/chaos";
+
+/// Tries to break TrigRun's promise: no fire lost, none recorded twice, no request without an attempt.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -40,32 +45,32 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// What there is to play.
+    /// Lists the scenarios
     List,
-    /// Plays these scenarios, one after the other; ends 0 when the promise held in all.
-    Play {
-        /// Names from `list`; `all` is every single way of failing.
+    /// Runs these scenarios, one after the other; exits with 0 if every invariant held
+    Run {
+        /// Names from `list`; `all` is every scenario with a single kind of fault
         #[arg(required = true)]
         names: Vec<String>,
-        /// Fixes what is done when; the default is a new one each time, which is printed.
+        /// Fixes the order of the faults; the default is a new one each time, which is printed
         #[arg(long)]
         seed: Option<u64>,
-        /// How long the faults last, in place of each scenario's own time.
+        /// How long the faults last, instead of the scenario's default
         #[arg(long)]
         seconds: Option<u64>,
     },
-    /// Plays an upgrade under load, and its way back: the binaries of another release on this schema, replaced one by one by those built with
-    /// this; ends 0 when the promise has held.
+    /// Runs an upgrade under load, and its way back: another release's binaries are replaced one by one by those built with this
+    /// program; exits with 0 if every invariant held
     Upgrade {
-        /// Where the binaries of that release are.
+        /// The directory of the other release's binaries
         #[arg(long)]
         old: PathBuf,
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Plays one scenario with each defect that debug builds can be given, and ends 0 when the run has found them.
+    /// Runs a scenario with each deliberate defect of a build with failpoints; exits with 0 if each defect was found
     Mutants {
-        /// Names of defects; all of them if none is given.
+        /// Names of defects; the default is all of them
         names: Vec<String>,
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -79,21 +84,21 @@ async fn main() -> anyhow::Result<ExitCode> {
             ALL.iter().for_each(|scenario| println!("{:<18} {}", scenario.name, scenario.about));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Play { names, seed, seconds } => {
+        Command::Run { names, seed, seconds } => {
             let seed = seed.unwrap_or_else(|| fastrand::u64(1..1_000_000));
-            play(&chosen(&names)?, &Ask { seed, seconds, mutant: None }).await
+            run(&select(&names)?, &Options { seed, seconds, mutant: None }).await
         }
         Command::Upgrade { old, seed } => {
-            let verdict =
-                scenarios::upgrade::upgrade(&old, Ask { seed, seconds: None, mutant: None }).await?;
-            verdict.print();
-            Ok(if verdict.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let options = Options { seed, seconds: None, mutant: None };
+            let report = scenarios::upgrade::upgrade(&old, options).await?;
+            report.print();
+            Ok(exit_code(report.passed()))
         }
-        Command::Mutants { names, seed } => mutants::all(&names, seed).await,
+        Command::Mutants { names, seed } => mutants::run(&names, seed).await,
     }
 }
 
-fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
+fn select(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
     if names == ["all"] {
         return Ok(ALL.iter().filter(|scenario| !scenario.is_mixed).collect());
     }
@@ -104,37 +109,40 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
     names.iter().map(named).collect()
 }
 
-async fn play(scenarios: &[&Scenario], ask: &Ask) -> anyhow::Result<ExitCode> {
-    let mut verdicts: Vec<Verdict> = Vec::new();
-    let mut broken = Vec::new();
+async fn run(scenarios: &[&Scenario], options: &Options) -> anyhow::Result<ExitCode> {
+    let mut reports: Vec<Report> = Vec::new();
+    let mut not_run = Vec::new();
     for scenario in scenarios {
-        println!("\n{}: {} (seed {})", scenario.name, scenario.about, ask.seed);
-        match (scenario.play)(ask.clone()).await {
-            Ok(verdict) => {
-                verdict.print();
-                verdicts.push(verdict);
+        println!("\n{}: {} (seed {})", scenario.name, scenario.about, options.seed);
+        match (scenario.run)(options.clone()).await {
+            Ok(report) => {
+                report.print();
+                reports.push(report);
             }
-            // One that cannot be played here says why; the others are played all the same.
+            // A scenario that cannot run here says why; the others still run.
             Err(error) => {
-                println!("COULD NOT BE PLAYED: {error:#}");
-                broken.push(scenario.name);
+                println!("NOT RUN: {error:#}");
+                not_run.push(scenario.name);
             }
         }
-        write(&verdicts)?;
+        write(&reports)?;
     }
     if scenarios.len() > 1 {
-        println!("\n{}\n{}", report::summary(&verdicts), report::figures(&verdicts));
+        println!("\n{}\n{}", report::summary(&reports), report::figures(&reports));
     }
-    if !broken.is_empty() {
-        bail!("could not be played: {}", broken.join(", "));
+    if !not_run.is_empty() {
+        bail!("could not be run: {}", not_run.join(", "));
     }
-    let green = verdicts.iter().all(Verdict::is_green);
-    Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(reports.iter().all(Report::passed)))
 }
 
-fn write(verdicts: &[Verdict]) -> anyhow::Result<()> {
-    let report: Vec<_> = verdicts.iter().map(Verdict::json).collect();
-    let path = Path::new("target/run/report.json");
-    std::fs::create_dir_all("target/run")?;
-    std::fs::write(path, serde_json::to_vec_pretty(&report)?).with_context(|| path.display().to_string())
+fn exit_code(passed: bool) -> ExitCode {
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn write(reports: &[Report]) -> anyhow::Result<()> {
+    let json: Vec<_> = reports.iter().map(Report::json).collect();
+    let path = Path::new(OUTPUT_DIR).join("report.json");
+    fs::create_dir_all(OUTPUT_DIR)?;
+    fs::write(&path, serde_json::to_vec_pretty(&json)?).with_context(|| path.display().to_string())
 }

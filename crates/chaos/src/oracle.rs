@@ -1,11 +1,11 @@
-//! Which fires there must be: arithmetic on what was wanted and when. It knows neither the planner nor a cron library, and no
-//! more of cron than the run's users write: a minute field of `*` or `*/n`, in UTC.
+//! Which fires there must be, by arithmetic on what was requested and when. It uses neither the planner nor a cron library, and
+//! understands only the cron expressions that the clients write: a minute field of `*` or `*/n`, in UTC.
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 
 use crate::record::Version;
 
-/// A rule of recurrence.
+/// When a job fires.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
     Every {
@@ -16,27 +16,29 @@ pub enum Rule {
         step: u32,
     },
     At(DateTime<Utc>),
-    /// Not by the clock.
+    /// Not scheduled.
     Never,
 }
 
-/// A rule, and from when it was in force; the next one ends it.
+/// A rule and the start of its validity, which ends with the next one.
 #[derive(Clone, Debug)]
 pub struct Intent {
     pub from: DateTime<Utc>,
     pub rule: Rule,
 }
 
-/// The fires of a job until `until`, in order.
+/// The fires of a job up to `until`, in ascending order.
 pub fn fires(intents: &[Intent], until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let ends = intents.iter().skip(1).map(|next| next.from).chain([until]);
-    let fires =
-        intents.iter().zip(ends).flat_map(|(intent, end)| of_rule(&intent.rule, intent.from, end.min(until)));
+    let fires = intents
+        .iter()
+        .zip(ends)
+        .flat_map(|(intent, end)| fires_of(&intent.rule, intent.from, end.min(until)));
     fires.collect()
 }
 
-/// Those after `from`, up to and including `to`.
-fn of_rule(rule: &Rule, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+/// Fires after `from`, up to and including `to`.
+fn fires_of(rule: &Rule, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     match rule {
         Rule::Never => Vec::new(),
         Rule::At(at) => [*at].into_iter().filter(|at| *at > from && *at <= to).collect(),
@@ -68,7 +70,7 @@ fn of_rule(rule: &Rule, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DateTime<
     }
 }
 
-/// What the versions of a job ask for.
+/// What the versions of a job request.
 pub fn intents(versions: &[Version]) -> Vec<Intent> {
     let Some(first) = versions.first() else { return Vec::new() };
     let rule = |version: &Version| {
@@ -103,32 +105,32 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_in_force_until_the_next() {
-        let begin = at("2026-01-01T00:00:00.250Z");
-        let every = Rule::Every { anchor: begin, step: TimeDelta::seconds(2) };
+    fn a_rule_is_valid_until_the_next() {
+        let start = at("2026-01-01T00:00:00.250Z");
+        let every = Rule::Every { anchor: start, step: TimeDelta::seconds(2) };
         let intents = [
-            Intent { from: begin, rule: every.clone() },
-            Intent { from: begin + TimeDelta::seconds(5), rule: Rule::Never },
-            Intent { from: begin + TimeDelta::seconds(9), rule: every },
+            Intent { from: start, rule: every.clone() },
+            Intent { from: start + TimeDelta::seconds(5), rule: Rule::Never },
+            Intent { from: start + TimeDelta::seconds(9), rule: every },
         ];
-        let seconds: Vec<i64> = fires(&intents, begin + TimeDelta::seconds(12))
+        let seconds: Vec<i64> = fires(&intents, start + TimeDelta::seconds(12))
             .iter()
-            .map(|fire| (*fire - begin).num_seconds())
+            .map(|fire| (*fire - start).num_seconds())
             .collect();
         assert_eq!(seconds, [2, 4, 10, 12]);
     }
 
     #[test]
-    fn minutes_are_whole_and_strictly_after() {
+    fn cron_fires_are_whole_minutes_after_the_start() {
         let from = at("2026-01-01T00:58:00Z");
         let until = at("2026-01-01T01:02:30Z");
-        let count = |cron| of_rule(&minutes(cron), from, until);
+        let count = |cron| fires_of(&minutes(cron), from, until);
         assert_eq!(count("* * * * *").len(), 4);
         assert_eq!(count("*/2 * * * *"), [at("2026-01-01T01:00:00Z"), at("2026-01-01T01:02:00Z")]);
     }
 
     #[test]
-    fn one_instant_is_one_fire() {
+    fn an_instant_fires_once_and_not_in_the_past() {
         let instant = at("2026-01-01T00:00:10Z");
         let intent = |from| [Intent { from: at(from), rule: Rule::At(instant) }];
         let until = at("2026-01-01T01:00:00Z");

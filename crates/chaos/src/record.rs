@@ -1,4 +1,4 @@
-//! What Postgres holds when all is over, as plain rows: the proof looks at these, and asks no code of the product.
+//! What Postgres holds at the end, as plain rows. The proof uses these and no code of the product.
 
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ pub struct Execution {
     pub scheduled_for: DateTime<Utc>,
     pub status: String,
     pub attempts: u16,
-    /// For how many fires this record stands that were not run, and which was the last.
+    /// Of a record of skipped fires: how many, and the last of them.
     pub skipped: Option<(i64, DateTime<Utc>)>,
     pub finished_at: Option<DateTime<Utc>>,
 }
@@ -33,24 +33,24 @@ pub struct Attempt {
 }
 
 pub struct Record {
-    /// By job, in order.
+    /// By job, in ascending order.
     pub versions: HashMap<Uuid, Vec<Version>>,
     pub executions: HashMap<Uuid, Execution>,
     pub attempts: HashMap<(Uuid, u16), Attempt>,
-    /// How many have not ended.
+    /// How many executions have not ended.
     pub open: i64,
 }
 
 impl Record {
-    /// All of one moment: rows are tidied away meanwhile.
+    /// From one snapshot: the product purges rows at the same time.
     pub async fn read(sql: &Client) -> anyhow::Result<Self> {
         sql.batch_execute("begin isolation level repeatable read read only").await?;
-        let record = Self::of_one_moment(sql).await;
+        let record = Self::read_snapshot(sql).await;
         sql.batch_execute("rollback").await?;
         record
     }
 
-    async fn of_one_moment(sql: &Client) -> anyhow::Result<Self> {
+    async fn read_snapshot(sql: &Client) -> anyhow::Result<Self> {
         let mut versions: HashMap<Uuid, Vec<Version>> = HashMap::new();
         let rows = sql
             .query(
@@ -105,6 +105,6 @@ impl Record {
     }
 }
 
-/// Executions that are not over; those of jobs that are deleted are on their way out.
+/// Executions that have not ended. Those of deleted jobs are about to be purged.
 pub const OPEN: &str =
     "select count(*) from executions e join jobs j on j.id = e.job_id where e.finished_at is null";

@@ -1,8 +1,7 @@
-//! The target of all requests. It writes down each that it receives, with a monotonic time, and shares nothing with the processes
-//! that may be killed.
+//! The recording target: records every request with a monotonic time, and shares nothing with the processes that may be killed.
 //!
-//! What it answers stands in the path: `/fast`, `/failing` (500), `/slow/800` (after so many ms), `/deaf` (never), `/drip` (a body
-//! without end), `/told` (a notification).
+//! The path selects the response: `/fast`, `/failing` (500), `/slow/800` (after 800 ms), `/hang` (never), `/drip` (an endless body),
+//! `/notify` (for notifications).
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -34,14 +33,14 @@ use trigrun_core::{
 };
 use uuid::Uuid;
 
-use crate::time::Clock;
+use crate::clock::Clock;
 
-/// Whether an answer was written; a client that hung up before got none.
+/// Whether a response was written; a client that closed the connection before got none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Open,
-    Answered,
-    HungUp,
+    Responded,
+    Disconnected,
 }
 
 /// A request of an execution.
@@ -51,33 +50,34 @@ pub struct Hit {
     pub number: u16,
     pub job: Uuid,
     pub scheduled_for: DateTime<Utc>,
-    /// Since the run's beginning, monotonic.
+    /// Since the start of the run, monotonic.
     pub arrived: Duration,
     pub ended: Duration,
     pub end: End,
-    /// Whether it had the right secret in its header, if it had that header.
+    /// Whether the secret in the header was right, if there was one.
     pub secret: Option<bool>,
 }
 
-/// What the jobs of a plan with a secret have in a header, and under which name the secret is stored.
-pub const SECRET_HEADER: &str = "x-run-secret";
-pub const SECRET: (&str, &str) = ("run", "what only the target may see");
+/// The header in which jobs send the secret.
+pub const SECRET_HEADER: &str = "x-chaos-secret";
+/// Name and value.
+pub const SECRET: (&str, &str) = ("chaos", "only for the target");
 
 #[derive(Default)]
-struct Seen {
+struct Received {
     hits: Vec<Hit>,
-    told: Vec<Uuid>,
-    strange: Vec<String>,
+    notifications: Vec<Uuid>,
+    unexpected: Vec<String>,
 }
 
 struct Shared {
-    seen: Mutex<Seen>,
+    received: Mutex<Received>,
     log: Mutex<File>,
     clock: Clock,
     count: watch::Sender<usize>,
 }
 
-/// Serves on a port of its own until it is dropped.
+/// Serves on its own port until it is dropped.
 pub struct Recorder {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -85,13 +85,13 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// `log` gets a line per request as it arrives, for whoever wants to read along.
+    /// `log` gets a line per request as it arrives.
     pub async fn start(log: &Path, clock: Clock) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let log = File::create(log).with_context(|| log.display().to_string())?;
         let shared = Arc::new(Shared {
-            seen: Mutex::default(),
+            received: Mutex::default(),
             log: Mutex::new(log),
             clock,
             count: watch::Sender::new(0),
@@ -113,45 +113,45 @@ impl Recorder {
         self.shared.lock().hits.len()
     }
 
-    /// When the latest of the fires that arrived had been due.
+    /// The latest scheduled instant among the last requests.
     pub fn latest_due(&self) -> Option<DateTime<Utc>> {
         self.shared.lock().hits.iter().rev().take(200).map(|hit| hit.scheduled_for).max()
     }
 
-    /// The ids of notifications, as often as they came.
-    pub fn told(&self) -> Vec<Uuid> {
-        self.shared.lock().told.clone()
+    /// The id of each notification, once per delivery.
+    pub fn notifications(&self) -> Vec<Uuid> {
+        self.shared.lock().notifications.clone()
     }
 
-    /// Requests that are none of TrigRun's.
-    pub fn strange(&self) -> Vec<String> {
-        self.shared.lock().strange.clone()
+    /// Requests that TrigRun did not send.
+    pub fn unexpected(&self) -> Vec<String> {
+        self.shared.lock().unexpected.clone()
     }
 
-    /// Waits until more than `seen` requests have arrived.
-    pub async fn more_than(&self, seen: usize, within: Duration) -> bool {
+    /// Waits until more than `received` requests have arrived.
+    pub async fn more_than(&self, received: usize, timeout: Duration) -> bool {
         let mut count = self.shared.count.subscribe();
-        tokio::time::timeout(within, count.wait_for(|count| *count > seen))
+        tokio::time::timeout(timeout, count.wait_for(|count| *count > received))
             .await
             .is_ok_and(|more| more.is_ok())
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, line: &str) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        // The memory has it all the same.
+        // It is kept in memory, too.
         let _full = writeln!(log, "{line}");
     }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        // Out of file descriptors: those who hang up make room.
+        // Out of file descriptors, until clients disconnect.
         let Ok((socket, _)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
@@ -159,17 +159,17 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let _slower = socket.set_nodelay(true);
         let shared = shared.clone();
         tasks::spawn("recorder connection", async move {
-            let serve = service_fn(|request| answer(request, shared.clone()));
-            // A client that is killed is no error of the recorder's.
+            let serve = service_fn(|request| respond(request, shared.clone()));
+            // A client that is killed is not an error here.
             let _gone = http1::Builder::new().serve_connection(TokioIo::new(socket), serve).await;
         });
     }
 }
 
-/// A request that is being answered; dropped early when the client hangs up.
+/// A request in progress; dropped early when the client disconnects.
 struct Open {
     shared: Arc<Shared>,
-    at: usize,
+    index: usize,
     end: End,
 }
 
@@ -182,65 +182,66 @@ impl Open {
             hit.number,
             JobId::from_uuid(hit.job)
         ));
-        let mut seen = shared.lock();
-        seen.hits.push(hit);
-        let at = seen.hits.len() - 1;
-        drop(seen);
+        let mut received = shared.lock();
+        received.hits.push(hit);
+        let index = received.hits.len() - 1;
+        drop(received);
         shared.count.send_modify(|count| *count += 1);
-        Self { shared: shared.clone(), at, end: End::HungUp }
+        Self { shared: shared.clone(), index, end: End::Disconnected }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         let now = self.shared.clock.elapsed();
-        let hit = &mut self.shared.lock().hits[self.at];
+        let hit = &mut self.shared.lock().hits[self.index];
         (hit.ended, hit.end) = (now, self.end);
     }
 }
 
-type Answer = Response<Either<Full<Bytes>, http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>>>;
+type Reply = Response<Either<Full<Bytes>, http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>>>;
 
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answer, Infallible> {
+async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Reply, Infallible> {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    if path == "/told" {
-        let told = header::<NotificationId>(&head.headers, "webhook-id");
-        match told {
-            Some(id) => shared.lock().told.push(id.uuid()),
-            None => shared.lock().strange.push(format!("a notification without an id: {:?}", head.headers)),
+    if path == "/notify" {
+        match header::<NotificationId>(&head.headers, "webhook-id") {
+            Some(id) => shared.lock().notifications.push(id.uuid()),
+            None => {
+                shared.lock().unexpected.push(format!("a notification without an id: {:?}", head.headers))
+            }
         }
         let _body = body.collect().await;
         return Ok(plain(StatusCode::NO_CONTENT));
     }
     let Some(hit) = hit(&head.headers, &shared.clock) else {
-        shared.lock().strange.push(format!("{} {path}", head.method));
+        shared.lock().unexpected.push(format!("{} {path}", head.method));
         return Ok(plain(StatusCode::BAD_REQUEST));
     };
     let mut open = Open::arrived(&shared, hit);
     let _body = body.collect().await;
-    let answer = match path.split('/').collect::<Vec<_>>()[1..] {
+    let reply = match path.split('/').collect::<Vec<_>>()[1..] {
         ["failing"] => plain(StatusCode::INTERNAL_SERVER_ERROR),
         ["slow", ms] => {
             tokio::time::sleep(Duration::from_millis(ms.parse().unwrap_or_default())).await;
             plain(StatusCode::OK)
         }
-        ["deaf"] => std::future::pending().await,
+        ["hang"] => std::future::pending().await,
         ["drip"] => dripping(),
         _ => plain(StatusCode::OK),
     };
-    open.end = End::Answered;
-    Ok(answer)
+    open.end = End::Responded;
+    Ok(reply)
 }
 
-fn plain(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Either::Left(Full::new(Bytes::from_static(b"{\"ok\":true}"))));
-    *answer.status_mut() = status;
-    answer
+fn plain(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Either::Left(Full::new(Bytes::from_static(b"{\"ok\":true}"))));
+    *reply.status_mut() = status;
+    reply
 }
 
-/// A byte now and then, for ever.
-fn dripping() -> Answer {
+/// One byte every 100 ms, without end.
+fn dripping() -> Reply {
     let drops = futures_util::stream::unfold((), |()| async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"."))), ()))

@@ -1,14 +1,17 @@
-//! What is printed, and kept as JSON.
+//! The result of a scenario: printed, and kept as JSON.
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Value, json};
 
 use crate::{proof::Finding, run::Outcome};
 
-/// A number that a scenario measured, and what it must not pass.
+const PRINTED_VIOLATIONS: usize = 8;
+const KEPT_VIOLATIONS: usize = 20;
+
+/// A measured number and its bound.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    pub what: String,
+    pub name: String,
     pub value: f64,
     pub unit: &'static str,
     pub bound: Bound,
@@ -18,120 +21,133 @@ pub struct Figure {
 pub enum Bound {
     AtMost(f64),
     AtLeast(f64),
-    /// To be known, not to be judged.
+    /// For information only.
     None,
 }
 
 impl Figure {
-    pub fn new(what: impl Into<String>, value: f64, unit: &'static str, bound: Bound) -> Self {
-        Self { what: what.into(), value, unit, bound }
+    pub fn new(name: impl Into<String>, value: f64, unit: &'static str, bound: Bound) -> Self {
+        Self { name: name.into(), value, unit, bound }
     }
 
     pub fn holds(&self) -> bool {
         match self.bound {
-            Bound::AtMost(most) => self.value <= most,
-            Bound::AtLeast(least) => self.value >= least,
+            Bound::AtMost(max) => self.value <= max,
+            Bound::AtLeast(min) => self.value >= min,
             Bound::None => true,
         }
     }
 
     fn bound(&self) -> String {
         match self.bound {
-            Bound::AtMost(most) => format!("≤ {most} {}", self.unit),
-            Bound::AtLeast(least) => format!("≥ {least} {}", self.unit),
+            Bound::AtMost(max) => format!("≤ {max} {}", self.unit),
+            Bound::AtLeast(min) => format!("≥ {min} {}", self.unit),
             Bound::None => String::new(),
         }
     }
 }
 
-/// What a scenario has come to.
-pub struct Verdict {
+pub struct Report {
     pub scenario: &'static str,
     pub seed: u64,
     pub findings: Vec<Finding>,
     pub figures: Vec<Figure>,
 }
 
-impl Verdict {
+impl Report {
     pub fn new(scenario: &'static str, seed: u64, outcome: Outcome, figures: Vec<Figure>) -> Self {
         Self { scenario, seed, findings: outcome.findings, figures }
     }
 
-    pub fn is_green(&self) -> bool {
+    pub fn passed(&self) -> bool {
         self.findings.iter().all(Finding::holds) && self.figures.iter().all(Figure::holds)
     }
 
-    /// Nothing was broken, but something took longer than it may.
+    /// Every invariant held, but something took longer than its bound.
     pub fn is_only_late(&self) -> bool {
         let mut missed = self.figures.iter().filter(|figure| !figure.holds());
-        !self.is_green()
-            && self.findings.iter().all(Finding::holds)
-            && missed.all(|figure| figure.unit == "ms")
+        !self.passed() && self.findings.iter().all(Finding::holds) && missed.all(|figure| figure.unit == "ms")
     }
 
     pub fn print(&self) {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED);
-        table.set_header(["invariant", "looked at", "left out", "against it"]);
+        let mut table = table(["invariant", "checked", "left out", "violations"]);
         for finding in &self.findings {
             table.add_row([
                 finding.invariant.to_owned(),
-                finding.looked_at.to_string(),
+                finding.checked.to_string(),
                 if finding.left_out > 0 { finding.left_out.to_string() } else { String::new() },
-                finding.against.len().to_string(),
+                finding.violations.len().to_string(),
             ]);
         }
         println!("\n{}: seed {}\n{table}", self.scenario, self.seed);
         for finding in self.findings.iter().filter(|finding| !finding.holds()) {
-            println!("NOT SO: {}", finding.invariant);
-            for against in finding.against.iter().take(8) {
-                println!("  {against}");
+            println!("FAILED: {}", finding.invariant);
+            for violation in finding.violations.iter().take(PRINTED_VIOLATIONS) {
+                println!("  {violation}");
             }
         }
         if !self.figures.is_empty() {
             println!("{}", figures(std::slice::from_ref(self)));
         }
-        println!("{}", if self.is_green() { "GREEN" } else { "RED" });
+        println!("{}: {}", self.scenario, result(self.passed()));
     }
 
     pub fn json(&self) -> Value {
-        let findings: Vec<Value> = self
-            .findings
-            .iter()
-            .map(|finding| {
-                json!({ "invariant": finding.invariant, "looked_at": finding.looked_at, "left_out": finding.left_out,
-                        "against": finding.against.len(), "examples": &finding.against[..finding.against.len().min(20)] })
+        let finding = |finding: &Finding| {
+            json!({
+                "invariant": finding.invariant,
+                "checked": finding.checked,
+                "left_out": finding.left_out,
+                "violations": finding.violations.len(),
+                "examples": &finding.violations[..finding.violations.len().min(KEPT_VIOLATIONS)],
             })
-            .collect();
-        let figures: Vec<Value> = self
-            .figures
-            .iter()
-            .map(|figure| json!({ "what": figure.what, "value": figure.value, "unit": figure.unit, "bound": figure.bound(), "holds": figure.holds() }))
-            .collect();
-        json!({ "scenario": self.scenario, "seed": self.seed, "green": self.is_green(), "findings": findings, "figures": figures })
+        };
+        let figure = |figure: &Figure| {
+            json!({
+                "name": figure.name,
+                "value": figure.value,
+                "unit": figure.unit,
+                "bound": figure.bound(),
+                "holds": figure.holds(),
+            })
+        };
+        json!({
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "passed": self.passed(),
+            "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
+            "figures": self.figures.iter().map(figure).collect::<Vec<_>>(),
+        })
     }
 
-    /// Fires that the oracle knew.
-    pub fn fires(&self) -> usize {
-        self.findings.first().map_or(0, |finding| finding.looked_at)
+    /// How many fires the oracle expected for certain.
+    fn fires(&self) -> usize {
+        self.findings.first().map_or(0, |finding| finding.checked)
+    }
+
+    fn finding(&self, invariant: &str) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.invariant == invariant)
     }
 }
 
-/// All figures in one table.
-pub fn figures(verdicts: &[Verdict]) -> Table {
+pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["scenario", "figure", "measured", "bound", ""]);
-    for verdict in verdicts {
-        for figure in &verdict.figures {
-            let measured = format!("{:.1} {}", figure.value, figure.unit);
-            let held = if figure.holds() { "" } else { "NOT HELD" };
+    table.set_header(header);
+    table
+}
+
+/// The figures of all scenarios in one table.
+pub fn figures(reports: &[Report]) -> Table {
+    let mut table = table(["scenario", "figure", "measured", "bound", ""]);
+    for report in reports {
+        for figure in &report.figures {
             table.add_row([
-                verdict.scenario.to_owned(),
-                figure.what.clone(),
-                measured,
+                report.scenario.to_owned(),
+                figure.name.clone(),
+                format!("{:.1} {}", figure.value, figure.unit),
                 figure.bound(),
-                held.to_owned(),
+                if figure.holds() { String::new() } else { result(false).to_owned() },
             ]);
         }
     }
@@ -139,38 +155,29 @@ pub fn figures(verdicts: &[Verdict]) -> Table {
 }
 
 /// One line per scenario.
-pub fn summary(verdicts: &[Verdict]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
-        "scenario",
-        "fires",
-        "missing",
-        "twice",
-        "unknown",
-        "requests",
-        "unexplained",
-        "verdict",
-    ]);
-    for verdict in verdicts {
-        let against = |invariant: &str| {
-            let finding = verdict.findings.iter().find(|finding| finding.invariant == invariant);
-            finding.map_or_else(|| "–".to_owned(), |finding| finding.against.len().to_string())
+pub fn summary(reports: &[Report]) -> Table {
+    let mut table =
+        table(["scenario", "fires", "missing", "twice", "unknown", "requests", "unexplained", "result"]);
+    for report in reports {
+        let violations = |invariant: &str| {
+            let finding = report.finding(invariant);
+            finding.map_or_else(|| "–".to_owned(), |finding| finding.violations.len().to_string())
         };
-        let requests = verdict
-            .findings
-            .iter()
-            .find(|finding| finding.invariant == "every request is explained by one attempt");
+        let requests = report.finding("every request is explained by one attempt");
         table.add_row([
-            verdict.scenario.to_owned(),
-            verdict.fires().to_string(),
-            against("no fire is missing"),
-            against("no fire is recorded twice"),
-            against("no execution without a fire"),
-            requests.map_or(0, |finding| finding.looked_at).to_string(),
-            against("every request is explained by one attempt"),
-            if verdict.is_green() { "green" } else { "RED" }.to_owned(),
+            report.scenario.to_owned(),
+            report.fires().to_string(),
+            violations("no fire is missing"),
+            violations("no fire is recorded twice"),
+            violations("no execution without a fire"),
+            requests.map_or(0, |finding| finding.checked).to_string(),
+            violations("every request is explained by one attempt"),
+            result(report.passed()).to_owned(),
         ]);
     }
     table
+}
+
+const fn result(passed: bool) -> &'static str {
+    if passed { "PASSED" } else { "FAILED" }
 }

@@ -1,75 +1,60 @@
-//! One run: servers, processes, load, users, recorder; and, when all has come to rest, the proof.
+//! One run: servers, processes, load, clients, recording target; and the proof at the end.
+
+mod lateness;
+mod setup;
 
 use anyhow::{Context, ensure};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use hyper::Method;
 use nix::sys::signal::Signal;
-use serde_json::json;
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use trigrun_core::domain::id::JobId;
-use trigrun_testkit::process::binary;
+use tokio_postgres::Client;
+use trigrun_testkit::{
+    client::Request,
+    due::{self, Overdue},
+    process::binary,
+};
 
+pub use self::{lateness::Lateness, setup::Setup};
 use crate::{
-    clients::{Clients, Seen},
-    cluster::{Cluster, Layout, Role},
-    http::{ApiRequest, call},
-    load::{Kind, Load, LoadJob, Plan},
+    OUTPUT_DIR,
+    api::call,
+    clients::{ClientLog, Clients},
+    clock::Clock,
+    cluster::{Cluster, Role},
+    load::Load,
     proof::{self, Evidence, Finding},
     record::Record,
     recorder::Recorder,
-    servers::{ServerFaults, Servers},
-    time::Clock,
+    servers::Servers,
     watcher::Watcher,
 };
 
-/// Terminal states are final: whoever changes one is written down.
-const WRITE_DOWN: &str = "
-    create table lab_changed_terminal (what text not null);
-    create function lab_changed_terminal() returns trigger language plpgsql as $$
+/// Terminal states are final: a trigger records every violation.
+const RECORD_TERMINAL_CHANGES: &str = "
+    create table chaos_terminal_changes (what text not null);
+    create function chaos_record_terminal_change() returns trigger language plpgsql as $$
     begin
-        insert into lab_changed_terminal values (tg_table_name || ' ' || old.id || ' was ' || old.status || ', became ' || new.status);
+        insert into chaos_terminal_changes
+        values (tg_table_name || ' ' || old.id || ' was ' || old.status || ', became ' || new.status);
         return new;
     end $$;
-    create trigger lab_changed_terminal before update on executions for each row
-        when (old.finished_at is not null) execute function lab_changed_terminal();
-    create trigger lab_changed_terminal before update on notifications for each row
-        when (old.finished_at is not null) execute function lab_changed_terminal();";
+    create trigger chaos_terminal_change before update on executions for each row
+        when (old.finished_at is not null) execute function chaos_record_terminal_change();
+    create trigger chaos_terminal_change before update on notifications for each row
+        when (old.finished_at is not null) execute function chaos_record_terminal_change();";
 
-/// What is special about a scenario.
-#[derive(Clone)]
-pub struct Setup {
-    pub server_faults: ServerFaults,
-    pub layout: Layout,
-    pub plan: Plan,
-    /// About this long between two requests of a user; one user per tenant.
-    pub users: Option<Duration>,
-    /// So many jobs tell a channel of their ends.
-    pub rules: usize,
-    /// All must be over this long after the last fire.
-    pub drains_within: Duration,
-    pub seed: u64,
-    /// The defect that is played, if any.
-    pub mutant: Option<String>,
-}
-
-impl Setup {
-    pub fn new(seed: u64) -> Self {
-        Self {
-            server_faults: ServerFaults::default(),
-            layout: Layout::default(),
-            plan: Plan::default(),
-            users: Some(Duration::from_millis(150)),
-            rules: 8,
-            drains_within: Duration::from_secs(60),
-            seed,
-            mutant: None,
-        }
-    }
-}
+/// The load runs once this many requests have arrived.
+const SETTLED_REQUESTS: usize = 20;
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// After settling, before the level is taken.
+const SETTLE_TIME: Duration = Duration::from_secs(3);
+/// Fires that were planned ahead still run after the last timer was deleted.
+const PLANNED_AHEAD: Duration = Duration::from_secs(3);
 
 pub struct Run {
     pub clock: Clock,
@@ -80,38 +65,36 @@ pub struct Run {
     pub random: fastrand::Rng,
     clients: Option<Clients>,
     watcher: Watcher,
-    drains_within: Duration,
-    /// What is played: the scenario, and the defect if there is one.
-    play: String,
+    drain_timeout: Duration,
+    /// The scenario, and the mutant if there is one.
+    name: String,
     dir: PathBuf,
-    /// Executors that stand still, and until when.
-    still: Vec<(usize, Instant)>,
-    /// Whether any ever did.
-    stood_still: bool,
+    /// Executors that are stopped by SIGSTOP, and until when.
+    paused: Vec<(usize, Instant)>,
+    /// Whether an executor ever was.
+    was_paused: bool,
 }
 
 impl Run {
-    pub async fn begin(name: &str, setup: Setup) -> anyhow::Result<Self> {
+    pub async fn start(scenario: &str, setup: Setup) -> anyhow::Result<Self> {
         let clock = Clock::start();
-        // One of its own for each defect: two may be played at once.
-        let play = setup.mutant.as_ref().map_or_else(|| name.to_owned(), |mutant| format!("{name}-{mutant}"));
-        let dir = PathBuf::from("target/run").join(&play);
+        // Two mutants may run at the same time.
+        let name = setup
+            .mutant
+            .as_ref()
+            .map_or_else(|| scenario.to_owned(), |mutant| format!("{scenario}-{mutant}"));
+        let dir = Path::new(OUTPUT_DIR).join(&name);
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
         fs::create_dir_all(&dir)?;
         let servers = Servers::start(setup.server_faults).await?;
-        let migrated = tokio::process::Command::new(binary("api"))
-            .arg("migrate")
-            .env("TRIGRUN__POSTGRES__URL", servers.postgres_url())
-            .output()
-            .await?;
-        ensure!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        servers.sql().await?.batch_execute(WRITE_DOWN).await?;
-        let recorder = Recorder::start(&dir.join("recorder.log"), clock).await?;
+        migrate(&servers).await?;
+        servers.sql().await?.batch_execute(RECORD_TERMINAL_CHANGES).await?;
+        let recorder = Recorder::start(&dir.join("requests.log"), clock).await?;
         let (postgres, redis) = (servers.postgres_settings(), servers.redis_settings());
         let cluster = Cluster::start(setup.layout, postgres.clone(), redis, &dir.join("logs")).await?;
-        let load = Load::make(setup.plan, &postgres, &recorder).await?;
+        let load = Load::create(setup.plan, &postgres, &recorder).await?;
         let watcher = Watcher::start(servers.postgres_url());
         let mut run = Self {
             clock,
@@ -122,275 +105,217 @@ impl Run {
             random: fastrand::Rng::with_seed(setup.seed),
             clients: None,
             watcher,
-            drains_within: setup.drains_within,
-            play,
+            drain_timeout: setup.drain_timeout,
+            name,
             dir,
-            still: Vec::new(),
-            stood_still: false,
+            paused: Vec::new(),
+            was_paused: false,
         };
-        run.make_rules(setup.rules).await?;
-        run.clients = setup.users.map(|pause| {
+        run.create_rules(setup.jobs_with_rules).await?;
+        run.clients = setup.client_pause.map(|pause| {
             let target = run.recorder.url("/fast");
             Clients::start(&run.cluster.apis(), &run.load, &target, clock, setup.seed, pause)
         });
         Ok(run)
     }
 
-    /// Waits until the load runs, and takes its level.
+    /// Waits until the load runs, and takes the level of the processes' usage.
     pub async fn settle(&mut self) -> anyhow::Result<()> {
-        ensure!(self.recorder.more_than(20, Duration::from_secs(30)).await, "the load does not run");
-        self.pass(Duration::from_secs(3)).await;
+        ensure!(self.recorder.more_than(SETTLED_REQUESTS, SETTLE_TIMEOUT).await, "the load does not run");
+        self.wait(SETTLE_TIME).await;
         self.take_level();
         Ok(())
     }
 
-    /// What the processes hold now is what they must come back to.
+    /// Takes the current usage of the processes as the level to which they must return.
     pub fn take_level(&mut self) {
-        self.watcher.level(&self.cluster);
+        self.watcher.take_level(&self.cluster);
     }
 
-    /// The run's time goes on.
-    pub async fn pass(&self, time: Duration) {
+    pub async fn wait(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
 
-    pub fn say(&self, what: &str) {
-        println!("[{} {:6.1} s] {what}", self.play, self.clock.elapsed().as_secs_f64());
+    pub fn log(&self, message: &str) {
+        println!("[{} {:6.1} s] {message}", self.name, self.clock.elapsed().as_secs_f64());
     }
 
-    /// Jobs that fail tell a webhook of each failure, others of each success.
-    async fn make_rules(&self, count: usize) -> anyhow::Result<()> {
-        let api = self.cluster.apis()[0];
-        for (index, tenant) in self.load.tenants.iter().enumerate() {
-            let mine: Vec<&LoadJob> = self.load.jobs.iter().filter(|job| job.tenant == index).collect();
-            let wanted =
-                mine.iter().filter(|job| matches!(job.kind, Kind::Failing | Kind::Fast | Kind::OneAtATime));
-            let wanted: Vec<_> = wanted.take(count.div_ceil(self.load.tenants.len())).collect();
-            if count == 0 || wanted.is_empty() {
-                continue;
-            }
-            let channel = json!({ "name": "recorder", "type": "webhook", "config": { "url": self.recorder.url("/told") } });
-            let make = |path: String, body| {
-                call(
-                    api,
-                    ApiRequest {
-                        method: Method::POST,
-                        path,
-                        token: &tenant.token,
-                        key: None,
-                        body: Some(body),
-                    },
-                )
-            };
-            let channel = make("/v1/notification-channels".into(), channel).await;
-            ensure!(channel.status == Some(201), "no channel: {channel:?}");
-            for job in wanted {
-                let event = if job.kind == Kind::Failing { "on_failure" } else { "on_completion" };
-                let path = format!("/v1/jobs/{}/notification-rules", JobId::from_uuid(job.id));
-                let rule = make(path, json!({ "channel_id": channel.body["id"], "event": event })).await;
-                ensure!(rule.status == Some(201), "no rule: {rule:?}");
-            }
-        }
-        Ok(())
+    pub fn kill(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
+        self.log(&format!("kill -9 {role} {index}"));
+        self.cluster.kill(role, index)
     }
 
-    pub async fn kill(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
-        self.say(&format!("kill -9 {role} {index}"));
-        self.cluster.kill(role, index).await
+    pub fn kill_all(&mut self, role: Role) -> anyhow::Result<()> {
+        (0..self.cluster.count(role)).try_for_each(|index| self.kill(role, index))
     }
 
-    pub fn begin_again(&mut self, role: Role, index: usize) -> anyhow::Result<()> {
-        self.cluster.begin(role, index)
+    pub fn restart_all(&mut self, role: Role) -> anyhow::Result<()> {
+        (0..self.cluster.count(role)).try_for_each(|index| self.cluster.restart(role, index))
     }
 
-    /// An executor stands still (SIGSTOP) for that time; the run goes on meanwhile.
-    pub fn stand_still(&mut self, index: usize, time: Duration) -> anyhow::Result<()> {
-        self.say(&format!("SIGSTOP executor {index} for {:.1} s", time.as_secs_f64()));
+    /// Stops an executor by SIGSTOP for this long; does not wait for the end of it.
+    pub fn pause_executor(&mut self, index: usize, time: Duration) -> anyhow::Result<()> {
+        self.log(&format!("SIGSTOP executor {index} for {:.1} s", time.as_secs_f64()));
         self.cluster.signal(Role::Executor, index, Signal::SIGSTOP)?;
-        self.still.push((index, Instant::now() + time));
-        self.stood_still = true;
+        self.paused.push((index, Instant::now() + time));
+        self.was_paused = true;
         Ok(())
     }
 
-    /// Wakes those executors whose time is over.
-    pub fn wake(&mut self) -> anyhow::Result<()> {
+    /// Resumes the executors whose pause is over.
+    pub fn resume_executors(&mut self) -> anyhow::Result<()> {
         let now = Instant::now();
-        let (over, still) = self.still.drain(..).partition(|(_, until)| *until <= now);
-        self.still = still;
+        let (over, paused) = self.paused.drain(..).partition(|(_, until)| *until <= now);
+        self.paused = paused;
         for (index, _) in over {
-            self.say(&format!("SIGCONT executor {index}"));
+            self.log(&format!("SIGCONT executor {index}"));
             self.cluster.signal(Role::Executor, index, Signal::SIGCONT)?;
         }
         Ok(())
     }
 
-    pub fn is_still(&self, role: Role, index: usize) -> bool {
-        role == Role::Executor && self.still.iter().any(|(still, _)| *still == index)
+    pub fn is_paused(&self, role: Role, index: usize) -> bool {
+        role == Role::Executor && self.paused.iter().any(|(paused, _)| *paused == index)
     }
 
-    /// An executor that does not stand still.
-    pub fn an_executor(&mut self) -> Option<usize> {
-        let moving: Vec<usize> = (0..self.cluster.count(Role::Executor))
-            .filter(|index| !self.is_still(Role::Executor, *index))
+    /// An executor that is not paused; `None` rather than the last one.
+    pub fn random_executor(&mut self) -> Option<usize> {
+        let running: Vec<usize> = (0..self.cluster.count(Role::Executor))
+            .filter(|index| !self.is_paused(Role::Executor, *index))
             .collect();
-        (moving.len() > 1).then(|| moving[self.random.usize(0..moving.len())])
+        (running.len() > 1).then(|| running[self.random.usize(0..running.len())])
     }
 
-    /// Lets everything come to rest, and looks at it.
+    /// Lets everything end, and checks the invariants.
     pub async fn finish(mut self) -> anyhow::Result<Outcome> {
-        while let Some(last) = self.still.iter().map(|(_, until)| *until).max() {
+        while let Some(last) = self.paused.iter().map(|(_, until)| *until).max() {
             tokio::time::sleep_until(last.into()).await;
-            self.wake()?;
+            self.resume_executors()?;
         }
-        let seen = match self.clients.take() {
+        let clients = match self.clients.take() {
             Some(clients) => clients.stop().await,
-            None => Seen::default(),
+            None => ClientLog::default(),
         };
-        let sql = self.servers.sql().await.context("Postgres is not there at the end")?;
+        let sql = self.servers.sql().await.context("Postgres does not respond at the end")?;
         let until = now(&sql).await?;
-        self.say("no more fires; waiting until all is over");
-        self.all_planned(&sql, until).await?;
-        // Those of the next moments are planned already: they run, and need not be.
+        self.log("no more fires; waiting until all executions have ended");
+        self.wait_for_plans(&sql, until).await?;
+        // Fires after `until` that are planned already still run, but need not.
         sql.batch_execute("delete from job_timers").await?;
-        let drains = Instant::now();
-        self.pass(Duration::from_secs(3)).await;
-        let drained = proof::drained(&sql, self.drains_within).await?;
-        let told = self.all_told(&sql).await?;
-        self.say(&format!(
-            "at rest after {:.1} s{}",
-            drains.elapsed().as_secs_f64(),
-            if drained && told { "" } else { "; not all is over" }
-        ));
+        let began = Instant::now();
+        self.wait(PLANNED_AHEAD).await;
+        let executions_ended = self.executions_end(&sql).await?;
+        let all_ended = self.notifications_end(&sql).await? && executions_ended;
+        let rest = if all_ended { "" } else { "; some have not ended" };
+        self.log(&format!("idle after {:.1} s{rest}", began.elapsed().as_secs_f64()));
         let record = Record::read(&sql).await?;
         let hits = self.recorder.hits();
         let watcher = std::mem::replace(&mut self.watcher, Watcher::start(self.servers.postgres_url()));
         let watched = watcher.end(&self.cluster).await;
-        let fallen = self.cluster.fallen();
-        let works = self.apis_work().await;
+        let exits = self.cluster.unexpected_exits();
+        let apis_respond = self.apis_respond().await;
         let evidence = Evidence {
             load: &self.load,
             until,
-            seen: &seen,
+            clients: &clients,
             record: &record,
             hits: &hits,
             clock: self.clock,
-            apis_lived: !self.cluster.has_ended(Role::Api),
-            nobody_stood_still: !self.stood_still && !self.servers.has_stood_still(),
+            no_api_stopped: !self.cluster.was_stopped(Role::Api),
+            nothing_paused: !self.was_paused && !self.servers.was_frozen(),
         };
         let mut findings = proof::all(&self, &evidence, watched).await?;
-        findings.push(Finding::new("no process ends by itself", self.cluster.held().len(), fallen));
-        findings.push(works);
+        findings.push(Finding::new("no process exits by itself", self.cluster.usages().len(), exits));
+        findings.push(apis_respond);
         let Self { cluster, servers, load, clock, .. } = self;
-        // What stands still in a run that failed may not end when asked to; the findings are more important.
-        let ended = cluster.stop().await;
+        // After a failed run, a process may hang; the other findings matter more.
+        let stopped = cluster.stop().await;
         findings.push(Finding::new(
-            "every process ends when asked to",
+            "every process ends after SIGTERM",
             1,
-            ended.err().map(|error| error.to_string()).into_iter().collect(),
+            stopped.err().map(|error| format!("{error:#}")).into_iter().collect(),
         ));
         servers.stop().await;
-        Ok(Outcome { findings, record, hits, seen, load, clock })
+        Ok(Outcome { findings, record, hits, clients, load, clock })
     }
 
-    /// Whatever was done to them, the APIs serve when it is over.
-    async fn apis_work(&self) -> Finding {
-        let (apis, mut against) = (self.cluster.apis(), Vec::new());
+    /// Whatever happened to them, the APIs respond at the end.
+    async fn apis_respond(&self) -> Finding {
+        let (apis, mut violations) = (self.cluster.apis(), Vec::new());
         for api in &apis {
             let token = &self.load.tenants[0].token;
-            let path = "/v1/jobs?limit=1".into();
-            let reply =
-                call(*api, ApiRequest { method: Method::GET, path, token, key: None, body: None }).await;
+            let reply = call(*api, token, Request::new(Method::GET, "/v1/jobs?limit=1")).await;
             if reply.status != Some(200) {
-                against.push(format!("{api} answers {reply:?}"));
+                violations.push(format!("{api} responds with {reply:?}"));
             }
         }
-        Finding::new("the API works when all is over", apis.len(), against)
+        Finding::new("the API works at the end", apis.len(), violations)
     }
 
-    /// Waits until every fire up to then has its execution: a fault may have ended a moment ago.
-    async fn all_planned(&self, sql: &tokio_postgres::Client, until: DateTime<Utc>) -> anyhow::Result<()> {
-        let deadline = Instant::now() + self.drains_within;
-        let behind = "select count(*) from job_timers where next_run_at <= $1";
-        while sql.query_one(behind, &[&until]).await?.get::<_, i64>(0) > 0 && Instant::now() < deadline {
-            self.pass(Duration::from_millis(100)).await;
-        }
-        Ok(())
+    /// Waits until every fire up to `until` has its execution: a fault may have ended a moment ago.
+    async fn wait_for_plans(&self, sql: &Client, until: DateTime<Utc>) -> anyhow::Result<()> {
+        let late = "select count(*) from job_timers where next_run_at <= $1";
+        let planned = async || Ok(sql.query_one(late, &[&until]).await?.get::<_, i64>(0) == 0);
+        // A fire without an execution is found by the proof.
+        in_time(due::try_until("every fire is planned", self.drain_timeout, planned).await).map(drop)
     }
 
-    async fn all_told(&self, sql: &tokio_postgres::Client) -> anyhow::Result<bool> {
-        let deadline = Instant::now() + self.drains_within;
+    async fn executions_end(&self, sql: &Client) -> anyhow::Result<bool> {
+        let ended = async || Ok(sql.query_one(crate::record::OPEN, &[]).await?.get::<_, i64>(0) == 0);
+        in_time(due::try_until("every execution ends", self.drain_timeout, ended).await)
+    }
+
+    async fn notifications_end(&self, sql: &Client) -> anyhow::Result<bool> {
         let open = "select count(*) from notifications where finished_at is null";
-        while sql.query_one(open, &[]).await?.get::<_, i64>(0) > 0 {
-            if Instant::now() > deadline {
-                return Ok(false);
-            }
-            self.pass(Duration::from_millis(200)).await;
-        }
-        Ok(true)
+        let ended = async || Ok(sql.query_one(open, &[]).await?.get::<_, i64>(0) == 0);
+        in_time(due::try_until("every notification ends", self.drain_timeout, ended).await)
     }
 
-    /// A defect that a process noticed itself.
-    pub fn logs(&self) -> anyhow::Result<Finding> {
-        let (mut looked_at, mut against) = (0, Vec::new());
+    /// Defects that a process reported itself.
+    pub fn check_logs(&self) -> anyhow::Result<Finding> {
+        let (mut checked, mut violations) = (0, Vec::new());
         for entry in fs::read_dir(self.dir.join("logs"))? {
             let path = entry?.path();
             for line in fs::read_to_string(&path)?.lines() {
-                looked_at += 1;
+                checked += 1;
                 if line.contains("this is a defect") {
-                    against.push(format!("{}: {line}", path.display()));
+                    violations.push(format!("{}: {line}", path.display()));
                 }
             }
         }
-        Ok(Finding::new("no panic and no defect in the logs", looked_at, against))
+        Ok(Finding::new("no panic and no defect in the logs", checked, violations))
     }
 }
 
-pub async fn now(sql: &tokio_postgres::Client) -> anyhow::Result<DateTime<Utc>> {
+/// Whether a wait ended before its deadline.
+fn in_time(waited: anyhow::Result<()>) -> anyhow::Result<bool> {
+    match waited {
+        Ok(()) => Ok(true),
+        Err(error) if error.is::<Overdue>() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn migrate(servers: &Servers) -> anyhow::Result<()> {
+    let migrate = tokio::process::Command::new(binary("api"))
+        .arg("migrate")
+        .env("TRIGRUN__POSTGRES__URL", servers.postgres_url())
+        .output()
+        .await?;
+    ensure!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
+    Ok(())
+}
+
+async fn now(sql: &Client) -> anyhow::Result<DateTime<Utc>> {
     Ok(sql.query_one("select clock_timestamp()", &[]).await?.get(0))
 }
 
-/// What a run has shown.
+/// Everything that a run has shown.
 pub struct Outcome {
     pub findings: Vec<Finding>,
     pub record: Record,
     pub hits: Vec<crate::recorder::Hit>,
-    pub seen: Seen,
+    pub clients: ClientLog,
     pub load: Load,
     pub clock: Clock,
-}
-
-/// How long after its instant a request arrived, in milliseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Lateness {
-    pub count: usize,
-    pub median: f64,
-    pub p99: f64,
-    pub worst: f64,
-}
-
-impl Outcome {
-    /// Of first attempts of the load that were due in `from..to` of the run's time, by the recorder's watch. Jobs that wait for each
-    /// other are left out.
-    pub fn lateness(&self, from: Duration, to: Duration) -> Lateness {
-        let wanted = |kind: Kind| kind.limit().is_none() && kind != Kind::Churned;
-        let jobs: std::collections::HashSet<_> =
-            self.load.jobs.iter().filter(|job| wanted(job.kind)).map(|job| job.id).collect();
-        let (from, to) = (self.clock.wall(from), self.clock.wall(to));
-        let late = self.hits.iter().filter(|hit| hit.number == 1 && jobs.contains(&hit.job));
-        let late = late.filter(|hit| from <= hit.scheduled_for && hit.scheduled_for < to);
-        lateness(late.map(|hit| self.clock.wall(hit.arrived) - hit.scheduled_for))
-    }
-}
-
-pub fn lateness(late: impl Iterator<Item = TimeDelta>) -> Lateness {
-    let mut late: Vec<f64> =
-        late.filter_map(|late| late.num_microseconds()).map(|late| late as f64 / 1000.0).collect();
-    late.sort_by(f64::total_cmp);
-    let at = |part: f64| late.get(((late.len() as f64 * part) as usize).min(late.len().saturating_sub(1)));
-    Lateness {
-        count: late.len(),
-        median: at(0.5).copied().unwrap_or_default(),
-        p99: at(0.99).copied().unwrap_or_default(),
-        worst: late.last().copied().unwrap_or_default(),
-    }
 }

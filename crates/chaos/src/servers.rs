@@ -1,32 +1,23 @@
-//! A Postgres and a Redis for one run of the run, and the ways to harm them.
+//! A Postgres and a Redis for one run, and the faults that can be injected into them.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use secrecy::SecretString;
-use std::{
-    cell::Cell,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{cell::Cell, fs, path::PathBuf, process::Command, time::Duration};
 use tokio_postgres::{Client, NoTls};
 use trigrun_core::{runtime::tasks, store::PostgresSettings, stream::RedisSettings};
 use trigrun_embed::{Durability, Frozen, Options, Programs, Scratch, Services, Shutdown};
 
-use crate::proxy::Proxy;
+use crate::{clock_file::ClockFile, proxy::Proxy};
 
 const DATABASE: &str = "postgres";
-pub const NAMESPACE: &str = "run";
-/// Under a directory named after the machine.
-const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
+pub const NAMESPACE: &str = "chaos";
 
-/// What is special about the servers of a scenario.
+/// Prepares the servers for faults that need it from the start.
 #[derive(Clone, Copy, Default)]
 pub struct ServerFaults {
-    /// Postgres's wall clock can be set: [`ClockFile`].
+    /// Postgres's wall clock can be set; see [`ClockFile`].
     pub postgres_clock: bool,
-    /// Postgres's disk has this size.
+    /// Limits the size of Postgres's disk.
     pub disk_mb: Option<u32>,
 }
 
@@ -35,13 +26,13 @@ pub struct Servers {
     pub redis: Proxy,
     pub postgres_clock: Option<ClockFile>,
     disk: Option<Disk>,
-    stood_still: Cell<bool>,
-    // Last: the others live in it.
+    was_frozen: Cell<bool>,
+    // Last: the directory of the others.
     scratch: Scratch,
 }
 
 impl Servers {
-    /// Both with production durability: what Postgres has committed survives its being killed.
+    /// Both with production durability: what Postgres has committed survives a kill.
     pub async fn start(options: ServerFaults) -> anyhow::Result<Self> {
         let scratch = Scratch::create().await?;
         let disk = options.disk_mb.map(|mb| Disk::mount(scratch.path().join("disk"), mb)).transpose()?;
@@ -56,7 +47,7 @@ impl Servers {
         let services = Services::start(&programs, &Options::new(dir, Durability::Production)).await?;
         let server = services.redis().socket().to_owned();
         let redis = Proxy::start(scratch.path().join("redis.proxy"), server)?;
-        Ok(Self { services, redis, postgres_clock, disk, stood_still: Cell::new(false), scratch })
+        Ok(Self { services, redis, postgres_clock, disk, was_frozen: Cell::new(false), scratch })
     }
 
     pub fn postgres_settings(&self) -> PostgresSettings {
@@ -74,7 +65,7 @@ impl Servers {
         self.services.postgres_url(DATABASE)
     }
 
-    /// As the processes see it: through the proxy.
+    /// For the processes: through the proxy.
     pub fn redis_settings(&self) -> RedisSettings {
         RedisSettings {
             url: SecretString::from(self.redis.url()),
@@ -87,68 +78,67 @@ impl Servers {
         connect(&self.postgres_url()).await
     }
 
-    /// A connection to Redis that does not go through the proxy.
+    /// A connection to Redis that bypasses the proxy.
     pub async fn redis(&self) -> anyhow::Result<redis::aio::MultiplexedConnection> {
         let client = redis::Client::open(self.services.redis_url())?;
         Ok(client.get_multiplexed_async_connection().await?)
     }
 
-    /// Everything in Redis is gone, and for `away` it is, too.
-    pub async fn lose_redis(&mut self, away: Duration) -> anyhow::Result<()> {
+    /// Redis loses its data and is down for this long.
+    pub async fn lose_redis(&mut self, downtime: Duration) -> anyhow::Result<()> {
         let mut connection = self.redis().await?;
         redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await?;
         self.services.stop_redis().await;
-        tokio::time::sleep(away).await;
-        self.services.start_redis().await.context("Redis does not start again")
+        tokio::time::sleep(downtime).await;
+        self.services.start_redis().await.context("Redis does not restart")
     }
 
-    /// Ends Postgres at once, as `pg_ctl stop -m immediate` does, and starts it again.
-    pub async fn crash_postgres(&mut self, away: Duration) -> anyhow::Result<()> {
+    /// Stops Postgres as `pg_ctl stop -m immediate` does, and starts it again.
+    pub async fn crash_postgres(&mut self, downtime: Duration) -> anyhow::Result<()> {
         self.services.stop_postgres(Shutdown::NewRun).await;
-        tokio::time::sleep(away).await;
-        self.services.start_postgres().await.context("Postgres does not start again")
+        tokio::time::sleep(downtime).await;
+        self.services.start_postgres().await.context("Postgres does not restart")
     }
 
-    /// Starts Postgres if it has ended by itself.
+    /// Starts Postgres if it has exited.
     pub async fn start_postgres(&mut self) -> anyhow::Result<()> {
-        self.services.start_postgres().await.context("Postgres does not start again")
+        self.services.start_postgres().await.context("Postgres does not restart")
     }
 
-    /// Every process of Postgres stands still for that time; its sockets stay open.
-    pub async fn freeze_postgres(&self, still: Duration) {
-        let _still = self.frozen_postgres();
-        tokio::time::sleep(still).await;
-    }
-
-    /// The same, until the answer is dropped.
-    pub fn frozen_postgres(&self) -> Frozen {
-        self.stood_still.set(true);
+    /// Stops every process of Postgres with SIGSTOP until the result is dropped. Its sockets stay open.
+    pub fn freeze_postgres(&self) -> Frozen {
+        self.was_frozen.set(true);
         self.services.freeze_postgres()
     }
 
-    /// Whether Postgres was ever made to stand still.
-    pub fn has_stood_still(&self) -> bool {
-        self.stood_still.get()
+    pub async fn freeze_postgres_for(&self, time: Duration) {
+        let _frozen = self.freeze_postgres();
+        tokio::time::sleep(time).await;
     }
 
-    /// Nothing more can be written for that time: a file takes all the room that is left.
-    pub async fn fill_disk(&mut self, full: Duration) -> anyhow::Result<()> {
-        let disk = self.disk.as_ref().context("this scenario's disk has no bound")?;
-        let ballast = disk.path.join("ballast");
-        // It ends for want of room: that is what it is for.
+    /// Whether Postgres was ever frozen.
+    pub fn was_frozen(&self) -> bool {
+        self.was_frozen.get()
+    }
+
+    /// Fills the disk for this long.
+    pub async fn fill_disk(&mut self, time: Duration) -> anyhow::Result<()> {
+        let disk = self.disk.as_ref().context("the disk of this scenario has no limit")?;
+        let filler = disk.path.join("filler");
+        // It fails once the disk is full, as intended.
         let _full = Command::new("dd")
             .args(["if=/dev/zero", "bs=64k", "status=none"])
-            .arg(format!("of={}", ballast.display()))
+            .arg(format!("of={}", filler.display()))
             .output()?;
-        tokio::time::sleep(full).await;
-        fs::remove_file(&ballast)?;
+        tokio::time::sleep(time).await;
+        fs::remove_file(&filler)?;
         Ok(())
     }
 
-    /// How many lines of Postgres's log say that.
-    pub fn postgres_said(&self, what: &str) -> anyhow::Result<usize> {
+    /// How many lines of Postgres's log contain this text.
+    pub fn count_in_postgres_log(&self, text: &str) -> anyhow::Result<usize> {
         let log = fs::read(self.services.postgres().log())?;
-        Ok(String::from_utf8_lossy(&log).lines().filter(|line| line.contains(what)).count())
+        Ok(String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).count())
     }
 
     pub async fn stop(self) {
@@ -160,73 +150,11 @@ impl Servers {
 
 pub async fn connect(url: &str) -> anyhow::Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tasks::spawn("run's connection", connection);
+    tasks::spawn("chaos connection", connection);
     Ok(client)
 }
 
-/// The wall clock of processes that were started under it (libfaketime); their monotonic clock stays true.
-#[derive(Clone)]
-pub struct ClockFile {
-    path: PathBuf,
-    library: PathBuf,
-}
-
-impl ClockFile {
-    pub fn create(path: PathBuf) -> anyhow::Result<Self> {
-        let machines = fs::read_dir("/usr/lib")?.flatten();
-        let library = machines.map(|machine| machine.path().join(FAKETIME)).find(|library| library.exists());
-        let library = library.context("libfaketime is missing: apt-get install faketime")?;
-        let clock = Self { path, library };
-        clock.step(0)?;
-        Ok(clock)
-    }
-
-    /// So many seconds off the true time, from now on.
-    pub fn step(&self, seconds: i64) -> anyhow::Result<()> {
-        let new = self.path.with_extension("new");
-        fs::write(&new, format!("{seconds:+}\n"))?;
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
-        fs::rename(&new, &self.path)?;
-        Ok(())
-    }
-
-    pub fn environment(&self) -> Vec<(String, String)> {
-        let file = self.path.display().to_string();
-        [
-            ("LD_PRELOAD", self.library.display().to_string()),
-            ("FAKETIME_TIMESTAMP_FILE", file),
-            ("FAKETIME_NO_CACHE", "1".to_owned()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-            ("DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec()
-    }
-
-    /// Whether this process runs under it, and what a process under it takes the time to be is as far off as was asked for.
-    pub fn rules(&self, pid: i32, seconds: i64) -> anyhow::Result<bool> {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-        let date = Command::new("date").arg("+%s").envs(self.environment()).output()?;
-        let (shown, true_time) = (String::from_utf8(date.stdout)?, Command::new("date").arg("+%s").output()?);
-        let off =
-            shown.trim().parse::<i64>()? - String::from_utf8(true_time.stdout)?.trim().parse::<i64>()?;
-        Ok(maps.contains("libfaketime") && (off - seconds).abs() <= 2)
-    }
-
-    /// A program of the same name in `dir` that runs `program` under this clock.
-    fn wrap(&self, program: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
-        let Some(name) = program.file_name() else { bail!("{} has no name", program.display()) };
-        let wrapper = dir.join("wrapped").join(name);
-        fs::create_dir_all(dir.join("wrapped"))?;
-        let exports: String =
-            self.environment().iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-        fs::write(&wrapper, format!("#!/bin/sh\n{exports}exec '{}' \"$@\"\n", program.display()))?;
-        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
-        Ok(wrapper)
-    }
-}
-
-/// A file system in memory with a bound.
+/// A file system in memory of limited size.
 struct Disk {
     path: PathBuf,
 }
@@ -240,7 +168,7 @@ impl Disk {
             .output()?;
         ensure!(
             mounted.status.success(),
-            "this needs the right to mount a file system: {}",
+            "mounting a file system is not permitted: {}",
             String::from_utf8_lossy(&mounted.stderr).trim()
         );
         Ok(Self { path })

@@ -1,4 +1,4 @@
-//! Looks now and then at what nobody would tell: transactions that their clients forgot, and what the processes hold.
+//! Samples what no process reports: transactions left idle, and the memory and file descriptors of the processes.
 
 use std::{
     collections::HashMap,
@@ -9,104 +9,106 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
 use crate::{
-    cluster::{Cluster, Held, Role},
+    cluster::{Cluster, Role, Usage},
     servers::connect,
 };
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-const BACK_WITHIN: Duration = Duration::from_secs(20);
-/// What a process may hold beside its level: connections that come and go, and a heap that is not given back at once.
-const FILES_BESIDE: u64 = 24;
-const MB_BESIDE: u64 = 96;
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+const RETURN_TIMEOUT: Duration = Duration::from_secs(20);
+/// Tolerance above the level: short-lived connections, and a heap that is not returned to the kernel at once.
+const MAX_EXTRA_FILES: u64 = 24;
+const MAX_EXTRA_MB: u64 = 96;
 
 #[derive(Default, Debug)]
-pub struct Looks {
-    pub looks: usize,
-    pub found: Vec<String>,
+pub struct Samples {
+    pub taken: usize,
+    pub violations: Vec<String>,
 }
 
 #[derive(Default, Debug)]
 pub struct Watched {
-    pub idle: Looks,
-    pub held: Looks,
+    pub idle_transactions: Samples,
+    pub usage: Samples,
 }
 
 /// Stops when it is dropped.
 pub struct Watcher {
-    idle: Arc<Mutex<Looks>>,
-    /// What each role holds under the load, before anything is done to it.
-    level: HashMap<Role, Held>,
+    idle_transactions: Arc<Mutex<Samples>>,
+    /// The largest usage of each role under load, without faults.
+    level: HashMap<Role, Usage>,
     _stop: DropGuard,
 }
 
 impl Watcher {
     pub fn start(postgres: String) -> Self {
-        let (idle, stop) = (Arc::<Mutex<Looks>>::default(), CancellationToken::new());
-        let watching = watch(postgres, idle.clone());
+        let (idle_transactions, stop) = (Arc::<Mutex<Samples>>::default(), CancellationToken::new());
+        let watching = watch(postgres, idle_transactions.clone());
         tasks::spawn("watcher", stop.clone().run_until_cancelled_owned(watching));
-        Self { idle, level: HashMap::new(), _stop: stop.drop_guard() }
+        Self { idle_transactions, level: HashMap::new(), _stop: stop.drop_guard() }
     }
 
-    /// What is held now is the level to which all must come back.
-    pub fn level(&mut self, cluster: &Cluster) {
-        for (role, _, _, held) in cluster.held() {
+    /// Takes the current usage as the level to which all processes must return.
+    pub fn take_level(&mut self, cluster: &Cluster) {
+        for (role, _, usage) in cluster.usages() {
             let level = self.level.entry(role).or_default();
-            level.resident_mb = level.resident_mb.max(held.resident_mb);
-            level.files = level.files.max(held.files);
+            level.resident_mb = level.resident_mb.max(usage.resident_mb);
+            level.open_files = level.open_files.max(usage.open_files);
         }
     }
 
-    /// Idle connections are kept for a while: what is not at its level yet is looked at again.
+    /// Waits for the usage to return to its level: idle connections are kept for a while.
     pub async fn end(self, cluster: &Cluster) -> Watched {
-        let deadline = Instant::now() + BACK_WITHIN;
-        let mut held = self.look(cluster);
-        while !held.found.is_empty() && Instant::now() < deadline {
-            tokio::time::sleep(LOOK_EVERY).await;
-            held = self.look(cluster);
+        let deadline = Instant::now() + RETURN_TIMEOUT;
+        let mut usage = self.compare(cluster);
+        while !usage.violations.is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(SAMPLE_INTERVAL).await;
+            usage = self.compare(cluster);
         }
-        Watched { idle: std::mem::take(&mut *lock(&self.idle)), held }
+        Watched { idle_transactions: std::mem::take(&mut *lock(&self.idle_transactions)), usage }
     }
 
-    fn look(&self, cluster: &Cluster) -> Looks {
-        let mut held = Looks::default();
-        for (role, index, _, now) in cluster.held() {
+    fn compare(&self, cluster: &Cluster) -> Samples {
+        let mut samples = Samples::default();
+        for (role, name, usage) in cluster.usages() {
             let Some(level) = self.level.get(&role) else { continue };
-            held.looks += 1;
-            if now.files > level.files + FILES_BESIDE || now.resident_mb > level.resident_mb + MB_BESIDE {
-                held.found.push(format!(
-                    "{role} {index} holds {} MB and {} files; the level was {} MB and {}",
-                    now.resident_mb, now.files, level.resident_mb, level.files
+            samples.taken += 1;
+            if usage.open_files > level.open_files + MAX_EXTRA_FILES
+                || usage.resident_mb > level.resident_mb + MAX_EXTRA_MB
+            {
+                samples.violations.push(format!(
+                    "{name} uses {} MB and {} files; the level was {} MB and {}",
+                    usage.resident_mb, usage.open_files, level.resident_mb, level.open_files
                 ));
             }
         }
-        held
+        samples
     }
 }
 
-fn lock(looks: &Mutex<Looks>) -> MutexGuard<'_, Looks> {
-    looks.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(samples: &Mutex<Samples>) -> MutexGuard<'_, Samples> {
+    samples.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn note(looks: &Mutex<Looks>, found: impl Iterator<Item = String>) {
-    let mut looks = lock(looks);
-    looks.looks += 1;
-    looks.found.extend(found);
+fn add(samples: &Mutex<Samples>, violations: impl Iterator<Item = String>) {
+    let mut samples = lock(samples);
+    samples.taken += 1;
+    samples.violations.extend(violations);
 }
 
-async fn watch(postgres: String, idle: Arc<Mutex<Looks>>) {
+async fn watch(postgres: String, idle_transactions: Arc<Mutex<Samples>>) {
     loop {
         if let Ok(sql) = connect(&postgres).await {
             while let Ok(rows) = sql.query(IDLE, &[]).await {
-                note(&idle, rows.iter().map(|row| row.get(0)));
-                tokio::time::sleep(LOOK_EVERY).await;
+                add(&idle_transactions, rows.iter().map(|row| row.get(0)));
+                tokio::time::sleep(SAMPLE_INTERVAL).await;
             }
         }
-        // Postgres is down: that is what the run does to it.
-        tokio::time::sleep(LOOK_EVERY).await;
+        // Postgres is down, which is part of the faults.
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
     }
 }
 
-/// The limit that the processes set for themselves is 10 s, after which Postgres ends the session.
+/// The processes' own limit is 10 s; then Postgres ends the session.
 const IDLE: &str = "select 'pid ' || pid || ' is idle in a transaction for ' || (clock_timestamp() - state_change)
     || ' after: ' || left(query, 100)
     from pg_stat_activity where state like 'idle in transaction%' and state_change < clock_timestamp() - interval '11 seconds'";

@@ -1,4 +1,4 @@
-//! Definitions for tests that need a job and do not care about most of it.
+//! Job definitions with defaults for everything that a test does not care about.
 
 use chrono::{DateTime, Utc};
 use trigrun_core::{
@@ -15,10 +15,10 @@ use trigrun_core::{
 
 use crate::db::TestDb;
 
-/// A job of `schedule` that GETs `url`, everything else by default.
+/// A job with this schedule and URL, and defaults for the rest.
 pub fn definition(schedule: Schedule, url: &str) -> Definition {
     Definition {
-        name: "a test's job".into(),
+        name: "test job".into(),
         schedule,
         request: Request {
             url: url.to_owned(),
@@ -49,7 +49,7 @@ impl TestDb {
         store::clock::now(&mut *self.conn().await).await.expect("Postgres has a clock")
     }
 
-    /// Stores a job as if it had been created at `created_at`.
+    /// Stores a job as if created at `created_at`.
     pub async fn job_created_at(
         &self,
         workspace: WorkspaceId,
@@ -73,7 +73,7 @@ impl TestDb {
         id
     }
 
-    /// The balance of the job's fires in `[from, to)`: what a user gets from the API.
+    /// The ledger of the job's fires in `[from, to)`, as the API returns it.
     pub async fn ledger(
         &self,
         workspace: WorkspaceId,

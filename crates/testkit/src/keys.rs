@@ -1,9 +1,9 @@
-//! The master key of the tests.
+//! The master key of all tests.
 
 use secrecy::SecretString;
 use trigrun_core::crypto::seal::{KeySettings, MasterKeys};
 
-/// In the form of the settings.
+/// In the format of the settings.
 pub const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 pub fn settings() -> KeySettings {
@@ -11,5 +11,5 @@ pub fn settings() -> KeySettings {
 }
 
 pub fn keys() -> MasterKeys {
-    MasterKeys::new(&settings()).expect("the key of the tests is one")
+    MasterKeys::new(&settings()).expect("the test key is valid")
 }

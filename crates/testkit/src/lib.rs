@@ -1,11 +1,16 @@
-//! What tests share: real servers on loopback, scripted.
+//! The kit of all tests and proofs: databases, Redis namespaces, scripted targets, processes, clients. Real servers, no mocks.
 
+pub mod client;
+pub mod cluster;
 pub mod db;
+pub mod due;
 pub mod jobs;
 pub mod keys;
 pub mod mail;
 pub mod process;
+pub mod raw_http;
 pub mod redis;
+pub mod stats;
 pub mod target;
 
 pub use db::TestDb;

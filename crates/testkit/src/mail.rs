@@ -1,4 +1,4 @@
-//! A mail server on loopback that keeps what it is given, and refuses whom it is told to (RFC 5321, as much as a client needs).
+//! A mail server on loopback that keeps messages and can reject recipients (the subset of RFC 5321 that a client needs).
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
-/// A message as it came.
+/// A message as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     pub to: Vec<String>,
@@ -22,7 +22,7 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// The value of a header that stands on one line.
+    /// The value of a header that is not folded.
     pub fn header(&self, name: &str) -> Option<&str> {
         let prefix = format!("{name}: ");
         self.lines.iter().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(&prefix))
@@ -32,11 +32,11 @@ impl Letter {
 #[derive(Default)]
 struct Shared {
     letters: Mutex<Vec<Letter>>,
-    /// The beginnings of addresses, each with the reply that it gets.
+    /// Prefixes of addresses with their replies.
     refusals: Mutex<Vec<(String, String)>>,
 }
 
-/// Ends when it is dropped.
+/// Stops when it is dropped.
 pub struct MailServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -61,7 +61,7 @@ impl MailServer {
         self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Recipients that begin like this get this reply from now on, like `550 no such mailbox`.
+    /// Rejects recipients with this prefix with a reply like `550 no such mailbox`.
     pub fn refuse(&self, recipient: &str, reply: &str) {
         let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.push((recipient.to_owned(), reply.to_owned()));
@@ -72,8 +72,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTo
     while let Ok((socket, _)) = listener.accept().await {
         let shared = shared.clone();
         let serving = async move {
-            // A client that goes away has its reasons.
-            let _gone = serve(socket, &shared).await;
+            // A client may disconnect at any time.
+            let _disconnected = serve(socket, &shared).await;
         };
         tasks::spawn("mail client", stop.clone().run_until_cancelled_owned(serving));
     }
@@ -89,7 +89,7 @@ async fn serve(socket: TcpStream, shared: &Shared) -> io::Result<()> {
             "RCPT" => {
                 let recipient = line.split(['<', '>']).nth(1).unwrap_or_default();
                 let refusals = shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-                let refused = refusals.iter().find(|(beginning, _)| recipient.starts_with(beginning));
+                let refused = refusals.iter().find(|(prefix, _)| recipient.starts_with(prefix));
                 refused.map(|(_, reply)| reply.clone()).unwrap_or_else(|| {
                     to.push(recipient.to_owned());
                     "250 ok".into()
@@ -116,7 +116,7 @@ async fn line(socket: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
     Ok((read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Up to the line with a single dot (§4.5.2).
+/// Up to the line with a single dot (RFC 5321 §4.5.2).
 async fn data(socket: &mut BufReader<TcpStream>) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     while let Some(line) = line(socket).await? {

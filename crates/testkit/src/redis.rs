@@ -1,13 +1,13 @@
-//! A namespace per test on a shared Redis.
+//! A private namespace per test on a shared Redis.
 
 use secrecy::SecretString;
 use trigrun_core::stream::RedisSettings;
 use uuid::Uuid;
 
-/// Redis, as `trigrun-embed exec` offers it to the tests.
+/// Set by `trigrun-embed exec`.
 const REDIS: &str = "TRIGRUN_TEST_REDIS";
 
-/// Settings with a namespace that nobody else uses.
+/// Settings with a new namespace.
 pub fn settings() -> RedisSettings {
     RedisSettings {
         url: SecretString::from(url()),
@@ -16,13 +16,13 @@ pub fn settings() -> RedisSettings {
     }
 }
 
-/// A plain connection: for looking at what the streams hold, and for harming them.
+/// A connection to read the streams and to damage them.
 pub async fn connection() -> redis::aio::MultiplexedConnection {
-    let client = redis::Client::open(url()).expect("the URL is understood");
-    client.get_multiplexed_async_connection().await.expect("the test server answers")
+    let client = redis::Client::open(url()).expect("the URL is valid");
+    client.get_multiplexed_async_connection().await.expect("the test server responds")
 }
 
-#[allow(clippy::disallowed_methods, reason = "what the test runner sets")]
+#[allow(clippy::disallowed_methods, reason = "set by the test runner")]
 fn url() -> String {
     std::env::var(REDIS).unwrap_or_else(|_| {
         panic!("{REDIS} is not set: run the tests with `make test`, or under `trigrun-embed exec -- …`")

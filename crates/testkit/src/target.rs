@@ -1,6 +1,6 @@
-//! The scripted target: a real HTTP server on loopback that answers, or misbehaves, exactly as it is told.
+//! The scripted target: a real HTTP server on loopback that responds or misbehaves as a script says.
 //!
-//! It must not depend on the code under test: HTTP/1.1 is read and written by hand, so that malformed answers can be sent.
+//! It must not depend on the code under test. It reads and writes HTTP/1.1 by hand, so that it can send malformed responses.
 
 mod frames;
 mod http1;
@@ -45,7 +45,7 @@ pub struct Hit {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// Names in lower case, in the order received. HTTP/2's `:authority` is shown as `host`.
+    /// Names in lower case, in the order received. HTTP/2's `:authority` appears as `host`.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
     /// When its last byte was read.
@@ -54,10 +54,7 @@ pub struct Hit {
 }
 
 impl Hit {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "what the wall clock of this machine showed is what a test asks for"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "a test compares with the wall clock of this machine")]
     fn now(method: String, path: String, headers: Vec<(String, String)>, body: Bytes) -> Self {
         Self { method, path, headers, body, arrived: Instant::now(), arrived_at: SystemTime::now() }
     }
@@ -68,7 +65,7 @@ impl Hit {
     }
 }
 
-/// A server, on 127.0.0.1 with a port of its own unless it is told where; it ends, with its connections, when it is dropped.
+/// A server on a private port of 127.0.0.1, or at a given address. It ends, with its connections, when it is dropped.
 pub struct Target {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -85,17 +82,17 @@ impl Target {
         Self::start_at(ANY_PORT).await
     }
 
-    /// The same, at this address.
+    /// Serves `http://` at this address.
     pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
         Self::listen(address, None).await
     }
 
-    /// Serves `https://` with a certificate as wished, by HTTP/1.1 or HTTP/2; see [`Target::authority`].
+    /// Serves `https://` with this certificate and protocol; see [`Target::authority`].
     pub async fn start_tls(certificate: Certificate, protocol: Protocol) -> io::Result<Self> {
         Self::start_tls_at(ANY_PORT, certificate, protocol).await
     }
 
-    /// The same, at this address.
+    /// Serves `https://` at this address.
     pub async fn start_tls_at(
         address: SocketAddr,
         certificate: Certificate,
@@ -122,7 +119,7 @@ impl Target {
         format!("{}://{}{path}", self.scheme, self.address)
     }
 
-    /// The same server by a name, which a [`NameServer`] must know.
+    /// The URL with a host name, which a [`NameServer`] must resolve.
     pub fn url_of(&self, host: &str, path: &str) -> String {
         format!("{}://{host}:{}{path}", self.scheme, self.address.port())
     }
@@ -131,60 +128,60 @@ impl Target {
         self.address
     }
 
-    /// The certificate, in DER, of the authority that a client must trust to accept this target's certificate.
+    /// The certificate (DER) of the authority that a client must trust.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.as_deref()
     }
 
-    /// A server at this address that sends frames by hand, and shows the same certificate; this one must have one for HTTP/2.
+    /// Serves scripted HTTP/2 frames at this address, with the certificate of this target, which must use HTTP/2.
     pub async fn frames_at(&self, address: SocketAddr, frames: Frames) -> io::Result<DropGuard> {
         let acceptor = self.acceptor.clone().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(frames::serve(TcpListener::bind(address).await?, acceptor, frames))
     }
 
-    /// What requests to `path` (without the query) get from now on. Without a script it is 200 with `{"ok":true}`.
+    /// Sets the response to requests for `path` (without the query). The default is 200 with `{"ok":true}`.
     pub fn answer(&self, path: &str, script: Script) {
         self.answer_in_turn(path, [script]);
     }
 
-    /// One script per request, in turn; the last one stays.
+    /// Sets one script per request, in order. The last one applies to all further requests.
     pub fn answer_in_turn(&self, path: &str, scripts: impl IntoIterator<Item = Script>) {
         self.shared.state().scripts.insert(path.to_owned(), scripts.into_iter().collect());
     }
 
-    /// The requests that arrived so far.
+    /// The requests received so far.
     pub fn hits(&self) -> Vec<Hit> {
         self.shared.state().hits.clone()
     }
 
-    /// How many connections were accepted so far.
+    /// The number of connections accepted so far.
     pub fn connections(&self) -> usize {
         *self.shared.connections.borrow()
     }
 
-    /// Waits until `count` requests have arrived; `Err` holds those that had by the deadline.
-    pub async fn wait_for(&self, count: usize, deadline: Duration) -> Result<Vec<Hit>, Vec<Hit>> {
+    /// Waits until `count` requests have arrived. `Err` contains those that arrived before the timeout.
+    pub async fn wait_for(&self, count: usize, timeout: Duration) -> Result<Vec<Hit>, Vec<Hit>> {
         let mut arrived = self.shared.arrived.subscribe();
         let enough = arrived.wait_for(|seen| *seen >= count);
-        match tokio::time::timeout(deadline, enough).await {
+        match tokio::time::timeout(timeout, enough).await {
             Ok(_) => Ok(self.hits()),
             Err(_) => Err(self.hits()),
         }
     }
 
-    /// Waits until `count` connections were accepted: a client may be connected before that.
-    pub async fn wait_for_connections(&self, count: usize, deadline: Duration) -> bool {
+    /// Waits until `count` connections were accepted, which may be after the client has connected.
+    pub async fn wait_for_connections(&self, count: usize, timeout: Duration) -> bool {
         let mut accepted = self.shared.connections.subscribe();
-        tokio::time::timeout(deadline, accepted.wait_for(|accepted| *accepted >= count)).await.is_ok()
+        tokio::time::timeout(timeout, accepted.wait_for(|accepted| *accepted >= count)).await.is_ok()
     }
 
-    /// Waits until the clients have hung up all but `count` connections; `false` if they have not by the deadline.
-    pub async fn wait_for_open(&self, count: usize, deadline: Duration) -> bool {
+    /// Waits until the clients have closed all but `count` connections; `false` on timeout.
+    pub async fn wait_for_open(&self, count: usize, timeout: Duration) -> bool {
         let mut open = self.shared.open.subscribe();
-        tokio::time::timeout(deadline, open.wait_for(|open| *open <= count)).await.is_ok()
+        tokio::time::timeout(timeout, open.wait_for(|open| *open <= count)).await.is_ok()
     }
 
-    /// Closes the port and every connection, and returns when they are closed.
+    /// Closes the port and all connections, and waits for that.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(accepting) = self.accepting.take() {
@@ -193,7 +190,7 @@ impl Target {
         self.close_connections().await;
     }
 
-    /// Closes every open connection and returns when they are closed; new ones are accepted.
+    /// Closes all open connections and waits for that. The port stays open.
     pub async fn close_connections(&self) {
         let serving = std::mem::take(&mut self.shared.state().serving);
         serving.stop.cancel();
@@ -209,7 +206,7 @@ impl Drop for Target {
     }
 }
 
-/// The connections being served: how to end them, and how to know that they ended.
+/// The open connections.
 #[derive(Default)]
 struct Serving {
     stop: CancellationToken,
@@ -236,7 +233,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the request and says what it gets.
+    /// Records the request and returns its script.
     fn receive(&self, hit: Hit) -> Script {
         let mut state = self.state();
         let path = hit.path.split('?').next().unwrap_or_default();
@@ -263,7 +260,7 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Ar
     }
 }
 
-/// Counts as an open connection while it lives.
+/// Counts a connection as open until it is dropped.
 struct Counted(Arc<Shared>);
 
 impl Counted {
@@ -279,7 +276,7 @@ impl Drop for Counted {
     }
 }
 
-/// A connection's errors are the client's business: it sees them.
+/// Ignores errors of the connection: the client sees them.
 async fn serve(socket: TcpStream, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>, _open: Counted) {
     if socket.set_nodelay(true).is_err() {
         return;

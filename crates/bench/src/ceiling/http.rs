@@ -1,4 +1,4 @@
-//! The ceiling of HTTP: bare hyper connections, kept alive, one request in flight on each.
+//! The ceiling of HTTP: plain hyper connections, kept alive, with one request in flight on each.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -15,14 +15,14 @@ use std::{
 };
 use tokio::{net::TcpStream, task::spawn_local};
 
-use super::{alone, body, unix_us};
+use super::{body, on_own_thread, unix_us};
 
-/// Connections, and so requests in flight. On two cores 16, 64 and 128 were alike, and 256 a quarter slower.
+/// On two cores, 16, 64 and 128 connections gave the same rate, and 256 a quarter less.
 const CONNECTIONS: i64 = 64;
 
 /// Requests per second from one thread to `sink`.
 pub async fn http(sink: SocketAddr, seconds: f64) -> anyhow::Result<f64> {
-    alone(move || async move {
+    on_own_thread(move || async move {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             connections.push(Connection::open(sink).await?);
@@ -30,24 +30,24 @@ pub async fn http(sink: SocketAddr, seconds: f64) -> anyhow::Result<f64> {
         let start = Instant::now();
         let until = start + Duration::from_secs_f64(seconds);
         let clients: Vec<_> =
-            connections.into_iter().zip(0..).map(|(it, n)| spawn_local(ask(it, n, until))).collect();
-        let mut answers = 0;
+            connections.into_iter().zip(0..).map(|(it, n)| spawn_local(send_until(it, n, until))).collect();
+        let mut responses = 0;
         for client in clients {
-            answers += client.await??;
+            responses += client.await??;
         }
-        Ok(answers as f64 / start.elapsed().as_secs_f64())
+        Ok(responses as f64 / start.elapsed().as_secs_f64())
     })
     .await
 }
 
-async fn ask(mut connection: Connection, first: i64, until: Instant) -> anyhow::Result<i64> {
-    let mut answers = 0;
+async fn send_until(mut connection: Connection, first: i64, until: Instant) -> anyhow::Result<i64> {
+    let mut responses = 0;
     while Instant::now() < until {
-        let job = first + answers * CONNECTIONS;
+        let job = first + responses * CONNECTIONS;
         connection.post(&format!("/hook/{job}"), job, unix_us(), body(job)).await?;
-        answers += 1;
+        responses += 1;
     }
-    Ok(answers)
+    Ok(responses)
 }
 
 pub(super) struct Connection {
@@ -56,16 +56,16 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Must be called in a `LocalSet`, which drives it.
+    /// Must be called in a `LocalSet`, which drives the connection.
     pub async fn open(sink: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(sink).await.with_context(|| format!("nobody listens on {sink}"))?;
+        let stream = TcpStream::connect(sink).await.with_context(|| format!("cannot connect to {sink}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         spawn_local(connection);
         Ok(Self { sender, host: HeaderValue::try_from(sink.to_string())? })
     }
 
-    /// The status and the body of the answer.
+    /// Status and body of the response.
     pub async fn post(
         &mut self,
         path: &str,

@@ -1,17 +1,17 @@
-//! The ceiling of Postgres: the records of runs are inserted, many in one statement, each statement a durable commit.
+//! The ceiling of Postgres: records of runs are inserted in batches, each with a durable commit.
 
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use super::{alone, now, postgres};
+use super::{now, on_own_thread, postgres};
 
 const BATCH: usize = 500;
-const FOR: Duration = Duration::from_secs(3);
-/// Statements under way at once: while one waits for the disk others are worked on, and one flush commits several. On two
-/// cores eight were three times as fast as one, and sixteen no faster.
+const TIME: Duration = Duration::from_secs(3);
+/// While one connection waits for the disk, others work, and one flush commits several. On two cores, eight connections were
+/// three times as fast as one, and sixteen no faster.
 const CONNECTIONS: usize = 8;
-/// What a webhook typically answers.
+/// A typical response of a webhook.
 const SNIPPET: &str = r#"{"ok":true,"detail":"a response of about eighty bytes, typical of a webhook"}"#;
 
 const CREATE: &str = "
@@ -31,10 +31,10 @@ const INSERT: &str = "
     SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::smallint[], $7::text[])";
 const DROP: &str = "DROP TABLE bench_ceiling";
 
-/// Rows per second into a partitioned table that has its primary key and no other index.
+/// Rows per second into a partitioned table with a primary key and no other index.
 pub async fn insert(postgres_url: &str) -> anyhow::Result<f64> {
     let url = postgres_url.to_owned();
-    alone(move || async move {
+    on_own_thread(move || async move {
         let owner = postgres(&url).await?;
         owner.batch_execute(CREATE).await?;
         let mut clients = Vec::new();
@@ -43,7 +43,7 @@ pub async fn insert(postgres_url: &str) -> anyhow::Result<f64> {
         }
         let start = Instant::now();
         let inserting: Vec<_> =
-            clients.into_iter().map(|client| tokio::task::spawn_local(fill(client, start + FOR))).collect();
+            clients.into_iter().map(|client| tokio::task::spawn_local(fill(client, start + TIME))).collect();
         let mut rows = 0;
         for inserted in inserting {
             rows += inserted.await??;

@@ -1,20 +1,20 @@
-//! The least that a hot path on Postgres, Redis and HTTP has to do, and no more: no tenants, no policies, no retries, no recovery.
+//! The prototype: the minimum that a hot path on Postgres, Redis and HTTP must do, without tenants, policies, retries or recovery.
 //!
-//! Timers are claimed ahead in Postgres, announced on a stream, read by a group, held until their instant, sent over
-//! connections that are kept alive, recorded many at a time, acknowledged. No product of this shape can be faster than
-//! that; how near it comes is what its promises cost.
+//! Timers are claimed ahead in Postgres, announced on a stream, read by a group, kept until their instant, sent over
+//! connections that are kept alive, recorded in batches, and acknowledged. No product of this design can be faster; the
+//! difference is the cost of its features.
 //!
-//! It is a process of its own, so that what it uses can be told from what the benchmark itself uses. In it: a thread each
-//! for claiming, reading, holding and recording, and one that has all the connections.
+//! It is a separate process, so that its cost can be distinguished from the benchmark's. It has one thread each for
+//! claiming, reading, waiting and recording, and one for all connections.
 
 mod claim;
-mod hold;
 mod process;
 mod read;
 mod record;
 mod run;
 mod send;
 mod tables;
+mod timer;
 
 pub use process::{PrototypeArguments, main};
 
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, process::Stdio};
 use tokio::process::{Child, Command};
 
-/// Where everything is, and what is to be run.
+/// The servers, and the jobs to run.
 #[derive(Debug, Clone)]
 pub struct Prototype {
     pub jobs: i64,
@@ -36,32 +36,31 @@ pub struct Prototype {
 /// When the jobs are due.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mode {
-    /// All of them already, when it starts.
+    /// All before it starts.
     Backlog,
-    /// All of them at this instant, in unix microseconds. Seeding must have ended by then.
+    /// All at this instant, in unix microseconds. Seeding must have ended by then.
     Burst { at: i64 },
-    /// One after the other. The first is due a few seconds after seeding; there are as many jobs as this makes, at most
-    /// [`Prototype::jobs`].
+    /// One after the other, the first a few seconds after seeding; at most [`Prototype::jobs`] of them.
     Steady { per_second: f64, seconds: f64 },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PrototypeReport {
     pub runs: i64,
-    /// From the first instant, or the start of the process if that came later, to the commit that recorded the last run.
+    /// From the first instant, or the start of the process if that is later, to the commit of the last record.
     pub seconds: f64,
     pub recorded_per_second: f64,
-    /// User and system time of the process, all of it.
+    /// User and system time of the process.
     pub cpu_seconds: f64,
 }
 
 impl Prototype {
-    /// Makes the tables, with all jobs in them, and an empty stream. Not part of what is measured.
+    /// Creates the tables with all jobs, and an empty stream. Not part of the measurement.
     pub async fn seed(&self) -> anyhow::Result<()> {
         tables::seed(self).await
     }
 
-    /// Plays what was seeded, in a process of its own.
+    /// Runs the seeded jobs in a separate process.
     pub fn start(&self) -> anyhow::Result<Running> {
         let child = Command::new(std::env::current_exe()?)
             .arg("prototype")
@@ -73,11 +72,11 @@ impl Prototype {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .context("cannot start the prototype")?;
+            .context("the prototype cannot be started")?;
         Ok(Running(child))
     }
 
-    /// How many jobs there really are.
+    /// The number of jobs that the mode gives.
     fn count(&self) -> i64 {
         match self.mode {
             Mode::Steady { per_second, seconds } => self.jobs.min((per_second * seconds) as i64),
@@ -86,7 +85,7 @@ impl Prototype {
     }
 }
 
-/// The prototype's process. It is killed when this is dropped.
+/// The prototype's process; killed when this is dropped.
 pub struct Running(Child);
 
 impl Running {
@@ -94,10 +93,10 @@ impl Running {
         self.0.id()
     }
 
-    /// Waits for its end and reads what it says.
+    /// Waits for its end and reads its report.
     pub async fn finish(self) -> anyhow::Result<PrototypeReport> {
         let output = self.0.wait_with_output().await?;
         ensure!(output.status.success(), "the prototype ended with {}", output.status);
-        serde_json::from_slice(&output.stdout).context("the prototype's report cannot be read")
+        serde_json::from_slice(&output.stdout).context("cannot read the prototype's report")
     }
 }

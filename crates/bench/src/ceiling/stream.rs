@@ -1,4 +1,4 @@
-//! The ceiling of Redis: a run's entry is written, read by a group, acknowledged and deleted.
+//! The ceiling of Redis: an entry per run is written, read by a group, acknowledged and deleted.
 
 use redis::{Connection, streams::StreamReadReply};
 use std::time::{Duration, Instant};
@@ -8,18 +8,18 @@ use super::redis;
 const KEY: &str = "bench:ceiling:stream";
 const GROUP: &str = "group";
 const BATCH: usize = 100;
-const FOR: Duration = Duration::from_secs(2);
-/// About what a dispatch message carries: a kind, an id, an instant, a traceparent.
+const TIME: Duration = Duration::from_secs(2);
+/// About the size of a kind, an id, an instant and a traceparent.
 const ENTRY: [u8; 130] = [b'x'; 130];
 
-/// Runs per second through a stream, one connection, three pipelined round trips for each hundred.
+/// Runs per second through a stream, with one connection and three pipelined round trips per batch.
 pub async fn stream_cycle(redis_url: &str) -> anyhow::Result<f64> {
     let url = redis_url.to_owned();
     tokio::task::spawn_blocking(move || {
         let mut connection = redis(&url)?;
-        fresh(&mut connection, KEY, GROUP)?;
+        create_stream(&mut connection, KEY, GROUP)?;
         let (start, mut runs) = (Instant::now(), 0.0);
-        while start.elapsed() < FOR {
+        while start.elapsed() < TIME {
             runs += cycle(&mut connection)?;
         }
         let rate = runs / start.elapsed().as_secs_f64();
@@ -29,8 +29,8 @@ pub async fn stream_cycle(redis_url: &str) -> anyhow::Result<f64> {
     .await?
 }
 
-/// An empty stream and a group that reads it from its beginning.
-pub(super) fn fresh(connection: &mut Connection, key: &str, group: &str) -> anyhow::Result<()> {
+/// Creates an empty stream and a group that reads it from the start.
+pub(super) fn create_stream(connection: &mut Connection, key: &str, group: &str) -> anyhow::Result<()> {
     let mut pipe = redis::pipe();
     pipe.cmd("DEL").arg(key).ignore();
     pipe.cmd("XGROUP").arg("CREATE").arg(key).arg(group).arg("0").arg("MKSTREAM").ignore();

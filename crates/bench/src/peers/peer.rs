@@ -1,4 +1,4 @@
-//! The programs that are measured beside TrigRun, and what they are told.
+//! The programs that are compared with TrigRun, and their environment.
 
 use anyhow::{Context, ensure};
 use std::{
@@ -11,7 +11,7 @@ use crate::bench::Bench;
 
 const IN_FLIGHT: u32 = 256;
 /// Storing twenty thousand jobs takes seconds.
-const PATIENCE: Duration = Duration::from_secs(180);
+const STEP_TIMEOUT: Duration = Duration::from_secs(180);
 
 #[derive(Clone, Copy)]
 pub struct Peer {
@@ -21,7 +21,7 @@ pub struct Peer {
 
 #[derive(Clone, Copy)]
 enum Program {
-    /// Of peers/peer.mjs, by this name.
+    /// The argument of peers/peer.mjs.
     Node(&'static str),
     /// peers/graphile-rs.
     Rust,
@@ -53,7 +53,7 @@ pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
 }
 
-/// Where cargo builds those in Rust.
+/// The target directory of peers in Rust.
 pub fn target() -> PathBuf {
     PathBuf::from("target/bench/peers")
 }
@@ -62,13 +62,13 @@ pub fn built() -> PathBuf {
     target().join("release/graphile-rs")
 }
 
-/// A peer that knows where everything is and what is to be run.
-pub struct Told {
+/// A peer, with the addresses of all servers and the jobs to run.
+pub struct PeerRun {
     peer: Peer,
     environment: Vec<(&'static str, String)>,
 }
 
-impl Told {
+impl PeerRun {
     pub fn new(
         peer: Peer,
         bench: &Bench,
@@ -78,7 +78,7 @@ impl Told {
         step_us: i64,
     ) -> anyhow::Result<Self> {
         let services = &bench.servers.services;
-        let host = services.postgres().socket().parent().context("a socket lies in a directory")?;
+        let host = services.postgres().socket().parent().context("the socket has no directory")?;
         let environment = vec![
             ("POSTGRES_HOST", host.display().to_string()),
             ("POSTGRES_USER", "trigrun".to_owned()),
@@ -93,21 +93,22 @@ impl Told {
         Ok(Self { peer, environment })
     }
 
-    /// setup, enqueue, work or recorded.
+    /// The step is setup, enqueue, work or recorded.
     pub fn command(&self, step: &str) -> Command {
         let mut command = self.peer.command();
         command.arg(step).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    /// Runs a step to its end, and returns what it prints.
-    pub async fn run(&self, step: &str) -> anyhow::Result<String> {
+    /// Runs a step to its end, and returns its output.
+    pub async fn step(&self, step: &str) -> anyhow::Result<String> {
         let mut command = tokio::process::Command::from(self.command(step));
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-        let output =
-            tokio::time::timeout(PATIENCE, output).await.with_context(|| format!("stuck in {step}"))??;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{step} ended with {}: {}", output.status, complaint.trim());
+        let output = tokio::time::timeout(STEP_TIMEOUT, output)
+            .await
+            .with_context(|| format!("{step} took too long"))??;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{step} ended with {}: {}", output.status, errors.trim());
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! What has to be there before peers can be measured: their packages from npm, and the build of the one in Rust.
+//! Prerequisites of the peers: their packages from npm, and the build of the one in Rust.
 
 use anyhow::{Context, ensure};
 use std::{fs, path::Path, time::SystemTime};
@@ -8,15 +8,15 @@ use super::peer;
 
 pub async fn ready() -> anyhow::Result<()> {
     let directory = peer::directory();
-    // npm writes it when it has installed everything.
+    // npm writes this file last.
     let installed = directory.join("node_modules/.package-lock.json");
-    if is_older(&installed, &[directory.join("package-lock.json")]) {
+    if is_outdated(&installed, &[directory.join("package-lock.json")]) {
         let mut npm = Command::new("npm");
         run(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&directory)).await?;
     }
     let rust = directory.join("graphile-rs");
     let sources = ["Cargo.lock", "Cargo.toml", "src/fire.rs", "src/main.rs", "src/settings.rs"];
-    if is_older(&peer::built(), &sources.map(|source| rust.join(source))) {
+    if is_outdated(&peer::built(), &sources.map(|source| rust.join(source))) {
         let mut cargo = Command::new("cargo");
         cargo.args(["build", "--release", "--locked", "--manifest-path"]).arg(rust.join("Cargo.toml"));
         run(cargo.arg("--target-dir").arg(peer::target())).await?;
@@ -24,8 +24,8 @@ pub async fn ready() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether it is missing, or was made before one of these was changed.
-fn is_older(made: &Path, of: &[impl AsRef<Path>]) -> bool {
+/// Whether `made` is missing, or older than one of its sources.
+fn is_outdated(made: &Path, of: &[impl AsRef<Path>]) -> bool {
     let Some(made) = changed(made) else { return true };
     of.iter().any(|source| changed(source.as_ref()).is_none_or(|source| source > made))
 }
@@ -36,7 +36,7 @@ fn changed(path: &Path) -> Option<SystemTime> {
 
 async fn run(command: &mut Command) -> anyhow::Result<()> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
-    let status = command.status().await.with_context(|| format!("{name} cannot be run"))?;
+    let status = command.status().await.with_context(|| format!("cannot run {name}"))?;
     ensure!(status.success(), "{name} ended with {status}");
     Ok(())
 }

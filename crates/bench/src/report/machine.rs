@@ -1,4 +1,4 @@
-//! What it was measured on, and what was measured.
+//! The machine and the versions that were measured.
 
 use serde::Serialize;
 use std::{fmt, fs, process::Command};
@@ -13,7 +13,7 @@ pub struct Machine {
     pub kernel: String,
     pub postgres: String,
     pub redis: String,
-    /// Of this repository; with a plus when something is not committed.
+    /// Of this repository, with a plus if there are uncommitted changes.
     pub commit: String,
 }
 
@@ -44,22 +44,22 @@ impl fmt::Display for Machine {
     }
 }
 
-/// What stands behind this word, in a file of /proc.
+/// The rest of the line that starts with this name, in a file of /proc.
 fn value(path: &str, name: &str) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     let value = text.lines().find_map(|line| line.strip_prefix(name));
     value.unwrap_or_default().trim().to_owned()
 }
 
-/// Not known where there is no git, or no repository.
+/// "unknown" without git or outside a repository.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
-        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        output.status.success().then_some(said)
+        let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(printed)
     };
     let changed =
-        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|said| !said.is_empty());
-    let head = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "not known".to_owned());
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|printed| !printed.is_empty());
+    let head = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
     if changed { format!("{head}+") } else { head }
 }

@@ -1,4 +1,4 @@
-//! report.svg: how late the runs of each load were, and how many a second there were from its beginning to its end.
+//! report.svg: the lateness of each load, and its rate from start to end.
 
 use plotters::{
     coord::{Shift, ranged1d::ValueFormatter, types::RangedCoordf64},
@@ -8,10 +8,12 @@ use plotters::{
     },
 };
 
+use trigrun_testkit::stats::median;
+
 use crate::{
     measured::Measured,
     scenarios,
-    series::{Row, Series, median},
+    series::{Row, Series},
 };
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -20,19 +22,19 @@ pub type Points = Vec<(f64, f64)>;
 const SIZE: (u32, u32) = (1700, 640);
 const FONT: (&str, u32) = ("sans-serif", 15);
 const CAPTION: (&str, u32) = ("sans-serif", 20);
-/// What is less cannot be told from the sink's own delay.
-const LEAST_MS: f64 = 0.05;
+/// Below this, the delay of the sink itself dominates.
+const MIN_MS: f64 = 0.05;
 const SECONDS_PER_TENTH: f64 = 0.1;
 
-/// The product's loads; nothing when none was measured.
+/// The product's loads; `None` if none was measured.
 pub fn plot(loads: &Series<Measured>) -> anyhow::Result<Option<String>> {
-    let ours: Vec<_> = loads.0.iter().filter(|row| !scenarios::is_of_prototype(&row.name)).collect();
-    if ours.is_empty() {
+    let product: Vec<_> = loads.0.iter().filter(|row| !scenarios::is_of_prototype(&row.name)).collect();
+    if product.is_empty() {
         return Ok(None);
     }
     let svg = side_by_side(|left, right| {
-        lateness(left, &lines(&ours, late))?;
-        rate(right, &lines(&ours, per_second))
+        lateness(left, &lines(&product, lateness_curve))?;
+        rate(right, &lines(&product, per_second))
     });
     svg.map(Some)
 }
@@ -55,30 +57,31 @@ fn lines<'a>(rows: &[&'a Row<Measured>], points: fn(&Row<Measured>) -> Points) -
     rows.iter().map(|row| (row.name.as_str(), points(row))).collect()
 }
 
-/// At each thousandth the median of the repetitions.
-fn late(row: &Row<Measured>) -> Points {
-    let curves: Vec<_> = row.repetitions.iter().map(|measured| &measured.late_curve_ms).collect();
-    let at = |part: usize| median(curves.iter().filter_map(|curve| curve.get(part).copied()).collect());
-    (0..=1000).map(|part| (at(part).max(LEAST_MS), part as f64 / 10.0)).collect()
+/// The median of the repetitions at each thousandth.
+fn lateness_curve(row: &Row<Measured>) -> Points {
+    let curves: Vec<_> = row.repetitions.iter().map(|measured| &measured.lateness_curve_ms).collect();
+    let at = |thousandth: usize| median(curves.iter().filter_map(|curve| curve.get(thousandth).copied()));
+    let point = |thousandth| (at(thousandth).unwrap_or(f64::NAN).max(MIN_MS), thousandth as f64 / 10.0);
+    (0..=1000).map(point).collect()
 }
 
-/// Of the repetition whose rate is the median. The last tenth of a second is not a whole one.
+/// Of the repetition with the median rate, without the last, incomplete tenth of a second.
 fn per_second(row: &Row<Measured>) -> Points {
-    let middle = row.median(|measured| measured.runs_per_second);
-    let measured = row.repetitions.iter().find(|measured| measured.runs_per_second >= middle);
+    let median = row.median(|measured| measured.runs_per_second);
+    let measured = row.repetitions.iter().find(|measured| measured.runs_per_second >= median);
     let tenths = measured.map_or(&[][..], |measured| &measured.per_tenth);
     let whole = tenths.iter().take(tenths.len().saturating_sub(1)).enumerate();
     whole.map(|(at, runs)| (at as f64 * SECONDS_PER_TENTH, *runs as f64 / SECONDS_PER_TENTH)).collect()
 }
 
 fn lateness(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
-    let most = most(lines, |point| point.0);
-    let chart = chart(area, "Lateness").build_cartesian_2d((LEAST_MS..most * 1.2).log_scale(), 0.0..100.0)?;
-    draw(chart, lines, "at most so many ms after their instant (log)", "% of the runs", UpperLeft)
+    let max = max(lines, |point| point.0);
+    let chart = chart(area, "Lateness").build_cartesian_2d((MIN_MS..max * 1.2).log_scale(), 0.0..100.0)?;
+    draw(chart, lines, "lateness, ms (log)", "% of the runs", UpperLeft)
 }
 
 fn rate(area: &Area<'_>, lines: &[(&str, Points)]) -> anyhow::Result<()> {
-    let (seconds, runs) = (most(lines, |point| point.0), most(lines, |point| point.1));
+    let (seconds, runs) = (max(lines, |point| point.0), max(lines, |point| point.1));
     let chart = chart(area, "Runs per second").build_cartesian_2d(0.0..seconds, 0.0..runs * 1.05)?;
     draw(chart, lines, "seconds since the first request", "runs per second", UpperRight)
 }
@@ -89,12 +92,12 @@ pub fn chart<'a, 'svg>(area: &'a Area<'svg>, caption: &str) -> ChartBuilder<'a, 
     chart
 }
 
-/// An axis has to have a length.
-pub fn most(lines: &[(&str, Points)], value: fn(&(f64, f64)) -> f64) -> f64 {
+/// At least 1, because an axis must have a length.
+pub fn max(lines: &[(&str, Points)], value: fn(&(f64, f64)) -> f64) -> f64 {
     lines.iter().flat_map(|(_, points)| points).map(value).fold(1.0, f64::max)
 }
 
-/// One line after the other, each with its name.
+/// Draws the lines with their names.
 pub fn draw<'a, 'svg: 'a, X>(
     mut chart: ChartContext<'a, SVGBackend<'svg>, Cartesian2d<X, RangedCoordf64>>,
     lines: &[(&str, Points)],
@@ -128,15 +131,15 @@ mod tests {
     };
 
     #[test]
-    fn every_load_of_ours_has_its_lines() {
+    fn every_load_of_the_product_is_drawn() {
         let mut loads = Series::default();
         assert!(plot(&loads).unwrap().is_none());
         let arrival = |id| Arrival { id, intended_us: 0, at_us: i64::try_from(id).unwrap() * 1000 };
         let arrivals = Arrivals((0..1000).map(arrival).collect());
-        loads.add("ours", Measured::new(&arrivals, 0, Cost::default()));
-        loads.add(&scenarios::of_prototype("ours"), Measured::new(&arrivals, 0, Cost::default()));
+        loads.add("load", Measured::new(&arrivals, 0, Cost::default()));
+        loads.add(&scenarios::of_prototype("load"), Measured::new(&arrivals, 0, Cost::default()));
         let svg = plot(&loads).unwrap().unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
-        assert_eq!(svg.matches("\nours\n").count(), 2);
+        assert_eq!(svg.matches("\nload\n").count(), 2);
     }
 }

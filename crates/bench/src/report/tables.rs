@@ -1,4 +1,4 @@
-//! The tables: loads, ratios, what each process costs, memory, ceilings and the API.
+//! The tables: loads, ratios, cost and memory by process, limits of the machine, and the API.
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use std::collections::BTreeSet;
@@ -36,43 +36,43 @@ fn loads(loads: &Series<Measured>) -> Table {
         "load",
         "runs/s",
         "recorded/s",
-        "late p50",
+        "lateness p50, ms",
         "p99",
         "p99.9",
-        "first ms",
-        "µs/run",
-        "processors of others",
+        "first, ms",
+        "µs per run",
+        "processors used by others",
     ]);
     for row in &loads.0 {
         table.add_row([
             row.name.clone(),
             format!("{:.0}", row.median(|m| m.runs_per_second)),
             format!("{:.0}", row.median(|m| m.recorded_per_second.unwrap_or(f64::NAN))),
-            format!("{:.2}", row.median(|m| m.late_p50_ms)),
-            format!("{:.2}", row.median(|m| m.late_p99_ms)),
-            format!("{:.2}", row.median(|m| m.late_p999_ms)),
+            format!("{:.2}", row.median(|m| m.lateness_p50_ms)),
+            format!("{:.2}", row.median(|m| m.lateness_p99_ms)),
+            format!("{:.2}", row.median(|m| m.lateness_p999_ms)),
             format!("{:.1}", row.median(|m| m.first_ms)),
             format!("{:.1}", row.median(|m| m.cost.us_per_run_sum)),
             format!("{:.2}", row.median(|m| m.cost.foreign_processors)),
         ]);
-        for defect in row.repetitions.iter().filter_map(Measured::defect) {
-            table.add_row([format!("  WARNING: {defect}")]);
+        for violation in row.repetitions.iter().filter_map(Measured::violation) {
+            table.add_row([format!("  WARNING: {violation}")]);
         }
     }
     table
 }
 
-/// To the prototype everything, to what the machine allows the rate.
+/// All values relative to the prototype, and the rate relative to the limits of the machine.
 fn ratios(report: &Report) -> Table {
-    let mut table = table(["ratio", "runs/s", "late p50", "p99", "µs/run"]);
+    let mut table = table(["ratio", "runs/s", "lateness p50", "p99", "µs per run"]);
     for row in &report.loads.0 {
-        if let Some(prototype) = report.loads.of(&crate::scenarios::of_prototype(&row.name)) {
+        if let Some(prototype) = report.loads.get(&crate::scenarios::of_prototype(&row.name)) {
             let mut cells = vec![format!("{} ÷ prototype", row.name)];
             cells.extend(ratio(row, prototype));
             table.add_row(cells);
         }
-        let is_whole = row.name.starts_with("backlog") || row.name.starts_with("burst");
-        for ceiling in report.ceilings.0.iter().filter(|_| is_whole) {
+        let is_saturated = row.name.starts_with("backlog") || row.name.starts_with("burst");
+        for ceiling in report.ceilings.0.iter().filter(|_| is_saturated) {
             let ratio = row.median(|m| m.runs_per_second) / ceiling.median(|rate| *rate);
             table.add_row([format!("{} ÷ {}", row.name, ceiling.name), format!("{ratio:.3}")]);
         }
@@ -80,25 +80,24 @@ fn ratios(report: &Report) -> Table {
     table
 }
 
-/// Of the medians of one to those of another: rate, lateness, cost.
+/// Ratios of medians: rate, lateness, cost.
 pub fn ratio(one: &Row<Measured>, other: &Row<Measured>) -> Vec<String> {
     let values: [fn(&Measured) -> f64; 4] =
-        [|m| m.runs_per_second, |m| m.late_p50_ms, |m| m.late_p99_ms, |m| m.cost.us_per_run_sum];
+        [|m| m.runs_per_second, |m| m.lateness_p50_ms, |m| m.lateness_p99_ms, |m| m.cost.us_per_run_sum];
     values.iter().map(|value| format!("{:.2}", one.median(value) / other.median(value))).collect()
 }
 
-/// Split by process.
 pub fn time(loads: &Series<Measured>) -> Table {
-    by_process("µs of a processor for each run", loads, |cost, name| cost.us_per_run.get(name))
+    by_process("µs per run, of which", loads, |cost, name| cost.us_per_run.get(name))
 }
 
 pub fn memory(loads: &Series<Measured>) -> Table {
-    by_process("most memory, MiB", loads, |cost, name| cost.memory_mib.get(name))
+    by_process("peak memory, MiB", loads, |cost, name| cost.memory_mib.get(name))
 }
 
-/// A column for each process that any of them has.
+/// One column per process.
 fn by_process(
-    what: &str,
+    title: &str,
     loads: &Series<Measured>,
     value: for<'a> fn(&'a Cost, &str) -> Option<&'a f64>,
 ) -> Table {
@@ -107,7 +106,7 @@ fn by_process(
         .flat_map(|cost| cost.us_per_run.keys())
         .filter(|name| costs().any(|c| value(c, name).is_some()))
         .collect();
-    let mut header = vec![what.to_owned()];
+    let mut header = vec![title.to_owned()];
     header.extend(names.iter().map(|name| (*name).clone()));
     let mut table = table([]);
     table.set_header(header);
@@ -123,7 +122,7 @@ fn by_process(
 }
 
 fn ceilings(report: &Report) -> Table {
-    let mut table = table(["the machine by itself", "per second"]);
+    let mut table = table(["limit of the machine", "per second"]);
     for row in &report.ceilings.0 {
         table.add_row([row.name.clone(), format!("{:.0}", row.median(|rate| *rate))]);
     }
@@ -131,7 +130,7 @@ fn ceilings(report: &Report) -> Table {
 }
 
 fn created(report: &Report) -> Table {
-    let mut table = table(["API", "requests/s", "at half that rate: p50", "p99 ms", "µs/request"]);
+    let mut table = table(["API", "requests/s", "at half that rate: p50, ms", "p99, ms", "µs per request"]);
     for row in &report.created.0 {
         table.add_row([
             row.name.clone(),
@@ -145,7 +144,7 @@ fn created(report: &Report) -> Table {
 }
 
 fn pages(report: &Report) -> Table {
-    let mut table = table(["page of a list", "p50", "p99 ms"]);
+    let mut table = table(["page of", "p50, ms", "p99, ms"]);
     for row in &report.pages.0 {
         let cells = [row.median(|page| page.p50_ms), row.median(|page| page.p99_ms)];
         let [p50, p99] = cells.map(|ms| format!("{ms:.2}"));

@@ -1,16 +1,7 @@
-//! The API as a process of its own, and connections to it that are kept alive.
+//! The API's process, and connections to it.
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, StatusCode,
-    client::conn::http1::{SendRequest, handshake},
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
-};
-use hyper_util::rt::TokioIo;
-use std::{net::SocketAddr, time::Duration};
-use tokio::net::TcpStream;
 use trigrun_core::{
     crypto,
     domain::{
@@ -19,97 +10,58 @@ use trigrun_core::{
         id::{TokenId, WorkspaceId},
         workspace::Workspace,
     },
-    runtime::tasks,
     store::{Db, clock, tokens, workspaces},
+};
+use trigrun_testkit::{
+    client::{Client, Connection, Request, Response},
+    cluster::{Cluster, HIGH_RATE_LIMITS},
+    process::Role,
 };
 
 use crate::{
-    product::{self, Running},
+    product::{self, API},
     servers::Servers,
 };
 
-const LISTENS_WITHIN: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
-/// What one user may ask for is not what is measured here.
-const LIMITS: [&str; 4] = ["TOKEN_PER_SECOND", "TOKEN_BURST", "WORKSPACE_PER_SECOND", "WORKSPACE_BURST"];
-
 pub struct Api {
-    pub process: Running,
-    address: SocketAddr,
-    token: String,
+    cluster: Cluster,
+    client: Client,
 }
 
 impl Api {
-    /// Starts it on this database, for this workspace or one of its own.
+    /// Starts it on this database, with a token for this workspace or for a new one.
     pub async fn start(
         servers: &Servers,
         database: &str,
         workspace: Option<WorkspaceId>,
     ) -> anyhow::Result<Self> {
         let token = token(servers, database, workspace).await?;
-        let address = product::free_address()?;
-        let limits = LIMITS.map(|limit| (format!("TRIGRUN__LIMITS__{limit}"), "100000".to_owned()));
-        let mut environment = vec![("TRIGRUN__SERVER__ADDRESS".to_owned(), address.to_string())];
-        environment.extend(limits);
-        let environment: Vec<_> =
-            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let process = product::start("api", servers, database, &environment)?;
-        let listening = async {
-            while TcpStream::connect(address).await.is_err() {
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        tokio::time::timeout(LISTENS_WITHIN, listening).await.context("the API does not listen")?;
-        Ok(Self { process, address, token })
+        let mut cluster = product::cluster(servers, database)?;
+        cluster.start(API, Role::Api, HIGH_RATE_LIMITS)?;
+        cluster.ready().await?;
+        let client = Client::new(cluster.address(API)?).with_token(token);
+        Ok(Self { cluster, client })
     }
 
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        self.cluster.pid(API)
+    }
+
+    /// A connection that is kept alive.
     pub async fn connect(&self) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect(self.address).await.context("the API is gone")?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tasks::spawn("connection to the API", connection);
-        Ok(Connection { sender, host: self.address.to_string(), bearer: format!("Bearer {}", self.token) })
+        self.client.connect().await
+    }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.cluster.stop().await
     }
 }
 
-/// One request at a time.
-pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-    bearer: String,
-}
-
-impl Connection {
-    pub async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
-        self.ask(Method::GET, path, Bytes::new()).await
-    }
-
-    /// The answer's body; anything but a success is an error.
-    pub async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
-        let (status, body) = self.answer(method, path, body).await?;
-        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
-        Ok(body)
-    }
-
-    /// Whatever the answer is.
-    pub async fn answer(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> anyhow::Result<(StatusCode, Bytes)> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, &self.host)
-            .header(AUTHORIZATION, &self.bearer)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        Ok((status, response.into_body().collect().await?.to_bytes()))
-    }
+/// The body of a successful response; any other status is an error.
+pub async fn body_of(connection: &mut Connection, request: Request) -> anyhow::Result<Bytes> {
+    let response: Response = connection.send(request).await?;
+    ensure!(response.status.is_success(), "{}: {}", response.status, response.text());
+    Ok(response.body)
 }
 
 async fn token(servers: &Servers, database: &str, workspace: Option<WorkspaceId>) -> anyhow::Result<String> {

@@ -1,4 +1,4 @@
-//! Jobs are created through the API: as many as it can, then at half that rate with an eye on every answer.
+//! Jobs are created through the API: as many as possible, then at half that rate, where each response is timed.
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -9,10 +9,13 @@ use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
+use trigrun_testkit::{
+    client::{Connection, Request},
+    stats::Samples,
+};
 
-use super::api::{Api, Connection};
+use super::api::{Api, body_of};
 use crate::{
-    arrivals::quantile,
     bench::Bench,
     cost::{Cost, Meter},
 };
@@ -22,17 +25,17 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Created {
-    /// With a request in flight on each connection all the time.
+    /// With a request always in flight on each connection.
     pub requests_per_second: f64,
-    /// At half that rate, from the instant at which each request was to be made: waiting for a connection counts.
+    /// At half that rate, from the instant when each request was due: waiting for a connection counts.
     pub half_rate_p50_ms: f64,
     pub half_rate_p99_ms: f64,
-    /// Of the first part, for each job.
+    /// Of the first part, per job.
     #[serde(flatten)]
     pub cost: Cost,
 }
 
-/// Every answer must be a success.
+/// Fails if any response is not a success.
 pub async fn measure(bench: &Bench, seconds: u64) -> anyhow::Result<Created> {
     let Bench { servers, sink, .. } = bench;
     let database = servers.database().await?;
@@ -42,35 +45,35 @@ pub async fn measure(bench: &Bench, seconds: u64) -> anyhow::Result<Created> {
         connections.push(api.connect().await?);
     }
     let job = job(sink.address);
-    let part = Duration::from_secs(seconds);
-    crowd(&mut connections, &job, WARM_UP).await?;
-    let meter = Meter::start(bench.around()?, vec![("api", api.process.pid())]);
-    let (created, elapsed) = crowd(&mut connections, &job, part).await?;
-    let cost = meter.stop().of(created);
+    let time = Duration::from_secs(seconds);
+    saturate(&mut connections, &job, WARM_UP).await?;
+    let meter = Meter::start(bench.shared_processes()?, vec![("api", api.pid()?)]);
+    let (created, elapsed) = saturate(&mut connections, &job, time).await?;
+    let cost = meter.stop().per_run(created);
     let requests_per_second = created as f64 / elapsed.as_secs_f64();
-    let took = in_turn(&mut connections, &job, requests_per_second / 2.0, part).await?;
+    let took = at_rate(&mut connections, &job, requests_per_second / 2.0, time).await?;
     drop(connections);
-    api.process.end().await?;
+    api.stop().await?;
     servers.drop_database(&database).await?;
     Ok(Created {
         requests_per_second,
-        half_rate_p50_ms: quantile(&took, 0.5),
-        half_rate_p99_ms: quantile(&took, 0.99),
+        half_rate_p50_ms: took.median().unwrap_or(f64::NAN),
+        half_rate_p99_ms: took.quantile(0.99).unwrap_or(f64::NAN),
         cost,
     })
 }
 
 /// How many were created, and in what time.
-async fn crowd(
+async fn saturate(
     connections: &mut [Connection],
     job: &Bytes,
-    part: Duration,
+    time: Duration,
 ) -> anyhow::Result<(usize, Duration)> {
     let began = Instant::now();
     let counts = connections.iter_mut().map(async |connection| {
         let mut count = 0;
-        while began.elapsed() < part {
-            connection.ask(Method::POST, "/v1/jobs", job.clone()).await?;
+        while began.elapsed() < time {
+            create(connection, job).await?;
             count += 1;
         }
         anyhow::Ok(count)
@@ -79,35 +82,38 @@ async fn crowd(
     Ok((counts.iter().sum(), began.elapsed()))
 }
 
-/// Each at its instant, whatever has become of those before. Sorted milliseconds.
-async fn in_turn(
+/// Sends each request at its instant, even if earlier ones are in flight. Milliseconds of each.
+async fn at_rate(
     connections: &mut [Connection],
     job: &Bytes,
     per_second: f64,
-    part: Duration,
-) -> anyhow::Result<Vec<f64>> {
+    time: Duration,
+) -> anyhow::Result<Samples> {
     let (began, next) = (tokio::time::Instant::now(), Cell::new(0_u32));
     let all = connections.iter_mut().map(async |connection| {
         let mut took = Vec::new();
         loop {
-            let turn = next.replace(next.get() + 1);
-            let due = began + Duration::from_secs_f64(f64::from(turn) / per_second);
-            if due > began + part {
+            let number = next.replace(next.get() + 1);
+            let due = began + Duration::from_secs_f64(f64::from(number) / per_second);
+            if due > began + time {
                 return anyhow::Ok(took);
             }
             tokio::time::sleep_until(due).await;
-            connection.ask(Method::POST, "/v1/jobs", job.clone()).await?;
+            create(connection, job).await?;
             took.push(due.elapsed().as_secs_f64() * 1e3);
         }
     });
-    let mut took = try_join_all(all).await?.concat();
-    took.sort_by(f64::total_cmp);
-    Ok(took)
+    Ok(try_join_all(all).await?.into_iter().flatten().collect())
+}
+
+async fn create(connection: &mut Connection, job: &Bytes) -> anyhow::Result<()> {
+    let request = Request::new(Method::POST, "/v1/jobs").json_text(job.clone());
+    body_of(connection, request).await.map(drop)
 }
 
 fn job(sink: SocketAddr) -> Bytes {
     let job = serde_json::json!({
-        "name": "a job of the benchmark",
+        "name": "benchmark job",
         "kind": "recurring",
         "schedule": { "every_n_minutes": 1440 },
         "request": { "url": format!("http://{sink}/hook/0"), "method": "POST", "body": { "hello": "world", "n": 1 } },

@@ -1,9 +1,10 @@
-//! One load on the product: so many jobs that are due at once, or one after the other.
+//! One load on the product: jobs that are due at the same time, or one after the other.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::{DateTime, Duration as Span, DurationRound, TimeDelta, Utc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_postgres::Client;
+use trigrun_testkit::{due, process::Role};
 
 use crate::{
     arrivals::{now, now_us},
@@ -12,14 +13,14 @@ use crate::{
     jobs::Batch,
     measured::Measured,
     processes::Roots,
-    product,
+    product::{self, DEFAULTS, EXECUTOR, SCHEDULER},
 };
 
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
     /// All are due before the processes start.
     Backlog,
-    /// All are due at one instant, for which the processes wait.
+    /// All are due at the same instant, for which the processes wait.
     Burst,
     /// One after the other.
     Steady { per_second: i64 },
@@ -33,13 +34,14 @@ pub struct Load {
     pub mode: Mode,
 }
 
-/// Before the first instant: the scheduler plans two seconds ahead.
-const QUIET: Duration = Duration::from_millis(2500);
-const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(5);
+/// The cost counts from this long before the first instant: the scheduler plans two seconds ahead.
+pub const LEAD: Duration = Duration::from_millis(2500);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_TIME: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Load {
-    /// Also the database, in which everything is left as it was.
+    /// Also returns the database, which is left as it is after the load.
     pub async fn measure(&self, bench: &Bench) -> anyhow::Result<(Measured, String)> {
         let database = bench.servers.database().await?;
         let sql = bench.servers.sql(&database).await?;
@@ -52,7 +54,7 @@ impl Load {
         Ok((measured, database))
     }
 
-    /// On a database in which its jobs are already: the first is due at `first`.
+    /// Measures on a database that has the jobs already. The first is due at `first`.
     pub async fn measure_on(
         &self,
         bench: &Bench,
@@ -63,30 +65,30 @@ impl Load {
         let sql = servers.sql(database).await?;
         sink.reset().await?;
         let backlog = matches!(self.mode, Mode::Backlog);
-        anyhow::ensure!(backlog || until(first) > QUIET, "storing the jobs took too long on this machine");
+        ensure!(backlog || until(first) > LEAD, "storing the jobs took too long on this machine");
 
-        let mut meter = Meter::start(bench.around()?, Roots::new());
-        let scheduler = product::start("scheduler", servers, database, &[])?;
-        let executor = product::start("executor", servers, database, &[])?;
-        meter.add("scheduler", scheduler.pid());
-        meter.add("executor", executor.pid());
+        let mut meter = Meter::start(bench.shared_processes()?, Roots::new());
+        let mut cluster = product::cluster(servers, database)?;
+        for (name, role) in [(SCHEDULER, Role::Scheduler), (EXECUTOR, Role::Executor)] {
+            cluster.start(name, role, DEFAULTS)?;
+            meter.add(name, cluster.pid(name)?);
+        }
         if !backlog {
-            // They are ready by then: that is no part of what a run costs.
-            tokio::time::sleep(until(first).saturating_sub(QUIET)).await;
-            meter = meter.again();
+            // The start of the processes is not part of the cost of a run.
+            tokio::time::sleep(until(first).saturating_sub(LEAD)).await;
+            meter = meter.restart();
         }
         tokio::time::sleep(until(first)).await;
         let wanted = usize::try_from(self.jobs)?;
         let spread = Duration::from_micros(u64::try_from(self.step_us() * self.jobs)?);
-        let tell = |count| progress.arrived(&self.name, count, wanted);
-        let arrived = tokio::time::timeout(PATIENCE * 4 + spread, sink.wait_for(wanted, PATIENCE, tell));
-        arrived.await.context("it takes too long")??;
+        let report = |count| progress.arrived(&self.name, count, wanted);
+        let arrived = tokio::time::timeout(MAX_TIME + spread, sink.wait_for(wanted, IDLE_TIMEOUT, report));
+        arrived.await.context("the load took too long")??;
         let recorded_us = recorded(&sql).await?;
 
-        let cost = meter.stop().of(wanted);
+        let cost = meter.stop().per_run(wanted);
         let arrivals = sink.arrivals().await?;
-        executor.end().await?;
-        scheduler.end().await?;
+        cluster.stop().await?;
         let from_us = if backlog { arrivals.first_us() } else { first.timestamp_micros() };
         let seconds = (recorded_us - from_us).max(1) as f64 / 1e6;
         let mut measured = Measured::new(&arrivals, first.timestamp_micros(), cost);
@@ -102,7 +104,7 @@ impl Load {
         }
     }
 
-    /// A backlog is due now. What is to come waits until all is stored and everybody ready.
+    /// A backlog is due now; other loads once the jobs are stored and the processes are ready.
     fn first(&self) -> anyhow::Result<DateTime<Utc>> {
         let now = now()?;
         if matches!(self.mode, Mode::Backlog) {
@@ -113,18 +115,15 @@ impl Load {
     }
 }
 
-/// No time at all when it is past.
+/// Zero if the instant has passed.
 pub fn until(instant: DateTime<Utc>) -> Duration {
     Duration::from_micros(u64::try_from(instant.timestamp_micros() - now_us()).unwrap_or(0))
 }
 
-/// When everything that was begun has been recorded.
+/// When the last execution was recorded.
 async fn recorded(sql: &Client) -> anyhow::Result<i64> {
     let open = sql.prepare("select exists (select from executions where finished_at is null)").await?;
-    let began = Instant::now();
-    while sql.query_one(&open, &[]).await?.get(0) {
-        anyhow::ensure!(began.elapsed() < PATIENCE, "what arrived is not recorded");
-        tokio::time::sleep(POLL).await;
-    }
+    let recorded = async || sql.query_one(&open, &[]).await.is_ok_and(|row| !row.get::<_, bool>(0));
+    due::until_every(POLL_INTERVAL, "every run is recorded", IDLE_TIMEOUT, recorded).await?;
     Ok(now_us())
 }

@@ -1,43 +1,47 @@
-//! Pages of lists, over what a burst has left: the first, and one that many have turned to.
+//! Pages of lists after a burst: the first page, and one in the middle of the list.
 
 use anyhow::Context;
+use hyper::Method;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use std::time::{Duration, Instant};
 use trigrun_core::domain::id::WorkspaceId;
+use trigrun_testkit::{
+    client::{Connection, Request},
+    stats::Samples,
+};
 
-use super::api::{Api, Connection};
-use crate::{arrivals::quantile, bench::Bench};
+use super::api::{Api, body_of};
+use crate::bench::Bench;
 
 const REQUESTS: usize = 200;
-/// What is slow is not asked for so often.
-const ENOUGH: Duration = Duration::from_secs(10);
-/// Before they count: statements are prepared, and planned once for all.
-const UNCOUNTED: usize = 10;
-/// The most that the API gives.
-const TURN: i64 = 250;
+/// For slow lists, which get fewer requests.
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// Not counted: the first requests prepare and plan their statements.
+const WARM_UP_REQUESTS: usize = 10;
+const PAGE_ROWS: i64 = 50;
+/// The largest page of the API.
+const MAX_PAGE_ROWS: i64 = 250;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Page {
     pub list: String,
-    /// In the last page that was asked for.
+    /// Of the last page.
     pub rows: usize,
-    /// Whether another page comes after that one.
+    /// Whether the last page had a next one.
     #[serde(skip)]
-    pub more: bool,
+    pub has_next: bool,
     pub p50_ms: f64,
     pub p99_ms: f64,
 }
 
-/// Which page comes next.
+/// Which page to request next.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
-    /// The same again.
-    Again,
-    /// The one after it.
-    Onward,
+pub enum Next {
+    Same,
+    Following,
 }
 
-/// One after the other on one connection, pages of 50. The deep page is in the middle of the `rows`, reached by cursors.
+/// One request at a time on one connection, pages of 50 rows. Cursors lead to the page in the middle of the `rows`.
 pub async fn measure(bench: &Bench, database: &str, rows: i64) -> anyhow::Result<Vec<Page>> {
     let sql = bench.servers.sql(database).await?;
     let workspace = sql.query_one("select id from workspaces limit 1", &[]).await?.get(0);
@@ -49,50 +53,59 @@ pub async fn measure(bench: &Bench, database: &str, rows: i64) -> anyhow::Result
         ("executions that succeeded", "/v1/executions?status=succeeded&"),
         ("jobs", "/v1/jobs?"),
     ] {
-        let first = format!("{path}limit=50");
-        pages.push(ask(&mut connection, format!("{name}, first page"), &first, Asks::Again).await?);
-        let turns = rows / 2 / TURN;
-        let cursor = turn(&mut connection, path, turns).await?;
-        let deep = format!("{path}limit=50&cursor={cursor}");
-        let name = format!("{name}, page {} by cursor", rows / 2 / 50 + 1);
-        pages.push(ask(&mut connection, name, &deep, Asks::Again).await?);
+        let first = format!("{path}limit={PAGE_ROWS}");
+        pages.push(time_pages(&mut connection, format!("{name}, first page"), &first, Next::Same).await?);
+        let cursor = cursor_after(&mut connection, path, rows / 2 / MAX_PAGE_ROWS).await?;
+        let middle = format!("{path}limit={PAGE_ROWS}&cursor={cursor}");
+        let name = format!("{name}, page {} by cursor", rows / 2 / PAGE_ROWS + 1);
+        pages.push(time_pages(&mut connection, name, &middle, Next::Same).await?);
     }
     drop(connection);
-    api.process.end().await?;
+    api.stop().await?;
     Ok(pages)
 }
 
-/// So many pages, from this one on; behind the last page comes the first.
-pub async fn ask(connection: &mut Connection, list: String, path: &str, asks: Asks) -> anyhow::Result<Page> {
-    let (mut took, mut rows, mut more, mut cursor) = (Vec::new(), 0, false, None::<String>);
+/// Times pages from this one on. After the last page comes the first.
+pub async fn time_pages(
+    connection: &mut Connection,
+    list: String,
+    first: &str,
+    next: Next,
+) -> anyhow::Result<Page> {
+    let (mut took, mut rows, mut has_next, mut cursor) = (Vec::new(), 0, false, None::<String>);
     let began = Instant::now();
-    while took.len() < UNCOUNTED + REQUESTS && began.elapsed() < ENOUGH {
-        let at = cursor.take().map_or(path.to_owned(), |cursor| format!("{path}&cursor={cursor}"));
-        let asked = Instant::now();
-        let body = connection.get(&at).await?;
-        took.push(asked.elapsed().as_secs_f64() * 1e3);
-        let page = List::read(&body)?;
-        (rows, more) = (page.data.len(), page.next_cursor.is_some());
-        cursor = page.next_cursor.filter(|_| asks == Asks::Onward);
+    while took.len() < WARM_UP_REQUESTS + REQUESTS && began.elapsed() < MAX_TIME {
+        let path = cursor.take().map_or(first.to_owned(), |cursor| format!("{first}&cursor={cursor}"));
+        let sent = Instant::now();
+        let body = get(connection, path).await?;
+        took.push(sent.elapsed().as_secs_f64() * 1e3);
+        let page = List::parse(&body)?;
+        (rows, has_next) = (page.data.len(), page.next_cursor.is_some());
+        cursor = page.next_cursor.filter(|_| next == Next::Following);
     }
-    // Of a list that is slow all count.
-    let mut took = took.split_off(if took.len() > UNCOUNTED { UNCOUNTED } else { 0 });
-    took.sort_by(f64::total_cmp);
-    Ok(Page { list, rows, more, p50_ms: quantile(&took, 0.5), p99_ms: quantile(&took, 0.99) })
+    // Of a very slow list, all requests count.
+    let warm_up = if took.len() > WARM_UP_REQUESTS { WARM_UP_REQUESTS } else { 0 };
+    let took: Samples = took.into_iter().skip(warm_up).collect();
+    let [p50_ms, p99_ms] = [0.5, 0.99].map(|fraction| took.quantile(fraction).unwrap_or(f64::NAN));
+    Ok(Page { list, rows, has_next, p50_ms, p99_ms })
 }
 
-/// The cursor after so many pages of the largest size.
-async fn turn(connection: &mut Connection, path: &str, turns: i64) -> anyhow::Result<String> {
+/// The cursor after this many pages of the largest size.
+async fn cursor_after(connection: &mut Connection, path: &str, pages: i64) -> anyhow::Result<String> {
     let mut cursor = String::new();
-    for _ in 0..turns {
-        let page = connection.get(&format!("{path}limit={TURN}{cursor}")).await?;
-        let next = List::read(&page)?.next_cursor.context("the list ends too soon")?;
+    for _ in 0..pages {
+        let page = get(connection, format!("{path}limit={MAX_PAGE_ROWS}{cursor}")).await?;
+        let next = List::parse(&page)?.next_cursor.context("the list is too short")?;
         cursor = format!("&cursor={next}");
     }
     Ok(cursor.trim_start_matches("&cursor=").to_owned())
 }
 
-/// A page as the API answers it; what stands in its rows does not matter here.
+async fn get(connection: &mut Connection, path: String) -> anyhow::Result<bytes::Bytes> {
+    body_of(connection, Request::new(Method::GET, path)).await
+}
+
+/// A page of the API. The rows do not matter here.
 #[derive(Deserialize)]
 struct List {
     data: Vec<IgnoredAny>,
@@ -100,7 +113,7 @@ struct List {
 }
 
 impl List {
-    fn read(body: &[u8]) -> anyhow::Result<Self> {
-        serde_json::from_slice(body).context("it is no list")
+    fn parse(body: &[u8]) -> anyhow::Result<Self> {
+        serde_json::from_slice(body).context("not a list")
     }
 }

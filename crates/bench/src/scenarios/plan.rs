@@ -1,14 +1,14 @@
-//! In what order: what the machine itself allows comes between the loads, and the prototype after the product.
+//! The order of the measurements: the limits of the machine between the loads, the prototype after the product.
 
 use super::{Load, Mode};
 
 pub struct Measurement {
     pub name: String,
-    pub what: What,
+    pub kind: Kind,
 }
 
-pub enum What {
-    /// On the product; then, if so, pages of what it has left.
+pub enum Kind {
+    /// The product; with `pages`, then the lists of its executions and jobs.
     Load {
         load: Load,
         pages: bool,
@@ -26,7 +26,7 @@ pub enum What {
 
 const PROTOTYPE: &str = "prototype, ";
 
-/// The prototype's name for a load of the product's.
+/// The name of the prototype's measurement under the same load.
 pub fn of_prototype(load: &str) -> String {
     format!("{PROTOTYPE}{load}")
 }
@@ -35,19 +35,19 @@ pub fn is_of_prototype(name: &str) -> bool {
     name.starts_with(PROTOTYPE)
 }
 
-/// All, or what two minutes are enough for.
+/// All measurements, or those for two minutes.
 pub fn plan(quick: bool) -> Vec<Measurement> {
     let mut plan = Plan::default();
     let seconds = if quick { 5 } else { 20 };
     let steady = |per_second| load(per_second * seconds, 1, Mode::Steady { per_second });
-    plan.add("HTTP client", What::Http { seconds: 2.0 });
+    plan.add("HTTP client", Kind::Http { seconds: 2.0 });
     plan.both(load(20_000, 1, Mode::Backlog));
-    plan.add("stream cycle", What::StreamCycle);
+    plan.add("stream cycle", Kind::StreamCycle);
     plan.product(load(20_000, 1, Mode::Burst), quick);
-    plan.add("batched insert", What::Insert);
+    plan.add("batched insert", Kind::Insert);
     plan.both(steady(200));
     plan.product(steady(2000), false);
-    plan.add("create jobs", What::Create { seconds: if quick { 3 } else { 10 } });
+    plan.add("create jobs", Kind::Create { seconds: if quick { 3 } else { 10 } });
     if !quick {
         plan.product(load(100_000, 1, Mode::Backlog), false);
         plan.product(load(100_000, 64, Mode::Backlog), false);
@@ -63,16 +63,16 @@ pub fn plan(quick: bool) -> Vec<Measurement> {
 struct Plan(Vec<Measurement>);
 
 impl Plan {
-    fn add(&mut self, name: &str, what: What) {
-        self.0.push(Measurement { name: name.to_owned(), what });
+    fn add(&mut self, name: &str, kind: Kind) {
+        self.0.push(Measurement { name: name.to_owned(), kind });
     }
 
     fn product(&mut self, load: Load, pages: bool) {
-        self.add(&load.name.clone(), What::Load { load, pages });
+        self.add(&load.name.clone(), Kind::Load { load, pages });
     }
 
     fn prototype(&mut self, load: Load) {
-        self.add(&of_prototype(&load.name), What::Prototype(load));
+        self.add(&of_prototype(&load.name), Kind::Prototype(load));
     }
 
     fn both(&mut self, load: Load) {
@@ -100,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_what_is_measured() {
+    fn loads_have_readable_names() {
         assert_eq!(load(100_000, 64, Mode::Backlog).name, "backlog 100,000 of 64 workspaces");
         assert_eq!(load(1, 1, Mode::Steady { per_second: 200 }).name, "steady 200/s");
         assert_eq!(thousands(2000), "2,000");
     }
 
     #[test]
-    fn what_is_compared_is_measured() {
+    fn each_load_of_the_prototype_is_measured_on_the_product() {
         let names: Vec<_> = plan(true).into_iter().map(|measurement| measurement.name).collect();
         let compared = names.iter().filter_map(|name| name.strip_prefix(PROTOTYPE));
         assert!(

@@ -1,4 +1,4 @@
-//! The prototype under the same load as the product, seen by the same sink.
+//! The prototype under the same load as the product, with the same sink.
 
 use anyhow::Context;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::{
 
 use super::load;
 
-const POLL: Duration = Duration::from_millis(20);
-/// So long before a burst everything must be stored and the process started.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Before a burst, to store the jobs and start the process.
 const LEAD_US: i64 = 4_000_000;
 const LEAD_PER_JOB_US: i64 = 50;
-const READY_US: i64 = 1_000_000;
-const PATIENCE: Duration = Duration::from_secs(180);
+const START_US: i64 = 1_000_000;
+const MAX_TIME: Duration = Duration::from_secs(180);
 
 pub async fn measure(name: &str, jobs: i64, mode: load::Mode, bench: &Bench) -> anyhow::Result<Measured> {
     let Bench { servers, sink, progress, .. } = bench;
@@ -40,18 +40,18 @@ pub async fn measure(name: &str, jobs: i64, mode: load::Mode, bench: &Bench) -> 
     };
     prototype.seed().await?;
     sink.reset().await?;
-    let late = matches!(mode, load::Mode::Burst) && now_us() + READY_US > burst;
-    anyhow::ensure!(!late, "storing the jobs took too long on this machine");
+    let too_late = matches!(mode, load::Mode::Burst) && now_us() + START_US > burst;
+    anyhow::ensure!(!too_late, "storing the jobs took too long on this machine");
 
-    let meter = Meter::start(bench.around()?, Roots::new());
+    let meter = Meter::start(bench.shared_processes()?, Roots::new());
     let running = prototype.start()?;
-    let pid = running.pid().context("the prototype has ended at once")?;
+    let pid = running.pid().context("the prototype has ended")?;
     let mut memory_mib = 0.0_f64;
-    let mut finish = std::pin::pin!(tokio::time::timeout(PATIENCE, running.finish()));
+    let mut finish = std::pin::pin!(tokio::time::timeout(MAX_TIME, running.finish()));
     let report = loop {
         tokio::select! {
-            report = &mut finish => break report.context("it takes too long")??,
-            () = tokio::time::sleep(POLL) => memory_mib = memory_mib.max(peak_mib(pid).unwrap_or(0.0)),
+            report = &mut finish => break report.context("the load took too long")??,
+            () = tokio::time::sleep(POLL_INTERVAL) => memory_mib = memory_mib.max(peak_mib(pid).unwrap_or(0.0)),
         }
     };
     let mut reading = meter.stop();
@@ -59,7 +59,7 @@ pub async fn measure(name: &str, jobs: i64, mode: load::Mode, bench: &Bench) -> 
     let arrivals = sink.arrivals().await?;
     progress.arrived(name, arrivals.0.len(), usize::try_from(jobs)?);
     let first_us = arrivals.0.iter().map(|arrival| arrival.intended_us).min().unwrap_or(0);
-    let mut measured = Measured::new(&arrivals, first_us, reading.of(usize::try_from(report.runs)?));
+    let mut measured = Measured::new(&arrivals, first_us, reading.per_run(usize::try_from(report.runs)?));
     measured.recorded_per_second = Some(report.recorded_per_second);
     servers.drop_database(&database).await?;
     Ok(measured)

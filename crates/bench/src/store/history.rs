@@ -1,4 +1,4 @@
-//! A week of finished executions, as the product would have written them; then pages of them, the end of a day, and a pass of `tidy`.
+//! A week of finished executions, as the product writes them; then pages of them, the removal of days, and a pass of `retention`.
 
 use chrono::{DurationRound, NaiveDate, TimeDelta};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::{
     bulk, pages,
     removal::{self, Removal},
     retention,
-    sizes::keep,
+    sizes::make_partitions,
 };
 use crate::{
     arrivals::now,
@@ -21,47 +21,46 @@ use crate::{
 };
 
 const WORKSPACES: i64 = 1000;
-/// Jobs of each workspace.
-const JOBS_EACH: i64 = 100;
+const JOBS_PER_WORKSPACE: i64 = 100;
 const DAYS: i64 = 7;
-/// More than an execution takes with its attempt, and its share of the log.
+/// Upper bound for an execution with its attempt and its share of the log.
 const BYTES_PER_EXECUTION: u64 = 900;
 
 #[derive(Serialize)]
 pub struct History {
     pub executions: i64,
     pub generated_seconds: f64,
-    /// With its attempt and all indexes.
+    /// With the attempt and all indexes.
     pub bytes_per_execution: f64,
     pub pages: Vec<Page>,
     pub removals: Vec<Removal>,
-    /// Seconds that one run of each of the scheduler's passes took, on the average.
+    /// The average seconds of each pass of the scheduler.
     pub passes: BTreeMap<String, f64>,
 }
 
-/// Whose executions are looked at: a tenth of all belong to this workspace.
+/// The workspace whose executions are listed. It has a tenth of all.
 pub struct Subject {
     pub workspace: WorkspaceId,
-    /// One of its hundred jobs that run all the time.
+    /// One of its jobs that run all the time.
     pub busy: JobId,
-    /// One that runs now and then.
+    /// One that runs rarely.
     pub rare: JobId,
 }
 
 pub async fn measure(bench: &Bench, executions: i64, days: u64) -> anyhow::Result<History> {
     let Bench { servers, progress, .. } = bench;
-    bulk::room_for(executions, BYTES_PER_EXECUTION)?;
+    bulk::check_disk_space(executions, BYTES_PER_EXECUTION)?;
     let database = servers.database().await?;
-    keep(servers, &database, days.max(DAYS.unsigned_abs())).await?;
+    make_partitions(servers, &database, days.max(DAYS.unsigned_abs())).await?;
     let sql = servers.sql(&database).await?;
     let began = Instant::now();
     let subject = write_jobs(&sql).await?;
     let today = now()?.date_naive();
-    let length = bulk::short_log(&sql).await?;
+    let wal_size = bulk::shorten_wal(&sql).await?;
     for ago in (1..=DAYS).rev() {
         write_day(servers, &database, today - TimeDelta::days(ago), executions / DAYS).await?;
     }
-    bulk::long_log(&sql, &length).await?;
+    bulk::restore_wal(&sql, &wal_size).await?;
     let generated_seconds = began.elapsed().as_secs_f64();
     let bytes_per_execution = bytes(&sql).await? as f64 / executions as f64;
     progress.say(&format!("written in {generated_seconds:.0} s, {bytes_per_execution:.0} bytes each"));
@@ -69,18 +68,19 @@ pub async fn measure(bench: &Bench, executions: i64, days: u64) -> anyhow::Resul
     let api = Api::start(servers, &database, Some(subject.workspace)).await?;
     let pages = pages::measure(&api, &subject, progress).await?;
     let removals = removal::measure(bench, &database, &api, today).await?;
-    api.process.end().await?;
+    api.stop().await?;
     let passes = retention::measure(servers, &database).await?;
     drop(sql);
     servers.drop_database(&database).await?;
     Ok(History { executions, generated_seconds, bytes_per_execution, pages, removals, passes })
 }
 
-/// The jobs, numbered in a table of their own for those who write executions.
+/// Writes the jobs, and numbers them in a table for [`rows`].
 async fn write_jobs(sql: &Client) -> anyhow::Result<Subject> {
     let first = now()?.duration_trunc(TimeDelta::days(1))? + TimeDelta::days(2);
     let sink = ([127, 0, 0, 1], 9).into();
-    let batch = Batch { jobs: WORKSPACES * JOBS_EACH, workspaces: WORKSPACES, first, step_us: 1000, sink };
+    let batch =
+        Batch { jobs: WORKSPACES * JOBS_PER_WORKSPACE, workspaces: WORKSPACES, first, step_us: 1000, sink };
     batch.write(sql).await?;
     sql.batch_execute(
         "create table numbered as
@@ -88,7 +88,7 @@ async fn write_jobs(sql: &Client) -> anyhow::Result<Subject> {
          analyze numbered",
     )
     .await?;
-    // Jobs were dealt out to the workspaces in turn: the first, and each thousandth after it, are one workspace's.
+    // Jobs are assigned to the workspaces in turn: the first job and every thousandth after it belong to the same one.
     let number = async |number: i64| -> anyhow::Result<(WorkspaceId, JobId)> {
         let row = sql
             .query_one("select workspace_id, job_id from numbered where number = $1::bigint", &[&number])
@@ -96,18 +96,18 @@ async fn write_jobs(sql: &Client) -> anyhow::Result<Subject> {
         Ok((WorkspaceId::from_uuid(row.get(0)), JobId::from_uuid(row.get(1))))
     };
     let (workspace, busy) = number(0).await?;
-    let (_, rare) = number(WORKSPACES * (JOBS_EACH - 1)).await?;
+    let (_, rare) = number(WORKSPACES * (JOBS_PER_WORKSPACE - 1)).await?;
     Ok(Subject { workspace, busy, rare })
 }
 
-/// Of each ten executions one is of the first workspace, whose last job has none of those; of 97 one has failed, of 99,991 one was
-/// cancelled. The id is that of a scheduled fire: its instant, and what looks like a digest.
+/// One of ten executions belongs to the first workspace, but none of these to its last job; one of 97 failed, one of 99,991 was
+/// cancelled. The id has the form of a scheduled fire's: its instant and a digest.
 fn rows(day: NaiveDate, executions: i64) -> String {
     format!(
         "from generate_series(1::bigint, {executions}) g,
          lateral (select '{day} 00:00:00+00'::timestamptz + (g - 1) * 86400000 / {executions} * interval '1 ms' as instant,
-                         case when g % 10 = 0 then {WORKSPACES} * (g / 10 % ({JOBS_EACH} - 1))
-                              else ('x' || substr(md5(g::text), 25))::bit(32)::bigint % ({WORKSPACES} * {JOBS_EACH}) end as job) f,
+                         case when g % 10 = 0 then {WORKSPACES} * (g / 10 % ({JOBS_PER_WORKSPACE} - 1))
+                              else ('x' || substr(md5(g::text), 25))::bit(32)::bigint % ({WORKSPACES} * {JOBS_PER_WORKSPACE}) end as job) f,
          lateral (select (lpad(to_hex((extract(epoch from f.instant) * 1000)::bigint), 12, '0') || '8'
                           || substr(md5(g::text), 1, 19))::uuid as id) i"
     )
@@ -136,9 +136,9 @@ async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions
 async fn write(servers: &Servers, database: &str, table: &str, statement: &str) -> anyhow::Result<()> {
     let sql = servers.sql(database).await?;
     bulk::prepare(&sql).await?;
-    bulk::without_indexes(&sql, &[table]).await?;
+    bulk::disable_indexes(&sql, &[table]).await?;
     sql.batch_execute(statement).await?;
-    bulk::with_indexes(&sql, &[table]).await
+    bulk::rebuild_indexes(&sql, &[table]).await
 }
 
 async fn bytes(sql: &Client) -> anyhow::Result<i64> {

@@ -1,37 +1,39 @@
-//! What the product costs while nothing is due.
+//! The cost of the product while nothing is due.
 
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use trigrun_testkit::process::Role;
+
 use crate::{
     bench::Bench,
     cost::{Cost, Meter},
-    product,
+    product::{self, DEFAULTS, EXECUTOR, SCHEDULER},
 };
 
-/// Connections are opened, statements prepared, and the first `tidy` is over.
-const SETTLES: Duration = Duration::from_secs(10);
+/// By then connections are open, statements prepared, and the first `retention` pass is over.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
 const SECONDS: usize = 20;
 
 #[derive(Serialize)]
 pub struct Idle {
-    /// Of one processor, by process.
+    /// Percent of a processor, by process.
     pub percent: BTreeMap<String, f64>,
     pub percent_sum: f64,
     pub memory_mib: BTreeMap<String, f64>,
 }
 
 pub async fn measure(bench: &Bench, database: &str) -> anyhow::Result<Idle> {
-    let scheduler = product::start("scheduler", &bench.servers, database, &[])?;
-    let executor = product::start("executor", &bench.servers, database, &[])?;
-    tokio::time::sleep(SETTLES).await;
-    let processes = vec![("scheduler", scheduler.pid()), ("executor", executor.pid())];
-    let meter = Meter::start(bench.around()?, processes);
+    let mut cluster = product::cluster(&bench.servers, database)?;
+    cluster.start(SCHEDULER, Role::Scheduler, DEFAULTS)?;
+    cluster.start(EXECUTOR, Role::Executor, DEFAULTS)?;
+    tokio::time::sleep(SETTLE_TIME).await;
+    let processes = vec![(SCHEDULER, cluster.pid(SCHEDULER)?), (EXECUTOR, cluster.pid(EXECUTOR)?)];
+    let meter = Meter::start(bench.shared_processes()?, processes);
     tokio::time::sleep(Duration::from_secs(SECONDS as u64)).await;
-    // As if each second were a run.
-    let Cost { us_per_run, us_per_run_sum, memory_mib, .. } = meter.stop().of(SECONDS);
-    executor.end().await?;
-    scheduler.end().await?;
+    // Each second counts as a run.
+    let Cost { us_per_run, us_per_run_sum, memory_mib, .. } = meter.stop().per_run(SECONDS);
+    cluster.stop().await?;
     let percent = |us: f64| us / 1e6 * 100.0;
     Ok(Idle {
         percent: us_per_run.into_iter().map(|(name, us)| (name, percent(us))).collect(),

@@ -1,4 +1,4 @@
-//! Pages of lists, as a client sees them: the first one again and again, and one after the other.
+//! Pages of lists, as a client sees them: the first page repeatedly, and one page after the other.
 
 use chrono::{SecondsFormat, TimeDelta};
 
@@ -6,17 +6,20 @@ use super::history::Subject;
 use crate::{
     arrivals::now,
     progress::Progress,
-    scenarios::{Api, Asks, Page, ask},
+    scenarios::{Api, Next, Page, time_pages},
 };
 
 pub async fn measure(api: &Api, subject: &Subject, progress: &Progress) -> anyhow::Result<Vec<Page>> {
     let Subject { busy, rare, .. } = subject;
-    let deep = (now()? - TimeDelta::days(5)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let five_days_ago = (now()? - TimeDelta::days(5)).to_rfc3339_opts(SecondsFormat::Secs, true);
     let lists = [
         ("executions", "/v1/executions?".to_owned()),
-        ("executions, five days back", format!("/v1/executions?to={deep}")),
+        ("executions, five days back", format!("/v1/executions?to={five_days_ago}")),
         ("executions of a busy job", format!("/v1/jobs/{busy}/executions?")),
-        ("executions of a busy job, five days back", format!("/v1/jobs/{busy}/executions?to={deep}")),
+        (
+            "executions of a busy job, five days back",
+            format!("/v1/jobs/{busy}/executions?to={five_days_ago}"),
+        ),
         ("executions of a rare job", format!("/v1/executions?job_id={rare}")),
         ("executions that failed", "/v1/executions?status=failed".to_owned()),
         ("executions that were cancelled, one of 100,000", "/v1/executions?status=cancelled".to_owned()),
@@ -32,13 +35,12 @@ pub async fn measure(api: &Api, subject: &Subject, progress: &Progress) -> anyho
         measured.push(page);
     };
     for (name, path) in lists {
-        let first = ask(&mut connection, name.to_owned(), &path, Asks::Again).await?;
-        // A list of one page has been measured by then.
-        let more = first.more;
+        let first = time_pages(&mut connection, name.to_owned(), &path, Next::Same).await?;
+        let has_next = first.has_next;
         add(first);
-        if more {
-            let name = format!("{name}: the next, and the next");
-            add(ask(&mut connection, name, &path, Asks::Onward).await?);
+        if has_next {
+            let name = format!("{name}: following pages");
+            add(time_pages(&mut connection, name, &path, Next::Following).await?);
         }
     }
     Ok(measured)

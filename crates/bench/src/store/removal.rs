@@ -1,6 +1,5 @@
-//! The end of days: partitions that are dropped while somebody reads, alone and while somebody else looks at the tables for long.
+//! The removal of days: partitions are dropped while a client reads, with and without a long transaction on the tables.
 
-use bytes::Bytes;
 use chrono::{NaiveDate, TimeDelta};
 use hyper::Method;
 use serde::Serialize;
@@ -9,47 +8,48 @@ use std::{
     time::{Duration, Instant},
 };
 use trigrun_core::store::{migrate, partitions};
+use trigrun_testkit::client::Request;
 
 use crate::{bench::Bench, scenarios::Api, servers::Servers};
 
 const LIST: &str = "/v1/executions?";
-const BEFORE: Duration = Duration::from_secs(2);
-/// Somebody who looks at the tables in one transaction, as a backup does, takes so long.
-const LOOKS: Duration = Duration::from_secs(4);
+const BASELINE_TIME: Duration = Duration::from_secs(2);
+/// The length of a transaction that reads both tables, as a backup does.
+const BACKUP_TIME: Duration = Duration::from_secs(4);
 
 #[derive(Serialize)]
 pub struct Removal {
     pub name: &'static str,
     pub executions: i64,
     pub seconds: f64,
-    /// The worst page in the seconds before, and while it lasted.
+    /// The slowest page before and during the removal.
     pub worst_before_ms: f64,
     pub worst_ms: f64,
-    /// Answers while it lasted that were no page.
-    pub refused: usize,
+    /// Responses other than a page during the removal.
+    pub failed: usize,
 }
 
-/// What a reader has seen.
-struct Seen {
+/// The pages that a client read.
+struct Pages {
     worst_ms: f64,
-    refused: usize,
+    failed: usize,
 }
 
-/// A day, then a day while a backup is on its way, then all that are left.
+/// Removes a day, then a day during a backup, then all that are left.
 pub async fn measure(
     bench: &Bench,
     database: &str,
     api: &Api,
     today: NaiveDate,
 ) -> anyhow::Result<Vec<Removal>> {
-    let plans = [("a day", 6, false), ("a day, during a backup", 5, true), ("all the other days", 0, false)];
+    let plans = [("a day", 6, false), ("a day, during a backup", 5, true), ("all other days", 0, false)];
     let mut removals = Vec::new();
     for (name, days_kept, backup) in plans {
         let oldest = today - TimeDelta::days(days_kept);
         let removal = remove(&bench.servers, database, api, name, oldest, backup).await?;
         bench.progress.say(&format!(
-            "{name}: {} executions dropped in {:.3} s, worst page {:.1} ms (before: {:.1}), {} refused",
-            removal.executions, removal.seconds, removal.worst_ms, removal.worst_before_ms, removal.refused
+            "{name}: {} executions dropped in {:.3} s, slowest page {:.1} ms (before: {:.1}), {} failed",
+            removal.executions, removal.seconds, removal.worst_ms, removal.worst_before_ms, removal.failed
         ));
         removals.push(removal);
     }
@@ -66,15 +66,15 @@ async fn remove(
 ) -> anyhow::Result<Removal> {
     let before = count(servers, database).await?;
     let ended = AtomicBool::new(false);
-    let worst_before_ms = tokio::join!(read(api, &ended), after(BEFORE, &ended)).0?.worst_ms;
+    let worst_before_ms = tokio::join!(read(api, &ended), after(BASELINE_TIME, &ended)).0?.worst_ms;
     ended.store(false, Ordering::Relaxed);
     let drops = async {
-        let looking = if backup { Some(look(servers, database).await?) } else { None };
+        let reader = if backup { Some(open_transaction(servers, database).await?) } else { None };
         let dropped = dropped(servers, database, oldest);
         let ends = async {
-            if let Some(looking) = looking {
-                tokio::time::sleep(LOOKS).await;
-                looking.batch_execute("commit").await?;
+            if let Some(reader) = reader {
+                tokio::time::sleep(BACKUP_TIME).await;
+                reader.batch_execute("commit").await?;
             }
             anyhow::Ok(())
         };
@@ -82,22 +82,22 @@ async fn remove(
         ended.store(true, Ordering::Relaxed);
         ends.and(seconds)
     };
-    let (seen, seconds) = tokio::join!(read(api, &ended), drops);
-    let Seen { worst_ms, refused } = seen?;
+    let (pages, seconds) = tokio::join!(read(api, &ended), drops);
+    let Pages { worst_ms, failed } = pages?;
     let executions = before - count(servers, database).await?;
-    Ok(Removal { name, executions, seconds: seconds?, worst_before_ms, worst_ms, refused })
+    Ok(Removal { name, executions, seconds: seconds?, worst_before_ms, worst_ms, failed })
 }
 
-/// Pages, one after the other until it is over.
-async fn read(api: &Api, ended: &AtomicBool) -> anyhow::Result<Seen> {
-    let (mut connection, mut worst, mut refused) = (api.connect().await?, Duration::ZERO, 0);
+/// Reads one page after the other until the end.
+async fn read(api: &Api, ended: &AtomicBool) -> anyhow::Result<Pages> {
+    let (mut connection, mut worst, mut failed) = (api.connect().await?, Duration::ZERO, 0);
     while !ended.load(Ordering::Relaxed) {
-        let asked = Instant::now();
-        let (status, _) = connection.answer(Method::GET, LIST, Bytes::new()).await?;
-        worst = worst.max(asked.elapsed());
-        refused += usize::from(!status.is_success());
+        let sent = Instant::now();
+        let response = connection.send(Request::new(Method::GET, LIST)).await?;
+        worst = worst.max(sent.elapsed());
+        failed += usize::from(!response.status.is_success());
     }
-    Ok(Seen { worst_ms: worst.as_secs_f64() * 1e3, refused })
+    Ok(Pages { worst_ms: worst.as_secs_f64() * 1e3, failed })
 }
 
 async fn after(wait: Duration, ended: &AtomicBool) {
@@ -112,14 +112,14 @@ async fn dropped(servers: &Servers, database: &str, oldest: NaiveDate) -> anyhow
     Ok(began.elapsed().as_secs_f64())
 }
 
-/// A transaction that has looked at both tables, and is still open.
-async fn look(servers: &Servers, database: &str) -> anyhow::Result<tokio_postgres::Client> {
+/// A transaction that has read both tables and is still open.
+async fn open_transaction(servers: &Servers, database: &str) -> anyhow::Result<tokio_postgres::Client> {
     let sql = servers.sql(database).await?;
     sql.batch_execute("begin; select from executions limit 1; select from earlier_attempts limit 1").await?;
     Ok(sql)
 }
 
-/// As of the last vacuum: nothing has been written since.
+/// From the statistics of the last vacuum, since which nothing was written.
 async fn count(servers: &Servers, database: &str) -> anyhow::Result<i64> {
     let count = "select coalesce(sum(greatest(reltuples, 0)), 0)::bigint from pg_inherits join pg_class c on c.oid = inhrelid
                  where inhparent = 'executions'::regclass";

@@ -1,4 +1,4 @@
-//! What `store` prints and writes: tables, store.json, store.svg.
+//! The output of `store`: tables, store.json, store.svg.
 
 use comfy_table::Table;
 use serde::Serialize;
@@ -27,8 +27,8 @@ impl StoreReport {
         if !self.sizes.is_empty() {
             println!("{}", self.sizes());
         }
-        for defect in self.sizes.iter().filter_map(|size| size.fire.defect()) {
-            println!("WARNING: {defect}");
+        for violation in self.sizes.iter().filter_map(|size| size.fire.violation()) {
+            println!("WARNING: {violation}");
         }
         if let Some(history) = &self.history {
             println!("{} executions, {:.0} bytes each", history.executions, history.bytes_per_execution);
@@ -39,22 +39,22 @@ impl StoreReport {
     fn sizes(&self) -> Table {
         let mut table = table([
             "jobs",
-            "µs/fire",
-            "× the fewest",
-            "late p99 ms",
-            "idle %",
-            "bytes/job",
+            "µs per fire",
+            "ratio to the first",
+            "lateness p99, ms",
+            "idle, % of a processor",
+            "bytes per job",
             "scheduler MiB",
-            "processors of others",
+            "processors used by others",
         ]);
-        let fewest = self.sizes.first().map_or(f64::NAN, |size| size.fire.cost.us_per_run_sum);
+        let first = self.sizes.first().map_or(f64::NAN, |size| size.fire.cost.us_per_run_sum);
         let scheduler = |mib: &BTreeMap<String, f64>| mib.get("scheduler").copied().unwrap_or(f64::NAN);
         for Size { jobs, bytes_per_job, idle, fire, .. } in &self.sizes {
             table.add_row([
                 jobs.to_string(),
                 format!("{:.1}", fire.cost.us_per_run_sum),
-                format!("{:.2}", fire.cost.us_per_run_sum / fewest),
-                format!("{:.2}", fire.late_p99_ms),
+                format!("{:.2}", fire.cost.us_per_run_sum / first),
+                format!("{:.2}", fire.lateness_p99_ms),
                 format!("{:.2}", idle.percent_sum),
                 format!("{bytes_per_job:.0}"),
                 format!("{:.0}", scheduler(&fire.cost.memory_mib).max(scheduler(&idle.memory_mib))),
@@ -75,7 +75,7 @@ impl StoreReport {
 }
 
 fn pages(history: &History) -> Table {
-    let mut table = table(["a page of", "rows", "p50 ms", "p99 ms"]);
+    let mut table = table(["page of", "rows", "p50, ms", "p99, ms"]);
     for page in &history.pages {
         let (p50, p99) = (format!("{:.1}", page.p50_ms), format!("{:.1}", page.p99_ms));
         table.add_row([page.list.clone(), page.rows.to_string(), p50, p99]);
@@ -84,8 +84,7 @@ fn pages(history: &History) -> Table {
 }
 
 fn removals(history: &History) -> Table {
-    let mut table =
-        table(["dropped", "executions", "seconds", "worst page ms", "worst before ms", "refused"]);
+    let mut table = table(["removed", "executions", "seconds", "slowest page, ms", "before, ms", "failed"]);
     for removal in &history.removals {
         table.add_row([
             removal.name.to_owned(),
@@ -93,14 +92,14 @@ fn removals(history: &History) -> Table {
             format!("{:.3}", removal.seconds),
             format!("{:.1}", removal.worst_ms),
             format!("{:.1}", removal.worst_before_ms),
-            removal.refused.to_string(),
+            removal.failed.to_string(),
         ]);
     }
     table
 }
 
 fn passes(history: &History) -> Table {
-    let mut table = table(["pass", "ms"]);
+    let mut table = table(["pass", "average, ms"]);
     for (pass, seconds) in &history.passes {
         table.add_row([pass.clone(), format!("{:.1}", seconds * 1e3)]);
     }

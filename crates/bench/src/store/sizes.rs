@@ -1,4 +1,4 @@
-//! So many jobs: what a fire costs among them, what they cost while nothing is due, and how much room they take.
+//! A number of jobs: the cost of a fire among them, the cost while nothing is due, and the disk space.
 
 use chrono::{DateTime, Duration as Span, DurationRound, TimeDelta, Utc};
 use serde::Serialize;
@@ -23,14 +23,14 @@ const TABLES: [&str; 3] = ["jobs", "job_versions", "job_timers"];
 const WORKSPACES: i64 = 1000;
 const PER_SECOND: i64 = 1000;
 const DAY: TimeDelta = TimeDelta::days(1);
-/// More than a job takes, with its share of the log.
+/// Upper bound for a job with its share of the log.
 const BYTES_PER_JOB: u64 = 1100;
 
 #[derive(Clone, Copy)]
 pub struct Scale {
-    /// They fire on the day after tomorrow.
+    /// Jobs that fire the day after tomorrow.
     pub jobs: i64,
-    /// They fire now: any of all, as jobs that were made at different times are due together.
+    /// Jobs that fire now: a random choice of all, as jobs created at different times are due together.
     pub fires: i64,
     pub days: u64,
 }
@@ -39,7 +39,7 @@ pub struct Scale {
 pub struct Size {
     pub jobs: i64,
     pub generated_seconds: f64,
-    /// Of the tables of jobs, versions and timers, with their indexes.
+    /// In the tables of jobs, versions and timers, with their indexes.
     pub bytes_per_job: f64,
     pub idle: Idle,
     pub fire: Measured,
@@ -49,9 +49,9 @@ impl Scale {
     pub async fn measure(self, bench: &Bench) -> anyhow::Result<Size> {
         let Bench { servers, sink, progress, .. } = bench;
         let Self { jobs, fires, days } = self;
-        bulk::room_for(jobs, BYTES_PER_JOB)?;
+        bulk::check_disk_space(jobs, BYTES_PER_JOB)?;
         let database = servers.database().await?;
-        keep(servers, &database, days).await?;
+        make_partitions(servers, &database, days).await?;
         let sql = servers.sql(&database).await?;
         let began = Instant::now();
         self.write(&sql, sink.address).await?;
@@ -66,7 +66,7 @@ impl Scale {
             workspaces: WORKSPACES,
             mode: Mode::Steady { per_second: PER_SECOND },
         };
-        let first = self.wake(&sql, load.step_us()).await?;
+        let first = self.schedule_fires(&sql, load.step_us()).await?;
         let fire = load.measure_on(bench, &database, first).await?;
         progress.say(&fire.to_string());
         drop(sql);
@@ -79,24 +79,24 @@ impl Scale {
         let first = now()?.duration_trunc(DAY)? + DAY + DAY;
         let step_us = DAY.num_seconds() * 1_000_000 / jobs;
         let batch = Batch { jobs, workspaces: WORKSPACES, first, step_us, sink };
-        let length = bulk::short_log(sql).await?;
+        let wal_size = bulk::shorten_wal(sql).await?;
         bulk::prepare(sql).await?;
-        bulk::without_indexes(sql, &TABLES).await?;
+        bulk::disable_indexes(sql, &TABLES).await?;
         batch.write(sql).await?;
-        bulk::with_indexes(sql, &TABLES).await?;
-        bulk::long_log(sql, &length).await
+        bulk::rebuild_indexes(sql, &TABLES).await?;
+        bulk::restore_wal(sql, &wal_size).await
     }
 
-    /// Makes so many of the jobs due, one every `step_us`, in any order; says when the first is.
+    /// Makes `fires` jobs due, one every `step_us`, in random order; returns the first instant.
     ///
-    /// Without a checkpoint after it: at such a rate every page of the timers has been logged whole soon after the last one.
-    async fn wake(self, sql: &Client, step_us: i64) -> anyhow::Result<DateTime<Utc>> {
+    /// No checkpoint follows: at this rate, every page of the timers is logged in full soon after the last one.
+    async fn schedule_fires(self, sql: &Client, step_us: i64) -> anyhow::Result<DateTime<Utc>> {
         let jobs = self.jobs + self.fires;
         let lead = Span::seconds(15 + jobs / 400_000);
         let first = (now()? + lead).duration_round(TimeDelta::seconds(1))?;
-        // A few more than are wanted.
+        // Some more than needed.
         let percent = (130.0 * self.fires as f32 / jobs as f32).min(100.0);
-        let woken = sql
+        let updated = sql
             .execute(
                 "update job_timers t set next_run_at = at.first, anchor_at = at.first - t.every_seconds * interval '1 s'
                  from (select job_id, row_number() over (order by random()) - 1 as place
@@ -106,14 +106,14 @@ impl Scale {
                 &[&percent, &self.fires, &first, &step_us],
             )
             .await?;
-        anyhow::ensure!(woken == self.fires.unsigned_abs(), "only {woken} jobs were made due");
+        anyhow::ensure!(updated == self.fires.unsigned_abs(), "only {updated} jobs were made due");
         sql.batch_execute("vacuum analyze job_timers").await?;
         Ok(first)
     }
 }
 
-/// Makes the partitions of the days before today that are still kept.
-pub async fn keep(servers: &Servers, database: &str, days: u64) -> anyhow::Result<()> {
+/// Creates the partitions of this many days before today.
+pub async fn make_partitions(servers: &Servers, database: &str, days: u64) -> anyhow::Result<()> {
     let mut conn = migrate::connect(&servers.postgres_settings(database)).await?;
     for ago in 0..=i64::try_from(days)? {
         partitions::make_ahead(&mut conn, now()? - DAY * i32::try_from(ago)?).await?;

@@ -1,4 +1,4 @@
-//! How many requests of a limited job the recorder had open at once.
+//! Concurrency limits: how many requests of a job were open at the recording target at the same time.
 
 use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
@@ -13,35 +13,35 @@ pub fn finding(evidence: &Evidence<'_>) -> Finding {
     for hit in evidence.hits.iter().filter(|hit| limits.contains_key(&hit.job)) {
         open.entry(hit.job).or_default().push(hit);
     }
-    let (mut looked_at, mut against) = (0, Vec::new());
+    let (mut checked, mut violations) = (0, Vec::new());
     for (job, hits) in open {
-        looked_at += hits.len();
-        let (most, at) = most_at_once(&hits);
-        if most > limits[&job] {
-            against.push(format!(
-                "job {job} had {most} at once at {:.3} s, its limit is {}",
+        checked += hits.len();
+        let (max, at) = max_concurrent(&hits);
+        if max > limits[&job] {
+            violations.push(format!(
+                "job {job} had {max} requests in flight at {:.3} s, its limit is {}",
                 at.as_secs_f64(),
                 limits[&job]
             ));
         }
     }
-    Finding::new("no more at once than the limit", looked_at, against)
+    Finding::new("concurrency limits hold", checked, violations)
 }
 
-fn most_at_once(hits: &[&Hit]) -> (u32, Duration) {
+fn max_concurrent(hits: &[&Hit]) -> (u32, Duration) {
     let end = |hit: &Hit| if hit.end == End::Open { Duration::MAX } else { hit.ended };
-    // At the same instant, an end comes before a beginning.
-    let mut turns: Vec<(Duration, bool)> =
+    // At the same instant, ends (false) sort before starts.
+    let mut events: Vec<(Duration, bool)> =
         hits.iter().flat_map(|hit| [(hit.arrived, true), (end(hit), false)]).collect();
-    turns.sort_unstable();
-    let (mut now, mut most) = (0u32, (0, Duration::ZERO));
-    for (at, begins) in turns {
-        now = if begins { now + 1 } else { now - 1 };
-        if now > most.0 {
-            most = (now, at);
+    events.sort_unstable();
+    let (mut now, mut max) = (0u32, (0, Duration::ZERO));
+    for (at, starts) in events {
+        now = if starts { now + 1 } else { now - 1 };
+        if now > max.0 {
+            max = (now, at);
         }
     }
-    most
+    max
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn touching_is_not_overlapping() {
+    fn adjacent_requests_do_not_overlap() {
         let hit = |from, to| Hit {
             execution: Uuid::nil(),
             number: 1,
@@ -57,11 +57,11 @@ mod tests {
             scheduled_for: chrono::DateTime::UNIX_EPOCH,
             arrived: Duration::from_secs(from),
             ended: Duration::from_secs(to),
-            end: End::Answered,
+            end: End::Responded,
             secret: None,
         };
         let (one, two, three) = (hit(1, 3), hit(3, 5), hit(4, 6));
-        assert_eq!(most_at_once(&[&one, &two]).0, 1);
-        assert_eq!(most_at_once(&[&one, &two, &three]), (2, Duration::from_secs(4)));
+        assert_eq!(max_concurrent(&[&one, &two]).0, 1);
+        assert_eq!(max_concurrent(&[&one, &two, &three]), (2, Duration::from_secs(4)));
     }
 }

@@ -1,76 +1,72 @@
-//! Executors die or stand still while their targets work, or are asked to end.
+//! Executors are killed, paused or terminated while their targets work.
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Ask, Span, play};
+use super::{Options, run};
 use crate::{
     cluster::Role,
     faults,
     load::{Kind, Plan},
-    report::{Bound, Figure, Verdict},
+    report::{Bound, Figure, Report},
     run::{Outcome, Setup},
 };
 
-/// Targets that take 0.8 s, so that a request is always under way.
-fn slow(ask: &Ask) -> Setup {
-    let mut setup = ask.setup();
+/// Targets that take 0.8 s, so that a request is always in flight.
+fn slow_targets(options: &Options) -> Setup {
+    let mut setup = options.setup();
     setup.plan = Plan { jobs: 24, only: Some(Kind::Slow), ..Plan::default() };
     setup
 }
 
-pub async fn killed(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let ((), outcome) = play(name, slow(&ask), async |run| {
+pub async fn killed(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let ((), outcome) = run(name, slow_targets(&options), async |run| {
         for index in 0..2 {
-            run.kill(Role::Executor, index).await?;
-            run.pass(Duration::from_secs(4)).await;
-            run.begin_again(Role::Executor, index)?;
+            run.kill(Role::Executor, index)?;
+            run.wait(Duration::from_secs(4)).await;
+            run.cluster.restart(Role::Executor, index)?;
         }
-        run.pass(Duration::from_secs(20)).await;
+        run.wait(Duration::from_secs(20)).await;
         Ok(())
     })
     .await?;
-    let figures = taken_over(&outcome);
-    Ok(Verdict::new(name, ask.seed, outcome, figures))
+    let figures = recovery(&outcome);
+    Ok(Report::new(name, options.seed, outcome, figures))
 }
 
-pub async fn stopped(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let ((), outcome) = play(name, slow(&ask), async |run| {
-        run.stand_still(0, Duration::from_secs(20))?;
-        run.pass(Duration::from_secs(3)).await;
-        run.stand_still(1, Duration::from_secs(19))?;
-        run.pass(Duration::from_secs(23)).await;
-        run.wake()
+pub async fn stopped(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let ((), outcome) = run(name, slow_targets(&options), async |run| {
+        run.pause_executor(0, Duration::from_secs(20))?;
+        run.wait(Duration::from_secs(3)).await;
+        run.pause_executor(1, Duration::from_secs(19))?;
+        run.wait(Duration::from_secs(23)).await;
+        run.resume_executors()
     })
     .await?;
-    let figures = taken_over(&outcome);
-    Ok(Verdict::new(name, ask.seed, outcome, figures))
+    let figures = recovery(&outcome);
+    Ok(Report::new(name, options.seed, outcome, figures))
 }
 
-/// Nothing can be recorded while Postgres stands still; the targets answer all the same.
-pub async fn unrecorded(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let ((), outcome) = play(name, slow(&ask), async |run| {
+/// While Postgres is frozen, targets respond and nothing can be recorded.
+pub async fn unrecorded(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let ((), outcome) = run(name, slow_targets(&options), async |run| {
         for _ in 0..3 {
-            let frozen = run.servers.frozen_postgres();
-            run.pass(Duration::from_millis(900)).await;
-            for index in 0..run.cluster.count(Role::Executor) {
-                run.kill(Role::Executor, index).await?;
-            }
+            let frozen = run.servers.freeze_postgres();
+            run.wait(Duration::from_millis(900)).await;
+            run.kill_all(Role::Executor)?;
             drop(frozen);
-            for index in 0..run.cluster.count(Role::Executor) {
-                run.begin_again(Role::Executor, index)?;
-            }
-            run.pass(Duration::from_secs(3)).await;
+            run.restart_all(Role::Executor)?;
+            run.wait(Duration::from_secs(3)).await;
         }
-        run.pass(Duration::from_secs(18)).await;
+        run.wait(Duration::from_secs(18)).await;
         Ok(())
     })
     .await?;
-    let figures = taken_over(&outcome);
-    Ok(Verdict::new(name, ask.seed, outcome, figures))
+    let figures = recovery(&outcome);
+    Ok(Report::new(name, options.seed, outcome, figures))
 }
 
-/// How long an interrupted request waited for the next attempt at it, from its own arrival.
-fn taken_over(outcome: &Outcome) -> Vec<Figure> {
+/// From the arrival of an interrupted request to the arrival of the next attempt.
+fn recovery(outcome: &Outcome) -> Vec<Figure> {
     let arrived: HashMap<_, _> =
         outcome.hits.iter().map(|hit| ((hit.execution, hit.number), hit.arrived)).collect();
     let interrupted = outcome.record.attempts.iter().filter(|(_, attempt)| attempt.status == "interrupted");
@@ -84,28 +80,26 @@ fn taken_over(outcome: &Outcome) -> Vec<Figure> {
     ]
 }
 
-pub async fn rolling(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let time = ask.time(25);
-    let ((peace, span, took), outcome) = play(name, ask.setup(), async |run| {
-        let peace = run.peace(Duration::from_secs(6)).await;
+pub async fn rolling(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let time = options.duration(25);
+    let ((baseline, faults, took), outcome) = run(name, options.setup(), async |run| {
+        let baseline = run.baseline(Duration::from_secs(6)).await;
         let (from, mut took) = (run.clock.elapsed(), Vec::new());
         while run.clock.elapsed() < from + time {
-            took.extend(faults::roll(run).await?);
-            run.pass(Duration::from_secs(1)).await;
+            took.extend(faults::rolling_restart(run).await?);
+            run.wait(Duration::from_secs(1)).await;
         }
-        Ok((peace, Span { from, to: run.clock.elapsed() }, took))
+        Ok((baseline, run.phase_since(from), took))
     })
     .await?;
     let longest = took.iter().max().copied().unwrap_or_default().as_secs_f64();
-    let mut figures = outcome.added(peace, span, 1000.0);
-    figures.push(Figure::new(
-        "handed on and sent within",
-        outcome.late(span).worst,
-        "ms",
-        Bound::AtMost(2000.0),
-    ));
-    figures.push(Figure::new("an executor ends within", longest, "s", Bound::AtMost(5.0)));
-    figures.push(Figure::new("sent twice", outcome.interrupted() as f64, "", Bound::AtMost(0.0)));
-    figures.push(Figure::new("executors asked to end", took.len() as f64, "", Bound::AtLeast(3.0)));
-    Ok(Verdict::new(name, ask.seed, outcome, figures))
+    let worst = outcome.lateness_in(faults).worst;
+    let mut figures = outcome.added_lateness(baseline, faults, 1000.0);
+    figures.extend([
+        Figure::new("released and sent within", worst, "ms", Bound::AtMost(2000.0)),
+        Figure::new("an executor ends within", longest, "s", Bound::AtMost(5.0)),
+        Figure::new("sent twice", outcome.interrupted() as f64, "", Bound::AtMost(0.0)),
+        Figure::new("executors terminated", took.len() as f64, "", Bound::AtLeast(3.0)),
+    ]);
+    Ok(Report::new(name, options.seed, outcome, figures))
 }

@@ -2,52 +2,48 @@
 
 use std::time::Duration;
 
-use super::{Ask, play};
+use super::{Options, run};
 use crate::{
-    faults::{self, shake},
+    faults::{self, inject},
     load::Plan,
-    report::{Bound, Figure, Verdict},
+    report::{Bound, Figure, Report},
     run::Setup,
 };
 
-pub async fn chaos(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let (time, setup) = (ask.time(60), ask.setup());
-    shaken(name, &ask, setup, time, Duration::from_millis(700)).await
+pub async fn chaos(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let (time, setup) = (options.duration(60), options.setup());
+    all_faults(name, &options, setup, time, Duration::from_millis(700)).await
 }
 
-pub async fn soak(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let (time, mut setup) = (ask.time(1800), ask.setup());
+pub async fn soak(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let (time, mut setup) = (options.duration(1800), options.setup());
     setup.plan = Plan { jobs: 600, workspaces: 12, ..Plan::default() };
-    setup.drains_within = Duration::from_secs(300);
-    shaken(name, &ask, setup, time, Duration::from_secs(6)).await
+    setup.drain_timeout = Duration::from_secs(300);
+    all_faults(name, &options, setup, time, Duration::from_secs(6)).await
 }
 
-async fn shaken(
+async fn all_faults(
     name: &'static str,
-    ask: &Ask,
+    options: &Options,
     setup: Setup,
     time: Duration,
     pause: Duration,
-) -> anyhow::Result<Verdict> {
-    let (span, outcome) = play(name, setup, async |run| {
-        let peace = run.peace(Duration::from_secs(3)).await;
-        shake(run, time, &faults::ALL, pause).await?;
-        Ok(peace)
+) -> anyhow::Result<Report> {
+    let (baseline, outcome) = run(name, setup, async |run| {
+        let baseline = run.baseline(Duration::from_secs(3)).await;
+        inject(run, time, &faults::ALL, pause).await?;
+        Ok(baseline)
     })
     .await?;
-    let (peace, all) = (outcome.late(span), outcome.lateness(Duration::ZERO, Duration::MAX));
+    let (baseline, all) = (outcome.lateness_in(baseline), outcome.lateness(Duration::ZERO, Duration::MAX));
+    let slowest = outcome.clients.slowest.as_secs_f64();
     let figures = vec![
-        Figure::new("lateness in peace, median", peace.median, "ms", Bound::AtMost(100.0)),
-        Figure::new("lateness of all, median", all.median, "ms", Bound::None),
-        Figure::new("lateness of all, p99", all.p99, "ms", Bound::None),
+        Figure::new("baseline lateness, median", baseline.median, "ms", Bound::AtMost(100.0)),
+        Figure::new("lateness of all fires, median", all.median, "ms", Bound::None),
+        Figure::new("lateness of all fires, p99", all.p99, "ms", Bound::None),
         Figure::new("interrupted attempts", outcome.interrupted() as f64, "", Bound::None),
-        Figure::new("clients that hung up", outcome.seen.hung_up as f64, "", Bound::None),
-        Figure::new(
-            "slowest answer of the API",
-            outcome.seen.slowest.as_secs_f64(),
-            "s",
-            Bound::AtMost(10.0),
-        ),
+        Figure::new("clients that disconnected", outcome.clients.disconnects as f64, "", Bound::None),
+        Figure::new("slowest response of the API", slowest, "s", Bound::AtMost(10.0)),
     ];
-    Ok(Verdict::new(name, ask.seed, outcome, figures))
+    Ok(Report::new(name, options.seed, outcome, figures))
 }

@@ -1,74 +1,75 @@
-//! Redis forgets, dies, falls silent or talks nonsense.
+//! Redis loses its data, is down, stalls, or contains garbage.
 
 use std::time::Duration;
 
-use super::{Ask, Span, play};
+use super::{Options, run};
 use crate::{
-    faults::{Fault, apply, shake},
-    report::Verdict,
+    faults::{Fault, apply, inject},
+    report::Report,
     run::Run,
 };
 
-/// What a wiped Redis may add to the lateness.
-const MOST_MS: f64 = 2000.0;
+const MAX_ADDED_MS: f64 = 2000.0;
+/// After the end of the fault.
+const RECOVERY_TIME: Duration = Duration::from_secs(4);
 
-pub async fn wiped(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let time = ask.time(20);
-    harmed(name, ask, async |run| {
+pub async fn wiped(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let time = options.duration(20);
+    with_faults(name, options, async |run| {
         let end = run.clock.elapsed() + time;
         while run.clock.elapsed() < end {
             apply(run, Fault::FlushRedis).await?;
-            run.pass(Duration::from_millis(300)).await;
+            run.wait(Duration::from_millis(300)).await;
         }
         Ok(())
     })
     .await
 }
 
-pub async fn lost(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let time = ask.time(60);
-    harmed(name, ask, async |run| {
-        run.say("Redis is gone");
+pub async fn lost(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let time = options.duration(60);
+    with_faults(name, options, async |run| {
+        run.log("Redis is down");
         run.servers.lose_redis(time).await?;
-        run.say("Redis is back, empty");
-        run.pass(Duration::from_secs(4)).await;
+        run.log("Redis is back, empty");
+        run.wait(RECOVERY_TIME).await;
         Ok(())
     })
     .await
 }
 
-pub async fn silent(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let time = ask.time(20);
-    harmed(name, ask, async |run| {
-        run.say("Redis accepts, and does not answer");
-        run.servers.redis.pass(false);
-        run.pass(time).await;
-        run.servers.redis.pass(true);
-        run.say("Redis answers");
-        run.pass(Duration::from_secs(4)).await;
+pub async fn silent(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let time = options.duration(20);
+    with_faults(name, options, async |run| {
+        run.log("Redis accepts and does not respond");
+        run.servers.redis.forward(false);
+        run.wait(time).await;
+        run.servers.redis.forward(true);
+        run.log("Redis responds");
+        run.wait(RECOVERY_TIME).await;
         Ok(())
     })
     .await
 }
 
-pub async fn garbled(name: &'static str, ask: Ask) -> anyhow::Result<Verdict> {
-    let time = ask.time(20);
+pub async fn garbled(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let time = options.duration(20);
     let faults = [Fault::TrimStreams, Fault::DestroyGroups, Fault::Garbage];
-    harmed(name, ask, async |run| shake(run, time, &faults, Duration::from_millis(250)).await).await
+    with_faults(name, options, async |run| inject(run, time, &faults, Duration::from_millis(250)).await).await
 }
 
-async fn harmed(
+async fn with_faults(
     name: &'static str,
-    ask: Ask,
-    harm: impl AsyncFnOnce(&mut Run) -> anyhow::Result<()>,
-) -> anyhow::Result<Verdict> {
-    let ((peace, span), outcome) = play(name, ask.setup(), async |run| {
-        let peace = run.peace(Duration::from_secs(6)).await;
+    options: Options,
+    act: impl AsyncFnOnce(&mut Run) -> anyhow::Result<()>,
+) -> anyhow::Result<Report> {
+    let ((baseline, faults), outcome) = run(name, options.setup(), async |run| {
+        let baseline = run.baseline(Duration::from_secs(6)).await;
         let from = run.clock.elapsed();
-        harm(run).await?;
-        Ok((peace, Span { from, to: run.clock.elapsed() }))
+        act(run).await?;
+        Ok((baseline, run.phase_since(from)))
     })
     .await?;
-    let figures = outcome.added(peace, span, MOST_MS);
-    Ok(Verdict::new(name, ask.seed, outcome, figures))
+    let figures = outcome.added_lateness(baseline, faults, MAX_ADDED_MS);
+    Ok(Report::new(name, options.seed, outcome, figures))
 }

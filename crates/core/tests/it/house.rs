@@ -81,7 +81,6 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/executor/tests",
             "crates/testkit",
             "crates/api/src/client.rs",
-            "crates/chaos/src/http.rs",
             "crates/bench",
             "crates/api/tests",
         ],

@@ -1,4 +1,4 @@
-//! HTTP/2 by hand: whatever frames one likes (RFC 9113 §4), and header blocks that are none (RFC 7541).
+//! HTTP/2 by hand: arbitrary frames (RFC 9113 §4) and invalid header blocks (RFC 7541).
 
 use std::{io, sync::Arc};
 
@@ -10,12 +10,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
-const PREFACE: usize = 24;
-const HEAD: usize = 9;
+const PREFACE_BYTES: usize = 24;
+const FRAME_HEADER_BYTES: usize = 9;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 
-/// What is sent once a request has come: this, then that again and again; or nothing more, if that is empty.
+/// Sent after a request: `first`, then `again` repeatedly, unless it is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Frames {
     pub first: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// One frame, as it is on the wire.
+    /// The bytes of one frame.
     pub fn one(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let mut frame = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes()[1..].to_vec();
         frame.extend([kind, flags]);
@@ -37,25 +37,25 @@ pub(super) fn serve(listener: TcpListener, acceptor: TlsAcceptor, frames: Frames
     let (stop, frames) = (CancellationToken::new(), Arc::new(frames));
     let accepting = async move {
         while let Ok((socket, _)) = listener.accept().await {
-            tasks::spawn("frames", answer(socket, acceptor.clone(), frames.clone()));
+            tasks::spawn("frames", respond(socket, acceptor.clone(), frames.clone()));
         }
     };
     tasks::spawn("frame server", stop.clone().run_until_cancelled_owned(accepting));
     stop.drop_guard()
 }
 
-async fn answer(socket: TcpStream, acceptor: TlsAcceptor, frames: Arc<Frames>) -> io::Result<()> {
+async fn respond(socket: TcpStream, acceptor: TlsAcceptor, frames: Arc<Frames>) -> io::Result<()> {
     let (mut reading, mut writing) = split(acceptor.accept(socket).await?);
-    // Settings must come first; these are none.
+    // SETTINGS must come first; these are empty.
     writing.write_all(&Frames::one(SETTINGS, 0, 0, &[])).await?;
     writing.flush().await?;
-    reading.read_exact(&mut [0; PREFACE]).await?;
+    reading.read_exact(&mut [0; PREFACE_BYTES]).await?;
     loop {
-        let mut head = [0; HEAD];
-        reading.read_exact(&mut head).await?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut header = [0; FRAME_HEADER_BYTES];
+        reading.read_exact(&mut header).await?;
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
         reading.read_exact(&mut vec![0; length as usize]).await?;
-        if head[3] == HEADERS {
+        if header[3] == HEADERS {
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand, as the script wants it.
+//! HTTP/1.1 by hand, as the script says.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -10,10 +10,13 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{Hit, Shared, script::Answer, script::Script};
+use super::{
+    Hit, Shared,
+    script::{Response, Script},
+};
 
-/// A request with a longer head is none that a test sends.
-const MAX_HEAD: usize = 1024 * 1024;
+/// No test sends a longer head.
+const MAX_HEAD_BYTES: usize = 1024 * 1024;
 
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {
     fn tcp(&self) -> &TcpStream;
@@ -35,19 +38,19 @@ impl Socket for TlsStream<TcpStream> {
 pub(super) async fn serve(socket: impl Socket, shared: Arc<Shared>) -> io::Result<()> {
     let mut stream = BufReader::new(socket);
     while let Some(hit) = read(&mut stream).await? {
-        if !play(&mut stream, shared.receive(hit)).await? {
+        if !follow(&mut stream, shared.receive(hit)).await? {
             break;
         }
     }
     Ok(())
 }
 
-/// The next request, or `None` when the client has no more.
+/// The next request; `None` after the last one.
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Hit>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
-            Ok(byte) if head.len() < MAX_HEAD => head.push(byte),
+            Ok(byte) if head.len() < MAX_HEAD_BYTES => head.push(byte),
             Err(end) if head.is_empty() && end.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
             Err(error) => return Err(error),
@@ -67,18 +70,18 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Hit>> 
     Ok(Some(Hit::now(method, path, headers, Bytes::from(body))))
 }
 
-/// Whether another request may follow.
-async fn play<S: Socket>(stream: &mut BufReader<S>, script: Script) -> io::Result<bool> {
+/// Follows the script; returns whether another request may come.
+async fn follow<S: Socket>(stream: &mut BufReader<S>, script: Script) -> io::Result<bool> {
     match script {
-        Script::Answer(answer) => {
+        Script::Response(response) => {
             tokio::select! {
-                () = sleep(answer.after) => {}
-                gone = hung_up(stream) => return gone.map(|()| false),
+                () = sleep(response.after) => {}
+                gone = disconnected(stream) => return gone.map(|()| false),
             }
-            write(stream, &answer).await
+            write(stream, &response).await
         }
         Script::Raw(bytes) => send(stream, &bytes).await.map(|()| false),
-        Script::Never => hung_up(stream).await.map(|()| false),
+        Script::Never => disconnected(stream).await.map(|()| false),
         Script::DripHead(pause) => drip(stream, b"HTTP/1.1 200 OK\r\nx-drip: ", pause).await,
         Script::DripBody(pause) => {
             drip(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", pause).await
@@ -96,20 +99,20 @@ async fn play<S: Socket>(stream: &mut BufReader<S>, script: Script) -> io::Resul
     }
 }
 
-async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Result<bool> {
-    let mut head = format!("HTTP/1.1 {} \r\n", answer.status);
-    for (name, value) in &answer.headers {
+async fn write(stream: &mut (impl AsyncWrite + Unpin), response: &Response) -> io::Result<bool> {
+    let mut head = format!("HTTP/1.1 {} \r\n", response.status);
+    for (name, value) in &response.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if answer.has_body() {
-        head.push_str(&format!("content-length: {}\r\n", answer.body.len()));
+    if response.has_body() {
+        head.push_str(&format!("content-length: {}\r\n", response.body.len()));
     }
     let mut message = (head + "\r\n").into_bytes();
-    if answer.has_body() {
-        message.extend_from_slice(&answer.body);
+    if response.has_body() {
+        message.extend_from_slice(&response.body);
     }
     send(stream, &message).await?;
-    Ok(!answer.headers.iter().any(|(name, value)| name == "connection" && value == "close"))
+    Ok(!response.headers.iter().any(|(name, value)| name == "connection" && value == "close"))
 }
 
 async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
@@ -117,19 +120,19 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resul
     stream.flush().await
 }
 
-/// `start`, then a byte after each pause, until the client hangs up.
+/// Sends `start`, then a byte after each pause, until the client disconnects.
 async fn drip<S: Socket>(stream: &mut BufReader<S>, start: &[u8], pause: Duration) -> io::Result<bool> {
     send(stream, start).await?;
     loop {
         tokio::select! {
             () = sleep(pause) => {}
-            gone = hung_up(stream) => return gone.map(|()| false),
+            gone = disconnected(stream) => return gone.map(|()| false),
         }
         send(stream, b"x").await?;
     }
 }
 
-/// `start`, then `piece` for ever, as fast as the client takes it; ends when that fails.
+/// Sends `start`, then `piece` endlessly, as fast as the client reads; ends with an error.
 async fn repeat(stream: &mut (impl AsyncWrite + Unpin), start: &[u8], piece: &[u8]) -> io::Result<bool> {
     let pieces = piece.repeat(64 * 1024 / piece.len());
     send(stream, start).await?;
@@ -138,8 +141,8 @@ async fn repeat(stream: &mut (impl AsyncWrite + Unpin), start: &[u8], piece: &[u
     }
 }
 
-/// Resolves when the client has ended the connection.
-async fn hung_up(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+/// Waits until the client closes the connection.
+async fn disconnected(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored).await? > 0 {}
     Ok(())

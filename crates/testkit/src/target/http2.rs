@@ -1,10 +1,10 @@
-//! HTTP/2, by hyper: what a script bends here is the answer, not the protocol.
+//! HTTP/2 by hyper: a script controls the response, not the protocol.
 
 use std::{convert::Infallible, io, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::{Request, Response};
+use http::Request;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     body::{Frame, Incoming},
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     Hit, Shared,
-    script::{Answer, Script},
+    script::{Response, Script},
 };
 
 type Body = BoxBody<Bytes, Infallible>;
@@ -28,13 +28,14 @@ pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     shared: Arc<Shared>,
 ) -> io::Result<()> {
-    let answer = service_fn(move |request| answer(request, Arc::clone(&shared)));
-    let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer);
+    let service = service_fn(move |request| respond(request, Arc::clone(&shared)));
+    let connection =
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
     connection.await.map_err(io::Error::other)
 }
 
 /// An error resets the stream.
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, io::Error> {
+async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<http::Response<Body>, io::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let mut headers: Vec<(String, String)> = head
@@ -48,31 +49,31 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     }));
     let path = head.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     match shared.receive(Hit::now(head.method.to_string(), path, headers, body)) {
-        Script::Answer(answer) => {
-            sleep(answer.after).await;
-            ordinary(&answer)
+        Script::Response(response) => {
+            sleep(response.after).await;
+            build(&response)
         }
         Script::Never => std::future::pending().await,
         Script::DripBody(pause) => Ok(endless(b"x", pause)),
         Script::EndlessBody => Ok(endless(&[b'x'; 16 * 1024], Duration::ZERO)),
         Script::Close => Err(io::ErrorKind::ConnectionAborted.into()),
-        other => panic!("{other:?} is nothing that HTTP/2 can say"),
+        other => panic!("{other:?} cannot be expressed in HTTP/2"),
     }
 }
 
-fn ordinary(answer: &Answer) -> Result<Response<Body>, io::Error> {
-    let mut response = Response::builder().status(answer.status);
-    for (name, value) in &answer.headers {
-        response = response.header(name, value);
+fn build(response: &Response) -> Result<http::Response<Body>, io::Error> {
+    let mut built = http::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        built = built.header(name, value);
     }
-    response.body(Full::new(answer.body.clone()).boxed()).map_err(io::Error::other)
+    built.body(Full::new(response.body.clone()).boxed()).map_err(io::Error::other)
 }
 
-fn endless(piece: &'static [u8], pause: Duration) -> Response<Body> {
+fn endless(piece: &'static [u8], pause: Duration) -> http::Response<Body> {
     let pieces: Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync>> =
         Box::pin(stream::repeat(piece).then(move |piece| async move {
             sleep(pause).await;
             Ok(Frame::data(Bytes::from_static(piece)))
         }));
-    Response::new(BodyExt::boxed(StreamBody::new(pieces)))
+    http::Response::new(BodyExt::boxed(StreamBody::new(pieces)))
 }

@@ -1,4 +1,4 @@
-//! A name server on loopback that knows what it is told, and changes its mind when it is told so (RFC 1035, over UDP).
+//! A name server on loopback whose answers a test sets and changes (RFC 1035, over UDP).
 
 use std::{
     collections::HashMap,
@@ -16,16 +16,16 @@ const A: u16 = 1;
 const CNAME: u16 = 5;
 const AAAA: u16 = 28;
 const INTERNET: u16 = 1;
-/// An answer, to a query that asked for recursion, from a server that offers it.
-const ANSWER: u16 = 0x8180;
+/// A response, recursion desired, recursion available.
+const RESPONSE_FLAGS: u16 = 0x8180;
 const NO_SUCH_NAME: u16 = 3;
-const HEAD: usize = 12;
-/// The name of the question, by its place in the message (§4.1.4).
-const SAME_NAME: u16 = 0xc000 | HEAD as u16;
+const HEADER_BYTES: usize = 12;
+/// A pointer to the name in the question (§4.1.4).
+const SAME_NAME: u16 = 0xc000 | HEADER_BYTES as u16;
 
 type Names = Arc<Mutex<HashMap<String, Answers>>>;
 
-/// What is answered for a name.
+/// The answers for a name.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     addresses: Vec<IpAddr>,
@@ -39,23 +39,23 @@ impl Answers {
         Self { addresses: addresses.to_vec(), ..Self::default() }
     }
 
-    /// The name is an alias of another, whose the addresses are; without addresses the client has to follow it.
+    /// Makes the name an alias (CNAME) of another one, which has the addresses. Without addresses, the client has to follow it.
     pub fn alias(self, of: &str) -> Self {
         Self { alias: Some(of.to_owned()), ..self }
     }
 
-    /// Answered only when this time has passed.
+    /// Delays the answer.
     pub fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
 
-    /// Never answered.
+    /// Never answers.
     pub fn silent(self) -> Self {
         Self { silent: true, ..self }
     }
 }
 
-/// Ends when it is dropped.
+/// Stops when it is dropped.
 pub struct NameServer {
     address: SocketAddr,
     names: Names,
@@ -79,12 +79,12 @@ impl NameServer {
         self.address
     }
 
-    /// From now on `name` has these addresses, to be kept by nobody: their TTL is 0.
+    /// Sets the addresses of `name`, with a TTL of 0, so that no client caches them.
     pub fn set(&self, name: &str, addresses: &[IpAddr]) {
         self.set_answers(name, Answers::to(addresses));
     }
 
-    /// The same with all that an answer can have.
+    /// [`NameServer::set`] with an alias, a delay, or no answer.
     pub fn set_answers(&self, name: &str, answers: Answers) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.insert(name.to_owned(), answers);
@@ -98,13 +98,13 @@ async fn serve(socket: UdpSocket, names: Names) {
         let socket = Arc::clone(&socket);
         tasks::spawn("answer", async move {
             tokio::time::sleep(after).await;
-            // Who asked asks again.
+            // The client repeats its query.
             let _lost = socket.send_to(&answer, peer).await;
         });
     }
 }
 
-/// What to answer, and after what time; `None` for what is no query, or stays without an answer.
+/// The response and its delay; `None` for an invalid query or a name without an answer.
 fn answer(query: &[u8], names: &Names) -> Option<(Vec<u8>, Duration)> {
     let (name, end) = question(query)?;
     let kind = u16::from_be_bytes([*query.get(end)?, *query.get(end + 1)?]);
@@ -120,10 +120,10 @@ fn answer(query: &[u8], names: &Names) -> Option<(Vec<u8>, Duration)> {
     let records: Vec<Vec<u8>> =
         alias.into_iter().chain(addresses.map(|data| record(&owner, kind, &data))).collect();
     let mut message = query[..2].to_vec();
-    for number in [ANSWER | code, 1, u16::try_from(records.len()).ok()?, 0, 0] {
+    for number in [RESPONSE_FLAGS | code, 1, u16::try_from(records.len()).ok()?, 0, 0] {
         message.extend(number.to_be_bytes());
     }
-    message.extend(query.get(HEAD..end + 4)?);
+    message.extend(query.get(HEADER_BYTES..end + 4)?);
     message.extend(records.concat());
     Some((message, after))
 }
@@ -147,9 +147,9 @@ fn encoded(name: &str) -> Vec<u8> {
     labels.chain([0]).collect()
 }
 
-/// The name that is asked for, in lower case, and where it ends.
+/// The queried name in lower case, and the position after it.
 fn question(query: &[u8]) -> Option<(String, usize)> {
-    let (mut labels, mut at) = (Vec::new(), HEAD);
+    let (mut labels, mut at) = (Vec::new(), HEADER_BYTES);
     loop {
         let length = usize::from(*query.get(at)?);
         at += 1;

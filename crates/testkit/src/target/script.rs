@@ -1,4 +1,4 @@
-//! What a request gets: an answer, or one of the ways in which servers misbehave.
+//! What a request gets: a response, or one of the ways in which servers misbehave.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use bytes::Bytes;
 
 #[derive(Clone, Debug)]
 pub enum Script {
-    Answer(Answer),
-    /// These bytes instead of an answer, then the end of the connection. HTTP/1.1 only, as are all that bend its syntax.
+    Response(Response),
+    /// These bytes instead of a response, then the end of the connection. HTTP/1.1 only, as is every script that violates its syntax.
     Raw(Bytes),
-    /// Nothing, until the client hangs up.
+    /// Nothing, until the client disconnects.
     Never,
-    /// A head that never ends, a byte at a time.
+    /// An endless head, one byte at a time.
     DripHead(Duration),
-    /// A head, then a body that never ends, a byte at a time.
+    /// A head, then an endless body, one byte at a time.
     DripBody(Duration),
-    /// `100 Continue` without end.
+    /// Endless `100 Continue`.
     EndlessInterim,
-    /// A body without end, in large pieces.
+    /// An endless body in large pieces.
     EndlessBody,
-    /// A body without end, in chunks of one byte.
+    /// An endless body in chunks of one byte.
     EndlessChunks,
-    /// Header lines without end.
+    /// Endless header lines.
     EndlessHeaders,
-    /// The end of the connection; over HTTP/2, of the stream.
+    /// The end of the connection; with HTTP/2, of the stream.
     Close,
-    /// The end of the connection by TCP RST.
+    /// TCP RST.
     Reset,
 }
 
-/// An ordinary answer.
+/// A valid response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
@@ -45,9 +45,9 @@ impl Default for Script {
 }
 
 impl Script {
-    /// An answer without headers and body.
+    /// A response without headers and body.
     pub fn status(status: u16) -> Self {
-        Self::Answer(Answer { status, headers: Vec::new(), body: Bytes::new(), after: Duration::ZERO })
+        Self::Response(Response { status, headers: Vec::new(), body: Bytes::new(), after: Duration::ZERO })
     }
 
     pub fn raw(bytes: impl Into<Bytes>) -> Self {
@@ -55,29 +55,29 @@ impl Script {
     }
 
     pub fn header(self, name: &str, value: &str) -> Self {
-        self.with(|answer| answer.headers.push((name.to_owned(), value.to_owned())))
+        self.with(|response| response.headers.push((name.to_owned(), value.to_owned())))
     }
 
     pub fn body(self, body: impl Into<Bytes>) -> Self {
-        self.with(|answer| answer.body = body.into())
+        self.with(|response| response.body = body.into())
     }
 
-    /// Answers only when this time has passed.
+    /// Responds after this time.
     pub fn after(self, after: Duration) -> Self {
-        self.with(|answer| answer.after = after)
+        self.with(|response| response.after = after)
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Answer)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut Response)) -> Self {
         match &mut self {
-            Self::Answer(answer) => change(answer),
-            other => panic!("{other:?} is no answer that could be changed"),
+            Self::Response(response) => change(response),
+            other => panic!("{other:?} is not a response"),
         }
         self
     }
 }
 
-impl Answer {
-    /// RFC 9112 §6.3: these have no body, whatever is written.
+impl Response {
+    /// RFC 9112 §6.3: these statuses have no body.
     pub(super) fn has_body(&self) -> bool {
         !matches!(self.status, 100..=199 | 204 | 304)
     }

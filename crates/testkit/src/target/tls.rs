@@ -1,4 +1,4 @@
-//! Certificates of every kind, made for the test.
+//! Valid and invalid certificates, made for the test.
 
 use std::{io, sync::Arc};
 
@@ -12,7 +12,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What the server shows.
+/// The server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
     /// For 127.0.0.1 and `target.test`, signed by the target's authority.
@@ -23,11 +23,11 @@ pub enum Certificate {
     NotYetValid,
     /// For `other.test`.
     WrongName,
-    /// Signed by itself and not by the authority.
+    /// Signed by its own key and not by the authority.
     SelfSigned,
 }
 
-/// What is agreed on by ALPN.
+/// Negotiated by ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Http1,
@@ -63,7 +63,7 @@ struct Made {
 fn make(certificate: Certificate) -> Result<Made, rcgen::Error> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::new())?;
-    // A name of its own: else certificates that it did not sign would seem to be forged, not unknown.
+    // With a unique name; otherwise certificates that it did not sign would look forged, not unknown.
     authority.distinguished_name.push(DnType::CommonName, "authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];

@@ -18,7 +18,7 @@ use trigrun_core::{
 use trigrun_testkit::{
     TestDb,
     jobs::every_seconds,
-    process::Process,
+    process::{Process, Role},
     redis,
     target::{Script, Target},
 };
@@ -53,9 +53,9 @@ async fn thirty_seconds_are_thirty_runs_also_when_a_scheduler_is_killed() {
     let db = TestDb::new().await;
     let (workspace, target, redis) =
         (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
-    let start = |name| Process::start(name, &db.settings(), &redis);
-    let (doomed, survivor) = (start("scheduler"), start("scheduler"));
-    let (one, other) = (start("executor"), start("executor"));
+    let start = |role| Process::start(role, &db.settings(), &redis);
+    let (doomed, survivor) = (start(Role::Scheduler), start(Role::Scheduler));
+    let (one, other) = (start(Role::Executor), start(Role::Executor));
     until("both executors start", Duration::from_secs(20), async || {
         db.count("select count(*) from executors").await == 2
     })
@@ -91,7 +91,7 @@ async fn thirty_seconds_are_thirty_runs_also_when_a_scheduler_is_killed() {
     let worst = db.count(&format!("select max(lateness_us) {window}")).await;
     assert!(worst < 2_000_000, "the other scheduler took over at once: {worst} µs");
     for process in [survivor, one, other] {
-        assert!(process.terminate().await.success());
+        assert!(process.terminate().await.unwrap().success());
     }
 }
 
@@ -100,8 +100,8 @@ async fn an_executor_that_is_killed_mid_request_is_succeeded_by_another() {
     let db = TestDb::new().await;
     let (workspace, target, redis) =
         (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
-    let start = |name| Process::start(name, &db.settings(), &redis);
-    let (_scheduler, doomed) = (start("scheduler"), start("executor"));
+    let start = |role| Process::start(role, &db.settings(), &redis);
+    let (_scheduler, doomed) = (start(Role::Scheduler), start(Role::Executor));
     target.answer_in_turn("/slow", [Script::Never, Script::status(200)]);
     let once = trigrun_testkit::jobs::definition(
         trigrun_core::domain::schedule::Schedule::OneTime,
@@ -110,7 +110,7 @@ async fn an_executor_that_is_killed_mid_request_is_succeeded_by_another() {
     db.job(workspace, &once).await;
     target.wait_for(1, Duration::from_secs(20)).await.expect("the first request arrives");
     doomed.kill();
-    let _heir = start("executor");
+    let _heir = start(Role::Executor);
     target.wait_for(2, Duration::from_secs(35)).await.expect("another executor takes over within 35 s");
     until("the run ends", Duration::from_secs(10), async || {
         db.count("select count(*) from executions where status = 'succeeded' and attempt_count = 2").await
@@ -131,8 +131,8 @@ async fn a_wiped_redis_costs_a_moment_and_no_run() {
     let db = TestDb::new().await;
     let (workspace, target, redis) =
         (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
-    let start = |name| Process::start(name, &db.settings(), &redis);
-    let (_scheduler, _executor) = (start("scheduler"), start("executor"));
+    let start = |role| Process::start(role, &db.settings(), &redis);
+    let (_scheduler, _executor) = (start(Role::Scheduler), start(Role::Executor));
     let (job, first) = job_of_every_second(&db, workspace, &target.url("/tick")).await;
     let mut connection = redis::connection().await;
     until("ten seconds of wiping", Duration::from_secs(30), async || {
@@ -160,8 +160,8 @@ async fn what_is_due_now_starts_at_once() {
     let db = TestDb::new().await;
     let (workspace, target, redis) =
         (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
-    let start = |name| Process::start(name, &db.settings(), &redis);
-    let (_scheduler, _executor) = (start("scheduler"), start("executor"));
+    let start = |role| Process::start(role, &db.settings(), &redis);
+    let (_scheduler, _executor) = (start(Role::Scheduler), start(Role::Executor));
     let definition = every_seconds(3600, &target.url("/now"));
     let job = db.job(workspace, &definition).await;
     let waker = Waker::default();

@@ -3,7 +3,12 @@
 use chrono::TimeDelta;
 use std::time::Duration;
 use trigrun_core::domain::ledger::Ledger;
-use trigrun_testkit::{TestDb, process::Process, redis, target::Target};
+use trigrun_testkit::{
+    TestDb,
+    process::{Process, Role},
+    redis,
+    target::Target,
+};
 
 use crate::journeys::{job_of_every_second, until};
 
@@ -17,24 +22,24 @@ async fn another_redis_is_moved_to_without_a_late_run() {
         let living = "select count(*) from executors where ended_at is null";
         until("they are there", Duration::from_secs(20), async || db.count(living).await == count).await;
     };
-    let start = |name, redis| Process::start(name, &db.settings(), redis);
+    let start = |role, redis| Process::start(role, &db.settings(), redis);
     let (scheduler, one, other) =
-        (start("scheduler", &old), start("executor", &old), start("executor", &old));
+        (start(Role::Scheduler, &old), start(Role::Executor, &old), start(Role::Executor, &old));
     executors(2).await;
     let (job, first) = job_of_every_second(&db, workspace, &target.url("/tick")).await;
     target.wait_for(2, Duration::from_secs(30)).await.expect("it runs");
 
     // Half of the executors, the schedulers, the other half.
-    let _one = start("executor", &new);
+    let _one = start(Role::Executor, &new);
     executors(3).await;
-    assert!(one.terminate().await.success());
+    assert!(one.terminate().await.unwrap().success());
     target.wait_for(4, Duration::from_secs(30)).await.expect("it runs on");
-    let _scheduler = start("scheduler", &new);
-    assert!(scheduler.terminate().await.success());
+    let _scheduler = start(Role::Scheduler, &new);
+    assert!(scheduler.terminate().await.unwrap().success());
     target.wait_for(7, Duration::from_secs(30)).await.expect("it runs on");
-    let _other = start("executor", &new);
+    let _other = start(Role::Executor, &new);
     executors(3).await;
-    assert!(other.terminate().await.success());
+    assert!(other.terminate().await.unwrap().success());
     target.wait_for(9, Duration::from_secs(30)).await.expect("it runs on");
 
     let last = first + TimeDelta::seconds(8);

@@ -12,7 +12,7 @@ use trigrun_testkit::{
     TestDb,
     jobs::every_seconds,
     keys,
-    process::{Process, command},
+    process::{Process, Role, command},
     redis,
     target::Target,
 };
@@ -210,7 +210,7 @@ async fn the_smoke_test_makes_a_job_fire_and_leaves_nothing() {
     let operator = Operator::of(&db);
     let (target, api) = (Target::start().await.unwrap(), free_address());
     let _api = Talking::start(operator.command().env("TRIGRUN__SERVER__ADDRESS", &api));
-    let _scheduler = Process::start("scheduler", &operator.postgres, &operator.redis);
+    let _scheduler = Process::start(Role::Scheduler, &operator.postgres, &operator.redis);
     let (url, calls) = (format!("http://{api}"), target.url("/smoke"));
     until("the API answers", Duration::from_secs(20), async || TcpStream::connect(&api).is_ok()).await;
 
@@ -228,7 +228,7 @@ async fn the_smoke_test_makes_a_job_fire_and_leaves_nothing() {
     Command::new("kill").arg("-TERM").arg(told.id().to_string()).status().unwrap();
     assert!(!told.wait().unwrap().success());
     assert_eq!(db.count("select count(*) from workspaces where deleted_at is null").await, 0);
-    let _executor = Process::start("executor", &operator.postgres, &operator.redis);
+    let _executor = Process::start(Role::Executor, &operator.postgres, &operator.redis);
     let (fine, text) = smoke("30");
     assert!(fine && text.contains("returned 200"), "{text}");
     assert_eq!(db.count("select count(*) from workspaces where deleted_at is null").await, 0);

@@ -11,7 +11,7 @@ use trigrun_core::{runtime::tasks, store::PostgresSettings, stream::RedisSetting
 use trigrun_embed::{Durability, Options, Programs, Scratch, Services, Shutdown};
 use trigrun_testkit::{
     db,
-    process::{Process, command},
+    process::{Process, Role, command},
     target::Target,
 };
 
@@ -47,8 +47,8 @@ impl Story {
         story
     }
 
-    fn start(&self, name: &str) -> Process {
-        Process::start(name, &self.postgres, &self.redis)
+    fn start(&self, role: Role) -> Process {
+        Process::start(role, &self.postgres, &self.redis)
     }
 
     async fn client(&self) -> Client {
@@ -121,7 +121,7 @@ fn insert_job(url: &str) -> String {
 async fn without_redis_runs_go_on() {
     let mut story = Story::begin().await;
     let (_scheduler, _one, _other) =
-        (story.start("scheduler"), story.start("executor"), story.start("executor"));
+        (story.start(Role::Scheduler), story.start(Role::Executor), story.start(Role::Executor));
     story.succeeded(3).await;
     story.services.stop_redis().await;
     let before = story.count("status = 'succeeded'").await;
@@ -138,7 +138,7 @@ async fn without_redis_runs_go_on() {
 #[tokio::test]
 async fn without_postgres_everything_waits_and_nothing_is_lost() {
     let mut story = Story::begin().await;
-    let (_scheduler, _executor) = (story.start("scheduler"), story.start("executor"));
+    let (_scheduler, _executor) = (story.start(Role::Scheduler), story.start(Role::Executor));
     story.succeeded(3).await;
     story.services.stop_postgres(Shutdown::Fast).await;
     let sent = story.target.hits().len();

@@ -5,7 +5,12 @@ use secrecy::ExposeSecret;
 use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
 use trigrun_core::{domain::id::JobId, store::PostgresSettings};
 use trigrun_embed::Programs;
-use trigrun_testkit::{TestDb, process::Process, redis, target::Target};
+use trigrun_testkit::{
+    TestDb,
+    process::{Process, Role},
+    redis,
+    target::Target,
+};
 
 use crate::journeys::{job_of_every_second, until};
 
@@ -37,8 +42,8 @@ async fn a_backup_that_was_taken_at_work_goes_on_and_every_fire_is_there_once_un
     let file = dump.to_str().unwrap();
 
     let redis = redis::settings();
-    let start = |name| Process::start(name, &lost.settings(), &redis);
-    let before = [start("scheduler"), start("executor")];
+    let start = |role| Process::start(role, &lost.settings(), &redis);
+    let before = [start(Role::Scheduler), start(Role::Executor)];
     let (job, first) = job_of_every_second(&lost, workspace, &target.url("/tick")).await;
     target.wait_for(4, Duration::from_secs(30)).await.expect("it runs");
     client("pg_dump", &lost.settings(), &["--no-owner", "--file", file]);
@@ -53,8 +58,8 @@ async fn a_backup_that_was_taken_at_work_goes_on_and_every_fire_is_there_once_un
     assert!(had.keys().any(|at| !kept.contains_key(at)), "some came after the backup: {had:?}");
     // Redis is a new one, too: nothing of it has to be kept.
     let redis = redis::settings();
-    let start = |name| Process::start(name, &restored.settings(), &redis);
-    let _after = [start("scheduler"), start("executor")];
+    let start = |role| Process::start(role, &restored.settings(), &redis);
+    let _after = [start(Role::Scheduler), start(Role::Executor)];
     let last = restored.now().await.max(first) + TimeDelta::seconds(3);
     let window = format!(
         "from executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",

@@ -1,4 +1,4 @@
-//! The one kind of job: a request to the sink over connections that are kept alive, and a row of what came of it.
+//! The only kind of job: a request to the sink over connections that are kept alive, and a row with the result.
 
 use bytes::Bytes;
 use graphile_worker::{IntoTaskHandlerResult, WorkerContext};
@@ -43,7 +43,7 @@ impl TaskHandler for Fire {
 impl Fire {
     async fn send(&self, pool: &PgPool) -> anyhow::Result<()> {
         let start = Instant::now();
-        // 30 bytes, as long as there are fewer than ninety million jobs.
+        // 30 bytes, up to ninety million jobs.
         let body = format!(r#"{{"hello":"world","n":{}}}"#, 10_000_000 + self.id);
         let request = Request::post(format!("{}/hook/{}", sink()?, self.id))
             .header("content-type", "application/json")

@@ -1,7 +1,7 @@
-//! `graphile-rs <setup|enqueue|work|recorded>`: the Rust port of Graphile Worker as a peer, told by the same environment as
+//! `graphile-rs <setup|enqueue|work|recorded>`: the Rust port of Graphile Worker as a peer, with the same environment as
 //! the peers on Node.
 //!
-//! It forgets a job that is done, so each run inserts a row of its own before it ends.
+//! It deletes completed jobs, so each run inserts its result before it ends.
 
 mod fire;
 mod settings;
@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use std::time::Duration;
 
 const BATCH: usize = 1000;
-const POLL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const SETUP: [&str; 3] = [
     "DROP SCHEMA IF EXISTS graphile_worker CASCADE",
     "DROP TABLE IF EXISTS runs",
@@ -50,12 +50,12 @@ async fn setup(pool: PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As its documentation tunes it: jobs are fetched ahead of their workers and completed many at a time. Making it migrates its schema.
+/// As its documentation recommends for performance: jobs are prefetched, and completed in batches. Also migrates the schema.
 async fn worker(pool: PgPool) -> anyhow::Result<Worker> {
     let concurrency = concurrency()?;
     let options = WorkerOptions::default()
         .concurrency(concurrency)
-        .poll_interval(POLL)
+        .poll_interval(POLL_INTERVAL)
         .define_job::<Fire>()
         .pg_pool(pool)
         .local_queue(LocalQueueConfig::default().with_size(2 * concurrency))
@@ -73,7 +73,7 @@ async fn enqueue(pool: PgPool) -> anyhow::Result<()> {
 }
 
 fn spec(job: &Fire) -> anyhow::Result<RawJobSpec> {
-    let at = DateTime::from_timestamp_micros(job.intended).context("no such instant")?;
+    let at = DateTime::from_timestamp_micros(job.intended).context("the instant is out of range")?;
     Ok(RawJobSpec {
         identifier: "fire".into(),
         payload: serde_json::to_value(job)?,

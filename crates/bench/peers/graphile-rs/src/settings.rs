@@ -1,4 +1,4 @@
-//! What the peer is told by its environment.
+//! The environment of the peer.
 
 use anyhow::Context;
 use sqlx::{
@@ -10,15 +10,15 @@ use std::{env, str::FromStr, time::Duration};
 use crate::fire::Fire;
 
 const CONNECTIONS: u32 = 24;
-/// Every run wants a connection of these for its row, and may have to wait.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Every run needs a connection for its row, and may have to wait.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub async fn pool() -> anyhow::Result<PgPool> {
     let server = PgConnectOptions::new()
         .socket(text("POSTGRES_HOST")?)
         .username(&text("POSTGRES_USER")?)
         .database(&text("POSTGRES_DATABASE")?);
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(pool.connect_with(server).await?)
 }
 
@@ -32,7 +32,7 @@ pub fn jobs() -> anyhow::Result<Vec<Fire>> {
     Ok((0..count).map(|id| Fire { id, intended: first + id * step }).collect())
 }
 
-/// Without a slash at its end.
+/// Without a trailing slash.
 pub fn sink() -> anyhow::Result<String> {
     text("SINK_URL")
 }

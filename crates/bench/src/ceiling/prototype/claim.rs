@@ -1,4 +1,4 @@
-//! Claims timers ahead in Postgres, moves them on, and announces them on the stream.
+//! Claims timers ahead in Postgres, advances them, and announces them on the stream.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,9 +6,9 @@ use super::{read::KEY, run::encode};
 use crate::ceiling::{block_on, postgres, redis};
 
 const BATCH: i64 = 1000;
-/// How long before its instant a timer is claimed at the earliest.
-const AHEAD_MS: i64 = 5000;
-const IDLE: Duration = Duration::from_millis(20);
+/// How far ahead timers are claimed.
+const HORIZON_MS: i64 = 5000;
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 const CLAIM: &str = "
     UPDATE bench_prototype_jobs AS job SET next_run_at = job.next_run_at + interval '1 hour'
@@ -27,9 +27,9 @@ pub fn all(jobs: i64, postgres_url: &str, redis_url: &str) -> anyhow::Result<()>
         let claim = client.prepare(CLAIM).await?;
         let mut claimed = 0;
         while claimed < jobs {
-            let rows = client.query(&claim, &[&BATCH, &AHEAD_MS]).await?;
+            let rows = client.query(&claim, &[&BATCH, &HORIZON_MS]).await?;
             if rows.is_empty() {
-                tokio::time::sleep(IDLE).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 continue;
             }
             let mut pipe = redis::pipe();

@@ -1,24 +1,23 @@
-//! The prototype as a process: its parts, and its one line of JSON at the end.
+//! The prototype's process: its threads, and its report as a line of JSON.
 
 use anyhow::{Context, ensure};
 use std::{fs, net::SocketAddr, sync::Arc, thread, thread::JoinHandle};
 use tokio::sync::mpsc;
 
 use super::{
-    PrototypeReport, claim,
-    hold::Hold,
-    read,
+    PrototypeReport, claim, read,
     record::{self, Recorded},
     send,
+    timer::Timer,
 };
 use crate::ceiling::{block_on, postgres, unix_us};
 
 const FIRST: &str =
     "SELECT (extract(epoch FROM min(next_run_at)) * 1000000)::bigint FROM bench_prototype_jobs";
-/// Ticks per second in /proc: USER_HZ, 100 on every machine that this runs on.
-const TICKS: f64 = 100.0;
+/// USER_HZ, the unit in /proc.
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What the process is told. It expects what [`super::Prototype::seed`] has made.
+/// The process expects what [`super::Prototype::seed`] has created.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PrototypeArguments {
     #[arg(long)]
@@ -31,24 +30,24 @@ pub struct PrototypeArguments {
     sink: SocketAddr,
 }
 
-/// Runs every job once, prints a [`PrototypeReport`].
+/// Runs every job once, and prints a [`PrototypeReport`].
 pub fn main(arguments: PrototypeArguments) -> anyhow::Result<()> {
     let start = unix_us();
     let PrototypeArguments { jobs, postgres_url, redis_url, sink } = arguments;
     let first = block_on(first_instant(&postgres_url))?;
 
-    let hold = Arc::<Hold>::default();
+    let timer = Arc::<Timer>::default();
     let (due, to_send) = mpsc::unbounded_channel();
-    let (answered, to_record) = mpsc::unbounded_channel();
+    let (completed, to_record) = mpsc::unbounded_channel();
     let (postgres, redis) = (postgres_url.clone(), redis_url.clone());
-    part("claim", move || claim::all(jobs, &postgres, &redis))?;
-    let (redis, to_hold) = (redis_url.clone(), hold.clone());
-    part("read", move || read::all(jobs, &redis, &to_hold))?;
-    part("hold", move || hold.let_go(&due))?;
-    let recorder = part("record", move || record::all(to_record, &postgres_url, &redis_url))?;
-    block_on(send::all(jobs, sink, to_send, answered))?;
+    spawn_thread("claim", move || claim::all(jobs, &postgres, &redis))?;
+    let (redis, to_wait) = (redis_url.clone(), timer.clone());
+    spawn_thread("read", move || read::all(jobs, &redis, &to_wait))?;
+    spawn_thread("timer", move || timer.release(&due))?;
+    let recorder = spawn_thread("record", move || record::all(to_record, &postgres_url, &redis_url))?;
+    block_on(send::all(jobs, sink, to_send, completed))?;
     let Recorded { runs, last } = recorder.join().ok().context("the recorder panicked")?;
-    ensure!(runs == jobs, "{jobs} jobs, and {runs} were recorded");
+    ensure!(runs == jobs, "{runs} of {jobs} jobs were recorded");
 
     let seconds = (last - start.max(first)) as f64 / 1e6;
     let recorded_per_second = runs as f64 / seconds;
@@ -62,24 +61,24 @@ async fn first_instant(postgres_url: &str) -> anyhow::Result<i64> {
     row.try_get::<_, Option<i64>>(0)?.context("there are no jobs")
 }
 
-/// A thread of the prototype.
-fn part<T: Send + 'static>(
+/// Starts a thread of the prototype, which ends the process on an error.
+fn spawn_thread<T: Send + 'static>(
     name: &'static str,
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> std::io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.into()).spawn(move || work().unwrap_or_else(|error| fail(name, &error)))
 }
 
-/// The others would wait for it for ever, and there is nothing to save.
-pub fn fail(part: &str, error: &anyhow::Error) -> ! {
-    eprintln!("prototype, {part}: {error:#}");
+/// Ends the process: the other threads would wait forever, and there is nothing to save.
+pub fn fail(thread: &str, error: &anyhow::Error) -> ! {
+    eprintln!("prototype, {thread}: {error:#}");
     std::process::exit(1)
 }
 
 fn cpu_seconds() -> anyhow::Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // After the name, which is in parentheses: utime and stime are the twelfth and the thirteenth (proc_pid_stat(5)).
-    let (_, after) = stat.rsplit_once(')').context("/proc/self/stat is not as expected")?;
+    // utime and stime are the twelfth and thirteenth fields after the name in parentheses (proc_pid_stat(5)).
+    let (_, after) = stat.rsplit_once(')').context("cannot parse /proc/self/stat")?;
     let ticks: Result<Vec<f64>, _> = after.split_whitespace().skip(11).take(2).map(str::parse).collect();
-    Ok(ticks?.iter().sum::<f64>() / TICKS)
+    Ok(ticks?.iter().sum::<f64>() / TICKS_PER_SECOND)
 }

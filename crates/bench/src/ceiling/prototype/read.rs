@@ -4,8 +4,8 @@ use anyhow::Context;
 use redis::streams::StreamReadReply;
 
 use super::{
-    hold::Hold,
     run::{Run, decode},
+    timer::Timer,
 };
 use crate::ceiling::redis;
 
@@ -14,13 +14,13 @@ pub const GROUP: &str = "group";
 const BATCH: usize = 500;
 const BLOCK_MS: usize = 500;
 
-pub fn all(jobs: i64, redis_url: &str, hold: &Hold) -> anyhow::Result<()> {
+pub fn all(jobs: i64, redis_url: &str, timer: &Timer) -> anyhow::Result<()> {
     let mut stream = redis(redis_url)?;
     let mut command = redis::cmd("XREADGROUP");
     command.arg("GROUP").arg(GROUP).arg("reader").arg("COUNT").arg(BATCH).arg("BLOCK").arg(BLOCK_MS);
     command.arg("STREAMS").arg(KEY).arg(">");
-    let mut seen = 0;
-    while seen < jobs {
+    let mut read = 0;
+    while read < jobs {
         let reply: Option<StreamReadReply> = command.query(&mut stream)?;
         let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
         let runs: Vec<Run> = entries
@@ -29,9 +29,9 @@ pub fn all(jobs: i64, redis_url: &str, hold: &Hold) -> anyhow::Result<()> {
                 decode(entry.id, &text)
             })
             .collect::<anyhow::Result<_>>()?;
-        seen += runs.len() as i64;
-        hold.put(runs);
+        read += runs.len() as i64;
+        timer.add(runs);
     }
-    hold.complete();
+    timer.complete();
     Ok(())
 }

@@ -1,30 +1,30 @@
-//! Records answers, as many as there are at a time, in one durable commit; then their entries leave the stream.
+//! Records results in batches, one durable commit each; then deletes their entries from the stream.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     read::{GROUP, KEY},
-    run::Answered,
+    run::Completed,
 };
 use crate::ceiling::{block_on, postgres, redis, stream::acknowledge, unix_us};
 
-const AT_MOST: usize = 4000;
+const MAX_BATCH: usize = 4000;
 
 const RECORD: &str = "
     INSERT INTO bench_prototype_executions
     SELECT * FROM UNNEST($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::integer[], $5::smallint[], $6::text[])
     ON CONFLICT DO NOTHING";
 
-/// What was recorded when no more answers could come.
+/// The result after the last run.
 pub struct Recorded {
     pub runs: i64,
-    /// When the last commit was, in unix microseconds.
+    /// The last commit, in unix microseconds.
     pub last: i64,
 }
 
 pub fn all(
-    mut answers: UnboundedReceiver<Vec<Answered>>,
+    mut completed: UnboundedReceiver<Vec<Completed>>,
     postgres_url: &str,
     redis_url: &str,
 ) -> anyhow::Result<Recorded> {
@@ -33,9 +33,9 @@ pub fn all(
         let client = postgres(postgres_url).await?;
         let record = client.prepare(RECORD).await?;
         let mut recorded = Recorded { runs: 0, last: unix_us() };
-        while let Some(mut all) = answers.recv().await {
-            while all.len() < AT_MOST
-                && let Ok(more) = answers.try_recv()
+        while let Some(mut all) = completed.recv().await {
+            while all.len() < MAX_BATCH
+                && let Ok(more) = completed.try_recv()
             {
                 all.extend(more);
             }
@@ -55,8 +55,8 @@ pub fn all(
     })
 }
 
-fn column<T>(answers: &[Answered], value: impl Fn(&Answered) -> T) -> Vec<T> {
-    answers.iter().map(value).collect()
+fn column<T>(completed: &[Completed], value: impl Fn(&Completed) -> T) -> Vec<T> {
+    completed.iter().map(value).collect()
 }
 
 fn time(us: i64) -> SystemTime {

@@ -2,19 +2,19 @@
 
 use anyhow::Context;
 
-/// One job at one instant, with all that is needed to send it.
+/// One job at one instant, with everything needed to send it.
 pub struct Run {
-    /// The stream entry that it came with.
+    /// Its stream entry.
     pub entry: String,
     pub job: i64,
-    /// When it is to be sent, in unix microseconds.
+    /// When to send it, in unix microseconds.
     pub at: i64,
     pub path: String,
     pub body: String,
 }
 
-/// A run that was answered.
-pub struct Answered {
+/// A run with its response.
+pub struct Completed {
     pub entry: String,
     pub job: i64,
     pub at: i64,
@@ -24,7 +24,7 @@ pub struct Answered {
     pub snippet: String,
 }
 
-/// What an entry of the stream says. A body has no line breaks.
+/// The text of a stream entry. A body has no line breaks.
 pub fn encode(job: i64, at: i64, path: &str, body: &str) -> String {
     format!("{job}\n{at}\n{path}\n{body}")
 }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_encoded_is_decoded() {
+    fn an_encoded_run_is_decoded() {
         let run = decode("1-0".into(), &encode(7, 8, "/hook/7", "{}")).unwrap();
         assert_eq!((run.job, run.at, &*run.path, &*run.body), (7, 8, "/hook/7", "{}"));
         assert!(decode("1-0".into(), "7\n8").is_err());

@@ -1,4 +1,4 @@
-//! Sends what is due over connections that are kept alive, one request in flight on each.
+//! Sends due runs over connections that are kept alive, with one request in flight on each.
 
 use anyhow::Context;
 use std::{cell::RefCell, collections::VecDeque, mem, net::SocketAddr, rc::Rc, time::Duration};
@@ -13,46 +13,46 @@ use tokio::{
 
 use super::{
     process::fail,
-    run::{Answered, Run},
+    run::{Completed, Run},
 };
 use crate::ceiling::{http::Connection, unix_us};
 
 const IN_FLIGHT: usize = 256;
-/// Answers go to the recorder when there are so many, and after so long.
-const ENOUGH: usize = 500;
-const FLUSH: Duration = Duration::from_millis(5);
+/// The recorder gets results once there are this many, and at this interval.
+const FLUSH_BATCH: usize = 500;
+const FLUSH_INTERVAL: Duration = Duration::from_millis(5);
 
-/// All connections are on one thread: no locks.
-struct Desk {
+/// Shared by all connections, which are on one thread.
+struct Queue {
     due: RefCell<VecDeque<Run>>,
-    /// As many permits as there are runs in `due`.
+    /// One permit for each run in `due`.
     ready: Semaphore,
-    answered: RefCell<Vec<Answered>>,
-    enough: Notify,
+    completed: RefCell<Vec<Completed>>,
+    batch_is_full: Notify,
 }
 
-/// Ends when so many runs have been handed to the recorder.
+/// Ends when the recorder has got the results of all jobs.
 pub async fn all(
     jobs: i64,
     sink: SocketAddr,
     mut due: UnboundedReceiver<Vec<Run>>,
-    record: UnboundedSender<Vec<Answered>>,
+    record: UnboundedSender<Vec<Completed>>,
 ) -> anyhow::Result<()> {
-    let desk = Rc::new(Desk {
+    let queue = Rc::new(Queue {
         due: RefCell::default(),
         ready: Semaphore::new(0),
-        answered: RefCell::default(),
-        enough: Notify::new(),
+        completed: RefCell::default(),
+        batch_is_full: Notify::new(),
     });
     for _ in 0..IN_FLIGHT {
-        let (desk, connection) = (desk.clone(), Connection::open(sink).await?);
+        let (queue, connection) = (queue.clone(), Connection::open(sink).await?);
         spawn_local(async move {
-            if let Err(error) = serve(&desk, connection).await {
+            if let Err(error) = serve(&queue, connection).await {
                 fail("send", &error);
             }
         });
     }
-    let to = desk.clone();
+    let to = queue.clone();
     spawn_local(async move {
         while let Some(runs) = due.recv().await {
             let count = runs.len();
@@ -60,28 +60,28 @@ pub async fn all(
             to.ready.add_permits(count);
         }
     });
-    let mut handed = 0;
-    while handed < jobs {
+    let mut sent = 0;
+    while sent < jobs {
         tokio::select! {
-            () = desk.enough.notified() => {}
-            () = sleep(FLUSH) => {}
+            () = queue.batch_is_full.notified() => {}
+            () = sleep(FLUSH_INTERVAL) => {}
         }
-        let answered = mem::take(&mut *desk.answered.borrow_mut());
-        if !answered.is_empty() {
-            handed += answered.len() as i64;
-            record.send(answered).ok().context("the recorder has gone")?;
+        let completed = mem::take(&mut *queue.completed.borrow_mut());
+        if !completed.is_empty() {
+            sent += completed.len() as i64;
+            record.send(completed).ok().context("the recorder has ended")?;
         }
     }
     Ok(())
 }
 
-async fn serve(desk: &Desk, mut connection: Connection) -> anyhow::Result<()> {
+async fn serve(queue: &Queue, mut connection: Connection) -> anyhow::Result<()> {
     loop {
-        desk.ready.acquire().await?.forget();
-        let run = desk.due.borrow_mut().pop_front().context("a permit without a run")?;
+        queue.ready.acquire().await?.forget();
+        let run = queue.due.borrow_mut().pop_front().context("a permit without a run")?;
         let started = unix_us();
         let (status, body) = connection.post(&run.path, run.job, run.at, run.body).await?;
-        let answered = Answered {
+        let completed = Completed {
             entry: run.entry,
             job: run.job,
             at: run.at,
@@ -90,10 +90,10 @@ async fn serve(desk: &Desk, mut connection: Connection) -> anyhow::Result<()> {
             status: i16::try_from(status)?,
             snippet: String::from_utf8_lossy(&body).into_owned(),
         };
-        let mut all = desk.answered.borrow_mut();
-        all.push(answered);
-        if all.len() >= ENOUGH {
-            desk.enough.notify_one();
+        let mut all = queue.completed.borrow_mut();
+        all.push(completed);
+        if all.len() >= FLUSH_BATCH {
+            queue.batch_is_full.notify_one();
         }
     }
 }

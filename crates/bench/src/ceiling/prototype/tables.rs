@@ -1,13 +1,13 @@
-//! What the prototype finds when it starts: jobs with their timers, an empty table of executions, an empty stream.
+//! The tables of the prototype: jobs with their timers, an empty table of executions; and an empty stream.
 
 use super::{Mode, Prototype, read};
 use crate::ceiling::{body, postgres, redis, stream, unix_us};
 
-/// How soon the first of a steady row is due, and how much later for every job: as long as seeding may take.
+/// From now to the first instant of a steady load: the time that seeding may take.
 const LEAD_US: i64 = 3_000_000;
 const LEAD_PER_JOB_US: i64 = 20;
 
-// Room for the new version of a row beside the old one: moving a timer on touches every row once.
+// Space for the new version of a row on the same page: advancing a timer updates every row once.
 const CREATE: &str = "
     DROP TABLE IF EXISTS bench_prototype_jobs, bench_prototype_executions;
     CREATE TABLE bench_prototype_jobs (
@@ -51,5 +51,5 @@ pub async fn seed(prototype: &Prototype) -> anyhow::Result<()> {
     for statement in SETTLE {
         client.batch_execute(statement).await?;
     }
-    stream::fresh(&mut redis(&prototype.redis_url)?, read::KEY, read::GROUP)
+    stream::create_stream(&mut redis(&prototype.redis_url)?, read::KEY, read::GROUP)
 }

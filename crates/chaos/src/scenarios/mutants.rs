@@ -1,0 +1,107 @@
+//! Scenarios that every mutant must fail and the product must pass: short and deterministic.
+
+use anyhow::ensure;
+use hyper::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use trigrun_testkit::client::Request;
+
+use super::{Options, run};
+use crate::{
+    api::call,
+    cluster::Role,
+    faults::{Fault, apply},
+    load::Plan,
+    report::{Bound, Figure, Report},
+    run::{Run, Setup},
+};
+
+const BASELINE_BOUND: Bound = Bound::AtMost(300.0);
+/// Each executor gets some of them.
+const SLOW_REQUESTS: usize = 24;
+
+fn setup(options: &Options) -> Setup {
+    let mut setup = options.setup();
+    setup.plan = Plan { jobs: 40, ..Plan::default() };
+    setup.drain_timeout = Duration::from_secs(20);
+    setup
+}
+
+/// Faults of schedulers and Redis.
+pub async fn dispatches(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let (phases, outcome) = run(name, setup(&options), async |run| {
+        let baseline = run.baseline(Duration::from_secs(4)).await;
+        let from = run.clock.elapsed();
+        // Loses what it has planned and not published.
+        run.kill(Role::Scheduler, 0)?;
+        run.cluster.restart(Role::Scheduler, 0)?;
+        run.wait(Duration::from_secs(3)).await;
+        let killed = run.phase_since(from);
+        let from = run.clock.elapsed();
+        for _ in 0..8 {
+            apply(run, Fault::FlushRedis).await?;
+            run.wait(Duration::from_millis(250)).await;
+        }
+        let flushed = run.phase_since(from);
+        run.wait(Duration::from_secs(1)).await;
+        apply(run, Fault::SetTimersBack).await?;
+        run.kill_all(Role::Scheduler)?;
+        run.wait(Duration::from_secs(4)).await;
+        run.restart_all(Role::Scheduler)?;
+        run.wait(Duration::from_secs(4)).await;
+        Ok([baseline, killed, flushed])
+    })
+    .await?;
+    let [baseline, killed, flushed] = phases.map(|phase| outcome.lateness_in(phase).p99);
+    let figures = vec![
+        Figure::new("baseline lateness, p99", baseline, "ms", BASELINE_BOUND),
+        // Executors themselves find work that is two seconds overdue; republication has to be faster.
+        Figure::new("lateness when a scheduler dies, p99", killed, "ms", Bound::AtMost(1900.0)),
+        Figure::new("lateness while Redis is wiped, p99", flushed, "ms", Bound::AtMost(2500.0)),
+    ];
+    Ok(Report::new(name, options.seed, outcome, figures))
+}
+
+/// Faults of executors and targets.
+pub async fn sessions(name: &'static str, options: Options) -> anyhow::Result<Report> {
+    let (baseline, outcome) = run(name, setup(&options), async |run| {
+        let baseline = run.baseline(Duration::from_secs(2)).await;
+        request_endless_body(run).await?;
+        request_slow_responses(run).await?;
+        // Long enough for its session to expire. The responses arrive in the meantime, and wait in the sockets.
+        run.pause_executor(0, Duration::from_secs(20))?;
+        run.kill(Role::Executor, 1)?;
+        run.cluster.restart(Role::Executor, 1)?;
+        run.wait(Duration::from_secs(20)).await;
+        run.resume_executors()?;
+        Ok(baseline)
+    })
+    .await?;
+    let figures = vec![
+        Figure::new("baseline lateness, p99", outcome.lateness_in(baseline).p99, "ms", BASELINE_BOUND),
+        Figure::new("interrupted attempts", outcome.interrupted() as f64, "", Bound::AtLeast(2.0)),
+    ];
+    Ok(Report::new(name, options.seed, outcome, figures))
+}
+
+async fn request_slow_responses(run: &Run) -> anyhow::Result<()> {
+    for _ in 0..SLOW_REQUESTS {
+        run_once(run, json!({ "url": run.recorder.url("/slow/2500") })).await?;
+    }
+    run.wait(Duration::from_millis(700)).await;
+    Ok(())
+}
+
+/// A target that starts its response immediately and never ends it.
+async fn request_endless_body(run: &Run) -> anyhow::Result<()> {
+    run_once(run, json!({ "url": run.recorder.url("/drip"), "timeout_seconds": 2 })).await
+}
+
+async fn run_once(run: &Run, request: Value) -> anyhow::Result<()> {
+    let retries = json!({ "max_attempts": 1 });
+    let job = json!({ "name": "once", "kind": "one_time", "request": request, "retry_policy": retries });
+    let (api, token) = (run.cluster.apis()[0], &run.load.tenants[0].token);
+    let created = call(api, token, Request::new(Method::POST, "/v1/jobs").json(&job)).await;
+    ensure!(created.status == Some(201), "{created:?}");
+    Ok(())
+}
