@@ -44,7 +44,7 @@ enum Command {
     Doctor,
     /// Creates a job and waits until it has succeeded, in a new workspace that is deleted afterwards
     Smoke {
-        /// The URL of the API, http://host:port
+        /// The URL of the API, http://host:port or https://host:port
         #[arg(long, default_value = "http://127.0.0.1:8080")]
         url: String,
         /// The URL that the job calls

@@ -6,6 +6,7 @@
 //! serves two workspaces.
 
 mod connection;
+mod connector;
 mod dial;
 mod exchange;
 mod failure;

@@ -12,5 +12,6 @@ pub mod raw_http;
 pub mod redis;
 pub mod stats;
 pub mod target;
+pub mod tls_proxy;
 
 pub use db::TestDb;

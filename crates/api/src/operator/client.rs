@@ -1,18 +1,28 @@
-//! A minimal HTTP client for an API or a probe on the same network.
+//! A small HTTP client for operators: calls the API or a probe as a user does, over http or https.
+//!
+//! A connection serves one request; redirects are not followed.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1, header};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    Method, Request, StatusCode, Uri,
+    body::Bytes,
+    client::conn::http1,
+    header::{self, HeaderValue},
+};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde_json::Value;
-use std::time::Duration;
-use tokio::{net::TcpStream, time::timeout};
+use std::{future::poll_fn, sync::Arc, time::Duration};
+use tokio::time::timeout;
+use tower_service::Service;
 use trigrun_core::runtime::tasks;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Client {
-    /// `host:port`.
+    /// `http://host:port` or `https://host:port`.
     pub api: String,
     pub token: String,
 }
@@ -31,7 +41,6 @@ impl Client {
         let request = Request::builder()
             .method(method.clone())
             .uri(path)
-            .header(header::HOST, &self.api)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.map(Value::to_string).unwrap_or_default())))?;
@@ -45,15 +54,25 @@ impl Client {
 
 /// The response to `GET path` without a token, as text.
 pub async fn get(address: &str, path: &str) -> anyhow::Result<(StatusCode, String)> {
-    let request = Request::get(path).header(header::HOST, address).body(Full::default())?;
-    let (status, response) = exchange(address, request).await?;
+    let request = Request::get(path).body(Full::default())?;
+    let (status, response) = exchange(&format!("http://{address}"), request).await?;
     Ok((status, String::from_utf8_lossy(&response).into_owned()))
 }
 
-async fn exchange(address: &str, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+/// `server` is `http://host:port` or `https://host:port`.
+async fn exchange(server: &str, mut request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
     let exchanged = async {
-        let socket = TcpStream::connect(address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+        let uri: Uri = server.parse()?;
+        let host = uri.authority().context("there is no host")?.as_str();
+        request.headers_mut().insert(header::HOST, HeaderValue::try_from(host)?);
+        let mut connector = connector(uri.scheme_str() == Some("https"))?;
+        let connected = async {
+            poll_fn(|context| connector.poll_ready(context)).await?;
+            connector.call(uri).await
+        };
+        // Boxed errors do not implement `Error`, which anyhow wants.
+        let stream = connected.await.map_err(|error| anyhow::anyhow!(error))?;
+        let (mut sender, connection) = http1::handshake(stream).await?;
         tasks::spawn("client connection", connection);
         let response = sender.send_request(request).await?;
         let status = response.status();
@@ -61,6 +80,24 @@ async fn exchange(address: &str, request: Request<Full<Bytes>>) -> anyhow::Resul
     };
     let exchanged: anyhow::Result<_> = timeout(REQUEST_TIMEOUT, exchanged)
         .await
-        .with_context(|| format!("{address} did not respond within {REQUEST_TIMEOUT:?}"))?;
-    exchanged.with_context(|| format!("cannot reach {address}"))
+        .with_context(|| format!("{server} did not respond within {REQUEST_TIMEOUT:?}"))?;
+    exchanged.with_context(|| format!("cannot reach {server}"))
+}
+
+/// Trusts the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+fn connector(with_tls: bool) -> anyhow::Result<HttpsConnector<HttpConnector>> {
+    let mut roots = RootCertStore::empty();
+    // Only then: reading them takes longer than a health check over http.
+    if with_tls {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        ensure!(
+            !roots.is_empty(),
+            "no trusted certificate authority found: set SSL_CERT_FILE to a file of certificates"
+        );
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build())
 }

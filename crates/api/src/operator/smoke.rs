@@ -21,7 +21,7 @@ use crate::operator::client::Client;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Creates a workspace with a job that calls `target` immediately, and waits until its execution has succeeded. Always deletes the workspace,
-/// even when `stop` is cancelled. `url` is the URL of the API, `http://host:port`.
+/// even when `stop` is cancelled. `url` is the URL of the API, `http://host:port` or `https://host:port`.
 pub async fn run(
     conn: &mut Conn,
     url: &str,
@@ -29,7 +29,7 @@ pub async fn run(
     timeout: Duration,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let api = address(url)?;
+    let api = server(url)?;
     let by = Author::operator(store::clock::now(conn).await?);
     let workspace = Workspace { id: WorkspaceId::at(by.at), name: "smoke test".to_owned() };
     workspaces::insert(conn, &workspace, &by).await?;
@@ -56,13 +56,16 @@ async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> anyhow::
     Ok(secret.reveal().to_owned())
 }
 
-/// `host:port` of an `http://` URL.
-fn address(url: &str) -> anyhow::Result<String> {
-    let host = url.strip_prefix("http://").context("--url must start with http://")?;
+/// The scheme, host and port of a URL that has nothing else.
+fn server(url: &str) -> anyhow::Result<String> {
+    let is_known = |scheme: &&str| ["http", "https"].contains(scheme);
+    let (scheme, host) = url
+        .split_once("://")
+        .filter(|(scheme, _)| is_known(scheme))
+        .context("--url must start with http:// or https://")?;
     let host = host.trim_end_matches('/');
-    ensure!(!host.is_empty() && !host.contains('/'), "--url must end after host and port");
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    Ok(if has_port { host.to_owned() } else { format!("{host}:80") })
+    ensure!(!host.is_empty() && !host.contains(['/', '?', '#', '@']), "--url must end after host and port");
+    Ok(format!("{scheme}://{host}"))
 }
 
 async fn run_job(client: &Client, target: &str, timeout: Duration) -> anyhow::Result<()> {
@@ -114,11 +117,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_names_host_and_port() {
-        assert_eq!(address("http://trigrun-api").unwrap(), "trigrun-api:80");
-        assert_eq!(address("http://127.0.0.1:8080/").unwrap(), "127.0.0.1:8080");
-        for invalid in ["https://example.com", "trigrun-api", "http://", "http://trigrun-api/v1"] {
-            assert!(address(invalid).is_err(), "{invalid}");
+    fn the_url_of_an_api_is_scheme_host_and_port() {
+        assert_eq!(server("http://trigrun-api").unwrap(), "http://trigrun-api");
+        assert_eq!(server("http://127.0.0.1:8080/").unwrap(), "http://127.0.0.1:8080");
+        assert_eq!(server("https://example.com").unwrap(), "https://example.com");
+        let invalid = ["ftp://example.com", "trigrun-api", "http://", "https://a@b", "http://trigrun-api/v1"];
+        for url in invalid {
+            assert!(server(url).is_err(), "{url}");
         }
     }
 }

@@ -4,8 +4,9 @@ use std::{error::Error, io};
 
 use trigrun_core::domain::attempt::{AttemptStatus, Outcome};
 
-/// An attempt that ended without an answer, or in the middle of one.
-#[derive(Debug)]
+/// An attempt that ended without a response, or in the middle of one.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
 pub(super) struct Failure {
     pub(super) status: AttemptStatus,
     pub(super) class: &'static str,

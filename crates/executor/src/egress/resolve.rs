@@ -1,4 +1,4 @@
-//! From a host name to the addresses that may be dialled. Looks up and judges; it must not connect.
+//! From a host name to the addresses that may be dialled. Looks up and checks; it must not connect.
 //!
 //! Names are looked up as absolute: the search list of resolv.conf(5) is ignored, hosts(5) is honoured.
 
@@ -14,15 +14,12 @@ use hickory_resolver::{
     proto::rr::Name,
     system_conf::read_system_conf,
 };
-use trigrun_core::domain::{
-    address::{EgressPolicy, Refused},
-    target::TargetUrl,
-};
+use trigrun_core::domain::address::{EgressPolicy, Refused};
 
 use super::failure::Failure;
 
 /// A name that was just created or corrected is found soon after.
-const LONGEST_NEGATIVE_TTL: Duration = Duration::from_secs(10);
+const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(10);
 /// Queries in flight over one connection to a name server.
 const MAX_ACTIVE_REQUESTS: usize = 512;
 
@@ -39,27 +36,28 @@ impl Resolver {
         } else {
             (nameservers.iter().copied().map(name_server).collect(), ResolverOpts::default())
         };
-        options.negative_max_ttl = Some(LONGEST_NEGATIVE_TTL);
+        options.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
         options.max_active_requests = MAX_ACTIVE_REQUESTS;
         let config = ResolverConfig::from_parts(None, Vec::new(), servers);
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         Ok(Self { names: builder.with_options(options).build()?, policy })
     }
 
-    /// Every address of the URL's host, each of them allowed: one that is not refuses the name.
-    pub(super) async fn resolve(&self, url: &TargetUrl) -> Result<Vec<IpAddr>, Failure> {
-        let addresses = match url.address() {
+    /// Every address of a URL's host. A single address that is not allowed refuses the host.
+    pub(super) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+        let literal = address_of(host);
+        let addresses = match literal {
             Some(address) => vec![address],
-            None => self.look_up(url.host()).await?,
+            None => self.look_up(host).await?,
         };
         match self.policy.judge_all(&addresses) {
-            // `::ffff:a.b.c.d` was judged as the IPv4 address that it is, and is dialled as such.
+            // `::ffff:a.b.c.d` was checked as the IPv4 address that it is, and is dialled as such.
             Ok(()) => Ok(addresses.iter().map(IpAddr::to_canonical).collect()),
             Err(Refused { address, reason }) => {
-                let whose = if url.address().is_some() {
+                let whose = if literal.is_some() {
                     String::new()
                 } else {
-                    format!("{} leads to an address that is refused: ", url.host())
+                    format!("{host} leads to an address that is refused: ")
                 };
                 Err(Failure::blocked(format!(
                     "{whose}{address} may not be called: {reason}; nothing was sent."
@@ -69,16 +67,13 @@ impl Resolver {
     }
 
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
-        // A host of one label is looked up as it stands: where it leads must not depend on the search domains of this machine.
-        let hint =
-            if host.contains('.') { "check the spelling" } else { "write its full name, with the domain" };
-        let unknown = || Failure::connection("dns_not_found", format!("{host} has no address: {hint}."));
+        let unknown = || not_found(host);
         let mut name = Name::from_ascii(host).map_err(|_| unknown())?;
         name.set_fqdn(true);
         let addresses: Vec<IpAddr> = match self.names.lookup_ip(name).await {
             Ok(found) => found.iter().collect(),
             Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { .. }))) => return Err(unknown()),
-            Err(NetError::Timeout) => return Err(no_answer(host)),
+            Err(NetError::Timeout) => return Err(no_reply(host)),
             Err(_) => {
                 let likely = "the name servers of its domain, or TrigRun's own, may be out of order.";
                 return Err(Failure::connection(
@@ -91,7 +86,18 @@ impl Resolver {
     }
 }
 
-pub(super) fn no_answer(host: &str) -> Failure {
+/// The address that a URL's host is, if it is not a name; an IPv6 address stands in brackets.
+pub(super) fn address_of(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// A host of one label is looked up as it stands: where it leads must not depend on the search domains of this machine.
+pub(super) fn not_found(host: &str) -> Failure {
+    let hint = if host.contains('.') { "check the spelling" } else { "write its full name, with the domain" };
+    Failure::connection("dns_not_found", format!("{host} has no address: {hint}."))
+}
+
+pub(super) fn no_reply(host: &str) -> Failure {
     Failure::timeout(
         "timeout_dns",
         format!("the address of {host} was not found in time: no name server answered."),

@@ -1,28 +1,31 @@
-//! TLS towards targets: whom we trust, and what a failed handshake means in plain words.
+//! TLS towards targets: which authorities are trusted, and what a failed handshake means in plain words.
 
-use std::{io, sync::Arc};
+use std::{error::Error as StdError, io, sync::Arc};
 
 use chrono::DateTime;
+use http::Uri;
+use hyper_rustls::{HttpsConnector, ResolveServerName};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
     client::Resumption,
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{EgressError, failure::Failure};
+use super::{EgressError, connector::Connector, failure::Failure};
 
-/// Sessions kept for resumption, over all hosts.
-const SESSIONS: usize = 4096;
+/// Kept for resumption, over all hosts.
+const MAX_SESSIONS: usize = 4096;
 
-pub(super) struct Tls(TlsConnector);
+pub(super) struct Tls {
+    config: Arc<ClientConfig>,
+    names: Arc<dyn ResolveServerName + Send + Sync>,
+}
 
 impl Tls {
     /// Trusts the system's roots (Mozilla's where the system has none) and `extra_roots`.
     pub(super) fn new(extra_roots: Vec<CertificateDer<'static>>) -> Result<Self, EgressError> {
         let mut roots = RootCertStore::empty();
-        // A root that cannot be read is one that is not trusted; the others remain.
+        // A root that cannot be parsed is not trusted; the others are.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -35,29 +38,31 @@ impl Tls {
         let mut config =
             builder.map_err(EgressError::Tls)?.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
+        Ok(Self { config: Arc::new(config), names: Arc::new(server_name) })
     }
 
-    pub(super) async fn connect(
-        &self,
-        host: &str,
-        socket: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-        let name = ServerName::try_from(bare.to_owned());
-        let name =
-            name.map_err(|_| certificate(format!("No certificate can be issued for the name {host}.")))?;
-        self.0.connect(name, socket).await.map_err(|error| of_handshake(host, &error))
+    /// TLS on top of this connector for `https`, and nothing for `http`.
+    pub(super) fn wrap(&self, connector: Connector) -> HttpsConnector<Connector> {
+        HttpsConnector::new(connector, Arc::clone(&self.config), false, Arc::clone(&self.names))
     }
+}
+
+/// The name that the certificate must be for: the host without the brackets of an IPv6 address or a final dot.
+fn server_name(uri: &Uri) -> Result<ServerName<'static>, Failure> {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    ServerName::try_from(bare.to_owned())
+        .map_err(|_| certificate(format!("No certificate can be issued for the name {host}.")))
 }
 
 fn certificate(sentence: String) -> Failure {
     Failure::connection("tls_certificate", sentence)
 }
 
-fn of_handshake(host: &str, error: &io::Error) -> Failure {
-    let sentence = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+/// A handshake that failed: rustls' own reason, if it has one, is inside of two or more `io::Error`s.
+pub(super) fn of_handshake(host: &str, error: &(dyn StdError + Send + Sync + 'static)) -> Failure {
+    let sentence = match reason(error) {
         Some(Error::InvalidCertificate(why)) => return certificate(of_certificate(host, why)),
         Some(Error::InvalidMessage(_)) => {
             "The server does not speak TLS on this port: is it http:// instead?"
@@ -78,6 +83,14 @@ fn of_handshake(host: &str, error: &io::Error) -> Failure {
         None => "The server closed the connection during the TLS handshake: is it http:// instead?",
     };
     Failure::connection("tls_handshake", sentence)
+}
+
+fn reason<'a>(mut error: &'a (dyn StdError + Send + Sync + 'static)) -> Option<&'a Error> {
+    while let Some(outer) = error.downcast_ref::<io::Error>() {
+        // Not `source`, which leaves out the error that is wrapped.
+        error = outer.get_ref()?;
+    }
+    error.downcast_ref()
 }
 
 fn of_certificate(host: &str, why: &CertificateError) -> String {
@@ -105,4 +118,23 @@ fn of_certificate(host: &str, why: &CertificateError) -> String {
 fn date(time: UnixTime) -> String {
     let date = i64::try_from(time.as_secs()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     date.map_or_else(|| "an unknown date".to_owned(), |date| date.format("%Y-%m-%d").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_certificate() {
+        let name = |uri: &'static str| {
+            server_name(&Uri::from_static(uri))
+                .map(|name| name.to_str().into_owned())
+                .map_err(|why| why.class)
+        };
+        assert_eq!(name("https://example.com:8443/"), Ok("example.com".to_owned()));
+        assert_eq!(name("https://example.com./"), Ok("example.com".to_owned()));
+        assert_eq!(name("https://[2001:db8::1]/"), Ok("2001:db8::1".to_owned()));
+        assert_eq!(name("https://192.0.2.1/"), Ok("192.0.2.1".to_owned()));
+        assert_eq!(name("https://no..name/"), Err("tls_certificate"));
+    }
 }

@@ -15,6 +15,7 @@ use trigrun_testkit::{
     process::{Process, Role, command},
     redis,
     target::Target,
+    tls_proxy::TlsProxy,
 };
 
 use crate::journeys::until;
@@ -232,6 +233,17 @@ async fn the_smoke_test_makes_a_job_fire_and_leaves_nothing() {
     let (fine, text) = smoke("30");
     assert!(fine && text.contains("returned 200"), "{text}");
     assert_eq!(db.count("select count(*) from workspaces where deleted_at is null").await, 0);
+    let proxy = TlsProxy::start(api.parse().unwrap()).await.unwrap();
+    let certificate = std::env::temp_dir().join(format!("trigrun-{}.pem", proxy.address().port()));
+    std::fs::write(&certificate, proxy.certificate()).unwrap();
+    let over_tls = format!("https://{}", proxy.address());
+    let arguments = ["smoke", "--url", &over_tls, "--target", &calls, "--within-seconds", "30"];
+    let trusting = operator.command().env("SSL_CERT_FILE", &certificate).args(arguments).output();
+    std::fs::remove_file(&certificate).unwrap();
+    let (fine, text) = said(trusting.unwrap());
+    assert!(fine && text.contains("returned 200"), "{text}");
+    let (fine, text) = operator.run(&arguments);
+    assert!(!fine && text.contains(&over_tls) && text.contains("certificate"), "{text}");
     let (fine, text) =
         operator.run(&["smoke", "--url", &url, "--target", &format!("http://{}/", free_address())]);
     assert!(!fine && text.contains("the execution failed") && text.contains("refused"), "{text}");

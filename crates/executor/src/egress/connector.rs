@@ -1,0 +1,199 @@
+//! Our half of a connection to a target: resolve the name, check every address, connect to exactly the checked addresses.
+//!
+//! It is a connector in hyper's sense, a `Service<Uri>`, so that hyper-rustls adds TLS on top of it. A connector serves one
+//! dial: it keeps the dial's deadline and measures its phases. Proxies from the environment are not used: what was checked
+//! is what is dialled.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use http::{Uri, uri::Scheme};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+use tower_service::Service;
+use trigrun_core::domain::attempt::PhaseTimings;
+
+use super::{
+    failure::{self, Failure},
+    resolve::{self, Resolver},
+};
+
+/// After this the next address is tried in parallel with the one that has not answered (RFC 8305 §5).
+const NEXT_ADDRESS_INTERVAL: Duration = Duration::from_millis(250);
+const MAX_ADDRESSES: usize = 8;
+
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) resolver: Arc<Resolver>,
+    pub(super) progress: Progress,
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = Failure;
+    type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Self { resolver, progress } = self.clone();
+        async move {
+            let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+            let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+            let host = uri.host().unwrap_or_default();
+            // There is nothing to resolve in an address, so it has no such phase.
+            progress.enter(resolve::address_of(host).is_none().then_some(Phase::Resolve));
+            let addresses = resolver.resolve(host).await?;
+            progress.enter(Some(Phase::Connect));
+            let (socket, peer) = race(&addresses, port).await?;
+            progress.connected(peer);
+            progress.enter(is_https.then_some(Phase::Tls));
+            Ok(TokioIo::new(socket))
+        }
+        .boxed()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Resolve,
+    Connect,
+    Tls,
+}
+
+/// How far a dial has come, and how long each of its phases took. The clones share it.
+#[derive(Clone)]
+pub(super) struct Progress(Arc<Mutex<State>>);
+
+struct State {
+    timing: PhaseTimings,
+    current: Option<(Phase, Instant)>,
+    peer: Option<SocketAddr>,
+}
+
+impl Progress {
+    pub(super) fn new(timing: PhaseTimings) -> Self {
+        Self(Arc::new(Mutex::new(State { timing, current: None, peer: None })))
+    }
+
+    /// Ends the current phase, whose duration is now known, and begins another, if any.
+    pub(super) fn enter(&self, next: Option<Phase>) {
+        self.enter_at(next, Instant::now());
+    }
+
+    fn enter_at(&self, next: Option<Phase>, now: Instant) {
+        let mut state = self.lock();
+        if let Some((phase, since)) = state.current.take() {
+            let took = Some(now - since);
+            match phase {
+                Phase::Resolve => state.timing.dns = took,
+                Phase::Connect => state.timing.connect = took,
+                Phase::Tls => state.timing.tls = took,
+            }
+        }
+        state.current = next.map(|phase| (phase, now));
+    }
+
+    /// The phase that has begun and not ended.
+    pub(super) fn current(&self) -> Option<Phase> {
+        self.lock().current.map(|(phase, _)| phase)
+    }
+
+    pub(super) fn timing(&self) -> PhaseTimings {
+        self.lock().timing
+    }
+
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.lock().peer
+    }
+
+    fn connected(&self, peer: SocketAddr) {
+        self.lock().peer = Some(peer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first of these addresses to accept a connection; both families get their chance early (RFC 8305 §4).
+async fn race(addresses: &[IpAddr], port: u16) -> Result<(TcpStream, SocketAddr), Failure> {
+    let mut waiting = interleave(addresses).into_iter().map(|address| SocketAddr::new(address, port));
+    let mut attempts = FuturesUnordered::new();
+    let mut reason: Option<Failure> = None;
+    loop {
+        let started_another = match waiting.next() {
+            Some(peer) => {
+                attempts.push(connect(peer));
+                true
+            }
+            None => false,
+        };
+        tokio::select! {
+            connected = attempts.next() => match connected {
+                Some(Ok(connected)) => return Ok(connected),
+                Some(Err(failure)) => {
+                    // A host without one of the families always gets "no route" for it: any other reason says more.
+                    if reason.as_ref().is_none_or(|known| known.class == "connect_unreachable") {
+                        reason = Some(failure);
+                    }
+                }
+                None => {
+                    let no_address = || Failure::connection("connect_failed", "There is no address to connect to.");
+                    return Err(reason.unwrap_or_else(no_address));
+                }
+            },
+            () = sleep(NEXT_ADDRESS_INTERVAL), if started_another => {}
+        }
+    }
+}
+
+async fn connect(peer: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
+    let connected =
+        TcpStream::connect(peer).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
+    connected.map(|socket| (socket, peer)).map_err(|error| failure::of_connect(peer, &error))
+}
+
+/// Alternates IPv6 and IPv4, each in the order of the response.
+fn interleave(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let (six, four): (Vec<IpAddr>, Vec<IpAddr>) = addresses.iter().partition(|address| address.is_ipv6());
+    let rounds = six.len().max(four.len());
+    (0..rounds).flat_map(|at| [six.get(at), four.get(at)]).flatten().copied().take(MAX_ADDRESSES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_families_are_tried_early() {
+        let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let resolved = parse(&["2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1"]);
+        assert_eq!(interleave(&resolved), parse(&["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"]));
+        assert_eq!(interleave(&vec![resolved[0]; 100]).len(), MAX_ADDRESSES);
+    }
+
+    #[test]
+    fn a_phase_ends_when_the_next_begins() {
+        let (progress, start) = (Progress::new(PhaseTimings::default()), Instant::now());
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        progress.enter_at(Some(Phase::Connect), at(0));
+        progress.enter_at(Some(Phase::Tls), at(30));
+        assert_eq!(progress.current(), Some(Phase::Tls));
+        progress.enter_at(None, at(100));
+        let timing = progress.timing();
+        let expected = (None, Some(Duration::from_millis(30)), Some(Duration::from_millis(70)));
+        assert_eq!((timing.dns, timing.connect, timing.tls), expected);
+        assert_eq!(progress.current(), None);
+    }
+}
