@@ -1,4 +1,5 @@
-//! Tells the metrics what waits and what is wrong, of all workspaces together. Every scheduler says the same.
+//! Measures the backlog (work that is due and that no executor owns yet) and what needs an operator, over all workspaces.
+//! Every scheduler reports the same figures.
 
 use chrono::TimeDelta;
 use std::time::Instant;

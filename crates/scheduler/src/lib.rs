@@ -1,13 +1,19 @@
-//! The scheduler: six duties, repeated. Any number of schedulers may run; none leads.
+//! The scheduler: turns schedules into executions and tells the executors about them. Any number of schedulers may run; none
+//! leads.
 //!
-//! - [`plan`] records the fires of the next moments, each exactly once;
-//! - [`publish`] publishes the stream shortly before each instant;
-//! - [`liveness`] declares dead which executors say nothing any more;
-//! - [`recover`] sets going again what lost its executor, its dispatch or its slot;
-//! - [`retention`] makes room: days of history, deleted jobs, old notifications, readers that are gone;
-//! - [`backlog`] tells the metrics what waits.
+//! A job has a *timer*: its next *fire*, an instant at which the schedule wants a run. An *execution* is one due occurrence of
+//! a job, a row in Postgres. A *dispatch message* is what an executor reads from a Redis stream: the ids of executions that are
+//! due, and nothing else.
 //!
-//! Each is a pass: a plain async function that may fail, may run in two processes at once, and is called directly by tests.
+//! - [`plan`] records the fires of the next two seconds as executions, each exactly once, and moves the timers on;
+//! - [`publish`] sends the dispatch messages to the streams, shortly before each instant;
+//! - [`liveness`] expires the sessions of executors whose heartbeats stopped;
+//! - [`recover`] requeues executions that lost their executor, their dispatch message or their slot;
+//! - [`retention`] creates partitions ahead and purges old data;
+//! - [`backlog`] measures what waits.
+//!
+//! Each is a *pass*: a plain async function that may fail, may run in two processes at once, and is called directly by tests.
+//! `loops` repeats the passes; `pending` is the queue between `plan` and `publish`.
 
 pub mod backlog;
 pub mod liveness;
@@ -45,20 +51,20 @@ pub struct Scheduler {
     db: Db,
     clock: Clock,
     settings: SchedulerSettings,
-    /// Ringing and inspector are two connections, so that neither waits for the other.
+    /// Two connections to Redis, so that publishing does not wait for the inspection of a stream, nor the reverse.
     publisher: Mutex<Producer>,
     inspector: Mutex<Producer>,
-    /// What this process has recorded and is going to ring.
+    /// Dispatch messages of executions that this process planned, until they are published.
     pending: PendingDispatches,
-    /// Which executors say nothing any more.
+    /// When this process saw which heartbeat.
     liveness: Liveness,
-    /// Raised whenever there is work that is due now: one for each loop that waits for it.
+    /// Raised when there is work that is due now: one for each loop that waits for it.
     plan_now: Notify,
     publish_now: Notify,
 }
 
 impl Scheduler {
-    /// Connects to Postgres for its clock; Redis is connected when it is needed.
+    /// Connects to Postgres, to read its clock. Redis is connected at first use.
     pub async fn new(settings: &Settings) -> Result<Self, SchedulerError> {
         let db = Db::new(&settings.postgres)?;
         Ok(Self {
@@ -74,6 +80,7 @@ impl Scheduler {
         })
     }
 
+    /// How long before its instant a dispatch message is published: the executor leases the execution and connects in this time.
     fn lead(&self) -> Duration {
         Duration::from_millis(self.settings.lead_ms)
     }
@@ -82,6 +89,7 @@ impl Scheduler {
         self.publisher.lock().await
     }
 
+    /// Starts the passes that take up due work without waiting for their next interval.
     fn work_is_due(&self) {
         self.plan_now.notify_one();
         self.publish_now.notify_one();

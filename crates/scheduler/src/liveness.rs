@@ -1,9 +1,11 @@
-//! Which executors have fallen silent: by this scheduler's monotonic clock, whatever any wall clock shows.
+//! Failure detection: expires the sessions of executors whose heartbeats stopped.
 //!
-//! A pass of its own: looks must come without a break, however long it takes to set going again what the dead have left.
+//! An executor writes a heartbeat into its row every two seconds. Its session expires when this scheduler has seen the same
+//! heartbeat for 15 s of its own monotonic clock, whatever any wall clock shows. The observation must be continuous: a heartbeat
+//! that does not change means nothing while this scheduler, or the executor, could not reach Postgres. Two schedulers may decide
+//! at different times; the first one counts.
 //!
-//! A session is silent when this scheduler has seen the same heartbeat of it for long enough, and Postgres without a break meanwhile: an
-//! executor's silence means nothing when Postgres could not receive. Two schedulers may come to it at different times; the first is right.
+//! The pass does nothing else, so that its checks stay continuous however long the recovery of expired sessions takes.
 
 use chrono::{DateTime, Utc};
 use std::{
@@ -22,56 +24,56 @@ use trigrun_core::{
 
 use crate::Scheduler;
 
-/// A break between two looks that is longer than this is an outage.
-const BREAK: Duration = Duration::from_secs(3);
+/// A longer gap between two checks is an outage, after which observation starts again.
+const MAX_CHECK_GAP: Duration = Duration::from_secs(3);
 
-/// One pass: declares dead who has been silent for too long. What they held is taken over by `recover`.
+/// One pass. `recover` reclaims the executions of the sessions that expire here.
 pub async fn expire(scheduler: &Scheduler) -> Result<(), StoreError> {
     expire_at(scheduler, Instant::now()).await
 }
 
-/// The same; `now` is for whoever cannot wait until an executor counts as silent.
+/// The same with `now` as an argument, for tests.
 pub async fn expire_at(scheduler: &Scheduler, now: Instant) -> Result<(), StoreError> {
     let mut conn = scheduler.db.conn().await?;
-    let silent = scheduler.liveness.look(executors::live(&mut conn).await?, now);
-    if silent.is_empty() || failpoint::is(failpoint::NO_EXECUTOR_EXPIRY) {
+    let candidates = scheduler.liveness.check(executors::live(&mut conn).await?, now);
+    if candidates.is_empty() || failpoint::is(failpoint::NO_EXECUTOR_EXPIRY) {
         return Ok(());
     }
-    let dead = executors::expire(&mut conn, &silent).await?;
-    if dead > 0 {
+    let expired = executors::expire(&mut conn, &candidates).await?;
+    if expired > 0 {
         tracing::warn!(
-            executors = dead,
+            executors = expired,
             ttl_seconds = SESSION_TTL.as_secs(),
-            "went silent; their work is taken over"
+            "no heartbeats: sessions expired, their executions are reclaimed"
         );
     }
     Ok(())
 }
 
 #[derive(Default)]
-pub struct Liveness(Mutex<Looks>);
+pub struct Liveness(Mutex<Observations>);
 
 #[derive(Default)]
-struct Looks {
-    last: Option<Instant>,
-    /// The latest heartbeat of each, and when it was first seen.
-    beats: HashMap<ExecutorId, (DateTime<Utc>, Instant)>,
+struct Observations {
+    last_check: Option<Instant>,
+    /// The latest heartbeat of each session, and when it was first seen.
+    heartbeats: HashMap<ExecutorId, (DateTime<Utc>, Instant)>,
 }
 
 impl Liveness {
-    /// Of those that Postgres shows at `now`, the ones that are dead.
-    pub fn look(&self, live: Vec<LiveExecutor>, now: Instant) -> Vec<LiveExecutor> {
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if looks.last.is_none_or(|last| now.saturating_duration_since(last) > BREAK) {
-            looks.beats.clear();
+    /// Of the sessions that Postgres shows at `now`, those without a new heartbeat for too long.
+    pub fn check(&self, live: Vec<LiveExecutor>, now: Instant) -> Vec<LiveExecutor> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.last_check.is_none_or(|last| now.saturating_duration_since(last) > MAX_CHECK_GAP) {
+            seen.heartbeats.clear();
         }
-        looks.last = Some(now);
-        let before = std::mem::take(&mut looks.beats);
+        seen.last_check = Some(now);
+        let before = std::mem::take(&mut seen.heartbeats);
         let since = |session: &LiveExecutor| match before.get(&session.id) {
-            Some((beat, since)) if *beat == session.heartbeat_at => *since,
+            Some((heartbeat, since)) if *heartbeat == session.heartbeat_at => *since,
             _ => now,
         };
-        looks.beats = live.iter().map(|it| (it.id, (it.heartbeat_at, since(it)))).collect();
+        seen.heartbeats = live.iter().map(|it| (it.id, (it.heartbeat_at, since(it)))).collect();
         live.into_iter().filter(|it| now.saturating_duration_since(since(it)) >= SESSION_TTL).collect()
     }
 }
@@ -81,36 +83,36 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    /// Looks at these seconds, at one session whose heartbeats stand beside them; says when it was found dead.
-    fn found_dead(looks: &[(u64, i64)]) -> Vec<u64> {
-        let (silence, start) = (Liveness::default(), Instant::now());
-        let look = |(second, beat): &(u64, i64)| {
+    /// Checks one session at these seconds, each with the heartbeat that Postgres shows then. Returns when it counted as expired.
+    fn expired_at(checks: &[(u64, i64)]) -> Vec<u64> {
+        let (liveness, start) = (Liveness::default(), Instant::now());
+        let is_expired = |(second, heartbeat): &(u64, i64)| {
             let session = LiveExecutor {
                 id: ExecutorId::from_uuid(Uuid::from_u128(1)),
-                heartbeat_at: DateTime::from_timestamp(1_800_000_000 + beat, 0).unwrap(),
+                heartbeat_at: DateTime::from_timestamp(1_800_000_000 + heartbeat, 0).unwrap(),
             };
-            !silence.look(vec![session], start + Duration::from_secs(*second)).is_empty()
+            !liveness.check(vec![session], start + Duration::from_secs(*second)).is_empty()
         };
-        looks.iter().filter(|at| look(at)).map(|(second, _)| *second).collect()
+        checks.iter().filter(|check| is_expired(check)).map(|(second, _)| *second).collect()
     }
 
     #[test]
-    fn the_same_heartbeat_for_too_long_is_death() {
-        let silent: Vec<_> = (0..20).map(|second| (second, 0)).collect();
-        assert_eq!(found_dead(&silent), [15, 16, 17, 18, 19]);
+    fn the_same_heartbeat_for_the_whole_ttl_expires_a_session() {
+        let unchanged: Vec<_> = (0..20).map(|second| (second, 0)).collect();
+        assert_eq!(expired_at(&unchanged), [15, 16, 17, 18, 19]);
     }
 
     #[test]
-    fn a_wall_clock_that_jumps_kills_nobody() {
+    fn a_wall_clock_that_jumps_expires_no_session() {
         let jumps: Vec<_> = (0..40u64)
             .map(|second| (second, if second < 20 { second as i64 } else { second as i64 - 3600 }))
             .collect();
-        assert!(found_dead(&jumps).is_empty());
+        assert!(expired_at(&jumps).is_empty());
     }
 
     #[test]
-    fn an_outage_of_postgres_is_no_silence() {
-        let looks: Vec<_> = (0..10).chain(40..52).map(|second| (second, 0)).collect();
-        assert!(found_dead(&looks).is_empty());
+    fn an_outage_of_postgres_expires_no_session() {
+        let checks: Vec<_> = (0..10).chain(40..52).map(|second| (second, 0)).collect();
+        assert!(expired_at(&checks).is_empty());
     }
 }

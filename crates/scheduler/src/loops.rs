@@ -19,20 +19,21 @@ use crate::{
     liveness::expire,
     plan::plan,
     publish,
-    recover::{Look, republish, requeue},
+    recover::{StreamCheck, republish, requeue},
     retention::clean_up,
 };
 
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(300);
-const RECOVER_EVERY: Duration = Duration::from_millis(300);
-/// After a look for lost dispatches that found a backlog, so many times as long is rested, up to so long: it costs more than it finds.
-const REST_IN_A_BACKLOG: u32 = 20;
-const LONGEST_REST: Duration = Duration::from_secs(2);
+const RECOVER_INTERVAL: Duration = Duration::from_millis(300);
+/// In a backlog, a check for lost dispatch messages reads much and finds nothing. The pause after it is this many times as long
+/// as the check took, up to a maximum.
+const BACKLOG_PAUSE_FACTOR: u32 = 20;
+const MAX_REPUBLISH_INTERVAL: Duration = Duration::from_secs(2);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
-const LISTEN_AGAIN: Duration = Duration::from_millis(10);
+const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Runs a scheduler until shutdown, then hands over what it had still to ring.
+/// Runs a scheduler until shutdown, then releases what it has not published.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), SchedulerError> {
     let scheduler = Arc::new(Scheduler::new(&settings).await?);
     let probes = probes::serve(settings.telemetry.probes_address, scheduler.db.clone(), shutdown.clone());
@@ -56,13 +57,13 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("backlog", repeat_backlog(scheduler.clone(), shutdown.clone())),
     ];
     for running in loops {
-        // A loop ends on shutdown only; a panic in one is logged by the runtime and must end the process, not hang it.
+        // A loop ends on shutdown only. The runtime logs a panic in one; it must end the process, not block it.
         if running.await.is_err() && !shutdown.is_cancelled() {
             shutdown.cancel();
         }
     }
-    if let Err(error) = publish::hand_over(&scheduler).await {
-        tracing::warn!(%error, "the last dispatches could not be handed over; another scheduler finds them");
+    if let Err(error) = publish::release_pending(&scheduler).await {
+        tracing::warn!(%error, "cannot release the last dispatch messages; another scheduler republishes them");
     }
     tracing::info!("scheduler stopped");
     Ok(())
@@ -77,7 +78,7 @@ async fn repeat_publish_requested(scheduler: Arc<Scheduler>, shutdown: Cancellat
     every("publish_requested", shutdown, poll, || scheduler.publish_now.notified(), pass).await;
 }
 
-/// Rings whenever the next dispatch is near.
+/// Publishes whenever a pending dispatch message is due soon.
 async fn repeat_publish(scheduler: Arc<Scheduler>, shutdown: CancellationToken, poll: Duration) {
     let next = || async {
         match publish::next_in(&scheduler) {
@@ -96,22 +97,22 @@ async fn repeat_liveness(scheduler: Arc<Scheduler>, shutdown: CancellationToken)
 }
 
 async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
-    every("recover", shutdown, RECOVER_EVERY, std::future::pending, || requeue(&scheduler)).await;
+    every("recover", shutdown, RECOVER_INTERVAL, std::future::pending, || requeue(&scheduler)).await;
 }
 
 async fn repeat_republish(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
-    let rest = Mutex::new(RECOVER_EVERY);
-    let rested = || tokio::time::sleep(*rest.lock().unwrap_or_else(PoisonError::into_inner));
-    let look = || async {
+    let pause = Mutex::new(RECOVER_INTERVAL);
+    let paused = || tokio::time::sleep(*pause.lock().unwrap_or_else(PoisonError::into_inner));
+    let pass = || async {
         let started = Instant::now();
         let found = republish(&scheduler).await?;
-        *rest.lock().unwrap_or_else(PoisonError::into_inner) = match found {
-            Look::Backlog => RECOVER_EVERY.max(started.elapsed() * REST_IN_A_BACKLOG),
-            Look::Nothing | Look::Lost => RECOVER_EVERY,
+        *pause.lock().unwrap_or_else(PoisonError::into_inner) = match found {
+            StreamCheck::Backlog => RECOVER_INTERVAL.max(started.elapsed() * BACKLOG_PAUSE_FACTOR),
+            StreamCheck::NothingOverdue | StreamCheck::Lost => RECOVER_INTERVAL,
         };
         Ok::<_, SchedulerError>(())
     };
-    every("republish", shutdown, LONGEST_REST, rested, look).await;
+    every("republish", shutdown, MAX_REPUBLISH_INTERVAL, paused, pass).await;
 }
 
 async fn repeat_retention(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
@@ -122,11 +123,11 @@ async fn repeat_backlog(scheduler: Arc<Scheduler>, shutdown: CancellationToken) 
     every("backlog", shutdown, BACKLOG_INTERVAL, std::future::pending, || report(&scheduler)).await;
 }
 
-/// Receives the API's wishes to be woken.
+/// Receives the NOTIFY that the API sends when there may be work.
 async fn listen(scheduler: Arc<Scheduler>, postgres: PostgresSettings, shutdown: CancellationToken) {
     let listen = || async {
         let received = wake::listen(&postgres, || scheduler.work_is_due());
         shutdown.run_until_cancelled(received).await.unwrap_or(Ok(()))
     };
-    every("listen", shutdown.clone(), LISTEN_AGAIN, std::future::pending, listen).await;
+    every("listen", shutdown.clone(), LISTEN_RETRY_INTERVAL, std::future::pending, listen).await;
 }

@@ -8,7 +8,7 @@ use trigrun_core::{
 };
 use trigrun_scheduler::{Settings, serve};
 
-/// Plans due jobs and publishes the executors. Run as many as you like; none leads.
+/// Plans the executions of due jobs and publishes them to the executors. Run as many as you like; none leads.
 ///
 /// Settings come from the environment: TRIGRUN__POSTGRES__URL, TRIGRUN__REDIS__URL and others; see docs/configuration.md.
 #[derive(Parser)]

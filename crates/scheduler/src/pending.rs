@@ -1,4 +1,4 @@
-//! PendingDispatches that are recorded and not yet published, the next one first.
+//! Dispatch messages that are planned and not yet published, in a heap: the next one is on top.
 
 use chrono::{DateTime, Utc};
 use std::{
@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::Notify;
 use trigrun_core::domain::dispatch::Dispatch;
 
-/// So many may wait here; `plan` pauses above it. What is lost with the process is published by somebody's `recover`.
-const FULL: usize = 200_000;
+/// `plan` pauses above this. What is lost with this process is republished by the `recover` pass of any scheduler.
+const MAX_PENDING: usize = 200_000;
 
 #[derive(Default)]
 pub struct PendingDispatches {
@@ -28,7 +28,7 @@ impl PendingDispatches {
         }
     }
 
-    /// Takes out those due until `until`.
+    /// Removes and returns those due until `until`.
     pub fn take_due(&self, until: DateTime<Utc>) -> Vec<Dispatch> {
         let mut waiting = self.lock();
         let mut due = Vec::new();
@@ -43,10 +43,10 @@ impl PendingDispatches {
     }
 
     pub fn is_full(&self) -> bool {
-        self.lock().len() >= FULL
+        self.lock().len() >= MAX_PENDING
     }
 
-    /// Resolves when more have come in.
+    /// Resolves after a `push`.
     pub async fn pushed(&self) {
         self.pushed.notified().await;
     }

@@ -1,6 +1,7 @@
-//! Records the fires of the next moments and moves their timers on, in one transaction; publishes are prepared after the commit.
+//! Records the fires of the next moments as executions and moves their timers on, in one transaction. After the commit, their
+//! dispatch messages become pending.
 //!
-//! What is recorded is decided in `domain::fire`.
+//! `domain::fire` decides what is recorded.
 
 use chrono::{DateTime, Utc};
 use std::time::{Duration, Instant};
@@ -22,10 +23,10 @@ use crate::{Scheduler, SchedulerError};
 
 /// Timers moved by one transaction.
 const BATCH: i64 = 1000;
-/// Timers that missed their fires may stand for many executions each.
+/// Smaller, because a timer that missed its fires may stand for many executions.
 const MISSED_BATCH: i64 = 100;
 
-/// One pass: everything within the horizon, then what was missed. On-time work goes first.
+/// One pass: the fires within the horizon (how far ahead a fire is recorded), then those that were missed. On-time work goes first.
 pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
     let due = PlanningWindow::Due {
@@ -34,14 +35,14 @@ pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     };
     rounds(scheduler, due, BATCH).await?;
     if rounds(scheduler, PlanningWindow::Missed { late: MISFIRE_THRESHOLD }, MISSED_BATCH).await? > 0 {
-        // What was missed has been dealt with; those timers may be due again.
+        // The missed fires are recorded; those timers may be due again.
         rounds(scheduler, due, BATCH).await?;
     }
     metrics::pass("plan", started.elapsed());
     Ok(())
 }
 
-/// A timer that fires often is claimed again for its next fire, until it has moved past the window. Returns how many moved.
+/// A timer that fires often is claimed again for its next fire, until it has moved past the window. Returns how many moves there were.
 async fn rounds(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Result<usize, SchedulerError> {
     let mut moved = 0;
     while !scheduler.pending.is_full() {
@@ -59,7 +60,7 @@ async fn round(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Res
     let decide = |timer: DueTimer| {
         let timer = DueTimer { traceparent: begin_trace(&timer, started_at), ..timer };
         let fired = decide(timer.clone());
-        if cfg!(debug_assertions) { defective(scheduler, &timer, fired) } else { fired }
+        if cfg!(debug_assertions) { apply_failpoints(scheduler, &timer, fired) } else { fired }
     };
     let mut round = timers::fire(&mut conn, window, limit, decide).await?;
     metrics::planned("run", round.to_publish.len());
@@ -71,7 +72,7 @@ async fn round(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Res
     Ok(round)
 }
 
-/// A fire of a schedule is the first of its trace, unless nobody sees it: from when the round began until it was decided.
+/// The trace of a scheduled execution begins here, if spans are exported: from the start of the round until the decision.
 fn begin_trace(timer: &DueTimer, started_at: DateTime<Utc>) -> Option<String> {
     let took = (timer.now - started_at).to_std().unwrap_or_default();
     let step = Step::new("plan", SpanKind::Internal, started_at, took);
@@ -79,8 +80,8 @@ fn begin_trace(timer: &DueTimer, started_at: DateTime<Utc>) -> Option<String> {
         .then(|| step.export(None, vec![KeyValue::new("trigrun.job.id", timer.job.to_string())]))?
 }
 
-/// The defects of this pass that the fault lab must find; none unless it asks for one.
-fn defective(scheduler: &Scheduler, timer: &DueTimer, mut fired: FireDecision) -> FireDecision {
+/// The deliberate defects of this pass that the chaos tests must find; none unless a test asks for one.
+fn apply_failpoints(scheduler: &Scheduler, timer: &DueTimer, mut fired: FireDecision) -> FireDecision {
     if failpoint::is(failpoint::NEXT_FROM_NOW) {
         fired.advance = advance_after(timer, timer.now.max(timer.next_run_at));
     }

@@ -1,7 +1,8 @@
-//! Rings the stream shortly before each instant: what this process planned, and what others asked to be published.
+//! Publishes dispatch messages shortly before each instant: of executions that this process planned, and of those whose
+//! publication was requested.
 //!
-//! Commit first, ring second. A dispatch that is lost in between is published again by `recover`; one that is published twice finds its
-//! execution taken.
+//! Commit first, publish second. `recover` republishes a message that is lost in between. A message that is published twice does
+//! no harm: the execution is leased once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::{Duration, Instant};
@@ -16,49 +17,50 @@ use trigrun_core::{
 
 use crate::{Scheduler, SchedulerError};
 
-/// PendingDispatches this close to each other are published together: at high rates one pipeline instead of a thousand.
-const TOGETHER: TimeDelta = TimeDelta::milliseconds(10);
-/// When Redis is away, executors take the work from Postgres; a dispatch older than this has no one to wake any more.
-const STALE: TimeDelta = TimeDelta::seconds(5);
+/// Messages that are due this close to each other are published together: at high rates one pipeline instead of a thousand.
+const PUBLISH_WINDOW: TimeDelta = TimeDelta::milliseconds(10);
+/// While Redis is unavailable, executors take due work from Postgres. An older message need not be published any more.
+const MAX_AGE: TimeDelta = TimeDelta::seconds(5);
 const BATCH: i64 = 1000;
 
-/// One pass over what this process planned.
+/// One pass over the executions that this process planned.
 pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    let until = scheduler.clock.now() + lead(scheduler) + TOGETHER;
+    let until = scheduler.clock.now() + lead(scheduler) + PUBLISH_WINDOW;
     send(scheduler, scheduler.pending.take_due(until)).await
 }
 
-/// One pass over what asks for its dispatch: runs that were asked for, work handed back or over, slots that fell free. What is due before the
-/// next pass waits here until its time.
+/// One pass over executions whose publication is requested (`published_at` is null): runs requested by a user, released leases,
+/// executions that received a free slot, messages that another scheduler released. What is due before the next pass becomes
+/// pending here.
 pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
     let ahead = scheduler.lead() + Duration::from_millis(scheduler.settings.poll_ms);
     loop {
         let mut conn = scheduler.db.conn().await?;
-        let asked = dispatch::claim_unpublished(&mut conn, ahead, BATCH).await?;
+        let requested = dispatch::claim_unpublished(&mut conn, ahead, BATCH).await?;
         drop(conn);
-        let count = asked.len() as i64;
-        send_near(scheduler, asked).await?;
+        let count = requested.len() as i64;
+        send_due_soon(scheduler, requested).await?;
         if count < BATCH {
-            metrics::pass("publish", started.elapsed());
+            metrics::pass("publish_requested", started.elapsed());
             return Ok(());
         }
     }
 }
 
-/// Rings everything, early: whoever receives it holds it until its instant.
+/// Publishes everything pending, early: the executors wait until each instant.
 pub async fn publish_all(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     send(scheduler, scheduler.pending.take_due(DateTime::<Utc>::MAX_UTC)).await
 }
 
-/// For a scheduler that stops: what is not near is handed over. Publisher early it would be leased early, and could not be withdrawn any more
-/// when its job is paused.
-pub async fn hand_over(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    send_near(scheduler, scheduler.pending.take_due(DateTime::<Utc>::MAX_UTC)).await?;
+/// For a scheduler that stops: publishes what is due soon, and releases the rest to the other schedulers. Published early, an
+/// execution would be leased early, and a pause of its job could not withdraw it any more.
+pub async fn release_pending(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    send_due_soon(scheduler, scheduler.pending.take_due(DateTime::<Utc>::MAX_UTC)).await?;
     let later = scheduler.pending.take_due(DateTime::<Utc>::MAX_UTC);
     let ids: Vec<ExecutionId> = later.iter().map(|dispatch| dispatch.execution).collect();
-    let handed = async { dispatch::release(&mut *scheduler.db.conn().await?, &ids).await };
-    if let Err::<_, StoreError>(error) = handed.await {
+    let released = async { dispatch::release(&mut *scheduler.db.conn().await?, &ids).await };
+    if let Err::<_, StoreError>(error) = released.await {
         // Without Postgres, early is better than late.
         scheduler.pending.push(later);
         publish_all(scheduler).await?;
@@ -67,14 +69,14 @@ pub async fn hand_over(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     Ok(())
 }
 
-async fn send_near(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), SchedulerError> {
-    let until = scheduler.clock.now() + lead(scheduler) + TOGETHER;
-    let (near, later) = dispatches.into_iter().partition(|dispatch| dispatch.due_at <= until);
+async fn send_due_soon(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), SchedulerError> {
+    let until = scheduler.clock.now() + lead(scheduler) + PUBLISH_WINDOW;
+    let (soon, later) = dispatches.into_iter().partition(|dispatch| dispatch.due_at <= until);
     scheduler.pending.push(later);
-    send(scheduler, near).await
+    send(scheduler, soon).await
 }
 
-/// How long until the next dispatch has to be published; `None` when none waits.
+/// How long until the next pending message must be published; `None` when none is pending.
 pub fn next_in(scheduler: &Scheduler) -> Option<Duration> {
     let due = scheduler.pending.next_due()? - lead(scheduler);
     Some((due - scheduler.clock.now()).to_std().unwrap_or_default())
@@ -93,16 +95,16 @@ async fn send(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), Sc
         }
         Err(_) => {
             metrics::publish_failed();
-            let stale = scheduler.clock.now() - STALE;
+            let oldest = scheduler.clock.now() - MAX_AGE;
             scheduler
                 .pending
-                .push(dispatches.into_iter().filter(|dispatch| dispatch.due_at > stale).collect());
+                .push(dispatches.into_iter().filter(|dispatch| dispatch.due_at > oldest).collect());
         }
     }
     Ok(published?)
 }
 
-/// By the conventions of OpenTelemetry for messaging.
+/// A span for each, by the conventions of OpenTelemetry for messaging.
 fn export(dispatches: &[Dispatch], started_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
     if !trace::is_exported() {
         return;
@@ -114,7 +116,7 @@ fn export(dispatches: &[Dispatch], started_at: DateTime<Utc>, ended_at: DateTime
             KeyValue::new("messaging.operation.type", "send"),
             KeyValue::new("trigrun.execution.id", dispatch.execution.to_string()),
         ];
-        Step::new("ring", SpanKind::Producer, started_at, took)
+        Step::new("publish", SpanKind::Producer, started_at, took)
             .export(dispatch.traceparent.as_deref(), attributes);
     }
 }

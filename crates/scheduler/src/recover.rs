@@ -1,4 +1,5 @@
-//! Sets going again what lost its executor, its dispatch, its slot or its next fire.
+//! Requeues executions that lost their executor, their dispatch message or their slot, and retries timers whose next fire could
+//! not be computed.
 
 use std::time::{Duration, Instant};
 use trigrun_core::{
@@ -10,109 +11,118 @@ use trigrun_core::{
 
 use crate::{Scheduler, SchedulerError};
 
-/// How long a dispatch may ring undelivered before it is suspected to be lost.
-const GRACE: Duration = Duration::from_millis(400);
+/// A dispatch message that no executor has received this long after its publication may be lost.
+const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
 const BATCH: i64 = 1000;
 
-/// One pass. What Postgres alone can tell comes first, so that it is done also while Redis is away.
+/// One pass. The part that needs only Postgres comes first, so that it is done while Redis is unavailable.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     requeue(scheduler).await?;
     republish(scheduler).await.map(|_| ())
 }
 
-/// The part for which Redis is not needed, and which costs little whatever waits.
+/// The part that does not need Redis. It costs little, however large the backlog is.
 pub async fn requeue(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let again = reclaim(scheduler).await? + wake_waiting(scheduler).await?;
+    let requeued = reclaim(scheduler).await? + requeue_waiters(scheduler).await?;
     retry_failed(scheduler).await?;
-    if again > 0 {
+    if requeued > 0 {
         scheduler.work_is_due();
     }
     metrics::pass("recover", started.elapsed());
     Ok(())
 }
 
-/// The work of executors whose session has ended, in whatever way.
+/// Executions of sessions that have expired or ended.
 async fn reclaim(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
-    let mut taken = 0;
+    let mut reclaimed = 0;
     loop {
         let batch = leases::reclaim(&mut conn, BATCH).await?;
-        taken += batch.all;
+        reclaimed += batch.all;
         if batch.lost > 0 {
             metrics::lost(batch.lost);
             tracing::warn!(
                 executions = batch.lost,
-                "ended as lost: their executors died, and they do not run again"
+                "ended as lost: their executors' sessions ended, and they may not run again"
             );
         }
         if (batch.all as i64) < BATCH {
             break;
         }
     }
-    note("executor_lost", taken);
-    Ok(taken)
+    count("executor_lost", reclaimed);
+    Ok(reclaimed)
 }
 
-async fn wake_waiting(scheduler: &Scheduler) -> Result<usize, StoreError> {
+/// Executions that wait for a slot, where one is free.
+async fn requeue_waiters(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
     let woken = slots::wake_all(&mut conn).await?;
-    note("slot_free", woken);
+    count("slot_free", woken);
     Ok(woken)
 }
 
+/// Timers with a schedule error: their next fire could not be computed, for example because a time zone was unknown.
 async fn retry_failed(scheduler: &Scheduler) -> Result<(), StoreError> {
     let mut conn = scheduler.db.conn().await?;
     let next = |timer: &DueTimer| match advance_after(timer, timer.next_run_at) {
         Advance::To(next) => Some(next),
         _ => None,
     };
-    let going = timers::retry_failed(&mut conn, BATCH, next).await?;
-    if going > 0 {
-        tracing::info!(jobs = going, "have a next fire again");
+    let repaired = timers::retry_failed(&mut conn, BATCH, next).await?;
+    if repaired > 0 {
+        tracing::info!(jobs = repaired, "have a next fire again");
     }
     Ok(())
 }
 
-/// What a look for lost dispatches has found.
+/// What a check for lost dispatch messages found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    Nothing,
+pub enum StreamCheck {
+    NothingOverdue,
     Lost,
-    /// All that is overdue may still be received: reading through it was for nothing.
+    /// Everything overdue is still in the stream, so the check found nothing.
     Backlog,
 }
 
-/// PendingDispatches that must have been lost, because the stream is known to be past them. In a backlog, all that waits is read for it.
-pub async fn republish(scheduler: &Scheduler) -> Result<Look, SchedulerError> {
+/// One pass. Requests the publication of executions whose dispatch messages must have been lost: executors have received later
+/// messages of the same stream. In a backlog, it reads everything that waits.
+pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerError> {
     if failpoint::is(failpoint::NO_REPUBLISH) {
-        return Ok(Look::Nothing);
+        return Ok(StreamCheck::NothingOverdue);
     }
     let started = Instant::now();
     let mut conn = scheduler.db.conn().await?;
-    let overdue = dispatch::overdue_shards(&mut conn, GRACE).await?;
-    let mut asked = 0;
+    let overdue = dispatch::overdue_shards(&mut conn, DELIVERY_TIMEOUT).await?;
+    let mut lost = 0;
     for shard in &overdue {
         let delivered_up_to = scheduler.inspector.lock().await.oldest_undelivered(*shard).await?;
-        asked +=
-            dispatch::request_republish(&mut conn, *shard, delivered_up_to, GRACE, scheduler.lead(), BATCH)
-                .await?;
+        lost += dispatch::request_republish(
+            &mut conn,
+            *shard,
+            delivered_up_to,
+            DELIVERY_TIMEOUT,
+            scheduler.lead(),
+            BATCH,
+        )
+        .await?;
     }
-    note("dispatch_lost", asked);
-    if asked > 0 {
+    count("dispatch_lost", lost);
+    if lost > 0 {
         scheduler.work_is_due();
     }
     metrics::pass("republish", started.elapsed());
-    Ok(match (overdue.is_empty(), asked) {
-        (true, _) => Look::Nothing,
-        (false, 0) => Look::Backlog,
-        (false, _) => Look::Lost,
+    Ok(match (overdue.is_empty(), lost) {
+        (true, _) => StreamCheck::NothingOverdue,
+        (false, 0) => StreamCheck::Backlog,
+        (false, _) => StreamCheck::Lost,
     })
 }
 
-fn note(reason: &'static str, count: usize) {
-    if count > 0 {
-        metrics::requeued(reason, count);
-        tracing::info!(reason, executions = count, "set going again");
+fn count(reason: &'static str, executions: usize) {
+    if executions > 0 {
+        metrics::requeued(reason, executions);
+        tracing::info!(reason, executions, "requeued");
     }
 }

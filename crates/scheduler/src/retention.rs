@@ -1,4 +1,5 @@
-//! Makes room: partitions ahead, old days dropped, deleted jobs purged, ended sessions and their stream readers forgotten.
+//! Creates partitions ahead and purges old data: days of executions, notifications, keys, the audit log, deleted jobs and
+//! workspaces, ended executor sessions and their consumers in the streams.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use std::time::{Duration, Instant};
@@ -9,49 +10,49 @@ use trigrun_core::{
 
 use crate::{Scheduler, SchedulerError};
 
-/// Executions of deleted jobs removed by one transaction.
+/// Executions of deleted jobs purged by one transaction.
 const PURGE_EXECUTIONS_BATCH: i32 = 5000;
-/// Old notifications, keys and entries of the audit log removed by one statement.
+/// Old notifications, keys and entries of the audit log purged by one statement.
 const PURGE_ROWS_BATCH: i64 = 5000;
-/// Jobs of deleted workspaces removed by one transaction.
+/// Jobs of deleted workspaces purged by one transaction.
 const PURGE_JOBS_BATCH: i64 = 500;
 
-/// Each of five kinds is purged for so long in one pass, and the next goes on with it: together they must fit into the minute that a pass has.
-const ENOUGH: Duration = Duration::from_secs(8);
+/// How long one pass purges each of five kinds; the next pass continues. Together they must fit into the minute that a pass has.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// One pass. What fails keeps nothing else from being done; the error is that of the first that failed.
+/// One pass. Each part is done even if another fails; the error is that of the first part that failed.
 pub async fn clean_up(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
     let done = [
-        make_days(scheduler).await,
-        drop_days(scheduler).await,
+        create_partitions(scheduler).await,
+        drop_partitions(scheduler).await,
         purge_notifications(scheduler).await,
         purge_keys(scheduler).await,
         purge_audit(scheduler).await,
         purge_invitations(scheduler).await,
         purge_workspaces(scheduler).await,
         purge_jobs(scheduler).await,
-        forget_sessions(scheduler).await,
+        purge_sessions(scheduler).await,
     ];
     let mut failed = done.into_iter().filter_map(Result::err);
     let first = failed.next();
     for error in failed {
-        tracing::warn!(%error, "another part of tidy failed");
+        tracing::warn!(%error, "another part of retention failed");
     }
     first.map_or(Ok(()), Err)?;
     metrics::pass("retention", started.elapsed());
     Ok(())
 }
 
-async fn make_days(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+async fn create_partitions(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let made = partitions::make_ahead(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
     if made > 0 {
-        tracing::info!(partitions = made, "made ahead");
+        tracing::info!(partitions = made, "created ahead");
     }
     Ok(())
 }
 
-async fn drop_days(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+async fn drop_partitions(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     if let Some(oldest) = days_before(scheduler.clock.now(), scheduler.settings.retention_days) {
         for dropped in partitions::drop_behind(&mut *scheduler.db.conn().await?, oldest).await? {
             tracing::info!(partition = dropped, "dropped: older than retention_days");
@@ -64,17 +65,17 @@ async fn purge_notifications(scheduler: &Scheduler) -> Result<(), SchedulerError
     let Some(oldest) = start_of(scheduler, scheduler.settings.retention_days) else { return Ok(()) };
     let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
     while notifications::purge_old(&mut conn, oldest, PURGE_ROWS_BATCH).await? == PURGE_ROWS_BATCH as usize
-        && begun.elapsed() < ENOUGH
+        && begun.elapsed() < PURGE_TIMEOUT
     {}
     Ok(())
 }
 
-/// Idempotency keys of executions that are kept no longer.
+/// Idempotency keys of executions that are no longer kept.
 async fn purge_keys(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let Some(oldest) = start_of(scheduler, scheduler.settings.retention_days) else { return Ok(()) };
     let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
     while executions::purge_keys(&mut conn, oldest, PURGE_ROWS_BATCH).await? == PURGE_ROWS_BATCH as usize
-        && begun.elapsed() < ENOUGH
+        && begun.elapsed() < PURGE_TIMEOUT
     {}
     Ok(())
 }
@@ -83,7 +84,7 @@ async fn purge_audit(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let Some(oldest) = start_of(scheduler, scheduler.settings.audit_retention_days) else { return Ok(()) };
     let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
     while audit::purge_old(&mut conn, oldest, PURGE_ROWS_BATCH).await? == PURGE_ROWS_BATCH as usize
-        && begun.elapsed() < ENOUGH
+        && begun.elapsed() < PURGE_TIMEOUT
     {}
     Ok(())
 }
@@ -95,25 +96,26 @@ async fn purge_invitations(scheduler: &Scheduler) -> Result<(), SchedulerError> 
 
 async fn purge_workspaces(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
-    while !workspaces::purge_deleted(&mut conn, PURGE_JOBS_BATCH).await? && begun.elapsed() < ENOUGH {}
+    while !workspaces::purge_deleted(&mut conn, PURGE_JOBS_BATCH).await? && begun.elapsed() < PURGE_TIMEOUT {}
     Ok(())
 }
 
 async fn purge_jobs(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
-    while !jobs::purge_deleted(&mut conn, PURGE_EXECUTIONS_BATCH).await? && begun.elapsed() < ENOUGH {}
+    while !jobs::purge_deleted(&mut conn, PURGE_EXECUTIONS_BATCH).await? && begun.elapsed() < PURGE_TIMEOUT {}
     Ok(())
 }
 
-/// Executors that ended long ago, and the readers of the streams that nobody has any more. Needs Redis, so it comes last.
-async fn forget_sessions(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+/// Executor sessions that ended long ago, and consumers of the streams that belong to no live session. Needs Redis, so it comes
+/// last.
+async fn purge_sessions(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let mut conn = scheduler.db.conn().await?;
     executors::prune(&mut conn).await?;
     let live: Vec<_> = executors::live(&mut conn).await?.into_iter().map(|session| session.id).collect();
     drop(conn);
-    let retired = scheduler.inspector.lock().await.retire(&live).await?;
-    if retired > 0 {
-        tracing::info!(readers = retired, "retired from the streams");
+    let removed = scheduler.inspector.lock().await.retire(&live).await?;
+    if removed > 0 {
+        tracing::info!(consumers = removed, "removed from the streams");
     }
     Ok(())
 }

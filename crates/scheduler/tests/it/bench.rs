@@ -1,4 +1,4 @@
-//! What the tests of the passes stand on.
+//! The fixture of the tests of the passes.
 
 use chrono::TimeDelta;
 use std::time::Duration;
@@ -21,9 +21,10 @@ use trigrun_testkit::{TestDb, redis};
 
 pub const URL: &str = "http://192.0.2.1/";
 pub const SHARDS: [i16; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-pub const SOON: Duration = Duration::from_millis(50);
+/// How long a read waits for the first entry.
+pub const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// A database, a Redis and what the scheduler of a test is told of them.
+/// A database, a Redis namespace and the settings of a scheduler that uses them.
 pub struct Bench {
     pub db: TestDb,
     pub workspace: WorkspaceId,
@@ -39,8 +40,8 @@ impl Bench {
         settings.postgres = db.settings();
         settings.redis = redis::settings();
         let mut reader = Consumer::new(&settings.redis, ExecutorId::at(db.now().await)).unwrap();
-        // Makes the groups.
-        reader.receive(&[0], 1, SOON).await.unwrap();
+        // Creates the consumer groups.
+        reader.receive(&[0], 1, READ_TIMEOUT).await.unwrap();
         Self { db, workspace, settings, reader }
     }
 
@@ -51,7 +52,7 @@ impl Bench {
     /// A job whose first fire was `ago` before now.
     pub async fn job_due(&self, ago: TimeDelta, definition: &Definition) -> JobId {
         let Schedule::Recurring { every_seconds } = definition.schedule else {
-            panic!("a recurring job is meant")
+            panic!("only a recurring job can be due")
         };
         let created_at = self.db.now().await - ago - TimeDelta::seconds(every_seconds.into());
         self.db.job_created_at(self.workspace, definition, created_at).await
@@ -77,7 +78,7 @@ impl Bench {
     pub async fn received(&mut self) -> Vec<ExecutionId> {
         let mut received = Vec::new();
         loop {
-            let more = self.reader.receive(&SHARDS, 1000, SOON).await.unwrap();
+            let more = self.reader.receive(&SHARDS, 1000, READ_TIMEOUT).await.unwrap();
             if more.is_empty() {
                 return received;
             }

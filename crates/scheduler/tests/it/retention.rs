@@ -1,4 +1,4 @@
-//! What `tidy` makes, drops and purges.
+//! What `retention` creates, drops and purges.
 
 use chrono::TimeDelta;
 use trigrun_core::{
@@ -17,10 +17,10 @@ use trigrun_testkit::jobs::every_seconds;
 use crate::bench::{Bench, URL};
 
 const END: &str = "update executions set status = 'succeeded', finished_at = now() where id = (select min(id::text)::uuid from executions)";
-const LEFT: &str = "select (select count(*) from executions) + (select count(*) from deleted_jobs)";
+const REMAINING: &str = "select (select count(*) from executions) + (select count(*) from deleted_jobs)";
 
 #[tokio::test]
-async fn days_are_made_ahead_and_dropped_behind() {
+async fn days_are_created_ahead_and_dropped_behind() {
     let bench = Bench::new().await;
     let scheduler = bench.scheduler().await;
     clean_up(&scheduler).await.unwrap();
@@ -59,26 +59,26 @@ async fn the_audit_log_is_kept_for_a_year() {
         bench.db.execute(&entry(days)).await;
     }
     clean_up(&scheduler).await.unwrap();
-    let left = bench.db.lines("select target from audit_entries where action = 'secret.deleted'").await;
-    assert_eq!(left, ["364"]);
+    let kept = bench.db.lines("select target from audit_entries where action = 'secret.deleted'").await;
+    assert_eq!(kept, ["364"]);
 }
 
 #[tokio::test]
-async fn what_belonged_to_a_deleted_job_goes() {
+async fn the_executions_of_a_deleted_job_are_purged() {
     let bench = Bench::new().await;
     let scheduler = bench.scheduler().await;
     let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
     plan(&scheduler).await.unwrap();
-    // What has ended stays until it is purged; the rest goes with the job.
+    // An ended execution stays until it is purged; the deletion removes the others.
     bench.db.execute(END).await;
     jobs::delete(&mut *bench.db.conn().await, bench.workspace, job).await.unwrap();
-    assert_ne!(bench.db.count(LEFT).await, 0);
+    assert_ne!(bench.db.count(REMAINING).await, 0);
     clean_up(&scheduler).await.unwrap();
-    assert_eq!(bench.db.count(LEFT).await, 0);
+    assert_eq!(bench.db.count(REMAINING).await, 0);
 }
 
 #[tokio::test]
-async fn what_fails_keeps_nothing_else_from_being_done() {
+async fn each_part_is_done_even_if_another_fails() {
     let bench = Bench::new().await;
     let scheduler = bench.scheduler().await;
     let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
@@ -88,7 +88,7 @@ async fn what_fails_keeps_nothing_else_from_being_done() {
     bench.db.execute("alter table audit_entries rename to elsewhere").await;
     let failed = clean_up(&scheduler).await.unwrap_err().to_string();
     assert!(failed.contains("audit_entries"), "{failed}");
-    assert_eq!(bench.db.count(LEFT).await, 0, "jobs are purged all the same");
+    assert_eq!(bench.db.count(REMAINING).await, 0, "the failure does not prevent the purge of jobs");
     bench.db.execute("alter table elsewhere rename to audit_entries").await;
     clean_up(&scheduler).await.unwrap();
 }
