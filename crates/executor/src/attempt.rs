@@ -1,4 +1,4 @@
-//! One attempt: prepare ahead, hold until the instant, send, judge.
+//! One attempt: prepare ahead, wait until the instant, send, decide what follows.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
@@ -17,32 +17,32 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use crate::{egress::Egress, request, secrets::Material, session::Session, spans, timer::Hold};
+use crate::{egress::Egress, request, secrets::RequestSecrets, session::Session, spans, timer::PreciseTimer};
 
-/// What an attempt needs beside its lease.
-pub struct Performer {
+/// Runs attempts, with what they share.
+pub struct AttemptRunner {
     pub egress: Egress,
     pub policy: EgressPolicy,
-    pub hold: Hold,
+    pub timer: PreciseTimer,
     pub clock: Clock,
     pub session: Session,
-    /// Cancelled when the process is asked to end: what has not been sent by then is not sent here.
+    /// Cancelled at shutdown: requests that have not been sent by then are not sent here.
     pub draining: CancellationToken,
 }
 
-struct Made {
+struct Finished {
     outcome: Outcome,
-    /// When it was made ready: maybe ahead of its instant.
-    begun: DateTime<Utc>,
+    /// When its preparation began: possibly before its instant.
+    prepared_at: DateTime<Utc>,
     started_at: DateTime<Utc>,
-    departed: Option<Instant>,
+    sent_at: Option<Instant>,
 }
 
-impl Performer {
-    /// Makes the attempt. `None`: nothing was sent, because the process is about to end; the lease is to be handed back.
-    pub async fn perform(&self, lease: Lease, material: Material) -> Option<Box<Ended>> {
-        // Exported, but not for the log, which would write its fields down for every run: see `telemetry`. By the conventions of
-        // OpenTelemetry for HTTP clients, but without the URL: it may hold what is nobody else's business.
+impl AttemptRunner {
+    /// `None`: nothing was sent, because the process is shutting down; the caller must release the lease.
+    pub async fn run(&self, lease: Lease, secrets: RequestSecrets) -> Option<Box<Ended>> {
+        // Exported, but kept out of the log, which would repeat its fields for every run: see `telemetry`. It follows OpenTelemetry's
+        // conventions for HTTP clients, but without the URL, which may hold secrets.
         let span = tracing::debug_span!(
             "attempt",
             otel.kind = "client",
@@ -55,100 +55,101 @@ impl Performer {
             trigrun.job.id = %lease.job,
         );
         trace::continue_from(&span, lease.traceparent.as_deref());
-        // Boxed, because it is large: every layer around it would hold, and move, a copy of its own.
-        let making = Box::pin(self.make(&lease, &material));
-        let made = AssertUnwindSafe(making.instrument(span.clone())).catch_unwind().await;
-        // A defect of ours ends this execution and no other.
-        let mut made = made.unwrap_or_else(|_| Some(self.panicked()))?;
-        material.redact(&mut made.outcome);
+        // Boxed, because it is large: every layer around it would hold, and move, its own copy.
+        let sending = Box::pin(self.send(&lease, &secrets));
+        let finished = AssertUnwindSafe(sending.instrument(span.clone())).catch_unwind().await;
+        // A panic ends this execution and no other.
+        let mut finished = finished.unwrap_or_else(|_| Some(self.panicked()))?;
+        secrets.redact(&mut finished.outcome);
         if !span.is_disabled() {
-            self.describe(&span, &made);
+            self.describe(&span, &finished);
         }
-        Some(Box::new(self.ended(lease, made)))
+        Some(Box::new(self.ended(lease, finished)))
     }
 
-    fn describe(&self, span: &Span, made: &Made) {
-        let Outcome { status, status_code, error_class, timing, .. } = &made.outcome;
+    fn describe(&self, span: &Span, finished: &Finished) {
+        let Outcome { status, status_code, error_class, timing, .. } = &finished.outcome;
         span.record("http.response.status_code", *status_code);
         if *status != AttemptStatus::Success {
             span.record("otel.status_code", "ERROR")
                 .record("error.type", error_class.unwrap_or(status.as_str()));
         }
-        let departed = made.departed.map(|departed| self.clock.time_at(departed));
-        span.in_scope(|| spans::phases(timing, made.begun, departed));
+        let sent_at = finished.sent_at.map(|sent_at| self.clock.time_at(sent_at));
+        span.in_scope(|| spans::phases(timing, finished.prepared_at, sent_at));
     }
 
-    async fn make(&self, lease: &Lease, material: &Material) -> Option<Made> {
-        // Postgres's clock may have been set, and ours not yet have received of it.
+    async fn send(&self, lease: &Lease, secrets: &RequestSecrets) -> Option<Finished> {
+        // Postgres's clock may have been set, and this process may not have read it since.
         let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + LEASED_AHEAD);
         let target = request::target(lease, &self.policy);
-        let turn = match &target {
+        let permit = match &target {
             Ok(target) => {
-                let turn = self.egress.turn(lease.workspace, target);
-                self.draining.run_until_cancelled(turn).await?
+                let permit = self.egress.permit(lease.workspace, target);
+                self.draining.run_until_cancelled(permit).await?
             }
             Err(_) => None,
         };
-        let begun = self.clock.now();
+        let prepared_at = self.clock.now();
         let prepared = target.and_then(|target| {
-            let call = request::call(lease, material, lease.due_at.max(begun))?;
+            let call = request::call(lease, secrets, lease.due_at.max(prepared_at))?;
             Ok((target, call))
         });
         let ahead = match &prepared {
             Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
             Err(_) => None,
         };
-        let early = Instant::now() < instant;
+        let is_early = Instant::now() < instant;
         tokio::select! {
             biased;
-            () = self.hold.until(instant) => {}
+            () = self.timer.until(instant) => {}
             () = self.draining.cancelled() => return None,
         }
         if !self.session.may_send() {
-            self.session.may_send_again().await;
+            self.session.wait_until_may_send().await;
         }
-        // What was done ahead belongs to the instant; what is late belongs to the attempt, connecting included.
-        let started_at = begun.max(lease.due_at);
-        let not_sent =
-            |outcome: Box<Outcome>| Some(Made { outcome: *outcome, begun, started_at, departed: None });
+        // An attempt starts at its instant, however early it was prepared, and a late one starts with its preparation.
+        let started_at = prepared_at.max(lease.due_at);
+        let not_sent = |outcome: Box<Outcome>| {
+            Some(Finished { outcome: *outcome, prepared_at, started_at, sent_at: None })
+        };
         let (target, call) = match prepared {
             Ok(prepared) => prepared,
             Err(refused) => return not_sent(refused),
         };
         let ready = match ahead? {
-            // What could not be reached before the instant may be there at the instant.
-            Err(failed) if early && failed.status != AttemptStatus::Blocked => {
+            // A target that could not be reached before the instant may be reachable at the instant.
+            Err(failed) if is_early && failed.status != AttemptStatus::Blocked => {
                 self.egress.prepare(lease.workspace, &target, call.timeout).await
             }
             ready => ready,
         };
-        let made = match ready {
+        let finished = match ready {
             Ok(ready) => {
-                let sent = ready.send_while(call, || self.session.may_send()).await;
-                Some(Made { outcome: sent.outcome, begun, started_at, departed: sent.departed })
+                let sent = ready.send_if(call, || self.session.may_send()).await;
+                Some(Finished { outcome: sent.outcome, prepared_at, started_at, sent_at: sent.sent_at })
             }
             Err(failed) => not_sent(failed),
         };
-        if let (Some(turn), Some(made)) = (turn, &made) {
-            turn.over(made.outcome.timing.total);
+        if let (Some(permit), Some(finished)) = (permit, &finished) {
+            permit.release(finished.outcome.timing.total);
         }
-        made
+        finished
     }
 
-    fn panicked(&self) -> Made {
+    fn panicked(&self) -> Finished {
         let outcome = Outcome::failed(
             AttemptStatus::Blocked,
             "internal",
-            "TrigRun failed while it made this request; this is a defect of ours.",
+            "Internal error in TrigRun during this attempt. It has been logged.",
         );
         let now = self.clock.now();
-        Made { outcome, begun: now, started_at: now, departed: None }
+        Finished { outcome, prepared_at: now, started_at: now, sent_at: None }
     }
 
-    fn ended(&self, lease: Lease, made: Made) -> Ended {
-        let Made { outcome, started_at, departed, .. } = made;
+    fn ended(&self, lease: Lease, finished: Finished) -> Ended {
+        let Finished { outcome, started_at, sent_at, .. } = finished;
         let ended_at = self.clock.now().max(started_at);
-        let tried = Tried { number: lease.number, outcome: &outcome, sent: departed.is_some() };
+        let tried = Tried { number: lease.number, outcome: &outcome, sent: sent_at.is_some() };
         let next = match judge(&lease.retry_policy, lease.delivery, tried, fastrand::f64()) {
             Disposition::Succeeded => Next::Succeeded,
             Disposition::Failed { error_class } => Next::Failed { error_class },
@@ -156,7 +157,7 @@ impl Performer {
                 Next::Retry { due_at: ended_at + TimeDelta::from_std(wait).unwrap_or_default() }
             }
         };
-        let lateness = departed.map(|departed| self.clock.time_at(departed) - lease.scheduled_for);
+        let lateness = sent_at.map(|sent_at| self.clock.time_at(sent_at) - lease.scheduled_for);
         let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));
         Ended { lease, outcome, next, started_at, ended_at, lateness_us }
     }

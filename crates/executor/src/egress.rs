@@ -1,9 +1,9 @@
-//! The one door to the outside: HTTP requests to the addresses that the policy allows, and to no others.
+//! The only way out: HTTP requests to the addresses that the egress policy allows, and to no others.
 //!
-//! Three steps, so that a request can leave at its instant: [`Egress::prepare`] does all that can be done before, the caller
-//! holds the [`Ready`] connection, [`Ready::send`] sends at once and reads the answer. A failing target is an [`Outcome`],
-//! never an error. Redirects are not followed, environment proxies not used, nothing is sent twice, and no connection
-//! serves two workspaces.
+//! There are two calls, so that a request can be sent exactly at its instant: [`Egress::prepare`] does everything that can be
+//! done before, and [`Ready::send`] sends immediately and reads the response. A failing target is an [`Outcome`], never an
+//! error. Redirects are not followed, proxies from the environment are not used, nothing is sent twice, and no connection serves
+//! two workspaces.
 
 mod connection;
 mod connector;
@@ -30,26 +30,26 @@ use trigrun_core::domain::{
     target::TargetUrl,
 };
 
-pub use self::pool::Turn;
+pub use self::pool::ExchangePermit;
 use self::{
-    connection::{Connection, drive},
+    connection::{Connection, spawn_until},
     dial::{Dialer, Dialled},
     exchange::Exchange,
     failure::Failure,
     pool::Pool,
 };
 
-/// Longer budgets are cut to this: no wait is without a deadline.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// Every wait has a deadline: longer budgets are cut to this.
+const MAX_BUDGET: Duration = Duration::from_secs(3600);
 
 pub struct Settings {
     pub policy: EgressPolicy,
     /// How long a connection is kept for the next request.
     pub idle_timeout: Duration,
     pub max_idle_per_destination: usize,
-    /// Roots to trust beside the system's, for self-hosters with an authority of their own.
+    /// Roots to trust in addition to the system's, for installations with a private authority.
     pub extra_roots: Vec<CertificateDer<'static>>,
-    /// None: those of /etc/resolv.conf. Both this and /etc/hosts are read once, by [`Egress::new`].
+    /// Empty: those of /etc/resolv.conf. Both this and /etc/hosts are read once, by [`Egress::new`].
     pub nameservers: Vec<SocketAddr>,
 }
 
@@ -65,25 +65,25 @@ impl Settings {
     }
 }
 
-/// Why the door cannot be opened at all.
+/// Why no request can be sent at all.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
-    #[error("the resolver cannot be set up: {0}")]
+    #[error("cannot set up the resolver: {0}")]
     Resolver(#[source] NetError),
-    #[error("an extra root certificate cannot be used: {0}")]
+    #[error("cannot use an extra root certificate: {0}")]
     Root(#[source] rustls::Error),
-    #[error("TLS cannot be set up: {0}")]
+    #[error("cannot set up TLS: {0}")]
     Tls(#[source] rustls::Error),
 }
 
-/// Cheap to clone; the clones share resolver, TLS sessions and connections. Those end with the last clone.
+/// Cheap to clone. The clones share resolver, TLS sessions and connections, which end with the last clone.
 #[derive(Clone)]
 pub struct Egress(Arc<Inner>);
 
 pub(crate) struct Inner {
     dialer: Dialer,
     pool: Arc<Pool>,
-    _sweeper: DropGuard,
+    _purge: DropGuard,
 }
 
 impl Egress {
@@ -93,18 +93,18 @@ impl Egress {
         let pool = Arc::new(Pool::new(idle_timeout, settings.max_idle_per_destination));
         let dialer = Dialer::new(settings)?;
         let stop = CancellationToken::new();
-        drive(stop.clone(), pool::keep_swept(Arc::downgrade(&pool), idle_timeout));
-        Ok(Self(Arc::new(Inner { dialer, pool, _sweeper: stop.drop_guard() })))
+        spawn_until(stop.clone(), pool::purge_repeatedly(Arc::downgrade(&pool), idle_timeout));
+        Ok(Self(Arc::new(Inner { dialer, pool, _purge: stop.drop_guard() })))
     }
 
-    /// The right to one exchange with this destination, first come, first served: there is a bound to how many one workspace may have
-    /// with it at the same time.
-    pub async fn turn(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<Turn> {
-        self.0.pool.turn(workspace, origin(url)).await
+    /// The right to one exchange with this destination, in order of arrival: the concurrent exchanges of a workspace with one
+    /// destination are limited.
+    pub async fn permit(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<ExchangePermit> {
+        self.0.pool.permit(workspace, origin(url)).await
     }
 
-    /// All that can be done before the instant: an idle connection of the same workspace, or judge, resolve, connect, TLS.
-    /// Takes at most `budget`.
+    /// Everything that can be done before the instant: takes an idle connection of the same workspace, or resolves, checks,
+    /// connects and does the TLS handshake. Takes at most `budget`.
     pub async fn prepare(
         &self,
         workspace: WorkspaceId,
@@ -112,13 +112,13 @@ impl Egress {
         budget: Duration,
     ) -> Result<Ready, Box<Outcome>> {
         let started = Instant::now();
-        let deadline = started + budget.min(LONGEST);
+        let deadline = started + budget.min(MAX_BUDGET);
         let mut timing = PhaseTimings::default();
         let connection = match self.0.pool.take(workspace, origin(url), deadline).await {
             Some(kept) => Ok(kept),
             None => self.0.dial(workspace, url, deadline, &mut timing).await,
         };
-        let used = started.elapsed();
+        let prepare_time = started.elapsed();
         match connection {
             Ok(connection) => Ok(Ready {
                 egress: Arc::clone(&self.0),
@@ -126,12 +126,12 @@ impl Egress {
                 url: url.clone(),
                 connection,
                 timing,
-                used,
+                prepare_time,
             }),
             Err(failure) => {
-                timing.total = used;
+                timing.total = prepare_time;
                 let mut outcome = Outcome { timing, ..Outcome::of(failure.status) };
-                failure.end(&mut outcome);
+                failure.write_to(&mut outcome);
                 Err(Box::new(outcome))
             }
         }
@@ -146,75 +146,76 @@ impl Inner {
         deadline: Instant,
         timing: &mut PhaseTimings,
     ) -> Result<Connection, Failure> {
-        // Boxed, because it is large and most requests do without: the futures of all others stay small.
+        // Boxed, because it is large and most requests do not dial: their futures stay small.
         match Box::pin(self.dialer.dial(url, deadline, timing)).await? {
             Dialled::Http1(connection) => Ok(Connection::Exclusive(connection)),
             Dialled::Http2(connection) => {
-                let lease = connection.lease().ok_or_else(failure::closed_early)?;
+                let stream = connection.reserve().ok_or_else(failure::closed_early)?;
                 self.pool.share(workspace, origin(url), &connection);
-                Ok(Connection::Shared(lease))
+                Ok(Connection::Shared(stream))
             }
         }
     }
 }
 
-/// `scheme://host:port` of a URL, as it stands at its beginning.
+/// `scheme://host:port`, as the URL begins.
 fn origin(url: &TargetUrl) -> &str {
     url.as_str().strip_suffix(url.path_and_query()).unwrap_or(url.as_str())
 }
 
-/// A request but for its URL, which [`Egress::prepare`] was told.
+/// A request without its URL, which [`Egress::prepare`] received.
 pub struct Call {
     pub method: http::Method,
-    /// All of them but `Host` and `Content-Length`.
+    /// All except `Host` and `Content-Length`.
     pub headers: http::HeaderMap,
     pub body: Bytes,
-    /// For everything, the time that `prepare` took included; the hold is not.
+    /// For everything, including `prepare`, but not the wait until the instant.
     pub timeout: Duration,
     pub success_statuses: Vec<u16>,
-    /// How much of the answer's body is kept.
-    pub keep: usize,
+    /// How much of the response body is kept.
+    pub max_preview_bytes: usize,
 }
 
 pub struct Sent {
-    /// When the request was handed to the connection; `None` if that never happened.
-    pub departed: Option<std::time::Instant>,
+    /// When the request was handed to the connection; `None` if nothing was sent.
+    pub sent_at: Option<std::time::Instant>,
     pub outcome: Outcome,
 }
 
-/// An open connection, held for one request. Dropping it sends nothing.
+/// An open connection, reserved for one request. Dropping it sends nothing.
 pub struct Ready {
     egress: Arc<Inner>,
     workspace: WorkspaceId,
     url: TargetUrl,
     connection: Connection,
     timing: PhaseTimings,
-    used: Duration,
+    prepare_time: Duration,
 }
 
 impl Ready {
-    /// Whether the server has hung up meanwhile; [`Ready::send`] connects anew then.
+    /// Whether the server has closed the connection. If so, [`Ready::send`] dials again.
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
     }
 
-    /// Sends at once and reads the answer to its end or cap.
+    /// Sends immediately and reads the response to its end or limit.
     pub async fn send(self, call: Call) -> Sent {
-        self.send_while(call, || true).await
+        self.send_if(call, || true).await
     }
 
-    /// The same, but nothing is sent unless `may_send` says so at the very moment: connecting anew may have taken time.
-    pub async fn send_while(self, call: Call, may_send: impl Fn() -> bool + Send + Sync) -> Sent {
-        let (started, used) = (Instant::now(), self.used);
-        let deadline = started + call.timeout.min(LONGEST).saturating_sub(used);
+    /// The same, but nothing is sent unless `may_send` returns true immediately before: dialling again may have taken time.
+    pub async fn send_if(self, call: Call, may_send: impl Fn() -> bool + Send + Sync) -> Sent {
+        let (started, prepare_time) = (Instant::now(), self.prepare_time);
+        let deadline = started + call.timeout.min(MAX_BUDGET).saturating_sub(prepare_time);
         let outcome = Outcome { timing: self.timing, ..Outcome::of(AttemptStatus::Success) };
-        let mut exchange = Exchange { deadline, departed: None, outcome, keep: call.keep };
+        let mut exchange =
+            Exchange { deadline, sent_at: None, outcome, max_preview_bytes: call.max_preview_bytes };
         let ended = exchange.run(self, call, &may_send).await;
-        let Exchange { departed, mut outcome, .. } = exchange;
+        let Exchange { sent_at, mut outcome, .. } = exchange;
         if let Err(failure) = ended {
-            failure.end(&mut outcome);
+            failure.write_to(&mut outcome);
         }
-        outcome.timing.total = used + started.elapsed();
-        Sent { departed: departed.map(Instant::into_std), outcome }
+        outcome.timing.total = prepare_time + started.elapsed();
+        Sent { sent_at: sent_at.map(Instant::into_std), outcome }
     }
 }

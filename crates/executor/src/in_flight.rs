@@ -1,4 +1,4 @@
-//! What this session runs: so that it can be told to stop, and so that no shard takes all the room.
+//! The runs of this session: so that each can be aborted, and no shard takes the whole capacity.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,69 +11,69 @@ use trigrun_core::{
     telemetry::metrics::{self, Held},
 };
 
-/// An execution and the attempt at it: a retry is another entry than the attempt before.
-pub type Key = (ExecutionId, u16);
+/// An execution and the number of its attempt: a retry has another key than the attempt before.
+pub type AttemptKey = (ExecutionId, u16);
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct InFlight {
     runs: Arc<Mutex<Runs>>,
-    /// A shard that was full has room again.
-    freed: Arc<Notify>,
-    /// So many runs one shard may have at once: targets that never answer hold up their own workspace, and few others.
-    most_per_shard: usize,
+    /// Raised when a shard that was full has capacity again.
+    capacity_freed: Arc<Notify>,
+    /// Targets that never respond delay the workspaces of their own shard only.
+    max_per_shard: usize,
 }
 
 #[derive(Default)]
 struct Runs {
-    aborts: HashMap<Key, CancellationToken>,
+    aborts: HashMap<AttemptKey, CancellationToken>,
     per_shard: [usize; SHARDS as usize],
 }
 
-/// One run, from its lease until it is recorded; it leaves when this is dropped.
-pub struct Entry {
-    key: Key,
+/// One run, from its lease until it is recorded. Dropping it removes the run.
+pub struct InFlightGuard {
+    key: AttemptKey,
     shard: i16,
     all: InFlight,
-    _held: Held,
-    /// Cancelled when the lease is no longer ours.
-    pub taken_away: CancellationToken,
+    _counted: Held,
+    /// Cancelled when the lease is gone.
+    pub revoked: CancellationToken,
 }
 
 impl InFlight {
-    pub fn new(most_per_shard: usize) -> Self {
-        Self { runs: Arc::default(), freed: Arc::default(), most_per_shard }
+    pub fn new(max_per_shard: usize) -> Self {
+        Self { runs: Arc::default(), capacity_freed: Arc::default(), max_per_shard }
     }
 
-    pub fn enter(&self, key: Key, shard: i16, taken_away: CancellationToken) -> Entry {
+    pub fn add(&self, key: AttemptKey, shard: i16, revoked: CancellationToken) -> InFlightGuard {
         let mut runs = self.lock();
-        runs.aborts.insert(key, taken_away.clone());
+        runs.aborts.insert(key, revoked.clone());
         *runs.of(shard) += 1;
         drop(runs);
-        Entry { key, shard, all: self.clone(), _held: metrics::held(), taken_away }
+        InFlightGuard { key, shard, all: self.clone(), _counted: metrics::held(), revoked }
     }
 
-    /// Shards that have room.
-    pub fn open(&self) -> Vec<i16> {
+    /// The shards that have capacity.
+    pub fn available_shards(&self) -> Vec<i16> {
         let mut runs = self.lock();
-        (0..SHARDS).filter(|shard| *runs.of(*shard) < self.most_per_shard).collect()
+        (0..SHARDS).filter(|shard| *runs.of(*shard) < self.max_per_shard).collect()
     }
 
-    /// Resolves when a shard that was full has room again, for one of those that wait.
-    pub async fn freed(&self) {
-        self.freed.notified().await;
+    /// Resolves when a shard that was full has capacity again, for one of the tasks that wait.
+    pub async fn capacity_freed(&self) {
+        self.capacity_freed.notified().await;
     }
 
-    pub fn all(&self) -> HashSet<Key> {
+    pub fn keys(&self) -> HashSet<AttemptKey> {
         self.lock().aborts.keys().copied().collect()
     }
 
-    /// Aborts those of `known` that are not `held`. What came in after `known` was read may not be in `held` yet.
-    pub fn abort_all_but(&self, known: &HashSet<Key>, held: &HashSet<Key>) {
+    /// Aborts those of `known` that are not `owned`. A run that was added after `known` was read may not be in `owned` yet.
+    pub fn abort_missing(&self, known: &HashSet<AttemptKey>, owned: &HashSet<AttemptKey>) {
         let runs = self.lock();
-        for key in known.difference(held) {
-            if let Some(taken_away) = runs.aborts.get(key) {
-                taken_away.cancel();
+        for key in known.difference(owned) {
+            if let Some(revoked) = runs.aborts.get(key) {
+                revoked.cancel();
             }
         }
     }
@@ -89,14 +89,14 @@ impl Runs {
     }
 }
 
-impl Drop for Entry {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let mut runs = self.all.lock();
         runs.aborts.remove(&self.key);
         let of_shard = runs.of(self.shard);
         *of_shard -= 1;
-        if *of_shard + 1 == self.all.most_per_shard {
-            self.all.freed.notify_one();
+        if *of_shard + 1 == self.all.max_per_shard {
+            self.all.capacity_freed.notify_one();
         }
     }
 }
@@ -106,43 +106,43 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn key(id: u128) -> Key {
+    fn key(id: u128) -> AttemptKey {
         (ExecutionId::from_uuid(Uuid::from_u128(id)), 1)
     }
 
     #[test]
-    fn only_what_is_known_and_not_held_is_aborted() {
+    fn only_known_runs_without_a_lease_are_aborted() {
         let runs = InFlight::new(10);
-        let enter = |id| runs.enter(key(id), 0, CancellationToken::new());
-        let (held, gone) = (enter(1), enter(2));
-        let known = runs.all();
-        let later = enter(3);
-        runs.abort_all_but(&known, &HashSet::from([key(1)]));
-        let aborted = [&held, &gone, &later].map(|entry| entry.taken_away.is_cancelled());
+        let add = |id| runs.add(key(id), 0, CancellationToken::new());
+        let (owned, gone) = (add(1), add(2));
+        let known = runs.keys();
+        let later = add(3);
+        runs.abort_missing(&known, &HashSet::from([key(1)]));
+        let aborted = [&owned, &gone, &later].map(|run| run.revoked.is_cancelled());
         assert_eq!(aborted, [false, true, false]);
-        drop((held, gone, later));
-        assert!(runs.all().is_empty());
+        drop((owned, gone, later));
+        assert!(runs.keys().is_empty());
     }
 
     #[tokio::test]
-    async fn who_waits_for_a_full_shard_is_told() {
+    async fn a_task_that_waits_for_a_full_shard_is_woken() {
         let runs = InFlight::new(2);
-        let mut entries: Vec<Entry> =
-            (1..=3).map(|id| runs.enter(key(id), 3, CancellationToken::new())).collect();
-        entries.pop();
-        let freed = runs.freed();
+        let mut guards: Vec<InFlightGuard> =
+            (1..=3).map(|id| runs.add(key(id), 3, CancellationToken::new())).collect();
+        guards.pop();
+        let freed = runs.capacity_freed();
         tokio::pin!(freed);
-        assert!(futures_util::poll!(&mut freed).is_pending(), "it is full still");
-        entries.pop();
+        assert!(futures_util::poll!(&mut freed).is_pending(), "it is still full");
+        guards.pop();
         freed.await;
     }
 
     #[test]
-    fn a_shard_that_is_full_leaves_the_others_open() {
+    fn a_full_shard_leaves_the_others_available() {
         let runs = InFlight::new(2);
-        let full = [1, 2].map(|id| runs.enter(key(id), 3, CancellationToken::new()));
-        assert!(runs.open().len() == 15 && !runs.open().contains(&3));
+        let full = [1, 2].map(|id| runs.add(key(id), 3, CancellationToken::new()));
+        assert!(runs.available_shards().len() == 15 && !runs.available_shards().contains(&3));
         drop(full);
-        assert_eq!(runs.open().len(), 16);
+        assert_eq!(runs.available_shards().len(), 16);
     }
 }

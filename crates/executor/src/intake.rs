@@ -1,6 +1,7 @@
-//! Where work comes in: from the stream, from retries that are due, and, while the stream is away, from Postgres.
+//! Takes in work: from the streams, from retries that are due, and, while the streams are unavailable, from Postgres.
 //!
-//! Never more than there are permits: what this process cannot run now stays where another may take it.
+//! Never more than there are permits (one per execution in flight): what this process cannot run now stays where another
+//! executor may take it.
 
 use backon::{ConstantBuilder, Retryable};
 use chrono::TimeDelta;
@@ -31,96 +32,98 @@ use trigrun_core::{
 };
 
 use crate::{
-    attempt::Performer,
-    in_flight::{Entry, InFlight},
-    record::Done,
+    attempt::AttemptRunner,
+    in_flight::{AttemptKey, InFlight, InFlightGuard},
+    record::AttemptResult,
     retries::Retries,
-    secrets::{Material, SecretResolver},
+    secrets::{RequestSecrets, SecretResolver},
     session::Session,
     spans,
 };
 
-/// One lease statement is about so many executions at the most.
-const BATCH: usize = 500;
+/// The maximum number of executions in one lease statement.
+const LEASE_BATCH: usize = 500;
 /// How long a read waits for the first entry.
-const BLOCK: Duration = Duration::from_secs(1);
-/// How often the other shards are looked into while some are full: sooner than dispatches are published ahead.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// How often Postgres is asked for due work while the stream is away, and how far ahead.
-const STAND_IN_EVERY: Duration = Duration::from_millis(25);
-const STAND_IN_LEAD: TimeDelta = TimeDelta::milliseconds(50);
-/// Work that should have been published so long ago, while nothing waits in the stream.
-const OVERDUE_AFTER: TimeDelta = TimeDelta::seconds(-2);
-/// A lease that is not answered by then is asked for again, on another connection; see also `watch`.
-const LEASE_WITHIN: Duration = Duration::from_secs(15);
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often the available shards are read while others are full: shorter than the lead of the dispatch messages.
+const CAPACITY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often due work is taken from Postgres while the streams are unavailable, and how far ahead.
+const FALLBACK_INTERVAL: Duration = Duration::from_millis(25);
+const FALLBACK_LEAD: TimeDelta = TimeDelta::milliseconds(50);
+/// Work that was due this long ago, while nothing waits in the streams, was not published.
+const OVERDUE_LEAD: TimeDelta = TimeDelta::seconds(-2);
+/// After this a lease statement is repeated on another connection; `reconcile` releases what the first one leased unseen.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(15);
+const STREAM_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 const RELEASE_RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// Receipts that could not be delivered are kept up to here; a reader that goes leaves its entries to the scheduler.
-const KEEP_RECEIPTS: usize = 100_000;
+/// Receipts that cannot be acknowledged now are kept up to this number. The scheduler removes the entries of ended consumers.
+const MAX_KEPT_RECEIPTS: usize = 100_000;
 
 pub struct Intake {
     pub db: Db,
     pub session: Session,
     pub permits: Arc<Semaphore>,
     pub in_flight: InFlight,
-    pub vault: Arc<SecretResolver>,
-    pub performer: Arc<Performer>,
-    pub done: mpsc::Sender<Done>,
+    pub secrets: Arc<SecretResolver>,
+    pub runner: Arc<AttemptRunner>,
+    pub results: mpsc::Sender<AttemptResult>,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
     pub runs: TaskTracker,
     pub waker: Waker,
-    /// Cancelled when nothing more is to be taken in.
+    /// Cancelled when nothing more may be taken in.
     pub stop: CancellationToken,
 }
 
 impl Intake {
-    /// Receives the stream, and says in `up` whether it can be received.
-    pub async fn receive(self: Arc<Self>, mut consumer: Consumer, up: watch::Sender<bool>) {
-        let mut looked = Instant::now();
-        while let Some((open, most)) = self.room().await {
-            // While some are full nobody waits in Redis, which ends a wait when it is woken by something else, at times a tenth of a second
-            // late.
-            let block = if open.len() == usize::from(SHARDS.unsigned_abs()) { BLOCK } else { Duration::ZERO };
-            let received = self.stop.run_until_cancelled(consumer.receive(&open, most, block)).await;
+    /// Reads the streams, and reports in `available` whether they can be read.
+    pub async fn receive(self: Arc<Self>, mut consumer: Consumer, available: watch::Sender<bool>) {
+        let mut last_check = Instant::now();
+        while let Some((shards, limit)) = self.capacity().await {
+            // While some shards are full, the read does not block: a wait in Redis may end a tenth of a second late, and meanwhile a full
+            // shard may get capacity.
+            let has_all = shards.len() == usize::from(SHARDS.unsigned_abs());
+            let block = if has_all { READ_TIMEOUT } else { Duration::ZERO };
+            let received = self.stop.run_until_cancelled(consumer.receive(&shards, limit, block)).await;
             match received {
                 None => return,
                 Some(Ok(received)) => {
-                    if !up.send_replace(true) {
-                        tracing::info!("the stream is back");
+                    if !available.send_replace(true) {
+                        tracing::info!("the streams are available again");
                     }
                     if !received.is_empty() {
                         self.take_received(received).await;
                         continue;
                     }
-                    if looked.elapsed() >= BLOCK {
-                        looked = Instant::now();
-                        self.take_overdue(&open, most).await;
+                    if last_check.elapsed() >= READ_TIMEOUT {
+                        last_check = Instant::now();
+                        self.take_overdue(&shards, limit).await;
                     }
                     if block.is_zero() {
-                        self.room_again().await;
+                        self.wait_for_capacity().await;
                     }
                 }
-                Some(Err(error)) => self.stream_failed(&error, &up).await,
+                Some(Err(error)) => self.streams_failed(&error, &available).await,
             }
         }
     }
 
-    /// A stream that is silent may also be one that nobody can write to: work that is overdue by seconds is taken from Postgres.
-    async fn take_overdue(self: &Arc<Self>, open: &[i16], most: usize) {
-        match self.due(open, OVERDUE_AFTER, most).await {
+    /// Empty streams may also be streams that cannot be written to: work that is overdue by seconds is taken from Postgres.
+    async fn take_overdue(self: &Arc<Self>, shards: &[i16], limit: usize) {
+        match self.due(shards, OVERDUE_LEAD, limit).await {
             Ok(due) if due.is_empty() => {}
             Ok(due) => {
                 tracing::info!(executions = due.len(), "overdue and not published: taken from Postgres");
                 self.take(due, Vec::new()).await;
             }
-            Err(error) => tracing::debug!(%error, "Postgres cannot be asked for overdue work"),
+            Err(error) => tracing::debug!(%error, "cannot look for overdue work"),
         }
     }
 
-    async fn stream_failed(&self, error: &StreamError, up: &watch::Sender<bool>) {
-        if up.send_replace(false) {
-            tracing::warn!(%error, "the stream is away; due work is taken from Postgres until it is back");
+    async fn streams_failed(&self, error: &StreamError, available: &watch::Sender<bool>) {
+        if available.send_replace(false) {
+            tracing::warn!(%error, "the streams are unavailable; due work is taken from Postgres");
         }
-        let pause = Duration::from_millis(200).mul_f64(0.5 + crypto::unit());
+        let pause = STREAM_RETRY_INTERVAL.mul_f64(0.5 + crypto::unit());
         self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
 
@@ -128,23 +131,20 @@ impl Intake {
         if received.is_empty() {
             return;
         }
-        let (mut published, mut receipts, mut garbage) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut published, mut receipts, mut malformed) = (Vec::new(), Vec::new(), Vec::new());
         for Received { executions, receipt } in received {
             match executions {
                 Some(executions) => {
                     published.extend(executions);
                     receipts.push(receipt);
                 }
-                None => garbage.push(receipt),
+                None => malformed.push(receipt),
             }
         }
-        if !garbage.is_empty() {
-            tracing::warn!(
-                entries = garbage.len(),
-                "the stream holds entries that this version does not understand; they are dropped"
-            );
-            garbage.iter().for_each(|_| metrics::malformed_entry());
-            self.acknowledge(garbage).await;
+        if !malformed.is_empty() {
+            tracing::warn!(entries = malformed.len(), "malformed stream entries; they are dropped");
+            malformed.iter().for_each(|_| metrics::malformed_entry());
+            self.acknowledge(malformed).await;
         }
         if failpoint::is(failpoint::ACKNOWLEDGE_BEFORE_LEASE) {
             self.acknowledge(std::mem::take(&mut receipts)).await;
@@ -153,9 +153,10 @@ impl Intake {
     }
 
     /// Leases retries that are due.
-    pub async fn repeat(self: Arc<Self>, retries: Arc<Retries>) {
+    pub async fn retry(self: Arc<Self>, retries: Arc<Retries>) {
         loop {
-            let Some(due) = self.stop.run_until_cancelled(retries.next(&self.performer.clock, BATCH)).await
+            let Some(due) =
+                self.stop.run_until_cancelled(retries.next(&self.runner.clock, LEASE_BATCH)).await
             else {
                 return;
             };
@@ -163,55 +164,60 @@ impl Intake {
         }
     }
 
-    /// Takes due work from Postgres while the stream is away.
-    pub async fn stand_in(self: Arc<Self>, mut up: watch::Receiver<bool>) {
+    /// Takes due work from Postgres while the streams are unavailable.
+    pub async fn postgres_fallback(self: Arc<Self>, mut available: watch::Receiver<bool>) {
         loop {
-            let away = async { up.wait_for(|up| !up).await.is_ok() };
-            if self.stop.run_until_cancelled(away).await != Some(true) {
+            let unavailable = async { available.wait_for(|available| !available).await.is_ok() };
+            if self.stop.run_until_cancelled(unavailable).await != Some(true) {
                 return;
             }
-            let Some((open, most)) = self.room().await else { return };
-            let pause = match self.due(&open, STAND_IN_LEAD, most).await {
+            let Some((shards, limit)) = self.capacity().await else { return };
+            let pause = match self.due(&shards, FALLBACK_LEAD, limit).await {
                 Ok(due) => {
-                    if self.take(due, Vec::new()).await == most {
+                    if self.take(due, Vec::new()).await == limit {
                         continue;
                     }
-                    STAND_IN_EVERY
+                    FALLBACK_INTERVAL
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "Postgres cannot be asked for due work");
-                    STAND_IN_EVERY * 10
+                    tracing::debug!(%error, "cannot look for due work");
+                    FALLBACK_INTERVAL * 10
                 }
             };
             self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
     }
 
-    async fn due(&self, open: &[i16], lead: TimeDelta, most: usize) -> Result<Vec<ExecutionId>, StoreError> {
-        leases::due(&mut *self.db.conn().await?, open, lead, most as i64).await
+    async fn due(
+        &self,
+        shards: &[i16],
+        lead: TimeDelta,
+        limit: usize,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        leases::due(&mut *self.db.conn().await?, shards, lead, limit as i64).await
     }
 
-    /// The shards that have room, and how much may be taken in now: at least one. `None` when nothing more is to be taken in.
-    async fn room(&self) -> Option<(Vec<i16>, usize)> {
+    /// The shards that have capacity, and how many executions may be taken in now: at least one. `None` when nothing more may be.
+    async fn capacity(&self) -> Option<(Vec<i16>, usize)> {
         loop {
             let free = self.stop.run_until_cancelled(self.permits.acquire()).await?.ok()?;
             drop(free);
-            let (open, permits) = (self.in_flight.open(), self.permits.available_permits());
-            if !open.is_empty() {
-                return Some((open, permits.clamp(1, BATCH)));
+            let (shards, permits) = (self.in_flight.available_shards(), self.permits.available_permits());
+            if !shards.is_empty() {
+                return Some((shards, permits.clamp(1, LEASE_BATCH)));
             }
-            self.room_again().await;
+            self.wait_for_capacity().await;
         }
     }
 
-    /// Waits until a shard that is full may have room; not for long, because the others may have something, and another who waits may have
-    /// been told instead.
-    async fn room_again(&self) {
-        let freed = tokio::time::timeout(LOOK_AGAIN, self.in_flight.freed());
+    /// Waits until a full shard may have capacity. Not for long: the other shards may have work, and another waiting task may have
+    /// received the notification.
+    async fn wait_for_capacity(&self) {
+        let freed = tokio::time::timeout(CAPACITY_CHECK_INTERVAL, self.in_flight.capacity_freed());
         let _ = self.stop.run_until_cancelled(freed).await;
     }
 
-    /// At least one permit, at most `wanted`, as many as there are.
+    /// At least one permit, at most `wanted`, as many as are available.
     async fn permits(&self, wanted: usize) -> Option<OwnedSemaphorePermit> {
         let mut permits = self.stop.run_until_cancelled(self.permits.clone().acquire_owned()).await?.ok()?;
         let more = self.permits.available_permits().min(wanted - 1);
@@ -221,37 +227,37 @@ impl Intake {
         Some(permits)
     }
 
-    /// Leases what is to be had of these and lets it run; says how many. Never more than there are permits: what is leased can
-    /// be run. Then the dispatches are done with: what they ring for is in Postgres's hands, as somebody's lease.
+    /// Leases these executions, starts those that it got, and returns how many. Never more than there are permits: what is leased
+    /// can run. Then acknowledges the stream entries: Postgres knows that their executions are leased.
     async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, receipts: Vec<Receipt>) -> usize {
-        let mut taken = 0;
+        let mut started_count = 0;
         while !ids.is_empty() {
-            let Some(mut permits) = self.permits(ids.len()).await else { return taken };
+            let Some(mut permits) = self.permits(ids.len()).await else { return started_count };
             let batch: Vec<ExecutionId> = ids.drain(..permits.num_permits().min(ids.len())).collect();
             let started = Instant::now();
-            let Some(leases) = self.lease(&batch).await else { return taken };
-            spans::leased(&leases, !receipts.is_empty(), &self.performer.clock, started);
-            let Some(materials) = self.materials(&leases).await else { return taken };
-            for (lease, material) in leases.into_iter().zip(materials) {
+            let Some(leases) = self.lease(&batch).await else { return started_count };
+            spans::leased(&leases, !receipts.is_empty(), &self.runner.clock, started);
+            let Some(secrets) = self.resolve_secrets(&leases).await else { return started_count };
+            for (lease, secrets) in leases.into_iter().zip(secrets) {
                 let Some(permit) = permits.split(1) else { break };
-                self.start(lease, material, permit);
-                taken += 1;
+                self.start(lease, secrets, permit);
+                started_count += 1;
             }
         }
         self.acknowledge(receipts).await;
-        taken
+        started_count
     }
 
-    /// What these need of what is sealed. When this process is to end before Postgres has answered, they are handed back.
-    async fn materials(&self, leases: &[Lease]) -> Option<Vec<Material>> {
-        let mut told = false;
+    /// Repeats until Postgres responds. If the process must stop before that, the leases are released.
+    async fn resolve_secrets(&self, leases: &[Lease]) -> Option<Vec<RequestSecrets>> {
+        let mut is_logged = false;
         loop {
-            let materials = async { self.vault.materials(&mut *self.db.conn().await?, leases).await };
-            match materials.await {
-                Ok(materials) => return Some(materials),
+            let resolved = async { self.secrets.resolve(&mut *self.db.conn().await?, leases).await };
+            match resolved.await {
+                Ok(secrets) => return Some(secrets),
                 Err::<_, StoreError>(error) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%error, executions = leases.len(), "cannot be prepared now");
+                    if !std::mem::replace(&mut is_logged, true) {
+                        tracing::warn!(%error, executions = leases.len(), "cannot read secrets");
                     }
                 }
             }
@@ -265,27 +271,27 @@ impl Intake {
         }
     }
 
-    fn start(self: &Arc<Self>, lease: Lease, material: Material, permit: OwnedSemaphorePermit) {
+    fn start(self: &Arc<Self>, lease: Lease, secrets: RequestSecrets, permit: OwnedSemaphorePermit) {
         let key = (lease.execution, lease.number);
-        // With the session, all that it holds is taken away.
-        let entry = self.in_flight.enter(key, shard(lease.workspace), self.session.lost.child_token());
+        // All leases end with their session.
+        let guard = self.in_flight.add(key, shard(lease.workspace), self.session.expired.child_token());
         // Boxed, because every layer of a task moves its future once more.
-        let run = Box::pin(self.clone().run(lease, material, entry, permit));
+        let run = Box::pin(self.clone().run(lease, secrets, guard, permit));
         tasks::spawn("run", self.runs.track_future(run));
     }
 
-    /// Repeats until Postgres has answered; `None` when this process is to take nothing more.
+    /// Repeats until Postgres responds; `None` when nothing more may be taken in.
     async fn lease(&self, ids: &[ExecutionId]) -> Option<Vec<Lease>> {
         let mut failures = 0u32;
         loop {
             let leased = async { leases::lease(&mut *self.db.conn().await?, self.session.id, ids).await };
-            let silent = |_| Err(StoreError::Unavailable(format!("no answer within {LEASE_WITHIN:?}")));
-            match tokio::time::timeout(LEASE_WITHIN, leased).await.unwrap_or_else(silent) {
+            let timed_out = |_| Err(StoreError::Unavailable(format!("no response within {LEASE_TIMEOUT:?}")));
+            match tokio::time::timeout(LEASE_TIMEOUT, leased).await.unwrap_or_else(timed_out) {
                 Ok(leases) => return Some(leases),
                 Err::<_, StoreError>(error) if failures == 0 => {
-                    tracing::warn!(%error, executions = ids.len(), "cannot be leased now")
+                    tracing::warn!(%error, executions = ids.len(), "cannot lease")
                 }
-                Err(error) => tracing::debug!(%error, "still cannot be leased"),
+                Err(error) => tracing::debug!(%error, "still cannot lease"),
             }
             failures += 1;
             let wait = Duration::from_millis(50 * u64::from(failures.min(20))).mul_f64(0.5 + crypto::unit());
@@ -296,49 +302,52 @@ impl Intake {
     async fn run(
         self: Arc<Self>,
         lease: Lease,
-        material: Material,
-        entry: Entry,
+        secrets: RequestSecrets,
+        guard: InFlightGuard,
         permit: OwnedSemaphorePermit,
     ) {
-        let taken = (lease.execution, lease.number);
-        match entry.taken_away.run_until_cancelled(self.performer.perform(lease, material)).await {
+        let key = (lease.execution, lease.number);
+        match guard.revoked.run_until_cancelled(self.runner.run(lease, secrets)).await {
             // The recorder ends after the last run.
-            Some(Some(ended)) => drop(self.done.send(Done { ended, entry, permit }).await),
+            Some(Some(ended)) => drop(self.results.send(AttemptResult { ended, guard, permit }).await),
             None => {
-                tracing::debug!(execution = %taken.0, "aborted: it was cancelled, deleted or taken over");
+                tracing::debug!(execution = %key.0, "aborted: it was cancelled, deleted or reclaimed");
             }
             // Boxed, because it is large and rare.
-            Some(None) => Box::pin(self.release(taken)).await,
+            Some(None) => Box::pin(self.release(key)).await,
         }
     }
 
-    /// Nothing was sent: somebody else may do so at once. Tried a few times, because what stays held is taken for sent.
-    async fn release(&self, taken: (ExecutionId, u16)) {
-        let hand = || async { leases::release(&mut *self.db.conn().await?, self.session.id, &[taken]).await };
-        let tries =
+    /// Nothing was sent, so another executor may send at once. Tried a few times: when its session expires, a lease that was not
+    /// released counts as sent.
+    async fn release(&self, key: AttemptKey) {
+        let release =
+            || async { leases::release(&mut *self.db.conn().await?, self.session.id, &[key]).await };
+        let retries =
             ConstantBuilder::default().with_delay(RELEASE_RETRY_INTERVAL).with_max_times(10).with_jitter();
-        match hand.retry(tries).await {
+        match release.retry(retries).await {
             Ok(_) => self.waker.wake(),
             Err::<_, StoreError>(error) => {
-                tracing::warn!(%error, execution = %taken.0, "could not be handed back; others take it over");
+                tracing::warn!(%error, execution = %key.0, "cannot release; another executor reclaims it");
             }
         }
     }
 
     async fn acknowledge(&self, receipts: Vec<Receipt>) {
         if !receipts.is_empty() {
-            // The reader of this channel ends after us.
+            // The acknowledger ends after this.
             let _ = self.receipts.send(receipts).await;
         }
     }
 }
 
-/// Acknowledges dispatches whose executions are in Postgres's hands. Failing does no harm: a dispatch published twice finds its work taken.
+/// Acknowledges stream entries whose executions are leased. A failure does no harm: the execution of an entry that is read twice is
+/// leased once.
 pub async fn acknowledge(mut acknowledger: Acknowledger, mut receipts: mpsc::Receiver<Vec<Receipt>>) {
     let mut kept: Vec<Receipt> = Vec::new();
     while let Some(more) = receipts.recv().await {
         kept.extend(more);
-        while kept.len() < BATCH
+        while kept.len() < LEASE_BATCH
             && let Ok(more) = receipts.try_recv()
         {
             kept.extend(more);
@@ -346,8 +355,8 @@ pub async fn acknowledge(mut acknowledger: Acknowledger, mut receipts: mpsc::Rec
         match acknowledger.acknowledge(&kept).await {
             Ok(()) => kept.clear(),
             Err(error) => {
-                tracing::debug!(%error, entries = kept.len(), "cannot be acknowledged now");
-                kept.truncate(KEEP_RECEIPTS);
+                tracing::debug!(%error, entries = kept.len(), "cannot acknowledge");
+                kept.truncate(MAX_KEPT_RECEIPTS);
             }
         }
     }

@@ -1,13 +1,13 @@
-//! The executor: leases executions, makes their requests at their instants, records what became of them.
+//! The executor: leases executions, makes their requests at their instants, records the results.
 //!
 //! ```text
-//! stream ─► intake ─► lease, acknowledge ─► prepare ─► hold ─► send ─► record
-//!              ▲                                            │
-//!              └──────────────── retries ◄──────────────────┘
+//! stream ─► intake ─► lease, acknowledge ─► prepare ─► wait ─► send ─► record
+//!              ▲                                                         │
+//!              └─────────────────────── retries ◄────────────────────────┘
 //! ```
 //!
-//! Everything it holds belongs to a *session* that says every two seconds that it lives. When it cannot, it stops sending
-//! before others may take over; when it was declared dead, it drops everything and begins anew.
+//! All its leases belong to a *session*, which sends a heartbeat every two seconds. While heartbeats fail, the executor stops
+//! sending before others may reclaim its executions. When its session was expired, it drops everything and begins another one.
 
 mod attempt;
 pub mod egress;

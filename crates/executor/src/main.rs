@@ -9,11 +9,11 @@ use trigrun_core::{
 };
 use trigrun_executor::{Settings, serve};
 
-/// An eighth of what a run costs this process, for as much memory: see decision 14.
+/// Saves an eighth of the processor time of a run, for as much more memory: see decision 14.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Makes the requests of due jobs and records the answers. Run as many as you need.
+/// Makes the requests of due jobs and records the responses. Run as many as you need.
 ///
 /// Settings come from the environment: TRIGRUN__POSTGRES__URL, TRIGRUN__REDIS__URL and others; see docs/configuration.md.
 #[derive(Parser)]

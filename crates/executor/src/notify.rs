@@ -1,6 +1,6 @@
-//! Delivers notifications, beside the executions and never in their way: with room of its own, and a claim that runs out by itself.
+//! Delivers notifications, separately from executions: with its own capacity, and with claims that run out by themselves.
 //!
-//! What is sent here is no execution, and nothing looks at it but the log: a notification cannot cause another.
+//! A delivery is not an execution, so a failed notification cannot cause another one.
 
 use backon::{ConstantBuilder, Retryable};
 use std::{
@@ -40,60 +40,60 @@ mod webhook;
 
 use crate::{
     egress::{Call, Egress},
-    secrets::{SecretResolver, passing},
+    secrets::{SecretResolver, or_logged},
 };
-pub use capacity::Room;
-use capacity::{Open, Place};
+pub use capacity::Capacity;
+use capacity::{Available, Permit};
 use email::Mailer;
 use message::Message;
 
-/// How often Postgres is asked when nobody says that there is something.
-const EVERY: Duration = Duration::from_millis(500);
-/// One pass claims so often at the most; the next goes on.
-const ROUNDS: usize = 100;
-/// What was claimed longer ago than this may soon be somebody else's: it is not sent any more.
-const SEND_WITHIN: Duration = Duration::from_secs(10);
-const RECORD_AGAIN: Duration = Duration::from_millis(500);
-const RECORD_TRIES: usize = 15;
+/// How often Postgres is polled without a wake-up.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The maximum number of claims in one pass; the next pass continues.
+const MAX_CLAIMS: usize = 100;
+/// A claim that is older may soon run out and pass to another executor, so its notification is not sent any more.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+const MAX_RECORD_RETRIES: usize = 15;
 
-const _: () = assert!(SEND_WITHIN.as_secs() + TIMEOUT.as_secs() < LEASE.as_secs());
+const _: () = assert!(SEND_TIMEOUT.as_secs() + TIMEOUT.as_secs() < LEASE.as_secs());
 
 pub struct Notifier {
     pub db: Db,
     pub clock: Clock,
-    pub vault: Arc<SecretResolver>,
+    pub secrets: Arc<SecretResolver>,
     pub egress: Egress,
     pub policy: EgressPolicy,
-    /// None when the operator has set up no mail server.
+    /// None when the operator has configured no mail server.
     pub mailer: Option<Mailer>,
-    /// Raised when this process has written a notification, or has room again.
+    /// Raised when this process has written a notification, or has capacity again.
     pub wake: Arc<Notify>,
-    pub room: Room,
+    pub capacity: Capacity,
     pub deliveries: TaskTracker,
 }
 
 impl Notifier {
-    /// Delivers until `stop`, then finishes what is on its way.
+    /// Delivers until `stop`, then finishes the deliveries in flight.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        every("notify", stop, EVERY, || self.wake.notified(), || self.clone().deliver_due()).await;
+        every("notify", stop, POLL_INTERVAL, || self.wake.notified(), || self.clone().deliver_due()).await;
         self.deliveries.close();
         self.deliveries.wait().await;
     }
 
     async fn deliver_due(self: Arc<Self>) -> Result<(), StoreError> {
-        for _ in 0..ROUNDS {
-            let Open { shards, full } = self.room.open();
+        for _ in 0..MAX_CLAIMS {
+            let Available { shards, except } = self.capacity.available();
             if shards.is_empty() {
                 return Ok(());
             }
             let claimed_at = Instant::now();
-            let claimed = notifications::claim_due(&mut *self.db.conn().await?, &shards, &full).await?;
+            let claimed = notifications::claim_due(&mut *self.db.conn().await?, &shards, &except).await?;
             if claimed.is_empty() {
                 return Ok(());
             }
             for delivery in claimed {
-                let place = self.room.take(delivery.workspace);
-                let delivering = self.clone().deliver(delivery, claimed_at, place);
+                let permit = self.capacity.take(delivery.workspace);
+                let delivering = self.clone().deliver(delivery, claimed_at, permit);
                 spawn("deliver", self.deliveries.track_future(delivering));
             }
         }
@@ -101,7 +101,7 @@ impl Notifier {
         Ok(())
     }
 
-    async fn deliver(self: Arc<Self>, delivery: ClaimedNotification, claimed_at: Instant, place: Place) {
+    async fn deliver(self: Arc<Self>, delivery: ClaimedNotification, claimed_at: Instant, permit: Permit) {
         let (started_at, started) = (self.clock.now(), Instant::now());
         match self.attempt(&delivery, claimed_at).await {
             Ok(mut outcome) => {
@@ -112,40 +112,42 @@ impl Notifier {
                 self.record(&Delivered { id, number, outcome, verdict, started_at, ended_at }).await;
             }
             Err(error) => {
-                tracing::warn!(%error, notification = %delivery.id, "not sent; it is taken up again");
+                tracing::warn!(%error, notification = %delivery.id, "not sent; it is retried");
                 self.release(&delivery).await;
             }
         }
-        drop(place);
+        drop(permit);
         self.wake.notify_one();
     }
 
-    /// `Err` when Postgres is away: nothing was sent.
+    /// `Err` when Postgres is unavailable: nothing was sent.
     async fn attempt(
         &self,
         delivery: &ClaimedNotification,
         claimed_at: Instant,
     ) -> Result<Outcome, StoreError> {
-        let key = passing(self.vault.data_key_of(&self.db, delivery.workspace).await)?;
-        let destination = key.and_then(|key| passing(delivery.destination.open(&key)).ok().flatten());
+        let key = or_logged(self.secrets.data_key_of(&self.db, delivery.workspace).await)?;
+        let destination = key.and_then(|key| or_logged(delivery.destination.open(&key)).ok().flatten());
         let Some(destination) = destination else {
             return Ok(refused(
                 "channel_unreadable",
-                "TrigRun cannot read where this channel leads; nothing was sent. It is a matter for its operator.",
+                "TrigRun cannot read the destination of this channel; nothing was sent. Contact your administrator.",
             ));
         };
         if delivery.subject.is_none() && delivery.told != Told::Test {
             return Ok(refused(
                 "execution_gone",
-                "The execution that this was about is gone; nothing was sent.",
+                "The execution of this notification was deleted; nothing was sent.",
             ));
         }
         let signer = match destination {
-            Destination::Webhook { .. } => passing(self.vault.signer_of(&self.db, delivery.workspace).await)?,
+            Destination::Webhook { .. } => {
+                or_logged(self.secrets.signer_of(&self.db, delivery.workspace).await)?
+            }
             _ => None,
         };
-        if claimed_at.elapsed() > SEND_WITHIN {
-            return Err(StoreError::Unavailable("it took too long until it could be sent".into()));
+        if claimed_at.elapsed() > SEND_TIMEOUT {
+            return Err(StoreError::Unavailable("too late: the claim is about to run out".into()));
         }
         let message = Message::new(delivery);
         Ok(match destination {
@@ -154,7 +156,7 @@ impl Notifier {
                     Some(call) => self.post(delivery.workspace, &url, call).await,
                     None => refused(
                         "internal",
-                        "TrigRun could not sign this message; nothing was sent. It is a matter for its operator.",
+                        "TrigRun could not sign this message; nothing was sent. Contact your administrator.",
                     ),
                 }
             }
@@ -166,7 +168,7 @@ impl Notifier {
                 Some(mailer) => mailer.send(delivery, &to, &message).await,
                 None => refused(
                     "email_not_set_up",
-                    "This installation sends no e-mail: its operator has to set smtp.url and smtp.from.",
+                    "This server sends no e-mail: its administrator must set smtp.url and smtp.from.",
                 ),
             },
         })
@@ -183,36 +185,39 @@ impl Notifier {
         }
     }
 
-    /// Where that fails, the claim runs out.
+    /// If this fails, the claim runs out.
     async fn release(&self, delivery: &ClaimedNotification) {
-        let give = || async {
+        let release = || async {
             notifications::release(&mut *self.db.conn().await?, delivery.id, delivery.number).await
         };
-        if let Err::<_, StoreError>(error) = give.retry(again()).await {
-            tracing::warn!(%error, notification = %delivery.id, "could not be given back; its claim runs out");
+        if let Err::<_, StoreError>(error) = release.retry(retries()).await {
+            tracing::warn!(%error, notification = %delivery.id, "cannot release the claim; it runs out");
         }
     }
 
-    /// Tried while the claim lasts. What stays unrecorded is taken up by the next who looks, as interrupted.
+    /// Retried while the claim lasts. After that, the next executor that claims the notification records the attempt as interrupted.
     async fn record(&self, delivered: &Delivered) {
         let record = || async { notifications::record(&mut *self.db.conn().await?, delivered).await };
-        match record.retry(again()).await {
-            Ok(true) => note(delivered),
+        match record.retry(retries()).await {
+            Ok(true) => count(delivered),
             Ok(false) => {
-                tracing::info!(notification = %delivered.id, "its result is discarded: the channel or job was deleted, or its time ran out")
+                tracing::info!(notification = %delivered.id, "result discarded: the channel or job was deleted, or the claim ran out")
             }
             Err::<_, StoreError>(error) => {
-                tracing::warn!(%error, notification = %delivered.id, "delivered, and not recorded; it is delivered again")
+                tracing::warn!(%error, notification = %delivered.id, "cannot record the delivery; it is repeated")
             }
         }
     }
 }
 
-fn again() -> ConstantBuilder {
-    ConstantBuilder::default().with_delay(RECORD_AGAIN).with_max_times(RECORD_TRIES).with_jitter()
+fn retries() -> ConstantBuilder {
+    ConstantBuilder::default()
+        .with_delay(RECORD_RETRY_INTERVAL)
+        .with_max_times(MAX_RECORD_RETRIES)
+        .with_jitter()
 }
 
-fn note(delivered: &Delivered) {
+fn count(delivered: &Delivered) {
     let Delivered { outcome, verdict, .. } = delivered;
     metrics::notification_attempt(outcome.status.as_str(), matches!(verdict, Disposition::Failed { .. }));
     tracing::debug!(
@@ -224,12 +229,12 @@ fn note(delivered: &Delivered) {
     );
 }
 
-/// Nothing was sent, and never will be.
+/// Nothing was sent, and a retry would not help.
 fn refused(class: &'static str, why: &str) -> Outcome {
     Outcome::failed(AttemptStatus::Blocked, class, why)
 }
 
-/// A message in JSON.
+/// A POST of JSON.
 fn json(headers: http::HeaderMap, body: Vec<u8>) -> Call {
     let mut headers = headers;
     headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static(crate::request::AGENT));
@@ -240,6 +245,6 @@ fn json(headers: http::HeaderMap, body: Vec<u8>) -> Call {
         body: body.into(),
         timeout: TIMEOUT,
         success_statuses: (200..300).collect(),
-        keep: 0,
+        max_preview_bytes: 0,
     }
 }

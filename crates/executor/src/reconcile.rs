@@ -1,7 +1,7 @@
-//! Keeps what this process runs and what Postgres says that it holds in step.
+//! Compares the leases in this process's memory with those in Postgres.
 //!
-//! What was taken away (cancelled, deleted, taken over) is aborted. What is held and that nobody here knows of, because an
-//! answer of Postgres was lost, is handed back: under a session that lives, nobody else would ever run it.
+//! A run whose lease is gone (cancelled, deleted, reclaimed) is aborted. A lease that this process does not know of, because a
+//! response of Postgres was lost, is released: while the session is live, no other executor would ever run it.
 
 use std::{
     collections::HashMap,
@@ -19,19 +19,19 @@ use trigrun_core::{
 };
 
 use crate::{
-    in_flight::{InFlight, Key},
+    in_flight::{AttemptKey, InFlight},
     retries::Retries,
     session::Session,
 };
 
 /// An abort is promised within five seconds.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What is held and unknown here is looked for among all open work, which takes longer, and so less often.
-const STRAYS_EVERY: u32 = 10;
-/// Longer than any answer to a lease or a record is waited for: what is unknown for so long stays unknown.
-const ORPHANED: Duration = Duration::from_secs(40);
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(1);
+/// Unknown leases are searched among all open work, which takes longer: only every so many rounds.
+const ROUNDS_PER_SEARCH: u32 = 10;
+/// Longer than any wait for the response to a lease or record statement: after it, an unknown lease stays unknown.
+const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(40);
 
-pub struct Watch {
+pub struct LeaseReconciler {
     pub db: Db,
     pub session: Session,
     pub in_flight: InFlight,
@@ -39,43 +39,45 @@ pub struct Watch {
     pub waker: Waker,
 }
 
-impl Watch {
-    /// Looks until `ended`. Retries have number 0 among the unknown.
+impl LeaseReconciler {
+    /// Runs until `ended`. Among unknown leases, retries have the attempt number 0.
     pub async fn run(self, ended: CancellationToken) {
-        let unknown = Mutex::<HashMap<Key, Instant>>::default();
-        let looks = AtomicU32::new(0);
-        let look = || async {
-            if looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(STRAYS_EVERY) {
-                self.look_for_strays(&unknown).await?;
+        let unknown = Mutex::<HashMap<AttemptKey, Instant>>::default();
+        let rounds = AtomicU32::new(0);
+        let pass = || async {
+            if rounds.fetch_add(1, Ordering::Relaxed).is_multiple_of(ROUNDS_PER_SEARCH) {
+                self.release_unknown(&unknown).await?;
             }
-            self.look().await
+            self.abort_revoked().await
         };
-        every("watch", ended, LOOK_EVERY, std::future::pending, look).await;
+        every("reconcile", ended, RECONCILE_INTERVAL, std::future::pending, pass).await;
     }
 
-    /// Aborts what was taken away.
-    async fn look(&self) -> Result<(), StoreError> {
-        let running = self.in_flight.all();
+    /// Aborts runs whose leases are gone.
+    async fn abort_revoked(&self) -> Result<(), StoreError> {
+        let running = self.in_flight.keys();
         let ids: Vec<ExecutionId> = running.iter().map(|(id, _)| *id).collect();
-        let held = leases::owned_of(&mut *self.db.conn().await?, self.session.id, &ids).await?;
-        self.in_flight.abort_all_but(&running, &held.running);
+        let owned = leases::owned_of(&mut *self.db.conn().await?, self.session.id, &ids).await?;
+        self.in_flight.abort_missing(&running, &owned.running);
         Ok(())
     }
 
-    /// Hands back what has been held and unknown for too long.
-    async fn look_for_strays(&self, unknown: &Mutex<HashMap<Key, Instant>>) -> Result<(), StoreError> {
-        let (running, waiting) = (self.in_flight.all(), self.retries.ids());
+    /// Releases leases that have been unknown for too long.
+    async fn release_unknown(&self, unknown: &Mutex<HashMap<AttemptKey, Instant>>) -> Result<(), StoreError> {
+        let (running, waiting) = (self.in_flight.keys(), self.retries.ids());
         let mut conn = self.db.conn().await?;
-        let held = leases::owned(&mut conn, self.session.id).await?;
-        let strays = held.running.difference(&running).copied();
-        let strays: Vec<Key> = strays.chain(held.retrying.difference(&waiting).map(|id| (*id, 0))).collect();
-        let orphans = since(&mut unknown.lock().unwrap_or_else(PoisonError::into_inner), &strays);
-        if orphans.is_empty() {
+        let owned = leases::owned(&mut conn, self.session.id).await?;
+        let found = owned.running.difference(&running).copied();
+        let found: Vec<AttemptKey> =
+            found.chain(owned.retrying.difference(&waiting).map(|id| (*id, 0))).collect();
+        let expired =
+            unknown_for_too_long(&mut unknown.lock().unwrap_or_else(PoisonError::into_inner), &found);
+        if expired.is_empty() {
             return Ok(());
         }
-        tracing::warn!(executions = orphans.len(), "held by this session and known to nobody: handed back");
-        let (retrying, running): (Vec<Key>, Vec<Key>) =
-            orphans.into_iter().partition(|(_, number)| *number == 0);
+        tracing::warn!(executions = expired.len(), "leased by this session and unknown to it: released");
+        let (retrying, running): (Vec<AttemptKey>, Vec<AttemptKey>) =
+            expired.into_iter().partition(|(_, number)| *number == 0);
         leases::release(&mut conn, self.session.id, &running).await?;
         let retrying: Vec<_> = retrying.into_iter().map(|(id, _)| id).collect();
         leases::release_retrying(&mut conn, self.session.id, Some(&retrying)).await?;
@@ -84,13 +86,13 @@ impl Watch {
     }
 }
 
-/// Notes the strays of this look, forgets the others, and says which have been so for too long.
-fn since(unknown: &mut HashMap<Key, Instant>, strays: &[Key]) -> Vec<Key> {
+/// Remembers the unknown leases of this round, forgets the others, and returns those that have been unknown for too long.
+fn unknown_for_too_long(unknown: &mut HashMap<AttemptKey, Instant>, found: &[AttemptKey]) -> Vec<AttemptKey> {
     let now = Instant::now();
-    unknown.retain(|key, _| strays.contains(key));
+    unknown.retain(|key, _| found.contains(key));
     let mut old = Vec::new();
-    for key in strays {
-        if now.duration_since(*unknown.entry(*key).or_insert(now)) >= ORPHANED {
+    for key in found {
+        if now.duration_since(*unknown.entry(*key).or_insert(now)) >= UNKNOWN_TIMEOUT {
             old.push(*key);
         }
     }

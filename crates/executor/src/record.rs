@@ -19,25 +19,25 @@ use trigrun_core::{
     telemetry::{metrics, trace},
 };
 
-use crate::{in_flight::Entry, retries::Retries, session::Session, spans};
+use crate::{in_flight::InFlightGuard, retries::Retries, session::Session, spans};
 
-/// So many attempts are recorded by one statement at the most.
-const BATCH: usize = 500;
-/// What comes within this time of the first goes with it.
-const GATHER: Duration = Duration::from_millis(2);
+/// The maximum number of attempts that one transaction records.
+const RECORD_BATCH: usize = 500;
+/// Results that arrive this soon after the first one are recorded with it.
+const GATHER_TIMEOUT: Duration = Duration::from_millis(2);
 
-/// What is left of a run when it has ended. Once it is recorded, the permit is given back.
-pub struct Done {
+/// An attempt that has ended. Once it is recorded, guard and permit are dropped.
+pub struct AttemptResult {
     pub ended: Box<Ended>,
-    /// Known to be ours until then.
-    pub entry: Entry,
+    /// Until then, the lease reconciler knows the run.
+    pub guard: InFlightGuard,
     pub permit: OwnedSemaphorePermit,
 }
 
-/// What was recorded; not certain to be all when an earlier try may have been received.
+/// The attempts that were recorded. If an earlier try may have committed without a response, the set may be incomplete.
 struct Recorded {
     ids: HashSet<ExecutionId>,
-    certain: bool,
+    is_complete: bool,
 }
 
 pub struct Recorder {
@@ -46,29 +46,30 @@ pub struct Recorder {
     pub session: Session,
     pub retries: Arc<Retries>,
     pub waker: Waker,
-    /// Raised when a notification was written.
-    pub told: Arc<Notify>,
-    /// Cancelled when the process is asked to end: nobody here waits for retries any more.
+    /// Raised when this process has written a notification.
+    pub notification_written: Arc<Notify>,
+    /// Cancelled at shutdown: from then on, retries are released.
     pub draining: CancellationToken,
 }
 
 impl Recorder {
     /// Records until every sender is gone.
-    pub async fn run(self, mut done: mpsc::Receiver<Done>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while let Some(first) = done.recv().await {
+    pub async fn run(self, mut results: mpsc::Receiver<AttemptResult>) {
+        let mut batch = Vec::with_capacity(RECORD_BATCH);
+        while let Some(first) = results.recv().await {
             batch.push(first);
-            gather(&mut done, &mut batch).await;
+            gather(&mut results, &mut batch).await;
             let (ended, held): (Vec<Ended>, Vec<_>) =
-                batch.drain(..).map(|done| (*done.ended, (done.entry, done.permit))).unzip();
+                batch.drain(..).map(|result| (*result.ended, (result.guard, result.permit))).unzip();
             if let Some(recorded) = self.record(&ended).await {
                 self.follow_up(&ended, &recorded).await;
             }
+            // Only now may the reconciler and the intake forget these runs.
             drop(held);
         }
     }
 
-    /// Repeats until it is recorded; `None` when the session was lost meanwhile.
+    /// Repeats until Postgres responds; `None` when the session has expired.
     async fn record(&self, ended: &[Ended]) -> Option<Recorded> {
         let mut failures = 0u32;
         loop {
@@ -77,16 +78,16 @@ impl Recorder {
                 Ok(ids) => {
                     let ids = ids.into_iter().collect();
                     spans::recorded(ended, &ids, &self.clock, started);
-                    return Some(Recorded { ids, certain: failures == 0 });
+                    return Some(Recorded { ids, is_complete: failures == 0 });
                 }
                 Err(error) if failures == 0 => {
-                    tracing::warn!(%error, attempts = ended.len(), "results are kept until they can be recorded");
+                    tracing::warn!(%error, attempts = ended.len(), "cannot record results; they are kept");
                 }
-                Err(error) => tracing::debug!(%error, "results still cannot be recorded"),
+                Err(error) => tracing::debug!(%error, "still cannot record results"),
             }
             failures += 1;
             let wait = Duration::from_millis(50 * u64::from(failures.min(40))).mul_f64(0.5 + crypto::unit());
-            self.session.lost.run_until_cancelled(tokio::time::sleep(wait)).await?;
+            self.session.expired.run_until_cancelled(tokio::time::sleep(wait)).await?;
         }
     }
 
@@ -95,60 +96,60 @@ impl Recorder {
     }
 
     async fn follow_up(&self, ended: &[Ended], recorded: &Recorded) {
-        let mut for_others = Vec::new();
+        let mut released = Vec::new();
         for ended in ended {
             let execution = ended.lease.execution;
             if recorded.ids.contains(&execution) {
-                note(ended);
-            } else if recorded.certain {
-                tracing::info!(%execution, "its result is discarded: the execution was taken over, cancelled or deleted");
+                count(ended);
+            } else if recorded.is_complete {
+                tracing::info!(%execution, "result discarded: the execution was reclaimed, cancelled or deleted");
                 continue;
             }
-            // Also of those that an unanswered try may have recorded: the lease of the next attempt tells whether it is ours.
+            // Also those that a try without a response may have recorded: the next lease shows whether they still belong to this session.
             if let Next::Retry { due_at } = ended.next
                 && (self.draining.is_cancelled() || !self.retries.push(execution, due_at))
             {
-                for_others.push(execution);
+                released.push(execution);
             }
         }
-        self.release(&for_others).await;
+        self.release(&released).await;
         if ended.iter().any(|ended| ended.lease.holds_slot) {
             self.waker.wake();
         }
         if ended.iter().any(|ended| ended.lease.notifies) {
-            self.told.notify_one();
+            self.notification_written.notify_one();
         }
     }
 
-    /// What this process has no room or time to wait for, waits in Postgres. If that fails it stays ours, and is found by the takeover
-    /// when the session ends.
+    /// Retries that this process cannot wait for, wait in Postgres. If this fails, they stay with the session and are reclaimed when
+    /// it ends.
     async fn release(&self, retrying: &[ExecutionId]) {
         if retrying.is_empty() {
             return;
         }
-        let handed = async {
+        let result = async {
             leases::release_retrying(&mut *self.db.conn().await?, self.session.id, Some(retrying)).await
         };
-        if let Err::<_, StoreError>(error) = handed.await {
-            tracing::warn!(%error, executions = retrying.len(), "waiting retries could not be handed back");
+        if let Err::<_, StoreError>(error) = result.await {
+            tracing::warn!(%error, executions = retrying.len(), "cannot release waiting retries");
         }
     }
 }
 
-async fn gather(done: &mut mpsc::Receiver<Done>, batch: &mut Vec<Done>) {
+async fn gather(results: &mut mpsc::Receiver<AttemptResult>, batch: &mut Vec<AttemptResult>) {
     let more = async {
-        while batch.len() < BATCH {
-            match done.recv().await {
+        while batch.len() < RECORD_BATCH {
+            match results.recv().await {
                 Some(next) => batch.push(next),
                 None => return,
             }
         }
     };
-    // Running out of time is how most batches end.
-    let _ = tokio::time::timeout(GATHER, more).await;
+    // Most batches end by the timeout.
+    let _ = tokio::time::timeout(GATHER_TIMEOUT, more).await;
 }
 
-fn note(ended: &Ended) {
+fn count(ended: &Ended) {
     let Outcome { status, error_class, .. } = ended.outcome;
     metrics::attempt(status.as_str(), error_class);
     match &ended.next {

@@ -1,4 +1,4 @@
-//! From a lease to the call that is made: variables, secrets, signature; and what forbids it before anything is sent.
+//! Builds the request of a lease: variables, secrets, signature. A request that cannot be built gives an outcome; nothing is sent.
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -20,33 +20,33 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use crate::{egress::Call, secrets::Material};
+use crate::{egress::Call, secrets::RequestSecrets};
 
-/// How many headers a request has beside those of the job.
-const HEADERS: usize = 16;
+/// Room for the headers that are not the job's.
+const OWN_HEADERS: usize = 16;
 pub const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
 
-/// Where the request goes; or the outcome that the attempt has without sending anything.
+/// Where the request goes, or the outcome of an attempt that sends nothing.
 pub fn target(lease: &Lease, policy: &EgressPolicy) -> Result<TargetUrl, Box<Outcome>> {
     TargetUrl::parse(&variables(lease).render(&lease.request.url), policy)
         .or_else(|error| refused(error.code, &error.detail))
 }
 
-/// The rest of it, signed for `at`; or, again, an outcome.
-pub fn call(lease: &Lease, material: &Material, at: DateTime<Utc>) -> Result<Call, Box<Outcome>> {
+/// The rest of the request, signed for `at`; or, again, an outcome.
+pub fn call(lease: &Lease, secrets: &RequestSecrets, at: DateTime<Utc>) -> Result<Call, Box<Outcome>> {
     let (request, variables) = (&lease.request, variables(lease));
     let Ok(method) = Method::from_bytes(request.method.as_str().as_bytes()) else {
-        return refused("invalid_request", "The method is not one that can be sent.");
+        return refused("invalid_request", "This method cannot be sent.");
     };
     let body = request.body.as_ref().map_or_else(Bytes::new, |body| match variables.render(body.as_str()) {
         Cow::Borrowed(text) => Bytes::copy_from_slice(text.as_bytes()),
         Cow::Owned(text) => Bytes::from(text),
     });
-    let mut headers = wanted_headers(lease, material, &variables)?;
-    if add_ours(&mut headers, lease, material, at, &body).is_none() {
+    let mut headers = job_headers(lease, secrets, &variables)?;
+    if add_own_headers(&mut headers, lease, secrets, at, &body).is_none() {
         return refused(
             "internal",
-            "TrigRun could not sign this request; nothing was sent. It is a matter for its operator.",
+            "TrigRun could not sign this request; nothing was sent. Contact your administrator.",
         );
     }
     Ok(Call {
@@ -55,7 +55,7 @@ pub fn call(lease: &Lease, material: &Material, at: DateTime<Utc>) -> Result<Cal
         body,
         timeout: Duration::from_secs(request.timeout_seconds.into()),
         success_statuses: request.success_statuses.clone(),
-        keep: material.keep(),
+        max_preview_bytes: secrets.max_preview_bytes(),
     })
 }
 
@@ -67,23 +67,25 @@ fn refused<T>(class: &'static str, why: &str) -> Result<T, Box<Outcome>> {
     Err(Box::new(Outcome::failed(AttemptStatus::Blocked, class, why)))
 }
 
-/// Those of the job, on top of our defaults.
-fn wanted_headers(
+/// The headers of the job, which override the defaults.
+fn job_headers(
     lease: &Lease,
-    material: &Material,
+    secrets: &RequestSecrets,
     variables: &Variables,
 ) -> Result<HeaderMap, Box<Outcome>> {
-    let mut headers = HeaderMap::with_capacity(HEADERS + lease.request.headers.iter().count());
+    let mut headers = HeaderMap::with_capacity(OWN_HEADERS + lease.request.headers.iter().count());
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     if let Some(body) = &lease.request.body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(Body::content_type(body)));
     }
     for (name, value) in lease.request.headers.iter() {
-        let filled = secret::fill(value, |text| variables.render(text), |name| material.value(name));
+        let filled = secret::fill(value, |text| variables.render(text), |name| secrets.value(name));
         let filled = filled.or_else(|missing| {
-            if material.is_unreadable(missing) {
-                let why = format!("TrigRun cannot open the secret {missing}; nothing was sent. It is a matter for its operator.");
+            if secrets.is_unreadable(missing) {
+                let why = format!(
+                    "TrigRun cannot open the secret {missing}; nothing was sent. Contact your administrator."
+                );
                 return refused("secret_unreadable", &why);
             }
             let why =
@@ -93,7 +95,10 @@ fn wanted_headers(
         let (Ok(name), Ok(mut value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(filled.as_bytes()))
         else {
-            return refused("invalid_request", "A header cannot be sent as it is; nothing was sent.");
+            return refused(
+                "invalid_request",
+                "A header has characters that cannot be sent; nothing was sent.",
+            );
         };
         value.set_sensitive(true);
         headers.insert(name, value);
@@ -101,26 +106,26 @@ fn wanted_headers(
     Ok(headers)
 }
 
-/// Ours, with the signature of Standard Webhooks; `None` when it cannot be made.
-fn add_ours(
+/// TrigRun's own headers, with the signature of Standard Webhooks; `None` when it cannot be signed.
+fn add_own_headers(
     headers: &mut HeaderMap,
     lease: &Lease,
-    material: &Material,
+    secrets: &RequestSecrets,
     at: DateTime<Utc>,
     body: &[u8],
 ) -> Option<()> {
     let (id, seconds) = (lease.execution.to_string(), at.timestamp());
-    let ours = [
+    let own = [
         ("trigrun-job-id", lease.job.to_string()),
         ("trigrun-execution-id", id.clone()),
         ("trigrun-attempt", lease.number.to_string()),
         ("trigrun-scheduled-for", lease.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true)),
         ("traceparent", trace::of_attempt(lease.traceparent.as_deref(), lease.execution, lease.number)),
-        ("webhook-signature", material.signer.as_ref()?.sign(&id, seconds, body)),
+        ("webhook-signature", secrets.signer.as_ref()?.sign(&id, seconds, body)),
         ("webhook-timestamp", seconds.to_string()),
         ("webhook-id", id),
     ];
-    for (name, value) in ours {
+    for (name, value) in own {
         headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?);
     }
     Some(())

@@ -1,4 +1,5 @@
-//! Executions of this session that wait for their next attempt. The due times are in Postgres too: a successor goes on.
+//! Executions of this session that wait for their next attempt. Their due times are in Postgres too, so that another executor can
+//! continue.
 
 use chrono::{DateTime, Utc};
 use std::{
@@ -10,8 +11,8 @@ use std::{
 use tokio::sync::Notify;
 use trigrun_core::{domain::id::ExecutionId, runtime::clock::Clock};
 
-/// So many wait here; more are handed back to Postgres.
-const FULL: usize = 100_000;
+/// More are released to Postgres.
+const MAX_WAITING: usize = 100_000;
 /// How long before it is due a retry is leased.
 const LEAD: Duration = Duration::from_millis(50);
 
@@ -23,18 +24,18 @@ pub struct Retries {
     pushed: Notify,
 }
 
-/// Looked at again by then, because Postgres's clock may be set meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The due times are compared with Postgres's clock at least this often, because that clock may be set.
+const MAX_SLEEP: Duration = Duration::from_secs(2);
 
-fn soon(instant: Instant) -> Instant {
-    instant.min(Instant::now() + LOOK_AGAIN)
+fn next_check(instant: Instant) -> Instant {
+    instant.min(Instant::now() + MAX_SLEEP)
 }
 
 impl Retries {
-    /// `false` when there is no room.
+    /// `false` when the queue is full.
     pub fn push(&self, execution: ExecutionId, due_at: DateTime<Utc>) -> bool {
         let mut waiting = self.lock();
-        if waiting.len() >= FULL {
+        if waiting.len() >= MAX_WAITING {
             return false;
         }
         waiting.push(Reverse((due_at, execution)));
@@ -47,17 +48,17 @@ impl Retries {
         self.lock().iter().map(|Reverse((_, execution))| *execution).collect()
     }
 
-    /// Waits until some are about to be due, and takes out at most `most` of them.
-    pub async fn next(&self, clock: &Clock, most: usize) -> Vec<ExecutionId> {
+    /// Waits until some are due soon, then removes and returns at most `limit` of them.
+    pub async fn next(&self, clock: &Clock, limit: usize) -> Vec<ExecutionId> {
         loop {
-            let due = self.take_due(clock.now() + LEAD, most);
+            let due = self.take_due(clock.now() + LEAD, limit);
             if !due.is_empty() {
                 return due;
             }
             let next = self.lock().peek().map(|Reverse((due_at, _))| *due_at);
             match next {
                 Some(due_at) => tokio::select! {
-                    () = tokio::time::sleep_until(soon(clock.instant_of(due_at) - LEAD).into()) => {}
+                    () = tokio::time::sleep_until(next_check(clock.instant_of(due_at) - LEAD).into()) => {}
                     () = self.pushed.notified() => {}
                 },
                 None => self.pushed.notified().await,
@@ -65,10 +66,10 @@ impl Retries {
         }
     }
 
-    fn take_due(&self, until: DateTime<Utc>, most: usize) -> Vec<ExecutionId> {
+    fn take_due(&self, until: DateTime<Utc>, limit: usize) -> Vec<ExecutionId> {
         let mut waiting = self.lock();
         let mut due = Vec::new();
-        while due.len() < most && waiting.peek().is_some_and(|Reverse((due_at, _))| *due_at <= until) {
+        while due.len() < limit && waiting.peek().is_some_and(|Reverse((due_at, _))| *due_at <= until) {
             due.extend(waiting.pop().map(|Reverse((_, execution))| execution));
         }
         due

@@ -1,6 +1,6 @@
-//! What an attempt needs of what is sealed: the values of the secrets that it mentions, and the signer of its workspace.
+//! Resolves what an attempt needs of sealed values: the secrets that its request names, and the signer of its workspace.
 //!
-//! MasterKeys and signers are kept for a while, values are not: a new value counts from the next attempt on.
+//! Data keys and signers are cached, values are not: a changed value counts from the next attempt on.
 
 use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,11 +19,11 @@ use trigrun_core::{
     store::{Conn, Db, StoreError, leases::Lease, secrets, signing, workspace_keys},
 };
 
-/// Workspaces whose keys are kept.
-const KEPT: u64 = 10_000;
-const KEEP_KEYS: Duration = Duration::from_secs(3600);
-/// After a rotation the secret before signs for a day: a signer that is a little old is no harm.
-const KEEP_SIGNERS: Duration = Duration::from_secs(30);
+/// Workspaces whose keys are cached.
+const MAX_CACHED: u64 = 10_000;
+const DATA_KEY_TTL: Duration = Duration::from_secs(3600);
+/// After a rotation the previous secret signs for a day, so a slightly old signer does no harm.
+const SIGNER_TTL: Duration = Duration::from_secs(30);
 
 pub struct SecretResolver {
     keys: MasterKeys,
@@ -32,28 +32,32 @@ pub struct SecretResolver {
     signers: Cache<WorkspaceId, Arc<Signer>>,
 }
 
-/// For one attempt. It has no Debug: it holds values.
-pub struct Material {
-    /// None when it could not be read, which is a defect or a matter for the operator, and was logged.
+/// For one attempt. It holds values, so it has no Debug.
+pub struct RequestSecrets {
+    /// None when it could not be read. That is a bug or needs the operator, and was logged.
     pub signer: Option<Arc<Signer>>,
-    /// None: it is there and cannot be opened.
+    /// None for a secret that exists and cannot be opened.
     values: HashMap<String, Option<SecretString>>,
     redactor: Redactor,
 }
 
 impl SecretResolver {
     pub fn new(keys: MasterKeys, clock: Clock) -> Self {
-        let kept = |time| Cache::builder().max_capacity(KEPT).time_to_live(time);
+        let cache = |ttl| Cache::builder().max_capacity(MAX_CACHED).time_to_live(ttl);
         Self {
             keys,
             clock,
-            data_keys: kept(KEEP_KEYS).build(),
-            signers: Cache::builder().max_capacity(KEPT).time_to_live(KEEP_SIGNERS).build(),
+            data_keys: cache(DATA_KEY_TTL).build(),
+            signers: Cache::builder().max_capacity(MAX_CACHED).time_to_live(SIGNER_TTL).build(),
         }
     }
 
-    /// For each of these leases, in their order. `Err` only when Postgres is away.
-    pub async fn materials(&self, conn: &mut Conn, leases: &[Lease]) -> Result<Vec<Material>, StoreError> {
+    /// For each of these leases, in their order. `Err` only when Postgres is unavailable.
+    pub async fn resolve(
+        &self,
+        conn: &mut Conn,
+        leases: &[Lease],
+    ) -> Result<Vec<RequestSecrets>, StoreError> {
         let mut wanted: Vec<(WorkspaceId, String)> = leases
             .iter()
             .flat_map(|lease| {
@@ -63,19 +67,21 @@ impl SecretResolver {
         wanted.sort();
         wanted.dedup();
         let values = self.values(conn, &wanted).await?;
-        let mut materials = Vec::with_capacity(leases.len());
+        let mut resolved = Vec::with_capacity(leases.len());
         for lease in leases {
-            let signer = passing(self.signer(conn, lease.workspace).await)?;
+            let signer = or_logged(self.signer(conn, lease.workspace).await)?;
             let value = |name: &str| {
                 Some((name.to_owned(), values.get(&(lease.workspace, name.to_owned()))?.clone()))
             };
-            materials
-                .push(Material::new(signer, lease.request.secrets().into_iter().filter_map(value).collect()));
+            resolved.push(RequestSecrets::new(
+                signer,
+                lease.request.secrets().into_iter().filter_map(value).collect(),
+            ));
         }
-        Ok(materials)
+        Ok(resolved)
     }
 
-    /// The key of a workspace, with a connection only if it is not known yet.
+    /// The data key of a workspace; takes a connection only if it is not cached.
     pub async fn data_key_of(&self, db: &Db, workspace: WorkspaceId) -> Result<Arc<DataKey>, StoreError> {
         match self.data_keys.get(&workspace) {
             Some(known) => Ok(known),
@@ -83,7 +89,7 @@ impl SecretResolver {
         }
     }
 
-    /// The same of its signer.
+    /// Likewise its signer.
     pub async fn signer_of(&self, db: &Db, workspace: WorkspaceId) -> Result<Arc<Signer>, StoreError> {
         match self.signers.get(&workspace) {
             Some(known) => Ok(known),
@@ -101,8 +107,8 @@ impl SecretResolver {
             return Ok(values);
         }
         for sealed in secrets::sealed(conn, wanted).await? {
-            let value = match passing(self.data_key(conn, sealed.workspace).await)? {
-                Some(key) => passing(sealed.open(&key))?,
+            let value = match or_logged(self.data_key(conn, sealed.workspace).await)? {
+                Some(key) => or_logged(sealed.open(&key))?,
                 None => None,
             };
             values.insert((sealed.workspace, sealed.name), value);
@@ -132,19 +138,19 @@ impl SecretResolver {
     }
 }
 
-/// What only this workspace suffers from is logged and left out; Postgres being away is an error for all.
-pub fn passing<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+/// A failure that concerns one workspace is logged, and gives `None`; an outage of Postgres is an error.
+pub fn or_logged<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
         Err(error) => {
-            tracing::error!(%error, "what is sealed cannot be used");
+            tracing::error!(%error, "cannot open sealed values");
             Ok(None)
         }
     }
 }
 
-impl Material {
+impl RequestSecrets {
     fn new(signer: Option<Arc<Signer>>, values: HashMap<String, Option<SecretString>>) -> Self {
         let redactor = Redactor::new(values.values().flatten().map(|value| value.expose_secret()));
         Self { signer, values, redactor }
@@ -154,17 +160,17 @@ impl Material {
         self.values.get(name)?.as_ref().map(|value| value.expose_secret())
     }
 
-    /// There is such a secret, and it cannot be opened.
+    /// Whether the secret exists and cannot be opened.
     pub fn is_unreadable(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(Option::is_none)
     }
 
-    /// How much of a body has to be kept until it is redacted.
-    pub fn keep(&self) -> usize {
+    /// How much of a body is needed to redact its preview.
+    pub fn max_preview_bytes(&self) -> usize {
         PREVIEW_BYTES + self.redactor.longest()
     }
 
-    /// Takes out of an outcome what it must not show, and what was kept of the body for that only.
+    /// Masks secret values in an outcome, and cuts the preview to its stored size.
     pub fn redact(&self, outcome: &mut Outcome) {
         outcome.body_truncated = outcome.response_bytes > PREVIEW_BYTES as u64;
         if self.values.is_empty() {

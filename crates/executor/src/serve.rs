@@ -1,4 +1,4 @@
-//! The life of an executor process: session after session until it is asked to end.
+//! The main loop of an executor process: one session after another until shutdown.
 
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -14,29 +14,29 @@ use trigrun_core::{
 
 use crate::{
     Settings,
-    attempt::Performer,
+    attempt::AttemptRunner,
     egress::{self, Egress, EgressError},
     in_flight::InFlight,
     intake::{Intake, acknowledge},
     notify::{
-        Notifier, Room,
+        Capacity, Notifier,
         email::{Mailer, SmtpError},
     },
-    reconcile::Watch,
+    reconcile::LeaseReconciler,
     record::Recorder,
     retries::Retries,
     secrets::SecretResolver,
     session::Session,
-    timer::Hold,
+    timer::PreciseTimer,
 };
 
-/// Results wait here for the recorder; a full queue keeps runs, and with them permits, from ending.
-const RESULTS: usize = 1024;
-const RECEIPTS: usize = 1024;
-/// One shard, and so one workspace, has at most this part of the room.
-const SHARES: usize = 4;
-/// How long the end of a session may take once nothing is in flight any more.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Results wait here for the recorder. While the queue is full, runs do not end and keep their permits.
+const RESULT_QUEUE: usize = 1024;
+const RECEIPT_QUEUE: usize = 1024;
+/// One shard, and so one workspace, has at most this fraction of the permits: a quarter.
+const SHARD_FRACTION: usize = 4;
+/// How long the last results may take to be recorded once nothing is in flight.
+const FINAL_RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutorError {
@@ -54,7 +54,7 @@ pub enum ExecutorError {
     Thread(#[from] std::io::Error),
 }
 
-/// What outlives a session.
+/// The parts that outlive a session.
 struct Process {
     settings: Settings,
     db: Db,
@@ -62,16 +62,16 @@ struct Process {
     egress: Egress,
     policy: EgressPolicy,
     waker: Waker,
-    vault: Arc<SecretResolver>,
-    /// Raised when a notification was written.
-    told: Arc<Notify>,
+    secrets: Arc<SecretResolver>,
+    /// Raised when this process has written a notification.
+    notification_written: Arc<Notify>,
 }
 
-/// Runs an executor until shutdown, then drains: finishes what is on its way, hands back the rest.
+/// Runs an executor until shutdown, then drains: finishes the requests in flight and releases the rest.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), ExecutorError> {
     let db = Db::new(&settings.postgres)?;
     let clock = Clock::synchronised(&db).await?;
-    let vault = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
+    let secrets = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());
     let mailer = Mailer::new(&settings.smtp, &settings.redis)?;
     let egress = Egress::new(egress::Settings::new(policy.clone()))?;
@@ -82,32 +82,32 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     match probes::serve(settings.telemetry.probes_address, db.clone(), background).await {
         Ok(address) => tracing::info!(probes = %address, "executor started"),
         Err(error) => {
-            tracing::error!(%error, address = %settings.telemetry.probes_address, "probes and metrics cannot be served")
+            tracing::error!(%error, address = %settings.telemetry.probes_address, "cannot serve probes and metrics")
         }
     }
-    let told = Arc::<Notify>::default();
+    let notification_written = Arc::<Notify>::default();
     let notifier = Notifier {
         db: db.clone(),
         clock: clock.clone(),
-        vault: vault.clone(),
+        secrets: secrets.clone(),
         egress: egress.clone(),
         policy: policy.clone(),
         mailer,
-        wake: told.clone(),
-        room: Room::default(),
+        wake: notification_written.clone(),
+        capacity: Capacity::default(),
         deliveries: TaskTracker::new(),
     };
     let notifying = ends_with("notify", shutdown.clone(), Arc::new(notifier).run(shutdown.clone()));
-    let process = Process { settings, db, clock, egress, policy, waker, vault, told };
+    let process = Process { settings, db, clock, egress, policy, waker, secrets, notification_written };
     while !shutdown.is_cancelled() {
-        process.one_session(&shutdown).await?;
+        process.run_session(&shutdown).await?;
     }
-    report(notifying.await);
+    log_panic(notifying.await);
     tracing::info!("executor stopped");
     Ok(())
 }
 
-/// The master keys; an error when one that is in use is not among them.
+/// The master keys; an error if one that is in use is missing.
 async fn usable_keys(settings: &KeySettings, db: &Db) -> Result<MasterKeys, ExecutorError> {
     let master = MasterKeys::new(settings)?;
     workspace_keys::check(&mut *db.conn().await?, &master).await?;
@@ -115,114 +115,117 @@ async fn usable_keys(settings: &KeySettings, db: &Db) -> Result<MasterKeys, Exec
 }
 
 impl Process {
-    /// From its first heartbeat until shutdown, or until it is declared dead.
-    async fn one_session(&self, shutdown: &CancellationToken) -> Result<(), ExecutorError> {
+    /// From the first heartbeat until shutdown, or until the session has expired.
+    async fn run_session(&self, shutdown: &CancellationToken) -> Result<(), ExecutorError> {
         let Some(session) = Session::begin(&self.db, &self.clock, shutdown).await else { return Ok(()) };
-        let heart_stops = CancellationToken::new();
-        let heart = spawn("heartbeat", session.clone().keep_alive(self.db.clone(), heart_stops.clone()));
+        let heartbeat_stop = CancellationToken::new();
+        let heartbeat =
+            spawn("heartbeat", session.clone().keep_alive(self.db.clone(), heartbeat_stop.clone()));
 
         let stop = shutdown.child_token();
         let retries = Arc::<Retries>::default();
-        let (done, done_reader) = mpsc::channel(RESULTS);
-        let (receipts, receipts_reader) = mpsc::channel(RECEIPTS);
+        let (results, results_reader) = mpsc::channel(RESULT_QUEUE);
+        let (receipts, receipts_reader) = mpsc::channel(RECEIPT_QUEUE);
         let recorder = Recorder {
             db: self.db.clone(),
             clock: self.clock.clone(),
             session: session.clone(),
             retries: retries.clone(),
             waker: self.waker.clone(),
-            told: self.told.clone(),
+            notification_written: self.notification_written.clone(),
             draining: stop.clone(),
         };
-        // A part that ends too soon ends the session, in order; then another begins.
-        let recording = ends_with("record", stop.clone(), recorder.run(done_reader));
+        // If one of these ends early, the session ends in order and another begins.
+        let recording = ends_with("record", stop.clone(), recorder.run(results_reader));
         let acknowledger = acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader);
         let acknowledging = ends_with("acknowledge", stop.clone(), acknowledger);
 
         let max_in_flight = self.settings.executor.max_in_flight;
         metrics::permits(max_in_flight);
         let runs = TaskTracker::new();
-        let in_flight = InFlight::new((max_in_flight / SHARES).max(1));
+        let in_flight = InFlight::new((max_in_flight / SHARD_FRACTION).max(1));
         let intake = Arc::new(Intake {
             db: self.db.clone(),
             session: session.clone(),
             permits: Arc::new(Semaphore::new(max_in_flight)),
             in_flight: in_flight.clone(),
-            vault: self.vault.clone(),
-            performer: Arc::new(self.performer(&session, &stop)?),
-            done,
+            secrets: self.secrets.clone(),
+            runner: Arc::new(self.attempt_runner(&session, &stop)?),
+            results,
             receipts,
             runs: runs.clone(),
             waker: self.waker.clone(),
             stop: stop.clone(),
         });
-        let (up, is_up) = watch::channel(true);
+        let (available, is_available) = watch::channel(true);
         let consumer = Consumer::new(&self.settings.redis, session.id)?;
-        // Requests on their way can be cancelled while the rest has stopped.
-        let watch = Watch {
+        // During a drain, requests in flight can still be cancelled.
+        let reconciler = LeaseReconciler {
             db: self.db.clone(),
             session: session.clone(),
             in_flight,
             retries: retries.clone(),
             waker: self.waker.clone(),
         };
-        let watching = spawn("watch", watch.run(heart_stops.clone()));
+        let reconciling = spawn("reconcile", reconciler.run(heartbeat_stop.clone()));
         let loops = [
-            ends_with("receive", stop.clone(), intake.clone().receive(consumer, up)),
-            ends_with("repeat", stop.clone(), intake.clone().repeat(retries)),
-            ends_with("stand_in", stop.clone(), intake.stand_in(is_up)),
+            ends_with("receive", stop.clone(), intake.clone().receive(consumer, available)),
+            ends_with("retry", stop.clone(), intake.clone().retry(retries)),
+            ends_with("postgres_fallback", stop.clone(), intake.postgres_fallback(is_available)),
         ];
 
         tokio::select! {
             () = stop.cancelled() => {}
-            () = session.lost.cancelled() => stop.cancel(),
+            () = session.expired.cancelled() => stop.cancel(),
         }
         for ended in loops {
-            report(ended.await);
+            log_panic(ended.await);
         }
         self.drain(&session, runs).await;
-        // The last run is over: the recorder comes to the end of its queue, and the acknowledger after it.
-        let last_words = async {
-            report(recording.await);
-            report(acknowledging.await);
+        // The last run has ended, so the recorder reaches the end of its queue, and then the acknowledger.
+        let last_results = async {
+            log_panic(recording.await);
+            log_panic(acknowledging.await);
         };
-        if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
-            tracing::warn!(
-                "the last results could not be recorded; the executions are taken over and run again"
-            );
+        if tokio::time::timeout(FINAL_RECORD_TIMEOUT, last_results).await.is_err() {
+            tracing::warn!("cannot record the last results; the executions are reclaimed and run again");
         }
         self.end(&session).await;
-        heart_stops.cancel();
-        report(heart.await);
-        report(watching.await);
+        heartbeat_stop.cancel();
+        log_panic(heartbeat.await);
+        log_panic(reconciling.await);
         Ok(())
     }
 
-    fn performer(&self, session: &Session, draining: &CancellationToken) -> Result<Performer, ExecutorError> {
-        Ok(Performer {
+    fn attempt_runner(
+        &self,
+        session: &Session,
+        draining: &CancellationToken,
+    ) -> Result<AttemptRunner, ExecutorError> {
+        Ok(AttemptRunner {
             egress: self.egress.clone(),
             policy: self.policy.clone(),
-            hold: Hold::start()?,
+            timer: PreciseTimer::start()?,
             clock: self.clock.clone(),
             session: session.clone(),
             draining: draining.clone(),
         })
     }
 
-    /// Waits for the requests that are on their way. What only waits for its next attempt is handed back at once.
+    /// Waits for the requests in flight. Executions that wait for their next attempt are released immediately.
     async fn drain(&self, session: &Session, runs: TaskTracker) {
         runs.close();
-        if session.lost.is_cancelled() {
+        if session.expired.is_cancelled() {
             return runs.wait().await;
         }
         self.release_retrying(session).await;
         if !runs.is_empty() {
-            tracing::info!(in_flight = runs.len(), "finishing what is on its way");
+            tracing::info!(in_flight = runs.len(), "finishing the requests in flight");
         }
         let grace = Duration::from_secs(self.settings.executor.drain_seconds);
         if tokio::time::timeout(grace, runs.wait()).await.is_err() {
-            tracing::warn!(in_flight = runs.len(), "did not end in time; they are taken over");
-            session.lost.cancel();
+            tracing::warn!(in_flight = runs.len(), "did not end in time; they are reclaimed");
+            session.expired.cancel();
         }
     }
 
@@ -230,27 +233,28 @@ impl Process {
         self.release_retrying(session).await;
         let ended = async { executors::end(&mut *self.db.conn().await?, session.id).await };
         if let Err::<_, StoreError>(error) = ended.await {
-            tracing::warn!(%error, "the session could not be ended; it is found silent later");
+            tracing::warn!(%error, "cannot end the session; a scheduler expires it");
         }
     }
 
     async fn release_retrying(&self, session: &Session) {
-        let handed = async { leases::release_retrying(&mut *self.db.conn().await?, session.id, None).await };
-        match handed.await {
+        let released =
+            async { leases::release_retrying(&mut *self.db.conn().await?, session.id, None).await };
+        match released.await {
             Ok(0) => {}
             Ok(count) => {
-                tracing::info!(executions = count, "waiting retries handed back");
+                tracing::info!(executions = count, "waiting retries released");
                 self.waker.wake();
             }
             Err::<_, StoreError>(error) => {
-                tracing::warn!(%error, "waiting retries could not be handed back; they are taken over")
+                tracing::warn!(%error, "cannot release the waiting retries; they are reclaimed")
             }
         }
     }
 }
 
-fn report(ended: Result<(), tokio::task::JoinError>) {
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "a task ended in panic: this is a defect");
+        tracing::error!(%error, "a task panicked: this is a defect");
     }
 }

@@ -1,4 +1,4 @@
-//! The executor's session: the life that its leases depend on.
+//! The executor's session: a row in Postgres with a heartbeat. A lease is valid as long as its session.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,29 +14,34 @@ use trigrun_core::{
     store::{Db, StoreError, executors},
 };
 
-/// A heartbeat without an answer is sent again on another connection.
-const HEARTBEAT_WITHIN: Duration = Duration::from_secs(3);
+/// After this a heartbeat is sent again, on another connection.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
+const SEND_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Session {
     pub id: ExecutorId,
-    /// When the last heartbeat that Postgres has recorded was sent, by the monotonic clock: it lives at least from then on.
-    beat: Arc<Mutex<Instant>>,
-    /// Cancelled when others declared the session dead.
-    pub lost: CancellationToken,
+    /// When the last heartbeat that Postgres recorded was sent, by the monotonic clock. No scheduler has seen it earlier, so the
+    /// session cannot expire before the TTL has passed since then.
+    last_heartbeat: Arc<Mutex<Instant>>,
+    /// Cancelled when a scheduler has expired the session.
+    pub expired: CancellationToken,
 }
 
 impl Session {
-    /// Repeats until Postgres has received of it; `None` at shutdown.
+    /// Repeats until Postgres has recorded the session; `None` at shutdown.
     pub async fn begin(db: &Db, clock: &Clock, shutdown: &CancellationToken) -> Option<Self> {
         let begun = Mutex::new(None);
         let ends = shutdown.child_token();
         let pass = || async {
             let (sent, id) = (Instant::now(), ExecutorId::at(clock.now()));
             executors::insert(&mut *db.conn().await?, id, &name()).await?;
-            *locked(&begun) =
-                Some(Self { id, beat: Arc::new(Mutex::new(sent)), lost: CancellationToken::new() });
+            *locked(&begun) = Some(Self {
+                id,
+                last_heartbeat: Arc::new(Mutex::new(sent)),
+                expired: CancellationToken::new(),
+            });
             ends.cancel();
             Ok::<_, StoreError>(())
         };
@@ -44,41 +49,41 @@ impl Session {
         begun.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Beats until `stop`, or until the session is lost.
+    /// Sends heartbeats until `stop`, or until the session has expired.
     pub async fn keep_alive(self, db: Db, stop: CancellationToken) {
         let ends = stop.child_token();
-        let beat = || self.beat(&db, &ends);
-        every("heartbeat", ends.clone(), HEARTBEAT, std::future::pending, beat).await;
+        let heartbeat = || self.send_heartbeat(&db, &ends);
+        every("heartbeat", ends.clone(), HEARTBEAT, std::future::pending, heartbeat).await;
     }
 
-    async fn beat(&self, db: &Db, ends: &CancellationToken) -> Result<(), StoreError> {
+    async fn send_heartbeat(&self, db: &Db, ends: &CancellationToken) -> Result<(), StoreError> {
         let sent = Instant::now();
         let heartbeat = async { executors::heartbeat(&mut *db.conn().await?, self.id).await };
-        let silent = |_| Err(StoreError::Unavailable(format!("no answer within {HEARTBEAT_WITHIN:?}")));
-        if tokio::time::timeout(HEARTBEAT_WITHIN, heartbeat).await.unwrap_or_else(silent)? {
-            *locked(&self.beat) = sent;
+        let timed_out = |_| Err(StoreError::Unavailable(format!("no response within {HEARTBEAT_TIMEOUT:?}")));
+        if tokio::time::timeout(HEARTBEAT_TIMEOUT, heartbeat).await.unwrap_or_else(timed_out)? {
+            *locked(&self.last_heartbeat) = sent;
         } else {
-            tracing::error!(session = %self.id, "declared dead by others; its work is theirs now");
-            self.lost.cancel();
+            tracing::error!(session = %self.id, "expired by a scheduler");
+            self.expired.cancel();
             ends.cancel();
         }
         Ok(())
     }
 
-    /// Whether a request may leave now: for certain nobody has taken over yet.
+    /// Whether a request may be sent now: no scheduler can have expired the session yet.
     pub fn may_send(&self) -> bool {
-        self.since_beat() < STOP_SENDING
+        self.since_heartbeat() < STOP_SENDING
     }
 
-    /// Waits until requests may leave; for ever when the session is lost, and whoever waits is dropped with it.
-    pub async fn may_send_again(&self) {
+    /// Waits until requests may be sent. Never resolves when the session has expired; then the waiting run is dropped.
+    pub async fn wait_until_may_send(&self) {
         while !self.may_send() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(SEND_CHECK_INTERVAL).await;
         }
     }
 
-    fn since_beat(&self) -> Duration {
-        locked(&self.beat).elapsed()
+    fn since_heartbeat(&self) -> Duration {
+        locked(&self.last_heartbeat).elapsed()
     }
 }
 
@@ -86,7 +91,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For people who look at the table: host and process.
+/// Host and process, for operators who read the table.
 fn name() -> String {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     format!("{}:{}", host.as_deref().unwrap_or("unknown"), std::process::id())

@@ -1,4 +1,4 @@
-//! What an execution's trace says of it beside its attempts: leased, the phases of the request, recorded. Nothing unless spans are exported.
+//! The spans of an execution other than its attempts: lease, the phases of the request, record. Only if spans are exported.
 
 use chrono::{DateTime, Utc};
 use std::{
@@ -15,27 +15,27 @@ use trigrun_core::{
     },
 };
 
-/// These were leased by one statement, begun at `started`. Those that were received of on the stream carry what OpenTelemetry's conventions for
-/// messaging want; retries, and what was found in Postgres, do not.
-pub fn leased(leases: &[Lease], are_heard: bool, clock: &Clock, started: Instant) {
+/// The executions that one statement, begun at `started`, leased. Those received from a stream carry the attributes of OpenTelemetry's
+/// messaging conventions; retries and work taken from Postgres do not.
+pub fn leased(leases: &[Lease], is_received: bool, clock: &Clock, started: Instant) {
     if !trace::is_exported() {
         return;
     }
     let (started_at, took) = (clock.time_at(started), started.elapsed());
     for lease in leases {
         let mut attributes = vec![KeyValue::new("trigrun.execution.id", lease.execution.to_string())];
-        if are_heard {
+        if is_received {
             attributes.push(KeyValue::new("messaging.system", "redis"));
             attributes.push(KeyValue::new("messaging.operation.type", "receive"));
         }
-        let kind = if are_heard { SpanKind::Consumer } else { SpanKind::Internal };
+        let kind = if is_received { SpanKind::Consumer } else { SpanKind::Internal };
         Step::new("lease", kind, started_at, took).export(lease.traceparent.as_deref(), attributes);
     }
 }
 
-/// The phases of the attempt whose span is the current one: those of the connection, which may have been made ahead, from `begun`, those
-/// of the answer from when the request left.
-pub fn phases(timing: &PhaseTimings, begun: DateTime<Utc>, departed: Option<DateTime<Utc>>) {
+/// The phases of the attempt whose span is current: those of the connection, which may have been opened ahead, from `prepared_at`;
+/// those of the response from `sent_at`.
+pub fn phases(timing: &PhaseTimings, prepared_at: DateTime<Utc>, sent_at: Option<DateTime<Utc>>) {
     if !trace::is_exported() {
         return;
     }
@@ -47,13 +47,13 @@ pub fn phases(timing: &PhaseTimings, begun: DateTime<Utc>, departed: Option<Date
             at += took;
         }
     };
-    export([("resolve", timing.dns), ("connect", timing.connect), ("tls", timing.tls)], begun);
-    if let Some(departed) = departed {
-        export([("first byte", timing.first_byte), ("body", timing.body), ("", None)], departed);
+    export([("resolve", timing.dns), ("connect", timing.connect), ("tls", timing.tls)], prepared_at);
+    if let Some(sent_at) = sent_at {
+        export([("first byte", timing.first_byte), ("body", timing.body), ("", None)], sent_at);
     }
 }
 
-/// Of these, those with an id in `recorded` were recorded by one statement, begun at `started`.
+/// Of these attempts, those with an id in `recorded`: one statement, begun at `started`, recorded them.
 pub fn recorded(ended: &[Ended], recorded: &HashSet<ExecutionId>, clock: &Clock, started: Instant) {
     if !trace::is_exported() {
         return;

@@ -1,7 +1,7 @@
-//! Holds runs until their instant, on a thread of its own.
+//! The precise timer: a thread that sleeps until the next instant and wakes the tasks that wait for it.
 //!
-//! tokio's timers have a granularity of a millisecond and come one or two late; a thread that sleeps for exactly the rest is
-//! late by hundredths of one.
+//! tokio's timers have a granularity of a millisecond and fire one or two milliseconds late. A thread that sleeps for exactly the
+//! remaining time is late by hundredths of a millisecond.
 
 use std::{
     cmp::Reverse,
@@ -12,44 +12,44 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Lets go of what it holds, and ends its thread, when it is dropped.
-pub struct Hold(Arc<Shared>);
+/// When it is dropped, its thread ends and all waits resolve.
+pub struct PreciseTimer(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    held: Mutex<Held>,
+    queue: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Held {
+struct Queue {
     waiting: BinaryHeap<Reverse<Waiting>>,
     closed: bool,
 }
 
 struct Waiting {
     until: Instant,
-    go: oneshot::Sender<()>,
+    wake: oneshot::Sender<()>,
 }
 
-/// A sleep is never longer, so that a thread that was not told ends all the same.
-const LONGEST: Duration = Duration::from_secs(1);
+/// The thread checks at least this often whether it must end.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
 /// How much the kernel may delay a wake-up to save power (prctl(2), PR_SET_TIMERSLACK); 50 µs otherwise.
-const SLACK_NS: u64 = 1_000;
+const TIMER_SLACK_NS: u64 = 1_000;
 
-impl Hold {
+impl PreciseTimer {
     pub fn start() -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let on_thread = shared.clone();
-        thread::Builder::new().name("hold".into()).spawn(move || {
-            // Without it, merely a little later.
-            let _ = nix::sys::prctl::set_timerslack(SLACK_NS);
+        thread::Builder::new().name("timer".into()).spawn(move || {
+            // If this fails, the timer is merely a little less precise.
+            let _ = nix::sys::prctl::set_timerslack(TIMER_SLACK_NS);
             on_thread.run();
         })?;
         Ok(Self(shared))
     }
 
-    /// Resolves at `until`, at once if that is past.
+    /// Resolves at `until`, or immediately if that is past.
     pub async fn until(&self, until: Instant) {
         if until <= Instant::now() {
             return;
@@ -59,19 +59,19 @@ impl Hold {
     }
 
     fn push(&self, until: Instant) -> oneshot::Receiver<()> {
-        let (go, gone) = oneshot::channel();
-        let mut held = self.0.lock();
-        let is_next = held.waiting.peek().is_none_or(|Reverse(next)| until < next.until);
-        held.waiting.push(Reverse(Waiting { until, go }));
-        drop(held);
+        let (wake, woken) = oneshot::channel();
+        let mut queue = self.0.lock();
+        let is_next = queue.waiting.peek().is_none_or(|Reverse(next)| until < next.until);
+        queue.waiting.push(Reverse(Waiting { until, wake }));
+        drop(queue);
         if is_next {
             self.0.changed.notify_one();
         }
-        gone
+        woken
     }
 }
 
-impl Drop for Hold {
+impl Drop for PreciseTimer {
     fn drop(&mut self) {
         self.0.lock().closed = true;
         self.0.changed.notify_one();
@@ -79,27 +79,27 @@ impl Drop for Hold {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn run(&self) {
-        let mut held = self.lock();
-        while !held.closed {
+        let mut queue = self.lock();
+        while !queue.closed {
             let now = Instant::now();
-            while held.waiting.peek().is_some_and(|Reverse(next)| next.until <= now) {
-                if let Some(Reverse(next)) = held.waiting.pop() {
-                    // Who waited may have given up meanwhile.
-                    let _ = next.go.send(());
+            while queue.waiting.peek().is_some_and(|Reverse(next)| next.until <= now) {
+                if let Some(Reverse(next)) = queue.waiting.pop() {
+                    // The task may have stopped waiting.
+                    let _ = next.wake.send(());
                 }
             }
-            let sleep = held
+            let sleep = queue
                 .waiting
                 .peek()
-                .map_or(LONGEST, |Reverse(next)| next.until.saturating_duration_since(Instant::now()));
+                .map_or(MAX_SLEEP, |Reverse(next)| next.until.saturating_duration_since(Instant::now()));
             if !sleep.is_zero() {
-                held = match self.changed.wait_timeout(held, sleep.min(LONGEST)) {
-                    Ok((held, _)) => held,
+                queue = match self.changed.wait_timeout(queue, sleep.min(MAX_SLEEP)) {
+                    Ok((queue, _)) => queue,
                     Err(poisoned) => poisoned.into_inner().0,
                 };
             }
@@ -132,16 +132,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_is_let_go_at_its_instant_and_not_before() {
-        let hold = Hold::start().unwrap();
+    async fn each_wait_ends_at_its_instant_and_not_before() {
+        let timer = PreciseTimer::start().unwrap();
         let start = Instant::now();
         let instants: Vec<Instant> =
             [30u64, 10, 20, 10, 0].iter().map(|ms| start + Duration::from_millis(*ms)).collect();
-        let held = instants.iter().map(|until| async {
-            hold.until(*until).await;
+        let waits = instants.iter().map(|until| async {
+            timer.until(*until).await;
             assert!(Instant::now() >= *until);
         });
-        futures_util::future::join_all(held).await;
+        futures_util::future::join_all(waits).await;
         assert!(start.elapsed() >= Duration::from_millis(30));
     }
 }

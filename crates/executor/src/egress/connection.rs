@@ -1,6 +1,6 @@
-//! An open HTTP connection: one exchange at a time over HTTP/1.1, many at once over HTTP/2.
+//! An open HTTP connection: one exchange at a time over HTTP/1.1, many concurrent ones over HTTP/2.
 //!
-//! Dropping the last handle ends the connection and its tasks at once, whatever the peer does.
+//! Dropping the last handle ends the connection and its tasks immediately, whatever the peer does.
 
 use std::{
     future::poll_fn,
@@ -30,35 +30,35 @@ use trigrun_core::runtime::tasks;
 
 use super::fair_reader::FairReader;
 
-/// Of an answer's head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2.
+/// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2.
 const MAX_HEAD_BYTES: u32 = 64 * 1024;
-/// What a peer may have under way to us and unread, per HTTP/2 stream and connection.
-const STREAM_WINDOW: u32 = 128 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Exchanges at once over one HTTP/2 connection: what RFC 9113 §6.5.2 asks servers to allow at least.
+/// How many bytes a peer may send before we have read them, per HTTP/2 stream and connection.
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Concurrent exchanges over one HTTP/2 connection: the minimum that RFC 9113 §6.5.2 recommends servers to allow.
 const MAX_STREAMS: usize = 100;
-/// Exchanges over one HTTP/2 connection in its life; servers commonly end theirs after 1,000, with requests on the way.
+/// Exchanges over one HTTP/2 connection in total. Servers commonly close theirs after 1,000, with requests in flight.
 const MAX_EXCHANGES: usize = 900;
 
 pub(super) type Message = Request<Full<Bytes>>;
 
 pub(super) enum Connection {
     Exclusive(Exclusive),
-    Shared(Lease),
+    Shared(StreamPermit),
 }
 
 impl Connection {
     pub(super) fn peer(&self) -> SocketAddr {
         match self {
             Self::Exclusive(connection) => connection.peer,
-            Self::Shared(lease) => lease.0.peer,
+            Self::Shared(stream) => stream.0.peer,
         }
     }
 
     pub(super) fn is_closed(&self) -> bool {
         match self {
             Self::Exclusive(connection) => connection.is_closed(),
-            Self::Shared(lease) => lease.0.sender.is_closed(),
+            Self::Shared(stream) => stream.0.sender.is_closed(),
         }
     }
 
@@ -66,21 +66,21 @@ impl Connection {
         matches!(self, Self::Shared(_))
     }
 
-    /// After an exchange without end: its peer may be gone without a word, so nobody else begins on this connection.
+    /// After an exchange that did not complete: the peer may be gone, so no other exchange begins on this connection.
     pub(super) fn retire(&self) {
-        if let Self::Shared(lease) = self {
-            lease.0.retired.store(true, Ordering::Relaxed);
+        if let Self::Shared(stream) = self {
+            stream.0.retired.store(true, Ordering::Relaxed);
         }
     }
 
-    /// An error holds the message if, and only if, no byte of it can have left.
+    /// An error contains the message if, and only if, no byte of it can have been sent.
     pub(super) async fn send(
         &mut self,
         message: Message,
     ) -> Result<Response<Incoming>, TrySendError<Message>> {
         match self {
             Self::Exclusive(connection) => connection.sender.try_send_request(message).await,
-            Self::Shared(lease) => lease.0.sender.clone().try_send_request(message).await,
+            Self::Shared(stream) => stream.0.sender.clone().try_send_request(message).await,
         }
     }
 }
@@ -103,8 +103,8 @@ impl Exclusive {
         let (sender, connection) =
             builder.max_buf_size(MAX_HEAD_BYTES as usize).handshake(TokioIo::new(stream)).await?;
         let stop = CancellationToken::new();
-        drive(stop.clone(), async {
-            // Its error, if any, is also the exchange's, which reports it.
+        spawn_until(stop.clone(), async {
+            // An error, if any, also ends the exchange, which reports it.
             let _reported = connection.await;
         });
         Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard() })
@@ -114,7 +114,7 @@ impl Exclusive {
         self.sender.is_closed()
     }
 
-    /// Resolves when the last exchange is quite over; `false` if the connection can carry no other.
+    /// Resolves when the last exchange is complete; `false` if the connection cannot carry another one.
     pub(super) async fn is_ready(&mut self) -> bool {
         poll_fn(|context| self.sender.poll_ready(context)).await.is_ok()
     }
@@ -124,7 +124,7 @@ impl Exclusive {
 pub(super) struct Multiplexed {
     sender: http2::SendRequest<Full<Bytes>>,
     peer: SocketAddr,
-    /// Exchanges at once, as the server wants it.
+    /// Concurrent exchanges, as the server allows them.
     limit: Arc<AtomicUsize>,
     in_use: AtomicUsize,
     exchanges: AtomicUsize,
@@ -140,20 +140,20 @@ impl Multiplexed {
     ) -> hyper::Result<Arc<Self>> {
         let stop = CancellationToken::new();
         let driver = stop.clone().drop_guard();
-        let (sender, mut connection) = http2::Builder::new(Drive(stop.clone()))
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+        let (sender, mut connection) = http2::Builder::new(ConnectionTasks(stop.clone()))
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(FairReader::new(stream)))
             .await?;
         let limit = Arc::new(AtomicUsize::new(MAX_STREAMS));
-        let noted = Arc::clone(&limit);
+        let allowed = Arc::clone(&limit);
         let driven = poll_fn(move |context| {
             let polled = Pin::new(&mut connection).poll(context);
-            noted.store(connection.current_max_send_streams().min(MAX_STREAMS), Ordering::Relaxed);
+            allowed.store(connection.current_max_send_streams().min(MAX_STREAMS), Ordering::Relaxed);
             polled
         });
-        drive(stop, async move {
+        spawn_until(stop, async move {
             let _reported = driven.await;
         });
         Ok(Arc::new(Self {
@@ -168,17 +168,17 @@ impl Multiplexed {
         }))
     }
 
-    /// A place for one exchange, or `None` when there is none.
-    pub(super) fn lease(self: &Arc<Self>) -> Option<Lease> {
+    /// Reserves one exchange; `None` when the connection cannot carry another one now.
+    pub(super) fn reserve(self: &Arc<Self>) -> Option<StreamPermit> {
         if self.is_spent() || self.in_use.load(Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed) {
             return None;
         }
         self.in_use.fetch_add(1, Ordering::Relaxed);
         self.exchanges.fetch_add(1, Ordering::Relaxed);
-        Some(Lease(Arc::clone(self)))
+        Some(StreamPermit(Arc::clone(self)))
     }
 
-    /// Whether it takes no further exchange, now or later.
+    /// Whether it can carry no further exchange, now or later.
     pub(super) fn is_spent(&self) -> bool {
         self.sender.is_closed()
             || self.retired.load(Ordering::Relaxed)
@@ -192,31 +192,31 @@ impl Multiplexed {
 }
 
 /// The right to one exchange over a shared connection.
-pub(super) struct Lease(Arc<Multiplexed>);
+pub(super) struct StreamPermit(Arc<Multiplexed>);
 
-impl Drop for Lease {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         *self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.in_use.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Runs what hyper needs beside an HTTP/2 connection until that connection is dropped.
+/// Runs the tasks of an HTTP/2 connection until it is dropped.
 #[derive(Clone)]
-struct Drive(CancellationToken);
+struct ConnectionTasks(CancellationToken);
 
-impl<F> hyper::rt::Executor<F> for Drive
+impl<F> hyper::rt::Executor<F> for ConnectionTasks
 where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        drive(self.0.clone(), async {
+        spawn_until(self.0.clone(), async {
             future.await;
         });
     }
 }
 
-/// The one place of this module that starts tasks: each ends when `stop` is cancelled, at the latest.
-pub(super) fn drive(stop: CancellationToken, future: impl Future<Output = ()> + Send + 'static) {
+/// The only place of this module that starts tasks. Each ends when `stop` is cancelled, at the latest.
+pub(super) fn spawn_until(stop: CancellationToken, future: impl Future<Output = ()> + Send + 'static) {
     drop(tasks::spawn("egress", stop.run_until_cancelled_owned(future)));
 }

@@ -1,6 +1,6 @@
-//! One request over one connection, and its answer to the end or the cap.
+//! One request over one connection, and its response, to the end or the limit.
 //!
-//! Nothing is ever sent again here: only a message of which no byte left moves to a new connection, once.
+//! Nothing is sent twice here: only a message of which no byte was sent moves to a new connection, once.
 
 use std::time::Duration;
 
@@ -18,31 +18,31 @@ use trigrun_core::{
 };
 
 use super::{
-    Call, LONGEST, Ready,
+    Call, MAX_BUDGET, Ready,
     connection::{Connection, Message},
     failure::{self, Failure},
     origin,
-    response::{lossy_headers, retry_after, verdict},
+    response::{classify, lossy_headers, retry_after},
 };
 
-/// How much of a body is read; beyond it the connection is dropped and the answer judged by its status.
-const READ_CAP_BYTES: u64 = 1024 * 1024;
+/// How much of a body is read. A longer one is cut off by closing the connection, and the response counts by its status.
+const MAX_BODY_BYTES: u64 = 1024 * 1024;
 
 pub(super) struct Exchange {
     pub(super) deadline: Instant,
-    pub(super) departed: Option<Instant>,
+    pub(super) sent_at: Option<Instant>,
     pub(super) outcome: Outcome,
-    pub(super) keep: usize,
+    pub(super) max_preview_bytes: usize,
 }
 
-enum Asked {
-    Answered(Response<Incoming>),
-    /// No byte left; here is the message again.
+enum Sending {
+    Responded(Response<Incoming>),
+    /// No byte was sent; this is the message again.
     Unsent(Message),
 }
 
 impl Exchange {
-    /// `Err` when the answer did not come, or not whole; what came of it is in the outcome.
+    /// `Err` when the response did not arrive, or not completely; the part that arrived is in the outcome.
     pub(super) async fn run(
         &mut self,
         ready: Ready,
@@ -53,28 +53,28 @@ impl Exchange {
         let mut message = Message::new(Full::new(call.body));
         *message.method_mut() = call.method;
         *message.headers_mut() = call.headers;
-        // RFC 9110 §8.6: of no content, too, the length is told where content has a meaning. Hyper tells any other.
+        // RFC 9110 §8.6: where content has a meaning, an empty one has a length, too. Hyper sends all other lengths.
         if message.body().is_end_stream()
             && matches!(*message.method(), Method::POST | Method::PUT | Method::PATCH)
         {
             message.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
 
-        let response = match self.ask(&mut connection, &url, message, may_send).await? {
-            Asked::Answered(response) => response,
-            Asked::Unsent(message) => {
+        let response = match self.send(&mut connection, &url, message, may_send).await? {
+            Sending::Responded(response) => response,
+            Sending::Unsent(message) => {
                 connection = egress.dial(workspace, &url, self.deadline, &mut self.outcome.timing).await?;
-                match self.ask(&mut connection, &url, message, may_send).await? {
-                    Asked::Answered(response) => response,
-                    Asked::Unsent(_) => return Err(failure::closed_early()),
+                match self.send(&mut connection, &url, message, may_send).await? {
+                    Sending::Responded(response) => response,
+                    Sending::Unsent(_) => return Err(failure::closed_early()),
                 }
             }
         };
 
         let (head, body) = response.into_parts();
-        self.note(&head);
+        self.record_head(&head);
         let is_whole = self.read(&connection, body).await?;
-        verdict(&mut self.outcome, head.status, &call.success_statuses);
+        classify(&mut self.outcome, head.status, &call.success_statuses);
         if let (true, Connection::Exclusive(mut connection)) = (is_whole, connection) {
             connection.kept_for = keep_alive(&head.headers);
             egress.pool.put(workspace, origin(&url), connection);
@@ -82,50 +82,50 @@ impl Exchange {
         Ok(())
     }
 
-    async fn ask(
+    async fn send(
         &mut self,
         connection: &mut Connection,
         url: &TargetUrl,
         mut message: Message,
         may_send: &(dyn Fn() -> bool + Send + Sync),
-    ) -> Result<Asked, Failure> {
+    ) -> Result<Sending, Failure> {
         if connection.is_closed() {
-            return Ok(Asked::Unsent(message));
+            return Ok(Sending::Unsent(message));
         }
-        address(&mut message, url, connection.is_http2())?;
-        let departed = Instant::now();
-        if departed >= self.deadline {
+        write_target(&mut message, url, connection.is_http2())?;
+        let sent_at = Instant::now();
+        if sent_at >= self.deadline {
             return Err(Failure::timeout(
                 "timeout_connect",
                 "Connecting to the server took all of the attempt's time.",
             ));
         }
         if !may_send() {
-            return Err(failure::in_doubt());
+            return Err(failure::lease_in_doubt());
         }
-        self.departed = Some(departed);
+        self.sent_at = Some(sent_at);
         self.outcome.remote_address = Some(connection.peer().to_string());
-        let answered = timeout_at(self.deadline, connection.send(message)).await;
-        let Ok(answered) = answered else {
+        let response = timeout_at(self.deadline, connection.send(message)).await;
+        let Ok(response) = response else {
             connection.retire();
-            return Err(Failure::timeout("timeout_response", "The server did not begin to answer in time."));
+            return Err(Failure::timeout("timeout_response", "The server did not begin to respond in time."));
         };
-        match answered {
+        match response {
             Ok(response) => {
-                self.outcome.timing.first_byte = Some(departed.elapsed());
-                Ok(Asked::Answered(response))
+                self.outcome.timing.first_byte = Some(sent_at.elapsed());
+                Ok(Sending::Responded(response))
             }
             Err(mut error) => match error.take_message() {
                 Some(message) => {
-                    self.departed = None;
-                    Ok(Asked::Unsent(message))
+                    self.sent_at = None;
+                    Ok(Sending::Unsent(message))
                 }
                 None => Err(failure::of_exchange(error.error())),
             },
         }
     }
 
-    fn note(&mut self, head: &response::Parts) {
+    fn record_head(&mut self, head: &response::Parts) {
         self.outcome.status_code = Some(head.status.as_u16());
         self.outcome.http_version = Some(match head.version {
             Version::HTTP_2 => "HTTP/2",
@@ -140,13 +140,13 @@ impl Exchange {
     async fn read(&mut self, connection: &Connection, body: Incoming) -> Result<bool, Failure> {
         let started = Instant::now();
         let on_headers_only = failpoint::is(failpoint::DEADLINE_ON_HEADERS_ONLY);
-        let deadline = if on_headers_only { started + LONGEST } else { self.deadline };
+        let deadline = if on_headers_only { started + MAX_BUDGET } else { self.deadline };
         let read = timeout_at(deadline, self.read_frames(body)).await;
         self.outcome.timing.body = Some(started.elapsed());
         self.outcome.body_truncated = self.outcome.response_bytes > self.outcome.body_preview.len() as u64;
         read.unwrap_or_else(|_| {
             connection.retire();
-            Err(Failure::timeout("timeout_body", "The server began to answer but did not finish in time."))
+            Err(Failure::timeout("timeout_body", "The server began to respond but did not finish in time."))
         })
     }
 
@@ -154,27 +154,27 @@ impl Exchange {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| failure::of_exchange(&error))?;
             if let Some(data) = frame.data_ref() {
-                self.keep(data);
+                self.append(data);
             }
-            if self.outcome.response_bytes > READ_CAP_BYTES {
+            if self.outcome.response_bytes > MAX_BODY_BYTES {
                 return Ok(false);
             }
-            // A sender of many small pieces must not keep the deadline from being looked at.
+            // The deadline must be checked even if many small pieces arrive without a pause.
             tokio::task::coop::consume_budget().await;
         }
         Ok(true)
     }
 
-    fn keep(&mut self, data: &Bytes) {
+    fn append(&mut self, data: &Bytes) {
         let preview = &mut self.outcome.body_preview;
-        let room = self.keep.saturating_sub(preview.len());
-        preview.extend_from_slice(&data[..data.len().min(room)]);
+        let remaining = self.max_preview_bytes.saturating_sub(preview.len());
+        preview.extend_from_slice(&data[..data.len().min(remaining)]);
         self.outcome.response_bytes += data.len() as u64;
     }
 }
 
 /// Writes the URL into the message in the form of the protocol: RFC 9112 §3.2.1 with `Host`, or RFC 9113 §8.3.1.
-fn address(message: &mut Message, url: &TargetUrl, is_http2: bool) -> Result<(), Failure> {
+fn write_target(message: &mut Message, url: &TargetUrl, is_http2: bool) -> Result<(), Failure> {
     let text = if is_http2 { url.as_str() } else { url.path_and_query() };
     let (Ok(uri), Ok(host)) = (Uri::try_from(text), HeaderValue::try_from(url.authority())) else {
         let class = "invalid_request";
@@ -192,7 +192,7 @@ fn address(message: &mut Message, url: &TargetUrl, is_http2: bool) -> Result<(),
     Ok(())
 }
 
-/// `Keep-Alive: timeout=5`, in seconds: what Node, Apache and others send of their own patience.
+/// `Keep-Alive: timeout=5`, in seconds: how long Node, Apache and others keep an idle connection.
 fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("keep-alive")?.to_str().ok()?;
     let seconds = value.split(',').find_map(|parameter| parameter.trim().strip_prefix("timeout="))?;

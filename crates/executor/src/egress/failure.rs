@@ -1,4 +1,4 @@
-//! Why there is no answer: a class for machines and one plain sentence for people. Nothing internal gets into a sentence.
+//! Why there is no response: a class for programs and one plain sentence for users. A sentence contains nothing internal.
 
 use std::{error::Error, io};
 
@@ -26,15 +26,15 @@ impl Failure {
         Self { status: AttemptStatus::ConnectionError, class, sentence: sentence.into() }
     }
 
-    /// Ends `outcome`, which keeps what is known already.
-    pub(super) fn end(self, outcome: &mut Outcome) {
+    /// Writes the failure into `outcome`, which keeps the rest.
+    pub(super) fn write_to(self, outcome: &mut Outcome) {
         outcome.status = self.status;
         outcome.error_class = Some(self.class);
         outcome.error = Some(self.sentence);
     }
 }
 
-/// A TCP connection to `peer` that could not be made.
+/// A TCP connection to `peer` that could not be opened.
 pub(super) fn of_connect(peer: impl std::fmt::Display, error: &io::Error) -> Failure {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
@@ -65,12 +65,12 @@ pub(super) fn no_connection(peer: impl std::fmt::Display) -> Failure {
     Failure::timeout("timeout_connect", format!("{peer} did not accept a connection in time: {likely}"))
 }
 
-/// An exchange over an open connection that broke off.
+/// An exchange over an open connection that failed.
 pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
     if error.is_parse_too_large() {
         return Failure::connection(
             "response_too_large",
-            "The answer has more or longer headers than are accepted.",
+            "The response has more or longer headers than are accepted.",
         );
     }
     if error.is_parse() {
@@ -82,9 +82,9 @@ pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
     match source::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Failure::connection(
             "connect_reset",
-            "The server reset the connection before the answer was complete.",
+            "The server reset the connection before the response was complete.",
         ),
-        // Hyper's words for bad chunks and for trailers without end.
+        // Hyper's errors for invalid chunks and for endless trailers.
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => not_http(),
         Some(_) => closed_early(),
         None if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => closed_early(),
@@ -93,16 +93,16 @@ pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
 }
 
 fn not_http() -> Failure {
-    Failure::connection("protocol_error", "The answer is not valid HTTP.")
+    Failure::connection("protocol_error", "The response is not valid HTTP.")
 }
 
 pub(super) fn closed_early() -> Failure {
-    Failure::connection("closed_early", "The server closed the connection before the answer was complete.")
+    Failure::connection("closed_early", "The server closed the connection before the response was complete.")
 }
 
-/// Whether this executor may still speak for the execution was not certain any more.
-pub(super) fn in_doubt() -> Failure {
-    let sentence = "TrigRun lost touch with its database just before this request; it was not sent.";
+/// The executor could not be certain that it still owned the execution.
+pub(super) fn lease_in_doubt() -> Failure {
+    let sentence = "TrigRun lost the connection to its database just before this request; it was not sent.";
     Failure::connection("lease_in_doubt", sentence)
 }
 
@@ -119,12 +119,12 @@ fn of_http2(error: &h2::Error) -> Failure {
         }
         _ => Failure::connection(
             "protocol_error",
-            "The answer is not valid HTTP/2, or its headers are too long.",
+            "The response is not valid HTTP/2, or its headers are too long.",
         ),
     }
 }
 
-/// The first cause of the type `E`.
+/// The first cause of type `E`.
 fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = error.source();
     while let Some(error) = cause {

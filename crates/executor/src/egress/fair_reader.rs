@@ -1,7 +1,7 @@
-//! A stream that is read in turns.
+//! A stream that yields to other tasks after a number of bytes.
 //!
-//! An HTTP/2 server may send frames that cost it nothing and us a little: pings, settings, priorities. Whoever works through all that has
-//! come keeps a thread for as long as more comes, and the attempts that share it end late. After so many bytes, others have their turn.
+//! An HTTP/2 server may send frames that are cheap for it and cost us a little: pings, settings, priorities. A task that processes
+//! everything that has arrived occupies its thread as long as more arrives, and other attempts on this thread end late.
 
 use std::{
     io::{IoSlice, Result},
@@ -12,7 +12,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// About a thousand of the smallest frames.
-const BYTES_PER_TURN: usize = 16 * 1024;
+const MAX_TURN_BYTES: usize = 16 * 1024;
 
 pub(super) struct FairReader<S> {
     stream: S,
@@ -21,7 +21,7 @@ pub(super) struct FairReader<S> {
 
 impl<S> FairReader<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, left: BYTES_PER_TURN }
+        Self { stream, left: MAX_TURN_BYTES }
     }
 }
 
@@ -32,7 +32,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FairReader<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
         if self.left == 0 {
-            self.left = BYTES_PER_TURN;
+            self.left = MAX_TURN_BYTES;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -76,12 +76,12 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     #[tokio::test]
-    async fn after_so_many_bytes_others_have_their_turn() {
-        let bytes = vec![7; BYTES_PER_TURN * 3];
-        let mut turns = FairReader::new(bytes.as_slice());
+    async fn a_reader_yields_after_a_number_of_bytes() {
+        let bytes = vec![7; MAX_TURN_BYTES * 3];
+        let mut reader = FairReader::new(bytes.as_slice());
         let (mut piece, mut pauses) = ([0; 1024], 0);
         for _ in 0..bytes.len() / piece.len() {
-            while turns.read_exact(&mut piece).now_or_never().is_none() {
+            while reader.read_exact(&mut piece).now_or_never().is_none() {
                 pauses += 1;
             }
         }

@@ -1,4 +1,4 @@
-//! What an answer's head says, made safe to keep and judged.
+//! Classifies the head of a response and makes it safe to store.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use chrono::{DateTime, FixedOffset};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use trigrun_core::domain::attempt::{AttemptStatus, Outcome};
 
-/// Of response headers, names and values together, as they are kept.
+/// Of response headers, names and values together, as they are stored.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// Ends an outcome whose answer came: success is what the job says it is.
-pub(super) fn verdict(outcome: &mut Outcome, status: StatusCode, successes: &[u16]) {
+/// Completes the outcome of a response: the job defines which statuses are a success.
+pub(super) fn classify(outcome: &mut Outcome, status: StatusCode, successes: &[u16]) {
     if successes.contains(&status.as_u16()) {
         outcome.status = AttemptStatus::Success;
         return;
@@ -36,18 +36,18 @@ pub(super) fn verdict(outcome: &mut Outcome, status: StatusCode, successes: &[u1
     outcome.error = Some(format!("The server answered {}{name}: {meaning}.", status.as_u16()));
 }
 
-/// As text, up to a bound in total.
+/// As text, up to the maximum in total.
 pub(super) fn lossy_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let mut room = MAX_HEADER_BYTES;
+    let mut remaining = MAX_HEADER_BYTES;
     let text = |(name, value): (&HeaderName, &header::HeaderValue)| {
         let pair = (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
-        room = room.checked_sub(pair.0.len() + pair.1.len())?;
+        remaining = remaining.checked_sub(pair.0.len() + pair.1.len())?;
         Some(pair)
     };
     headers.iter().map_while(text).collect()
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3); a date counts from the answer's own `Date`, so that no clock of ours matters.
+/// `Retry-After` (RFC 9110 §10.2.3); a date counts from the response's own `Date`, so that the local clock does not matter.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let wanted = text(header::RETRY_AFTER)?;
@@ -58,7 +58,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     wait.to_std().ok()
 }
 
-/// The preferred form of an HTTP date (RFC 9110 §5.6.7) is a date of e-mail, too.
+/// The preferred form of an HTTP date (RFC 9110 §5.6.7) is also a valid e-mail date.
 fn date(text: &str) -> Option<DateTime<FixedOffset>> {
     DateTime::parse_from_rfc2822(text).ok()
 }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_kept_up_to_a_bound() {
+    fn headers_are_stored_up_to_a_maximum() {
         let mut many = HeaderMap::new();
         for _ in 0..3 {
             // Each of these bytes becomes three.
@@ -100,16 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_judged_by_the_job() {
-        let judged = |status, successes: &[u16]| {
+    fn the_job_defines_success() {
+        let classified = |status, successes: &[u16]| {
             let mut outcome = Outcome::of(AttemptStatus::Success);
-            verdict(&mut outcome, StatusCode::from_u16(status).unwrap(), successes);
+            classify(&mut outcome, StatusCode::from_u16(status).unwrap(), successes);
             (outcome.status, outcome.error_class)
         };
-        assert_eq!(judged(200, &[200]), (AttemptStatus::Success, None));
-        assert_eq!(judged(404, &[200, 404]), (AttemptStatus::Success, None));
-        assert_eq!(judged(202, &[200]), (AttemptStatus::HttpError, Some("http_2xx")));
-        assert_eq!(judged(302, &[200]), (AttemptStatus::HttpError, Some("http_3xx")));
-        assert_eq!(judged(999, &[200]), (AttemptStatus::HttpError, Some("http_other")));
+        assert_eq!(classified(200, &[200]), (AttemptStatus::Success, None));
+        assert_eq!(classified(404, &[200, 404]), (AttemptStatus::Success, None));
+        assert_eq!(classified(202, &[200]), (AttemptStatus::HttpError, Some("http_2xx")));
+        assert_eq!(classified(302, &[200]), (AttemptStatus::HttpError, Some("http_3xx")));
+        assert_eq!(classified(999, &[200]), (AttemptStatus::HttpError, Some("http_other")));
     }
 }

@@ -1,4 +1,4 @@
-//! What may be on its way at once: so many of a shard, and so many of a workspace within it.
+//! How many notifications may be in flight: per shard, and per workspace within it.
 
 use std::{
     collections::HashMap,
@@ -9,43 +9,43 @@ use trigrun_core::domain::{
     workspace::{SHARDS, shard},
 };
 
-/// Receivers that never answer hold up their own workspace first, then their shard, and never the others.
-const PER_SHARD: usize = 16;
-const PER_WORKSPACE: usize = 4;
+/// Receivers that never respond delay their own workspace first, then their shard, and never the others.
+const MAX_PER_SHARD: usize = 16;
+const MAX_PER_WORKSPACE: usize = 4;
 
 /// Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Room(Arc<Mutex<HashMap<WorkspaceId, usize>>>);
+pub struct Capacity(Arc<Mutex<HashMap<WorkspaceId, usize>>>);
 
-/// A place that is taken; it is free again when this is dropped.
-pub struct Place {
-    room: Room,
+/// The right to one delivery, until it is dropped.
+pub struct Permit {
+    capacity: Capacity,
     workspace: WorkspaceId,
 }
 
-/// Where there is room: these shards, but for these workspaces.
+/// Where there is capacity: in these shards, except for these workspaces.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Open {
+pub struct Available {
     pub shards: Vec<i16>,
-    pub full: Vec<WorkspaceId>,
+    pub except: Vec<WorkspaceId>,
 }
 
-impl Room {
-    pub fn open(&self) -> Open {
+impl Capacity {
+    pub fn available(&self) -> Available {
         let taken = self.lock();
         let mut of_shard = [0; SHARDS as usize];
         for (workspace, count) in taken.iter() {
             of_shard[usize::from(shard(*workspace).unsigned_abs())] += count;
         }
-        let has_room = |shard: &i16| of_shard[usize::from(shard.unsigned_abs())] < PER_SHARD;
+        let has_capacity = |shard: &i16| of_shard[usize::from(shard.unsigned_abs())] < MAX_PER_SHARD;
         let full =
-            taken.iter().filter(|(_, count)| **count >= PER_WORKSPACE).map(|(workspace, _)| *workspace);
-        Open { shards: (0..SHARDS).filter(has_room).collect(), full: full.collect() }
+            taken.iter().filter(|(_, count)| **count >= MAX_PER_WORKSPACE).map(|(workspace, _)| *workspace);
+        Available { shards: (0..SHARDS).filter(has_capacity).collect(), except: full.collect() }
     }
 
-    pub fn take(&self, workspace: WorkspaceId) -> Place {
+    pub fn take(&self, workspace: WorkspaceId) -> Permit {
         *self.lock().entry(workspace).or_default() += 1;
-        Place { room: self.clone(), workspace }
+        Permit { capacity: self.clone(), workspace }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkspaceId, usize>> {
@@ -53,9 +53,9 @@ impl Room {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.room.lock();
+        let mut taken = self.capacity.lock();
         if let Some(count) = taken.get_mut(&self.workspace) {
             *count -= 1;
             if *count == 0 {
@@ -78,15 +78,15 @@ mod tests {
 
     #[test]
     fn a_workspace_is_full_before_its_shard() {
-        let (room, workspaces) = (Room::default(), neighbours(4));
-        let mut places: Vec<Place> = (0..4).map(|_| room.take(workspaces[0])).collect();
-        let open = room.open();
-        assert_eq!((open.shards.len(), open.full), (16, vec![workspaces[0]]));
+        let (capacity, workspaces) = (Capacity::default(), neighbours(4));
+        let mut permits: Vec<Permit> = (0..4).map(|_| capacity.take(workspaces[0])).collect();
+        let available = capacity.available();
+        assert_eq!((available.shards.len(), available.except), (16, vec![workspaces[0]]));
         for workspace in &workspaces[1..] {
-            places.extend((0..4).map(|_| room.take(*workspace)));
+            permits.extend((0..4).map(|_| capacity.take(*workspace)));
         }
-        assert!(room.open().shards.len() == 15 && !room.open().shards.contains(&3));
-        drop(places);
-        assert_eq!(room.open(), Open { shards: (0..SHARDS).collect(), full: vec![] });
+        assert!(capacity.available().shards.len() == 15 && !capacity.available().shards.contains(&3));
+        drop(permits);
+        assert_eq!(capacity.available(), Available { shards: (0..SHARDS).collect(), except: vec![] });
     }
 }

@@ -5,17 +5,16 @@ use serde_json::json;
 use super::{json as send, message::Message};
 use crate::egress::Call;
 
-/// The most characters of a message.
-const LONGEST: usize = 2000;
+/// Discord's limit for a message.
+const MAX_CONTENT_CHARS: usize = 2000;
 /// A flag of messages.
 const SUPPRESS_EMBEDS: u32 = 1 << 2;
 
-/// Names cannot mention people: `allowed_mentions` is empty. Nor can they be anything that Markdown makes of
-/// them, and links in them show no preview.
+/// Names cannot mention users: `allowed_mentions` is empty. Markdown in them is escaped, and links show no preview.
 pub fn call(message: &Message) -> Call {
     let content: String = format!("**{}**\n{}", escape(&message.title), escape(&message.text()))
         .chars()
-        .take(LONGEST)
+        .take(MAX_CONTENT_CHARS)
         .collect();
     let body = json!({ "content": content, "allowed_mentions": { "parse": [] }, "flags": SUPPRESS_EMBEDS });
     send(http::HeaderMap::new(), body.to_string().into_bytes())
@@ -41,7 +40,7 @@ mod tests {
         let message = Message { title: "@everyone".into(), lines: vec!["ü".repeat(3000)] };
         let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();
         assert_eq!(body["allowed_mentions"]["parse"], json!([]));
-        assert_eq!(body["content"].as_str().unwrap().chars().count(), LONGEST);
+        assert_eq!(body["content"].as_str().unwrap().chars().count(), MAX_CONTENT_CHARS);
         let link = Message { title: "[Reset](https://example.com)".into(), lines: vec![] };
         let body: serde_json::Value = serde_json::from_slice(&call(&link).body).unwrap();
         assert_eq!(body["content"], "**\\[Reset\\]\\(https://example.com\\)**\n");

@@ -1,4 +1,4 @@
-//! E-mail, through the mail server of the operator's.
+//! E-mail, through the operator's mail server.
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
@@ -50,12 +50,12 @@ pub enum SmtpError {
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
-    /// Notifications of a workspace that go by mail, over all executors: the operator's server and name are lent, not given.
+    /// Limits the e-mail notifications of a workspace, over all executors: they use the operator's server and sender address.
     limiter: Arc<Limiter<1>>,
 }
 
 impl Mailer {
-    /// `None` when no mail server is set.
+    /// `None` when no mail server is configured.
     pub fn new(settings: &SmtpSettings, redis: &RedisSettings) -> Result<Option<Self>, SmtpError> {
         let url = settings.url.expose_secret();
         if url.is_empty() {
@@ -71,7 +71,7 @@ impl Mailer {
         Ok(Some(Self { transport, from, limiter: Arc::new(Limiter::new(redis, [rate])?) }))
     }
 
-    /// A mail to each address. Delivered is what one of them was delivered to: to try again would tell the others twice.
+    /// One mail per address. A mail that reached one address counts as delivered, because a retry would repeat it there.
     pub async fn send(&self, delivery: &ClaimedNotification, to: &[String], message: &Message) -> Outcome {
         if let Some(limited) = self.limited(delivery).await {
             return limited;
@@ -80,15 +80,15 @@ impl Mailer {
         let mut outcomes = Vec::with_capacity(to.len());
         for address in to {
             let sent = tokio::time::timeout_at(deadline, self.send_one(delivery.id, address, message)).await;
-            outcomes.push(sent.unwrap_or_else(|_| too_slow()));
+            outcomes.push(sent.unwrap_or_else(|_| timed_out()));
         }
-        together(outcomes)
+        combine(outcomes)
     }
 
     async fn limited(&self, delivery: &ClaimedNotification) -> Option<Outcome> {
-        let passage = self.limiter.pass(&delivery.workspace.to_string(), ["mails"]).await;
-        let RateDecision::Refused { wait } = passage else { return None };
-        let why = "This workspace has sent as many mails as it may for now; this one waits.";
+        let decision = self.limiter.pass(&delivery.workspace.to_string(), ["mails"]).await;
+        let RateDecision::Refused { wait } = decision else { return None };
+        let why = "This workspace has reached its limit of e-mails per hour; this one waits.";
         let outcome = Outcome::failed(AttemptStatus::ConnectionError, "email_limited", why);
         Some(Outcome { retry_after: Some(wait), ..outcome })
     }
@@ -109,7 +109,7 @@ impl Mailer {
         }
     }
 
-    /// The same `Message-ID` on every attempt, so that a mailbox can tell a repetition.
+    /// Every attempt has the same `Message-ID`, so that a mailbox can detect a repetition.
     fn mail(&self, id: NotificationId, to: &str, message: &Message) -> Option<Mail> {
         let mail = Mail::builder()
             .from(self.from.clone())
@@ -118,15 +118,15 @@ impl Mailer {
             .subject(&message.title)
             .header(ContentType::TEXT_PLAIN);
         let mut mail = mail.body(message.text() + "\n").ok()?;
-        // RFC 3834 §5: no out-of-office answers, please.
+        // RFC 3834 §5: asks for no out-of-office replies.
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         mail.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
         Some(mail)
     }
 }
 
-/// The best of them, and how many of the others failed.
-fn together(outcomes: Vec<Outcome>) -> Outcome {
+/// The best outcome, and how many addresses failed.
+fn combine(outcomes: Vec<Outcome>) -> Outcome {
     let all = outcomes.len();
     let (delivered, failed): (Vec<Outcome>, Vec<Outcome>) =
         outcomes.into_iter().partition(|outcome| outcome.status == AttemptStatus::Success);
@@ -135,30 +135,30 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
         format!("Not delivered to {count} of {all} addresses. {why}")
     };
     let count = failed.len();
-    // With nothing delivered, what may pass is worth another try for all.
+    // If nothing was delivered, one failure that may pass is enough for another attempt.
     let failed = failed.into_iter().min_by_key(|outcome| outcome.status == AttemptStatus::Blocked);
     match (delivered.into_iter().next(), failed) {
         (Some(delivered), Some(failed)) => Outcome { error: Some(note(&failed, count)), ..delivered },
         (Some(delivered), None) => delivered,
         (None, Some(failed)) => failed,
-        (None, None) => too_slow(),
+        (None, None) => timed_out(),
     }
 }
 
-fn too_slow() -> Outcome {
+fn timed_out() -> Outcome {
     Outcome::failed(
         AttemptStatus::Timeout,
         "smtp_timeout",
-        "The mail server did not take the message in time.",
+        "The mail server did not accept the message in time.",
     )
 }
 
-/// RFC 5321 §4.2.1: 4yz may pass, 5yz will not. But where the server does not know *us* (RFC 4954 §6), that is for the operator to mend.
+/// RFC 5321 §4.2.1: 4yz is transient, 5yz permanent. A failed login (RFC 4954 §6) needs the operator, and is retried.
 fn failed(error: &smtp::Error) -> Outcome {
     let code = error.status().map(u16::from);
     if matches!(code, Some(530 | 534 | 535 | 538)) {
-        tracing::warn!(%error, "the mail server does not accept smtp.url's user and password");
-        let why = "The mail server does not let TrigRun in. It is a matter for its operator.";
+        tracing::warn!(%error, "the mail server rejects the user and password of smtp.url");
+        let why = "The mail server rejects TrigRun's login. Contact your administrator.";
         return Outcome {
             status_code: code,
             ..Outcome::failed(AttemptStatus::ConnectionError, "smtp_login", why)
@@ -172,13 +172,13 @@ fn failed(error: &smtp::Error) -> Outcome {
         (
             AttemptStatus::ConnectionError,
             "smtp_busy",
-            with_code("The mail server wants to be asked again later"),
+            with_code("The mail server is temporarily unable to accept the message"),
         )
     } else if error.is_timeout() {
-        return too_slow();
+        return timed_out();
     } else {
-        // The operator's own server: that is for their log.
-        tracing::warn!(%error, "the mail server cannot be reached");
+        // It is the operator's server, so the cause belongs in their log.
+        tracing::warn!(%error, "cannot reach the mail server");
         (AttemptStatus::ConnectionError, "smtp_unreachable", "The mail server cannot be reached.".to_owned())
     };
     Outcome { status_code: code, ..Outcome::failed(status, class, sentence) }

@@ -1,4 +1,4 @@
-//! What a notification says to people: a line that tells it all, and a few that help.
+//! The text of a notification: a title that says everything, and a few lines of detail.
 
 use chrono::SecondsFormat;
 use trigrun_core::{domain::notification::Told, store::notifications::ClaimedNotification};

@@ -1,4 +1,4 @@
-//! Slack's incoming webhooks, and what speaks like them: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
+//! Slack's incoming webhooks, and compatible ones: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 
 use serde_json::json;
 
@@ -10,8 +10,8 @@ pub fn call(message: &Message) -> Call {
     send(http::HeaderMap::new(), json!({ "text": text }).to_string().into_bytes())
 }
 
-/// So that no name of a job can mention people or hide a link ("Formatting text": these three, and no others). What merely speaks like
-/// Slack may take a plain `@channel` for a mention: a space of no width keeps it from that.
+/// No name of a job can mention users or hide a link ("Formatting text": these three characters, and no others). Compatible
+/// services may read a plain `@channel` as a mention; a zero-width space prevents it.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "@\u{200b}")
 }
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_call_the_whole_channel() {
+    fn a_name_cannot_mention_the_whole_channel() {
         let message =
             Message { title: "<!channel> & @all failed".into(), lines: vec!["a".into(), "b".into()] };
         let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();

@@ -1,4 +1,4 @@
-//! A webhook of the owner's: the whole story as JSON, signed as Standard Webhooks specifies.
+//! A workspace's own webhook: the notification as JSON, signed as Standard Webhooks specifies.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -16,13 +16,13 @@ use crate::egress::Call;
 pub fn call(delivery: &ClaimedNotification, signer: Option<&Signer>, at: DateTime<Utc>) -> Option<Call> {
     let (body, id, seconds) =
         (payload(delivery).to_string().into_bytes(), delivery.id.to_string(), at.timestamp());
-    let ours = [
+    let own = [
         ("webhook-signature", signer?.sign(&id, seconds, &body)),
         ("webhook-timestamp", seconds.to_string()),
         ("webhook-id", id),
     ];
     let mut headers = HeaderMap::new();
-    for (name, value) in ours {
+    for (name, value) in own {
         headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?);
     }
     Some(send(headers, body))

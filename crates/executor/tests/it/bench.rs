@@ -1,4 +1,4 @@
-//! An executor of the test's own, on a database, a namespace and a target of its own.
+//! The fixture of these tests: an executor on its own database, Redis namespace and target.
 
 use chrono::TimeDelta;
 use std::time::Duration;
@@ -30,7 +30,8 @@ use trigrun_testkit::{
     target::{Hit, Target},
 };
 
-pub const LONG: Duration = Duration::from_secs(20);
+/// Ends a test that hangs.
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 pub struct Bench {
     pub db: TestDb,
@@ -47,7 +48,7 @@ pub struct Running {
 impl Running {
     pub async fn stop(self) {
         self.stop.cancel();
-        tokio::time::timeout(LONG, self.ended).await.expect("it drains").unwrap().unwrap();
+        tokio::time::timeout(DEADLINE, self.ended).await.expect("it drains").unwrap().unwrap();
     }
 }
 
@@ -129,20 +130,20 @@ impl Bench {
         executions::get(&mut *self.db.conn().await, self.workspace, id).await.unwrap()
     }
 
-    /// The execution once it looks as wanted. What changes it tells nobody, so it is looked at again and again.
-    pub async fn when(&self, id: ExecutionId, wanted: impl Fn(&Execution) -> bool) -> Execution {
-        let look = async {
+    /// Polls until the execution satisfies the condition.
+    pub async fn when(&self, id: ExecutionId, condition: impl Fn(&Execution) -> bool) -> Execution {
+        let polled = async {
             loop {
                 let execution = self.get(id).await;
-                if wanted(&execution) {
+                if condition(&execution) {
                     return execution;
                 }
                 tokio::task::yield_now().await;
             }
         };
-        match tokio::time::timeout(LONG, look).await {
+        match tokio::time::timeout(DEADLINE, polled).await {
             Ok(execution) => execution,
-            Err(_) => panic!("it stayed as it is: {:#?}", self.get(id).await),
+            Err(_) => panic!("the condition does not hold: {:#?}", self.get(id).await),
         }
     }
 
@@ -150,7 +151,7 @@ impl Bench {
         self.when(id, |execution| execution.status.is_terminal()).await
     }
 
-    /// These requests bear the id, and the signature of the workspace over it.
+    /// Checks that these requests have the id and a valid signature of the workspace.
     pub async fn verify(&self, hits: &[Hit], id: &str) {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
         let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();

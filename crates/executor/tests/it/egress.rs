@@ -19,7 +19,8 @@ use trigrun_core::domain::{
 use trigrun_executor::egress::{Call, Egress, Ready, Sent, Settings};
 use uuid::Uuid;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Ends a test that hangs.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 fn workspace(number: u128) -> WorkspaceId {
     WorkspaceId::from_uuid(Uuid::from_u128(number))
@@ -33,11 +34,11 @@ fn loopback() -> Settings {
     Settings::new(allowing(&["127.0.0.0/8"]))
 }
 
-fn door() -> Egress {
+fn new_egress() -> Egress {
     Egress::new(loopback()).unwrap()
 }
 
-/// Parsed with a lenient policy: these tests are about what happens when it is dialled.
+/// Parsed with a lenient policy, because these tests are about the check at the dial.
 fn url(text: impl AsRef<str>) -> TargetUrl {
     TargetUrl::parse(text.as_ref(), &allowing(&["0.0.0.0/0", "::/0"])).unwrap()
 }
@@ -48,9 +49,9 @@ fn post(body: &'static str) -> Call {
         method: Method::POST,
         headers: HeaderMap::from_iter([header]),
         body: Bytes::from_static(body.as_bytes()),
-        timeout: PATIENCE,
+        timeout: DEADLINE,
         success_statuses: vec![200, 201, 202, 204],
-        keep: PREVIEW_BYTES,
+        max_preview_bytes: PREVIEW_BYTES,
     }
 }
 
@@ -59,13 +60,13 @@ fn get() -> Call {
 }
 
 async fn prepare(egress: &Egress, text: &str) -> Result<Ready, Box<Outcome>> {
-    egress.prepare(workspace(1), &url(text), PATIENCE).await
+    egress.prepare(workspace(1), &url(text), DEADLINE).await
 }
 
-/// Prepares and sends; whatever becomes of it.
+/// Prepares and sends, and returns the outcome of either.
 async fn exchange(egress: &Egress, text: impl AsRef<str>, call: Call) -> Sent {
     match egress.prepare(workspace(1), &url(text), call.timeout).await {
         Ok(ready) => ready.send(call).await,
-        Err(outcome) => Sent { departed: None, outcome: *outcome },
+        Err(outcome) => Sent { sent_at: None, outcome: *outcome },
     }
 }

@@ -1,7 +1,7 @@
 //! A whole executor against a real Postgres, a real Redis and a scripted target.
 
-use chrono::TimeDelta;
-use std::time::{Duration, Instant};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
 use trigrun_core::{
     domain::{
         attempt::AttemptStatus,
@@ -12,7 +12,7 @@ use trigrun_core::{
 };
 use trigrun_testkit::target::Script;
 
-use crate::bench::{Bench, LONG};
+use crate::bench::{Bench, DEADLINE};
 
 #[tokio::test]
 async fn a_dispatch_becomes_a_recorded_request() {
@@ -52,26 +52,30 @@ async fn a_dispatch_becomes_a_recorded_request() {
 }
 
 #[tokio::test]
-async fn the_request_leaves_at_its_instant_and_not_before() {
+async fn the_request_is_sent_at_its_instant_and_not_before() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    // Warm: the first session has begun and the first connection was made.
+    // The session exists and the first connection is open.
     bench.ended(bench.published(&bench.definition("/warm")).await).await;
     let job = bench.db.job(bench.workspace, &bench.definition("/hook")).await;
-    let id = bench.run_in(job, TimeDelta::milliseconds(700)).await;
+    let id = bench.run_in(job, TimeDelta::seconds(4)).await;
     bench.publish(id).await;
     let running = bench.when(id, |execution| execution.status == Status::Running).await;
     assert!(
         bench.db.now().await < running.scheduled_for && bench.target.hits().len() == 1,
-        "leased ahead, and held"
+        "leased ahead, and not sent"
     );
-    let late = bench.ended(id).await.lateness_us.unwrap();
-    assert!((0..500_000).contains(&late), "{late} µs");
+    let lateness = bench.ended(id).await.lateness_us.unwrap();
+    // The benchmarks measure the precision. Here it only must not wait for something else, such as the next heartbeat.
+    assert!(lateness < 2_000_000, "{lateness} µs");
+    // Up to the error of the executor's reading of Postgres's clock.
+    let earliest = running.scheduled_for - TimeDelta::milliseconds(500);
+    assert!(DateTime::<Utc>::from(bench.target.hits()[1].arrived_at) >= earliest);
     executor.stop().await;
 }
 
 #[tokio::test]
-async fn what_fails_is_tried_again_with_the_same_id() {
+async fn a_failed_attempt_is_retried_with_the_same_id() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     bench.target.answer_in_turn("/hook", [Script::status(500), Script::status(503), Script::status(200)]);
@@ -89,7 +93,7 @@ async fn what_fails_is_tried_again_with_the_same_id() {
 }
 
 #[tokio::test]
-async fn what_will_not_get_better_fails_at_once() {
+async fn a_permanent_failure_is_not_retried() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     bench.target.answer("/hook", Script::status(404));
@@ -99,7 +103,7 @@ async fn what_will_not_get_better_fails_at_once() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_that_names_a_missing_secret_or_a_closed_address() {
+async fn nothing_is_sent_with_a_missing_secret_or_to_a_refused_address() {
     let mut bench = Bench::new().await;
     let mut secret = bench.definition("/hook");
     secret.request.headers =
@@ -121,7 +125,7 @@ async fn nothing_is_sent_that_names_a_missing_secret_or_a_closed_address() {
 }
 
 #[tokio::test]
-async fn a_secret_is_sent_and_nowhere_shown() {
+async fn a_secret_is_sent_and_never_shown() {
     const VALUE: &str = "s3cr\u{e9}t/value+1";
     let bench = Bench::new().await;
     bench.secret("key", VALUE).await;
@@ -142,14 +146,14 @@ async fn a_secret_is_sent_and_nowhere_shown() {
     let preview = String::from_utf8_lossy(&attempt.body_preview).into_owned();
     assert!(
         !preview.contains("s3cr") && preview.contains('x') && attempt.body_truncated,
-        "cut where it began"
+        "the preview ends where the secret begins"
     );
     let echoed = attempt.response_headers.iter().find(|(name, _)| name == "x-echo").unwrap();
     assert_eq!(echoed.1, "you sent ••••");
     let canary = format!("%{}%", VALUE.replace('\u{e9}', "_"));
     let kept = format!("select count(*) from attempts a where a::text like '{canary}'");
     assert_eq!(bench.db.count(&kept).await, 0);
-    // A new value counts from the next attempt on.
+    // A changed value counts from the next attempt on.
     bench.target.answer("/hook", Script::status(200));
     bench.change_secret("key", "other").await;
     bench.ended(bench.published(&definition).await).await;
@@ -158,7 +162,7 @@ async fn a_secret_is_sent_and_nowhere_shown() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_opened_is_not_called_missing() {
+async fn a_secret_that_cannot_be_opened_is_not_reported_as_missing() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     bench.secret("key", "value").await;
@@ -195,7 +199,7 @@ async fn requests_are_signed_and_rendered_the_same_on_every_attempt() {
 }
 
 #[tokio::test]
-async fn while_the_stream_is_away_work_is_taken_from_postgres() {
+async fn work_is_taken_from_postgres_while_the_streams_are_unavailable() {
     let mut bench = Bench::new().await;
     bench.settings.redis.url = "redis://127.0.0.1:1".to_owned().into();
     let executor = bench.executor();
@@ -206,92 +210,100 @@ async fn while_the_stream_is_away_work_is_taken_from_postgres() {
 }
 
 #[tokio::test]
-async fn an_end_in_order_finishes_what_was_sent_and_hands_back_the_rest() {
+async fn a_drain_finishes_requests_in_flight_and_releases_the_rest() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/slow", Script::status(200).after(Duration::from_millis(600)));
+    bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(1)));
     bench.target.answer("/fails", Script::status(500));
-    let slow = bench.published(&bench.definition("/slow")).await;
-    let mut patient = bench.definition("/fails");
-    patient.retry_policy.max_attempts = 10;
-    let retrying = bench.published(&patient).await;
-    let job = bench.db.job(bench.workspace, &bench.definition("/later")).await;
-    let held = bench.run_in(job, TimeDelta::seconds(4)).await;
-    bench.publish(held).await;
-    bench.when(held, |execution| execution.status == Status::Running).await;
+    let mut persistent = bench.definition("/fails");
+    persistent.retry_policy.max_attempts = 10;
+    let retrying = bench.published(&persistent).await;
     bench.when(retrying, |execution| execution.attempt_count >= 2).await;
-    bench.target.wait_for(3, LONG).await.unwrap();
+    let job = bench.db.job(bench.workspace, &bench.definition("/later")).await;
+    let slow = bench.published(&bench.definition("/slow")).await;
+    let in_flight = async {
+        while !bench.target.hits().iter().any(|hit| hit.path == "/slow") {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(DEADLINE, in_flight).await.expect("it is sent");
+    // Leased ahead: it is due well after the drain has begun.
+    let waiting = bench.run_in(job, TimeDelta::seconds(4)).await;
+    bench.publish(waiting).await;
+    bench.when(waiting, |execution| execution.status == Status::Running).await;
     executor.stop().await;
-    let [slow, retrying, held] = [bench.get(slow).await, bench.get(retrying).await, bench.get(held).await];
+    let [slow, retrying, waiting] =
+        [bench.get(slow).await, bench.get(retrying).await, bench.get(waiting).await];
     assert_eq!(slow.status, Status::Succeeded);
     assert!(matches!(retrying.status, Status::Retrying), "{retrying:?}");
-    assert_eq!((held.status, held.attempt_count), (Status::Queued, 0));
+    assert_eq!((waiting.status, waiting.attempt_count), (Status::Queued, 0));
     assert!(bench.target.hits().iter().all(|hit| hit.path != "/later"));
     assert_eq!(bench.db.count("select count(*) from executions where owner_id is not null").await, 0);
     assert_eq!(bench.db.count("select count(*) from executors where ended_at is null").await, 0);
 }
 
 #[tokio::test]
-async fn what_is_cancelled_is_aborted_within_five_seconds() {
+async fn a_cancelled_run_is_aborted() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(60)));
+    bench.target.answer("/slow", Script::status(200).after(2 * DEADLINE));
     let id = bench.published(&bench.definition("/slow")).await;
-    bench.target.wait_for(1, LONG).await.unwrap();
-    let cancelled = Instant::now();
+    bench.target.wait_for(1, DEADLINE).await.unwrap();
     let ended = leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
     assert_eq!(ended, None);
-    assert!(bench.target.wait_for_open(0, LONG).await, "the connection is dropped");
-    assert!(cancelled.elapsed() < Duration::from_secs(5), "{:?}", cancelled.elapsed());
+    assert!(
+        bench.target.wait_for_open(0, DEADLINE).await,
+        "the connection is closed before the target responds"
+    );
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.attempts.len()), (Status::Cancelled, 1));
     assert_eq!(execution.attempts[0].status, AttemptStatus::Interrupted);
-    // Its permit and its dispatch are free again.
+    // Its permit and its stream entry are free again.
     let next = bench.published(&bench.definition("/hook")).await;
     assert_eq!(bench.ended(next).await.status, Status::Succeeded);
     executor.stop().await;
 }
 
-/// Postgres can do all but begin a session, as when it goes away just then.
+/// As when Postgres becomes unavailable at this moment.
 #[tokio::test]
-async fn a_session_that_cannot_begin_is_begun_later() {
+async fn a_session_that_cannot_begin_is_retried() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    let some = async |count: &str| {
-        let there = async { while bench.db.count(count).await == 0 {} };
-        tokio::time::timeout(LONG, there).await.expect(count);
+    let until_some = async |count: &str| {
+        let polled = async { while bench.db.count(count).await == 0 {} };
+        tokio::time::timeout(DEADLINE, polled).await.expect(count);
     };
-    let living = "select count(*) from executors where ended_at is null";
-    some(living).await;
-    // A sequence remembers what is rolled back.
-    let away = "create sequence tries;
-        create function away() returns trigger language plpgsql as $$ begin
+    let live = "select count(*) from executors where ended_at is null";
+    until_some(live).await;
+    // A sequence counts even what is rolled back.
+    let outage = "create sequence tries;
+        create function outage() returns trigger language plpgsql as $$ begin
             perform nextval('tries');
             raise exception 'terminating connection due to administrator command';
         end $$;
-        create trigger away before insert on executors for each row execute function away()";
-    bench.db.execute(away).await;
+        create trigger outage before insert on executors for each row execute function outage()";
+    bench.db.execute(outage).await;
     bench.db.execute("update executors set ended_at = now()").await;
-    some("select count(*) from tries where is_called").await;
-    bench.db.execute("drop trigger away on executors").await;
-    some(living).await;
+    until_some("select count(*) from tries where is_called").await;
+    bench.db.execute("drop trigger outage on executors").await;
+    until_some(live).await;
     let next = bench.published(&bench.definition("/hook")).await;
     assert_eq!(bench.ended(next).await.status, Status::Succeeded);
     executor.stop().await;
 }
 
 #[tokio::test]
-async fn one_that_was_declared_dead_begins_anew() {
+async fn an_expired_executor_begins_another_session() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(60)));
+    bench.target.answer("/slow", Script::status(200).after(2 * DEADLINE));
     let id = bench.published(&bench.definition("/slow")).await;
-    bench.target.wait_for(1, LONG).await.unwrap();
+    bench.target.wait_for(1, DEADLINE).await.unwrap();
     bench.db.execute("update executors set ended_at = now()").await;
     let sessions =
         async { while bench.db.count("select count(*) from executors where ended_at is null").await == 0 {} };
-    tokio::time::timeout(LONG, sessions).await.expect("a new session begins");
-    assert_eq!(bench.get(id).await.status, Status::Running, "what became of it is for others to say");
+    tokio::time::timeout(DEADLINE, sessions).await.expect("a new session begins");
+    assert_eq!(bench.get(id).await.status, Status::Running, "recover reclaims it, not this executor");
     let next = bench.published(&bench.definition("/hook")).await;
     assert_eq!(bench.ended(next).await.status, Status::Succeeded);
     executor.stop().await;

@@ -1,4 +1,4 @@
-//! What is sent, and what is kept of ordinary answers.
+//! What is sent, and what is kept of ordinary responses.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use http::Method;
 use trigrun_core::domain::attempt::{AttemptStatus, PREVIEW_BYTES};
 use trigrun_testkit::target::{Script, Target};
 
-use super::{Call, PATIENCE, door, exchange, get, post, prepare};
+use super::{Call, DEADLINE, exchange, get, new_egress, post, prepare};
 
 #[tokio::test]
 async fn a_success_with_its_timings_and_preview() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let before = Instant::now();
     let sent = exchange(&egress, target.url("/hook?a=1&b=%20"), post(r#"{"n":1}"#)).await;
 
@@ -38,14 +38,14 @@ async fn a_success_with_its_timings_and_preview() {
     assert_eq!(hit.body, r#"{"n":1}"#);
     let names: Vec<&str> = hit.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["content-type", "host", "content-length"], "nothing else is added");
-    assert!(before <= sent.departed.unwrap() && sent.departed.unwrap() <= hit.arrived);
+    assert!(before <= sent.sent_at.unwrap() && sent.sent_at.unwrap() <= hit.arrived);
 }
 
 #[tokio::test]
-async fn nothing_leaves_before_send() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn nothing_is_sent_before_send() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
-    assert!(target.wait_for_connections(1, PATIENCE).await, "it is connected");
+    assert!(target.wait_for_connections(1, DEADLINE).await, "it is connected");
     assert!(target.hits().is_empty());
     ready.send(get()).await;
     assert_eq!(target.hits().len(), 1);
@@ -53,10 +53,10 @@ async fn nothing_leaves_before_send() {
 
 #[tokio::test]
 async fn empty_bodies_have_the_length_that_their_method_needs() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     for method in [Method::POST, Method::PUT, Method::PATCH] {
         exchange(&egress, target.url("/"), Call { method, ..get() }).await;
-        // RFC 9110 §8.6: a method that has a meaning for content says that there is none.
+        // RFC 9110 §8.6: a method that gives content a meaning announces an empty one.
         assert_eq!(target.hits().last().unwrap().header("content-length"), Some("0"));
     }
     exchange(&egress, target.url("/"), get()).await;
@@ -65,7 +65,7 @@ async fn empty_bodies_have_the_length_that_their_method_needs() {
 
 #[tokio::test]
 async fn a_status_off_the_list_is_an_http_error() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let cases = [
         (201, None),
         (203, Some("http_2xx")),
@@ -89,7 +89,7 @@ async fn a_status_off_the_list_is_an_http_error() {
 #[tokio::test]
 async fn a_redirect_is_recorded_and_not_followed() {
     let (target, elsewhere, egress) =
-        (Target::start().await.unwrap(), Target::start().await.unwrap(), door());
+        (Target::start().await.unwrap(), Target::start().await.unwrap(), new_egress());
     let location = elsewhere.url("/latest/meta-data/");
     target.answer("/", Script::status(302).header("location", &location));
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
@@ -99,16 +99,16 @@ async fn a_redirect_is_recorded_and_not_followed() {
 }
 
 #[tokio::test]
-async fn the_target_may_ask_for_time() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn retry_after_is_recorded() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     target.answer("/", Script::status(503).header("retry-after", "17"));
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!(outcome.retry_after.map(|wait| wait.as_secs()), Some(17));
 }
 
 #[tokio::test]
-async fn answers_without_content() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn a_response_without_content() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     target.answer("/", Script::status(204));
     let outcome = exchange(&egress, target.url("/"), post("{}")).await.outcome;
     assert_eq!((outcome.status, outcome.status_code), (AttemptStatus::Success, Some(204)), "{outcome:?}");
@@ -117,7 +117,7 @@ async fn answers_without_content() {
 
 #[tokio::test]
 async fn a_body_is_kept_up_to_the_preview() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     for (size, truncated) in [(PREVIEW_BYTES, false), (PREVIEW_BYTES + 1, true), (1024 * 1024, true)] {
         target.answer("/", Script::status(200).body(vec![b'x'; size]));
         let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
@@ -130,7 +130,7 @@ async fn a_body_is_kept_up_to_the_preview() {
 
 #[tokio::test]
 async fn bytes_that_are_not_text_are_readable() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let message =
         b"HTTP/1.1 200 OK\r\nx-a: \xff\xfeok\r\nx-a: again\r\ncontent-length: 5\r\n\r\n\0\xff\xed\xa0\x80";
     target.answer("/", Script::raw(Bytes::from_static(message)));

@@ -1,4 +1,4 @@
-//! Which connections serve again, and what happens to one that dies while it is held.
+//! Which connections are reused, and what happens to one that is closed between prepare and send.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use trigrun_core::domain::attempt::AttemptStatus;
 use trigrun_executor::egress::{Egress, Ready, Settings};
 use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
 
-use super::{PATIENCE, door, exchange, get, loopback, post, prepare, url, workspace};
+use super::{DEADLINE, exchange, get, loopback, new_egress, post, prepare, url, workspace};
 
-/// Ends all connections from the server's side, and waits, by letting other tasks run, until that has been noticed.
-pub(super) async fn hang_up(target: &Target, held: &Ready) {
-    assert!(target.wait_for_connections(1, PATIENCE).await);
+/// Closes all connections from the server's side, and lets other tasks run until `ready` has detected it.
+pub(super) async fn close_connections(target: &Target, ready: &Ready) {
+    assert!(target.wait_for_connections(1, DEADLINE).await);
     target.close_connections().await;
     let closed = async {
-        while !held.is_closed() {
+        while !ready.is_closed() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, closed).await.expect("the end of the connection is noticed");
+    tokio::time::timeout(DEADLINE, closed).await.expect("the closed connection is detected");
 }
 
 async fn http2(idle_timeout: Duration) -> (Target, Egress) {
@@ -28,22 +28,22 @@ async fn http2(idle_timeout: Duration) -> (Target, Egress) {
 }
 
 #[tokio::test]
-async fn a_workspace_uses_its_connection_again_and_no_other_does() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn a_connection_is_reused_within_its_workspace_only() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let first = exchange(&egress, target.url("/"), post("{}")).await.outcome;
     let second = exchange(&egress, target.url("/other"), post("{}")).await.outcome;
     assert!(first.timing.connect.is_some() && second.timing.connect.is_none());
     assert_eq!(second.remote_address, first.remote_address);
     assert_eq!(target.connections(), 1);
 
-    let other = egress.prepare(workspace(2), &url(target.url("/")), PATIENCE).await.unwrap();
+    let other = egress.prepare(workspace(2), &url(target.url("/")), DEADLINE).await.unwrap();
     assert!(other.send(get()).await.outcome.timing.connect.is_some());
     assert_eq!(target.connections(), 2);
 }
 
 #[tokio::test]
-async fn exchanges_at_once_have_connections_of_their_own() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn concurrent_exchanges_have_separate_connections() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let held = [
         prepare(&egress, &target.url("/")).await.unwrap(),
         prepare(&egress, &target.url("/")).await.unwrap(),
@@ -56,12 +56,12 @@ async fn exchanges_at_once_have_connections_of_their_own() {
 }
 
 #[tokio::test]
-async fn connections_that_are_not_used_again() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn connections_that_are_not_reused() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let cases = [
         Script::EndlessBody,
         Script::default().header("connection", "close"),
-        // The server closes after one second: by then a request could be on its way.
+        // The server closes it after one second, when a request could be in flight.
         Script::default().header("keep-alive", "timeout=1, max=100"),
         Script::raw("HTTP/1.0 200 OK\r\n\r\nto the end"),
     ];
@@ -80,16 +80,16 @@ async fn idle_connections_are_closed() {
     let target = Target::start().await.unwrap();
     let egress = Egress::new(Settings { idle_timeout: Duration::from_millis(50), ..loopback() }).unwrap();
     exchange(&egress, target.url("/"), get()).await;
-    assert!(target.wait_for_open(0, PATIENCE).await);
+    assert!(target.wait_for_open(0, DEADLINE).await);
 
     let (target, egress) = http2(Duration::from_millis(50)).await;
     exchange(&egress, target.url("/"), get()).await;
-    assert!(target.wait_for_open(0, PATIENCE).await);
+    assert!(target.wait_for_open(0, DEADLINE).await);
     drop(egress);
 }
 
 #[tokio::test]
-async fn only_so_many_are_kept_per_destination() {
+async fn idle_connections_per_destination_are_limited() {
     let target = Target::start().await.unwrap();
     let egress = Egress::new(Settings { max_idle_per_destination: 1, ..loopback() }).unwrap();
     let held = [
@@ -99,41 +99,41 @@ async fn only_so_many_are_kept_per_destination() {
     for ready in held {
         ready.send(get()).await;
     }
-    assert!(target.wait_for_open(1, PATIENCE).await);
+    assert!(target.wait_for_open(1, DEADLINE).await);
 }
 
 #[tokio::test]
-async fn a_connection_that_dies_in_the_hold_is_dialled_again() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
-    let held = prepare(&egress, &target.url("/")).await.unwrap();
-    hang_up(&target, &held).await;
-    let sent = held.send(post("{}")).await;
+async fn a_connection_closed_before_send_is_dialled_again() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
+    let ready = prepare(&egress, &target.url("/")).await.unwrap();
+    close_connections(&target, &ready).await;
+    let sent = ready.send(post("{}")).await;
     assert_eq!(sent.outcome.status, AttemptStatus::Success, "{:?}", sent.outcome.error);
-    assert!(sent.departed.is_some());
+    assert!(sent.sent_at.is_some());
     assert_eq!((target.hits().len(), target.connections()), (1, 2), "sent once");
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_died_is_passed_over() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn a_closed_idle_connection_is_not_reused() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     exchange(&egress, target.url("/"), get()).await;
-    let held = prepare(&egress, &target.url("/")).await.unwrap();
-    hang_up(&target, &held).await;
-    let outcome = held.send(get()).await.outcome;
+    let ready = prepare(&egress, &target.url("/")).await.unwrap();
+    close_connections(&target, &ready).await;
+    let outcome = ready.send(get()).await.outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert!(outcome.timing.connect.is_some());
 }
 
 #[tokio::test]
-async fn when_the_server_is_gone_nothing_is_sent() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
+async fn nothing_is_sent_after_the_server_stopped() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let url = target.url("/");
-    let held = prepare(&egress, &url).await.unwrap();
-    hang_up(&target, &held).await;
+    let ready = prepare(&egress, &url).await.unwrap();
+    close_connections(&target, &ready).await;
     target.stop().await;
-    let sent = held.send(get()).await;
+    let sent = ready.send(get()).await;
     assert_eq!(
-        (sent.outcome.error_class, sent.departed),
+        (sent.outcome.error_class, sent.sent_at),
         (Some("connect_refused"), None),
         "{:?}",
         sent.outcome
@@ -141,23 +141,22 @@ async fn when_the_server_is_gone_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn the_hold_does_not_count_against_the_timeout() {
-    let (target, egress) = (Target::start().await.unwrap(), door());
-    let held = prepare(&egress, &target.url("/")).await.unwrap();
-    let timeout = Duration::from_secs(1);
-    // Holds by the clock: nothing is waited for.
-    let held_until = std::time::Instant::now() + timeout * 3 / 2;
-    while std::time::Instant::now() < held_until {
+async fn the_wait_before_send_does_not_count_against_the_timeout() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
+    let ready = prepare(&egress, &target.url("/")).await.unwrap();
+    let timeout = Duration::from_secs(2);
+    let send_at = std::time::Instant::now() + timeout;
+    while std::time::Instant::now() < send_at {
         tokio::task::yield_now().await;
     }
-    let outcome = held.send(super::Call { timeout, ..get() }).await.outcome;
+    let outcome = ready.send(super::Call { timeout, ..get() }).await.outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert!(outcome.timing.total < timeout, "{:?}", outcome.timing);
 }
 
 #[tokio::test]
 async fn http2_is_shared_within_a_workspace() {
-    let (target, egress) = http2(PATIENCE).await;
+    let (target, egress) = http2(DEADLINE).await;
     let warm = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!(
         (warm.status, warm.http_version),
@@ -168,8 +167,8 @@ async fn http2_is_shared_within_a_workspace() {
     assert!(warm.timing.tls.is_some());
 
     target.answer("/slow", Script::default().after(Duration::from_millis(50)));
-    let at_once = (0..20).map(|_| exchange(&egress, target.url("/slow"), post(r#"{"n":2}"#)));
-    for sent in futures_util::future::join_all(at_once).await {
+    let concurrent = (0..20).map(|_| exchange(&egress, target.url("/slow"), post(r#"{"n":2}"#)));
+    for sent in futures_util::future::join_all(concurrent).await {
         assert_eq!((sent.outcome.status, sent.outcome.timing.connect), (AttemptStatus::Success, None));
     }
     assert_eq!((target.hits().len(), target.connections()), (21, 1));
@@ -178,17 +177,17 @@ async fn http2_is_shared_within_a_workspace() {
     assert_eq!(hit.header("host"), Some(target.address().to_string().as_str()));
     assert_eq!(hit.body, r#"{"n":2}"#);
 
-    let other = egress.prepare(workspace(2), &url(target.url("/")), PATIENCE).await.unwrap();
+    let other = egress.prepare(workspace(2), &url(target.url("/")), DEADLINE).await.unwrap();
     assert_eq!(target.connections(), 2);
     assert_eq!(other.send(get()).await.outcome.status, AttemptStatus::Success);
 }
 
 #[tokio::test]
-async fn http2_that_dies_in_the_hold_is_dialled_again() {
-    let (target, egress) = http2(PATIENCE).await;
-    let held = prepare(&egress, &target.url("/")).await.unwrap();
-    hang_up(&target, &held).await;
-    let outcome = held.send(post("{}")).await.outcome;
+async fn an_http2_connection_closed_before_send_is_dialled_again() {
+    let (target, egress) = http2(DEADLINE).await;
+    let ready = prepare(&egress, &target.url("/")).await.unwrap();
+    close_connections(&target, &ready).await;
+    let outcome = ready.send(post("{}")).await.outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert_eq!((target.hits().len(), target.connections()), (1, 2));
 }

@@ -17,7 +17,7 @@ async fn target(certificate: Certificate, protocol: Protocol) -> (Target, Egress
 }
 
 #[tokio::test]
-async fn a_good_certificate_over_both_protocols() {
+async fn a_valid_certificate_over_both_protocols() {
     for (protocol, version) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2")] {
         let (target, egress) = target(Certificate::Valid, protocol).await;
         let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
@@ -50,7 +50,7 @@ async fn a_certificate_for_a_name() {
 }
 
 #[tokio::test]
-async fn bad_certificates_in_plain_words() {
+async fn invalid_certificates_are_refused_in_plain_words() {
     let cases = [
         (Certificate::Expired, "The server's certificate expired on 2021-01-01"),
         (Certificate::NotYetValid, "The server's certificate is not valid before 2100-01-01"),
@@ -66,14 +66,14 @@ async fn bad_certificates_in_plain_words() {
             (AttemptStatus::ConnectionError, Some("tls_certificate"))
         );
         assert!(outcome.error.as_deref().unwrap().contains(sentence), "{:?}", outcome.error);
-        assert!(sent.departed.is_none() && target.hits().is_empty(), "nothing left: {certificate:?}");
+        assert!(sent.sent_at.is_none() && target.hits().is_empty(), "nothing was sent: {certificate:?}");
     }
 }
 
 #[tokio::test]
 async fn an_authority_must_be_trusted() {
     let (target, egress) =
-        (Target::start_tls(Certificate::Valid, Protocol::Http1).await.unwrap(), super::door());
+        (Target::start_tls(Certificate::Valid, Protocol::Http1).await.unwrap(), super::new_egress());
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!(outcome.error_class, Some("tls_certificate"));
     assert!(target.hits().is_empty());
@@ -89,7 +89,7 @@ async fn https_to_a_plain_server() {
         socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         socket
     };
-    let egress = super::door();
+    let egress = super::new_egress();
     let (sent, _open) = tokio::join!(exchange(&egress, url, get()), plain);
     assert_eq!(
         (sent.outcome.status, sent.outcome.error_class),
