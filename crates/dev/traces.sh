@@ -34,7 +34,7 @@ def tree(all, parent, depth=0):
         yield depth, span
         yield from tree(all, span["id"], depth + 1)
 
-WANTED = [("ring", "producer", 1), ("lease", "consumer", 1), ("attempt", "client", 1), ("connect", "internal", 2), ("first byte", "internal", 2),
+WANTED = [("publish", "producer", 1), ("lease", "consumer", 1), ("attempt", "client", 1), ("connect", "internal", 2), ("first byte", "internal", 2),
           ("GET /livez", "server", 2), ("body", "internal", 2), ("record", "internal", 1)]
 roots = {"POST /v1/jobs": "server", "plan": "internal"}
 give_up = time.monotonic() + 10

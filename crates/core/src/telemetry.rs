@@ -73,7 +73,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     // Ours, whatever the log shows: who asks for traces gets whole ones.
     let ours = Targets::new()
         .with_target("trigrun", Level::INFO)
-        .with_target("trigrun_executor::perform", Level::DEBUG);
+        .with_target("trigrun_executor::attempt", Level::DEBUG);
     let spans = provider.as_ref().map(|provider| {
         trace::init(provider.tracer(service));
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(ours)

@@ -79,8 +79,7 @@ impl Intake {
     pub async fn receive(self: Arc<Self>, mut consumer: Consumer, available: watch::Sender<bool>) {
         let mut last_check = Instant::now();
         while let Some((shards, limit)) = self.capacity().await {
-            // While some shards are full, the read does not block: a wait in Redis may end a tenth of a second late, and meanwhile a full
-            // shard may get capacity.
+            // While some shards are full, the read does not block: Redis sometimes ends a blocked read a tenth of a second late.
             let has_all = shards.len() == usize::from(SHARDS.unsigned_abs());
             let block = if has_all { READ_TIMEOUT } else { Duration::ZERO };
             let received = self.stop.run_until_cancelled(consumer.receive(&shards, limit, block)).await;

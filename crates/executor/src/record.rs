@@ -59,13 +59,13 @@ impl Recorder {
         while let Some(first) = results.recv().await {
             batch.push(first);
             gather(&mut results, &mut batch).await;
-            let (ended, held): (Vec<Ended>, Vec<_>) =
+            let (ended, guards): (Vec<Ended>, Vec<_>) =
                 batch.drain(..).map(|result| (*result.ended, (result.guard, result.permit))).unzip();
             if let Some(recorded) = self.record(&ended).await {
                 self.follow_up(&ended, &recorded).await;
             }
             // Only now may the reconciler and the intake forget these runs.
-            drop(held);
+            drop(guards);
         }
     }
 

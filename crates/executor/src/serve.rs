@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// Results wait here for the recorder. While the queue is full, runs do not end and keep their permits.
-const RESULT_QUEUE: usize = 1024;
-const RECEIPT_QUEUE: usize = 1024;
+const MAX_QUEUED_RESULTS: usize = 1024;
+const MAX_QUEUED_RECEIPTS: usize = 1024;
 /// One shard, and so one workspace, has at most this fraction of the permits: a quarter.
 const SHARD_FRACTION: usize = 4;
 /// How long the last results may take to be recorded once nothing is in flight.
@@ -124,8 +124,8 @@ impl Process {
 
         let stop = shutdown.child_token();
         let retries = Arc::<Retries>::default();
-        let (results, results_reader) = mpsc::channel(RESULT_QUEUE);
-        let (receipts, receipts_reader) = mpsc::channel(RECEIPT_QUEUE);
+        let (results, results_reader) = mpsc::channel(MAX_QUEUED_RESULTS);
+        let (receipts, receipts_reader) = mpsc::channel(MAX_QUEUED_RECEIPTS);
         let recorder = Recorder {
             db: self.db.clone(),
             clock: self.clock.clone(),

@@ -22,7 +22,7 @@ use trigrun_core::{
 use crate::{Scheduler, SchedulerError};
 
 /// Timers moved by one transaction.
-const BATCH: i64 = 1000;
+const PLAN_BATCH: i64 = 1000;
 /// Smaller, because a timer that missed its fires may stand for many executions.
 const MISSED_BATCH: i64 = 100;
 
@@ -33,10 +33,10 @@ pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
         horizon: Duration::from_millis(scheduler.settings.horizon_ms),
         late: MISFIRE_THRESHOLD,
     };
-    rounds(scheduler, due, BATCH).await?;
+    rounds(scheduler, due, PLAN_BATCH).await?;
     if rounds(scheduler, PlanningWindow::Missed { late: MISFIRE_THRESHOLD }, MISSED_BATCH).await? > 0 {
         // The missed fires are recorded; those timers may be due again.
-        rounds(scheduler, due, BATCH).await?;
+        rounds(scheduler, due, PLAN_BATCH).await?;
     }
     metrics::pass("plan", started.elapsed());
     Ok(())

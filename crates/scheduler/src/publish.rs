@@ -20,8 +20,8 @@ use crate::{Scheduler, SchedulerError};
 /// Messages that are due this close to each other are published together: at high rates one pipeline instead of a thousand.
 const PUBLISH_WINDOW: TimeDelta = TimeDelta::milliseconds(10);
 /// While Redis is unavailable, executors take due work from Postgres. An older message need not be published any more.
-const MAX_AGE: TimeDelta = TimeDelta::seconds(5);
-const BATCH: i64 = 1000;
+const MAX_MESSAGE_AGE: TimeDelta = TimeDelta::seconds(5);
+const PUBLISH_BATCH: i64 = 1000;
 
 /// One pass over the executions that this process planned.
 pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
@@ -37,11 +37,11 @@ pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerErr
     let ahead = scheduler.lead() + Duration::from_millis(scheduler.settings.poll_ms);
     loop {
         let mut conn = scheduler.db.conn().await?;
-        let requested = dispatch::claim_unpublished(&mut conn, ahead, BATCH).await?;
+        let requested = dispatch::claim_unpublished(&mut conn, ahead, PUBLISH_BATCH).await?;
         drop(conn);
         let count = requested.len() as i64;
         send_due_soon(scheduler, requested).await?;
-        if count < BATCH {
+        if count < PUBLISH_BATCH {
             metrics::pass("publish_requested", started.elapsed());
             return Ok(());
         }
@@ -95,7 +95,7 @@ async fn send(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), Sc
         }
         Err(_) => {
             metrics::publish_failed();
-            let oldest = scheduler.clock.now() - MAX_AGE;
+            let oldest = scheduler.clock.now() - MAX_MESSAGE_AGE;
             scheduler
                 .pending
                 .push(dispatches.into_iter().filter(|dispatch| dispatch.due_at > oldest).collect());

@@ -13,7 +13,7 @@ use crate::{Scheduler, SchedulerError};
 
 /// A dispatch message that no executor has received this long after its publication may be lost.
 const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
-const BATCH: i64 = 1000;
+const RECOVER_BATCH: i64 = 1000;
 
 /// One pass. The part that needs only Postgres comes first, so that it is done while Redis is unavailable.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
@@ -38,7 +38,7 @@ async fn reclaim(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
     let mut reclaimed = 0;
     loop {
-        let batch = leases::reclaim(&mut conn, BATCH).await?;
+        let batch = leases::reclaim(&mut conn, RECOVER_BATCH).await?;
         reclaimed += batch.all;
         if batch.lost > 0 {
             metrics::lost(batch.lost);
@@ -47,7 +47,7 @@ async fn reclaim(scheduler: &Scheduler) -> Result<usize, StoreError> {
                 "ended as lost: their executors' sessions ended, and they may not run again"
             );
         }
-        if (batch.all as i64) < BATCH {
+        if (batch.all as i64) < RECOVER_BATCH {
             break;
         }
     }
@@ -70,7 +70,7 @@ async fn retry_failed(scheduler: &Scheduler) -> Result<(), StoreError> {
         Advance::To(next) => Some(next),
         _ => None,
     };
-    let repaired = timers::retry_failed(&mut conn, BATCH, next).await?;
+    let repaired = timers::retry_failed(&mut conn, RECOVER_BATCH, next).await?;
     if repaired > 0 {
         tracing::info!(jobs = repaired, "have a next fire again");
     }
@@ -104,7 +104,7 @@ pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerEr
             delivered_up_to,
             DELIVERY_TIMEOUT,
             scheduler.lead(),
-            BATCH,
+            RECOVER_BATCH,
         )
         .await?;
     }

@@ -45,9 +45,9 @@ pub async fn clean_up(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 }
 
 async fn create_partitions(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    let made = partitions::make_ahead(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
-    if made > 0 {
-        tracing::info!(partitions = made, "created ahead");
+    let created = partitions::make_ahead(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
+    if created > 0 {
+        tracing::info!(partitions = created, "created ahead");
     }
     Ok(())
 }

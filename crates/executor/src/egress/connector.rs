@@ -26,7 +26,7 @@ use super::{
     resolve::{self, Resolver},
 };
 
-/// After this the next address is tried in parallel with the one that has not answered (RFC 8305 §5).
+/// After this the next address is tried in parallel with the one that has not accepted yet (RFC 8305 §5).
 const NEXT_ADDRESS_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_ADDRESSES: usize = 8;
 

@@ -228,15 +228,15 @@ mod tests {
         let pool = Pool::new(Duration::from_secs(60), 1);
         let workspace = WorkspaceId::from_uuid(Uuid::nil());
         let permit = || pool.permit(workspace, "https://example.com").now_or_never().flatten();
-        let mut held: Vec<ExchangePermit> = std::iter::from_fn(permit).collect();
-        assert_eq!(held.len(), INITIAL_PERMITS);
-        held.pop().unwrap().release(SLOW_EXCHANGE);
-        held.extend(std::iter::from_fn(permit));
-        assert_eq!(held.len(), INITIAL_PERMITS, "it was not slow");
+        let mut permits: Vec<ExchangePermit> = std::iter::from_fn(permit).collect();
+        assert_eq!(permits.len(), INITIAL_PERMITS);
+        permits.pop().unwrap().release(SLOW_EXCHANGE);
+        permits.extend(std::iter::from_fn(permit));
+        assert_eq!(permits.len(), INITIAL_PERMITS, "it was not slow");
         for _ in 0..2 * MAX_PERMITS {
-            held.pop().unwrap().release(SLOW_EXCHANGE * 2);
-            held.extend(std::iter::from_fn(permit));
+            permits.pop().unwrap().release(SLOW_EXCHANGE * 2);
+            permits.extend(std::iter::from_fn(permit));
         }
-        assert_eq!(held.len(), MAX_PERMITS);
+        assert_eq!(permits.len(), MAX_PERMITS);
     }
 }

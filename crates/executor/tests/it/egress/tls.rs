@@ -97,3 +97,44 @@ async fn https_to_a_plain_server() {
     );
     assert!(sent.outcome.error.unwrap().contains("http://"));
 }
+
+#[tokio::test]
+async fn failures_before_the_handshake_keep_their_class() {
+    let server = NameServer::start().await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let policy = super::allowing(&["127.0.0.1/32"]);
+    let egress =
+        Egress::new(Settings { nameservers: vec![server.address()], ..Settings::new(policy) }).unwrap();
+    let cases = [
+        (
+            "https://127.0.0.2/".to_owned(),
+            AttemptStatus::Blocked,
+            "egress_refused",
+            "127.0.0.2 may not be called",
+        ),
+        (
+            "https://unknown.test/".to_owned(),
+            AttemptStatus::ConnectionError,
+            "dns_not_found",
+            "check the spelling",
+        ),
+        (
+            format!("https://{closed}/"),
+            AttemptStatus::ConnectionError,
+            "connect_refused",
+            "nothing listens there",
+        ),
+    ];
+    for (url, status, class, sentence) in cases {
+        let sent = exchange(&egress, &url, get()).await;
+        let outcome = sent.outcome;
+        assert_eq!((outcome.status, outcome.error_class), (status, Some(class)), "{url}");
+        assert!(outcome.error.as_deref().unwrap().contains(sentence), "{:?}", outcome.error);
+        let timing = outcome.timing;
+        assert_eq!(timing.dns.is_some(), class == "dns_not_found", "{timing:?}");
+        assert_eq!((timing.connect.is_some(), timing.tls), (class == "connect_refused", None), "{timing:?}");
+        assert!(sent.sent_at.is_none());
+    }
+}
