@@ -1,8 +1,8 @@
 //! The egress module against scripted targets on loopback.
 
-mod answers;
 mod hostile;
 mod policy;
+mod responses;
 mod reuse;
 mod tls;
 

@@ -44,11 +44,11 @@ async fn a_connection_is_reused_within_its_workspace_only() {
 #[tokio::test]
 async fn concurrent_exchanges_have_separate_connections() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    let held = [
+    let prepared = [
         prepare(&egress, &target.url("/")).await.unwrap(),
         prepare(&egress, &target.url("/")).await.unwrap(),
     ];
-    for ready in held {
+    for ready in prepared {
         assert_eq!(ready.send(get()).await.outcome.status, AttemptStatus::Success);
     }
     exchange(&egress, target.url("/"), get()).await;
@@ -92,11 +92,11 @@ async fn idle_connections_are_closed() {
 async fn idle_connections_per_destination_are_limited() {
     let target = Target::start().await.unwrap();
     let egress = Egress::new(Settings { max_idle_per_destination: 1, ..loopback() }).unwrap();
-    let held = [
+    let prepared = [
         prepare(&egress, &target.url("/")).await.unwrap(),
         prepare(&egress, &target.url("/")).await.unwrap(),
     ];
-    for ready in held {
+    for ready in prepared {
         ready.send(get()).await;
     }
     assert!(target.wait_for_open(1, DEADLINE).await);
