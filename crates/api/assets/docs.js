@@ -1,4 +1,4 @@
-// Nothing is asked of another host: no validator, no fonts.
+// The page loads nothing from other hosts: no validator, no fonts.
 SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#api",

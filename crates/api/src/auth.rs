@@ -1,4 +1,4 @@
-//! Authentication and authorisation. The scope that a handler requires is a type in its signature, and so are its query parameters.
+//! Authentication and authorization. The scope that a handler requires is a type in its signature, and so are its query parameters.
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -36,7 +36,7 @@ const WORKSPACE_HEADER: &str = "trigrun-workspace";
 const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 /// The request's token was accepted and has the scope `S`. A handler knows no other workspace than the one in here. `Q` reads the query
-/// string, after authorisation: an unauthorised caller gets a 401 or 403, not a 422.
+/// string, after authorization: an unauthorized caller gets a 401 or 403, not a 422.
 pub struct Authorized<S, Q = NoParameters> {
     pub workspace: WorkspaceId,
     pub caller: Caller,

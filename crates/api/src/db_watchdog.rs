@@ -20,7 +20,7 @@ impl Default for DbWatchdog {
 }
 
 impl DbWatchdog {
-    /// Checks Postgres at an interval until shutdown, on a connection of its own that no request can occupy.
+    /// Checks Postgres at an interval until shutdown, on its own connection, which no request can occupy.
     pub async fn run(self, settings: PostgresSettings, shutdown: CancellationToken) {
         let mut conn = None;
         while shutdown.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {

@@ -1,6 +1,6 @@
 //! The OpenAPI document, derived from the routes. `make openapi` writes it to docs/openapi.json; a test fails when the file is outdated.
 //!
-//! The server publishes it and never asks it anything.
+//! The server publishes it, and reads nothing from it.
 
 use actix_web::App;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! An API of the test's own, and a client that says exactly what it is told to say.
+//! An API for one test, and a client with full control over its requests.
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -9,8 +9,11 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use trigrun_api::{DEFAULTS, LimitSettings, ServeError, Settings, SignUp, serve};
@@ -29,10 +32,22 @@ use trigrun_core::{
         PostgresSettings,
         users::{self, Door, NewUser},
     },
+    stream::RedisSettings,
 };
 use trigrun_testkit::{TestDb, keys, redis};
 
-/// A server on a free port of this machine; it ends when it is dropped.
+/// A new namespace in Redis. With this timeout, a rate limit waits 10 s for Redis instead of 0.1 s: on a slow machine, it must not be applied
+/// locally, where its count is another.
+pub fn redis_settings() -> RedisSettings {
+    RedisSettings { timeout_ms: 100_000, ..redis::settings() }
+}
+
+/// How many requests a limit has refilled since `started`, at most.
+pub fn refills(started: Instant, interval: Duration) -> usize {
+    started.elapsed().div_duration_f64(interval).ceil() as usize
+}
+
+/// A server on a free port of this machine. It stops when this is dropped.
 pub struct Api {
     address: SocketAddr,
     stop: CancellationToken,
@@ -46,11 +61,12 @@ impl Api {
 
     pub async fn start_with(postgres: PostgresSettings, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
-        settings.postgres = PostgresSettings { acquire_timeout_ms: 1500, max_connections: 16, ..postgres };
+        // Many concurrent requests wait for a connection longer on a slow machine.
+        settings.postgres = PostgresSettings { acquire_timeout_ms: 9000, max_connections: 16, ..postgres };
         settings.keys = keys::settings();
         settings.server.sign_up = SignUp::Open;
-        settings.redis = redis::settings();
-        // Tests are quicker than users.
+        settings.redis = redis_settings();
+        // Tests send more requests than users.
         let plenty = NonZeroU32::new(100_000).unwrap();
         let LimitSettings { token_per_second, token_burst, workspace_per_second, workspace_burst, .. } =
             &mut settings.limits;
@@ -66,25 +82,25 @@ impl Api {
         Self { address: address.await.expect("the API starts"), stop, ended }
     }
 
-    /// One request on a connection of its own.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+    /// Sends a request on a new connection.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Response {
         let socket = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.unwrap();
         tasks::spawn("client", connection);
         let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: head.status, headers: head.headers, text }
+        Response { status: head.status, headers: head.headers, text }
     }
 
-    /// A raw exchange: the text is sent as it is, and the answer read until the server closes.
+    /// A raw exchange: sends the text as it is, and reads until the server closes the connection.
     pub async fn raw(&self, text: &str) -> String {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         socket.write_all(text.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut response = String::new();
+        socket.read_to_string(&mut response).await.unwrap();
+        response
     }
 
     pub fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
@@ -103,15 +119,15 @@ impl Drop for Api {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
 }
 
-impl Answer {
+impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -120,14 +136,14 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Its JSON, when it has the status that was hoped for.
+    /// Its JSON. Panics if it has another status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         if self.text.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// The code of the problem that it is; everything that all problems have in common is checked.
+    /// The code of a problem. Checks everything that all problems have in common.
     #[track_caller]
     pub fn problem(&self, status: u16) -> String {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
@@ -144,23 +160,24 @@ impl Answer {
         code
     }
 
-    /// Pointers and codes of all fields that are wrong, sorted.
+    /// Pointers and codes of all errors, sorted.
     #[track_caller]
-    pub fn wrong(&self) -> Vec<(String, String)> {
+    pub fn errors(&self) -> Vec<(String, String)> {
         assert_eq!(self.problem(422), "validation_failed");
         let problem = self.json();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let errors = problem["errors"].as_array().expect("errors").iter();
-        let mut wrong: Vec<_> = errors.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
-        wrong.sort();
-        wrong
+        let mut sorted: Vec<_> =
+            errors.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
+        sorted.sort();
+        sorted
     }
 }
 
-/// Everybody's.
+/// The password of every test user.
 pub const PASSWORD: &str = "correct horse battery";
 
-/// An API, a workspace in it, and a token that may do everything.
+/// An API, a workspace in it, and a token with all scopes.
 pub struct App {
     pub api: Api,
     pub db: TestDb,
@@ -176,32 +193,32 @@ impl App {
         Self { api: Api::start(db.settings()).await, db, workspace, token }
     }
 
-    /// The same API as somebody else sees it.
+    /// A token of that workspace with these scopes.
     pub async fn token_of(&self, workspace: WorkspaceId, scopes: &[Scope]) -> String {
         self.db.token(workspace, scopes).await.reveal().to_owned()
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, &[], "").await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> Response {
         self.send(Method::DELETE, path, &[], "").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
         self.post_text(path, &body.to_string()).await
     }
 
-    pub async fn post_text(&self, path: &str, body: &str) -> Answer {
+    pub async fn post_text(&self, path: &str, body: &str) -> Response {
         self.send(Method::POST, path, &[], body).await
     }
 
-    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub async fn patch(&self, path: &str, body: &Value) -> Response {
         self.send(Method::PATCH, path, &[], &body.to_string()).await
     }
 
-    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
         self.send_as(&self.token, method, path, headers, body).await
     }
 
@@ -212,7 +229,7 @@ impl App {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Answer {
+    ) -> Response {
         let mut request = self.api.request(method, path).header(AUTHORIZATION, format!("Bearer {token}"));
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -223,7 +240,7 @@ impl App {
         self.api.send(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
     }
 
-    /// A new person of that role in the app's workspace; their id.
+    /// A new user with that role in the app's workspace; returns the id.
     pub async fn member(&self, role: &str) -> String {
         let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
         let now = self.db.now().await;
@@ -247,7 +264,7 @@ impl App {
         user.id.to_string()
     }
 
-    /// The session of a new person of that role.
+    /// The session token of a new user with that role.
     pub async fn session(&self, role: &str) -> String {
         let id = self.member(role).await.parse::<UserId>().unwrap().uuid();
         let email = self.db.lines(&format!("select email from users where id = '{id}'")).await.remove(0);
@@ -256,14 +273,14 @@ impl App {
         log_in["token"].as_str().unwrap().to_owned()
     }
 
-    /// A job made of `change` laid over the plainest one; its id.
+    /// Creates a minimal job with `change` applied; returns the id.
     pub async fn job(&self, change: &Value) -> String {
         let job = self.post("/v1/jobs", &job(change)).await.expect(201);
         job["id"].as_str().unwrap().to_owned()
     }
 }
 
-/// The plainest job, with the fields of `change` in place of its own.
+/// A minimal job with `change` applied.
 pub fn job(change: &Value) -> Value {
     let mut job = json!({
         "name": "report",

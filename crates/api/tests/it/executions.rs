@@ -1,4 +1,4 @@
-//! Executions as the API shows them: lists, filters, and one with its attempts.
+//! Executions in responses: lists, filters, attempts, runs, replays, cancellation, and the ledger.
 
 use chrono::TimeDelta;
 use hyper::Method;
@@ -45,16 +45,16 @@ fn failed() -> (Outcome, Next) {
 }
 
 #[tokio::test]
-async fn a_run_asked_for_is_queued_and_shown() {
+async fn a_requested_run_is_queued_and_returned() {
     let app = App::new().await;
     let job = app.job(&json!({ "name": "nightly" })).await;
-    let answer = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await;
-    let run = answer.expect(202);
+    let response = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await;
+    let run = response.expect(202);
     assert_eq!(
-        answer.header("location"),
+        response.header("location"),
         Some(format!("/v1/executions/{}", run["id"].as_str().unwrap()).as_str())
     );
-    assert_eq!(run, app.get(answer.header("location").unwrap()).await.expect(200));
+    assert_eq!(run, app.get(response.header("location").unwrap()).await.expect(200));
     let expected = json!({
         "id": run["id"], "job_id": job, "job_name": "nightly", "job_version": 1, "status": "queued", "source": "manual",
         "scheduled_for": run["scheduled_for"], "started_at": null, "finished_at": null, "lateness_ms": null,
@@ -62,7 +62,7 @@ async fn a_run_asked_for_is_queued_and_shown() {
     });
     assert_eq!(run, expected);
     let job = app.get(&format!("/v1/jobs/{job}")).await.expect(200);
-    assert_eq!(job["last_execution"]["id"], run["id"], "the schedule goes on as it was: {job}");
+    assert_eq!(job["last_execution"]["id"], run["id"], "the schedule is unaffected: {job}");
     assert!(job["next_run_at"].is_string());
 }
 
@@ -142,7 +142,7 @@ async fn lists_filters_and_pages() {
             break;
         };
         assert_eq!(page["has_more"], true);
-        let elsewhere = app.get(&format!("/v1/executions?limit=2&cursor={cursor}")).await.wrong();
+        let elsewhere = app.get(&format!("/v1/executions?limit=2&cursor={cursor}")).await.errors();
         assert_eq!(elsewhere[0].1, "cursor_invalid", "a cursor is bound to its filters");
         path = format!("/v1/executions?limit=2&source=manual&cursor={cursor}");
     }
@@ -150,7 +150,7 @@ async fn lists_filters_and_pages() {
 }
 
 #[tokio::test]
-async fn one_key_makes_one_run_also_when_a_hundred_come_at_once() {
+async fn one_key_creates_one_run_for_a_hundred_concurrent_requests() {
     let app = App::new().await;
     let (job, other) = (app.job(&json!({})).await, app.job(&json!({})).await);
     let run = |job: &str, key: &'static str| {
@@ -158,35 +158,39 @@ async fn one_key_makes_one_run_also_when_a_hundred_come_at_once() {
         let app = &app;
         async move { app.send(Method::POST, &path, &[("idempotency-key", key)], "").await }
     };
-    let answers = futures_util::future::join_all((0..100).map(|_| run(&job, "bill-17"))).await;
-    let ids: HashSet<String> = answers
+    let responses = futures_util::future::join_all((0..100).map(|_| run(&job, "bill-17"))).await;
+    let ids: HashSet<String> = responses
         .iter()
-        .map(|answer| answer.json()["id"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned())
+        .map(|response| response.json()["id"].as_str().unwrap_or_else(|| panic!("{response:?}")).to_owned())
         .collect();
     assert_eq!(ids.len(), 1, "{ids:?}");
-    assert_eq!(answers.iter().filter(|answer| answer.status == 202).count(), 1);
-    let replayed = answers.iter().filter(|answer| answer.status == 200);
-    assert!(replayed.clone().all(|answer| answer.header("idempotent-replayed") == Some("true")));
+    assert_eq!(responses.iter().filter(|response| response.status == 202).count(), 1);
+    let replayed = responses.iter().filter(|response| response.status == 200);
+    assert!(replayed.clone().all(|response| response.header("idempotent-replayed") == Some("true")));
     assert_eq!(replayed.count(), 99);
     assert_eq!(app.db.count("select count(*) from executions").await, 1);
 
     assert_eq!(run(&other, "bill-17").await.problem(409), "idempotency_key_reused");
     assert_ne!(run(&job, "bill-18").await.expect(202)["id"], json!(ids.iter().next()));
-    assert_eq!(run(&job, "").await.wrong(), [("Idempotency-Key".into(), "idempotency_key_invalid".into())]);
+    assert_eq!(run(&job, "").await.errors(), [("Idempotency-Key".into(), "idempotency_key_invalid".into())]);
     assert_eq!(app.db.count("select count(*) from executions").await, 2);
 
-    let id = answers[0].json()["id"].as_str().unwrap().to_owned();
+    let id = responses[0].json()["id"].as_str().unwrap().to_owned();
     let replay = async |of: &str, key: &str| {
         let path = format!("/v1/executions/{of}/replay");
         app.send(Method::POST, &path, &[("idempotency-key", key)], "").await
     };
-    assert_eq!(replay(&id, "bill-17").await.problem(409), "idempotency_key_reused", "it was no replay");
+    assert_eq!(
+        replay(&id, "bill-17").await.problem(409),
+        "idempotency_key_reused",
+        "the key was not used for a replay"
+    );
     let first = replay(&id, "again").await.expect(202);
     assert_eq!(replay(&id, "again").await.expect(200)["id"], first["id"]);
 }
 
 #[tokio::test]
-async fn a_key_that_was_used_is_answered_before_anything_is_judged() {
+async fn a_used_key_is_replayed_before_validation() {
     let app = App::new().await;
     let job = app.job(&json!({})).await;
     let run = async || {
@@ -194,10 +198,10 @@ async fn a_key_that_was_used_is_answered_before_anything_is_judged() {
         app.send(Method::POST, &path, &[("idempotency-key", "bill-17")], "").await
     };
     let made = run().await.expect(202);
-    // It may not run any more; what was made is there all the same.
+    // The job can no longer run, but the execution exists.
     app.db.execute("update jobs set state = 'draft'").await;
     assert_eq!(run().await.expect(200)["id"], made["id"]);
-    // A key that made nothing is free.
+    // A key without an execution is free.
     app.db.execute("delete from run_keys").await;
     assert_eq!(run().await.problem(409), "job_is_draft");
     app.db.execute("update jobs set state = 'active'").await;
@@ -205,25 +209,25 @@ async fn a_key_that_was_used_is_answered_before_anything_is_judged() {
 }
 
 #[tokio::test]
-async fn a_replay_runs_what_the_job_is_now() {
+async fn a_replay_uses_the_current_definition() {
     let app = App::new().await;
     let job = app.job(&json!({})).await;
     let run = run_now(&app, &job).await;
     let (outcome, next) = failed();
     attempt(&app, &run, outcome, next).await;
     app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "mended" })).await.expect(200);
-    let answer = app.send(Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
-    let replay = answer.expect(202);
+    let response = app.send(Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
+    let replay = response.expect(202);
     assert_eq!((&replay["source"], &replay["replay_of"]), (&json!("replay"), &json!(run)));
     assert_eq!((&replay["job_version"], &replay["status"]), (&json!(2), &json!("queued")));
-    assert_eq!(app.get(answer.header("location").unwrap()).await.expect(200), replay);
+    assert_eq!(app.get(response.header("location").unwrap()).await.expect(200), replay);
     app.patch(&format!("/v1/jobs/{job}"), &json!({ "state": "draft" })).await.expect(200);
     let draft = app.send(Method::POST, &format!("/v1/executions/{run}/replay"), &[], "").await;
     assert_eq!(draft.problem(409), "job_is_draft");
 }
 
 #[tokio::test]
-async fn a_cancelled_execution_is_over() {
+async fn a_cancelled_execution_has_ended() {
     let app = App::new().await;
     let job = app.job(&json!({})).await;
     let (waiting, ended) = (run_now(&app, &job).await, run_now(&app, &job).await);
@@ -232,7 +236,7 @@ async fn a_cancelled_execution_is_over() {
     let cancelled = cancel(&waiting).await.expect(200);
     assert_eq!((&cancelled["status"], &cancelled["attempts"]), (&json!("cancelled"), &json!([])));
     assert!(cancelled["finished_at"].is_string());
-    assert_eq!(cancel(&waiting).await.expect(200), cancelled, "twice is as good as once");
+    assert_eq!(cancel(&waiting).await.expect(200), cancelled, "cancelling is idempotent");
     let (outcome, next) = failed();
     attempt(&app, &ended, outcome, next).await;
     assert_eq!(cancel(&ended).await.problem(409), "execution_ended");
@@ -261,7 +265,7 @@ async fn the_ledger_of_a_job() {
         "duplicates": 0, "mismatches": [],
     });
     assert_eq!(ledger, expected);
-    // As if it had been created ten minutes ago, and nobody had planned since.
+    // As if it had been created ten minutes ago, and no scheduler had planned since.
     app.db.execute("update jobs set created_at = created_at - interval '10 minutes 5 seconds'").await;
     app.db.execute("update job_versions set created_at = created_at - interval '10 minutes 5 seconds'").await;
     let ledger = app.get(&path).await.expect(200);
@@ -277,7 +281,7 @@ async fn the_ledger_of_a_job() {
     for (query, pointer) in
         [("?from=2999-01-01T00:00:00Z", "?from"), ("?from=x", "?from"), ("?limit=1", "?limit")]
     {
-        assert_eq!(app.get(&format!("{path}{query}")).await.wrong()[0].0, pointer);
+        assert_eq!(app.get(&format!("{path}{query}")).await.errors()[0].0, pointer);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Crontabs become jobs: line by line, all of them or none of a transaction, and not more than was asked for.
+//! Imports of crontabs: each line becomes a job, all in one transaction.
 
 use chrono::{DateTime, Timelike, Utc};
 use hyper::Method;
@@ -9,13 +9,13 @@ use crate::app::App;
 
 const IMPORT: &str = "/v1/jobs/import";
 
-/// Twelve lines as people have them.
+/// Twelve realistic lines.
 const CRONTAB: &str = "\
 # reports
 MAILTO=ops@example.com
 
 0 9 * * MON-FRI https://example.com/report
-@daily https://example.com/tidy
+@daily https://example.com/cleanup
 CRON_TZ=Europe/Berlin
 30 4 1 * * https://example.com/invoices?month=last
 61 * * * * https://example.com/never
@@ -25,9 +25,9 @@ CRON_TZ=Europe/Berlin
 15 0 * * *";
 
 async fn import(app: &App, fields: &Value) -> Value {
-    let answer = app.post(IMPORT, fields).await;
-    assert!(answer.status.is_success(), "{}", answer.text);
-    answer.json()
+    let response = app.post(IMPORT, fields).await;
+    assert!(response.status.is_success(), "{}", response.text);
+    response.json()
 }
 
 fn column(list: &Value, field: &str) -> Vec<Value> {
@@ -41,15 +41,15 @@ async fn count(app: &App) -> i64 {
 #[tokio::test]
 async fn each_line_is_a_job_or_an_error() {
     let app = App::new().await;
-    let answer = app.post(IMPORT, &json!({ "crontab": CRONTAB })).await;
-    let import = answer.expect(201);
+    let response = app.post(IMPORT, &json!({ "crontab": CRONTAB })).await;
+    let import = response.expect(201);
     assert_eq!(import["dry_run"], false);
     let created = &import["created"];
     assert_eq!(column(created, "/line"), [4, 5, 7].map(Value::from));
     assert_eq!(created[2]["text"], "30 4 1 * * https://example.com/invoices?month=last");
     let names = [
         "0 9 * * MON-FRI https://example.com/report",
-        "@daily https://example.com/tidy",
+        "@daily https://example.com/cleanup",
         "30 4 1 * * https://example.com/invoices?month=last",
     ];
     assert_eq!(column(created, "/job/name"), names.map(Value::from));
@@ -72,7 +72,7 @@ async fn each_line_is_a_job_or_an_error() {
 }
 
 #[tokio::test]
-async fn what_was_created_is_there_as_it_was_shown() {
+async fn created_jobs_match_the_response() {
     let app = App::new().await;
     let import =
         import(&app, &json!({ "crontab": CRONTAB, "default_url": "https://example.com/other" })).await;
@@ -103,7 +103,7 @@ async fn what_was_created_is_there_as_it_was_shown() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_imported_looks_like_one_that_is_created() {
+async fn an_imported_job_equals_a_created_one() {
     let app = App::new().await;
     let line =
         import(&app, &json!({ "crontab": "0 9 * * * https://example.com" })).await["created"][0].clone();
@@ -122,15 +122,15 @@ async fn a_job_that_is_imported_looks_like_one_that_is_created() {
 }
 
 #[tokio::test]
-async fn what_the_jobs_have_in_common() {
+async fn shared_settings_apply_to_all_jobs() {
     let app = App::new().await;
     let body = r#"{ "crontab": "@daily\n@hourly https://example.com/b", "default_url": "https://example.com/a", "timezone": "asia/kolkata",
         "request": { "method": "POST", "headers": { "X-A": "1" }, "body": {"b": 1.0,  "a":1}, "timeout_seconds": 5, "success_statuses": [200] },
         "retry_policy": { "max_attempts": 1, "retry_on_statuses": [] } }"#;
-    let answer = app.post_text(IMPORT, body).await;
-    let created = answer.expect(201)["created"].clone();
+    let response = app.post_text(IMPORT, body).await;
+    let created = response.expect(201)["created"].clone();
     assert_eq!(column(&created, "/job/request/url"), ["https://example.com/a", "https://example.com/b"]);
-    assert_eq!(answer.text.matches(r#""body":{"b": 1.0,  "a":1}"#).count(), 2, "as it was written");
+    assert_eq!(response.text.matches(r#""body":{"b": 1.0,  "a":1}"#).count(), 2, "unchanged");
     for line in created.as_array().unwrap() {
         let request = &line["job"]["request"];
         assert_eq!((&request["method"], &request["headers"]), (&json!("POST"), &json!({ "X-A": "1" })));
@@ -142,7 +142,7 @@ async fn what_the_jobs_have_in_common() {
 }
 
 #[tokio::test]
-async fn variables_and_secrets_are_as_in_a_job() {
+async fn variables_and_secrets_work_as_in_a_job() {
     let app = App::new().await;
     app.post("/v1/secrets", &json!({ "name": "known", "value": "v" })).await.expect(201);
     let body = json!({
@@ -184,12 +184,12 @@ async fn an_atomic_import_creates_all_or_nothing() {
         ("/crontab/2", "crontab_variable"),
         ("/crontab/8", "cron_out_of_range"),
     ];
-    assert_eq!(refused.wrong(), expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+    assert_eq!(refused.errors(), expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
     let pointers = column(&refused.json()["errors"], "/pointer");
     assert_eq!(pointers[..2], [json!("/crontab/2"), json!("/crontab/8")], "in the order of the lines");
     assert_eq!(count(&app).await, 0);
     let dry = app.post(IMPORT, &json!({ "crontab": CRONTAB, "atomic": true, "dry_run": true })).await;
-    assert_eq!(dry.wrong().len(), 5, "a dry run is answered as the import would be");
+    assert_eq!(dry.errors().len(), 5, "a dry run gets the response of the import");
     let right =
         json!({ "crontab": "@daily https://example.com\n@hourly https://example.com", "atomic": true });
     let import = app.post(IMPORT, &right).await.expect(201);
@@ -198,7 +198,7 @@ async fn an_atomic_import_creates_all_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_shows_what_would_be_created_and_creates_nothing() {
+async fn a_dry_run_returns_the_jobs_and_creates_nothing() {
     let app = App::new().await;
     let body = |dry_run: bool| json!({ "crontab": CRONTAB, "dry_run": dry_run });
     let mut dry = app.post(IMPORT, &body(true)).await.expect(200);
@@ -211,11 +211,11 @@ async fn a_dry_run_shows_what_would_be_created_and_creates_nothing() {
             line["job"]["id"] = Value::Null;
         }
     }
-    assert_eq!(dry, real, "but for the ids, the same");
+    assert_eq!(dry, real, "equal except for the ids");
 }
 
 #[tokio::test]
-async fn a_crontab_without_jobs_is_no_error() {
+async fn a_crontab_without_jobs_is_valid() {
     let app = App::new().await;
     for crontab in ["", "\n\n# nothing\n", "CRON_TZ=Europe/Berlin"] {
         let import = app.post(IMPORT, &json!({ "crontab": crontab })).await.expect(200);
@@ -226,7 +226,7 @@ async fn a_crontab_without_jobs_is_no_error() {
 }
 
 #[tokio::test]
-async fn every_url_is_judged() {
+async fn every_url_is_checked() {
     let app = App::new().await;
     let urls = [
         ("http://127.0.0.1/", "url_address_refused"),
@@ -247,18 +247,18 @@ async fn every_url_is_judged() {
 }
 
 #[tokio::test]
-async fn a_name_is_cut_to_what_a_name_may_have() {
+async fn a_long_name_is_truncated() {
     let app = App::new().await;
     let url = format!("https://example.com/{}", "ü".repeat(300));
     let import = import(&app, &json!({ "crontab": format!("@daily {url}") })).await;
     let job = &import["created"][0]["job"];
     let expected: String = format!("@daily {url}").chars().take(200).collect();
     assert_eq!(job["name"], json!(expected));
-    assert!(job["request"]["url"].as_str().unwrap().ends_with("%C3%BC"), "the URL is whole");
+    assert!(job["request"]["url"].as_str().unwrap().ends_with("%C3%BC"), "the URL is complete");
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_body_is_said_at_once() {
+async fn all_errors_of_the_body_are_reported_together() {
     let app = App::new().await;
     let ok = "@daily https://example.com";
     let too_many = format!("{ok}\n").repeat(1001);
@@ -292,14 +292,14 @@ async fn what_is_wrong_with_the_body_is_said_at_once() {
         (json!({ "crontab": ok, "schedule": {} }), "/schedule", "unknown_field"),
     ];
     for (body, pointer, code) in cases {
-        let wrong = app.post(IMPORT, &body).await.wrong();
-        assert_eq!(wrong, [(pointer.to_owned(), code.to_owned())], "{}", body["request"]);
+        let errors = app.post(IMPORT, &body).await.errors();
+        assert_eq!(errors, [(pointer.to_owned(), code.to_owned())], "{}", body["request"]);
     }
     let all = json!({
         "timezone": "Mars/Phobos", "state": "gone", "default_url": "x", "surprise": 1,
         "request": { "url": "https://example.com", "timeout_seconds": 0 }, "retry_policy": { "max_attempts": 99 },
     });
-    let all = app.post(IMPORT, &all).await.wrong();
+    let all = app.post(IMPORT, &all).await.errors();
     let pointers: Vec<&str> = all.iter().map(|(pointer, _)| pointer.as_str()).collect();
     let expected = [
         "/crontab",
@@ -318,13 +318,13 @@ async fn what_is_wrong_with_the_body_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn a_small_request_does_not_become_a_large_database() {
+async fn the_total_size_of_an_import_is_limited() {
     let app = App::new().await;
     let large = json!({ "body": "x".repeat(100 * 1024) });
     let body =
         |lines: usize| json!({ "crontab": "@daily https://example.com\n".repeat(lines), "request": large });
-    let wrong = app.post(IMPORT, &body(1000)).await.wrong();
-    assert_eq!(wrong, [("/request".to_owned(), "request_too_large".to_owned())]);
+    let errors = app.post(IMPORT, &body(1000)).await.errors();
+    assert_eq!(errors, [("/request".to_owned(), "request_too_large".to_owned())]);
     assert_eq!(count(&app).await, 0);
     app.post(IMPORT, &body(50)).await.expect(201);
 }
@@ -335,7 +335,7 @@ async fn a_thousand_lines_are_one_transaction() {
     let line =
         |number: usize| format!("{} {} * * * https://example.com/{number}\n", number % 60, number % 24);
     let crontab: String = (0..1000).map(line).collect();
-    // The last job of all cannot be stored: none of the others may be.
+    // The last job cannot be stored, so none of the others may be.
     app.db
         .execute(
             "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
@@ -357,45 +357,45 @@ async fn a_thousand_lines_are_one_transaction() {
 }
 
 #[tokio::test]
-async fn others_see_nothing_of_it() {
+async fn other_workspaces_see_nothing_of_it() {
     let app = App::new().await;
     let import = import(&app, &json!({ "crontab": CRONTAB })).await;
-    let stranger = app.token_of(app.db.workspace("theirs").await, Scope::ALL).await;
-    let get = async |path: &str| app.send_as(&stranger, Method::GET, path, &[], "").await;
+    let outsider = app.token_of(app.db.workspace("theirs").await, Scope::ALL).await;
+    let get = async |path: &str| app.send_as(&outsider, Method::GET, path, &[], "").await;
     assert_eq!(get("/v1/jobs").await.expect(200)["data"], json!([]));
     for id in column(&import["created"], "/job/id") {
         assert_eq!(get(&format!("/v1/jobs/{}", id.as_str().unwrap())).await.problem(404), "not_found");
     }
     let body = json!({ "crontab": "@daily https://example.com" }).to_string();
-    app.send_as(&stranger, Method::POST, IMPORT, &[], &body).await.expect(201);
+    app.send_as(&outsider, Method::POST, IMPORT, &[], &body).await.expect(201);
     assert_eq!(get("/v1/jobs").await.expect(200)["data"].as_array().unwrap().len(), 1);
     assert_eq!(app.get("/v1/jobs").await.expect(200)["data"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
-async fn a_key_makes_an_import_once() {
+async fn a_key_creates_an_import_once() {
     let app = App::new().await;
     let crontab = "@daily https://example.com/a\nnonsense\n@hourly https://example.com/b";
     let body = json!({ "crontab": crontab }).to_string();
     let import = || app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "nightly")], &body);
-    let answers = futures_util::future::join_all((0..20).map(|_| import())).await;
-    let first: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
-    assert_eq!(first.len(), 1, "one makes the jobs");
+    let responses = futures_util::future::join_all((0..20).map(|_| import())).await;
+    let first: Vec<_> = responses.iter().filter(|response| response.status == 201).collect();
+    assert_eq!(first.len(), 1, "one request creates the jobs");
     let made = first[0].json();
     let ids =
         |import: &Value| [0, 1].map(|at| import["created"][at]["job"]["id"].as_str().unwrap().to_owned());
-    for replayed in answers.iter().filter(|answer| answer.status != 201) {
+    for replayed in responses.iter().filter(|response| response.status != 201) {
         let import = replayed.expect(200);
         assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
         assert_eq!((ids(&import), &import["errors"]), (ids(&made), &made["errors"]));
     }
     assert_eq!(app.db.count("select count(*) from jobs").await, 2);
-    let others =
+    let changed =
         json!({ "crontab": "@daily https://example.com/c\n\n@hourly https://example.com/b" }).to_string();
-    let reused = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "nightly")], &others).await;
+    let reused = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "nightly")], &changed).await;
     assert_eq!(reused.problem(409), "idempotency_key_reused", "these are other jobs");
     app.delete(&format!("/v1/jobs/{}", ids(&made)[0])).await.expect(204);
-    assert_eq!(import().await.problem(409), "idempotency_key_reused", "what was deleted is not made again");
+    assert_eq!(import().await.problem(409), "idempotency_key_reused", "deleted jobs are not created again");
     let other = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "other")], &body).await;
     assert_ne!(ids(&other.expect(201)), ids(&made));
 }

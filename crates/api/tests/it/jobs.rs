@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::app::{App, job};
 
-/// What is new in every run, made the same in all.
-fn steady(mut job: Value) -> Value {
+/// Replaces values that differ in each run.
+fn redact(mut job: Value) -> Value {
     for field in ["id", "created_at", "updated_at", "next_run_at", "execution_id"] {
         if job.get(field).is_some_and(Value::is_string) {
             job[field] = json!(format!("[{field}]"));
@@ -15,9 +15,9 @@ fn steady(mut job: Value) -> Value {
     job
 }
 
-/// The answer to a create is not read back: it must be what is read.
+/// The response to a create is not read from the database: it must equal what is read later.
 #[tokio::test]
-async fn what_a_create_answers_is_what_is_read_after() {
+async fn the_response_to_a_create_equals_a_later_read() {
     let app = App::new().await;
     let everything = json!({
         "tags": ["b", "a"], "concurrency_limit": 2, "overlap_policy": "skip", "misfire_policy": "skip", "catch_up_limit": 3,
@@ -39,23 +39,23 @@ async fn what_a_create_answers_is_what_is_read_after() {
         json!({ "kind": "one_time", "schedule": {}, "state": "draft" }),
     ] {
         let created = app.post("/v1/jobs", &job(&change)).await;
-        let mut answered = created.expect(201);
-        answered.as_object_mut().unwrap().remove("warnings");
-        let read = app.get(&format!("/v1/jobs/{}", answered["id"].as_str().unwrap())).await;
-        assert_eq!(answered, read.expect(200), "{change}");
+        let mut response = created.expect(201);
+        response.as_object_mut().unwrap().remove("warnings");
+        let read = app.get(&format!("/v1/jobs/{}", response["id"].as_str().unwrap())).await;
+        assert_eq!(response, read.expect(200), "{change}");
         assert_eq!(created.header("etag"), read.header("etag"));
     }
 }
 
 #[tokio::test]
-async fn the_plainest_job_with_every_default() {
+async fn a_minimal_job_gets_every_default() {
     let app = App::new().await;
-    let answer = app.post("/v1/jobs", &job(&json!({}))).await;
-    let created = answer.expect(201);
+    let response = app.post("/v1/jobs", &job(&json!({}))).await;
+    let created = response.expect(201);
     let id = created["id"].as_str().unwrap();
-    assert_eq!(answer.header("location"), Some(format!("/v1/jobs/{id}").as_str()));
-    assert_eq!(answer.header("etag"), Some("\"1\""));
-    insta::assert_json_snapshot!(steady(created.clone()), @r#"
+    assert_eq!(response.header("location"), Some(format!("/v1/jobs/{id}").as_str()));
+    assert_eq!(response.header("etag"), Some("\"1\""));
+    insta::assert_json_snapshot!(redact(created.clone()), @r#"
     {
       "catch_up_limit": 10,
       "concurrency_limit": null,
@@ -107,7 +107,7 @@ async fn the_plainest_job_with_every_default() {
 }
 
 #[tokio::test]
-async fn a_job_with_everything_said() {
+async fn a_job_with_every_field() {
     let app = App::new().await;
     let full = json!({
         "name": "nightly report ☂",
@@ -138,7 +138,7 @@ async fn a_job_with_everything_said() {
 }
 
 #[tokio::test]
-async fn each_kind_knows_its_next_run() {
+async fn each_kind_has_its_next_run() {
     let app = App::new().await;
     let cron =
         job(&json!({ "kind": "cron", "schedule": { "cron": "0 0 1 1 *", "timezone": "Asia/Kolkata" } }));
@@ -158,7 +158,7 @@ async fn each_kind_knows_its_next_run() {
 }
 
 #[tokio::test]
-async fn a_body_is_kept_as_the_text_that_was_written() {
+async fn a_body_is_stored_unchanged() {
     let app = App::new().await;
     let bodies = [
         r#"{"z": 1.0,  "a":1e2,"z":2 , "s":"\ud800", "big": 1e999, "n": -0}"#,
@@ -171,14 +171,14 @@ async fn a_body_is_kept_as_the_text_that_was_written() {
         let text = format!(
             r#"{{"name":"a","kind":"recurring","schedule":{{"every_n_minutes":1}},"request":{{"url":"https://example.com","body":{body}}}}}"#
         );
-        let answer = app.post_text("/v1/jobs", &text).await;
-        assert_eq!(answer.status, 201, "{}", answer.text);
+        let response = app.post_text("/v1/jobs", &text).await;
+        assert_eq!(response.status, 201, "{}", response.text);
         let shown = if body.starts_with('"') {
             r#""body":"plain ä \n text""#.to_owned()
         } else {
             format!(r#""body":{body}"#)
         };
-        assert!(answer.text.contains(&shown), "{}", answer.text);
+        assert!(response.text.contains(&shown), "{}", response.text);
     }
     let stored = app.db.query("select body from job_versions order by created_at, job_id").await;
     let stored: Vec<String> = stored.iter().map(|row| row.get(0)).collect();
@@ -187,19 +187,19 @@ async fn a_body_is_kept_as_the_text_that_was_written() {
 }
 
 #[tokio::test]
-async fn one_key_makes_one_job_also_when_a_hundred_come_at_once() {
+async fn one_key_creates_one_job_for_a_hundred_concurrent_requests() {
     let app = App::new().await;
     let body = job(&json!({ "kind": "one_time", "schedule": null })).to_string();
     let create = || app.send(Method::POST, "/v1/jobs", &[("idempotency-key", "order-17")], &body);
-    let answers = futures_util::future::join_all((0..100).map(|_| create())).await;
-    let ids: std::collections::HashSet<String> = answers
+    let responses = futures_util::future::join_all((0..100).map(|_| create())).await;
+    let ids: std::collections::HashSet<String> = responses
         .iter()
-        .map(|answer| answer.json()["id"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned())
+        .map(|response| response.json()["id"].as_str().unwrap_or_else(|| panic!("{response:?}")).to_owned())
         .collect();
     assert_eq!(ids.len(), 1);
-    let made = answers.iter().filter(|answer| answer.status == 201).count();
-    let replayed = answers.iter().filter(|answer| answer.status == 200);
-    assert!(replayed.clone().all(|answer| answer.header("idempotent-replayed") == Some("true")));
+    let made = responses.iter().filter(|response| response.status == 201).count();
+    let replayed = responses.iter().filter(|response| response.status == 200);
+    assert!(replayed.clone().all(|response| response.header("idempotent-replayed") == Some("true")));
     assert_eq!((made, replayed.count()), (1, 99));
     assert_eq!(app.db.count("select count(*) from executions").await, 1, "and it runs once");
 
@@ -230,7 +230,7 @@ async fn lists_filters_and_pages() {
     assert_eq!(ids("?kind=cron").await, of(&[1]));
     assert_eq!(ids("?tag=billing").await, of(&[1, 0]));
     assert_eq!(ids("?q=REPORT").await, of(&[2, 0]));
-    assert_eq!(ids("?q=%25").await, of(&[2]), "a percent sign is only that");
+    assert_eq!(ids("?q=%25").await, of(&[2]), "a percent sign is not a wildcard");
     assert_eq!(ids("?q=_").await, of(&[]));
     assert_eq!(ids("?tag=billing&kind=recurring&state=active").await, of(&[0]));
     let first = app.get("/v1/jobs?limit=2").await.expect(200);
@@ -244,7 +244,7 @@ async fn lists_filters_and_pages() {
 }
 
 #[tokio::test]
-async fn a_patch_changes_what_it_names_and_nothing_else() {
+async fn a_patch_changes_only_the_given_fields() {
     let app = App::new().await;
     let request =
         json!({ "url": "https://example.com/a", "headers": { "X-A": "1", "X-B": "2" }, "body": { "a": 1 } });
@@ -255,9 +255,9 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
         "name": "renamed", "tags": null, "concurrency_limit": 3,
         "request": { "headers": { "X-A": null, "X-C": "3" }, "body": { "b": 2 }, "method": "PUT" },
     });
-    let answer = app.patch(&path, &patch).await;
-    let after = answer.expect(200);
-    assert_eq!(answer.header("etag"), Some("\"2\""));
+    let response = app.patch(&path, &patch).await;
+    let after = response.expect(200);
+    assert_eq!(response.header("etag"), Some("\"2\""));
     let mut expected = before.clone();
     expected["name"] = json!("renamed");
     expected["tags"] = json!([]);
@@ -267,7 +267,7 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
     expected["request"]["method"] = json!("PUT");
     expected["version"] = json!(2);
     expected["updated_at"] = after["updated_at"].clone();
-    assert_eq!(after, expected, "the next run is where it was");
+    assert_eq!(after, expected, "the next run is unchanged");
     assert_eq!(app.get(&path).await.expect(200), after);
 }
 
@@ -294,7 +294,7 @@ async fn a_new_schedule_counts_from_now() {
 }
 
 #[tokio::test]
-async fn if_match_keeps_the_second_of_two_from_winning() {
+async fn if_match_prevents_lost_updates() {
     let app = App::new().await;
     let path = format!("/v1/jobs/{}", app.job(&json!({})).await);
     let patch = async |tag: &str, name: &str| {
@@ -303,18 +303,18 @@ async fn if_match_keeps_the_second_of_two_from_winning() {
     patch("\"1\"", "first").await.expect(200);
     assert_eq!(patch("\"1\"", "second").await.problem(412), "version_mismatch");
     patch("*", "any").await.expect(200);
-    for wrong in ["1", "\"x", ""] {
+    for invalid in ["1", "\"x", ""] {
         assert_eq!(
-            patch(wrong, "x").await.wrong(),
+            patch(invalid, "x").await.errors(),
             [("If-Match".to_owned(), "etag_invalid".to_owned())],
-            "{wrong}"
+            "{invalid}"
         );
     }
     assert_eq!(app.get(&path).await.expect(200)["name"], "any");
-    // Without it, changes that arrive together are all made, each on top of the other.
+    // Without it, concurrent changes are all applied, one after the other.
     let tags = ["a", "b", "c", "d"].map(|tag| json!({ "request": { "headers": { tag: "1" } } }));
-    for answer in futures_util::future::join_all(tags.iter().map(|tag| app.patch(&path, tag))).await {
-        answer.expect(200);
+    for response in futures_util::future::join_all(tags.iter().map(|tag| app.patch(&path, tag))).await {
+        response.expect(200);
     }
     let headers = app.get(&path).await.expect(200)["request"]["headers"].clone();
     assert_eq!(headers, json!({ "a": "1", "b": "1", "c": "1", "d": "1" }));
@@ -327,7 +327,7 @@ async fn pause_and_resume() {
     let act = async |verb: &str| app.send(Method::POST, &format!("{path}/{verb}"), &[], "").await;
     let paused = act("pause").await.expect(200);
     assert_eq!((&paused["state"], &paused["next_run_at"]), (&json!("paused"), &Value::Null));
-    assert_eq!(act("pause").await.expect(200)["version"], paused["version"], "once is enough");
+    assert_eq!(act("pause").await.expect(200)["version"], paused["version"], "pausing is idempotent");
     act("run-now").await.expect(202);
     let resumed = act("resume").await.expect(200);
     assert_eq!(resumed["state"], "active");
@@ -343,13 +343,13 @@ async fn pause_and_resume() {
 }
 
 #[tokio::test]
-async fn a_deleted_job_is_gone_with_all_that_was_its_own() {
+async fn a_deleted_job_is_deleted_with_its_executions() {
     let app = App::new().await;
     let (id, other) = (app.job(&json!({})).await, app.job(&json!({})).await);
     let path = format!("/v1/jobs/{id}");
     let run = app.send(Method::POST, &format!("{path}/run-now"), &[], "").await.expect(202);
-    let answer = app.delete(&path).await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    let response = app.delete(&path).await;
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
     assert_eq!(app.delete(&path).await.problem(404), "not_found");
     for gone in [
         path.clone(),
@@ -364,7 +364,7 @@ async fn a_deleted_job_is_gone_with_all_that_was_its_own() {
 }
 
 #[tokio::test]
-async fn a_key_is_answered_whatever_the_body_has_become() {
+async fn a_used_key_is_replayed_whatever_the_body() {
     let app = App::new().await;
     let key = [("idempotency-key", "once")];
     let create = async |body: &Value| app.send(Method::POST, "/v1/jobs", &key, &body.to_string()).await;
@@ -372,9 +372,9 @@ async fn a_key_is_answered_whatever_the_body_has_become() {
     let first = create(&body).await;
     let made = first.expect(201);
     assert!(made["execution_id"].as_str().unwrap().starts_with("exe_"));
-    // What was valid then need not be so any more: run_at passes, zones go.
-    let no_more = job(&json!({ "kind": "scheduled", "schedule": { "run_at": "2020-01-01T00:00:00Z" } }));
-    for again in [create(&body).await, create(&no_more).await] {
+    // What was valid then may be invalid now: run_at passes, time zones are removed.
+    let expired = job(&json!({ "kind": "scheduled", "schedule": { "run_at": "2020-01-01T00:00:00Z" } }));
+    for again in [create(&body).await, create(&expired).await] {
         let replayed = again.expect(200);
         assert_eq!((&replayed["id"], &replayed["execution_id"]), (&made["id"], &made["execution_id"]));
         assert_eq!(again.header("location"), first.header("location"));
@@ -382,16 +382,16 @@ async fn a_key_is_answered_whatever_the_body_has_become() {
 }
 
 #[tokio::test]
-async fn what_is_said_twice_is_refused_wherever_it_stands() {
+async fn duplicate_fields_are_refused_at_every_level() {
     let app = App::new().await;
     let id = app.job(&json!({})).await;
     let twice = |pointer: &str| vec![(pointer.to_owned(), "field_twice".to_owned())];
     let path = format!("/v1/jobs/{id}");
     let patch = app.send(Method::PATCH, &path, &[], r#"{"name":"a","name":"b"}"#).await;
-    assert_eq!(patch.wrong(), twice("/name"));
+    assert_eq!(patch.errors(), twice("/name"));
     let headers = r#""url":"https://example.com/","headers":{"X-A":"1","X-A":"2"}"#;
     let create = format!(r#"{{"name":"a","kind":"one_time","request":{{{headers}}}}}"#);
-    assert_eq!(app.post_text("/v1/jobs", &create).await.wrong(), twice("/request/headers/X-A"));
+    assert_eq!(app.post_text("/v1/jobs", &create).await.errors(), twice("/request/headers/X-A"));
     let body = r#"{"request":{"body":{"a":1,"a":2}}}"#;
     let patched = app.send(Method::PATCH, &path, &[], body).await;
     patched.expect(200);
@@ -409,19 +409,19 @@ async fn if_match_is_a_list_of_strong_tags() {
         assert_eq!(patch(stale).await.problem(412), "version_mismatch", "{stale}");
     }
     patch("*").await.expect(200);
-    assert_eq!(patch("2").await.wrong()[0].1, "etag_invalid");
+    assert_eq!(patch("2").await.errors()[0].1, "etag_invalid");
 }
 
 #[tokio::test]
-async fn many_who_patch_at_once_all_come_through() {
+async fn many_concurrent_patches_all_succeed() {
     let app = App::new().await;
     let path = format!("/v1/jobs/{}", app.job(&json!({})).await);
     let patch = |n: usize| {
         let (app, path) = (&app, &path);
         async move { app.patch(path, &json!({ "request": { "headers": { format!("X-{n}"): "1" } } })).await }
     };
-    let answers = futures_util::future::join_all((0..20).map(patch)).await;
-    answers.iter().for_each(|answer| drop(answer.expect(200)));
+    let responses = futures_util::future::join_all((0..20).map(patch)).await;
+    responses.iter().for_each(|response| drop(response.expect(200)));
     let headers = app.get(&path).await.expect(200)["request"]["headers"].as_object().unwrap().len();
     assert_eq!(headers, 20, "and nothing is lost");
 }
@@ -430,10 +430,10 @@ async fn many_who_patch_at_once_all_come_through() {
 async fn years_have_four_digits() {
     let app = App::new().await;
     let late = job(&json!({ "kind": "scheduled", "schedule": { "run_at": "9999-12-31T23:59:59-23:59" } }));
-    assert_eq!(app.post("/v1/jobs", &late).await.wrong()[0].0, "/schedule/run_at");
+    assert_eq!(app.post("/v1/jobs", &late).await.errors()[0].0, "/schedule/run_at");
     let all: Vec<u16> = (100..600).collect();
     app.job(&json!({ "request": { "url": "https://example.com/", "success_statuses": all } })).await;
     let secrets = (0..33).map(|n| format!("secret://s{n}")).collect::<Vec<_>>().join(" ");
     let many = json!({ "request": { "url": "https://example.com/", "headers": { "X-A": secrets } } });
-    assert_eq!(app.post("/v1/jobs", &job(&many)).await.wrong()[0].1, "too_many_secrets");
+    assert_eq!(app.post("/v1/jobs", &job(&many)).await.errors()[0].1, "too_many_secrets");
 }

@@ -1,8 +1,8 @@
-//! The API over real sockets on a database of its own: one binary, one module per subject.
+//! The API over real sockets, each test on its own database. One module per subject.
 
-mod access;
 mod app;
 mod audit;
+mod authorization;
 mod docs;
 mod executions;
 mod import;
@@ -11,9 +11,9 @@ mod limits;
 mod notifications;
 mod openapi;
 mod outage;
-mod people;
 mod preview;
 mod protocol;
 mod quotas;
-mod refused;
 mod secrets;
+mod users;
+mod validation;

@@ -1,9 +1,11 @@
-//! Channels, rules and the log of what was told.
+//! Channels, rules and the log of notifications.
 
+use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
-use crate::app::App;
+use crate::app::{App, refills};
 
 const CHANNELS: &str = "/v1/notification-channels";
 
@@ -19,7 +21,7 @@ impl App {
 }
 
 #[tokio::test]
-async fn where_a_channel_leads_is_sealed() {
+async fn destinations_are_sealed() {
     let app = App::new().await;
     let made = app
         .channel(&json!({ "name": "hook", "type": "slack", "config": { "url": "https://hooks.slack.com/services/T0P/S3CRET" } }))
@@ -50,7 +52,7 @@ async fn where_a_channel_leads_is_sealed() {
 }
 
 #[tokio::test]
-async fn channels_that_cannot_be() {
+async fn invalid_channels() {
     let app = App::new().await;
     let config = json!({ "url": "https://example.com/" });
     for (body, pointer, code) in [
@@ -93,8 +95,8 @@ async fn channels_that_cannot_be() {
             "unknown_field",
         ),
     ] {
-        let wrong = app.post(CHANNELS, &body).await.wrong();
-        assert_eq!(wrong, [(pointer.to_owned(), code.to_owned())], "{body}");
+        let errors = app.post(CHANNELS, &body).await.errors();
+        assert_eq!(errors, [(pointer.to_owned(), code.to_owned())], "{body}");
     }
     let id = app.hook("a").await;
     let again = json!({ "name": "a", "type": "webhook", "config": config });
@@ -103,8 +105,8 @@ async fn channels_that_cannot_be() {
     let path = format!("{CHANNELS}/{id}");
     assert_eq!(app.patch(&path, &json!({ "name": "b" })).await.problem(409), "channel_exists");
     let local = json!({ "config": { "url": "http://10.0.0.1/" } });
-    assert_eq!(app.patch(&path, &local).await.wrong()[0].1, "url_address_refused");
-    assert_eq!(app.patch(&path, &json!({ "type": "slack" })).await.wrong()[0].1, "unknown_field");
+    assert_eq!(app.patch(&path, &local).await.errors()[0].1, "url_address_refused");
+    assert_eq!(app.patch(&path, &json!({ "type": "slack" })).await.errors()[0].1, "unknown_field");
 }
 
 #[tokio::test]
@@ -130,12 +132,12 @@ async fn rules_of_a_job() {
     ] {
         let mut body = body.clone();
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        assert_eq!(app.post(&path, &body).await.wrong(), [(pointer.to_owned(), code.to_owned())], "{body}");
+        assert_eq!(app.post(&path, &body).await.errors(), [(pointer.to_owned(), code.to_owned())], "{body}");
     }
     let channel = format!("{CHANNELS}/{hook}");
     let refused = app.send(Method::DELETE, &channel, &[], "").await;
     assert_eq!(refused.problem(409), "channel_in_use");
-    assert!(refused.text.contains(&job), "it names the jobs");
+    assert!(refused.text.contains(&job), "the detail names the jobs");
     let other = app.job(&json!({})).await;
     let elsewhere = format!("/v1/jobs/{other}/notification-rules/{}", made["id"].as_str().unwrap());
     assert_eq!(app.send(Method::DELETE, &elsewhere, &[], "").await.problem(404), "not_found");
@@ -144,7 +146,7 @@ async fn rules_of_a_job() {
 }
 
 #[tokio::test]
-async fn the_log_is_filtered() {
+async fn the_log_has_filters() {
     let app = App::new().await;
     let (a, b) = (app.hook("a").await, app.hook("b").await);
     let mut made = Vec::new();
@@ -178,13 +180,16 @@ async fn the_log_is_filtered() {
 }
 
 #[tokio::test]
-async fn tests_are_few() {
+async fn tests_of_channels_are_limited() {
     let app = App::new().await;
     let test = format!("{CHANNELS}/{}/test", app.hook("a").await);
-    for _ in 0..10 {
-        app.send(Method::POST, &test, &[], "").await.expect(202);
-    }
-    let refused = app.send(Method::POST, &test, &[], "").await;
+    let started = Instant::now();
+    let responses = join_all((0..15).map(|_| app.send(Method::POST, &test, &[], ""))).await;
+    let allowed = responses.iter().filter(|response| response.status == 202).count();
+    // Ten at once, and one more for each six seconds that the requests took.
+    assert!((10..=10 + refills(started, Duration::from_secs(6))).contains(&allowed), "{allowed}");
+    // All requests ran at the same time, and the API ends each after 10 s: at most two more were allowed.
+    let refused = responses.iter().find(|response| response.status != 202).expect("one is refused");
     assert_eq!(refused.problem(429), "rate_limited");
     assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() <= 60);
 }

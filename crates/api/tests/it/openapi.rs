@@ -1,4 +1,4 @@
-//! The OpenAPI document: current, served, and complete where that can be checked.
+//! The OpenAPI document: the file is current, the server publishes it, and it matches what the server accepts.
 
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -19,22 +19,22 @@ fn the_file_is_current() {
 #[tokio::test]
 async fn it_is_served() {
     let app = App::new().await;
-    let answer = app.get("/openapi.json").await;
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.text, trigrun_api::openapi::json());
-    assert!(answer.json()["openapi"].as_str().unwrap().starts_with("3.1"));
+    let response = app.get("/openapi.json").await;
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.text, trigrun_api::openapi::json());
+    assert!(response.json()["openapi"].as_str().unwrap().starts_with("3.1"));
 }
 
 #[test]
-fn every_operation_says_what_can_go_wrong() {
+fn every_operation_lists_its_error_responses() {
     for (path, operations) in document()["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let name = format!("{method} {path}");
             assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{name}");
             let responses = operation["responses"].as_object().unwrap();
             let has = |status: &str| responses.contains_key(status);
-            let is_door = ["/v1/auth/signup", "/v1/auth/login"].contains(&path.as_str());
-            if path.starts_with("/v1/") && !is_door {
+            let is_sign_in = ["/v1/auth/signup", "/v1/auth/login"].contains(&path.as_str());
+            if path.starts_with("/v1/") && !is_sign_in {
                 let expected: &[&str] =
                     if path.contains('{') { &["401", "403", "404", "503"] } else { &["401", "403", "503"] };
                 assert!(expected.iter().all(|status| has(status)), "{name}");
@@ -69,4 +69,33 @@ fn every_reference_leads_somewhere() {
     for reference in references {
         assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
     }
+}
+
+/// An operation accepts the query parameters that the document lists, and refuses any other.
+#[tokio::test]
+async fn operations_accept_the_documented_query_parameters_only() {
+    let app = App::new().await;
+    let session = app.session("owner").await;
+    let document = document();
+    let mut with_parameters = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if operation["security"].is_null() {
+                continue;
+            }
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let documented: Vec<&str> = parameters
+                .filter(|parameter| parameter["in"] == "query")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            with_parameters += usize::from(!documented.is_empty());
+            let query: String = documented.iter().map(|name| format!("{name}=x&")).collect();
+            let path = format!("{}?{query}undocumented=x", path.replace(['{', '}'], "x"));
+            let method = method.to_uppercase().parse().unwrap();
+            let errors = app.send_as(&session, method, &path, &[], "{}").await.errors();
+            let unknown: Vec<_> = errors.iter().filter(|(_, code)| code == "unknown_parameter").collect();
+            assert_eq!(unknown, [&("?undocumented".to_owned(), "unknown_parameter".to_owned())], "{path}");
+        }
+    }
+    assert!(with_parameters >= 10, "{with_parameters}");
 }

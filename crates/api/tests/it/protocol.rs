@@ -1,4 +1,4 @@
-//! Requests that are wrong before anybody looks at what they want, and what every answer has.
+//! The HTTP protocol: tokens, paths, methods, bodies, headers, CORS, and slow clients.
 
 use http_body_util::Full;
 use hyper::{Method, body::Bytes, header::AUTHORIZATION};
@@ -14,7 +14,7 @@ use trigrun_testkit::TestDb;
 use crate::app::{Api, App, job};
 
 #[tokio::test]
-async fn a_token_is_needed_and_each_way_to_get_it_wrong_is_said() {
+async fn every_invalid_token_gets_a_401() {
     let app = App::new().await;
     let send = async |headers: &[(&str, &str)], path: &str| {
         let mut request = app.api.request(Method::GET, path);
@@ -42,10 +42,10 @@ async fn a_token_is_needed_and_each_way_to_get_it_wrong_is_said() {
         (&[], &in_query),
     ];
     for (headers, path) in cases {
-        let answer = send(headers, path).await;
-        assert_eq!(answer.problem(401), "unauthorized", "{headers:?}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-        assert!(!answer.text.contains(&app.token), "a token is never repeated");
+        let response = send(headers, path).await;
+        assert_eq!(response.problem(401), "unauthorized", "{headers:?}");
+        assert_eq!(response.header("www-authenticate"), Some("Bearer"));
+        assert!(!response.text.contains(&app.token), "the response does not repeat the token");
     }
     send(&[("authorization", &bearer)], "/v1/jobs").await.expect(200);
     let lower = bearer.replacen("Bearer", "bearer", 1);
@@ -53,7 +53,7 @@ async fn a_token_is_needed_and_each_way_to_get_it_wrong_is_said() {
 }
 
 #[tokio::test]
-async fn a_token_that_expired_or_was_removed_is_dead_at_once() {
+async fn an_expired_or_removed_token_is_invalid_immediately() {
     let app = App::new().await;
     let token = app.token_of(app.workspace, Scope::ALL).await;
     let list = async || app.send_as(&token, Method::GET, "/v1/jobs", &[], "").await;
@@ -89,16 +89,16 @@ async fn unknown_paths_and_methods() {
         (Method::from_bytes(b"BREW").unwrap(), "/v1/jobs", "GET, POST"),
     ];
     for (method, path, allowed) in cases {
-        let answer = app.send(method, path, &[], "").await;
-        assert_eq!(answer.problem(405), "method_not_allowed", "{path}");
-        let mut methods: Vec<_> = answer.header("allow").unwrap().split(", ").collect();
+        let response = app.send(method, path, &[], "").await;
+        assert_eq!(response.problem(405), "method_not_allowed", "{path}");
+        let mut methods: Vec<_> = response.header("allow").unwrap().split(", ").collect();
         methods.sort_unstable();
         assert_eq!(methods.join(", "), allowed);
     }
 }
 
 #[tokio::test]
-async fn what_is_no_id_is_not_there() {
+async fn an_invalid_id_is_not_found() {
     let app = App::new().await;
     let absent = app.get("/v1/jobs/job_01h455vb4pex5vsknk084sn02q").await.json()["detail"].clone();
     for id in [
@@ -109,14 +109,14 @@ async fn what_is_no_id_is_not_there() {
         "JOB_01H455VB4PEX5VSKNK084SN02Q",
         "%f0%9f",
     ] {
-        let answer = app.get(&format!("/v1/jobs/{id}")).await;
-        assert_eq!(answer.problem(404), "not_found", "{id}");
-        assert_eq!(answer.json()["detail"], absent);
+        let response = app.get(&format!("/v1/jobs/{id}")).await;
+        assert_eq!(response.problem(404), "not_found", "{id}");
+        assert_eq!(response.json()["detail"], absent);
     }
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_object() {
+async fn invalid_bodies() {
     let app = App::new().await;
     let cases = [
         "{",
@@ -132,8 +132,8 @@ async fn bodies_that_are_no_json_object() {
         assert_eq!(app.post_text("/v1/jobs", text).await.problem(400), "json_invalid", "{text}");
     }
     for text in ["[]", "\"text\"", "1", "null", "true"] {
-        let wrong = app.post_text("/v1/jobs", text).await.wrong();
-        assert_eq!(wrong, [(String::new(), "wrong_type".to_owned())], "{text}");
+        let errors = app.post_text("/v1/jobs", text).await.errors();
+        assert_eq!(errors, [(String::new(), "wrong_type".to_owned())], "{text}");
     }
     let bytes = |body: &'static [u8]| {
         let request =
@@ -156,14 +156,14 @@ async fn media_types() {
         }
         app.api.send(request.body(Full::new(Bytes::from(body.clone()))).unwrap()).await
     };
-    for wrong in [
+    for invalid in [
         "",
         "text/plain",
         "application/x-www-form-urlencoded",
         "application/jsonp",
         "application/merge-patch+json",
     ] {
-        assert_eq!(send(Method::POST, "/v1/jobs", wrong).await.problem(415), "media_type", "{wrong}");
+        assert_eq!(send(Method::POST, "/v1/jobs", invalid).await.problem(415), "media_type", "{invalid}");
     }
     for right in ["application/json", "APPLICATION/JSON; charset=utf-8"] {
         send(Method::POST, "/v1/jobs", right).await.expect(201);
@@ -173,50 +173,50 @@ async fn media_types() {
 }
 
 #[tokio::test]
-async fn a_body_has_at_most_a_mebibyte() {
+async fn a_body_has_at_most_one_mebibyte() {
     let app = App::new().await;
     let sized = |bytes: usize| {
         let frame = job(&json!({ "name": "" })).to_string();
         frame.replacen("\"\"", &format!("\"{}\"", "a".repeat(bytes - frame.len())), 1)
     };
     let limit = 1024 * 1024;
-    assert_eq!(app.post_text("/v1/jobs", &sized(limit)).await.wrong()[0].0, "/name", "it was read");
+    assert_eq!(app.post_text("/v1/jobs", &sized(limit)).await.errors()[0].0, "/name", "the body was read");
     assert_eq!(app.post_text("/v1/jobs", &sized(limit + 1)).await.problem(413), "body_too_large");
     assert_eq!(app.post_text("/v1/jobs", &sized(5 * limit)).await.problem(413), "body_too_large");
 }
 
 #[tokio::test]
-async fn every_answer_has_its_id_and_is_data_only() {
+async fn every_response_has_a_request_id_and_security_headers() {
     let app = App::new().await;
     for (path, status) in [("/livez", 200), ("/v1/jobs", 200), ("/nowhere", 404), ("/v1/jobs/x", 404)] {
-        let answer = app.send(Method::GET, path, &[("x-request-id", "mine-1.2_3")], "").await;
-        assert_eq!((answer.status.as_u16(), answer.header("x-request-id")), (status, Some("mine-1.2_3")));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert!(answer.header("content-security-policy").unwrap().contains("default-src 'none'"));
-        assert_eq!((answer.header("server"), answer.header("access-control-allow-origin")), (None, None));
+        let response = app.send(Method::GET, path, &[("x-request-id", "mine-1.2_3")], "").await;
+        assert_eq!((response.status.as_u16(), response.header("x-request-id")), (status, Some("mine-1.2_3")));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert!(response.header("content-security-policy").unwrap().contains("default-src 'none'"));
+        assert_eq!((response.header("server"), response.header("access-control-allow-origin")), (None, None));
     }
     for unusable in ["", "with space", "a\"b", &"x".repeat(129)] {
-        let answer = app.send(Method::GET, "/livez", &[("x-request-id", unusable)], "").await;
-        let id = answer.header("x-request-id").unwrap();
+        let response = app.send(Method::GET, "/livez", &[("x-request-id", unusable)], "").await;
+        let id = response.header("x-request-id").unwrap();
         assert!(id.starts_with("req_") && id.len() == 36, "{id}");
     }
 }
 
 #[tokio::test]
-async fn a_client_that_dawdles_is_hung_up_on() {
+async fn the_connection_of_a_slow_client_is_closed() {
     let app = App::new().await;
-    // The head never ends: the server does not wait for it longer than five seconds.
-    let answer = tokio::time::timeout(
-        std::time::Duration::from_secs(8),
+    // The head never ends. The server waits five seconds for it; without this limit, the connection would be idle for at least 75 s.
+    let response = tokio::time::timeout(
+        std::time::Duration::from_secs(60),
         app.api.raw("GET /livez HTTP/1.1\r\nhost: x\r\n"),
     );
-    let answer = answer.await.expect("the connection is closed in time");
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let response = response.await.expect("the connection is closed in time");
+    assert!(response.is_empty() || response.starts_with("HTTP/1.1 408"), "{response}");
 }
 
 #[tokio::test]
-async fn what_it_is_and_whether_it_is_well() {
+async fn probes_and_version() {
     let app = App::new().await;
     assert_eq!(app.get("/livez").await.expect(200), json!({ "status": "ok" }));
     assert_eq!(app.get("/readyz").await.expect(200), json!({ "status": "ok" }));
@@ -227,7 +227,7 @@ async fn what_it_is_and_whether_it_is_well() {
 }
 
 #[tokio::test]
-async fn pages_may_call_it_when_their_origin_is_in_the_settings() {
+async fn pages_of_configured_origins_can_call_the_api() {
     let db = TestDb::new().await;
     let console = "https://console.example.com";
     let origins = vec![Origin::try_from(console.to_owned()).unwrap()];
@@ -252,16 +252,16 @@ async fn pages_may_call_it_when_their_origin_is_in_the_settings() {
 
     let refused = send(Method::GET, console, &[]).await;
     assert_eq!(refused.problem(401), "unauthorized");
-    assert_eq!(refused.header("access-control-allow-origin"), Some(console), "the page may read why");
+    assert_eq!(refused.header("access-control-allow-origin"), Some(console), "the page can read the error");
     let exposed = refused.header("access-control-expose-headers").unwrap();
     for name in ["retry-after", "ratelimit", "x-request-id", "location"] {
         assert!(exposed.contains(name), "{exposed}");
     }
 
-    for stranger in ["https://evil.example", "null", "https://console.example.com.evil.example"] {
-        assert_eq!(send(Method::OPTIONS, stranger, &asked).await.problem(405), "method_not_allowed");
-        let answer = send(Method::GET, stranger, &[]).await;
-        assert_eq!(answer.problem(401), "unauthorized");
-        assert_eq!(answer.header("access-control-allow-origin"), None, "{stranger}");
+    for unknown in ["https://evil.example", "null", "https://console.example.com.evil.example"] {
+        assert_eq!(send(Method::OPTIONS, unknown, &asked).await.problem(405), "method_not_allowed");
+        let response = send(Method::GET, unknown, &[]).await;
+        assert_eq!(response.problem(401), "unauthorized");
+        assert_eq!(response.header("access-control-allow-origin"), None, "{unknown}");
     }
 }

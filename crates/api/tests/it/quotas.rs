@@ -1,65 +1,68 @@
-//! What a workspace may have, by its plan.
+//! The quotas of a workspace, by its plan.
 
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::time::{Duration, Instant};
 use trigrun_api::Plan;
 use trigrun_testkit::TestDb;
 
-use crate::app::{Api, App, job};
+use crate::app::{Api, App, job, refills};
 
-/// An API where the plan `small` allows little, and nothing else is limited.
+/// An API with the plans `small` and `few_runs`. The default plan has no limits.
 async fn app() -> App {
     let mut app = App::new().await;
     let small = Plan { jobs: 3, tokens: 2, executions_per_minute: 5 };
+    let few_runs = Plan { executions_per_minute: 5, ..Plan::default() };
     app.api = Api::start_with(app.db.settings(), |settings| {
         settings.plans.insert("small".into(), small);
+        settings.plans.insert("few_runs".into(), few_runs);
     })
     .await;
     app
 }
 
-async fn give(db: &TestDb, plan: &str) {
+async fn assign_plan(db: &TestDb, plan: &str) {
     db.execute(&format!("update workspaces set plan = '{plan}'")).await;
 }
 
 #[tokio::test]
-async fn the_workspace_says_what_it_may_have() {
+async fn the_workspace_shows_its_quotas() {
     let app = app().await;
     let quotas = async || app.get("/v1/workspace").await.expect(200)["quotas"].clone();
     let none = json!({ "jobs": null, "tokens": null, "executions_per_minute": null });
     assert_eq!(quotas().await, none);
-    give(&app.db, "small").await;
+    assign_plan(&app.db, "small").await;
     assert_eq!(quotas().await, json!({ "jobs": 3, "tokens": 2, "executions_per_minute": 5 }));
-    give(&app.db, "of the past").await;
-    assert_eq!(quotas().await, none, "a plan that is gone counts as the default");
+    assign_plan(&app.db, "removed").await;
+    assert_eq!(quotas().await, none, "an unknown plan counts as the default");
 }
 
 #[tokio::test]
-async fn of_many_who_come_for_the_last_place_one_gets_it() {
+async fn one_of_many_concurrent_creates_gets_the_last_place() {
     let app = app().await;
-    give(&app.db, "small").await;
+    assign_plan(&app.db, "small").await;
     for _ in 0..2 {
         app.job(&json!({})).await;
     }
     let body = job(&json!({}));
-    let answers = futures_util::future::join_all((0..100).map(|_| app.post("/v1/jobs", &body))).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
-    for refused in answers.iter().filter(|answer| answer.status != 201) {
+    let responses = futures_util::future::join_all((0..100).map(|_| app.post("/v1/jobs", &body))).await;
+    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 1);
+    for refused in responses.iter().filter(|response| response.status != 201) {
         assert_eq!(refused.problem(403), "quota_exceeded");
         assert!(refused.text.contains("3 jobs"), "{}", refused.text);
     }
     assert_eq!(app.db.count("select count(*) from jobs").await, 3);
     let crontab = json!({ "crontab": "@daily https://example.com/" });
     assert_eq!(app.post("/v1/jobs/import", &crontab).await.problem(403), "quota_exceeded");
-    let gone = app.get("/v1/jobs").await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
-    app.delete(&format!("/v1/jobs/{gone}")).await.expect(204);
+    let deleted = app.get("/v1/jobs").await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    app.delete(&format!("/v1/jobs/{deleted}")).await.expect(204);
     app.post("/v1/jobs/import", &crontab).await.expect(201);
 }
 
 #[tokio::test]
-async fn a_key_that_was_used_is_answered_at_the_quota_too() {
+async fn a_used_key_is_replayed_at_the_quota() {
     let app = app().await;
-    give(&app.db, "small").await;
+    assign_plan(&app.db, "small").await;
     let create = async |key: &str| {
         app.send(Method::POST, "/v1/jobs", &[("idempotency-key", key)], &job(&json!({})).to_string()).await
     };
@@ -71,9 +74,9 @@ async fn a_key_that_was_used_is_answered_at_the_quota_too() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted() {
+async fn tokens_are_limited() {
     let app = app().await;
-    give(&app.db, "small").await;
+    assign_plan(&app.db, "small").await;
     let make = async || app.post("/v1/tokens", &json!({ "name": "a" })).await;
     let second = make().await.expect(201);
     assert_eq!(make().await.problem(403), "quota_exceeded");
@@ -81,28 +84,45 @@ async fn tokens_are_counted() {
     make().await.expect(201);
 }
 
+/// The quota refills one execution per 12 s, and the API ends each request after 10 s. So of thirty requests in a row, at least one is refused
+/// at any speed. The number of successes is compared with what the elapsed time allows.
 #[tokio::test]
-async fn executions_that_are_asked_for_are_counted() {
+async fn requested_executions_are_limited() {
     let app = app().await;
     let job = app.job(&json!({})).await;
-    give(&app.db, "small").await;
-    let run = async || app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await;
-    let mut ran: Vec<Value> = Vec::new();
-    for _ in 0..3 {
-        ran.push(run().await.expect(202));
+    assign_plan(&app.db, "few_runs").await;
+    let started = Instant::now();
+    let run_now = format!("/v1/jobs/{job}/run-now");
+    let run = async || app.send(Method::POST, &run_now, &[], "").await;
+    let first = run().await.expect(202);
+    for _ in 0..2 {
+        run().await.expect(202);
     }
     let again = [("idempotency-key", "again")];
-    let keyed = async || app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &again, "").await;
+    let keyed = async || app.send(Method::POST, &run_now, &again, "").await;
     keyed().await.expect(202);
-    let now = json!({ "kind": "one_time", "schedule": {} });
-    app.job(&now).await;
-    let refused = run().await;
-    assert_eq!(refused.problem(429), "quota_exceeded");
-    assert!(refused.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
-    assert_eq!(app.post("/v1/jobs", &crate::app::job(&now)).await.problem(429), "quota_exceeded");
-    let replay = format!("/v1/executions/{}/replay", ran[0]["id"].as_str().unwrap());
-    assert_eq!(app.send(Method::POST, &replay, &[], "").await.problem(429), "quota_exceeded");
+    let one_time = crate::app::job(&json!({ "kind": "one_time", "schedule": {} }));
+    let create = async || app.post("/v1/jobs", &one_time).await;
+    create().await.expect(201);
+    let mut allowed = 5;
+    let replay_path = format!("/v1/executions/{}/replay", first["id"].as_str().unwrap());
+    let replay = async || app.send(Method::POST, &replay_path, &[], "").await;
+    let mut refused = Vec::new();
+    for _ in 0..10 {
+        for response in [run().await, create().await, replay().await] {
+            match response.status.is_success() {
+                true => allowed += 1,
+                false => refused.push(response),
+            }
+        }
+    }
+    assert!(allowed <= 5 + refills(started, Duration::from_secs(12)), "{allowed}");
+    assert!(!refused.is_empty());
+    for response in &refused {
+        assert_eq!(response.problem(429), "quota_exceeded");
+        assert!(response.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+    }
     keyed().await.expect(200);
-    // A schedule is none of that.
+    // Creating a job with a schedule requests no execution.
     app.job(&json!({})).await;
 }

@@ -1,4 +1,4 @@
-//! Secrets go in and never come out; the signing secret, which does, for its admins.
+//! Secrets: responses never contain values. The signing secret: admins can read it.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -12,11 +12,11 @@ fn with_header(value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_value_goes_in_and_never_comes_out() {
+async fn responses_and_tables_never_contain_a_value() {
     let app = App::new().await;
-    let answer = app.post("/v1/secrets", &json!({ "name": "stripe-key", "value": CANARY })).await;
-    let created = answer.expect(201);
-    assert_eq!(answer.header("location"), Some("/v1/secrets/stripe-key"));
+    let response = app.post("/v1/secrets", &json!({ "name": "stripe-key", "value": CANARY })).await;
+    let created = response.expect(201);
+    assert_eq!(response.header("location"), Some("/v1/secrets/stripe-key"));
     assert_eq!((&created["name"], &created["version"]), (&json!("stripe-key"), &json!(1)));
     let again = app.post("/v1/secrets", &json!({ "name": "stripe-key", "value": CANARY })).await;
     assert_eq!(again.problem(409), "secret_exists");
@@ -27,11 +27,11 @@ async fn a_value_goes_in_and_never_comes_out() {
         app.send(Method::PUT, "/v1/secrets/other", &[], &json!({ "value": CANARY }).to_string()).await;
     assert_eq!(absent.problem(404), "not_found");
     let job = app.job(&with_header("Bearer secret://stripe-key")).await;
-    let mut seen = vec![answer, again, put, absent];
+    let mut responses = vec![response, again, put, absent];
     for path in ["/v1/secrets", "/v1/secrets/stripe-key", "/v1/jobs", &format!("/v1/jobs/{job}")] {
-        seen.push(app.get(path).await);
+        responses.push(app.get(path).await);
     }
-    assert!(seen.iter().all(|answer| !answer.text.contains(CANARY)));
+    assert!(responses.iter().all(|response| !response.text.contains(CANARY)));
     let dump = "select string_agg(t::text, '') from (select s::text as t from secrets s union all select k::text from workspace_keys k
                 union all select v::text from job_versions v) all_rows";
     let dump = app.db.lines(dump).await.join("");
@@ -43,12 +43,12 @@ fn hex(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_uses_it_and_what_is_missing_is_said() {
+async fn jobs_using_a_secret_and_missing_secrets_are_reported() {
     let app = App::new().await;
-    let answer =
+    let response =
         app.post("/v1/jobs", &crate::app::job(&with_header("Bearer secret://later"))).await.expect(201);
-    assert!(answer["warnings"][0].as_str().unwrap().contains("later"), "{answer}");
-    let job = answer["id"].as_str().unwrap();
+    assert!(response["warnings"][0].as_str().unwrap().contains("later"), "{response}");
+    let job = response["id"].as_str().unwrap();
     app.post("/v1/secrets", &json!({ "name": "later", "value": "x" })).await.expect(201);
     let patched = app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "renamed" })).await.expect(200);
     assert_eq!(patched.get("warnings"), None);
@@ -57,18 +57,18 @@ async fn who_uses_it_and_what_is_missing_is_said() {
     let refused = app.delete("/v1/secrets/later").await;
     assert_eq!(refused.problem(409), "secret_in_use");
     assert!(refused.json()["detail"].as_str().unwrap().contains(job));
-    assert_eq!(app.delete("/v1/secrets/later?force=maybe").await.wrong()[0].0, "?force");
+    assert_eq!(app.delete("/v1/secrets/later?force=maybe").await.errors()[0].0, "?force");
     app.delete("/v1/secrets/later?force=true").await.expect(204);
     assert_eq!(app.get("/v1/secrets/later").await.problem(404), "not_found");
     assert_eq!(app.delete("/v1/secrets/later").await.problem(404), "not_found");
-    // A job that no longer mentions it does not use it.
+    // A job that no longer references it does not use it.
     app.post("/v1/secrets", &json!({ "name": "later", "value": "x" })).await.expect(201);
     app.patch(&format!("/v1/jobs/{job}"), &json!({ "request": { "headers": null } })).await.expect(200);
     app.delete("/v1/secrets/later").await.expect(204);
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_secret() {
+async fn invalid_secrets() {
     let app = App::new().await;
     let cases = [
         (json!({}), vec![("/name", "required"), ("/value", "required")]),
@@ -79,21 +79,21 @@ async fn what_cannot_be_a_secret() {
         (json!({ "name": "a", "value": "x", "workspace_id": "x" }), vec![("/workspace_id", "unknown_field")]),
     ];
     for (body, expected) in cases {
-        let wrong = app.post("/v1/secrets", &body).await.wrong();
-        let wrong: Vec<_> = wrong.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
-        assert_eq!(wrong, expected, "{body}");
+        let errors = app.post("/v1/secrets", &body).await.errors();
+        let errors: Vec<_> = errors.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+        assert_eq!(errors, expected, "{body}");
     }
     for reference in ["secret://", "Bearer secret://UPPER", "secret://-a"] {
-        let wrong = app.post("/v1/jobs", &crate::app::job(&with_header(reference))).await.wrong();
+        let errors = app.post("/v1/jobs", &crate::app::job(&with_header(reference))).await.errors();
         assert_eq!(
-            wrong,
+            errors,
             [("/request/headers/Authorization".to_owned(), "secret_reference_invalid".to_owned())]
         );
     }
 }
 
 #[tokio::test]
-async fn lists_are_pages_and_names_belong_to_a_workspace() {
+async fn lists_have_pages_and_names_belong_to_a_workspace() {
     let app = App::new().await;
     for name in ["a", "b", "c"] {
         app.post("/v1/secrets", &json!({ "name": name, "value": name })).await.expect(201);
@@ -112,19 +112,19 @@ async fn lists_are_pages_and_names_belong_to_a_workspace() {
 }
 
 #[tokio::test]
-async fn the_signing_secret_is_made_once_and_rotated() {
+async fn the_signing_secret_is_created_once_and_rotated() {
     let app = App::new().await;
     let path = "/v1/workspace/signing-secret";
     let (one, other) = tokio::join!(app.get(path), app.get(path));
     let first = one.expect(200);
-    assert_eq!(first, other.expect(200), "made once, also when two ask at once");
+    assert_eq!(first, other.expect(200), "created once, even by concurrent requests");
     assert!(first["secret"].as_str().unwrap().starts_with("whsec_") && first["previous"].is_null());
     let rotated = app.send(Method::POST, &format!("{path}/rotate"), &[], "").await.expect(200);
     assert_ne!(rotated["secret"], first["secret"]);
     assert_eq!(rotated["previous"]["secret"], first["secret"]);
     assert_eq!(app.get(path).await.expect(200), rotated);
     let again = app.send(Method::POST, &format!("{path}/rotate"), &[], "").await;
-    assert_eq!(again.problem(409), "rotation_pending", "what was promised to sign for a day does");
+    assert_eq!(again.problem(409), "rotation_pending", "the previous secret stays valid for a day");
     let forced = app.send(Method::POST, &format!("{path}/rotate?force=true"), &[], "").await.expect(200);
     assert_eq!(forced["previous"]["secret"], rotated["secret"]);
     app.db.execute("update signing_secrets set previous_until = now() - interval '1 second'").await;
@@ -132,11 +132,11 @@ async fn the_signing_secret_is_made_once_and_rotated() {
 }
 
 #[tokio::test]
-async fn variables_in_urls_are_kept() {
+async fn variables_in_urls_are_stored_unchanged() {
     let app = App::new().await;
     let url = "https://example.com/{{job_id}}?at={{timestamp}}";
     let job = app.job(&json!({ "request": { "url": url } })).await;
     assert_eq!(app.get(&format!("/v1/jobs/{job}")).await.expect(200)["request"]["url"], url);
-    let wrong = json!({ "request": { "url": "https://{{uuid}}.example.com/" } });
-    assert_eq!(app.post("/v1/jobs", &crate::app::job(&wrong)).await.wrong()[0].0, "/request/url");
+    let invalid = json!({ "request": { "url": "https://{{uuid}}.example.com/" } });
+    assert_eq!(app.post("/v1/jobs", &crate::app::job(&invalid)).await.errors()[0].0, "/request/url");
 }

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use super::{RedisSettings, StreamError, link::Link};
 
-/// Longer is not waited for: a request costs more than the answer is worth.
-const ANSWER_WITHIN: Duration = Duration::from_millis(100);
+/// The part of Redis's timeout that a decision may take: a request should not wait long for its rate limit.
+const TIMEOUT_DIVISOR: u32 = 10;
 
 /// `KEYS[i]` may pass once in `ARGV[2i-1]` µs, and `ARGV[2i]` times at once. Passed by all, or by none.
 const TAKE: &str = r"
@@ -76,6 +76,7 @@ pub struct Limiter<const N: usize> {
     link: Mutex<Link>,
     namespace: String,
     script: Script,
+    timeout: Duration,
     rates: [Rate; N],
     by_itself: [DefaultKeyedRateLimiter<String>; N],
 }
@@ -86,6 +87,7 @@ impl<const N: usize> Limiter<N> {
             link: Mutex::new(Link::new(settings)?),
             namespace: settings.namespace.clone(),
             script: Script::new(TAKE),
+            timeout: Duration::from_millis(settings.timeout_ms) / TIMEOUT_DIVISOR,
             rates,
             by_itself: rates.map(Rate::by_itself),
         })
@@ -93,7 +95,7 @@ impl<const N: usize> Limiter<N> {
 
     /// Whether one request of `group` may pass the limits of these names.
     pub async fn pass(&self, group: &str, names: [&str; N]) -> RateDecision {
-        match tokio::time::timeout(ANSWER_WITHIN, self.ask(group, names)).await {
+        match tokio::time::timeout(self.timeout, self.ask(group, names)).await {
             Ok(Ok(passage)) => passage,
             _ => self.by_itself(group, names),
         }

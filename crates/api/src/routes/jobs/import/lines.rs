@@ -63,9 +63,8 @@ impl Import {
     /// The same lines with the jobs that an earlier import created from them; `None` if it created other jobs.
     pub fn created_before(mut self, earlier: &HashMap<String, IdempotentJob>) -> Option<Self> {
         for line in &mut self.lines {
-            let keyed =
-                line.key.as_ref().and_then(|key| earlier.get(key)).filter(|keyed| line.created(keyed))?;
-            line.id = keyed.id;
+            let job = line.key.as_ref().and_then(|key| earlier.get(key)).filter(|job| line.created(job))?;
+            line.id = job.id;
         }
         Some(self)
     }
@@ -199,10 +198,10 @@ fn pointed_at(refused: &[Refused]) -> FieldErrors {
 
 impl Line {
     /// Whether the job was created from the same line.
-    fn created(&self, keyed: &IdempotentJob) -> bool {
+    fn created(&self, job: &IdempotentJob) -> bool {
         let Schedule::Cron(cron) = &self.definition.schedule else { return false };
         let this = (Some(cron.expression()), Some(cron.timezone()), self.definition.request.url.as_str());
-        this == (keyed.cron.as_deref(), keyed.timezone.as_deref(), keyed.url.as_str())
+        this == (job.cron.as_deref(), job.timezone.as_deref(), job.url.as_str())
     }
 
     pub fn new_job(&self, now: DateTime<Utc>) -> NewJob<'_> {

@@ -1,13 +1,13 @@
-//! Who may do what. Every operation of the document has a row here; one without fails.
+//! The authorization table. An operation without a row here fails.
 
 use hyper::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use trigrun_core::{domain::access::Scope, store::notifications};
 
-use crate::app::{Answer, App, job};
+use crate::app::{App, Response, job};
 
-/// Operation, the scope that it needs, and what an accepted request is answered.
+/// Operation, required scope, and the status of an authorized request.
 const TABLE: [(&str, &str, u16); 47] = [
     ("create_job", "jobs:write", 201),
     ("import_jobs", "jobs:write", 201),
@@ -35,7 +35,7 @@ const TABLE: [(&str, &str, u16); 47] = [
     ("get_channel", "notifications:write", 200),
     ("patch_channel", "notifications:write", 200),
     ("test_channel", "notifications:write", 202),
-    // The seed's rule names it.
+    // A rule refers to the channel.
     ("delete_channel", "notifications:write", 409),
     ("create_rule", "notifications:write", 201),
     ("list_rules", "notifications:write", 200),
@@ -45,7 +45,7 @@ const TABLE: [(&str, &str, u16); 47] = [
     ("get_signing_secret", "workspace:admin", 200),
     ("rotate_signing_secret", "workspace:admin", 200),
     ("patch_workspace", "workspace:admin", 200),
-    // An API token has the scope and is no owner.
+    // An API token has the scope, but it is not an owner.
     ("delete_workspace", "workspace:admin", 403),
     ("list_invitations", "workspace:admin", 200),
     ("delete_invitation", "workspace:admin", 204),
@@ -59,14 +59,14 @@ const TABLE: [(&str, &str, u16); 47] = [
     ("rotate_token", "workspace:admin", 200),
     ("delete_token", "workspace:admin", 204),
 ];
-/// Without a token.
+/// Operations without a token.
 const OPEN: [&str; 5] = ["livez", "readyz", "version", "openapi", "docs"];
-/// Without a token, but with a body.
-const DOOR: [&str; 2] = ["sign_up", "log_in"];
-/// With any token.
-const ANY: [&str; 2] = ["get_me", "get_workspace"];
-/// With a session.
-const PEOPLE: [&str; 4] = ["log_out", "list_workspaces", "create_workspace", "accept_invitation"];
+/// Operations without a token, with a body.
+const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
+/// Operations for any token.
+const ANY_TOKEN: [&str; 2] = ["get_me", "get_workspace"];
+/// Operations that require a session.
+const SESSION: [&str; 4] = ["log_out", "list_workspaces", "create_workspace", "accept_invitation"];
 
 struct Operation {
     id: String,
@@ -91,7 +91,7 @@ fn operations() -> Vec<Operation> {
 }
 
 impl Operation {
-    /// What it needs besides a token.
+    /// A valid body.
     fn body(&self, seeds: &Seeds) -> String {
         match self.id.as_str() {
             "create_job" => job(&json!({})).to_string(),
@@ -115,7 +115,7 @@ impl Operation {
         }
     }
 
-    /// Its path with an id in it.
+    /// Its path with ids.
     fn path_to(&self, seeds: &Seeds) -> String {
         let id = match self.path.split('/').nth(2) {
             Some("executions") => &seeds.execution,
@@ -130,7 +130,7 @@ impl Operation {
     }
 }
 
-/// One of everything that has an id.
+/// One object of each type that has an id.
 struct Seeds {
     job: String,
     execution: String,
@@ -147,7 +147,7 @@ impl Seeds {
     async fn new(app: &App) -> Self {
         let job = app.job(&json!({})).await;
         let run = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
-        // It may be there already.
+        // The secret may already exist.
         app.post("/v1/secrets", &json!({ "name": "key", "value": "x" })).await;
         let token = app
             .post("/v1/tokens", &json!({ "name": "seed", "scopes": ["workspace:admin"] }))
@@ -159,7 +159,7 @@ impl Seeds {
         let channel = text(&app.post("/v1/notification-channels", &hook).await.expect(201));
         let rule = json!({ "channel_id": channel, "event": "on_failure" });
         let rule = app.post(&format!("/v1/jobs/{job}/notification-rules"), &rule).await.expect(201);
-        // By the store: there are few tests a minute.
+        // Through the store: the API limits tests of channels.
         let now = app.db.now().await;
         let channel_id = channel.parse().unwrap();
         let mut conn = app.db.conn().await;
@@ -177,7 +177,7 @@ impl Seeds {
         }
     }
 
-    /// Ids that were never given.
+    /// Ids that do not exist.
     fn absent() -> Self {
         let id = |prefix: &str| format!("{prefix}_01h455vb4pex5vsknk084sn02q");
         Self {
@@ -198,17 +198,17 @@ fn every_operation_has_a_row() {
     let mut documented: Vec<String> = operations().into_iter().map(|operation| operation.id).collect();
     documented.sort();
     let mut known: Vec<&str> =
-        TABLE.iter().map(|(id, ..)| *id).chain(OPEN).chain(DOOR).chain(ANY).chain(PEOPLE).collect();
+        TABLE.iter().map(|(id, ..)| *id).chain(OPEN).chain(SIGN_IN).chain(ANY_TOKEN).chain(SESSION).collect();
     known.sort_unstable();
     assert_eq!(documented, known);
 }
 
 #[tokio::test]
-async fn each_needs_its_scope_and_no_other() {
+async fn each_operation_requires_exactly_its_scope() {
     let app = App::new().await;
     for operation in operations() {
         let Some((_, scope, status)) = TABLE.iter().find(|(id, ..)| *id == operation.id) else { continue };
-        assert_eq!(operation.scope.as_deref(), Some(*scope), "{}: the document says it", operation.id);
+        assert_eq!(operation.scope.as_deref(), Some(*scope), "{}: in the document", operation.id);
         let seeds = Seeds::new(&app).await;
         let scope: Scope = scope.parse().unwrap();
         let all_but: Vec<Scope> = Scope::ALL.iter().copied().filter(|other| *other != scope).collect();
@@ -229,28 +229,29 @@ async fn open_operations_need_no_token() {
     let app = App::new().await;
     for operation in operations().into_iter().filter(|operation| OPEN.contains(&operation.id.as_str())) {
         assert_eq!(operation.scope, None);
-        let answer = app.send_as("nonsense", operation.method, &operation.path, &[], "").await;
-        assert_eq!(answer.status, 200, "{}", operation.id);
+        let response = app.send_as("nonsense", operation.method, &operation.path, &[], "").await;
+        assert_eq!(response.status, 200, "{}", operation.id);
     }
 }
 
 #[tokio::test]
-async fn what_belongs_to_others_is_as_if_it_had_never_been() {
+async fn objects_of_other_workspaces_look_like_absent_ones() {
     let app = App::new().await;
     let seeds = Seeds::new(&app).await;
     let theirs = app.db.workspace("theirs").await;
-    let stranger = app.token_of(theirs, Scope::ALL).await;
+    let outsider = app.token_of(theirs, Scope::ALL).await;
     let id = [("x-request-id", "the-same")];
     for operation in operations().into_iter().filter(|operation| operation.path.contains('{')) {
         let send = async |seeds: &Seeds| {
             let path = operation.path_to(seeds);
-            app.send_as(&stranger, operation.method.clone(), &path, &id, &operation.body(seeds)).await
+            app.send_as(&outsider, operation.method.clone(), &path, &id, &operation.body(seeds)).await
         };
-        let (existing, never) = (send(&seeds).await, send(&Seeds::absent()).await);
+        let (existing, absent) = (send(&seeds).await, send(&Seeds::absent()).await);
         assert_eq!(existing.problem(404), "not_found", "{}", operation.id);
-        assert_eq!(existing.text, never.text, "{}: byte for byte", operation.id);
-        let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
-        assert_eq!(names(&existing), names(&never));
+        assert_eq!(existing.text, absent.text, "{}: byte for byte", operation.id);
+        let names =
+            |response: &Response| response.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
+        assert_eq!(names(&existing), names(&absent));
     }
     for path in [
         "/v1/jobs",
@@ -262,14 +263,14 @@ async fn what_belongs_to_others_is_as_if_it_had_never_been() {
         &format!("/v1/executions?job_id={}", seeds.job),
         "/v1/jobs?q=report",
     ] {
-        let list = app.send_as(&stranger, Method::GET, path, &[], "").await.expect(200);
+        let list = app.send_as(&outsider, Method::GET, path, &[], "").await.expect(200);
         assert_eq!(list["data"], json!([]), "{path}");
     }
     app.get(&format!("/v1/jobs/{}", seeds.job)).await.expect(200);
 }
 
 #[tokio::test]
-async fn the_rest_needs_a_token_of_its_kind() {
+async fn other_operations_require_their_kind_of_token() {
     let app = App::new().await;
     let session = app.session("owner").await;
     for operation in operations() {
@@ -283,23 +284,24 @@ async fn the_rest_needs_a_token_of_its_kind() {
             )
             .await
         };
-        if ANY.contains(&operation.id.as_str()) {
+        if ANY_TOKEN.contains(&operation.id.as_str()) {
             assert_eq!(send("nonsense").await.problem(401), "unauthorized");
             send(&app.token_of(app.workspace, &[Scope::JobsRead]).await).await.expect(200);
             send(&session).await.expect(200);
         }
-        if PEOPLE.contains(&operation.id.as_str()) {
+        if SESSION.contains(&operation.id.as_str()) {
             assert_eq!(send("nonsense").await.problem(401), "unauthorized");
             assert_eq!(send(&app.token).await.problem(403), "session_required", "{}", operation.id);
-            let answer = send(&app.session("owner").await).await;
-            // There is no invitation to accept.
-            let is_let_in =
-                answer.status.is_success() || operation.id == "accept_invitation" && answer.status == 422;
-            assert!(is_let_in, "{}: {}", operation.id, answer.text);
+            let response = send(&app.session("owner").await).await;
+            // The invitation does not exist.
+            let is_authorized =
+                response.status.is_success() || operation.id == "accept_invitation" && response.status == 422;
+            assert!(is_authorized, "{}: {}", operation.id, response.text);
         }
-        if DOOR.contains(&operation.id.as_str()) {
-            let answer = app.send_as("nonsense", operation.method.clone(), &operation.path, &[], "{}").await;
-            assert_eq!(answer.problem(422), "validation_failed", "no token is looked at");
+        if SIGN_IN.contains(&operation.id.as_str()) {
+            let response =
+                app.send_as("nonsense", operation.method.clone(), &operation.path, &[], "{}").await;
+            assert_eq!(response.problem(422), "validation_failed", "the token is not checked");
         }
     }
 }

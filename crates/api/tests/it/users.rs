@@ -1,8 +1,11 @@
-//! From signing up to being removed.
+//! Users, sessions, members, invitations and tokens.
 
 use hyper::Method;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use trigrun_api::SignUp;
 
 use crate::app::{Api, App, PASSWORD};
@@ -45,32 +48,40 @@ async fn from_sign_up_to_log_out() {
 }
 
 #[tokio::test]
-async fn a_wrong_address_and_a_wrong_password_look_the_same() {
+async fn an_unknown_address_and_a_wrong_password_get_the_same_response() {
     let app = App::new().await;
     app.post("/v1/auth/signup", &signup("ada@example.com")).await.expect(201);
-    let wrong = async |email: &str, password: &str| {
+    let failed_login = async |email: &str, password: &str| {
         let started = Instant::now();
         let request = [("x-request-id", "the-same")];
         let body = json!({ "email": email, "password": password }).to_string();
-        let answer = app.send_as("", Method::POST, "/v1/auth/login", &request, &body).await;
-        assert_eq!(answer.problem(401), "credentials_wrong");
-        (answer.text, started.elapsed())
+        let response = app.send_as("", Method::POST, "/v1/auth/login", &request, &body).await;
+        assert_eq!(response.problem(401), "credentials_wrong");
+        (response.text, started.elapsed())
     };
-    wrong("warm@example.com", PASSWORD).await;
-    let (known, mut of_known) = wrong("ada@example.com", "another password").await;
-    // The least of some: a busy machine takes longer now and then.
-    for _ in 0..3 {
-        of_known = of_known.min(wrong("ada@example.com", "another password").await.1);
+    failed_login("warm@example.com", PASSWORD).await;
+    // The shortest of several, taken in turns: a busy machine then slows all three alike. Without hashing a password, a response takes a
+    // fiftieth of the time.
+    let attempts = [
+        ("ada@example.com", "another password"),
+        ("unknown@example.com", PASSWORD),
+        ("not an address", PASSWORD),
+    ];
+    let mut shortest = [Duration::MAX; 3];
+    let mut texts = BTreeSet::new();
+    for _ in 0..5 {
+        for (at, (email, password)) in attempts.iter().enumerate() {
+            let (text, duration) = failed_login(email, password).await;
+            shortest[at] = shortest[at].min(duration);
+            texts.insert(text);
+        }
     }
-    for (email, password) in [("nobody@example.com", PASSWORD), ("not an address", PASSWORD)] {
-        let (answer, took) = wrong(email, password).await;
-        assert_eq!(answer, known);
-        assert!(took > of_known / 4, "it takes as long: {took:?} and {of_known:?}");
-    }
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(shortest.iter().all(|duration| *duration > shortest[0] / 10), "{shortest:?}");
 }
 
 #[tokio::test]
-async fn what_cannot_sign_up() {
+async fn invalid_sign_ups() {
     let app = App::new().await;
     let cases = [
         (json!({}), vec![("/email", "required"), ("/password", "required")]),
@@ -89,15 +100,15 @@ async fn what_cannot_sign_up() {
         (json!({ "email": "a@example.com", "password": PASSWORD, "name": "" }), vec![("/name", "length")]),
     ];
     for (body, expected) in cases {
-        let wrong = app.post("/v1/auth/signup", &body).await.wrong();
-        let wrong: Vec<_> = wrong.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
-        assert_eq!(wrong, expected, "{body}");
+        let errors = app.post("/v1/auth/signup", &body).await.errors();
+        let errors: Vec<_> = errors.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+        assert_eq!(errors, expected, "{body}");
     }
     assert_eq!(app.db.count("select count(*) from users").await, 0);
 }
 
 #[tokio::test]
-async fn signing_up_can_be_by_invitation_or_closed() {
+async fn sign_up_can_require_an_invitation_or_be_closed() {
     let app = App::new().await;
     let post = async |api: &Api, body: &Value| {
         let request = api.request(Method::POST, "/v1/auth/signup").header("content-type", "application/json");
@@ -116,9 +127,9 @@ async fn signing_up_can_be_by_invitation_or_closed() {
         |email: &str| json!({ "email": email, "password": PASSWORD, "invitation": invited["invitation"] });
     let other = post(&by_invitation, &with("b@example.com")).await;
     assert_eq!(
-        other.wrong(),
+        other.errors(),
         [("/invitation".to_owned(), "invitation_unknown".to_owned())],
-        "made for another address"
+        "the invitation is for another address"
     );
     let session = post(&by_invitation, &with("a@example.com")).await.expect(201);
     assert_eq!(session["workspace_id"], app.workspace.to_string());
@@ -131,7 +142,7 @@ async fn signing_up_can_be_by_invitation_or_closed() {
 }
 
 #[tokio::test]
-async fn nobody_becomes_a_member_who_has_not_accepted() {
+async fn a_user_becomes_a_member_only_by_accepting() {
     let app = App::new().await;
     let ada = app.post("/v1/auth/signup", &signup("ada@example.com")).await.expect(201);
     let hers = ada["token"].as_str().unwrap();
@@ -140,27 +151,27 @@ async fn nobody_becomes_a_member_who_has_not_accepted() {
             .clone()
     };
     let invitation = invite("ada@example.com").await;
-    // Until then it changes nothing for her: she needs to name no workspace.
+    // Until then nothing changes for her: she does not have to select a workspace.
     let me = app.send_as(hers, Method::GET, "/v1/me", &[], "").await.expect(200);
     assert_eq!(me["workspace_id"], ada["workspace_id"]);
     let accept = async |session: &str, invitation: &Value| {
         let body = json!({ "invitation": invitation }).to_string();
         app.send_as(session, Method::POST, "/v1/invitations/accept", &[], &body).await
     };
-    let of_another = invite("bob@example.com").await;
-    for unknown in [&of_another, &json!(format!("tri_{}", "a".repeat(36)))] {
-        assert_eq!(accept(hers, unknown).await.wrong()[0].0, "/invitation", "{unknown}");
+    let for_another = invite("bob@example.com").await;
+    for unknown in [&for_another, &json!(format!("tri_{}", "a".repeat(36)))] {
+        assert_eq!(accept(hers, unknown).await.errors()[0].0, "/invitation", "{unknown}");
     }
     assert_eq!(accept(&app.token, &invitation).await.problem(403), "session_required");
     let joined = accept(hers, &invitation).await.expect(200);
     assert_eq!((&joined["id"], &joined["role"]), (&json!(app.workspace.to_string()), &json!("admin")));
-    assert_eq!(accept(hers, &invitation).await.wrong()[0].1, "invitation_unknown", "it is used up");
+    assert_eq!(accept(hers, &invitation).await.errors()[0].1, "invitation_unknown", "it can be used once");
     let again = app.post("/v1/members", &json!({ "email": "Ada@example.com" })).await;
     assert_eq!(again.problem(409), "member_exists");
 }
 
 #[tokio::test]
-async fn invitations_do_not_outlive_the_right_to_make_them() {
+async fn invitations_end_when_their_author_leaves() {
     let app = App::new().await;
     let late = app.post("/v1/auth/signup", &signup("late@example.com")).await.expect(201);
     let session = app.session("admin").await;
@@ -171,19 +182,23 @@ async fn invitations_do_not_outlive_the_right_to_make_them() {
     };
     let theirs = invite(&session, "late@example.com").await;
     assert_eq!(theirs["created_by"], me["id"]);
-    let taken_back = invite(&app.token, "other@example.com").await;
+    let revoked = invite(&app.token, "other@example.com").await;
     let list = app.get("/v1/invitations").await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 2);
     assert!(!list.to_string().contains("tri_"));
-    app.delete(&format!("/v1/invitations/{}", taken_back["id"].as_str().unwrap())).await.expect(204);
+    app.delete(&format!("/v1/invitations/{}", revoked["id"].as_str().unwrap())).await.expect(204);
     app.delete(&format!("/v1/members/{}", me["id"].as_str().unwrap())).await.expect(204);
     assert_eq!(app.get("/v1/invitations").await.expect(200)["data"], json!([]));
     let deleted = "select target_name from audit_entries where action = 'invitation.deleted' order by id";
-    assert_eq!(app.db.lines(deleted).await, ["other@example.com", "late@example.com"], "both are noted");
+    assert_eq!(
+        app.db.lines(deleted).await,
+        ["other@example.com", "late@example.com"],
+        "both are in the audit log"
+    );
     let accept = json!({ "invitation": theirs["invitation"] }).to_string();
     let late = late["token"].as_str().unwrap();
     let accepted = app.send_as(late, Method::POST, "/v1/invitations/accept", &[], &accept).await;
-    assert_eq!(accepted.wrong()[0].1, "invitation_unknown");
+    assert_eq!(accepted.errors()[0].1, "invitation_unknown");
 }
 
 #[tokio::test]
@@ -196,11 +211,11 @@ async fn an_invitation_ends_with_its_workspace() {
     let invitation = invite("ada@example.com").await;
     app.send_as(&owner, Method::DELETE, "/v1/workspace", &[], "").await.expect(204);
     let body = json!({ "email": "ada@example.com", "password": PASSWORD, "invitation": invitation });
-    assert_eq!(app.post("/v1/auth/signup", &body).await.wrong()[0].1, "invitation_unknown");
+    assert_eq!(app.post("/v1/auth/signup", &body).await.errors()[0].1, "invitation_unknown");
 }
 
 #[tokio::test]
-async fn rotating_gives_no_more_than_one_has() {
+async fn rotating_requires_all_scopes_of_the_token() {
     let app = App::new().await;
     let session = app.session("owner").await;
     let as_owner =
@@ -211,18 +226,18 @@ async fn rotating_gives_no_more_than_one_has() {
     let rotate = format!("/v1/tokens/{}/rotate", all["id"].as_str().unwrap());
     let refused = app.send_as(admin["token"].as_str().unwrap(), Method::POST, &rotate, &[], "").await;
     assert_eq!(refused.problem(403), "scope_missing");
-    // Whoever rotates it knows it, and takes it along.
+    // The user who rotates a token knows its secret, so the token ends with this user's membership.
     let other = app.session("admin").await;
     let rotated = app.send_as(&other, Method::POST, &rotate, &[], "").await.expect(200);
     let me = app.send_as(&other, Method::GET, "/v1/me", &[], "").await.expect(200)["user"]["id"].clone();
     assert_eq!(rotated["created_by"], me);
     app.delete(&format!("/v1/members/{}", me.as_str().unwrap())).await.expect(204);
-    let dead = app.send_as(rotated["token"].as_str().unwrap(), Method::GET, "/v1/me", &[], "").await;
-    assert_eq!(dead.problem(401), "unauthorized");
+    let removed = app.send_as(rotated["token"].as_str().unwrap(), Method::GET, "/v1/me", &[], "").await;
+    assert_eq!(removed.problem(401), "unauthorized");
 }
 
 #[tokio::test]
-async fn what_members_may() {
+async fn roles_limit_what_members_can_do() {
     let app = App::new().await;
     let (owner, admin, member) =
         (app.session("owner").await, app.session("admin").await, app.session("member").await);
@@ -255,11 +270,11 @@ async fn what_members_may() {
     assert_eq!(send(&owner, Method::DELETE, &the_owner, "").await.problem(409), "last_owner");
     send(&owner, Method::PATCH, &the_member, &role("owner")).await.expect(200);
     send(&owner, Method::DELETE, &the_owner, "").await.expect(204);
-    assert_eq!(send(&owner, Method::GET, "/v1/jobs", "").await.problem(403), "no_workspace", "at once");
+    assert_eq!(send(&owner, Method::GET, "/v1/jobs", "").await.problem(403), "no_workspace", "immediately");
 }
 
 #[tokio::test]
-async fn people_of_several_workspaces_name_the_one_they_mean() {
+async fn members_of_several_workspaces_select_one() {
     let app = App::new().await;
     let session = app.session("admin").await;
     let made =
@@ -275,7 +290,7 @@ async fn people_of_several_workspaces_name_the_one_they_mean() {
 }
 
 #[tokio::test]
-async fn tokens_are_made_rotated_and_revoked() {
+async fn tokens_are_created_rotated_and_revoked() {
     let app = App::new().await;
     let body = json!({ "name": "ci", "scopes": ["jobs:read"], "expires_at": "2999-01-01T00:00:00Z" });
     let made = app.post("/v1/tokens", &body).await.expect(201);
@@ -288,7 +303,7 @@ async fn tokens_are_made_rotated_and_revoked() {
             == 0
         {}
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), used).await.expect("its use is noted");
+    tokio::time::timeout(Duration::from_secs(60), used).await.expect("its use is recorded");
     let list = app.get("/v1/tokens").await.expect(200);
     assert!(list["data"][0]["last_used_at"].is_string() && list["data"][0].get("token").is_none(), "{list}");
     let rotated = app.send(Method::POST, &format!("/v1/tokens/{id}/rotate"), &[], "").await.expect(200);
@@ -297,10 +312,10 @@ async fn tokens_are_made_rotated_and_revoked() {
     app.delete(&format!("/v1/tokens/{id}")).await.expect(204);
     assert_eq!(jobs(rotated["token"].as_str().unwrap()).await.problem(401), "unauthorized");
 
-    let wrong = json!({ "name": "", "scopes": ["jobs:read", "all"], "expires_at": "2020-01-01T00:00:00Z" });
-    let wrong: Vec<String> =
-        app.post("/v1/tokens", &wrong).await.wrong().into_iter().map(|(pointer, _)| pointer).collect();
-    assert_eq!(wrong, ["/expires_at", "/name", "/scopes/1"]);
+    let invalid = json!({ "name": "", "scopes": ["jobs:read", "all"], "expires_at": "2020-01-01T00:00:00Z" });
+    let errors: Vec<String> =
+        app.post("/v1/tokens", &invalid).await.errors().into_iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(errors, ["/expires_at", "/name", "/scopes/1"]);
     let admin = app.token_of(app.workspace, &[trigrun_core::domain::access::Scope::WorkspaceAdmin]).await;
     let more = json!({ "name": "x", "scopes": ["jobs:write"] }).to_string();
     assert_eq!(
@@ -310,7 +325,7 @@ async fn tokens_are_made_rotated_and_revoked() {
 }
 
 #[tokio::test]
-async fn a_deleted_workspace_is_dead_at_once() {
+async fn a_deleted_workspace_is_gone_immediately() {
     let app = App::new().await;
     let job = app.job(&json!({})).await;
     app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
@@ -325,21 +340,21 @@ async fn a_deleted_workspace_is_dead_at_once() {
 }
 
 #[tokio::test]
-async fn one_person_owns_so_many_workspaces() {
+async fn one_user_owns_a_limited_number_of_workspaces() {
     let app = App::new().await;
     let session = app.session("owner").await;
     let make = async || {
         let body = json!({ "name": "more" }).to_string();
         app.send_as(&session, Method::POST, "/v1/workspaces", &[], &body).await
     };
-    let answers = futures_util::future::join_all((0..30).map(|_| make())).await;
-    // Theirs from signing up was taken away by the test kit, the app's is one.
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 19);
+    let responses = futures_util::future::join_all((0..30).map(|_| make())).await;
+    // The app's workspace is one of twenty; the test set-up removed the one from sign-up.
+    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 19);
     assert_eq!(make().await.problem(409), "too_many_workspaces");
 }
 
 #[tokio::test]
-async fn tokens_do_not_outlive_the_right_to_make_them() {
+async fn tokens_end_when_their_author_loses_the_right_to_create_them() {
     let app = App::new().await;
     for role in [Some("member"), None] {
         let session = app.session("admin").await;
@@ -350,7 +365,11 @@ async fn tokens_do_not_outlive_the_right_to_make_them() {
         let made = send(&session, Method::POST, "/v1/tokens", r#"{"name":"a"}"#).await.expect(201);
         let theirs = made["token"].as_str().unwrap().to_owned();
         let of_token = send(&theirs, Method::POST, "/v1/tokens", r#"{"name":"b"}"#).await.expect(201);
-        assert_eq!((&made["created_by"], &of_token["created_by"]), (&me, &me), "also what their token makes");
+        assert_eq!(
+            (&made["created_by"], &of_token["created_by"]),
+            (&me, &me),
+            "also for a token created by a token"
+        );
         let path = format!("/v1/members/{}", me.as_str().unwrap());
         match role {
             Some(role) => app.patch(&path, &json!({ "role": role })).await.expect(200),
@@ -364,7 +383,7 @@ async fn tokens_do_not_outlive_the_right_to_make_them() {
 }
 
 #[tokio::test]
-async fn a_token_is_of_one_workspace() {
+async fn a_token_belongs_to_one_workspace() {
     let app = App::new().await;
     let theirs = app.db.workspace("theirs").await.to_string();
     let get = async |workspace: &str| {

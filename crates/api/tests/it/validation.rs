@@ -1,16 +1,16 @@
-//! Every rule of a job's fields: what breaks it, where that is said, and by which code.
+//! Every rule of a job's fields and of query parameters: an invalid value, and the pointer and code of its error.
 
 use serde_json::{Value, json};
 
 use crate::app::{App, job};
 
-/// Creates with one field replaced, and expects exactly this to be wrong.
+/// A job with one field replaced, and the only expected error.
 #[track_caller]
 fn case(pointer: &'static str, value: Value, code: &'static str) -> (Value, Vec<(String, String)>) {
     case_at(pointer, value, pointer, code)
 }
 
-/// The same where the violation is said elsewhere than at the field that was set.
+/// The same with an error at another field than the replaced one.
 fn case_at(field: &str, value: Value, pointer: &str, code: &str) -> (Value, Vec<(String, String)>) {
     (with(job(&json!({})), field, value), vec![(pointer.to_owned(), code.to_owned())])
 }
@@ -35,14 +35,14 @@ fn cron(expression: &str, timezone: &str) -> Value {
 
 async fn expect(app: &App, cases: Vec<(Value, Vec<(String, String)>)>) {
     for (body, expected) in cases {
-        let answer = app.post("/v1/jobs", &body).await;
-        assert_eq!(answer.wrong(), expected, "{}", &body.to_string()[..body.to_string().len().min(300)]);
-        for error in answer.json()["errors"].as_array().unwrap() {
+        let response = app.post("/v1/jobs", &body).await;
+        assert_eq!(response.errors(), expected, "{}", &body.to_string()[..body.to_string().len().min(300)]);
+        for error in response.json()["errors"].as_array().unwrap() {
             assert!(error["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{error}");
         }
     }
     let stored = app.db.count("select count(*) from jobs").await;
-    assert_eq!(stored, 0, "nothing of it was stored");
+    assert_eq!(stored, 0, "nothing was stored");
 }
 
 #[tokio::test]
@@ -143,8 +143,8 @@ async fn schedules() {
     let both = [at("/schedule/cron", "cron_step"), at("/schedule/timezone", "timezone_unknown")].concat();
     cases.push((cron("*/0 * * * *", "Nowhere"), both));
     expect(&app, cases).await;
-    let answer = app.post("/v1/jobs", &cron("* * * * *", "Europe/Berlim")).await.json();
-    assert!(answer["errors"][0]["hint"].as_str().unwrap().contains("Europe/Berlin"), "{answer}");
+    let response = app.post("/v1/jobs", &cron("* * * * *", "Europe/Berlim")).await.json();
+    assert!(response["errors"][0]["hint"].as_str().unwrap().contains("Europe/Berlin"), "{response}");
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn requests() {
 }
 
 #[tokio::test]
-async fn fields_that_there_are_not() {
+async fn unknown_fields() {
     let app = App::new().await;
     let mut cases = Vec::new();
     for field in [
@@ -270,15 +270,15 @@ async fn fields_that_there_are_not() {
         cases.push(case_at(pointer, json!("x"), pointer, "unknown_field"));
     }
     expect(&app, cases).await;
-    let answer = app.post("/v1/jobs", &with(job(&json!({})), "/tgas", json!([]))).await.json();
-    assert_eq!(answer["errors"][0]["hint"], "did you mean tags?");
+    let response = app.post("/v1/jobs", &with(job(&json!({})), "/tgas", json!([]))).await.json();
+    assert_eq!(response["errors"][0]["hint"], "did you mean tags?");
     let twice = r#"{"name":"a","name":"b","kind":"one_time","request":{"url":"https://example.com"}}"#;
-    let wrong = app.post_text("/v1/jobs", twice).await.wrong();
-    assert_eq!(wrong, [("/name".to_owned(), "field_twice".to_owned())]);
+    let errors = app.post_text("/v1/jobs", twice).await.errors();
+    assert_eq!(errors, [("/name".to_owned(), "field_twice".to_owned())]);
 }
 
 #[tokio::test]
-async fn all_at_once() {
+async fn all_errors_are_reported_together() {
     let app = App::new().await;
     let body = json!({
         "name": 7,
@@ -289,9 +289,9 @@ async fn all_at_once() {
         "tags": ["", "b"],
         "surprise": true,
     });
-    let answer =
+    let response =
         app.send(hyper::Method::POST, "/v1/jobs", &[("idempotency-key", "")], &body.to_string()).await;
-    let pointers: Vec<String> = answer.wrong().into_iter().map(|(pointer, _)| pointer).collect();
+    let pointers: Vec<String> = response.errors().into_iter().map(|(pointer, _)| pointer).collect();
     assert_eq!(
         pointers,
         [
@@ -308,7 +308,7 @@ async fn all_at_once() {
             "Idempotency-Key",
         ]
     );
-    let empty = app.post("/v1/jobs", &json!({})).await.wrong();
+    let empty = app.post("/v1/jobs", &json!({})).await.errors();
     assert_eq!(
         empty.iter().map(|(pointer, _)| pointer.as_str()).collect::<Vec<_>>(),
         ["/kind", "/name", "/request"]
@@ -336,14 +336,14 @@ async fn query_parameters() {
         ("/v1/executions?to=2026-01-01T00:00:00+01:00", "?to", "instant_invalid"),
     ];
     for (path, pointer, code) in cases {
-        assert_eq!(app.get(path).await.wrong(), [(pointer.to_owned(), code.to_owned())], "{path}");
+        assert_eq!(app.get(path).await.errors(), [(pointer.to_owned(), code.to_owned())], "{path}");
     }
-    let two = app.get("/v1/executions?from=x&status=y").await.wrong();
+    let two = app.get("/v1/executions?from=x&status=y").await.errors();
     assert_eq!(two.len(), 2);
 }
 
 #[tokio::test]
-async fn a_patch_is_judged_by_the_same_rules_and_changes_nothing_when_refused() {
+async fn a_patch_is_validated_and_changes_nothing_if_invalid() {
     let app = App::new().await;
     let id = app.job(&json!({ "tags": ["a"] })).await;
     let path = format!("/v1/jobs/{id}");
@@ -361,41 +361,41 @@ async fn a_patch_is_judged_by_the_same_rules_and_changes_nothing_when_refused() 
         (json!({ "request": { "headers": { "Host": "x" } } }), "/request/headers/Host", "header_reserved"),
     ];
     for (patch, pointer, code) in cases {
-        let wrong = app.patch(&path, &patch).await.wrong();
-        assert_eq!(wrong, [(pointer.to_owned(), code.to_owned())], "{patch}");
+        let errors = app.patch(&path, &patch).await.errors();
+        assert_eq!(errors, [(pointer.to_owned(), code.to_owned())], "{patch}");
     }
     assert_eq!(app.get(&path).await.expect(200), before);
 }
 
 #[tokio::test]
-async fn what_an_operation_does_not_take() {
+async fn unknown_query_parameters() {
     let app = App::new().await;
     let made =
         app.send(hyper::Method::POST, "/v1/jobs?dry_run=true", &[], &job(&json!({})).to_string()).await;
-    assert_eq!(made.wrong(), [("?dry_run".to_owned(), "unknown_parameter".to_owned())]);
+    assert_eq!(made.errors(), [("?dry_run".to_owned(), "unknown_parameter".to_owned())]);
     assert_eq!(app.db.count("select count(*) from jobs").await, 0);
-    assert_eq!(app.get("/v1/me?a=1&b=2").await.wrong().len(), 2);
+    assert_eq!(app.get("/v1/me?a=1&b=2").await.errors().len(), 2);
     let near = app.get("/v1/jobs?limt=1").await;
-    assert_eq!(near.wrong()[0].0, "?limt");
+    assert_eq!(near.errors()[0].0, "?limt");
     assert_eq!(near.json()["errors"][0]["hint"], "did you mean limit?");
 }
 
 #[tokio::test]
-async fn a_large_body_is_not_judged_in_full() {
+async fn a_large_body_is_not_validated_in_full() {
     let app = App::new().await;
     let fields: Vec<String> = (0..60_000).map(|n| format!("\"f{n}\":1")).collect();
     let many = format!("{{{}}}", fields.join(","));
-    let judged = app.send(hyper::Method::POST, "/v1/jobs", &[], &many).await;
-    assert!((1..10).contains(&judged.wrong().len()), "{}", judged.text);
-    let stranger = app.send(hyper::Method::POST, "/v1/auth/login", &[], &many).await;
-    assert_eq!(stranger.problem(413), "body_too_large");
-    // What cannot be judged is not said to be missing.
+    let refused = app.send(hyper::Method::POST, "/v1/jobs", &[], &many).await;
+    assert!((1..10).contains(&refused.errors().len()), "{}", refused.text);
+    let unauthenticated = app.send(hyper::Method::POST, "/v1/auth/login", &[], &many).await;
+    assert_eq!(unauthenticated.problem(413), "body_too_large");
+    // A field that cannot be read is not reported as missing.
     let beyond = app.send(hyper::Method::POST, "/v1/jobs", &[], r#"{"concurrency_limit": 1e999}"#).await;
-    assert_eq!(beyond.wrong(), [("/concurrency_limit".to_owned(), "unreadable".to_owned())]);
+    assert_eq!(beyond.errors(), [("/concurrency_limit".to_owned(), "unreadable".to_owned())]);
 }
 
 #[tokio::test]
-async fn a_patch_may_take_every_header_away() {
+async fn a_patch_can_remove_every_header() {
     let app = App::new().await;
     let names = || (0..60).map(|n| format!("x-{n}"));
     let headers: serde_json::Map<String, Value> = names().map(|name| (name, json!("a"))).collect();
