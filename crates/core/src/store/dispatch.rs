@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::{Conn, StoreError, sql::prepared, timers::millis};
+use super::{Conn, StoreError, schema::executions, sql::prepared, timers::millis};
 use crate::domain::{
     dispatch::Dispatch,
     id::{ExecutionId, WorkspaceId},
@@ -46,13 +46,13 @@ pub async fn claim_unpublished(
 }
 
 /// Gives up the ringing of work that is not due yet: any scheduler takes it on in its time.
-pub async fn release(conn: &mut Conn, executions: &[ExecutionId]) -> Result<usize, StoreError> {
+pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
     let handed = prepared(
         sql_query(
             "update executions set published_at = null
              where id = any($1) and owner_id is null and finished_at is null and published_at is not null",
         )
-        .bind::<Array<SqlUuid>, _>(executions.iter().map(|execution| execution.uuid()).collect::<Vec<_>>()),
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>()),
     )
     .execute(conn)
     .await?;
@@ -62,8 +62,8 @@ pub async fn release(conn: &mut Conn, executions: &[ExecutionId]) -> Result<usiz
 /// The shards in which work is overdue by more than `grace` though its dispatch was published: lost dispatches, or a backlog.
 pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>, StoreError> {
     #[derive(QueryableByName)]
+    #[diesel(table_name = executions)]
     struct Shard {
-        #[diesel(sql_type = SmallInt)]
         shard: i16,
     }
     // Said with constants, it is planned once: with parameters Postgres plans it again each time, which takes longer than to run it.
@@ -122,16 +122,12 @@ pub async fn request_republish(
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 struct DispatchRow {
-    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     workspace_id: Uuid,
-    #[diesel(sql_type = SmallInt)]
     shard: i16,
-    #[diesel(sql_type = Timestamptz)]
     due_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
     traceparent: Option<String>,
 }
 

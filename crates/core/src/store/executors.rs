@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{Conn, StoreError, sql::prepared};
+use super::{Conn, StoreError, schema::executors, sql::prepared};
 use crate::domain::id::ExecutorId;
 
 pub async fn insert(conn: &mut Conn, executor: ExecutorId, name: &str) -> Result<(), StoreError> {
@@ -57,10 +57,9 @@ pub struct LiveExecutor {
 
 pub async fn live(conn: &mut Conn) -> Result<Vec<LiveExecutor>, StoreError> {
     #[derive(QueryableByName)]
+    #[diesel(table_name = executors)]
     struct Row {
-        #[diesel(sql_type = SqlUuid)]
         id: Uuid,
-        #[diesel(sql_type = Timestamptz)]
         heartbeat_at: DateTime<Utc>,
     }
     let rows: Vec<Row> = prepared(sql_query("select id, heartbeat_at from executors where ended_at is null"))
@@ -73,8 +72,8 @@ pub async fn live(conn: &mut Conn) -> Result<Vec<LiveExecutor>, StoreError> {
 /// Sessions that have ended and may still own something, which is to be taken over.
 pub(super) async fn unreleased(conn: &mut Conn) -> Result<Vec<Uuid>, StoreError> {
     #[derive(QueryableByName)]
+    #[diesel(table_name = executors)]
     struct Row {
-        #[diesel(sql_type = SqlUuid)]
         id: Uuid,
     }
     let rows: Vec<Row> =

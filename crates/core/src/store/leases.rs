@@ -31,7 +31,7 @@ use crate::domain::{
     request::Request,
     retry::RetryPolicy,
 };
-use row::{LeaseColumns, LeaseRow, LostRow};
+use row::{LeaseRow, LostRow, lease_columns};
 
 /// The right, and the duty, to make attempt `number` of an execution. OwnedExecutions by one executor until recorded or handed back.
 #[derive(Clone, Debug)]
@@ -69,10 +69,8 @@ macro_rules! lease {
                and e.due_at <= clock_timestamp() + interval '5 seconds'
                and ",
             $where,
-            " returning e.id, e.workspace_id, e.job_id, e.attempt_count, e.scheduled_for, e.due_at, e.traceparent, e.ends_job,
-                        v.url, v.method, v.headers, v.body, v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts,
-                        v.retry_on_statuses, v.concurrency_limit, v.delivery,
-                        exists (select from notification_rules r where r.job_id = e.job_id) as notifies"
+            " returning ",
+            lease_columns!(notifies = "exists (select from notification_rules r where r.job_id = e.job_id)",)
         )
     };
 }
@@ -92,7 +90,7 @@ pub async fn lease(
     let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
         return Ok(Vec::new());
     };
-    let rows: Vec<LeaseRow> = prepared_as::<LeaseColumns, _>(
+    let rows: Vec<LeaseRow> = prepared_as::<LeaseRow, _>(
         sql_query(lease!("v.concurrency_limit is null"))
             .bind::<SqlUuid, _>(executor.uuid())
             .bind::<Array<SqlUuid>, _>(&ids)
@@ -144,7 +142,7 @@ async fn lease_limited(
             slots::park(conn, executor, &limited).await?;
             return Ok(None);
         }
-        let row: Option<LeaseRow> = prepared_as::<LeaseColumns, _>(
+        let row: Option<LeaseRow> = prepared_as::<LeaseRow, _>(
             sql_query(lease!("v.concurrency_limit is not null"))
                 .bind::<SqlUuid, _>(executor.uuid())
                 .bind::<Array<SqlUuid>, _>(vec![limited.id])

@@ -5,14 +5,19 @@
 //! job has now, whatever version an execution runs.
 
 use diesel::{
+    dsl::SqlTypeOf,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Integer, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, sql::prepared};
+use super::{
+    Conn, StoreError,
+    schema::{executions, job_slots, job_versions},
+    sql::prepared,
+};
 use crate::domain::{
     id::ExecutorId,
     job::{MAX_WAITING, OverlapPolicy},
@@ -20,14 +25,14 @@ use crate::domain::{
 
 /// An execution that needs a slot before it can be leased.
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub(super) struct Limited {
-    #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     job_id: Uuid,
+    // Not null: without a limit, it is the largest number.
     #[diesel(sql_type = Integer)]
     concurrency_limit: i32,
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = SqlTypeOf<job_versions::overlap_policy>)]
     overlap_policy: String,
 }
 
@@ -126,13 +131,13 @@ pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limite
 }
 
 /// Frees the slots of these executions, if they have any, and wakes who waits for them.
-pub(super) async fn release(conn: &mut Conn, executions: &[Uuid]) -> Result<(), StoreError> {
-    if executions.is_empty() {
+pub(super) async fn release(conn: &mut Conn, ids: &[Uuid]) -> Result<(), StoreError> {
+    if ids.is_empty() {
         return Ok(());
     }
-    let held: Vec<Held> = prepared(
+    let held: Vec<JobRow> = prepared(
         sql_query("select distinct job_id from job_slots where execution_id = any($1) order by job_id")
-            .bind::<Array<SqlUuid>, _>(executions),
+            .bind::<Array<SqlUuid>, _>(ids),
     )
     .load(conn)
     .await?;
@@ -141,11 +146,9 @@ pub(super) async fn release(conn: &mut Conn, executions: &[Uuid]) -> Result<(), 
         return Ok(());
     }
     lock(conn, &jobs).await?;
-    prepared(
-        sql_query("delete from job_slots where execution_id = any($1)").bind::<Array<SqlUuid>, _>(executions),
-    )
-    .execute(conn)
-    .await?;
+    prepared(sql_query("delete from job_slots where execution_id = any($1)").bind::<Array<SqlUuid>, _>(ids))
+        .execute(conn)
+        .await?;
     wake(conn, &jobs).await.map(drop)
 }
 
@@ -180,7 +183,7 @@ async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
 
 /// Gives free slots to those that wait, in every job: the net under a limit that was raised. Returns how many got one.
 pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
-    let waiting: Vec<Held> = prepared(sql_query(
+    let waiting: Vec<JobRow> = prepared(sql_query(
         "select distinct w.job_id
          from executions w
          join jobs j on j.id = w.job_id
@@ -209,8 +212,8 @@ struct TakenRow {
 }
 
 #[derive(QueryableByName)]
-struct Held {
-    #[diesel(sql_type = SqlUuid)]
+#[diesel(table_name = job_slots)]
+struct JobRow {
     job_id: Uuid,
 }
 

@@ -20,7 +20,7 @@ use crate::{
         Conn, StoreError,
         quotas::{self, Counted},
         schema::{job_timers, job_versions, jobs},
-        sql::Together,
+        sql::InsertAll,
     },
 };
 
@@ -69,7 +69,7 @@ pub async fn insert(
 async fn insert_one(conn: &mut Conn, workspace: WorkspaceId, new: &NewJob<'_>) -> Result<(), StoreError> {
     let version = VersionRow::new(new.id, 1, new.definition, new.now);
     let timer = new.start().timer(workspace, new.id);
-    Together(
+    InsertAll(
         diesel::insert_into(jobs::table).values(NewJobRow::new(workspace, new)),
         diesel::insert_into(job_versions::table).values(version),
         timer.map(|timer| diesel::insert_into(job_timers::table).values(timer)),

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::time::Duration;
@@ -20,43 +20,25 @@ use crate::{
     store::{
         Conn, StoreError,
         columns::{ScheduleColumns, parse_enum},
-        sql::prepared_as,
+        schema::job_timers,
+        sql::{prepared_as, row},
     },
 };
 
 /// The least that two instants differ by in Postgres: a fire that could not be planned is the next one after this much before it.
 const A_MOMENT: TimeDelta = TimeDelta::microseconds(1);
 
-/// The columns of [`TimerRow`], in their order.
-type TimerColumns = (
-    SqlUuid,
-    SqlUuid,
-    SmallInt,
-    Integer,
-    Timestamptz,
-    Timestamptz,
-    Nullable<Integer>,
-    Nullable<Text>,
-    Nullable<Text>,
-    Text,
-    SmallInt,
-    Timestamptz,
-);
-
-#[derive(Queryable)]
-struct TimerRow {
-    job_id: Uuid,
-    workspace_id: Uuid,
-    shard: i16,
-    version: i32,
-    next_run_at: DateTime<Utc>,
-    anchor_at: DateTime<Utc>,
-    every_seconds: Option<i32>,
-    cron: Option<String>,
-    timezone: Option<String>,
-    misfire_policy: String,
-    catch_up_limit: i16,
-    now: DateTime<Utc>,
+row! {
+    /// A timer that is claimed, and the time at which it was.
+    struct TimerRow, timer_columns {
+        job_timers { job_id: Uuid, workspace_id: Uuid, shard: i16, version: i32 }
+        expression next_run_at: DateTime<Utc> as Timestamptz;
+        job_timers {
+            anchor_at: DateTime<Utc>, every_seconds: Option<i32>, cron: Option<String>, timezone: Option<String>,
+            misfire_policy: String, catch_up_limit: i16,
+        }
+        expression now: DateTime<Utc> as Timestamptz;
+    }
 }
 
 impl TimerRow {
@@ -109,9 +91,9 @@ impl Claimed {
 macro_rules! claim {
     ($window:literal) => {
         concat!(
-            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
-                    catch_up_limit, clock_timestamp() as now
-             from job_timers where ",
+            "select ",
+            timer_columns!(next_run_at = "next_run_at", now = "clock_timestamp()",),
+            " from job_timers where ",
             $window,
             " order by next_run_at, job_id limit $2 for update skip locked"
         )
@@ -124,7 +106,7 @@ pub async fn due(
     late: Duration,
     limit: i64,
 ) -> Result<Claimed, StoreError> {
-    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
+    let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
         sql_query(claim!(
             "next_run_at <= statement_timestamp() + $1 * interval '1 ms' and next_run_at > statement_timestamp() - $3 * interval '1 ms'"
         ))
@@ -138,7 +120,7 @@ pub async fn due(
 }
 
 pub async fn missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Claimed, StoreError> {
-    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
+    let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
         sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms'"))
             .bind::<BigInt, _>(millis(late))
             .bind::<BigInt, _>(limit),
@@ -154,12 +136,12 @@ pub async fn overdue(
     job: JobId,
     now: DateTime<Utc>,
 ) -> Result<Option<DueTimer>, StoreError> {
-    let row: Option<TimerRow> = prepared_as::<TimerColumns, _>(
-        sql_query(
-            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
-                    catch_up_limit, $2 as now
-             from job_timers where job_id = $1 and next_run_at <= $2",
-        )
+    let row: Option<TimerRow> = prepared_as::<TimerRow, _>(
+        sql_query(concat!(
+            "select ",
+            timer_columns!(next_run_at = "next_run_at", now = "$2",),
+            " from job_timers where job_id = $1 and next_run_at <= $2",
+        ))
         .bind::<SqlUuid, _>(job.uuid())
         .bind::<Timestamptz, _>(now),
     )
@@ -171,12 +153,12 @@ pub async fn overdue(
 
 /// `next_run_at` of these is the fire that the next one has to come after.
 pub async fn failed(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
-    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
-        sql_query(
-            "select job_id, workspace_id, shard, version, computed_after as next_run_at, anchor_at, every_seconds, cron, timezone,
-                    misfire_policy, catch_up_limit, clock_timestamp() as now
-             from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
-        )
+    let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
+        sql_query(concat!(
+            "select ",
+            timer_columns!(next_run_at = "computed_after", now = "clock_timestamp()",),
+            " from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
+        ))
         .bind::<BigInt, _>(limit),
     )
     .load(conn)
