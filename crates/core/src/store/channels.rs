@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError, audit,
     columns::parse_enum,
+    destination::seal,
     notifications, rules,
     schema::{channels, notification_rules, workspaces},
 };
@@ -50,38 +51,6 @@ pub struct ChannelChange<'a> {
 
 /// So many rows are deleted by one transaction.
 const BATCH: i64 = 1000;
-
-/// What a destination is sealed for.
-fn purpose(id: ChannelId) -> String {
-    format!("channel:{}", id.uuid())
-}
-
-fn seal(
-    id: ChannelId,
-    version: i32,
-    destination: &Destination,
-    key: &DataKey,
-) -> Result<Vec<u8>, StoreError> {
-    let text = serde_json::to_string(destination).map_err(|why| StoreError::Internal(why.to_string()))?;
-    Ok(key.seal(&purpose(id), version, &text)?)
-}
-
-/// A destination as it is stored.
-pub struct SealedDestination {
-    pub(super) channel: ChannelId,
-    pub(super) version: i32,
-    pub(super) sealed: Vec<u8>,
-}
-
-impl SealedDestination {
-    pub fn open(&self, key: &DataKey) -> Result<Destination, StoreError> {
-        use secrecy::ExposeSecret;
-        let text = key.open(&purpose(self.channel), self.version, &self.sealed)?;
-        // What is wrong with it would tell what it is.
-        serde_json::from_str(text.expose_secret())
-            .map_err(|_| StoreError::unreadable("destination", "its form"))
-    }
-}
 
 type ChannelRow = (Uuid, String, String, Vec<String>, DateTime<Utc>, DateTime<Utc>);
 type ChannelColumns = (

@@ -82,6 +82,10 @@ pub fn micros(duration: Duration) -> i32 {
     i32::try_from(duration.as_micros()).unwrap_or(i32::MAX)
 }
 
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 pub fn duration(micros: i32) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }

@@ -14,7 +14,7 @@ use diesel_async::RunQueryDsl;
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::{Conn, StoreError, schema::executions, sql::prepared, timers::millis};
+use super::{Conn, StoreError, columns::millis, schema::executions, sql::prepared};
 use crate::domain::{
     dispatch::Dispatch,
     id::{ExecutionId, WorkspaceId},

@@ -170,7 +170,7 @@ pub(super) async fn insert_planned(
     let skipped_last: Vec<Uuid> =
         planned.iter().filter(|p| p.ends_job && p.skipped.is_some()).map(|p| p.id.uuid()).collect();
     if !skipped_last.is_empty() {
-        super::jobs::complete(conn, &skipped_last).await?;
+        super::completion::complete_jobs(conn, &skipped_last).await?;
     }
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }

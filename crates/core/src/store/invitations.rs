@@ -155,28 +155,6 @@ pub async fn delete(
     .await
 }
 
-/// Takes back those that this person has made for the workspace, and those that were made for their address.
-pub(super) async fn delete_of(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    user: UserId,
-    email: &str,
-    by: &Author,
-) -> Result<(), StoreError> {
-    let theirs = invitations::created_by.eq(user.uuid()).or(invitations::email.eq(email).nullable());
-    let deleted: Vec<(Uuid, String)> = diesel::delete(invitations::table)
-        .filter(invitations::workspace_id.eq(workspace.uuid()))
-        .filter(theirs)
-        .returning((invitations::id, invitations::email))
-        .get_results(conn)
-        .await?;
-    for (id, email) in deleted {
-        let target = (InvitationId::from_uuid(id), Some(email.as_str()));
-        audit::write(conn, workspace, by, Action::InvitationDeleted, target, &[]).await?;
-    }
-    Ok(())
-}
-
 /// Forgets invitations that nobody has accepted in time.
 pub async fn purge(conn: &mut Conn, now: DateTime<Utc>) -> Result<usize, StoreError> {
     Ok(diesel::delete(invitations::table).filter(invitations::expires_at.lt(now)).execute(conn).await?)

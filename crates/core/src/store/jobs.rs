@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     sql_query,
-    sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -204,24 +204,5 @@ async fn insert_version(
         .values(VersionRow::new(id, version, definition, now))
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-/// Jobs of which nothing more can come, because the execution that ended was their last.
-pub(super) async fn complete(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
-    if ended.is_empty() {
-        return Ok(());
-    }
-    prepared(
-        sql_query(
-            "update jobs j set state = 'completed', updated_at = clock_timestamp()
-             from executions e
-             where e.id = any($1) and e.ends_job and e.finished_at is not null and j.id = e.job_id and j.state = 'active'
-               and not exists (select from job_timers t where t.job_id = j.id)",
-        )
-        .bind::<Array<SqlUuid>, _>(ended),
-    )
-    .execute(conn)
-    .await?;
     Ok(())
 }

@@ -21,15 +21,14 @@ pub use cancel::cancel;
 pub use finish::{Ended, Next, record};
 
 use super::{
-    Conn, StoreError, executors, jobs, notifications, slots,
+    Conn, StoreError, completion, executors, notifications, slots,
     sql::{prepared, prepared_as},
 };
 use crate::domain::{
     execution::MAX_LOST,
     id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
-    job::DeliveryGuarantee,
     request::Request,
-    retry::RetryPolicy,
+    retry::{DeliveryGuarantee, RetryPolicy},
 };
 use row::{LeaseRow, LostRow, lease_columns};
 
@@ -344,7 +343,7 @@ pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreErro
         if !ids.is_empty() {
             notifications::write(conn, &ids).await?;
             slots::release(conn, &ids).await?;
-            jobs::complete(conn, &ids).await?;
+            completion::complete_jobs(conn, &ids).await?;
         } else {
             executors::mark_released(conn, &ended).await?;
         }

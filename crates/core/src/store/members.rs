@@ -8,13 +8,12 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError, audit,
     columns::parse_enum,
-    invitations,
-    schema::{members, users, workspaces},
+    schema::{invitations, members, users, workspaces},
     tokens,
 };
 use crate::domain::{
     audit::{Action, Author},
-    id::{UserId, WorkspaceId},
+    id::{InvitationId, UserId, WorkspaceId},
     user::{MAX_OWNED, Membership, Role, User},
     workspace::Workspace,
 };
@@ -159,9 +158,31 @@ pub async fn change(
         if role.is_none_or(|role| role == Role::Member) {
             // What they could do no more, their tokens and whom they have invited cannot do for them. Nor do they come back by an invitation.
             tokens::delete_made_by(conn, workspace, user, by).await?;
-            invitations::delete_of(conn, workspace, user, &email, by).await?;
+            delete_invitations_of(conn, workspace, user, &email, by).await?;
         }
         Ok(())
     })
     .await
+}
+
+/// Withdraws the invitations that this user made for the workspace, and those to the user's address.
+async fn delete_invitations_of(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    user: UserId,
+    email: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    let theirs = invitations::created_by.eq(user.uuid()).or(invitations::email.eq(email).nullable());
+    let deleted: Vec<(Uuid, String)> = diesel::delete(invitations::table)
+        .filter(invitations::workspace_id.eq(workspace.uuid()))
+        .filter(theirs)
+        .returning((invitations::id, invitations::email))
+        .get_results(conn)
+        .await?;
+    for (id, email) in deleted {
+        let target = (InvitationId::from_uuid(id), Some(email.as_str()));
+        audit::write(conn, workspace, by, Action::InvitationDeleted, target, &[]).await?;
+    }
+    Ok(())
 }

@@ -15,17 +15,51 @@ use uuid::Uuid;
 mod deliver;
 mod row;
 
-pub use deliver::{CLAIM_DUE, ClaimedNotification, Delivered, Subject, claim_due, record, release};
+pub use deliver::{CLAIM_DUE, Delivered, claim_due, record, release};
 
-use super::{Conn, StoreError, columns::parse_enum, sql::prepared};
+use super::{Conn, StoreError, columns::parse_enum, destination::SealedDestination, sql::prepared};
 use crate::domain::{
-    execution::Status,
+    execution::{Source, Status},
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
     notification::{Notification, NotificationStatus, Rule, Told, failures_after},
     page::{List, Page},
     workspace::shard,
 };
 use row::{AttemptRow, EndedRow, NotificationRow};
+
+/// The right, and the duty, to make attempt `number` of a delivery.
+pub struct ClaimedNotification {
+    pub id: NotificationId,
+    pub workspace: WorkspaceId,
+    pub channel: ChannelId,
+    pub channel_name: String,
+    pub destination: SealedDestination,
+    pub number: u16,
+    pub told: Told,
+    pub created_at: DateTime<Utc>,
+    /// What it is about; `None` in a test, and when it has been purged meanwhile.
+    pub subject: Option<Subject>,
+}
+
+/// The execution that a notification is about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub job: JobId,
+    pub job_name: String,
+    pub execution: ExecutionId,
+    pub status: Status,
+    pub source: Source,
+    pub scheduled_for: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub attempt_count: u16,
+    pub error_class: Option<String>,
+    /// Of its last attempt.
+    pub status_code: Option<u16>,
+    pub error: Option<String>,
+    /// How many had failed in a row: up to this one, or, if it has succeeded, before it.
+    pub failures: u32,
+}
 
 /// Writes what the rules tell of those of these executions that have ended. In the commit that ends them.
 ///

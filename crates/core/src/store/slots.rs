@@ -127,7 +127,7 @@ pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limite
     )
     .execute(conn)
     .await?;
-    super::jobs::complete(conn, &[limited.id]).await
+    super::completion::complete_jobs(conn, &[limited.id]).await
 }
 
 /// Frees the slots of these executions, if they have any, and wakes who waits for them.

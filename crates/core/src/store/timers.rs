@@ -277,7 +277,3 @@ async fn reschedule(conn: &mut Conn, job: JobId, next: DateTime<Utc>) -> Result<
         .await?;
     Ok(())
 }
-
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}

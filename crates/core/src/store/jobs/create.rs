@@ -6,11 +6,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-use super::{
-    Start,
-    row::{NewJobRow, VersionRow},
-    start,
-};
+use super::{Start, row::VersionRow, start};
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
@@ -38,6 +34,40 @@ impl<'a> NewJob<'a> {
     fn start(&self) -> Start<'a> {
         let Self { definition, now, first_fire: next, traceparent, .. } = *self;
         Start { version: 1, definition, anchor: now, next, traceparent, now }
+    }
+}
+
+/// The row of a new job in `jobs`.
+#[derive(Insertable)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false)]
+struct NewJobRow<'a> {
+    id: Uuid,
+    workspace_id: Uuid,
+    version: i32,
+    name: &'a str,
+    kind: &'static str,
+    state: &'static str,
+    tags: &'a [String],
+    idempotency_key: Option<&'a str>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl<'a> NewJobRow<'a> {
+    fn new(workspace: WorkspaceId, new: &NewJob<'a>) -> Self {
+        let definition = new.definition;
+        Self {
+            id: new.id.uuid(),
+            workspace_id: workspace.uuid(),
+            version: 1,
+            name: &definition.name,
+            kind: definition.schedule.kind().as_str(),
+            state: definition.state.as_str(),
+            tags: &definition.tags,
+            idempotency_key: new.idempotency_key,
+            created_at: new.now,
+            updated_at: new.now,
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl::SqlTypeOf, prelude::*, sql_types::Nullable};
 use uuid::Uuid;
 
-use super::NewJob;
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
@@ -19,40 +18,6 @@ use crate::{
         schema::{executions, job_timers, job_versions, jobs},
     },
 };
-
-/// A new row of `jobs`.
-#[derive(Insertable)]
-#[diesel(table_name = jobs, treat_none_as_default_value = false)]
-pub struct NewJobRow<'a> {
-    id: Uuid,
-    workspace_id: Uuid,
-    version: i32,
-    name: &'a str,
-    kind: &'static str,
-    state: &'static str,
-    tags: &'a [String],
-    idempotency_key: Option<&'a str>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-impl<'a> NewJobRow<'a> {
-    pub fn new(workspace: WorkspaceId, new: &NewJob<'a>) -> Self {
-        let definition = new.definition;
-        Self {
-            id: new.id.uuid(),
-            workspace_id: workspace.uuid(),
-            version: 1,
-            name: &definition.name,
-            kind: definition.schedule.kind().as_str(),
-            state: definition.state.as_str(),
-            tags: &definition.tags,
-            idempotency_key: new.idempotency_key,
-            created_at: new.now,
-            updated_at: new.now,
-        }
-    }
-}
 
 /// A new row of `job_versions`.
 #[derive(Insertable)]

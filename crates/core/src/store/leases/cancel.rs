@@ -6,7 +6,7 @@ use crate::{
         execution::Status,
         id::{ExecutionId, WorkspaceId},
     },
-    store::{Conn, StoreError, columns::parse_enum, jobs, slots, sql::prepared},
+    store::{Conn, StoreError, columns::parse_enum, completion, slots, sql::prepared},
 };
 use diesel::{
     prelude::*,
@@ -54,7 +54,7 @@ pub async fn cancel(
             return status(conn, workspace, id).await.map(Some);
         }
         slots::release(conn, &[id.uuid()]).await?;
-        jobs::complete(conn, &[id.uuid()]).await?;
+        completion::complete_jobs(conn, &[id.uuid()]).await?;
         Ok(None)
     })
     .await

@@ -11,56 +11,23 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::row::{ClaimedRow, Id};
+use super::{
+    ClaimedNotification,
+    row::{ClaimedRow, Id},
+};
 use crate::{
     domain::{
         attempt::Outcome,
-        execution::{Disposition, Source, Status},
-        id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
-        notification::{LEASE, MAX_ATTEMPTS, NotificationStatus, Told},
+        execution::Disposition,
+        id::{NotificationId, WorkspaceId},
+        notification::{LEASE, MAX_ATTEMPTS, NotificationStatus},
     },
     store::{
         Conn, StoreError,
-        channels::SealedDestination,
-        columns::{micros, text},
+        columns::{micros, millis, text},
         sql::prepared,
-        timers::millis,
     },
 };
-
-/// The right, and the duty, to make attempt `number` of a delivery.
-pub struct ClaimedNotification {
-    pub id: NotificationId,
-    pub workspace: WorkspaceId,
-    pub channel: ChannelId,
-    pub channel_name: String,
-    pub destination: SealedDestination,
-    pub number: u16,
-    pub told: Told,
-    pub created_at: DateTime<Utc>,
-    /// What it is about; `None` in a test, and when it has been purged meanwhile.
-    pub subject: Option<Subject>,
-}
-
-/// The execution that a notification is about.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    pub job: JobId,
-    pub job_name: String,
-    pub execution: ExecutionId,
-    pub status: Status,
-    pub source: Source,
-    pub scheduled_for: DateTime<Utc>,
-    pub started_at: Option<DateTime<Utc>>,
-    pub finished_at: Option<DateTime<Utc>>,
-    pub attempt_count: u16,
-    pub error_class: Option<String>,
-    /// Of its last attempt.
-    pub status_code: Option<u16>,
-    pub error: Option<String>,
-    /// How many had failed in a row: up to this one, or, if it has succeeded, before it.
-    pub failures: u32,
-}
 
 /// The statement of [`claim_due`], for the test of its plan. `statement_timestamp()`, which stands still: by the other no index can be
 /// searched.

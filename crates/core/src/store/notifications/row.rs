@@ -16,8 +16,8 @@ use crate::{
     },
     store::{
         StoreError,
-        channels::SealedDestination,
         columns::{duration, parse_enum},
+        destination::SealedDestination,
         schema::{channels, executions, jobs, notification_attempts, notification_rules, notifications},
     },
 };

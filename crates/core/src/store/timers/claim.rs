@@ -10,7 +10,6 @@ use diesel_async::RunQueryDsl;
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::millis;
 use crate::{
     domain::{
         fire::{Advance, DueTimer},
@@ -19,7 +18,7 @@ use crate::{
     },
     store::{
         Conn, StoreError,
-        columns::{ScheduleColumns, parse_enum},
+        columns::{ScheduleColumns, millis, parse_enum},
         schema::job_timers,
         sql::{prepared_as, row},
     },
