@@ -1,8 +1,8 @@
-//! Concurrency limits. A slot is a row whose number lies within the limit: the limit is a constraint, not a count.
+//! Concurrency limits. A slot is a row with a number up to the limit: the limit is a constraint, not a count.
 //!
-//! Taking, parking and giving back happen under the job's row lock, so that nobody can park while the last slot falls free. A slot
-//! that falls free goes to the oldest that waits, at once: a newcomer cannot take it first. What counts is the limit that the
-//! job has now, whatever version an execution runs.
+//! A slot is taken and released, and an execution parked, under the row lock of the job: no execution can be parked while the last slot
+//! becomes free. A free slot goes to the next waiter at once, so that a newcomer cannot take it first. The current limit of the job counts,
+//! whichever version an execution runs.
 
 use diesel::{
     dsl::SqlTypeOf,
@@ -36,7 +36,7 @@ pub(super) struct Limited {
     overlap_policy: String,
 }
 
-/// Those of `ids` that are to be had and belong to a job with a limit, oldest first.
+/// Those of `ids` that are available and belong to a job with a limit, oldest first.
 pub(super) async fn limited(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -61,10 +61,10 @@ pub(super) async fn limited(
     .await?)
 }
 
-/// What became of the wish for a slot.
+/// The result of [`take`].
 pub(super) enum Slot {
     Taken,
-    /// The execution had one already: kept for it, or somebody else has leased it meanwhile.
+    /// The execution had one already: reserved for it, or another executor has leased it in the meantime.
     Had,
     NoneFree,
 }
@@ -99,13 +99,13 @@ pub(super) async fn take(conn: &mut Conn, limited: &Limited) -> Result<Slot, Sto
     })
 }
 
-/// No slot: a fire waits or is skipped as its job says, and is skipped when too many wait already. What was begun before always
-/// waits: a retry, and what lost its executor.
+/// No slot is free. The execution waits or is skipped as its job's overlap policy says, and is skipped if too many wait already. An execution
+/// that had started before always waits: a retry, or one whose executor was lost.
 pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limited) -> Result<(), StoreError> {
     let may_wait = limited.overlap_policy == OverlapPolicy::Queue.as_str();
     prepared(
         sql_query(
-            "with verdict as (
+            "with decision as (
                  select case when e.status = 'retrying' or e.lost_count > 0 then null
                              when $4 = 0 then 'overlap'
                              when (select count(*) from executions w where w.job_id = $3 and w.waits_for_slot) >= $5
@@ -116,7 +116,7 @@ pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limite
                  status = case when v.skip is null then e.status else 'skipped' end,
                  skip_reason = v.skip, skip_count = case when v.skip is not null then 1 end,
                  finished_at = case when v.skip is not null then clock_timestamp() end
-             from verdict v
+             from decision v
              where e.id = $2 and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1)",
         )
         .bind::<SqlUuid, _>(executor.uuid())
@@ -130,18 +130,18 @@ pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limite
     super::completion::complete_jobs(conn, &[limited.id]).await
 }
 
-/// Frees the slots of these executions, if they have any, and wakes who waits for them.
+/// Releases the slots of these executions, if they have any, and gives them to the next waiters.
 pub(super) async fn release(conn: &mut Conn, ids: &[Uuid]) -> Result<(), StoreError> {
     if ids.is_empty() {
         return Ok(());
     }
-    let held: Vec<JobRow> = prepared(
+    let rows: Vec<JobRow> = prepared(
         sql_query("select distinct job_id from job_slots where execution_id = any($1) order by job_id")
             .bind::<Array<SqlUuid>, _>(ids),
     )
     .load(conn)
     .await?;
-    let jobs: Vec<Uuid> = held.into_iter().map(|held| held.job_id).collect();
+    let jobs: Vec<Uuid> = rows.into_iter().map(|row| row.job_id).collect();
     if jobs.is_empty() {
         return Ok(());
     }
@@ -149,11 +149,11 @@ pub(super) async fn release(conn: &mut Conn, ids: &[Uuid]) -> Result<(), StoreEr
     prepared(sql_query("delete from job_slots where execution_id = any($1)").bind::<Array<SqlUuid>, _>(ids))
         .execute(conn)
         .await?;
-    wake(conn, &jobs).await.map(drop)
+    assign_free(conn, &jobs).await.map(drop)
 }
 
-/// Gives free slots to those that wait, oldest first, and asks for their dispatches. The jobs are locked.
-async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
+/// Gives free slots to waiting executions, oldest first, and requests their publication. The jobs are locked.
+async fn assign_free(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
     Ok(prepared(
         sql_query(
             "with waiting as (
@@ -181,7 +181,7 @@ async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
     .await?)
 }
 
-/// Gives free slots to those that wait, in every job: the net under a limit that was raised. Returns how many got one.
+/// Gives free slots to waiting executions of every job, for the case that a limit was raised. Returns how many got one.
 pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
     let waiting: Vec<JobRow> = prepared(sql_query(
         "select distinct w.job_id
@@ -200,7 +200,7 @@ pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         lock(conn, &jobs).await?;
-        wake(conn, &jobs).await
+        assign_free(conn, &jobs).await
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! Rows of timers, as they are claimed to be moved on.
+//! Rows of timers that are claimed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// The least that two instants differ by in Postgres: a fire that could not be planned is the next one after this much before it.
-const A_MOMENT: TimeDelta = TimeDelta::microseconds(1);
+/// The resolution of Postgres's times: a fire that could not be planned is the first one after this much before it.
+const TIME_RESOLUTION: TimeDelta = TimeDelta::microseconds(1);
 
 row! {
     /// A timer that is claimed, and the time at which it was.
@@ -43,7 +43,7 @@ row! {
 impl TimerRow {
     fn into_timer(self) -> Result<DueTimer, StoreError> {
         let Self { every_seconds, cron, timezone, next_run_at, .. } = self;
-        // No recurrence in the row: the one fire is all there is.
+        // Without a recurrence, this is the only fire.
         let run_at = (every_seconds.is_none() && cron.is_none()).then_some(next_run_at);
         Ok(DueTimer {
             job: JobId::from_uuid(self.job_id),
@@ -61,10 +61,10 @@ impl TimerRow {
     }
 }
 
-/// Timers that were claimed, and those of them that this release cannot read.
+/// Claimed timers, and those of them that this release cannot read.
 pub struct Claimed {
     pub due: Vec<DueTimer>,
-    /// They hold up nobody else: put aside, they are tried again later, by whoever can read them.
+    /// Set aside, so that they do not delay others: they are retried later, by a release that can read them.
     pub unreadable: Vec<(JobId, Advance)>,
 }
 
@@ -76,9 +76,9 @@ impl Claimed {
             match row.into_timer() {
                 Ok(timer) => claimed.due.push(timer),
                 Err(error) => {
-                    tracing::error!(%job, %error, "its next fire waits for a release that can read it");
+                    tracing::error!(%job, %error, "cannot read a timer; its next fire waits for a release that can");
                     // The next fire after this is the one that could not be planned.
-                    let after = next - A_MOMENT;
+                    let after = next - TIME_RESOLUTION;
                     claimed.unreadable.push((job, Advance::Failed { after, error: error.to_string() }));
                 }
             }
@@ -129,7 +129,7 @@ pub async fn missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Claim
     Ok(Claimed::of(rows))
 }
 
-/// The timer of this job if it is due by `now`; not when this release cannot read it. Its row is locked by the caller.
+/// The timer of this job if it is due by `now` and this release can read it. The caller has locked its row.
 pub async fn overdue(
     conn: &mut Conn,
     job: JobId,
@@ -150,7 +150,7 @@ pub async fn overdue(
     Ok(row.and_then(|row| row.into_timer().ok()))
 }
 
-/// `next_run_at` of these is the fire that the next one has to come after.
+/// Timers with a schedule error. Their `next_run_at` is the fire that the next one has to come after.
 pub async fn failed(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
     let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
         sql_query(concat!(
@@ -162,11 +162,11 @@ pub async fn failed(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreE
     )
     .load(conn)
     .await?;
-    // What cannot be read stays as it is.
+    // Unreadable timers stay as they are.
     let mut timers: Vec<DueTimer> = rows.into_iter().filter_map(|row| row.into_timer().ok()).collect();
     for timer in &mut timers {
         if let Schedule::Scheduled { run_at } = &mut timer.schedule {
-            *run_at = timer.next_run_at + A_MOMENT;
+            *run_at = timer.next_run_at + TIME_RESOLUTION;
         }
     }
     Ok(timers)
