@@ -24,6 +24,7 @@ pub mod request;
 pub mod retry;
 pub mod schedule;
 pub mod secret;
+mod string_enum;
 pub mod target;
 pub mod user;
 pub mod variables;

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
-        job::{Definition, DeliveryGuarantee, JobState, MisfirePolicy, OverlapPolicy},
+        job::{Definition, JobState, MisfirePolicy, OverlapPolicy},
         ledger::{self, Ledger, LedgerWindow},
         request::{DEFAULT_SUCCESS_STATUSES, Headers, Method, Request},
-        retry::RetryPolicy,
+        retry::{DeliveryGuarantee, RetryPolicy},
         schedule::Schedule,
     },
     store,

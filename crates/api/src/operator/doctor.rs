@@ -176,7 +176,7 @@ async fn postgres(
 }
 
 async fn server(settings: &Settings, conn: &mut Conn) -> Result<Finding, store::StoreError> {
-    let server = store::server::look(conn).await?;
+    let server = store::server::inspect(conn).await?;
     let started = Instant::now();
     store::clock::now(conn).await?;
     let round_trip = started.elapsed();

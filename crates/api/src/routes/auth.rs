@@ -15,7 +15,7 @@ use trigrun_core::{
     },
     store::{
         StoreError,
-        users::{self, Door, NewSession, NewUser},
+        users::{self, SignUpRoute, NewSession, NewUser},
     },
 };
 use utoipa::ToSchema;
@@ -155,7 +155,7 @@ pub async fn sign_up(
         async move |state| {
             let new = NewUser { user: &user, password_hash: &hash, by: &by };
             let hash = invitation.map(|secret| crypto::token_hash(&secret));
-            let door = hash.as_ref().map_or(Door::Own(&workspace), |hash| Door::Invited { hash });
+            let door = hash.as_ref().map_or(SignUpRoute::OwnWorkspace(&workspace), |hash| SignUpRoute::Invitation { hash });
             users::sign_up(&mut *state.conn().await?, new, door).await.map_err(sign_up_failed)
         }
     });

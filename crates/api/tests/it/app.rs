@@ -30,7 +30,7 @@ use trigrun_core::{
     runtime::tasks,
     store::{
         PostgresSettings,
-        users::{self, Door, NewUser},
+        users::{self, SignUpRoute, NewUser},
     },
     stream::RedisSettings,
 };
@@ -252,7 +252,7 @@ impl App {
             password_hash: &password::hash(PASSWORD).unwrap(),
             by: &Author::operator(now),
         };
-        users::sign_up(&mut conn, new, Door::Own(&home)).await.unwrap();
+        users::sign_up(&mut conn, new, SignUpRoute::OwnWorkspace(&home)).await.unwrap();
         drop(conn);
         let sql = format!(
             "delete from members where user_id = '{user}';

@@ -1,9 +1,9 @@
 //! One try to make an execution's request, and how it ended.
 
 use chrono::{DateTime, Utc};
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use super::{invalid::Invalid, job::string_enum};
+use super::string_enum::string_enum;
 
 string_enum! {
     AttemptStatus {

@@ -1,12 +1,11 @@
 //! The audit log: who changed what of a workspace that matters to its safety. It names things, and never holds a value.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use std::{net::IpAddr, str::FromStr};
+use std::net::IpAddr;
 
 use super::{
     id::{AuditId, TokenId, UserId},
-    invalid::Invalid,
-    job::string_enum,
+    string_enum::string_enum,
 };
 
 string_enum! {

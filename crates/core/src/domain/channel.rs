@@ -1,12 +1,11 @@
 //! Channels: where a workspace is told of what happened.
 
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
 
 use super::{
     address::EgressPolicy,
     invalid::{FieldErrors, Invalid},
-    job::string_enum,
+    string_enum::string_enum,
     target::TargetUrl,
     user,
 };

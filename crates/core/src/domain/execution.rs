@@ -8,14 +8,13 @@
 //! ```
 
 use chrono::{DateTime, Utc};
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use super::{
     attempt::{Attempt, AttemptStatus, Outcome},
     id::{ExecutionId, JobId, WorkspaceId},
-    invalid::Invalid,
-    job::{DeliveryGuarantee, string_enum},
-    retry::{RetryPolicy, backoff},
+    retry::{DeliveryGuarantee, RetryPolicy, backoff},
+    string_enum::string_enum,
 };
 
 string_enum! {

@@ -1,15 +1,15 @@
 //! A job: what the user saved, and what the system knows about it.
 
 use chrono::{DateTime, Utc};
-use std::str::FromStr;
 
 use super::{
     execution::Status,
     id::{ExecutionId, JobId, WorkspaceId},
     invalid::Invalid,
     request::Request,
-    retry::RetryPolicy,
+    retry::{DeliveryGuarantee, RetryPolicy},
     schedule::Schedule,
+    string_enum::string_enum,
 };
 
 /// Everything about a job that its owner decides. Each change of it is a new version; an execution names the one it runs.
@@ -54,35 +54,6 @@ pub struct LastExecution {
     pub scheduled_for: DateTime<Utc>,
 }
 
-/// A closed set of words, spelled the same in JSON, in the database and here.
-macro_rules! string_enum {
-    ($($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-        pub enum $name { #[default] $($variant),* }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),* }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Invalid;
-
-            fn from_str(text: &str) -> Result<Self, Invalid> {
-                match text {
-                    $($text => Ok(Self::$variant),)*
-                    _ => Err(Invalid::new("not_one_of", concat!("must be one of", $(" ", $text),*))),
-                }
-            }
-        }
-    )*};
-}
-pub(super) use string_enum;
-
 // In each of these the first is the default.
 string_enum! {
     /// `completed` is set by the system only, when the last execution a job can have has ended.
@@ -94,8 +65,6 @@ string_enum! {
     /// What happens to fires that were missed by more than a minute: one run for all of them, none, or one each.
     MisfirePolicy { FireOnce = "fire_once", Skip = "skip", CatchUp = "catch_up", }
 
-    /// What happens when an executor dies mid-request: try again, or record the attempt as interrupted and stop.
-    DeliveryGuarantee { AtLeastOnce = "at_least_once", AtMostOnce = "at_most_once", }
 }
 
 /// The most executions of one job that may wait for a slot; fires beyond it are skipped.

@@ -3,15 +3,15 @@
 //! Rules look at executions only, and a notification is none: it can never cause another.
 
 use chrono::{DateTime, Utc};
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use super::{
     attempt::{AttemptStatus, Outcome},
     execution::Disposition,
     id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId},
     invalid::Invalid,
-    job::string_enum,
     retry,
+    string_enum::string_enum,
 };
 
 string_enum! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::invalid::Invalid;
+use super::{invalid::Invalid, string_enum::string_enum};
 
 /// How often, and after which answers, a request is sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,12 @@ pub struct RetryPolicy {
     /// All attempts of one execution, the first included: 1–10.
     pub max_attempts: u16,
     pub retry_on_statuses: Vec<u16>,
+}
+
+string_enum! {
+    /// What happens when an executor expires during a request: the request is sent again, or the attempt is recorded as
+    /// interrupted and the execution ends.
+    DeliveryGuarantee { AtLeastOnce = "at_least_once", AtMostOnce = "at_most_once", }
 }
 
 impl Default for RetryPolicy {

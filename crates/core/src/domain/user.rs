@@ -1,12 +1,10 @@
 //! People: their addresses, their passwords, and what they are in a workspace.
 
-use std::str::FromStr;
-
 use super::{
     access::Scope,
     id::{UserId, WorkspaceId},
     invalid::Invalid,
-    job::string_enum,
+    string_enum::string_enum,
 };
 
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
-//! The audit log. Entries are written in the transaction of the change that they tell of, and only go by age.
+//! The audit log. An entry is written in the transaction of the change that it describes, and is removed only by age.
 //!
-//! An entry refers to its workspace: whoever writes one has locked that before anything of it (`workspaces::lock_active`, or by an insertion
-//! that does so by trigger), in the order of whoever deletes it.
+//! An entry references its workspace. The writer has locked the workspace before any other row of it (`workspaces::lock_active`, or a
+//! trigger on insertion), which is the order of a deletion.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -25,13 +25,13 @@ use crate::domain::{
     page::{List, Page},
 };
 
-/// What a list may be narrowed by.
+/// Filters of a list.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter {
     pub action: Option<Action>,
 }
 
-/// Notes that `by` did this to `target`, which is called `name`. Inside of the transaction that does it.
+/// Records that `by` did `action` to `target`, which is called `name`, in the transaction of the change.
 pub(super) async fn write(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -121,7 +121,7 @@ pub async fn list(
     Ok(List::from_rows(rows.into_iter().map(entry).collect(), page, |entry: &Entry| entry.id.uuid()))
 }
 
-/// Removes up to `limit` entries that were written before `oldest`; says how many.
+/// Deletes up to `limit` entries from before `oldest`; returns how many.
 pub async fn purge_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
     let purged = prepared(
         sql_query(
@@ -135,7 +135,7 @@ pub async fn purge_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Re
     Ok(purged)
 }
 
-/// Removes up to `limit` entries of deleted workspaces; says how many.
+/// Deletes up to `limit` entries of deleted workspaces; returns how many.
 pub(super) async fn purge_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
     let purged = prepared(
         sql_query(

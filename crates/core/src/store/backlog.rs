@@ -1,4 +1,4 @@
-//! What waits, and what is wrong: for the metrics of whoever runs an installation.
+//! The backlog and the schedule errors of the installation, for its metrics.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -11,24 +11,24 @@ use diesel_async::RunQueryDsl;
 use super::{Conn, StoreError, sql::prepared};
 use crate::domain::workspace::SHARDS;
 
-/// Nobody acts differently on more, and reading them would take longer in a crisis. Also of each shard no more rows are looked at, those
-/// that have been due for longest: some of them may be held, or wait for a slot.
-const COUNTED: i64 = 10_000;
+/// Larger numbers change nothing for an operator, and reading the rows would take longer in a crisis. Of each shard, no more than this
+/// many rows are read, those that have been due for longest; some of them may have an owner or wait for a slot.
+const MAX_COUNTED: i64 = 10_000;
 
-/// Of all workspaces together.
+/// Across all workspaces.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// Executions that are due and that nobody holds, up to 10,000.
+    /// Executions that are due and have no owner, up to 10,000.
     pub waiting: u64,
-    /// Since when the oldest of them has been due.
+    /// When the oldest of them was due.
     pub oldest_due_at: Option<DateTime<Utc>>,
-    /// The next fire of all active jobs: long ago when nobody plans.
+    /// The earliest next fire of all active jobs. It lies far in the past if no scheduler plans.
     pub next_fire_at: Option<DateTime<Utc>>,
     /// Active jobs whose next fire could not be computed, up to 10,000.
     pub schedule_errors: u64,
 }
 
-/// What waits for its slot is not counted: it waits because its job wants it to.
+/// Executions that wait for a slot are not counted: their job wants them to wait.
 pub async fn measure(conn: &mut Conn) -> Result<Backlog, StoreError> {
     #[derive(QueryableByName)]
     struct Row {
@@ -42,14 +42,14 @@ pub async fn measure(conn: &mut Conn) -> Result<Backlog, StoreError> {
         schedule_errors: i64,
     }
     let measured = format!(
-        "select least(count(*), {COUNTED}) as waiting, min(w.due_at) as oldest_due_at,
+        "select least(count(*), {MAX_COUNTED}) as waiting, min(w.due_at) as oldest_due_at,
                 (select min(next_run_at) from job_timers where next_run_at is not null) as next_fire_at,
-                (select count(*) from (select from job_timers where next_run_at is null limit {COUNTED}) t) as schedule_errors
+                (select count(*) from (select from job_timers where next_run_at is null limit {MAX_COUNTED}) t) as schedule_errors
          from generate_series(0, {SHARDS} - 1) s
          cross join lateral (
              select e.due_at, e.owner_id, e.waits_for_slot from executions e
              where e.shard = s and e.finished_at is null and e.due_at <= statement_timestamp()
-             order by e.due_at limit {COUNTED}) w
+             order by e.due_at limit {MAX_COUNTED}) w
          where w.owner_id is null and not w.waits_for_slot"
     );
     let row: Row = prepared(sql_query(measured)).get_result(conn).await?;

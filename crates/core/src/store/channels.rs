@@ -1,4 +1,4 @@
-//! Channels: sealed destinations under a name. They are opened by an executor only, right before something is sent there.
+//! Channels: sealed destinations with a name. Only executors open them, directly before they send.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError, audit,
     columns::parse_enum,
+    destination::seal,
     notifications, rules,
     schema::{channels, notification_rules, workspaces},
 };
@@ -21,13 +22,13 @@ use crate::{
     },
 };
 
-/// What may be known of a channel.
+/// A channel without its destination.
 #[derive(Clone, Debug)]
 pub struct Channel {
     pub id: ChannelId,
     pub name: String,
     pub kind: ChannelType,
-    /// What may be masked of its destination.
+    /// What may be shown of its destination; the rest is masked.
     pub masked: Vec<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -41,47 +42,15 @@ pub struct NewChannel<'a> {
     pub by: &'a Author,
 }
 
-/// What is not given stays.
+/// `None` leaves a field as it is.
 pub struct ChannelChange<'a> {
     pub name: Option<&'a str>,
     pub destination: Option<(&'a Destination, &'a DataKey)>,
     pub by: &'a Author,
 }
 
-/// So many rows are deleted by one transaction.
-const BATCH: i64 = 1000;
-
-/// What a destination is sealed for.
-fn purpose(id: ChannelId) -> String {
-    format!("channel:{}", id.uuid())
-}
-
-fn seal(
-    id: ChannelId,
-    version: i32,
-    destination: &Destination,
-    key: &DataKey,
-) -> Result<Vec<u8>, StoreError> {
-    let text = serde_json::to_string(destination).map_err(|why| StoreError::Internal(why.to_string()))?;
-    Ok(key.seal(&purpose(id), version, &text)?)
-}
-
-/// A destination as it is stored.
-pub struct SealedDestination {
-    pub(super) channel: ChannelId,
-    pub(super) version: i32,
-    pub(super) sealed: Vec<u8>,
-}
-
-impl SealedDestination {
-    pub fn open(&self, key: &DataKey) -> Result<Destination, StoreError> {
-        use secrecy::ExposeSecret;
-        let text = key.open(&purpose(self.channel), self.version, &self.sealed)?;
-        // What is wrong with it would tell what it is.
-        serde_json::from_str(text.expose_secret())
-            .map_err(|_| StoreError::unreadable("destination", "its form"))
-    }
-}
+/// Rows that one transaction deletes.
+const DELETE_BATCH: i64 = 1000;
 
 type ChannelRow = (Uuid, String, String, Vec<String>, DateTime<Utc>, DateTime<Utc>);
 type ChannelColumns = (
@@ -106,26 +75,26 @@ fn channel((id, name, kind, masked, created_at, updated_at): ChannelRow) -> Resu
     Ok(Channel { id: ChannelId::from_uuid(id), name, kind, masked, created_at, updated_at })
 }
 
-/// [`StoreError::Conflict`] `channels_name` when the name is taken, `full` when there are [`MAX_CHANNELS`] already.
+/// [`StoreError::Conflict`] `channels_name` if the name is taken, `full` if there are [`MAX_CHANNELS`] already.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
     new: NewChannel<'_>,
 ) -> Result<Channel, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // Whoever counts waits for whoever counts.
+        // Serialises concurrent counts: takes the row lock of the workspace.
         workspaces::table
             .find(workspace.uuid())
             .select(workspaces::id)
             .for_no_key_update()
             .first::<Uuid>(conn)
             .await?;
-        let there: i64 = channels::table
+        let count: i64 = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))
             .count()
             .get_result(conn)
             .await?;
-        if there >= MAX_CHANNELS {
+        if count >= MAX_CHANNELS {
             return Err(StoreError::conflict("full"));
         }
         let row: ChannelRow = diesel::insert_into(channels::table)
@@ -174,7 +143,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId, page: Page) -> Result
     List::from_rows(rows, page, |row| row.0).try_map(channel)
 }
 
-/// What is on its way goes where it was to go; the next attempt goes to the new place.
+/// An attempt in progress still goes to the old destination; the next one goes to the new destination.
 pub async fn change(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -231,7 +200,7 @@ pub async fn change(
     .await
 }
 
-/// Jobs with a rule that tells the channel, at most 100.
+/// Jobs with a rule that notifies the channel, at most 100.
 pub async fn jobs_using(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -249,7 +218,7 @@ pub async fn jobs_using(
     Ok(jobs.into_iter().map(JobId::from_uuid).collect())
 }
 
-/// With its rules, and with whatever it was still to be told. [`StoreError::Conflict`] `in_use` when there are rules, unless `force`.
+/// Deletes the channel with its rules and its undelivered notifications. [`StoreError::Conflict`] `in_use` if there are rules, unless `force`.
 pub async fn delete(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -259,13 +228,13 @@ pub async fn delete(
 ) -> Result<(), StoreError> {
     let Channel { name, .. } = get(conn, workspace, id).await?;
     if force || jobs_using(conn, workspace, id).await?.is_empty() {
-        // Most of it in bites, each its own transaction: those who record executions wait for rules.
-        while force && rules::drop_of_channel(conn, id, BATCH).await? > 0 {}
-        while notifications::drop_open(conn, id, Some(BATCH)).await? > 0 {}
+        // Most of it in batches, each in its own transaction, because recording results waits for the locks of rules.
+        while force && rules::drop_of_channel(conn, id, DELETE_BATCH).await? > 0 {}
+        while notifications::drop_open(conn, id, Some(DELETE_BATCH)).await? > 0 {}
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         super::workspaces::lock_active(conn, workspace).await?;
-        // Nobody makes a rule from here on.
+        // Prevents new rules.
         let own = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))
             .filter(channels::id.eq(id.uuid()));
@@ -273,8 +242,8 @@ pub async fn delete(
         if !force && !jobs_using(conn, workspace, id).await?.is_empty() {
             return Err(StoreError::conflict("in_use"));
         }
-        // Rules go first: a commit that holds one is waited for, and what it has written is seen below.
-        while rules::drop_of_channel(conn, id, BATCH).await? > 0 {}
+        // Rules first: this waits for commits that hold one, and the last statement sees what they wrote.
+        while rules::drop_of_channel(conn, id, DELETE_BATCH).await? > 0 {}
         diesel::delete(channels::table.find(id.uuid())).execute(conn).await?;
         let details = [("force", if force { "true" } else { "false" })];
         audit::write(conn, workspace, by, Action::ChannelDeleted, (id, Some(&name)), &details).await?;

@@ -1,4 +1,4 @@
-//! Postgres's clock: the one that decides what is due.
+//! Postgres's clock, which decides what is due.
 
 use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_query, sql_types::Timestamptz};

@@ -1,4 +1,4 @@
-//! Between rows and the domain: words, schedules, headers.
+//! Conversions between columns and the domain: enumerations, schedules, headers.
 
 use chrono::{DateTime, Utc};
 use std::{fmt::Display, str::FromStr, time::Duration};
@@ -6,7 +6,7 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 use super::StoreError;
 use crate::domain::schedule::{Cron, Schedule};
 
-/// A stored word that must be one of the domain's.
+/// Parses a stored enumeration value.
 pub fn parse_enum<T: FromStr>(column: &str, text: &str) -> Result<T, StoreError>
 where
     T::Err: Display,
@@ -14,7 +14,7 @@ where
     text.parse().map_err(|why| StoreError::unreadable(column, why))
 }
 
-/// The columns that a schedule is spread over.
+/// The columns of a schedule.
 #[derive(Default)]
 pub struct ScheduleColumns {
     pub every_seconds: Option<i32>,
@@ -41,7 +41,7 @@ impl From<&Schedule> for ScheduleColumns {
 }
 
 impl ScheduleColumns {
-    /// The schedule; with no column set it is the one that fires at once.
+    /// The schedule. If no column is set, it is `one_time`.
     pub fn schedule(self) -> Result<Schedule, StoreError> {
         if let Some(every_seconds) = self.every_seconds {
             let every_seconds =
@@ -55,7 +55,7 @@ impl ScheduleColumns {
     }
 }
 
-/// Pairs, flat: `[name, value, name, value]`.
+/// Pairs as a flat list: `[name, value, name, value]`.
 pub fn flatten<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     pairs.flat_map(|(name, value)| [text(name), text(value)]).collect()
 }
@@ -65,7 +65,7 @@ pub fn pairs(flat: Vec<String>) -> Vec<(String, String)> {
     std::iter::from_fn(|| Some((flat.next()?, flat.next()?))).collect()
 }
 
-/// Postgres's text holds every character but U+0000.
+/// A Postgres text cannot contain U+0000; it becomes U+FFFD.
 pub fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
@@ -80,6 +80,10 @@ pub fn from_i16s(numbers: &[i16]) -> Vec<u16> {
 
 pub fn micros(duration: Duration) -> i32 {
     i32::try_from(duration.as_micros()).unwrap_or(i32::MAX)
+}
+
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub fn duration(micros: i32) -> Duration {

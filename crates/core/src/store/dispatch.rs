@@ -1,27 +1,28 @@
-//! Bells that somebody asks for: work that nobody holds and that the stream does not know, or does not know any more.
+//! Requested publications: work without an owner whose dispatch message is not in the stream, or not any more.
 //!
-//! What is planned is published by whoever planned it; all else has `published_at` null until a scheduler takes its ringing on itself.
+//! A scheduler publishes what it has planned itself. All other work has `published_at` null until a scheduler claims its publication.
 //!
-//! Conditions say `statement_timestamp()`, which stands still: by `clock_timestamp()` no index can be searched.
+//! Conditions use `statement_timestamp()`, which is constant within a statement: with `clock_timestamp()`, no index can be searched.
 
 use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::{Conn, StoreError, sql::prepared, timers::millis};
+use super::{Conn, StoreError, columns::millis, schema::executions, sql::prepared};
 use crate::domain::{
     dispatch::Dispatch,
     id::{ExecutionId, WorkspaceId},
     workspace::SHARDS,
 };
 
-/// Takes on the ringing of work that asks for it and is due within `lead`: asked-for runs, work handed back, slots that fell free.
+/// Claims the publication of work that requests it and is due within `lead`: requested runs, released leases, executions that received a
+/// free slot.
 pub async fn claim_unpublished(
     conn: &mut Conn,
     lead: Duration,
@@ -45,29 +46,29 @@ pub async fn claim_unpublished(
     Ok(rows.into_iter().map(DispatchRow::into_dispatch).collect())
 }
 
-/// Gives up the ringing of work that is not due yet: any scheduler takes it on in its time.
-pub async fn release(conn: &mut Conn, executions: &[ExecutionId]) -> Result<usize, StoreError> {
-    let handed = prepared(
+/// Releases the publication of work that is not due yet: any scheduler will claim it in time.
+pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
+    let released = prepared(
         sql_query(
             "update executions set published_at = null
              where id = any($1) and owner_id is null and finished_at is null and published_at is not null",
         )
-        .bind::<Array<SqlUuid>, _>(executions.iter().map(|execution| execution.uuid()).collect::<Vec<_>>()),
+        .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>()),
     )
     .execute(conn)
     .await?;
-    Ok(handed)
+    Ok(released)
 }
 
-/// The shards in which work is overdue by more than `grace` though its dispatch was published: lost dispatches, or a backlog.
+/// The shards with published work that is overdue by more than `grace`: its dispatch messages are lost, or there is a backlog.
 pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>, StoreError> {
     #[derive(QueryableByName)]
+    #[diesel(table_name = executions)]
     struct Shard {
-        #[diesel(sql_type = SmallInt)]
         shard: i16,
     }
-    // Said with constants, it is planned once: with parameters Postgres plans it again each time, which takes longer than to run it.
-    // The limit keeps the planner from joining with all that is overdue.
+    // With constants, the statement is planned once. With parameters, Postgres plans it on each execution, which takes longer than running it.
+    // The limit keeps the planner from a join with all overdue rows.
     let grace = millis(grace);
     let overdue = format!(
         "select s::smallint as shard from generate_series(0, {SHARDS} - 1) s
@@ -82,13 +83,13 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
     Ok(rows.into_iter().map(|row| row.shard).collect())
 }
 
-/// Asks for the dispatch of work in `shard` that must have lost it: published, or to be published `lead` before it was due, longer than
-/// `grace` before `delivered_up_to`, and still in nobody's hands. Returns how many.
+/// Requests publication of work in `shard` that must have lost its dispatch message: it was published, or should have been `lead` before it
+/// was due, longer than `grace` before `delivered_up_to`, and still has no owner. Returns how many.
 ///
-/// `delivered_up_to` is the instant of ringing up to which the stream has been delivered; `None` for all of it. Without that
-/// bound a backlog would ring itself again and again, and feed itself. It is no due time, because the stream is in the order of
-/// ringing: a run that was handed back is due before all that were published before it. What can be said of due times, that nothing is published
-/// more than `lead` before it is due, keeps a burst that is still being delivered from being read through each time.
+/// `delivered_up_to` is the publication time up to which the stream has been delivered; `None` means all of it. Without this bound, a
+/// backlog would be published again and again, and grow by that. It is not a due time, because the stream is in the order of publication: a
+/// released run is due before everything that was published before it. A message is published at most `lead` before it is due. This second
+/// bound avoids reading a burst that is still being delivered on each call.
 pub async fn request_republish(
     conn: &mut Conn,
     shard: i16,
@@ -97,7 +98,7 @@ pub async fn request_republish(
     lead: Duration,
     limit: i64,
 ) -> Result<usize, StoreError> {
-    let asked = prepared(
+    let requested = prepared(
         sql_query(
             "update executions e set published_at = null
              from (select id from executions w
@@ -118,20 +119,16 @@ pub async fn request_republish(
     )
     .execute(conn)
     .await?;
-    Ok(asked)
+    Ok(requested)
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 struct DispatchRow {
-    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     workspace_id: Uuid,
-    #[diesel(sql_type = SmallInt)]
     shard: i16,
-    #[diesel(sql_type = Timestamptz)]
     due_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
     traceparent: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Executions: recorded when a fire is planned or asked for, read by people. How they run is in `leases`.
+//! Executions: recorded when a fire is planned or a run is requested, and listed. `leases` has how they run.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -33,14 +33,14 @@ pub struct NewRun<'a> {
     pub source: Source,
     pub replay_of: Option<ExecutionId>,
     pub traceparent: Option<&'a str>,
-    /// The caller's idempotency key: no second execution is recorded under it.
+    /// The idempotency key of the request: at most one execution is recorded under it.
     pub key: Option<&'a str>,
     pub now: DateTime<Utc>,
 }
 
-/// Records an execution of the job's present version, due at once by Postgres's clock, and asks for its dispatch.
+/// Records an execution of the job's current version, due now by Postgres's clock, and requests its publication.
 ///
-/// [`StoreError::Conflict`] `draft`: a draft does nothing until it is activated; `run_keys_pkey`: the key was used before ([`find_run`]).
+/// [`StoreError::Conflict`] `draft` if the job is a draft, which never runs; `run_keys_pkey` if the key was used before ([`find_run`]).
 pub async fn insert_now(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -49,7 +49,8 @@ pub async fn insert_now(
 ) -> Result<ExecutionId, StoreError> {
     let id = ExecutionId::at(run.now);
     let inserted = prepared(
-        // The locks keep job and workspace from being deleted under us; the job's versions would be gone, and the execution never leased.
+        // The locks keep the job and the workspace from being deleted before the commit. Otherwise the job's versions could be gone and the
+        // execution never leased.
         sql_query(
             "with job as (
                  select j.*, clock_timestamp() as now from jobs j join workspaces w on w.id = j.workspace_id and w.deleted_at is null
@@ -91,27 +92,27 @@ async fn why_not_run(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Res
     Ok(if is_draft { StoreError::conflict("draft") } else { StoreError::NotFound })
 }
 
-/// Who publishes what is recorded.
+/// Who publishes the recorded executions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Publisher {
-    /// It counts as published: the caller publishes it once the transaction is committed.
+    /// The caller, once the transaction has committed. They are recorded as published.
     ByCaller,
-    /// Any scheduler; it asks for its dispatch.
+    /// Any scheduler: their publication is requested.
     ByScheduler,
 }
 
-/// What becomes of fires that are recorded already.
+/// What happens to fires that are already recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeated {
-    /// They fail the transaction ([`is_repeated`]). They are so rare that to look for each first, which `on conflict` does, is not worth it.
+    /// They fail the transaction ([`is_repeated`]). They are too rare to look up each fire first, as `on conflict` does.
     Fail,
     /// They stay as they are.
     Stay,
 }
 
-/// Has a fire failed to be recorded because it is already?
+/// Did the insertion fail because a fire is already recorded?
 pub(super) fn is_repeated(error: &StoreError) -> bool {
-    // Each partition has its own name for the constraint.
+    // Each partition has its own name for this constraint.
     matches!(error, StoreError::Conflict(name) if name.starts_with("executions_") && name.ends_with("_pkey"))
 }
 
@@ -135,7 +136,7 @@ macro_rules! insert_planned {
     };
 }
 
-/// Records fires, each at most once whoever does it: the id is derived from job and instant. Returns those that were new.
+/// Records fires, each at most once across all schedulers, because the id is derived from job and instant. Returns the new ones.
 pub(super) async fn insert_planned(
     conn: &mut Conn,
     planned: &[Planned],
@@ -170,18 +171,18 @@ pub(super) async fn insert_planned(
     let skipped_last: Vec<Uuid> =
         planned.iter().filter(|p| p.ends_job && p.skipped.is_some()).map(|p| p.id.uuid()).collect();
     if !skipped_last.is_empty() {
-        super::jobs::complete(conn, &skipped_last).await?;
+        super::completion::complete_jobs(conn, &skipped_last).await?;
     }
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }
 
-/// Takes back what was planned ahead and is not due by `now`.
+/// Deletes planned executions that are not due by `now`.
 pub(super) async fn withdraw_planned(
     conn: &mut Conn,
     job: JobId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let withdrawn: Vec<Id> = prepared(
+    let deleted: Vec<Id> = prepared(
         sql_query(
             "delete from executions
              where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > $3 and id >= $2
@@ -193,12 +194,12 @@ pub(super) async fn withdraw_planned(
     )
     .load(conn)
     .await?;
-    let withdrawn: Vec<Uuid> = withdrawn.into_iter().map(|row| row.id).collect();
-    // One that waited may have been given a slot ahead of its instant.
-    super::slots::release(conn, &withdrawn).await
+    let deleted: Vec<Uuid> = deleted.into_iter().map(|row| row.id).collect();
+    // An execution that waited may have received a slot before its instant.
+    super::slots::release(conn, &deleted).await
 }
 
-/// Removes what nobody holds of a job that is being deleted: without its versions it could not be leased.
+/// Deletes the open executions without an owner of a job that is being deleted: without the job's versions, they could not be leased.
 pub(super) async fn remove_unowned(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
     prepared(
         sql_query(
@@ -213,7 +214,7 @@ pub(super) async fn remove_unowned(conn: &mut Conn, job: JobId) -> Result<(), St
     Ok(())
 }
 
-/// Lets what was planned ahead and is not due by `now` run a newer version.
+/// Moves planned executions that are not due by `now` to a newer version.
 pub(super) async fn move_planned(
     conn: &mut Conn,
     job: JobId,
@@ -251,7 +252,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     .get_result(conn)
     .await?;
     let attempts: Vec<AttemptRow> = prepared(
-        // Named, so that a column that is added later does no harm to those who run already.
+        // Columns are named, so that a column that a later release adds does not break running processes.
         sql_query(
             "select number, status, status_code, error_class, error, started_at, dns_us, connect_us, tls_us, first_byte_us, body_us,
                     total_us, remote_address, http_version, response_headers, body_preview, body_truncated, response_bytes
@@ -266,7 +267,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     Ok(execution)
 }
 
-/// The fires of a job that are recorded with an instant in `[from, to)`, in order; and those before that stand for some in it.
+/// The recorded fires of a job with an instant in `[from, to)`, in order, and the earlier rows that stand for missed fires in it.
 pub async fn fires(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -293,5 +294,5 @@ pub async fn fires(
     rows.into_iter().map(FireRow::into_record).collect()
 }
 
-/// An id is made from a clock a moment before or after the row's own: bounds by id are this much wider than those by time.
+/// The clock of an id may differ slightly from the times in its row: bounds by id are this much wider than those by time.
 const ID_MARGIN: TimeDelta = TimeDelta::minutes(1);

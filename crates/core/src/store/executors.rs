@@ -1,4 +1,4 @@
-//! Executor sessions. A lease is held by a live executor and is worth nothing without one.
+//! Executor sessions. A lease belongs to a live executor and ends with it.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{Conn, StoreError, sql::prepared};
+use super::{Conn, StoreError, schema::executors, sql::prepared};
 use crate::domain::id::ExecutorId;
 
 pub async fn insert(conn: &mut Conn, executor: ExecutorId, name: &str) -> Result<(), StoreError> {
@@ -21,20 +21,20 @@ pub async fn insert(conn: &mut Conn, executor: ExecutorId, name: &str) -> Result
     Ok(())
 }
 
-/// Says that the executor lives. `false`: it was declared dead; whatever it held belongs to others now.
+/// Records a heartbeat. `false`: the session has expired, and its executions belong to other executors now.
 pub async fn heartbeat(conn: &mut Conn, executor: ExecutorId) -> Result<bool, StoreError> {
-    let alive = prepared(
+    let updated = prepared(
         sql_query("update executors set heartbeat_at = clock_timestamp() where id = $1 and ended_at is null")
             .bind::<SqlUuid, _>(executor.uuid()),
     )
     .execute(conn)
     .await?;
-    Ok(alive == 1)
+    Ok(updated == 1)
 }
 
-/// Ends a executor in order, after it handed everything back.
+/// Ends the session of an executor that has released everything.
 ///
-/// Leases lock the executor's row for a shared key: this waits for those that are being taken, and none is taken after it.
+/// A lease locks the executor's row with `for key share`. This therefore waits for leases that are being taken, and prevents later ones.
 pub async fn end(conn: &mut Conn, executor: ExecutorId) -> Result<(), StoreError> {
     prepared(
         sql_query(
@@ -48,7 +48,7 @@ pub async fn end(conn: &mut Conn, executor: ExecutorId) -> Result<(), StoreError
     Ok(())
 }
 
-/// A executor that has not ended, and its latest heartbeat by Postgres's clock.
+/// An executor that has not ended, and its latest heartbeat by Postgres's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveExecutor {
     pub id: ExecutorId,
@@ -57,10 +57,9 @@ pub struct LiveExecutor {
 
 pub async fn live(conn: &mut Conn) -> Result<Vec<LiveExecutor>, StoreError> {
     #[derive(QueryableByName)]
+    #[diesel(table_name = executors)]
     struct Row {
-        #[diesel(sql_type = SqlUuid)]
         id: Uuid,
-        #[diesel(sql_type = Timestamptz)]
         heartbeat_at: DateTime<Utc>,
     }
     let rows: Vec<Row> = prepared(sql_query("select id, heartbeat_at from executors where ended_at is null"))
@@ -70,11 +69,11 @@ pub async fn live(conn: &mut Conn) -> Result<Vec<LiveExecutor>, StoreError> {
     Ok(rows.into_iter().map(live).collect())
 }
 
-/// Sessions that have ended and may still own something, which is to be taken over.
+/// Sessions that have ended and may still own executions, which are to be reclaimed.
 pub(super) async fn unreleased(conn: &mut Conn) -> Result<Vec<Uuid>, StoreError> {
     #[derive(QueryableByName)]
+    #[diesel(table_name = executors)]
     struct Row {
-        #[diesel(sql_type = SqlUuid)]
         id: Uuid,
     }
     let rows: Vec<Row> =
@@ -84,25 +83,25 @@ pub(super) async fn unreleased(conn: &mut Conn) -> Result<Vec<Uuid>, StoreError>
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Declares these sessions dead, unless they have been received since; says how many were.
-pub async fn expire(conn: &mut Conn, silent: &[LiveExecutor]) -> Result<usize, StoreError> {
-    let expired = prepared(
+/// Expires these sessions, unless another heartbeat has arrived; returns how many expired.
+pub async fn expire(conn: &mut Conn, expired: &[LiveExecutor]) -> Result<usize, StoreError> {
+    let count = prepared(
         sql_query(
-            "with silent as (
+            "with expired as (
                  select x.id from executors x join unnest($1::uuid[], $2::timestamptz[]) as s(id, heartbeat_at)
                      on x.id = s.id and x.heartbeat_at = s.heartbeat_at
                  where x.ended_at is null order by x.id for update of x)
-             update executors x set ended_at = clock_timestamp() from silent s where x.id = s.id",
+             update executors x set ended_at = clock_timestamp() from expired s where x.id = s.id",
         )
-        .bind::<Array<SqlUuid>, _>(silent.iter().map(|executor| executor.id.uuid()).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(silent.iter().map(|executor| executor.heartbeat_at).collect::<Vec<_>>()),
+        .bind::<Array<SqlUuid>, _>(expired.iter().map(|executor| executor.id.uuid()).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(expired.iter().map(|executor| executor.heartbeat_at).collect::<Vec<_>>()),
     )
     .execute(conn)
     .await?;
-    Ok(expired)
+    Ok(count)
 }
 
-/// Notes that these own nothing any more, if that is so.
+/// Marks these sessions as released if they own nothing any more.
 pub(super) async fn mark_released(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
     prepared(
         sql_query(
@@ -117,8 +116,8 @@ pub(super) async fn mark_released(conn: &mut Conn, ended: &[Uuid]) -> Result<(),
     Ok(())
 }
 
-/// Forgets sessions that ended a day ago and hold nothing. One that holds something all the same is taken over again: a release
-/// before this one leased without a lock, and may have committed a lease after it was looked for.
+/// Deletes sessions that ended more than a day ago and own nothing. A released session that still owns something is reclaimed again: an older
+/// release took leases without a lock, and may have committed one after the search.
 pub async fn prune(conn: &mut Conn) -> Result<usize, StoreError> {
     let pruned = prepared(sql_query(
         "with old as (

@@ -1,4 +1,4 @@
-//! Invitations into workspaces: nobody becomes a member who has not said so.
+//! Invitations into workspaces: a user becomes a member only by accepting one.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -18,14 +18,14 @@ pub struct NewInvitation<'a> {
     pub role: Role,
     pub hash: &'a [u8],
     pub expires_at: DateTime<Utc>,
-    /// It goes when they leave the workspace, or may only read there.
+    /// Who invites. The invitation is deleted when that user leaves the workspace or may no longer invite.
     pub created_by: Option<UserId>,
     pub by: &'a Author,
 }
 
-/// Invites somebody, whether they are known or not: nobody becomes a member who has not said so. A later invitation replaces an earlier one.
+/// Invites the owner of an e-mail address, who need not be a user yet. A later invitation replaces an earlier one.
 ///
-/// [`StoreError::Conflict`] `members_pkey` when they are a member already.
+/// [`StoreError::Conflict`] `members_pkey` if the address belongs to a member.
 pub async fn invite(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -33,14 +33,14 @@ pub async fn invite(
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         workspaces::lock_active(conn, workspace).await?;
-        if let Some(maker) = new.created_by {
-            tokens::check_creator(conn, workspace, maker).await?;
+        if let Some(creator) = new.created_by {
+            tokens::check_creator(conn, workspace, creator).await?;
         }
         if members::has(conn, workspace, new.email).await? {
             return Err(StoreError::conflict("members_pkey"));
         }
         let role = new.role.as_str();
-        let later = (
+        let values = (
             invitations::id.eq(new.id.uuid()),
             invitations::role.eq(role),
             invitations::hash.eq(new.hash),
@@ -49,10 +49,14 @@ pub async fn invite(
             invitations::created_by.eq(new.created_by.map(UserId::uuid)),
         );
         diesel::insert_into(invitations::table)
-            .values((invitations::workspace_id.eq(workspace.uuid()), invitations::email.eq(new.email), later))
+            .values((
+                invitations::workspace_id.eq(workspace.uuid()),
+                invitations::email.eq(new.email),
+                values,
+            ))
             .on_conflict((invitations::workspace_id, invitations::email))
             .do_update()
-            .set(later)
+            .set(values)
             .execute(conn)
             .await?;
         let target = (new.id, Some(new.email));
@@ -61,9 +65,9 @@ pub async fn invite(
     .await
 }
 
-/// Uses up the invitation with this digest, which was made for the address of `user`.
+/// Accepts, and deletes, the invitation with this digest that was made for the address of `user`.
 ///
-/// [`StoreError::NotFound`] when there is none, or it has expired; [`StoreError::Conflict`] `members_pkey` when they are a member already.
+/// [`StoreError::NotFound`] if there is none or it has expired; [`StoreError::Conflict`] `members_pkey` if the user is a member already.
 pub async fn accept(
     conn: &mut Conn,
     user: &User,
@@ -79,8 +83,8 @@ pub async fn accept(
         let workspace = WorkspaceId::from_uuid(workspace);
         workspaces::lock_active(conn, workspace).await?;
         let role: String = diesel::delete(known).returning(invitations::role).get_result(conn).await?;
-        let as_whom: Role = parse_enum("invitations.role", &role)?;
-        members::join(conn, workspace, user.id, as_whom, by.at).await?;
+        let new_role: Role = parse_enum("invitations.role", &role)?;
+        members::join(conn, workspace, user.id, new_role, by.at).await?;
         let target = (user.id, Some(user.email.as_str()));
         audit::write(conn, workspace, by, Action::MemberJoined, target, &[("role", &role)]).await?;
         Ok(workspace)
@@ -88,7 +92,7 @@ pub async fn accept(
     .await
 }
 
-/// Somebody who may become a member.
+/// An open invitation.
 #[derive(Clone, Debug)]
 pub struct Invitation {
     pub id: InvitationId,
@@ -99,7 +103,7 @@ pub struct Invitation {
     pub created_by: Option<UserId>,
 }
 
-/// Those that can still be accepted, the newest first; few.
+/// Those that can still be accepted, newest first; few.
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -135,7 +139,7 @@ pub async fn list(
     rows.into_iter().map(invitation).collect()
 }
 
-/// Takes an invitation back.
+/// Withdraws an invitation.
 pub async fn delete(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -155,29 +159,7 @@ pub async fn delete(
     .await
 }
 
-/// Takes back those that this person has made for the workspace, and those that were made for their address.
-pub(super) async fn delete_of(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    user: UserId,
-    email: &str,
-    by: &Author,
-) -> Result<(), StoreError> {
-    let theirs = invitations::created_by.eq(user.uuid()).or(invitations::email.eq(email).nullable());
-    let deleted: Vec<(Uuid, String)> = diesel::delete(invitations::table)
-        .filter(invitations::workspace_id.eq(workspace.uuid()))
-        .filter(theirs)
-        .returning((invitations::id, invitations::email))
-        .get_results(conn)
-        .await?;
-    for (id, email) in deleted {
-        let target = (InvitationId::from_uuid(id), Some(email.as_str()));
-        audit::write(conn, workspace, by, Action::InvitationDeleted, target, &[]).await?;
-    }
-    Ok(())
-}
-
-/// Forgets invitations that nobody has accepted in time.
+/// Deletes expired invitations.
 pub async fn purge(conn: &mut Conn, now: DateTime<Utc>) -> Result<usize, StoreError> {
     Ok(diesel::delete(invitations::table).filter(invitations::expires_at.lt(now)).execute(conn).await?)
 }

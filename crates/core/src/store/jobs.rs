@@ -1,9 +1,9 @@
-//! Jobs: identity and present state in `jobs`, every definition they ever had in `job_versions`, the next fire in `job_timers`.
+//! Jobs: identity and current state in `jobs`, every definition in `job_versions`, the next fire in `job_timers`.
 
 use chrono::{DateTime, Utc};
 use diesel::{
     sql_query,
-    sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -36,8 +36,8 @@ use row::{HistoryRow, JobRow, VersionRow};
 diesel::joinable!(job_versions -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(job_versions, jobs);
 
-/// Everything about each of `$jobs`, newest first, in one row. `$2` is the smallest execution id of the present moment: planned fires
-/// lie above it. Which jobs they are is settled first: to look for a job's executions costs more than to read the job.
+/// Everything about each of `$jobs`, newest first, one row each. `$2` is the smallest execution id of the current instant: planned fires have
+/// larger ids. The jobs are selected first, because searching a job's executions costs more than reading the job.
 macro_rules! select_jobs {
     ($jobs:literal) => {
         concat!(
@@ -83,7 +83,7 @@ pub async fn get(
     row.into_job()
 }
 
-/// What the owner wanted and when, as far as the fires depend on it; oldest first. [`StoreError::NotFound`] without the job.
+/// The versions of a job, as far as they decide its fires; oldest first. [`StoreError::NotFound`] without the job.
 pub async fn history(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -106,18 +106,18 @@ pub async fn history(
     rows.into_iter().map(HistoryRow::into_version).collect()
 }
 
-/// What a list may be narrowed by; nothing given means everything.
+/// Filters of a list. The default matches everything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub state: Option<JobState>,
     pub kind: Option<Kind>,
     pub tag: Option<String>,
-    /// Part of the name, in any case.
+    /// A substring of the name, regardless of case.
     pub q: Option<String>,
 }
 
-/// The statement of [`list`], for the test of its plan. The walk stands behind `offset 0` and the filters inside a `case`, so that it
-/// goes in order and stops when the page is full: see `executions::list`.
+/// The statement of [`list`], for the test of its plan. The index scan is behind `offset 0` and the filters are inside a `case`, so that it
+/// reads in order and stops when the page is full: see `executions::list`.
 pub const LIST: &str = select_jobs!(
     "select * from (select * from jobs where workspace_id = $1 and id < $7 order by id desc offset 0) j
      where case when state = $3 then true else $3::text is null end
@@ -166,7 +166,7 @@ impl Start<'_> {
         self.definition.state == JobState::Active && self.definition.schedule.kind() == Kind::OneTime
     }
 
-    /// Only what is active fires.
+    /// Only an active job has a timer.
     fn timer(&self, workspace: WorkspaceId, id: JobId) -> Option<NewTimer> {
         let Self { version, definition, anchor, next, .. } = *self;
         let next = next.filter(|_| definition.state == JobState::Active && !self.is_at_once())?;
@@ -174,7 +174,7 @@ impl Start<'_> {
     }
 }
 
-/// Sets the timer of an active job, or makes the one execution of a `one_time` job.
+/// Sets the timer of an active job, or creates the one execution of a `one_time` job.
 async fn start(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -204,24 +204,5 @@ async fn insert_version(
         .values(VersionRow::new(id, version, definition, now))
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-/// Jobs of which nothing more can come, because the execution that ended was their last.
-pub(super) async fn complete(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
-    if ended.is_empty() {
-        return Ok(());
-    }
-    prepared(
-        sql_query(
-            "update jobs j set state = 'completed', updated_at = clock_timestamp()
-             from executions e
-             where e.id = any($1) and e.ends_job and e.finished_at is not null and j.id = e.job_id and j.state = 'active'
-               and not exists (select from job_timers t where t.job_id = j.id)",
-        )
-        .bind::<Array<SqlUuid>, _>(ended),
-    )
-    .execute(conn)
-    .await?;
     Ok(())
 }

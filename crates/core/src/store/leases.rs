@@ -1,7 +1,7 @@
-//! How executions run: leased by an executor executor, attempted, recorded, handed back or taken over.
+//! How executions run: an executor leases them, attempts them, and records or releases them; a scheduler reclaims them.
 //!
-//! Every statement names the state, the owner and the attempt that it expects. No row means that somebody else won, which is an
-//! ordinary answer.
+//! Every statement names the state, the owner and the attempt that it expects. If it changes no row, another process won, which is an
+//! ordinary result.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -21,19 +21,18 @@ pub use cancel::cancel;
 pub use finish::{Ended, Next, record};
 
 use super::{
-    Conn, StoreError, executors, jobs, notifications, slots,
+    Conn, StoreError, completion, executors, notifications, slots,
     sql::{prepared, prepared_as},
 };
 use crate::domain::{
     execution::MAX_LOST,
     id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
-    job::DeliveryGuarantee,
     request::Request,
-    retry::RetryPolicy,
+    retry::{DeliveryGuarantee, RetryPolicy},
 };
-use row::{LeaseColumns, LeaseRow, LostRow};
+use row::{LeaseRow, LostRow, lease_columns};
 
-/// The right, and the duty, to make attempt `number` of an execution. OwnedExecutions by one executor until recorded or handed back.
+/// The right and the duty to make attempt `number` of an execution. One executor owns it until it records or releases it.
 #[derive(Clone, Debug)]
 pub struct Lease {
     pub execution: ExecutionId,
@@ -46,17 +45,17 @@ pub struct Lease {
     pub request: Request,
     pub retry_policy: RetryPolicy,
     pub delivery: DeliveryGuarantee,
-    /// Holds a slot of its job that has to be given back.
+    /// It has a slot of its job, which its end must release.
     pub holds_slot: bool,
     /// Its end completes the job.
     pub ends_job: bool,
-    /// Somebody wants to be told of the job's executions.
+    /// The job has notification rules.
     pub notifies: bool,
 }
 
-/// What a lease statement returns beside the id, and the two tables that it needs. Between the first and the last id lie few
-/// partitions: without these bounds every id is looked up in all of them. Nothing that an index knows is changed: the row is
-/// rewritten in its place. The executor's row is locked, so that it does not end meanwhile: see `executors::end`.
+/// The lease statement, and what it returns. There are few partitions between the first and the last id; without these bounds, each id would
+/// be looked up in every partition. No indexed column changes, so the row is rewritten in its page. The executor's row is locked, so that its
+/// session cannot end in the meantime: see `executors::end`.
 macro_rules! lease {
     ($where:literal) => {
         concat!(
@@ -69,18 +68,16 @@ macro_rules! lease {
                and e.due_at <= clock_timestamp() + interval '5 seconds'
                and ",
             $where,
-            " returning e.id, e.workspace_id, e.job_id, e.attempt_count, e.scheduled_for, e.due_at, e.traceparent, e.ends_job,
-                        v.url, v.method, v.headers, v.body, v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts,
-                        v.retry_on_statuses, v.concurrency_limit, v.delivery,
-                        exists (select from notification_rules r where r.job_id = e.job_id) as notifies"
+            " returning ",
+            lease_columns!(notifies = "exists (select from notification_rules r where r.job_id = e.job_id)",)
         )
     };
 }
 
-/// Leases those of `ids` that are still to be had, at most five seconds before they are due; the caller holds them until then.
+/// Leases those of `ids` that are available, at most five seconds before they are due; the caller keeps them until then.
 ///
-/// One statement for the whole batch, which returns the definitions too. Executions of jobs with a concurrency limit need a
-/// slot each and are leased one by one after it; they are few.
+/// One statement for the whole batch, which also returns the definitions. Executions of jobs with a concurrency limit each need a slot and
+/// are leased one by one afterwards; they are few.
 pub async fn lease(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -92,7 +89,7 @@ pub async fn lease(
     let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
         return Ok(Vec::new());
     };
-    let rows: Vec<LeaseRow> = prepared_as::<LeaseColumns, _>(
+    let rows: Vec<LeaseRow> = prepared_as::<LeaseRow, _>(
         sql_query(lease!("v.concurrency_limit is null"))
             .bind::<SqlUuid, _>(executor.uuid())
             .bind::<Array<SqlUuid>, _>(&ids)
@@ -105,18 +102,18 @@ pub async fn lease(
     if leases.len() < ids.len() {
         ids.retain(|id| leases.iter().all(|lease| lease.execution.uuid() != *id));
         match lease_all_limited(conn, executor, &ids, &mut leases).await {
-            // What was leased has to be run; the others are found again by their dispatches.
-            Err(error) if !leases.is_empty() => tracing::warn!(%error, "only some could be leased"),
+            // What is leased has to run; the others are found again by their dispatch messages.
+            Err(error) if !leases.is_empty() => tracing::warn!(%error, "leased only a part of the batch"),
             done => done?,
         }
     }
     Ok(leases)
 }
 
-/// A row that cannot be read was written by a newer release: it is handed back in time, for an executor of that release.
+/// A newer release wrote a row that cannot be read: it is released in time, for an executor of that release.
 fn readable(rows: Vec<LeaseRow>) -> Vec<Lease> {
     let read = rows.into_iter().map(LeaseRow::into_lease);
-    read.filter_map(|lease| lease.map_err(|error| tracing::error!(%error, "a lease cannot be read")).ok())
+    read.filter_map(|lease| lease.map_err(|error| tracing::error!(%error, "cannot read a lease")).ok())
         .collect()
 }
 
@@ -132,7 +129,7 @@ async fn lease_all_limited(
     Ok(())
 }
 
-/// With a slot: leased. Without: parked until one falls free, or skipped, as the job's overlap policy says.
+/// Leases with a slot. Without a free slot, the execution waits or is skipped, as the job's overlap policy says.
 async fn lease_limited(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -144,7 +141,7 @@ async fn lease_limited(
             slots::park(conn, executor, &limited).await?;
             return Ok(None);
         }
-        let row: Option<LeaseRow> = prepared_as::<LeaseColumns, _>(
+        let row: Option<LeaseRow> = prepared_as::<LeaseRow, _>(
             sql_query(lease!("v.concurrency_limit is not null"))
                 .bind::<SqlUuid, _>(executor.uuid())
                 .bind::<Array<SqlUuid>, _>(vec![limited.id])
@@ -155,7 +152,7 @@ async fn lease_limited(
         .await
         .optional()?;
         if row.is_none() && matches!(slot, slots::Slot::Taken) {
-            // It ended meanwhile.
+            // It was not available any more.
             slots::release(conn, &[limited.id]).await?;
         }
         Ok(readable(row.into_iter().collect()).pop())
@@ -163,8 +160,8 @@ async fn lease_limited(
     .await
 }
 
-/// Work of these shards that is due within `lead`, or has been for `-lead`, and is in nobody's hands, oldest first: what to
-/// lease when the stream is away or silent.
+/// Work without an owner in these shards that is due within `lead`, or overdue by `-lead`; oldest first. For leasing when the stream is
+/// unavailable or has lost dispatch messages.
 pub async fn due(
     conn: &mut Conn,
     shards: &[i16],
@@ -188,7 +185,7 @@ pub async fn due(
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }
 
-/// Gives back leases of which nothing was sent, as if they had never been taken, and asks for their dispatches.
+/// Releases leases of which nothing was sent, as if they had never been taken, and requests their publication.
 pub async fn release(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -197,7 +194,7 @@ pub async fn release(
     let ids: Vec<Uuid> = leases.iter().map(|(id, _)| id.uuid()).collect();
     let numbers: Vec<i16> = leases.iter().map(|(_, number)| *number as i16).collect();
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let given: Vec<row::Id> = prepared(
+        let released: Vec<row::Id> = prepared(
             sql_query(
                 "update executions e
                  set status = case when e.attempt_count = 1 then 'queued' else 'retrying' end,
@@ -212,22 +209,22 @@ pub async fn release(
         )
         .load(conn)
         .await?;
-        let given: Vec<Uuid> = given.into_iter().map(|row| row.id).collect();
-        slots::release(conn, &given).await?;
-        Ok(given.len())
+        let released: Vec<Uuid> = released.into_iter().map(|row| row.id).collect();
+        slots::release(conn, &released).await?;
+        Ok(released.len())
     })
     .await
 }
 
-/// What a executor owns, by Postgres.
+/// What an executor owns, according to Postgres.
 #[derive(Debug, Default)]
 pub struct OwnedExecutions {
-    /// The executions that it runs, each with the number of the attempt.
+    /// The executions that it runs, with the number of the attempt.
     pub running: HashSet<(ExecutionId, u16)>,
     pub retrying: HashSet<ExecutionId>,
 }
 
-/// What `executor` owns: all else was taken from it. Looks through all work that has not ended.
+/// Everything that `executor` owns. Reads all open executions.
 pub async fn owned(conn: &mut Conn, executor: ExecutorId) -> Result<OwnedExecutions, StoreError> {
     let rows: Vec<row::OwnedRow> = prepared(
         sql_query(
@@ -241,7 +238,7 @@ pub async fn owned(conn: &mut Conn, executor: ExecutorId) -> Result<OwnedExecuti
     Ok(row::owned(rows))
 }
 
-/// What of these `executor` owns.
+/// Which of these `executor` owns.
 pub async fn owned_of(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -266,13 +263,13 @@ pub async fn owned_of(
     Ok(row::owned(rows))
 }
 
-/// Gives back executions that wait in `executor`'s memory for their next attempt: these, or all.
+/// Releases executions that `executor` keeps until their next attempt: these, or all.
 pub async fn release_retrying(
     conn: &mut Conn,
     executor: ExecutorId,
     these: Option<&[ExecutionId]>,
 ) -> Result<usize, StoreError> {
-    let given = match these {
+    let released = match these {
         Some(these) => {
             let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
             let these = "update executions set owner_id = null, published_at = null
@@ -286,19 +283,19 @@ pub async fn release_retrying(
             prepared(sql_query(all).bind::<SqlUuid, _>(executor.uuid())).execute(conn).await?
         }
     };
-    Ok(given)
+    Ok(released)
 }
 
-/// What was in the hands of sessions that have ended.
+/// What was reclaimed from sessions that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reclaimed {
     pub all: usize,
-    /// Of them those that do not run again.
+    /// Those of them that do not run again.
     pub lost: usize,
 }
 
-/// Takes up to `limit` executions from sessions that have ended. What was running gets an `interrupted` attempt and runs
-/// again, unless its job is `at_most_once` or it was lost too often.
+/// Reclaims up to `limit` executions from sessions that have ended. A running one gets an `interrupted` attempt and runs again, unless its
+/// job is `at_most_once` or it was lost too often.
 pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreError> {
     let ended = executors::unreleased(conn).await?;
     if ended.is_empty() {
@@ -328,10 +325,10 @@ pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreErro
                          finished_at = case when l.next = 'failed' then clock_timestamp() end,
                          error_class = case when l.next = 'failed' then l.class end
                      from lost l where e.id = l.id),
-                 tries as (
+                 interrupted as (
                      insert into earlier_attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'executor_lost',
-                            'The executor that was making this request stopped before it could record an answer; the request may or may not have arrived.',
+                            'The executor that was making this request stopped before it could record a response; the request may or may not have arrived.',
                             due_at, 0
                      from lost where status = 'running')
                  select id, next = 'failed' and not is_deleted as is_lost from lost",
@@ -346,7 +343,7 @@ pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreErro
         if !ids.is_empty() {
             notifications::write(conn, &ids).await?;
             slots::release(conn, &ids).await?;
-            jobs::complete(conn, &ids).await?;
+            completion::complete_jobs(conn, &ids).await?;
         } else {
             executors::mark_released(conn, &ended).await?;
         }

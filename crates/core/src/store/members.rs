@@ -1,4 +1,4 @@
-//! What people are in workspaces.
+//! Members: the roles of users in workspaces.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -8,13 +8,12 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError, audit,
     columns::parse_enum,
-    invitations,
-    schema::{members, users, workspaces},
+    schema::{invitations, members, users, workspaces},
     tokens,
 };
 use crate::domain::{
     audit::{Action, Author},
-    id::{UserId, WorkspaceId},
+    id::{InvitationId, UserId, WorkspaceId},
     user::{MAX_OWNED, Membership, Role, User},
     workspace::Workspace,
 };
@@ -23,7 +22,7 @@ diesel::joinable!(members -> users (user_id));
 diesel::joinable!(members -> workspaces (workspace_id));
 diesel::allow_tables_to_appear_in_same_query!(members, users, workspaces);
 
-/// Makes somebody a member.
+/// Adds a member.
 pub(super) async fn join(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -43,7 +42,7 @@ pub(super) async fn join(
     Ok(())
 }
 
-/// What somebody is, and where; the oldest membership first.
+/// The memberships of a user, oldest first.
 pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, StoreError> {
     let rows: Vec<(Uuid, String, String)> = members::table
         .inner_join(workspaces::table)
@@ -60,7 +59,7 @@ pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, S
     rows.into_iter().map(membership).collect()
 }
 
-/// A workspace with its first owner. [`StoreError::Conflict`] `full` when they own [`MAX_OWNED`] already.
+/// Creates a workspace with its first owner. [`StoreError::Conflict`] `full` if the user owns [`MAX_OWNED`] workspaces already.
 pub async fn create_with_owner(
     conn: &mut Conn,
     workspace: &Workspace,
@@ -68,7 +67,7 @@ pub async fn create_with_owner(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // Whoever counts waits for whoever counts.
+        // Serialises concurrent counts: takes the row lock of the user.
         users::table.find(owner.uuid()).select(users::id).for_no_key_update().first::<Uuid>(conn).await?;
         let owned: i64 = members::table
             .inner_join(workspaces::table)
@@ -87,7 +86,7 @@ pub async fn create_with_owner(
     .await
 }
 
-/// Somebody in a workspace.
+/// A member of a workspace.
 #[derive(Clone, Debug)]
 pub struct Member {
     pub user: User,
@@ -95,7 +94,7 @@ pub struct Member {
     pub created_at: DateTime<Utc>,
 }
 
-/// The oldest first; few.
+/// Oldest first; few.
 pub async fn list(conn: &mut Conn, workspace: WorkspaceId) -> Result<Vec<Member>, StoreError> {
     let rows: Vec<(Uuid, String, String, String, DateTime<Utc>)> = members::table
         .inner_join(users::table)
@@ -112,7 +111,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId) -> Result<Vec<Member>
     rows.into_iter().map(member).collect()
 }
 
-/// Is somebody with this address a member?
+/// Does the address belong to a member?
 pub(super) async fn has(conn: &mut Conn, workspace: WorkspaceId, email: &str) -> Result<bool, StoreError> {
     let them = members::table
         .inner_join(users::table)
@@ -121,7 +120,8 @@ pub(super) async fn has(conn: &mut Conn, workspace: WorkspaceId, email: &str) ->
     Ok(diesel::select(diesel::dsl::exists(them)).get_result(conn).await?)
 }
 
-/// A new role, or none: the member goes. With the right to make tokens go those that they have made. [`StoreError::Conflict`] `last_owner` when nobody would be left to own the workspace.
+/// Changes a member's role, or removes the member if `role` is `None`. A user who may no longer create tokens loses those that they created.
+/// [`StoreError::Conflict`] `last_owner` if the workspace would have no owner left.
 pub async fn change(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -131,7 +131,7 @@ pub async fn change(
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         super::workspaces::lock_active(conn, workspace).await?;
-        // All owners are locked: two of them cannot leave at once.
+        // Locks all owners: two of them cannot leave at the same time.
         let owners: Vec<Uuid> = members::table
             .filter(members::workspace_id.eq(workspace.uuid()))
             .filter(members::role.eq(Role::Owner.as_str()))
@@ -157,11 +157,33 @@ pub async fn change(
             audit::write(conn, workspace, by, Action::MemberRemoved, target, &details).await?;
         }
         if role.is_none_or(|role| role == Role::Member) {
-            // What they could do no more, their tokens and whom they have invited cannot do for them. Nor do they come back by an invitation.
-            tokens::delete_made_by(conn, workspace, user, by).await?;
-            invitations::delete_of(conn, workspace, user, &email, by).await?;
+            // Their tokens and invitations must not do what the user may no longer do, and no invitation may bring the user back.
+            tokens::delete_created_by(conn, workspace, user, by).await?;
+            delete_invitations_of(conn, workspace, user, &email, by).await?;
         }
         Ok(())
     })
     .await
+}
+
+/// Withdraws the invitations that this user made for the workspace, and those to the user's address.
+async fn delete_invitations_of(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    user: UserId,
+    email: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    let theirs = invitations::created_by.eq(user.uuid()).or(invitations::email.eq(email).nullable());
+    let deleted: Vec<(Uuid, String)> = diesel::delete(invitations::table)
+        .filter(invitations::workspace_id.eq(workspace.uuid()))
+        .filter(theirs)
+        .returning((invitations::id, invitations::email))
+        .get_results(conn)
+        .await?;
+    for (id, email) in deleted {
+        let target = (InvitationId::from_uuid(id), Some(email.as_str()));
+        audit::write(conn, workspace, by, Action::InvitationDeleted, target, &[]).await?;
+    }
+    Ok(())
 }

@@ -1,7 +1,6 @@
-//! Notifications: the outbox, and the log of what was delivered.
+//! Notifications: the outbox and the delivery log.
 //!
-//! A row is written in the commit that ends the execution it is about, at most one per rule and execution. How rows are delivered is
-//! in `deliver`.
+//! The commit that ends an execution writes its notifications, at most one per rule and execution. `deliver` has how they are delivered.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -15,11 +14,11 @@ use uuid::Uuid;
 mod deliver;
 mod row;
 
-pub use deliver::{CLAIM_DUE, ClaimedNotification, Delivered, Subject, claim_due, record, release};
+pub use deliver::{CLAIM_DUE, Delivered, claim_due, record, release};
 
-use super::{Conn, StoreError, columns::parse_enum, sql::prepared};
+use super::{Conn, StoreError, columns::parse_enum, destination::SealedDestination, sql::prepared};
 use crate::domain::{
-    execution::Status,
+    execution::{Source, Status},
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
     notification::{Notification, NotificationStatus, Rule, Told, failures_after},
     page::{List, Page},
@@ -27,9 +26,43 @@ use crate::domain::{
 };
 use row::{AttemptRow, EndedRow, NotificationRow};
 
-/// Writes what the rules tell of those of these executions that have ended. In the commit that ends them.
+/// The right and the duty to make attempt `number` to deliver a notification.
+pub struct ClaimedNotification {
+    pub id: NotificationId,
+    pub workspace: WorkspaceId,
+    pub channel: ChannelId,
+    pub channel_name: String,
+    pub destination: SealedDestination,
+    pub number: u16,
+    pub told: Told,
+    pub created_at: DateTime<Utc>,
+    /// The execution that it is about; `None` in a test, and if the execution has been purged.
+    pub subject: Option<Subject>,
+}
+
+/// The execution that a notification is about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub job: JobId,
+    pub job_name: String,
+    pub execution: ExecutionId,
+    pub status: Status,
+    pub source: Source,
+    pub scheduled_for: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub attempt_count: u16,
+    pub error_class: Option<String>,
+    /// Of its last attempt.
+    pub status_code: Option<u16>,
+    pub error: Option<String>,
+    /// How many executions had failed in a row: including this one if it failed, before it if it succeeded.
+    pub failures: u32,
+}
+
+/// Writes the notifications of those of these executions that have ended, in the commit that ends them.
 ///
-/// The rules are locked in one order, so that failures in a row are counted right whoever records them at once.
+/// Rules are always locked in the same order, so that concurrent commits count failures in a row correctly.
 pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
     if ended.is_empty() {
         return Ok(());
@@ -65,7 +98,7 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
         let after = failures_after(before, succeeded);
         failures.insert(row.rule_id, after);
         if let Some(what) = rule.tells(before, succeeded) {
-            // Of a recovery it is told from how many it is one.
+            // A recovery reports the number of failures that it ends.
             told.push((row, what, if succeeded { before } else { after }));
         }
     }
@@ -97,7 +130,7 @@ async fn count(conn: &mut Conn, failures: &HashMap<Uuid, u32>) -> Result<(), Sto
     Ok(())
 }
 
-/// Before these, of the last thousand: a rule that was made while a job fails knows about it.
+/// How many of the last thousand executions before these failed in a row: a rule may be created while a job fails.
 async fn failures_in_a_row(conn: &mut Conn, job: Uuid, before: &[Uuid]) -> Result<u32, StoreError> {
     #[derive(QueryableByName)]
     struct Failures {
@@ -156,7 +189,7 @@ async fn insert(conn: &mut Conn, told: &[(&EndedRow, Told, u32)]) -> Result<(), 
     Ok(())
 }
 
-/// A message that only says that it arrives. [`StoreError::NotFound`] without the channel.
+/// A test message. [`StoreError::NotFound`] without the channel.
 pub async fn insert_test(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -183,7 +216,7 @@ pub async fn insert_test(
     if inserted == 0 { Err(StoreError::NotFound) } else { Ok(id) }
 }
 
-/// What a list may be narrowed by; nothing given means everything.
+/// Filters of a list. The default matches everything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub status: Option<NotificationStatus>,
@@ -202,7 +235,7 @@ macro_rules! select_notifications {
     };
 }
 
-/// A list, by what narrows it most: whatever else is wanted is looked for among those.
+/// A list by its most selective filter; the other filters apply to those rows.
 macro_rules! list_notifications {
     ($narrow:literal) => {
         select_notifications!(concat!(
@@ -275,7 +308,7 @@ pub async fn get(
 async fn with_attempts(conn: &mut Conn, notifications: &mut [Notification]) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = notifications.iter().map(|notification| notification.id.uuid()).collect();
     let rows: Vec<AttemptRow> = prepared(
-        // Named, so that a column that is added later does no harm to those who run already.
+        // Columns are named, so that a column that a later release adds does not break running processes.
         sql_query(
             "select notification_id, number, status, status_code, error_class, error, started_at, total_us
              from notification_attempts where notification_id = any($1) order by number",
@@ -296,7 +329,7 @@ async fn with_attempts(conn: &mut Conn, notifications: &mut [Notification]) -> R
     Ok(())
 }
 
-/// Removes up to `limit` of what a channel was still to be told; says how many.
+/// Deletes up to `limit` undelivered notifications of a channel; returns how many.
 pub(super) async fn drop_open(
     conn: &mut Conn,
     channel: ChannelId,
@@ -315,7 +348,7 @@ pub(super) async fn drop_open(
     Ok(dropped)
 }
 
-/// Removes what was still to be told of a job that is being deleted.
+/// Deletes the undelivered notifications of a job that is being deleted.
 pub(super) async fn drop_open_of_job(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
     prepared(
         sql_query("delete from notifications where job_id = $1 and finished_at is null")
@@ -326,7 +359,7 @@ pub(super) async fn drop_open_of_job(conn: &mut Conn, job: JobId) -> Result<(), 
     Ok(())
 }
 
-/// Removes up to `limit` notifications of these jobs, which are gone; says how many.
+/// Deletes up to `limit` notifications of these deleted jobs; returns how many.
 pub(super) async fn purge_jobs(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
     let purged = prepared(
         sql_query(
@@ -341,7 +374,7 @@ pub(super) async fn purge_jobs(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Re
     Ok(purged)
 }
 
-/// Removes up to `limit` notifications of deleted workspaces; says how many.
+/// Deletes up to `limit` notifications of deleted workspaces; returns how many.
 pub(super) async fn purge_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
     let purged = prepared(
         sql_query(
@@ -356,7 +389,7 @@ pub(super) async fn purge_workspaces(conn: &mut Conn, limit: i64) -> Result<usiz
     Ok(purged)
 }
 
-/// Removes up to `limit` notifications that were made before `oldest`; says how many.
+/// Deletes up to `limit` notifications from before `oldest`; returns how many.
 pub async fn purge_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
     let purged = prepared(
         sql_query(

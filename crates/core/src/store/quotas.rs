@@ -1,8 +1,8 @@
-//! Quotas: how many of something a workspace may have.
+//! Quotas: how many jobs or tokens a workspace may have.
 //!
-//! Checked after the insertion, in its transaction: whoever counts holds the workspace's row, so that a hundred who come at once
-//! are counted one after the other. Without a quota nobody waits for anybody. Counting takes time by the size of the quota (10,000 rows of an
-//! index in about a millisecond), so a plan with more than some 100,000 jobs is better one without limit.
+//! Checked after the insertion, in its transaction. The count takes the row lock of the workspace, which serialises concurrent counts.
+//! Without a quota, no lock is taken. The time of a count grows with the quota (10,000 index entries take about a millisecond), so a plan
+//! with more than about 100,000 jobs should have no limit.
 
 use diesel::{
     prelude::*,
@@ -21,26 +21,26 @@ pub(super) enum Counted {
     Tokens,
 }
 
-/// [`StoreError::Conflict`] `quota` when there are more than `most` now.
+/// [`StoreError::Conflict`] `quota` if there are more than `max` now.
 pub(super) async fn check(
     conn: &mut Conn,
     workspace: WorkspaceId,
     counted: Counted,
-    most: Option<u32>,
+    max: Option<u32>,
 ) -> Result<(), StoreError> {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
         count: i64,
     }
-    let Some(most) = most.map(i64::from) else { return Ok(()) };
+    let Some(max) = max.map(i64::from) else { return Ok(()) };
     prepared(
         sql_query("select from workspaces where id = $1 for no key update")
             .bind::<SqlUuid, _>(workspace.uuid()),
     )
     .execute(conn)
     .await?;
-    // Not one further than it matters.
+    // Stops counting one above the limit.
     let count = match counted {
         Counted::Jobs => {
             "select count(*) as count from (select from jobs where workspace_id = $1 limit $2 + 1) c"
@@ -49,9 +49,9 @@ pub(super) async fn check(
             "select count(*) as count from (select from tokens where workspace_id = $1 limit $2 + 1) c"
         }
     };
-    let there: Count =
-        prepared(sql_query(count).bind::<SqlUuid, _>(workspace.uuid()).bind::<BigInt, _>(most))
+    let counted: Count =
+        prepared(sql_query(count).bind::<SqlUuid, _>(workspace.uuid()).bind::<BigInt, _>(max))
             .get_result(conn)
             .await?;
-    if there.count > most { Err(StoreError::conflict("quota")) } else { Ok(()) }
+    if counted.count > max { Err(StoreError::conflict("quota")) } else { Ok(()) }
 }

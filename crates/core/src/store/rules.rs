@@ -1,4 +1,4 @@
-//! Rules: which channel is told what of a job. How many executions have failed in a row is kept with each rule.
+//! Rules: which channel is notified of which events of a job. Each rule keeps how many executions have failed in a row.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -15,7 +15,7 @@ use crate::domain::{
     notification::{MAX_RULES, Rule},
 };
 
-/// A rule as it stands.
+/// A rule of a job.
 #[derive(Clone, Debug)]
 pub struct JobRule {
     pub id: RuleId,
@@ -31,8 +31,8 @@ pub struct NewRule {
     pub now: DateTime<Utc>,
 }
 
-/// [`StoreError::Conflict`] `channel` when the workspace has no such channel, `full` when the job has [`MAX_RULES`] already,
-/// `notification_rules_once` when it has the very same.
+/// [`StoreError::Conflict`] `channel` if the workspace has no such channel, `full` if the job has [`MAX_RULES`] rules already,
+/// `notification_rules_once` if it has the same rule.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -40,7 +40,7 @@ pub async fn insert(
     new: &NewRule,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // Whoever counts waits for whoever counts.
+        // Serialises concurrent counts: takes the row lock of the job.
         let in_workspace =
             jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
         in_workspace.select(jobs::id).for_no_key_update().first::<Uuid>(conn).await?;
@@ -75,7 +75,7 @@ pub async fn insert(
     .await
 }
 
-/// All of a job's, oldest first.
+/// All rules of a job, oldest first.
 pub async fn list(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<Vec<JobRule>, StoreError> {
     type RuleRow = (Uuid, Uuid, String, Option<i16>, DateTime<Utc>);
     let in_workspace =
@@ -107,7 +107,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result
     rows.into_iter().map(rule).collect()
 }
 
-/// What it has told already stays in the log, and is delivered.
+/// Its notifications stay in the log, and are still delivered.
 pub async fn delete(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -123,7 +123,7 @@ pub async fn delete(
     if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
-/// Locks a job's rules in the order in which whoever records executions takes them.
+/// Locks a job's rules in the order in which recorded results lock them.
 pub(super) async fn lock_of_job(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
     notification_rules::table
         .filter(notification_rules::job_id.eq(job.uuid()))
@@ -135,7 +135,7 @@ pub(super) async fn lock_of_job(conn: &mut Conn, job: JobId) -> Result<(), Store
     Ok(())
 }
 
-/// Deletes up to `limit` rules that name a channel, in the order in which whoever records executions takes them; says how many.
+/// Deletes up to `limit` rules of a channel, in the order in which recorded results lock them; returns how many.
 pub(super) async fn drop_of_channel(
     conn: &mut Conn,
     channel: ChannelId,

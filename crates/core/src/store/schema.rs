@@ -38,6 +38,87 @@ diesel::table! {
     }
 }
 
+super::sql::columns! {
+    earlier_attempts {
+        execution_id -> Uuid,
+        number -> Int2,
+        status -> Text,
+        status_code -> Nullable<Int2>,
+        error_class -> Nullable<Text>,
+        error -> Nullable<Text>,
+        started_at -> Timestamptz,
+        dns_us -> Nullable<Int4>,
+        connect_us -> Nullable<Int4>,
+        tls_us -> Nullable<Int4>,
+        first_byte_us -> Nullable<Int4>,
+        body_us -> Nullable<Int4>,
+        total_us -> Int4,
+        remote_address -> Nullable<Text>,
+        http_version -> Nullable<Text>,
+        response_headers -> Text,
+        body_preview -> Bytea,
+        body_truncated -> Bool,
+        response_bytes -> Int8,
+    }
+}
+
+super::sql::columns! {
+    executions {
+        id -> Uuid,
+        workspace_id -> Uuid,
+        job_id -> Uuid,
+        version -> Int4,
+        shard -> Int2,
+        status -> Text,
+        source -> Text,
+        scheduled_for -> Timestamptz,
+        due_at -> Timestamptz,
+        owner_id -> Nullable<Uuid>,
+        published_at -> Nullable<Timestamptz>,
+        waits_for_slot -> Bool,
+        ends_job -> Bool,
+        attempt_count -> Int2,
+        lost_count -> Int2,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+        lateness_us -> Nullable<Int8>,
+        error_class -> Nullable<Text>,
+        replay_of -> Nullable<Uuid>,
+        traceparent -> Nullable<Text>,
+        skip_reason -> Nullable<Text>,
+        skip_count -> Nullable<Int8>,
+        skip_last -> Nullable<Timestamptz>,
+        attempt_status -> Nullable<Text>,
+        status_code -> Nullable<Int2>,
+        attempt_error_class -> Nullable<Text>,
+        error -> Nullable<Text>,
+        attempt_started_at -> Nullable<Timestamptz>,
+        dns_us -> Nullable<Int4>,
+        connect_us -> Nullable<Int4>,
+        tls_us -> Nullable<Int4>,
+        first_byte_us -> Nullable<Int4>,
+        body_us -> Nullable<Int4>,
+        total_us -> Nullable<Int4>,
+        remote_address -> Nullable<Text>,
+        http_version -> Nullable<Text>,
+        response_headers -> Nullable<Text>,
+        body_preview -> Nullable<Bytea>,
+        body_truncated -> Nullable<Bool>,
+        response_bytes -> Nullable<Int8>,
+    }
+}
+
+super::sql::columns! {
+    executors {
+        id -> Uuid,
+        name -> Text,
+        started_at -> Timestamptz,
+        heartbeat_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+        released_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::table! {
     invitations (id) {
         id -> Uuid,
@@ -45,9 +126,17 @@ diesel::table! {
         email -> Text,
         role -> Text,
         hash -> Bytea,
+        created_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
-        created_by -> Nullable<Uuid>,
+    }
+}
+
+super::sql::columns! {
+    job_slots {
+        job_id -> Uuid,
+        slot -> Int4,
+        execution_id -> Uuid,
     }
 }
 
@@ -85,6 +174,7 @@ diesel::table! {
         url -> Text,
         method -> Text,
         headers -> Array<Text>,
+        secrets -> Array<Text>,
         body -> Nullable<Text>,
         body_is_json -> Bool,
         timeout_seconds -> Int2,
@@ -96,7 +186,6 @@ diesel::table! {
         misfire_policy -> Text,
         catch_up_limit -> Int2,
         delivery -> Text,
-        secrets -> Array<Text>,
     }
 }
 
@@ -124,6 +213,19 @@ diesel::table! {
     }
 }
 
+super::sql::columns! {
+    notification_attempts {
+        notification_id -> Uuid,
+        number -> Int2,
+        status -> Text,
+        status_code -> Nullable<Int2>,
+        error_class -> Nullable<Text>,
+        error -> Nullable<Text>,
+        started_at -> Timestamptz,
+        total_us -> Int4,
+    }
+}
+
 diesel::table! {
     notification_rules (id) {
         id -> Uuid,
@@ -134,6 +236,26 @@ diesel::table! {
         after_failures -> Nullable<Int2>,
         failures -> Nullable<Int4>,
         created_at -> Timestamptz,
+    }
+}
+
+super::sql::columns! {
+    notifications {
+        id -> Uuid,
+        workspace_id -> Uuid,
+        shard -> Int2,
+        channel_id -> Uuid,
+        rule_id -> Nullable<Uuid>,
+        job_id -> Nullable<Uuid>,
+        execution_id -> Nullable<Uuid>,
+        event -> Text,
+        failures -> Int4,
+        status -> Text,
+        due_at -> Timestamptz,
+        attempt_count -> Int2,
+        error_class -> Nullable<Text>,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -186,10 +308,10 @@ diesel::table! {
         name -> Text,
         hash -> Bytea,
         scopes -> Array<Text>,
+        created_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         last_used_at -> Nullable<Timestamptz>,
-        created_by -> Nullable<Uuid>,
     }
 }
 
@@ -216,8 +338,8 @@ diesel::table! {
     workspaces (id) {
         id -> Uuid,
         name -> Text,
+        plan -> Text,
         created_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
-        plan -> Text,
     }
 }

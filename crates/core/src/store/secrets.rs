@@ -1,4 +1,4 @@
-//! Secrets: sealed values under a name. What goes out of here sealed is opened by an executor only, right before it is sent.
+//! Secrets: sealed values with a name. Only executors open them, directly before a request is sent.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// What may be known of a secret.
+/// A secret without its value.
 #[derive(Clone, Debug)]
 pub struct Secret {
     pub id: SecretId,
@@ -29,7 +29,7 @@ pub struct Secret {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A job whose present version mentions a secret.
+/// A job whose current version uses a secret.
 #[derive(Clone, Debug)]
 pub struct User {
     pub job: JobId,
@@ -44,7 +44,7 @@ pub struct NewValue<'a> {
     pub by: &'a Author,
 }
 
-/// What a value is sealed for.
+/// Binds the sealed value to its name.
 fn purpose(name: &str) -> String {
     format!("secret:{name}")
 }
@@ -58,7 +58,7 @@ fn secret((id, name, version, created_at, updated_at): SecretRow) -> Secret {
     Secret { id: SecretId::from_uuid(id), name, version, created_at, updated_at }
 }
 
-/// [`StoreError::Conflict`] `secrets_name` when the name is taken.
+/// [`StoreError::Conflict`] `secrets_name` if the name is taken.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -79,14 +79,14 @@ pub async fn insert(
             .returning(COLUMNS)
             .get_result(conn)
             .await?;
-        let made = secret(row);
-        note(conn, workspace, new.by, Action::SecretCreated, &made).await?;
-        Ok(made)
+        let created = secret(row);
+        write_audit(conn, workspace, new.by, Action::SecretCreated, &created).await?;
+        Ok(created)
     })
     .await
 }
 
-async fn note(
+async fn write_audit(
     conn: &mut Conn,
     workspace: WorkspaceId,
     by: &Author,
@@ -97,7 +97,7 @@ async fn note(
     audit::write(conn, workspace, by, action, (secret.id, Some(&secret.name)), &[("version", &version)]).await
 }
 
-/// A new value under the same name, one version higher.
+/// Replaces the value; the version grows by one.
 pub async fn change(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -123,7 +123,7 @@ pub async fn change(
             .get_result(conn)
             .await?;
         let changed = secret(row);
-        note(conn, workspace, new.by, Action::SecretChanged, &changed).await?;
+        write_audit(conn, workspace, new.by, Action::SecretChanged, &changed).await?;
         Ok(changed)
     })
     .await
@@ -152,7 +152,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId, page: Page) -> Result
     Ok(List::from_rows(rows.into_iter().map(secret).collect(), page, |secret: &Secret| secret.id.uuid()))
 }
 
-/// Which of these names the workspace has no secret under.
+/// Those of these names without a secret in the workspace.
 pub async fn missing(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -167,7 +167,7 @@ pub async fn missing(
     Ok(names.iter().filter(|name| !known.contains(name)).cloned().collect())
 }
 
-/// Jobs whose present version mentions the secret, at most 100.
+/// Jobs whose current version uses the secret, at most 100.
 pub async fn jobs_using(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -193,7 +193,7 @@ pub async fn jobs_using(
     Ok(rows.into_iter().map(|row| User { job: JobId::from_uuid(row.id), name: row.name }).collect())
 }
 
-/// [`StoreError::NotFound`] when there is none of that name.
+/// [`StoreError::NotFound`] without a secret of that name.
 pub async fn delete(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -208,12 +208,12 @@ pub async fn delete(
             .returning(COLUMNS)
             .get_result(conn)
             .await?;
-        note(conn, workspace, by, Action::SecretDeleted, &secret(row)).await
+        write_audit(conn, workspace, by, Action::SecretDeleted, &secret(row)).await
     })
     .await
 }
 
-/// A value as it is stored.
+/// A stored value.
 #[derive(Clone, Debug)]
 pub struct Sealed {
     pub workspace: WorkspaceId,
@@ -223,13 +223,13 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// The value; it is not to be kept.
+    /// The value. Callers must not keep it.
     pub fn open(&self, key: &DataKey) -> Result<secrecy::SecretString, StoreError> {
         Ok(key.open(&purpose(&self.name), self.version, &self.sealed)?)
     }
 }
 
-/// The sealed values of these names, each in its workspace; those that there are. For an executor, of a batch of leases.
+/// The sealed values of these names, each in its workspace, as far as they exist. For the leases of an executor.
 pub async fn sealed(conn: &mut Conn, wanted: &[(WorkspaceId, String)]) -> Result<Vec<Sealed>, StoreError> {
     #[derive(QueryableByName)]
     struct SealedRow {

@@ -1,4 +1,4 @@
-//! What the Postgres server says of itself: for whoever asks whether it will do.
+//! The settings of the Postgres server that matter to an operator.
 
 use diesel::{
     prelude::*,
@@ -23,12 +23,12 @@ pub struct Server {
     pub synchronous_commit: String,
     #[diesel(sql_type = Integer)]
     pub max_connections: i32,
-    /// A standby, or told to be read-only: nothing can be written.
+    /// A standby, or configured as read-only.
     #[diesel(sql_type = Bool)]
     pub is_read_only: bool,
 }
 
-pub async fn look(conn: &mut Conn) -> Result<Server, StoreError> {
+pub async fn inspect(conn: &mut Conn) -> Result<Server, StoreError> {
     let server = sql_query(
         "select current_setting('server_version_num')::int as version_number, current_setting('server_version') as version,
                 current_setting('fsync')::bool as fsync, current_setting('synchronous_commit') as synchronous_commit,

@@ -1,4 +1,4 @@
-//! Signing secrets: one per workspace, made when it is first needed; after a rotation the one before signs, too, for a day.
+//! Signing secrets: one per workspace, created on first use. After a rotation, the previous one also signs for a day.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -14,11 +14,11 @@ use crate::{
     },
 };
 
-/// How long the secret before the last rotation goes on to sign: time enough for receivers to learn the new one.
-pub const OVERLAP: TimeDelta = TimeDelta::hours(24);
+/// How long the previous secret also signs after a rotation: time for receivers to learn the new one.
+pub const OVERLAP_PERIOD: TimeDelta = TimeDelta::hours(24);
 const PURPOSE: &str = "signing";
 
-/// The secrets of a workspace that sign at present.
+/// The secrets of a workspace that currently sign.
 pub struct Signing {
     pub newest: SecretString,
     pub previous: Option<Previous>,
@@ -44,7 +44,7 @@ impl From<NoRandomness> for StoreError {
 
 type SigningRow = (i32, Vec<u8>, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
-/// The secrets, the first of which is made when there is none.
+/// The secrets; the first one is created if there is none.
 pub async fn get(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -63,12 +63,12 @@ pub async fn get(
         .on_conflict_do_nothing()
         .execute(conn)
         .await?;
-    // Ours, or that of whoever came first.
+    // This one, or that of a concurrent call.
     open(find(conn, workspace).await?.ok_or(StoreError::NotFound)?, key, now)
 }
 
-/// Makes a new secret; the one that signed until now does so for another day. [`StoreError::Conflict`] `overlap` while the one before that
-/// still does, unless `force`, which ends it at once.
+/// Creates a new secret; the current one also signs for another day. [`StoreError::Conflict`] `overlap` while the previous one still signs,
+/// unless `force`, which ends that at once.
 pub async fn rotate(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -94,7 +94,7 @@ pub async fn rotate(
                 signing_secrets::version.eq(version + 1),
                 signing_secrets::sealed.eq(key.seal(PURPOSE, version + 1, &sign::new_secret()?)?),
                 signing_secrets::previous.eq(Some(sealed)),
-                signing_secrets::previous_until.eq(Some(now + OVERLAP)),
+                signing_secrets::previous_until.eq(Some(now + OVERLAP_PERIOD)),
             ))
             .returning(COLUMNS)
             .get_result(conn)

@@ -1,18 +1,23 @@
-//! Concurrency limits. A slot is a row whose number lies within the limit: the limit is a constraint, not a count.
+//! Concurrency limits. A slot is a row with a number up to the limit: the limit is a constraint, not a count.
 //!
-//! Taking, parking and giving back happen under the job's row lock, so that nobody can park while the last slot falls free. A slot
-//! that falls free goes to the oldest that waits, at once: a newcomer cannot take it first. What counts is the limit that the
-//! job has now, whatever version an execution runs.
+//! A slot is taken and released, and an execution parked, under the row lock of the job: no execution can be parked while the last slot
+//! becomes free. A free slot goes to the next waiter at once, so that a newcomer cannot take it first. The current limit of the job counts,
+//! whichever version an execution runs.
 
 use diesel::{
+    dsl::SqlTypeOf,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Integer, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, sql::prepared};
+use super::{
+    Conn, StoreError,
+    schema::{executions, job_slots, job_versions},
+    sql::prepared,
+};
 use crate::domain::{
     id::ExecutorId,
     job::{MAX_WAITING, OverlapPolicy},
@@ -20,18 +25,18 @@ use crate::domain::{
 
 /// An execution that needs a slot before it can be leased.
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub(super) struct Limited {
-    #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     job_id: Uuid,
+    // Not null: without a limit, it is the largest number.
     #[diesel(sql_type = Integer)]
     concurrency_limit: i32,
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = SqlTypeOf<job_versions::overlap_policy>)]
     overlap_policy: String,
 }
 
-/// Those of `ids` that are to be had and belong to a job with a limit, oldest first.
+/// Those of `ids` that are available and belong to a job with a limit, oldest first.
 pub(super) async fn limited(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -56,10 +61,10 @@ pub(super) async fn limited(
     .await?)
 }
 
-/// What became of the wish for a slot.
+/// The result of [`take`].
 pub(super) enum Slot {
     Taken,
-    /// The execution had one already: kept for it, or somebody else has leased it meanwhile.
+    /// The execution had one already: reserved for it, or another executor has leased it in the meantime.
     Had,
     NoneFree,
 }
@@ -94,13 +99,13 @@ pub(super) async fn take(conn: &mut Conn, limited: &Limited) -> Result<Slot, Sto
     })
 }
 
-/// No slot: a fire waits or is skipped as its job says, and is skipped when too many wait already. What was begun before always
-/// waits: a retry, and what lost its executor.
+/// No slot is free. The execution waits or is skipped as its job's overlap policy says, and is skipped if too many wait already. An execution
+/// that had started before always waits: a retry, or one whose executor was lost.
 pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limited) -> Result<(), StoreError> {
     let may_wait = limited.overlap_policy == OverlapPolicy::Queue.as_str();
     prepared(
         sql_query(
-            "with verdict as (
+            "with decision as (
                  select case when e.status = 'retrying' or e.lost_count > 0 then null
                              when $4 = 0 then 'overlap'
                              when (select count(*) from executions w where w.job_id = $3 and w.waits_for_slot) >= $5
@@ -111,7 +116,7 @@ pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limite
                  status = case when v.skip is null then e.status else 'skipped' end,
                  skip_reason = v.skip, skip_count = case when v.skip is not null then 1 end,
                  finished_at = case when v.skip is not null then clock_timestamp() end
-             from verdict v
+             from decision v
              where e.id = $2 and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1)",
         )
         .bind::<SqlUuid, _>(executor.uuid())
@@ -122,35 +127,33 @@ pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limite
     )
     .execute(conn)
     .await?;
-    super::jobs::complete(conn, &[limited.id]).await
+    super::completion::complete_jobs(conn, &[limited.id]).await
 }
 
-/// Frees the slots of these executions, if they have any, and wakes who waits for them.
-pub(super) async fn release(conn: &mut Conn, executions: &[Uuid]) -> Result<(), StoreError> {
-    if executions.is_empty() {
+/// Releases the slots of these executions, if they have any, and gives them to the next waiters.
+pub(super) async fn release(conn: &mut Conn, ids: &[Uuid]) -> Result<(), StoreError> {
+    if ids.is_empty() {
         return Ok(());
     }
-    let held: Vec<Held> = prepared(
+    let rows: Vec<JobRow> = prepared(
         sql_query("select distinct job_id from job_slots where execution_id = any($1) order by job_id")
-            .bind::<Array<SqlUuid>, _>(executions),
+            .bind::<Array<SqlUuid>, _>(ids),
     )
     .load(conn)
     .await?;
-    let jobs: Vec<Uuid> = held.into_iter().map(|held| held.job_id).collect();
+    let jobs: Vec<Uuid> = rows.into_iter().map(|row| row.job_id).collect();
     if jobs.is_empty() {
         return Ok(());
     }
     lock(conn, &jobs).await?;
-    prepared(
-        sql_query("delete from job_slots where execution_id = any($1)").bind::<Array<SqlUuid>, _>(executions),
-    )
-    .execute(conn)
-    .await?;
-    wake(conn, &jobs).await.map(drop)
+    prepared(sql_query("delete from job_slots where execution_id = any($1)").bind::<Array<SqlUuid>, _>(ids))
+        .execute(conn)
+        .await?;
+    assign_free(conn, &jobs).await.map(drop)
 }
 
-/// Gives free slots to those that wait, oldest first, and asks for their dispatches. The jobs are locked.
-async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
+/// Gives free slots to waiting executions, oldest first, and requests their publication. The jobs are locked.
+async fn assign_free(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
     Ok(prepared(
         sql_query(
             "with waiting as (
@@ -178,9 +181,9 @@ async fn wake(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError> {
     .await?)
 }
 
-/// Gives free slots to those that wait, in every job: the net under a limit that was raised. Returns how many got one.
+/// Gives free slots to waiting executions of every job, for the case that a limit was raised. Returns how many got one.
 pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
-    let waiting: Vec<Held> = prepared(sql_query(
+    let waiting: Vec<JobRow> = prepared(sql_query(
         "select distinct w.job_id
          from executions w
          join jobs j on j.id = w.job_id
@@ -197,7 +200,7 @@ pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         lock(conn, &jobs).await?;
-        wake(conn, &jobs).await
+        assign_free(conn, &jobs).await
     })
     .await
 }
@@ -209,8 +212,8 @@ struct TakenRow {
 }
 
 #[derive(QueryableByName)]
-struct Held {
-    #[diesel(sql_type = SqlUuid)]
+#[diesel(table_name = job_slots)]
+struct JobRow {
     job_id: Uuid,
 }
 

@@ -1,7 +1,7 @@
-//! Hand-written statements that are prepared once per connection.
+//! Hand-written statements: prepared once per connection, their rows typed by schema.rs.
 //!
-//! `diesel::sql_query` prepares its text again on every call, because the text might differ each time; that costs the hot
-//! paths a round trip each. Ours never differ, so diesel's statement cache may keep them.
+//! `diesel::sql_query` prepares its text again on every call, because the text might differ each time. That costs a round trip. The
+//! statements of the store are constant, so the connection may keep them prepared.
 
 use diesel::{
     pg::Pg,
@@ -11,7 +11,7 @@ use diesel::{
 };
 use std::marker::PhantomData;
 
-/// Marks a `sql_query(…).bind(…)…` whose text is a constant as fit for the statement cache.
+/// Lets the connection keep a `sql_query(…).bind(…)…` prepared: its text is a constant.
 pub const fn prepared<Q>(query: Q) -> Prepared<Q> {
     Prepared(query)
 }
@@ -38,14 +38,19 @@ impl<Q> QueryId for Prepared<Q> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-/// The same, whose rows are read by place, as `ST` says: to look for each column by its name takes longer than to read it.
-pub const fn prepared_as<ST, Q>(query: Q) -> PreparedAs<ST, Q> {
+/// A row that is read by position, as [`row!`] declares it.
+pub trait Row {
+    type SqlType;
+}
+
+/// The same as [`prepared`], with rows that are read by position: to look up each column by its name takes longer than to read it.
+pub const fn prepared_as<R: Row, Q>(query: Q) -> PreparedAs<R, Q> {
     PreparedAs(Prepared(query), PhantomData)
 }
 
-pub struct PreparedAs<ST, Q>(Prepared<Q>, PhantomData<fn() -> ST>);
+pub struct PreparedAs<R, Q>(Prepared<Q>, PhantomData<fn() -> R>);
 
-impl<ST, Q: QueryFragment<Pg>> QueryFragment<Pg> for PreparedAs<ST, Q> {
+impl<R, Q: QueryFragment<Pg>> QueryFragment<Pg> for PreparedAs<R, Q> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         self.0.walk_ast(out)
     }
@@ -55,22 +60,94 @@ impl<ST, Q: QueryFragment<Pg>> QueryFragment<Pg> for PreparedAs<ST, Q> {
     }
 }
 
-impl<ST, Q> Query for PreparedAs<ST, Q> {
-    type SqlType = ST;
+impl<R: Row, Q> Query for PreparedAs<R, Q> {
+    type SqlType = R::SqlType;
 }
 
 /// Cached by its text.
-impl<ST, Q> QueryId for PreparedAs<ST, Q> {
+impl<R, Q> QueryId for PreparedAs<R, Q> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-/// What belongs together, in one statement and so in one transaction: two insertions and maybe a third. Each sees what was before
-/// all of them; constraints between them are checked after the last.
-pub struct Together<A, B, C>(pub A, pub B, pub Option<C>);
+/// Declares a row that is read by position, and a macro with its select list. One list of columns makes the fields, their SQL types and
+/// the text, so that no two columns can be swapped; a field whose type is not that of its column in schema.rs does not compile.
+///
+/// `alias in table { fields }` or `table { fields }`; `expression name: Type as SqlType;` is a column that the select list gets as an
+/// argument: `columns!(name = "sql")`.
+macro_rules! row {
+    ($(#[$meta:meta])* $vis:vis struct $Row:ident, $columns:ident { $($source:tt)* }) => {
+        $crate::store::sql::row! { @ ($) [$(#[$meta])* $vis struct $Row, $columns] [] [] [] [] $($source)* }
+    };
+    (@ ($d:tt) $head:tt [$($field:tt)*] [$($sql_type:tt)*] [$($text:tt)*] $arguments:tt
+        $alias:ident in $table:ident { $($column:ident: $type:ty),* $(,)? } $($rest:tt)*) => {
+        $crate::store::sql::row! { @ ($d) $head
+            [$($field)* $($column: $type,)*]
+            [$($sql_type)* $(diesel::dsl::SqlTypeOf<$table::$column>,)*]
+            [$($text)* $(", ", stringify!($alias), ".", stringify!($column),)*]
+            $arguments $($rest)* }
+    };
+    (@ ($d:tt) $head:tt [$($field:tt)*] [$($sql_type:tt)*] [$($text:tt)*] [$($argument:tt)*]
+        expression $name:ident: $type:ty as $expression_type:ty; $($rest:tt)*) => {
+        $crate::store::sql::row! { @ ($d) $head
+            [$($field)* $name: $type,]
+            [$($sql_type)* $expression_type,]
+            [$($text)* ", ", $d $name, " as ", stringify!($name),]
+            [$($argument)* $name = $d $name:literal,]
+            $($rest)* }
+    };
+    (@ ($d:tt) $head:tt [$($field:tt)*] [$($sql_type:tt)*] [$($text:tt)*] $arguments:tt
+        $table:ident { $($column:ident: $type:ty),* $(,)? } $($rest:tt)*) => {
+        $crate::store::sql::row! { @ ($d) $head
+            [$($field)* $($column: $type,)*]
+            [$($sql_type)* $(diesel::dsl::SqlTypeOf<$table::$column>,)*]
+            [$($text)* $(", ", stringify!($column),)*]
+            $arguments $($rest)* }
+    };
+    (@ ($d:tt) [$(#[$meta:meta])* $vis:vis struct $Row:ident, $columns:ident]
+        [$($field:tt)*] [$($sql_type:tt)*] [", ", $($text:tt)*] [$($argument:tt)*]) => {
+        $(#[$meta])*
+        #[derive(diesel::Queryable)]
+        $vis struct $Row { $($field)* }
+
+        impl $crate::store::sql::Row for $Row {
+            type SqlType = ($($sql_type)*);
+        }
+
+        macro_rules! $columns {
+            ($($argument)*) => { concat!($($text)*) };
+        }
+    };
+}
+pub(super) use row;
+
+/// Declares the columns of a table that only hand-written statements use, with their types. `diesel::table!` would compile for longer:
+/// with executions, diesel itself would have to be built for tables of up to 64 columns, which takes it three times as long.
+macro_rules! columns {
+    ($table:ident { $($column:ident -> $type:ty,)* }) => {
+        pub mod $table {
+            #![allow(non_camel_case_types)]
+
+            use diesel::sql_types::*;
+
+            $(
+                pub struct $column;
+
+                impl diesel::Expression for $column {
+                    type SqlType = $type;
+                }
+            )*
+        }
+    };
+}
+pub(super) use columns;
+
+/// Two or three insertions in one statement, and so in one transaction. None of them sees the others; constraints between them are
+/// checked after the last.
+pub struct InsertAll<A, B, C>(pub A, pub B, pub Option<C>);
 
 impl<A: QueryFragment<Pg>, B: QueryFragment<Pg>, C: QueryFragment<Pg>> QueryFragment<Pg>
-    for Together<A, B, C>
+    for InsertAll<A, B, C>
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("with first as (");
@@ -86,12 +163,12 @@ impl<A: QueryFragment<Pg>, B: QueryFragment<Pg>, C: QueryFragment<Pg>> QueryFrag
     }
 }
 
-impl<A, B, C> Query for Together<A, B, C> {
+impl<A, B, C> Query for InsertAll<A, B, C> {
     type SqlType = Untyped;
 }
 
 /// Cached by its text.
-impl<A, B, C> QueryId for Together<A, B, C> {
+impl<A, B, C> QueryId for InsertAll<A, B, C> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }

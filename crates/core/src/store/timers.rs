@@ -1,4 +1,4 @@
-//! Timers: when each active job fires next. The scheduler's `plan` moves them on, and a change of the job sets them anew.
+//! Timers: when each active job fires next. The scheduler's `plan` advances them; a change of the job sets them again.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -27,7 +27,7 @@ use crate::domain::{
     workspace::shard,
 };
 
-/// A timer to be set, for `insert_into(job_timers)`.
+/// A new timer, for `insert_into(job_timers)`.
 #[derive(Insertable)]
 #[diesel(table_name = job_timers, treat_none_as_default_value = false)]
 pub(super) struct NewTimer {
@@ -69,7 +69,7 @@ impl NewTimer {
     }
 }
 
-/// The same fires, but of a new version.
+/// Keeps the fires, for a new version.
 pub(super) async fn keep(
     conn: &mut Conn,
     job: JobId,
@@ -87,7 +87,7 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Waits for whoever is planning the job right now, and keeps others from it. A job that does not fire has no timer.
+/// Waits for a scheduler that is planning the job, and keeps others from it. A job that does not fire has no timer.
 pub(super) async fn lock(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
     prepared(sql_query("select from job_timers where job_id = $1 for update").bind::<SqlUuid, _>(job.uuid()))
         .execute(conn)
@@ -100,29 +100,29 @@ pub(super) async fn remove(conn: &mut Conn, job: JobId) -> Result<(), StoreError
     Ok(())
 }
 
-/// What a round of planning did.
+/// The result of a round of planning.
 #[derive(Debug, Default)]
 pub struct Round {
-    /// Timers moved on; as many as the limit means that there may be more.
+    /// Advanced timers. If they are as many as the limit, there may be more.
     pub timers: usize,
-    /// Fires recorded by this round and by nobody before, to be published.
+    /// Fires that this round recorded first, to be published.
     pub to_publish: Vec<Dispatch>,
     pub skipped: usize,
 }
 
-/// Which timers a round is about.
+/// Which timers a round claims.
 #[derive(Clone, Copy, Debug)]
 pub enum PlanningWindow {
-    /// They fire within `horizon`, or should have at most `late` ago.
+    /// Those that fire within `horizon`, or should have fired at most `late` ago.
     ///
-    /// The lower bound keeps the scan off the index entries that earlier fires left behind.
+    /// The lower bound keeps the scan from reading index entries that earlier fires left behind.
     Due { horizon: Duration, late: Duration },
-    /// They should have fired more than `late` ago.
+    /// Those that should have fired more than `late` ago.
     Missed { late: Duration },
 }
 
-/// Claims timers, records their fires as `decide` says and moves the timers on, in one transaction: a fire is recorded if and
-/// only if its timer has moved past it. Several schedulers may do so at once; each timer is claimed by one.
+/// Claims timers, records their fires as `decide` says and advances the timers, in one transaction: a fire is recorded if and only if its
+/// timer has advanced past it. Several schedulers may do so at once; each timer is claimed by one.
 pub async fn fire(
     conn: &mut Conn,
     window: PlanningWindow,
@@ -130,7 +130,7 @@ pub async fn fire(
     decide: impl Fn(DueTimer) -> FireDecision + Send + Sync,
 ) -> Result<Round, StoreError> {
     match round(conn, window, limit, &decide, Repeated::Fail).await {
-        // Somebody has set timers back.
+        // Timers were set back by hand.
         Err(error) if executions::is_repeated(&error) => {
             round(conn, window, limit, &decide, Repeated::Stay).await
         }
@@ -168,7 +168,7 @@ async fn round(
     .await
 }
 
-/// Records what these come to, and moves them on. Returns the fires, and which of them are new.
+/// Records the fires of these timers, and advances them. Returns the fires, and which of them are new.
 async fn fire_all(
     conn: &mut Conn,
     due: Vec<DueTimer>,
@@ -180,31 +180,32 @@ async fn fire_all(
     let mut moves = Vec::with_capacity(due.len());
     for timer in due {
         let job = timer.job;
-        let fired = decide(timer);
-        fires.extend(fired.fires);
-        moves.push((job, fired.advance));
+        let decision = decide(timer);
+        fires.extend(decision.fires);
+        moves.push((job, decision.advance));
     }
     advance(conn, &moves).await?;
     let new = executions::insert_planned(conn, &fires, published, repeated).await?.into_iter().collect();
     Ok((fires, new))
 }
 
-/// Records the fires of a job that are due by `now` and that no scheduler has come to, before its timer goes away or is set anew: they
-/// came due while the job was as it was. Any scheduler publishes them.
+/// Records the fires of a job that are due by `now` and that no scheduler has planned, before its timer is removed or set again: they became
+/// due before the change. Any scheduler publishes them.
 pub(super) async fn fire_overdue(
     conn: &mut Conn,
     job: JobId,
     now: DateTime<Utc>,
     traceparent: Option<&str>,
 ) -> Result<(), StoreError> {
-    // A timer that has missed its fires goes on to the last minute first.
+    // A timer with missed fires first advances to the last minute.
     loop {
         let Some(due) = claim::overdue(conn, job, now).await? else { return Ok(()) };
         let decide = |timer| {
-            let mut fired = fire::decide(DueTimer { traceparent: traceparent.map(str::to_owned), ..timer });
-            // What the job is after this, the change says.
-            fired.fires.iter_mut().for_each(|fire| fire.ends_job = false);
-            fired
+            let mut decision =
+                fire::decide(DueTimer { traceparent: traceparent.map(str::to_owned), ..timer });
+            // The change decides the state of the job.
+            decision.fires.iter_mut().for_each(|fire| fire.ends_job = false);
+            decision
         };
         fire_all(conn, vec![due], decide, Publisher::ByScheduler, Repeated::Stay).await?;
     }
@@ -228,9 +229,9 @@ async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), Stor
     )
     .execute(conn)
     .await?;
-    let over = ids(|advance| matches!(advance, Advance::Exhausted));
-    if !over.is_empty() {
-        diesel::delete(job_timers::table).filter(job_timers::job_id.eq_any(over)).execute(conn).await?;
+    let exhausted = ids(|advance| matches!(advance, Advance::Exhausted));
+    if !exhausted.is_empty() {
+        diesel::delete(job_timers::table).filter(job_timers::job_id.eq_any(exhausted)).execute(conn).await?;
     }
     for (job, advance) in moves {
         if let Advance::Failed { after, error } = advance {
@@ -247,21 +248,21 @@ async fn advance(conn: &mut Conn, moves: &[(JobId, Advance)]) -> Result<(), Stor
     Ok(())
 }
 
-/// Tries again to compute the next fire of timers for which that failed; returns how many go again.
+/// Retries timers whose next fire could not be computed; returns how many succeeded.
 pub async fn retry_failed(
     conn: &mut Conn,
     limit: i64,
     next: impl Fn(&DueTimer) -> Option<DateTime<Utc>> + Send + Sync,
 ) -> Result<usize, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let mut going = 0;
+        let mut rescheduled = 0;
         for timer in claim::failed(conn, limit).await? {
             if let Some(next) = next(&timer) {
                 reschedule(conn, timer.job, next).await?;
-                going += 1;
+                rescheduled += 1;
             }
         }
-        Ok(going)
+        Ok(rescheduled)
     })
     .await
 }
@@ -276,8 +277,4 @@ async fn reschedule(conn: &mut Conn, job: JobId, next: DateTime<Utc>) -> Result<
         .execute(conn)
         .await?;
     Ok(())
-}
-
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! API tokens: stored as a digest, found by it.
+//! API tokens: stored and found by the digest of their secret.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
@@ -27,21 +27,21 @@ pub struct NewToken<'a> {
     pub hash: &'a [u8],
     pub scopes: &'a [Scope],
     pub expires_at: Option<DateTime<Utc>>,
-    /// It goes when they leave the workspace, or may only read there.
+    /// Who creates it. The token is deleted when that user leaves the workspace or may no longer create tokens.
     pub created_by: Option<UserId>,
 }
 
-/// [`StoreError::NotFound`] when there is no such workspace, [`StoreError::Conflict`] `quota` when it would have more than `most`.
+/// [`StoreError::NotFound`] without the workspace; [`StoreError::Conflict`] `quota` if it would have more than `max` tokens.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
     token: NewToken<'_>,
     by: &Author,
-    most: Option<u32>,
+    max: Option<u32>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        if let Some(maker) = token.created_by {
-            check_creator(conn, workspace, maker).await?;
+        if let Some(creator) = token.created_by {
+            check_creator(conn, workspace, creator).await?;
         }
         insert_row(conn, workspace, &token).await?;
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
@@ -51,19 +51,20 @@ pub async fn insert(
         let details: Vec<_> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let target = (token.id, Some(token.name));
         audit::write(conn, workspace, by, Action::TokenCreated, target, &details).await?;
-        quotas::check(conn, workspace, Counted::Tokens, most).await
+        quotas::check(conn, workspace, Counted::Tokens, max).await
     })
     .await
 }
 
-/// Whoever loses the right to make tokens, or to invite, waits for this, and takes along what was made: [`StoreError::NotFound`] when they have lost it.
+/// [`StoreError::NotFound`] if `creator` may not create tokens or invitations. The loss of that right waits for this transaction, and then
+/// deletes what it has created.
 pub(super) async fn check_creator(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    maker: UserId,
+    creator: UserId,
 ) -> Result<(), StoreError> {
     members::table
-        .find((workspace.uuid(), maker.uuid()))
+        .find((workspace.uuid(), creator.uuid()))
         .filter(members::role.ne(Role::Member.as_str()))
         .select(members::user_id)
         .for_share()
@@ -89,7 +90,7 @@ async fn insert_row(conn: &mut Conn, workspace: WorkspaceId, token: &NewToken<'_
     Ok(())
 }
 
-/// What may be known of a token.
+/// A token without its secret.
 #[derive(Clone, Debug)]
 pub struct Token {
     pub id: TokenId,
@@ -155,27 +156,27 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: TokenId) -> Result
     token(row)
 }
 
-/// Another secret for the same token: the one before is dead. It is `maker`'s from now on: whoever knows the secret can use it for as long
-/// as they may make tokens.
+/// Replaces the secret of a token; the previous one is invalid from then on. The token belongs to `creator` now: anyone who knows the secret
+/// can use it as long as that user may create tokens.
 pub async fn rotate(
     conn: &mut Conn,
     workspace: WorkspaceId,
     id: TokenId,
     hash: &[u8],
-    maker: Option<UserId>,
+    creator: Option<UserId>,
     by: &Author,
 ) -> Result<Token, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         workspaces::lock_active(conn, workspace).await?;
-        if let Some(maker) = maker {
-            check_creator(conn, workspace, maker).await?;
+        if let Some(creator) = creator {
+            check_creator(conn, workspace, creator).await?;
         }
         let row: TokenRow = diesel::update(tokens::table)
             .filter(tokens::workspace_id.eq(workspace.uuid()))
             .filter(tokens::id.eq(id.uuid()))
             .set((
                 tokens::hash.eq(hash),
-                tokens::created_by.eq(maker.map(UserId::uuid)),
+                tokens::created_by.eq(creator.map(UserId::uuid)),
                 tokens::last_used_at.eq(None::<DateTime<Utc>>),
             ))
             .returning(COLUMNS)
@@ -206,29 +207,29 @@ pub async fn delete(
     .await
 }
 
-/// Those that somebody has made go with the right to make any.
-pub(super) async fn delete_made_by(
+/// Deletes the tokens of a user who may no longer create any.
+pub(super) async fn delete_created_by(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    maker: UserId,
+    creator: UserId,
     by: &Author,
 ) -> Result<(), StoreError> {
-    let gone: Vec<(Uuid, String)> = diesel::delete(tokens::table)
+    let deleted: Vec<(Uuid, String)> = diesel::delete(tokens::table)
         .filter(tokens::workspace_id.eq(workspace.uuid()))
-        .filter(tokens::created_by.eq(maker.uuid()))
+        .filter(tokens::created_by.eq(creator.uuid()))
         .returning((tokens::id, tokens::name))
         .get_results(conn)
         .await?;
-    for (number, (id, name)) in (1..).zip(gone) {
+    for (number, (id, name)) in (1..).zip(deleted) {
         let target = (TokenId::from_uuid(id), Some(name.as_str()));
         audit::write(conn, workspace, &by.later(number), Action::TokenDeleted, target, &[]).await?;
     }
     Ok(())
 }
 
-/// What the token with this digest grants, and when it was last used; `None` when there is none or it has expired.
+/// What the token with this digest grants, and when it was last used; `None` if there is none or it has expired.
 ///
-/// This, and a person's memberships, are the roots of every tenant query: a workspace comes from there and nowhere else.
+/// This and a user's memberships are the roots of every tenant query: workspace ids come from nowhere else.
 pub async fn find_by_hash(
     conn: &mut Conn,
     hash: &[u8],
@@ -256,7 +257,7 @@ pub async fn find_by_hash(
     .transpose()
 }
 
-/// Notes that a token was used.
+/// Records that a token was used.
 pub async fn touch(conn: &mut Conn, token: TokenId, now: DateTime<Utc>) -> Result<(), StoreError> {
     diesel::update(tokens::table.find(token.uuid()))
         .set(tokens::last_used_at.eq(Some(now)))

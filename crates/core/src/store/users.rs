@@ -1,4 +1,4 @@
-//! People and their sessions.
+//! Users and their sessions.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -23,23 +23,27 @@ diesel::allow_tables_to_appear_in_same_query!(sessions, users);
 pub struct NewUser<'a> {
     pub user: &'a User,
     pub password_hash: &'a str,
-    /// Themselves, or the operator.
+    /// The user, or the operator.
     pub by: &'a Author,
 }
 
-/// Where somebody who signs up comes in.
-pub enum Door<'a> {
-    /// A workspace of their own, of which they are the owner.
-    Own(&'a Workspace),
-    /// By an invitation, for the digest of its secret and the address that it was made for.
-    Invited { hash: &'a [u8] },
+/// How a user signs up.
+pub enum SignUpRoute<'a> {
+    /// With a new workspace, as its owner.
+    OwnWorkspace(&'a Workspace),
+    /// By an invitation: the digest of its secret. It must have been made for the user's address.
+    Invitation { hash: &'a [u8] },
 }
 
-/// Makes a person and a membership, both or none.
+/// Creates a user and a membership, both or neither.
 ///
-/// [`StoreError::Conflict`] `users_email` when the address is taken; [`StoreError::NotFound`] when there is no such invitation for
-/// the address, or it has expired.
-pub async fn sign_up(conn: &mut Conn, new: NewUser<'_>, door: Door<'_>) -> Result<WorkspaceId, StoreError> {
+/// [`StoreError::Conflict`] `users_email` if the address is taken; [`StoreError::NotFound`] if there is no such invitation for the address,
+/// or it has expired.
+pub async fn sign_up(
+    conn: &mut Conn,
+    new: NewUser<'_>,
+    route: SignUpRoute<'_>,
+) -> Result<WorkspaceId, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         diesel::insert_into(users::table)
             .values((
@@ -51,19 +55,19 @@ pub async fn sign_up(conn: &mut Conn, new: NewUser<'_>, door: Door<'_>) -> Resul
             ))
             .execute(conn)
             .await?;
-        match door {
-            Door::Own(workspace) => {
+        match route {
+            SignUpRoute::OwnWorkspace(workspace) => {
                 workspaces::insert(conn, workspace, new.by).await?;
                 members::join(conn, workspace.id, new.user.id, Role::Owner, new.by.at).await?;
                 Ok(workspace.id)
             }
-            Door::Invited { hash } => invitations::accept(conn, new.user, hash, new.by).await,
+            SignUpRoute::Invitation { hash } => invitations::accept(conn, new.user, hash, new.by).await,
         }
     })
     .await
 }
 
-/// A person and the hash of the password, by the address.
+/// A user and the hash of the password, by e-mail address.
 pub async fn find_by_email(conn: &mut Conn, email: &str) -> Result<Option<(User, String)>, StoreError> {
     let row: Option<(Uuid, String, String, String)> = users::table
         .filter(users::email.eq(email))
@@ -101,7 +105,7 @@ pub async fn log_out(conn: &mut Conn, hash: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whose session this is; `None` when there is none or it has expired.
+/// The user of a session; `None` if there is none or it has expired.
 pub async fn find_by_session(conn: &mut Conn, hash: &[u8]) -> Result<Option<User>, StoreError> {
     let row: Option<(Uuid, String, String)> = sessions::table
         .inner_join(users::table)

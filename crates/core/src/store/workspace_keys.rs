@@ -16,7 +16,7 @@ impl From<KeyError> for StoreError {
     }
 }
 
-/// The data key of a workspace, which is made when it is first asked for.
+/// The data key of a workspace, created on first use.
 pub async fn data_key(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -35,7 +35,7 @@ pub async fn data_key(
         .on_conflict_do_nothing()
         .execute(conn)
         .await?;
-    // Ours, or that of whoever came first.
+    // This one, or that of a concurrent call.
     let wrapped = find(conn, workspace).await?.ok_or(StoreError::NotFound)?;
     Ok(keys.unwrap(workspace, &wrapped)?)
 }
@@ -50,7 +50,7 @@ async fn find(conn: &mut Conn, workspace: WorkspaceId) -> Result<Option<Wrapped>
     Ok(row.map(|(master_key, sealed)| Wrapped { master_key, sealed }))
 }
 
-/// `Err` with its id when data is sealed under a master key that is not among `keys`.
+/// `Err` with the id of a master key that wraps a data key and is not among `keys`.
 pub async fn check(conn: &mut Conn, keys: &MasterKeys) -> Result<(), StoreError> {
     let known: Vec<&str> = keys.ids().collect();
     let unknown: Option<String> = workspace_keys::table
@@ -62,14 +62,14 @@ pub async fn check(conn: &mut Conn, keys: &MasterKeys) -> Result<(), StoreError>
     unknown.map_or(Ok(()), |id| Err(KeyError::Unknown(id).into()))
 }
 
-/// How many data keys are under another master key than the newest.
+/// How many data keys an older master key wraps.
 pub async fn older(conn: &mut Conn, keys: &MasterKeys) -> Result<i64, StoreError> {
     let older = workspace_keys::table.filter(workspace_keys::master_key.ne(keys.newest()));
     Ok(older.count().get_result(conn).await?)
 }
 
-/// Wraps up to `limit` data keys anew that are under another master key than the newest; returns how many. Any number of
-/// processes may do so at once, and stop at any time.
+/// Wraps up to `limit` data keys of older master keys again, under the newest; returns how many. Several processes may do so at once, and stop
+/// at any time.
 pub async fn rewrap(conn: &mut Conn, keys: &MasterKeys, limit: i64) -> Result<usize, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let rows: Vec<(Uuid, String, Vec<u8>)> = workspace_keys::table

@@ -1,4 +1,4 @@
-//! Tenants.
+//! Workspaces: the tenants.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -42,8 +42,8 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Workspace, S
     Ok(Workspace { id: WorkspaceId::from_uuid(id), name })
 }
 
-/// Until the transaction ends, the workspace is not deleted; [`StoreError::NotFound`] when it is already. What is inserted with its id has
-/// a trigger that does the same.
+/// Keeps the workspace from being deleted until the transaction ends; [`StoreError::NotFound`] if it is deleted already. A trigger does the same
+/// for insertions of rows with its id.
 pub(super) async fn lock_active(conn: &mut Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
     workspaces::table
         .find(workspace.uuid())
@@ -60,7 +60,7 @@ pub async fn plan(conn: &mut Conn, workspace: WorkspaceId) -> Result<String, Sto
     Ok(workspaces::table.find(workspace.uuid()).select(workspaces::plan).first(conn).await?)
 }
 
-/// For the operator: which plan a workspace has.
+/// For the operator: assigns a plan.
 pub async fn set_plan(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -110,11 +110,10 @@ pub async fn rename(
     .await
 }
 
-/// Ends a workspace: its tokens are dead, its timers gone, its executions that have not ended taken away, which aborts those on
-/// their way. What is left is purged later.
+/// Deletes a workspace: its tokens, its timers and its open executions, which aborts the running ones. The rest is purged later.
 pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // Waits for those who are making something in it, and lets nobody begin.
+        // Waits for insertions into the workspace, and prevents new ones.
         workspaces::table
             .find(workspace.uuid())
             .filter(workspaces::deleted_at.is_null())
@@ -126,7 +125,7 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>)
             .set(workspaces::deleted_at.eq(Some(now)))
             .execute(conn)
             .await?;
-        // Timers first: what a planner is recording right now is seen after it.
+        // Timers first: this waits for a scheduler that is planning, and the next statements see what it recorded.
         for statement in [
             "delete from tokens where workspace_id = $1",
             "delete from invitations where workspace_id = $1",
@@ -141,7 +140,7 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>)
     .await
 }
 
-/// Removes up to `limit` jobs of deleted workspaces, and those workspaces that have none left; `true` when nothing is left to do.
+/// Deletes up to `limit` jobs of deleted workspaces, and the workspaces without jobs; `true` if nothing is left to do.
 pub async fn purge_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreError> {
     #[derive(QueryableByName)]
     struct Job {
@@ -167,14 +166,14 @@ pub async fn purge_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
             {
                 return Ok(false);
             }
-            let gone = sql_query(
+            let deleted = sql_query(
                 "delete from workspaces w where w.deleted_at is not null
                    and not exists (select from jobs j where j.workspace_id = w.id)
                    and not exists (select from notifications n where n.workspace_id = w.id)",
             )
             .execute(conn)
             .await?;
-            return Ok(gone == 0);
+            return Ok(deleted == 0);
         }
         let ids: Vec<_> = purged.into_iter().map(|job| deleted_jobs::job_id.eq(job.id)).collect();
         diesel::insert_into(deleted_jobs::table).values(ids).on_conflict_do_nothing().execute(conn).await?;
@@ -183,7 +182,7 @@ pub async fn purge_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
     .await
 }
 
-/// For the operator's commands, which have no token to take a workspace from.
+/// For the operator's commands, which have no token that names a workspace.
 pub async fn all(conn: &mut Conn) -> Result<Vec<Workspace>, StoreError> {
     let rows: Vec<(Uuid, String)> = workspaces::table
         .filter(workspaces::deleted_at.is_null())

@@ -7,7 +7,8 @@ use trigrun_core::{
         attempt::{AttemptStatus, Outcome},
         execution::{Execution, Source, Status},
         id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
-        job::{Definition, DeliveryGuarantee, JobState},
+        job::{Definition, JobState},
+        retry::DeliveryGuarantee,
         schedule::Schedule,
     },
     store::{

@@ -12,7 +12,7 @@ use trigrun_core::{
     },
     store::{
         self,
-        users::{self, Door, NewUser},
+        users::{self, SignUpRoute, NewUser},
     },
 };
 
@@ -44,7 +44,7 @@ pub async fn run(settings: &Settings, command: AdminCommand) -> anyhow::Result<(
     let workspace = Workspace { id: WorkspaceId::at(now), name: workspace::name(&workspace)? };
     let hash = password::hash(secret)?;
     let new = NewUser { user: &user, password_hash: &hash, by: &Author::operator(now) };
-    match users::sign_up(conn, new, Door::Own(&workspace)).await {
+    match users::sign_up(conn, new, SignUpRoute::OwnWorkspace(&workspace)).await {
         Err(error) if error.is_conflict("users_email") => bail!("{} already has an account", user.email),
         created => println!("{}", created?),
     }

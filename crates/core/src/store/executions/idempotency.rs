@@ -1,4 +1,4 @@
-//! Which execution an idempotency key of run-now or replay has made.
+//! Which execution a run or replay with an idempotency key created.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -14,7 +14,7 @@ use crate::{
     store::{Conn, StoreError, schema::run_keys, sql::prepared},
 };
 
-/// What was asked for under a key, and the execution that it made.
+/// The request that used a key, and the execution that it created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdempotentRun {
     pub execution: ExecutionId,
@@ -22,7 +22,7 @@ pub struct IdempotentRun {
     pub replay_of: Option<ExecutionId>,
 }
 
-/// What this key has made; `None` when it was never used, or so long ago that its executions are no longer kept.
+/// The run under this key; `None` if the key was never used, or so long ago that its execution has been purged.
 pub async fn find_run(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -41,7 +41,7 @@ pub async fn find_run(
     }))
 }
 
-/// Forgets up to `limit` keys whose executions were made before `oldest`; says how many.
+/// Deletes up to `limit` keys of executions from before `oldest`; returns how many.
 pub async fn purge_keys(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
     let purged = prepared(
         sql_query(
@@ -56,7 +56,7 @@ pub async fn purge_keys(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> R
     Ok(purged)
 }
 
-/// Forgets up to `limit` keys of deleted workspaces; says how many.
+/// Deletes up to `limit` keys of deleted workspaces; returns how many.
 pub(in crate::store) async fn purge_keys_of_workspaces(
     conn: &mut Conn,
     limit: i64,

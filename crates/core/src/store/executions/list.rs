@@ -1,8 +1,8 @@
-//! Lists of executions, a statement for each way to narrow them.
+//! Lists of executions: one statement per way to filter.
 //!
-//! A workspace may have millions, a page has fifty. Each statement walks one index from the newest on and stops when the page is
-//! full: the walk stands behind `offset 0`, so that the filters around it do not make Postgres believe that next to nothing comes of
-//! it, and read and sort all there is.
+//! A workspace may have millions of executions, a page has fifty. Each statement reads one index, newest first, and stops when the page is
+//! full. The index scan is behind `offset 0`. Otherwise Postgres would assume that the filters around it match next to nothing, and would
+//! read and sort all rows.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -26,20 +26,20 @@ use crate::{
     store::{Conn, StoreError, sql::prepared},
 };
 
-/// What a list may be narrowed by; nothing given means everything.
+/// Filters of a list. The default matches everything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub status: Option<Status>,
     pub source: Option<Source>,
     pub job: Option<JobId>,
-    /// Part of the job's name, in any case.
+    /// A substring of the job's name, regardless of case.
     pub job_name: Option<String>,
-    /// By scheduled_for: from (inclusive), to (exclusive).
+    /// `scheduled_for` is in `[from, to)`.
     pub from: Option<DateTime<Utc>>,
     pub to: Option<DateTime<Utc>>,
 }
 
-/// The columns of a row; the job's name is null when the job is gone or not the workspace's.
+/// The columns of a row. The job's name is null if the job does not exist or belongs to another workspace.
 macro_rules! columns {
     () => {
         "e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.started_at, e.finished_at,
@@ -49,8 +49,8 @@ macro_rules! columns {
     };
 }
 
-/// All executions `$from`, newest first, between two ids. The lower bound is a comparison of pairs (a version is never negative):
-/// two plain bounds are taken for a range of next to nothing.
+/// All executions `$from`, newest first, between two ids. The lower bound compares pairs (a version is never negative), because Postgres
+/// assumes that a range with two plain bounds is nearly empty.
 macro_rules! walk {
     ($from:literal) => {
         concat!(
@@ -63,8 +63,8 @@ macro_rules! walk {
     };
 }
 
-/// Those of a walk that are wanted, up to a page and one. Inside a `case` Postgres does not guess how few they are: when it does, it reads
-/// and sorts all there are.
+/// The matching rows of a walk, up to one more than a page. Postgres does not estimate conditions inside a `case`. Otherwise it would expect few rows,
+/// and would read and sort all of them.
 macro_rules! wanted {
     ($from:literal) => {
         concat!(
@@ -87,14 +87,14 @@ const OF_JOB: &str = wanted!("executions e where e.job_id = $6");
 const UNSUCCESSFUL: &str = wanted!(
     "executions e where e.workspace_id = $1 and (e.error_class is not null or e.skip_reason is not null)"
 );
-/// Those that have not ended are few, and are found by their shard; only they are sorted.
+/// Open executions are few and are found by their shard. Only they are sorted.
 const OPEN: &str = wanted!(
     "(select * from executions where finished_at is null and shard = $11 offset 0) e
      where e.workspace_id = $1 and e.status = $4"
 );
 const ASKED_FOR: &str =
     wanted!("executions e where e.workspace_id = $1 and e.source = $5 and e.source <> 'schedule'");
-/// A page of each of these jobs, and of those the newest.
+/// A page of each of these jobs, and of those rows the newest.
 const OF_JOBS: &str = concat!(
     "select e.* from unnest($12::uuid[]) as named(id) cross join lateral (",
     wanted!("executions e where e.job_id = named.id"),
@@ -104,7 +104,7 @@ const OF_JOBS: &str = concat!(
 /// The statements of [`list`], for the test of their plans.
 pub const LISTS: [&str; 6] = [ALL, OF_JOB, UNSUCCESSFUL, OPEN, ASKED_FOR, OF_JOBS];
 
-/// The one that reads least.
+/// The statement that reads the fewest rows.
 fn statement(filter: &Filter, named: Option<&[Uuid]>) -> &'static str {
     match filter {
         Filter { job: Some(_), .. } => OF_JOB,
@@ -153,10 +153,10 @@ fn upper_bound(filter: &Filter, page: Page) -> Uuid {
     page.before.map_or(to, |before| to.min(before))
 }
 
-/// Of more jobs than this, executions are not looked for one job after the other: among all of them some are soon found.
-const MOST_NAMED: usize = 30;
+/// With more matching jobs than this, executions are not searched job by job: a scan of all executions soon finds some.
+const MAX_NAMED_JOBS: usize = 30;
 
-/// The jobs whose names have this part; `None` when they are many.
+/// The jobs whose names contain `part`; `None` if they are many.
 async fn jobs_named(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -169,9 +169,9 @@ async fn jobs_named(
         )
         .bind::<SqlUuid, _>(workspace.uuid())
         .bind::<Text, _>(part)
-        .bind::<BigInt, _>(MOST_NAMED as i64 + 1),
+        .bind::<BigInt, _>(MAX_NAMED_JOBS as i64 + 1),
     )
     .load(conn)
     .await?;
-    Ok((rows.len() <= MOST_NAMED).then(|| rows.into_iter().map(|row| row.id).collect()))
+    Ok((rows.len() <= MAX_NAMED_JOBS).then(|| rows.into_iter().map(|row| row.id).collect()))
 }

@@ -1,10 +1,7 @@
-//! Rows of executions and attempts, to the domain. Private to their store.
+//! Rows of executions and attempts, to the domain. Private to `executions`.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    prelude::*,
-    sql_types::{BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
-};
+use diesel::{QueryableByName, dsl::SqlTypeOf};
 use uuid::Uuid;
 
 use crate::{
@@ -17,50 +14,36 @@ use crate::{
     store::{
         StoreError,
         columns::{duration, parse_enum},
+        schema::{earlier_attempts, executions, jobs},
     },
 };
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub struct Id {
-    #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub struct ExecutionRow {
-    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     workspace_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     job_id: Uuid,
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = SqlTypeOf<jobs::name>)]
     job_name: String,
-    #[diesel(sql_type = Integer)]
     version: i32,
-    #[diesel(sql_type = Text)]
     status: String,
-    #[diesel(sql_type = Text)]
     source: String,
-    #[diesel(sql_type = Timestamptz)]
     scheduled_for: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     started_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     finished_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<BigInt>)]
     lateness_us: Option<i64>,
-    #[diesel(sql_type = SmallInt)]
     attempt_count: i16,
-    #[diesel(sql_type = Nullable<Text>)]
     error_class: Option<String>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
     replay_of: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
     skip_reason: Option<String>,
-    #[diesel(sql_type = Nullable<BigInt>)]
     skip_count: Option<i64>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     skip_last: Option<DateTime<Utc>>,
 }
 
@@ -99,16 +82,12 @@ impl ExecutionRow {
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub struct FireRow {
-    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = Text)]
     status: String,
-    #[diesel(sql_type = Timestamptz)]
     scheduled_for: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
     skip_reason: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     skip_last: Option<DateTime<Utc>>,
 }
 
@@ -124,43 +103,27 @@ impl FireRow {
     }
 }
 
+/// A row of the view `attempts`, which has the columns of `earlier_attempts`.
 #[derive(QueryableByName)]
+#[diesel(table_name = earlier_attempts)]
 pub struct AttemptRow {
-    #[diesel(sql_type = SmallInt)]
     number: i16,
-    #[diesel(sql_type = Text)]
     status: String,
-    #[diesel(sql_type = Nullable<SmallInt>)]
     status_code: Option<i16>,
-    #[diesel(sql_type = Nullable<Text>)]
     error_class: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     error: Option<String>,
-    #[diesel(sql_type = Timestamptz)]
     started_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Integer>)]
     dns_us: Option<i32>,
-    #[diesel(sql_type = Nullable<Integer>)]
     connect_us: Option<i32>,
-    #[diesel(sql_type = Nullable<Integer>)]
     tls_us: Option<i32>,
-    #[diesel(sql_type = Nullable<Integer>)]
     first_byte_us: Option<i32>,
-    #[diesel(sql_type = Nullable<Integer>)]
     body_us: Option<i32>,
-    #[diesel(sql_type = Integer)]
     total_us: i32,
-    #[diesel(sql_type = Nullable<Text>)]
     remote_address: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     http_version: Option<String>,
-    #[diesel(sql_type = Text)]
     response_headers: String,
-    #[diesel(sql_type = Binary)]
     body_preview: Vec<u8>,
-    #[diesel(sql_type = Bool)]
     body_truncated: bool,
-    #[diesel(sql_type = BigInt)]
     response_bytes: i64,
 }
 

@@ -1,4 +1,4 @@
-//! New jobs: one by one in a single statement, or many at a time.
+//! Creation of jobs: one in a single statement, or many at once.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -6,11 +6,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-use super::{
-    Start,
-    row::{NewJobRow, VersionRow},
-    start,
-};
+use super::{Start, row::VersionRow, start};
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
@@ -20,11 +16,11 @@ use crate::{
         Conn, StoreError,
         quotas::{self, Counted},
         schema::{job_timers, job_versions, jobs},
-        sql::Together,
+        sql::InsertAll,
     },
 };
 
-/// A job to be created, its first fire already computed.
+/// A job to be created, with its first fire.
 pub struct NewJob<'a> {
     pub id: JobId,
     pub definition: &'a Definition,
@@ -41,25 +37,59 @@ impl<'a> NewJob<'a> {
     }
 }
 
-/// Creates the job with its first version and its timer; a `one_time` job that is active gets its execution at once.
+/// The row of a new job in `jobs`.
+#[derive(Insertable)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false)]
+struct NewJobRow<'a> {
+    id: Uuid,
+    workspace_id: Uuid,
+    version: i32,
+    name: &'a str,
+    kind: &'static str,
+    state: &'static str,
+    tags: &'a [String],
+    idempotency_key: Option<&'a str>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl<'a> NewJobRow<'a> {
+    fn new(workspace: WorkspaceId, new: &NewJob<'a>) -> Self {
+        let definition = new.definition;
+        Self {
+            id: new.id.uuid(),
+            workspace_id: workspace.uuid(),
+            version: 1,
+            name: &definition.name,
+            kind: definition.schedule.kind().as_str(),
+            state: definition.state.as_str(),
+            tags: &definition.tags,
+            idempotency_key: new.idempotency_key,
+            created_at: new.now,
+            updated_at: new.now,
+        }
+    }
+}
+
+/// Creates the job with its first version and its timer. An active `one_time` job gets its execution at once.
 ///
-/// [`StoreError::Conflict`] `jobs_idempotency_key` when the workspace already has a job under that key, `quota` when it would have
-/// more than `most`.
+/// [`StoreError::Conflict`] `jobs_idempotency_key` if the workspace already has a job under that key, `quota` if it would have more than
+/// `max` jobs.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
     new: &NewJob<'_>,
-    most: Option<u32>,
+    max: Option<u32>,
 ) -> Result<Option<ExecutionId>, StoreError> {
     let start = new.start();
     let is_at_once = start.is_at_once();
-    if most.is_none() && !is_at_once {
+    if max.is_none() && !is_at_once {
         insert_one(conn, workspace, new).await?;
         return Ok(None);
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         insert_one(conn, workspace, new).await?;
-        quotas::check(conn, workspace, Counted::Jobs, most).await?;
+        quotas::check(conn, workspace, Counted::Jobs, max).await?;
         if is_at_once { super::start(conn, workspace, new.id, start).await } else { Ok(None) }
     })
     .await
@@ -69,7 +99,7 @@ pub async fn insert(
 async fn insert_one(conn: &mut Conn, workspace: WorkspaceId, new: &NewJob<'_>) -> Result<(), StoreError> {
     let version = VersionRow::new(new.id, 1, new.definition, new.now);
     let timer = new.start().timer(workspace, new.id);
-    Together(
+    InsertAll(
         diesel::insert_into(jobs::table).values(NewJobRow::new(workspace, new)),
         diesel::insert_into(job_versions::table).values(version),
         timer.map(|timer| diesel::insert_into(job_timers::table).values(timer)),
@@ -79,20 +109,20 @@ async fn insert_one(conn: &mut Conn, workspace: WorkspaceId, new: &NewJob<'_>) -
     Ok(())
 }
 
-/// So many rows go into one statement: few enough that none of them comes near a timeout.
-const BATCH: usize = 100;
+/// Rows per statement: few enough to stay far from a timeout.
+const INSERT_BATCH: usize = 100;
 
 /// Creates all of the jobs or none, each as [`insert`] would.
 pub async fn insert_all(
     conn: &mut Conn,
     workspace: WorkspaceId,
     all: &[NewJob<'_>],
-    most: Option<u32>,
+    max: Option<u32>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        for batch in all.chunks(BATCH) {
-            let made: Vec<_> = batch.iter().map(|new| NewJobRow::new(workspace, new)).collect();
-            diesel::insert_into(jobs::table).values(made).execute(conn).await?;
+        for batch in all.chunks(INSERT_BATCH) {
+            let rows: Vec<_> = batch.iter().map(|new| NewJobRow::new(workspace, new)).collect();
+            diesel::insert_into(jobs::table).values(rows).execute(conn).await?;
             let versions: Vec<_> =
                 batch.iter().map(|new| VersionRow::new(new.id, 1, new.definition, new.now)).collect();
             diesel::insert_into(job_versions::table).values(versions).execute(conn).await?;
@@ -103,12 +133,12 @@ pub async fn insert_all(
                 start(conn, workspace, new.id, new.start()).await?;
             }
         }
-        quotas::check(conn, workspace, Counted::Jobs, most).await
+        quotas::check(conn, workspace, Counted::Jobs, max).await
     })
     .await
 }
 
-/// A job that was created under an idempotency key, and what it was created as.
+/// A job that was created under an idempotency key, and how it was defined then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotentJob {
     pub id: JobId,
@@ -117,7 +147,7 @@ pub struct IdempotentJob {
     pub timezone: Option<String>,
 }
 
-/// The jobs that were created under these keys before, by key.
+/// The jobs that were created under these keys, by key.
 pub async fn find_by_idempotency_keys(
     conn: &mut Conn,
     workspace: WorkspaceId,

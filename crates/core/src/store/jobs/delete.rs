@@ -1,4 +1,4 @@
-//! Deleting a job: gone at once for everybody, what it left behind is purged in batches.
+//! Deletion of a job: it is not found from then on; its remaining rows are purged in batches.
 
 use diesel::{
     prelude::*,
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// Removes the job, its versions, its timer and what waits to run; the rest of its executions are tidied away later.
+/// Deletes the job, its versions, its timer and its open executions without an owner. Its other executions are purged later.
 pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // In the order in which those who record take them.
+        // In the order in which results are recorded, to avoid deadlocks.
         rules::lock_of_job(conn, id).await?;
         let deleted = diesel::delete(jobs::table)
             .filter(jobs::workspace_id.eq(workspace.uuid()))
@@ -46,7 +46,7 @@ struct Id {
     id: Uuid,
 }
 
-/// Deletes up to `limit` executions of jobs that were deleted; `true` when nothing is left to do.
+/// Deletes up to `limit` executions of deleted jobs; `true` if nothing is left to do.
 pub async fn purge_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let jobs: Vec<Id> = prepared(sql_query(
@@ -59,8 +59,8 @@ pub async fn purge_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreErr
             return Ok(true);
         }
         let purged = purge_executions(conn, &jobs, limit).await?;
-        let told = notifications::purge_jobs(conn, &jobs, limit).await?;
-        if purged.max(told) < usize::try_from(limit).unwrap_or(0) {
+        let notified = notifications::purge_jobs(conn, &jobs, limit).await?;
+        if purged.max(notified) < usize::try_from(limit).unwrap_or(0) {
             diesel::delete(deleted_jobs::table)
                 .filter(deleted_jobs::job_id.eq_any(&jobs))
                 .execute(conn)
@@ -71,10 +71,10 @@ pub async fn purge_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreErr
     .await
 }
 
-/// Removes up to `limit` executions of these jobs with their attempts and keys, and the slots of the jobs; says how many executions.
+/// Deletes up to `limit` executions of these jobs with their attempts and keys, and the slots of the jobs; returns how many executions.
 ///
-/// They are found first: to a statement that knows their ids and the first and the last of them, few partitions matter, and it looks
-/// them up one by one. Joined, both tables were read whole.
+/// They are selected first. A statement that has their ids, and the first and the last of them, searches few partitions, one id at a time. A
+/// join would read both tables entirely.
 async fn purge_executions(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
     let found: Vec<Id> = prepared(
         sql_query("select id from executions where job_id = any($1) limit $2")

@@ -1,13 +1,9 @@
-//! A job's rows, to and from the domain. Private to the jobs' store.
+//! Rows of jobs, to and from the domain. Private to `jobs`.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    prelude::*,
-    sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
-};
+use diesel::{dsl::SqlTypeOf, prelude::*, sql_types::Nullable};
 use uuid::Uuid;
 
-use super::NewJob;
 use crate::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
@@ -19,44 +15,11 @@ use crate::{
     store::{
         StoreError,
         columns::{ScheduleColumns, flatten, from_i16s, pairs, parse_enum, to_i16s},
-        schema::{job_versions, jobs},
+        schema::{executions, job_timers, job_versions, jobs},
     },
 };
 
-/// What a job begins with in `jobs`.
-#[derive(Insertable)]
-#[diesel(table_name = jobs, treat_none_as_default_value = false)]
-pub struct NewJobRow<'a> {
-    id: Uuid,
-    workspace_id: Uuid,
-    version: i32,
-    name: &'a str,
-    kind: &'static str,
-    state: &'static str,
-    tags: &'a [String],
-    idempotency_key: Option<&'a str>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-impl<'a> NewJobRow<'a> {
-    pub fn new(workspace: WorkspaceId, new: &NewJob<'a>) -> Self {
-        let definition = new.definition;
-        Self {
-            id: new.id.uuid(),
-            workspace_id: workspace.uuid(),
-            version: 1,
-            name: &definition.name,
-            kind: definition.schedule.kind().as_str(),
-            state: definition.state.as_str(),
-            tags: &definition.tags,
-            idempotency_key: new.idempotency_key,
-            created_at: new.now,
-            updated_at: new.now,
-        }
-    }
-}
-
+/// A new row of `job_versions`.
 #[derive(Insertable)]
 #[diesel(table_name = job_versions, treat_none_as_default_value = false)]
 pub struct VersionRow<'a> {
@@ -123,59 +86,47 @@ impl<'a> VersionRow<'a> {
     }
 }
 
+/// A job with its current version; what is not declared otherwise is a column of that.
 #[derive(QueryableByName)]
+#[diesel(table_name = job_versions)]
 pub struct JobRow {
-    #[diesel(sql_type = SqlUuid)]
+    #[diesel(sql_type = SqlTypeOf<jobs::id>)]
     id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
+    #[diesel(sql_type = SqlTypeOf<jobs::workspace_id>)]
     workspace_id: Uuid,
-    #[diesel(sql_type = Integer)]
     version: i32,
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = SqlTypeOf<jobs::state>)]
     job_state: String,
-    #[diesel(sql_type = Timestamptz)]
+    #[diesel(sql_type = SqlTypeOf<jobs::created_at>)]
     created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
+    #[diesel(sql_type = SqlTypeOf<jobs::updated_at>)]
     updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Text)]
     name: String,
-    #[diesel(sql_type = Text)]
     state: String,
-    #[diesel(sql_type = Array<Text>)]
     tags: Vec<String>,
-    #[diesel(sql_type = Nullable<Integer>)]
     every_seconds: Option<i32>,
-    #[diesel(sql_type = Nullable<Text>)]
     cron: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     timezone: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     run_at: Option<DateTime<Utc>>,
     #[diesel(embed)]
     request: RequestRow,
-    #[diesel(sql_type = SmallInt)]
     max_attempts: i16,
-    #[diesel(sql_type = Array<SmallInt>)]
     retry_on_statuses: Vec<i16>,
-    #[diesel(sql_type = Nullable<Integer>)]
     concurrency_limit: Option<i32>,
-    #[diesel(sql_type = Text)]
     overlap_policy: String,
-    #[diesel(sql_type = Text)]
     misfire_policy: String,
-    #[diesel(sql_type = SmallInt)]
     catch_up_limit: i16,
-    #[diesel(sql_type = Text)]
     delivery: String,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[diesel(sql_type = SqlTypeOf<job_timers::next_run_at>)]
     next_run_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Text>)]
+    #[diesel(sql_type = SqlTypeOf<job_timers::error>)]
     schedule_error: Option<String>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
+    // A job need not have executed.
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::id>>)]
     last_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::status>>)]
     last_status: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::scheduled_for>>)]
     last_scheduled_for: Option<DateTime<Utc>>,
 }
 
@@ -224,20 +175,15 @@ impl JobRow {
     }
 }
 
-/// A version, as far as the fires depend on it.
+/// The columns of a version that decide its fires.
 #[derive(QueryableByName)]
+#[diesel(table_name = job_versions)]
 pub struct HistoryRow {
-    #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
-    #[diesel(sql_type = Text)]
     state: String,
-    #[diesel(sql_type = Nullable<Integer>)]
     every_seconds: Option<i32>,
-    #[diesel(sql_type = Nullable<Text>)]
     cron: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     timezone: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     run_at: Option<DateTime<Utc>>,
 }
 
@@ -249,26 +195,17 @@ impl HistoryRow {
     }
 }
 
-/// The columns of [`RequestRow`], in their order.
-pub type RequestColumns = (Text, Text, Array<Text>, Nullable<Text>, Bool, SmallInt, Array<SmallInt>);
-
-/// The columns that say what is sent; a lease returns them too.
-#[derive(Queryable, QueryableByName)]
+/// The columns of the request. A lease returns them too.
+#[derive(QueryableByName)]
+#[diesel(table_name = job_versions)]
 pub struct RequestRow {
-    #[diesel(sql_type = Text)]
-    url: String,
-    #[diesel(sql_type = Text)]
-    method: String,
-    #[diesel(sql_type = Array<Text>)]
-    headers: Vec<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    body: Option<String>,
-    #[diesel(sql_type = Bool)]
-    body_is_json: bool,
-    #[diesel(sql_type = SmallInt)]
-    timeout_seconds: i16,
-    #[diesel(sql_type = Array<SmallInt>)]
-    success_statuses: Vec<i16>,
+    pub url: String,
+    pub method: String,
+    pub headers: Vec<String>,
+    pub body: Option<String>,
+    pub body_is_json: bool,
+    pub timeout_seconds: i16,
+    pub success_statuses: Vec<i16>,
 }
 
 impl RequestRow {

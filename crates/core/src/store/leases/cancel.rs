@@ -1,4 +1,4 @@
-//! Cancelling: the owner's word against an execution that has not ended.
+//! Cancellation of an execution that has not ended, by a user.
 
 use super::row::Id;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
         execution::Status,
         id::{ExecutionId, WorkspaceId},
     },
-    store::{Conn, StoreError, columns::parse_enum, jobs, slots, sql::prepared},
+    store::{Conn, StoreError, columns::parse_enum, completion, slots, sql::prepared},
 };
 use diesel::{
     prelude::*,
@@ -15,10 +15,10 @@ use diesel::{
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
-/// Ends an execution as `cancelled`, whatever it is doing; `Some` when it had ended already, and how.
+/// Ends an execution as `cancelled` in any open state; `Some` with its status if it had ended already.
 ///
-/// One that an executor holds gets an attempt `interrupted`: the request may be on its way, or leave before the executor finds, at its
-/// next look, that it holds it no longer, and drops the connection.
+/// If an executor owns a running attempt, that attempt is recorded as `interrupted`: the request may have been sent, or may still be sent
+/// before the executor's next reconciliation finds that it does not own the execution any more, and drops the connection.
 pub async fn cancel(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -28,21 +28,21 @@ pub async fn cancel(
         let cancelled: Vec<Id> = prepared(
             sql_query(
                 "with was as (
-                     select id, attempt_count, least(due_at, clock_timestamp()) as began, status = 'running' as held
+                     select id, attempt_count, least(due_at, clock_timestamp()) as began, status = 'running' as is_running
                      from executions
                      where workspace_id = $1 and id = $2 and status in ('queued', 'running', 'retrying') for update),
                  moved as (
                      update executions e
                      set status = 'cancelled', owner_id = null, waits_for_slot = false, error_class = 'cancelled',
-                         started_at = coalesce(e.started_at, case when w.held then w.began end),
+                         started_at = coalesce(e.started_at, case when w.is_running then w.began end),
                          finished_at = clock_timestamp()
                      from was w where e.id = w.id returning e.id),
-                 tries as (
+                 interrupted as (
                      insert into earlier_attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'cancelled',
                             'The execution was cancelled while this request was being made; it may or may not have arrived.',
                             began, 0
-                     from was where held)
+                     from was where is_running)
                  select id from moved",
             )
             .bind::<SqlUuid, _>(workspace.uuid())
@@ -54,7 +54,7 @@ pub async fn cancel(
             return status(conn, workspace, id).await.map(Some);
         }
         slots::release(conn, &[id.uuid()]).await?;
-        jobs::complete(conn, &[id.uuid()]).await?;
+        completion::complete_jobs(conn, &[id.uuid()]).await?;
         Ok(None)
     })
     .await

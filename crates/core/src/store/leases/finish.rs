@@ -22,7 +22,7 @@ use crate::{
     store::{
         Conn, StoreError,
         columns::{micros, text},
-        jobs, notifications, slots,
+        completion, notifications, slots,
         sql::prepared,
     },
 };
@@ -98,7 +98,7 @@ pub async fn record(
         // Rules before jobs, as whoever deletes a job takes them; giving back a slot locks the job.
         notifications::write(conn, &ids(|lease| lease.notifies)).await?;
         slots::release(conn, &ids(|lease| lease.holds_slot)).await?;
-        jobs::complete(conn, &ids(|lease| lease.ends_job)).await?;
+        completion::complete_jobs(conn, &ids(|lease| lease.ends_job)).await?;
         Ok(recorded)
     })
     .await

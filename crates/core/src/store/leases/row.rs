@@ -1,10 +1,7 @@
-//! Rows of leases. Private to their store.
+//! Rows of leases. Private to `leases`.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    prelude::*,
-    sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
-};
+use diesel::{QueryableByName, sql_types::Bool};
 use uuid::Uuid;
 
 use super::{Lease, OwnedExecutions};
@@ -16,83 +13,65 @@ use crate::{
     store::{
         StoreError,
         columns::{from_i16s, parse_enum},
-        jobs::row::{RequestColumns, RequestRow},
+        jobs::row::RequestRow,
+        schema::{executions, job_versions},
+        sql::row,
     },
 };
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub struct Id {
-    #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub struct OwnedRow {
-    #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    #[diesel(sql_type = SmallInt)]
     pub attempt_count: i16,
     #[diesel(sql_type = Bool)]
     pub running: bool,
 }
 
 pub fn owned(rows: Vec<OwnedRow>) -> OwnedExecutions {
-    let mut held = OwnedExecutions::default();
+    let mut owned = OwnedExecutions::default();
     for row in rows {
         let id = ExecutionId::from_uuid(row.id);
         if row.running {
-            held.running.insert((id, row.attempt_count.unsigned_abs()));
+            owned.running.insert((id, row.attempt_count.unsigned_abs()));
         } else {
-            held.retrying.insert(id);
+            owned.retrying.insert(id);
         }
     }
-    held
+    owned
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 pub struct LostRow {
-    #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    /// It does not run again, though its job is there.
+    /// It failed, and its job still exists.
     #[diesel(sql_type = Bool)]
     pub is_lost: bool,
 }
 
-/// What a lease returns, in the order of [`LeaseRow`].
-pub type LeaseColumns = (
-    SqlUuid,
-    SqlUuid,
-    SqlUuid,
-    SmallInt,
-    Timestamptz,
-    Timestamptz,
-    Nullable<Text>,
-    Bool,
-    RequestColumns,
-    SmallInt,
-    Array<SmallInt>,
-    Nullable<Integer>,
-    Text,
-    Bool,
-);
-
-#[derive(Queryable)]
-pub struct LeaseRow {
-    id: Uuid,
-    workspace_id: Uuid,
-    job_id: Uuid,
-    attempt_count: i16,
-    scheduled_for: DateTime<Utc>,
-    due_at: DateTime<Utc>,
-    traceparent: Option<String>,
-    ends_job: bool,
-    request: RequestRow,
-    max_attempts: i16,
-    retry_on_statuses: Vec<i16>,
-    concurrency_limit: Option<i32>,
-    delivery: String,
-    notifies: bool,
+row! {
+    /// What a lease statement returns.
+    pub struct LeaseRow, lease_columns {
+        e in executions {
+            id: Uuid, workspace_id: Uuid, job_id: Uuid, attempt_count: i16, scheduled_for: DateTime<Utc>,
+            due_at: DateTime<Utc>, traceparent: Option<String>, ends_job: bool,
+        }
+        v in job_versions {
+            url: String, method: String, headers: Vec<String>, body: Option<String>, body_is_json: bool,
+            timeout_seconds: i16, success_statuses: Vec<i16>, max_attempts: i16, retry_on_statuses: Vec<i16>,
+            concurrency_limit: Option<i32>, delivery: String,
+        }
+        expression notifies: bool as Bool;
+    }
 }
+pub(super) use lease_columns;
 
 impl LeaseRow {
     pub fn into_lease(self) -> Result<Lease, StoreError> {
@@ -104,7 +83,16 @@ impl LeaseRow {
             scheduled_for: self.scheduled_for,
             due_at: self.due_at,
             traceparent: self.traceparent,
-            request: self.request.into_request()?,
+            request: RequestRow {
+                url: self.url,
+                method: self.method,
+                headers: self.headers,
+                body: self.body,
+                body_is_json: self.body_is_json,
+                timeout_seconds: self.timeout_seconds,
+                success_statuses: self.success_statuses,
+            }
+            .into_request()?,
             retry_policy: RetryPolicy {
                 max_attempts: self.max_attempts.unsigned_abs(),
                 retry_on_statuses: from_i16s(&self.retry_on_statuses),

@@ -1,8 +1,8 @@
-//! How notifications are delivered: claimed for half a minute, attempted, recorded.
+//! Delivery of notifications: an executor claims them for half a minute, attempts them, and records the result.
 //!
-//! No session, no dispatch: an attempt takes ten seconds at the most, so a claim that simply runs out is enough to survive a dead
-//! executor, and seconds do not matter (docs/decisions/0006). `due_at` is when to act next, whatever the state: the end of the
-//! claim, too.
+//! They have neither leases nor dispatch messages. An attempt takes at most ten seconds, so a claim that expires is enough to survive the
+//! loss of an executor, and seconds do not matter (docs/decisions/0006). `due_at` is when to act next in every state, including the end of a
+//! claim.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -11,59 +11,26 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::row::{ClaimedRow, Id};
+use super::{
+    ClaimedNotification,
+    row::{ClaimedRow, Id},
+};
 use crate::{
     domain::{
         attempt::Outcome,
-        execution::{Disposition, Source, Status},
-        id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
-        notification::{LEASE, MAX_ATTEMPTS, NotificationStatus, Told},
+        execution::Disposition,
+        id::{NotificationId, WorkspaceId},
+        notification::{LEASE, MAX_ATTEMPTS, NotificationStatus},
     },
     store::{
         Conn, StoreError,
-        channels::SealedDestination,
-        columns::{micros, text},
+        columns::{micros, millis, text},
         sql::prepared,
-        timers::millis,
     },
 };
 
-/// The right, and the duty, to make attempt `number` of a delivery.
-pub struct ClaimedNotification {
-    pub id: NotificationId,
-    pub workspace: WorkspaceId,
-    pub channel: ChannelId,
-    pub channel_name: String,
-    pub destination: SealedDestination,
-    pub number: u16,
-    pub told: Told,
-    pub created_at: DateTime<Utc>,
-    /// What it is about; `None` in a test, and when it has been purged meanwhile.
-    pub subject: Option<Subject>,
-}
-
-/// The execution that a notification is about.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    pub job: JobId,
-    pub job_name: String,
-    pub execution: ExecutionId,
-    pub status: Status,
-    pub source: Source,
-    pub scheduled_for: DateTime<Utc>,
-    pub started_at: Option<DateTime<Utc>>,
-    pub finished_at: Option<DateTime<Utc>>,
-    pub attempt_count: u16,
-    pub error_class: Option<String>,
-    /// Of its last attempt.
-    pub status_code: Option<u16>,
-    pub error: Option<String>,
-    /// How many had failed in a row: up to this one, or, if it has succeeded, before it.
-    pub failures: u32,
-}
-
-/// The statement of [`claim_due`], for the test of its plan. `statement_timestamp()`, which stands still: by the other no index can be
-/// searched.
+/// The statement of [`claim_due`], for the test of its plan. `statement_timestamp()` is constant within a statement; with
+/// `clock_timestamp()`, no index can be searched.
 pub const CLAIM_DUE: &str = "with due as (
          select n.* from unnest($1::smallint[]) s
          cross join lateral (
@@ -95,8 +62,8 @@ pub const CLAIM_DUE: &str = "with due as (
      left join attempts a on a.execution_id = e.id and a.number = e.attempt_count
      where n.status = 'running'";
 
-/// Claims what is due: of each of these shards at most one, and nothing of the workspaces in `full`. What another executor has claimed and
-/// did not record in time gets an attempt `interrupted`, and ends when all attempts are used up.
+/// Claims due notifications: at most one per shard, and none of the workspaces in `full`. A notification that another executor claimed and did
+/// not record in time gets an `interrupted` attempt, and fails when all attempts are used up.
 pub async fn claim_due(
     conn: &mut Conn,
     shards: &[i16],
@@ -117,9 +84,9 @@ pub async fn claim_due(
         let (id, number) = row.claim();
         match row.into_claimed() {
             Ok(delivery) => deliveries.push(delivery),
-            // Written by a newer release: for an executor of that release.
+            // A newer release wrote it; an executor of that release can read it.
             Err(error) => {
-                tracing::error!(%error, notification = %id, "cannot be read");
+                tracing::error!(%error, notification = %id, "cannot read a notification");
                 release(conn, id, number).await?;
             }
         }
@@ -127,7 +94,7 @@ pub async fn claim_due(
     Ok(deliveries)
 }
 
-/// Gives a claim back of which nothing was sent, as if it had never been made, to be taken up in a few seconds.
+/// Releases a claim of which nothing was sent, as if it had never been made. It is due again in a few seconds.
 pub async fn release(conn: &mut Conn, id: NotificationId, number: u16) -> Result<(), StoreError> {
     prepared(
         sql_query(
@@ -155,7 +122,7 @@ pub struct Delivered {
     pub ended_at: DateTime<Utc>,
 }
 
-/// Records an attempt. `false` when the claim had run out, or the notification is gone: somebody else has spoken.
+/// Records an attempt. `false` if the claim had expired or the notification was deleted: another process won.
 pub async fn record(conn: &mut Conn, delivered: &Delivered) -> Result<bool, StoreError> {
     let Delivered { outcome, verdict, .. } = delivered;
     let (status, error_class, due_at) = match verdict {

@@ -1,9 +1,10 @@
-//! Rows of notifications, to the domain. Private to their store.
+//! Rows of notifications, to the domain. Private to `notifications`.
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    prelude::*,
-    sql_types::{Binary, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    QueryableByName,
+    dsl::SqlTypeOf,
+    sql_types::{Nullable, Timestamptz},
 };
 use uuid::Uuid;
 
@@ -15,66 +16,55 @@ use crate::{
     },
     store::{
         StoreError,
-        channels::SealedDestination,
         columns::{duration, parse_enum},
+        destination::SealedDestination,
+        schema::{channels, executions, jobs, notification_attempts, notification_rules, notifications},
     },
 };
 
 #[derive(QueryableByName)]
+#[diesel(table_name = notifications)]
 pub struct Id {
-    #[diesel(sql_type = SqlUuid)]
-    #[allow(dead_code, reason = "that there is a row is the answer")]
+    #[allow(dead_code, reason = "only the existence of the row matters")]
     id: Uuid,
 }
 
-/// An execution that ended, beside a rule of its job.
+/// An execution that ended, with a rule of its job.
 #[derive(QueryableByName)]
+#[diesel(table_name = notification_rules)]
 pub struct EndedRow {
-    #[diesel(sql_type = SqlUuid)]
+    #[diesel(sql_type = SqlTypeOf<notification_rules::id>)]
     pub rule_id: Uuid,
-    #[diesel(sql_type = Text)]
     pub event: String,
-    #[diesel(sql_type = Nullable<SmallInt>)]
     pub after_failures: Option<i16>,
-    #[diesel(sql_type = Nullable<Integer>)]
     pub failures: Option<i32>,
-    #[diesel(sql_type = SqlUuid)]
     pub channel_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
+    #[diesel(sql_type = SqlTypeOf<executions::id>)]
     pub execution_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
+    #[diesel(sql_type = SqlTypeOf<executions::workspace_id>)]
     pub workspace_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
+    #[diesel(sql_type = SqlTypeOf<executions::job_id>)]
     pub job_id: Uuid,
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = SqlTypeOf<executions::status>)]
     pub status: String,
+    // Not null: it has ended.
     #[diesel(sql_type = Timestamptz)]
     pub finished_at: DateTime<Utc>,
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = notifications)]
 pub struct NotificationRow {
-    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     channel_id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
     rule_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
     job_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
     execution_id: Option<Uuid>,
-    #[diesel(sql_type = Text)]
     event: String,
-    #[diesel(sql_type = Text)]
     status: String,
-    #[diesel(sql_type = Timestamptz)]
     due_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
     error_class: Option<String>,
-    #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -104,22 +94,15 @@ impl NotificationRow {
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = notification_attempts)]
 pub struct AttemptRow {
-    #[diesel(sql_type = SqlUuid)]
     pub notification_id: Uuid,
-    #[diesel(sql_type = SmallInt)]
     number: i16,
-    #[diesel(sql_type = Text)]
     status: String,
-    #[diesel(sql_type = Nullable<SmallInt>)]
     status_code: Option<i16>,
-    #[diesel(sql_type = Nullable<Text>)]
     error_class: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     error: Option<String>,
-    #[diesel(sql_type = Timestamptz)]
     started_at: DateTime<Utc>,
-    #[diesel(sql_type = Integer)]
     total_us: i32,
 }
 
@@ -138,57 +121,48 @@ impl AttemptRow {
 }
 
 #[derive(QueryableByName)]
+#[diesel(table_name = notifications)]
 pub struct ClaimedRow {
-    #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     workspace_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
     channel_id: Uuid,
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = SqlTypeOf<channels::name>)]
     channel_name: String,
-    #[diesel(sql_type = Integer)]
+    #[diesel(sql_type = SqlTypeOf<channels::version>)]
     version: i32,
-    #[diesel(sql_type = Binary)]
+    #[diesel(sql_type = SqlTypeOf<channels::sealed>)]
     sealed: Vec<u8>,
-    #[diesel(sql_type = SmallInt)]
+    #[diesel(sql_type = SqlTypeOf<notifications::attempt_count>)]
     number: i16,
-    #[diesel(sql_type = Text)]
     event: String,
-    #[diesel(sql_type = Integer)]
     failures: i32,
-    #[diesel(sql_type = Timestamptz)]
     created_at: DateTime<Utc>,
     #[diesel(embed)]
     subject: SubjectRow,
 }
 
-/// All of them are there, or none.
+/// All of them are set, or none. `status_code` and `error` are those of its last attempt, which have the same names.
 #[derive(QueryableByName)]
+#[diesel(table_name = executions)]
 struct SubjectRow {
-    #[diesel(sql_type = Nullable<SqlUuid>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<jobs::id>>)]
     job_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<jobs::name>>)]
     job_name: Option<String>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::id>>)]
     execution_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::status>>)]
     status: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::source>>)]
     source: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::scheduled_for>>)]
     scheduled_for: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     started_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
     finished_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<SmallInt>)]
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::attempt_count>>)]
     attempt_count: Option<i16>,
-    #[diesel(sql_type = Nullable<Text>)]
     error_class: Option<String>,
-    #[diesel(sql_type = Nullable<SmallInt>)]
     status_code: Option<i16>,
-    #[diesel(sql_type = Nullable<Text>)]
     error: Option<String>,
 }
 

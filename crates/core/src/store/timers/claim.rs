@@ -1,16 +1,15 @@
-//! Rows of timers, as they are claimed to be moved on.
+//! Rows of timers that are claimed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::millis;
 use crate::{
     domain::{
         fire::{Advance, DueTimer},
@@ -19,50 +18,32 @@ use crate::{
     },
     store::{
         Conn, StoreError,
-        columns::{ScheduleColumns, parse_enum},
-        sql::prepared_as,
+        columns::{ScheduleColumns, millis, parse_enum},
+        schema::job_timers,
+        sql::{prepared_as, row},
     },
 };
 
-/// The least that two instants differ by in Postgres: a fire that could not be planned is the next one after this much before it.
-const A_MOMENT: TimeDelta = TimeDelta::microseconds(1);
+/// The resolution of Postgres's times: a fire that could not be planned is the first one after this much before it.
+const TIME_RESOLUTION: TimeDelta = TimeDelta::microseconds(1);
 
-/// The columns of [`TimerRow`], in their order.
-type TimerColumns = (
-    SqlUuid,
-    SqlUuid,
-    SmallInt,
-    Integer,
-    Timestamptz,
-    Timestamptz,
-    Nullable<Integer>,
-    Nullable<Text>,
-    Nullable<Text>,
-    Text,
-    SmallInt,
-    Timestamptz,
-);
-
-#[derive(Queryable)]
-struct TimerRow {
-    job_id: Uuid,
-    workspace_id: Uuid,
-    shard: i16,
-    version: i32,
-    next_run_at: DateTime<Utc>,
-    anchor_at: DateTime<Utc>,
-    every_seconds: Option<i32>,
-    cron: Option<String>,
-    timezone: Option<String>,
-    misfire_policy: String,
-    catch_up_limit: i16,
-    now: DateTime<Utc>,
+row! {
+    /// A timer that is claimed, and the time at which it was.
+    struct TimerRow, timer_columns {
+        job_timers { job_id: Uuid, workspace_id: Uuid, shard: i16, version: i32 }
+        expression next_run_at: DateTime<Utc> as Timestamptz;
+        job_timers {
+            anchor_at: DateTime<Utc>, every_seconds: Option<i32>, cron: Option<String>, timezone: Option<String>,
+            misfire_policy: String, catch_up_limit: i16,
+        }
+        expression now: DateTime<Utc> as Timestamptz;
+    }
 }
 
 impl TimerRow {
     fn into_timer(self) -> Result<DueTimer, StoreError> {
         let Self { every_seconds, cron, timezone, next_run_at, .. } = self;
-        // No recurrence in the row: the one fire is all there is.
+        // Without a recurrence, this is the only fire.
         let run_at = (every_seconds.is_none() && cron.is_none()).then_some(next_run_at);
         Ok(DueTimer {
             job: JobId::from_uuid(self.job_id),
@@ -80,10 +61,10 @@ impl TimerRow {
     }
 }
 
-/// Timers that were claimed, and those of them that this release cannot read.
+/// Claimed timers, and those of them that this release cannot read.
 pub struct Claimed {
     pub due: Vec<DueTimer>,
-    /// They hold up nobody else: put aside, they are tried again later, by whoever can read them.
+    /// Set aside, so that they do not delay others: they are retried later, by a release that can read them.
     pub unreadable: Vec<(JobId, Advance)>,
 }
 
@@ -95,9 +76,9 @@ impl Claimed {
             match row.into_timer() {
                 Ok(timer) => claimed.due.push(timer),
                 Err(error) => {
-                    tracing::error!(%job, %error, "its next fire waits for a release that can read it");
+                    tracing::error!(%job, %error, "cannot read a timer; its next fire waits for a release that can");
                     // The next fire after this is the one that could not be planned.
-                    let after = next - A_MOMENT;
+                    let after = next - TIME_RESOLUTION;
                     claimed.unreadable.push((job, Advance::Failed { after, error: error.to_string() }));
                 }
             }
@@ -109,9 +90,9 @@ impl Claimed {
 macro_rules! claim {
     ($window:literal) => {
         concat!(
-            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
-                    catch_up_limit, clock_timestamp() as now
-             from job_timers where ",
+            "select ",
+            timer_columns!(next_run_at = "next_run_at", now = "clock_timestamp()",),
+            " from job_timers where ",
             $window,
             " order by next_run_at, job_id limit $2 for update skip locked"
         )
@@ -124,7 +105,7 @@ pub async fn due(
     late: Duration,
     limit: i64,
 ) -> Result<Claimed, StoreError> {
-    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
+    let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
         sql_query(claim!(
             "next_run_at <= statement_timestamp() + $1 * interval '1 ms' and next_run_at > statement_timestamp() - $3 * interval '1 ms'"
         ))
@@ -138,7 +119,7 @@ pub async fn due(
 }
 
 pub async fn missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Claimed, StoreError> {
-    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
+    let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
         sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms'"))
             .bind::<BigInt, _>(millis(late))
             .bind::<BigInt, _>(limit),
@@ -148,18 +129,18 @@ pub async fn missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Claim
     Ok(Claimed::of(rows))
 }
 
-/// The timer of this job if it is due by `now`; not when this release cannot read it. Its row is locked by the caller.
+/// The timer of this job if it is due by `now` and this release can read it. The caller has locked its row.
 pub async fn overdue(
     conn: &mut Conn,
     job: JobId,
     now: DateTime<Utc>,
 ) -> Result<Option<DueTimer>, StoreError> {
-    let row: Option<TimerRow> = prepared_as::<TimerColumns, _>(
-        sql_query(
-            "select job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone, misfire_policy,
-                    catch_up_limit, $2 as now
-             from job_timers where job_id = $1 and next_run_at <= $2",
-        )
+    let row: Option<TimerRow> = prepared_as::<TimerRow, _>(
+        sql_query(concat!(
+            "select ",
+            timer_columns!(next_run_at = "next_run_at", now = "$2",),
+            " from job_timers where job_id = $1 and next_run_at <= $2",
+        ))
         .bind::<SqlUuid, _>(job.uuid())
         .bind::<Timestamptz, _>(now),
     )
@@ -169,23 +150,23 @@ pub async fn overdue(
     Ok(row.and_then(|row| row.into_timer().ok()))
 }
 
-/// `next_run_at` of these is the fire that the next one has to come after.
+/// Timers with a schedule error. Their `next_run_at` is the fire that the next one has to come after.
 pub async fn failed(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreError> {
-    let rows: Vec<TimerRow> = prepared_as::<TimerColumns, _>(
-        sql_query(
-            "select job_id, workspace_id, shard, version, computed_after as next_run_at, anchor_at, every_seconds, cron, timezone,
-                    misfire_policy, catch_up_limit, clock_timestamp() as now
-             from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
-        )
+    let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
+        sql_query(concat!(
+            "select ",
+            timer_columns!(next_run_at = "computed_after", now = "clock_timestamp()",),
+            " from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
+        ))
         .bind::<BigInt, _>(limit),
     )
     .load(conn)
     .await?;
-    // What cannot be read stays as it is.
+    // Unreadable timers stay as they are.
     let mut timers: Vec<DueTimer> = rows.into_iter().filter_map(|row| row.into_timer().ok()).collect();
     for timer in &mut timers {
         if let Schedule::Scheduled { run_at } = &mut timer.schedule {
-            *run_at = timer.next_run_at + A_MOMENT;
+            *run_at = timer.next_run_at + TIME_RESOLUTION;
         }
     }
     Ok(timers)
