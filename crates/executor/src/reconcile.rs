@@ -24,12 +24,16 @@ use crate::{
     session::Session,
 };
 
-/// An abort is promised within five seconds.
+/// The promise to users: a cancelled run is aborted within this time.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(1);
 /// Unknown leases are searched among all open work, which takes longer: only every so many rounds.
 const ROUNDS_PER_SEARCH: u32 = 10;
 /// Longer than any wait for the response to a lease or record statement: after it, an unknown lease stays unknown.
 const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(40);
+
+// Leaves time for a slow statement and for the end of the run.
+const _: () = assert!(2 * RECONCILE_INTERVAL.as_secs() < ABORT_TIMEOUT.as_secs());
 
 pub struct LeaseReconciler {
     pub db: Db,
