@@ -1,4 +1,4 @@
-//! A job as the client writes it. Everything is optional here: what is required, and what is right, is judged after reading.
+//! A job in requests. Every field is optional here: `define` checks what is required and what is valid.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -34,51 +34,51 @@ pub struct JobBody {
     pub request: Option<RequestBody>,
     #[serde(deserialize_with = "object")]
     pub retry_policy: Option<RetryBody>,
-    /// How many executions of this job may run at once; null for any number.
+    /// The maximum number of concurrent executions of the job; null for no limit.
     pub concurrency_limit: Option<i64>,
-    /// What a fire does at the limit: `queue` (wait its turn) or `skip`.
+    /// What happens to a fire at the concurrency limit: `queue` (it waits) or `skip`.
     #[schema(default = "queue")]
     pub overlap_policy: Option<String>,
-    /// Fires missed by more than a minute: `fire_once` for all of them, `skip`, or `catch_up` each.
+    /// What happens to fires that were missed by more than a minute: `fire_once` (one run for all), `skip`, or `catch_up` (one run for each).
     #[schema(default = "fire_once")]
     pub misfire_policy: Option<String>,
-    /// How many missed fires `catch_up` runs at the most: 1 to 1000.
+    /// The maximum number of missed fires that `catch_up` runs, 1 to 1000.
     #[schema(default = 10)]
     pub catch_up_limit: Option<i64>,
-    /// When it is not known whether the request arrived: `at_least_once` (try again) or `at_most_once` (stop). A request of which
-    /// nothing was sent is tried again either way.
+    /// What happens when it is unknown whether the target received the request: `at_least_once` (retry) or `at_most_once` (do not retry). A
+    /// request of which nothing was sent is retried in both cases.
     #[schema(default = "at_least_once")]
     pub delivery: Option<String>,
     /// active, paused or draft. `completed` is set by TrigRun when a job's only run has ended.
     #[schema(default = "active")]
     pub state: Option<String>,
-    /// At most 20.
+    /// At most 20 tags.
     pub tags: Option<Vec<String>>,
 }
 
-/// When: one of these, as the job's kind says. `one_time` jobs have none.
+/// When the job fires. The kind determines the fields; a `one_time` job has none.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = Schedule)]
 pub struct ScheduleBody {
-    /// recurring: 1 to 1440. Fires at created_at + k·N minutes.
+    /// For recurring: the interval in minutes, 1 to 1440. Fires at created_at + k·N minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every_n_minutes: Option<i64>,
-    /// cron: five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
+    /// For cron: five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "30 4 * * MON-FRI")]
     pub cron: Option<String>,
-    /// cron: an IANA name.
+    /// For cron: the IANA name of a time zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(default = "UTC", example = "Europe/Berlin")]
     pub timezone: Option<String>,
-    /// scheduled: an instant in the future, RFC 3339 with offset.
+    /// For scheduled: an instant in the future, RFC 3339 with an offset.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2027-01-01T00:00:00Z")]
     pub run_at: Option<String>,
 }
 
-/// What is sent, and how the answer is judged.
+/// The request, and which responses count as success.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = Request)]
@@ -89,13 +89,13 @@ pub struct RequestBody {
     /// GET, POST, PUT, PATCH or DELETE.
     #[schema(default = "GET")]
     pub method: Option<String>,
-    /// At most 64 and 16 KiB together.
+    /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// A string is sent as its characters, any other JSON as the very text written here. At most 256 KiB.
+    /// A string is sent as its characters, any other JSON value exactly as written. At most 256 KiB.
     #[schema(value_type = Value)]
     pub body: Option<Box<RawValue>>,
-    /// The whole attempt, from connecting to the last byte: 1 to 300.
+    /// The timeout in seconds of one attempt, from connecting to the last byte, 1 to 300.
     #[schema(default = 30)]
     pub timeout_seconds: Option<i64>,
     /// Statuses that count as success.
@@ -107,15 +107,16 @@ pub struct RequestBody {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = RetryPolicy)]
 pub struct RetryBody {
-    /// The first attempt counts: 1 to 10.
+    /// The maximum number of attempts, including the first, 1 to 10.
     #[schema(default = 3)]
     pub max_attempts: Option<i64>,
+    /// Statuses after which an attempt is retried.
     #[schema(default = json!([429, 500, 502, 503, 504]))]
     pub retry_on_statuses: Option<Vec<i64>>,
 }
 
 impl JobBody {
-    /// As a client could have written it, with nothing left to defaults.
+    /// The definition as a client could have sent it, with all defaults filled in.
     pub fn of(definition: &Definition, state: JobState) -> Self {
         Self {
             name: Some(definition.name.clone()),

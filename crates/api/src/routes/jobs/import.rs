@@ -36,7 +36,7 @@ pub struct ImportView {
     /// The created jobs; in a dry run, the jobs that would be created.
     created: Vec<ImportedView>,
     errors: Vec<LineErrorView>,
-    /// What is auth but may be unintended, such as a reference to a secret that does not exist.
+    /// What is allowed but may be unintended, such as a reference to a secret that does not exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
