@@ -62,10 +62,7 @@ impl Conn {
         let (notified, notifications) = mpsc::unbounded_channel();
         let ended = Arc::new(OnceLock::new());
         let driver = drive(connection, notified, ended.clone());
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "part of the connection: it has no name and no panic of its own"
-        )]
+        #[allow(clippy::disallowed_methods, reason = "part of the connection, not a task of the process")]
         let driver = AbortOnDropHandle::new(tokio::spawn(driver));
         Self {
             client,

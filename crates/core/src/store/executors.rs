@@ -122,12 +122,12 @@ pub async fn prune(conn: &mut Conn) -> Result<usize, StoreError> {
     let pruned = prepared(sql_query(
         "with old as (
              select x.id, x.ended_at < clock_timestamp() - interval '1 day' as is_old,
-                    exists (select from executions e where e.finished_at is null and e.owner_id = x.id) as holds
+                    exists (select from executions e where e.finished_at is null and e.owner_id = x.id) as owns
              from executors x
              where x.ended_at < clock_timestamp() - interval '1 day' or x.released_at > clock_timestamp() - interval '10 minutes'),
          again as (
-             update executors x set released_at = null from old o where x.id = o.id and o.holds and x.released_at is not null)
-         delete from executors x using old o where x.id = o.id and o.is_old and not o.holds",
+             update executors x set released_at = null from old o where x.id = o.id and o.owns and x.released_at is not null)
+         delete from executors x using old o where x.id = o.id and o.is_old and not o.owns",
     ))
     .execute(conn)
     .await?;

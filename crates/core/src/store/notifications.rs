@@ -12,9 +12,12 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 mod deliver;
+mod purge;
 mod row;
 
 pub use deliver::{CLAIM_DUE, Delivered, claim_due, record, release};
+pub use purge::purge_old;
+pub(super) use purge::{drop_open, drop_open_of_job, purge_jobs, purge_workspaces};
 
 use super::{Conn, StoreError, columns::parse_enum, destination::SealedDestination, sql::prepared};
 use crate::domain::{
@@ -83,7 +86,7 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
         return Ok(());
     }
     let mut failures: HashMap<Uuid, u32> = HashMap::new();
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for row in &rows {
         let before = match (failures.get(&row.rule_id), row.failures) {
             (Some(so_far), _) => *so_far,
@@ -97,9 +100,9 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
         let succeeded = row.status == Status::Succeeded.as_str();
         let after = failures_after(before, succeeded);
         failures.insert(row.rule_id, after);
-        if let Some(what) = rule.tells(before, succeeded) {
+        if let Some(event) = rule.tells(before, succeeded) {
             // A recovery reports the number of failures that it ends.
-            told.push((row, what, if succeeded { before } else { after }));
+            notified.push((row, event, if succeeded { before } else { after }));
         }
     }
     for row in &rows {
@@ -108,7 +111,7 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
         }
     }
     count(conn, &failures).await?;
-    insert(conn, &told).await
+    insert(conn, &notified).await
 }
 
 async fn count(conn: &mut Conn, failures: &HashMap<Uuid, u32>) -> Result<(), StoreError> {
@@ -153,11 +156,11 @@ async fn failures_in_a_row(conn: &mut Conn, job: Uuid, before: &[Uuid]) -> Resul
     Ok(u32::try_from(row.failures).unwrap_or(u32::MAX))
 }
 
-async fn insert(conn: &mut Conn, told: &[(&EndedRow, Told, u32)]) -> Result<(), StoreError> {
-    fn column<'a, T>(told: &[(&'a EndedRow, Told, u32)], value: impl Fn(&'a EndedRow) -> T) -> Vec<T> {
-        told.iter().map(|(row, ..)| value(row)).collect()
+async fn insert(conn: &mut Conn, rows: &[(&EndedRow, Told, u32)]) -> Result<(), StoreError> {
+    fn column<'a, T>(rows: &[(&'a EndedRow, Told, u32)], value: impl Fn(&'a EndedRow) -> T) -> Vec<T> {
+        rows.iter().map(|(row, ..)| value(row)).collect()
     }
-    if told.is_empty() {
+    if rows.is_empty() {
         return Ok(());
     }
     prepared(
@@ -171,18 +174,18 @@ async fn insert(conn: &mut Conn, told: &[(&EndedRow, Told, u32)]) -> Result<(), 
                as n(id, workspace_id, shard, channel_id, rule_id, job_id, execution_id, event, failures, created_at)
              on conflict on constraint notifications_once do nothing",
         )
-        .bind::<Array<SqlUuid>, _>(column(told, |row| NotificationId::at(row.finished_at).uuid()))
-        .bind::<Array<SqlUuid>, _>(column(told, |row| row.workspace_id))
-        .bind::<Array<SmallInt>, _>(column(told, |row| shard(WorkspaceId::from_uuid(row.workspace_id))))
-        .bind::<Array<SqlUuid>, _>(column(told, |row| row.channel_id))
-        .bind::<Array<SqlUuid>, _>(column(told, |row| row.rule_id))
-        .bind::<Array<SqlUuid>, _>(column(told, |row| row.job_id))
-        .bind::<Array<SqlUuid>, _>(column(told, |row| row.execution_id))
-        .bind::<Array<Text>, _>(told.iter().map(|(_, what, _)| what.as_str()).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(column(rows, |row| NotificationId::at(row.finished_at).uuid()))
+        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.workspace_id))
+        .bind::<Array<SmallInt>, _>(column(rows, |row| shard(WorkspaceId::from_uuid(row.workspace_id))))
+        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.channel_id))
+        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.rule_id))
+        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.job_id))
+        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.execution_id))
+        .bind::<Array<Text>, _>(rows.iter().map(|(_, event, _)| event.as_str()).collect::<Vec<_>>())
         .bind::<Array<Integer>, _>(
-            told.iter().map(|(.., failures)| i32::try_from(*failures).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+            rows.iter().map(|(.., failures)| i32::try_from(*failures).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         )
-        .bind::<Array<Timestamptz>, _>(column(told, |row| row.finished_at)),
+        .bind::<Array<Timestamptz>, _>(column(rows, |row| row.finished_at)),
     )
     .execute(conn)
     .await?;
@@ -327,78 +330,4 @@ async fn with_attempts(conn: &mut Conn, notifications: &mut [Notification]) -> R
             attempts.into_iter().map(AttemptRow::into_attempt).collect::<Result<_, _>>()?;
     }
     Ok(())
-}
-
-/// Deletes up to `limit` undelivered notifications of a channel; returns how many.
-pub(super) async fn drop_open(
-    conn: &mut Conn,
-    channel: ChannelId,
-    limit: Option<i64>,
-) -> Result<usize, StoreError> {
-    let dropped = prepared(
-        sql_query(
-            "delete from notifications where id in (
-                 select id from notifications where channel_id = $1 and finished_at is null limit $2)",
-        )
-        .bind::<SqlUuid, _>(channel.uuid())
-        .bind::<Nullable<BigInt>, _>(limit),
-    )
-    .execute(conn)
-    .await?;
-    Ok(dropped)
-}
-
-/// Deletes the undelivered notifications of a job that is being deleted.
-pub(super) async fn drop_open_of_job(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
-    prepared(
-        sql_query("delete from notifications where job_id = $1 and finished_at is null")
-            .bind::<SqlUuid, _>(job.uuid()),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Deletes up to `limit` notifications of these deleted jobs; returns how many.
-pub(super) async fn purge_jobs(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
-    let purged = prepared(
-        sql_query(
-            "delete from notifications
-             where id in (select id from notifications where job_id = any($1) limit $2)",
-        )
-        .bind::<Array<SqlUuid>, _>(jobs)
-        .bind::<Integer, _>(limit),
-    )
-    .execute(conn)
-    .await?;
-    Ok(purged)
-}
-
-/// Deletes up to `limit` notifications of deleted workspaces; returns how many.
-pub(super) async fn purge_workspaces(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
-    let purged = prepared(
-        sql_query(
-            "delete from notifications where id in (
-                 select n.id from workspaces w join notifications n on n.workspace_id = w.id
-                 where w.deleted_at is not null limit $1)",
-        )
-        .bind::<BigInt, _>(limit),
-    )
-    .execute(conn)
-    .await?;
-    Ok(purged)
-}
-
-/// Deletes up to `limit` notifications from before `oldest`; returns how many.
-pub async fn purge_old(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
-    let purged = prepared(
-        sql_query(
-            "delete from notifications where id in (select id from notifications where id < $1 order by id limit $2)",
-        )
-        .bind::<SqlUuid, _>(ExecutionId::lower_bound(oldest))
-        .bind::<BigInt, _>(limit),
-    )
-    .execute(conn)
-    .await?;
-    Ok(purged)
 }

@@ -1,4 +1,4 @@
-//! Jobs: what a change does to the fires to come.
+//! Jobs: what a change does to future fires.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::SimpleAsyncConnection;
@@ -25,7 +25,7 @@ use trigrun_testkit::{
 
 const URL: &str = "http://192.0.2.1/";
 
-/// Plans every fire of the next minute, the way the scheduler does.
+/// Plans every fire of the next minute, as the scheduler does.
 async fn plan_a_minute(db: &TestDb) -> usize {
     let window = PlanningWindow::Due {
         horizon: TimeDelta::seconds(60).to_std().unwrap(),
@@ -60,7 +60,7 @@ async fn change(
 }
 
 #[tokio::test]
-async fn what_was_stored_comes_back() {
+async fn a_stored_job_reads_back_the_same() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let mut wanted = every_seconds(300, URL);
@@ -80,15 +80,15 @@ async fn a_fire_is_recorded_once_and_still_shown_as_next() {
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     let before = get(&db, workspace, job).await.next_run_at;
     assert_eq!(plan_a_minute(&db).await, 1);
-    assert_eq!(get(&db, workspace, job).await.next_run_at, before, "planned ahead is not past");
-    // A database that forgot the advance, but not the execution: the id keeps the fire single.
+    assert_eq!(get(&db, workspace, job).await.next_run_at, before, "a planned fire is still the next one");
+    // The database lost the timer's advance, but not the execution: the id keeps the fire unique.
     db.execute("update job_timers set next_run_at = anchor_at + interval '40 s'").await;
-    assert_eq!(plan_a_minute(&db).await, 0, "recorded before, so not published again");
+    assert_eq!(plan_a_minute(&db).await, 0, "already recorded, so not published again");
     assert_eq!(db.count("select count(*) from executions").await, 1);
 }
 
 #[tokio::test]
-async fn pausing_withdraws_what_is_not_due() {
+async fn pausing_withdraws_fires_that_are_not_due() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let job = db.job(workspace, &every_seconds(40, URL)).await;
@@ -100,9 +100,9 @@ async fn pausing_withdraws_what_is_not_due() {
     assert_eq!(db.count("select count(*) from executions").await, 0);
 }
 
-/// While every scheduler is down, fires come due that nobody records; then the job is changed.
+/// Fires become due while no scheduler runs; then the job is changed.
 #[tokio::test]
-async fn what_came_due_before_a_change_is_recorded_with_it() {
+async fn fires_due_before_a_change_are_recorded_with_it() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let created_at = db.now().await - TimeDelta::seconds(30);
@@ -127,7 +127,7 @@ async fn what_came_due_before_a_change_is_recorded_with_it() {
 }
 
 #[tokio::test]
-async fn a_last_fire_that_was_missed_does_not_complete_a_job_that_is_changed() {
+async fn a_missed_last_fire_does_not_complete_a_changed_job() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let (created_at, now) = (db.now().await - TimeDelta::seconds(300), db.now().await);
@@ -140,13 +140,13 @@ async fn a_last_fire_that_was_missed_does_not_complete_a_job_that_is_changed() {
     let later = Schedule::Scheduled { run_at: now + TimeDelta::seconds(60) };
     let later = Job { definition: definition(later, URL), ..stored };
     change(&db, workspace, &later, JobState::Active, FutureFires::Reset).await.unwrap();
-    assert_eq!(get(&db, workspace, job).await.state, JobState::Active, "it has a fire to come");
+    assert_eq!(get(&db, workspace, job).await.state, JobState::Active, "it has a future fire");
     assert_eq!(db.count("select count(*) from executions where status = 'skipped'").await, 1);
 }
 
-/// Somebody holds the timer for as long as it likes; what comes due meanwhile was wanted as the job was.
+/// Another session holds the timer's lock; fires that become due in the meantime belong to the job as it was.
 #[tokio::test]
-async fn a_change_is_dated_by_when_it_comes_into_force() {
+async fn a_change_takes_effect_when_it_has_its_locks() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let created_at = db.now().await - TimeDelta::seconds(10);
@@ -168,7 +168,11 @@ async fn a_change_is_dated_by_when_it_comes_into_force() {
     paused.unwrap();
     let dated = format!("select count(*) from job_versions where version = 2 and created_at >= '{due}'");
     assert_eq!(db.count(&dated).await, 1);
-    assert_eq!(db.count("select count(*) from executions where version = 1").await, 1, "it was due");
+    assert_eq!(
+        db.count("select count(*) from executions where version = 1").await,
+        1,
+        "it was due before the change"
+    );
 }
 
 #[tokio::test]
@@ -184,7 +188,7 @@ async fn a_change_that_keeps_the_schedule_moves_planned_runs_to_the_new_version(
 }
 
 #[tokio::test]
-async fn of_two_changes_of_one_version_the_second_fails() {
+async fn the_second_of_two_changes_of_one_version_fails() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let job = db.job(workspace, &every_seconds(40, URL)).await;
@@ -196,7 +200,7 @@ async fn of_two_changes_of_one_version_the_second_fails() {
 }
 
 #[tokio::test]
-async fn one_idempotency_key_makes_one_job() {
+async fn one_idempotency_key_creates_one_job() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let definition = every_seconds(60, URL);
@@ -216,10 +220,10 @@ async fn one_idempotency_key_makes_one_job() {
     assert!(second.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
     let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &["key", "other"]).await.unwrap();
     assert_eq!((found.len(), found["key"].id), (1, first));
-    assert_eq!(db.count("select count(*) from job_timers").await, 1, "the refused one left nothing");
+    assert_eq!(db.count("select count(*) from job_timers").await, 1, "the rejected insertion left nothing");
 }
 
-/// As many jobs as there are keys, in more than one statement.
+/// One job per key, in more than one statement.
 fn keyed<'a>(keys: &'a [String], definition: &'a Definition, now: DateTime<Utc>) -> Vec<NewJob<'a>> {
     let new = |key: &'a String| NewJob {
         id: JobId::at(now),
@@ -259,7 +263,7 @@ async fn many_jobs_are_created_all_or_none() {
 }
 
 #[tokio::test]
-async fn many_jobs_start_as_one_would() {
+async fn many_jobs_start_as_a_single_one_does() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let (now, once) = (db.now().await, definition(Schedule::OneTime, URL));
@@ -306,7 +310,7 @@ async fn drafts_do_not_run() {
 }
 
 #[tokio::test]
-async fn deleting_takes_everything_along() {
+async fn a_deletion_removes_everything_of_the_job() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let job = db.job(workspace, &every_seconds(40, URL)).await;
@@ -316,7 +320,7 @@ async fn deleting_takes_everything_along() {
     assert!(matches!(jobs::delete(&mut conn, workspace, job).await, Err(StoreError::NotFound)));
     let page = Page { limit: 10, before: None };
     let list = executions::list(&mut conn, workspace, &executions::Filter::default(), page).await.unwrap();
-    assert!(list.data.is_empty(), "its executions are not shown any more");
+    assert!(list.data.is_empty(), "its executions are not listed any more");
     while !jobs::purge_deleted(&mut conn, 1).await.unwrap() {}
     for table in ["jobs", "job_versions", "job_timers", "executions", "deleted_jobs"] {
         assert_eq!(db.count(&format!("select count(*) from {table}")).await, 0, "{table}");
@@ -352,7 +356,7 @@ async fn lists_are_paged_and_filtered() {
 }
 
 #[tokio::test]
-async fn a_timer_that_was_set_back_fires_nothing_twice_and_holds_up_no_other() {
+async fn a_timer_that_was_set_back_fires_nothing_twice_and_delays_no_other() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let job = db.job(workspace, &every_seconds(50, URL)).await;
@@ -360,7 +364,7 @@ async fn a_timer_that_was_set_back_fires_nothing_twice_and_holds_up_no_other() {
     let next = get(&db, workspace, job).await.next_run_at;
     db.execute("update job_timers set next_run_at = next_run_at - interval '50 s'").await;
     db.job(workspace, &every_seconds(50, URL)).await;
-    assert_eq!(plan_a_minute(&db).await, 1, "the other one's, in the same round");
+    assert_eq!(plan_a_minute(&db).await, 1, "that of the other job, in the same round");
     assert_eq!(db.count("select count(*) from executions").await, 2);
-    assert_eq!(get(&db, workspace, job).await.next_run_at, next, "moved on again");
+    assert_eq!(get(&db, workspace, job).await.next_run_at, next, "advanced again");
 }

@@ -1,4 +1,4 @@
-//! Leases: who may run an execution, and what becomes of it when they cannot.
+//! Leases: which executor runs an execution, and what happens when it cannot.
 
 use chrono::TimeDelta;
 use std::time::Duration;
@@ -88,7 +88,7 @@ impl Bench {
         jobs::change(&mut conn, self.workspace, self.job, &changed).await.unwrap();
     }
 
-    pub async fn declare_dead(&self, session: ExecutorId) {
+    pub async fn expire(&self, session: ExecutorId) {
         let mut conn = self.db.conn().await;
         let mut silent = executors::live(&mut conn).await.unwrap();
         silent.retain(|living| living.id == session);
@@ -96,21 +96,25 @@ impl Bench {
             heartbeat_at: silent[0].heartbeat_at - TimeDelta::seconds(1),
             ..silent[0]
         };
-        assert_eq!(executors::expire(&mut conn, &[received]).await.unwrap(), 0, "it was received since");
+        assert_eq!(
+            executors::expire(&mut conn, &[received]).await.unwrap(),
+            0,
+            "another heartbeat has arrived"
+        );
         assert_eq!(executors::expire(&mut conn, &silent).await.unwrap(), 1);
     }
 
     pub async fn reclaim(&self) -> usize {
-        self.taken_over().await.all
+        self.reclaimed().await.all
     }
 
-    pub async fn taken_over(&self) -> Reclaimed {
+    pub async fn reclaimed(&self) -> Reclaimed {
         leases::reclaim(&mut *self.db.conn().await, 100).await.unwrap()
     }
 }
 
 #[tokio::test]
-async fn of_many_that_lease_at_once_one_wins() {
+async fn one_of_many_concurrent_leases_wins() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let ids = [bench.run_now().await, bench.run_now().await, bench.run_now().await];
     let mut sessions = Vec::new();
@@ -123,7 +127,7 @@ async fn of_many_that_lease_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn a_success_is_recorded_with_everything_that_is_known() {
+async fn a_success_is_recorded_with_all_details() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, id) = (bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
@@ -158,7 +162,7 @@ async fn a_success_is_recorded_with_everything_that_is_known() {
 }
 
 #[tokio::test]
-async fn a_retry_stays_with_its_session_until_it_is_due() {
+async fn a_retry_stays_with_its_executor_until_it_is_due() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, other, id) = (bench.session().await, bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
@@ -174,49 +178,49 @@ async fn a_retry_stays_with_its_session_until_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_dead_sessions_work_runs_again_and_its_late_answer_is_discarded() {
+async fn an_expired_executors_work_runs_again_and_its_late_result_is_discarded() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
-    let (dead, heir, id) = (bench.session().await, bench.session().await, bench.run_now().await);
-    let stale = bench.lease(dead, &[id]).await.remove(0);
-    assert_eq!(bench.reclaim().await, 0, "it lives");
-    bench.declare_dead(dead).await;
+    let (expired, heir, id) = (bench.session().await, bench.session().await, bench.run_now().await);
+    let stale = bench.lease(expired, &[id]).await.remove(0);
+    assert_eq!(bench.reclaim().await, 0, "it is live");
+    bench.expire(expired).await;
     assert_eq!(bench.reclaim().await, 1);
     let waiting = bench.get(id).await;
     assert_eq!((waiting.status, waiting.attempts[0].status), (Status::Queued, AttemptStatus::Interrupted));
-    assert!(bench.lease(dead, &[id]).await.is_empty(), "the dead lease nothing");
+    assert!(bench.lease(expired, &[id]).await.is_empty(), "an expired session leases nothing");
     assert_eq!(
-        bench.end(dead, stale, AttemptStatus::Success, Next::Succeeded).await,
+        bench.end(expired, stale, AttemptStatus::Success, Next::Succeeded).await,
         0,
-        "the dead record nothing"
+        "the expired record nothing"
     );
     let lease = bench.lease(heir, &[id]).await.remove(0);
     assert_eq!(lease.number, 2);
     assert_eq!(bench.end(heir, lease, AttemptStatus::Success, Next::Succeeded).await, 1);
-    assert!(!executors::heartbeat(&mut *bench.db.conn().await, dead).await.unwrap());
+    assert!(!executors::heartbeat(&mut *bench.db.conn().await, expired).await.unwrap());
 }
 
 #[tokio::test]
-async fn at_most_once_means_interrupted_and_no_more() {
+async fn an_interrupted_at_most_once_run_is_not_repeated() {
     let mut once = every_seconds(3600, URL);
     once.delivery = DeliveryGuarantee::AtMostOnce;
     let bench = Bench::new(&once).await;
-    let (dead, id) = (bench.session().await, bench.run_now().await);
-    bench.lease(dead, &[id]).await;
-    bench.declare_dead(dead).await;
-    assert_eq!(bench.taken_over().await, Reclaimed { all: 1, lost: 1 });
+    let (expired, id) = (bench.session().await, bench.run_now().await);
+    bench.lease(expired, &[id]).await;
+    bench.expire(expired).await;
+    assert_eq!(bench.reclaimed().await, Reclaimed { all: 1, lost: 1 });
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("interrupted")));
 }
 
 #[tokio::test]
-async fn what_loses_its_executor_three_times_fails() {
+async fn an_execution_that_is_lost_three_times_fails() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let id = bench.run_now().await;
     for number in 1..=3 {
         let session = bench.session().await;
         assert_eq!(bench.lease(session, &[id]).await[0].number, number);
-        bench.declare_dead(session).await;
-        assert_eq!(bench.taken_over().await, Reclaimed { all: 1, lost: usize::from(number == 3) });
+        bench.expire(session).await;
+        assert_eq!(bench.reclaimed().await, Reclaimed { all: 1, lost: usize::from(number == 3) });
     }
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.error_class.as_deref()), (Status::Failed, Some("lost")));
@@ -224,7 +228,7 @@ async fn what_loses_its_executor_three_times_fails() {
 }
 
 #[tokio::test]
-async fn handing_back_leaves_no_trace() {
+async fn a_release_leaves_no_trace() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, other, id) = (bench.session().await, bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
@@ -234,7 +238,7 @@ async fn handing_back_leaves_no_trace() {
     assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
     let unpublished =
         dispatch::claim_unpublished(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
-    assert_eq!(unpublished.len(), 1, "it asks for its dispatch");
+    assert_eq!(unpublished.len(), 1, "its publication is requested");
     assert_eq!(bench.lease(other, &[id]).await[0].number, 1);
 }
 
@@ -254,7 +258,7 @@ async fn the_end_of_its_only_run_completes_a_job() {
 }
 
 #[tokio::test]
-async fn the_result_of_a_deleted_job_is_discarded_quietly() {
+async fn the_result_of_a_deleted_job_is_discarded() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, id) = (bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
@@ -265,7 +269,7 @@ async fn the_result_of_a_deleted_job_is_discarded_quietly() {
 }
 
 #[tokio::test]
-async fn dispatches_are_asked_for_again_only_where_the_stream_is_past_them() {
+async fn only_lost_dispatch_messages_are_republished() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let id = bench.run_now().await;
     let mut conn = bench.db.conn().await;
@@ -293,13 +297,13 @@ async fn dispatches_are_asked_for_again_only_where_the_stream_is_past_them() {
 }
 
 #[tokio::test]
-async fn what_is_cancelled_just_before_its_instant_may_have_been_sent() {
+async fn a_run_cancelled_just_before_its_instant_may_have_been_sent() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, id) = (bench.session().await, bench.run_now().await);
     bench.db.execute("update executions set due_at = clock_timestamp() + interval '3 s'").await;
-    assert_eq!(bench.lease(session, &[id]).await.len(), 1, "held until its instant");
+    assert_eq!(bench.lease(session, &[id]).await.len(), 1, "kept until its instant");
     leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
     let attempts = "select count(*) from executions e join attempts a on a.execution_id = e.id
                     where e.status = 'cancelled' and e.attempt_count = 1 and a.status = 'interrupted' and a.started_at <= e.finished_at";
-    assert_eq!(bench.db.count(attempts).await, 1, "its executor will receive of it only after the instant");
+    assert_eq!(bench.db.count(attempts).await, 1, "the executor learns of it only after the instant");
 }

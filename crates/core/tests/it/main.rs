@@ -1,4 +1,4 @@
-//! What core promises, against a real Postgres and a real Redis.
+//! Tests of core against a real Postgres and a real Redis.
 
 mod errors;
 mod house;

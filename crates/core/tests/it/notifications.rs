@@ -1,4 +1,4 @@
-//! Notifications: written in the commit that ends an execution, once, and delivered by whoever claims them first.
+//! Notifications: written once, in the commit that ends an execution, and delivered by the executor that claims them first.
 
 use chrono::TimeDelta;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Bench {
         self.try_rule(channel, event, after).await.unwrap()
     }
 
-    /// Ends an execution, all by itself.
+    /// Ends an execution in its own batch.
     async fn ends(&self, session: ExecutorId, succeeded: bool) -> ExecutionId {
         let id = self.run_now().await;
         let lease = self.lease(session, &[id]).await.remove(0);
@@ -76,7 +76,7 @@ impl Bench {
     }
 
     /// Oldest first.
-    async fn told(&self) -> Vec<Notification> {
+    async fn notified(&self) -> Vec<Notification> {
         let page = Page { limit: 100, before: None };
         let (mut conn, all) = (self.db.conn().await, Filter::default());
         notifications::list(&mut conn, self.workspace, &all, page)
@@ -107,7 +107,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn each_rule_tells_of_each_execution_once() {
+async fn each_rule_notifies_of_each_execution_once() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
     let every = bench.rule(channel, Event::OnFailure, None).await;
@@ -118,7 +118,7 @@ async fn each_rule_tells_of_each_execution_once() {
         ended.push(bench.ends(session, succeeded).await);
     }
     let told: Vec<_> = bench
-        .told()
+        .notified()
         .await
         .into_iter()
         .map(|told| (told.rule.unwrap(), told.execution.unwrap(), told.told))
@@ -137,7 +137,7 @@ async fn each_rule_tells_of_each_execution_once() {
 }
 
 #[tokio::test]
-async fn failures_are_counted_within_one_batch_and_while_others_count() {
+async fn failures_are_counted_within_a_batch_and_concurrently() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
     bench.rule(channel, Event::OnFailure, Some(12)).await;
@@ -162,11 +162,11 @@ async fn failures_are_counted_within_one_batch_and_while_others_count() {
     let recorded = futures_util::future::join_all(batches.into_iter().map(record)).await;
     assert_eq!(recorded, [3, 3, 3, 3]);
     assert_eq!(bench.db.count("select failures::bigint from notification_rules").await, 12);
-    assert_eq!(bench.told().await.len(), 1, "the twelfth, and it only");
+    assert_eq!(bench.notified().await.len(), 1, "only the twelfth");
 }
 
 #[tokio::test]
-async fn a_rule_made_during_an_outage_knows_of_it() {
+async fn a_rule_created_during_an_outage_counts_its_failures() {
     let (bench, session) = bench().await;
     for succeeded in [false, true, false, false] {
         bench.ends(session, succeeded).await;
@@ -175,12 +175,12 @@ async fn a_rule_made_during_an_outage_knows_of_it() {
     bench.rule(channel, Event::OnRecovery, Some(2)).await;
     bench.rule(channel, Event::OnRecovery, Some(3)).await;
     let recovered = bench.ends(session, true).await;
-    let told = bench.told().await;
+    let told = bench.notified().await;
     assert_eq!(told.iter().map(|told| told.execution.unwrap()).collect::<Vec<_>>(), [recovered]);
 }
 
 #[tokio::test]
-async fn an_execution_that_ends_by_losing_its_executor_is_told_too() {
+async fn an_execution_that_ends_by_losing_its_executor_is_notified() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
     bench.rule(channel, Event::OnFailure, None).await;
@@ -192,12 +192,12 @@ async fn an_execution_that_ends_by_losing_its_executor_is_told_too() {
         executors::end(&mut conn, session).await.unwrap();
         leases::reclaim(&mut conn, 10).await.unwrap();
     }
-    let told = bench.told().await;
+    let told = bench.notified().await;
     assert_eq!((told.len(), told[0].execution), (1, Some(id)));
 }
 
 #[tokio::test]
-async fn delivered_retried_and_fenced() {
+async fn delivery_is_retried_and_fenced() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
     bench.rule(channel, Event::OnFailure, None).await;
@@ -214,23 +214,29 @@ async fn delivered_retried_and_fenced() {
     assert!(
         first.destination.open(&key).unwrap() == Destination::Webhook { url: "http://192.0.2.1/hook".into() }
     );
-    assert!(bench.claim().await.is_empty(), "it is somebody's");
+    assert!(bench.claim().await.is_empty(), "it is claimed");
     let again = Disposition::Retry { wait: Duration::from_secs(60) };
     assert!(bench.deliver(&first, AttemptStatus::Timeout, again.clone()).await);
     assert!(bench.claim().await.is_empty(), "it is not due");
-    let told = bench.told().await;
+    let told = bench.notified().await;
     assert!(told[0].next_attempt_at.unwrap() > bench.db.now().await + TimeDelta::seconds(50));
-    assert!(!bench.deliver(&first, AttemptStatus::Success, Disposition::Succeeded).await, "spoken once");
+    assert!(
+        !bench.deliver(&first, AttemptStatus::Success, Disposition::Succeeded).await,
+        "it was recorded before"
+    );
 
-    // An executor that dies with it.
+    // The executor is lost.
     bench.db.execute("update notifications set due_at = now()").await;
     let lost = bench.claim().await.remove(0);
     bench.db.execute("update notifications set due_at = now()").await;
     let heir = bench.claim().await.remove(0);
     assert_eq!((lost.number, heir.number), (2, 3));
-    assert!(!bench.deliver(&lost, AttemptStatus::Success, Disposition::Succeeded).await, "too late");
+    assert!(
+        !bench.deliver(&lost, AttemptStatus::Success, Disposition::Succeeded).await,
+        "the claim has expired"
+    );
     assert!(bench.deliver(&heir, AttemptStatus::Success, Disposition::Succeeded).await);
-    let told = bench.told().await.remove(0);
+    let told = bench.notified().await.remove(0);
     assert_eq!((told.status, told.next_attempt_at), (NotificationStatus::Succeeded, None));
     let attempts: Vec<_> = told.attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect();
     let expected =
@@ -239,7 +245,7 @@ async fn delivered_retried_and_fenced() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_is_given_back_as_if_it_had_never_been_claimed() {
+async fn a_release_leaves_no_trace() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
     let now = bench.db.now().await;
@@ -248,15 +254,15 @@ async fn what_was_not_sent_is_given_back_as_if_it_had_never_been_claimed() {
     for number in [claimed.number + 1, claimed.number, claimed.number] {
         notifications::release(&mut *bench.db.conn().await, claimed.id, number).await.unwrap();
     }
-    let told = bench.told().await.remove(0);
+    let told = bench.notified().await.remove(0);
     assert_eq!((told.status, told.attempts.len()), (NotificationStatus::Queued, 0));
-    assert!(bench.claim().await.is_empty(), "in a few seconds");
+    assert!(bench.claim().await.is_empty(), "it is due again in a few seconds");
     bench.db.execute("update notifications set due_at = now()").await;
     assert_eq!(bench.claim().await.remove(0).number, 1);
 }
 
 #[tokio::test]
-async fn what_runs_while_a_rule_is_made_counts_for_it() {
+async fn an_execution_that_runs_while_a_rule_is_created_counts() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
     for _ in 0..2 {
@@ -267,7 +273,7 @@ async fn what_runs_while_a_rule_is_made_counts_for_it() {
     bench.rule(channel, Event::OnFailure, Some(1)).await;
     bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
     let failed = bench.ends(session, false).await;
-    let told = bench.told().await;
+    let told = bench.notified().await;
     assert_eq!(
         told.iter().map(|told| told.execution.unwrap()).collect::<Vec<_>>(),
         [failed],
@@ -276,7 +282,7 @@ async fn what_runs_while_a_rule_is_made_counts_for_it() {
 }
 
 #[tokio::test]
-async fn a_job_is_deleted_while_its_executions_end() {
+async fn a_job_can_be_deleted_while_its_executions_end() {
     let (bench, session) = bench().await;
     for at in 0..8 {
         let channel = bench.channel(&at.to_string()).await;
@@ -285,7 +291,7 @@ async fn a_job_is_deleted_while_its_executions_end() {
     let mut leases = Vec::new();
     for _ in 0..8 {
         let id = bench.run_now().await;
-        // As if each were the last: then the job's own row is taken, too.
+        // Each is recorded as the last one, so that the row of the job is locked too.
         bench.db.execute("update executions set ends_job = true").await;
         bench.db.execute("delete from job_timers").await;
         leases.extend(bench.lease(session, &[id]).await);
@@ -301,7 +307,7 @@ async fn a_job_is_deleted_while_its_executions_end() {
 }
 
 #[tokio::test]
-async fn one_that_kills_its_executors_comes_to_an_end() {
+async fn a_notification_that_loses_its_executors_ends() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
     let now = bench.db.now().await;
@@ -318,7 +324,7 @@ async fn one_that_kills_its_executors_comes_to_an_end() {
 }
 
 #[tokio::test]
-async fn nobody_claims_what_another_has() {
+async fn each_notification_is_claimed_once() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
     bench.rule(channel, Event::OnCompletion, None).await;
@@ -340,7 +346,7 @@ async fn nobody_claims_what_another_has() {
 }
 
 #[tokio::test]
-async fn limits_hold_also_when_many_come_at_once() {
+async fn limits_hold_under_concurrency() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
     bench.rule(channel, Event::OnFailure, None).await;
@@ -353,7 +359,7 @@ async fn limits_hold_also_when_many_come_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_told_no_more() {
+async fn a_deleted_channel_or_job_is_not_notified() {
     let (bench, session) = bench().await;
     let (kept, gone) = (bench.channel("kept").await, bench.channel("gone").await);
     for channel in [kept, gone] {
@@ -366,21 +372,21 @@ async fn what_is_deleted_is_told_no_more() {
     let refused = channels::delete(&mut conn, bench.workspace, gone, false, &by).await.unwrap_err();
     assert!(refused.is_conflict("in_use"), "{refused}");
     channels::delete(&mut conn, bench.workspace, gone, true, &by).await.unwrap();
-    assert_eq!(bench.told().await.len(), 1);
+    assert_eq!(bench.notified().await.len(), 1);
     assert_eq!(rules::list(&mut conn, bench.workspace, bench.job).await.unwrap().len(), 1);
-    // The one that was delivered stays in the log until the job's history is purged.
+    // The delivered notification stays in the log until the job's history is purged.
     let delivery = bench.claim().await.remove(0);
     assert!(bench.deliver(&delivery, AttemptStatus::Success, Disposition::Succeeded).await);
     bench.ends(session, true).await;
     jobs::delete(&mut conn, bench.workspace, bench.job).await.unwrap();
-    assert_eq!(bench.told().await.len(), 1, "and what was still to be told is gone");
+    assert_eq!(bench.notified().await.len(), 1, "the undelivered ones are deleted");
     while !jobs::purge_deleted(&mut conn, 100).await.unwrap() {}
-    assert_eq!(bench.told().await.len(), 0);
+    assert_eq!(bench.notified().await.len(), 0);
     assert_eq!(bench.db.count("select count(*) from notification_attempts").await, 0);
 }
 
 #[tokio::test]
-async fn a_workspace_takes_its_notifications_along() {
+async fn notifications_are_purged_with_their_workspace() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
     let (mut conn, now) = (bench.db.conn().await, bench.db.now().await);
@@ -397,7 +403,7 @@ async fn a_workspace_takes_its_notifications_along() {
 }
 
 #[tokio::test]
-async fn old_ones_are_swept_in_batches() {
+async fn old_notifications_are_purged_in_batches() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
     let (mut conn, now) = (bench.db.conn().await, bench.db.now().await);
@@ -409,5 +415,5 @@ async fn old_ones_are_swept_in_batches() {
     assert_eq!(notifications::purge_old(&mut conn, oldest, 1).await.unwrap(), 1);
     assert_eq!(notifications::purge_old(&mut conn, oldest, 10).await.unwrap(), 1);
     assert_eq!(notifications::purge_old(&mut conn, oldest, 10).await.unwrap(), 0);
-    assert_eq!(bench.told().await.len(), 2);
+    assert_eq!(bench.notified().await.len(), 2);
 }

@@ -1,4 +1,4 @@
-//! The hot statements use their indexes, on tables large enough for Postgres to have a choice.
+//! The hot statements use their indexes, on tables that are large enough for Postgres to have a choice.
 
 use trigrun_core::store::notifications;
 use trigrun_testkit::TestDb;
@@ -6,8 +6,7 @@ use trigrun_testkit::TestDb;
 mod lists;
 mod reads;
 
-/// Jobs and history as a small installation has them, over all the days that have partitions and the one that has not; nothing
-/// refers to anything, as the plans do not care.
+/// Jobs and history of a small installation, over all days with a partition and one without. Rows refer to nothing, which does not matter to the plans.
 const FILL: &str = "
     set session_replication_role = replica;
     insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
@@ -73,7 +72,7 @@ async fn lists_and_dispatches_use_their_indexes() {
     }
 }
 
-/// The plan of the product's own statement, made without a look at its parameters.
+/// The plan of a statement of the store, independent of its parameters.
 async fn generic_plan(db: &TestDb, statement: &str, parameters: &str) -> String {
     let explain = format!(
         "set plan_cache_mode = force_generic_plan; prepare statement as {statement};

@@ -17,7 +17,7 @@ async fn limited(limit: u32, overlap_policy: OverlapPolicy) -> Bench {
 }
 
 #[tokio::test]
-async fn never_more_than_the_limit_also_when_all_ask_at_once() {
+async fn concurrent_leases_never_exceed_the_limit() {
     let bench = limited(2, OverlapPolicy::Queue).await;
     let mut ids = Vec::new();
     for _ in 0..8 {
@@ -35,7 +35,7 @@ async fn never_more_than_the_limit_also_when_all_ask_at_once() {
 }
 
 #[tokio::test]
-async fn the_end_of_one_wakes_the_oldest_that_waits() {
+async fn the_end_of_a_run_gives_its_slot_to_the_next_waiter() {
     let bench = limited(1, OverlapPolicy::Queue).await;
     let session = bench.session().await;
     let (first, second, third) = (bench.run_now().await, bench.run_now().await, bench.run_now().await);
@@ -51,7 +51,7 @@ async fn the_end_of_one_wakes_the_oldest_that_waits() {
 }
 
 #[tokio::test]
-async fn a_job_that_skips_is_recorded_as_skipped() {
+async fn a_skipped_fire_is_recorded() {
     let bench = limited(1, OverlapPolicy::Skip).await;
     let session = bench.session().await;
     let (first, second) = (bench.run_now().await, bench.run_now().await);
@@ -75,7 +75,7 @@ async fn a_retrying_execution_keeps_no_slot() {
 }
 
 #[tokio::test]
-async fn of_too_many_that_wait_the_newest_is_skipped() {
+async fn with_too_many_waiting_the_newest_is_skipped() {
     let bench = limited(1, OverlapPolicy::Queue).await;
     let session = bench.session().await;
     let mut ids = Vec::new();
@@ -89,7 +89,7 @@ async fn of_too_many_that_wait_the_newest_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_raised_limit_lets_more_go_and_a_removed_one_all() {
+async fn a_raised_limit_admits_more_and_a_removed_one_all() {
     let bench = limited(1, OverlapPolicy::Queue).await;
     let session = bench.session().await;
     let mut ids = Vec::new();
@@ -99,9 +99,13 @@ async fn a_raised_limit_lets_more_go_and_a_removed_one_all() {
     assert_eq!(bench.lease(session, &ids).await.len(), 1);
     let wake = async || slots::wake_all(&mut *bench.db.conn().await).await.unwrap();
     assert_eq!(wake().await, 0);
-    // Those that wait run an older version than the one that says how many may.
+    // The waiting executions run an older version than the one with the current limit.
     bench.change(|definition| definition.concurrency_limit = Some(2)).await;
-    assert_eq!((wake().await, wake().await), (1, 0), "woken once, whether or not it is leased at once");
+    assert_eq!(
+        (wake().await, wake().await),
+        (1, 0),
+        "it gets its slot once, whether or not it is leased at once"
+    );
     assert_eq!(bench.lease(session, &ids).await.len(), 1);
     bench.change(|definition| definition.concurrency_limit = None).await;
     assert_eq!(wake().await, 3);
@@ -110,7 +114,7 @@ async fn a_raised_limit_lets_more_go_and_a_removed_one_all() {
 }
 
 #[tokio::test]
-async fn a_slot_that_falls_free_is_the_oldest_waiters_and_no_newcomers() {
+async fn a_free_slot_goes_to_the_next_waiter_and_not_to_a_newcomer() {
     let bench = limited(1, OverlapPolicy::Queue).await;
     let session = bench.session().await;
     let (first, second) = (bench.run_now().await, bench.run_now().await);
@@ -128,27 +132,31 @@ async fn a_slot_that_falls_free_is_the_oldest_waiters_and_no_newcomers() {
 }
 
 #[tokio::test]
-async fn a_late_result_does_not_free_the_slot_of_its_heir() {
+async fn a_late_result_does_not_release_the_slot_of_the_next_waiter() {
     let bench = limited(1, OverlapPolicy::Queue).await;
-    let (dead, heir) = (bench.session().await, bench.session().await);
+    let (expired, heir) = (bench.session().await, bench.session().await);
     let run = bench.run_now().await;
-    let late = bench.lease(dead, &[run]).await.remove(0);
-    bench.declare_dead(dead).await;
+    let late = bench.lease(expired, &[run]).await.remove(0);
+    bench.expire(expired).await;
     assert_eq!(bench.reclaim().await, 1);
     assert_eq!(bench.lease(heir, &[run]).await.len(), 1);
-    assert_eq!(bench.end(dead, late, AttemptStatus::Success, Next::Succeeded).await, 0, "nobody listens");
-    assert_eq!(bench.db.count("select count(*) from job_slots").await, 1, "the heir keeps its slot");
+    assert_eq!(
+        bench.end(expired, late, AttemptStatus::Success, Next::Succeeded).await,
+        0,
+        "it does not count any more"
+    );
+    assert_eq!(bench.db.count("select count(*) from job_slots").await, 1, "the next waiter keeps its slot");
     let next = bench.run_now().await;
     assert!(bench.lease(heir, &[next]).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_lost_its_executor_is_never_skipped() {
+async fn an_execution_that_lost_its_executor_is_never_skipped() {
     let bench = limited(1, OverlapPolicy::Skip).await;
-    let (dead, heir) = (bench.session().await, bench.session().await);
+    let (expired, heir) = (bench.session().await, bench.session().await);
     let (lost, other) = (bench.run_now().await, bench.run_now().await);
-    bench.lease(dead, &[lost]).await;
-    bench.declare_dead(dead).await;
+    bench.lease(expired, &[lost]).await;
+    bench.expire(expired).await;
     bench.reclaim().await;
     assert_eq!(bench.lease(heir, &[other]).await.len(), 1);
     assert!(bench.lease(heir, &[lost]).await.is_empty());

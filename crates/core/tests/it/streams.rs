@@ -1,4 +1,4 @@
-//! The dispatch messages, on a real Redis: published, received once, acknowledged, and back after the server forgot everything.
+//! Dispatch messages on a real Redis: published, received once, acknowledged, and restored after the server lost everything.
 
 use chrono::{DateTime, Utc};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use trigrun_core::{
 use trigrun_testkit::redis;
 use uuid::Uuid;
 
-const SOON: Duration = Duration::from_millis(50);
+const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 fn instant(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -35,11 +35,11 @@ fn consumer(settings: &RedisSettings) -> (Consumer, ExecutorId) {
     (Consumer::new(settings, session).unwrap(), session)
 }
 
-/// The dispatches of a few reads; the first may only make the groups.
-async fn receive(consumer: &mut Consumer, most: usize) -> Vec<Received> {
+/// The dispatch messages of a few reads; the first read may only create the groups.
+async fn receive(consumer: &mut Consumer, max: usize) -> Vec<Received> {
     let mut received = Vec::new();
     for _ in 0..4 {
-        received.extend(consumer.receive(&ALL, most, SOON).await.unwrap());
+        received.extend(consumer.receive(&ALL, max, READ_TIMEOUT).await.unwrap());
     }
     received
 }
@@ -49,18 +49,18 @@ fn executions(received: Vec<Received>) -> Vec<ExecutionId> {
 }
 
 #[tokio::test]
-async fn what_is_published_together_is_received_together() {
+async fn messages_published_together_are_received_together() {
     let settings = redis::settings();
     let (mut reader, _) = consumer(&settings);
     receive(&mut reader, 1).await;
-    // Each from a workspace of its own, so that none of them publishes too often.
+    // Each from its own workspace, so that none exceeds its allowance.
     let own = |n| Dispatch { workspace: WorkspaceId::from_uuid(Uuid::new_v4()), ..dispatch(3, n) };
     let dispatches: Vec<Dispatch> = (0..40).map(own).collect();
     Producer::new(&settings).unwrap().publish(&dispatches, instant(0)).await.unwrap();
-    // Room for one: an entry is not divided.
+    // Capacity for one: an entry is not divided.
     let mut received = Vec::new();
     while received.len() < 3 {
-        received.extend(reader.receive(&ALL, 1, SOON).await.unwrap());
+        received.extend(reader.receive(&ALL, 1, READ_TIMEOUT).await.unwrap());
     }
     let sizes: Vec<usize> =
         received.iter().map(|received| received.executions.as_ref().unwrap().len()).collect();
@@ -72,7 +72,7 @@ async fn what_is_published_together_is_received_together() {
 }
 
 #[tokio::test]
-async fn each_dispatch_is_received_by_one_reader() {
+async fn each_dispatch_message_is_received_by_one_executor() {
     let settings = redis::settings();
     let (mut one, _) = consumer(&settings);
     let (mut other, _) = consumer(&settings);
@@ -89,7 +89,7 @@ async fn each_dispatch_is_received_by_one_reader() {
 }
 
 #[tokio::test]
-async fn a_full_shard_does_not_keep_the_others_waiting() {
+async fn a_full_shard_does_not_delay_the_others() {
     let settings = redis::settings();
     let (mut reader, _) = consumer(&settings);
     receive(&mut reader, 1).await;
@@ -97,29 +97,29 @@ async fn a_full_shard_does_not_keep_the_others_waiting() {
     let quiet = dispatch(9, 5000);
     dispatches.push(quiet.clone());
     Producer::new(&settings).unwrap().publish(&dispatches, instant(0)).await.unwrap();
-    // With few places they take turns.
+    // With little capacity, the shards alternate.
     let mut received = Vec::new();
     for _ in 0..16 {
-        let more = executions(reader.receive(&ALL, 32, SOON).await.unwrap());
+        let more = executions(reader.receive(&ALL, 32, READ_TIMEOUT).await.unwrap());
         assert!(more.len() <= 32, "{}", more.len());
         received.extend(more);
     }
     assert!(received.contains(&quiet.execution) && received.len() > 100, "{}", received.len());
-    let with_room = executions(reader.receive(&ALL, 512, SOON).await.unwrap());
-    assert!(with_room.len() > 300, "the rest: {}", with_room.len());
+    let with_capacity = executions(reader.receive(&ALL, 512, READ_TIMEOUT).await.unwrap());
+    assert!(with_capacity.len() > 300, "the rest: {}", with_capacity.len());
 }
 
 #[tokio::test]
-async fn one_with_very_many_does_not_keep_its_neighbours_waiting() {
+async fn a_workspace_with_a_backlog_does_not_delay_its_neighbours() {
     let settings = redis::settings();
     let (mut reader, _) = consumer(&settings);
-    reader.receive(&ALL, 32, SOON).await.unwrap();
+    reader.receive(&ALL, 32, READ_TIMEOUT).await.unwrap();
     let quiet = Dispatch { workspace: WorkspaceId::from_uuid(Uuid::new_v4()), ..dispatch(3, 5000) };
     let dispatches: Vec<Dispatch> = (0..10_000).map(|n| dispatch(3, n)).chain([quiet.clone()]).collect();
     Producer::new(&settings).unwrap().publish(&dispatches, instant(0)).await.unwrap();
     let mut before = 0;
     loop {
-        let received = executions(reader.receive(&ALL, 320, SOON).await.unwrap());
+        let received = executions(reader.receive(&ALL, 320, READ_TIMEOUT).await.unwrap());
         before += received.len();
         if received.contains(&quiet.execution) {
             break;
@@ -129,23 +129,23 @@ async fn one_with_very_many_does_not_keep_its_neighbours_waiting() {
 }
 
 #[tokio::test]
-async fn how_far_a_stream_was_received_is_known() {
+async fn the_oldest_undelivered_entry_is_known() {
     let settings = redis::settings();
     let mut producer = Producer::new(&settings).unwrap();
-    assert_eq!(producer.oldest_undelivered(2).await.unwrap(), None, "there is no stream");
-    // In the order of ringing, whatever is due when.
+    assert_eq!(producer.oldest_undelivered(2).await.unwrap(), None, "the stream does not exist");
+    // In the order of publication, whatever their due times.
     producer.publish(&[dispatch(2, 99)], instant(10)).await.unwrap();
     producer.publish(&[dispatch(2, 5)], instant(20)).await.unwrap();
-    assert_eq!(producer.oldest_undelivered(2).await.unwrap(), Some(instant(10)), "there is no reader");
+    assert_eq!(producer.oldest_undelivered(2).await.unwrap(), Some(instant(10)), "no group has read it");
     let (mut reader, _) = consumer(&settings);
-    while reader.receive(&[2], 1, SOON).await.unwrap().is_empty() {}
+    while reader.receive(&[2], 1, READ_TIMEOUT).await.unwrap().is_empty() {}
     assert_eq!(producer.oldest_undelivered(2).await.unwrap(), Some(instant(20)));
-    while reader.receive(&[2], 1, SOON).await.unwrap().is_empty() {}
-    assert_eq!(producer.oldest_undelivered(2).await.unwrap(), None, "all was handed out");
+    while reader.receive(&[2], 1, READ_TIMEOUT).await.unwrap().is_empty() {}
+    assert_eq!(producer.oldest_undelivered(2).await.unwrap(), None, "everything was delivered");
 }
 
 #[tokio::test]
-async fn a_wiped_server_is_ordinary() {
+async fn a_wiped_server_is_recovered() {
     let settings = redis::settings();
     let (mut reader, _) = consumer(&settings);
     receive(&mut reader, 1).await;
@@ -157,15 +157,15 @@ async fn a_wiped_server_is_ordinary() {
     let after = dispatch(1, 1);
     Producer::new(&settings).unwrap().publish(std::slice::from_ref(&after), instant(0)).await.unwrap();
     let mut received = Vec::new();
-    // The first read says that the group is gone, and makes it again.
+    // The first read reports that the group does not exist, and creates it.
     for _ in 0..20 {
-        received.extend(reader.receive(&ALL, 16, SOON).await.unwrap_or_default());
+        received.extend(reader.receive(&ALL, 16, READ_TIMEOUT).await.unwrap_or_default());
     }
     assert_eq!(executions(received), [after.execution]);
 }
 
 #[tokio::test]
-async fn garbage_is_received_as_garbage() {
+async fn invalid_entries_are_reported_as_invalid() {
     let settings = redis::settings();
     let key = format!("{}:{{4}}:executions", settings.namespace);
     let mut connection = redis::connection().await;
@@ -177,21 +177,21 @@ async fn garbage_is_received_as_garbage() {
 }
 
 #[tokio::test]
-async fn acknowledged_entries_are_gone_and_dead_readers_are_retired() {
+async fn acknowledged_entries_are_deleted_and_expired_readers_removed() {
     let settings = redis::settings();
     let (mut reader, session) = consumer(&settings);
-    let (mut dead, _) = consumer(&settings);
+    let (mut expired, _) = consumer(&settings);
     let mut producer = Producer::new(&settings).unwrap();
     producer.publish(&[dispatch(5, 1)], instant(0)).await.unwrap();
     let received = receive(&mut reader, 16).await;
     let receipts: Vec<_> = received.into_iter().map(|received| received.receipt).collect();
     Acknowledger::new(&settings).unwrap().acknowledge(&receipts).await.unwrap();
     producer.publish(&[dispatch(5, 2)], instant(0)).await.unwrap();
-    assert_eq!(receive(&mut dead, 16).await.len(), 1);
+    assert_eq!(receive(&mut expired, 16).await.len(), 1);
     assert_eq!(
         producer.retire(&[session]).await.unwrap(),
         1,
-        "the one reader that got something and is dead"
+        "the one reader that got something and is expired"
     );
     let mut connection = redis::connection().await;
     let key = format!("{}:{{5}}:executions", settings.namespace);

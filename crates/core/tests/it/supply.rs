@@ -1,5 +1,5 @@
-//! What we depend on: from the registry, under licences that deny.toml allows, and nothing that it bans. `make deny` judges by the same file
-//! with the tool that it is written for, which takes minutes to build.
+//! Dependencies come from the registry, under licences that deny.toml allows, and are not banned by it. `make deny` checks the same file with
+//! the tool that it is written for, which takes minutes to build.
 
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
@@ -9,7 +9,7 @@ fn texts(list: &toml::Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn licences_sources_and_bans() {
+fn dependencies_have_allowed_licences_and_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let rules: toml::Value = toml::from_str(&fs::read_to_string(root.join("deny.toml")).unwrap()).unwrap();
     let allowed = texts(&rules["licenses"]["allow"]);
@@ -31,7 +31,7 @@ fn licences_sources_and_bans() {
             assert!(!banned.contains(name), "{name} is banned by deny.toml");
             let Some(source) = package["source"].as_str() else { continue };
             assert_eq!(source, "registry+https://github.com/rust-lang/crates.io-index", "{name}");
-            let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} says no licence"));
+            let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} names no licence"));
             let terms = spdx::Expression::parse_mode(licence, spdx::ParseMode::LAX).unwrap();
             let is_allowed = terms.evaluate(|wanted| allowed.contains(&wanted.to_string()));
             assert!(is_allowed, "{name} is under {licence}, which deny.toml does not allow");

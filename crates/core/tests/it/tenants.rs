@@ -1,14 +1,14 @@
 //! Another workspace's id is not found, by every store function that takes one.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::path::{Path, PathBuf};
 use trigrun_core::{
     domain::{
         audit::Author,
         channel::Destination,
         execution::Source,
-        id::{ChannelId, InvitationId, JobId, RuleId, TokenId, UserId},
-        job::JobState,
+        id::{ChannelId, InvitationId, JobId, RuleId, TokenId, UserId, WorkspaceId},
+        job::{Definition, JobState},
         ledger::LedgerWindow,
         notification::{Event, Rule},
         page::Page,
@@ -30,8 +30,8 @@ use trigrun_core::{
 };
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
-/// Functions of the store that take a workspace, and are tried below.
-const TRIED: [&str; 52] = [
+/// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
+const CALLED: [&str; 52] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -86,27 +86,44 @@ const TRIED: [&str; 52] = [
     "workspaces::set_plan",
 ];
 
-#[tokio::test]
-async fn the_others_are_not_there() {
-    let db = TestDb::new().await;
-    let (ours, theirs) = (db.workspace("ours").await, db.workspace("theirs").await);
-    let definition = every_seconds(60, "http://192.0.2.1/");
-    let job = db.job(theirs, &definition).await;
-    let mut conn = db.conn().await;
-    let now = db.now().await;
-    let run = || NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
-    let execution = executions::insert_now(&mut conn, theirs, job, run()).await.unwrap();
-    executions::insert_now(&mut conn, theirs, job, NewRun { key: Some("key"), ..run() }).await.unwrap();
-    assert!(executions::find_run(&mut conn, theirs, "key").await.unwrap().is_some());
-    assert_eq!(executions::find_run(&mut conn, ours, "key").await.unwrap(), None);
-    let page = Page { limit: 10, before: None };
+const PAGE: Page = Page { limit: 10, before: None };
 
-    let not_found =
-        |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
+/// Two workspaces, and a job of theirs.
+struct Tenants {
+    db: TestDb,
+    ours: WorkspaceId,
+    theirs: WorkspaceId,
+    job: JobId,
+    now: DateTime<Utc>,
+}
+
+impl Tenants {
+    async fn new() -> Self {
+        let db = TestDb::new().await;
+        let (ours, theirs) = (db.workspace("ours").await, db.workspace("theirs").await);
+        let job = db.job(theirs, &definition()).await;
+        let now = db.now().await;
+        Self { db, ours, theirs, job, now }
+    }
+}
+
+fn definition() -> Definition {
+    every_seconds(60, "http://192.0.2.1/")
+}
+
+fn not_found(result: Result<(), StoreError>) {
+    assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
+}
+
+#[tokio::test]
+async fn jobs_of_another_workspace_are_not_found() {
+    let tenants = Tenants::new().await;
+    let Tenants { db, ours, theirs, job, now } = &tenants;
+    let (ours, theirs, job, now) = (*ours, *theirs, *job, *now);
+    let mut conn = db.conn().await;
+    let definition = definition();
     not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
     not_found(jobs::delete(&mut conn, ours, job).await);
-    not_found(executions::get(&mut conn, ours, execution).await.map(drop));
-    not_found(executions::insert_now(&mut conn, ours, job, run()).await.map(drop));
     let change = Change {
         from_version: 1,
         definition: &definition,
@@ -116,9 +133,7 @@ async fn the_others_are_not_there() {
         traceparent: None,
     };
     not_found(jobs::change(&mut conn, ours, job, &change).await.map(drop));
-    assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), page, now).await.unwrap().data.is_empty());
-    let theirs_by_id = executions::Filter { job: Some(job), ..executions::Filter::default() };
-    assert!(executions::list(&mut conn, ours, &theirs_by_id, page).await.unwrap().data.is_empty());
+    assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), PAGE, now).await.unwrap().data.is_empty());
     not_found(jobs::history(&mut conn, ours, job).await.map(drop));
     let many = [JobId::at(now), JobId::at(now)];
     let new = many.map(|id| NewJob {
@@ -134,10 +149,35 @@ async fn the_others_are_not_there() {
         not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
         assert_eq!(jobs::get(&mut conn, theirs, job, now).await.unwrap().workspace, theirs);
     }
+    assert!(jobs::find_by_idempotency_keys(&mut conn, ours, &["key"]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn executions_of_another_workspace_are_not_found() {
+    let tenants = Tenants::new().await;
+    let Tenants { db, ours, theirs, job, now } = &tenants;
+    let (ours, theirs, job, now) = (*ours, *theirs, *job, *now);
+    let mut conn = db.conn().await;
+    let run = || NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
+    let execution = executions::insert_now(&mut conn, theirs, job, run()).await.unwrap();
+    executions::insert_now(&mut conn, theirs, job, NewRun { key: Some("key"), ..run() }).await.unwrap();
+    assert!(executions::find_run(&mut conn, theirs, "key").await.unwrap().is_some());
+    assert_eq!(executions::find_run(&mut conn, ours, "key").await.unwrap(), None);
+    not_found(executions::get(&mut conn, ours, execution).await.map(drop));
+    not_found(executions::insert_now(&mut conn, ours, job, run()).await.map(drop));
+    let theirs_by_id = executions::Filter { job: Some(job), ..executions::Filter::default() };
+    assert!(executions::list(&mut conn, ours, &theirs_by_id, PAGE).await.unwrap().data.is_empty());
     not_found(leases::cancel(&mut conn, ours, execution).await.map(drop));
     let window = LedgerWindow { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
     assert!(executions::fires(&mut conn, ours, job, window).await.unwrap().is_empty());
-    assert!(jobs::find_by_idempotency_keys(&mut conn, ours, &["key"]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn secrets_of_another_workspace_are_not_found() {
+    let tenants = Tenants::new().await;
+    let Tenants { db, ours, theirs, now, .. } = &tenants;
+    let (ours, theirs, now) = (*ours, *theirs, *now);
+    let mut conn = db.conn().await;
     let (our_key, their_key) = (
         workspace_keys::data_key(&mut conn, ours, &keys()).await.unwrap(),
         workspace_keys::data_key(&mut conn, theirs, &keys()).await.unwrap(),
@@ -148,7 +188,7 @@ async fn the_others_are_not_there() {
     not_found(secrets::get(&mut conn, ours, "a").await.map(drop));
     not_found(secrets::change(&mut conn, ours, value(&our_key)).await.map(drop));
     not_found(secrets::delete(&mut conn, ours, "a", by).await);
-    assert!(secrets::list(&mut conn, ours, page).await.unwrap().data.is_empty());
+    assert!(secrets::list(&mut conn, ours, PAGE).await.unwrap().data.is_empty());
     assert_eq!(secrets::missing(&mut conn, ours, &["a".to_owned()]).await.unwrap(), ["a"]);
     assert!(secrets::jobs_using(&mut conn, ours, "a").await.unwrap().is_empty());
     let signing = signing::rotate(&mut conn, theirs, &their_key, by, false).await.unwrap();
@@ -156,8 +196,17 @@ async fn the_others_are_not_there() {
     assert!(other.secrets().all(|ours| signing.secrets().all(|theirs| ours != theirs)));
     assert!(
         signing::get(&mut conn, theirs, &our_key, now).await.is_err(),
-        "a key opens its workspace's only"
+        "a key opens only values of its workspace"
     );
+}
+
+#[tokio::test]
+async fn tokens_and_members_of_another_workspace_are_not_found() {
+    let tenants = Tenants::new().await;
+    let Tenants { db, ours, theirs, now, .. } = &tenants;
+    let (ours, theirs, now) = (*ours, *theirs, *now);
+    let mut conn = db.conn().await;
+    let by = &Author::operator(now);
     let token = TokenId::at(now);
     let new =
         NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None, created_by: None };
@@ -165,7 +214,7 @@ async fn the_others_are_not_there() {
     not_found(tokens::get(&mut conn, ours, token).await.map(drop));
     not_found(tokens::rotate(&mut conn, ours, token, b"other", None, by).await.map(drop));
     not_found(tokens::delete(&mut conn, ours, token, by).await);
-    assert!(tokens::list(&mut conn, ours, page).await.unwrap().data.is_empty());
+    assert!(tokens::list(&mut conn, ours, PAGE).await.unwrap().data.is_empty());
     let invitation = InvitationId::at(now);
     let new = NewInvitation {
         id: invitation,
@@ -182,6 +231,17 @@ async fn the_others_are_not_there() {
     not_found(invitations::delete(&mut conn, ours, invitation, by).await);
     not_found(members::change(&mut conn, ours, UserId::at(now), None, by).await);
     assert!(members::list(&mut conn, ours).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn channels_and_rules_of_another_workspace_are_not_found() {
+    let tenants = Tenants::new().await;
+    let Tenants { db, ours, theirs, job, now } = &tenants;
+    let (ours, theirs, job, now) = (*ours, *theirs, *job, *now);
+    let mut conn = db.conn().await;
+    let their_key = workspace_keys::data_key(&mut conn, theirs, &keys()).await.unwrap();
+    let by = &Author::operator(now);
+    let definition = definition();
     let (channel, rule) = (ChannelId::at(now), RuleId::at(now));
     let destination = Destination::Webhook { url: "http://192.0.2.1/".into() };
     let new = |key| NewChannel { id: channel, name: "a", destination: &destination, key, by };
@@ -190,37 +250,46 @@ async fn the_others_are_not_there() {
     let change = ChannelChange { name: Some("b"), destination: None, by };
     not_found(channels::change(&mut conn, ours, channel, change).await.map(drop));
     not_found(channels::delete(&mut conn, ours, channel, true, by).await);
-    assert!(channels::list(&mut conn, ours, page).await.unwrap().data.is_empty());
+    assert!(channels::list(&mut conn, ours, PAGE).await.unwrap().data.is_empty());
     let new =
         NewRule { id: rule, channel, rule: Rule { event: Event::OnFailure, after_failures: None }, now };
     rules::insert(&mut conn, theirs, job, &new).await.unwrap();
     not_found(rules::insert(&mut conn, ours, job, &new).await);
     let our_job = db.job(ours, &definition).await;
     let foreign = rules::insert(&mut conn, ours, our_job, &new).await.unwrap_err();
-    assert!(foreign.is_conflict("channel"), "their channel is none of ours: {foreign}");
+    assert!(foreign.is_conflict("channel"), "a channel of another workspace: {foreign}");
     not_found(rules::list(&mut conn, ours, job).await.map(drop));
     not_found(rules::delete(&mut conn, ours, job, rule).await);
     assert!(channels::jobs_using(&mut conn, ours, channel).await.unwrap().is_empty());
-    let told = notifications::insert_test(&mut conn, theirs, channel, now).await.unwrap();
+    let notification = notifications::insert_test(&mut conn, theirs, channel, now).await.unwrap();
     not_found(notifications::insert_test(&mut conn, ours, channel, now).await.map(drop));
-    not_found(notifications::get(&mut conn, ours, told).await.map(drop));
+    not_found(notifications::get(&mut conn, ours, notification).await.map(drop));
     let all = notifications::Filter::default();
-    assert!(notifications::list(&mut conn, ours, &all, page).await.unwrap().data.is_empty());
-    let log = audit::list(&mut conn, ours, audit::Filter::default(), page).await.unwrap().data;
+    assert!(notifications::list(&mut conn, ours, &all, PAGE).await.unwrap().data.is_empty());
+}
+
+#[tokio::test]
+async fn workspaces_do_not_see_each_other() {
+    let tenants = Tenants::new().await;
+    let Tenants { db, ours, theirs, job, now } = &tenants;
+    let (ours, theirs, job, now) = (*ours, *theirs, *job, *now);
+    let mut conn = db.conn().await;
+    let by = &Author::operator(now);
+    let log = audit::list(&mut conn, ours, audit::Filter::default(), PAGE).await.unwrap().data;
     assert_eq!(log.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["workspace.created"]);
-    // What is keyed by the workspace itself can only ever be one's own.
+    // Rows that the id of the workspace identifies.
     workspaces::rename(&mut conn, ours, "renamed", by).await.unwrap();
     assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");
     workspaces::set_plan(&mut conn, ours, "pro", by).await.unwrap();
     assert_eq!(workspaces::plan(&mut conn, theirs).await.unwrap(), "default");
     workspaces::delete(&mut conn, ours, now).await.unwrap();
     not_found(workspaces::get(&mut conn, ours).await.map(drop));
-    assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "it is there for those it belongs to");
+    assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "the other workspace keeps its job");
 }
 
-/// A new function over tenant data has to be added above.
+/// A new function over tenant data must be called above.
 #[test]
-fn no_function_is_forgotten() {
+fn every_function_is_called() {
     let store = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
     let mut found = Vec::new();
     for (module, path) in modules(&store) {
@@ -238,10 +307,10 @@ fn no_function_is_forgotten() {
         }
     }
     found.sort();
-    assert_eq!(found, TRIED);
+    assert_eq!(found, CALLED);
 }
 
-/// Files of the store, each with the module that its functions are called by: that of the folder, for those inside one.
+/// The files of the store with the module that exports their functions: that of the folder for files inside one.
 fn modules(folder: &Path) -> Vec<(String, PathBuf)> {
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

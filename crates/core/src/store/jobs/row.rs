@@ -86,7 +86,7 @@ impl<'a> VersionRow<'a> {
     }
 }
 
-/// A job with its current version; what is not declared otherwise is a column of that.
+/// A job with its current version. Fields without a declared type are columns of the version.
 #[derive(QueryableByName)]
 #[diesel(table_name = job_versions)]
 pub struct JobRow {

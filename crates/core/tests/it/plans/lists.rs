@@ -1,4 +1,4 @@
-//! Lists walk an index and stop when the page is full: held on the plans that know nothing of their parameters, and on what is read.
+//! Lists read an index in order and stop when the page is full: checked by plans that are independent of the parameters, and by the rows read.
 
 use chrono::TimeDelta;
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 use super::FILL;
 
-/// The workspace that the lists are of, its jobs, and what in it is rare: of its eight hundred executions forty failed long ago, forty
-/// were asked for, and forty are open.
+/// The listed workspace, its jobs, and rare rows: of its eight hundred executions, forty failed long ago, forty were requested by a user, and forty
+/// are open.
 const FILL_RARE: &str = "
     set session_replication_role = replica;
     insert into workspaces (id, name) values ('00000000-0000-0000-0000-000000000000', 'w');
@@ -65,7 +65,7 @@ async fn filled() -> TestDb {
     db
 }
 
-/// The plan of a list, made without a look at its parameters in a session like those of the product.
+/// The plan of a list, independent of its parameters, in a session like those of the product.
 async fn plan(db: &TestDb, statement: &str, parameters: &str) -> String {
     let explain = format!(
         "set plan_cache_mode = force_generic_plan; set enable_seqscan = off;
@@ -77,7 +77,7 @@ async fn plan(db: &TestDb, statement: &str, parameters: &str) -> String {
 }
 
 #[tokio::test]
-async fn lists_of_executions_walk_their_indexes() {
+async fn lists_of_executions_read_their_indexes_in_order() {
     let db = filled().await;
     let indexes = [
         "executions_workspace",
@@ -87,7 +87,7 @@ async fn lists_of_executions_walk_their_indexes() {
         "executions_asked_for",
         "executions_job",
     ];
-    // What Postgres calls the index of a partition says little.
+    // The name that Postgres gives the index of a partition says little.
     let names = db
         .lines("select inhrelid::regclass || ' ' || inhparent::regclass from pg_inherits where inhparent::regclass::text like 'executions_%'")
         .await;
@@ -98,7 +98,7 @@ async fn lists_of_executions_walk_their_indexes() {
         let plan = plan(&db, statement, &parameters).await;
         let mut scans = plan.lines().filter(|line| line.contains(" on executions_")).peekable();
         let is_of = |name: &str| names.contains(&format!("{name} {index}"));
-        // What is open is few and sorted anyway: it may be collected from its index first. The others have to walk.
+        // Open executions are few and sorted anyway, so they may be collected from their index first. The other lists must read in order.
         let sorted = index == "executions_open";
         let expected = |line: &str| {
             let scan = line.trim_start().trim_start_matches("->  ");
@@ -116,9 +116,9 @@ async fn lists_of_executions_walk_their_indexes() {
 }
 
 /// Far more than a page, and far less than the workspace has.
-const FEW: i64 = 250;
+const MAX_ROWS_READ: i64 = 250;
 
-/// Rows that this transaction has read so far, in whatever way.
+/// Rows that this transaction has read so far, by any kind of scan.
 async fn rows_read(conn: &mut Conn) -> i64 {
     #[derive(QueryableByName)]
     struct Read {
@@ -129,7 +129,7 @@ async fn rows_read(conn: &mut Conn) -> i64 {
     sql_query(read).get_result::<Read>(conn).await.unwrap().rows
 }
 
-/// In a transaction that is undone, with plans that know the parameters and with plans that do not.
+/// In a transaction that is rolled back: with plans for the parameters, and with generic plans.
 async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
     for mode in ["force_custom_plan", "force_generic_plan"] {
         let mut conn = migrate::connect(&db.settings()).await.unwrap();
@@ -140,7 +140,7 @@ async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
 }
 
 #[tokio::test]
-async fn what_is_rare_is_found_without_reading_the_rest() {
+async fn rare_executions_are_found_without_reading_the_rest() {
     let db = filled().await;
     let (workspace, job) = (WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
     let now = db.now().await;
@@ -160,7 +160,7 @@ async fn what_is_rare_is_found_without_reading_the_rest() {
             let list = executions::list(conn, workspace, &filter, page).await.unwrap();
             let read = rows_read(conn).await - before;
             assert_eq!((list.data.len(), list.next.is_some()), (20, true), "{filter:?}");
-            assert!(read <= FEW, "{filter:?}: {read} rows were read");
+            assert!(read <= MAX_ROWS_READ, "{filter:?}: {read} rows were read");
         }
         // Two hours in which the workspace has less than a page.
         let (from, to) = (Some(now - TimeDelta::hours(1)), Some(now + TimeDelta::hours(1)));
@@ -168,13 +168,13 @@ async fn what_is_rare_is_found_without_reading_the_rest() {
         let list = executions::list(conn, workspace, &Filter { from, to, ..every() }, page).await.unwrap();
         let read = rows_read(conn).await - before;
         assert!((1..20).contains(&list.data.len()), "{}", list.data.len());
-        assert!(read <= FEW, "two hours: {read} rows were read");
+        assert!(read <= MAX_ROWS_READ, "two hours: {read} rows were read");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_page_of_jobs_looks_for_the_executions_of_no_others() {
+async fn a_page_of_jobs_reads_the_executions_of_no_other_job() {
     let db = filled().await;
     let workspace = WorkspaceId::from_uuid(Uuid::nil());
     TestDb::execute(&db, FILL_JOBS).await;
@@ -193,14 +193,14 @@ async fn a_page_of_jobs_looks_for_the_executions_of_no_others() {
             let list = jobs::list(conn, workspace, &filter, page, now).await.unwrap();
             let read = rows_read(conn).await - before;
             assert_eq!((list.data.len(), list.next.is_some()), (20, true), "{filter:?}");
-            assert!(read <= FEW, "{filter:?}: {read} rows were read");
+            assert!(read <= MAX_ROWS_READ, "{filter:?}: {read} rows were read");
         }
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_a_job_leaves_is_swept_without_reading_the_rest() {
+async fn a_deleted_job_is_purged_without_reading_the_rest() {
     let db = filled().await;
     let (workspace, job) = (WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
     TestDb::execute(
@@ -214,7 +214,7 @@ async fn what_a_job_leaves_is_swept_without_reading_the_rest() {
         let before = rows_read(conn).await;
         assert!(!jobs::purge_deleted(conn, 50).await.unwrap());
         let read = rows_read(conn).await - before;
-        assert!(read <= FEW, "{read} rows were read");
+        assert!(read <= MAX_ROWS_READ, "{read} rows were read");
         while !jobs::purge_deleted(conn, 50).await.unwrap() {}
         let left = sql_query("select from executions where job_id = '00000000-0000-0000-0000-000000000000'");
         assert_eq!(left.execute(conn).await.unwrap(), 0);
@@ -222,9 +222,9 @@ async fn what_a_job_leaves_is_swept_without_reading_the_rest() {
     .await;
 }
 
-/// It is made in place for as long as no index has to learn of it.
+/// A lease is made in place as long as it changes no indexed column.
 #[tokio::test]
-async fn no_index_knows_what_a_lease_changes() {
+async fn a_lease_changes_no_indexed_column() {
     let db = TestDb::new().await;
     let known = "select count(*) from pg_indexes where tablename = 'executions'
                  and indexdef ~ '\\m(status|owner_id|attempt_count)\\M'";

@@ -1,4 +1,4 @@
-//! What the store's own statements read, counted by Postgres: no more than what they are about, however large the tables.
+//! The rows that statements of the store read, as counted by Postgres: only those that concern them, however large the tables.
 
 use chrono::{DateTime, TimeDelta};
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::FILL;
 
-/// What [`FILL`] leaves out: the workspaces and jobs of its executions, 20,000 other jobs, attempts, and work to be done.
+/// Rows in addition to [`FILL`]: the workspaces and jobs of its executions, 20,000 other jobs, attempts, and work to do.
 const FILL_JOBS: &str = "
     set session_replication_role = replica;
     insert into workspaces (id, name)
@@ -50,41 +50,41 @@ const FILL_JOBS: &str = "
     from generate_series(1, 40) n;
     analyze";
 
-/// A deleted workspace of which only keys of runs are left.
+/// A deleted workspace of which only the keys of runs remain.
 const FILL_DELETED: &str = "
     insert into workspaces (id, name, deleted_at) values ('ffffffff-0000-0000-0000-000000000000', 'gone', now());
     insert into run_keys (workspace_id, key, execution_id, job_id)
     select 'ffffffff-0000-0000-0000-000000000000', n::text, gen_random_uuid(), gen_random_uuid() from generate_series(1, 300) n";
-const ARE_SWEPT_IN_BATCHES: &str = "
+const PURGED_IN_BATCHES: &str = "
     do $$ declare remaining bigint := (select count(*) from run_keys where workspace_id = 'ffffffff-0000-0000-0000-000000000000');
     begin if remaining <> 200 then raise '% are left', remaining; end if; end $$";
 
-/// Far more than any of these has to read, and far less than a table holds.
-const FEW: i64 = 600;
-/// Rows that this transaction has read so far, in whatever way: only it can see that itself.
+/// Far more than any of these statements has to read, and far less than a table has.
+const MAX_ROWS_READ: i64 = 600;
+/// Rows that this transaction has read so far, by any kind of scan; only the transaction itself can see them.
 const ROWS_READ: &str = "(select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_xact_user_tables)";
 
-/// Does the work, and fails when it reads more rows than that: a statement without its index reads a table.
+/// Runs `work` and fails if it reads more rows than `max`: a statement without its index reads a table.
 async fn frugal<T>(
     conn: &mut Conn,
     name: &str,
-    most: i64,
+    max: i64,
     work: impl AsyncFnOnce(&mut Conn) -> Result<T, StoreError>,
 ) -> T {
     conn.batch_execute(&format!("select set_config('test.read', {ROWS_READ}::text, true)")).await.unwrap();
     let done = work(conn).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let check = format!(
         "do $$ declare read bigint := {ROWS_READ} - current_setting('test.read')::bigint;
-         begin if read > {most} then raise '% rows were read', read; end if; end $$"
+         begin if read > {max} then raise '% rows were read', read; end if; end $$"
     );
     conn.batch_execute(&check).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     done
 }
 
-/// In a transaction that is undone, with plans that know the parameters and with plans that do not.
+/// In a transaction that is rolled back: with plans for the parameters, and with generic plans.
 async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
     for mode in ["force_custom_plan", "force_generic_plan"] {
-        // What it does is undone with the session.
+        // The end of the session rolls the work back.
         let mut conn = migrate::connect(&db.settings()).await.unwrap();
         conn.begin_test_transaction().await.unwrap();
         conn.batch_execute(&format!("set local plan_cache_mode = {mode}")).await.unwrap();
@@ -100,25 +100,28 @@ async fn filled() -> TestDb {
 }
 
 #[tokio::test]
-async fn a_run_reads_what_it_is_about() {
+async fn a_run_reads_only_its_own_rows() {
     let db = filled().await;
     with_both_plans(&db, async |conn| {
         let horizon = Duration::from_secs(2);
         let due = timers::PlanningWindow::Due { horizon, late: MISFIRE_THRESHOLD };
-        frugal(conn, "plan", FEW, async |c| timers::fire(c, due, 20, decide).await).await;
+        frugal(conn, "plan", MAX_ROWS_READ, async |c| timers::fire(c, due, 20, decide).await).await;
         let missed = timers::PlanningWindow::Missed { late: MISFIRE_THRESHOLD };
-        frugal(conn, "missed", FEW, async |c| timers::fire(c, missed, 20, decide).await).await;
-        frugal(conn, "retry_failed", FEW, async |c| timers::retry_failed(c, 20, |_| None).await).await;
+        frugal(conn, "missed", MAX_ROWS_READ, async |c| timers::fire(c, missed, 20, decide).await).await;
+        frugal(conn, "retry_failed", MAX_ROWS_READ, async |c| timers::retry_failed(c, 20, |_| None).await)
+            .await;
         let dispatches =
-            frugal(conn, "ring", FEW, async |c| dispatch::claim_unpublished(c, horizon, 20).await).await;
+            frugal(conn, "ring", MAX_ROWS_READ, async |c| dispatch::claim_unpublished(c, horizon, 20).await)
+                .await;
         let published: Vec<ExecutionId> = dispatches.iter().map(|dispatch| dispatch.execution).collect();
         assert_eq!(published.len(), 20);
 
         let session = ExecutorId::from_uuid(Uuid::now_v7());
         executors::insert(conn, session, "test").await.unwrap();
-        let leases = frugal(conn, "lease", FEW, async |c| leases::lease(c, session, &published).await).await;
+        let leases =
+            frugal(conn, "lease", MAX_ROWS_READ, async |c| leases::lease(c, session, &published).await).await;
         assert_eq!(leases.len(), 20);
-        let held = frugal(conn, "held", FEW, async |c| leases::owned(c, session).await).await;
+        let held = frugal(conn, "held", MAX_ROWS_READ, async |c| leases::owned(c, session).await).await;
         assert_eq!(held.running.len(), 20);
         let ended = |lease: &leases::Lease| Ended {
             lease: lease.clone(),
@@ -129,50 +132,56 @@ async fn a_run_reads_what_it_is_about() {
             lateness_us: Some(1),
         };
         let ended: Vec<Ended> = leases[..10].iter().map(ended).collect();
-        let recorded = frugal(conn, "record", FEW, async |c| leases::record(c, session, &ended).await).await;
+        let recorded =
+            frugal(conn, "record", MAX_ROWS_READ, async |c| leases::record(c, session, &ended).await).await;
         assert_eq!(recorded.len(), 10);
         let back: Vec<_> = leases[10..15].iter().map(|lease| (lease.execution, lease.number)).collect();
-        frugal(conn, "hand back", FEW, async |c| leases::release(c, session, &back).await).await;
-        frugal(conn, "hand over", FEW, async |c| dispatch::release(c, &published).await).await;
+        frugal(conn, "hand back", MAX_ROWS_READ, async |c| leases::release(c, session, &back).await).await;
+        frugal(conn, "hand over", MAX_ROWS_READ, async |c| dispatch::release(c, &published).await).await;
         executors::end(conn, session).await.unwrap();
-        let taken = frugal(conn, "take over", FEW, async |c| leases::reclaim(c, 100).await).await;
+        let taken = frugal(conn, "take over", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
         assert_eq!(taken.all, 5);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_pass_that_finds_little_reads_little() {
+async fn a_pass_with_little_work_reads_little() {
     let db = filled().await;
     let (now, grace) = (db.now().await, Duration::from_millis(400));
     with_both_plans(&db, async |conn| {
         let stand_in = TimeDelta::seconds(-2);
-        frugal(conn, "due", FEW, async |c| leases::due(c, &[1, 2, 3], stand_in, 20).await).await;
-        let shards = frugal(conn, "overdue", FEW, async |c| dispatch::overdue_shards(c, grace).await).await;
+        frugal(conn, "due", MAX_ROWS_READ, async |c| leases::due(c, &[1, 2, 3], stand_in, 20).await).await;
+        let shards =
+            frugal(conn, "overdue", MAX_ROWS_READ, async |c| dispatch::overdue_shards(c, grace).await).await;
         assert_eq!(shards, [3]);
         let again =
             async |c: &mut Conn| dispatch::request_republish(c, 3, None, grace, Duration::ZERO, 20).await;
-        frugal(conn, "ask again", FEW, again).await;
-        let backlog = frugal(conn, "measure", FEW, async |c| backlog::measure(c).await).await;
+        frugal(conn, "ask again", MAX_ROWS_READ, again).await;
+        let backlog = frugal(conn, "measure", MAX_ROWS_READ, async |c| backlog::measure(c).await).await;
         assert_eq!(backlog.waiting, 40);
-        frugal(conn, "wake", FEW, async |c| slots::wake_all(c).await).await;
-        frugal(conn, "take over", FEW, async |c| leases::reclaim(c, 100).await).await;
-        frugal(conn, "living", FEW, async |c| executors::live(c).await).await;
-        frugal(conn, "prune", FEW, async |c| executors::prune(c).await).await;
-        frugal(conn, "deliver", FEW, async |c| notifications::claim_due(c, &[1, 2], &[]).await).await;
-        frugal(conn, "old notifications", FEW, async |c| {
+        frugal(conn, "wake", MAX_ROWS_READ, async |c| slots::wake_all(c).await).await;
+        frugal(conn, "take over", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
+        frugal(conn, "living", MAX_ROWS_READ, async |c| executors::live(c).await).await;
+        frugal(conn, "prune", MAX_ROWS_READ, async |c| executors::prune(c).await).await;
+        frugal(conn, "deliver", MAX_ROWS_READ, async |c| notifications::claim_due(c, &[1, 2], &[]).await)
+            .await;
+        frugal(conn, "old notifications", MAX_ROWS_READ, async |c| {
             notifications::purge_old(c, DateTime::UNIX_EPOCH, 100).await
         })
         .await;
-        let keys = frugal(conn, "old keys", FEW, async |c| executions::purge_keys(c, now, 100).await).await;
+        let keys =
+            frugal(conn, "old keys", MAX_ROWS_READ, async |c| executions::purge_keys(c, now, 100).await)
+                .await;
         assert_eq!(keys, 100);
-        frugal(conn, "old entries", FEW, async |c| audit::purge_old(c, now, 100).await).await;
-        frugal(conn, "invitations", FEW, async |c| invitations::purge(c, now).await).await;
-        frugal(conn, "workspaces", FEW, async |c| workspaces::purge_deleted(c, 100).await).await;
+        frugal(conn, "old entries", MAX_ROWS_READ, async |c| audit::purge_old(c, now, 100).await).await;
+        frugal(conn, "invitations", MAX_ROWS_READ, async |c| invitations::purge(c, now).await).await;
+        frugal(conn, "workspaces", MAX_ROWS_READ, async |c| workspaces::purge_deleted(c, 100).await).await;
         conn.batch_execute(FILL_DELETED).await.unwrap();
-        frugal(conn, "keys of workspaces", FEW, async |c| workspaces::purge_deleted(c, 100).await).await;
-        conn.batch_execute(ARE_SWEPT_IN_BATCHES).await.unwrap();
-        frugal(conn, "jobs", FEW, async |c| jobs::purge_deleted(c, 100).await).await;
+        frugal(conn, "keys of workspaces", MAX_ROWS_READ, async |c| workspaces::purge_deleted(c, 100).await)
+            .await;
+        conn.batch_execute(PURGED_IN_BATCHES).await.unwrap();
+        frugal(conn, "jobs", MAX_ROWS_READ, async |c| jobs::purge_deleted(c, 100).await).await;
     })
     .await;
 }
@@ -199,16 +208,18 @@ async fn pages_read_no_more_than_their_workspace() {
             (executions::Filter { job_name, ..every() }, page),
         ] {
             let list = async |c: &mut Conn| executions::list(c, workspace, &filter, page).await;
-            frugal(conn, &format!("executions {filter:?}"), FEW, list).await;
+            frugal(conn, &format!("executions {filter:?}"), MAX_ROWS_READ, list).await;
         }
         let first = executions::list(conn, workspace, &every(), page).await.unwrap().data.remove(0);
-        frugal(conn, "execution", FEW, async |c| executions::get(c, workspace, first.id).await).await;
+        frugal(conn, "execution", MAX_ROWS_READ, async |c| executions::get(c, workspace, first.id).await)
+            .await;
         let window = LedgerWindow { from: now, to: now + TimeDelta::hours(1) };
-        frugal(conn, "fires", FEW, async |c| executions::fires(c, workspace, job, window).await).await;
-        frugal(conn, "job", FEW, async |c| jobs::get(c, workspace, job, now).await).await;
+        frugal(conn, "fires", MAX_ROWS_READ, async |c| executions::fires(c, workspace, job, window).await)
+            .await;
+        frugal(conn, "job", MAX_ROWS_READ, async |c| jobs::get(c, workspace, job, now).await).await;
         for filter in job_filters() {
             let list = async |c: &mut Conn| jobs::list(c, workspace, &filter, page, now).await;
-            frugal(conn, &format!("jobs {filter:?}"), FEW, list).await;
+            frugal(conn, &format!("jobs {filter:?}"), MAX_ROWS_READ, list).await;
         }
     })
     .await;
