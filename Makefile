@@ -3,11 +3,10 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 export CARGO_TERM_COLOR ?= auto
-# The binaries of debug builds.
-DEBUG = $${CARGO_TARGET_DIR:-target}/debug
+BIN = $${CARGO_TARGET_DIR:-target}
 # Starts a private Postgres and Redis for the tests, and stops them when the command has ended. It is the binary, not `cargo run`:
 # under `cargo run`, cargo sets variables that build scripts watch, and the cargo inside would compile their crates again.
-WITH_SERVICES = $(DEBUG)/trigrun-embed exec --
+WITH_SERVICES = $(BIN)/debug/trigrun-embed exec --
 # Compiles a debug build of the given packages. `make check` compiles everything once, and sets BUILT.
 BUILD = $(if $(BUILT),@:,cargo build)
 BUILD_ALL = $(BUILD) --workspace --all-targets
@@ -56,6 +55,7 @@ check: setup ## Everything that CI checks, with the duration of each step
 .PHONY: fmt
 fmt: ## Check the format (cargo fmt formats)
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 .PHONY: lint
 lint: ## Run clippy; warnings are errors
@@ -86,7 +86,7 @@ fuzz: setup ## Send generated requests to the API: no 5xx, and every response as
 	python3 -m venv target/fuzz
 	target/fuzz/bin/pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5'
 	rm -rf target/fuzz-data
-	$(DEBUG)/trigrun-dev exec --port 0 --dir target/fuzz-data --log error -- bash -c '\
+	$(BIN)/debug/trigrun-dev exec --port 0 --dir target/fuzz-data --log error -- bash -c '\
 	  target/fuzz/bin/schemathesis run "$$TRIGRUN_URL/openapi.json" --header "Authorization: Bearer $$TRIGRUN_TOKEN" --max-examples 20 \
 	    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
 	    --exclude-operation-id delete_workspace --generation-database none --seed 1'
@@ -100,7 +100,7 @@ fuzz-inputs: ## Fuzz the parsers of untrusted input, guided by coverage: each of
 story: setup ## Use the product by curl as documented, from sign-up to deletion; stops at the first difference
 	$(BUILD) --package trigrun-dev
 	rm -rf target/story
-	$(DEBUG)/trigrun-dev exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
+	$(BIN)/debug/trigrun-dev exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
 
 .PHONY: traces
 traces: setup ## Check the spans of a run in an OpenTelemetry collector: one tree (installs rotel into target/)
@@ -108,7 +108,7 @@ traces: setup ## Check the spans of a run in an OpenTelemetry collector: one tre
 	python3 -m venv target/traces
 	target/traces/bin/pip install --quiet --disable-pip-version-check 'rotel==0.0.1a15'
 	crates/dev/with-collector.sh target/traces bash -c 'rm -rf target/traces-data; \
-	  $(DEBUG)/trigrun-dev exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'
+	  $(BIN)/debug/trigrun-dev exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'
 
 .PHONY: security
 security: setup ## Attack the product in a network namespace without a route out: a table (docs/security.md)
@@ -119,7 +119,6 @@ security: setup ## Attack the product in a network namespace without a route out
 
 # SEED=7 repeats an order of faults; without it, each run has a new one, which it prints.
 # The binary itself, because it starts the others that were built with it.
-BIN = $${CARGO_TARGET_DIR:-target}
 CHAOS = $(BIN)/release/trigrun-chaos run $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos

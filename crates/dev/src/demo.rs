@@ -55,7 +55,7 @@ async fn create(client: &Client, job: &Value, progress: &mut Progress) -> anyhow
         Value::Null => TimeDelta::zero(),
         next => instant(next)? - instant(&created["created_at"])?,
     };
-    let label = format!("{:<10} {:<26}", text(&created["kind"]), text(&created["name"]));
+    let label = format!("{:<10} {:<27}", text(&created["kind"]), text(&created["name"]));
     progress.add(label, Instant::now() + wait.to_std().unwrap_or_default());
     Ok(created)
 }
