@@ -46,11 +46,11 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	.ci/busy.sh 6 bash -ec 'for run in 1 2 3; do echo "=== run $$run of 3"; $(MAKE) --no-print-directory BUILT=1 test; done'
 	@echo "make test passed three times in a row on a busy machine"
 
-STEPS := fmt lint docs build test story traces fuzz chart security chaos-short mutants
+STEPS := fmt +chart lint docs build test story traces fuzz security chaos-short mutants
 
 .PHONY: check
 check: setup ## Everything that CI checks, with the duration of each step
-	@MAKE=$(MAKE) .ci/steps.sh $(STEPS)
+	@MAKE="$(MAKE)" .ci/steps.sh $(STEPS)
 
 .PHONY: fmt
 fmt: ## Check the format (cargo fmt formats)
