@@ -1,14 +1,14 @@
-//! The guard over addresses, compared with the registries of IANA read once more, with the standard library's predicates,
-//! and with itself: in all notations, and however much an operator has opened.
+//! The address policy, compared with an independent reading of IANA's registries, with the predicates of the standard library,
+//! and with itself: in all notations, and with any ranges that an operator allows.
 //!
-//! Fields: an address, and ranges that are opened. Inputs that begin with no address are taken for the bytes of one.
+//! Fields: an address, and allowed ranges. An input that does not start with an address is read as the bytes of one.
 
 use crate::first_fields;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use trigrun_core::domain::{address::EgressPolicy, target::TargetUrl};
 
-/// Addresses that hand out credentials, of which one is public.
+/// Addresses of metadata services, which hand out credentials. One of them is public.
 const METADATA: &[&str] = &[
     "169.254.169.254",
     "169.254.170.2",
@@ -51,7 +51,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// The same answer for the address, for its other notations, and for a URL that has it for a host.
+/// The address, its other notations, and a URL with it as host get the same decision.
 fn check(policy: &EgressPolicy, address: IpAddr, is_open: bool) {
     let verdict = policy.judge(address);
     assert_eq!(verdict.is_ok(), is_open, "{address}: {verdict:?}");
@@ -78,7 +78,7 @@ fn check(policy: &EgressPolicy, address: IpAddr, is_open: bool) {
     }
 }
 
-/// Whether a range that was opened holds the address, or the mapped form of it.
+/// Whether an allowed range contains the address, or its mapped form.
 fn opens(range: IpNet, address: IpAddr) -> bool {
     match (range, address.to_canonical()) {
         (IpNet::V6(range), IpAddr::V4(v4)) => {
@@ -88,7 +88,7 @@ fn opens(range: IpNet, address: IpAddr) -> bool {
     }
 }
 
-/// Whether it is the only one in the range.
+/// Whether the range contains only this address.
 fn names(range: IpNet, address: IpAddr) -> bool {
     opens(range, address) && range.prefix_len() == range.max_prefix_len()
 }
@@ -100,7 +100,7 @@ fn is_metadata(address: IpAddr) -> bool {
     is_listed(address) || carried.into_iter().any(|v4| is_listed(v4.into()))
 }
 
-/// Whether the registries give the address to the whole internet.
+/// Whether the registries list the address as globally reachable.
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
@@ -125,9 +125,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let is_given_out = match address.segments() {
-        // NAT64 by its well-known prefix, which is judged by what it carries.
+        // The well-known prefix of NAT64: the embedded address decides.
         [0x64, 0xff9b, 0, 0, 0, 0, ..] => true,
-        // Protocol assignments (Teredo and ORCHID among them), documentation.
+        // Protocol assignments (including Teredo and ORCHID), documentation.
         [0x2001, 0..0x200 | 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => false,
         [first, ..] => first >> 13 == 1,
     };
@@ -139,7 +139,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     is_given_out && !std_says_no && carried(address).into_iter().all(is_public_v4)
 }
 
-/// IPv4 addresses that something on the way may take out.
+/// IPv4 addresses that a gateway on the way may extract.
 fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let bytes = address.octets();
     let at = |place: [usize; 4]| Ipv4Addr::from(place.map(|index| bytes[index]));
@@ -147,12 +147,12 @@ fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let mut carried = match address.segments() {
         // Compatible; translated; NAT64.
         [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![last],
-        // NAT64 of one network, with a prefix of 96, 64, 56 or 48 bits (RFC 6052, 2.2).
+        // NAT64 of one network, with a prefix of 96, 64, 56 or 48 bits (RFC 6052 §2.2).
         [0x64, 0xff9b, 1, ..] => {
             vec![last, at([9, 10, 11, 12]), at([7, 9, 10, 11]), at([6, 7, 9, 10])]
         }
         [0x2002, ..] => vec![at([2, 3, 4, 5])],
-        // Teredo: server, and client with its bits turned over.
+        // Teredo: the server, and the client with inverted bits.
         [0x2001, 0, ..] => vec![at([4, 5, 6, 7]), Ipv4Addr::from_bits(!last.to_bits())],
         _ => Vec::new(),
     };

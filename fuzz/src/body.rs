@@ -1,7 +1,7 @@
-//! Request bodies, and the numbers of a request: a JSON string becomes its characters, other JSON stays the text that it
-//! is, and nothing gets through that a text column of Postgres could not hold.
+//! Request bodies, and the numbers of a request: a JSON string becomes its characters, other JSON keeps its text, and nothing is
+//! accepted that a text column of Postgres cannot store.
 //!
-//! The input is the body as it stands in the document.
+//! The input is the body as it is written in the JSON document.
 
 use crate::assert_refusal;
 use serde_json::{Value, value::RawValue};
@@ -14,7 +14,7 @@ const BODY_MAX: usize = 256 * 1024;
 
 pub fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    // Never a panic, whatever stands there; the rest is promised of JSON only.
+    // No input panics. The other properties hold for JSON only.
     let unread = Body::from_json_text(&text);
     if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
         let read = Body::from_json_text(raw.get());

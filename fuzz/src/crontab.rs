@@ -1,7 +1,7 @@
-//! Any text read as a crontab: every line that asks for something is in exactly one of the two lists, says the same when it
-//! stands alone, and what becomes a job is a schedule that fires and a URL that stood there.
+//! Any text read as a crontab: every entry is in exactly one of the two lists, gives the same result on its own, and each created
+//! job has a schedule that fires and a URL from the text.
 //!
-//! Fields: the crontab, and anything for its first lines to be in an unknown zone.
+//! Fields: the crontab; if the second field is not empty, the first lines are in an unknown zone.
 
 use crate::{assert_refusal, first_fields, now};
 use trigrun_core::domain::{
@@ -31,11 +31,11 @@ const CODES: &[&str] = &[
     "crontab_trailing",
 ];
 
-/// Each line is read once more by itself, up to so many.
-const LINES: usize = 50;
-/// The longest name for which the nearest of all names are searched, if it is unknown.
-const ZONE_MAX: usize = 64;
-/// An unknown zone for which no nearest names are searched.
+/// The maximum number of lines that are also read separately.
+const MAX_SEPARATE_LINES: usize = 50;
+/// The maximum length of an unknown zone name for which similar names are searched.
+const MAX_ZONE_BYTES: usize = 64;
+/// An unknown zone for which no similar names are searched.
 const UNKNOWN_ZONE: &str = "a-zone-of-more-than-64-characters-which-is-longer-than-any-that-there-is";
 
 pub fn run(input: &[u8]) {
@@ -51,18 +51,19 @@ pub fn run(input: &[u8]) {
         Ok(with) => with,
         Err(invalid) => {
             assert_eq!(invalid.code, "crontab_too_many_lines");
-            assert!(lines.iter().filter(|line| asks(line)).count() > ENTRIES_MAX);
+            assert!(lines.iter().filter(|line| is_entry(line)).count() > ENTRIES_MAX);
             return;
         }
     };
-    let is_read_again = lines.len() <= LINES && !with.refused.iter().any(|refused| is_slow(&refused.text));
+    let is_read_again =
+        lines.len() <= MAX_SEPARATE_LINES && !with.refused.iter().any(|refused| is_slow(&refused.text));
     let mut zone = zone;
     for (index, line) in lines.iter().enumerate() {
         let outcome = outcome(&with, index + 1);
         match &outcome {
-            Outcome::Nothing if asks(line) => {
-                zone = zone_of(line).unwrap_or_else(|| panic!("{line:?} was dropped"));
-                assert_eq!(check_zone(zone), Ok(()), "an unknown zone was taken without a word");
+            Outcome::Nothing if is_entry(line) => {
+                zone = zone_of(line).unwrap_or_else(|| panic!("{line:?} is missing"));
+                assert_eq!(check_zone(zone), Ok(()), "an unknown zone was accepted");
             }
             Outcome::Nothing => {}
             Outcome::Entry(entry) => check_entry(entry, line, zone),
@@ -73,10 +74,10 @@ pub fn run(input: &[u8]) {
                 }
             }
         }
-        if asks(line) && !line.starts_with('\u{feff}') && is_read_again {
+        if is_entry(line) && !line.starts_with('\u{feff}') && is_read_again {
             let alone = read(line, &Defaults { url: Some(URL), timezone: zone }, now());
             let alone = alone.unwrap_or_else(|invalid| panic!("{line:?} alone: {invalid}"));
-            assert_eq!(self::outcome(&alone, 1).numbered(index + 1), outcome, "{line:?} by itself");
+            assert_eq!(self::outcome(&alone, 1).numbered(index + 1), outcome, "{line:?} separately");
         }
     }
     let total = with.entries.len() + with.refused.len();
@@ -111,7 +112,7 @@ impl Outcome {
     }
 }
 
-/// What became of a line, which is one thing.
+/// The outcome of a line; there is exactly one.
 fn outcome(crontab: &Crontab, number: usize) -> Outcome {
     let entries = crontab.entries.iter().filter(|entry| entry.line == number).cloned().map(Outcome::Entry);
     let refused =
@@ -122,7 +123,7 @@ fn outcome(crontab: &Crontab, number: usize) -> Outcome {
     outcome
 }
 
-fn asks(line: &str) -> bool {
+fn is_entry(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#')
 }
 
@@ -137,9 +138,9 @@ fn zone_of(line: &str) -> Option<&str> {
     matches!(&name[unquoted(name)], "TZ" | "CRON_TZ").then(|| &value[unquoted(value)])
 }
 
-/// Whether the line may take a search for the nearest zones.
+/// Whether the line may cause a search for similar zones.
 fn is_slow(line: &str) -> bool {
-    zone_of(line).is_some_and(|zone| zone.len() <= ZONE_MAX)
+    zone_of(line).is_some_and(|zone| zone.len() <= MAX_ZONE_BYTES)
 }
 
 fn check_entry(entry: &Entry, line: &str, zone: &str) {
@@ -153,7 +154,7 @@ fn check_entry(entry: &Entry, line: &str, zone: &str) {
     });
     let (written, kept) = (rest.split([' ', '\t']), entry.cron.expression().split(' '));
     assert!(written.filter(|word| !word.is_empty()).eq(kept), "{line:?} became {entry:?}");
-    // It may hold anything else, and is judged as the URL of any other job.
+    // Any other content is checked as the URL of any other job is.
     assert!(!entry.url.is_empty() && !entry.url.contains([' ', '\t', '\n']), "{:?}", entry.url);
 }
 
@@ -168,13 +169,13 @@ fn check_refused(refused: &Refused, line: &str) {
     }
 }
 
-/// A default URL stands in where one is missing, and changes nothing else.
+/// A default URL replaces a missing one, and changes nothing else.
 fn compare_defaults(with: &Outcome, without: &Outcome) {
     match (with, without) {
         (_, Outcome::Refused(refused)) if refused.invalid.code == "crontab_url_missing" => match with {
             Outcome::Entry(entry) => assert_eq!((entry.line, entry.url.as_str()), (refused.line, URL)),
             Outcome::Refused(other) => assert_eq!(other.invalid.code, "cron_never_fires"),
-            Outcome::Nothing => panic!("{refused:?} was dropped"),
+            Outcome::Nothing => panic!("{refused:?} is missing"),
         },
         _ => assert_eq!(with, without),
     }

@@ -1,5 +1,4 @@
-//! Request headers: what is accepted can be sent as it is, with every variable and every secret in its place, and sets
-//! nothing that is not the job's to set.
+//! Request headers: accepted headers can be sent unchanged, with every variable and secret filled in, and set no reserved header.
 //!
 //! Fields: name, value, name, value, and so on; any name or value may be empty.
 
@@ -26,7 +25,7 @@ const CODES: &[&str] = &[
     "too_many_secrets",
 ];
 
-/// What frames a message, and what is ours.
+/// Headers that frame a message, and those that TrigRun sets.
 const RESERVED: &[&str] = &[
     "host",
     "content-length",
@@ -44,7 +43,7 @@ const RESERVED: &[&str] = &[
     "webhook-signature",
 ];
 
-/// Legal values of secrets that mean something elsewhere.
+/// Valid secret values that have a meaning in other contexts.
 const SECRETS: [&str; 3] = ["secret://b", "p\u{e4}ss\t{{uuid}}", "a: b\\"];
 
 pub fn run(input: &[u8]) {
@@ -85,7 +84,7 @@ fn accepted(checked: Headers, headers: &[(String, String)]) {
                     Some(secret)
                 },
             );
-            assert_eq!(asked.into_inner(), names, "{value:?} asks for others than it mentions");
+            assert_eq!(asked.into_inner(), names, "{value:?} requests other secrets than it mentions");
             let sent = filled.as_ref().map(|filled| HeaderValue::from_bytes(filled.as_bytes()));
             assert!(matches!(sent, Ok(Ok(_))), "{filled:?} cannot be sent");
         }
@@ -93,7 +92,7 @@ fn accepted(checked: Headers, headers: &[(String, String)]) {
         mentioned.extend(names.into_iter().map(str::to_owned));
     }
     let distinct: HashSet<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-    assert_eq!(distinct.len(), headers.len(), "a name stands twice");
+    assert_eq!(distinct.len(), headers.len(), "duplicate name");
     assert!(headers.len() <= 64 && mentioned.len() <= 32);
     assert!(headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= 16 * 1024);
     mentioned.sort_unstable();
@@ -112,7 +111,7 @@ fn request(headers: Headers) -> Request {
     }
 }
 
-/// Nothing is refused without a reason that can be seen.
+/// Every refusal has a visible reason.
 fn refused(headers: &[(String, String)], wrong: &[(Option<String>, trigrun_core::domain::invalid::Invalid)]) {
     assert!(!wrong.is_empty());
     wrong.iter().for_each(|(_, invalid)| assert_refusal(invalid, CODES));
@@ -121,12 +120,12 @@ fn refused(headers: &[(String, String)], wrong: &[(Option<String>, trigrun_core:
             .iter()
             .enumerate()
             .rfind(|(_, (known, _))| known == name)
-            .unwrap_or_else(|| panic!("{name:?} is none of the headers"));
+            .unwrap_or_else(|| panic!("{name:?} is not one of the headers"));
         let is_sendable =
             HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !is_reserved(name.as_str()));
-        let stands_before = headers[..at].iter().any(|(before, _)| before.eq_ignore_ascii_case(name));
+        let is_duplicate = headers[..at].iter().any(|(before, _)| before.eq_ignore_ascii_case(name));
         let is_plain = !value.chars().any(char::is_control) && !value.contains("secret://");
-        assert!(!is_sendable || stands_before || !is_plain, "{name:?}: {value:?} was refused");
+        assert!(!is_sendable || is_duplicate || !is_plain, "{name:?}: {value:?} was refused");
     }
 }
 

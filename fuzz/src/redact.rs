@@ -1,7 +1,7 @@
-//! Redaction: however a target writes a secret value that docs/secrets.md promises to recognise, it is not in what is kept,
-//! whole or cut by the end of the preview, and nothing else is changed.
+//! Redaction: however a target encodes a secret value, within the encodings of docs/secrets.md, the stored response does not
+//! contain it, whole or cut by the end of the preview, and nothing else changes.
 //!
-//! Fields: a value, what stands before and after it in the answer, a second value, the length of the preview.
+//! Fields: a value, the text before and after it in the response, a second value, the length of the preview.
 
 use crate::first_fields;
 use base64::{
@@ -13,10 +13,10 @@ use trigrun_core::domain::{
     secret,
 };
 
-/// In another form than its own, a value of fewer bytes stands for nothing in particular.
-const FORM_MIN: usize = 4;
+/// An encoded value of fewer bytes is not recognised.
+const MIN_FORM_BYTES: usize = 4;
 
-/// How targets write a value, by what is known to write it so.
+/// How targets encode a value, named after software that does so.
 const FORMS: [(&str, fn(&str) -> String); 12] = [
     ("as it is", str::to_owned),
     ("percent-encoded, RFC 3986", |value| percent(value, "-._~", "%20")),
@@ -39,7 +39,7 @@ pub fn run(input: &[u8]) {
     let redactor = Redactor::new(values.iter().copied());
     check(&redactor, &format!("{before}{after}"), keep);
     for value in values {
-        // As it is, and as a target takes it that reads headers as Latin-1.
+        // Unchanged, and as read by a target that decodes headers as Latin-1.
         let latin_1: String = value.bytes().map(char::from).collect();
         for value in [value, &latin_1].into_iter().take(if value.is_ascii() { 1 } else { 2 }) {
             for (name, form) in FORMS {
@@ -56,42 +56,41 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// What a secret may hold, but dots: they are what is shown.
+/// A valid secret value without the characters of the mask.
 fn is_usable(value: &str) -> bool {
     secret::value(value).is_ok() && !value.contains('•')
 }
 
 fn is_seen(written: &str, value: &str, shown: &str) -> bool {
-    (written == value || written.len() >= FORM_MIN) && shown.contains(written)
+    (written == value || written.len() >= MIN_FORM_BYTES) && shown.contains(written)
 }
 
-/// What is kept of an answer. It is its text with dots in places, the same wherever it is cut, and there is nothing more to
-/// find in it.
-fn check(redactor: &Redactor, answer: &str, keep: usize) -> String {
-    let bytes = answer.as_bytes();
+/// The stored part of a response: its text with masks, the same wherever it is cut. A second redaction changes nothing.
+fn check(redactor: &Redactor, response: &str, keep: usize) -> String {
+    let bytes = response.as_bytes();
     let whole = redactor.bytes(bytes, bytes.len());
-    // An executor reads no further than it has to.
+    // An executor reads no more than it needs.
     let read = bytes.len().min(keep.saturating_add(redactor.longest()));
     let cut = redactor.bytes(&bytes[..read], keep);
     assert!(whole.starts_with(&cut), "the cut changes what is kept: {cut:?} and {whole:?}");
     let shown = String::from_utf8(whole).unwrap_or_else(|error| panic!("a character was cut: {error}"));
-    assert_eq!(redactor.text(answer), shown);
+    assert_eq!(redactor.text(response), shown);
     assert_eq!(redactor.text(&shown), shown, "redacted twice");
-    // Dots that were there before cannot be told from ours.
-    if !answer.contains('•') {
-        let mut rest = answer;
+    // Mask characters of the response look like those of the redaction.
+    if !response.contains('•') {
+        let mut rest = response;
         for piece in shown.split(MASK) {
-            let at = rest.find(piece).unwrap_or_else(|| panic!("{piece:?} was put in"));
+            let at = rest.find(piece).unwrap_or_else(|| panic!("{piece:?} was inserted"));
             rest = &rest[at + piece.len()..];
         }
         if !shown.contains(MASK) {
-            assert_eq!((shown.as_str(), cut.as_slice()), (answer, &bytes[..bytes.len().min(keep)]));
+            assert_eq!((shown.as_str(), cut.as_slice()), (response, &bytes[..bytes.len().min(keep)]));
         }
     }
     shown
 }
 
-/// Base64 of the value between its neighbours, and the characters of it that the value alone decides.
+/// Base64 of the value and its neighbours, and the characters that depend on the value only.
 fn base64(before: &str, value: &str, after: &str) -> [(String, String); 2] {
     let whole = format!("{before}{value}{after}");
     let (start, end) = (before.len() * 8, (before.len() + value.len()) * 8);
@@ -110,7 +109,7 @@ fn percent(value: &str, plain: &str, space: &str) -> String {
     value.bytes().map(code).collect()
 }
 
-/// Only what comes after a percent sign: the rest is the value's own.
+/// Only the digits after a percent sign; the rest is part of the value.
 fn lower_percent(text: &str) -> String {
     let mut since_percent = 3;
     let lower = |character: char| {
@@ -120,7 +119,7 @@ fn lower_percent(text: &str) -> String {
     text.chars().map(lower).collect()
 }
 
-/// With everything beyond ASCII escaped or not, some characters by their numbers, some by a backslash.
+/// With or without escapes outside ASCII; some characters as numbers, some with a backslash.
 fn json(value: &str, is_ascii: bool, by_number: &str, by_backslash: &str) -> String {
     let numbered = |character: char| {
         let mut units = [0; 2];

@@ -1,7 +1,7 @@
-//! Cron expressions in time zones: what is accepted fires strictly later, in order, within the promised bounds, and exactly
-//! when an independent reading of docs/schedules.md says so; missed fires, previews and words agree with that.
+//! Cron expressions in time zones: an accepted expression fires strictly later, in order, within the documented bounds, and exactly
+//! when an independent reading of docs/schedules.md says so. Missed fires, previews and descriptions agree with it.
 //!
-//! Fields: expression, zone, an instant, a number (a span in minutes, or an interval in seconds), how many to keep.
+//! Fields: expression, zone, an instant, a number (a span in minutes or an interval in seconds), the number of fires to keep.
 
 use crate::{assert_refusal, clock, first_fields, instant, now};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
@@ -21,20 +21,20 @@ const EXPRESSION_CODES: &[&str] = &[
     "cron_reboot",
 ];
 
-/// Whoever asks from between these gets an answer. Beyond, there may be none that can be computed.
+/// Between these, the next fire can be computed. Beyond, possibly not.
 const FIRST_YEAR: i32 = 1;
 const LAST_YEAR: i32 = 9900;
-/// As far as a fire is looked for.
+/// The end of the search for a fire.
 const HORIZON: TimeDelta = TimeDelta::days(366 * 50);
-/// As many fires are compared one by one, if they come that soon.
-const COMPARED: usize = 150;
+/// The maximum number of fires that are compared one by one.
+const MAX_COMPARED_FIRES: usize = 150;
 const SOON: TimeDelta = TimeDelta::days(3 * 366);
-/// As many are asked for from instants in between, and previewed.
-const ASKED: usize = 10;
-/// An unknown zone for which no nearest names are searched.
+/// The number of fires that are also computed from instants in between, and previewed.
+const MAX_PREVIEWED_FIRES: usize = 10;
+/// An unknown zone for which no similar names are searched.
 const TOO_LONG: &str = "a-zone-of-more-than-64-characters-which-is-longer-than-any-that-there-is";
-/// A little more than the minutes of which some are no longer counted.
-const SPAN_MAX: u32 = MISSED_CAP as u32 + 500;
+/// A few minutes more than the limit of the exact count.
+const MAX_SPAN_MINUTES: u32 = MISSED_CAP as u32 + 500;
 
 pub fn run(input: &[u8]) {
     let [expression, zone, after, number, keep] = first_fields(input);
@@ -59,12 +59,12 @@ pub fn run(input: &[u8]) {
     exactly_those_of_the_rules(&cron, after, &fires);
     preview(&schedule, &cron, after, &fires);
     if let [first, ..] = fires[..] {
-        let until = first + TimeDelta::minutes(number.min(SPAN_MAX).into());
+        let until = first + TimeDelta::minutes(number.min(MAX_SPAN_MINUTES).into());
         missed(&schedule, &cron, first, until, keep);
     }
 }
 
-/// The zone, or another in place of one that there is not.
+/// The zone, or a default instead of an unknown one.
 fn known(zone: &str) -> &str {
     let refused = match check_zone(zone) {
         Ok(()) => return zone,
@@ -75,7 +75,7 @@ fn known(zone: &str) -> &str {
 }
 
 fn refused(expression: &str, zone: &str, errors: &[CronError]) {
-    let [error] = errors else { panic!("more is wrong than the expression: {errors:?}") };
+    let [error] = errors else { panic!("more errors than that of the expression: {errors:?}") };
     assert_eq!(error.field, CronField::Expression);
     assert_refusal(&error.invalid, EXPRESSION_CODES);
     // An unknown zone is a second error, and the first is the same.
@@ -86,7 +86,7 @@ fn refused(expression: &str, zone: &str, errors: &[CronError]) {
     assert!(!Schedule::Cron(stored).in_words().is_empty());
 }
 
-/// Where the calendar ends, an error is an answer, and a fire is still a later one.
+/// At the end of the calendar, an error is allowed. A fire must still be later.
 fn beyond(schedule: &Schedule, after: DateTime<Utc>) {
     if let Ok(Some(fire)) = schedule.next_after(now(), after) {
         assert!(fire > after);
@@ -96,7 +96,7 @@ fn beyond(schedule: &Schedule, after: DateTime<Utc>) {
     assert!(answers.0.is_ok() || matches!(answers.0, Err(ScheduleError::OutOfRange)), "{answers:?}");
 }
 
-/// A single run, whenever it is.
+/// A single run at any instant.
 fn once(run_at: DateTime<Utc>) {
     let schedule = Schedule::Scheduled { run_at };
     words(&schedule);
@@ -106,20 +106,20 @@ fn once(run_at: DateTime<Utc>) {
     assert_eq!(schedule.next_after(now(), run_at), Ok(None));
 }
 
-/// The next fires, each strictly later, and the same whoever asks between two of them.
+/// The next fires: each is strictly later, and the same from any instant between two of them.
 fn chain(cron: &Cron, after: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let next = |since| cron.next_after(since).unwrap_or_else(|error| panic!("after {since}: {error}"));
     let (mut fires, mut since) = (Vec::new(), after);
-    while fires.len() < COMPARED
+    while fires.len() < MAX_COMPARED_FIRES
         && since - after < SOON
         && let Some(fire) = next(since)
     {
         assert!(fire > since && fire - since <= HORIZON, "after {since} comes {fire}");
         assert_eq!(fire.timestamp_subsec_nanos(), 0);
-        if fires.len() < ASKED {
+        if fires.len() < MAX_PREVIEWED_FIRES {
             let just_before = fire - TimeDelta::nanoseconds(1);
             for between in [just_before, since + (just_before - since) / 2] {
-                assert_eq!(next(between), Some(fire), "asked at {between}");
+                assert_eq!(next(between), Some(fire), "computed from {between}");
             }
         }
         fires.push(fire);
@@ -135,18 +135,18 @@ fn exactly_those_of_the_rules(cron: &Cron, after: DateTime<Utc>, fires: &[DateTi
     let (expected, end) = clock::fires(cron.expression(), cron.zone(), after.timestamp());
     let seen = fires.iter().map(DateTime::timestamp).take_while(|fire| *fire <= end);
     assert!(
-        seen.clone().eq(expected.iter().copied().take(COMPARED)),
+        seen.clone().eq(expected.iter().copied().take(MAX_COMPARED_FIRES)),
         "after {after} fires {:?}, but the rules say {expected:?}",
         seen.collect::<Vec<_>>(),
     );
 }
 
 fn preview(schedule: &Schedule, cron: &Cron, after: DateTime<Utc>, fires: &[DateTime<Utc>]) {
-    let count = fires.len().min(ASKED);
+    let count = fires.len().min(MAX_PREVIEWED_FIRES);
     let preview = schedule.preview(now(), after, count).unwrap_or_else(|error| panic!("{error}"));
     assert!(preview.iter().map(|fire| fire.at).eq(fires[..count].iter().copied()));
     for fire in &preview {
-        // Offsets with seconds are none of RFC 3339's.
+        // RFC 3339 has no offsets with seconds.
         if let Ok(local) = DateTime::parse_from_rfc3339(&fire.local) {
             assert!((local.to_utc() - fire.at).abs() < TimeDelta::seconds(60), "{fire:?}");
         }
@@ -171,7 +171,7 @@ fn words(schedule: &Schedule) {
     assert!(!words.ends_with('.') && !words.contains("  "), "{words:?}");
 }
 
-/// The sum of the fires from `first` to `until` is what counting them one by one comes to.
+/// The count of the fires from `first` to `until` equals counting them one by one.
 fn missed(schedule: &Schedule, cron: &Cron, first: DateTime<Utc>, until: DateTime<Utc>, keep: usize) {
     let next = |fire: &DateTime<Utc>| cron.next_after(*fire).ok().flatten().filter(|fire| *fire <= until);
     let fires: Vec<_> = std::iter::successors(Some(first), next).collect();

@@ -1,4 +1,4 @@
-//! Secrets in texts: which are mentioned, and what becomes of the text when they are put in. A value is never read again.
+//! Secrets in texts: which ones are mentioned, and the text with their values. A value is never interpreted.
 //!
 //! Fields: the text that mentions secrets, a value, a name.
 
@@ -25,7 +25,7 @@ fn check_name(name: &str) {
     let begins_well = !name.starts_with(['-', '_']);
     let is_name = (1..=64).contains(&name.len()) && name.bytes().all(is_name_byte) && begins_well;
     match secret::name(name) {
-        Ok(kept) => assert!(is_name && kept == name, "{name:?} was taken"),
+        Ok(kept) => assert!(is_name && kept == name, "{name:?} was accepted"),
         Err(invalid) => {
             assert!(!is_name, "{name:?} was refused");
             assert_refusal(&invalid, &["secret_name_invalid"]);
@@ -81,5 +81,5 @@ fn check_references(text: &str, value: &str) {
         Ok(text)
     );
     let unknown = secret::fill(text, Cow::Borrowed, |_| None::<&str>);
-    assert_eq!(unknown.err(), mentioned.first().copied(), "the first that is missing is named");
+    assert_eq!(unknown.err(), mentioned.first().copied(), "the error names the first missing secret");
 }

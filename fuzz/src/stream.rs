@@ -1,6 +1,7 @@
-//! Stream entries: what is written is read again, anything else is a dispatch for nobody, and none says more than a dispatch message may.
+//! Stream entries: a written entry reads back the same, any other entry is ignored, and no entry carries more than a dispatch
+//! message may.
 //!
-//! Fields: 16 bytes or more of an id, an instant, how many; then name, value, name, value of a foreign entry.
+//! Fields: at least 16 bytes of an id, an instant, the number of ids; then name, value, name, value of a foreign entry.
 
 use crate::{fields, first_fields, instant};
 use redis::Value;
@@ -39,7 +40,7 @@ fn check_written(dispatches: &[Dispatch], foreign: &[(String, String)]) {
     let published_at = chrono::DateTime::from_timestamp_micros(dispatches[0].due_at.timestamp_micros());
     let ids: Vec<ExecutionId> = dispatches.iter().map(|dispatch| dispatch.execution).collect();
     let written = vec![(message::FIELD.to_owned(), value)];
-    // A later version may say more.
+    // A later version may add fields.
     let with_more = [&written, foreign].concat();
     for entry in [&written, &with_more] {
         for as_value in AS_VALUE {

@@ -1,4 +1,4 @@
-//! URLs and texts that hold variables: whatever an execution puts in their places, the URL is the one that was judged.
+//! URLs and texts with variables: whatever values an execution fills in, the URL stays the one that was checked.
 //!
 //! Fields: the text, and an instant.
 
@@ -27,7 +27,7 @@ pub fn run(input: &[u8]) {
 fn check_rendering(text: &str, variables: &Variables) {
     let rendered = variables.render(text);
     assert_eq!(rendered, replaced(text, variables));
-    assert_eq!(variables.render(&rendered), rendered, "what was put in is rendered again");
+    assert_eq!(variables.render(&rendered), rendered, "a value is rendered again");
 }
 
 /// The five names and nothing else, from the left.
@@ -59,8 +59,8 @@ fn check_url(text: &str, variables: &Variables) {
     }
     let Ok(kept) = checked else { return };
     assert!(kept.bytes().all(|byte| byte.is_ascii_graphic()), "{kept:?}");
-    assert_eq!(template::check(&kept, &policy).as_ref(), Ok(&kept), "what is kept is not taken again");
-    // Longer values than promised are no URL's fault.
+    assert_eq!(template::check(&kept, &policy).as_ref(), Ok(&kept), "the stored text is not accepted again");
+    // Values longer than documented are not an error of the URL.
     let fits =
         |(name, longest): &(&str, usize)| variables.render(&format!("{{{{{name}}}}}")).len() <= *longest;
     if !NAMES.iter().all(fits) {
@@ -69,7 +69,7 @@ fn check_url(text: &str, variables: &Variables) {
     let called = TargetUrl::parse(&variables.render(&kept), &policy)
         .unwrap_or_else(|invalid| panic!("{kept:?} cannot be called: {invalid}"));
     let written = TargetUrl::parse(&variables.render(text), &policy);
-    assert_eq!(written.as_ref(), Ok(&called), "the variables of {text:?} are not where they were");
+    assert_eq!(written.as_ref(), Ok(&called), "the variables of {text:?} moved");
     let authority = kept.split('/').nth(2);
-    assert_eq!(authority, Some(called.authority()), "a variable decides on the host");
+    assert_eq!(authority, Some(called.authority()), "a variable changes the host");
 }

@@ -1,5 +1,5 @@
-//! Small texts from outside: ids, cursors, tokens, trace contexts, addresses of people, names and the closed sets of words.
-//! Whatever is accepted has one spelling, and whatever is written is read again.
+//! Short texts from clients: ids, cursors, tokens, trace contexts, e-mail addresses, names and enumerations. An accepted text has
+//! one spelling, and a written text reads back the same.
 //!
 //! Fields: the text, and the filters of a list.
 
@@ -91,35 +91,35 @@ fn tokens(text: &str, random: &[u8]) {
                 text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             );
         }
-        // The same sentence for each: it shows nothing of a token.
+        // The same text for each, so it reveals nothing about a token.
         Err(invalid) => assert_eq!("".parse::<TokenSecret>().err(), Some(invalid)),
     }
 }
 
-/// W3C Trace Context, 3.2: what is sent is always well-formed, and goes on exactly with what is.
+/// W3C Trace Context §3.2: a sent header is always well-formed, and continues a trace exactly if the received one is well-formed.
 fn traces(text: &str, execution: ExecutionId) {
     let own = format!("{:032x}", execution.uuid().as_u128());
     for number in [1, 2, u16::MAX] {
         let sent = trace::of_attempt(Some(text), execution, number);
         let [trace, ..] = traceparent(&sent).unwrap_or_else(|| match execution.uuid().is_nil() {
-            // An execution has an id; without one there is no trace.
+            // The nil id, which no execution has, is not a valid trace id.
             true => ["", "", ""],
-            false => panic!("{sent:?} is none"),
+            false => panic!("{sent:?} is not a trace context"),
         });
         match traceparent(text) {
             Some([stored, _, flags]) => {
-                assert_eq!(trace, stored, "{text:?} does not go on");
+                assert_eq!(trace, stored, "{text:?} is not continued");
                 assert!(sent.ends_with(flags), "{text:?} became {sent:?}");
             }
             None => assert!(
                 trace == own || trace.is_empty(),
-                "{text:?} is no trace context, and goes on as {sent:?}"
+                "{text:?} is not a trace context, and is continued as {sent:?}"
             ),
         }
     }
 }
 
-/// Trace, span and flags of one that is well-formed.
+/// Trace id, span id and flags of a well-formed header.
 fn traceparent(text: &str) -> Option<[&str; 3]> {
     let [version, trace, span, flags] = text.split('-').collect::<Vec<_>>()[..] else { return None };
     let is_hex = |text: &str, length| {
@@ -133,7 +133,7 @@ fn traceparent(text: &str) -> Option<[&str; 3]> {
 fn people(text: &str) {
     match user::email(text) {
         Ok(email) => {
-            assert_eq!(user::email(&email).as_ref(), Ok(&email), "what is kept is not taken again");
+            assert_eq!(user::email(&email).as_ref(), Ok(&email), "the stored text is not accepted again");
             assert!(email.len() <= 254 && email.matches('@').count() == 1);
             assert!(!email.chars().any(|character| character.is_whitespace() || character.is_control()));
         }
@@ -162,7 +162,7 @@ fn words(text: &str) {
     assert!(state.as_ref().map_or(true, |state| state.as_str() == text && text != "completed"));
 }
 
-/// The id of a fire is the same whoever derives it, and lies where a scan by time looks for it.
+/// Every process derives the same id of a fire, and the id lies in the range of a scan by time.
 fn fires(job: JobId, text: &str) {
     let at = instant(text);
     let id = ExecutionId::of_fire(job, at);

@@ -1,7 +1,7 @@
-//! URLs that a job may call: what is accepted is an http or https URL that reads the same again, that the HTTP client can
-//! send, and whose host nobody takes for another; by default it is none of a machine's or a network's own.
+//! URLs of jobs: an accepted URL is an http or https URL that reads back the same, that the HTTP client can send, and whose host
+//! no parser takes for another one. By default, its host is not local to a machine or a network.
 //!
-//! Fields: the URL, and the ranges of a policy that opens something.
+//! Fields: the URL, and the allowed ranges of a policy.
 
 use crate::{assert_refusal, first_fields};
 use ipnet::IpNet;
@@ -24,7 +24,7 @@ const CODES: &[&str] = &[
     "url_port",
     "url_fragment",
 ];
-/// What depends on the policy.
+/// The error codes that depend on the policy.
 const JUDGED: &[&str] = &["url_address_refused", "url_name_refused"];
 
 /// Domains that no public name may be under (RFC 6761, 6762, 7686, 8375).
@@ -52,7 +52,7 @@ pub fn run(input: &[u8]) {
     }
     for open in [some, all] {
         match (&default, open) {
-            (Ok(url), open) => assert_eq!(open.as_ref(), Ok(url), "opening a range closes nothing"),
+            (Ok(url), open) => assert_eq!(open.as_ref(), Ok(url), "an allowed range refuses a URL"),
             (Err(invalid), Ok(_)) => assert!(JUDGED.contains(&invalid.code), "{invalid:?}"),
             (Err(one), Err(other)) => {
                 assert!(*one == other || JUDGED.contains(&one.code), "{one:?} {other:?}")
@@ -64,7 +64,7 @@ pub fn run(input: &[u8]) {
 fn check(text: &str, url: &TargetUrl, policy: &EgressPolicy) {
     let kept = url.as_str();
     assert!(kept.len() <= URL_MAX && text.chars().count() <= URL_MAX);
-    assert_eq!(TargetUrl::parse(kept, policy).as_ref(), Ok(url), "{text:?} does not read the same again");
+    assert_eq!(TargetUrl::parse(kept, policy).as_ref(), Ok(url), "{text:?} does not read back the same");
     assert!(kept.bytes().all(|byte| byte.is_ascii_graphic()), "{kept:?}");
     assert!(!kept.contains(['#', '\\']) && !url.authority().contains('@'), "{kept:?}");
     assert!(["http", "https"].contains(&url.scheme()) && url.path_and_query().starts_with('/'));
@@ -76,7 +76,7 @@ fn check(text: &str, url: &TargetUrl, policy: &EgressPolicy) {
     assert!(url.port() > 0 && !url.host().is_empty());
     check_host(url);
     if let Err(refused) = url.address().map_or(Ok(()), |address| policy.judge(address)) {
-        panic!("{text:?} was taken: {refused}");
+        panic!("{text:?} was accepted: {refused}");
     }
 
     // As HTTP/1.1 and HTTP/2 send it.
@@ -90,7 +90,7 @@ fn check(text: &str, url: &TargetUrl, policy: &EgressPolicy) {
     }
 }
 
-/// A name is one to everybody: neither this crate's nor the C library's idea of an address.
+/// A host name is not an address to any parser: neither to this crate nor to the C library.
 fn check_host(url: &TargetUrl) {
     let host = url.host();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -121,7 +121,7 @@ fn inet_aton(host: &str) -> Option<Ipv4Addr> {
     (is_small && fits).then(|| Ipv4Addr::from_bits(head | last))
 }
 
-/// Nothing of a name that was written in ASCII is repaired but the case of its letters.
+/// In a name that is written in ASCII, only the case of the letters changes.
 fn check_is_as_written(text: &str, url: &TargetUrl) {
     let written = text.split("//").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
     if written.is_ascii() {
@@ -160,7 +160,7 @@ fn check_is_public(url: &TargetUrl) {
     }
 }
 
-/// Channels take exactly the same URLs, and show where one leads, never what comes after.
+/// Channels accept exactly the same URLs, and show the origin, never the rest.
 fn check_channel(text: &str, read: &Result<TargetUrl, Invalid>, policy: &EgressPolicy) {
     for kind in [ChannelType::Webhook, ChannelType::Slack, ChannelType::Discord] {
         let wanted = Wanted { url: Some(text.to_owned()), to: None };
