@@ -1,104 +1,124 @@
-# The only way in. CI calls these targets and nothing else.
+# The only entry point. CI calls these targets and nothing else.
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 export CARGO_TERM_COLOR ?= auto
-# Tests talk to a Postgres and a Redis of their own, which this starts, and stops when the command has ended.
-WITH_SERVICES := cargo run --quiet --package trigrun-embed -- exec --
+BIN = $${CARGO_TARGET_DIR:-target}
+# Starts a private Postgres and Redis for the tests, and stops them when the command has ended. It is the binary, not `cargo run`:
+# under `cargo run`, cargo sets variables that build scripts watch, and the cargo inside would compile their crates again.
+WITH_SERVICES = $(BIN)/debug/trigrun-embed exec --
+# Compiles a debug build of the given packages. `make check` compiles everything once, and sets BUILT.
+BUILD = $(if $(BUILT),@:,cargo build)
+BUILD_ALL = $(BUILD) --workspace --all-targets
 
 .PHONY: help
-help: ## What there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Installs what is missing: Postgres and Redis (Debian packages), nothing if they are found
+setup: ## Install Postgres and Redis if they are missing (Debian and Ubuntu)
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (1.89 or later)"; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: on Debian, apt-get install build-essential"; exit 1; }
-	cargo run --quiet --package trigrun-embed -- setup
+	@crates/embed/setup.sh
+
+# A debug build takes a quarter of the time of a release build, which optimises at link time.
+RUN = cargo run --package trigrun-dev $(if $(RELEASE),--release) --
 
 .PHONY: run
-run: setup ## The whole system on http://127.0.0.1:8080 (or TRIGRUN_PORT), on private servers under .trigrun/
-	cargo build --release --package trigrun-dev
-	exec cargo run --quiet --release --package trigrun-dev -- run
+run: setup ## Start the whole system on http://127.0.0.1:8080 (or TRIGRUN_PORT), with its data in .trigrun/; RELEASE=1: optimised
+	exec $(RUN) run
 
 .PHONY: demo
-demo: setup ## One job of each kind, run and recorded; ends 0 when all succeeded
-	cargo build --release --package trigrun-dev
-	cargo run --quiet --release --package trigrun-dev -- demo --port "$${TRIGRUN_PORT:-0}"
+demo: setup ## Create one job of each kind, wait for their runs and show the results; exits with 0 if all succeeded
+	$(RUN) demo --port "$${TRIGRUN_PORT:-0}"
+
+.PHONY: build
+build: ## Compile all binaries and tests in one debug build
+	cargo build --workspace --all-targets
 
 .PHONY: test
-test: setup ## Every test, against a real Postgres and a real Redis; ARGS go to cargo test
-	cargo build --workspace
+test: setup ## Run all tests, against a real Postgres and Redis; ARGS: arguments of cargo test
+	$(BUILD_ALL)
 	$(WITH_SERVICES) cargo test --workspace $(ARGS)
 
+.PHONY: test-busy
+test-busy: build ## Run `make test` three times in a row, with six busy loops on the same machine
+	.ci/busy.sh 6 bash -ec 'for run in 1 2 3; do echo "=== run $$run of 3"; $(MAKE) --no-print-directory BUILT=1 test; done'
+	@echo "make test passed three times in a row on a busy machine"
+
+STEPS := fmt +chart lint docs build test story traces fuzz security chaos-short mutants
+
 .PHONY: check
-check: fmt lint test docs fuzz fuzz-inputs story traces chart security chaos-short mutants ## Everything that CI asks for
+check: setup ## Everything that CI checks, with the duration of each step
+	@MAKE="$(MAKE)" .ci/steps.sh $(STEPS)
 
 .PHONY: fmt
-fmt: ## Is the code formatted? (cargo fmt formats it)
+fmt: ## Check the format (cargo fmt formats)
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 .PHONY: lint
-lint: ## clippy, warnings are errors
+lint: ## Run clippy; warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 
 .PHONY: docs
-docs: ## Do the docs of the code build, without a broken link?
+docs: ## Build the documentation of the code; broken links are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 .PHONY: schema
-schema: setup ## Writes what is made from the migrations: crates/core/src/store/schema.rs, and their hash for the chart
+schema: setup ## Write crates/core/src/store/schema.rs, and the hash of the migrations in the chart, from the migrations
+	$(BUILD) --package trigrun-embed
 	TRIGRUN_WRITE=1 $(WITH_SERVICES) cargo test --package trigrun-core --test it schema
 	deploy/check-chart.sh --write-hash
 
 .PHONY: openapi
-openapi: ## Writes docs/openapi.json from the routes
+openapi: ## Write docs/openapi.json from the routes
 	cargo run --quiet --package trigrun-api -- openapi > docs/openapi.json.new
 	mv docs/openapi.json.new docs/openapi.json
 
 .PHONY: configuration
-configuration: ## Writes docs/configuration.md from the default files
+configuration: ## Write docs/configuration.md from the default files
 	TRIGRUN_WRITE=1 cargo test --package trigrun-dev --test it configuration
 
 .PHONY: fuzz
-fuzz: setup ## The real API against its own document: no 5xx, nothing that the document does not say (installs schemathesis into target/)
+fuzz: setup ## Send generated requests to the API: no 5xx, and every response as documented (installs schemathesis into target/)
+	$(BUILD) --package trigrun-dev
 	python3 -m venv target/fuzz
 	target/fuzz/bin/pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5'
 	rm -rf target/fuzz-data
-	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/fuzz-data --log error -- bash -c '\
+	$(BIN)/debug/trigrun-dev exec --port 0 --dir target/fuzz-data --log error -- bash -c '\
 	  target/fuzz/bin/schemathesis run "$$TRIGRUN_URL/openapi.json" --header "Authorization: Bearer $$TRIGRUN_TOKEN" --max-examples 20 \
 	    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
 	    --exclude-operation-id delete_workspace --generation-database none --seed 1'
 
 .PHONY: fuzz-inputs
-fuzz-inputs: ## What strangers write, against the code that reads it, guided by coverage: each of fuzz/fuzz_targets for SECONDS_EACH (5)
+fuzz-inputs: ## Fuzz the parsers of untrusted input, guided by coverage: each of fuzz/fuzz_targets for SECONDS_EACH (5); `make test` runs their corpora
 	@command -v c++ >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends g++; }
 	fuzz/run.sh $(or $(SECONDS_EACH),5)
 
 .PHONY: story
-story: setup ## The product's story, told by curl against a fresh private system; ends non-zero at the first step that is not as documented
-	cargo build --quiet --package trigrun-dev
+story: setup ## Use the product by curl as documented, from sign-up to deletion; stops at the first difference
+	$(BUILD) --package trigrun-dev
 	rm -rf target/story
-	cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
+	$(BIN)/debug/trigrun-dev exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
 
 .PHONY: traces
-traces: setup ## A run as a real collector of OpenTelemetry sees it: one tree of spans (installs rotel into target/)
-	cargo build --quiet --package trigrun-dev
+traces: setup ## Check the spans of a run in an OpenTelemetry collector: one tree (installs rotel into target/)
+	$(BUILD) --package trigrun-dev
 	python3 -m venv target/traces
 	target/traces/bin/pip install --quiet --disable-pip-version-check 'rotel==0.0.1a15'
 	crates/dev/with-collector.sh target/traces bash -c 'rm -rf target/traces-data; \
-	  cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'
+	  $(BIN)/debug/trigrun-dev exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'
 
 .PHONY: security
-security: setup ## Tries to get out of the product's reach and into it, in a network that leads nowhere: a table (docs/security.md)
-	cargo build --workspace
+security: setup ## Attack the product in a network namespace without a route out: a table (docs/security.md)
+	$(BUILD_ALL)
 	@command -v ip >/dev/null && command -v nft >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables; } \
-	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be left out"
+	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be skipped"
 	$(BIN)/debug/trigrun-security
 
 # SEED=7 repeats an order of faults; without it, each run has a new one, which it prints.
 # The binary itself, because it starts the others that were built with it.
-BIN = $${CARGO_TARGET_DIR:-target}
 CHAOS = $(BIN)/release/trigrun-chaos run $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos
@@ -108,17 +128,17 @@ chaos: setup ## A minute of kill -9, crashes and wiped servers under load; fails
 
 .PHONY: chaos-short
 chaos-short: setup ## The same in a debug build, half a minute, in a fixed order
-	cargo build --workspace
+	$(BUILD_ALL)
 	$(BIN)/debug/trigrun-chaos run chaos --seed 7 --seconds 30
 
 .PHONY: mutants
 mutants: setup ## Runs with one deliberate defect each, two at a time: the chaos tests must find it
-	cargo build --workspace
+	$(BUILD_ALL)
 	$(BIN)/debug/trigrun-chaos mutants
 
 .PHONY: upgrade
 upgrade: setup ## From the last release (or FROM=<commit>) to this tree, and back, process by process under load: nothing may be lost
-	cargo build --workspace
+	$(BUILD_ALL)
 	from="$${FROM:-$$(git tag --list 'v*' --sort=-version:refname | head -1)}"; \
 	if [[ -z $$from ]]; then echo "there is no release yet to upgrade from; FROM=<commit> names another"; exit 0; fi; \
 	rm -rf target/upgrade/source && git worktree prune && git worktree add --force --detach target/upgrade/source "$$from"; \
@@ -158,38 +178,38 @@ bench-peers: setup ## TrigRun and BullMQ, pg-boss, Graphile Worker and its port 
 	$(BENCH) peers $(ARGS)
 
 .PHONY: bench-store
-bench-store: setup ## What a fire, an idle second, a job and a page cost with up to ten million jobs and executions: tables, target/bench/store.json and store.svg (a quarter of an hour, 12 GB of disk)
+bench-store: setup ## Measure a fire, an idle second, a job and a page with up to ten million jobs and executions: tables, target/bench/store.json and store.svg (15 minutes, 12 GB of disk)
 	$(BUILD_BENCH)
 	$(BENCH) store $(ARGS)
 
 .PHONY: deny
-deny: ## Licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
+deny: ## Check licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
 
 .PHONY: image
-image: setup ## A container image of the three processes, trigrun:latest (needs buildah or docker; with buildah and podman, and as root, it is looked into and run)
+image: setup ## Build a container image of the three processes, trigrun:latest (needs buildah or docker; with buildah, podman and root, it is also inspected and run)
 	cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor
 	deploy/gather.sh target/release target/image/gathered
 	if command -v buildah >/dev/null; then \
 	  buildah build --isolation chroot --build-context compiled=target/image -t trigrun:latest -f deploy/Dockerfile .; \
 	else docker build --build-context compiled=target/image -t trigrun:latest -f deploy/Dockerfile .; fi
 	if command -v buildah >/dev/null && command -v podman >/dev/null && [[ $$(id -u) == 0 ]]; then deploy/check-image.sh; \
-	else echo "the image was neither looked into nor run: that needs buildah, podman and root"; fi
+	else echo "the image was neither inspected nor run: that needs buildah, podman and root"; fi
 
 .PHONY: compose
-compose: ## The image as plain `docker build` makes it, and deploy/up.sh with it, from nothing and through kills: a job must fire each time (needs Docker with Compose)
+compose: ## Build the image with docker build, and test deploy/up.sh with it: a job must fire after each start, restart and kill (needs Docker with Compose)
 	docker build -f deploy/Dockerfile -t trigrun:latest .
 	deploy/check-compose.sh
 
 .PHONY: chart
-chart: ## The Helm chart, by two versions of Helm and the schemas of three of Kubernetes; its alerts by promtool (installs what is missing)
+chart: ## Check the Helm chart with two versions of Helm and the schemas of three of Kubernetes, and its alerts with promtool (installs what is missing)
 	deploy/check-chart.sh
 
 .PHONY: cluster
-cluster: ## The chart on the cluster that kubectl points to, in a namespace of its own: installed, tested, upgraded and robbed of pods while jobs fire (IMAGE=trigrun:latest)
+cluster: ## Test the chart on the cluster of kubectl, in its own namespace: install, upgrade and delete pods while jobs fire (IMAGE=trigrun:latest)
 	deploy/check-cluster.sh $(ARGS)
 
 .PHONY: kube
-kube: image chart ## What the chart makes, run by podman against a real Postgres and Redis: the migration and the smoke test must pass (as root)
+kube: image chart ## Run what the chart renders with podman, against a real Postgres and Redis: the migration and the smoke test must pass (as root)
 	deploy/check-kube.sh

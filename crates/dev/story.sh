@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The product's story, told by curl: `make story` plays it against a fresh private system. Every step says what it does and what
-# it expects; the first that is not as documented ends it. Python stands in for the user's own servers, and takes JSON apart.
+# Uses the product by curl, from sign-up to deletion; `make story` runs it against a new private system. Every step says what it does
+# and what it expects. The first difference ends the script. Python runs the user's servers, and reads JSON.
 set -euo pipefail
 
 DOCS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../docs" && pwd)
@@ -10,35 +10,35 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$DIR"' EXIT
 STEP=0
 
 step() { STEP=$((STEP + 1)); printf '\n%2d. %s\n' "$STEP" "$1"; }
-fail() { printf '    NOT AS DOCUMENTED: %s\n' "$1"; [ ! -s answer ] || { printf '    the answer was: '; cat answer; echo; }; exit 1; }
+fail() { printf '    NOT AS DOCUMENTED: %s\n' "$1"; [ ! -s response ] || { printf '    the response was: '; cat response; echo; }; exit 1; }
 
-# call STATUS METHOD PATH [BODY [HEADER…]]: sends it with $TOKEN, keeps the answer, and expects the status.
+# call STATUS METHOD PATH [BODY [HEADER…]]: sends a request with $TOKEN, keeps the response, and expects the status.
 call() {
     local status=$1 method=$2 path=$3 body=${4:-}
     shift $(($# < 4 ? $# : 4))
-    local arguments=(-sS -o answer -D head -w '%{http_code}' -X "$method" "$TRIGRUN_URL$path")
+    local arguments=(-sS -o response -D head -w '%{http_code}' -X "$method" "$TRIGRUN_URL$path")
     [ -z "${TOKEN:-}" ] || arguments+=(-H "Authorization: Bearer $TOKEN")
     [ -z "$body" ] || arguments+=(-H 'Content-Type: application/json' -d "$body")
     for header in "$@"; do arguments+=(-H "$header"); done
     local got
-    got=$(curl --max-time 20 "${arguments[@]}") || fail "$method $path could not be sent"
-    [ "$got" = "$status" ] || fail "$method $path answered $got instead of $status"
+    got=$(curl --max-time 120 "${arguments[@]}") || fail "$method $path cannot be sent"
+    [ "$got" = "$status" ] || fail "$method $path returned $got instead of $status"
     printf '    %-6s %-52s %s\n' "$method" "${path:0:52}" "$got"
 }
 
-# What a Python expression over the answer (`a`) gives.
-value() { python3 -c 'import json, sys; a = json.load(open("answer")); print(eval(sys.argv[1]))' "$1"; }
-# is EXPRESSION VALUE
+# The value of a Python expression over the response (`a`).
+value() { python3 -c 'import json, sys; a = json.load(open("response")); print(eval(sys.argv[1]))' "$1"; }
+# is EXPRESSION VALUE: expects the value of the expression.
 is() { local got; got=$(value "$1"); [ "$got" = "$2" ] || fail "$1 is $got instead of $2"; printf '    %s = %s\n' "$1" "$2"; }
-# Asks for a path again until an expression holds.
+# Repeats a GET until an expression holds. The limit only ends a script that hangs.
 until_true() {
-    local path=$1 expression=$2
-    for _ in $(seq 100); do
-        curl -sS -o answer --max-time 20 "$TRIGRUN_URL$path" -H "Authorization: Bearer $TOKEN"
+    local path=$1 expression=$2 begin=$SECONDS
+    while ((SECONDS - begin < 300)); do
+        curl -sS -o response --max-time 120 "$TRIGRUN_URL$path" -H "Authorization: Bearer $TOKEN"
         [ "$(value "$expression")" != True ] || return 0
         sleep 0.2
     done
-    fail "it did not come to be that $expression"
+    fail "$expression does not hold after 300 s"
 }
 ended() { until_true "/v1/executions/$1" "a['finished_at'] is not None"; }
 
@@ -46,7 +46,7 @@ python3 - <<'PYTHON' &
 import http.server, json, pathlib
 
 class Servers(http.server.BaseHTTPRequestHandler):
-    """/echo says what it was told, /broken fails, /hook keeps what it is told."""
+    """/echo returns the authorization header, /broken fails, /hook keeps the message."""
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if self.path == "/hook":
@@ -67,7 +67,7 @@ PYTHON
 until [ -e port ]; do sleep 0.1; done
 SERVERS=http://127.0.0.1:$(cat port)
 
-step 'Ada signs up, and has a workspace of her own'
+step 'Ada signs up and gets a workspace'
 call 201 POST /v1/auth/signup '{"email": "ada@example.com", "password": "correct horse battery", "workspace_name": "billing"}'
 TOKEN=$(value "a['token']")
 call 409 POST /v1/auth/signup '{"email": "ada@example.com", "password": "correct horse battery"}'
@@ -76,18 +76,18 @@ call 200 GET /v1/me
 is "a['user']['email']" ada@example.com
 is "a['role']" owner
 
-step 'She makes an API token for her programs, which is shown once'
+step 'She creates an API token for her programs, which is shown once'
 call 201 POST /v1/tokens '{"name": "deploy", "scopes": ["jobs:read", "jobs:write", "jobs:run", "executions:read", "secrets:write", "notifications:write"]}'
 TOKEN=$(value "a['token']")
 call 403 GET /v1/tokens
 is "a['code']" scope_missing
 
-step 'A secret goes in and does not come out'
+step 'A secret is stored and never returned'
 call 201 POST /v1/secrets '{"name": "report-key", "value": "s3cr3t-value"}'
 call 200 GET /v1/secrets/report-key
 is "'value' in a" False
 
-step 'A job by cron that uses it'
+step 'A cron job uses it'
 JOB_BODY='{"name": "nightly report", "kind": "cron", "schedule": {"cron": "30 4 * * MON-FRI", "timezone": "Europe/Berlin"},
   "request": {"url": "'$SERVERS'/echo", "method": "POST", "headers": {"Authorization": "Bearer secret://report-key"}}}'
 call 201 POST /v1/jobs "$JOB_BODY" 'Idempotency-Key: nightly'
@@ -99,7 +99,7 @@ is "a['used_by'][0]['job_id']" "$JOB"
 call 422 POST /v1/jobs '{"name": "wrong", "kind": "cron", "schedule": {"cron": "60 4 * * *"}, "request": {"url": "ftp://example.com/"}}'
 is "sorted(e['pointer'] for e in a['errors'])" "['/request/url', '/schedule/cron']"
 
-step 'Run now: the target got the secret, and its echo is redacted'
+step 'Run now: the target receives the secret, and its echo is redacted'
 call 202 POST "/v1/jobs/$JOB/run-now"
 RUN=$(value "a['id']")
 ended "$RUN"
@@ -107,21 +107,21 @@ is "a['status']" succeeded
 is "a['source']" manual
 is "a['attempts'][0]['body_preview']" 'Bearer ••••'
 
-step 'Somebody wants to know when a job fails'
+step 'A rule notifies when a job fails'
 call 201 POST /v1/notification-channels '{"name": "on call", "type": "webhook", "config": {"url": "'"$SERVERS"'/hook"}}'
 CHANNEL=$(value "a['id']")
 call 201 POST /v1/jobs '{"name": "broken", "kind": "recurring", "schedule": {"every_n_minutes": 60}, "request": {"url": "'"$SERVERS"'/broken"}}'
 BROKEN=$(value "a['id']")
 call 201 POST "/v1/jobs/$BROKEN/notification-rules" '{"channel_id": "'"$CHANNEL"'", "event": "on_failure"}'
 
-step 'It fails, after its retries'
+step 'The job fails after its retries'
 call 202 POST "/v1/jobs/$BROKEN/run-now"
 RUN=$(value "a['id']")
 ended "$RUN"
 is "a['status']" failed
 is "[t['status_code'] for t in a['attempts']]" '[500, 500, 500]'
 
-step 'The webhook arrives, and its signature is right'
+step 'The webhook arrives with a valid signature'
 until_true "/v1/notifications?execution_id=$RUN" "[n['status'] for n in a['data']] == ['succeeded']"
 is "len(a['data'])" 1
 awk '/^```python verify.py$/ { on = 1; next } /^```/ { on = 0 } on' "$DOCS/signing.md" > verify.py
@@ -134,15 +134,15 @@ SIGNING_SECRET=$(value "a['secret']")
 python3 -c 'import json, sys
 from verify import verify
 headers, body = json.load(open("hook.json")), open("hook.body", "rb").read()
-told = json.loads(body)
-assert verify(sys.argv[1], headers, body), "the signature is wrong"
-assert not verify(sys.argv[1], headers, body + b" "), "any signature is right"
-assert (told["type"], told["data"]["execution"]["id"]) == ("execution.failed", sys.argv[2]), told' "$SIGNING_SECRET" "$RUN" \
-    || fail 'the webhook is not as it should be'
+event = json.loads(body)
+assert verify(sys.argv[1], headers, body), "the signature is rejected"
+assert not verify(sys.argv[1], headers, body + b" "), "a signature of another body is accepted"
+assert (event["type"], event["data"]["execution"]["id"]) == ("execution.failed", sys.argv[2]), event' "$SIGNING_SECRET" "$RUN" \
+    || fail 'the webhook is not as documented'
 printf '    verified as docs/signing.md shows\n'
 TOKEN=$DEPLOY
 
-step 'A crontab of ten lines is taken over; two of them cannot be'
+step 'A crontab of ten lines is imported; two lines are refused'
 CRONTAB='0 9 * * MON-FRI https://example.com/1\n*/15 * * * * https://example.com/2\n@daily https://example.com/3\n60 * * * * https://example.com/bad\n0 0 1 * * https://example.com/5\n@reboot https://example.com/bad\n30 2 * * * https://example.com/7\n0 */2 * * * https://example.com/8\n@hourly https://example.com/9\n5 4 * * SUN https://example.com/10'
 call 201 POST /v1/jobs/import '{"crontab": "'"$CRONTAB"'", "timezone": "Europe/Berlin", "state": "paused"}'
 is "len(a['created'])" 8
@@ -164,4 +164,4 @@ call 204 DELETE "/v1/jobs/$JOB"
 call 404 GET "/v1/jobs/$JOB"
 call 204 DELETE /v1/secrets/report-key
 
-printf '\nThe story is as documented.\n'
+printf '\nEverything is as documented.\n'

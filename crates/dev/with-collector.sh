@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs COMMAND while rotel, from this Python environment, collects spans; COLLECTED names the file that it writes them to.
+# Runs COMMAND while rotel, from this Python environment, collects spans. COLLECTED is the file that it writes them to.
 # Usage: with-collector.sh ENVIRONMENT COMMAND [ARGUMENT…]
 set -euo pipefail
 agent=$(echo "$1"/lib/python3*/site-packages/rotel/rotel-agent)
@@ -13,7 +13,7 @@ grpc=127.0.0.1:$(free_port)
 collector=$!
 trap '{ kill "$collector" && wait "$collector"; } 2>/dev/null || true; rm "$COLLECTED"' EXIT
 listens() { (: > "/dev/tcp/${grpc/:/\/}") 2>/dev/null; }
-for _ in $(seq 100); do listens && break; sleep 0.05; done
-listens || { cat "$COLLECTED"; echo "the collector does not listen"; exit 1; }
+for _ in $(seq 1000); do listens && break; sleep 0.05; done
+listens || { cat "$COLLECTED"; echo "the collector is not listening"; exit 1; }
 export COLLECTED OTEL_EXPORTER_OTLP_ENDPOINT=http://$grpc OTEL_BSP_SCHEDULE_DELAY=200
 "$@"

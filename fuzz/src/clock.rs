@@ -1,30 +1,30 @@
 //! An independent reading of a cron expression and of the two rules of docs/schedules.md.
 //!
-//! It shares nothing with the product but the zone's offsets. It does not search: it looks at what the clock of the zone
-//! shows at one minute after the other.
+//! It shares nothing with the product except the offsets of the zone. It does not search: it reads the clock of the zone minute
+//! by minute.
 
 use chrono::{DateTime, Datelike, NaiveDate};
 use jiff::{Timestamp, tz::TimeZone};
 use std::ops::Range;
 
-/// From here on every zone is a whole number of minutes away from UTC.
+/// From here on, the offset of every zone is a whole number of minutes.
 pub const FIRST: i64 = 100_000_000;
-/// Far enough for whoever lives now, and a bound for the search.
+/// The end of the search.
 pub const LAST: i64 = 7_000_000_000;
 
-/// More than any clock has gone back since [`FIRST`].
+/// More than any clock was set back since [`FIRST`].
 const BEFORE: i64 = 27 * 60;
-/// How far is looked ahead, in minutes.
+/// How far to look ahead, in minutes.
 const AHEAD: i64 = 40 * 60;
 
-/// The fires after an instant and up to the end of what was looked at, in seconds, and that end.
+/// The fires after an instant, in seconds, and the end of the searched time.
 pub fn fires(expression: &str, zone: &TimeZone, after: i64) -> (Vec<i64>, i64) {
     let pattern = Pattern::read(expression);
     let first_minute = after.div_euclid(60) - BEFORE;
     let end = first_minute + BEFORE + AHEAD;
     let mut fires = Vec::new();
     let mut days = Days::default();
-    // The latest minute that the clock has shown; what it shows again is nothing new to a set of local times.
+    // The latest minute that the clock has shown. A set of local times does not fire again when the clock repeats them.
     let mut latest = None;
     for (minutes, offset) in offsets(zone, first_minute..end) {
         for minute in minutes {
@@ -33,7 +33,7 @@ pub fn fires(expression: &str, zone: &TimeZone, after: i64) -> (Vec<i64>, i64) {
             let due = if pattern.is_cadence {
                 pattern.matches(shown, &mut days)
             } else {
-                // What the clock jumped over comes now.
+                // Fires in the skipped time are due now.
                 (last_new + 1..=shown).any(|minute| pattern.matches(minute, &mut days))
             };
             latest = Some(last_new.max(shown));
@@ -45,7 +45,7 @@ pub fn fires(expression: &str, zone: &TimeZone, after: i64) -> (Vec<i64>, i64) {
     (fires, (end - 1) * 60)
 }
 
-/// Stretches of one offset, both in minutes.
+/// Periods of one offset, both in minutes.
 fn offsets(zone: &TimeZone, minutes: Range<i64>) -> Vec<(Range<i64>, i64)> {
     let mut stretches = Vec::new();
     let mut from = minutes.start;
@@ -68,14 +68,14 @@ fn whole_minutes(seconds: i32) -> i64 {
     i64::from(seconds / 60)
 }
 
-/// The last day that was judged, because the next minute is of the same, most often.
+/// The result for the last day, because the next minute is usually on the same day.
 #[derive(Default)]
 struct Days(Option<(i64, bool)>);
 
 struct Pattern {
     minutes: [bool; 60],
     hours: [bool; 24],
-    /// The items of the day fields, and whether the field is a restriction of its own.
+    /// The items of the day fields, and whether each field restricts the days.
     days: Vec<Day>,
     weekdays: Vec<Weekday>,
     months: [bool; 13],
@@ -90,7 +90,7 @@ enum Day {
     LastWeekday,
 }
 
-/// Days from Sunday, and which of the month: 1 to 5, or 6 for the last; 0 for each.
+/// Days from Sunday, and which one of the month: 1 to 5, 6 for the last, 0 for every.
 struct Weekday(u32, u32);
 
 impl Pattern {
@@ -194,7 +194,7 @@ fn weekday_items(item: &str) -> Vec<Weekday> {
         (None, Some(days)) => (days, 6),
         (None, None) => (item, 0),
     };
-    // `?` and `*` are all of them; 0 and 7 are the same day.
+    // `?` and `*` mean every value; 0 and 7 are the same day.
     values(days, 0..8).into_iter().map(|day| Weekday(day % 7, place)).collect()
 }
 
@@ -206,7 +206,7 @@ fn set<const N: usize>(field: &str, range: Range<u32>) -> [bool; N] {
     set
 }
 
-/// `*`, `?`, `5`, `1-5`, the first and the last of them with a step.
+/// `*`, `?`, `5`, `1-5`; `*` and `1-5` also with a step.
 fn values(item: &str, range: Range<u32>) -> Vec<u32> {
     let (values, step) = item.split_once('/').unwrap_or((item, "1"));
     let (first, last) = match values.split_once('-') {

@@ -95,7 +95,7 @@ impl Servers {
 
     /// Stops Postgres as `pg_ctl stop -m immediate` does, and starts it again.
     pub async fn crash_postgres(&mut self, downtime: Duration) -> anyhow::Result<()> {
-        self.services.stop_postgres(Shutdown::NewRun).await;
+        self.services.stop_postgres(Shutdown::Immediate).await;
         tokio::time::sleep(downtime).await;
         self.services.start_postgres().await.context("Postgres does not restart")
     }

@@ -1,4 +1,4 @@
-//! One job of each kind against the echo target, through the public API, and what became of it.
+//! Creates one job of each kind against the echo target through the public API, and shows what was recorded.
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -12,32 +12,32 @@ use tokio_util::sync::CancellationToken;
 
 use trigrun_api::operator::client::Client;
 
-use crate::{echo, system::System};
+use crate::{echo, progress::Progress, system::System};
 
-/// The finest grain of `recurring` and `cron` is a minute.
-const WITHIN: Duration = Duration::from_secs(130);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// `recurring` and `cron` jobs run at most once a minute, so the last result arrives after a minute.
+const RUN_TIMEOUT: Duration = Duration::from_secs(180);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Plays the demo; `true` when every execution succeeded.
+/// Runs the demo; `true` if every execution succeeded.
 pub async fn run(system: &System, report: &Path) -> anyhow::Result<bool> {
     let stop = CancellationToken::new();
     let _stops = stop.clone().drop_guard();
     let target = echo::serve(stop).await?;
     let client = Client { api: system.api.to_string(), token: system.token.reveal().to_owned() };
 
+    println!("four jobs, one of each kind; the last result arrives in a minute\n");
+    let mut progress = Progress::new();
     let request =
         json!({ "url": format!("http://{target}/echo"), "method": "POST", "body": { "hello": "world" } });
-    let now =
-        create(&client, &json!({ "name": "demo: now", "kind": "one_time", "request": request })).await?;
-    let created_at = DateTime::parse_from_rfc3339(&text(&now["created_at"])).context("created_at")?.to_utc();
+    let now = json!({ "name": "demo: now", "kind": "one_time", "request": request });
+    let now = create(&client, &now, &mut progress).await?;
     let mut jobs = vec![now];
-    for job in the_others(created_at, &request) {
-        jobs.push(create(&client, &job).await?);
+    for job in scheduled_jobs(instant(&jobs[0]["created_at"])?, &request) {
+        jobs.push(create(&client, &job, &mut progress).await?);
     }
-    println!("\nwaiting until each has run; the cron and the recurring job run within a minute");
-    let executions = wait_for_all(&client, &jobs).await?;
+    let executions = wait_for_all(&client, &jobs, &mut progress).await?;
     for job in &jobs {
-        // Those that have had their only run cannot be paused, and need not be.
+        // A completed job cannot be paused, and need not be.
         let _completed = client.post(&format!("/v1/jobs/{}/pause", text(&job["id"])), &json!({})).await;
     }
     println!("\n{}", table(&executions));
@@ -49,15 +49,24 @@ pub async fn run(system: &System, report: &Path) -> anyhow::Result<bool> {
     Ok(executions.iter().all(|execution| execution["status"] == "succeeded"))
 }
 
-async fn create(client: &Client, job: &Value) -> anyhow::Result<Value> {
+async fn create(client: &Client, job: &Value, progress: &mut Progress) -> anyhow::Result<Value> {
     let created = client.post("/v1/jobs", job).await?;
-    let next = created["next_run_at"].as_str().unwrap_or("now");
-    println!("created  {:<10} {}  next run {next}", text(&created["kind"]), text(&created["id"]));
+    let wait = match &created["next_run_at"] {
+        Value::Null => TimeDelta::zero(),
+        next => instant(next)? - instant(&created["created_at"])?,
+    };
+    let label = format!("{:<10} {:<27}", text(&created["kind"]), text(&created["name"]));
+    progress.add(label, Instant::now() + wait.to_std().unwrap_or_default());
     Ok(created)
 }
 
-/// The kinds that wait for their instant.
-fn the_others(now: DateTime<Utc>, request: &Value) -> [Value; 3] {
+fn instant(value: &Value) -> anyhow::Result<DateTime<Utc>> {
+    let instant = DateTime::parse_from_rfc3339(&text(value));
+    Ok(instant.with_context(|| format!("{value} is not an instant"))?.to_utc())
+}
+
+/// A job of each kind that waits for its instant.
+fn scheduled_jobs(now: DateTime<Utc>, request: &Value) -> [Value; 3] {
     let soon = (now + TimeDelta::seconds(3)).to_rfc3339_opts(SecondsFormat::Millis, true);
     [
         json!({ "name": "demo: in three seconds", "kind": "scheduled", "schedule": { "run_at": soon }, "request": request }),
@@ -66,32 +75,52 @@ fn the_others(now: DateTime<Utc>, request: &Value) -> [Value; 3] {
     ]
 }
 
-/// The first execution of each job, once it has ended.
-async fn wait_for_all(client: &Client, jobs: &[Value]) -> anyhow::Result<Vec<Value>> {
-    let give_up = Instant::now() + WITHIN;
-    let mut ended = Vec::new();
-    for job in jobs {
-        let path = format!("/v1/jobs/{}/executions", text(&job["id"]));
-        let execution = loop {
-            let list = client.get(&path).await?;
-            // Newest first; the last is the job's first.
-            let first = list["data"].as_array().and_then(|all| all.last()).cloned().unwrap_or_default();
-            if first["finished_at"].is_string() {
-                break first["id"].as_str().unwrap_or_default().to_owned();
+/// The first execution of each job, in the order of the jobs, once all have ended. Shows each as soon as it has ended.
+async fn wait_for_all(
+    client: &Client,
+    jobs: &[Value],
+    progress: &mut Progress,
+) -> anyhow::Result<Vec<Value>> {
+    let deadline = Instant::now() + RUN_TIMEOUT;
+    let mut executions: Vec<Option<Value>> = vec![None; jobs.len()];
+    loop {
+        for (index, job) in jobs.iter().enumerate() {
+            if executions[index].is_none()
+                && let Some(execution) = first_ended(client, job).await?
+            {
+                progress.end(index, &result(&execution));
+                executions[index] = Some(execution);
             }
-            anyhow::ensure!(Instant::now() < give_up, "{} had not run within {WITHIN:?}", text(&job["name"]));
-            tokio::time::sleep(LOOK_EVERY).await;
-        };
-        let execution = client.get(&format!("/v1/executions/{execution}")).await?;
-        println!(
-            "ended    {:<10} {}  {}",
-            text(&job["kind"]),
-            text(&execution["id"]),
-            text(&execution["status"])
-        );
-        ended.push(execution);
+        }
+        if executions.iter().all(Option::is_some) {
+            return Ok(executions.into_iter().flatten().collect());
+        }
+        anyhow::ensure!(Instant::now() < deadline, "not every job has run within {RUN_TIMEOUT:?}");
+        progress.tick();
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    Ok(ended)
+}
+
+/// The first execution of a job with its attempts, if it has ended.
+async fn first_ended(client: &Client, job: &Value) -> anyhow::Result<Option<Value>> {
+    let list = client.get(&format!("/v1/jobs/{}/executions", text(&job["id"]))).await?;
+    // Newest first.
+    let first = list["data"].as_array().and_then(|executions| executions.last());
+    match first.filter(|first| first["finished_at"].is_string()) {
+        Some(first) => Ok(Some(client.get(&format!("/v1/executions/{}", text(&first["id"]))).await?)),
+        None => Ok(None),
+    }
+}
+
+/// A line about an execution that has ended.
+fn result(execution: &Value) -> String {
+    let ms = |value: &Value| value.as_f64().map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1}"));
+    let (late, took) = (ms(&execution["lateness_ms"]), ms(&execution["duration_ms"]));
+    format!("{}: {late} ms late, took {took} ms", text(&execution["status"]))
+}
+
+fn last_attempt(execution: &Value) -> Value {
+    execution["attempts"].as_array().and_then(|attempts| attempts.last()).cloned().unwrap_or_default()
 }
 
 fn table(executions: &[Value]) -> Table {
@@ -102,7 +131,7 @@ fn table(executions: &[Value]) -> Table {
         "status",
         "code",
         "scheduled for",
-        "late ms",
+        "lateness ms",
         "dns",
         "connect",
         "tls",
@@ -111,11 +140,7 @@ fn table(executions: &[Value]) -> Table {
         "total ms",
     ]);
     for execution in executions {
-        let attempt = execution["attempts"]
-            .as_array()
-            .and_then(|attempts| attempts.last())
-            .cloned()
-            .unwrap_or_default();
+        let attempt = last_attempt(execution);
         let timing = &attempt["timing"];
         let mut row =
             vec![text(&execution["job_name"]), text(&execution["status"]), text(&attempt["status_code"])];

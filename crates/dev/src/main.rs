@@ -1,9 +1,10 @@
-//! `trigrun-dev`: the whole of TrigRun in one process, on a Postgres and a Redis of its own.
+//! `trigrun-dev`: all of TrigRun in one process, on a private Postgres and Redis.
 //!
-//! For trying it and for working on it. Nothing outside `.trigrun/` is touched, and nothing is left running.
+//! For evaluation and development. It changes nothing outside `.trigrun/`, and leaves no process running.
 
 mod demo;
 mod echo;
+mod progress;
 mod system;
 
 use anyhow::Context;
@@ -12,7 +13,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::runtime::shutdown;
 
-/// Runs all of TrigRun in one process, on a private Postgres and a private Redis.
+/// Runs all of TrigRun in one process, on a private Postgres and Redis.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -24,13 +25,13 @@ struct Arguments {
 
 #[derive(clap::Args)]
 struct Options {
-    /// Where the data of Postgres and Redis is kept.
+    /// The directory of the data of Postgres and Redis.
     #[arg(long, global = true, default_value = ".trigrun", env = "TRIGRUN_DIR")]
     dir: PathBuf,
-    /// The API's port on 127.0.0.1.
+    /// The API's port on 127.0.0.1; 0 takes a free one.
     #[arg(long, global = true, default_value_t = 8080, env = "TRIGRUN_PORT")]
     port: u16,
-    /// What is logged, e.g. info,trigrun_executor=debug.
+    /// Log filter directives, e.g. info,trigrun_executor=debug.
     #[arg(long, global = true, default_value = "warn", env = "TRIGRUN_LOG")]
     log: String,
 }
@@ -39,9 +40,9 @@ struct Options {
 enum Command {
     /// Serves until Ctrl-C.
     Run,
-    /// Creates one job of each kind, waits until each has run, and shows what was recorded.
+    /// Creates one job of each kind, waits for their runs, and shows what was recorded.
     Demo,
-    /// Runs COMMAND with TRIGRUN_URL and TRIGRUN_TOKEN set, and ends with its exit code.
+    /// Runs COMMAND with TRIGRUN_URL and TRIGRUN_TOKEN set, and exits with its exit code.
     Exec {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
@@ -55,7 +56,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let system = system::System::start(&options, shutdown.clone()).await?;
     let code = match command {
         Command::Run => {
-            system.introduce();
+            system.print_introduction();
             shutdown.cancelled().await;
             ExitCode::SUCCESS
         }
@@ -67,7 +68,7 @@ async fn main() -> anyhow::Result<ExitCode> {
                 Some(Ok(true)) => ExitCode::SUCCESS,
                 Some(Ok(false)) | None => ExitCode::FAILURE,
                 Some(Err(error)) => {
-                    eprintln!("the demo could not be played: {error:#}");
+                    eprintln!("the demo failed: {error:#}");
                     ExitCode::FAILURE
                 }
             }
@@ -77,7 +78,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// The command's exit code; it is ended when this process is asked to end.
+/// Runs the command and returns its exit code. Ends the command at shutdown.
 async fn exec(
     system: &system::System,
     command: &[OsString],
@@ -89,7 +90,7 @@ async fn exec(
         .env("TRIGRUN_TOKEN", system.token.reveal())
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("{} cannot be run", command[0].display()))?;
+        .with_context(|| format!("cannot run {}", command[0].display()))?;
     let ended = shutdown.run_until_cancelled(child.wait()).await.transpose()?;
     let code = ended.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(1)))

@@ -1,4 +1,4 @@
-//! Postgres, Redis, an API, a scheduler and an executor, started in order and stopped in order.
+//! Postgres, Redis, an API, a scheduler and an executor: started in order, stopped in order.
 
 use anyhow::{Context, bail};
 use ipnet::IpNet;
@@ -24,14 +24,14 @@ use trigrun_embed::{Durability, Programs, Services};
 use crate::Options;
 
 const DATABASE: &str = "trigrun";
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The parts, ready to be used.
+/// A running system.
 pub struct System {
     pub api: SocketAddr,
     pub token: TokenSecret,
     services: Services,
-    parts: Vec<JoinHandle<anyhow::Result<()>>>,
+    processes: Vec<JoinHandle<anyhow::Result<()>>>,
     shutdown: CancellationToken,
     _telemetry: Telemetry,
 }
@@ -45,9 +45,9 @@ impl System {
         for note in services.notes() {
             eprintln!("note: {note}");
         }
-        match Self::start_parts(options, &services, shutdown.clone()).await {
-            Ok((api, token, parts, telemetry)) => {
-                Ok(Self { api, token, services, parts, shutdown, _telemetry: telemetry })
+        match Self::start_processes(options, &services, shutdown.clone()).await {
+            Ok((api, token, processes, telemetry)) => {
+                Ok(Self { api, token, services, processes, shutdown, _telemetry: telemetry })
             }
             Err(error) => {
                 shutdown.cancel();
@@ -57,50 +57,51 @@ impl System {
         }
     }
 
-    async fn start_parts(
+    async fn start_processes(
         options: &Options,
         services: &Services,
         shutdown: CancellationToken,
     ) -> anyhow::Result<(SocketAddr, TokenSecret, Vec<JoinHandle<anyhow::Result<()>>>, Telemetry)> {
-        make_database(services).await?;
+        create_database(services).await?;
         let settings = Settings::new(options, services)?;
         let telemetry = telemetry::init("trigrun-dev", &settings.api.telemetry)?;
         process::log_panics();
         migrate::run(&settings.api.postgres).await?;
-        let token = make_token(&settings.api.postgres).await?;
+        let token = create_token(&settings.api.postgres).await?;
         let (bound, api) = oneshot::channel();
         let on_bound = move |address| {
-            // Nobody listens any more when the start was given up.
+            // The receiver is gone if the start timed out.
             let _ = bound.send(address);
         };
         let Settings { api: api_settings, scheduler, executor } = settings;
         let stop = shutdown;
-        let mut parts = vec![
-            part("api", &stop, {
+        let mut processes = vec![
+            spawn_process("api", &stop, {
                 let stop = stop.clone();
                 async move { Ok(trigrun_api::serve(api_settings, stop, on_bound).await?) }
             }),
-            part("scheduler", &stop, {
+            spawn_process("scheduler", &stop, {
                 let stop = stop.clone();
                 async move { Ok(trigrun_scheduler::serve(scheduler, stop).await?) }
             }),
-            part("executor", &stop, {
+            spawn_process("executor", &stop, {
                 let stop = stop.clone();
                 async move { Ok(trigrun_executor::serve(executor, stop).await?) }
             }),
         ];
-        match tokio::time::timeout(READY_WITHIN, api).await {
-            Ok(Ok(address)) => Ok((address, token, parts, telemetry)),
+        match tokio::time::timeout(READY_TIMEOUT, api).await {
+            Ok(Ok(address)) => Ok((address, token, processes, telemetry)),
             Ok(Err(_)) => {
-                // The API ended before it was ready: say why.
-                parts.remove(0).await??;
+                // The API ended before it was ready: its error is the cause.
+                processes.remove(0).await??;
                 bail!("the API ended before it was ready")
             }
-            Err(_) => bail!("the API was not ready within {READY_WITHIN:?}"),
+            Err(_) => bail!("the API was not ready within {READY_TIMEOUT:?}"),
         }
     }
 
-    pub fn introduce(&self) {
+    /// Prints the address, a token, and the first commands.
+    pub fn print_introduction(&self) {
         let (api, token) = (self.api, self.token.reveal());
         println!(
             "TrigRun is at http://{api}
@@ -108,33 +109,33 @@ impl System {
   export TRIGRUN_URL=http://{api}
   export TRIGRUN_TOKEN={token}
 
-Create a job that runs every minute, run it now, and see what happened:
+Create a job that runs every minute, run it now, and list its executions:
 
   curl -s $TRIGRUN_URL/v1/jobs -H \"Authorization: Bearer $TRIGRUN_TOKEN\" -H 'Content-Type: application/json' \\
     -d '{{\"name\": \"hello\", \"kind\": \"cron\", \"schedule\": {{\"cron\": \"* * * * *\"}}, \"request\": {{\"url\": \"http://{api}/livez\"}}}}'
   curl -s -X POST $TRIGRUN_URL/v1/jobs/JOB_ID/run-now -H \"Authorization: Bearer $TRIGRUN_TOKEN\"
   curl -s $TRIGRUN_URL/v1/executions -H \"Authorization: Bearer $TRIGRUN_TOKEN\"
 
-Ctrl-C ends it and leaves nothing running."
+Ctrl-C stops it and leaves no process running."
         );
     }
 
-    /// Ends the parts, then the servers that they need.
+    /// Stops the processes, then Postgres and Redis.
     pub async fn stop(self) {
         self.shutdown.cancel();
-        for part in self.parts {
-            match part.await {
+        for process in self.processes {
+            match process.await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => eprintln!("{error:#}"),
-                Err(error) => eprintln!("a part ended in panic: {error}"),
+                Err(error) => eprintln!("panicked: {error}"),
             }
         }
         self.services.stop().await;
     }
 }
 
-/// One part that ends takes the others along.
-fn part(
+/// Starts one of the processes as a task. When it ends, the others are stopped.
+fn spawn_process(
     name: &'static str,
     stop: &CancellationToken,
     work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -142,7 +143,7 @@ fn part(
     process::ends_with(name, stop.clone(), async move { work.await.context(name) })
 }
 
-/// The settings of all parts: their defaults, on the private servers, with this machine open as a target.
+/// The settings of all processes: their defaults, with the private servers, and with this machine allowed as a target.
 struct Settings {
     api: trigrun_api::Settings,
     scheduler: trigrun_scheduler::Settings,
@@ -163,7 +164,7 @@ impl Settings {
         for telemetry in [&mut api.telemetry, &mut scheduler.telemetry, &mut executor.telemetry] {
             telemetry.log_format = LogFormat::Pretty;
             telemetry.log_filter.clone_from(&options.log);
-            // One process, one set of metrics; any free port, so that two systems can run side by side.
+            // Any free port, so that two systems can run at the same time.
             telemetry.probes_address = SocketAddr::from(([127, 0, 0, 1], 0));
         }
         let master = vec![SecretString::from(master_key(&options.dir)?)];
@@ -173,14 +174,14 @@ impl Settings {
         api.egress.allow.clone_from(&this_machine);
         executor.egress.allow = this_machine;
         executor.executor.drain_seconds = 5;
-        // Only this machine gets here, and whoever tries it tries all of it.
+        // Only this machine can connect, and sign-up is part of what the user tries.
         api.server.sign_up = trigrun_api::SignUp::Open;
         api.server.address = SocketAddr::from(([127, 0, 0, 1], options.port));
         Ok(Self { api, scheduler, executor })
     }
 }
 
-/// The master key of this directory's data, made with it.
+/// The master key of the data in this directory. Created if it is missing.
 fn master_key(dir: &Path) -> anyhow::Result<String> {
     let path = dir.join("master.key");
     match std::fs::read_to_string(&path) {
@@ -195,12 +196,12 @@ fn master_key(dir: &Path) -> anyhow::Result<String> {
     }
 }
 
-async fn make_database(services: &Services) -> anyhow::Result<()> {
+async fn create_database(services: &Services) -> anyhow::Result<()> {
     let (client, connection) =
         tokio_postgres::connect(&services.postgres_url("postgres"), tokio_postgres::NoTls).await?;
     let connection = tasks::spawn("admin connection", connection);
-    let known = client.query("select from pg_database where datname = $1", &[&DATABASE]).await?;
-    if known.is_empty() {
+    let existing = client.query("select from pg_database where datname = $1", &[&DATABASE]).await?;
+    if existing.is_empty() {
         client.batch_execute(&format!("create database {DATABASE}")).await?;
     }
     drop(client);
@@ -208,18 +209,18 @@ async fn make_database(services: &Services) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A new token of the workspace `dev`, which is made when it is not there.
-async fn make_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> {
+/// Creates a token of the workspace `dev`, and the workspace if it is missing.
+async fn create_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> {
     let db = Db::new(postgres)?;
     let mut conn = db.conn().await?;
     let now = store::clock::now(&mut conn).await?;
-    let by = Author::operator(now);
-    let known = workspaces::all(&mut conn).await?.into_iter().find(|workspace| workspace.name == "dev");
-    let workspace = match known {
+    let author = Author::operator(now);
+    let existing = workspaces::all(&mut conn).await?.into_iter().find(|workspace| workspace.name == "dev");
+    let workspace = match existing {
         Some(workspace) => workspace,
         None => {
             let workspace = Workspace { id: WorkspaceId::at(now), name: "dev".into() };
-            workspaces::insert(&mut conn, &workspace, &by).await?;
+            workspaces::insert(&mut conn, &workspace, &author).await?;
             workspace
         }
     };
@@ -233,6 +234,6 @@ async fn make_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> 
         expires_at: None,
         created_by: None,
     };
-    tokens::insert(&mut conn, workspace.id, token, &by, None).await?;
+    tokens::insert(&mut conn, workspace.id, token, &author, None).await?;
     Ok(secret)
 }

@@ -1,4 +1,4 @@
-//! The user that the servers run as, and what that user may reach.
+//! The user that the servers run as, and the directories that this user can access.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -8,28 +8,28 @@ use nix::unistd::{User, getegid, geteuid};
 
 use crate::EmbedError;
 
-/// Who runs the servers: ourselves, or an unprivileged user when we are root (initdb and postgres refuse root).
+/// The user that runs the servers: the current user, or an unprivileged one if that is root (initdb and postgres refuse root).
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub uid: u32,
     pub gid: u32,
-    /// True when we are root and the children must change to `uid` and `gid`.
-    pub dropped: bool,
+    /// True if this process is root, so that the servers must change to `uid` and `gid`.
+    pub drops_privileges: bool,
 }
 
 impl Account {
     pub fn choose() -> Result<Account, EmbedError> {
         if !geteuid().is_root() {
-            return Ok(Account { uid: geteuid().as_raw(), gid: getegid().as_raw(), dropped: false });
+            return Ok(Account { uid: geteuid().as_raw(), gid: getegid().as_raw(), drops_privileges: false });
         }
         ["postgres", "nobody"]
             .into_iter()
             .find_map(|name| User::from_name(name).ok().flatten())
-            .map(|user| Account { uid: user.uid.as_raw(), gid: user.gid.as_raw(), dropped: true })
+            .map(|user| Account { uid: user.uid.as_raw(), gid: user.gid.as_raw(), drops_privileges: true })
             .ok_or(EmbedError::NoAccount)
     }
 
-    /// Whether the mode bits of `directory` and of all above it let this account through.
+    /// Whether the mode bits of `directory` and of all its ancestors let this user through.
     pub fn can_traverse(&self, directory: &Path) -> bool {
         directory.ancestors().all(|ancestor| {
             fs::metadata(ancestor).is_ok_and(|metadata| {
@@ -43,15 +43,15 @@ impl Account {
         })
     }
 
-    /// Makes `directory` exist, private to this account.
+    /// Creates `directory` if it is missing, and makes it private to this user.
     ///
-    /// A link, or a directory of somebody else, is refused: under /tmp anyone could have put it there.
-    pub fn own(&self, directory: &Path) -> Result<(), EmbedError> {
-        let failed = EmbedError::io("make a private directory of", directory);
-        self.try_own(directory).map_err(failed)
+    /// Refuses a link or a directory of another user: under /tmp, anyone could have created it.
+    pub fn create_private(&self, directory: &Path) -> Result<(), EmbedError> {
+        let failed = EmbedError::io("create the private directory", directory);
+        self.try_create_private(directory).map_err(failed)
     }
 
-    fn try_own(&self, directory: &Path) -> std::io::Result<()> {
+    fn try_create_private(&self, directory: &Path) -> std::io::Result<()> {
         if let Err(error) = fs::create_dir(directory)
             && error.kind() != std::io::ErrorKind::AlreadyExists
         {
@@ -59,9 +59,9 @@ impl Account {
         }
         let found = fs::symlink_metadata(directory)?;
         if !found.is_dir() || ![self.uid, geteuid().as_raw()].contains(&found.uid()) {
-            return Err(std::io::Error::other("it exists and belongs to somebody else"));
+            return Err(std::io::Error::other("it exists and belongs to another user"));
         }
-        if self.dropped {
+        if self.drops_privileges {
             chown(directory, Some(self.uid), Some(self.gid))?;
         }
         fs::set_permissions(directory, fs::Permissions::from_mode(0o700))

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why the embedded servers cannot run. The text is complete: it carries the tail of the server's log.
+/// Why the embedded servers cannot run. The text contains the tail of the server's log.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     /// Server programs that are neither in the given directories, nor in Debian's, nor in PATH.
@@ -12,19 +12,19 @@ pub enum EmbedError {
         missing.join(", "), packages.join(" ")
     )]
     Missing { missing: Vec<&'static str>, packages: Vec<&'static str> },
-    /// Postgres refuses to run as root and there is nobody else to run it as.
-    #[error("running as root, and there is neither a user `postgres` nor `nobody` to run the servers as")]
+    /// Postgres refuses to run as root, and there is no other user to run it as.
+    #[error("the servers cannot run as root, and there is no user `postgres` or `nobody`")]
     NoAccount,
-    /// Another living process has the servers of this directory.
+    /// Another process runs the servers of this directory.
     #[error("{} is in use by another process", dir.display())]
     InUse { dir: PathBuf },
-    /// A server of an earlier run does not end.
+    /// Servers of an earlier run do not end.
     #[error("processes {pids:?} of an earlier run in {} do not end", dir.display())]
-    Leftover { dir: PathBuf, pids: Vec<i32> },
+    Orphans { dir: PathBuf, pids: Vec<i32> },
     /// The server ended instead of becoming ready.
     #[error("{server} ended with {status}; the end of {}:\n{tail}", log.display())]
     Ended { server: &'static str, status: std::process::ExitStatus, log: PathBuf, tail: String },
-    /// The server runs, but does not answer in time.
+    /// The server runs, but does not respond in time.
     #[error("{server} is not ready after {seconds} s; the end of {}:\n{tail}", log.display())]
     NotReady { server: &'static str, seconds: u64, log: PathBuf, tail: String },
     #[error("cannot {action} {}: {source}", path.display())]

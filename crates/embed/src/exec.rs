@@ -1,4 +1,4 @@
-//! `exec` of the binary: both servers around one command. It knows nothing about what the command does.
+//! `exec` of the binary: runs a command with both servers. Knows nothing about the command.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -49,7 +49,7 @@ async fn run(command: &[OsString], services: &Services, signals: &mut Signals) -
     }
 }
 
-/// The command must not outlive us either, should we be killed.
+/// If this process is killed, the command must end too.
 fn with_death_signal(command: &[OsString]) -> Command {
     match setpriv() {
         Some(setpriv) => {
@@ -66,7 +66,7 @@ fn with_death_signal(command: &[OsString]) -> Command {
 }
 
 fn forward(child: &Child, signal: Signal) {
-    // The terminal sends Ctrl-C to the command as well; twice means "at once" to many programs.
+    // The terminal sends Ctrl-C to the command as well. Many programs take a second one as "end at once".
     if signal == Signal::SIGINT && std::io::stdin().is_terminal() {
         return;
     }
@@ -75,20 +75,20 @@ fn forward(child: &Child, signal: Signal) {
     }
 }
 
-/// The command's code, or 128 and the number of the signal that ended it, as shells say it.
+/// The exit code of the command, or 128 plus the number of the signal that ended it, as in shells.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// SIGINT and SIGTERM, from now on handled by us and not by the default action.
-pub struct Signals {
+/// SIGINT and SIGTERM, handled here instead of by their default action.
+struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
 }
 
 impl Signals {
-    pub fn listen() -> std::io::Result<Signals> {
+    fn listen() -> std::io::Result<Signals> {
         let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
         Ok(Signals { interrupt: unix::signal(interrupt)?, terminate: unix::signal(terminate)? })
     }

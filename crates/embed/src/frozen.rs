@@ -1,36 +1,36 @@
-//! A server that stands still: its sockets accept, and nothing is answered.
+//! A suspended server: its sockets accept connections, and it does not respond.
 
 use std::fs;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::leftover::parent;
+use crate::orphans::parent;
 
-/// Processes that are stopped (SIGSTOP) until this is dropped.
+/// Processes that are suspended (SIGSTOP) until this is dropped.
 #[derive(Debug)]
 pub struct Frozen(Vec<i32>);
 
 impl Frozen {
-    pub(crate) fn nothing() -> Frozen {
+    pub(crate) fn none() -> Frozen {
         Frozen(Vec::new())
     }
 
-    /// A process and those that it has forked.
+    /// Suspends a process and its children.
     pub(crate) fn with_children(pid: i32) -> Frozen {
-        // The parent first, so that it forks no more.
-        stop(pid);
+        // The parent first, so that it forks no further children.
+        suspend(pid);
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let others = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let mut family: Vec<i32> = others.filter(|other| parent(*other) == Some(pid)).collect();
-        family.iter().for_each(|child| stop(*child));
-        family.push(pid);
-        Frozen(family)
+        let mut pids: Vec<i32> = others.filter(|other| parent(*other) == Some(pid)).collect();
+        pids.iter().for_each(|child| suspend(*child));
+        pids.push(pid);
+        Frozen(pids)
     }
 }
 
-fn stop(pid: i32) {
-    // One that has just ended needs no stopping.
+fn suspend(pid: i32) {
+    // The process may have just ended.
     let _ = kill(Pid::from_raw(pid), Signal::SIGSTOP);
 }
 

@@ -1,14 +1,14 @@
 //! A private Postgres and Redis for one program: development, tests, benchmarks.
 //!
-//! Both listen on unix sockets only, live in one directory and end with the process that started them, also
-//! when it is killed. Linux only (it reads /proc). It must not know anything about TrigRun: no schema, no keys,
-//! no configuration; callers create their own databases.
+//! Both listen on unix sockets only, keep their files in one directory, and end with the process that started
+//! them, also when it is killed. Linux only: it reads /proc. It must not know anything about TrigRun (no schema,
+//! no keys, no configuration); callers create their databases. `setup.sh` installs the server programs.
 
 mod account;
+mod directories;
 mod error;
 mod frozen;
-mod leftover;
-mod place;
+mod orphans;
 mod postgres;
 mod programs;
 mod redis;

@@ -1,4 +1,4 @@
-//! Finds the server programs on this machine. It starts nothing and installs nothing.
+//! Finds the server programs on this machine. Starts and installs nothing; setup.sh looks in the same directories.
 
 use std::env;
 use std::ffi::OsStr;
@@ -24,12 +24,12 @@ impl Programs {
     /// (newest first) and in PATH.
     ///
     /// # Errors
-    /// [`EmbedError::Missing`] lists all that is missing and says how to get it.
+    /// [`EmbedError::Missing`] lists all missing programs and says how to install them.
     pub fn find() -> Result<Programs, EmbedError> {
         Programs::find_in(&split(env::var_os("TRIGRUN_PROGRAMS").as_deref()))
     }
 
-    /// Like [`Programs::find`], with the caller's directories in place of `TRIGRUN_PROGRAMS`.
+    /// Like [`Programs::find`], with the caller's directories instead of `TRIGRUN_PROGRAMS`.
     ///
     /// # Errors
     /// [`EmbedError::Missing`].
@@ -37,7 +37,7 @@ impl Programs {
         let mut directories = first.to_vec();
         directories.extend(debian_directories(Path::new(DEBIAN)));
         directories.extend(split(env::var_os("PATH").as_deref()));
-        // initdb insists on a postgres of its own version: take both from one directory.
+        // initdb requires a postgres of its own version, so both come from one directory.
         let postgres = directories.iter().find(|directory| {
             is_program(&directory.join("initdb")) && is_program(&directory.join("postgres"))
         });

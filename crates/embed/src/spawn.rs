@@ -1,7 +1,7 @@
-//! Starts child processes that end with us, even when we are killed.
+//! Starts child processes that end with this process, even if it is killed.
 //!
 //! `setpriv --pdeathsig` asks the kernel for a signal when the parent ends; "parent" is the thread that forked
-//! (PR_SET_PDEATHSIG(2const)). So one thread does all the forking and lives until the servers are stopped.
+//! (PR_SET_PDEATHSIG(2const)). So one thread forks all of them, and runs until the servers are stopped.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +18,7 @@ use crate::account::Account;
 use crate::programs::in_path;
 use crate::server::Launch;
 
-/// `program`, to be ended (SIGKILL) when the thread that starts it ends; where setpriv(1) is missing it outlives us.
+/// `program`, which gets SIGKILL when the thread that starts it ends. Without setpriv(1), it keeps running.
 pub fn ends_with_us(program: &Path) -> Command {
     match setpriv() {
         Some(setpriv) => {
@@ -30,29 +30,29 @@ pub fn ends_with_us(program: &Path) -> Command {
     }
 }
 
-type Order = (Command, oneshot::Sender<io::Result<Child>>);
+type SpawnRequest = (Command, oneshot::Sender<io::Result<Child>>);
 
-/// The forking thread. Dropping it lets the thread end, which ends the children that still run.
+/// The thread that forks. Dropping it ends the thread, and with it the children that still run.
 #[derive(Debug)]
 pub(crate) struct Spawner {
-    orders: SyncSender<Order>,
+    requests: SyncSender<SpawnRequest>,
     setpriv: Option<PathBuf>,
     account: Account,
 }
 
 impl Spawner {
     pub fn start(account: Account) -> io::Result<Spawner> {
-        let (orders, received) = sync_channel::<Order>(4);
+        let (requests, received) = sync_channel::<SpawnRequest>(4);
         thread::Builder::new().name("trigrun-embed".to_owned()).spawn(move || {
             for (mut command, reply) in received {
-                // Nobody waits any more: the start was cancelled.
+                // The receiver is gone: the start was cancelled.
                 if let Err(Ok(mut child)) = reply.send(command.spawn()) {
                     let _ = child.kill();
                     let _ = child.wait();
                 }
             }
         })?;
-        Ok(Spawner { orders, setpriv: setpriv(), account })
+        Ok(Spawner { requests, setpriv: setpriv(), account })
     }
 
     pub fn dies_with_parent(&self) -> bool {
@@ -63,28 +63,28 @@ impl Spawner {
         let mut command = self.command(launch);
         command.args(&launch.args).current_dir(&launch.dir).stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
-        // Messages in English, and nothing of a person's libpq settings.
+        // Messages in English, without the user's libpq settings.
         command.env("LC_ALL", "C").env_remove("PGDATA").env_remove("PGPORT").env_remove("PGOPTIONS");
-        // Ctrl-C in the terminal is for us; we stop the servers in order.
+        // Ctrl-C in the terminal signals this process, which stops the servers in order.
         command.process_group(0);
         let (reply, child) = oneshot::channel();
         let ended = |_| io::Error::other("the thread that starts processes has ended");
-        self.orders.try_send((command, reply)).map_err(io::Error::other)?;
+        self.requests.try_send((command, reply)).map_err(io::Error::other)?;
         child.await.map_err(ended)?
     }
 
     fn command(&self, launch: &Launch) -> Command {
-        let Account { uid, gid, dropped } = self.account;
+        let Account { uid, gid, drops_privileges } = self.account;
         let Some(setpriv) = &self.setpriv else {
             let mut command = Command::new(&launch.program);
-            if dropped {
+            if drops_privileges {
                 command.uid(uid).gid(gid);
             }
             return command;
         };
         let mut command = Command::new(setpriv);
-        command.args(["--pdeathsig", Signal::as_str(launch.orderly)]);
-        if dropped {
+        command.args(["--pdeathsig", Signal::as_str(launch.stop_signal)]);
+        if drops_privileges {
             command.args(["--reuid", &uid.to_string(), "--regid", &gid.to_string(), "--clear-groups"]);
         }
         command.arg("--").arg(&launch.program);
@@ -92,7 +92,7 @@ impl Spawner {
     }
 }
 
-/// util-linux's setpriv, if it is here and knows `--pdeathsig` (2.33; busybox's does not).
+/// setpriv of util-linux, if it is installed and has `--pdeathsig` (since 2.33; busybox's has not).
 pub fn setpriv() -> Option<PathBuf> {
     let setpriv = in_path("setpriv")?;
     let help = Command::new(&setpriv).arg("--help").stdin(Stdio::null()).output().ok()?;

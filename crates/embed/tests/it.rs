@@ -1,4 +1,4 @@
-//! Real servers: they start, keep their data, recover, and leave no process behind. Needs `make setup`.
+//! Real servers: they start, keep their data, recover, and leave no process running. Needs `make setup`.
 
 use std::fs;
 use std::future::Future;
@@ -12,13 +12,15 @@ use tokio::time::timeout;
 use trigrun_embed::{Durability, EmbedError, Options, Programs, Scratch, Services, Shutdown};
 
 const TRIGRUN_EMBED: &str = env!("CARGO_BIN_EXE_trigrun-embed");
+/// Only ends a test that hangs.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 fn programs() -> Programs {
     Programs::find().unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn options(dir: &Path) -> Options {
-    Options { max_connections: 20, ..Options::new(dir, Durability::Tests) }
+    Options { max_connections: 20, ready_timeout: TIMEOUT, ..Options::new(dir, Durability::Tests) }
 }
 
 async fn start(dir: &Path) -> Services {
@@ -32,7 +34,7 @@ async fn postgres(services: &Services) -> tokio_postgres::Client {
     let url = services.postgres_url("postgres");
     let (client, connection) =
         tokio_postgres::connect(&url, tokio_postgres::NoTls).await.expect("connect to Postgres");
-    #[allow(clippy::disallowed_methods, reason = "this crate knows nothing of the core's tasks")]
+    #[allow(clippy::disallowed_methods, reason = "this crate does not depend on core, which names tasks")]
     tokio::spawn(connection);
     client
 }
@@ -54,8 +56,8 @@ async fn redis(services: &Services) -> redis::aio::MultiplexedConnection {
     client.get_multiplexed_async_connection().await.expect("connect to Redis")
 }
 
-/// The processes with `text` in their command line: all of a directory's servers have its path there. What they
-/// have just forked has it too, so the number says little.
+/// The processes with `text` in their command line, which contains the directory of a server. Just forked children
+/// have it too, so the number of processes varies.
 fn processes(text: &str) -> Vec<(i32, String)> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let lines = entries.filter_map(|entry| {
@@ -74,7 +76,7 @@ fn is_running(text: &str, program: &str) -> bool {
 struct Exec(Child);
 
 impl Exec {
-    /// Returns it and the first line that its command prints.
+    /// Returns the process and the first line that its command prints.
     fn start(command: &mut Command) -> (Exec, String) {
         let mut exec = Exec(command.stdout(Stdio::piped()).spawn().expect("spawn"));
         let mut line = String::new();
@@ -90,21 +92,21 @@ impl Drop for Exec {
     }
 }
 
-async fn gone(text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(15);
+async fn wait_until_gone(text: &str) {
+    let deadline = Instant::now() + TIMEOUT;
     while !processes(text).is_empty() {
-        assert!(Instant::now() < deadline, "still there: {:?}", processes(text));
+        assert!(Instant::now() < deadline, "still running: {:?}", processes(text));
         tokio::task::yield_now().await;
     }
 }
 
-/// Every test ends, whatever the servers do.
+/// Ends a test that hangs.
 async fn bounded(test: impl Future<Output = ()>) {
-    timeout(Duration::from_secs(90), test).await.expect("the test ends within 90 s");
+    timeout(TIMEOUT, test).await.expect("the test hangs");
 }
 
 #[tokio::test]
-async fn both_answer_and_nothing_stays_after_stop() {
+async fn both_respond_and_stop_leaves_nothing_behind() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         let services = start(scratch.path()).await;
@@ -149,11 +151,11 @@ async fn a_second_start_keeps_the_data() {
 }
 
 #[tokio::test]
-async fn servers_that_outlived_their_parent_are_ended_by_the_next_start() {
+async fn the_next_start_ends_orphaned_servers() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         let dir = scratch.path().to_str().expect("a UTF-8 path");
-        // No PATH, no setpriv, no death signal.
+        // Without PATH there is no setpriv, and so no death signal.
         let (mut exec, line) = Exec::start(
             Command::new(TRIGRUN_EMBED)
                 .args(["exec", "--dir", dir, "--", "/bin/sh", "-c", "echo ready; read line"])
@@ -162,14 +164,14 @@ async fn servers_that_outlived_their_parent_are_ended_by_the_next_start() {
                 .stdin(Stdio::piped()),
         );
         assert_eq!(line, "ready\n");
-        let _keeps_sh_waiting = exec.0.stdin.take();
+        let _keeps_sh_reading = exec.0.stdin.take();
         drop(exec);
         assert!(is_running(dir, "/postgres") && is_running(dir, "-server"), "{:?}", processes(dir));
         let orphans = processes(dir);
 
         let services = start(scratch.path()).await;
-        let now = processes(dir);
-        assert!(!now.iter().any(|process| orphans.contains(process)), "{orphans:?} then {now:?}");
+        let current = processes(dir);
+        assert!(!current.iter().any(|process| orphans.contains(process)), "{orphans:?} then {current:?}");
         services.stop().await;
         assert_eq!(processes(dir), []);
     })
@@ -177,19 +179,19 @@ async fn servers_that_outlived_their_parent_are_ended_by_the_next_start() {
 }
 
 #[tokio::test]
-async fn each_server_stops_and_starts_alone() {
+async fn each_server_stops_and_starts_independently() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         let mut services = start(scratch.path()).await;
         create_kept(&services).await;
-        for shutdown in [Shutdown::Fast, Shutdown::NewRun, Shutdown::Kill] {
+        for shutdown in [Shutdown::Fast, Shutdown::Immediate, Shutdown::Kill] {
             services.stop_postgres(shutdown).await;
             assert_eq!(services.postgres().pid(), None);
             services.start_postgres().await.unwrap_or_else(|error| panic!("after {shutdown:?}: {error}"));
             assert_eq!(count(&services).await, 2, "after {shutdown:?}");
         }
         let before = services.postgres().pid();
-        services.start_postgres().await.expect("a start of what runs");
+        services.start_postgres().await.expect("start a running server");
         assert_eq!(services.postgres().pid(), before);
         services.restart_postgres().await.expect("restart");
         assert_ne!(services.postgres().pid(), before);
@@ -204,11 +206,11 @@ async fn each_server_stops_and_starts_alone() {
 }
 
 #[tokio::test]
-async fn the_process_id_of_somebody_else_is_no_obstacle() {
+async fn a_reused_process_id_does_not_prevent_a_start() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         start(scratch.path()).await.stop().await;
-        // As after a reboot: the number in the file is alive, but it is this test.
+        // As after a reboot: the process id in the file is that of another process, here of this test.
         let stale = format!("{}\n{}/postgres\n", std::process::id(), scratch.path().display());
         fs::write(scratch.path().join("postgres/postmaster.pid"), stale).expect("write");
         start(scratch.path()).await.stop().await;
@@ -217,7 +219,7 @@ async fn the_process_id_of_somebody_else_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn an_unfinished_initdb_is_done_again() {
+async fn an_unfinished_initdb_is_repeated() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         fs::create_dir(scratch.path().join("postgres.new")).expect("create");
@@ -229,11 +231,11 @@ async fn an_unfinished_initdb_is_done_again() {
 }
 
 #[tokio::test]
-async fn a_failed_start_shows_the_end_of_the_log() {
+async fn a_failed_start_shows_the_tail_of_the_log() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         let options = Options { max_connections: 0, ..options(scratch.path()) };
-        let error = Services::start(&programs(), &options).await.expect_err("no connections at all");
+        let error = Services::start(&programs(), &options).await.expect_err("max_connections is 0");
         assert!(matches!(error, EmbedError::Ended { server: "postgres", .. }), "{error}");
         assert!(error.to_string().contains("max_connections"), "{error}");
         assert_eq!(processes(scratch.path().to_str().expect("a UTF-8 path")), []);
@@ -242,7 +244,7 @@ async fn a_failed_start_shows_the_end_of_the_log() {
 }
 
 #[tokio::test]
-async fn sockets_of_a_long_path_are_elsewhere() {
+async fn a_long_path_moves_the_sockets() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         let dir = scratch.path().join("a directory, with a long name ".repeat(3));
@@ -260,7 +262,7 @@ async fn sockets_of_a_long_path_are_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_directory_out_of_reach_is_elsewhere_for_root() {
+async fn root_moves_a_directory_that_the_servers_cannot_access() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).expect("close");
@@ -271,7 +273,7 @@ async fn a_directory_out_of_reach_is_elsewhere_for_root() {
         let used = services.dir().to_owned();
         if nix::unistd::geteuid().is_root() {
             assert!(used.starts_with("/var/lib/trigrun-embed"), "{}", used.display());
-            assert!(services.notes()[0].contains("cannot be reached"), "{:?}", services.notes());
+            assert!(services.notes()[0].contains("cannot be accessed"), "{:?}", services.notes());
         } else {
             assert_eq!(used, dir);
         }
@@ -282,11 +284,11 @@ async fn a_directory_out_of_reach_is_elsewhere_for_root() {
 }
 
 #[tokio::test]
-async fn a_killed_parent_leaves_no_process() {
+async fn a_killed_parent_leaves_no_process_running() {
     bounded(async {
         let scratch = Scratch::create().await.expect("scratch");
         let dir = scratch.path().to_str().expect("a UTF-8 path");
-        // Short sleeps: the death signal reaches sh, not what sh has started.
+        // Short sleeps: the death signal reaches sh, but not the processes that sh has started.
         let script = format!("echo $TRIGRUN_TEST_POSTGRES; while : {dir}; do sleep 0.05; done");
         let (exec, url) = Exec::start(
             Command::new(TRIGRUN_EMBED)
@@ -298,14 +300,14 @@ async fn a_killed_parent_leaves_no_process() {
             assert!(is_running(dir, program), "{program}: {:?}", processes(dir));
         }
         drop(exec);
-        gone(dir).await;
+        wait_until_gone(dir).await;
         start(scratch.path()).await.stop().await;
     })
     .await;
 }
 
 #[test]
-fn exec_passes_the_exit_code_and_removes_its_directory() {
+fn exec_returns_the_exit_code_and_removes_its_directory() {
     let script = "echo $TRIGRUN_TEST_REDIS; exit 7";
     let output = Command::new(TRIGRUN_EMBED).args(["exec", "--", "sh", "-c", script]).output().expect("run");
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
@@ -317,7 +319,7 @@ fn exec_passes_the_exit_code_and_removes_its_directory() {
 }
 
 #[tokio::test]
-async fn exec_forwards_the_request_to_end() {
+async fn exec_forwards_sigterm() {
     bounded(async {
         let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done";
         let (mut exec, line) = Exec::start(
@@ -329,4 +331,32 @@ async fn exec_forwards_the_request_to_end() {
         assert_eq!(exec.0.wait().expect("wait").code(), Some(9));
     })
     .await;
+}
+
+/// `make setup` looks where [`Programs::find`] looks.
+#[test]
+fn setup_finds_the_same_programs() {
+    let setup = |programs: &Path| {
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("setup.sh"));
+        let output = command.env("TRIGRUN_PROGRAMS", programs).output().expect("run setup.sh");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let line = |found: &Programs| {
+        let [initdb, postgres, redis] =
+            [&found.initdb, &found.postgres, &found.redis_server].map(|path| path.display());
+        format!("found: {initdb}, {postgres}, {redis}\n")
+    };
+    assert_eq!(setup(Path::new("")), line(&Programs::find_in(&[]).expect("installed by make setup")));
+
+    let dir = std::env::temp_dir().join(format!("trigrun-embed-setup-{}", std::process::id()));
+    fs::create_dir(&dir).expect("create");
+    for program in ["initdb", "postgres", "valkey-server", "redis-server"] {
+        let file = fs::File::create(dir.join(program)).expect("create");
+        file.set_permissions(fs::Permissions::from_mode(0o755)).expect("make executable");
+    }
+    assert_eq!(setup(&dir), line(&Programs::find_in(std::slice::from_ref(&dir)).expect("all programs")));
+    fs::remove_file(dir.join("postgres")).expect("remove");
+    assert_eq!(setup(&dir), line(&Programs::find_in(std::slice::from_ref(&dir)).expect("all programs")));
+    fs::remove_dir_all(&dir).expect("remove");
 }

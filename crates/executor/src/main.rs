@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use clap::Parser;
-use tikv_jemallocator::Jemalloc;
 use trigrun_core::{
     runtime::{process, shutdown},
     telemetry,
@@ -10,8 +9,9 @@ use trigrun_core::{
 use trigrun_executor::{Settings, serve};
 
 /// Saves an eighth of the processor time of a run, for as much more memory: see decision 14.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Makes the requests of due jobs and records the responses. Run as many as you need.
 ///

@@ -29,7 +29,9 @@ impl Waker {
     /// Notifies the schedulers until `shutdown`. A failure is only logged: polling finds the work.
     pub async fn run(self, db: Db, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(self.0.notified()).await.is_some() {
-            if let Err(error) = notify(&db).await {
+            if let Err(error) = notify(&db).await
+                && !shutdown.is_cancelled()
+            {
                 tracing::warn!(%error, "cannot wake the scheduler; it will find the work by polling");
             }
             tokio::time::sleep(COALESCE_INTERVAL).await;

@@ -1,5 +1,6 @@
 //! Tests of core against a real Postgres and a real Redis.
 
+mod corpus;
 mod errors;
 mod house;
 mod jobs;

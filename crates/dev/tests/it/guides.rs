@@ -1,9 +1,8 @@
-//! The guides in docs/ are true: their commands are run, in order, against the whole system.
+//! Tests the guides in docs/: runs their commands, in order, against the whole system.
 //!
-//! In a page, blocks tagged `bash` are run one after the other in one shell per page, which stops at the first command that
-//! fails; a `text` block right after one is what it prints; a block with a file's name after its language (`python verify.py`)
-//! is written to that file first. Blocks of other tags are only shown. The first block of the quickstart, its helpers, is run
-//! before each page.
+//! Blocks tagged `bash` run in order, in one shell per page, which stops at the first command that fails. A `text` block directly
+//! after one is its expected output. A block with a file name after its language (`python verify.py`) is first written to that
+//! file. Other blocks do not run. The first block of the quickstart, which defines the helpers, runs before each page.
 
 use std::{
     fmt::Write,
@@ -13,10 +12,10 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::run::{Place, Running};
+use crate::run::{Directory, Running};
 
-/// Everything a page does is done within this, in seconds.
-const LONGEST: &str = "180";
+/// Only ends a page that hangs.
+const PAGE_TIMEOUT_SECONDS: &str = "600";
 const PAGES: [&str; 10] = [
     "quickstart.md",
     "jobs.md",
@@ -31,7 +30,7 @@ const PAGES: [&str; 10] = [
 ];
 
 struct Block {
-    /// What stands behind the three backticks.
+    /// The text after the three backticks.
     tag: String,
     text: String,
     /// The line of the fence, counted from 1.
@@ -67,23 +66,27 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// A step of a page's script, and what it should print.
+/// A step of the script of a page, and its expected output.
 struct Step {
     line: usize,
     commands: String,
-    prints: Option<String>,
+    expected: Option<String>,
 }
 
 fn steps(page: &str) -> Vec<Step> {
     let blocks = blocks(page);
     let step = |(at, block): (usize, &Block)| {
         let after = blocks.get(at + 1).filter(|after| after.tag == "text" && after.line == block.end);
-        Step { line: block.line, commands: block.text.clone(), prints: after.map(|after| after.text.clone()) }
+        Step {
+            line: block.line,
+            commands: block.text.clone(),
+            expected: after.map(|after| after.text.clone()),
+        }
     };
     blocks.iter().enumerate().filter(|(_, block)| block.tag == "bash").map(step).collect()
 }
 
-/// The page as a script: before each step it notes where it is, and each prints into a file of its own.
+/// The page as a script. Before each step it writes the number of the step to a file; the output of each step goes to its own file.
 fn script(page: &str, steps: &[Step]) -> String {
     let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
     if page != PAGES[0] {
@@ -95,14 +98,14 @@ fn script(page: &str, steps: &[Step]) -> String {
     script + "echo > at\n"
 }
 
-fn found(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Runs a page; what went wrong, if something did.
+/// Runs a page. The error says which step failed, and how.
 fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
     fs::create_dir_all(dir).unwrap();
-    fs::write(dir.join(".curlrc"), "fail-with-body\nshow-error\nmax-time = 20\n").unwrap();
+    fs::write(dir.join(".curlrc"), "fail-with-body\nshow-error\nmax-time = 120\n").unwrap();
     for block in blocks(page) {
         if let Some((_, file)) = block.tag.split_once(' ') {
             fs::write(dir.join(file), &block.text).unwrap();
@@ -112,7 +115,7 @@ fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
     fs::write(dir.join("script"), script(page, &steps)).unwrap();
     let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let Output { status, stderr, .. } = Command::new("timeout")
-        .args([LONGEST, "bash", "script"])
+        .args([PAGE_TIMEOUT_SECONDS, "bash", "script"])
         .current_dir(dir)
         .env("CURL_HOME", dir)
         .env("TRIGRUN_URL", url)
@@ -130,10 +133,10 @@ fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
         return Err(format!("docs/{page}:{line} failed ({status}):\n{commands}{}\n{stderr}", printed(at)));
     }
     for (at, step) in steps.iter().enumerate() {
-        if let Some(prints) = step.prints.as_ref().filter(|prints| **prints != printed(at)) {
+        if let Some(expected) = step.expected.as_ref().filter(|expected| **expected != printed(at)) {
             let (line, commands) = (step.line, &step.commands);
             return Err(format!(
-                "docs/{page}:{line}:\n{commands}prints\n{}and should print\n{prints}",
+                "docs/{page}:{line}:\n{commands}prints\n{}instead of\n{expected}",
                 printed(at)
             ));
         }
@@ -142,31 +145,31 @@ fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
 }
 
 #[test]
-fn what_the_guides_say_is_so() {
+fn the_commands_of_the_guides_work() {
     for program in ["curl", "python3", "bash", "timeout"] {
-        assert!(found(program), "{program} is missing: apt-get install curl python3 bash coreutils");
+        assert!(is_installed(program), "{program} is missing: apt-get install curl python3 bash coreutils");
     }
-    let place = Place::new("guides");
-    let mut running = Running::start(&place, "run");
+    let directory = Directory::new("guides");
+    let mut running = Running::start(&directory, "run");
     let (url, token) = (running.exported("TRIGRUN_URL"), running.exported("TRIGRUN_TOKEN"));
-    let pages = PAGES.iter().map(|page| run(page, &place.0.join("pages").join(page), &url, &token));
-    let wrong: Vec<String> = pages.filter_map(Result::err).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    readme_is_true(&url, &token);
+    let pages = PAGES.iter().map(|page| run(page, &directory.0.join("pages").join(page), &url, &token));
+    let failures: Vec<String> = pages.filter_map(Result::err).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    check_readme(&url, &token);
 }
 
-/// The job of the README gets the answer that stands there, but for what belongs to the moment.
-fn readme_is_true(url: &str, token: &str) {
+/// The command in the README gets the response that it shows, except for ids and times.
+fn check_readme(url: &str, token: &str) {
     let readme = fs::read_to_string(docs().join("../README.md")).unwrap();
     let block = readme.split("```console\n").find(|block| block.starts_with("$ curl")).unwrap();
-    let (command, answer) = block.split("```").next().unwrap().split_once("\n{\"id\"").unwrap();
+    let (command, response) = block.split("```").next().unwrap().split_once("\n{\"id\"").unwrap();
     let output = Command::new("bash")
         .args(["-c", command.strip_prefix("$ ").unwrap()])
         .env("TRIGRUN_URL", url)
         .env("TRIGRUN_TOKEN", token)
         .output()
         .unwrap();
-    let of_the_moment = |text: &str| {
+    let without_ids_and_times = |text: &str| {
         let mut job: serde_json::Value =
             serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
         for field in ["id", "next_run_at", "created_at", "updated_at"] {
@@ -175,27 +178,31 @@ fn readme_is_true(url: &str, token: &str) {
         job
     };
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(of_the_moment(&printed), of_the_moment(&format!("{{\"id\"{answer}")), "README.md");
+    assert_eq!(
+        without_ids_and_times(&printed),
+        without_ids_and_times(&format!("{{\"id\"{response}")),
+        "README.md"
+    );
 }
 
 #[test]
-fn every_page_has_something_to_run_or_says_what_is_promised() {
+fn every_page_but_the_guarantees_has_commands() {
     for page in PAGES {
         assert!(page == "promise.md" || !steps(page).is_empty(), "{page}");
     }
 }
 
-/// The same verification in Node, where there is one: CI has it, and nobody needs it to work on TrigRun.
+/// The same verification in Node, if it is installed: CI has it, and development does not require it.
 #[test]
 fn the_snippet_for_node_verifies() {
-    if !found("node") {
-        eprintln!("node is not found: its snippet was not run");
+    if !is_installed("node") {
+        eprintln!("node is not installed: its snippet was not run");
         return;
     }
-    let place = Place::new("guides-node");
+    let directory = Directory::new("guides-node");
     let snippet = blocks("signing.md").into_iter().find(|block| block.tag == "js verify.mjs").unwrap();
-    fs::write(place.0.join("verify.mjs"), snippet.text).unwrap();
-    // Id, time, body and signature are the example of Standard Webhooks.
+    fs::write(directory.0.join("verify.mjs"), snippet.text).unwrap();
+    // Id, time, body and signature are those of the example in the Standard Webhooks specification.
     let check = r#"
         import { verify } from "./verify.mjs";
         const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -209,15 +216,15 @@ fn the_snippet_for_node_verifies() {
             verify(secret, signed("v1,AAAA"), body, Infinity), verify(secret, {}, body, Infinity),
         ].join());
     "#;
-    fs::write(place.0.join("check.mjs"), check).unwrap();
-    let output = Command::new("node").arg("check.mjs").current_dir(&place.0).output().unwrap();
+    fs::write(directory.0.join("check.mjs"), check).unwrap();
+    let output = Command::new("node").arg("check.mjs").current_dir(&directory.0).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(printed.trim(), "true,false,false,false,false", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Links from one page to another, with their headings.
+/// Checks the links between pages, with their headings.
 #[test]
-fn links_lead_somewhere() {
+fn links_have_targets() {
     let anchor = |heading: &str| {
         let kept = heading.trim_start_matches('#').trim().to_lowercase();
         kept.chars()
@@ -240,7 +247,7 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Every class that the code gives is explained.
+/// The guides explain every error class in the code.
 #[test]
 fn every_error_class_is_explained() {
     let [page, notifications] =
@@ -267,12 +274,12 @@ fn every_error_class_is_explained() {
     };
     classes.retain(is_class);
     assert!(classes.len() > 20, "{classes:?}");
-    let mut of_delivery = of("executor/src/notify.rs", "refused(");
+    let mut delivery_classes = of("executor/src/notify.rs", "refused(");
     let email = ["AttemptStatus::Blocked,", "AttemptStatus::ConnectionError,", "AttemptStatus::Timeout,"];
-    of_delivery.extend(email.iter().flat_map(|status| of("executor/src/notify/email.rs", status)));
-    of_delivery.retain(|class| is_class(class) && !classes.contains(class));
-    assert!(of_delivery.len() > 6, "{of_delivery:?}");
-    for class in of_delivery {
+    delivery_classes.extend(email.iter().flat_map(|status| of("executor/src/notify/email.rs", status)));
+    delivery_classes.retain(|class| is_class(class) && !classes.contains(class));
+    assert!(delivery_classes.len() > 6, "{delivery_classes:?}");
+    for class in delivery_classes {
         assert!(
             notifications.contains(&format!("`{class}`")),
             "docs/notifications.md does not explain {class}"
@@ -283,9 +290,9 @@ fn every_error_class_is_explained() {
     }
 }
 
-/// The table of operations is whole and right, and so is that of the codes.
+/// docs/api.md lists every operation with its scope, and every error code.
 #[test]
-fn the_page_of_the_api_leaves_nothing_out() {
+fn the_api_page_is_complete() {
     let page = fs::read_to_string(docs().join("api.md")).unwrap();
     let document: serde_json::Value = serde_json::from_str(trigrun_api::openapi::json()).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();

@@ -1,4 +1,4 @@
-//! The whole system in one process, as a user runs it; and the documents that are made from all of its parts.
+//! The whole system in one process, as a user runs it, and the documentation that covers all of it.
 
 mod configuration;
 mod guides;

@@ -1,4 +1,4 @@
-//! `trigrun-dev` as a process: it says where it is, does what it says, and leaves nothing behind.
+//! `trigrun-dev` as a process: it prints its address, serves, and leaves no process running.
 
 use std::{
     fs,
@@ -9,44 +9,45 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Only ends a test that hangs.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// A directory of its own.
-pub struct Place(pub PathBuf);
+/// A temporary directory, removed on drop.
+pub struct Directory(pub PathBuf);
 
-impl Place {
+impl Directory {
     pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("trigrun-dev-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    /// Processes with this directory in their command line or for their working directory, apart from `trigrun-dev`.
+    /// The processes with this directory in their command line or as their working directory, except `trigrun-dev`.
     fn processes(&self) -> Vec<String> {
-        let mark = self.0.to_str().unwrap();
+        let path = self.0.to_str().unwrap();
         let of = |pid: &str| {
             let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
             let is_in = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&self.0));
-            ((is_in || command.contains(mark)) && !command.contains("trigrun-dev")).then_some(command)
+            ((is_in || command.contains(path)) && !command.contains("trigrun-dev")).then_some(command)
         };
         let entries = fs::read_dir("/proc").unwrap().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).filter_map(|pid| of(&pid)).collect()
     }
 
-    /// Waits until none of them is left.
-    fn is_left(&self) {
-        let give_up = Instant::now() + PATIENCE;
+    /// Waits until none of these processes is left.
+    fn wait_until_unused(&self) {
+        let give_up = Instant::now() + TIMEOUT;
         while !self.processes().is_empty() {
-            assert!(Instant::now() < give_up, "left behind: {:#?}", self.processes());
+            assert!(Instant::now() < give_up, "still running: {:#?}", self.processes());
             std::thread::yield_now();
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Directory {
     fn drop(&mut self) {
-        // What stays is temporary.
+        // It is in the temporary directory, so remaining files do no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -54,17 +55,17 @@ impl Drop for Place {
 pub struct Running {
     child: Child,
     output: BufReader<ChildStdout>,
-    /// What it and its processes log.
+    /// The log of the process and its children.
     log: PathBuf,
 }
 
 impl Running {
-    pub fn start(place: &Place, command: &str) -> Self {
-        let log = place.0.join("log");
+    pub fn start(directory: &Directory, command: &str) -> Self {
+        let log = directory.0.join("log");
         let mut child = Command::new(env!("CARGO_BIN_EXE_trigrun-dev"))
             .arg(command)
             .args(["--port", "0", "--dir"])
-            .arg(&place.0)
+            .arg(&directory.0)
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).unwrap())
             .stdin(Stdio::null())
@@ -74,14 +75,14 @@ impl Running {
         Self { child, output, log }
     }
 
-    /// The value of `export NAME=value`, once that is printed.
+    /// Waits for the line `export NAME=value`, and returns the value.
     pub fn exported(&mut self, name: &str) -> String {
         let start = format!("export {name}=");
         loop {
             let mut line = String::new();
             assert!(
                 self.output.read_line(&mut line).unwrap() > 0,
-                "it ended before it said {name}: {}",
+                "it ended before it printed {name}: {}",
                 self.logged()
             );
             if let Some(value) = line.trim().strip_prefix(&start) {
@@ -112,59 +113,59 @@ impl Drop for Running {
     }
 }
 
-/// A GET by hand; the answer from its status line on.
+/// Sends a GET and returns the raw response.
 fn get(url: &str, path: &str, token: &str) -> String {
     let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
     );
     socket.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    socket.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]
-fn it_serves_until_it_is_asked_to_end_and_leaves_nothing_running() {
-    let place = Place::new("run");
+fn it_serves_until_sigint_and_leaves_no_process_running() {
+    let directory = Directory::new("run");
     for _ in 0..2 {
-        let mut running = Running::start(&place, "run");
+        let mut running = Running::start(&directory, "run");
         let (url, token) = (running.exported("TRIGRUN_URL"), running.exported("TRIGRUN_TOKEN"));
         assert!(
             get(&url, "/v1/jobs", &token).starts_with("HTTP/1.1 200"),
             "the second start finds the data again"
         );
         assert!(get(&url, "/readyz", "").starts_with("HTTP/1.1 200"));
-        assert!(place.processes().len() > 1, "the servers are there: {:?}", place.processes());
+        assert!(directory.processes().len() > 1, "the servers run: {:?}", directory.processes());
         running.signal("-INT");
         assert!(running.ended().success());
-        assert_eq!(place.processes(), Vec::<String>::new());
+        assert_eq!(directory.processes(), Vec::<String>::new());
     }
 }
 
 #[test]
-fn also_when_it_is_killed() {
-    let place = Place::new("killed");
-    let mut running = Running::start(&place, "run");
+fn a_killed_system_leaves_no_process_running() {
+    let directory = Directory::new("killed");
+    let mut running = Running::start(&directory, "run");
     running.exported("TRIGRUN_TOKEN");
     running.signal("-KILL");
     assert!(!running.ended().success());
-    place.is_left();
+    directory.wait_until_unused();
 }
 
 #[test]
 fn the_demo_runs_one_job_of_each_kind() {
-    let place = Place::new("demo");
-    let mut running = Running::start(&place, "demo");
+    let directory = Directory::new("demo");
+    let mut running = Running::start(&directory, "demo");
     let mut printed = String::new();
     running.output.read_to_string(&mut printed).unwrap();
     let (ended, logged) = (running.ended(), running.logged());
     assert!(ended.success(), "{printed}{logged}");
     assert!(printed.contains("lateness: median"), "{printed}");
-    let complaints: Vec<_> =
+    let warnings: Vec<_> =
         logged.lines().filter(|line| ["WARN", "ERROR"].iter().any(|level| line.contains(level))).collect();
-    assert_eq!(complaints, [""; 0], "a minute in which nothing fails is a quiet one");
-    let report = fs::read_to_string(place.0.join("demo.json")).unwrap();
+    assert_eq!(warnings, [""; 0], "nothing fails, so nothing is logged");
+    let report = fs::read_to_string(directory.0.join("demo.json")).unwrap();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let executions = report["executions"].as_array().unwrap();
     let sources: Vec<_> = executions.iter().map(|execution| execution["source"].as_str().unwrap()).collect();
@@ -176,5 +177,5 @@ fn the_demo_runs_one_job_of_each_kind() {
         );
         assert!(execution["attempts"][0]["timing"]["total_ms"].as_f64().unwrap() > 0.0);
     }
-    place.is_left();
+    directory.wait_until_unused();
 }
