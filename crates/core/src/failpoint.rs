@@ -1,9 +1,8 @@
-//! Defects on purpose, so that the fault lab can show that it would find them. Only builds with debug assertions have them: in a release
-//! build every question is answered no while compiling, and the defect is not in the binary.
+//! Deliberate defects, so that `make mutants` can prove that the chaos tests find them.
+//!
+//! Only debug builds with the cargo feature `failpoints` have them. In any other build [`is`] is the constant `false`, so the compiler
+//! removes the defect.
 
-use std::sync::LazyLock;
-
-/// Names of defects. Each is one line of the product done wrong.
 pub const NO_REPUBLISH: &str = "no-republish";
 pub const NO_EXECUTOR_EXPIRY: &str = "no-executor-expiry";
 pub const NO_UNIQUE_ID: &str = "no-unique-id";
@@ -13,13 +12,20 @@ pub const NEXT_FROM_NOW: &str = "next-from-now";
 pub const ACKNOWLEDGE_BEFORE_LEASE: &str = "acknowledge-before-lease";
 pub const DEADLINE_ON_HEADERS_ONLY: &str = "deadline-on-headers-only";
 
-/// Whether this process was started with that defect: `TRIGRUN_FAILPOINT` names one.
+/// Whether this build has failpoints.
+pub const ENABLED: bool = cfg!(all(feature = "failpoints", debug_assertions));
+
+/// Whether this process was started with that failpoint: `TRIGRUN_FAILPOINT` names one.
+#[cfg(all(feature = "failpoints", debug_assertions))]
 pub fn is(name: &str) -> bool {
-    cfg!(debug_assertions) && named().is_some_and(|named| named == name)
+    use std::sync::LazyLock;
+
+    #[allow(clippy::disallowed_methods, reason = "not a setting of the product")]
+    static CHOSEN: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("TRIGRUN_FAILPOINT").ok());
+    CHOSEN.as_deref().is_some_and(|chosen| chosen == name)
 }
 
-fn named() -> Option<&'static str> {
-    #[allow(clippy::disallowed_methods, reason = "no setting of the product")]
-    static NAMED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("TRIGRUN_FAILPOINT").ok());
-    NAMED.as_deref()
+#[cfg(not(all(feature = "failpoints", debug_assertions)))]
+pub const fn is(_name: &str) -> bool {
+    false
 }
