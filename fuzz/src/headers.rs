@@ -56,7 +56,7 @@ pub fn run(input: &[u8]) {
             assert!(checked.iter().eq(kept), "headers are kept as they were given");
             accepted(checked, &headers);
         }
-        Err(wrong) => refused(&headers, &wrong),
+        Err(errors) => refused(&headers, &errors.into_vec()),
     }
 }
 

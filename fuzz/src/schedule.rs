@@ -5,6 +5,7 @@
 
 use crate::{assert_refusal, clock, first_fields, instant, now};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use trigrun_core::domain::invalid::Several;
 use trigrun_core::domain::schedule::{
     Cron, CronError, CronField, MISSED_CAP, Missed, Schedule, ScheduleError, check_zone,
 };
@@ -45,7 +46,7 @@ pub fn run(input: &[u8]) {
 
     let cron = match Cron::parse(&expression, zone) {
         Ok(cron) => cron,
-        Err(errors) => return refused(&expression, zone, &errors),
+        Err(errors) => return refused(&expression, zone, &errors.into_vec()),
     };
     assert_eq!((cron.expression(), cron.timezone()), (expression.as_str(), zone));
     assert_eq!(Cron::from_stored(&expression, zone), cron);
@@ -79,7 +80,7 @@ fn refused(expression: &str, zone: &str, errors: &[CronError]) {
     assert_eq!(error.field, CronField::Expression);
     assert_refusal(&error.invalid, EXPRESSION_CODES);
     // An unknown zone is a second error, and the first is the same.
-    let both = Cron::parse(expression, TOO_LONG).err().unwrap_or_default();
+    let both = Cron::parse(expression, TOO_LONG).err().map(Several::into_vec).unwrap_or_default();
     assert!(both.len() == 2 && both[0] == *error && both[1].field == CronField::Timezone, "{both:?}");
     let stored = Cron::from_stored(expression, zone);
     assert!(matches!(stored.next_after(now()), Err(ScheduleError::Stored(_))));

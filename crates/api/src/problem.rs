@@ -7,7 +7,7 @@ use actix_web::{
 use serde::Serialize;
 use std::fmt;
 use trigrun_core::{
-    domain::invalid::{FieldError, FieldErrors, Invalid},
+    domain::invalid::{FieldError, Invalid, Violations},
     store::StoreError,
 };
 use utoipa::ToSchema;
@@ -110,24 +110,20 @@ impl Problem {
         )
     }
 
-    /// `Ok` without errors.
-    pub fn validation(errors: FieldErrors) -> Result<(), Self> {
-        if errors.is_empty() {
-            return Ok(());
-        }
-        let errors = errors.into_vec();
+    pub fn of_field(pointer: &str, invalid: Invalid) -> Self {
+        Violations::of(pointer, invalid).into()
+    }
+}
+
+impl From<Violations> for Problem {
+    fn from(violations: Violations) -> Self {
+        let errors = violations.into_vec();
         let detail = match errors.len() {
             1 => "1 field of the request is invalid; see errors.".to_owned(),
             count => format!("{count} fields of the request are invalid; see errors."),
         };
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail);
-        Err(Self { errors, ..problem })
-    }
-
-    pub fn of_field(pointer: &str, invalid: Invalid) -> Self {
-        let mut errors = FieldErrors::default();
-        errors.push(pointer, invalid);
-        Self::validation(errors).err().unwrap_or_else(Self::internal)
+        Self { errors, ..problem }
     }
 }
 

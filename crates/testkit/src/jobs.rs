@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
-        job::{Definition, JobState, MisfirePolicy, OverlapPolicy},
+        job::{Definition, JobState, MisfirePolicy, OverlapPolicy, change::first_fire},
         ledger::{self, Ledger, LedgerWindow},
         request::{DEFAULT_SUCCESS_STATUSES, Headers, Method, Request},
         retry::{DeliveryGuarantee, RetryPolicy},
@@ -58,7 +58,7 @@ impl TestDb {
     ) -> JobId {
         let id = JobId::at(created_at);
         let first_fire =
-            definition.schedule.next_after(created_at, created_at).expect("the schedule has a next fire");
+            first_fire(definition, created_at, created_at).expect("the next fire can be computed");
         let new = store::jobs::NewJob {
             id,
             definition,

@@ -14,7 +14,7 @@ use serde::{
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
 use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
-use trigrun_core::domain::invalid::{FieldErrors, Invalid};
+use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
 use crate::{problem::Problem, result::ApiResult};
 
@@ -25,10 +25,10 @@ const LIMIT_FOR_STRANGERS: usize = 16 * 1024;
 /// How long a body may take; what comes after is done in the time that is left.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(8);
 /// So many fields are reported at once.
-const MOST_ERRORS: usize = 50;
+pub const MAX_ERRORS: usize = 50;
 /// A body is read again for each field that does not fit, and the worker is busy meanwhile: so many bytes in all, but a few times in any case.
-const MOST_READ: usize = 2 * 1024 * 1024;
-const FEW: usize = 3;
+const MAX_REREAD_BYTES: usize = 2 * 1024 * 1024;
+const MIN_ROUNDS: usize = 3;
 
 /// The text of a JSON body, its media type checked.
 pub struct JsonText(Bytes);
@@ -119,12 +119,9 @@ impl JsonText {
     }
 }
 
-/// Notes what is missing.
-pub fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) -> Option<T> {
-    if value.is_none() {
-        errors.push(pointer, Invalid::new("required", "is required"));
-    }
-    value
+/// The value of a field that must be given.
+pub fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) -> Checked<T> {
+    value.ok_or_else(|| errors.push(pointer, Invalid::new("required", "is required")))
 }
 
 /// A struct that is written as an object, or null: by itself serde would take its fields in a list, too.
@@ -182,29 +179,24 @@ pub fn each_once<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(EachOnce)
 }
 
-/// Reads a `T`; what does not fit is noted and left out. `Err` when too much does not fit, or it cannot be left out: what was noted until
-/// then is the answer, and nothing else is judged.
+/// Reads a `T`. A field that does not fit is recorded and left out. Fails when too many do not fit, or one cannot be left out: then only
+/// what was recorded until then is reported, and no rule is applied.
 pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiResult<T> {
-    if let Some(value) = read_noting(text, errors) {
-        return Ok(value);
-    }
-    Problem::validation(std::mem::take(errors))?;
-    Err(Problem::internal())
-}
-
-/// The same; nothing when too much does not fit.
-pub fn read_noting<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> Option<T> {
     let mut text = text.to_owned();
-    for _ in 0..(MOST_READ / text.len().max(1)).clamp(FEW, MOST_ERRORS) {
+    let mut rounds = (MAX_REREAD_BYTES / text.len().max(1)).clamp(MIN_ROUNDS, MAX_ERRORS);
+    loop {
         let error = match serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)) {
-            Ok(value) => return Some(value),
+            Ok(value) => return Ok(value),
             Err(error) => error,
         };
         let (segments, invalid) = explain(&error);
-        errors.push(pointer(&segments), invalid);
-        text = prune(&text, &segments)?;
+        let rejected = errors.push(pointer(&segments), invalid);
+        rounds -= 1;
+        match prune(&text, &segments) {
+            Some(pruned) if rounds > 0 => text = pruned,
+            _ => return Ok(std::mem::take(errors).finish(Err(rejected))?),
+        }
     }
-    None
 }
 
 /// Where and what, in words that do not depend on the deserializer.

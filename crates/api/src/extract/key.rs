@@ -15,5 +15,5 @@ pub fn idempotency_key(request: &HttpRequest, errors: &mut FieldErrors) -> Optio
     let usable = given.to_str().ok().filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len())).filter(printable);
     let detail = format!("must have 1 to {MAX_KEY_BYTES} printable ASCII characters");
     let invalid = || Invalid::new("idempotency_key_invalid", detail);
-    errors.take("Idempotency-Key", usable.map(str::to_owned).ok_or_else(invalid))
+    errors.take("Idempotency-Key", usable.map(str::to_owned).ok_or_else(invalid)).ok()
 }

@@ -11,7 +11,7 @@ use utoipa::{
     openapi::path::{Parameter, ParameterIn},
 };
 
-use crate::{extract::body::nearest, problem::Problem, result::ApiResult, time::read_instant};
+use crate::{extract::body::nearest, result::ApiResult, time::read_instant};
 
 /// The query parameters of an operation.
 pub trait Query: Sized {
@@ -154,7 +154,7 @@ impl Parameters {
     {
         let text = self.text(name)?;
         let parsed = text.parse().map_err(|why: T::Err| Invalid::new("parameter_invalid", why.to_string()));
-        self.errors.take(&format!("?{name}"), parsed)
+        self.errors.take(&format!("?{name}"), parsed).ok()
     }
 
     pub fn flag(&mut self, name: &str) -> bool {
@@ -166,20 +166,20 @@ impl Parameters {
     pub fn number(&mut self, name: &str) -> Option<i64> {
         let text = self.text(name)?;
         let parsed = text.parse().map_err(|_| Invalid::new("parameter_invalid", "must be a whole number"));
-        self.errors.take(&format!("?{name}"), parsed)
+        self.errors.take(&format!("?{name}"), parsed).ok()
     }
 
     pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name)?;
         let parsed = read_instant(&text)
             .map_err(|invalid| invalid.hint("e.g. 2027-01-01T09:00:00Z; in a URL, + is written %2B"));
-        self.errors.take(&format!("?{name}"), parsed)
+        self.errors.take(&format!("?{name}"), parsed).ok()
     }
 
     fn page(&mut self, limit: Option<i64>, cursor: Option<String>) -> Page {
         let limit = self.errors.take("?limit", page::limit(limit)).unwrap_or(page::DEFAULT_LIMIT);
-        let before =
-            cursor.and_then(|cursor| self.errors.take("?cursor", page::read_cursor(&cursor, &self.filters)));
+        let before = cursor
+            .and_then(|cursor| self.errors.take("?cursor", page::read_cursor(&cursor, &self.filters)).ok());
         Page { limit, before }
     }
 
@@ -193,7 +193,7 @@ impl Parameters {
             };
             self.reject(&name, invalid);
         }
-        Problem::validation(self.errors)
+        Ok(self.errors.finish(Ok(()))?)
     }
 
     fn reject(&mut self, name: &str, invalid: Invalid) {

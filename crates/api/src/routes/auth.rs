@@ -9,13 +9,13 @@ use trigrun_core::{
         access::{TokenKind, TokenSecret},
         audit::Actor,
         id::{SessionId, UserId, WorkspaceId},
-        invalid::{FieldErrors, Invalid},
+        invalid::{Checked, FieldErrors, Invalid, both},
         user::{self, Membership, User},
         workspace::{self, Workspace},
     },
     store::{
         StoreError,
-        users::{self, SignUpRoute, NewSession, NewUser},
+        users::{self, NewSession, NewUser, SignUpRoute},
     },
 };
 use utoipa::ToSchema;
@@ -141,9 +141,7 @@ pub async fn sign_up(
     let body: SignUpBody = read(text.object_of_stranger()?, &mut errors)?;
     check_sign_up_mode(state.sign_up, body.invitation.is_some())?;
     let sign_up = check_sign_up(body, &mut errors);
-    Problem::validation(errors)?;
-    let SignUpRequest { email, name, password, workspace_name, invitation } =
-        sign_up.ok_or_else(Problem::internal)?;
+    let SignUpRequest { email, name, password, workspace_name, invitation } = errors.finish(sign_up)?;
     state.limits.sign_up(&request)?;
     let hash = state.hash(password).await?;
     let now = state.clock.now();
@@ -155,7 +153,9 @@ pub async fn sign_up(
         async move |state| {
             let new = NewUser { user: &user, password_hash: &hash, by: &by };
             let hash = invitation.map(|secret| crypto::token_hash(&secret));
-            let door = hash.as_ref().map_or(SignUpRoute::OwnWorkspace(&workspace), |hash| SignUpRoute::Invitation { hash });
+            let door = hash
+                .as_ref()
+                .map_or(SignUpRoute::OwnWorkspace(&workspace), |hash| SignUpRoute::Invitation { hash });
             users::sign_up(&mut *state.conn().await?, new, door).await.map_err(sign_up_failed)
         }
     });
@@ -186,22 +186,22 @@ struct SignUpRequest {
     invitation: Option<TokenSecret>,
 }
 
-fn check_sign_up(body: SignUpBody, errors: &mut FieldErrors) -> Option<SignUpRequest> {
+fn check_sign_up(body: SignUpBody, errors: &mut FieldErrors) -> Checked<SignUpRequest> {
     let email =
         required(errors, "/email", body.email).and_then(|email| errors.take("/email", user::email(&email)));
     let password = required(errors, "/password", body.password)
         .and_then(|text| errors.take("/password", user::password(&text)).map(|()| text));
     // Without a valid address, the default is only a placeholder: the request fails anyway, and names derived from it add no errors.
     let default_name =
-        email.as_deref().and_then(|email| email.split('@').next()).unwrap_or("user").to_owned();
+        email.as_deref().ok().and_then(|email| email.split('@').next()).unwrap_or("user").to_owned();
     let name = errors.take("/name", workspace::name(&body.name.unwrap_or_else(|| default_name.clone())));
     let workspace_name = body.workspace_name.unwrap_or_else(|| format!("{default_name}'s workspace"));
     let workspace_name = errors.take("/workspace_name", workspace::name(&workspace_name));
     let invitation = match body.invitation {
         Some(text) => errors.take("/invitation", invitation_secret(&text)).map(Some),
-        None => Some(None),
+        None => Ok(None),
     };
-    Some(SignUpRequest {
+    Ok(SignUpRequest {
         email: email?,
         name: name?,
         password: password?,
@@ -254,8 +254,7 @@ pub async fn log_in(
     let LogInBody { email, password } = read(text.object_of_stranger()?, &mut errors)?;
     let (email, given) =
         (required(&mut errors, "/email", email), required(&mut errors, "/password", password));
-    Problem::validation(errors)?;
-    let (email, given) = email.zip(given).ok_or_else(Problem::internal)?;
+    let (email, given) = errors.finish(both(email, given))?;
     state.limits.log_in(&email)?;
     // No user has an invalid address. The password is hashed anyway, so that the response takes as long.
     let found = match user::email(&email) {

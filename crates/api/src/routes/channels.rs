@@ -7,7 +7,7 @@ use trigrun_core::{
         audit::Author,
         channel::{ChannelType, Destination, MAX_CHANNELS, Wanted},
         id::{ChannelId, JobId, WorkspaceId},
-        invalid::FieldErrors,
+        invalid::{FieldErrors, both},
         job,
     },
     store::{
@@ -152,11 +152,10 @@ pub async fn create_channel(
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let kind = required(&mut errors, "/type", kind).and_then(|kind| errors.take("/type", kind.parse()));
     let config = required(&mut errors, "/config", config);
-    let destination = kind.zip(config).and_then(|(kind, config)| {
+    let destination = both(kind, config).and_then(|(kind, config)| {
         Destination::check(kind, config.into(), &state.policy, "/config", &mut errors)
     });
-    Problem::validation(errors)?;
-    let (name, destination) = name.zip(destination).ok_or_else(Problem::internal)?;
+    let (name, destination) = errors.finish(both(name, destination))?;
     let created = insert(&state, auth.workspace, auth.by, name, destination).await?;
     let location = (header::LOCATION, format!("/v1/notification-channels/{}", created.id));
     Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(&created)))
@@ -214,13 +213,13 @@ pub async fn patch_channel(
     let mut errors = FieldErrors::default();
     let ChannelPatchBody { name, config } = read(text.object()?, &mut errors)?;
     let kind = channels::get(&mut *state.conn().await?, auth.workspace, id).await?.kind;
-    let name = name.and_then(|name| {
+    let name = name.map(|name| {
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)))
     });
-    let destination = config
-        .and_then(|config| Destination::check(kind, config.into(), &state.policy, "/config", &mut errors));
-    Problem::validation(errors)?;
-    let changed = change(&state, auth.workspace, auth.by, id, (name, destination)).await?;
+    let destination =
+        config.map(|config| Destination::check(kind, config.into(), &state.policy, "/config", &mut errors));
+    let wanted = errors.finish(both(name.transpose(), destination.transpose()))?;
+    let changed = change(&state, auth.workspace, auth.by, id, wanted).await?;
     Ok(HttpResponse::Ok().json(ChannelView::new(&changed)))
 }
 

@@ -200,7 +200,7 @@ pub async fn run(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let key = idempotency_key(request, &mut errors);
-    Problem::validation(errors)?;
+    let key = errors.finish(Ok(key))?;
     // The key is checked first: its execution was allowed when it was created.
     if let Some(earlier) = created_before(state, workspace, key.as_deref(), run).await? {
         return respond(state, workspace, earlier, true).await;

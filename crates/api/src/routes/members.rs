@@ -9,7 +9,7 @@ use trigrun_core::{
     domain::{
         access::TokenKind,
         id::{InvitationId, UserId},
-        invalid::FieldErrors,
+        invalid::{FieldErrors, both},
         user::{self, Role},
     },
     store::{
@@ -166,8 +166,7 @@ pub async fn create_member(
     let email =
         required(&mut errors, "/email", email).and_then(|email| errors.take("/email", user::email(&email)));
     let role = errors.take("/role", role.map_or(Ok(Role::Member), |role| Role::from_str(&role)));
-    Problem::validation(errors)?;
-    let (email, role) = email.zip(role).ok_or_else(Problem::internal)?;
+    let (email, role) = errors.finish(both(email, role))?;
     may_appoint(&auth.caller, role)?;
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
@@ -211,8 +210,7 @@ pub async fn accept_invitation(
     let InvitationBody { invitation } = read(text.object()?, &mut errors)?;
     let secret = required(&mut errors, "/invitation", invitation)
         .and_then(|text| errors.take("/invitation", invitation_secret(&text)));
-    Problem::validation(errors)?;
-    let hash = crypto::token_hash(&secret.ok_or_else(Problem::internal)?);
+    let hash = crypto::token_hash(&errors.finish(secret)?);
     let accepted = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let joined = invitations::accept(&mut conn, &caller.user, &hash, &caller.by).await;
@@ -291,8 +289,7 @@ pub async fn patch_member(
     let RoleBody { role } = read(text.object()?, &mut errors)?;
     let role =
         required(&mut errors, "/role", role).and_then(|role| errors.take("/role", Role::from_str(&role)));
-    Problem::validation(errors)?;
-    let role = role.ok_or_else(Problem::internal)?;
+    let role = errors.finish(role)?;
     let member = change(&state, auth, user, Some(role)).await?;
     Ok(HttpResponse::Ok().json(MemberView { role: role.as_str(), ..MemberView::from(&member) }))
 }

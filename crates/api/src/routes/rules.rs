@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
         id::{ChannelId, JobId, RuleId},
-        invalid::{FieldErrors, Invalid},
+        invalid::{Checked, FieldErrors, Invalid, both},
         notification::{MAX_RULES, Rule},
     },
     store::{
@@ -90,8 +90,7 @@ pub async fn create_rule(
     let mut errors = FieldErrors::default();
     let body: RuleBody = read(text.object()?, &mut errors)?;
     let checked = check(body, &mut errors);
-    Problem::validation(errors)?;
-    let (channel, rule) = checked.ok_or_else(Problem::internal)?;
+    let (channel, rule) = errors.finish(checked)?;
     let now = state.clock.now();
     let created = JobRule { id: RuleId::at(now), channel, rule, created_at: now };
     let (new, workspace) = (NewRule { id: created.id, channel, rule, now }, auth.workspace);
@@ -137,13 +136,13 @@ pub async fn delete_rule(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn check(body: RuleBody, errors: &mut FieldErrors) -> Option<(ChannelId, Rule)> {
+fn check(body: RuleBody, errors: &mut FieldErrors) -> Checked<(ChannelId, Rule)> {
     let channel = required(errors, "/channel_id", body.channel_id)
         .and_then(|id| errors.take("/channel_id", id.parse::<ChannelId>()));
     let event =
         required(errors, "/event", body.event).and_then(|event| errors.take("/event", event.parse()))?;
     let rule = errors.take("/after_failures", Rule::check(event, body.after_failures));
-    channel.zip(rule)
+    both(channel, rule)
 }
 
 fn conflict(error: StoreError) -> Problem {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use trigrun_core::domain::{
-    invalid::{FieldErrors, Invalid},
+    invalid::{FieldErrors, Invalid, both},
     schedule::{Fire, Schedule, ScheduleError},
 };
 use utoipa::ToSchema;
@@ -101,10 +101,7 @@ impl PreviewBody {
         let schedule = jobs::schedule(self.kind, self.schedule, &context, true, &mut errors);
         let count = errors.take("/count", self.count.map_or(Ok(DEFAULT_FIRES), count));
         let from = errors.take("/from", self.from.map_or(Ok(now), |text| from(&text)));
-        Problem::validation(errors)?;
-        let (Some(schedule), Some(count), Some(from)) = (schedule, count, from) else {
-            return Err(Problem::internal());
-        };
+        let ((schedule, count), from) = errors.finish(both(both(schedule, count), from))?;
         PreviewView::new(&schedule, from, count).map_err(|error| {
             Problem::of_field("/from", Invalid::new("schedule_unreadable", error.to_string()))
         })

@@ -7,7 +7,12 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
-    domain::{audit::Author, id::WorkspaceId, invalid::FieldErrors, secret},
+    domain::{
+        audit::Author,
+        id::WorkspaceId,
+        invalid::{Checked, FieldErrors, both},
+        secret,
+    },
     store::{
         secrets::{self, NewValue, Secret, User as JobUsing},
         workspace_keys,
@@ -107,8 +112,7 @@ pub async fn create_secret(
     let name =
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", secret::name(&name)));
     let value = check_value(&mut errors, value);
-    Problem::validation(errors)?;
-    let (name, value) = name.zip(value).ok_or_else(Problem::internal)?;
+    let (name, value) = errors.finish(both(name, value))?;
     let location = (header::LOCATION, format!("/v1/secrets/{name}"));
     let stored = store(&state, auth.workspace, auth.by, (name, value), true).await?;
     Ok(HttpResponse::Created().insert_header(location).json(SecretView::new(&stored)))
@@ -174,8 +178,7 @@ pub async fn put_secret(
     let mut errors = FieldErrors::default();
     let ValueBody { value } = read(text.object()?, &mut errors)?;
     let value = check_value(&mut errors, value);
-    Problem::validation(errors)?;
-    let value = value.ok_or_else(Problem::internal)?;
+    let value = errors.finish(value)?;
     let stored = store(&state, auth.workspace, auth.by, (valid_name(&name)?, value), false).await?;
     Ok(HttpResponse::Ok().json(SecretView::new(&stored)))
 }
@@ -227,7 +230,7 @@ fn check_unused(jobs: &[JobUsing]) -> ApiResult<()> {
     Err(Problem::new(StatusCode::CONFLICT, "secret_in_use", detail))
 }
 
-fn check_value(errors: &mut FieldErrors, value: Option<String>) -> Option<String> {
+fn check_value(errors: &mut FieldErrors, value: Option<String>) -> Checked<String> {
     let value = required(errors, "/value", value)?;
     errors.take("/value", secret::value(&value)).map(|()| value)
 }

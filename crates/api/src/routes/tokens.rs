@@ -9,7 +9,7 @@ use trigrun_core::{
     domain::{
         access::{Scope, TokenKind},
         id::TokenId,
-        invalid::{FieldErrors, Invalid},
+        invalid::{Checked, FieldErrors, Invalid, both},
         job,
     },
     store::tokens::{self, NewToken, Token},
@@ -117,15 +117,14 @@ pub async fn create_token(
     let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors)?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let scopes = check_scopes(scopes, own, &mut errors);
-    let expires_at = expires_at.and_then(|text| {
+    let expires_at = expires_at.map(|text| {
         let at = DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()).filter(|at| *at > now);
         errors.take(
             "/expires_at",
             at.ok_or_else(|| Invalid::new("instant_invalid", "must be an RFC 3339 instant in the future")),
         )
     });
-    Problem::validation(errors)?;
-    let (name, scopes) = name.zip(scopes).ok_or_else(Problem::internal)?;
+    let ((name, scopes), expires_at) = errors.finish(both(both(name, scopes), expires_at.transpose()))?;
     check_covered(&scopes, own)?;
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
@@ -154,16 +153,16 @@ fn check_covered(scopes: &[Scope], own: &[Scope]) -> ApiResult<()> {
     Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
 }
 
-fn check_scopes(given: Option<Vec<String>>, own: &[Scope], errors: &mut FieldErrors) -> Option<Vec<Scope>> {
-    let Some(texts) = given else { return Some(own.to_vec()) };
+fn check_scopes(given: Option<Vec<String>>, own: &[Scope], errors: &mut FieldErrors) -> Checked<Vec<Scope>> {
+    let Some(texts) = given else { return Ok(own.to_vec()) };
     if texts.is_empty() {
         errors.push("/scopes", Invalid::new("empty", "must name at least one scope"));
     }
     let scope = |(at, text): (usize, &String)| errors.take(&format!("/scopes/{at}"), Scope::from_str(text));
-    let mut scopes = texts.iter().enumerate().map(scope).collect::<Option<Vec<Scope>>>()?;
+    let mut scopes = texts.iter().enumerate().map(scope).collect::<Checked<Vec<Scope>>>()?;
     scopes.sort_by_key(|scope| scope.as_str());
     scopes.dedup();
-    Some(scopes)
+    Ok(scopes)
 }
 
 /// Gives a token a new secret. The previous secret becomes invalid immediately. The caller must have all scopes of the token.

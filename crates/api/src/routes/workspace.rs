@@ -160,8 +160,7 @@ fn read_name(text: &JsonText) -> ApiResult<String> {
     let WorkspaceBody { name } = read(text.object()?, &mut errors)?;
     let name =
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)));
-    Problem::validation(errors)?;
-    name.ok_or_else(Problem::internal)
+    Ok(errors.finish(name)?)
 }
 
 /// Lists the workspaces of the caller, with the caller's role. Requires a session.

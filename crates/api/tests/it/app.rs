@@ -30,7 +30,7 @@ use trigrun_core::{
     runtime::tasks,
     store::{
         PostgresSettings,
-        users::{self, SignUpRoute, NewUser},
+        users::{self, NewUser, SignUpRoute},
     },
     stream::RedisSettings,
 };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     address::EgressPolicy,
-    invalid::{FieldErrors, Invalid},
+    invalid::{Checked, FieldErrors, Invalid},
     string_enum::string_enum,
     target::TargetUrl,
     user,
@@ -53,7 +53,7 @@ impl Destination {
         policy: &EgressPolicy,
         at: &str,
         errors: &mut FieldErrors,
-    ) -> Option<Self> {
+    ) -> Checked<Self> {
         let Wanted { url, to } = wanted;
         let foreign = if kind == ChannelType::Email {
             url.is_some().then_some("url")
@@ -66,10 +66,10 @@ impl Destination {
         }
         if kind == ChannelType::Email {
             let to = errors.take(&format!("{at}/to"), recipients(to))?;
-            return foreign.is_none().then_some(Self::Email { to });
+            return Ok(Self::Email { to });
         }
         let url = errors.take(&format!("{at}/url"), target(url, policy))?;
-        foreign.is_none().then_some(match kind {
+        Ok(match kind {
             ChannelType::Slack => Self::Slack { url },
             ChannelType::Discord => Self::Discord { url },
             ChannelType::Webhook | ChannelType::Email => Self::Webhook { url },
@@ -125,10 +125,10 @@ mod tests {
         let mut errors = FieldErrors::default();
         let policy = EgressPolicy::new(Vec::new());
         let checked = Destination::check(kind, wanted, &policy, "/config", &mut errors);
-        let wrong =
-            errors.into_vec().into_iter().map(|error| format!("{} {}", error.pointer, error.invalid.code));
-        let wrong: Vec<String> = wrong.collect();
-        checked.filter(|_| wrong.is_empty()).ok_or(wrong)
+        errors.finish(checked).map_err(|violations| {
+            let violations = violations.into_vec().into_iter();
+            violations.map(|error| format!("{} {}", error.pointer, error.invalid.code)).collect()
+        })
     }
 
     #[test]

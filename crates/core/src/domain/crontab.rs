@@ -8,7 +8,7 @@ mod line;
 use chrono::{DateTime, Utc};
 
 use super::{
-    invalid::Invalid,
+    invalid::{Invalid, Several},
     schedule::{Cron, CronError},
 };
 use line::Line;
@@ -134,9 +134,8 @@ fn known_zone(name: &str) -> Result<String, Invalid> {
     is_zone(name)
 }
 
-fn first(errors: Vec<CronError>) -> Invalid {
-    // There is one, or it would not be an error.
-    errors.into_iter().next().map_or_else(zone_unknown, |error| error.invalid)
+fn first(errors: Several<CronError>) -> Invalid {
+    errors.into_first().invalid
 }
 
 fn zone_unknown() -> Invalid {

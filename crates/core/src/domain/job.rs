@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+pub mod change;
+
 use super::{
     execution::Status,
     id::{ExecutionId, JobId, WorkspaceId},

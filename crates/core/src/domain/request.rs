@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{invalid::Invalid, secret};
+use super::{
+    invalid::{Invalid, Several},
+    secret,
+};
 
 /// A job's request, checked. Sent on every attempt exactly as it stands here.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,12 +131,12 @@ pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
     /// Checks every header; each violation comes with the name that it belongs to.
-    pub fn check(headers: Vec<(String, String)>) -> Result<Self, Vec<(Option<String>, Invalid)>> {
+    pub fn check(headers: Vec<(String, String)>) -> Result<Self, Several<(Option<String>, Invalid)>> {
         if headers.len() > MAX_HEADERS {
             let detail = format!("must be at most {MAX_HEADERS}, are {}", headers.len());
-            return Err(vec![(None, Invalid::new("too_many_headers", detail))]);
+            return Err(Several::of((None, Invalid::new("too_many_headers", detail)), Vec::new()));
         }
-        let mut wrong: Vec<(Option<String>, Invalid)> = headers
+        let mut errors: Vec<(Option<String>, Invalid)> = headers
             .iter()
             .enumerate()
             .filter_map(|(at, (name, value))| {
@@ -144,7 +147,7 @@ impl Headers {
             .collect();
         let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if bytes > MAX_HEADER_BYTES {
-            wrong.push((
+            errors.push((
                 None,
                 Invalid::new(
                     "headers_too_large",
@@ -156,9 +159,9 @@ impl Headers {
             |(_, value): &(String, String)| secret::references(value).map_or(0, |names| names.len());
         if headers.iter().map(mentions).sum::<usize>() > MAX_SECRETS {
             let detail = format!("must mention at most {MAX_SECRETS} secrets together");
-            wrong.push((None, Invalid::new("too_many_secrets", detail)));
+            errors.push((None, Invalid::new("too_many_secrets", detail)));
         }
-        if wrong.is_empty() { Ok(Self(headers)) } else { Err(wrong) }
+        Several::from_vec(errors).map_or(Ok(Self(headers)), Err)
     }
 
     /// Headers that were checked when they were stored.
@@ -272,7 +275,7 @@ mod tests {
     use super::*;
 
     fn code_of(name: &str, value: &str) -> Option<&'static str> {
-        Headers::check(vec![(name.into(), value.into())]).err().map(|wrong| wrong[0].1.code)
+        Headers::check(vec![(name.into(), value.into())]).err().map(|errors| errors.into_first().1.code)
     }
 
     #[test]
@@ -303,10 +306,10 @@ mod tests {
             Headers::check((0..count).map(|n| (format!("x-{n}"), "v".repeat(size))).collect())
         };
         assert!(many(64, 1).is_ok());
-        assert_eq!(many(65, 1).unwrap_err()[0].1.code, "too_many_headers");
-        assert_eq!(many(2, 9000).unwrap_err()[0].1.code, "headers_too_large");
+        assert_eq!(many(65, 1).unwrap_err().into_first().1.code, "too_many_headers");
+        assert_eq!(many(2, 9000).unwrap_err().into_first().1.code, "headers_too_large");
         let twice = Headers::check(vec![("X-A".into(), "1".into()), ("x-a".into(), "2".into())]);
-        assert_eq!(twice.unwrap_err()[0].1.code, "header_twice");
+        assert_eq!(twice.unwrap_err().into_first().1.code, "header_twice");
     }
 
     #[test]

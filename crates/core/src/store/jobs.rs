@@ -13,7 +13,7 @@ mod create;
 mod delete;
 pub(super) mod row;
 
-pub use change::{Change, FutureFires, change};
+pub use change::change;
 pub use create::{IdempotentJob, NewJob, find_by_idempotency_keys, insert, insert_all};
 pub use delete::{delete, purge_deleted};
 
@@ -161,16 +161,9 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// An active `one_time` job runs at once: it gets an execution and never a timer.
-    fn is_at_once(&self) -> bool {
-        self.definition.state == JobState::Active && self.definition.schedule.kind() == Kind::OneTime
-    }
-
-    /// Only an active job has a timer.
     fn timer(&self, workspace: WorkspaceId, id: JobId) -> Option<NewTimer> {
         let Self { version, definition, anchor, next, .. } = *self;
-        let next = next.filter(|_| definition.state == JobState::Active && !self.is_at_once())?;
-        Some(NewTimer::new((workspace, id), version, definition, anchor, next))
+        Some(NewTimer::new((workspace, id), version, definition, anchor, next?))
     }
 }
 
@@ -181,7 +174,7 @@ async fn start(
     id: JobId,
     start: Start<'_>,
 ) -> Result<Option<ExecutionId>, StoreError> {
-    if start.is_at_once() {
+    if start.definition.runs_at_once() {
         let Start { traceparent, now, .. } = start;
         let run =
             executions::NewRun { source: Source::OneTime, replay_of: None, traceparent, key: None, now };

@@ -7,14 +7,17 @@ use trigrun_core::{
         execution::{Source, Status},
         fire,
         id::{JobId, WorkspaceId},
-        job::{Definition, Job, JobState, MisfirePolicy},
+        job::{
+            Definition, Job, JobState, MisfirePolicy,
+            change::{FutureFires, JobChange},
+        },
         page::Page,
         schedule::Schedule,
     },
     store::{
         StoreError,
         executions::{self, NewRun},
-        jobs::{self, Change, FutureFires, NewJob},
+        jobs::{self, NewJob},
         timers::{self, PlanningWindow},
     },
 };
@@ -45,18 +48,18 @@ async fn change(
     workspace: WorkspaceId,
     job: &Job,
     state: JobState,
-    timing: FutureFires,
+    future_fires: FutureFires,
 ) -> Result<(), StoreError> {
     let definition = Definition { state, name: "changed".into(), ..job.definition.clone() };
-    let change = Change {
+    let change = JobChange {
         from_version: job.version,
-        definition: &definition,
+        from_state: job.state,
+        definition,
         state,
-        timing,
+        future_fires,
         anchor: job.created_at,
-        traceparent: None,
     };
-    jobs::change(&mut *db.conn().await, workspace, job.id, &change).await.map(drop)
+    jobs::change(&mut *db.conn().await, workspace, job.id, &change, None).await.map(drop)
 }
 
 #[tokio::test]
@@ -197,6 +200,18 @@ async fn the_second_of_two_changes_of_one_version_fails() {
     let second = change(&db, workspace, &stored, JobState::Paused, FutureFires::Reset).await;
     assert!(second.is_err_and(|error| error.is_conflict("version")));
     assert_eq!(get(&db, workspace, job).await.state, JobState::Active);
+}
+
+#[tokio::test]
+async fn a_change_decided_before_the_job_was_completed_is_decided_again() {
+    let db = TestDb::new().await;
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &definition(Schedule::OneTime, URL)).await;
+    let stored = get(&db, workspace, job).await;
+    db.execute("update jobs set state = 'completed'").await;
+    let late = change(&db, workspace, &stored, JobState::Active, FutureFires::Keep).await;
+    assert!(late.is_err_and(|error| error.is_conflict("version")));
+    assert_eq!(get(&db, workspace, job).await.state, JobState::Completed);
 }
 
 #[tokio::test]

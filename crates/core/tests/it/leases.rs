@@ -7,7 +7,10 @@ use trigrun_core::{
         attempt::{AttemptStatus, Outcome},
         execution::{Execution, Source, Status},
         id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
-        job::{Definition, JobState},
+        job::{
+            Definition, JobState,
+            change::{FutureFires, JobChange},
+        },
         retry::DeliveryGuarantee,
         schedule::Schedule,
     },
@@ -77,15 +80,15 @@ impl Bench {
         let job = jobs::get(&mut conn, self.workspace, self.job, now).await.unwrap();
         let mut definition = job.definition.clone();
         change(&mut definition);
-        let changed = jobs::Change {
+        let changed = JobChange {
             from_version: job.version,
-            definition: &definition,
+            from_state: job.state,
+            definition,
             state: job.state,
-            timing: jobs::FutureFires::Keep,
+            future_fires: FutureFires::Keep,
             anchor: job.created_at,
-            traceparent: None,
         };
-        jobs::change(&mut conn, self.workspace, self.job, &changed).await.unwrap();
+        jobs::change(&mut conn, self.workspace, self.job, &changed, None).await.unwrap();
     }
 
     pub async fn expire(&self, session: ExecutorId) {

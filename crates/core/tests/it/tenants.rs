@@ -8,7 +8,10 @@ use trigrun_core::{
         channel::Destination,
         execution::Source,
         id::{ChannelId, InvitationId, JobId, RuleId, TokenId, UserId, WorkspaceId},
-        job::{Definition, JobState},
+        job::{
+            Definition, JobState,
+            change::{FutureFires, JobChange},
+        },
         ledger::LedgerWindow,
         notification::{Event, Rule},
         page::Page,
@@ -19,7 +22,7 @@ use trigrun_core::{
         channels::{self, ChannelChange, NewChannel},
         executions::{self, NewRun},
         invitations::{self, NewInvitation},
-        jobs::{self, Change, FutureFires, NewJob},
+        jobs::{self, NewJob},
         leases, members, notifications,
         rules::{self, NewRule},
         secrets::{self, NewValue},
@@ -124,15 +127,15 @@ async fn jobs_of_another_workspace_are_not_found() {
     let definition = definition();
     not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
     not_found(jobs::delete(&mut conn, ours, job).await);
-    let change = Change {
+    let change = JobChange {
         from_version: 1,
-        definition: &definition,
+        from_state: JobState::Active,
+        definition: definition.clone(),
         state: JobState::Active,
-        timing: FutureFires::Keep,
+        future_fires: FutureFires::Keep,
         anchor: now,
-        traceparent: None,
     };
-    not_found(jobs::change(&mut conn, ours, job, &change).await.map(drop));
+    not_found(jobs::change(&mut conn, ours, job, &change, None).await.map(drop));
     assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), PAGE, now).await.unwrap().data.is_empty());
     not_found(jobs::history(&mut conn, ours, job).await.map(drop));
     let many = [JobId::at(now), JobId::at(now)];

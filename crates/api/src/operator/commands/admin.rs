@@ -12,7 +12,7 @@ use trigrun_core::{
     },
     store::{
         self,
-        users::{self, SignUpRoute, NewUser},
+        users::{self, NewUser, SignUpRoute},
     },
 };
 

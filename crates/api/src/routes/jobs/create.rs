@@ -1,4 +1,4 @@
-//! Creating a job: once per idempotency key, also when two requests arrive together.
+//! Creates a job: once per idempotency key, even when two requests arrive together.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use trigrun_core::{
@@ -6,9 +6,11 @@ use trigrun_core::{
         execution::Source,
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
-        job::{Definition, Job, JobState},
+        job::{
+            Definition, Job,
+            change::{ChangeError, first_fire},
+        },
         page::Page,
-        schedule::Kind,
     },
     store::{
         executions::{self, Filter},
@@ -17,19 +19,22 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use super::{body::JobBody, change::next_fire, define::Context};
+use super::{
+    body::JobBody,
+    define::{Context, in_the_past},
+};
 use crate::{problem::Problem, result::ApiResult, state::State};
 
 pub struct Created {
     pub id: JobId,
-    /// The job, where nothing is known of it but what was just written.
+    /// The job, if it is exactly what was just written.
     pub job: Option<Job>,
     pub execution: Option<ExecutionId>,
-    /// The key had made this job before.
+    /// An earlier request with this key created the job.
     pub replayed: bool,
 }
 
-/// The key comes first: what it has made was valid then, whatever time it is by now.
+/// The key comes first: the job that it created was valid then, even if its run_at has passed since.
 pub async fn create(
     state: &State,
     workspace: WorkspaceId,
@@ -37,27 +42,26 @@ pub async fn create(
     key: Option<String>,
     mut errors: FieldErrors,
 ) -> ApiResult<Created> {
-    if let Some(made) = made_before(state, workspace, key.as_deref()).await? {
-        return Ok(made);
+    if let Some(created) = created_before(state, workspace, key.as_deref()).await? {
+        return Ok(created);
     }
     let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
     let definition = body.define(&context, &mut errors);
-    Problem::validation(errors)?;
-    let definition = definition.ok_or_else(Problem::internal)?;
-    if definition.schedule.kind() == Kind::OneTime && definition.state == JobState::Active {
+    let definition = errors.finish(definition)?;
+    if definition.runs_at_once() {
         state.quotas.run(&state.db, workspace).await?;
     }
     let plan = state.quotas.plan(&state.db, workspace).await?;
     let traceparent = trace::current();
     let created = state.run(async move |state| {
-        // As it is kept.
+        // The precision that Postgres stores.
         let now = state.clock.now().trunc_subsecs(6);
         let new = NewJob {
             id: JobId::at(now),
             definition: &definition,
             idempotency_key: key.as_deref(),
             now,
-            first_fire: next_fire(&definition, now, now)?,
+            first_fire: first_fire(&definition, now, now).map_err(refused)?,
             traceparent: traceparent.as_deref(),
         };
         let inserted = jobs::insert(&mut *state.conn().await?, workspace, &new, plan.jobs()).await;
@@ -69,7 +73,7 @@ pub async fn create(
             }
             (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
                 // Deleted in between: as if the key had never been used.
-                made_before(&state, workspace, Some(key)).await?.ok_or_else(|| {
+                created_before(&state, workspace, Some(key)).await?.ok_or_else(|| {
                     Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
                 })
             }
@@ -81,7 +85,15 @@ pub async fn create(
     Ok(created)
 }
 
-/// A job of which nobody can have received yet: it has run at no time, and nobody has changed it.
+fn refused(error: ChangeError) -> Problem {
+    match error {
+        // It was in the future when the body was checked.
+        ChangeError::RunAtPast => Problem::of_field("/schedule/run_at", in_the_past()),
+        error => error.into(),
+    }
+}
+
+/// The job as it was just written. It has not run, and no other client knows its id yet.
 fn fresh(
     id: JobId,
     workspace: WorkspaceId,
@@ -103,8 +115,12 @@ fn fresh(
     }
 }
 
-/// What this key has made already: a job, and if it was to run at once, its execution.
-async fn made_before(state: &State, workspace: WorkspaceId, key: Option<&str>) -> ApiResult<Option<Created>> {
+/// The job that this key has created before, and its execution if it ran at once.
+async fn created_before(
+    state: &State,
+    workspace: WorkspaceId,
+    key: Option<&str>,
+) -> ApiResult<Option<Created>> {
     let Some(key) = key else { return Ok(None) };
     let mut conn = state.conn().await?;
     let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &[key]).await?;

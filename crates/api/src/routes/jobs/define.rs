@@ -4,7 +4,7 @@ use chrono::{DateTime, Timelike, Utc};
 use std::str::FromStr;
 use trigrun_core::domain::{
     address::EgressPolicy,
-    invalid::{FieldErrors, Invalid},
+    invalid::{Checked, FieldErrors, Invalid, Several},
     job::{self, Definition, JobState},
     request::{self, Headers, Method, Request},
     retry::{self, RetryPolicy},
@@ -18,7 +18,7 @@ use crate::{
     time::read_instant,
 };
 
-const LONGEST_INTERVAL_MINUTES: i64 = 1440;
+const MAX_INTERVAL_MINUTES: i64 = 1440;
 
 /// What the rules need to know beside the body.
 pub struct Context<'a> {
@@ -30,11 +30,11 @@ pub struct Context<'a> {
 
 impl JobBody {
     /// The definition; `None` when something is wrong, and noted.
-    pub fn define(self, context: &Context<'_>, errors: &mut FieldErrors) -> Option<Definition> {
+    pub fn define(self, context: &Context<'_>, errors: &mut FieldErrors) -> Checked<Definition> {
         let state = or_default(errors, "/state", self.state, job::wanted_state);
         let name =
             required(errors, "/name", self.name).and_then(|name| errors.take("/name", job::name(&name)));
-        let starts = state == Some(JobState::Active)
+        let starts = matches!(state, Ok(JobState::Active))
             && context.before.is_none_or(|before| before.state != JobState::Active);
         let schedule = schedule(self.kind, self.schedule, context, starts, errors);
         let request =
@@ -42,7 +42,7 @@ impl JobBody {
         let retry_policy = self.retry_policy.unwrap_or_default().define(errors);
         let concurrency_limit = match self.concurrency_limit {
             Some(limit) => errors.take("/concurrency_limit", job::concurrency_limit(limit)).map(Some),
-            None => Some(None),
+            None => Ok(None),
         };
         let overlap_policy = or_default(errors, "/overlap_policy", self.overlap_policy, FromStr::from_str);
         let misfire_policy = or_default(errors, "/misfire_policy", self.misfire_policy, FromStr::from_str);
@@ -50,7 +50,7 @@ impl JobBody {
         let catch_up_limit = errors.take("/catch_up_limit", job::catch_up_limit(catch_up_limit));
         let delivery = or_default(errors, "/delivery", self.delivery, FromStr::from_str);
         let tags = errors.take("/tags", job::tags(self.tags.unwrap_or_default()));
-        Some(Definition {
+        Ok(Definition {
             name: name?,
             schedule: schedule?,
             request: request?,
@@ -73,7 +73,7 @@ pub fn schedule(
     context: &Context<'_>,
     starts: bool,
     errors: &mut FieldErrors,
-) -> Option<Schedule> {
+) -> Checked<Schedule> {
     let kind = required(errors, "/kind", kind).and_then(|kind| errors.take("/kind", kind_of(&kind)))?;
     body.unwrap_or_default().define(kind, context, starts, errors)
 }
@@ -83,8 +83,8 @@ pub fn or_default<T: Default>(
     pointer: &str,
     text: Option<String>,
     parse: impl Fn(&str) -> Result<T, Invalid>,
-) -> Option<T> {
-    text.map_or_else(|| Some(T::default()), |text| errors.take(pointer, parse(&text)))
+) -> Checked<T> {
+    text.map_or_else(|| Ok(T::default()), |text| errors.take(pointer, parse(&text)))
 }
 
 fn kind_of(text: &str) -> Result<Kind, Invalid> {
@@ -98,7 +98,7 @@ impl ScheduleBody {
         context: &Context<'_>,
         starts: bool,
         errors: &mut FieldErrors,
-    ) -> Option<Schedule> {
+    ) -> Checked<Schedule> {
         let mut wanted = vec![];
         wanted.extend(self.every_n_minutes.is_some().then_some(("every_n_minutes", Kind::Recurring)));
         wanted.extend(self.cron.is_some().then_some(("cron", Kind::Cron)));
@@ -123,7 +123,7 @@ impl ScheduleBody {
                 let text = required(errors, "/schedule/run_at", self.run_at)?;
                 errors.take("/schedule/run_at", run_at(&text, context, starts))
             }
-            Kind::OneTime => Some(Schedule::OneTime),
+            Kind::OneTime => Ok(Schedule::OneTime),
         }
     }
 }
@@ -131,31 +131,25 @@ impl ScheduleBody {
 fn every(minutes: i64) -> Result<Schedule, Invalid> {
     u32::try_from(minutes)
         .ok()
-        .filter(|minutes| (1..=LONGEST_INTERVAL_MINUTES).contains(&i64::from(*minutes)))
+        .filter(|minutes| (1..=MAX_INTERVAL_MINUTES).contains(&i64::from(*minutes)))
         .map(|minutes| Schedule::Recurring { every_seconds: minutes * 60 })
         .ok_or_else(|| {
-            Invalid::new("out_of_range", format!("must be from 1 to {LONGEST_INTERVAL_MINUTES} minutes"))
+            Invalid::new("out_of_range", format!("must be from 1 to {MAX_INTERVAL_MINUTES} minutes"))
         })
 }
 
-fn cron(expression: &str, timezone: &str, now: DateTime<Utc>, errors: &mut FieldErrors) -> Option<Schedule> {
+fn cron(expression: &str, timezone: &str, now: DateTime<Utc>, errors: &mut FieldErrors) -> Checked<Schedule> {
     let cron = Cron::parse(expression, timezone).and_then(|cron| match cron.check_fires(now) {
-        Ok(()) => Ok(cron),
-        Err(never) => Err(vec![never]),
+        Ok(()) => Ok(Schedule::Cron(cron)),
+        Err(never) => Err(Several::of(never, Vec::new())),
     });
-    match cron {
-        Ok(cron) => Some(Schedule::Cron(cron)),
-        Err(wrong) => {
-            for error in wrong {
-                let pointer = match error.field {
-                    CronField::Expression => "/schedule/cron",
-                    CronField::Timezone => "/schedule/timezone",
-                };
-                errors.push(pointer, error.invalid);
-            }
-            None
-        }
-    }
+    errors.take_all(cron, |error| {
+        let field = match error.field {
+            CronField::Expression => "cron",
+            CronField::Timezone => "timezone",
+        };
+        (format!("/schedule/{field}"), error.invalid)
+    })
 }
 
 /// Kept to the millisecond, which is what is shown.
@@ -165,32 +159,36 @@ fn run_at(text: &str, context: &Context<'_>, starts: bool) -> Result<Schedule, I
     let schedule = Schedule::Scheduled { run_at };
     let is_new = context.before.is_none_or(|before| before.schedule != schedule);
     if run_at <= context.now && (is_new || starts) {
-        return Err(Invalid::new("in_the_past", "must be in the future"));
+        return Err(in_the_past());
     }
     Ok(schedule)
 }
 
+pub fn in_the_past() -> Invalid {
+    Invalid::new("in_the_past", "must be in the future")
+}
+
 impl RequestBody {
-    fn define(mut self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Option<Request> {
+    fn define(mut self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Checked<Request> {
         let url = required(errors, "/request/url", self.url.take())
             .and_then(|url| errors.take("/request/url", template::check(&url, policy)));
         let others = self.without_url(errors);
-        Some(Request { url: url?, ..others? })
+        Ok(Request { url: url?, ..others? })
     }
 
     /// All but the URL, which is left empty: for requests that differ in nothing else.
-    pub fn without_url(self, errors: &mut FieldErrors) -> Option<Request> {
+    pub fn without_url(self, errors: &mut FieldErrors) -> Checked<Request> {
         let method = or_default(errors, "/request/method", self.method, Method::from_str);
         let headers = headers(self.headers.unwrap_or_default().into_iter().collect(), errors);
         let body = match self.body {
             Some(raw) => errors.take("/request/body", request::Body::from_json_text(raw.get())),
-            None => Some(None),
+            None => Ok(None),
         };
         let timeout_seconds =
             errors.take("/request/timeout_seconds", request::timeout_seconds(self.timeout_seconds));
         let success_statuses =
             errors.take("/request/success_statuses", request::success_statuses(self.success_statuses));
-        Some(Request {
+        Ok(Request {
             url: String::new(),
             method: method?,
             headers: headers?,
@@ -201,24 +199,18 @@ impl RequestBody {
     }
 }
 
-fn headers(given: Vec<(String, String)>, errors: &mut FieldErrors) -> Option<Headers> {
-    match Headers::check(given) {
-        Ok(headers) => Some(headers),
-        Err(wrong) => {
-            for (name, invalid) in wrong {
-                let place = name.map(|name| format!("/{}", escape(&name))).unwrap_or_default();
-                errors.push(format!("/request/headers{place}"), invalid);
-            }
-            None
-        }
-    }
+fn headers(given: Vec<(String, String)>, errors: &mut FieldErrors) -> Checked<Headers> {
+    errors.take_all(Headers::check(given), |(name, invalid)| {
+        let place = name.map(|name| format!("/{}", escape(&name))).unwrap_or_default();
+        (format!("/request/headers{place}"), invalid)
+    })
 }
 
 impl RetryBody {
-    pub fn define(self, errors: &mut FieldErrors) -> Option<RetryPolicy> {
+    pub fn define(self, errors: &mut FieldErrors) -> Checked<RetryPolicy> {
         let max_attempts = errors.take("/retry_policy/max_attempts", retry::max_attempts(self.max_attempts));
         let statuses =
             errors.take("/retry_policy/retry_on_statuses", retry::retry_on_statuses(self.retry_on_statuses));
-        Some(RetryPolicy { max_attempts: max_attempts?, retry_on_statuses: statuses? })
+        Ok(RetryPolicy { max_attempts: max_attempts?, retry_on_statuses: statuses? })
     }
 }

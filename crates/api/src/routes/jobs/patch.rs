@@ -1,46 +1,129 @@
-//! Merge patches (RFC 7396) on text, so that a body keeps the spelling that it was written with.
+//! Merge patches (RFC 7396) on text, so that a request body keeps the spelling that it was written with.
 
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
+use trigrun_core::domain::invalid::{FieldErrors, Invalid};
+
+use crate::extract::body::{MAX_ERRORS, escape};
 
 type Object = BTreeMap<String, Box<RawValue>>;
 
-/// Replaced as it stands, never merged: to the job it is a value, not a structure.
-const OPAQUE: &str = "/request/body";
+/// Objects of a job whose members are patched one by one. Everything else is replaced as a whole, the body of the request too: to the
+/// job it is a value, not a structure.
+const MERGED: &[&str] = &["", "/schedule", "/request", "/request/headers", "/retry_policy"];
 
-/// `target` with `patch` laid over it; both are JSON objects. A new kind takes the schedule of the old one away.
-pub fn apply(target: &str, patch: &str) -> serde_json::Result<String> {
-    let (mut target, patch): (Object, Object) = (serde_json::from_str(target)?, serde_json::from_str(patch)?);
-    let is_other = |kind: &RawValue| target.get("kind").is_none_or(|old| old.get() != kind.get());
-    if patch.get("kind").is_some_and(|kind| is_other(kind)) {
-        target.remove("schedule");
+/// A patch, read once; it can be applied to as many versions of a job as it takes.
+pub struct Patch {
+    changes: BTreeMap<String, Change>,
+    /// Where a name is given twice.
+    duplicates: Vec<String>,
+}
+
+enum Change {
+    Remove,
+    Replace(Box<RawValue>),
+    Merge(BTreeMap<String, Change>),
+}
+
+impl Patch {
+    /// Reads a JSON object.
+    pub fn read(text: &str) -> serde_json::Result<Self> {
+        let mut duplicates = Vec::new();
+        let changes = read(text, "", &mut duplicates)?;
+        Ok(Self { changes, duplicates })
     }
-    serde_json::to_string(&merge(target, patch, "")?)
-}
 
-/// Whether the patch says something about this field of the job.
-pub fn names(patch: &str, field: &str) -> bool {
-    serde_json::from_str::<Object>(patch).is_ok_and(|patch| patch.contains_key(field))
-}
-
-fn merge(mut target: Object, patch: Object, at: &str) -> serde_json::Result<Object> {
-    for (name, value) in patch {
-        let pointer = format!("{at}/{name}");
-        if value.get() == "null" {
-            target.remove(&name);
-            continue;
+    /// Records the names that are given twice, which the merged job does not show any more.
+    pub fn check(&self, errors: &mut FieldErrors) {
+        for pointer in &self.duplicates {
+            errors.push(pointer, Invalid::new("field_twice", "is given twice"));
         }
-        let old = target.get(&name).map_or("{}", |old| old.get());
-        let both_are_objects = value.get().starts_with('{') && old.starts_with('{');
-        let merged = if both_are_objects && pointer != OPAQUE {
-            let merged = merge(serde_json::from_str(old)?, serde_json::from_str(value.get())?, &pointer)?;
-            serde_json::value::to_raw_value(&merged)?
-        } else {
-            value
+    }
+
+    /// Whether the patch says something about this field of the job.
+    pub fn names(&self, field: &str) -> bool {
+        self.changes.contains_key(field)
+    }
+
+    /// The JSON object `target` with the patch applied. A new kind removes the schedule of the old one.
+    pub fn apply(&self, target: &str) -> serde_json::Result<String> {
+        let mut target: Object = serde_json::from_str(target)?;
+        let old_kind = target.get("kind").map(|kind| kind.get());
+        if let Some(Change::Replace(kind)) = self.changes.get("kind")
+            && old_kind != Some(kind.get())
+        {
+            target.remove("schedule");
+        }
+        serde_json::to_string(&merge(target, &self.changes)?)
+    }
+}
+
+fn read(text: &str, at: &str, duplicates: &mut Vec<String>) -> serde_json::Result<BTreeMap<String, Change>> {
+    let Members(members) = serde_json::from_str(text)?;
+    let mut changes = BTreeMap::new();
+    for (name, value) in members {
+        let pointer = format!("{at}/{}", escape(&name));
+        let change = match value.get() {
+            "null" => Change::Remove,
+            object if object.starts_with('{') && MERGED.contains(&pointer.as_str()) => {
+                Change::Merge(read(object, &pointer, duplicates)?)
+            }
+            _ => Change::Replace(value),
         };
-        target.insert(name, merged);
+        if changes.insert(name, change).is_some() && duplicates.len() < MAX_ERRORS {
+            duplicates.push(pointer);
+        }
+    }
+    Ok(changes)
+}
+
+fn merge(mut target: Object, changes: &BTreeMap<String, Change>) -> serde_json::Result<Object> {
+    for (name, change) in changes {
+        let value = match change {
+            Change::Remove => {
+                target.remove(name);
+                continue;
+            }
+            Change::Replace(value) => value.clone(),
+            Change::Merge(changes) => {
+                let old = target.get(name).map(|old| old.get()).filter(|old| old.starts_with('{'));
+                let merged = merge(serde_json::from_str(old.unwrap_or("{}"))?, changes)?;
+                serde_json::value::to_raw_value(&merged)?
+            }
+        };
+        target.insert(name.clone(), value);
     }
     Ok(target)
+}
+
+/// The members of an object as they are written: a map would keep the last of two with the same name.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 #[cfg(test)]
@@ -51,7 +134,7 @@ mod tests {
 
     #[track_caller]
     fn patched(patch: &str, expected: &str) {
-        assert_eq!(apply(JOB, patch).unwrap(), expected);
+        assert_eq!(Patch::read(patch).unwrap().apply(JOB).unwrap(), expected);
     }
 
     #[test]
@@ -71,19 +154,36 @@ mod tests {
     }
 
     #[test]
-    fn a_new_kind_takes_the_old_schedule_away() {
+    fn a_new_kind_removes_the_old_schedule() {
         patched(
             r#"{"kind":"recurring","schedule":{"every_n_minutes":5}}"#,
             r#"{"kind":"recurring","name":"a","request":{"body":{"b":1,"a":1.0},"headers":{"X":"1","Y":"2"},"url":"u"},"schedule":{"every_n_minutes":5}}"#,
         );
-        assert!(
-            apply(JOB, r#"{"kind":"cron"}"#).unwrap().contains("\"timezone\":\"z\""),
-            "the same kind keeps it"
-        );
+        let same_kind = Patch::read(r#"{"kind":"cron"}"#).unwrap();
+        assert!(same_kind.apply(JOB).unwrap().contains("\"timezone\":\"z\""), "the same kind keeps it");
     }
 
     #[test]
-    fn what_a_patch_speaks_of() {
-        assert!(names(r#"{"state":null}"#, "state") && !names(r#"{"name":"state"}"#, "state"));
+    fn the_fields_that_a_patch_names() {
+        assert!(Patch::read(r#"{"state":null}"#).unwrap().names("state"));
+        assert!(!Patch::read(r#"{"name":"state"}"#).unwrap().names("state"));
+    }
+
+    #[test]
+    fn names_that_are_given_twice() {
+        let duplicates = |patch: &str| Patch::read(patch).unwrap().duplicates;
+        assert_eq!(
+            duplicates(
+                r#"{"name":"a","name":null,"request":{"headers":{"x/y":"1","x/y":"2"},"body":{"z":1,"z":2}}}"#
+            ),
+            ["/name", "/request/headers/x~1y"]
+        );
+        assert!(duplicates(r#"{"name":"a","state":"paused"}"#).is_empty());
+    }
+
+    #[test]
+    fn a_deeply_nested_patch_is_read_without_recursion() {
+        let deep = format!("{{\"tags\":{}1{}}}", "{\"a\":".repeat(200_000), "}".repeat(200_000));
+        assert!(Patch::read(&deep).unwrap().names("tags"));
     }
 }

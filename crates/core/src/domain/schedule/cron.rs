@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::calendar::Calendar;
 use super::{ScheduleError, grammar, zone};
-use crate::domain::invalid::Invalid;
+use crate::domain::invalid::{Invalid, Several};
 
 /// How far ahead the next fire is looked for. The rarest pattern there is (29 February on one weekday) comes
 /// again within 40 years.
@@ -82,7 +82,7 @@ impl Cron {
     ///
     /// # Errors
     /// Everything that is wrong: at most one error for each of the two texts.
-    pub fn parse(expression: &str, timezone: &str) -> Result<Self, Vec<CronError>> {
+    pub fn parse(expression: &str, timezone: &str) -> Result<Self, Several<CronError>> {
         let pattern = grammar::read(expression).and_then(|pattern| {
             let calendar = Calendar::new(&pattern).map_err(|error| {
                 Invalid::new("cron_syntax", format!("The cron library refuses it: {error}"))
@@ -96,7 +96,8 @@ impl Cron {
                 compiled: Ok(Arc::new(Compiled { pattern, calendar })),
                 zone,
             }),
-            (pattern, zone) => Err(pattern.err().into_iter().chain(zone.err()).collect()),
+            (Err(pattern), zone) => Err(Several::of(pattern, zone.err().into_iter().collect())),
+            (Ok(_), Err(zone)) => Err(Several::of(zone, Vec::new())),
         }
     }
 
@@ -107,7 +108,7 @@ impl Cron {
     /// from being listed or planned.
     pub fn from_stored(expression: &str, timezone: &str) -> Self {
         Self::parse(expression, timezone).unwrap_or_else(|errors| {
-            let why = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            let why = errors.into_vec().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             Self {
                 expression: expression.into(),
                 timezone: timezone.into(),

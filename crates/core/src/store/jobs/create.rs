@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// A job to be created, with its first fire.
+/// A job to be created, with its first fire from `domain::job::change::first_fire`.
 pub struct NewJob<'a> {
     pub id: JobId,
     pub definition: &'a Definition,
@@ -82,15 +82,15 @@ pub async fn insert(
     max: Option<u32>,
 ) -> Result<Option<ExecutionId>, StoreError> {
     let start = new.start();
-    let is_at_once = start.is_at_once();
-    if max.is_none() && !is_at_once {
+    let runs_at_once = new.definition.runs_at_once();
+    if max.is_none() && !runs_at_once {
         insert_one(conn, workspace, new).await?;
         return Ok(None);
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         insert_one(conn, workspace, new).await?;
         quotas::check(conn, workspace, Counted::Jobs, max).await?;
-        if is_at_once { super::start(conn, workspace, new.id, start).await } else { Ok(None) }
+        if runs_at_once { super::start(conn, workspace, new.id, start).await } else { Ok(None) }
     })
     .await
 }
@@ -129,7 +129,7 @@ pub async fn insert_all(
             let timers: Vec<_> =
                 batch.iter().filter_map(|new| new.start().timer(workspace, new.id)).collect();
             diesel::insert_into(job_timers::table).values(timers).execute(conn).await?;
-            for new in batch.iter().filter(|new| new.start().is_at_once()) {
+            for new in batch.iter().filter(|new| new.definition.runs_at_once()) {
                 start(conn, workspace, new.id, new.start()).await?;
             }
         }

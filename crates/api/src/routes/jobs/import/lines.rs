@@ -7,11 +7,14 @@ use trigrun_core::{
         address::EgressPolicy,
         crontab::{self, Crontab, Defaults, Entry as CrontabEntry, Refused},
         id::JobId,
-        invalid::{FieldErrors, Invalid},
-        job::{self, DEFAULT_CATCH_UP_LIMIT, Definition, MisfirePolicy, OverlapPolicy},
+        invalid::{Checked, FieldErrors, Invalid, both},
+        job::{
+            self, DEFAULT_CATCH_UP_LIMIT, Definition, MisfirePolicy, OverlapPolicy,
+            change::{ChangeError, first_fire},
+        },
         request::Request,
         retry::{DeliveryGuarantee, RetryPolicy},
-        schedule::{Schedule, ScheduleError, check_zone},
+        schedule::{Schedule, check_zone},
         target::template,
     },
     store::jobs::{IdempotentJob, NewJob},
@@ -20,7 +23,6 @@ use trigrun_core::{
 use super::body::{ImportBody, ImportRequestBody};
 use crate::{
     extract::body::required,
-    problem::Problem,
     result::ApiResult,
     routes::jobs::{body::RequestBody, define::or_default},
     state::State,
@@ -76,41 +78,40 @@ impl ImportBody {
         let (atomic, dry_run) = (self.atomic.unwrap_or_default(), self.dry_run.unwrap_or_default());
         let crontab = self.crontab(state, &mut errors);
         let shared = self.shared(&mut errors);
-        if let (Some(crontab), Some(shared)) = (&crontab, &shared) {
-            errors.take("/request", shared.fits(crontab.entries.len()));
+        if let (Ok(crontab), Ok(shared)) = (&crontab, &shared) {
+            errors.check("/request", shared.fits(crontab.entries.len()));
         }
-        Problem::validation(errors)?;
-        let (Some(crontab), Some(shared)) = (crontab, shared) else { return Err(Problem::internal()) };
+        let (crontab, shared) = errors.finish(both(crontab, shared))?;
         // Read the clock after the crontab: no fire may pass while a long crontab is parsed.
         let import = shared.import(crontab, &state.policy, state.clock.now(), dry_run);
         if atomic {
-            Problem::validation(pointed_at(&import.refused))?;
+            pointed_at(&import.refused).finish(Ok(()))?;
         }
         Ok(import)
     }
 
-    fn crontab(&mut self, state: &State, errors: &mut FieldErrors) -> Option<Crontab> {
+    fn crontab(&mut self, state: &State, errors: &mut FieldErrors) -> Checked<Crontab> {
         let text = required(errors, "/crontab", self.crontab.take());
         let timezone = self.timezone.as_deref().unwrap_or("UTC");
-        errors.take("/timezone", check_zone(timezone));
+        errors.check("/timezone", check_zone(timezone));
         let url = self.default_url.as_deref();
         if let Some(url) = url {
-            errors.take("/default_url", template::check(url, &state.policy));
+            errors.check("/default_url", template::check(url, &state.policy));
         }
         let defaults = Defaults { url, timezone };
         errors.take("/crontab", crontab::read(&text?, &defaults, state.clock.now()))
     }
 
-    fn shared(self, errors: &mut FieldErrors) -> Option<Shared> {
+    fn shared(self, errors: &mut FieldErrors) -> Checked<Shared> {
         let state = or_default(errors, "/state", self.state, job::wanted_state);
         let request = self.request.unwrap_or_default().define(errors);
         let retry_policy = self.retry_policy.unwrap_or_default().define(errors);
-        Some(Shared { request: request?, retry_policy: retry_policy?, state: state? })
+        Ok(Shared { request: request?, retry_policy: retry_policy?, state: state? })
     }
 }
 
 impl ImportRequestBody {
-    fn define(self, errors: &mut FieldErrors) -> Option<Request> {
+    fn define(self, errors: &mut FieldErrors) -> Checked<Request> {
         if self.url.is_some() {
             let invalid = Invalid::new("not_here", "each job has the URL of its line")
                 .hint("write it after the expression, or send default_url");
@@ -160,8 +161,6 @@ impl Shared {
         now: DateTime<Utc>,
     ) -> Result<(Definition, Option<DateTime<Utc>>), Invalid> {
         let url = template::check(&entry.url, policy)?;
-        let is_active = self.state == job::JobState::Active;
-        let first_fire = if is_active { entry.cron.next_after(now).map_err(unreadable)? } else { None };
         let definition = Definition {
             name: job::name(&name(entry))?,
             schedule: Schedule::Cron(entry.cron.clone()),
@@ -175,12 +174,13 @@ impl Shared {
             tags: Vec::new(),
             state: self.state,
         };
+        let first_fire = first_fire(&definition, now, now).map_err(unreadable)?;
         Ok((definition, first_fire))
     }
 }
 
-fn unreadable(error: ScheduleError) -> Invalid {
-    Invalid::new("schedule_unreadable", error.to_string())
+fn unreadable(error: ChangeError) -> Invalid {
+    Invalid::new(error.code(), error.to_string())
 }
 
 /// The name by which a reader of the crontab recognises the job.
