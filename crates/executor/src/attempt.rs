@@ -1,6 +1,6 @@
 //! One attempt: prepare ahead, wait until the instant, send, decide what follows.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -8,12 +8,12 @@ use tracing::{Instrument, Span};
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
-        attempt::{AttemptStatus, Outcome},
-        execution::{Disposition, Tried, judge},
+        attempt::{AttemptStatus, EndedAttempt, Outcome},
+        execution::{AttemptResult, decide},
         lease::LEASED_AHEAD,
     },
     runtime::clock::Clock,
-    store::leases::{Ended, Lease, Next},
+    store::leases::{Ended, Lease},
     telemetry::trace,
 };
 
@@ -149,16 +149,11 @@ impl AttemptRunner {
     fn ended(&self, lease: Lease, finished: Finished) -> Ended {
         let Finished { outcome, started_at, sent_at, .. } = finished;
         let ended_at = self.clock.now().max(started_at);
-        let tried = Tried { number: lease.number, outcome: &outcome, sent: sent_at.is_some() };
-        let next = match judge(&lease.retry_policy, lease.delivery, tried, fastrand::f64()) {
-            Disposition::Succeeded => Next::Succeeded,
-            Disposition::Failed { error_class } => Next::Failed { error_class },
-            Disposition::Retry { wait } => {
-                Next::Retry { due_at: ended_at + TimeDelta::from_std(wait).unwrap_or_default() }
-            }
-        };
+        let result =
+            AttemptResult { number: lease.number, outcome: &outcome, sent: sent_at.is_some(), ended_at };
+        let disposition = decide(&lease.retry_policy, lease.delivery, result, fastrand::f64());
         let lateness = sent_at.map(|sent_at| self.clock.time_at(sent_at) - lease.scheduled_for);
         let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));
-        Ended { lease, outcome, next, started_at, ended_at, lateness_us }
+        Ended { lease, attempt: EndedAttempt { outcome, disposition, started_at, ended_at }, lateness_us }
     }
 }

@@ -13,11 +13,10 @@ use trigrun_core::{
     crypto,
     domain::{
         address::EgressPolicy,
-        attempt::{AttemptStatus, Outcome},
+        attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         channel::Destination,
-        execution::Disposition,
         id::WorkspaceId,
-        notification::{LEASE, TIMEOUT, Told, judge},
+        notification::{LEASE, TIMEOUT, Told, decide},
         target::TargetUrl,
     },
     runtime::{
@@ -106,10 +105,11 @@ impl Notifier {
         match self.attempt(&delivery, claimed_at).await {
             Ok(mut outcome) => {
                 outcome.timing.total = started.elapsed();
-                let verdict = judge(delivery.number, &outcome, crypto::unit());
                 let ended_at = self.clock.now().max(started_at);
                 let ClaimedNotification { id, number, .. } = delivery;
-                self.record(&Delivered { id, number, outcome, verdict, started_at, ended_at }).await;
+                let disposition = decide(number, &outcome, ended_at, crypto::unit());
+                let attempt = EndedAttempt { outcome, disposition, started_at, ended_at };
+                self.record(&Delivered { id, number, attempt }).await;
             }
             Err(error) => {
                 tracing::warn!(%error, notification = %delivery.id, "not sent; it is retried");
@@ -218,8 +218,8 @@ fn retries() -> ConstantBuilder {
 }
 
 fn count(delivered: &Delivered) {
-    let Delivered { outcome, verdict, .. } = delivered;
-    metrics::notification_attempt(outcome.status.as_str(), matches!(verdict, Disposition::Failed { .. }));
+    let EndedAttempt { outcome, disposition, .. } = &delivered.attempt;
+    metrics::notification_attempt(outcome.status.as_str(), matches!(disposition, Disposition::Failed { .. }));
     tracing::debug!(
         notification = %delivered.id,
         number = delivered.number,

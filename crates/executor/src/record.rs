@@ -9,11 +9,11 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto,
-    domain::{attempt::Outcome, id::ExecutionId},
+    domain::{attempt::Outcome, execution::Status, id::ExecutionId},
     runtime::clock::Clock,
     store::{
         Db, StoreError,
-        leases::{self, Ended, Next},
+        leases::{self, Ended},
         wake::Waker,
     },
     telemetry::{metrics, trace},
@@ -106,7 +106,7 @@ impl Recorder {
                 continue;
             }
             // Also those that a try without a response may have recorded: the next lease shows whether they still belong to this session.
-            if let Next::Retry { due_at } = ended.next
+            if let Some(due_at) = ended.attempt.disposition.due_at()
                 && (self.draining.is_cancelled() || !self.retries.push(execution, due_at))
             {
                 released.push(execution);
@@ -150,12 +150,11 @@ async fn gather(results: &mut mpsc::Receiver<AttemptResult>, batch: &mut Vec<Att
 }
 
 fn count(ended: &Ended) {
-    let Outcome { status, error_class, .. } = ended.outcome;
+    let Outcome { status, error_class, .. } = ended.attempt.outcome;
     metrics::attempt(status.as_str(), error_class);
-    match &ended.next {
-        Next::Succeeded => metrics::execution_ended("succeeded"),
-        Next::Failed { .. } => metrics::execution_ended("failed"),
-        Next::Retry { .. } => {}
+    let status_after = Status::from(&ended.attempt.disposition);
+    if status_after.is_terminal() {
+        metrics::execution_ended(status_after.as_str());
     }
     if ended.lease.number == 1
         && let Some(late) = ended.lateness_us
@@ -167,7 +166,7 @@ fn count(ended: &Ended) {
         trace_id = trace::id(ended.lease.traceparent.as_deref()),
         number = ended.lease.number,
         status = status.as_str(),
-        error = ended.outcome.error.as_deref(),
+        error = ended.attempt.outcome.error.as_deref(),
         lateness_us = ended.lateness_us,
         "recorded"
     );

@@ -9,7 +9,10 @@ use trigrun_core::{
     domain::{
         access::{Scope, TokenKind, TokenSecret},
         audit::Author,
+        execution::Status,
         id::{TokenId, WorkspaceId},
+        job::JobState,
+        notification::NotificationStatus,
         workspace::Workspace,
     },
     store::{self, Db, PostgresSettings, migrate, tokens},
@@ -20,7 +23,31 @@ use uuid::Uuid;
 const POSTGRES: &str = "TRIGRUN_TEST_POSTGRES";
 const TEMPLATE: &str = "trigrun_template";
 
-/// Terminal states are final: in tests, Postgres itself says so.
+/// A trigger that rejects every change of `column` that the domain's state machine does not have, and any change of an ended row.
+fn state_machine<S: Copy>(
+    (table, column): (&str, &str),
+    states: &[S],
+    as_str: fn(S) -> &'static str,
+    may_become: fn(S, S) -> bool,
+) -> String {
+    let pairs = states.iter().flat_map(|from| states.iter().map(move |to| (*from, *to)));
+    let allowed: Vec<String> = pairs
+        .filter(|(from, to)| may_become(*from, *to))
+        .map(|(from, to)| format!("('{}', '{}')", as_str(from), as_str(to)))
+        .collect();
+    let allowed = allowed.join(", ");
+    format!(
+        "create function {table}_{column}_changes() returns trigger language plpgsql as $$
+         begin
+             raise exception '% %: its {column} cannot become % from %', tg_table_name, old.id, new.{column}, old.{column};
+         end $$;
+         create trigger {column}_changes before update on {table} for each row
+             when (old.{column} <> new.{column} and (old.{column}, new.{column}) not in ({allowed}))
+             execute function {table}_{column}_changes();"
+    )
+}
+
+/// Terminal states are final, whatever column a statement changes.
 const FINAL_IS_FINAL: &str = "
     create function final_is_final() returns trigger language plpgsql as $$
     begin
@@ -30,6 +57,22 @@ const FINAL_IS_FINAL: &str = "
         when (old.finished_at is not null) execute function final_is_final();
     create trigger final_is_final before update on notifications for each row
         when (old.finished_at is not null) execute function final_is_final();";
+
+/// What Postgres checks in tests, on every statement.
+fn checks() -> String {
+    [
+        FINAL_IS_FINAL.to_owned(),
+        state_machine(("executions", "status"), Status::ALL, Status::as_str, Status::may_become),
+        state_machine(
+            ("notifications", "status"),
+            NotificationStatus::ALL,
+            NotificationStatus::as_str,
+            NotificationStatus::may_become,
+        ),
+        state_machine(("jobs", "state"), JobState::ALL, JobState::as_str, JobState::may_become),
+    ]
+    .concat()
+}
 
 /// Its own database; dropped with it.
 pub struct TestDb {
@@ -182,7 +225,7 @@ async fn make_template() {
             tokio::runtime::Runtime::new().map(|runtime| runtime.block_on(migrate::run(&settings)))
         });
         migrated.join().expect("no panic").expect("a runtime").expect("the migrations run");
-        execute(TEMPLATE, FINAL_IS_FINAL).await.expect("the trigger can be made");
+        execute(TEMPLATE, &checks()).await.expect("the triggers can be created");
         admin
             .batch_execute(&format!("alter database {TEMPLATE} is_template true"))
             .await

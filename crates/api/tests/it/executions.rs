@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
 use trigrun_core::{
     domain::{
-        attempt::{AttemptStatus, Outcome, PhaseTimings},
+        attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome, PhaseTimings},
         id::{ExecutionId, ExecutorId},
     },
     store::{
         executors,
-        leases::{self, Ended, Next},
+        leases::{self, Ended},
     },
 };
 
@@ -23,25 +23,29 @@ async fn run_now(app: &App, job: &str) -> String {
 }
 
 /// Records one attempt of the execution, as an executor would.
-async fn attempt(app: &App, execution: &str, outcome: Outcome, next: Next) {
+async fn attempt(app: &App, execution: &str, outcome: Outcome, disposition: Disposition) {
     let (mut conn, now) = (app.db.conn().await, app.db.now().await);
     let session = ExecutorId::at(now);
     executors::insert(&mut conn, session, "test").await.unwrap();
     let id: ExecutionId = execution.parse().unwrap();
     let lease = leases::lease(&mut conn, session, &[id]).await.unwrap().remove(0);
     let ended_at = now + TimeDelta::milliseconds(120);
-    let ended = Ended { lease, outcome, next, started_at: now, ended_at, lateness_us: Some(1234) };
+    let ended = Ended {
+        lease,
+        attempt: EndedAttempt { outcome, disposition, started_at: now, ended_at },
+        lateness_us: Some(1234),
+    };
     assert_eq!(leases::record(&mut conn, session, &[ended]).await.unwrap(), [id]);
 }
 
-fn failed() -> (Outcome, Next) {
+fn failed() -> (Outcome, Disposition) {
     let outcome = Outcome {
         status_code: Some(404),
         error_class: Some("http_4xx"),
         error: Some("The server answered 404 Not Found: check the path of the URL.".into()),
         ..Outcome::of(AttemptStatus::HttpError)
     };
-    (outcome, Next::Failed { error_class: "http_4xx".into() })
+    (outcome, Disposition::Failed { error_class: "http_4xx".into() })
 }
 
 #[tokio::test]
@@ -88,7 +92,7 @@ async fn an_execution_with_its_attempt() {
         response_bytes: 4,
         ..Outcome::of(AttemptStatus::Success)
     };
-    attempt(&app, &run, outcome, Next::Succeeded).await;
+    attempt(&app, &run, outcome, Disposition::Succeeded).await;
     let execution = app.get(&format!("/v1/executions/{run}")).await.expect(200);
     assert_eq!(execution["status"], "succeeded");
     assert_eq!((&execution["lateness_ms"], &execution["duration_ms"]), (&json!(1.234), &json!(120.0)));

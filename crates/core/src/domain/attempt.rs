@@ -1,6 +1,6 @@
 //! One try to make an execution's request, and how it ended.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 
 use super::string_enum::string_enum;
@@ -64,6 +64,53 @@ impl Outcome {
     pub fn failed(status: AttemptStatus, class: &'static str, error: impl Into<String>) -> Self {
         Self { error_class: Some(class), error: Some(error.into()), ..Self::of(status) }
     }
+}
+
+/// What an ended attempt means for its execution or its notification.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Disposition {
+    Succeeded,
+    Failed {
+        error_class: String,
+    },
+    /// Another attempt follows.
+    Retry {
+        due_at: DateTime<Utc>,
+    },
+}
+
+impl Disposition {
+    pub fn failed(outcome: &Outcome) -> Self {
+        Self::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
+    }
+
+    pub fn retry(ended_at: DateTime<Utc>, wait: Duration) -> Self {
+        Self::Retry { due_at: ended_at + TimeDelta::from_std(wait).unwrap_or_default() }
+    }
+
+    pub fn error_class(&self) -> Option<&str> {
+        match self {
+            Self::Failed { error_class } => Some(error_class),
+            Self::Succeeded | Self::Retry { .. } => None,
+        }
+    }
+
+    pub const fn due_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Retry { due_at } => Some(*due_at),
+            Self::Succeeded | Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// An attempt that ended, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct EndedAttempt {
+    pub outcome: Outcome,
+    pub disposition: Disposition,
+    /// By Postgres's clock.
+    pub started_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
 }
 
 /// Phases of an attempt, each `None` when it was not reached or not needed (a reused connection has no `dns`).

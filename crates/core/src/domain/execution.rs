@@ -8,10 +8,9 @@
 //! ```
 
 use chrono::{DateTime, Utc};
-use std::time::Duration;
 
 use super::{
-    attempt::{Attempt, AttemptStatus, Outcome},
+    attempt::{Attempt, AttemptStatus, Disposition, Outcome},
     id::{ExecutionId, JobId, WorkspaceId},
     retry::{DeliveryGuarantee, RetryPolicy, backoff},
     string_enum::string_enum,
@@ -87,35 +86,38 @@ pub struct Skipped {
 /// An execution that loses its executor this often ends `failed` with `error_class: lost`.
 pub const MAX_LOST: i16 = 3;
 
-/// What an ended attempt means for its execution.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Disposition {
-    Succeeded,
-    Failed { error_class: String },
-    Retry { wait: Duration },
+impl From<&Disposition> for Status {
+    fn from(disposition: &Disposition) -> Self {
+        match disposition {
+            Disposition::Succeeded => Self::Succeeded,
+            Disposition::Failed { .. } => Self::Failed,
+            Disposition::Retry { .. } => Self::Retrying,
+        }
+    }
 }
 
-/// An attempt that ended.
+/// The result of an attempt, as far as it decides whether another follows.
 #[derive(Clone, Copy, Debug)]
-pub struct Tried<'a> {
+pub struct AttemptResult<'a> {
     /// 1-based.
     pub number: u16,
     pub outcome: &'a Outcome,
     /// Whether any byte of the request may have left.
     pub sent: bool,
+    pub ended_at: DateTime<Utc>,
 }
 
-/// Judges an attempt: statuses on the job's list, timeouts and connection errors are tried again while attempts are left;
-/// everything else is final at once. `blocked`, `secret_missing` and `invalid_request` never improve by repetition. A job that is
-/// to be delivered at most once is tried again only if nothing was sent.
-pub fn judge(
+/// Decides what follows from an attempt: statuses on the job's list, timeouts and connection errors are retried while attempts are left;
+/// everything else is final at once. `blocked`, `secret_missing` and `invalid_request` do not improve by repetition. An `at_most_once`
+/// job is retried only if nothing was sent.
+pub fn decide(
     policy: &RetryPolicy,
     delivery: DeliveryGuarantee,
-    tried: Tried<'_>,
+    attempt: AttemptResult<'_>,
     jitter: f64,
 ) -> Disposition {
-    let Tried { number, outcome, sent } = tried;
-    let worth_repeating = match outcome.status {
+    let AttemptResult { number, outcome, sent, ended_at } = attempt;
+    let is_transient = match outcome.status {
         AttemptStatus::Success => return Disposition::Succeeded,
         AttemptStatus::HttpError => {
             outcome.status_code.is_some_and(|status| policy.retry_on_statuses.contains(&status))
@@ -124,11 +126,11 @@ pub fn judge(
         AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
     };
     let may_repeat = delivery == DeliveryGuarantee::AtLeastOnce || !sent;
-    if worth_repeating && may_repeat && number < policy.max_attempts {
+    if is_transient && may_repeat && number < policy.max_attempts {
         let asked = matches!(outcome.status_code, Some(429 | 503)).then_some(outcome.retry_after).flatten();
-        return Disposition::Retry { wait: backoff(number, jitter, asked) };
+        return Disposition::retry(ended_at, backoff(number, jitter, asked));
     }
-    Disposition::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
+    Disposition::failed(outcome)
 }
 
 #[cfg(test)]
@@ -167,12 +169,16 @@ mod tests {
         Outcome { status_code, error_class: Some("class"), ..Outcome::of(status) }
     }
 
+    fn first(outcome: &Outcome) -> AttemptResult<'_> {
+        AttemptResult { number: 1, outcome, sent: true, ended_at: DateTime::UNIX_EPOCH }
+    }
+
     #[test]
-    fn what_is_tried_again() {
+    fn which_attempts_are_retried() {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
         let retried = |number, outcome: &Outcome| {
-            let tried = Tried { number, outcome, sent: true };
-            matches!(judge(&policy, DeliveryGuarantee::AtLeastOnce, tried, 0.5), Disposition::Retry { .. })
+            let attempt = AttemptResult { number, ..first(outcome) };
+            matches!(decide(&policy, DeliveryGuarantee::AtLeastOnce, attempt, 0.5), Disposition::Retry { .. })
         };
         assert!(retried(1, &ended(AttemptStatus::HttpError, Some(500))));
         assert!(retried(2, &ended(AttemptStatus::Timeout, None)));
@@ -181,19 +187,20 @@ mod tests {
         assert!(!retried(1, &ended(AttemptStatus::HttpError, Some(404))));
         assert!(!retried(1, &ended(AttemptStatus::Blocked, None)));
         let success = ended(AttemptStatus::Success, Some(200));
-        let tried = Tried { number: 1, outcome: &success, sent: true };
-        assert_eq!(judge(&policy, DeliveryGuarantee::AtLeastOnce, tried, 0.5), Disposition::Succeeded);
+        let decided = decide(&policy, DeliveryGuarantee::AtLeastOnce, first(&success), 0.5);
+        assert_eq!(decided, Disposition::Succeeded);
     }
 
     #[test]
-    fn at_most_once_repeats_only_what_was_not_sent() {
+    fn at_most_once_retries_only_unsent_requests() {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
         let refused = ended(AttemptStatus::ConnectionError, None);
-        let verdict = |sent| {
-            judge(&policy, DeliveryGuarantee::AtMostOnce, Tried { number: 1, outcome: &refused, sent }, 0.5)
+        let decided = |sent| {
+            let attempt = AttemptResult { sent, ..first(&refused) };
+            decide(&policy, DeliveryGuarantee::AtMostOnce, attempt, 0.5)
         };
-        assert_eq!(verdict(true), Disposition::Failed { error_class: "class".into() });
-        assert!(matches!(verdict(false), Disposition::Retry { .. }));
+        assert_eq!(decided(true), Disposition::Failed { error_class: "class".into() });
+        assert!(matches!(decided(false), Disposition::Retry { .. }));
     }
 
     #[test]
@@ -201,12 +208,12 @@ mod tests {
         let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![429, 500, 503] };
         let wait = |status| {
             let outcome = Outcome {
-                retry_after: Some(Duration::from_secs(60)),
+                retry_after: Some(std::time::Duration::from_secs(60)),
                 ..ended(AttemptStatus::HttpError, Some(status))
             };
-            let tried = Tried { number: 1, outcome: &outcome, sent: true };
-            match judge(&policy, DeliveryGuarantee::AtLeastOnce, tried, 0.5) {
-                Disposition::Retry { wait } => wait.as_secs(),
+            let attempt = first(&outcome);
+            match decide(&policy, DeliveryGuarantee::AtLeastOnce, attempt, 0.5) {
+                Disposition::Retry { due_at } => (due_at - attempt.ended_at).num_seconds(),
                 other => panic!("{other:?}"),
             }
         };

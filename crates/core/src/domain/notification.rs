@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 
 use super::{
-    attempt::{AttemptStatus, Outcome},
-    execution::Disposition,
+    attempt::{AttemptStatus, Disposition, Outcome},
     id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId},
     invalid::Invalid,
     retry,
@@ -28,6 +27,28 @@ string_enum! {
         Retrying = "retrying",
         Succeeded = "succeeded",
         Failed = "failed",
+    }
+}
+
+impl NotificationStatus {
+    /// The state machine of deliveries. A claim that expired is taken again without a change of status.
+    pub const fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Queued | Self::Retrying => matches!(next, Self::Running),
+            // Queued and retrying: released unsent. Failed: also after the last claim expired.
+            Self::Running => matches!(next, Self::Succeeded | Self::Failed | Self::Retrying | Self::Queued),
+            Self::Succeeded | Self::Failed => false,
+        }
+    }
+}
+
+impl From<&Disposition> for NotificationStatus {
+    fn from(disposition: &Disposition) -> Self {
+        match disposition {
+            Disposition::Succeeded => Self::Succeeded,
+            Disposition::Failed { .. } => Self::Failed,
+            Disposition::Retry { .. } => Self::Retrying,
+        }
     }
 }
 
@@ -92,9 +113,10 @@ pub fn wait(number: u16, jitter: f64, retry_after: Option<Duration>) -> Duration
     spread.max(retry_after.unwrap_or_default().min(retry::LONGEST_RETRY_AFTER))
 }
 
-/// What an attempt that ended means. Whatever may pass is tried again: timeouts, connections, overload and faults of the receiver.
-pub fn judge(number: u16, outcome: &Outcome, jitter: f64) -> Disposition {
-    let may_pass = match outcome.status {
+/// Decides what follows from an attempt. Failures that may be temporary are retried: timeouts, connection errors, overload and faults of
+/// the receiver.
+pub fn decide(number: u16, outcome: &Outcome, ended_at: DateTime<Utc>, jitter: f64) -> Disposition {
+    let is_transient = match outcome.status {
         AttemptStatus::Success => return Disposition::Succeeded,
         AttemptStatus::HttpError => {
             outcome.status_code.is_some_and(|status| matches!(status, 408 | 425 | 429 | 500..))
@@ -102,10 +124,10 @@ pub fn judge(number: u16, outcome: &Outcome, jitter: f64) -> Disposition {
         AttemptStatus::Timeout | AttemptStatus::ConnectionError => true,
         AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
     };
-    if may_pass && number < MAX_ATTEMPTS {
-        return Disposition::Retry { wait: wait(number, jitter, outcome.retry_after) };
+    if is_transient && number < MAX_ATTEMPTS {
+        return Disposition::retry(ended_at, wait(number, jitter, outcome.retry_after));
     }
-    Disposition::Failed { error_class: outcome.error_class.unwrap_or("unknown").to_owned() }
+    Disposition::failed(outcome)
 }
 
 /// A notification as it stands, for people to read.
@@ -161,6 +183,27 @@ mod tests {
     }
 
     #[test]
+    fn every_pair_of_states() {
+        let arrows: Vec<String> = NotificationStatus::ALL
+            .iter()
+            .flat_map(|from| NotificationStatus::ALL.iter().map(move |to| (*from, *to)))
+            .filter(|(from, to)| from.may_become(*to))
+            .map(|(from, to)| format!("{}→{}", from.as_str(), to.as_str()))
+            .collect();
+        assert_eq!(
+            arrows,
+            [
+                "queued→running",
+                "running→queued",
+                "running→retrying",
+                "running→succeeded",
+                "running→failed",
+                "retrying→running",
+            ]
+        );
+    }
+
+    #[test]
     fn what_each_rule_tells() {
         let history = "+--+---++-";
         assert_eq!(told(Event::OnCompletion, None, history), "sffsfffssf");
@@ -182,28 +225,28 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_to_an_hour_and_then_it_is_over() {
+    fn waits_grow_to_an_hour_and_end_after_eight_attempts() {
         let waits: Vec<u64> = (1..MAX_ATTEMPTS).map(|number| wait(number, 0.5, None).as_secs()).collect();
         assert_eq!(waits, [5, 15, 45, 135, 405, 1215, 3645]);
         assert_eq!(wait(1, 0.5, Some(Duration::from_secs(86_400))), Duration::from_secs(3600));
     }
 
     #[test]
-    fn what_may_pass_is_tried_again() {
-        let verdict = |number, status, status_code| {
+    fn temporary_failures_are_retried() {
+        let decided = |number, status, status_code| {
             let outcome = Outcome { status_code, error_class: Some("class"), ..Outcome::of(status) };
-            judge(number, &outcome, 0.5)
+            decide(number, &outcome, DateTime::UNIX_EPOCH, 0.5)
         };
-        let over = Disposition::Failed { error_class: "class".into() };
+        let failed = Disposition::Failed { error_class: "class".into() };
         for status in [408, 429, 500, 503, 999] {
-            assert_ne!(verdict(1, AttemptStatus::HttpError, Some(status)), over);
+            assert_ne!(decided(1, AttemptStatus::HttpError, Some(status)), failed);
         }
         for status in [301, 400, 404, 410] {
-            assert_eq!(verdict(1, AttemptStatus::HttpError, Some(status)), over);
+            assert_eq!(decided(1, AttemptStatus::HttpError, Some(status)), failed);
         }
-        assert_ne!(verdict(7, AttemptStatus::Timeout, None), over);
-        assert_eq!(verdict(8, AttemptStatus::Timeout, None), over);
-        assert_eq!(verdict(1, AttemptStatus::Blocked, None), over);
-        assert_eq!(verdict(1, AttemptStatus::Success, Some(204)), Disposition::Succeeded);
+        assert_ne!(decided(7, AttemptStatus::Timeout, None), failed);
+        assert_eq!(decided(8, AttemptStatus::Timeout, None), failed);
+        assert_eq!(decided(1, AttemptStatus::Blocked, None), failed);
+        assert_eq!(decided(1, AttemptStatus::Success, Some(204)), Disposition::Succeeded);
     }
 }

@@ -18,7 +18,7 @@ mod finish;
 mod row;
 
 pub use cancel::cancel;
-pub use finish::{Ended, Next, record};
+pub use finish::{Ended, record};
 
 use super::{
     Conn, StoreError, completion, executors, notifications, slots,

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use std::time::Duration;
 use trigrun_core::{
     domain::{
-        attempt::{AttemptStatus, Outcome},
+        attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         execution::{Execution, Source, Status},
         id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
         job::{
@@ -18,7 +18,7 @@ use trigrun_core::{
         dispatch,
         executions::{self, NewRun},
         executors, jobs,
-        leases::{self, Ended, Lease, Next, Reclaimed},
+        leases::{self, Ended, Lease, Reclaimed},
     },
 };
 use trigrun_testkit::{
@@ -67,10 +67,20 @@ impl Bench {
         executions::get(&mut *self.db.conn().await, self.workspace, id).await.unwrap()
     }
 
-    pub async fn end(&self, session: ExecutorId, lease: Lease, status: AttemptStatus, next: Next) -> usize {
+    pub async fn end(
+        &self,
+        session: ExecutorId,
+        lease: Lease,
+        status: AttemptStatus,
+        disposition: Disposition,
+    ) -> usize {
         let now = self.db.now().await;
         let outcome = Outcome { error_class: Some("class"), ..Outcome::of(status) };
-        let ended = Ended { lease, outcome, next, started_at: now, ended_at: now, lateness_us: Some(1500) };
+        let ended = Ended {
+            lease,
+            attempt: EndedAttempt { outcome, disposition, started_at: now, ended_at: now },
+            lateness_us: Some(1500),
+        };
         leases::record(&mut *self.db.conn().await, session, &[ended]).await.unwrap().len()
     }
 
@@ -130,6 +140,25 @@ async fn one_of_many_concurrent_leases_wins() {
 }
 
 #[tokio::test]
+async fn the_database_of_a_test_rejects_what_the_state_machine_forbids() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id) = (bench.session().await, bench.run_now().await);
+    let rejects = async |change: &str| {
+        let client = bench.db.session().await;
+        client
+            .batch_execute(change)
+            .await
+            .is_err_and(|error| error.code().is_some_and(|code| code.code() == "P0001"))
+    };
+    assert!(rejects("update executions set status = 'succeeded'").await, "it was never leased");
+    assert!(rejects("update jobs set state = 'paused'; update jobs set state = 'completed'").await);
+    let lease = bench.lease(session, &[id]).await.remove(0);
+    bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
+    assert!(rejects("update executions set status = 'queued'").await, "it has ended");
+    assert!(rejects("update executions set due_at = now()").await, "no column of an ended execution changes");
+}
+
+#[tokio::test]
 async fn a_success_is_recorded_with_all_details() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, id) = (bench.session().await, bench.run_now().await);
@@ -144,10 +173,12 @@ async fn a_success_is_recorded_with_all_details() {
     let now = bench.db.now().await;
     let ended = Ended {
         lease,
-        outcome: hostile,
-        next: Next::Succeeded,
-        started_at: now,
-        ended_at: now,
+        attempt: EndedAttempt {
+            outcome: hostile,
+            disposition: Disposition::Succeeded,
+            started_at: now,
+            ended_at: now,
+        },
         lateness_us: Some(7),
     };
     leases::record(&mut *bench.db.conn().await, session, &[ended]).await.unwrap();
@@ -170,12 +201,12 @@ async fn a_retry_stays_with_its_executor_until_it_is_due() {
     let (session, other, id) = (bench.session().await, bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
     let due_at = bench.db.now().await;
-    assert_eq!(bench.end(session, lease, AttemptStatus::Timeout, Next::Retry { due_at }).await, 1);
+    assert_eq!(bench.end(session, lease, AttemptStatus::Timeout, Disposition::Retry { due_at }).await, 1);
     assert_eq!(bench.get(id).await.status, Status::Retrying);
     assert!(bench.lease(other, &[id]).await.is_empty());
     let second = bench.lease(session, &[id]).await.remove(0);
     assert_eq!(second.number, 2);
-    bench.end(session, second, AttemptStatus::Success, Next::Succeeded).await;
+    bench.end(session, second, AttemptStatus::Success, Disposition::Succeeded).await;
     let statuses: Vec<_> = bench.get(id).await.attempts.iter().map(|attempt| attempt.status).collect();
     assert_eq!(statuses, [AttemptStatus::Timeout, AttemptStatus::Success]);
 }
@@ -192,13 +223,13 @@ async fn an_expired_executors_work_runs_again_and_its_late_result_is_discarded()
     assert_eq!((waiting.status, waiting.attempts[0].status), (Status::Queued, AttemptStatus::Interrupted));
     assert!(bench.lease(expired, &[id]).await.is_empty(), "an expired session leases nothing");
     assert_eq!(
-        bench.end(expired, stale, AttemptStatus::Success, Next::Succeeded).await,
+        bench.end(expired, stale, AttemptStatus::Success, Disposition::Succeeded).await,
         0,
         "the expired record nothing"
     );
     let lease = bench.lease(heir, &[id]).await.remove(0);
     assert_eq!(lease.number, 2);
-    assert_eq!(bench.end(heir, lease, AttemptStatus::Success, Next::Succeeded).await, 1);
+    assert_eq!(bench.end(heir, lease, AttemptStatus::Success, Disposition::Succeeded).await, 1);
     assert!(!executors::heartbeat(&mut *bench.db.conn().await, expired).await.unwrap());
 }
 
@@ -253,7 +284,7 @@ async fn the_end_of_its_only_run_completes_a_job() {
     let due = leases::due(&mut *bench.db.conn().await, &shards, chrono::TimeDelta::zero(), 10).await.unwrap();
     let lease = bench.lease(session, &due).await.remove(0);
     bench
-        .end(session, lease, AttemptStatus::HttpError, Next::Failed { error_class: "http_4xx".into() })
+        .end(session, lease, AttemptStatus::HttpError, Disposition::Failed { error_class: "http_4xx".into() })
         .await;
     let now = bench.db.now().await;
     let job = jobs::get(&mut *bench.db.conn().await, bench.workspace, bench.job, now).await.unwrap();
@@ -267,7 +298,7 @@ async fn the_result_of_a_deleted_job_is_discarded() {
     let lease = bench.lease(session, &[id]).await.remove(0);
     jobs::delete(&mut *bench.db.conn().await, bench.workspace, bench.job).await.unwrap();
     while !jobs::purge_deleted(&mut *bench.db.conn().await, 100).await.unwrap() {}
-    assert_eq!(bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await, 0);
+    assert_eq!(bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await, 0);
     assert_eq!(bench.db.count("select count(*) from attempts").await, 0);
 }
 

@@ -1,13 +1,11 @@
 //! Notifications: written once, in the commit that ends an execution, and delivered by the executor that claims them first.
 
 use chrono::TimeDelta;
-use std::time::Duration;
 use trigrun_core::{
     domain::{
-        attempt::{AttemptStatus, Outcome},
+        attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         audit::Author,
         channel::Destination,
-        execution::Disposition,
         id::{ChannelId, ExecutionId, ExecutorId, RuleId},
         notification::{Event, MAX_ATTEMPTS, MAX_RULES, Notification, NotificationStatus, Rule, Told},
         page::Page,
@@ -17,7 +15,7 @@ use trigrun_core::{
         StoreError,
         channels::{self, NewChannel},
         executors, jobs,
-        leases::{self, Ended, Next},
+        leases::{self, Ended},
         notifications::{self, ClaimedNotification, Delivered, Filter},
         rules::{self, NewRule},
         workspace_keys, workspaces,
@@ -68,8 +66,8 @@ impl Bench {
         let id = self.run_now().await;
         let lease = self.lease(session, &[id]).await.remove(0);
         let (status, next) = match succeeded {
-            true => (AttemptStatus::Success, Next::Succeeded),
-            false => (AttemptStatus::HttpError, Next::Failed { error_class: "http_500".into() }),
+            true => (AttemptStatus::Success, Disposition::Succeeded),
+            false => (AttemptStatus::HttpError, Disposition::Failed { error_class: "http_500".into() }),
         };
         assert_eq!(self.end(session, lease, status, next).await, 1);
         id
@@ -96,12 +94,13 @@ impl Bench {
         &self,
         delivery: &ClaimedNotification,
         status: AttemptStatus,
-        verdict: Disposition,
+        disposition: Disposition,
     ) -> bool {
         let now = self.db.now().await;
         let outcome = Outcome { status_code: Some(200), ..Outcome::of(status) };
         let ClaimedNotification { id, number, .. } = *delivery;
-        let delivered = Delivered { id, number, outcome, verdict, started_at: now, ended_at: now };
+        let attempt = EndedAttempt { outcome, disposition, started_at: now, ended_at: now };
+        let delivered = Delivered { id, number, attempt };
         notifications::record(&mut *self.db.conn().await, &delivered).await.unwrap()
     }
 }
@@ -147,10 +146,12 @@ async fn failures_are_counted_within_a_batch_and_concurrently() {
         let now = bench.db.now().await;
         let failed = |lease| Ended {
             lease,
-            outcome: Outcome::of(AttemptStatus::HttpError),
-            next: Next::Failed { error_class: "http_500".into() },
-            started_at: now,
-            ended_at: now,
+            attempt: EndedAttempt {
+                outcome: Outcome::of(AttemptStatus::HttpError),
+                disposition: Disposition::Failed { error_class: "http_500".into() },
+                started_at: now,
+                ended_at: now,
+            },
             lateness_us: None,
         };
         batches.push(bench.lease(session, &ids).await.into_iter().map(failed).collect::<Vec<_>>());
@@ -215,7 +216,7 @@ async fn delivery_is_retried_and_fenced() {
         first.destination.open(&key).unwrap() == Destination::Webhook { url: "http://192.0.2.1/hook".into() }
     );
     assert!(bench.claim().await.is_empty(), "it is claimed");
-    let again = Disposition::Retry { wait: Duration::from_secs(60) };
+    let again = Disposition::Retry { due_at: bench.db.now().await + TimeDelta::seconds(60) };
     assert!(bench.deliver(&first, AttemptStatus::Timeout, again.clone()).await);
     assert!(bench.claim().await.is_empty(), "it is not due");
     let told = bench.notified().await;
@@ -271,7 +272,7 @@ async fn an_execution_that_runs_while_a_rule_is_created_counts() {
     let running = bench.run_now().await;
     let lease = bench.lease(session, &[running]).await.remove(0);
     bench.rule(channel, Event::OnFailure, Some(1)).await;
-    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
     let failed = bench.ends(session, false).await;
     let told = bench.notified().await;
     assert_eq!(
@@ -296,8 +297,9 @@ async fn a_job_can_be_deleted_while_its_executions_end() {
         bench.db.execute("delete from job_timers").await;
         leases.extend(bench.lease(session, &[id]).await);
     }
-    let ends =
-        leases.into_iter().map(|lease| bench.end(session, lease, AttemptStatus::Success, Next::Succeeded));
+    let ends = leases
+        .into_iter()
+        .map(|lease| bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded));
     let delete = async {
         let mut conn = bench.db.conn().await;
         jobs::delete(&mut conn, bench.workspace, bench.job).await.unwrap();

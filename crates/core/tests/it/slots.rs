@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 use trigrun_core::{
-    domain::{attempt::AttemptStatus, execution::Status, job::OverlapPolicy},
-    store::{dispatch, leases::Next, slots},
+    domain::{
+        attempt::{AttemptStatus, Disposition},
+        execution::Status,
+        job::OverlapPolicy,
+    },
+    store::{dispatch, slots},
 };
 use trigrun_testkit::jobs::every_seconds;
 
@@ -44,7 +48,7 @@ async fn the_end_of_a_run_gives_its_slot_to_the_next_waiter() {
     let unpublished =
         async || dispatch::claim_unpublished(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
     unpublished().await;
-    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
     let woken: Vec<_> = unpublished().await.into_iter().map(|dispatch| dispatch.execution).collect();
     assert_eq!(woken, [second]);
     assert_eq!(bench.lease(session, &[second, third]).await.len(), 1);
@@ -67,10 +71,10 @@ async fn a_retrying_execution_keeps_no_slot() {
     let (first, second) = (bench.run_now().await, bench.run_now().await);
     let lease = bench.lease(session, &[first, second]).await.remove(0);
     let due_at = bench.db.now().await;
-    bench.end(session, lease, AttemptStatus::Timeout, Next::Retry { due_at }).await;
+    bench.end(session, lease, AttemptStatus::Timeout, Disposition::Retry { due_at }).await;
     let lease = bench.lease(session, &[second]).await.remove(0);
     assert!(bench.lease(session, &[first]).await.is_empty(), "the retry waits for the slot");
-    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
     assert_eq!(bench.lease(session, &[first]).await[0].number, 2);
 }
 
@@ -120,7 +124,7 @@ async fn a_free_slot_goes_to_the_next_waiter_and_not_to_a_newcomer() {
     let (first, second) = (bench.run_now().await, bench.run_now().await);
     let lease = bench.lease(session, &[first, second]).await.remove(0);
     let freed_at = bench.db.now().await;
-    bench.end(session, lease, AttemptStatus::Success, Next::Succeeded).await;
+    bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
     let newcomer = bench.run_now().await;
     assert!(bench.lease(session, &[newcomer]).await.is_empty());
     let lease = bench.lease(session, &[second, newcomer]).await.remove(0);
@@ -141,7 +145,7 @@ async fn a_late_result_does_not_release_the_slot_of_the_next_waiter() {
     assert_eq!(bench.reclaim().await, 1);
     assert_eq!(bench.lease(heir, &[run]).await.len(), 1);
     assert_eq!(
-        bench.end(expired, late, AttemptStatus::Success, Next::Succeeded).await,
+        bench.end(expired, late, AttemptStatus::Success, Disposition::Succeeded).await,
         0,
         "it does not count any more"
     );

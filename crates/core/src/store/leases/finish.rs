@@ -1,6 +1,5 @@
 //! The end of attempts: attempt, execution, slot and job in one transaction, many at a time.
 
-use chrono::{DateTime, Utc};
 use diesel::{
     sql_query,
     sql_types::{
@@ -14,7 +13,7 @@ use uuid::Uuid;
 use super::{Lease, row::Id};
 use crate::{
     domain::{
-        attempt::Outcome,
+        attempt::{Disposition, EndedAttempt, Outcome},
         execution::Status,
         id::{ExecutionId, ExecutorId},
     },
@@ -27,38 +26,18 @@ use crate::{
     },
 };
 
-/// An attempt that ended, and what follows from it.
+/// An attempt that ended, under its lease.
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub lease: Lease,
-    pub outcome: Outcome,
-    pub next: Next,
-    /// By Postgres's clock.
-    pub started_at: DateTime<Utc>,
-    pub ended_at: DateTime<Utc>,
-    /// When the request left, after `scheduled_for`; `None` when nothing was sent.
+    pub attempt: EndedAttempt,
+    /// From `scheduled_for` to the first byte of the request; `None` when nothing was sent.
     pub lateness_us: Option<i64>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    Succeeded,
-    Failed {
-        error_class: String,
-    },
-    /// Waits in this executor's memory until then.
-    Retry {
-        due_at: DateTime<Utc>,
-    },
-}
-
-impl Next {
-    const fn status(&self) -> Status {
-        match self {
-            Self::Succeeded => Status::Succeeded,
-            Self::Failed { .. } => Status::Failed,
-            Self::Retry { .. } => Status::Retrying,
-        }
+impl Ended {
+    const fn is_retried(&self) -> bool {
+        matches!(self.attempt.disposition, Disposition::Retry { .. })
     }
 }
 
@@ -73,8 +52,9 @@ pub async fn record(
     executor: ExecutorId,
     ended: &[Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
-    let is_plain = |Ended { lease, next, .. }: &Ended| {
-        !(lease.holds_slot || lease.ends_job || lease.notifies || matches!(next, Next::Retry { .. }))
+    let is_plain = |ended: &Ended| {
+        let lease = &ended.lease;
+        !(lease.holds_slot || lease.ends_job || lease.notifies || ended.is_retried())
     };
     if ended.len() <= FEW && ended.iter().all(is_plain) {
         return record_batch(conn, executor, ended).await;
@@ -109,7 +89,7 @@ fn column<'a, T>(ended: &[&'a Ended], value: impl Fn(&'a Ended) -> T) -> Vec<T> 
 }
 
 fn phase(ended: &[&Ended], value: impl Fn(&Outcome) -> Option<Duration>) -> Vec<Option<i32>> {
-    column(ended, |e| value(&e.outcome).map(micros))
+    column(ended, |e| value(&e.attempt.outcome).map(micros))
 }
 
 /// The statements that record. The ids are said three times: to join, to be looked up one by one (rather than with all that lies
@@ -193,8 +173,7 @@ async fn record_batch(
     executor: ExecutorId,
     ended: &[Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
-    let (earlier, last): (Vec<_>, Vec<_>) =
-        ended.iter().partition(|ended| matches!(ended.next, Next::Retry { .. }));
+    let (earlier, last): (Vec<_>, Vec<_>) = ended.iter().partition(|ended| ended.is_retried());
     let [write_last, write_earlier] = if failpoint::is(failpoint::NO_FENCING) { NO_FENCE } else { FENCE };
     let mut recorded = write(conn, write_last, executor, &last).await?;
     recorded.extend(write(conn, write_earlier, executor, &earlier).await?);
@@ -217,37 +196,31 @@ async fn write(
             .bind::<SqlUuid, _>(executor.uuid())
             .bind::<Array<SqlUuid>, _>(column(ended, |e| e.lease.execution.uuid()))
             .bind::<Array<SmallInt>, _>(column(ended, |e| e.lease.number as i16))
-            .bind::<Array<Text>, _>(column(ended, |e| e.next.status().as_str()))
-            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| match &e.next {
-                Next::Failed { error_class } => Some(error_class.as_str()),
-                _ => None,
-            }))
-            .bind::<Array<Nullable<Timestamptz>>, _>(column(ended, |e| match e.next {
-                Next::Retry { due_at } => Some(due_at),
-                _ => None,
-            }))
-            .bind::<Array<Timestamptz>, _>(column(ended, |e| e.started_at))
-            .bind::<Array<Timestamptz>, _>(column(ended, |e| e.ended_at))
+            .bind::<Array<Text>, _>(column(ended, |e| Status::from(&e.attempt.disposition).as_str()))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.attempt.disposition.error_class()))
+            .bind::<Array<Nullable<Timestamptz>>, _>(column(ended, |e| e.attempt.disposition.due_at()))
+            .bind::<Array<Timestamptz>, _>(column(ended, |e| e.attempt.started_at))
+            .bind::<Array<Timestamptz>, _>(column(ended, |e| e.attempt.ended_at))
             .bind::<Array<Nullable<BigInt>>, _>(column(ended, |e| e.lateness_us))
-            .bind::<Array<Text>, _>(column(ended, |e| e.outcome.status.as_str()))
+            .bind::<Array<Text>, _>(column(ended, |e| e.attempt.outcome.status.as_str()))
             .bind::<Array<Nullable<SmallInt>>, _>(column(ended, |e| {
-                e.outcome.status_code.map(|code| code as i16)
+                e.attempt.outcome.status_code.map(|code| code as i16)
             }))
-            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error_class))
-            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.error.as_deref().map(text)))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.attempt.outcome.error_class))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.attempt.outcome.error.as_deref().map(text)))
             .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.dns))
             .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.connect))
             .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.tls))
             .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.first_byte))
             .bind::<Array<Nullable<Integer>>, _>(phase(ended, |outcome| outcome.timing.body))
-            .bind::<Array<Integer>, _>(column(ended, |e| micros(e.outcome.timing.total)))
-            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.remote_address.as_deref()))
-            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.outcome.http_version))
-            .bind::<Array<Text>, _>(column(ended, |e| header_lines(&e.outcome.response_headers)))
-            .bind::<Array<Binary>, _>(column(ended, |e| e.outcome.body_preview.as_slice()))
-            .bind::<Array<Bool>, _>(column(ended, |e| e.outcome.body_truncated))
+            .bind::<Array<Integer>, _>(column(ended, |e| micros(e.attempt.outcome.timing.total)))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.attempt.outcome.remote_address.as_deref()))
+            .bind::<Array<Nullable<Text>>, _>(column(ended, |e| e.attempt.outcome.http_version))
+            .bind::<Array<Text>, _>(column(ended, |e| header_lines(&e.attempt.outcome.response_headers)))
+            .bind::<Array<Binary>, _>(column(ended, |e| e.attempt.outcome.body_preview.as_slice()))
+            .bind::<Array<Bool>, _>(column(ended, |e| e.attempt.outcome.body_truncated))
             .bind::<Array<BigInt>, _>(column(ended, |e| {
-                i64::try_from(e.outcome.response_bytes).unwrap_or(i64::MAX)
+                i64::try_from(e.attempt.outcome.response_bytes).unwrap_or(i64::MAX)
             }))
             .bind::<SqlUuid, _>(first)
             .bind::<SqlUuid, _>(last),

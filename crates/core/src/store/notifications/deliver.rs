@@ -4,7 +4,6 @@
 //! loss of an executor, and seconds do not matter (docs/decisions/0006). `due_at` is when to act next in every state, including the end of a
 //! claim.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     sql_query,
     sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
@@ -17,8 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        attempt::Outcome,
-        execution::Disposition,
+        attempt::EndedAttempt,
         id::{NotificationId, WorkspaceId},
         notification::{LEASE, MAX_ATTEMPTS, NotificationStatus},
     },
@@ -111,28 +109,16 @@ pub async fn release(conn: &mut Conn, id: NotificationId, number: u16) -> Result
     Ok(())
 }
 
-/// An attempt that ended, and what follows from it.
+/// An attempt to deliver that ended.
 pub struct Delivered {
     pub id: NotificationId,
     pub number: u16,
-    pub outcome: Outcome,
-    pub verdict: Disposition,
-    /// By Postgres's clock.
-    pub started_at: DateTime<Utc>,
-    pub ended_at: DateTime<Utc>,
+    pub attempt: EndedAttempt,
 }
 
 /// Records an attempt. `false` if the claim had expired or the notification was deleted: another process won.
 pub async fn record(conn: &mut Conn, delivered: &Delivered) -> Result<bool, StoreError> {
-    let Delivered { outcome, verdict, .. } = delivered;
-    let (status, error_class, due_at) = match verdict {
-        Disposition::Succeeded => (NotificationStatus::Succeeded, None, None),
-        Disposition::Failed { error_class } => (NotificationStatus::Failed, Some(error_class.as_str()), None),
-        Disposition::Retry { wait } => {
-            let wait = TimeDelta::from_std(*wait).unwrap_or_default();
-            (NotificationStatus::Retrying, None, Some(delivered.ended_at + wait))
-        }
-    };
+    let EndedAttempt { outcome, disposition, started_at, ended_at } = &delivered.attempt;
     let rows: Vec<Id> = prepared(
         sql_query(
             "with moved as (
@@ -148,15 +134,15 @@ pub async fn record(conn: &mut Conn, delivered: &Delivered) -> Result<bool, Stor
         )
         .bind::<SqlUuid, _>(delivered.id.uuid())
         .bind::<SmallInt, _>(delivered.number as i16)
-        .bind::<Text, _>(status.as_str())
-        .bind::<Nullable<Text>, _>(error_class)
-        .bind::<Nullable<Timestamptz>, _>(due_at)
-        .bind::<Timestamptz, _>(delivered.ended_at)
+        .bind::<Text, _>(NotificationStatus::from(disposition).as_str())
+        .bind::<Nullable<Text>, _>(disposition.error_class())
+        .bind::<Nullable<Timestamptz>, _>(disposition.due_at())
+        .bind::<Timestamptz, _>(ended_at)
         .bind::<Text, _>(outcome.status.as_str())
         .bind::<Nullable<SmallInt>, _>(outcome.status_code.map(|code| code as i16))
         .bind::<Nullable<Text>, _>(outcome.error_class)
         .bind::<Nullable<Text>, _>(outcome.error.as_deref().map(text))
-        .bind::<Timestamptz, _>(delivered.started_at)
+        .bind::<Timestamptz, _>(started_at)
         .bind::<Integer, _>(micros(outcome.timing.total)),
     )
     .load(conn)

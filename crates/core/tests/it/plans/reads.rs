@@ -5,7 +5,7 @@ use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use std::time::Duration;
 use trigrun_core::{
     domain::{
-        attempt::{AttemptStatus, Outcome},
+        attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         execution::{Source, Status},
         fire::{MISFIRE_THRESHOLD, decide},
         id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
@@ -16,7 +16,7 @@ use trigrun_core::{
     },
     store::{
         Conn, StoreError, audit, backlog, dispatch, executions, executors, invitations, jobs,
-        leases::{self, Ended, Next},
+        leases::{self, Ended},
         migrate, notifications, slots, timers, workspaces,
     },
 };
@@ -125,10 +125,12 @@ async fn a_run_reads_only_its_own_rows() {
         assert_eq!(held.running.len(), 20);
         let ended = |lease: &leases::Lease| Ended {
             lease: lease.clone(),
-            outcome: Outcome::of(AttemptStatus::Success),
-            next: Next::Succeeded,
-            started_at: lease.due_at,
-            ended_at: lease.due_at,
+            attempt: EndedAttempt {
+                outcome: Outcome::of(AttemptStatus::Success),
+                disposition: Disposition::Succeeded,
+                started_at: lease.due_at,
+                ended_at: lease.due_at,
+            },
             lateness_us: Some(1),
         };
         let ended: Vec<Ended> = leases[..10].iter().map(ended).collect();
