@@ -90,11 +90,12 @@ traces: setup ## A run as a real collector of OpenTelemetry sees it: one tree of
 	  cargo run --quiet --package trigrun-dev -- exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'
 
 .PHONY: security
-security: setup ## Tries to get out of the product's reach and into it, in a network that leads nowhere: a table (docs/security.md)
-	cargo build --workspace
+security: setup ## Attacks the product in a network namespace without a route out: a table (docs/security.md)
 	@command -v ip >/dev/null && command -v nft >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables; } \
-	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be left out"
-	$(BIN)/debug/trigrun-security
+	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be skipped"
+	api_tests=$$(cargo build --workspace --bins --test it --message-format=json-render-diagnostics \
+	  | sed -n 's|.*/crates/api/tests/it/main.rs".*"executable":"\([^"]*\)".*|\1|p'); \
+	$(BIN)/debug/trigrun-security --api-tests "$$api_tests" $(ARGS)
 
 # SEED=7 repeats an order of faults; without it, each run has a new one, which it prints.
 # The binary itself, because it starts the others that were built with it.
