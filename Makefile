@@ -115,7 +115,9 @@ security: setup ## Attack the product in a network namespace without a route out
 	$(BUILD_ALL)
 	@command -v ip >/dev/null && command -v nft >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables; } \
 	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be skipped"
-	$(BIN)/debug/trigrun-security
+	api_tests=$$(cargo build --workspace --all-targets --message-format=json-render-diagnostics \
+	  | sed -n 's|.*/crates/api/tests/it/main.rs".*"executable":"\([^"]*\)".*|\1|p'); \
+	$(BIN)/debug/trigrun-security --api-tests "$$api_tests" $(ARGS)
 
 # SEED=7 repeats an order of faults; without it, each run has a new one, which it prints.
 # The binary itself, because it starts the others that were built with it.

@@ -1,18 +1,19 @@
-//! A case: a name, and what is tried under it.
+//! A case: a name, and what is attempted under it.
 
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::error::Elapsed;
+use trigrun_testkit::{due::Overdue, raw_http::Overloaded};
 
 use crate::system::System;
 
-macro_rules! families {
+macro_rules! suites {
     ($($name:ident $letter:literal $about:literal;)*) => {
-        /// What the cases of a family have in common.
+        /// What cases have in common. Some suites have cases in the API's tests too, and some have all of them there.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Family { $($name),* }
+        pub enum Suite { $($name),* }
 
-        impl Family {
+        impl Suite {
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             pub const fn letter(self) -> char {
@@ -26,45 +27,44 @@ macro_rules! families {
     };
 }
 
-families! {
-    Literals 'A' "addresses written in URLs";
-    Names 'B' "names, judged when they are dialled";
+suites! {
+    Addresses 'A' "addresses written in URLs";
+    Names 'B' "names, checked when they are dialled";
     Redirects 'C' "redirects";
-    Syntax 'D' "URLs that are none";
-    Requests 'E' "headers and bodies";
-    Answers 'F' "hostile answers";
+    Urls 'D' "invalid URLs";
+    Requests 'E' "invalid headers and bodies";
+    Responses 'F' "hostile responses";
     Tls 'G' "TLS";
-    Secrets 'I' "secrets, and where they must not show";
+    Secrets 'I' "secrets, and where they must not appear";
     Tokens 'J' "tokens";
     Tenants 'K' "other workspaces, roles and scopes";
-    Malformed 'L' "requests that are none";
-    Schedules 'M' "schedules that are none";
-    Abuse 'N' "quotas and limits";
-    Idempotency 'O' "one key, many requests";
-    Door 'P' "the API's own door";
-    Life 'Q' "the end of a workspace";
+    Malformed 'L' "invalid requests";
+    Schedules 'M' "invalid schedules";
+    Quotas 'N' "quotas and limits";
+    Idempotency 'O' "one idempotency key, many requests";
+    Connections 'P' "the API's own connections";
+    WorkspaceDeletion 'Q' "the end of a workspace";
 }
 
 type Attempt = Box<dyn Fn(Arc<System>) -> LocalBoxFuture<'static, anyhow::Result<()>>>;
 
 pub struct Case {
-    pub family: Family,
+    pub suite: Suite,
     name: String,
-    /// RequiredScope the network that leads nowhere.
+    /// Needs the network namespace.
     dials: bool,
     attempt: Attempt,
 }
 
-/// What came of a case.
-pub enum Tried {
-    AsItMust,
-    Otherwise(String),
-    /// All that is wrong is how long it took.
+pub enum TestResult {
+    Passed,
+    Failed(String),
+    /// It failed only by its time.
     Late(String),
-    LeftOut,
+    Skipped,
 }
 
-/// Something took too long. A busy machine is late at times, a defect each time: a case that was late is tried again, alone.
+/// Something took too long. A busy machine is late at times, a defect is late every time: a late case is repeated alone.
 #[derive(Debug)]
 pub struct Late(pub String);
 
@@ -76,65 +76,62 @@ impl fmt::Display for Late {
 
 impl std::error::Error for Late {}
 
-/// Returns an error that is [`Late`], unless this is so.
+/// Returns a [`Late`] error unless the condition holds.
 macro_rules! ensure_in_time {
-    ($so:expr, $($how:tt)+) => {
-        let in_time: bool = $so;
+    ($condition:expr, $($message:tt)+) => {
+        let in_time: bool = $condition;
         if !in_time {
-            return Err($crate::case::Late(format!($($how)+)).into());
+            return Err($crate::case::Late(format!($($message)+)).into());
         }
     };
 }
 pub(crate) use ensure_in_time;
 
-/// No case may take longer.
-const WITHIN: Duration = Duration::from_secs(60);
+const CASE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Case {
-    /// Asks TrigRun something; nobody is called.
-    pub fn asks<F>(
-        family: Family,
-        name: impl Into<String>,
-        attempt: impl Fn(Arc<System>) -> F + 'static,
-    ) -> Self
+    /// Calls the API only.
+    pub fn new<F>(suite: Suite, name: impl Into<String>, attempt: impl Fn(Arc<System>) -> F + 'static) -> Self
     where
         F: Future<Output = anyhow::Result<()>> + 'static,
     {
         let attempt: Attempt = Box::new(move |system| attempt(system).boxed_local());
-        Self { family, name: name.into(), dials: false, attempt }
+        Self { suite, name: name.into(), dials: false, attempt }
     }
 
-    /// Has TrigRun call somebody.
-    pub fn dials<F>(
-        family: Family,
+    /// Lets executors make requests.
+    pub fn dialling<F>(
+        suite: Suite,
         name: impl Into<String>,
         attempt: impl Fn(Arc<System>) -> F + 'static,
     ) -> Self
     where
         F: Future<Output = anyhow::Result<()>> + 'static,
     {
-        Self { dials: true, ..Self::asks(family, name, attempt) }
+        Self { dials: true, ..Self::new(suite, name, attempt) }
     }
 
-    pub async fn attempt(&self, system: &Arc<System>) -> Tried {
-        if self.dials && !system.is_enclosed() {
-            return Tried::LeftOut;
+    pub async fn attempt(&self, system: &Arc<System>) -> TestResult {
+        if self.dials && !system.is_isolated() {
+            return TestResult::Skipped;
         }
-        let tried = AssertUnwindSafe((self.attempt)(system.clone())).catch_unwind();
-        match tokio::time::timeout(WITHIN, tried).await {
-            Ok(Ok(Ok(()))) => Tried::AsItMust,
-            Ok(Ok(Err(error))) if error.chain().any(|cause| cause.is::<Late>() || cause.is::<Elapsed>()) => {
-                Tried::Late(format!("{error:#}"))
-            }
-            Ok(Ok(Err(error))) => Tried::Otherwise(format!("{error:#}")),
-            Ok(Err(_)) => Tried::Otherwise("it panicked".into()),
-            Err(_) => Tried::Late(format!("it did not end within {WITHIN:?}")),
+        let attempt = AssertUnwindSafe((self.attempt)(system.clone())).catch_unwind();
+        match tokio::time::timeout(CASE_TIMEOUT, attempt).await {
+            Ok(Ok(Ok(()))) => TestResult::Passed,
+            Ok(Ok(Err(error))) if error.chain().any(is_late) => TestResult::Late(format!("{error:#}")),
+            Ok(Ok(Err(error))) => TestResult::Failed(format!("{error:#}")),
+            Ok(Err(_)) => TestResult::Failed("it panicked".into()),
+            Err(_) => TestResult::Late(format!("it did not end within {CASE_TIMEOUT:?}")),
         }
     }
 }
 
+fn is_late(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<Late>() || cause.is::<Elapsed>() || cause.is::<Overdue>() || cause.is::<Overloaded>()
+}
+
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.family.letter(), self.name)
+        write!(f, "{} {}", self.suite.letter(), self.name)
     }
 }

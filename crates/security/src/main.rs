@@ -1,122 +1,123 @@
-//! `trigrun-security`: tries to get into TrigRun, and out of it: named cases by family, against real processes, in a network of their own
-//! that leads nowhere.
+//! `trigrun-security`: attacks TrigRun: named cases by suite, against real processes in a network namespace without a route out.
 //!
-//! What a case sends is either refused with a clear answer or ends as an attempt that is `blocked`; meanwhile the packet filter counts
-//! what leaves for addresses that may not be called. That count must stay 0.
+//! A request to a forbidden address is refused, or its attempt is `blocked`. The packet filter counts the packets to such addresses: there
+//! must be none. Cases that need only the API are tests of that crate; this program runs them and counts them too.
 
+mod api_tests;
 mod case;
 mod network;
 mod recorder;
+mod report;
 mod suites;
 mod system;
-mod wire;
 
-use case::{Case, Family, Tried};
+use case::{Case, Suite, TestResult};
 use clap::Parser;
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use futures_util::{StreamExt, stream};
 use network::Network;
-use std::{process::ExitCode, sync::Arc};
+use report::{Report, Row};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use system::System;
 
-/// Tries to get into TrigRun, and out of it; ends 0 when it held.
+/// Attacks TrigRun and prints a table; ends 0 when every case passed and no packet left.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Only cases whose family or name contains one of these; all if none is given.
+    /// Run only the cases whose suite or name contains one of these
     names: Vec<String>,
-    /// Prints the names of the cases, and tries none.
+    /// Print the names of the cases, and run none
     #[arg(long)]
     list: bool,
-    /// Says that this is the network that was made for it.
+    /// The test binary of the API, which has the cases that need nothing else
+    #[arg(long, value_name = "PATH")]
+    api_tests: Option<PathBuf>,
+    /// Runs in the network namespace that was created for it
     #[arg(long, hide = true)]
     inside: bool,
 }
 
-/// So many cases of a family are tried at once.
-const AT_ONCE: usize = 8;
-/// So often is a case tried again that was late.
-const AGAIN: usize = 2;
+const CONCURRENT_CASES: usize = 8;
+/// A late case is repeated alone.
+const MAX_REPEATS: usize = 2;
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let chosen = |case: &Case| {
-        arguments.names.is_empty() || arguments.names.iter().any(|wanted| case.to_string().contains(wanted))
+    let is_selected = |case: &Case| {
+        arguments.names.is_empty() || arguments.names.iter().any(|name| case.to_string().contains(name))
     };
-    let cases: Vec<Case> = suites::cases().into_iter().filter(chosen).collect();
+    let cases: Vec<Case> = suites::cases().into_iter().filter(is_selected).collect();
     if arguments.list {
         cases.iter().for_each(|case| println!("{case}"));
+        if let Some(binary) = &arguments.api_tests {
+            let listed = api_tests::list(binary)?;
+            let is_selected = |name: &&str| arguments.names.iter().any(|part| name.contains(&**part));
+            let names = listed.lines().filter(|name| arguments.names.is_empty() || is_selected(name));
+            names.for_each(|name| println!("{name}"));
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let enclave = match (arguments.inside, network::can_be_made()) {
+    let network = match (arguments.inside, network::is_available()) {
         (true, _) => Some(Network::build()?),
         (false, true) => return Err(network::enter().into()),
         (false, false) => {
-            println!("This machine lets nobody make network namespaces: the cases that dial are left out.");
+            println!("Network namespaces are not available here: the cases that dial are skipped.");
             None
         }
     };
-    tokio::runtime::Runtime::new()?.block_on(siege(&cases, enclave))
+    tokio::runtime::Runtime::new()?.block_on(run(&arguments, &cases, network))
 }
 
-async fn siege(cases: &[Case], enclave: Option<Network>) -> anyhow::Result<ExitCode> {
-    let system = Arc::new(System::start(enclave).await?);
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
-        "family",
-        "",
-        "cases",
-        "as they must be",
-        "late at first",
-        "left out",
-        "packets that left",
-    ]);
-    let (mut held, mut wrong) = (true, Vec::new());
-    for family in Family::ALL.iter().copied() {
-        let of_family = cases.iter().filter(|case| case.family == family);
+async fn run(arguments: &Arguments, cases: &[Case], network: Option<Network>) -> anyhow::Result<ExitCode> {
+    let system = Arc::new(System::start(network).await?);
+    let mut report = Report::default();
+    match &arguments.api_tests {
+        Some(binary) => {
+            let before = system.packets()?;
+            let results = api_tests::run(binary, &arguments.names, &system).await?;
+            report.add_api_tests(results, packets_since(before, &system)?);
+        }
+        None => println!("The cases in the API's tests are not run: --api-tests names their binary."),
+    }
+    for suite in Suite::ALL {
         let before = system.packets()?;
-        let mut tried: Vec<(&Case, Tried)> = stream::iter(of_family)
-            .map(async |case| (case, case.attempt(&system).await))
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        let late = tried.iter().filter(|(_, tried)| matches!(tried, Tried::Late(_))).count();
-        for (case, tried) in &mut tried {
-            for _ in 0..AGAIN {
-                let Tried::Late(how) = &*tried else { break };
-                println!("late, and tried again alone: {case}\n  {how}");
-                *tried = case.attempt(&system).await;
-            }
-        }
-        let packets = system.packets()?.zip(before).map(|(after, before)| after - before);
-        if tried.is_empty() {
-            continue;
-        }
-        wrong.extend(tried.iter().filter_map(|(case, tried)| match tried {
-            Tried::Otherwise(how) | Tried::Late(how) => Some(format!("NOT SO: {case}\n  {how}")),
-            Tried::AsItMust | Tried::LeftOut => None,
-        }));
-        let count = |wanted: fn(&Tried) -> bool| tried.iter().filter(|(_, tried)| wanted(tried)).count();
-        let (good, left_out) =
-            (count(|tried| matches!(tried, Tried::AsItMust)), count(|tried| matches!(tried, Tried::LeftOut)));
-        held &= good + left_out == tried.len() && packets.is_none_or(|packets| packets == 0);
-        table.add_row([
-            family.letter().to_string(),
-            family.about().to_owned(),
-            tried.len().to_string(),
-            good.to_string(),
-            late.to_string(),
-            left_out.to_string(),
-            packets.map_or_else(|| "not counted".to_owned(), |packets| packets.to_string()),
-        ]);
+        let row = run_suite(*suite, cases, &system, &mut report).await;
+        report.add(*suite, Row { packets: packets_since(before, &system)?, ..row });
     }
-    println!("{table}");
-    // Last, where whoever reads only the end of it finds it.
-    wrong.iter().for_each(|wrong| println!("{wrong}"));
-    println!("{}", if held { "HELD" } else { "NOT HELD" });
+    println!("{}", report.table());
+    // Last, where a reader of the end of the output finds it.
+    report.failures().iter().for_each(|failure| println!("{failure}"));
+    let passed = report.passed();
+    println!("{}", if passed { "passed" } else { "FAILED" });
     if let Some(system) = Arc::into_inner(system) {
-        system.stop().await;
+        system.stop().await?;
     }
-    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run_suite(suite: Suite, cases: &[Case], system: &Arc<System>, report: &mut Report) -> Row {
+    let mut results: Vec<(&Case, TestResult)> = stream::iter(cases.iter().filter(|case| case.suite == suite))
+        .map(async |case| (case, case.attempt(system).await))
+        .buffer_unordered(CONCURRENT_CASES)
+        .collect()
+        .await;
+    let mut row = Row { cases: results.len(), ..Row::default() };
+    for (case, result) in &mut results {
+        row.late += usize::from(matches!(result, TestResult::Late(_)));
+        for _ in 0..MAX_REPEATS {
+            let TestResult::Late(how) = &*result else { break };
+            println!("late, repeated alone: {case}\n  {how}");
+            *result = case.attempt(system).await;
+        }
+        match result {
+            TestResult::Passed => row.passed += 1,
+            TestResult::Skipped => row.skipped += 1,
+            TestResult::Failed(how) | TestResult::Late(how) => report.fail(&case.to_string(), how),
+        }
+    }
+    row
+}
+
+/// `None` where packets are not counted.
+fn packets_since(before: Option<u64>, system: &System) -> anyhow::Result<Option<u64>> {
+    Ok(system.packets()?.zip(before).map(|(after, before)| after - before))
 }

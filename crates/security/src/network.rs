@@ -1,5 +1,5 @@
-//! A network of its own without a way out: public and private addresses lie on its loopback, everything else leads into a cable that
-//! ends in nothing, and the packet filter counts what leaves for addresses that may not be called.
+//! A network namespace without a route out. Public and private addresses lie on its loopback, everything else is routed into a veth pair
+//! that leads nowhere, and the packet filter counts the packets to forbidden addresses.
 //!
 //! network_namespaces(7), veth(4), nft(8).
 
@@ -12,22 +12,25 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The name server of the enclave; its own traffic is not counted.
+/// The name server of the namespace; its traffic is not counted.
 pub const NAME_SERVER: &str = "127.0.0.53";
-/// Ports of the product on 127.0.0.1; what goes there and back is not counted.
-pub const OURS: &str = "8080-8089";
-/// Of the API that the cases ask: nearly without limits.
+/// Ports of the product on 127.0.0.1; their traffic is not counted.
+const PRODUCT_PORTS: &str = "8080-8089";
+/// Ports that the kernel assigns (ip(7)). The API's tests listen on these and call from these; no case names one.
+const EPHEMERAL_PORTS: &str = "32768-60999";
+/// The API that most cases call.
 pub const API: u16 = 8080;
-/// Of another one, with the limits that everybody has.
-pub const STRICT_API: u16 = 8081;
-/// Of the probes of the first.
+/// The probes of that API.
 pub const PROBES: u16 = 8082;
-/// Of a replica like the first, which logs at level trace.
+/// APIs with a plan that allows little.
+pub const SMALL_API: u16 = 8083;
+pub const OTHER_SMALL_API: u16 = 8084;
+/// An API that logs at level `trace`.
 pub const TRACED_API: u16 = 8085;
-/// Where spans are collected.
+/// The collector of spans.
 pub const COLLECTOR: u16 = 8089;
 
-/// Everybody may call these; the targets listen on them.
+/// Allowed addresses. The targets listen on them.
 pub const PUBLIC: &[&str] = &[
     "93.184.216.34",
     "1.1.1.1",
@@ -51,8 +54,8 @@ pub const PUBLIC: &[&str] = &[
     "2a00:1450:4001::200e",
 ];
 
-/// Nobody may call these, and somebody listens on them all the same: what gets out arrives.
-const INSIDE: &[&str] = &[
+/// Forbidden addresses. The targets listen on them too, so that a request that gets out arrives.
+const PRIVATE: &[&str] = &[
     "10.0.0.1",
     "10.1.2.3",
     "10.1.3.3",
@@ -67,26 +70,26 @@ const INSIDE: &[&str] = &[
     "2001:db8::1",
 ];
 
-/// RFC 6890 and the registries that it began; written down again, so that the tables of the product are not judged by themselves.
-const REFUSED_4: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.0.2.0/24,
+/// RFC 6890 and the registries that it established; written separately, so that the product's tables are not checked against themselves.
+const FORBIDDEN_4: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.0.2.0/24,
     192.88.99.0/24, 192.168.0.0/16, 198.18.0.0/15, 198.51.100.0/24, 203.0.113.0/24, 224.0.0.0/3, 168.63.129.16/32";
-const REFUSED_6: &str = "::/16, 64:ff9b::/96, 64:ff9b:1::/48, 100::/64, 2001::/23, 2001:db8::/32, 2002::/16, 3fff::/20, fc00::/7, fe80::/9";
+const FORBIDDEN_6: &str = "::/16, 64:ff9b::/96, 64:ff9b:1::/48, 100::/64, 2001::/23, 2001:db8::/32, 2002::/16, 3fff::/20, fc00::/7, fe80::/9";
 
-/// This process lives in it, with all that it starts.
+/// The namespace of this process and of all that it starts.
 pub struct Network(());
 
-/// Whether this machine lets us: namespaces, a cable, and a packet filter.
-pub fn can_be_made() -> bool {
-    let try_all = "ip link add cable type veth peer name end && nft add table inet siege";
-    let tried = Command::new("unshare")
+/// Whether this machine allows namespaces, veth pairs and a packet filter.
+pub fn is_available() -> bool {
+    let try_all = "ip link add veth0 type veth peer name veth1 && nft add table inet security";
+    let status = Command::new("unshare")
         .args(["--net", "--mount", "sh", "-c", try_all])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    tried.is_ok_and(|status| status.success())
+    status.is_ok_and(|status| status.success())
 }
 
-/// Starts this program again in namespaces of its own. Returns only when that fails.
+/// Starts this program again in new namespaces. Returns only if that fails.
 pub fn enter() -> Error {
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -97,77 +100,83 @@ pub fn enter() -> Error {
 }
 
 impl Network {
-    /// Builds the network round this process.
+    /// Builds the network of the namespace in which this process runs.
     pub fn build() -> anyhow::Result<Self> {
         // A header of two lines, and loopback.
         let interfaces = fs::read_to_string("/proc/self/net/dev")?.lines().count();
-        ensure!(interfaces <= 3, "this is not a network of its own: start it without --inside");
+        ensure!(interfaces <= 3, "this is not a new network namespace: start it without --inside");
         for line in [
             "link set lo up",
-            "link add cable type veth peer name end",
-            "link set cable up",
-            "link set end up",
-            "addr add 198.51.100.254/31 dev cable",
-            "neigh add 198.51.100.255 lladdr 02:00:00:00:00:01 dev cable",
-            "route add default via 198.51.100.255 dev cable onlink",
-            "-6 neigh add fe80::ffff lladdr 02:00:00:00:00:01 dev cable",
-            "-6 route add default via fe80::ffff dev cable onlink",
+            "link add veth0 type veth peer name veth1",
+            "link set veth0 up",
+            "link set veth1 up",
+            "addr add 198.51.100.254/31 dev veth0",
+            "neigh add 198.51.100.255 lladdr 02:00:00:00:00:01 dev veth0",
+            "route add default via 198.51.100.255 dev veth0 onlink",
+            "-6 neigh add fe80::ffff lladdr 02:00:00:00:00:01 dev veth0",
+            "-6 route add default via fe80::ffff dev veth0 onlink",
         ] {
             run("ip", line)?;
         }
-        for address in PUBLIC.iter().chain(INSIDE) {
+        for address in PUBLIC.iter().chain(PRIVATE) {
             let address: IpAddr = address.parse()?;
             let (bits, nodad) = if address.is_ipv4() { (32, "") } else { (128, " nodad") };
             run("ip", &format!("addr add {address}/{bits} dev lo{nodad}"))?;
         }
         filter(&format!(
-            "table inet siege {{
-                counter refused {{ }}
-                set refused4 {{
+            "table inet security {{
+                counter forbidden {{ }}
+                set forbidden4 {{
                     type ipv4_addr
                     flags interval
-                    elements = {{ {REFUSED_4} }}
+                    elements = {{ {FORBIDDEN_4} }}
                 }}
-                set refused6 {{
+                set forbidden6 {{
                     type ipv6_addr
                     flags interval
-                    elements = {{ {REFUSED_6} }}
+                    elements = {{ {FORBIDDEN_6} }}
                 }}
                 chain out {{
                     type filter hook output priority 0
                     ip daddr {NAME_SERVER} udp dport 53 accept
                     ip daddr {NAME_SERVER} icmp type destination-unreachable accept
                     ip saddr {NAME_SERVER} udp sport 53 accept
-                    ip daddr 127.0.0.1 tcp dport {OURS} accept
-                    ip saddr 127.0.0.1 tcp sport {OURS} accept
+                    ip daddr 127.0.0.1 tcp dport {PRODUCT_PORTS} accept
+                    ip saddr 127.0.0.1 tcp sport {PRODUCT_PORTS} accept
+                    ip saddr 127.0.0.0/8 ip daddr 127.0.0.0/8 tcp sport {EPHEMERAL_PORTS} tcp dport {EPHEMERAL_PORTS} accept
                     icmpv6 type {{ nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report }} accept
-                    ip daddr @refused4 counter name refused
-                    ip6 daddr @refused6 counter name refused
+                    ip daddr @forbidden4 counter name forbidden
+                    ip6 daddr @forbidden6 counter name forbidden
                 }}
             }}\n"
         ))?;
-        instead_of("/etc/resolv.conf", &format!("nameserver {NAME_SERVER}\noptions timeout:2 attempts:2\n"))?;
-        instead_of("/etc/hosts", "127.0.0.1 localhost\n10.0.0.1 hosts.attack.example\n")?;
+        replace_file(
+            "/etc/resolv.conf",
+            &format!("nameserver {NAME_SERVER}\noptions timeout:2 attempts:2\n"),
+        )?;
+        replace_file("/etc/hosts", "127.0.0.1 localhost\n10.0.0.1 hosts.attack.example\n")?;
         Ok(Self(()))
     }
 
-    /// How many packets have left so far for addresses that may not be called.
+    /// Packets to forbidden addresses so far.
     pub fn packets(&self) -> anyhow::Result<u64> {
-        let list =
-            Command::new("nft").args(["--json", "list", "counter", "inet", "siege", "refused"]).output()?;
+        let list = Command::new("nft")
+            .args(["--json", "list", "counter", "inet", "security", "forbidden"])
+            .output()?;
         let list: serde_json::Value = serde_json::from_slice(&list.stdout)?;
-        let counters = list["nftables"].as_array().context("nft lists nothing")?;
+        let counters = list["nftables"].as_array().context("nft lists no counters")?;
         counters.iter().find_map(|entry| entry["counter"]["packets"].as_u64()).context("there is no counter")
     }
 }
 
 fn run(program: &str, arguments: &str) -> anyhow::Result<()> {
-    let ended = Command::new(program).args(arguments.split_whitespace()).output();
-    let ended = ended.with_context(|| format!("{program} is missing: apt-get install iproute2 nftables"))?;
+    let output = Command::new(program).args(arguments.split_whitespace()).output();
+    let output =
+        output.with_context(|| format!("{program} is missing: apt-get install iproute2 nftables"))?;
     ensure!(
-        ended.status.success(),
+        output.status.success(),
         "{program} {arguments}: {}",
-        String::from_utf8_lossy(&ended.stderr).trim()
+        String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(())
 }
@@ -176,18 +185,18 @@ fn filter(rules: &str) -> anyhow::Result<()> {
     let nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut nft = nft.context("nft is missing: apt-get install nftables")?;
     nft.stdin.take().context("no pipe")?.write_all(rules.as_bytes())?;
-    let ended = nft.wait_with_output()?;
-    ensure!(ended.status.success(), "nft: {}", String::from_utf8_lossy(&ended.stderr).trim());
+    let output = nft.wait_with_output()?;
+    ensure!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }
 
 /// In this mount namespace, `path` has this text.
-fn instead_of(path: &str, text: &str) -> anyhow::Result<()> {
+fn replace_file(path: &str, text: &str) -> anyhow::Result<()> {
     let name = path.trim_start_matches('/').replace('/', "-");
-    let file = std::env::temp_dir().join(format!("siege-{}-{name}", std::process::id()));
+    let file = std::env::temp_dir().join(format!("security-{}-{name}", std::process::id()));
     fs::write(&file, text)?;
     let mounted = run("mount", &format!("--bind {} {path}", file.display()));
-    // What is mounted stays when its name goes.
+    // The mount keeps the file.
     fs::remove_file(&file)?;
     mounted
 }

@@ -1,6 +1,4 @@
-//! Looks on: at every span that is exported, as an OTLP collector, and at every command that Redis is given.
-//!
-//! What must not show anywhere is searched for in what these have seen.
+//! Records every span that is exported, as an OTLP collector, and every command that Redis receives. The tests search these for secrets.
 
 use anyhow::Context;
 use http_body_util::{BodyExt, Full, combinators::WithTrailers};
@@ -24,42 +22,42 @@ use tokio::{
 };
 use trigrun_core::runtime::tasks;
 
-/// Bytes that grow while others look for something in them.
+/// Bytes that grow while they are searched.
 #[derive(Clone, Default)]
-pub struct Seen(Arc<Mutex<Vec<u8>>>);
+pub struct Recording(Arc<Mutex<Vec<u8>>>);
 
-impl Seen {
-    fn more(&self, bytes: &[u8]) {
+impl Recording {
+    fn append(&self, bytes: &[u8]) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
     }
 
-    pub fn so_far(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Collects spans from `collector` on: OTLP over gRPC, which is HTTP/2 without TLS here.
-pub async fn spans(collector: SocketAddr) -> anyhow::Result<Seen> {
+/// Collects spans at `collector`: OTLP over gRPC, here HTTP/2 without TLS.
+pub async fn record_spans(collector: SocketAddr) -> anyhow::Result<Recording> {
     let listener = TcpListener::bind(collector).await?;
-    let seen = Seen::default();
-    let collected = seen.clone();
+    let recording = Recording::default();
+    let collected = recording.clone();
     tasks::spawn("collector", async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let seen = collected.clone();
-            let service = service_fn(move |request| export(request, seen.clone()));
+            let recording = collected.clone();
+            let service = service_fn(move |request| export(request, recording.clone()));
             let serve = http2::Builder::new(TokioExecutor::new());
-            tasks::spawn("exporter", serve.serve_connection(TokioIo::new(socket), service));
+            tasks::spawn("span exporter", serve.serve_connection(TokioIo::new(socket), service));
         }
     });
-    Ok(seen)
+    Ok(recording)
 }
 
 type Exported =
     Response<WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, std::convert::Infallible>>>>>;
 
-/// An empty message, and that all is well.
-async fn export(request: Request<Incoming>, seen: Seen) -> hyper::Result<Exported> {
-    seen.more(&request.into_body().collect().await?.to_bytes());
+/// An empty message, and the status OK.
+async fn export(request: Request<Incoming>, recording: Recording) -> hyper::Result<Exported> {
+    recording.append(&request.into_body().collect().await?.to_bytes());
     let status = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
     let trailers = ready(Some(Ok(HeaderMap::from_iter([status]))));
     let mut response = Response::new(Full::new(Bytes::from_static(&[0; 5])).with_trailers(trailers));
@@ -67,22 +65,22 @@ async fn export(request: Request<Incoming>, seen: Seen) -> hyper::Result<Exporte
     Ok(response)
 }
 
-/// Watches every command from now on.
-pub async fn commands(redis: &Path) -> anyhow::Result<Seen> {
+/// Records every command from now on.
+pub async fn record_commands(redis: &Path) -> anyhow::Result<Recording> {
     let mut socket = UnixStream::connect(redis).await?;
     socket.write_all(b"MONITOR\r\n").await?;
     let mut ready = [0; 5];
     socket.read_exact(&mut ready).await?;
-    anyhow::ensure!(&ready == b"+OK\r\n", "Redis lets nobody look on");
-    let seen = Seen::default();
-    let watched = seen.clone();
-    tasks::spawn("monitor", async move {
+    anyhow::ensure!(&ready == b"+OK\r\n", "Redis does not allow MONITOR");
+    let recording = Recording::default();
+    let watched = recording.clone();
+    tasks::spawn("redis monitor", async move {
         let mut piece = vec![0; 64 * 1024];
         while let Ok(read @ 1..) = socket.read(&mut piece).await {
-            watched.more(&piece[..read]);
+            watched.append(&piece[..read]);
         }
     });
-    Ok(seen)
+    Ok(recording)
 }
 
 /// Everything in Postgres, as text.

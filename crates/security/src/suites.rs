@@ -1,39 +1,27 @@
-//! The cases, a file or more for each family.
+//! The cases, a file or more for each suite.
 
-mod abuse;
-mod answers;
-mod door;
-mod ended;
-mod idempotency;
-mod inputs;
-mod life;
-mod literals;
-mod malformed;
+mod addresses;
+mod connections;
+mod execution;
 mod names;
+mod quotas;
 mod redirects;
-mod schedules;
-mod secrets;
-mod tenants;
-mod tokens;
+mod responses;
+pub mod secrets;
+mod workspace_deletion;
 
 use crate::case::Case;
 
 pub fn cases() -> Vec<Case> {
     [
-        literals::cases(),
+        addresses::cases(),
         names::cases(),
         redirects::cases(),
-        inputs::cases(),
-        answers::cases(),
+        responses::cases(),
         secrets::cases(),
-        tokens::cases(),
-        tenants::cases(),
-        malformed::cases(),
-        schedules::cases(),
-        abuse::cases(),
-        idempotency::cases(),
-        door::cases(),
-        life::cases(),
+        quotas::cases(),
+        connections::cases(),
+        workspace_deletion::cases(),
     ]
     .into_iter()
     .flatten()

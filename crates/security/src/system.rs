@@ -1,61 +1,62 @@
-//! The system under siege: real processes on private servers, a tenant, and the target and name server that the enclave has.
+//! The system under test: real processes on private servers, a tenant, and the targets and name server of the network namespace.
 
-mod outside;
 mod processes;
+mod targets;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::{
     fs,
     net::SocketAddr,
     path::PathBuf,
-    process::Command,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::process::Child;
+use tokio::sync::OnceCell;
 use tokio_postgres::NoTls;
-use trigrun_core::runtime::tasks;
+use trigrun_core::{
+    runtime::tasks,
+    store::{PostgresSettings, migrate},
+    stream::RedisSettings,
+};
 use trigrun_embed::{Durability, Options, Programs, Scratch, Services};
-use trigrun_testkit::process::binary;
-
-use self::outside::Outside;
-use crate::{
-    case::ensure_in_time,
-    network::{API, COLLECTOR, Network, PROBES, STRICT_API, TRACED_API},
-    recorder::{self, Seen},
-    wire::{Reply, call},
+use trigrun_testkit::{
+    cluster::Cluster,
+    due,
+    raw_http::{RawResponse, request},
 };
 
-const LOG_FILTER: &str = "TRIGRUN__TELEMETRY__LOG_FILTER";
-const DATABASE: &str = "postgres";
-/// Of those where plans allow little.
-const SMALL_APIS: [u16; 2] = [8083, 8084];
-/// What they allow.
-pub const SMALL_JOBS: usize = 4;
-pub const SMALL_TOKENS: usize = 4;
-/// Executions in a minute.
-pub const SMALL_RUNS: usize = 10;
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+use self::targets::Targets;
+use crate::{
+    network::{API, COLLECTOR, Network, OTHER_SMALL_API, PROBES, SMALL_API, TRACED_API},
+    recorder::{self, Recording},
+    suites::secrets::Used,
+};
 
-/// Somebody with a workspace of their own.
+pub use processes::{SMALL_JOBS, SMALL_RUNS, SMALL_TOKENS};
+
+const DATABASE: &str = "postgres";
+const EXECUTION_TIMEOUT: Duration = Duration::from_secs(30);
+const LOGS: &str = "target/security/logs";
+
+/// A user with a workspace.
 #[derive(Clone, Debug, Default)]
 pub struct Tenant {
     pub email: String,
     pub workspace: String,
-    /// May do everything in the workspace.
+    /// An API token with every scope.
     pub token: String,
-    /// Of the owner, who has logged in.
+    /// The owner's session.
     pub session: String,
 }
 
 pub const PASSWORD: &str = "correct horse battery";
-/// All that a token can have.
-pub const SCOPES: [&str; 7] = [
+/// Every scope that a token can have.
+const SCOPES: [&str; 7] = [
     "jobs:read",
     "jobs:write",
     "jobs:run",
@@ -66,26 +67,26 @@ pub const SCOPES: [&str; 7] = [
 ];
 
 pub struct System {
+    /// The API that most cases call: practically without limits.
     pub api: SocketAddr,
-    /// Another replica, with the limits that everybody has.
-    pub strict_api: SocketAddr,
-    /// Two more of these, where every workspace has a plan that allows little.
+    /// Two more, with a plan that allows little.
     pub small_apis: [SocketAddr; 2],
-    /// A replica like the first, which logs at level trace: whoever writes too much does so there.
+    /// Like the first, logging at level `trace`.
     pub traced_api: SocketAddr,
     /// Where the first one serves its metrics.
     pub probes: SocketAddr,
-    /// In whose name the cases ask, unless they have tenants of their own.
+    /// The tenant of cases that create none.
     tenant: Tenant,
-    outside: Option<Outside>,
+    network: Option<Network>,
+    targets: Option<Targets>,
     /// Every span that was exported.
-    pub spans: Seen,
-    /// Every command that Redis was given.
-    pub commands: Seen,
+    pub spans: Recording,
+    /// Every command that Redis received.
+    pub commands: Recording,
+    /// What the cases about the canary share.
+    pub used: OnceCell<Used>,
     programs: Programs,
-    /// By name.
-    processes: Mutex<Vec<(String, Child)>>,
-    logs: PathBuf,
+    cluster: Mutex<Cluster>,
     services: Services,
     count: AtomicU64,
     // Last: the others live in it.
@@ -93,119 +94,84 @@ pub struct System {
 }
 
 impl System {
-    pub async fn start(enclave: Option<Network>) -> anyhow::Result<Self> {
+    pub async fn start(network: Option<Network>) -> anyhow::Result<Self> {
         let scratch = Scratch::create().await?;
-        let options = Options::new(scratch.path().join("servers"), Durability::Tests);
         let programs = Programs::find()?;
+        let options = Options::new(scratch.path().join("servers"), Durability::Tests);
         let services = Services::start(&programs, &options).await?;
-        let outside = match enclave {
-            Some(enclave) => Some(Outside::start(enclave).await?),
+        let targets = match network {
+            Some(_) => Some(Targets::start().await?),
             None => None,
         };
-        let collector = SocketAddr::from(([127, 0, 0, 1], COLLECTOR));
-        let (spans, commands) =
-            (recorder::spans(collector).await?, recorder::commands(services.redis().socket()).await?);
-        let logs = PathBuf::from("target/siege");
-        if logs.exists() {
-            fs::remove_dir_all(&logs)?;
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let spans = recorder::record_spans(local(COLLECTOR)).await?;
+        let commands = recorder::record_commands(services.redis().socket()).await?;
+        if PathBuf::from(LOGS).exists() {
+            fs::remove_dir_all(LOGS)?;
         }
-        fs::create_dir_all(&logs)?;
-        let [api, strict_api, traced_api, small, other_small, probes] =
-            [API, STRICT_API, TRACED_API, SMALL_APIS[0], SMALL_APIS[1], PROBES]
-                .map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let postgres = postgres_settings(&services);
+        migrate::run(&postgres).await?;
+        let redis = RedisSettings {
+            url: SecretString::from(services.redis_url()),
+            namespace: "security".into(),
+            timeout_ms: 1000,
+        };
         let mut system = Self {
-            api,
-            strict_api,
-            small_apis: [small, other_small],
-            traced_api,
-            probes,
+            api: local(API),
+            small_apis: [local(SMALL_API), local(OTHER_SMALL_API)],
+            traced_api: local(TRACED_API),
+            probes: local(PROBES),
             tenant: Tenant::default(),
-            outside,
+            network,
+            targets,
             spans,
             commands,
+            used: OnceCell::new(),
             programs,
-            processes: Mutex::default(),
-            logs,
+            cluster: Mutex::new(Cluster::new(postgres, redis, LOGS)?),
             services,
             count: AtomicU64::new(1),
             scratch,
         };
-        system.begin().await?;
-        system.tenant = system.sign_up("siege").await?;
+        system.start_processes().await?;
+        system.tenant = system.sign_up("tenant").await?;
         Ok(system)
     }
 
-    async fn begin(&self) -> anyhow::Result<()> {
-        let migrated = Command::new(binary("api"))
-            .arg("migrate")
-            .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
-            .output()?;
-        ensure!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        let lenient = ["TOKEN_PER_SECOND", "TOKEN_BURST", "WORKSPACE_PER_SECOND", "WORKSPACE_BURST"]
-            .into_iter()
-            .chain(["FAILURES_PER_MINUTE", "SIGN_UPS_PER_HOUR"])
-            .map(|limit| (format!("TRIGRUN__LIMITS__{limit}"), "1000000".to_owned()));
-        let at = |name: &str, address: SocketAddr| (format!("TRIGRUN__{name}_ADDRESS"), address.to_string());
-        let addresses = [at("SERVER_", self.api), at("TELEMETRY__PROBES", self.probes)];
-        self.spawn("api", "api", lenient.clone().chain(addresses))?;
-        let traced = [at("SERVER_", self.traced_api), (LOG_FILTER.to_owned(), "trace".to_owned())];
-        self.spawn("traced-api", "api", lenient.chain(traced))?;
-        self.spawn("strict-api", "api", [at("SERVER_", self.strict_api)])?;
-        for (address, name) in self.small_apis.into_iter().zip(["small-api", "other-small-api"]) {
-            let plan =
-                |limit: &str, most: usize| (format!("TRIGRUN__PLANS__DEFAULT__{limit}"), most.to_string());
-            let small = [
-                at("SERVER_", address),
-                plan("JOBS", SMALL_JOBS),
-                plan("TOKENS", SMALL_TOKENS),
-                plan("EXECUTIONS_PER_MINUTE", SMALL_RUNS),
-            ];
-            self.spawn(name, "api", small)?;
-        }
-        self.spawn("scheduler", "scheduler", [(LOG_FILTER.to_owned(), "trace".to_owned())])?;
-        fs::write(self.authority(), self.outside.as_ref().map(Outside::authority).unwrap_or_default())?;
-        self.start_executor("executor", "info")?;
-        for api in [self.api, self.strict_api, self.traced_api].into_iter().chain(self.small_apis) {
-            let ready =
-                async || call(api, "GET", "/livez", &[], b"").await.is_ok_and(|reply| reply.status == 200);
-            until(STARTS_WITHIN, ready).await.context("the API does not start")?;
-        }
-        Ok(())
-    }
-
-    /// A new person with a workspace of their own.
+    /// A new user with a workspace.
     pub async fn sign_up(&self, name: &str) -> anyhow::Result<Tenant> {
         let email = format!("{name}@example.com");
-        let person = json!({ "email": email, "password": PASSWORD, "workspace_name": name });
-        let signed_up = self.ask_as("", "POST", "/v1/auth/signup", &person).await?.expect(201)?;
-        let session = text(&signed_up["token"])?;
+        let body = json!({ "email": email, "password": PASSWORD, "workspace_name": name });
+        let created = self.call_as("", "POST", "/v1/auth/signup", &body).await?.expect(201)?;
+        let session = text(&created["token"])?;
         let token = self.token(&session, &SCOPES).await?;
-        Ok(Tenant { email, workspace: text(&signed_up["workspace_id"])?, token, session })
+        Ok(Tenant { email, workspace: text(&created["workspace_id"])?, token, session })
     }
 
-    /// Another token of the same workspace, with these scopes.
-    pub async fn token(&self, of: &str, scopes: &[&str]) -> anyhow::Result<String> {
-        let token = json!({ "name": "siege", "scopes": scopes });
-        let made = self.ask_as(of, "POST", "/v1/tokens", &token).await?.expect(201)?;
-        text(&made["token"])
+    /// A new token in the workspace of this token or session.
+    pub async fn token(&self, creator: &str, scopes: &[&str]) -> anyhow::Result<String> {
+        let body = json!({ "name": "security", "scopes": scopes });
+        let created = self.call_as(creator, "POST", "/v1/tokens", &body).await?.expect(201)?;
+        text(&created["token"])
     }
 
-    /// Whom all cases share that have no tenant of their own.
+    /// The tenant of cases that create none.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
     }
 
-    pub fn is_enclosed(&self) -> bool {
-        self.outside.is_some()
+    /// Runs in the network namespace.
+    pub fn is_isolated(&self) -> bool {
+        self.targets.is_some()
     }
 
-    pub fn outside(&self) -> anyhow::Result<&Outside> {
-        self.outside.as_ref().context("this needs the enclave")
+    pub fn targets(&self) -> anyhow::Result<&Targets> {
+        self.targets.as_ref().context("this needs the network namespace")
     }
 
-    /// How many packets have left for where none may go; nothing where nobody counts.
+    /// Packets to forbidden addresses so far; `None` where they are not counted.
     pub fn packets(&self) -> anyhow::Result<Option<u64>> {
-        self.outside.as_ref().map(|outside| outside.enclave.packets()).transpose()
+        self.network.as_ref().map(Network::packets).transpose()
     }
 
     /// A number that no other case has.
@@ -213,19 +179,31 @@ impl System {
         self.count.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// In the name of the tenant that all cases share.
-    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
-        self.ask_as(&self.tenant.token, method, path, body).await
+    /// With the token of the shared tenant. No body where it is null.
+    pub async fn call(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<RawResponse> {
+        self.call_as(&self.tenant.token, method, path, body).await
     }
 
-    /// Asks this replica; with a body of any bytes.
-    pub async fn ask_at(
+    /// With this token, or without one if it is empty. No body where it is null.
+    pub async fn call_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<RawResponse> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.call_at(self.api, token, (method, path), body.as_bytes()).await
+    }
+
+    /// At this API, with any bytes as the body.
+    pub async fn call_at(
         &self,
         api: SocketAddr,
         token: &str,
         (method, path): (&str, &str),
         body: &[u8],
-    ) -> anyhow::Result<Reply> {
+    ) -> anyhow::Result<RawResponse> {
         let mut headers = Vec::new();
         if !token.is_empty() {
             headers.push(format!("authorization: Bearer {token}"));
@@ -233,120 +211,79 @@ impl System {
         if !body.is_empty() {
             headers.push("content-type: application/json".to_owned());
         }
-        call(api, method, path, &headers, body).await
+        request(api, method, path, &headers, body).await
     }
 
-    /// With this token, or without one where it is empty. No body where it is null.
-    pub async fn ask_as(&self, token: &str, method: &str, path: &str, body: &Value) -> anyhow::Result<Reply> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.send(token, method, path, body.as_bytes()).await
-    }
-
-    /// Whoever has this session becomes a member of the workspace, which the other session's owner invites into.
-    pub async fn join(
-        &self,
-        (workspace, owner): (&str, &str),
-        newcomer: &Tenant,
-        role: &str,
-    ) -> anyhow::Result<()> {
-        let who = json!({ "email": newcomer.email, "role": role });
-        let invited = self.ask_in(workspace, owner, ("POST", "/v1/members"), &who).await?.expect(201)?;
-        let accept = json!({ "invitation": invited["invitation"] });
-        self.ask_as(&newcomer.session, "POST", "/v1/invitations/accept", &accept).await?.expect(200)?;
-        Ok(())
-    }
-
-    /// In one of several workspaces. Every answer has the same id, so that two of them can be compared.
-    pub async fn ask_in(
-        &self,
-        workspace: &str,
-        token: &str,
-        (method, path): (&str, &str),
-        body: &Value,
-    ) -> anyhow::Result<Reply> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut headers = vec![
-            format!("authorization: Bearer {token}"),
-            format!("trigrun-workspace: {workspace}"),
-            "x-request-id: siege".to_owned(),
-        ];
-        if !body.is_empty() {
-            headers.push("content-type: application/json".to_owned());
-        }
-        call(self.api, method, path, &headers, body.as_bytes()).await
-    }
-
-    /// The same with a body of any bytes.
-    pub async fn send(&self, token: &str, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Reply> {
-        self.ask_at(self.api, token, (method, path), body).await
-    }
-
-    /// Has this request made once, now, and waits until that is over.
+    /// Runs a job with this request once, now, and waits for the end.
     pub async fn run(&self, request: Value) -> anyhow::Result<Value> {
-        let made = self.ask("POST", "/v1/jobs", &once(request)).await?.expect(201)?;
-        self.ended(&made["execution_id"]).await
+        let created = self.call("POST", "/v1/jobs", &once(request)).await?.expect(201)?;
+        self.ended(&created["execution_id"]).await
     }
 
-    /// Waits until the execution is over, and returns it with its attempts.
+    /// Waits until the execution has ended, and returns it with its attempts.
     pub async fn ended(&self, execution: &Value) -> anyhow::Result<Value> {
         self.ended_as(&self.tenant.token, execution).await
     }
 
-    /// The same of another workspace's.
+    /// [`Self::ended`] in the workspace of this token.
     pub async fn ended_as(&self, token: &str, execution: &Value) -> anyhow::Result<Value> {
         let path = format!("/v1/executions/{}", text(execution)?);
         let mut seen = Value::Null;
-        let over = async || {
-            let Ok(reply) = self.ask_as(token, "GET", &path, &Value::Null).await else { return false };
-            seen = reply.json();
+        let ended = async || {
+            let Ok(response) = self.call_as(token, "GET", &path, &Value::Null).await else { return false };
+            seen = response.json();
             !seen["finished_at"].is_null()
         };
-        until(Duration::from_secs(30), over).await.with_context(|| format!("{path} does not end"))?;
+        due::until(&format!("{path} ends"), EXECUTION_TIMEOUT, ended).await?;
         Ok(seen)
     }
 
     pub async fn sql(&self) -> anyhow::Result<tokio_postgres::Client> {
         let (client, connection) =
             tokio_postgres::connect(&self.services.postgres_url(DATABASE), NoTls).await?;
-        tasks::spawn("siege's connection", connection);
+        tasks::spawn("test connection", connection);
         Ok(client)
     }
 
-    /// Everything that Postgres holds, as text.
+    /// Everything in Postgres, as text.
     pub fn dump(&self) -> anyhow::Result<Vec<u8>> {
         let pg_dump = self.programs.initdb.with_file_name("pg_dump");
-        recorder::dump(&pg_dump, &self.postgres_url())
+        recorder::dump(&pg_dump, &self.services.postgres_url(DATABASE))
     }
 
-    pub fn postgres_url(&self) -> String {
-        self.services.postgres_url(DATABASE)
+    /// The servers, as the tests of other crates take them from the environment.
+    pub fn test_servers(&self) -> [(&'static str, String); 2] {
+        [
+            ("TRIGRUN_TEST_POSTGRES", self.services.postgres_url(DATABASE)),
+            ("TRIGRUN_TEST_REDIS", self.services.redis_url()),
+        ]
     }
 
-    pub async fn stop(self) {
-        for (_, mut child) in self.processes.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            // It may have ended already.
-            let _gone = child.kill().await;
-        }
+    pub async fn stop(self) -> anyhow::Result<()> {
+        // Dropping the cluster kills its processes.
+        drop(self.cluster);
         self.services.stop().await;
         drop(self.scratch);
+        Ok(())
+    }
+}
+
+fn postgres_settings(services: &Services) -> PostgresSettings {
+    PostgresSettings {
+        url: SecretString::from(services.postgres_url(DATABASE)),
+        max_connections: 4,
+        acquire_timeout_ms: 5000,
+        statement_timeout_ms: 30_000,
+        lock_timeout_ms: 10_000,
+        idle_in_transaction_timeout_ms: 20_000,
     }
 }
 
 /// A job that makes this request once, now.
 pub fn once(request: Value) -> Value {
-    json!({ "name": "siege", "kind": "one_time", "request": request, "retry_policy": { "max_attempts": 1 } })
+    json!({ "name": "once", "kind": "one_time", "request": request, "retry_policy": { "max_attempts": 1 } })
 }
 
 pub fn text(value: &Value) -> anyhow::Result<String> {
-    value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
-}
-
-/// Looks now and then until it is so.
-pub async fn until(within: Duration, mut so: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
-    let deadline = Instant::now() + within;
-    while !so().await {
-        ensure_in_time!(Instant::now() < deadline, "not within {within:?}");
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-    Ok(())
+    value.as_str().map(str::to_owned).with_context(|| format!("{value} is not a string"))
 }

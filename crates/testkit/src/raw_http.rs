@@ -1,5 +1,9 @@
 //! HTTP/1.1 by hand, byte for byte: for requests that a conforming client cannot send. Every exchange has a deadline.
 
+mod expectations;
+
+pub use expectations::Overloaded;
+
 use anyhow::Context;
 use serde_json::Value;
 use std::{net::SocketAddr, time::Duration};
@@ -8,7 +12,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A server that sends nothing for this long waits for the client.
 const QUIET_PERIOD: Duration = Duration::from_millis(700);
 
@@ -135,9 +139,27 @@ impl Exchange {
     }
 }
 
+/// How long a client waits for the server before it closes its side: for the first byte, and after each byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    pub first: Duration,
+    pub next: Duration,
+}
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self { first: QUIET_PERIOD, next: QUIET_PERIOD }
+    }
+}
+
 /// Sends bytes that may be half a request or several, and reads. Once the server is quiet, closes the client's side: a server that
 /// waits for the rest then learns that there is none.
 pub async fn exchange(to: SocketAddr, bytes: &[u8]) -> anyhow::Result<Exchange> {
+    exchange_waiting(to, bytes, Wait::default()).await
+}
+
+/// [`exchange`] by a client that waits for as long as the caller says.
+pub async fn exchange_waiting(to: SocketAddr, bytes: &[u8], wait: Wait) -> anyhow::Result<Exchange> {
     within_timeout(async {
         let (mut reader, mut writer) = TcpStream::connect(to).await?.into_split();
         let write = async {
@@ -145,9 +167,10 @@ pub async fn exchange(to: SocketAddr, bytes: &[u8]) -> anyhow::Result<Exchange> 
         };
         let mut received = Vec::new();
         let read = async {
+            let mut limit = wait.first;
             loop {
-                match tokio::time::timeout(QUIET_PERIOD, reader.read_buf(&mut received)).await {
-                    Ok(Ok(1..)) => {}
+                match tokio::time::timeout(limit, reader.read_buf(&mut received)).await {
+                    Ok(Ok(1..)) => limit = wait.next,
                     ended => break ended.is_ok(),
                 }
             }

@@ -55,10 +55,6 @@ pub struct Api {
 }
 
 impl Api {
-    pub async fn start(postgres: PostgresSettings) -> Self {
-        Self::start_with(postgres, |_| ()).await
-    }
-
     pub async fn start_with(postgres: PostgresSettings, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
         // Many concurrent requests wait for a connection longer on a slow machine.
@@ -82,6 +78,10 @@ impl Api {
         Self { address: address.await.expect("the API starts"), stop, ended }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sends a request on a new connection.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Response {
         let socket = TcpStream::connect(self.address).await.unwrap();
@@ -91,16 +91,6 @@ impl Api {
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         Response { status: head.status, headers: head.headers, text }
-    }
-
-    /// A raw exchange: sends the text as it is, and reads until the server closes the connection.
-    pub async fn raw(&self, text: &str) -> String {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut socket = TcpStream::connect(self.address).await.unwrap();
-        socket.write_all(text.as_bytes()).await.unwrap();
-        let mut response = String::new();
-        socket.read_to_string(&mut response).await.unwrap();
-        response
     }
 
     pub fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
@@ -187,10 +177,14 @@ pub struct App {
 
 impl App {
     pub async fn new() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let db = TestDb::new().await;
         let workspace = db.workspace("ours").await;
         let token = db.token(workspace, Scope::ALL).await.reveal().to_owned();
-        Self { api: Api::start(db.settings()).await, db, workspace, token }
+        Self { api: Api::start_with(db.settings(), change).await, db, workspace, token }
     }
 
     /// A token of that workspace with these scopes.

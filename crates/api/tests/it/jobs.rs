@@ -187,29 +187,6 @@ async fn a_body_is_stored_unchanged() {
 }
 
 #[tokio::test]
-async fn one_key_creates_one_job_for_a_hundred_concurrent_requests() {
-    let app = App::new().await;
-    let body = job(&json!({ "kind": "one_time", "schedule": null })).to_string();
-    let create = || app.send(Method::POST, "/v1/jobs", &[("idempotency-key", "order-17")], &body);
-    let responses = futures_util::future::join_all((0..100).map(|_| create())).await;
-    let ids: std::collections::HashSet<String> = responses
-        .iter()
-        .map(|response| response.json()["id"].as_str().unwrap_or_else(|| panic!("{response:?}")).to_owned())
-        .collect();
-    assert_eq!(ids.len(), 1);
-    let made = responses.iter().filter(|response| response.status == 201).count();
-    let replayed = responses.iter().filter(|response| response.status == 200);
-    assert!(replayed.clone().all(|response| response.header("idempotent-replayed") == Some("true")));
-    assert_eq!((made, replayed.count()), (1, 99));
-    assert_eq!(app.db.count("select count(*) from executions").await, 1, "and it runs once");
-
-    let other = app.token_of(app.db.workspace("other").await, trigrun_core::domain::access::Scope::ALL).await;
-    let theirs =
-        app.send_as(&other, Method::POST, "/v1/jobs", &[("idempotency-key", "order-17")], &body).await;
-    assert!(!ids.contains(theirs.expect(201)["id"].as_str().unwrap()), "keys belong to a workspace");
-}
-
-#[tokio::test]
 async fn lists_filters_and_pages() {
     let app = App::new().await;
     let cron =
@@ -303,13 +280,6 @@ async fn if_match_prevents_lost_updates() {
     patch("\"1\"", "first").await.expect(200);
     assert_eq!(patch("\"1\"", "second").await.problem(412), "version_mismatch");
     patch("*", "any").await.expect(200);
-    for invalid in ["1", "\"x", ""] {
-        assert_eq!(
-            patch(invalid, "x").await.errors(),
-            [("If-Match".to_owned(), "etag_invalid".to_owned())],
-            "{invalid}"
-        );
-    }
     assert_eq!(app.get(&path).await.expect(200)["name"], "any");
     // Without it, concurrent changes are all applied, one after the other.
     let tags = ["a", "b", "c", "d"].map(|tag| json!({ "request": { "headers": { tag: "1" } } }));
@@ -409,7 +379,6 @@ async fn if_match_is_a_list_of_strong_tags() {
         assert_eq!(patch(stale).await.problem(412), "version_mismatch", "{stale}");
     }
     patch("*").await.expect(200);
-    assert_eq!(patch("2").await.errors()[0].1, "etag_invalid");
 }
 
 #[tokio::test]

@@ -15,5 +15,6 @@ mod preview;
 mod protocol;
 mod quotas;
 mod secrets;
+mod security;
 mod users;
 mod validation;

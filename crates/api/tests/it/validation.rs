@@ -1,4 +1,4 @@
-//! Every rule of a job's fields and of query parameters: an invalid value, and the pointer and code of its error.
+//! Rules of a job's fields and of query parameters: an invalid value, and the pointer and code of its error. More are in `security/`.
 
 use serde_json::{Value, json};
 
@@ -50,17 +50,7 @@ async fn plain_fields() {
     let app = App::new().await;
     let many = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
     let cases = vec![
-        case("/name", json!(null), "required"),
-        case("/name", json!(""), "length"),
-        case("/name", json!("   "), "length"),
         case("/name", json!("a".repeat(201)), "length"),
-        case("/name", json!("a".repeat(10_000)), "length"),
-        case("/name", json!("a\u{0}b"), "control_character"),
-        case("/name", json!(5), "wrong_type"),
-        case("/kind", json!(null), "required"),
-        case("/kind", json!("CRON"), "not_one_of"),
-        case("/kind", json!(["cron"]), "wrong_type"),
-        case("/state", json!("completed"), "not_one_of"),
         case("/state", json!("running"), "not_one_of"),
         case("/concurrency_limit", json!(0), "out_of_range"),
         case("/concurrency_limit", json!(-1), "out_of_range"),
@@ -90,58 +80,15 @@ async fn plain_fields() {
 async fn schedules() {
     let app = App::new().await;
     let at = |pointer: &str, code: &str| vec![(pointer.to_owned(), code.to_owned())];
-    let scheduled = |run_at: Value| job(&json!({ "kind": "scheduled", "schedule": { "run_at": run_at } }));
-    let mut cases = vec![
-        case("/schedule/every_n_minutes", json!(0), "out_of_range"),
-        case("/schedule/every_n_minutes", json!(-5), "out_of_range"),
-        case("/schedule/every_n_minutes", json!(1441), "out_of_range"),
-        case("/schedule/every_n_minutes", json!(4_294_967_297_u64), "out_of_range"),
-        case("/schedule/every_n_minutes", json!(1.5), "wrong_type"),
-        case("/schedule/every_n_minutes", json!(null), "required"),
+    let both = [at("/schedule/cron", "cron_step"), at("/schedule/timezone", "timezone_unknown")].concat();
+    let cases = vec![
         case_at("/schedule", json!(null), "/schedule/every_n_minutes", "required"),
-        case("/schedule/cron", json!("* * * * *"), "not_for_this_kind"),
-        case("/schedule/timezone", json!("UTC"), "not_for_this_kind"),
-        case("/schedule/run_at", json!("2999-01-01T00:00:00Z"), "not_for_this_kind"),
-        (job(&json!({ "kind": "one_time" })), at("/schedule/every_n_minutes", "not_for_this_kind")),
-        (scheduled(json!(null)), at("/schedule/run_at", "required")),
-        (scheduled(json!("2020-01-01T00:00:00Z")), at("/schedule/run_at", "in_the_past")),
-        (scheduled(json!("2999-01-01T00:00:00")), at("/schedule/run_at", "instant_invalid")),
-        (scheduled(json!("tomorrow")), at("/schedule/run_at", "instant_invalid")),
-        (scheduled(json!(1_900_000_000)), at("/schedule/run_at", "wrong_type")),
-        (cron("* * * * *", "Mars/Phobos"), at("/schedule/timezone", "timezone_unknown")),
-        (cron("* * * * *", ""), at("/schedule/timezone", "timezone_unknown")),
-        (cron("* * * * *", "../../etc/passwd"), at("/schedule/timezone", "timezone_unknown")),
         (
             job(&json!({ "kind": "cron", "schedule": { "timezone": "UTC" } })),
             at("/schedule/cron", "required"),
         ),
+        (cron("*/0 * * * *", "Nowhere"), both),
     ];
-    let expressions = [
-        ("", "cron_empty"),
-        ("   ", "cron_empty"),
-        ("* * * *", "cron_field_count"),
-        ("0 * * * * *", "cron_field_count"),
-        ("60 * * * *", "cron_out_of_range"),
-        ("* 24 * * *", "cron_out_of_range"),
-        ("* * 0 * *", "cron_out_of_range"),
-        ("* * * 13 *", "cron_out_of_range"),
-        ("* * * * 8", "cron_out_of_range"),
-        ("*/0 * * * *", "cron_step"),
-        ("*/61 * * * *", "cron_step"),
-        ("5-1 * * * *", "cron_reversed_range"),
-        ("1,,2 * * * *", "cron_syntax"),
-        ("a b c d e", "cron_syntax"),
-        ("@reboot", "cron_reboot"),
-        ("@never", "cron_nickname"),
-        ("0 0 30 2 *", "cron_never_fires"),
-        ("\u{0660} * * * *", "cron_syntax"),
-        ("* * * * *\u{0}", "cron_syntax"),
-    ];
-    cases.extend(expressions.map(|(expression, code)| (cron(expression, "UTC"), at("/schedule/cron", code))));
-    cases
-        .push((cron(&format!("{} * * * *", "1,".repeat(200)), "UTC"), at("/schedule/cron", "cron_too_long")));
-    let both = [at("/schedule/cron", "cron_step"), at("/schedule/timezone", "timezone_unknown")].concat();
-    cases.push((cron("*/0 * * * *", "Nowhere"), both));
     expect(&app, cases).await;
     let response = app.post("/v1/jobs", &cron("* * * * *", "Europe/Berlim")).await.json();
     assert!(response["errors"][0]["hint"].as_str().unwrap().contains("Europe/Berlin"), "{response}");
@@ -150,101 +97,27 @@ async fn schedules() {
 #[tokio::test]
 async fn requests() {
     let app = App::new().await;
-    let headers =
-        |count: usize| (0..count).map(|n| (format!("x-{n}"), json!("v"))).collect::<serde_json::Map<_, _>>();
-    let mut cases = vec![
+    let cases = vec![
         case("/request", json!(null), "required"),
         case("/request", json!("https://example.com"), "wrong_type"),
         case("/request/url", json!(null), "required"),
         case("/request/url", json!(["https://example.com"]), "wrong_type"),
         case("/request/method", json!("get"), "method_unknown"),
-        case("/request/method", json!("CONNECT"), "method_unknown"),
-        case("/request/method", json!("TRACE"), "method_unknown"),
-        case("/request/timeout_seconds", json!(0), "out_of_range"),
         case("/request/timeout_seconds", json!(301), "out_of_range"),
         case("/request/timeout_seconds", json!("30"), "wrong_type"),
         case("/request/success_statuses", json!([]), "empty"),
         case("/request/success_statuses", json!([99]), "out_of_range"),
         case("/request/success_statuses", json!([600]), "out_of_range"),
         case_at("/request/success_statuses", json!(["200"]), "/request/success_statuses/0", "wrong_type"),
-        case("/request/headers", json!(headers(65)), "too_many_headers"),
         case(
             "/request/headers",
             json!({ "a": "v".repeat(9000), "b": "v".repeat(9000) }),
             "headers_too_large",
         ),
-        case("/request/headers", json!(["a"]), "wrong_type"),
-        case_at("/request/headers", json!({ "a": 1 }), "/request/headers/a", "wrong_type"),
         case_at("/request/headers", json!({ "a/b": "x" }), "/request/headers/a~1b", "header_name_invalid"),
-        case_at("/request/headers", json!({ "A": "1", "a": "2" }), "/request/headers/a", "header_twice"),
         case("/request/body", json!("x".repeat(256 * 1024 + 1)), "body_too_large"),
-        case("/request/body", json!({ "a": "x".repeat(300_000) }), "body_too_large"),
         case("/request/body", json!("a\u{0}b"), "body_has_nul"),
     ];
-    let urls = [
-        ("", "url_empty"),
-        ("http://", "url_host"),
-        ("file:///etc/passwd", "url_scheme"),
-        ("javascript:alert(1)", "url_scheme"),
-        ("http://user:pass@example.com/", "url_userinfo"),
-        ("http://example.com:0/", "url_port"),
-        ("http://example.com:65536/", "url_port"),
-        ("http://a..b/", "url_host"),
-        ("http://./", "url_host"),
-        ("http:example.com", "url_slashes"),
-        ("http://example.com/a b", "url_character"),
-        ("http://example.com\\a", "url_character"),
-        ("http://example.com/#a", "url_fragment"),
-        ("http://127.0.0.1/", "url_address_refused"),
-        ("http://2130706433/", "url_address_refused"),
-        ("http://[::ffff:10.0.0.1]/", "url_address_refused"),
-        ("http://169.254.169.254/latest/meta-data/", "url_address_refused"),
-        ("http://LOCALHOST/", "url_name_refused"),
-        ("http://metadata.google.internal/", "url_name_refused"),
-        ("http://db/", "url_name_refused"),
-    ];
-    cases.extend(urls.map(|(url, code)| case("/request/url", json!(url), code)));
-    cases.push(case(
-        "/request/url",
-        json!(format!("http://example.com/{}", "a".repeat(10_240))),
-        "url_too_long",
-    ));
-    for name in [
-        "Host",
-        "content-length",
-        "Transfer-Encoding",
-        "Connection",
-        "Upgrade",
-        "TE",
-        "Trailer",
-        "Proxy-Authorization",
-        "TrigRun-Attempt",
-        "traceparent",
-        "Webhook-Signature",
-    ] {
-        cases.push(case_at(
-            "/request/headers",
-            json!({ name: "x" }),
-            &format!("/request/headers/{name}"),
-            "header_reserved",
-        ));
-    }
-    for name in ["", "a b", "a:b", "ä", "a\r\nb"] {
-        cases.push(case_at(
-            "/request/headers",
-            json!({ name: "x" }),
-            &format!("/request/headers/{name}"),
-            "header_name_invalid",
-        ));
-    }
-    for value in ["a\r\nb: c", "a\nb", "a\u{0}", "\u{7f}"] {
-        cases.push(case_at(
-            "/request/headers",
-            json!({ "x-a": value }),
-            "/request/headers/x-a",
-            "header_value_invalid",
-        ));
-    }
     expect(&app, cases).await;
 }
 
@@ -252,29 +125,12 @@ async fn requests() {
 async fn unknown_fields() {
     let app = App::new().await;
     let mut cases = Vec::new();
-    for field in [
-        "id",
-        "workspace_id",
-        "created_at",
-        "updated_at",
-        "next_run_at",
-        "version",
-        "last_execution",
-        "execution_id",
-        "nmae",
-    ] {
-        let pointer = format!("/{field}");
-        cases.push(case_at(&pointer, json!("x"), &pointer, "unknown_field"));
-    }
-    for pointer in ["/schedule/cronn", "/request/uri", "/retry_policy/backoff"] {
+    for pointer in ["/nmae", "/schedule/cronn", "/request/uri", "/retry_policy/backoff"] {
         cases.push(case_at(pointer, json!("x"), pointer, "unknown_field"));
     }
     expect(&app, cases).await;
     let response = app.post("/v1/jobs", &with(job(&json!({})), "/tgas", json!([]))).await.json();
     assert_eq!(response["errors"][0]["hint"], "did you mean tags?");
-    let twice = r#"{"name":"a","name":"b","kind":"one_time","request":{"url":"https://example.com"}}"#;
-    let errors = app.post_text("/v1/jobs", twice).await.errors();
-    assert_eq!(errors, [("/name".to_owned(), "field_twice".to_owned())]);
 }
 
 #[tokio::test]
@@ -318,26 +174,8 @@ async fn all_errors_are_reported_together() {
 #[tokio::test]
 async fn query_parameters() {
     let app = App::new().await;
-    let cases = [
-        ("/v1/jobs?limit=0", "?limit", "out_of_range"),
-        ("/v1/jobs?limit=251", "?limit", "out_of_range"),
-        ("/v1/jobs?limit=ten", "?limit", "parameter_invalid"),
-        ("/v1/jobs?cursor=nonsense", "?cursor", "cursor_invalid"),
-        ("/v1/jobs?state=gone", "?state", "parameter_invalid"),
-        ("/v1/jobs?kind=", "?kind", "parameter_invalid"),
-        ("/v1/jobs?q=%00", "?q", "parameter_invalid"),
-        ("/v1/jobs?sort=name", "?sort", "unknown_parameter"),
-        ("/v1/jobs?limit=1&limit=2", "?limit", "parameter_twice"),
-        ("/v1/executions?job_id=x", "?job_id", "parameter_invalid"),
-        ("/v1/executions?status=done", "?status", "parameter_invalid"),
-        ("/v1/executions?source=cron", "?source", "parameter_invalid"),
-        ("/v1/executions?job_name=a%00", "?job_name", "parameter_invalid"),
-        ("/v1/executions?from=yesterday", "?from", "instant_invalid"),
-        ("/v1/executions?to=2026-01-01T00:00:00+01:00", "?to", "instant_invalid"),
-    ];
-    for (path, pointer, code) in cases {
-        assert_eq!(app.get(path).await.errors(), [(pointer.to_owned(), code.to_owned())], "{path}");
-    }
+    let unreadable = app.get("/v1/jobs?cursor=nonsense").await.errors();
+    assert_eq!(unreadable, [("?cursor".to_owned(), "cursor_invalid".to_owned())]);
     let two = app.get("/v1/executions?from=x&status=y").await.errors();
     assert_eq!(two.len(), 2);
 }
@@ -351,13 +189,8 @@ async fn a_patch_is_validated_and_changes_nothing_if_invalid() {
     let cases = [
         (json!({ "name": null }), "/name", "required"),
         (json!({ "name": "" }), "/name", "length"),
-        (json!({ "request": { "url": "http://10.0.0.1/" } }), "/request/url", "url_address_refused"),
         (json!({ "request": { "url": null } }), "/request/url", "required"),
         (json!({ "kind": "cron" }), "/schedule/cron", "required"),
-        (json!({ "schedule": { "every_n_minutes": 0 } }), "/schedule/every_n_minutes", "out_of_range"),
-        (json!({ "schedule": { "cron": "* * * * *" } }), "/schedule/cron", "not_for_this_kind"),
-        (json!({ "version": 7 }), "/version", "unknown_field"),
-        (json!({ "state": "completed" }), "/state", "not_one_of"),
         (json!({ "request": { "headers": { "Host": "x" } } }), "/request/headers/Host", "header_reserved"),
     ];
     for (patch, pointer, code) in cases {

@@ -1,17 +1,17 @@
-//! Family B: names, judged when they are dialled, whatever the name server says and however often it changes its mind.
+//! Suite B: names, checked when they are dialled, whatever the name server responds.
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 use std::{net::IpAddr, sync::Arc, time::Duration};
-use trigrun_testkit::target::Answers;
+use trigrun_testkit::{due, target::Answers};
 
-use super::ended::{Ended, arrives, hook, no_more};
+use super::execution::{Ended, arrives, create_webhook, delete_channel};
 use crate::{
-    case::{Case, Family},
-    system::{System, text, until},
+    case::{Case, Suite},
+    system::{System, text},
 };
 
-/// What names may not lead to.
+/// Forbidden addresses.
 const ADDRESSES: &[&str] = &[
     "127.0.0.1",
     "0.0.0.0",
@@ -45,25 +45,25 @@ const ADDRESSES: &[&str] = &[
     "100::1",
 ];
 
-/// Of the addresses, those with which channels are tested: a workspace has few tests a minute.
+/// The addresses with which channels are tested: the tests of a workspace are limited.
 const TESTED: &[&str] =
     &["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "64:ff9b::a00:1", "fd00:ec2::254"];
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for address in ADDRESSES {
-        cases.push(Case::dials(Family::Names, format!("a name that leads to {address}"), |system| {
+        cases.push(Case::dialling(Suite::Names, format!("a name that leads to {address}"), |system| {
             leads_to(system, vec![address])
         }));
-        cases.push(Case::dials(
-            Family::Names,
+        cases.push(Case::dialling(
+            Suite::Names,
             format!("a name that leads to {address} and elsewhere"),
             |system| leads_to(system, vec!["93.184.216.34", address]),
         ));
     }
     for address in TESTED {
-        cases.push(Case::dials(
-            Family::Names,
+        cases.push(Case::dialling(
+            Suite::Names,
             format!("a test of a channel that leads to {address}"),
             |system| channel_leads_to(system, address),
         ));
@@ -72,51 +72,51 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Names with answers of their own kind.
+/// Names with other responses of the name server.
 fn special_names() -> [Case; 11] {
     [
-        Case::dials(Family::Names, "a name that leads outside", |system| async move {
+        Case::dialling(Suite::Names, "a name that leads to a public address", |system| async move {
             let name = named(&system, Answers::to(&addresses(&["93.184.216.34"])?)).await?;
             arrives(&system, &name).await
         }),
-        Case::dials(Family::Names, "rebinding: the second answer is another", rebinding),
-        Case::dials(Family::Names, "an alias of a name inside", |system| async move {
-            aliased(&system, &["10.0.0.1"]).await?.blocked()
+        Case::dialling(Suite::Names, "rebinding: the second response is another", rebinding),
+        Case::dialling(Suite::Names, "an alias of a private name", |system| async move {
+            aliased(&system, &["10.0.0.1"]).await?.is_blocked()
         }),
-        Case::dials(Family::Names, "a chain of aliases that ends inside", |system| async move {
-            chained(&system, "169.254.169.254").await?.blocked()
+        Case::dialling(Suite::Names, "a chain of aliases to a private address", |system| async move {
+            chained(&system, "169.254.169.254").await?.is_blocked()
         }),
-        Case::dials(Family::Names, "a chain of aliases that ends outside", |system| async move {
-            chained(&system, "93.184.216.34").await?.succeeded()
+        Case::dialling(Suite::Names, "a chain of aliases to a public address", |system| async move {
+            chained(&system, "93.184.216.34").await?.has_succeeded()
         }),
-        Case::dials(Family::Names, "aliases in a circle", |system| async move {
+        Case::dialling(Suite::Names, "a cycle of aliases", |system| async move {
             let (one, two) = (unique(&system), unique(&system));
-            let names = &system.outside()?.names;
+            let names = &system.targets()?.names;
             names.set_answers(&one, Answers::default().alias(&two));
             names.set_answers(&two, Answers::default().alias(&one));
-            called(&system, &one).await?.not_sent()
+            called(&system, &one).await?.is_unsent()
         }),
-        Case::dials(Family::Names, "a name that no server answers for", |system| async move {
+        Case::dialling(Suite::Names, "a name without a response", |system| async move {
             let name = named(&system, Answers::default().silent()).await?;
-            called(&system, &name).await?.not_sent()
+            called(&system, &name).await?.is_unsent()
         }),
-        Case::dials(Family::Names, "a slow answer that leads inside", |system| async move {
+        Case::dialling(Suite::Names, "a slow response with a private address", |system| async move {
             let slow = Answers::to(&addresses(&["10.0.0.1"])?).after(Duration::from_millis(700));
             let name = named(&system, slow).await?;
-            called(&system, &name).await?.blocked()
+            called(&system, &name).await?.is_blocked()
         }),
-        Case::dials(Family::Names, "a name without an address", |system| async move {
+        Case::dialling(Suite::Names, "a name without an address", |system| async move {
             let name = named(&system, Answers::default()).await?;
-            called(&system, &name).await?.not_sent()
+            called(&system, &name).await?.is_unsent()
         }),
-        Case::dials(Family::Names, "a name of /etc/hosts that leads inside", |system| async move {
-            called(&system, "hosts.attack.example").await?.blocked()
+        Case::dialling(Suite::Names, "a name of /etc/hosts with a private address", |system| async move {
+            called(&system, "hosts.attack.example").await?.is_blocked()
         }),
-        Case::dials(Family::Names, "forty addresses, the last of them inside", |system| async move {
+        Case::dialling(Suite::Names, "forty addresses, the last of them private", |system| async move {
             let mut many: Vec<IpAddr> = (1..40u8).map(|last| IpAddr::from([93, 184, 216, last])).collect();
             many.push("10.0.0.1".parse()?);
             let name = named(&system, Answers::to(&many)).await?;
-            called(&system, &name).await?.not_sent()
+            called(&system, &name).await?.is_unsent()
         }),
     ]
 }
@@ -131,7 +131,7 @@ fn addresses(list: &[&str]) -> anyhow::Result<Vec<IpAddr>> {
 
 async fn named(system: &System, answers: Answers) -> anyhow::Result<String> {
     let name = unique(system);
-    system.outside()?.names.set_answers(&name, answers);
+    system.targets()?.names.set_answers(&name, answers);
     Ok(name)
 }
 
@@ -142,33 +142,36 @@ async fn called(system: &System, host: &str) -> anyhow::Result<Ended> {
 
 async fn leads_to(system: Arc<System>, list: Vec<&str>) -> anyhow::Result<()> {
     let name = named(&system, Answers::to(&addresses(&list)?)).await?;
-    called(&system, &name).await?.blocked()
+    called(&system, &name).await?.is_blocked()
 }
 
-/// The fifth door: a test of a channel.
+/// The fifth entry point: a test of a channel.
 async fn channel_leads_to(system: Arc<System>, address: &str) -> anyhow::Result<()> {
     let name = named(&system, Answers::to(&addresses(&[address])?)).await?;
-    let channel = hook(&system, &format!("http://{name}/")).await?;
+    let channel = create_webhook(&system, &format!("http://{name}/")).await?;
     let path = format!("/v1/notification-channels/{channel}/test");
-    // There are few tests a minute.
-    let mut asked = Value::Null;
-    until(Duration::from_secs(50), async || match system.ask("POST", &path, &Value::Null).await {
-        Ok(reply) if reply.status == 202 => {
-            asked = reply.json();
-            true
+    // The tests of a minute are limited.
+    let mut queued = Value::Null;
+    due::until("the test is accepted", Duration::from_secs(50), async || {
+        match system.call("POST", &path, &Value::Null).await {
+            Ok(response) if response.status == 202 => {
+                queued = response.json();
+                true
+            }
+            _ => false,
         }
-        _ => false,
     })
     .await?;
-    let path = format!("/v1/notifications/{}", text(&asked["id"])?);
+    let path = format!("/v1/notifications/{}", text(&queued["id"])?);
     let mut seen = Value::Null;
-    until(Duration::from_secs(20), async || {
-        seen = system.ask("GET", &path, &Value::Null).await.map(|reply| reply.json()).unwrap_or_default();
+    due::until("the test is attempted", Duration::from_secs(20), async || {
+        seen =
+            system.call("GET", &path, &Value::Null).await.map(|response| response.json()).unwrap_or_default();
         seen["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty())
     })
     .await?;
     ensure!(seen["attempts"][0]["error_class"] == "egress_refused", "{seen}");
-    no_more(&system, &format!("/v1/notification-channels/{channel}")).await?;
+    delete_channel(&system, &format!("/v1/notification-channels/{channel}")).await?;
     Ok(())
 }
 
@@ -176,13 +179,13 @@ async fn rebinding(system: Arc<System>) -> anyhow::Result<()> {
     let first = Answers::to(&addresses(&["93.184.216.34"])?);
     let name = named(&system, first).await?;
     arrives(&system, &name).await?;
-    // Kept connections were judged when they were dialled; a new one is judged anew.
-    system.outside()?.target.close_connections().await;
-    system.outside()?.names.set_answers(&name, Answers::to(&addresses(&["10.0.0.1"])?));
-    called(&system, &name).await?.blocked()
+    // A kept connection was checked when it was dialled; a new one is checked again.
+    system.targets()?.plain.close_connections().await;
+    system.targets()?.names.set_answers(&name, Answers::to(&addresses(&["10.0.0.1"])?));
+    called(&system, &name).await?.is_blocked()
 }
 
-/// An alias that comes with its addresses in one answer.
+/// An alias that comes with its addresses in one response.
 async fn aliased(system: &System, list: &[&str]) -> anyhow::Result<Ended> {
     let inner = named(system, Answers::to(&addresses(list)?)).await?;
     let name = named(system, Answers::to(&addresses(list)?).alias(&inner)).await?;

@@ -1,13 +1,13 @@
-//! Family C: redirects are recorded, and not followed.
+//! Suite C: redirects are recorded, and not followed.
 
 use anyhow::ensure;
 use serde_json::json;
 use std::sync::Arc;
 use trigrun_testkit::target::Script;
 
-use super::ended::Ended;
+use super::execution::Ended;
 use crate::{
-    case::{Case, Family},
+    case::{Case, Suite},
     system::System,
 };
 
@@ -18,25 +18,25 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for status in [301, 302, 303, 307, 308, 300, 304] {
         for to in REDIRECTS {
-            cases.push(Case::dials(Family::Redirects, format!("{status} to {to}"), move |system| {
+            cases.push(Case::dialling(Suite::Redirects, format!("{status} to {to}"), move |system| {
                 redirected(system, status, to)
             }));
         }
     }
-    cases.push(Case::dials(Family::Redirects, "200 with Refresh and Location", |system| async move {
+    cases.push(Case::dialling(Suite::Redirects, "200 with Refresh and Location", |system| async move {
         let script = Script::status(200)
             .header("refresh", "0; url=http://10.0.0.1/")
             .header("location", "http://10.0.0.1/");
         let path = format!("/refresh/{}", system.number());
-        system.outside()?.target.answer(&path, script);
-        Ended(system.run(json!({ "url": format!("http://93.184.216.34{path}") })).await?).succeeded()
+        system.targets()?.plain.answer(&path, script);
+        Ended(system.run(json!({ "url": format!("http://93.184.216.34{path}") })).await?).has_succeeded()
     }));
     cases
 }
 
 async fn redirected(system: Arc<System>, status: u16, to: &'static str) -> anyhow::Result<()> {
     let path = format!("/redirect/{}", system.number());
-    let target = &system.outside()?.target;
+    let target = &system.targets()?.plain;
     target.answer(&path, Script::status(status).header("location", to));
     let ended = Ended(system.run(json!({ "url": format!("http://93.184.216.34{path}") })).await?);
     let attempt = ended.attempt();

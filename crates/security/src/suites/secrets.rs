@@ -1,4 +1,4 @@
-//! Family I: secrets that are missing, of others, or were moved; that are echoed; and such as must not show anywhere.
+//! Suite I: secrets that are missing, belong to others or were moved; that targets echo; and that must not appear anywhere.
 
 mod canary;
 mod echoed;
@@ -11,14 +11,16 @@ use crate::{
     system::{System, once, text},
 };
 
+pub use canary::Used;
+
 pub fn cases() -> Vec<Case> {
     [missing::cases(), echoed::cases(), canary::cases()].into_iter().flatten().collect()
 }
 
-/// Stores a value in the shared tenant's workspace under a name that nobody else has, which is returned.
-async fn stored(system: &System, value: &str) -> anyhow::Result<String> {
+/// Stores a value in the shared tenant's workspace under a new name, which is returned.
+async fn store(system: &System, value: &str) -> anyhow::Result<String> {
     let name = format!("s{}", system.number());
-    system.ask("POST", "/v1/secrets", &json!({ "name": name, "value": value })).await?.expect(201)?;
+    system.call("POST", "/v1/secrets", &json!({ "name": name, "value": value })).await?.expect(201)?;
     Ok(name)
 }
 
@@ -27,9 +29,9 @@ fn with_secret(path: &str, secret: &str) -> Value {
     json!({ "url": format!("http://93.184.216.34{path}"), "headers": { "Authorization": format!("Bearer secret://{secret}") } })
 }
 
-/// A job that does not run by itself; its id.
-async fn paused(system: &System, request: Value) -> anyhow::Result<String> {
+/// A draft, which does not run by itself; its id.
+async fn draft(system: &System, request: Value) -> anyhow::Result<String> {
     let mut job = once(request);
     job["state"] = json!("draft");
-    text(&system.ask("POST", "/v1/jobs", &job).await?.expect(201)?["id"])
+    text(&system.call("POST", "/v1/jobs", &job).await?.expect(201)?["id"])
 }

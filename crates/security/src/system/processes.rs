@@ -1,97 +1,127 @@
-//! The product's processes: started, looked at, and replaced.
+//! The product's processes: which ones run, with which settings, and what is read from them.
 
-use anyhow::{Context, ensure};
+use nix::sys::signal::Signal;
 use std::{
-    fs::{self, File},
+    ffi::OsString,
+    fs,
+    net::SocketAddr,
     path::PathBuf,
-    process::{Command, Stdio},
-    sync::PoisonError,
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
 };
-use trigrun_testkit::{keys, process::binary};
+use tokio::net::TcpStream;
+use trigrun_testkit::{cluster::Cluster, due, process::Role};
 
-use super::{LOG_FILTER, System};
+use super::{System, targets::Targets};
 use crate::network::COLLECTOR;
 
+const LOG_FILTER: &str = "TRIGRUN__TELEMETRY__LOG_FILTER";
+const EGRESS_ALLOW: &str = "TRIGRUN__EGRESS__ALLOW";
+/// What the plan of the small APIs allows.
+pub const SMALL_JOBS: usize = 4;
+pub const SMALL_TOKENS: usize = 4;
+/// Executions in a minute.
+pub const SMALL_RUNS: usize = 10;
+
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+type Environment = Vec<(String, String)>;
+
+fn variables<const N: usize>(of: [(&str, String); N]) -> Environment {
+    of.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 impl System {
-    pub(super) fn authority(&self) -> PathBuf {
+    pub(super) async fn start_processes(&self) -> anyhow::Result<()> {
+        let limits = ["TOKEN_PER_SECOND", "TOKEN_BURST", "WORKSPACE_PER_SECOND", "WORKSPACE_BURST"]
+            .into_iter()
+            .chain(["FAILURES_PER_MINUTE", "SIGN_UPS_PER_HOUR"]);
+        let unlimited: Environment =
+            limits.map(|limit| (format!("TRIGRUN__LIMITS__{limit}"), "1000000".to_owned())).collect();
+        let address = |address: SocketAddr| ("TRIGRUN__SERVER__ADDRESS", address.to_string());
+        let probes = ("TRIGRUN__TELEMETRY__PROBES_ADDRESS", self.probes.to_string());
+        self.start_process("api", Role::Api, [unlimited.clone(), variables([address(self.api), probes])])?;
+        let trace = || (LOG_FILTER, "trace".to_owned());
+        let traced = variables([address(self.traced_api), trace()]);
+        self.start_process("traced-api", Role::Api, [unlimited, traced])?;
+        let plan = |limit: &str, most: usize| (format!("TRIGRUN__PLANS__DEFAULT__{limit}"), most.to_string());
+        let small = vec![
+            plan("JOBS", SMALL_JOBS),
+            plan("TOKENS", SMALL_TOKENS),
+            plan("EXECUTIONS_PER_MINUTE", SMALL_RUNS),
+        ];
+        for (api, name) in self.small_apis.into_iter().zip(["small-api", "other-small-api"]) {
+            self.start_process(name, Role::Api, [small.clone(), variables([address(api)])])?;
+        }
+        self.start_process("scheduler", Role::Scheduler, [variables([trace()])])?;
+        let authority = self.targets.as_ref().map(Targets::authority);
+        fs::write(self.authority(), authority.unwrap_or_default())?;
+        self.start_executor("executor", "info")?;
+        let apis = self.cluster().addresses();
+        for api in apis {
+            let listens = async || TcpStream::connect(api).await.is_ok();
+            due::until(&format!("an API listens on {api}"), START_TIMEOUT, listens).await?;
+        }
+        Ok(())
+    }
+
+    fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn authority(&self) -> PathBuf {
         self.scratch.path().join("authority.pem")
     }
 
-    pub(super) fn start_executor(&self, name: &str, log_filter: &str) -> anyhow::Result<()> {
-        let trusted = ("SSL_CERT_FILE".to_owned(), self.authority().display().to_string());
-        let log = (LOG_FILTER.to_owned(), log_filter.to_owned());
-        self.spawn(name, "executor", [trusted, log])
+    fn start_executor(&self, name: &str, log_filter: &str) -> anyhow::Result<()> {
+        let trusted = ("SSL_CERT_FILE", self.authority().display().to_string());
+        self.start_process(name, Role::Executor, [variables([trusted, (LOG_FILTER, log_filter.to_owned())])])
     }
 
-    /// From now on another executor runs everything, and logs at level trace.
-    pub fn trace_executor(&self) -> anyhow::Result<()> {
-        self.start_executor("traced-executor", "trace")?;
-        let pid = self.pid("executor")?.to_string();
-        // The shell's own kill: the program of that name is not on every machine.
-        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status()?;
-        ensure!(told.success(), "the executor is not there");
-        Ok(())
-    }
-
-    fn pid(&self, name: &str) -> anyhow::Result<u32> {
-        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = processes.iter().find(|(known, _)| known == name).and_then(|(_, child)| child.id());
-        pid.with_context(|| format!("{name} does not run"))
-    }
-
-    pub(super) fn spawn(
+    fn start_process<const N: usize>(
         &self,
         name: &str,
-        program: &str,
-        settings: impl IntoIterator<Item = (String, String)>,
+        role: Role,
+        settings: [Environment; N],
     ) -> anyhow::Result<()> {
-        let log = File::create(self.logs.join(format!("{name}.log")))?;
-        let mut command = trigrun_embed::ends_with_us(&binary(program));
-        command
-            .env("TRIGRUN__POSTGRES__URL", self.postgres_url())
-            .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
-            .env("TRIGRUN__REDIS__URL", self.services.redis_url())
-            // A line for every frame of a flood would be what takes the time.
-            .env(LOG_FILTER, "info")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{COLLECTOR}"))
-            .env("OTEL_BSP_SCHEDULE_DELAY", "200")
-            // Whoever heeds these calls somebody inside.
-            .envs(
-                ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
-                    .map(|name| (name, "http://10.0.0.1:3128")),
-            )
-            .envs(settings)
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        if program == "api" {
-            command.env("TRIGRUN__SERVER__SIGN_UP", "open");
+        // The kit opens loopback to targets. Here nothing is open, unless this program is told so.
+        let allow = std::env::var_os(EGRESS_ALLOW).unwrap_or_else(|| OsString::from("[]"));
+        let mut environment = variables([
+            // A line for each frame of a flood would take most of the time.
+            (LOG_FILTER, "info".to_owned()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{COLLECTOR}")),
+            ("OTEL_BSP_SCHEDULE_DELAY", "200".to_owned()),
+        ]);
+        // A process that obeys these calls a private address.
+        let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+        environment.extend(proxies.map(|name| (name.to_owned(), "http://10.0.0.1:3128".to_owned())));
+        if role != Role::Scheduler {
+            environment.extend(variables([(EGRESS_ALLOW, allow.to_string_lossy().into_owned())]));
         }
-        if program != "scheduler" {
-            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER));
+        if role == Role::Api {
+            environment.extend(variables([("TRIGRUN__SERVER__SIGN_UP", "open".to_owned())]));
         }
-        let child = tokio::process::Command::from(command).stdin(Stdio::null()).kill_on_drop(true).spawn()?;
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), child));
-        Ok(())
+        environment.extend(settings.into_iter().flatten());
+        self.cluster().start(name, role, environment)
     }
 
-    /// Another scheduler, which tidies up as soon as it begins: those that run do so once a minute.
-    pub fn tidy(&self) -> anyhow::Result<()> {
-        self.spawn(&format!("scheduler-{}", self.number()), "scheduler", [])
+    /// From now on another executor runs everything, and logs at level `trace`.
+    pub fn trace_executor(&self) -> anyhow::Result<()> {
+        self.start_executor("traced-executor", "trace")?;
+        self.cluster().signal("executor", Signal::SIGTERM)
     }
 
-    /// How much memory a process holds, in MB. From /proc: proc_pid_status(5).
+    /// Starts another scheduler, which runs the retention pass at once: the one that runs does so once a minute.
+    pub fn run_retention(&self) -> anyhow::Result<()> {
+        self.start_process(&format!("scheduler-{}", self.number()), Role::Scheduler, [])
+    }
+
     pub fn resident_mb(&self, name: &str) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid(name)?))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(resident.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
+        Ok(self.cluster().usage(name)?.resident_mb)
     }
 
-    /// What all processes have logged so far.
-    pub fn logged(&self) -> anyhow::Result<Vec<u8>> {
-        let mut logged = Vec::new();
-        for entry in fs::read_dir(&self.logs)? {
-            logged.extend(fs::read(entry?.path())?);
-        }
-        Ok(logged)
+    /// Everything that the processes have logged.
+    pub fn logs(&self) -> anyhow::Result<Vec<u8>> {
+        self.cluster().logs()
     }
 }

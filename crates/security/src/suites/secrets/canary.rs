@@ -1,62 +1,62 @@
-//! A canary: values that are used in every way, and then searched for wherever something is written.
+//! Canaries: secret values that are used in every way, and then searched for in everything that is written.
 
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::OnceCell;
-use trigrun_testkit::{keys, target::Script};
+use trigrun_testkit::{due, keys, raw_http::RawResponse, target::Script};
 
 use super::with_secret;
 use crate::{
-    case::{Case, Family},
-    system::{PASSWORD, System, Tenant, once, text, until},
-    wire::Reply,
+    case::{Case, Suite},
+    system::{PASSWORD, System, Tenant, once, text},
 };
 
 /// Long and improbable, so that its base64 is known wherever it begins.
 const VALUE: &str = "canary-6b1f-of-a-secret-that-only-the-target-may-see";
 const IN_A_URL: &str = "canary-93d0-in-the-url-of-a-channel";
 
-/// What was used, and what shows that a search would find it.
-struct Used {
-    /// By what they are.
+/// What was used, and what shows that the search works.
+pub struct Used {
+    /// The canaries: what each is, and its value.
     hidden: Vec<(&'static str, String)>,
     execution: String,
     workspace: String,
     tenant: Tenant,
 }
 
-static USED: OnceCell<Used> = OnceCell::const_new();
-
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::dials(Family::Secrets, "no canary in the logs, at level trace", |system| async move {
+        Case::dialling(Suite::Secrets, "no canary in the logs, at level trace", |system| async move {
             let used = used(&system).await?;
-            searched(used, &system.logged()?, &used.execution)
+            is_absent(used, &system.logs()?, &used.execution)
         }),
-        Case::dials(Family::Secrets, "no canary in the spans", |system| async move {
+        Case::dialling(Suite::Secrets, "no canary in the spans", |system| async move {
             let used = used(&system).await?;
-            let exported = async || find(&system.spans.so_far(), used.execution.as_bytes());
-            until(Duration::from_secs(20), exported).await.context("no span of the execution is exported")?;
-            searched(used, &system.spans.so_far(), &used.execution)
+            let exported = async || find(&system.spans.bytes(), used.execution.as_bytes());
+            due::until("a span of the execution is exported", Duration::from_secs(20), exported).await?;
+            is_absent(used, &system.spans.bytes(), &used.execution)
         }),
-        Case::dials(Family::Secrets, "no canary in the commands that Redis is given", |system| async move {
-            let used = used(&system).await?;
-            searched(used, &system.commands.so_far(), &used.workspace)
-        }),
-        Case::dials(Family::Secrets, "no canary in a dump of Postgres", |system| async move {
+        Case::dialling(
+            Suite::Secrets,
+            "no canary in the commands that Redis receives",
+            |system| async move {
+                let used = used(&system).await?;
+                is_absent(used, &system.commands.bytes(), &used.workspace)
+            },
+        ),
+        Case::dialling(Suite::Secrets, "no canary in a dump of Postgres", |system| async move {
             let used = used(&system).await?;
             let mut dump = system.dump()?;
             // Bytes are written in hexadecimal.
             let text = String::from_utf8_lossy(&dump).into_owned();
             let bytes = text.split(['\t', '\n']).filter_map(|cell| cell.strip_prefix("\\\\x")).map(from_hex);
             dump.extend(bytes.flatten());
-            searched(used, &dump, "canary's channel")
+            is_absent(used, &dump, "channel of the canary")
         }),
-        Case::dials(Family::Secrets, "no canary in any answer of the API", |system| async move {
+        Case::dialling(Suite::Secrets, "no canary in any response of the API", |system| async move {
             let used = used(&system).await?;
-            searched(used, &answers(&system, used).await?, &used.execution)
+            is_absent(used, &responses(&system, used).await?, &used.execution)
         }),
     ]
 }
@@ -66,27 +66,27 @@ fn from_hex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).filter_map(digit).collect()
 }
 
-/// Uses everything once, in good times and bad.
-async fn used(system: &Arc<System>) -> anyhow::Result<&'static Used> {
-    USED.get_or_try_init(|| use_all(system.clone())).await
+/// Uses everything once, in requests that succeed and in requests that fail.
+async fn used(system: &Arc<System>) -> anyhow::Result<&Used> {
+    system.used.get_or_try_init(|| use_all(system)).await
 }
 
-async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
+async fn use_all(system: &System) -> anyhow::Result<Used> {
     system.trace_executor()?;
     let tenant = system.sign_up(&format!("canary{}", system.number())).await?;
-    let ask = async |method: &str, path: &str, body: Value| {
-        at_trace(&system, &tenant.token, (method, path), &body).await
+    let call = async |method: &str, path: &str, body: Value| {
+        call_traced(system, &tenant.token, (method, path), &body).await
     };
-    ask("POST", "/v1/secrets", json!({ "name": "canary", "value": "another" })).await?.expect(201)?;
-    ask("PUT", "/v1/secrets/canary", json!({ "value": VALUE })).await?.expect(200)?;
-    // Echoed, as it is and where it is cut; refused; cut off; over TLS and HTTP/2; to where nobody may call.
-    let target = &system.outside()?.target;
+    call("POST", "/v1/secrets", json!({ "name": "canary", "value": "another" })).await?.expect(201)?;
+    call("PUT", "/v1/secrets/canary", json!({ "value": VALUE })).await?.expect(200)?;
+    // Echoed, in an invalid response, and closed; over TLS and HTTP/2; to a port without a server; to a forbidden address.
+    let target = &system.targets()?.plain;
     target
         .answer("/canary/echo", Script::status(500).header("x-echo", VALUE).body(format!("{VALUE} {VALUE}")));
     target
         .answer("/canary/broken", Script::raw(format!("HTTP/1.1 200 OK\r\nx-{VALUE}\r\n\r\n").into_bytes()));
     target.answer("/canary/closed", Script::Close);
-    system.outside()?.secure.answer("/canary/echo", Script::status(200).header("x-echo", VALUE).body(VALUE));
+    system.targets()?.tls.answer("/canary/echo", Script::status(200).header("x-echo", VALUE).body(VALUE));
     let mut execution = String::new();
     for url in [
         "https://target.test/canary/echo",
@@ -100,46 +100,46 @@ async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
         request["url"] = json!(url);
         request["method"] = json!("POST");
         request["body"] = json!("{{execution_id}}");
-        let made = ask("POST", "/v1/jobs", once(request)).await?.expect(201)?;
-        execution = text(&made["execution_id"])?;
+        let created = call("POST", "/v1/jobs", once(request)).await?.expect(201)?;
+        execution = text(&created["execution_id"])?;
         system.ended_as(&tenant.token, &json!(execution)).await?;
     }
-    let outside = system.outside()?;
-    let sent = outside.secure.hits().into_iter().chain(outside.target.hits());
+    let targets = system.targets()?;
+    let sent = targets.tls.hits().into_iter().chain(targets.plain.hits());
     let sent = sent.filter(|hit| hit.header("authorization").is_some_and(|value| value.ends_with(VALUE)));
     let (by_http_2, by_http_1): (Vec<_>, Vec<_>) =
         sent.partition(|hit| hit.header("host").is_some_and(|host| host.starts_with("target.test")));
     ensure!(by_http_2.len() == 1 && by_http_1.len() == 3, "{by_http_2:?} {by_http_1:?} were sent");
     for url in [format!("http://93.184.216.34/{IN_A_URL}"), format!("http://93.184.216.34:81/{IN_A_URL}")] {
-        let name = format!("canary's channel {}", system.number());
+        let name = format!("channel of the canary {}", system.number());
         let channel = json!({ "name": name, "type": "webhook", "config": { "url": url } });
-        let channel = text(&ask("POST", "/v1/notification-channels", channel).await?.expect(201)?["id"])?;
-        let test = ask("POST", &format!("/v1/notification-channels/{channel}/test"), Value::Null).await?;
-        let told = format!("/v1/notifications/{}", text(&test.expect(202)?["id"])?);
+        let channel = text(&call("POST", "/v1/notification-channels", channel).await?.expect(201)?["id"])?;
+        let test = call("POST", &format!("/v1/notification-channels/{channel}/test"), Value::Null).await?;
+        let notification = format!("/v1/notifications/{}", text(&test.expect(202)?["id"])?);
         let attempted = async || {
-            let notification = ask("GET", &told, Value::Null).await;
-            notification.is_ok_and(|reply| reply.json()["attempts"][0].is_object())
+            let notification = call("GET", &notification, Value::Null).await;
+            notification.is_ok_and(|response| response.json()["attempts"][0].is_object())
         };
-        until(Duration::from_secs(20), attempted).await.context("the channel is not told")?;
+        due::until("the channel is notified", Duration::from_secs(20), attempted).await?;
     }
-    let signing = ask("POST", "/v1/workspace/signing-secret/rotate", Value::Null).await?.expect(200)?;
-    let extra = ask("POST", "/v1/tokens", json!({ "name": "canary" })).await?.expect(201)?;
-    let rotated = ask("POST", &format!("/v1/tokens/{}/rotate", text(&extra["id"])?), Value::Null).await?;
+    let signing = call("POST", "/v1/workspace/signing-secret/rotate", Value::Null).await?.expect(200)?;
+    let extra = call("POST", "/v1/tokens", json!({ "name": "canary" })).await?.expect(201)?;
+    let rotated = call("POST", &format!("/v1/tokens/{}/rotate", text(&extra["id"])?), Value::Null).await?;
     let guest = format!("guest{}@example.com", system.number());
-    let invited = ask("POST", "/v1/members", json!({ "email": guest })).await?.expect(201)?;
-    // Wrong in many ways, and answered with what is wrong.
-    ask("POST", "/v1/secrets", json!({ "name": "wrong name", "value": VALUE })).await?.expect(422)?;
-    ask("POST", "/v1/secrets", json!({ "name": "canary", "value": VALUE })).await?.expect(409)?;
-    ask("POST", "/v1/secrets", json!({ "name": "a", "valeu": VALUE })).await?.expect(422)?;
-    ask("POST", "/v1/secrets", json!({ "name": "a", "value": [VALUE] })).await?.expect(422)?;
-    ask("PUT", "/v1/secrets/nobody", json!({ "value": VALUE })).await?.expect(404)?;
+    let invited = call("POST", "/v1/members", json!({ "email": guest })).await?.expect(201)?;
+    // Invalid requests, whose responses say what is invalid.
+    call("POST", "/v1/secrets", json!({ "name": "wrong name", "value": VALUE })).await?.expect(422)?;
+    call("POST", "/v1/secrets", json!({ "name": "canary", "value": VALUE })).await?.expect(409)?;
+    call("POST", "/v1/secrets", json!({ "name": "a", "valeu": VALUE })).await?.expect(422)?;
+    call("POST", "/v1/secrets", json!({ "name": "a", "value": [VALUE] })).await?.expect(422)?;
+    call("PUT", "/v1/secrets/unknown", json!({ "value": VALUE })).await?.expect(404)?;
     let log_in = json!({ "email": tenant.email, "password": format!("{PASSWORD}!") });
-    at_trace(&system, "", ("POST", "/v1/auth/login"), &log_in).await?.expect(401)?;
+    call_traced(system, "", ("POST", "/v1/auth/login"), &log_in).await?.expect(401)?;
     let broken = format!("{{\"name\": \"a\", \"value\": \"{VALUE}\"");
     let api = system.traced_api;
-    system.ask_at(api, &tenant.token, ("POST", "/v1/secrets"), broken.as_bytes()).await?.expect(400)?;
+    system.call_at(api, &tenant.token, ("POST", "/v1/secrets"), broken.as_bytes()).await?.expect(400)?;
     let again = json!({ "email": tenant.email, "password": PASSWORD });
-    let again = at_trace(&system, "", ("POST", "/v1/auth/login"), &again).await?.expect(200)?;
+    let again = call_traced(system, "", ("POST", "/v1/auth/login"), &again).await?.expect(200)?;
     let master = keys::MASTER.split(':').nth(1).context("no master key")?;
     let hidden = vec![
         ("the secret", VALUE.to_owned()),
@@ -157,28 +157,32 @@ async fn use_all(system: Arc<System>) -> anyhow::Result<Used> {
     Ok(Used { hidden, execution, workspace: tenant.workspace.clone(), tenant })
 }
 
-/// Asks the replica that logs everything.
-async fn at_trace(
+/// Calls the API that logs at level `trace`.
+async fn call_traced(
     system: &System,
     token: &str,
     (method, path): (&str, &str),
     body: &Value,
-) -> anyhow::Result<Reply> {
+) -> anyhow::Result<RawResponse> {
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    system.ask_at(system.traced_api, token, (method, path), body.as_bytes()).await
+    system.call_at(system.traced_api, token, (method, path), body.as_bytes()).await
 }
 
 fn find(all: &[u8], wanted: &[u8]) -> bool {
     memchr::memmem::find(all, wanted).is_some()
 }
 
-/// None of it is in there: as it is, in hexadecimal, in base64 wherever that begins. But `known` is, so that the search says something.
-fn searched(used: &Used, all: &[u8], known: &str) -> anyhow::Result<()> {
-    ensure!(find(all, known.as_bytes()), "{known} is not found in {} bytes: nothing would be", all.len());
+/// No canary is in `all`: as it is, in hexadecimal, or in base64 at any offset. `known` is, which shows that the search works.
+fn is_absent(used: &Used, all: &[u8], known: &str) -> anyhow::Result<()> {
+    ensure!(
+        find(all, known.as_bytes()),
+        "{known} is not found in {} bytes: the search does not work",
+        all.len()
+    );
     for (what, value) in &used.hidden {
-        for disguise in disguises(value) {
-            let found = memchr::memmem::find(all, disguise.as_bytes());
-            ensure!(found.is_none(), "{what} shows: …{}…", around(all, found.unwrap_or_default()));
+        for encoding in encodings(value) {
+            let found = memchr::memmem::find(all, encoding.as_bytes());
+            ensure!(found.is_none(), "{what} appears: …{}…", around(all, found.unwrap_or_default()));
         }
     }
     Ok(())
@@ -188,19 +192,19 @@ fn around(all: &[u8], at: usize) -> String {
     String::from_utf8_lossy(&all[at.saturating_sub(200)..all.len().min(at + 100)]).into_owned()
 }
 
-fn disguises(value: &str) -> Vec<String> {
+fn encodings(value: &str) -> Vec<String> {
     let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let inside = ["", "x", "xx"].map(|before| {
+    let base64 = ["", "x", "xx"].map(|before| {
         let encoded = STANDARD_NO_PAD.encode(format!("{before}{value}"));
-        // What depends on the neighbours is left off.
+        // Without what depends on the neighbours.
         encoded[if before.is_empty() { 0 } else { 4 }..encoded.len() - 2].to_owned()
     });
-    [value.to_owned(), hex].into_iter().chain(inside).collect()
+    [value.to_owned(), hex].into_iter().chain(base64).collect()
 }
 
-/// All that can be read, but for what is there to show a secret.
-async fn answers(system: &System, used: &Used) -> anyhow::Result<Vec<u8>> {
-    let document = system.ask_as("", "GET", "/openapi.json", &Value::Null).await?.expect(200)?;
+/// Everything that can be read, except the signing secret, which its operation returns.
+async fn responses(system: &System, used: &Used) -> anyhow::Result<Vec<u8>> {
+    let document = system.call_as("", "GET", "/openapi.json", &Value::Null).await?.expect(200)?;
     let paths = document["paths"].as_object().context("no paths")?;
     let mut all = Vec::new();
     let mut ids: Vec<String> = Vec::new();
@@ -211,20 +215,20 @@ async fn answers(system: &System, used: &Used) -> anyhow::Result<Vec<u8>> {
                 continue;
             }
             for path in filled(path, &ids) {
-                let reply = at_trace(system, &used.tenant.token, ("GET", &path), &Value::Null).await?;
+                let response = call_traced(system, &used.tenant.token, ("GET", &path), &Value::Null).await?;
                 if round == 0 && path.starts_with("/v1/") {
-                    let listed = reply.json()["data"].as_array().cloned().unwrap_or_default();
+                    let listed = response.json()["data"].as_array().cloned().unwrap_or_default();
                     ids.extend(listed.iter().filter_map(|thing| thing["id"].as_str().map(str::to_owned)));
                 }
-                all.extend(reply.head.into_bytes());
-                all.extend(reply.body);
+                all.extend(response.head.into_bytes());
+                all.extend(response.body);
             }
         }
     }
     Ok(all)
 }
 
-/// The path with every id that there is: most are of another kind, and not found.
+/// The path with every known id: most are of another kind, and not found.
 fn filled(path: &str, ids: &[String]) -> Vec<String> {
     if !path.contains('{') {
         return vec![path.to_owned()];

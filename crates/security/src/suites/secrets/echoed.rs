@@ -1,4 +1,4 @@
-//! A target sends a value back, as it is or in disguise: what is kept has dots in its place.
+//! A target echoes a secret, as it is or encoded: what is stored has a mask in its place.
 
 use anyhow::ensure;
 use base64::{
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use trigrun_core::domain::{attempt::PREVIEW_BYTES, id::ExecutionId};
 use trigrun_testkit::target::Script;
 
-use super::{stored, with_secret};
+use super::{store, with_secret};
 use crate::{
-    case::{Case, Family},
+    case::{Case, Suite},
     system::{System, text},
 };
 
-/// Something of everything that encodings change.
+/// Has a character of every kind that an encoding changes.
 const VALUE: &str = "Zk4/r+7 \"q\"=&~'ü*<€>(x)!";
 
 fn percent(value: &str, kept: &str, lower: bool) -> String {
@@ -39,8 +39,8 @@ fn json_in_ascii(value: &str) -> String {
     value.encode_utf16().map(unit).collect()
 }
 
-/// A value in the disguises that docs/secrets.md names, made without the product's code.
-fn disguises(value: &str) -> Vec<(&'static str, String)> {
+/// A value in the encodings that docs/secrets.md names, computed without the product's code.
+fn encodings(value: &str) -> Vec<(&'static str, String)> {
     let latin_1: String = value.bytes().map(char::from).collect();
     vec![
         ("as it is", value.to_owned()),
@@ -57,9 +57,9 @@ fn disguises(value: &str) -> Vec<(&'static str, String)> {
         ("as JSON", serde_json::Value::from(value).to_string().trim_matches('"').to_owned()),
         ("as JSON in ASCII", json_in_ascii(value)),
         ("as JSON with \\/", json_in_ascii(value).replace('/', "\\/")),
-        ("taken for Latin-1", latin_1.clone()),
+        ("decoded as Latin-1", latin_1.clone()),
         (
-            "taken for Latin-1, as JSON",
+            "decoded as Latin-1, as JSON",
             serde_json::Value::from(latin_1).to_string().trim_matches('"').to_owned(),
         ),
     ]
@@ -67,24 +67,24 @@ fn disguises(value: &str) -> Vec<(&'static str, String)> {
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (how, echo) in disguises(VALUE) {
-        // What stands before it are a user's name and other bytes that are no secret.
+    for (how, echo) in encodings(VALUE) {
+        // Before the middle there may be a user name or other bytes that are not secret.
         let middle = echo.char_indices().nth(echo.chars().count() / 2).map_or(0, |(at, _)| at);
-        let cut = format!("{}{echo}>", "a".repeat(PREVIEW_BYTES - middle));
-        let mut answers = vec![
+        let at_the_end = format!("{}{echo}>", "a".repeat(PREVIEW_BYTES - middle));
+        let mut scripts = vec![
             ("a body", Script::status(200).body(format!("<{echo}>"))),
             ("a failure", Script::status(500).body(format!("<{echo}>"))),
-            ("a body, across the cut", Script::status(200).body(cut)),
+            ("a body, across the end of the preview", Script::status(200).body(at_the_end)),
         ];
         if echo.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             let headers = ["x-echo", "location", "set-cookie"];
-            answers.extend(headers.map(|header| (header, Script::status(302).header(header, &echo))));
+            scripts.extend(headers.map(|header| (header, Script::status(302).header(header, &echo))));
         }
         let piece: String =
             echo[..middle].chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect();
-        for (place, script) in answers {
+        for (place, script) in scripts {
             let piece = piece.clone();
-            cases.push(Case::dials(Family::Secrets, format!("echoed {how} in {place}"), move |system| {
+            cases.push(Case::dialling(Suite::Secrets, format!("echoed {how} in {place}"), move |system| {
                 echoed(system, script.clone(), piece.clone())
             }));
         }
@@ -92,26 +92,30 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Nothing that is kept holds this piece of it, but there are dots.
+/// Nothing that is stored contains this piece of the value, and there is a mask.
 async fn echoed(system: Arc<System>, script: Script, piece: String) -> anyhow::Result<()> {
-    let secret = stored(&system, VALUE).await?;
+    let secret = store(&system, VALUE).await?;
     let path = format!("/echo/{}", system.number());
-    system.outside()?.target.answer(&path, script);
+    system.targets()?.plain.answer(&path, script);
     let ended = system.run(with_secret(&path, &secret)).await?;
-    let hits = system.outside()?.target.hits();
+    let hits = system.targets()?.plain.hits();
     let sent = hits.iter().find(|hit| hit.path == path).and_then(|hit| hit.header("authorization"));
     ensure!(sent == Some(&format!("Bearer {VALUE}")), "{sent:?} was sent");
     let id: ExecutionId =
-        text(&ended["id"])?.parse().map_err(|_| anyhow::anyhow!("{} is no id", ended["id"]))?;
-    let kept =
+        text(&ended["id"])?.parse().map_err(|_| anyhow::anyhow!("{} is not an id", ended["id"]))?;
+    let stored =
         "select body_preview, response_headers || coalesce(error, '') from attempts where execution_id = $1";
-    let kept = system.sql().await?.query_one(kept, &[&id.uuid()]).await?;
-    let mut all: Vec<u8> = kept.get(0);
-    all.extend(kept.get::<_, String>(1).as_bytes());
+    let stored = system.sql().await?.query_one(stored, &[&id.uuid()]).await?;
+    let mut all: Vec<u8> = stored.get(0);
+    all.extend(stored.get::<_, String>(1).as_bytes());
     all.extend(ended.to_string().as_bytes());
     let all = String::from_utf8_lossy(&all);
-    ensure!(!all.contains(&piece), "{piece} was kept, of {:.500}", ended["attempts"][0]["response_headers"]);
-    // At the cut there is room for one.
-    ensure!(all.contains('•'), "there are no dots");
+    ensure!(
+        !all.contains(&piece),
+        "{piece} was stored, of {:.500}",
+        ended["attempts"][0]["response_headers"]
+    );
+    // At the end of the preview there is room for one character of it.
+    ensure!(all.contains('•'), "there is no mask");
     Ok(())
 }

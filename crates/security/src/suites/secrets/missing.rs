@@ -1,5 +1,5 @@
-//! What cannot be filled in is not sent: secrets that are missing, that others have, or that somebody with a hand on the database has
-//! changed or moved.
+//! A request with a secret that cannot be read is not sent: the secret is missing, belongs to another workspace, or was changed or moved in
+//! the database.
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use trigrun_core::domain::id::WorkspaceId;
 use uuid::Uuid;
 
-use super::{stored, with_secret};
+use super::{store, with_secret};
 use crate::{
-    case::{Case, Family},
+    case::{Case, Suite},
     system::{System, Tenant, once},
 };
 
-/// What somebody does, in one statement or more, to the rows `mine` and `theirs`, of this name in two workspaces; `$1` is the workspace, `$2` the other one,
-/// `$3` the name, `other` another secret of the same workspace.
-const MEDDLING: &[(&str, &str)] = &[
+/// Changes of the database, by statements. `$1` is the workspace, `$2` another one, and `$3` the name of a secret in both; the first also has
+/// one with `-other` after the name.
+const CHANGES: &[(&str, &str)] = &[
     ("has the value of another name", "update secrets s set sealed = o.sealed from secrets o
         where s.workspace_id = $1 and s.name = $3 and o.workspace_id = $1 and o.name = $3 || '-other' and $2 <> $1"),
     ("has the value of another workspace", "update secrets s set sealed = o.sealed from secrets o
@@ -25,7 +25,7 @@ const MEDDLING: &[(&str, &str)] = &[
         where workspace_id = $1 and name = $3 and $2 <> $1"),
     ("has a changed nonce", "update secrets set sealed = set_byte(sealed, 0, 255 - get_byte(sealed, 0))
         where workspace_id = $1 and name = $3 and $2 <> $1"),
-    ("is cut", "update secrets set sealed = substr(sealed, 1, 20) where workspace_id = $1 and name = $3 and $2 <> $1"),
+    ("is truncated", "update secrets set sealed = substr(sealed, 1, 20) where workspace_id = $1 and name = $3 and $2 <> $1"),
     ("is empty", "update secrets set sealed = '' where workspace_id = $1 and name = $3 and $2 <> $1"),
     ("has the workspace of another", "delete from secrets where workspace_id = $1 and name = $3 and $2 <> $1;
         update secrets set workspace_id = $1 where workspace_id = $2 and name = $3"),
@@ -35,30 +35,34 @@ const MEDDLING: &[(&str, &str)] = &[
 
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
-        Case::dials(Family::Secrets, "a secret that is missing", |system| async move {
+        Case::dialling(Suite::Secrets, "a secret that is missing", |system| async move {
             let path = path(&system);
             nothing_sent(&system, &path, run(&system, &path, "no-such-secret").await?, "secret_missing")
         }),
-        Case::dials(Family::Secrets, "a secret that only another workspace has", |system| async move {
+        Case::dialling(Suite::Secrets, "a secret that only another workspace has", |system| async move {
             let (name, path) = (format!("s{}", system.number()), path(&system));
             let other = system.sign_up(&name).await?;
             let secret = json!({ "name": name, "value": "theirs" });
-            system.ask_as(&other.token, "POST", "/v1/secrets", &secret).await?.expect(201)?;
-            nothing_sent(&system, &path, run(&system, &path, &name).await?, "secret_missing")
+            system.call_as(&other.token, "POST", "/v1/secrets", &secret).await?.expect(201)?;
+            nothing_sent(&system, &path, run(&system, &path, &name).await?, "secret_missing")?;
+            let mut whole = with_secret(&path, &name);
+            whole["headers"] = json!({ "x-key": format!("secret://{name}") });
+            nothing_sent(&system, &path, system.run(whole).await?, "secret_missing")
         }),
-        Case::dials(Family::Secrets, "a secret that was deleted meanwhile", |system| async move {
-            let (name, path) = (stored(&system, "gone soon").await?, path(&system));
-            let job = super::paused(&system, with_secret(&path, &name)).await?;
-            let gone = system.ask("DELETE", &format!("/v1/secrets/{name}?force=true"), &Value::Null).await?;
-            gone.expect(204)?;
-            let resumed = system.ask("POST", &format!("/v1/jobs/{job}/resume"), &Value::Null).await?;
+        Case::dialling(Suite::Secrets, "a secret that was deleted before the run", |system| async move {
+            let (name, path) = (store(&system, "deleted").await?, path(&system));
+            let job = super::draft(&system, with_secret(&path, &name)).await?;
+            let deleted =
+                system.call("DELETE", &format!("/v1/secrets/{name}?force=true"), &Value::Null).await?;
+            deleted.expect(204)?;
+            let resumed = system.call("POST", &format!("/v1/jobs/{job}/resume"), &Value::Null).await?;
             let ended = system.ended(&resumed.expect(200)?["execution_id"]).await?;
             nothing_sent(&system, &path, ended, "secret_missing")
         }),
     ];
-    for (what, statement) in MEDDLING {
+    for (what, statement) in CHANGES {
         let name = format!("a stored secret that {what}");
-        cases.push(Case::dials(Family::Secrets, name, |system| meddled(system, statement)));
+        cases.push(Case::dialling(Suite::Secrets, name, |system| changed(system, statement)));
     }
     cases
 }
@@ -74,12 +78,12 @@ async fn run(system: &System, path: &str, secret: &str) -> anyhow::Result<Value>
 fn nothing_sent(system: &System, path: &str, ended: Value, class: &str) -> anyhow::Result<()> {
     ensure!(ended["status"] == "failed" && ended["error_class"] == class, "{ended}");
     ensure!(ended["attempts"][0]["status"] == "blocked", "{ended}");
-    let hits = system.outside()?.target.hits();
+    let hits = system.targets()?.plain.hits();
     ensure!(!hits.iter().any(|hit| hit.path == path), "it was sent");
     Ok(())
 }
 
-async fn meddled(system: Arc<System>, statement: &str) -> anyhow::Result<()> {
+async fn changed(system: Arc<System>, statement: &str) -> anyhow::Result<()> {
     let name = format!("s{}", system.number());
     let (ours, theirs) =
         (system.sign_up(&format!("{name}-a")).await?, system.sign_up(&format!("{name}-b")).await?);
@@ -89,13 +93,13 @@ async fn meddled(system: Arc<System>, statement: &str) -> anyhow::Result<()> {
         (&theirs, name.clone(), "theirs"),
     ] {
         let secret = json!({ "name": name, "value": value });
-        system.ask_as(&tenant.token, "POST", "/v1/secrets", &secret).await?.expect(201)?;
+        system.call_as(&tenant.token, "POST", "/v1/secrets", &secret).await?.expect(201)?;
     }
     let (before, after) = (path(&system), path(&system));
-    // A key that was used is remembered for a while.
+    // A key that was used is cached for a while.
     if !statement.contains("workspace_keys") {
         let ended = run_as(&system, &ours, &before, &name).await?;
-        ensure!(ended["status"] == "succeeded", "as it is it cannot be used: {ended}");
+        ensure!(ended["status"] == "succeeded", "unchanged, it cannot be used: {ended}");
     }
     let sql = system.sql().await?;
     for statement in statement.split(';') {
@@ -104,19 +108,20 @@ async fn meddled(system: Arc<System>, statement: &str) -> anyhow::Result<()> {
     }
     let ended = run_as(&system, &ours, &after, &name).await?;
     let class = ended["error_class"].as_str().context("it did not fail")?;
-    // Without its key, a workspace can sign nothing either.
+    // Without its key, a workspace cannot sign either.
     ensure!(["secret_unreadable", "internal"].contains(&class), "{ended}");
-    let hits = system.outside()?.target.hits();
+    let hits = system.targets()?.plain.hits();
     ensure!(!hits.iter().any(|hit| hit.path == after), "it was sent");
     Ok(())
 }
 
 async fn run_as(system: &System, tenant: &Tenant, path: &str, secret: &str) -> anyhow::Result<Value> {
-    let made = system.ask_as(&tenant.token, "POST", "/v1/jobs", &once(with_secret(path, secret))).await?;
-    system.ended_as(&tenant.token, &made.expect(201)?["execution_id"]).await
+    let created = system.call_as(&tenant.token, "POST", "/v1/jobs", &once(with_secret(path, secret))).await?;
+    system.ended_as(&tenant.token, &created.expect(201)?["execution_id"]).await
 }
 
 fn uuid(tenant: &Tenant) -> anyhow::Result<Uuid> {
-    let id: WorkspaceId = tenant.workspace.parse().map_err(|_| anyhow::anyhow!("no workspace"))?;
+    let id: WorkspaceId =
+        tenant.workspace.parse().map_err(|_| anyhow::anyhow!("not an id of a workspace"))?;
     Ok(id.uuid())
 }
