@@ -103,18 +103,16 @@ impl Bench {
 
     pub async fn expire(&self, session: ExecutorId) {
         let mut conn = self.db.conn().await;
-        let mut silent = executors::live(&mut conn).await.unwrap();
-        silent.retain(|living| living.id == session);
-        let received = executors::LiveExecutor {
-            heartbeat_at: silent[0].heartbeat_at - TimeDelta::seconds(1),
-            ..silent[0]
-        };
+        let mut live = executors::live(&mut conn).await.unwrap();
+        live.retain(|executor| executor.id == session);
+        let received =
+            executors::LiveExecutor { heartbeat_at: live[0].heartbeat_at - TimeDelta::seconds(1), ..live[0] };
         assert_eq!(
             executors::expire(&mut conn, &[received]).await.unwrap(),
             0,
             "another heartbeat has arrived"
         );
-        assert_eq!(executors::expire(&mut conn, &silent).await.unwrap(), 1);
+        assert_eq!(executors::expire(&mut conn, &live).await.unwrap(), 1);
     }
 
     pub async fn reclaim(&self) -> usize {
@@ -214,7 +212,7 @@ async fn a_retry_stays_with_its_executor_until_it_is_due() {
 #[tokio::test]
 async fn an_expired_executors_work_runs_again_and_its_late_result_is_discarded() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
-    let (expired, heir, id) = (bench.session().await, bench.session().await, bench.run_now().await);
+    let (expired, successor, id) = (bench.session().await, bench.session().await, bench.run_now().await);
     let stale = bench.lease(expired, &[id]).await.remove(0);
     assert_eq!(bench.reclaim().await, 0, "it is live");
     bench.expire(expired).await;
@@ -227,9 +225,9 @@ async fn an_expired_executors_work_runs_again_and_its_late_result_is_discarded()
         0,
         "the expired record nothing"
     );
-    let lease = bench.lease(heir, &[id]).await.remove(0);
+    let lease = bench.lease(successor, &[id]).await.remove(0);
     assert_eq!(lease.number, 2);
-    assert_eq!(bench.end(heir, lease, AttemptStatus::Success, Disposition::Succeeded).await, 1);
+    assert_eq!(bench.end(successor, lease, AttemptStatus::Success, Disposition::Succeeded).await, 1);
     assert!(!executors::heartbeat(&mut *bench.db.conn().await, expired).await.unwrap());
 }
 

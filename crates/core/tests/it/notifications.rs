@@ -116,11 +116,11 @@ async fn each_rule_notifies_of_each_execution_once() {
     for succeeded in [true, false, false, true, true] {
         ended.push(bench.ends(session, succeeded).await);
     }
-    let told: Vec<_> = bench
+    let written: Vec<_> = bench
         .notified()
         .await
         .into_iter()
-        .map(|told| (told.rule.unwrap(), told.execution.unwrap(), told.told))
+        .map(|written| (written.rule.unwrap(), written.execution.unwrap(), written.told))
         .collect();
     let mut expected = vec![
         (every, ended[1], Told::Failed),
@@ -129,7 +129,7 @@ async fn each_rule_notifies_of_each_execution_once() {
         (recovery, ended[3], Told::Recovered),
     ];
     expected.sort_by_key(|(rule, execution, _)| (*execution, *rule));
-    let mut sorted = told.clone();
+    let mut sorted = written.clone();
     sorted.sort_by_key(|(rule, execution, _)| (*execution, *rule));
     assert_eq!(sorted, expected);
     assert_eq!(bench.db.count("select sum(failures) from notification_rules").await, 0);
@@ -176,8 +176,8 @@ async fn a_rule_created_during_an_outage_counts_its_failures() {
     bench.rule(channel, Event::OnRecovery, Some(2)).await;
     bench.rule(channel, Event::OnRecovery, Some(3)).await;
     let recovered = bench.ends(session, true).await;
-    let told = bench.notified().await;
-    assert_eq!(told.iter().map(|told| told.execution.unwrap()).collect::<Vec<_>>(), [recovered]);
+    let written = bench.notified().await;
+    assert_eq!(written.iter().map(|written| written.execution.unwrap()).collect::<Vec<_>>(), [recovered]);
 }
 
 #[tokio::test]
@@ -193,8 +193,8 @@ async fn an_execution_that_ends_by_losing_its_executor_is_notified() {
         executors::end(&mut conn, session).await.unwrap();
         leases::reclaim(&mut conn, 10).await.unwrap();
     }
-    let told = bench.notified().await;
-    assert_eq!((told.len(), told[0].execution), (1, Some(id)));
+    let written = bench.notified().await;
+    assert_eq!((written.len(), written[0].execution), (1, Some(id)));
 }
 
 #[tokio::test]
@@ -219,8 +219,8 @@ async fn delivery_is_retried_and_fenced() {
     let again = Disposition::Retry { due_at: bench.db.now().await + TimeDelta::seconds(60) };
     assert!(bench.deliver(&first, AttemptStatus::Timeout, again.clone()).await);
     assert!(bench.claim().await.is_empty(), "it is not due");
-    let told = bench.notified().await;
-    assert!(told[0].next_attempt_at.unwrap() > bench.db.now().await + TimeDelta::seconds(50));
+    let written = bench.notified().await;
+    assert!(written[0].next_attempt_at.unwrap() > bench.db.now().await + TimeDelta::seconds(50));
     assert!(
         !bench.deliver(&first, AttemptStatus::Success, Disposition::Succeeded).await,
         "it was recorded before"
@@ -230,16 +230,16 @@ async fn delivery_is_retried_and_fenced() {
     bench.db.execute("update notifications set due_at = now()").await;
     let lost = bench.claim().await.remove(0);
     bench.db.execute("update notifications set due_at = now()").await;
-    let heir = bench.claim().await.remove(0);
-    assert_eq!((lost.number, heir.number), (2, 3));
+    let successor = bench.claim().await.remove(0);
+    assert_eq!((lost.number, successor.number), (2, 3));
     assert!(
         !bench.deliver(&lost, AttemptStatus::Success, Disposition::Succeeded).await,
         "the claim has expired"
     );
-    assert!(bench.deliver(&heir, AttemptStatus::Success, Disposition::Succeeded).await);
-    let told = bench.notified().await.remove(0);
-    assert_eq!((told.status, told.next_attempt_at), (NotificationStatus::Succeeded, None));
-    let attempts: Vec<_> = told.attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect();
+    assert!(bench.deliver(&successor, AttemptStatus::Success, Disposition::Succeeded).await);
+    let written = bench.notified().await.remove(0);
+    assert_eq!((written.status, written.next_attempt_at), (NotificationStatus::Succeeded, None));
+    let attempts: Vec<_> = written.attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect();
     let expected =
         [(1, AttemptStatus::Timeout), (2, AttemptStatus::Interrupted), (3, AttemptStatus::Success)];
     assert_eq!(attempts, expected);
@@ -255,8 +255,8 @@ async fn a_release_leaves_no_trace() {
     for number in [claimed.number + 1, claimed.number, claimed.number] {
         notifications::release(&mut *bench.db.conn().await, claimed.id, number).await.unwrap();
     }
-    let told = bench.notified().await.remove(0);
-    assert_eq!((told.status, told.attempts.len()), (NotificationStatus::Queued, 0));
+    let written = bench.notified().await.remove(0);
+    assert_eq!((written.status, written.attempts.len()), (NotificationStatus::Queued, 0));
     assert!(bench.claim().await.is_empty(), "it is due again in a few seconds");
     bench.db.execute("update notifications set due_at = now()").await;
     assert_eq!(bench.claim().await.remove(0).number, 1);
@@ -274,9 +274,9 @@ async fn an_execution_that_runs_while_a_rule_is_created_counts() {
     bench.rule(channel, Event::OnFailure, Some(1)).await;
     bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
     let failed = bench.ends(session, false).await;
-    let told = bench.notified().await;
+    let written = bench.notified().await;
     assert_eq!(
-        told.iter().map(|told| told.execution.unwrap()).collect::<Vec<_>>(),
+        written.iter().map(|written| written.execution.unwrap()).collect::<Vec<_>>(),
         [failed],
         "the first in a row"
     );
@@ -320,9 +320,9 @@ async fn a_notification_that_loses_its_executors_ends() {
         bench.db.execute("update notifications set due_at = now()").await;
     }
     assert!(bench.claim().await.is_empty());
-    let told = notifications::get(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
-    assert_eq!((told.status, told.error_class.as_deref()), (NotificationStatus::Failed, Some("lost")));
-    assert_eq!(told.attempts.len(), usize::from(MAX_ATTEMPTS));
+    let written = notifications::get(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
+    assert_eq!((written.status, written.error_class.as_deref()), (NotificationStatus::Failed, Some("lost")));
+    assert_eq!(written.attempts.len(), usize::from(MAX_ATTEMPTS));
 }
 
 #[tokio::test]
@@ -355,25 +355,27 @@ async fn limits_hold_under_concurrency() {
     let twice = bench.try_rule(channel, Event::OnFailure, None).await.unwrap_err();
     assert!(twice.is_conflict("notification_rules_once"), "{twice}");
     let make = |after| bench.try_rule(channel, Event::OnFailure, Some(after));
-    let made = futures_util::future::join_all((1..=30).map(make)).await;
-    assert_eq!(made.iter().filter(|made| made.is_ok()).count() as i64, MAX_RULES - 1);
-    assert!(made.iter().all(|made| made.as_ref().err().is_none_or(|error| error.is_conflict("full"))));
+    let created = futures_util::future::join_all((1..=30).map(make)).await;
+    assert_eq!(created.iter().filter(|created| created.is_ok()).count() as i64, MAX_RULES - 1);
+    assert!(
+        created.iter().all(|created| created.as_ref().err().is_none_or(|error| error.is_conflict("full")))
+    );
 }
 
 #[tokio::test]
 async fn a_deleted_channel_or_job_is_not_notified() {
     let (bench, session) = bench().await;
-    let (kept, gone) = (bench.channel("kept").await, bench.channel("gone").await);
-    for channel in [kept, gone] {
+    let (kept, deleted) = (bench.channel("kept").await, bench.channel("deleted").await);
+    for channel in [kept, deleted] {
         bench.rule(channel, Event::OnCompletion, None).await;
     }
     bench.ends(session, true).await;
     let mut conn = bench.db.conn().await;
-    assert_eq!(channels::jobs_using(&mut conn, bench.workspace, gone).await.unwrap(), [bench.job]);
+    assert_eq!(channels::jobs_using(&mut conn, bench.workspace, deleted).await.unwrap(), [bench.job]);
     let by = Author::operator(bench.db.now().await);
-    let refused = channels::delete(&mut conn, bench.workspace, gone, false, &by).await.unwrap_err();
+    let refused = channels::delete(&mut conn, bench.workspace, deleted, false, &by).await.unwrap_err();
     assert!(refused.is_conflict("in_use"), "{refused}");
-    channels::delete(&mut conn, bench.workspace, gone, true, &by).await.unwrap();
+    channels::delete(&mut conn, bench.workspace, deleted, true, &by).await.unwrap();
     assert_eq!(bench.notified().await.len(), 1);
     assert_eq!(rules::list(&mut conn, bench.workspace, bench.job).await.unwrap().len(), 1);
     // The delivered notification stays in the log until the job's history is purged.
@@ -410,8 +412,8 @@ async fn old_notifications_are_purged_in_batches() {
     let channel = bench.channel("a").await;
     let (mut conn, now) = (bench.db.conn().await, bench.db.now().await);
     for age in [0, 10, 20, 30] {
-        let made = now - TimeDelta::days(age);
-        notifications::insert_test(&mut conn, bench.workspace, channel, made).await.unwrap();
+        let created = now - TimeDelta::days(age);
+        notifications::insert_test(&mut conn, bench.workspace, channel, created).await.unwrap();
     }
     let oldest = now - TimeDelta::days(15);
     assert_eq!(notifications::purge_old(&mut conn, oldest, 1).await.unwrap(), 1);

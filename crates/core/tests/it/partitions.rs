@@ -47,8 +47,8 @@ async fn a_partition_ahead_is_created_once_the_table_is_not_read() {
     let mut conn = db.conn().await;
     let now = db.now().await + Days::new(1);
     with_a_long_reader(&db, async || {
-        let made = partitions::make_ahead(&mut conn, now).await.unwrap();
-        assert_eq!(made, 1, "the partition of attempts");
+        let created = partitions::make_ahead(&mut conn, now).await.unwrap();
+        assert_eq!(created, 1, "the partition of attempts");
     })
     .await;
     assert_eq!(partitions::make_ahead(&mut conn, now).await.unwrap(), 1, "the partition of executions");

@@ -11,7 +11,7 @@ const HAND_WRITTEN: [&str; 6] =
 async fn schema_rs_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/schema.rs");
     let fresh = render(&TestDb::new().await).await;
-    #[allow(clippy::disallowed_methods, reason = "asked for by `make schema`")]
+    #[allow(clippy::disallowed_methods, reason = "set by `make schema`")]
     if std::env::var("TRIGRUN_WRITE").is_ok() {
         fs::write(&path, &fresh).unwrap();
     }

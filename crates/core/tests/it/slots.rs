@@ -131,19 +131,19 @@ async fn a_free_slot_goes_to_the_next_waiter_and_not_to_a_newcomer() {
     assert_eq!(lease.execution, second);
     assert!(
         lease.scheduled_for < freed_at && lease.due_at >= freed_at,
-        "nobody let it wait before: {lease:?}"
+        "it did not wait for a slot before: {lease:?}"
     );
 }
 
 #[tokio::test]
 async fn a_late_result_does_not_release_the_slot_of_the_next_waiter() {
     let bench = limited(1, OverlapPolicy::Queue).await;
-    let (expired, heir) = (bench.session().await, bench.session().await);
+    let (expired, successor) = (bench.session().await, bench.session().await);
     let run = bench.run_now().await;
     let late = bench.lease(expired, &[run]).await.remove(0);
     bench.expire(expired).await;
     assert_eq!(bench.reclaim().await, 1);
-    assert_eq!(bench.lease(heir, &[run]).await.len(), 1);
+    assert_eq!(bench.lease(successor, &[run]).await.len(), 1);
     assert_eq!(
         bench.end(expired, late, AttemptStatus::Success, Disposition::Succeeded).await,
         0,
@@ -151,18 +151,18 @@ async fn a_late_result_does_not_release_the_slot_of_the_next_waiter() {
     );
     assert_eq!(bench.db.count("select count(*) from job_slots").await, 1, "the next waiter keeps its slot");
     let next = bench.run_now().await;
-    assert!(bench.lease(heir, &[next]).await.is_empty());
+    assert!(bench.lease(successor, &[next]).await.is_empty());
 }
 
 #[tokio::test]
 async fn an_execution_that_lost_its_executor_is_never_skipped() {
     let bench = limited(1, OverlapPolicy::Skip).await;
-    let (expired, heir) = (bench.session().await, bench.session().await);
+    let (expired, successor) = (bench.session().await, bench.session().await);
     let (lost, other) = (bench.run_now().await, bench.run_now().await);
     bench.lease(expired, &[lost]).await;
     bench.expire(expired).await;
     bench.reclaim().await;
-    assert_eq!(bench.lease(heir, &[other]).await.len(), 1);
-    assert!(bench.lease(heir, &[lost]).await.is_empty());
+    assert_eq!(bench.lease(successor, &[other]).await.len(), 1);
+    assert!(bench.lease(successor, &[lost]).await.is_empty());
     assert_eq!(bench.get(lost).await.status, Status::Queued, "it waits");
 }

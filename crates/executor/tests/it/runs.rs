@@ -279,7 +279,7 @@ async fn a_session_that_cannot_begin_is_retried() {
     let outage = "create sequence tries;
         create function outage() returns trigger language plpgsql as $$ begin
             perform nextval('tries');
-            raise exception 'terminating connection due to administrator command';
+            raise exception 'the server stops' using errcode = 'admin_shutdown';
         end $$;
         create trigger outage before insert on executors for each row execute function outage()";
     bench.db.execute(outage).await;

@@ -52,7 +52,7 @@ const FILL_JOBS: &str = "
 
 /// A deleted workspace of which only the keys of runs remain.
 const FILL_DELETED: &str = "
-    insert into workspaces (id, name, deleted_at) values ('ffffffff-0000-0000-0000-000000000000', 'gone', now());
+    insert into workspaces (id, name, deleted_at) values ('ffffffff-0000-0000-0000-000000000000', 'deleted', now());
     insert into run_keys (workspace_id, key, execution_id, job_id)
     select 'ffffffff-0000-0000-0000-000000000000', n::text, gen_random_uuid(), gen_random_uuid() from generate_series(1, 300) n";
 const PURGED_IN_BATCHES: &str = "
@@ -110,9 +110,10 @@ async fn a_run_reads_only_its_own_rows() {
         frugal(conn, "missed", MAX_ROWS_READ, async |c| timers::fire(c, missed, 20, decide).await).await;
         frugal(conn, "retry_failed", MAX_ROWS_READ, async |c| timers::retry_failed(c, 20, |_| None).await)
             .await;
-        let dispatches =
-            frugal(conn, "ring", MAX_ROWS_READ, async |c| dispatch::claim_unpublished(c, horizon, 20).await)
-                .await;
+        let dispatches = frugal(conn, "publish", MAX_ROWS_READ, async |c| {
+            dispatch::claim_unpublished(c, horizon, 20).await
+        })
+        .await;
         let published: Vec<ExecutionId> = dispatches.iter().map(|dispatch| dispatch.execution).collect();
         assert_eq!(published.len(), 20);
 
@@ -137,8 +138,8 @@ async fn a_run_reads_only_its_own_rows() {
         let recorded =
             frugal(conn, "record", MAX_ROWS_READ, async |c| leases::record(c, session, &ended).await).await;
         assert_eq!(recorded.len(), 10);
-        let back: Vec<_> = leases[10..15].iter().map(|lease| (lease.execution, lease.number)).collect();
-        frugal(conn, "hand back", MAX_ROWS_READ, async |c| leases::release(c, session, &back).await).await;
+        let released: Vec<_> = leases[10..15].iter().map(|lease| (lease.execution, lease.number)).collect();
+        frugal(conn, "release", MAX_ROWS_READ, async |c| leases::release(c, session, &released).await).await;
         frugal(conn, "hand over", MAX_ROWS_READ, async |c| dispatch::release(c, &published).await).await;
         executors::end(conn, session).await.unwrap();
         let taken = frugal(conn, "take over", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
@@ -164,7 +165,7 @@ async fn a_pass_with_little_work_reads_little() {
         assert_eq!(backlog.waiting, 40);
         frugal(conn, "wake", MAX_ROWS_READ, async |c| slots::wake_all(c).await).await;
         frugal(conn, "take over", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
-        frugal(conn, "living", MAX_ROWS_READ, async |c| executors::live(c).await).await;
+        frugal(conn, "live", MAX_ROWS_READ, async |c| executors::live(c).await).await;
         frugal(conn, "prune", MAX_ROWS_READ, async |c| executors::prune(c).await).await;
         frugal(conn, "deliver", MAX_ROWS_READ, async |c| notifications::claim_due(c, &[1, 2], &[]).await)
             .await;
