@@ -1,5 +1,6 @@
 //! Journeys: real processes and sockets, and what happens to the work when a process or a server fails.
 
+mod cluster;
 mod commands;
 mod journeys;
 mod operator;
