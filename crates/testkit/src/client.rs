@@ -16,7 +16,7 @@ use trigrun_core::runtime::tasks;
 
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends each request on a connection of its own.
+/// Sends each request on a new connection.
 #[derive(Clone, Debug)]
 pub struct Client {
     address: SocketAddr,
@@ -146,7 +146,7 @@ impl Response {
     }
 }
 
-/// Sends one complete request, whatever its headers are, on a connection of its own.
+/// Sends one complete request, whatever its headers are, on a new connection.
 pub async fn send(to: SocketAddr, request: http::Request<Full<Bytes>>) -> anyhow::Result<Response> {
     exchange(&mut connect(to).await?, request).await
 }

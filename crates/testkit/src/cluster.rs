@@ -163,7 +163,7 @@ impl Cluster {
         let mut exits = std::mem::take(&mut self.unexpected_exits);
         for Member { name, process, .. } in &mut self.members {
             if let Some(status) = process.as_mut().and_then(Process::exit_status) {
-                exits.push(format!("{name} ended by itself: {status}"));
+                exits.push(format!("{name} exited unexpectedly: {status}"));
             }
         }
         exits
@@ -217,11 +217,11 @@ impl Cluster {
         Process::spawn(&member.name, command)
     }
 
-    /// The process to be ended; `None` if it has ended by itself, which is recorded.
+    /// The process to be ended; `None` if it has exited already, which is recorded.
     fn take(&mut self, name: &str) -> anyhow::Result<Option<Process>> {
         let Some(mut process) = self.member_mut(name)?.process.take() else { return Ok(None) };
         let Some(status) = process.exit_status() else { return Ok(Some(process)) };
-        self.unexpected_exits.push(format!("{name} ended by itself: {status}"));
+        self.unexpected_exits.push(format!("{name} exited unexpectedly: {status}"));
         Ok(None)
     }
 

@@ -1,4 +1,4 @@
-//! The operator's commands, as the operator gives them.
+//! The commands of `trigrun-api`, as an operator runs them.
 
 use std::process::{Command, Output};
 use trigrun_core::store::workspace_keys;
@@ -13,17 +13,17 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn from_an_empty_database_to_a_token() {
+async fn commands_lead_from_an_empty_database_to_a_token() {
     let db = TestDb::new().await;
     db.execute("drop schema public cascade; create schema public").await;
     let api = |arguments: &[&str]| {
-        let done = run(command("api", &db.settings()).args(arguments));
-        assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
-        text(&done.stdout)
+        let output = run(command("api", &db.settings()).args(arguments));
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
     };
     let migrated = api(&["migrate"]);
     assert!(migrated.starts_with("ran ") && migrated.ends_with("the schema is up to date\n"), "{migrated}");
-    assert_eq!(api(&["migrate"]), "the schema is up to date\n", "again does no harm");
+    assert_eq!(api(&["migrate"]), "the schema is up to date\n", "it can be repeated");
     let workspace = api(&["workspace", "create", "--name", "billing"]);
     let workspace = workspace.trim();
     assert!(workspace.starts_with("ws_"), "{workspace}");
@@ -43,12 +43,12 @@ async fn from_an_empty_database_to_a_token() {
 }
 
 #[tokio::test]
-async fn mistakes_are_explained() {
+async fn error_messages_say_what_to_do() {
     let db = TestDb::new().await;
     let api = |arguments: &[&str]| {
-        let done = run(command("api", &db.settings()).args(arguments));
-        assert!(!done.status.success(), "{arguments:?}");
-        text(&done.stderr)
+        let output = run(command("api", &db.settings()).args(arguments));
+        assert!(!output.status.success(), "{arguments:?}");
+        text(&output.stderr)
     };
     assert!(
         api(&["token", "create", "--workspace", "nonsense", "--name", "x"])
@@ -64,12 +64,12 @@ async fn mistakes_are_explained() {
     assert!(api(&plan).contains("there is no plan pro; the settings have: default"));
     assert!(api(&["workspace", "plan", "--workspace", absent, "--plan", "default"]).contains(absent));
     assert!(api(&["sing"]).contains("Usage"));
-    assert!(api(&["serve"]).contains("trigrun-api keys generate"), "no key, and what to do about it");
+    assert!(api(&["serve"]).contains("trigrun-api keys generate"), "without a key");
     assert!(api(&["keys", "rewrap"]).contains("trigrun-api keys generate"));
 }
 
 #[tokio::test]
-async fn a_new_master_key_takes_over() {
+async fn a_new_master_key_replaces_the_old_one() {
     let db = TestDb::new().await;
     let workspace = db.workspace("a").await;
     let old = master::keys();
@@ -78,11 +78,11 @@ async fn a_new_master_key_takes_over() {
     let api = |keys: String, arguments: &[&str]| {
         run(command("api", &db.settings()).env("TRIGRUN__KEYS__MASTER", keys).args(arguments))
     };
-    let without = api(format!("[\"{new}\"]"), &["serve"]);
+    let new_only = api(format!("[\"{new}\"]"), &["serve"]);
     assert!(
-        !without.status.success() && text(&without.stderr).contains("no master key test"),
+        !new_only.status.success() && text(&new_only.stderr).contains("no master key test"),
         "{}",
-        text(&without.stderr)
+        text(&new_only.stderr)
     );
     let both = format!("[\"{new}\", \"{}\"]", master::MASTER);
     for _ in 0..2 {
@@ -97,18 +97,18 @@ async fn a_new_master_key_takes_over() {
 }
 
 #[test]
-fn no_binary_starts_on_settings_that_are_wrong_and_all_of_them_are_said() {
+fn every_binary_rejects_invalid_settings_and_reports_all_of_them() {
     for name in ["api", "scheduler", "executor"] {
         let mut command = command(name, &db::settings("postgres"));
         command
             .env("TRIGRUN__POSTGRES__MAX_CONNECTIONS", "many")
             .env("TRIGRUN__TELEMETRY__LOG_FORMATT", "json");
-        let refused = run(&mut command);
-        let why = text(&refused.stderr);
+        let output = run(&mut command);
+        let errors = text(&output.stderr);
         assert!(
-            !refused.status.success() && why.contains("TRIGRUN__POSTGRES__MAX_CONNECTIONS"),
-            "{name}: {why}"
+            !output.status.success() && errors.contains("TRIGRUN__POSTGRES__MAX_CONNECTIONS"),
+            "{name}: {errors}"
         );
-        assert!(why.contains("did you mean TRIGRUN__TELEMETRY__LOG_FORMAT?"), "{name}: {why}");
+        assert!(errors.contains("did you mean TRIGRUN__TELEMETRY__LOG_FORMAT?"), "{name}: {errors}");
     }
 }

@@ -1,8 +1,19 @@
-//! Journeys: real processes, real sockets, and what becomes of the work when one of them is killed.
+//! Journeys: real processes and sockets, and what happens to the work when a process or a server fails.
 
+mod cluster;
 mod commands;
 mod journeys;
-mod moving;
 mod operator;
 mod outage;
+mod redis_move;
 mod restore;
+
+use std::time::Duration;
+use trigrun_testkit::due;
+
+/// Only ends a test that hangs.
+const TIMEOUT: Duration = Duration::from_secs(180);
+
+async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    due::until(what, TIMEOUT, condition).await.unwrap();
+}
