@@ -246,7 +246,7 @@ async fn the_smoke_test_fires_a_job_and_leaves_nothing_behind() {
     let arguments = ["smoke", "--url", &over_tls, "--target", &target_url, "--within-seconds", "180"];
     let trusting = operator.command().env("SSL_CERT_FILE", &certificate).args(arguments).output();
     std::fs::remove_file(&certificate).unwrap();
-    let (success, text) = said(trusting.unwrap());
+    let (success, text) = result(trusting.unwrap());
     assert!(success && text.contains("returned 200"), "{text}");
     let (success, text) = operator.run(&arguments);
     assert!(!success && text.contains(&over_tls) && text.contains("certificate"), "{text}");
