@@ -1,20 +1,18 @@
 //! An API for one test, and a client with full control over its requests.
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::{
     Method, Request, StatusCode,
     body::Bytes,
-    client::conn::http1,
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap},
 };
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
     num::NonZeroU32,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle};
+use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use trigrun_api::{DEFAULTS, LimitSettings, ServeError, Settings, SignUp, serve};
 use trigrun_core::{
@@ -34,7 +32,7 @@ use trigrun_core::{
     },
     stream::RedisSettings,
 };
-use trigrun_testkit::{TestDb, keys, redis};
+use trigrun_testkit::{TestDb, client, keys, redis};
 
 /// A new namespace in Redis. With this timeout, a rate limit waits 10 s for Redis instead of 0.1 s: on a slow machine, it must not be applied
 /// locally, where its count is another.
@@ -84,13 +82,9 @@ impl Api {
 
     /// Sends a request on a new connection.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Response {
-        let socket = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.unwrap();
-        tasks::spawn("client", connection);
-        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Response { status: head.status, headers: head.headers, text }
+        let response = client::send(self.address, request).await.unwrap();
+        let text = String::from_utf8(response.body.to_vec()).unwrap();
+        Response { status: response.status, headers: response.headers, text }
     }
 
     pub fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {

@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader, Read},
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use trigrun_testkit::{due, raw_http};
 
 /// Only ends a test that hangs.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -36,12 +36,9 @@ impl Directory {
     }
 
     /// Waits until none of these processes is left.
-    fn wait_until_unused(&self) {
-        let give_up = Instant::now() + TIMEOUT;
-        while !self.processes().is_empty() {
-            assert!(Instant::now() < give_up, "still running: {:#?}", self.processes());
-            std::thread::yield_now();
-        }
+    async fn wait_until_unused(&self) {
+        let ended = due::until("no process is left", TIMEOUT, async || self.processes().is_empty()).await;
+        assert!(ended.is_ok(), "still running: {:#?}", self.processes());
     }
 }
 
@@ -113,29 +110,21 @@ impl Drop for Running {
     }
 }
 
-/// Sends a GET and returns the raw response.
-fn get(url: &str, path: &str, token: &str) -> String {
-    let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
-    );
-    socket.write_all(request.as_bytes()).unwrap();
-    let mut response = String::new();
-    socket.read_to_string(&mut response).unwrap();
-    response
+/// The status of a GET.
+async fn get(url: &str, path: &str, token: &str) -> u16 {
+    let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let headers = [format!("authorization: Bearer {token}")];
+    raw_http::request(address, "GET", path, &headers, b"").await.unwrap().status
 }
 
-#[test]
-fn it_serves_until_sigint_and_leaves_no_process_running() {
+#[tokio::test]
+async fn it_serves_until_sigint_and_leaves_no_process_running() {
     let directory = Directory::new("run");
     for _ in 0..2 {
         let mut running = Running::start(&directory, "run");
         let (url, token) = (running.exported("TRIGRUN_URL"), running.exported("TRIGRUN_TOKEN"));
-        assert!(
-            get(&url, "/v1/jobs", &token).starts_with("HTTP/1.1 200"),
-            "the second start finds the data again"
-        );
-        assert!(get(&url, "/readyz", "").starts_with("HTTP/1.1 200"));
+        assert_eq!(get(&url, "/v1/jobs", &token).await, 200, "the second start finds the data again");
+        assert_eq!(get(&url, "/readyz", "").await, 200);
         assert!(directory.processes().len() > 1, "the servers run: {:?}", directory.processes());
         running.signal("-INT");
         assert!(running.ended().success());
@@ -143,18 +132,18 @@ fn it_serves_until_sigint_and_leaves_no_process_running() {
     }
 }
 
-#[test]
-fn a_killed_system_leaves_no_process_running() {
+#[tokio::test]
+async fn a_killed_system_leaves_no_process_running() {
     let directory = Directory::new("killed");
     let mut running = Running::start(&directory, "run");
     running.exported("TRIGRUN_TOKEN");
     running.signal("-KILL");
     assert!(!running.ended().success());
-    directory.wait_until_unused();
+    directory.wait_until_unused().await;
 }
 
-#[test]
-fn the_demo_runs_one_job_of_each_kind() {
+#[tokio::test]
+async fn the_demo_runs_one_job_of_each_kind() {
     let directory = Directory::new("demo");
     let mut running = Running::start(&directory, "demo");
     let mut printed = String::new();
@@ -177,5 +166,5 @@ fn the_demo_runs_one_job_of_each_kind() {
         );
         assert!(execution["attempts"][0]["timing"]["total_ms"].as_f64().unwrap() > 0.0);
     }
-    directory.wait_until_unused();
+    directory.wait_until_unused().await;
 }
