@@ -196,7 +196,7 @@ async fn another_secret(system: Arc<System>) -> anyhow::Result<()> {
 
 fn warns_of_missing_secret(created: &Value) -> anyhow::Result<()> {
     let warning = created["warnings"][0].as_str();
-    ensure!(warning.is_some_and(|warning| warning.contains("no secret")), "{created}");
+    ensure!(warning.is_some_and(|warning| warning.contains("does not exist")), "{created}");
     Ok(())
 }
 
