@@ -1,4 +1,4 @@
-//! How a process lives: its tasks, its clock, its end, and how it says that it is well.
+//! The lifecycle of a process: its tasks, its clock, its shutdown and its health probes.
 
 pub mod clock;
 pub mod probes;

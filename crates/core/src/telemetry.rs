@@ -61,7 +61,7 @@ impl Drop for Telemetry {
 
 /// Sets everything up for `service`, e.g. `trigrun-api`. Call it inside the runtime, once.
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
-    // A client that sends garbage is no error of ours; actix says so at level error.
+    // actix logs malformed requests of clients at level error; they are no errors of TrigRun.
     let filter = format!("{},actix_http::h1=off", settings.log_filter);
     let filter = EnvFilter::try_new(filter)?;
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -70,7 +70,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
         LogFormat::Pretty => logs.with_target(false).with_filter(filter).boxed(),
     };
     let provider = exports_spans().then(|| tracer_provider(service)).transpose()?;
-    // Ours, whatever the log shows: who asks for traces gets whole ones.
+    // Our spans, whatever the log filter says: a trace is complete.
     let ours = Targets::new()
         .with_target("trigrun", Level::INFO)
         .with_target("trigrun_executor::attempt", Level::DEBUG);
@@ -83,7 +83,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     Ok(Telemetry(provider))
 }
 
-/// The exporter reads these variables itself; here only whether there is anywhere to export to.
+/// The exporter reads these variables itself; this only tells whether an endpoint is set.
 #[allow(clippy::disallowed_methods, reason = "OpenTelemetry's own variables, which the specification fixes")]
 fn exports_spans() -> bool {
     let set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());

@@ -16,7 +16,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         channel::Destination,
         id::WorkspaceId,
-        notification::{LEASE, TIMEOUT, Told, decide},
+        notification::{LEASE, NotificationEvent, TIMEOUT, decide},
         target::TargetUrl,
     },
     runtime::{
@@ -134,7 +134,7 @@ impl Notifier {
                 "TrigRun cannot read the destination of this channel; nothing was sent. Contact your administrator.",
             ));
         };
-        if delivery.subject.is_none() && delivery.told != Told::Test {
+        if delivery.subject.is_none() && delivery.event != NotificationEvent::Test {
             return Ok(refused(
                 "execution_gone",
                 "The execution of this notification was deleted; nothing was sent.",

@@ -70,7 +70,7 @@ impl NotificationView {
             rule_id: notification.rule.map(|id| id.to_string()),
             job_id: notification.job.map(|id| id.to_string()),
             execution_id: notification.execution.map(|id| id.to_string()),
-            event: notification.told.as_str(),
+            event: notification.event.as_str(),
             status: notification.status.as_str(),
             error_class: notification.error_class.clone(),
             next_attempt_at: notification.next_attempt_at.map(instant),

@@ -1,6 +1,6 @@
-//! Notifications: when somebody is told of an execution, and how often that is tried.
+//! Notifications: when a channel is notified of an execution, and how often delivery is attempted.
 //!
-//! Rules look at executions only, and a notification is none: it can never cause another.
+//! Rules apply to executions only. A notification is not an execution, so it never causes another.
 
 use chrono::{DateTime, Utc};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use super::{
 };
 
 string_enum! {
-    /// What a rule waits for. `on_completion` is success and failure alike, `on_recovery` the first success after a failure.
-    Event { OnFailure = "on_failure", OnSuccess = "on_success", OnCompletion = "on_completion", OnRecovery = "on_recovery", }
+    /// When a rule applies. `on_completion`: on success and on failure; `on_recovery`: on the first success after a failure.
+    RuleEvent { OnFailure = "on_failure", OnSuccess = "on_success", OnCompletion = "on_completion", OnRecovery = "on_recovery", }
 
-    /// What a notification tells.
-    Told { Succeeded = "succeeded", Failed = "failed", Recovered = "recovered", Test = "test", }
+    /// What a notification reports.
+    NotificationEvent { Succeeded = "succeeded", Failed = "failed", Recovered = "recovered", Test = "test", }
 
-    /// How far a notification is. The words mean what they mean of executions.
+    /// The state of a delivery. Each name means the same as for executions.
     NotificationStatus {
         Queued = "queued",
         Running = "running",
@@ -52,22 +52,21 @@ impl From<&Disposition> for NotificationStatus {
     }
 }
 
-/// The most rules that a job may have.
 pub const MAX_RULES: i64 = 20;
 const MAX_AFTER_FAILURES: u16 = 1000;
 
-/// When a channel is told of a job.
+/// When a channel is notified of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    pub event: Event,
-    /// `on_failure`: only at the failure that is so many in a row. `on_recovery`: only after at least so many.
+    pub event: RuleEvent,
+    /// `on_failure`: only on this failure in a row. `on_recovery`: only after at least this many failures in a row.
     pub after_failures: Option<u16>,
 }
 
 impl Rule {
-    pub fn check(event: Event, after_failures: Option<i64>) -> Result<Self, Invalid> {
+    pub fn check(event: RuleEvent, after_failures: Option<i64>) -> Result<Self, Invalid> {
         let after_failures = after_failures.map(|wanted| {
-            if !matches!(event, Event::OnFailure | Event::OnRecovery) {
+            if !matches!(event, RuleEvent::OnFailure | RuleEvent::OnRecovery) {
                 return Err(Invalid::new("not_with_event", "goes with on_failure and on_recovery only"));
             }
             let range = 1..=MAX_AFTER_FAILURES;
@@ -79,38 +78,40 @@ impl Rule {
         Ok(Self { event, after_failures: after_failures.transpose()? })
     }
 
-    /// What is told when an execution ends after `failures` in a row, if anything.
-    pub fn tells(self, failures: u32, succeeded: bool) -> Option<Told> {
+    /// The event to report when an execution ends after `failures` failures in a row, if any.
+    pub fn event_after(self, failures: u32, succeeded: bool) -> Option<NotificationEvent> {
         let after = self.after_failures.map(u32::from);
-        let told = if succeeded { Told::Succeeded } else { Told::Failed };
+        let event = if succeeded { NotificationEvent::Succeeded } else { NotificationEvent::Failed };
         match self.event {
-            Event::OnCompletion => Some(told),
-            Event::OnSuccess => succeeded.then_some(told),
-            Event::OnFailure => {
-                (!succeeded && after.is_none_or(|after| failures + 1 == after)).then_some(told)
+            RuleEvent::OnCompletion => Some(event),
+            RuleEvent::OnSuccess => succeeded.then_some(event),
+            RuleEvent::OnFailure => {
+                (!succeeded && after.is_none_or(|after| failures + 1 == after)).then_some(event)
             }
-            Event::OnRecovery => (succeeded && failures >= after.unwrap_or(1)).then_some(Told::Recovered),
+            RuleEvent::OnRecovery => {
+                (succeeded && failures >= after.unwrap_or(1)).then_some(NotificationEvent::Recovered)
+            }
         }
     }
 }
 
-/// How many have failed in a row after another execution has ended.
+/// The failures in a row after one more execution has ended.
 pub const fn failures_after(failures: u32, succeeded: bool) -> u32 {
     if succeeded { 0 } else { failures.saturating_add(1) }
 }
 
-/// All attempts to deliver one notification, the first included: with the waits below an hour and a half.
+/// All attempts to deliver one notification, including the first. With the waits below, they take an hour and a half.
 pub const MAX_ATTEMPTS: u16 = 8;
-/// For the whole of an attempt.
+/// For a whole attempt.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
-/// So long an attempt is its executor's own. Then it counts as interrupted, and somebody makes the next.
+/// How long a claim belongs to its executor. Then the attempt counts as interrupted, and any executor may make the next.
 pub const LEASE: Duration = Duration::from_secs(30);
 
-/// The wait after attempt `number` (1-based): 5 s · 3^(number − 1), ± 25 %, or what the receiver asked for if that is longer.
+/// The wait after attempt `number` (1-based): 5 s · 3^(number − 1), ± 25 %, or the receiver's `Retry-After` if that is longer.
 pub fn wait(number: u16, jitter: f64, retry_after: Option<Duration>) -> Duration {
     let base = Duration::from_secs(5) * 3u32.pow(u32::from(number.clamp(1, MAX_ATTEMPTS)) - 1);
     let spread = base.mul_f64(0.75 + 0.5 * jitter.clamp(0.0, 1.0));
-    spread.max(retry_after.unwrap_or_default().min(retry::LONGEST_RETRY_AFTER))
+    spread.max(retry_after.unwrap_or_default().min(retry::MAX_RETRY_AFTER))
 }
 
 /// Decides what follows from an attempt. Failures that may be temporary are retried: timeouts, connection errors, overload and faults of
@@ -130,7 +131,7 @@ pub fn decide(number: u16, outcome: &Outcome, ended_at: DateTime<Utc>, jitter: f
     Disposition::failed(outcome)
 }
 
-/// A notification as it stands, for people to read.
+/// A notification as the API shows it.
 #[derive(Clone, Debug)]
 pub struct Notification {
     pub id: NotificationId,
@@ -139,7 +140,7 @@ pub struct Notification {
     pub rule: Option<RuleId>,
     pub job: Option<JobId>,
     pub execution: Option<ExecutionId>,
-    pub told: Told,
+    pub event: NotificationEvent,
     pub status: NotificationStatus,
     pub error_class: Option<String>,
     pub created_at: DateTime<Utc>,
@@ -164,19 +165,19 @@ pub struct NotificationAttempt {
 mod tests {
     use super::*;
 
-    /// What a rule tells of a history of successes (`+`) and failures (`-`).
-    fn told(event: Event, after_failures: Option<u16>, history: &str) -> String {
+    /// The events that a rule reports for a history of successes (`+`) and failures (`-`).
+    fn reported(event: RuleEvent, after_failures: Option<u16>, history: &str) -> String {
         let rule = Rule { event, after_failures };
         let mut failures = 0;
         let letter = |mark: char| {
             let succeeded = mark == '+';
-            let told = rule.tells(failures, succeeded);
+            let event = rule.event_after(failures, succeeded);
             failures = failures_after(failures, succeeded);
-            told.map_or('.', |told| match told {
-                Told::Succeeded => 's',
-                Told::Failed => 'f',
-                Told::Recovered => 'r',
-                Told::Test => 't',
+            event.map_or('.', |event| match event {
+                NotificationEvent::Succeeded => 's',
+                NotificationEvent::Failed => 'f',
+                NotificationEvent::Recovered => 'r',
+                NotificationEvent::Test => 't',
             })
         };
         history.chars().map(letter).collect()
@@ -204,23 +205,23 @@ mod tests {
     }
 
     #[test]
-    fn what_each_rule_tells() {
+    fn each_rule_reports_its_events() {
         let history = "+--+---++-";
-        assert_eq!(told(Event::OnCompletion, None, history), "sffsfffssf");
-        assert_eq!(told(Event::OnSuccess, None, history), "s..s...ss.");
-        assert_eq!(told(Event::OnFailure, None, history), ".ff.fff..f");
-        assert_eq!(told(Event::OnFailure, Some(1), history), ".f..f....f");
-        assert_eq!(told(Event::OnFailure, Some(3), history), "......f...");
-        assert_eq!(told(Event::OnRecovery, None, history), "...r...r..");
-        assert_eq!(told(Event::OnRecovery, Some(3), history), ".......r..");
+        assert_eq!(reported(RuleEvent::OnCompletion, None, history), "sffsfffssf");
+        assert_eq!(reported(RuleEvent::OnSuccess, None, history), "s..s...ss.");
+        assert_eq!(reported(RuleEvent::OnFailure, None, history), ".ff.fff..f");
+        assert_eq!(reported(RuleEvent::OnFailure, Some(1), history), ".f..f....f");
+        assert_eq!(reported(RuleEvent::OnFailure, Some(3), history), "......f...");
+        assert_eq!(reported(RuleEvent::OnRecovery, None, history), "...r...r..");
+        assert_eq!(reported(RuleEvent::OnRecovery, Some(3), history), ".......r..");
     }
 
     #[test]
     fn after_failures_goes_with_failures() {
-        assert_eq!(Rule::check(Event::OnFailure, Some(3)).map(|rule| rule.after_failures), Ok(Some(3)));
-        assert_eq!(Rule::check(Event::OnSuccess, Some(3)).unwrap_err().code, "not_with_event");
-        for wrong in [0, -1, 1001, i64::MAX] {
-            assert_eq!(Rule::check(Event::OnRecovery, Some(wrong)).unwrap_err().code, "out_of_range");
+        assert_eq!(Rule::check(RuleEvent::OnFailure, Some(3)).map(|rule| rule.after_failures), Ok(Some(3)));
+        assert_eq!(Rule::check(RuleEvent::OnSuccess, Some(3)).unwrap_err().code, "not_with_event");
+        for invalid in [0, -1, 1001, i64::MAX] {
+            assert_eq!(Rule::check(RuleEvent::OnRecovery, Some(invalid)).unwrap_err().code, "out_of_range");
         }
     }
 

@@ -1,10 +1,10 @@
-//! When a failed attempt is tried again.
+//! When a failed attempt is retried.
 
 use std::time::Duration;
 
 use super::{invalid::Invalid, string_enum::string_enum};
 
-/// How often, and after which answers, a request is sent again.
+/// How often, and after which statuses, a request is sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// All attempts of one execution, the first included: 1–10.
@@ -26,8 +26,8 @@ impl Default for RetryPolicy {
 
 pub const MAX_ATTEMPTS: u16 = 10;
 
-/// What a target may ask for with `Retry-After`; more is cut to this.
-pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// The longest `Retry-After` that is respected; a longer one is cut to this.
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 pub fn max_attempts(wanted: Option<i64>) -> Result<u16, Invalid> {
     let Some(wanted) = wanted else { return Ok(RetryPolicy::default().max_attempts) };
@@ -40,13 +40,13 @@ pub fn retry_on_statuses(wanted: Option<Vec<i64>>) -> Result<Vec<u16>, Invalid> 
     wanted.map_or_else(|| Ok(RetryPolicy::default().retry_on_statuses), super::request::statuses)
 }
 
-/// The wait after attempt `number` (1-based) failed: 250 ms · 2^number, ± 25 %, or what the target asked for if that is longer.
+/// The wait after attempt `number` (1-based) failed: 250 ms · 2^number, ± 25 %, or the target's `Retry-After` if that is longer.
 ///
 /// `jitter` is a random number in 0..1, an argument so that the bounds can be tested.
 pub fn backoff(number: u16, jitter: f64, retry_after: Option<Duration>) -> Duration {
     let base = Duration::from_millis(250) * 2u32.pow(u32::from(number.min(MAX_ATTEMPTS)));
     let spread = base.mul_f64(0.75 + 0.5 * jitter.clamp(0.0, 1.0));
-    spread.max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
+    spread.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]

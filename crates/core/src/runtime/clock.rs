@@ -16,19 +16,20 @@ use crate::{
 };
 
 /// How often the projection is renewed; two quartz clocks drift apart by some microseconds in that time.
-const RENEW: Duration = Duration::from_secs(2);
+const READ_INTERVAL: Duration = Duration::from_secs(2);
 /// The best of the last few readings counts: the one with the shortest round trip.
 const READINGS: usize = 8;
 
-/// A reading that is farther from the projection than the round trips explain, and this: the clock was set, and the older readings are void.
-const STEP: TimeDelta = TimeDelta::milliseconds(20);
+/// A reading that differs from the projection by more than the round trips explain plus this: the clock was set, and older readings are
+/// discarded.
+const MIN_STEP: TimeDelta = TimeDelta::milliseconds(20);
 
 #[derive(Clone, Copy)]
 struct Reading {
-    /// When the answer was here, and what it said.
+    /// When the response arrived, and the time in it.
     ///
-    /// Postgres looked at its clock at some moment of the round trip. Taken for the last of them, its time is never ahead of what it is,
-    /// and nothing leaves before its instant, however long the round trip was; what is lost is one round trip, the shortest of the last few.
+    /// Postgres read its clock at some moment of the round trip. Assuming the last one, the projected time is never ahead of Postgres's, and
+    /// no request leaves before its instant, however long the round trip was. The cost is one round trip, the shortest of the last few.
     at: Instant,
     now: DateTime<Utc>,
     round_trip: Duration,
@@ -40,7 +41,7 @@ impl Reading {
     }
 }
 
-/// Cheap to clone; all clones show the same time.
+/// Cheap to clone; all clones share their readings.
 #[derive(Clone)]
 pub struct Clock(Arc<RwLock<VecDeque<Reading>>>);
 
@@ -67,7 +68,7 @@ impl Clock {
         let mut readings = self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(best) = best(&readings) {
             let off = reading.now - projected(best, reading.at);
-            if off.abs() > delta(reading.round_trip + best.round_trip) + STEP {
+            if off.abs() > delta(reading.round_trip + best.round_trip) + MIN_STEP {
                 tracing::warn!(off_ms = off.num_milliseconds(), "Postgres's clock was set");
                 readings.clear();
             }
@@ -78,10 +79,10 @@ impl Clock {
         }
     }
 
-    /// Renews the projection until shutdown. While Postgres is away, the last readings go on.
+    /// Renews the projection until shutdown. While Postgres is unavailable, the last readings stay in use.
     pub async fn run(self, db: Db, shutdown: CancellationToken) {
         let pass = || self.read(&db);
-        super::tasks::every("clock", shutdown, RENEW, std::future::pending, pass).await;
+        super::tasks::every("clock", shutdown, READ_INTERVAL, std::future::pending, pass).await;
     }
 
     fn best(&self) -> Reading {
@@ -89,7 +90,7 @@ impl Clock {
         best(&readings).expect("a clock is read before it is handed out")
     }
 
-    /// What Postgres's clock shows now.
+    /// The time of Postgres's clock now.
     pub fn now(&self) -> DateTime<Utc> {
         self.time_at(Instant::now())
     }
@@ -109,7 +110,7 @@ impl Clock {
     }
 }
 
-/// By this machine's clock, which certificates are judged by.
+/// The clock of this machine, by which certificates are checked.
 #[allow(clippy::disallowed_methods, reason = "to compare it with Postgres's, and for nothing else")]
 pub fn wall() -> DateTime<Utc> {
     Utc::now()

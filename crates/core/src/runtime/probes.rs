@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz` and `/metrics` on a port of their own, for every process.
+//! `/livez`, `/readyz` and `/metrics` on a separate port, for every process.
 
 use http_body_util::Full;
 use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
@@ -16,8 +16,8 @@ use crate::{
     telemetry::metrics,
 };
 
-const READY_WITHIN: Duration = Duration::from_secs(2);
-const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until shutdown; returns the address that it is bound to.
 pub async fn serve(address: SocketAddr, db: Db, shutdown: CancellationToken) -> std::io::Result<SocketAddr> {
@@ -39,25 +39,25 @@ pub async fn serve_during<T>(address: SocketAddr, db: Db, work: impl Future<Outp
 async fn accept(listener: TcpListener, db: Db) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => drop(tasks::spawn("probe", answer_all(socket, db.clone()))),
-            // No descriptor is left: it will not be better at once.
+            Ok((socket, _)) => drop(tasks::spawn("probe", serve_connection(socket, db.clone()))),
+            // No file descriptor is left: wait for one.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-async fn answer_all(socket: TcpStream, db: Db) {
-    let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+async fn serve_connection(socket: TcpStream, db: Db) {
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let db = db.clone();
-        async move { Ok::<_, Infallible>(answer(request.uri().path(), &db).await) }
+        async move { Ok::<_, Infallible>(respond(request.uri().path(), &db).await) }
     });
     let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), answer);
-    // A prober that hangs or breaks off is none of our business.
-    let _ = tokio::time::timeout(REQUEST_WITHIN, connection).await;
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), service);
+    // A prober that hangs or disconnects is ignored.
+    let _ = tokio::time::timeout(REQUEST_TIMEOUT, connection).await;
 }
 
-async fn answer(path: &str, db: &Db) -> Response<Full<Bytes>> {
+async fn respond(path: &str, db: &Db) -> Response<Full<Bytes>> {
     let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n".to_owned()),
         "/metrics" => {
@@ -76,7 +76,7 @@ async fn answer(path: &str, db: &Db) -> Response<Full<Bytes>> {
     response
 }
 
-/// Which part is down, and why in words for whoever runs the system.
+/// Which part is down, and why, for the operator.
 pub struct NotReady {
     /// `postgres` or `schema`.
     pub part: &'static str,
@@ -98,14 +98,14 @@ impl From<SchemaError> for NotReady {
     }
 }
 
-/// Postgres answers and has the schema that this binary needs.
+/// Postgres responds and has the schema that this binary needs.
 pub async fn ready(db: &Db) -> Result<(), NotReady> {
     let check = async {
         let mut conn = db.conn().await.map_err(NotReady::postgres)?;
         store::clock::now(&mut conn).await.map_err(NotReady::postgres)?;
         migrate::check(&mut conn).await.map_err(NotReady::from)
     };
-    tokio::time::timeout(READY_WITHIN, check)
+    tokio::time::timeout(READINESS_TIMEOUT, check)
         .await
-        .unwrap_or_else(|_| Err(NotReady::postgres(format!("no answer within {READY_WITHIN:?}"))))
+        .unwrap_or_else(|_| Err(NotReady::postgres(format!("no response within {READINESS_TIMEOUT:?}"))))
 }

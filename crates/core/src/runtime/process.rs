@@ -1,4 +1,4 @@
-//! What every process does before it works.
+//! What every process does before it starts to work.
 
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -12,14 +12,14 @@ use crate::{
     telemetry::TelemetrySettings,
 };
 
-const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// A server that takes a connection and says nothing for so long is away.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// A server that accepts a connection and does not respond within this time counts as unavailable.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits until Postgres answers and has the schema that this binary needs.
+/// Waits until Postgres responds and has the schema that this binary needs.
 ///
-/// Neither is a reason to give up: Postgres may be starting too, and a migration may be on its way, as it is whenever an installation is
-/// upgraded. What is waited for is said once; meanwhile the process is alive, and not ready. `false` when it was told to stop before.
+/// Neither is a reason to exit: Postgres may be starting too, and every upgrade starts processes before its migration has ended. Each cause
+/// of waiting is logged once. Until then the process is live and not ready. `false` if it was asked to stop before.
 pub async fn wait_for_schema(
     postgres: &PostgresSettings,
     telemetry: &TelemetrySettings,
@@ -28,26 +28,26 @@ pub async fn wait_for_schema(
     let Some(first) = shutdown.run_until_cancelled(check(postgres)).await else { return Ok(false) };
     match first {
         Err(waiting) if is_worth_waiting(&waiting) => {
-            let until = until_it_is_there(postgres, shutdown, waiting);
+            let until = wait_until_usable(postgres, shutdown, waiting);
             probes::serve_during(telemetry.probes_address, Db::new(postgres)?, until).await
         }
         decided => decided.map(|()| true),
     }
 }
 
-async fn until_it_is_there(
+async fn wait_until_usable(
     postgres: &PostgresSettings,
     shutdown: &CancellationToken,
     mut waiting: SchemaError,
 ) -> Result<bool, SchemaError> {
     let (mut away, mut too_old) = (false, false);
     loop {
-        let told = if matches!(waiting, SchemaError::TooOld { .. }) { &mut too_old } else { &mut away };
-        if !std::mem::replace(told, true) {
+        let logged = if matches!(waiting, SchemaError::TooOld { .. }) { &mut too_old } else { &mut away };
+        if !std::mem::replace(logged, true) {
             tracing::warn!(why = %waiting, "waiting for Postgres");
         }
         let again = async {
-            tokio::time::sleep(ASK_AGAIN).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             check(postgres).await
         };
         match shutdown.run_until_cancelled(again).await {
@@ -67,16 +67,17 @@ async fn check(settings: &PostgresSettings) -> Result<(), SchemaError> {
         let mut conn = migrate::connect(settings).await?;
         migrate::check(&mut conn).await
     };
-    let silent = |_| Err(StoreError::Unavailable(format!("no answer within {ANSWER_WITHIN:?}")).into());
-    tokio::time::timeout(ANSWER_WITHIN, checked).await.unwrap_or_else(silent)
+    let timed_out =
+        |_| Err(StoreError::Unavailable(format!("no response within {RESPONSE_TIMEOUT:?}")).into());
+    tokio::time::timeout(RESPONSE_TIMEOUT, checked).await.unwrap_or_else(timed_out)
 }
 
-/// A panic anywhere is logged, with its place, like everything else that goes wrong.
+/// Logs every panic with its place.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic: this is a defect")));
 }
 
-/// Ends `shutdown` when `work` ends: one part of a process that stops takes the others along.
+/// Cancels `shutdown` when `work` ends: if one part of a process stops, all stop.
 pub fn ends_with<T: Send + 'static>(
     name: &'static str,
     shutdown: CancellationToken,

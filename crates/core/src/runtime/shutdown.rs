@@ -1,4 +1,4 @@
-//! One idea: a token that is cancelled when the process is asked to end.
+//! A token that is cancelled when the process is asked to stop.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -1,4 +1,4 @@
-//! Tasks that do not vanish: every one has a name, and a panic in it is logged where it happened.
+//! Named tasks. A panic is logged where it happens.
 
 use futures_util::FutureExt;
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
@@ -8,8 +8,8 @@ use tracing::Instrument;
 
 use crate::telemetry::metrics;
 
-/// The one door to `tokio::spawn`.
-#[allow(clippy::disallowed_methods, reason = "this is the one place")]
+/// The only place that calls `tokio::spawn`.
+#[allow(clippy::disallowed_methods, reason = "this is the only place")]
 pub fn spawn<T: Send + 'static>(
     name: &'static str,
     work: impl Future<Output = T> + Send + 'static,
@@ -17,12 +17,12 @@ pub fn spawn<T: Send + 'static>(
     tokio::spawn(work.instrument(tracing::debug_span!("task", name)))
 }
 
-/// No pass takes longer: what it waits for is gone, and it is better begun anew.
-const PASS_WITHIN: Duration = Duration::from_secs(60);
+/// A pass that takes longer waits for something that is gone; it is cancelled and repeated.
+const PASS_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Repeats `pass` until shutdown: after `pause`, or sooner when `sooner` resolves (`std::future::pending` for never). A pass that
-/// fails, hangs or panics is logged once, and repeated after a wait that doubles up to a second, with jitter so that replicas do
-/// not march in step.
+/// Repeats `pass` until shutdown: after `pause`, or earlier when `sooner` resolves (`std::future::pending` for never). A pass that
+/// fails, hangs or panics is logged once, and repeated after a wait that doubles up to a second. The jitter keeps replicas from repeating
+/// at the same moment.
 pub async fn every<E, S, P>(
     name: &'static str,
     shutdown: CancellationToken,
@@ -36,11 +36,11 @@ pub async fn every<E, S, P>(
 {
     let mut failures = 0u32;
     loop {
-        let passed = tokio::time::timeout(PASS_WITHIN, AssertUnwindSafe(pass()).catch_unwind()).await;
+        let passed = tokio::time::timeout(PASS_TIMEOUT, AssertUnwindSafe(pass()).catch_unwind()).await;
         let passed = match passed {
             Ok(Ok(passed)) => passed.map_err(|error| error.to_string()),
             Ok(Err(_)) => Err("it panicked".to_owned()),
-            Err(_) => Err(format!("it did not end within {PASS_WITHIN:?}")),
+            Err(_) => Err(format!("it did not end within {PASS_TIMEOUT:?}")),
         };
         let wait = match passed {
             Ok(()) if failures > 0 => {
@@ -65,7 +65,7 @@ pub async fn every<E, S, P>(
     }
 }
 
-/// The first failure of a row is worth a line, the rest only at debug level.
+/// Logs the first of a series of failures as a warning, the others at debug level.
 fn log_failure(name: &str, failures: u32, error: &str) {
     match failures {
         1 => tracing::warn!(pass = name, error, "failed; it is repeated until it works"),
@@ -73,7 +73,7 @@ fn log_failure(name: &str, failures: u32, error: &str) {
     }
 }
 
-/// 100 ms, doubling to 1 s, ± 50 %: a heartbeat and the next fires cannot wait longer.
+/// 100 ms, doubling to 1 s, ± 50 %: heartbeats and the next fires cannot wait longer.
 fn backoff(failures: u32) -> Duration {
     let base = Duration::from_millis(50) * 2u32.pow(failures.min(6));
     base.min(Duration::from_secs(1)).mul_f64(0.5 + crate::crypto::unit())

@@ -23,7 +23,7 @@ use super::{Conn, StoreError, columns::parse_enum, destination::SealedDestinatio
 use crate::domain::{
     execution::{Source, Status},
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
-    notification::{Notification, NotificationStatus, Rule, Told, failures_after},
+    notification::{Notification, NotificationEvent, NotificationStatus, Rule, failures_after},
     page::{List, Page},
     workspace::shard,
 };
@@ -37,7 +37,7 @@ pub struct ClaimedNotification {
     pub channel_name: String,
     pub destination: SealedDestination,
     pub number: u16,
-    pub told: Told,
+    pub event: NotificationEvent,
     pub created_at: DateTime<Utc>,
     /// The execution that it is about; `None` in a test, and if the execution has been purged.
     pub subject: Option<Subject>,
@@ -100,7 +100,7 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
         let succeeded = row.status == Status::Succeeded.as_str();
         let after = failures_after(before, succeeded);
         failures.insert(row.rule_id, after);
-        if let Some(event) = rule.tells(before, succeeded) {
+        if let Some(event) = rule.event_after(before, succeeded) {
             // A recovery reports the number of failures that it ends.
             notified.push((row, event, if succeeded { before } else { after }));
         }
@@ -156,8 +156,11 @@ async fn failures_in_a_row(conn: &mut Conn, job: Uuid, before: &[Uuid]) -> Resul
     Ok(u32::try_from(row.failures).unwrap_or(u32::MAX))
 }
 
-async fn insert(conn: &mut Conn, rows: &[(&EndedRow, Told, u32)]) -> Result<(), StoreError> {
-    fn column<'a, T>(rows: &[(&'a EndedRow, Told, u32)], value: impl Fn(&'a EndedRow) -> T) -> Vec<T> {
+async fn insert(conn: &mut Conn, rows: &[(&EndedRow, NotificationEvent, u32)]) -> Result<(), StoreError> {
+    fn column<'a, T>(
+        rows: &[(&'a EndedRow, NotificationEvent, u32)],
+        value: impl Fn(&'a EndedRow) -> T,
+    ) -> Vec<T> {
         rows.iter().map(|(row, ..)| value(row)).collect()
     }
     if rows.is_empty() {

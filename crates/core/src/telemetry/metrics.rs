@@ -23,12 +23,11 @@ struct State {
 
 static STATE: OnceLock<State> = OnceLock::new();
 
-/// Leases held by this process: counted where runs are many, and told when somebody asks.
-static HELD: AtomicU64 = AtomicU64::new(0);
-/// Leases that it may hold; 0 unless it is an executor.
+/// Leases held by this process. Runs only count here; the gauge is set when metrics are rendered.
+static IN_FLIGHT: AtomicU64 = AtomicU64::new(0);
+/// Leases that this process may hold; 0 unless it is an executor.
 static PERMITS: AtomicU64 = AtomicU64::new(0);
 
-/// What is measured.
 struct Metrics {
     build_info: Gauge<u64>,
     lateness: Histogram<f64>,
@@ -76,13 +75,13 @@ pub(super) fn init(service: &'static str) -> Result<(), String> {
     Ok(())
 }
 
-/// All of it in Prometheus's text form.
+/// All metrics in the text format of Prometheus.
 pub fn render() -> String {
     let Some(state) = STATE.get() else { return String::new() };
     let permits = PERMITS.load(Ordering::Relaxed);
     if permits > 0 {
         state.metrics.permits.record(permits, &[]);
-        state.metrics.in_flight.record(HELD.load(Ordering::Relaxed), &[]);
+        state.metrics.in_flight.record(IN_FLIGHT.load(Ordering::Relaxed), &[]);
     }
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&state.registry.gather(), &mut text) {
@@ -113,39 +112,39 @@ impl Metrics {
         let latency =
             [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
         Self {
-            build_info: gauge("trigrun_build_info", "Always 1: which process this is, and its version."),
+            build_info: gauge("trigrun_build_info", "Always 1; labelled with the process and its version."),
             lateness: histogram(
                 "trigrun_lateness",
-                "From the scheduled instant to the first byte of the first attempt.",
+                "Time from scheduled_for to the first byte of the first attempt.",
                 &[
                     0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
                     60.0, 300.0,
                 ],
             ),
-            attempts: counter("trigrun_attempts", "Attempts recorded, by how they ended."),
-            executions: counter("trigrun_executions", "Executions that reached their end, by status."),
+            attempts: counter("trigrun_attempts", "Recorded attempts, by result."),
+            executions: counter("trigrun_executions", "Executions that ended, by status."),
             lost: counter(
                 "trigrun_executions_lost",
-                "Executions that ended without an answer because their executors died.",
+                "Executions that ended as lost because their executors expired.",
             ),
-            planned: counter("trigrun_planned", "Fires recorded by plan, run or skipped."),
-            published: counter("trigrun_published", "Bells published."),
-            publish_failures: counter(
-                "trigrun_publish_failures",
-                "Times that the stream could not be published.",
-            ),
-            requeued: counter("trigrun_requeued", "Executions set going again by recover, by reason."),
-            malformed: counter("trigrun_malformed_entries", "Stream entries that could not be understood."),
+            planned: counter("trigrun_planned", "Fires that were planned, by kind (run or skipped)."),
+            published: counter("trigrun_published", "Dispatch messages published."),
+            publish_failures: counter("trigrun_publish_failures", "Failed attempts to write to the streams."),
+            requeued: counter("trigrun_requeued", "Executions that recover made available again, by reason."),
+            malformed: counter("trigrun_malformed_entries", "Stream entries that could not be parsed."),
             notifications: counter(
                 "trigrun_notification_attempts",
-                "Attempts to deliver notifications, by how they ended, and whether they were given up.",
+                "Attempts to deliver notifications, by result and by whether they were the last.",
             ),
-            passes: histogram("trigrun_pass_duration", "One run of a scheduler's pass.", &latency),
+            passes: histogram("trigrun_pass_duration", "Duration of a scheduler's pass.", &latency),
             pass_failures: counter("trigrun_pass_failures", "Runs of a repeated pass that failed, by pass."),
             in_flight: gauge("trigrun_in_flight", "Leases held by this executor."),
             permits: gauge("trigrun_permits", "Leases that this executor may hold."),
-            waiting: gauge("trigrun_waiting", "Executions that are due and that nobody holds, up to 10,000."),
-            oldest_waiting: seconds("trigrun_oldest_waiting", "How long the oldest of them has been due."),
+            waiting: gauge("trigrun_waiting", "Executions that are due and have no owner, up to 10,000."),
+            oldest_waiting: seconds(
+                "trigrun_oldest_waiting",
+                "How long the oldest waiting execution has been due.",
+            ),
             schedule_errors: gauge(
                 "trigrun_schedule_errors",
                 "Active jobs whose next fire could not be computed, up to 10,000.",
@@ -156,10 +155,13 @@ impl Metrics {
                 .build(),
             pool_connections: gauge("trigrun_pool_connections", "Connections to Postgres, by state."),
             pool_max: gauge("trigrun_pool_max", "Connections to Postgres that this process may open."),
-            clock_offset: seconds("trigrun_clock_offset", "This machine's clock minus that of Postgres."),
+            clock_offset: seconds(
+                "trigrun_clock_offset",
+                "The clock of this machine minus the clock of Postgres.",
+            ),
             requests: histogram(
                 "trigrun_api_request_duration",
-                "API requests, by route and status.",
+                "Duration of API requests, by route, method and status.",
                 &latency,
             ),
         }
@@ -209,8 +211,8 @@ pub fn malformed_entry() {
     with(|m| m.malformed.add(1, &[]));
 }
 
-pub fn notification_attempt(status: &'static str, given_up: bool) {
-    let labels = [KeyValue::new("status", status), KeyValue::new("given_up", given_up)];
+pub fn notification_attempt(status: &'static str, is_last: bool) {
+    let labels = [KeyValue::new("status", status), KeyValue::new("given_up", is_last)];
     with(|m| m.notifications.add(1, &labels));
 }
 
@@ -222,9 +224,9 @@ pub fn pass_failed(name: &'static str) {
     with(|m| m.pass_failures.add(1, &[KeyValue::new("pass", name)]));
 }
 
-/// One more is held, from now until what is returned is dropped.
+/// Counts one lease, until the guard is dropped.
 pub fn held() -> Held {
-    HELD.fetch_add(1, Ordering::Relaxed);
+    IN_FLIGHT.fetch_add(1, Ordering::Relaxed);
     Held
 }
 
@@ -232,7 +234,7 @@ pub struct Held;
 
 impl Drop for Held {
     fn drop(&mut self) {
-        HELD.fetch_sub(1, Ordering::Relaxed);
+        IN_FLIGHT.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! W3C trace context: carried from the API's request over the execution's row and the dispatch to the target.
 //!
-//! What happens to many executions together (published, leased, recorded by one statement) is told of each afterwards, as a [`Step`]: a span
-//! that is written when it is over.
+//! What happens to many executions together (published, leased, recorded by one statement) is recorded for each afterwards, as a [`Step`]: a span
+//! that is exported when it has ended.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry::{
@@ -25,12 +25,12 @@ pub(super) fn init(tracer: SdkTracer) {
     let _ = TRACER.set(tracer);
 }
 
-/// Whether anybody gets to see a span.
+/// Whether spans are exported.
 pub fn is_exported() -> bool {
     TRACER.get().is_some()
 }
 
-/// Something that has been done, of which a span is exported.
+/// A completed step that becomes a span.
 pub struct Step {
     pub name: &'static str,
     pub kind: SpanKind,
@@ -43,7 +43,7 @@ impl Step {
         Self { name, kind, started_at, took }
     }
 
-    /// Exports it as a child of what `traceparent` names, or as the first of a trace; returns what names it, so that others can follow.
+    /// Exports it as a child of the span in `traceparent`, or as the root of a trace. Returns its own `traceparent`.
     /// `None` when spans are not exported.
     pub fn export(self, traceparent: Option<&str>, attributes: Vec<KeyValue>) -> Option<String> {
         let tracer = TRACER.get()?;
@@ -75,7 +75,7 @@ pub fn current() -> Option<String> {
     context.is_valid().then(|| write(context.trace_id(), context.span_id(), context.trace_flags()))
 }
 
-/// Calls a span by what is known only in the end: its field `otel.name` is not heeded any more once others follow it.
+/// Renames a span when its name is known only at the end: the field `otel.name` has no effect once the span has children.
 pub fn rename(span: &Span, name: impl FnOnce() -> String) {
     if is_exported() {
         span.context().span().update_name(name());
@@ -85,7 +85,7 @@ pub fn rename(span: &Span, name: impl FnOnce() -> String) {
 /// Makes `span` a child of the span that `traceparent` names, if it names one.
 pub fn continue_from(span: &Span, traceparent: Option<&str>) {
     if let Some(parent) = traceparent.and_then(read) {
-        // Fails only when spans are not exported, and then nobody wants to know.
+        // Fails only if spans are not exported.
         let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(parent));
     }
 }
@@ -106,7 +106,7 @@ fn write(trace: TraceId, span: SpanId, flags: TraceFlags) -> String {
     format!("00-{trace}-{span}-{:02x}", flags.to_u8())
 }
 
-/// Version 00 only, as the recommendation asks of those who know no other (W3C Trace Context §3.2).
+/// Version 00 only, as the recommendation asks of implementations that know no other (W3C Trace Context §3.2).
 fn read(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

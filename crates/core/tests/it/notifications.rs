@@ -7,7 +7,9 @@ use trigrun_core::{
         audit::Author,
         channel::Destination,
         id::{ChannelId, ExecutionId, ExecutorId, RuleId},
-        notification::{Event, MAX_ATTEMPTS, MAX_RULES, Notification, NotificationStatus, Rule, Told},
+        notification::{
+            MAX_ATTEMPTS, MAX_RULES, Notification, NotificationEvent, NotificationStatus, Rule, RuleEvent,
+        },
         page::Page,
         workspace::shard,
     },
@@ -49,7 +51,7 @@ impl Bench {
     async fn try_rule(
         &self,
         channel: ChannelId,
-        event: Event,
+        event: RuleEvent,
         after: Option<u16>,
     ) -> Result<RuleId, StoreError> {
         let now = self.db.now().await;
@@ -57,7 +59,7 @@ impl Bench {
         rules::insert(&mut *self.db.conn().await, self.workspace, self.job, &new).await.map(|()| new.id)
     }
 
-    async fn rule(&self, channel: ChannelId, event: Event, after: Option<u16>) -> RuleId {
+    async fn rule(&self, channel: ChannelId, event: RuleEvent, after: Option<u16>) -> RuleId {
         self.try_rule(channel, event, after).await.unwrap()
     }
 
@@ -109,9 +111,9 @@ impl Bench {
 async fn each_rule_notifies_of_each_execution_once() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
-    let every = bench.rule(channel, Event::OnFailure, None).await;
-    let second = bench.rule(channel, Event::OnFailure, Some(2)).await;
-    let recovery = bench.rule(channel, Event::OnRecovery, None).await;
+    let every = bench.rule(channel, RuleEvent::OnFailure, None).await;
+    let second = bench.rule(channel, RuleEvent::OnFailure, Some(2)).await;
+    let recovery = bench.rule(channel, RuleEvent::OnRecovery, None).await;
     let mut ended = Vec::new();
     for succeeded in [true, false, false, true, true] {
         ended.push(bench.ends(session, succeeded).await);
@@ -120,13 +122,13 @@ async fn each_rule_notifies_of_each_execution_once() {
         .notified()
         .await
         .into_iter()
-        .map(|written| (written.rule.unwrap(), written.execution.unwrap(), written.told))
+        .map(|written| (written.rule.unwrap(), written.execution.unwrap(), written.event))
         .collect();
     let mut expected = vec![
-        (every, ended[1], Told::Failed),
-        (every, ended[2], Told::Failed),
-        (second, ended[2], Told::Failed),
-        (recovery, ended[3], Told::Recovered),
+        (every, ended[1], NotificationEvent::Failed),
+        (every, ended[2], NotificationEvent::Failed),
+        (second, ended[2], NotificationEvent::Failed),
+        (recovery, ended[3], NotificationEvent::Recovered),
     ];
     expected.sort_by_key(|(rule, execution, _)| (*execution, *rule));
     let mut sorted = written.clone();
@@ -139,7 +141,7 @@ async fn each_rule_notifies_of_each_execution_once() {
 async fn failures_are_counted_within_a_batch_and_concurrently() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
-    bench.rule(channel, Event::OnFailure, Some(12)).await;
+    bench.rule(channel, RuleEvent::OnFailure, Some(12)).await;
     let mut batches = Vec::new();
     for _ in 0..4 {
         let ids = [bench.run_now().await, bench.run_now().await, bench.run_now().await];
@@ -173,8 +175,8 @@ async fn a_rule_created_during_an_outage_counts_its_failures() {
         bench.ends(session, succeeded).await;
     }
     let channel = bench.channel("a").await;
-    bench.rule(channel, Event::OnRecovery, Some(2)).await;
-    bench.rule(channel, Event::OnRecovery, Some(3)).await;
+    bench.rule(channel, RuleEvent::OnRecovery, Some(2)).await;
+    bench.rule(channel, RuleEvent::OnRecovery, Some(3)).await;
     let recovered = bench.ends(session, true).await;
     let written = bench.notified().await;
     assert_eq!(written.iter().map(|written| written.execution.unwrap()).collect::<Vec<_>>(), [recovered]);
@@ -184,7 +186,7 @@ async fn a_rule_created_during_an_outage_counts_its_failures() {
 async fn an_execution_that_ends_by_losing_its_executor_is_notified() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
-    bench.rule(channel, Event::OnFailure, None).await;
+    bench.rule(channel, RuleEvent::OnFailure, None).await;
     let id = bench.run_now().await;
     for _ in 0..3 {
         let session = bench.session().await;
@@ -201,13 +203,13 @@ async fn an_execution_that_ends_by_losing_its_executor_is_notified() {
 async fn delivery_is_retried_and_fenced() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
-    bench.rule(channel, Event::OnFailure, None).await;
+    bench.rule(channel, RuleEvent::OnFailure, None).await;
     let execution = bench.ends(session, false).await;
     let first = bench.claim().await.remove(0);
     let subject = first.subject.as_ref().unwrap();
     assert_eq!(
-        (first.number, first.told, subject.execution, subject.failures),
-        (1, Told::Failed, execution, 1)
+        (first.number, first.event, subject.execution, subject.failures),
+        (1, NotificationEvent::Failed, execution, 1)
     );
     let key = workspace_keys::data_key(&mut *bench.db.conn().await, bench.workspace, &master::keys())
         .await
@@ -271,7 +273,7 @@ async fn an_execution_that_runs_while_a_rule_is_created_counts() {
     }
     let running = bench.run_now().await;
     let lease = bench.lease(session, &[running]).await.remove(0);
-    bench.rule(channel, Event::OnFailure, Some(1)).await;
+    bench.rule(channel, RuleEvent::OnFailure, Some(1)).await;
     bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
     let failed = bench.ends(session, false).await;
     let written = bench.notified().await;
@@ -287,7 +289,7 @@ async fn a_job_can_be_deleted_while_its_executions_end() {
     let (bench, session) = bench().await;
     for at in 0..8 {
         let channel = bench.channel(&at.to_string()).await;
-        bench.rule(channel, Event::OnCompletion, None).await;
+        bench.rule(channel, RuleEvent::OnCompletion, None).await;
     }
     let mut leases = Vec::new();
     for _ in 0..8 {
@@ -329,7 +331,7 @@ async fn a_notification_that_loses_its_executors_ends() {
 async fn each_notification_is_claimed_once() {
     let (bench, session) = bench().await;
     let channel = bench.channel("a").await;
-    bench.rule(channel, Event::OnCompletion, None).await;
+    bench.rule(channel, RuleEvent::OnCompletion, None).await;
     for _ in 0..20 {
         bench.ends(session, true).await;
     }
@@ -351,10 +353,10 @@ async fn each_notification_is_claimed_once() {
 async fn limits_hold_under_concurrency() {
     let (bench, _) = bench().await;
     let channel = bench.channel("a").await;
-    bench.rule(channel, Event::OnFailure, None).await;
-    let twice = bench.try_rule(channel, Event::OnFailure, None).await.unwrap_err();
+    bench.rule(channel, RuleEvent::OnFailure, None).await;
+    let twice = bench.try_rule(channel, RuleEvent::OnFailure, None).await.unwrap_err();
     assert!(twice.is_conflict("notification_rules_once"), "{twice}");
-    let make = |after| bench.try_rule(channel, Event::OnFailure, Some(after));
+    let make = |after| bench.try_rule(channel, RuleEvent::OnFailure, Some(after));
     let created = futures_util::future::join_all((1..=30).map(make)).await;
     assert_eq!(created.iter().filter(|created| created.is_ok()).count() as i64, MAX_RULES - 1);
     assert!(
@@ -367,7 +369,7 @@ async fn a_deleted_channel_or_job_is_not_notified() {
     let (bench, session) = bench().await;
     let (kept, deleted) = (bench.channel("kept").await, bench.channel("deleted").await);
     for channel in [kept, deleted] {
-        bench.rule(channel, Event::OnCompletion, None).await;
+        bench.rule(channel, RuleEvent::OnCompletion, None).await;
     }
     bench.ends(session, true).await;
     let mut conn = bench.db.conn().await;

@@ -13,7 +13,7 @@ use trigrun_core::{
             change::{FutureFires, JobChange},
         },
         ledger::LedgerWindow,
-        notification::{Event, Rule},
+        notification::{Rule, RuleEvent},
         page::Page,
         user::Role,
     },
@@ -255,7 +255,7 @@ async fn channels_and_rules_of_another_workspace_are_not_found() {
     not_found(channels::delete(&mut conn, ours, channel, true, by).await);
     assert!(channels::list(&mut conn, ours, PAGE).await.unwrap().data.is_empty());
     let new =
-        NewRule { id: rule, channel, rule: Rule { event: Event::OnFailure, after_failures: None }, now };
+        NewRule { id: rule, channel, rule: Rule { event: RuleEvent::OnFailure, after_failures: None }, now };
     rules::insert(&mut conn, theirs, job, &new).await.unwrap();
     not_found(rules::insert(&mut conn, ours, job, &new).await);
     let our_job = db.job(ours, &definition).await;

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use trigrun_core::{
     crypto::sign::Signer,
-    domain::notification::Told,
+    domain::notification::NotificationEvent,
     store::notifications::{ClaimedNotification, Subject},
 };
 
@@ -30,11 +30,11 @@ pub fn call(delivery: &ClaimedNotification, signer: Option<&Signer>, at: DateTim
 
 /// In the form that Standard Webhooks recommends: type, timestamp, data.
 fn payload(delivery: &ClaimedNotification) -> Value {
-    let kind = match delivery.told {
-        Told::Succeeded => "execution.succeeded",
-        Told::Failed => "execution.failed",
-        Told::Recovered => "execution.recovered",
-        Told::Test => "channel.test",
+    let kind = match delivery.event {
+        NotificationEvent::Succeeded => "execution.succeeded",
+        NotificationEvent::Failed => "execution.failed",
+        NotificationEvent::Recovered => "execution.recovered",
+        NotificationEvent::Test => "channel.test",
     };
     let mut data =
         json!({ "notification_id": delivery.id.to_string(), "channel_id": delivery.channel.to_string() });

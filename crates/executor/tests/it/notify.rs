@@ -9,7 +9,7 @@ use trigrun_core::{
         execution::Status,
         id::{ChannelId, JobId, NotificationId, RuleId},
         job::Definition,
-        notification::{Event, Notification, NotificationStatus, Rule},
+        notification::{Notification, NotificationStatus, Rule, RuleEvent},
         page::Page,
         workspace::shard,
     },
@@ -39,7 +39,7 @@ impl Bench {
         channels::insert(&mut conn, self.workspace, new).await.unwrap().id
     }
 
-    async fn add_rule(&self, job: JobId, channel: ChannelId, event: Event) {
+    async fn add_rule(&self, job: JobId, channel: ChannelId, event: RuleEvent) {
         let now = self.db.now().await;
         let new = NewRule { id: RuleId::at(now), channel, rule: Rule { event, after_failures: None }, now };
         rules::insert(&mut *self.db.conn().await, self.workspace, job, &new).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_webhook_gets_signed_details_and_is_retried_until_it_accepts() {
     let hook = bench.channel(Destination::Webhook { url: bench.target.url("/hook?token=t0p") }).await;
     bench.target.answer_in_turn("/hook", [Script::status(503), Script::status(204)]);
     let job = bench.db.job(bench.workspace, &bench.failing()).await;
-    bench.add_rule(job, hook, Event::OnFailure).await;
+    bench.add_rule(job, hook, RuleEvent::OnFailure).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
     bench.publish(id).await;
     let first = bench.notification(|notification| notification.status == NotificationStatus::Retrying).await;
@@ -134,7 +134,7 @@ async fn a_failed_notification_causes_no_other() {
     bench.target.answer("/gone", Script::status(410));
     let hook = bench.channel(Destination::Webhook { url: bench.target.url("/gone") }).await;
     let job = bench.db.job(bench.workspace, &bench.failing()).await;
-    bench.add_rule(job, hook, Event::OnCompletion).await;
+    bench.add_rule(job, hook, RuleEvent::OnCompletion).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
     bench.publish(id).await;
     let notification = bench.finished().await;
@@ -160,7 +160,7 @@ async fn job_names_are_escaped_in_chat_messages() {
         Destination::Discord { url: bench.target.url("/discord") },
     ] {
         let channel = bench.channel(destination).await;
-        bench.add_rule(job, channel, Event::OnFailure).await;
+        bench.add_rule(job, channel, RuleEvent::OnFailure).await;
     }
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
     bench.publish(id).await;
@@ -188,7 +188,7 @@ async fn e_mail_is_sent_through_the_operators_server() {
     let mut definition = bench.failing();
     definition.name = "nächtlich".into();
     let job = bench.db.job(bench.workspace, &definition).await;
-    bench.add_rule(job, channel, Event::OnFailure).await;
+    bench.add_rule(job, channel, RuleEvent::OnFailure).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
     bench.publish(id).await;
     let notification = bench.finished().await;

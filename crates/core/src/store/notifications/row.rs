@@ -82,7 +82,7 @@ impl NotificationRow {
             rule: self.rule_id.map(RuleId::from_uuid),
             job: self.job_id.map(JobId::from_uuid),
             execution: self.execution_id.map(ExecutionId::from_uuid),
-            told: parse_enum("notifications.event", &self.event)?,
+            event: parse_enum("notifications.event", &self.event)?,
             status,
             error_class: self.error_class,
             created_at: self.created_at,
@@ -180,7 +180,7 @@ impl ClaimedRow {
             channel_name: self.channel_name,
             destination: SealedDestination { channel, version: self.version, sealed: self.sealed },
             number: self.number.unsigned_abs(),
-            told: parse_enum("notifications.event", &self.event)?,
+            event: parse_enum("notifications.event", &self.event)?,
             created_at: self.created_at,
             subject: self.subject.into_subject(self.failures.unsigned_abs())?,
         })
