@@ -281,7 +281,7 @@ create table executions (
     -- The executor that owns the execution: it runs it, or keeps it until its next attempt.
     owner_id uuid,
     -- When a scheduler took on publishing its dispatch message; null requests publication.
-    published_at timestamptz,
+    publish_claimed_at timestamptz,
     waits_for_slot boolean not null default false,
     -- The job has no further execution: it is completed when this one ends.
     ends_job boolean not null default false,
@@ -337,7 +337,7 @@ create index executions_job on executions (job_id, id) with (fillfactor = 45);
 -- Work that has not ended, by when it is due: executors lease it from here when the stream is not available, recovery searches it.
 create index executions_open on executions (shard, due_at) where finished_at is null;
 -- Work whose publication is requested.
-create index executions_unpublished on executions (due_at) where published_at is null and finished_at is null and not waits_for_slot;
+create index executions_unpublished on executions (due_at) where publish_claimed_at is null and finished_at is null and not waits_for_slot;
 -- Executions that wait for a slot of their job, oldest first.
 create index executions_waiting on executions (job_id, id) where waits_for_slot;
 -- Rows that stand for several missed fires: the ledger looks for the one that covers an instant.

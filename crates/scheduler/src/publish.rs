@@ -29,7 +29,7 @@ pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     send(scheduler, scheduler.pending.take_due(until)).await
 }
 
-/// One pass over executions whose publication is requested (`published_at` is null): runs requested by a user, released leases,
+/// One pass over executions whose publication is requested (`publish_claimed_at` is null): runs requested by a user, released leases,
 /// executions that received a free slot, messages that another scheduler released. What is due before the next pass becomes
 /// pending here.
 pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerError> {

@@ -117,7 +117,7 @@ async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions
     let (rows, suffix) = (rows(day, executions), day.format("%Y%m%d"));
     let execution = format!("executions_{suffix}");
     let write_executions = format!(
-        "insert into {execution} (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, published_at,
+        "insert into {execution} (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at,
                                   attempt_count, started_at, finished_at, lateness_us, error_class, attempt_status, status_code,
                                   attempt_error_class, attempt_started_at, first_byte_us, body_us, total_us, remote_address,
                                   http_version, response_headers, body_preview, body_truncated, response_bytes)

@@ -1,6 +1,6 @@
 //! Requested publications: work without an owner whose dispatch message is not in the stream, or not any more.
 //!
-//! A scheduler publishes what it has planned itself. All other work has `published_at` null until a scheduler claims its publication.
+//! A scheduler publishes what it has planned itself. All other work has `publish_claimed_at` null until a scheduler claims its publication.
 //!
 //! Conditions use `statement_timestamp()`, which is constant within a statement: with `clock_timestamp()`, no index can be searched.
 
@@ -30,9 +30,9 @@ pub async fn claim_unpublished(
 ) -> Result<Vec<Dispatch>, StoreError> {
     let rows: Vec<DispatchRow> = prepared(
         sql_query(
-            "update executions e set published_at = clock_timestamp()
+            "update executions e set publish_claimed_at = clock_timestamp()
              from (select id from executions
-                   where published_at is null and owner_id is null and finished_at is null and not waits_for_slot
+                   where publish_claimed_at is null and owner_id is null and finished_at is null and not waits_for_slot
                      and due_at <= statement_timestamp() + $1 * interval '1 ms'
                    order by due_at limit $2 for update skip locked) u
              where e.id = u.id
@@ -50,8 +50,8 @@ pub async fn claim_unpublished(
 pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
     let released = prepared(
         sql_query(
-            "update executions set published_at = null
-             where id = any($1) and owner_id is null and finished_at is null and published_at is not null",
+            "update executions set publish_claimed_at = null
+             where id = any($1) and owner_id is null and finished_at is null and publish_claimed_at is not null",
         )
         .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>()),
     )
@@ -76,7 +76,7 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
              select from executions e
              where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot
                and e.due_at < statement_timestamp() - interval '{grace} ms'
-               and e.published_at < statement_timestamp() - interval '{grace} ms'
+               and e.publish_claimed_at < statement_timestamp() - interval '{grace} ms'
              limit 1) overdue"
     );
     let rows: Vec<Shard> = prepared(sql_query(overdue)).load(conn).await?;
@@ -100,12 +100,12 @@ pub async fn request_republish(
 ) -> Result<usize, StoreError> {
     let requested = prepared(
         sql_query(
-            "update executions e set published_at = null
+            "update executions e set publish_claimed_at = null
              from (select id from executions w
                    where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot
                      and due_at < statement_timestamp() - $3 * interval '1 ms'
                      and due_at < least($2, statement_timestamp()) + ($4 - $3) * interval '1 ms'
-                     and greatest(published_at, due_at - $4 * interval '1 ms')
+                     and greatest(publish_claimed_at, due_at - $4 * interval '1 ms')
                          < least($2, statement_timestamp()) - $3 * interval '1 ms'
                      and exists (select from job_versions v where v.job_id = w.job_id and v.version = w.version)
                    order by due_at limit $5 for update skip locked) lost

@@ -120,7 +120,7 @@ macro_rules! insert_planned {
     ($conflict:literal) => {
         concat!(
             "insert into executions (id, workspace_id, job_id, version, shard, source, scheduled_for, due_at, ends_job, traceparent,
-                                     status, published_at, finished_at, skip_reason, skip_count, skip_last)
+                                     status, publish_claimed_at, finished_at, skip_reason, skip_count, skip_last)
              select p.id, p.workspace_id, p.job_id, p.version, p.shard, 'schedule', p.scheduled_for, p.scheduled_for, p.ends_job,
                     p.traceparent,
                     case when p.skip_reason is null then 'queued' else 'skipped' end,

@@ -198,7 +198,7 @@ pub async fn release(
             sql_query(
                 "update executions e
                  set status = case when e.attempt_count = 1 then 'queued' else 'retrying' end,
-                     attempt_count = e.attempt_count - 1, owner_id = null, published_at = null
+                     attempt_count = e.attempt_count - 1, owner_id = null, publish_claimed_at = null
                  from unnest($2::uuid[], $3::smallint[]) as g(id, number)
                  where e.id = g.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = g.number
                  returning e.id",
@@ -272,13 +272,13 @@ pub async fn release_retrying(
     let released = match these {
         Some(these) => {
             let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
-            let these = "update executions set owner_id = null, published_at = null
+            let these = "update executions set owner_id = null, publish_claimed_at = null
                          where id = any($2) and owner_id = $1 and status = 'retrying'";
             let these = sql_query(these).bind::<SqlUuid, _>(executor.uuid()).bind::<Array<SqlUuid>, _>(ids);
             prepared(these).execute(conn).await?
         }
         None => {
-            let all = "update executions set owner_id = null, published_at = null
+            let all = "update executions set owner_id = null, publish_claimed_at = null
                        where finished_at is null and owner_id = $1 and status = 'retrying'";
             prepared(sql_query(all).bind::<SqlUuid, _>(executor.uuid())).execute(conn).await?
         }
@@ -319,7 +319,7 @@ pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreErro
                      for update of e skip locked),
                  moved as (
                      update executions e
-                     set status = l.next, owner_id = null, published_at = null,
+                     set status = l.next, owner_id = null, publish_claimed_at = null,
                          lost_count = e.lost_count + (l.status = 'running')::int,
                          started_at = coalesce(e.started_at, l.due_at),
                          finished_at = case when l.next = 'failed' then clock_timestamp() end,

@@ -74,7 +74,7 @@ super::sql::columns! {
         scheduled_for -> Timestamptz,
         due_at -> Timestamptz,
         owner_id -> Nullable<Uuid>,
-        published_at -> Nullable<Timestamptz>,
+        publish_claimed_at -> Nullable<Timestamptz>,
         waits_for_slot -> Bool,
         ends_job -> Bool,
         attempt_count -> Int2,

@@ -172,7 +172,7 @@ async fn assign_free(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError
                  insert into job_slots (job_id, slot, execution_id)
                  select f.job_id, f.slot, w.id from free f join waiting w on w.job_id = f.job_id and w.place = f.place
                  returning execution_id)
-             update executions e set waits_for_slot = false, published_at = null, due_at = greatest(e.due_at, clock_timestamp())
+             update executions e set waits_for_slot = false, publish_claimed_at = null, due_at = greatest(e.due_at, clock_timestamp())
              from given g where e.id = g.execution_id",
         )
         .bind::<Array<SqlUuid>, _>(jobs),

@@ -119,7 +119,7 @@ async fn fires_due_before_a_change_are_recorded_with_it() {
         let recorded =
             format!("select count(*) from executions where job_id = '{}' and status = 'queued'", job.uuid());
         assert_eq!(
-            db.count(&format!("{recorded} and version = 1 and published_at is null")).await,
+            db.count(&format!("{recorded} and version = 1 and publish_claimed_at is null")).await,
             fires,
             "{since}"
         );

@@ -309,7 +309,7 @@ async fn only_lost_dispatch_messages_are_republished() {
     assert_eq!((published.len(), published[0].execution), (1, id));
     bench
         .db
-        .execute("update executions set published_at = published_at - interval '1 s', due_at = due_at - interval '1 s'")
+        .execute("update executions set publish_claimed_at = publish_claimed_at - interval '1 s', due_at = due_at - interval '1 s'")
         .await;
     let (shard, due_at) = (published[0].shard, bench.get(id).await.scheduled_for);
     let (grace, lead) = (Duration::from_millis(400), Duration::from_millis(50));

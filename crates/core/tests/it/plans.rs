@@ -57,7 +57,7 @@ async fn lists_and_dispatches_use_their_indexes() {
         (format!("select id from executions where workspace_id = '{id}' order by id desc limit 50"), "workspace_id_id_idx"),
         (format!("select id from executions where job_id = '{id}' order by id desc limit 50"), "job_id_id_idx"),
         (
-            "select id from executions where published_at is null and owner_id is null and finished_at is null and not waits_for_slot
+            "select id from executions where publish_claimed_at is null and owner_id is null and finished_at is null and not waits_for_slot
                and due_at <= statement_timestamp() order by due_at limit 100"
                 .into(),
             "due_at_idx",

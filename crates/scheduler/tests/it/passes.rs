@@ -73,13 +73,13 @@ async fn a_scheduler_killed_between_commit_and_publication_loses_nothing() {
     bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
     plan(&bench.scheduler().await).await.unwrap();
     // It is gone, and its pending messages with it. Another scheduler finds the execution once it is overdue for long enough.
-    bench.db.execute("update executions set published_at = published_at - interval '1 s'").await;
+    bench.db.execute("update executions set publish_claimed_at = publish_claimed_at - interval '1 s'").await;
     let other = bench.scheduler().await;
     assert_eq!(republish(&other).await.unwrap(), StreamCheck::Lost);
     publish::publish_requested(&other).await.unwrap();
     assert_eq!(bench.received().await.len(), 1);
     // Published just now, however long the test has taken since.
-    bench.db.execute("update executions set published_at = now() + interval '1 hour'").await;
+    bench.db.execute("update executions set publish_claimed_at = now() + interval '1 hour'").await;
     assert_eq!(republish(&other).await.unwrap(), StreamCheck::NothingOverdue);
     publish::publish_requested(&other).await.unwrap();
     assert!(bench.received().await.is_empty(), "once");
@@ -96,7 +96,7 @@ async fn a_backlog_is_not_published_again() {
     publish::publish_requested(&scheduler).await.unwrap();
     bench
         .db
-        .execute("update executions set published_at = published_at - interval '5 s', due_at = due_at - interval '5 s'")
+        .execute("update executions set publish_claimed_at = publish_claimed_at - interval '5 s', due_at = due_at - interval '5 s'")
         .await;
     // No executor has received any of them or a later one. Tother stream entries say when they were due.
     for _ in 0..3 {
@@ -153,7 +153,7 @@ async fn an_outage_of_redis_loses_no_execution() {
     assert!(publish::publish_all(&scheduler).await.is_err());
     bench.settings.redis = good;
     let other = bench.scheduler().await;
-    bench.db.execute("update executions set published_at = published_at - interval '1 s'").await;
+    bench.db.execute("update executions set publish_claimed_at = publish_claimed_at - interval '1 s'").await;
     recover(&other).await.unwrap();
     publish::publish_requested(&other).await.unwrap();
     assert_eq!(bench.received().await.len(), 1);
