@@ -1,18 +1,22 @@
 //! The scheduler: turns schedules into executions and tells the executors about them. Any number of schedulers may run; none
 //! leads.
 //!
-//! A job has a *timer*: its next *fire*, an instant at which the schedule wants a run. An *execution* is one due occurrence of
-//! a job, a row in Postgres. A *dispatch message* is what an executor reads from a Redis stream: the ids of executions that are
-//! due, and nothing else.
+//! A *timer* holds the time of a job's next *fire*. A fire is one scheduled occurrence; it is recorded as one *execution*, a row
+//! in Postgres. A *dispatch message* announces one execution to the executors; an entry of a Redis stream carries up to 16 of
+//! them: ids, and nothing else.
 //!
-//! - [`plan`] records the fires of the next two seconds as executions, each exactly once, and moves the timers on;
-//! - [`publish`] sends the dispatch messages to the streams, shortly before each instant;
-//! - [`liveness`] expires the sessions of executors whose heartbeats stopped;
-//! - [`recover`] requeues executions that lost their executor, their dispatch message or their slot;
-//! - [`retention`] creates partitions ahead and purges old data;
-//! - [`backlog`] measures what waits.
+//! Each module holds one or two *passes*. A pass is a plain async function that may fail, may run in two processes at once, and
+//! is called directly by tests.
 //!
-//! Each is a *pass*: a plain async function that may fail, may run in two processes at once, and is called directly by tests.
+//! - [`plan`]: `plan` records the fires of the next two seconds as executions, each exactly once, and advances the timers;
+//! - [`publish`]: `publish` sends the dispatch messages of what this process planned, shortly before each due time, and
+//!   `publish_requested` those of other executions whose publication is requested;
+//! - [`liveness`]: `expire` ends the sessions of executors whose heartbeats stopped;
+//! - [`recover`]: `requeue` makes executions available again whose executor is gone, or that still wait although a slot is free;
+//!   `republish` does it for those whose dispatch message was lost;
+//! - [`retention`]: `clean_up` creates partitions ahead and purges old data;
+//! - [`backlog`]: `report` measures what waits.
+//!
 //! `loops` repeats the passes; `pending` is the queue between `plan` and `publish`.
 
 pub mod backlog;
@@ -58,7 +62,7 @@ pub struct Scheduler {
     pending: PendingDispatches,
     /// When this process saw which heartbeat.
     liveness: Liveness,
-    /// Raised when there is work that is due now: one for each loop that waits for it.
+    /// Raised when there may be work: one for each loop that waits for it.
     plan_now: Notify,
     publish_now: Notify,
 }
@@ -80,7 +84,7 @@ impl Scheduler {
         })
     }
 
-    /// How long before its instant a dispatch message is published: the executor leases the execution and connects in this time.
+    /// How long before its due time a dispatch message is published: the executor leases the execution and connects in this time.
     fn lead(&self) -> Duration {
         Duration::from_millis(self.settings.lead_ms)
     }
@@ -89,8 +93,8 @@ impl Scheduler {
         self.publisher.lock().await
     }
 
-    /// Starts the passes that take up due work without waiting for their next interval.
-    fn work_is_due(&self) {
+    /// Starts the passes that take up new work without waiting for their next interval.
+    fn wake_passes(&self) {
         self.plan_now.notify_one();
         self.publish_now.notify_one();
     }

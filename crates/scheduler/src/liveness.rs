@@ -2,8 +2,8 @@
 //!
 //! An executor writes a heartbeat into its row every two seconds. Its session expires when this scheduler has seen the same
 //! heartbeat for 15 s of its own monotonic clock, whatever any wall clock shows. The observation must be continuous: a heartbeat
-//! that does not change means nothing while this scheduler, or the executor, could not reach Postgres. Two schedulers may decide
-//! at different times; the first one counts.
+//! that does not change means nothing while this scheduler could not reach Postgres. Two schedulers may decide at different times;
+//! the first one counts.
 //!
 //! The pass does nothing else, so that its checks stay continuous however long the recovery of expired sessions takes.
 

@@ -1,5 +1,6 @@
 //! The loops that repeat the passes until shutdown.
 
+use futures_util::future::select_all;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -26,14 +27,14 @@ use crate::{
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(300);
 const RECOVER_INTERVAL: Duration = Duration::from_millis(300);
 /// In a backlog, a check for lost dispatch messages reads much and finds nothing. The pause after it is this many times as long
-/// as the check took, up to a maximum.
+/// as the check took, at most [`MAX_REPUBLISH_INTERVAL`].
 const BACKLOG_PAUSE_FACTOR: u32 = 20;
 const MAX_REPUBLISH_INTERVAL: Duration = Duration::from_secs(2);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
 const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Runs a scheduler until shutdown, then releases what it has not published.
+/// Runs a scheduler until shutdown, then hands over what it has not published.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), SchedulerError> {
     let scheduler = Arc::new(Scheduler::new(&settings).await?);
     let probes = probes::serve(settings.telemetry.probes_address, scheduler.db.clone(), shutdown.clone());
@@ -56,14 +57,17 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
         spawn("backlog", repeat_backlog(scheduler.clone(), shutdown.clone())),
     ];
-    for running in loops {
-        // A loop ends on shutdown only. The runtime logs a panic in one; it must end the process, not block it.
-        if running.await.is_err() && !shutdown.is_cancelled() {
+    // A loop ends on shutdown only, and survives a pass that fails or panics. A panic in the loop itself stops the process.
+    let mut loops = Vec::from(loops);
+    while !loops.is_empty() {
+        let (ended, _, others) = select_all(loops).await;
+        if ended.is_err() {
             shutdown.cancel();
         }
+        loops = others;
     }
-    if let Err(error) = publish::release_pending(&scheduler).await {
-        tracing::warn!(%error, "cannot release the last dispatch messages; another scheduler republishes them");
+    if let Err(error) = publish::hand_over_pending(&scheduler).await {
+        tracing::warn!(%error, "cannot hand over the last dispatch messages; another scheduler republishes them");
     }
     tracing::info!("scheduler stopped");
     Ok(())
@@ -101,13 +105,16 @@ async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) 
 }
 
 async fn repeat_republish(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    // `every` repeats the pass when its interval has elapsed or `paused` resolves, whichever is first.
     let pause = Mutex::new(RECOVER_INTERVAL);
     let paused = || tokio::time::sleep(*pause.lock().unwrap_or_else(PoisonError::into_inner));
     let pass = || async {
         let started = Instant::now();
         let found = republish(&scheduler).await?;
         *pause.lock().unwrap_or_else(PoisonError::into_inner) = match found {
-            StreamCheck::Backlog => RECOVER_INTERVAL.max(started.elapsed() * BACKLOG_PAUSE_FACTOR),
+            StreamCheck::Backlog => {
+                (started.elapsed() * BACKLOG_PAUSE_FACTOR).clamp(RECOVER_INTERVAL, MAX_REPUBLISH_INTERVAL)
+            }
             StreamCheck::NothingOverdue | StreamCheck::Lost => RECOVER_INTERVAL,
         };
         Ok::<_, SchedulerError>(())
@@ -126,7 +133,7 @@ async fn repeat_backlog(scheduler: Arc<Scheduler>, shutdown: CancellationToken) 
 /// Receives the NOTIFY that the API sends when there may be work.
 async fn listen(scheduler: Arc<Scheduler>, postgres: PostgresSettings, shutdown: CancellationToken) {
     let listen = || async {
-        let received = wake::listen(&postgres, || scheduler.work_is_due());
+        let received = wake::listen(&postgres, || scheduler.wake_passes());
         shutdown.run_until_cancelled(received).await.unwrap_or(Ok(()))
     };
     every("listen", shutdown.clone(), LISTEN_RETRY_INTERVAL, std::future::pending, listen).await;

@@ -38,6 +38,11 @@ impl PendingDispatches {
         due
     }
 
+    /// Removes and returns everything.
+    pub fn take_all(&self) -> Vec<Dispatch> {
+        self.take_due(DateTime::<Utc>::MAX_UTC)
+    }
+
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
         self.lock().peek().map(|Reverse(ByDue(dispatch))| dispatch.due_at)
     }

@@ -1,4 +1,4 @@
-//! Records the fires of the next moments as executions and moves their timers on, in one transaction. After the commit, their
+//! Records the fires of the next moments as executions and advances their timers, in one transaction. After the commit, their
 //! dispatch messages become pending.
 //!
 //! `domain::fire` decides what is recorded.
@@ -42,27 +42,27 @@ pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     Ok(())
 }
 
-/// A timer that fires often is claimed again for its next fire, until it has moved past the window. Returns how many moves there were.
+/// A timer that fires often is claimed again for its next fire, until it has left the window. Returns how often a timer was advanced.
 async fn rounds(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Result<usize, SchedulerError> {
-    let mut moved = 0;
+    let mut advanced = 0;
     while !scheduler.pending.is_full() {
         match round(scheduler, window, limit).await?.timers {
             0 => break,
-            timers => moved += timers,
+            timers => advanced += timers,
         }
     }
-    Ok(moved)
+    Ok(advanced)
 }
 
 async fn round(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Result<Round, SchedulerError> {
     let mut conn = scheduler.db.conn().await?;
     let started_at = scheduler.clock.now();
-    let decide = |timer: DueTimer| {
+    let decide_traced = |timer: DueTimer| {
         let timer = DueTimer { traceparent: begin_trace(&timer, started_at), ..timer };
         let fired = decide(timer.clone());
-        if cfg!(debug_assertions) { apply_failpoints(scheduler, &timer, fired) } else { fired }
+        if failpoint::ENABLED { apply_failpoints(scheduler, &timer, fired) } else { fired }
     };
-    let mut round = timers::fire(&mut conn, window, limit, decide).await?;
+    let mut round = timers::fire(&mut conn, window, limit, decide_traced).await?;
     metrics::planned("run", round.to_publish.len());
     metrics::planned("skipped", round.skipped);
     let dispatches = std::mem::take(&mut round.to_publish);

@@ -1,4 +1,4 @@
-//! Publishes dispatch messages shortly before each instant: of executions that this process planned, and of those whose
+//! Publishes dispatch messages shortly before each due time: of executions that this process planned, and of those whose
 //! publication was requested.
 //!
 //! Commit first, publish second. `recover` republishes a message that is lost in between. A message that is published twice does
@@ -19,8 +19,8 @@ use crate::{Scheduler, SchedulerError};
 
 /// Messages that are due this close to each other are published together: at high rates one pipeline instead of a thousand.
 const PUBLISH_WINDOW: TimeDelta = TimeDelta::milliseconds(10);
-/// While Redis is unavailable, executors take due work from Postgres. An older message need not be published any more.
-const MAX_MESSAGE_AGE: TimeDelta = TimeDelta::seconds(5);
+/// A message overdue by more than this is dropped: by then, executors have taken its execution from Postgres.
+const MAX_OVERDUE: TimeDelta = TimeDelta::seconds(5);
 const PUBLISH_BATCH: i64 = 1000;
 
 /// One pass over the executions that this process planned.
@@ -30,7 +30,7 @@ pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 }
 
 /// One pass over executions whose publication is requested (`publish_claimed_at` is null): runs requested by a user, released leases,
-/// executions that received a free slot, messages that another scheduler released. What is due before the next pass becomes
+/// executions that received a free slot, messages that another scheduler handed over. What is due before the next pass becomes
 /// pending here.
 pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
@@ -48,32 +48,36 @@ pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerErr
     }
 }
 
-/// Publishes everything pending, early: the executors wait until each instant.
+/// Publishes everything pending, early: the executors wait until each due time.
 pub async fn publish_all(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    send(scheduler, scheduler.pending.take_due(DateTime::<Utc>::MAX_UTC)).await
+    send(scheduler, scheduler.pending.take_all()).await
 }
 
-/// For a scheduler that stops: publishes what is due soon, and releases the rest to the other schedulers. Published early, an
-/// execution would be leased early, and a pause of its job could not withdraw it any more.
-pub async fn release_pending(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    send_due_soon(scheduler, scheduler.pending.take_due(DateTime::<Utc>::MAX_UTC)).await?;
-    let later = scheduler.pending.take_due(DateTime::<Utc>::MAX_UTC);
+/// For a scheduler that stops: publishes what is due soon, and hands the rest over to the other schedulers. The rest is not
+/// published early, because it would be leased early, and a pause of its job could no longer withdraw it.
+pub async fn hand_over_pending(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let (soon, later) = by_urgency(scheduler, scheduler.pending.take_all());
     let ids: Vec<ExecutionId> = later.iter().map(|dispatch| dispatch.execution).collect();
-    let released = async { dispatch::release(&mut *scheduler.db.conn().await?, &ids).await };
-    if let Err::<_, StoreError>(error) = released.await {
-        // Without Postgres, early is better than late.
-        scheduler.pending.push(later);
-        publish_all(scheduler).await?;
+    let handed_over = async { dispatch::release(&mut *scheduler.db.conn().await?, &ids).await };
+    // This comes first, because it works while Redis is unavailable.
+    if let Err::<_, StoreError>(error) = handed_over.await {
+        // With Postgres unavailable, early is better than late.
+        send(scheduler, [soon, later].concat()).await?;
         return Err(error.into());
     }
-    Ok(())
+    send(scheduler, soon).await
 }
 
 async fn send_due_soon(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), SchedulerError> {
-    let until = scheduler.clock.now() + lead(scheduler) + PUBLISH_WINDOW;
-    let (soon, later) = dispatches.into_iter().partition(|dispatch| dispatch.due_at <= until);
+    let (soon, later) = by_urgency(scheduler, dispatches);
     scheduler.pending.push(later);
     send(scheduler, soon).await
+}
+
+/// Those to be published now, and those that are due later.
+fn by_urgency(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> (Vec<Dispatch>, Vec<Dispatch>) {
+    let until = scheduler.clock.now() + lead(scheduler) + PUBLISH_WINDOW;
+    dispatches.into_iter().partition(|dispatch| dispatch.due_at <= until)
 }
 
 /// How long until the next pending message must be published; `None` when none is pending.
@@ -95,7 +99,7 @@ async fn send(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), Sc
         }
         Err(_) => {
             metrics::publish_failed();
-            let oldest = scheduler.clock.now() - MAX_MESSAGE_AGE;
+            let oldest = scheduler.clock.now() - MAX_OVERDUE;
             scheduler
                 .pending
                 .push(dispatches.into_iter().filter(|dispatch| dispatch.due_at > oldest).collect());

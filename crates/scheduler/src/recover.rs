@@ -1,5 +1,5 @@
-//! Requeues executions that lost their executor, their dispatch message or their slot, and retries timers whose next fire could
-//! not be computed.
+//! Requeues executions: requests their publication again when their executor is gone, when their dispatch message was lost, or
+//! when they still wait although a slot is free. Retries timers whose next fire could not be computed.
 
 use std::time::{Duration, Instant};
 use trigrun_core::{
@@ -11,7 +11,7 @@ use trigrun_core::{
 
 use crate::{Scheduler, SchedulerError};
 
-/// A dispatch message that no executor has received this long after its publication may be lost.
+/// A dispatch message that no executor has received this long after it should have been published may be lost.
 const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
 const RECOVER_BATCH: i64 = 1000;
 
@@ -27,7 +27,7 @@ pub async fn requeue(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let requeued = reclaim(scheduler).await? + requeue_waiters(scheduler).await?;
     retry_failed(scheduler).await?;
     if requeued > 0 {
-        scheduler.work_is_due();
+        scheduler.wake_passes();
     }
     metrics::pass("recover", started.elapsed());
     Ok(())
@@ -86,8 +86,9 @@ pub enum StreamCheck {
     Backlog,
 }
 
-/// One pass. Requests the publication of executions whose dispatch messages must have been lost: executors have received later
-/// messages of the same stream. In a backlog, it reads everything that waits.
+/// One pass. Requests the publication of executions whose dispatch message is presumed lost: the execution is overdue, no executor
+/// owns it, and executors have already read every entry added to the shard's streams before the time at which this message should
+/// have been published (an empty stream counts as read). In a backlog, it reads everything that waits.
 pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerError> {
     if failpoint::is(failpoint::NO_REPUBLISH) {
         return Ok(StreamCheck::NothingOverdue);
@@ -97,11 +98,11 @@ pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerEr
     let overdue = dispatch::overdue_shards(&mut conn, DELIVERY_TIMEOUT).await?;
     let mut lost = 0;
     for shard in &overdue {
-        let delivered_up_to = scheduler.inspector.lock().await.oldest_undelivered(*shard).await?;
+        let oldest_undelivered = scheduler.inspector.lock().await.oldest_undelivered(*shard).await?;
         lost += dispatch::request_republish(
             &mut conn,
             *shard,
-            delivered_up_to,
+            oldest_undelivered,
             DELIVERY_TIMEOUT,
             scheduler.lead(),
             RECOVER_BATCH,
@@ -110,7 +111,7 @@ pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerEr
     }
     count("dispatch_lost", lost);
     if lost > 0 {
-        scheduler.work_is_due();
+        scheduler.wake_passes();
     }
     metrics::pass("republish", started.elapsed());
     Ok(match (overdue.is_empty(), lost) {

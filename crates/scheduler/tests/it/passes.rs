@@ -129,7 +129,7 @@ async fn a_scheduler_that_stops_releases_what_is_not_due_soon() {
     bench.job_due(TimeDelta::minutes(-30), &every_seconds(86_400, URL)).await;
     let (leaving, other) = (bench.scheduler().await, bench.scheduler().await);
     plan(&leaving).await.unwrap();
-    publish::release_pending(&leaving).await.unwrap();
+    publish::hand_over_pending(&leaving).await.unwrap();
     assert!(bench.received().await.is_empty(), "a pause of the job can still withdraw it");
     publish::publish_requested(&other).await.unwrap();
     assert!(publish::next_in(&other).is_none(), "others take it on shortly before it is due");
