@@ -113,7 +113,7 @@ fn modules_import_only_what_they_may() {
 
 /// Folders (`crate/module`) whose modules still form a cycle. Open the cycle and remove the line: the list is to become empty.
 const STILL_CYCLIC: &[&str] =
-    &["api", "bench", "bench/ceiling/prototype", "bench/store", "chaos", "embed", "security"];
+    &["bench", "bench/ceiling/prototype", "bench/store", "chaos", "embed", "security"];
 
 /// The modules of a crate, and those inside each of its modules, import each other in one direction only.
 #[test]
