@@ -34,7 +34,7 @@ use trigrun_core::{
 use crate::{
     attempt::AttemptRunner,
     in_flight::{AttemptKey, InFlight, InFlightGuard},
-    record::AttemptResult,
+    record::FinishedRun,
     retries::Retries,
     secrets::{RequestSecrets, SecretResolver},
     session::Session,
@@ -66,7 +66,7 @@ pub struct Intake {
     pub in_flight: InFlight,
     pub secrets: Arc<SecretResolver>,
     pub runner: Arc<AttemptRunner>,
-    pub results: mpsc::Sender<AttemptResult>,
+    pub results: mpsc::Sender<FinishedRun>,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
     pub runs: TaskTracker,
     pub waker: Waker,
@@ -308,7 +308,7 @@ impl Intake {
         let key = (lease.execution, lease.number);
         match guard.revoked.run_until_cancelled(self.runner.run(lease, secrets)).await {
             // The recorder ends after the last run.
-            Some(Some(ended)) => drop(self.results.send(AttemptResult { ended, guard, permit }).await),
+            Some(Some(ended)) => drop(self.results.send(FinishedRun { ended, guard, permit }).await),
             None => {
                 tracing::debug!(execution = %key.0, "aborted: it was cancelled, deleted or reclaimed");
             }

@@ -26,8 +26,8 @@ const RECORD_BATCH: usize = 500;
 /// Results that arrive this soon after the first one are recorded with it.
 const GATHER_TIMEOUT: Duration = Duration::from_millis(2);
 
-/// An attempt that has ended. Once it is recorded, guard and permit are dropped.
-pub struct AttemptResult {
+/// A run whose attempt has ended. Once it is recorded, guard and permit are dropped.
+pub struct FinishedRun {
     pub ended: Box<Ended>,
     /// Until then, the lease reconciler knows the run.
     pub guard: InFlightGuard,
@@ -54,7 +54,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Records until every sender is gone.
-    pub async fn run(self, mut results: mpsc::Receiver<AttemptResult>) {
+    pub async fn run(self, mut results: mpsc::Receiver<FinishedRun>) {
         let mut batch = Vec::with_capacity(RECORD_BATCH);
         while let Some(first) = results.recv().await {
             batch.push(first);
@@ -136,7 +136,7 @@ impl Recorder {
     }
 }
 
-async fn gather(results: &mut mpsc::Receiver<AttemptResult>, batch: &mut Vec<AttemptResult>) {
+async fn gather(results: &mut mpsc::Receiver<FinishedRun>, batch: &mut Vec<FinishedRun>) {
     let more = async {
         while batch.len() < RECORD_BATCH {
             match results.recv().await {
