@@ -17,8 +17,8 @@ use trigrun_testkit::jobs::every_seconds;
 use crate::bench::{Bench, URL};
 
 const END: &str = "
-    update executions set status = 'running' where id = (select min(id::text)::uuid from executions);
-    update executions set status = 'succeeded', finished_at = now() where id = (select min(id::text)::uuid from executions)";
+    update executions set status = 'running', owner_id = id where id = (select min(id::text)::uuid from executions);
+    update executions set status = 'succeeded', owner_id = null, finished_at = now() where id = (select min(id::text)::uuid from executions)";
 const REMAINING: &str = "select (select count(*) from executions) + (select count(*) from deleted_jobs)";
 
 #[tokio::test]
