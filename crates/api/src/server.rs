@@ -18,7 +18,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::{
     db_watchdog::DbWatchdog,
-    extract::body::LIMIT,
+    extract::body::MAX_BODY_BYTES,
     middleware::{
         context::request_context,
         cors::{cors, ignore_unknown_origins},
@@ -125,7 +125,7 @@ fn start(
         let app = app
             .app_data(state.clone())
             .app_data(web::Data::new(OpenApiText(openapi::json())))
-            .app_data(web::PayloadConfig::new(LIMIT))
+            .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .default_service(web::to(routes::no_route))
             .wrap(from_fn(guard_request))
             .wrap(cors(&state.origins))

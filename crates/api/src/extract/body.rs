@@ -1,4 +1,4 @@
-//! JSON bodies. What does not fit the struct is taken out and noted with its pointer, so that the rules can judge the rest too.
+//! JSON bodies. A field that does not fit the struct is recorded with its pointer and left out, so that the rules can check the other fields.
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -18,15 +18,15 @@ use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
 use crate::{problem::Problem, result::ApiResult};
 
-/// The most that a body may have.
-pub const LIMIT: usize = 1024 * 1024;
-/// The most that a body may have of somebody who is not known yet.
-const LIMIT_FOR_STRANGERS: usize = 16 * 1024;
-/// How long a body may take; what comes after is done in the time that is left.
-const ARRIVES_WITHIN: Duration = Duration::from_secs(8);
-/// So many fields are reported at once.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// For operations without authentication: signing up and logging in.
+const MAX_UNAUTHENTICATED_BODY_BYTES: usize = 16 * 1024;
+/// From the head to the last byte of the body. It is shorter than the timeout of a request, so that time remains to handle the request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(8);
+/// The maximum number of fields that one response reports.
 pub const MAX_ERRORS: usize = 50;
-/// A body is read again for each field that does not fit, and the worker is busy meanwhile: so many bytes in all, but a few times in any case.
+/// A body is parsed again for each field that does not fit, which occupies the worker. The limit is this many bytes in total, but at least
+/// `MIN_ROUNDS` passes.
 const MAX_REREAD_BYTES: usize = 2 * 1024 * 1024;
 const MIN_ROUNDS: usize = 3;
 
@@ -42,7 +42,7 @@ impl FromRequest for JsonText {
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
             media_type?;
-            let bytes = tokio::time::timeout(ARRIVES_WITHIN, bytes).await.map_err(|_| too_slow())?;
+            let bytes = tokio::time::timeout(BODY_TIMEOUT, bytes).await.map_err(|_| too_slow())?;
             let bytes = bytes.map_err(|error| match error.as_response_error().status_code() {
                 StatusCode::PAYLOAD_TOO_LARGE => too_large(),
                 _ => Problem::new(
@@ -58,12 +58,12 @@ impl FromRequest for JsonText {
 
 /// RFC 9110 §15.5.9.
 fn too_slow() -> Problem {
-    let detail = format!("The body did not arrive within {} s.", ARRIVES_WITHIN.as_secs());
+    let detail = format!("The body did not arrive within {} s.", BODY_TIMEOUT.as_secs());
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
 }
 
 pub fn too_large() -> Problem {
-    larger_than(LIMIT)
+    larger_than(MAX_BODY_BYTES)
 }
 
 fn larger_than(limit: usize) -> Problem {
@@ -71,7 +71,7 @@ fn larger_than(limit: usize) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 
-/// JSON, said once, in UTF-8 (RFC 8259 §8.1) and as it is (RFC 9110 §8.4).
+/// One `Content-Type`, JSON in UTF-8 (RFC 8259 §8.1), without a content coding (RFC 9110 §8.4).
 fn media_type(request: &HttpRequest) -> ApiResult<()> {
     let refused = |detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
     if request.headers().contains_key(header::CONTENT_ENCODING) {
@@ -96,10 +96,10 @@ fn media_type(request: &HttpRequest) -> ApiResult<()> {
 }
 
 impl JsonText {
-    /// The same of somebody who is not known yet: shorter, for nothing has been asked of them.
-    pub fn object_of_stranger(&self) -> ApiResult<&str> {
-        if self.0.len() > LIMIT_FOR_STRANGERS {
-            return Err(larger_than(LIMIT_FOR_STRANGERS));
+    /// [`JsonText::object`] with the lower size limit for callers without authentication.
+    pub fn unauthenticated_object(&self) -> ApiResult<&str> {
+        if self.0.len() > MAX_UNAUTHENTICATED_BODY_BYTES {
+            return Err(larger_than(MAX_UNAUTHENTICATED_BODY_BYTES));
         }
         self.object()
     }
@@ -108,7 +108,7 @@ impl JsonText {
     pub fn object(&self) -> ApiResult<&str> {
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
         let text = std::str::from_utf8(&self.0).map_err(|_| bad("The body is not UTF-8.".into()))?;
-        // Not read into values: what is valid JSON may still be no value of Rust's, like 1e999 in a body.
+        // A RawValue, because valid JSON may have no value in Rust, such as 1e999 in a request's body.
         let value: &RawValue = serde_json::from_str(text).map_err(|error| {
             bad(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))
         })?;
@@ -124,7 +124,7 @@ pub fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) ->
     value.ok_or_else(|| errors.push(pointer, Invalid::new("required", "is required")))
 }
 
-/// A struct that is written as an object, or null: by itself serde would take its fields in a list, too.
+/// Deserialises a struct from an object or null. By default, serde also accepts a list of its fields.
 pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -148,7 +148,7 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer.deserialize_any(Object(PhantomData))
 }
 
-/// Names and values, each name once: by itself serde would keep the last value and say nothing.
+/// Names and values. A repeated name is an error; by default, serde silently keeps the last value.
 pub fn each_once<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<BTreeMap<String, String>>, D::Error> {
@@ -179,8 +179,8 @@ pub fn each_once<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(EachOnce)
 }
 
-/// Reads a `T`. A field that does not fit is recorded and left out. Fails when too many do not fit, or one cannot be left out: then only
-/// what was recorded until then is reported, and no rule is applied.
+/// Reads a `T`. A field that does not fit is recorded and left out. Fails when too many do not fit, or one cannot be left out: the response
+/// then reports the errors recorded so far, and no rule is applied.
 pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiResult<T> {
     let mut text = text.to_owned();
     let mut rounds = (MAX_REREAD_BYTES / text.len().max(1)).clamp(MIN_ROUNDS, MAX_ERRORS);
@@ -199,7 +199,7 @@ pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiRes
     }
 }
 
-/// Where and what, in words that do not depend on the deserializer.
+/// The path and the error, in words that do not depend on the deserializer.
 fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> (Vec<String>, Invalid) {
     let mut segments = segments(error.path());
     let message = error.inner().to_string();
@@ -220,21 +220,21 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> (Vec<String
         }
         return (segments, Invalid::new("field_twice", "is given twice"));
     }
-    // Well-formed, but no value: the grammar of JSON has more numbers and strings than there are.
-    let no_value = [
+    // Well-formed but not representable: the grammar of JSON allows numbers and strings that have no value.
+    let unrepresentable = [
         ("surrogate", "holds half of a character that UTF-16 writes as two"),
         ("hex escape", "holds half of a character that UTF-16 writes as two"),
         ("number out of range", "is a number beyond all that can be read"),
         ("recursion limit", "is nested too deeply"),
     ];
-    if let Some((_, detail)) = no_value.iter().find(|(known, _)| message.contains(known)) {
+    if let Some((_, detail)) = unrepresentable.iter().find(|(known, _)| message.contains(known)) {
         return (segments, Invalid::new("unreadable", *detail));
     }
     let expected = message.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
     (segments, Invalid::new("wrong_type", format!("must be {}", in_json_words(expected))))
 }
 
-/// The one of these that was probably meant.
+/// The known name that was probably meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = |known: &&str| strsim::jaro_winkler(name, known);
     known.max_by(|a, b| near(a).total_cmp(&near(b))).filter(|known| near(known) > 0.8)
@@ -279,7 +279,7 @@ pub fn escape(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")
 }
 
-/// The text without the value at the path; an element of a list takes its list along.
+/// The text without the value at the path. For an element of a list, the whole list is removed.
 fn prune(text: &str, segments: &[String]) -> Option<String> {
     let mut value: Value = serde_json::from_str(text).ok()?;
     let mut at = &mut value;
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_said_to_be_none() {
+    fn unrepresentable_values_are_unreadable() {
         for (text, detail) in [
             (r#"{"count": 1e999}"#, "is a number beyond all that can be read"),
             (r#"{"name": "\ud800"}"#, "holds half of a character that UTF-16 writes as two"),
@@ -331,20 +331,20 @@ mod tests {
                 (1, "unreadable", detail),
                 "{text}"
             );
-            // Nothing is said of what could not be judged.
+            // The field cannot be left out, so no rule is applied.
             assert!(read::<Outer>(text, &mut FieldErrors::default()).is_err());
         }
     }
 
-    fn wrong(text: &str) -> (Outer, Vec<(String, &'static str)>) {
+    fn read_with_errors(text: &str) -> (Outer, Vec<(String, &'static str)>) {
         let mut errors = FieldErrors::default();
         let read = read(text, &mut errors).unwrap();
         (read, errors.into_vec().into_iter().map(|error| (error.pointer, error.invalid.code)).collect())
     }
 
     #[test]
-    fn everything_that_does_not_fit_is_noted_and_the_rest_is_read() {
-        let (read, errors) = wrong(
+    fn every_field_that_does_not_fit_is_recorded_and_the_others_are_read() {
+        let (read, errors) = read_with_errors(
             r#"{"name": 5, "count": 1.5, "list": [1, "x"], "inner": {"flag": "yes", "flog": 1}, "nmae": 1, "x/y~": 0}"#,
         );
         assert_eq!(read, Outer { inner: Some(Inner { flag: None }), ..Outer::default() });
@@ -365,12 +365,15 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_read_as_it_is() {
-        let (read, errors) = wrong(r#"{"name": "a", "inner": {"flag": true}}"#);
+    fn valid_fields_are_read_unchanged() {
+        let (read, errors) = read_with_errors(r#"{"name": "a", "inner": {"flag": true}}"#);
         assert_eq!(
             (read.name.as_deref(), read.inner, errors.len()),
             (Some("a"), Some(Inner { flag: Some(true) }), 0)
         );
-        assert_eq!(wrong(r#"{"name": "a", "name": "b"}"#).1, [("/name".to_owned(), "field_twice")]);
+        assert_eq!(
+            read_with_errors(r#"{"name": "a", "name": "b"}"#).1,
+            [("/name".to_owned(), "field_twice")]
+        );
     }
 }

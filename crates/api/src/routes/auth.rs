@@ -138,7 +138,7 @@ pub async fn sign_up(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: SignUpBody = read(text.object_of_stranger()?, &mut errors)?;
+    let body: SignUpBody = read(text.unauthenticated_object()?, &mut errors)?;
     check_sign_up_mode(state.sign_up, body.invitation.is_some())?;
     let sign_up = check_sign_up(body, &mut errors);
     let SignUpRequest { email, name, password, workspace_name, invitation } = errors.finish(sign_up)?;
@@ -153,10 +153,10 @@ pub async fn sign_up(
         async move |state| {
             let new = NewUser { user: &user, password_hash: &hash, by: &by };
             let hash = invitation.map(|secret| crypto::token_hash(&secret));
-            let door = hash
+            let route = hash
                 .as_ref()
                 .map_or(SignUpRoute::OwnWorkspace(&workspace), |hash| SignUpRoute::Invitation { hash });
-            users::sign_up(&mut *state.conn().await?, new, door).await.map_err(sign_up_failed)
+            users::sign_up(&mut *state.conn().await?, new, route).await.map_err(sign_up_failed)
         }
     });
     let workspace = joined.await?.to_string();
@@ -251,7 +251,7 @@ pub async fn log_in(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let LogInBody { email, password } = read(text.object_of_stranger()?, &mut errors)?;
+    let LogInBody { email, password } = read(text.unauthenticated_object()?, &mut errors)?;
     let (email, given) =
         (required(&mut errors, "/email", email), required(&mut errors, "/password", password));
     let (email, given) = errors.finish(both(email, given))?;

@@ -19,8 +19,8 @@ use trigrun_core::{
 use super::{body::JobBody, define::Context, patch::Patch};
 use crate::{extract::body::read, problem::Problem, result::ApiResult, state::State};
 
-/// Attempts to change a job that others change at the same time.
-const MAX_TRIES: usize = 40;
+/// For a job that other clients change at the same time.
+const MAX_ATTEMPTS: usize = 40;
 /// Before the next attempt there is a random pause, so that concurrent changes do not collide again.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
 
@@ -42,7 +42,7 @@ pub async fn patch(
     retrying(state, workspace, id, if_match, |job| patched(state, job, &patch).map(Some)).await
 }
 
-/// Pauses or resumes; a job that has the state already stays as it is.
+/// Pauses or resumes. A job that already has the state is unchanged.
 pub async fn set_state(
     state: &State,
     workspace: WorkspaceId,
@@ -60,7 +60,7 @@ async fn retrying(
     if_match: Option<Vec<i32>>,
     decide: impl Fn(&Job) -> ApiResult<Option<JobChange>>,
 ) -> ApiResult<(Job, Option<ExecutionId>)> {
-    for _ in 0..MAX_TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
         if if_match.as_ref().is_some_and(|versions| !versions.contains(&job.version)) {
             return Err(stale());
@@ -97,7 +97,7 @@ async fn write(
             let mut conn = state.conn().await?;
             match jobs::change(&mut conn, workspace, id, &change, traceparent.as_deref()).await {
                 Ok(execution) => Ok(Some(execution)),
-                // Read again, the job says what is wrong with its schedule.
+                // The next attempt reads the job again and reports its schedule error.
                 Err(error) if error.is_conflict("version") || error.is_conflict("schedule_unreadable") => {
                     Ok(None)
                 }

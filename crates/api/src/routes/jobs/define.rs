@@ -1,4 +1,4 @@
-//! From what the client wrote to a definition: gathers what the domain's rules say, with the place of each.
+//! Turns a request body into a definition. Collects the errors of the domain's rules, each with its pointer.
 
 use chrono::{DateTime, Timelike, Utc};
 use std::str::FromStr;
@@ -20,16 +20,16 @@ use crate::{
 
 const MAX_INTERVAL_MINUTES: i64 = 1440;
 
-/// What the rules need to know beside the body.
+/// What the rules need in addition to the body.
 pub struct Context<'a> {
     pub policy: &'a EgressPolicy,
     pub now: DateTime<Utc>,
-    /// The definition that is changed: what it already had need not be in the future any more.
+    /// The definition before a change. A `run_at` that it already had may be in the past.
     pub before: Option<&'a Definition>,
 }
 
 impl JobBody {
-    /// The definition; `None` when something is wrong, and noted.
+    /// The definition; fails when a field is invalid. The errors are recorded.
     pub fn define(self, context: &Context<'_>, errors: &mut FieldErrors) -> Checked<Definition> {
         let state = or_default(errors, "/state", self.state, job::wanted_state);
         let name =
@@ -66,7 +66,7 @@ impl JobBody {
     }
 }
 
-/// `starts`: the job begins to run with this, so a single run must lie in the future.
+/// `starts`: the job becomes active, so the instant of a single run must be in the future.
 pub fn schedule(
     kind: Option<String>,
     body: Option<ScheduleBody>,
@@ -152,7 +152,7 @@ fn cron(expression: &str, timezone: &str, now: DateTime<Utc>, errors: &mut Field
     })
 }
 
-/// Kept to the millisecond, which is what is shown.
+/// Truncated to the millisecond, the precision of responses.
 fn run_at(text: &str, context: &Context<'_>, starts: bool) -> Result<Schedule, Invalid> {
     let at = read_instant(text)?;
     let run_at = at.with_nanosecond(at.timestamp_subsec_millis().min(999) * 1_000_000).unwrap_or(at);
@@ -176,7 +176,7 @@ impl RequestBody {
         Ok(Request { url: url?, ..others? })
     }
 
-    /// All but the URL, which is left empty: for requests that differ in nothing else.
+    /// Everything except the URL, which is left empty: for requests that differ in their URL only.
     pub fn without_url(self, errors: &mut FieldErrors) -> Checked<Request> {
         let method = or_default(errors, "/request/method", self.method, Method::from_str);
         let headers = headers(self.headers.unwrap_or_default().into_iter().collect(), errors);

@@ -16,7 +16,7 @@ type Object = BTreeMap<String, Box<RawValue>>;
 /// job it is a value, not a structure.
 const MERGED: &[&str] = &["", "/schedule", "/request", "/request/headers", "/retry_policy"];
 
-/// A patch, read once; it can be applied to as many versions of a job as it takes.
+/// A patch, parsed once. It can be applied to several versions of a job, until a write succeeds.
 pub struct Patch {
     changes: BTreeMap<String, Change>,
     /// Where a name is given twice.
