@@ -12,11 +12,11 @@ use crate::{
     store::{Conn, StoreError, clock, executions, schema::jobs, timers, workspaces},
 };
 
-/// Applies a change, all or nothing. It takes effect once the job and its timer are locked, however long that took: what is due
-/// by then runs as the job was before.
+/// Applies a change in one transaction. It takes effect when the job and its timer are locked: fires that are due by then run with the
+/// previous definition.
 ///
-/// [`StoreError::Conflict`] `version` when the job has another version or state by now, or the code of the [`ChangeError`] when its first fire
-/// cannot be computed any more. Returns the execution that a `one_time` job gets by becoming active.
+/// Returns the execution that a `one_time` job gets when it becomes active. [`StoreError::Conflict`] with `version` if the job has another
+/// version or state, or with the code of a [`ChangeError`] if its first fire can no longer be computed.
 pub async fn change(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -46,7 +46,7 @@ pub async fn change(
         if changed == 0 {
             return Err(why_unchanged(conn, workspace, id).await?);
         }
-        // A planner that is planning this job holds its timer; what it has planned is visible afterwards.
+        // Waits for a scheduler that is planning this job and holds its timer. Its executions are visible afterwards.
         timers::lock(conn, id).await?;
         let now = clock::now(conn).await?;
         insert_version(conn, id, version, definition, now).await?;

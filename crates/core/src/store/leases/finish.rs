@@ -41,12 +41,12 @@ impl Ended {
     }
 }
 
-/// Postgres knows nothing of what a young partition holds, takes one row for likely, and compares each of a batch with each: a
-/// hundred milliseconds for five hundred. Of more than these it is told to join by hash, which costs two round trips.
-const FEW: usize = 32;
+/// Postgres has no statistics of a new partition: it expects one row and plans a nested loop, which takes a hundred milliseconds for a
+/// batch of five hundred. Larger batches than this disable nested loops, which costs two round trips.
+const MAX_NESTED_LOOP_BATCH: usize = 32;
 
-/// Records ended attempts. Returns those that were ours to record; for the others somebody else has spoken (the executor was
-/// declared dead, the execution cancelled, its job deleted), and their result is discarded.
+/// Records ended attempts, and returns the executions that were recorded. The executor no longer owns the others (it expired, the execution
+/// was cancelled, or its job was deleted); their results are discarded.
 pub async fn record(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -56,11 +56,11 @@ pub async fn record(
         let lease = &ended.lease;
         !(lease.holds_slot || lease.ends_job || lease.notifies || ended.is_retried())
     };
-    if ended.len() <= FEW && ended.iter().all(is_plain) {
+    if ended.len() <= MAX_NESTED_LOOP_BATCH && ended.iter().all(is_plain) {
         return record_batch(conn, executor, ended).await;
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let recorded = if ended.len() <= FEW {
+        let recorded = if ended.len() <= MAX_NESTED_LOOP_BATCH {
             record_batch(conn, executor, ended).await?
         } else {
             conn.batch_execute("set local enable_nestloop = off").await?;
@@ -68,14 +68,14 @@ pub async fn record(
             conn.batch_execute("set local enable_nestloop = on").await?;
             recorded
         };
-        // Of the others, the slot may be an heir's by now.
+        // Only for these: the slots of the others may belong to their next waiters by now.
         let ours: HashSet<ExecutionId> = recorded.iter().copied().collect();
-        let ids = |wanted: fn(&Lease) -> bool| -> Vec<Uuid> {
+        let ids = |is_selected: fn(&Lease) -> bool| -> Vec<Uuid> {
             let leases = ended.iter().map(|ended| &ended.lease);
-            let ours = leases.filter(|lease| wanted(lease) && ours.contains(&lease.execution));
+            let ours = leases.filter(|lease| is_selected(lease) && ours.contains(&lease.execution));
             ours.map(|lease| lease.execution.uuid()).collect()
         };
-        // Rules before jobs, as whoever deletes a job takes them; giving back a slot locks the job.
+        // Rules before jobs, the lock order of a job's deletion; releasing a slot locks the job.
         notifications::write(conn, &ids(|lease| lease.notifies)).await?;
         slots::release(conn, &ids(|lease| lease.holds_slot)).await?;
         completion::complete_jobs(conn, &ids(|lease| lease.ends_job)).await?;
@@ -92,9 +92,9 @@ fn phase(ended: &[&Ended], value: impl Fn(&Outcome) -> Option<Duration>) -> Vec<
     column(ended, |e| value(&e.attempt.outcome).map(micros))
 }
 
-/// The statements that record. The ids are said three times: to join, to be looked up one by one (rather than with all that lies
-/// between them, which in a burst is everything), and to find the partition. `$guard` says whose attempt it must be; `$set` and `$then`
-/// are what becomes of it.
+/// The statements that record. They contain the ids three times: to join; to look them up one by one, because the range between them
+/// contains all executions of a burst; and to find the partitions. `$guard` checks the owner of the attempt, `$set` updates the execution,
+/// `$then` writes further rows.
 macro_rules! record {
     ($guard:literal, $set:literal, $then:expr) => {
         concat!(
@@ -139,7 +139,7 @@ macro_rules! last {
     };
 }
 
-/// One that another is to follow becomes a row of its own.
+/// An attempt that is followed by a retry becomes a row in `earlier_attempts`.
 macro_rules! earlier {
     ($guard:literal, $conflict:literal) => {
         record!(
@@ -186,7 +186,7 @@ async fn write(
     executor: ExecutorId,
     ended: &[&Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
-    // Between them lie few partitions, and only those are looked into.
+    // There are few partitions between the first and the last id, and only those are searched.
     let ids = || ended.iter().map(|e| e.lease.execution.uuid());
     let (Some(first), Some(last)) = (Iterator::min(ids()), Iterator::max(ids())) else {
         return Ok(Vec::new());
@@ -230,7 +230,7 @@ async fn write(
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }
 
-/// A line each. What a target sends can never make the record fail: line breaks and NUL, which no header may hold, become spaces.
+/// One line per header. A response can never make the statement fail: line breaks and NUL, which no header may contain, become spaces.
 fn header_lines(headers: &[(String, String)]) -> String {
     let mut lines = String::new();
     for (name, value) in headers {
