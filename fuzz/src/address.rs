@@ -53,9 +53,9 @@ pub fn run(input: &[u8]) {
 
 /// The address, its other notations, and a URL with it as host get the same decision.
 fn check(policy: &EgressPolicy, address: IpAddr, is_open: bool) {
-    let verdict = policy.judge(address);
-    assert_eq!(verdict.is_ok(), is_open, "{address}: {verdict:?}");
-    if let Err(refused) = verdict {
+    let decision = policy.judge(address);
+    assert_eq!(decision.is_ok(), is_open, "{address}: {decision:?}");
+    if let Err(refused) = decision {
         assert_eq!(refused.address, address);
         assert!(!refused.reason.is_empty() && !refused.reason.ends_with('.'));
     }

@@ -10,7 +10,7 @@ use trigrun_core::domain::{
     retry,
 };
 
-const BODY_MAX: usize = 256 * 1024;
+const MAX_BODY_BYTES: usize = 256 * 1024;
 
 pub fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
@@ -38,12 +38,12 @@ fn check(raw: &str, read: Result<Option<Body>, trigrun_core::domain::invalid::In
             let is_expected = match invalid.code {
                 "body_invalid" => string.is_none() && raw.starts_with('"'),
                 "body_has_nul" => string.is_some_and(|string| string.contains('\0')),
-                _ => string.as_deref().unwrap_or(raw).len() > BODY_MAX,
+                _ => string.as_deref().unwrap_or(raw).len() > MAX_BODY_BYTES,
             };
             return assert!(is_expected, "{invalid:?}");
         }
     };
-    assert!(!body.as_str().contains('\0') && body.as_str().len() <= BODY_MAX && raw != "null");
+    assert!(!body.as_str().contains('\0') && body.as_str().len() <= MAX_BODY_BYTES && raw != "null");
     match &body {
         Body::Text(text) => {
             assert_eq!(serde_json::from_str::<String>(raw).ok().as_ref(), Some(text));

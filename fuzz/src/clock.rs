@@ -13,15 +13,15 @@ pub const FIRST: i64 = 100_000_000;
 pub const LAST: i64 = 7_000_000_000;
 
 /// More than any clock was set back since [`FIRST`].
-const BEFORE: i64 = 27 * 60;
+const BACK_MINUTES: i64 = 27 * 60;
 /// How far to look ahead, in minutes.
-const AHEAD: i64 = 40 * 60;
+const AHEAD_MINUTES: i64 = 40 * 60;
 
 /// The fires after an instant, in seconds, and the end of the searched time.
 pub fn fires(expression: &str, zone: &TimeZone, after: i64) -> (Vec<i64>, i64) {
     let pattern = Pattern::read(expression);
-    let first_minute = after.div_euclid(60) - BEFORE;
-    let end = first_minute + BEFORE + AHEAD;
+    let first_minute = after.div_euclid(60) - BACK_MINUTES;
+    let end = first_minute + BACK_MINUTES + AHEAD_MINUTES;
     let mut fires = Vec::new();
     let mut days = Days::default();
     // The latest minute that the clock has shown. A set of local times does not fire again when the clock repeats them.
@@ -126,18 +126,18 @@ impl Pattern {
     }
 
     fn matches_day(&self, number: i64, days: &mut Days) -> bool {
-        if let Some((known, verdict)) = days.0
+        if let Some((known, matches)) = days.0
             && known == number
         {
-            return verdict;
+            return matches;
         }
         let date = date_of(number);
         let day = self.days.iter().any(|day| day.is(date));
         let weekday = self.weekdays.iter().any(|weekday| weekday.is(date));
-        let verdict = self.months[date.month() as usize]
+        let matches = self.months[date.month() as usize]
             && if self.is_either { day || weekday } else { day && weekday };
-        days.0 = Some((number, verdict));
-        verdict
+        days.0 = Some((number, matches));
+        matches
     }
 }
 

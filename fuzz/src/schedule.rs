@@ -29,11 +29,12 @@ const LAST_YEAR: i32 = 9900;
 const HORIZON: TimeDelta = TimeDelta::days(366 * 50);
 /// The maximum number of fires that are compared one by one.
 const MAX_COMPARED_FIRES: usize = 150;
-const SOON: TimeDelta = TimeDelta::days(3 * 366);
+/// The span in which fires are compared one by one.
+const MAX_COMPARED_SPAN: TimeDelta = TimeDelta::days(3 * 366);
 /// The number of fires that are also computed from instants in between, and previewed.
 const MAX_PREVIEWED_FIRES: usize = 10;
 /// An unknown zone for which no similar names are searched.
-const TOO_LONG: &str = "a-zone-of-more-than-64-characters-which-is-longer-than-any-that-there-is";
+const UNKNOWN_ZONE: &str = "a-zone-of-more-than-64-characters-which-is-longer-than-any-that-there-is";
 /// A few minutes more than the limit of the exact count.
 const MAX_SPAN_MINUTES: u32 = MISSED_CAP as u32 + 500;
 
@@ -80,7 +81,7 @@ fn refused(expression: &str, zone: &str, errors: &[CronError]) {
     assert_eq!(error.field, CronField::Expression);
     assert_refusal(&error.invalid, EXPRESSION_CODES);
     // An unknown zone is a second error, and the first is the same.
-    let both = Cron::parse(expression, TOO_LONG).err().map(Several::into_vec).unwrap_or_default();
+    let both = Cron::parse(expression, UNKNOWN_ZONE).err().map(Several::into_vec).unwrap_or_default();
     assert!(both.len() == 2 && both[0] == *error && both[1].field == CronField::Timezone, "{both:?}");
     let stored = Cron::from_stored(expression, zone);
     assert!(matches!(stored.next_after(now()), Err(ScheduleError::Stored(_))));
@@ -93,8 +94,8 @@ fn beyond(schedule: &Schedule, after: DateTime<Utc>) {
         assert!(fire > after);
         assert!(schedule.missed(now(), fire, fire, 1).is_ok_and(|missed| missed.latest == [fire]));
     }
-    let answers = (schedule.preview(now(), after, 3), schedule.warnings(after));
-    assert!(answers.0.is_ok() || matches!(answers.0, Err(ScheduleError::OutOfRange)), "{answers:?}");
+    let results = (schedule.preview(now(), after, 3), schedule.warnings(after));
+    assert!(results.0.is_ok() || matches!(results.0, Err(ScheduleError::OutOfRange)), "{results:?}");
 }
 
 /// A single run at any instant.
@@ -112,7 +113,7 @@ fn chain(cron: &Cron, after: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let next = |since| cron.next_after(since).unwrap_or_else(|error| panic!("after {since}: {error}"));
     let (mut fires, mut since) = (Vec::new(), after);
     while fires.len() < MAX_COMPARED_FIRES
-        && since - after < SOON
+        && since - after < MAX_COMPARED_SPAN
         && let Some(fire) = next(since)
     {
         assert!(fire > since && fire - since <= HORIZON, "after {since} comes {fire}");

@@ -24,8 +24,8 @@ pub fn run(input: &[u8]) {
     cursors(&text, &filters, uuid);
     tokens(&text, input);
     traces(&text, ExecutionId::from_uuid(uuid));
-    people(&text);
-    words(&text);
+    users(&text);
+    enumerations(&text);
     fires(JobId::from_uuid(uuid), &text);
 }
 
@@ -130,7 +130,7 @@ fn traceparent(text: &str) -> Option<[&str; 3]> {
     (is_one && is_set(trace) && is_set(span)).then_some([trace, span, flags])
 }
 
-fn people(text: &str) {
+fn users(text: &str) {
     match user::email(text) {
         Ok(email) => {
             assert_eq!(user::email(&email).as_ref(), Ok(&email), "the stored text is not accepted again");
@@ -153,7 +153,7 @@ fn people(text: &str) {
     }
 }
 
-fn words(text: &str) {
+fn enumerations(text: &str) {
     assert!(text.parse::<Kind>().is_ok_and(|kind| kind.as_str() == text) || text.parse::<Kind>().is_err());
     assert!(
         text.parse::<Scope>().is_ok_and(|scope| scope.as_str() == text) || text.parse::<Scope>().is_err()

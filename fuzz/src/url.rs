@@ -25,7 +25,7 @@ const CODES: &[&str] = &[
     "url_fragment",
 ];
 /// The error codes that depend on the policy.
-const JUDGED: &[&str] = &["url_address_refused", "url_name_refused"];
+const POLICY_CODES: &[&str] = &["url_address_refused", "url_name_refused"];
 
 /// Domains that no public name may be under (RFC 6761, 6762, 7686, 8375).
 const PRIVATE: &[&str] = &["localhost", "local", "internal", "home.arpa", "onion"];
@@ -41,7 +41,7 @@ pub fn run(input: &[u8]) {
     for (policy, read) in policies.iter().zip(&read) {
         match read {
             Ok(url) => check(&text, url, policy),
-            Err(invalid) => assert_refusal(invalid, &[CODES, JUDGED].concat()),
+            Err(invalid) => assert_refusal(invalid, &[CODES, POLICY_CODES].concat()),
         }
         check_channel(&text, read, policy);
     }
@@ -53,9 +53,9 @@ pub fn run(input: &[u8]) {
     for open in [some, all] {
         match (&default, open) {
             (Ok(url), open) => assert_eq!(open.as_ref(), Ok(url), "an allowed range refuses a URL"),
-            (Err(invalid), Ok(_)) => assert!(JUDGED.contains(&invalid.code), "{invalid:?}"),
+            (Err(invalid), Ok(_)) => assert!(POLICY_CODES.contains(&invalid.code), "{invalid:?}"),
             (Err(one), Err(other)) => {
-                assert!(*one == other || JUDGED.contains(&one.code), "{one:?} {other:?}")
+                assert!(*one == other || POLICY_CODES.contains(&one.code), "{one:?} {other:?}")
             }
         }
     }
