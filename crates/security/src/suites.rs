@@ -7,7 +7,7 @@ mod names;
 mod quotas;
 mod redirects;
 mod responses;
-pub mod secrets;
+mod secrets;
 mod workspace_deletion;
 
 use crate::case::Case;

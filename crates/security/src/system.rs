@@ -34,7 +34,6 @@ use self::targets::Targets;
 use crate::{
     network::{API, COLLECTOR, Network, OTHER_SMALL_API, PROBES, SMALL_API, TRACED_API},
     recorder::{self, Recording},
-    suites::secrets::Used,
 };
 
 pub use processes::{SMALL_JOBS, SMALL_RUNS, SMALL_TOKENS};
@@ -52,6 +51,15 @@ pub struct Tenant {
     pub token: String,
     /// The owner's session.
     pub session: String,
+}
+
+/// Secret values that were used in every way, and text that proves that a search for them works.
+pub struct Canaries {
+    /// What each canary is, and its value.
+    pub hidden: Vec<(&'static str, String)>,
+    pub execution: String,
+    pub workspace: String,
+    pub tenant: Tenant,
 }
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -83,8 +91,8 @@ pub struct System {
     pub spans: Recording,
     /// Every command that Redis received.
     pub commands: Recording,
-    /// What the cases about the canary share.
-    pub used: OnceCell<Used>,
+    /// Shared by the cases that search for canaries.
+    pub canaries: OnceCell<Canaries>,
     programs: Programs,
     cluster: Mutex<Cluster>,
     services: Services,
@@ -126,7 +134,7 @@ impl System {
             targets,
             spans,
             commands,
-            used: OnceCell::new(),
+            canaries: OnceCell::new(),
             programs,
             cluster: Mutex::new(Cluster::new(postgres, redis, LOGS)?),
             services,

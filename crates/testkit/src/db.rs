@@ -19,7 +19,7 @@ use trigrun_core::{
 };
 use uuid::Uuid;
 
-/// Postgres, as `trigrun-embed exec` offers it to the tests.
+/// The URL of Postgres; `trigrun-embed exec` sets it.
 const POSTGRES: &str = "TRIGRUN_TEST_POSTGRES";
 const TEMPLATE: &str = "trigrun_template";
 
@@ -74,7 +74,7 @@ fn checks() -> String {
     .concat()
 }
 
-/// Its own database; dropped with it.
+/// A database of one test. It is dropped with this value.
 pub struct TestDb {
     name: String,
     db: Db,
@@ -88,7 +88,7 @@ impl TestDb {
         let name = format!("test_{}", Uuid::new_v4().simple());
         create_from_template(&name).await;
         let settings = settings(&name);
-        let db = Db::new(&settings).expect("the settings of a test are understood");
+        let db = Db::new(&settings).expect("valid settings");
         Self { name, db, settings }
     }
 
@@ -101,7 +101,7 @@ impl TestDb {
     }
 
     pub async fn conn(&self) -> store::pool::PooledConn {
-        self.db.conn().await.expect("the test's database answers")
+        self.db.conn().await.expect("the test's database responds")
     }
 
     pub async fn workspace(&self, name: &str) -> WorkspaceId {
@@ -109,7 +109,7 @@ impl TestDb {
         let by = Author::operator(self.now().await);
         store::workspaces::insert(&mut *self.conn().await, &workspace, &by)
             .await
-            .expect("a workspace can be made");
+            .expect("a workspace can be created");
         workspace.id
     }
 
@@ -127,53 +127,54 @@ impl TestDb {
         let by = Author::operator(self.now().await);
         tokens::insert(&mut *self.conn().await, workspace, token, &by, None)
             .await
-            .expect("a token can be made");
+            .expect("a token can be created");
         secret
     }
 
-    /// Rows of a hand-written query: for looking at what the store did.
+    /// The rows of a query, to check what the store wrote.
     pub async fn query(&self, sql: &str) -> Vec<Row> {
         query(&self.name, sql).await
     }
 
-    /// The first column of what the last of several statements gives, as text.
+    /// The first column of the last statement's rows, as text.
     pub async fn lines(&self, sql: &str) -> Vec<String> {
         use tokio_postgres::SimpleQueryMessage::Row;
-        let answer = connect(&self.name).await.simple_query(sql).await.expect("the statements are right");
-        let rows = answer.iter().filter_map(|message| if let Row(row) = message { row.get(0) } else { None });
+        let messages = connect(&self.name).await.simple_query(sql).await.expect("valid statements");
+        let rows =
+            messages.iter().filter_map(|message| if let Row(row) = message { row.get(0) } else { None });
         rows.map(str::to_owned).collect()
     }
 
-    /// The one number that a query gives.
+    /// The single number that a query returns.
     pub async fn count(&self, sql: &str) -> i64 {
         self.query(sql).await[0].get(0)
     }
 
-    /// A connection for transactions by hand.
+    /// A connection for explicit transactions.
     pub async fn session(&self) -> tokio_postgres::Client {
         connect(&self.name).await
     }
 
-    /// Runs statements by hand.
+    /// Runs statements.
     pub async fn execute(&self, sql: &str) {
-        execute(&self.name, sql).await.expect("the statement is right");
+        execute(&self.name, sql).await.expect("a valid statement");
     }
 }
 
 impl Drop for TestDb {
     fn drop(&mut self) {
         let drop_it = format!("drop database if exists {} with (force)", self.name);
-        // A runtime of its own, as the test's may be in the middle of ending.
+        // A separate runtime, because the runtime of the test may be shutting down.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(execute("postgres", &drop_it)).map_err(std::io::Error::other)
         });
-        // What stays goes with the server's directory.
+        // A database that remains is removed with the server's directory.
         let _ = dropped.join();
     }
 }
 
-/// Settings of this process for a database of that name.
+/// Settings for the database of this name.
 pub fn settings(database: &str) -> PostgresSettings {
     PostgresSettings {
         url: SecretString::from(url(database)),
@@ -185,7 +186,7 @@ pub fn settings(database: &str) -> PostgresSettings {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "what the test runner sets")]
+#[allow(clippy::disallowed_methods, reason = "set by the test runner")]
 fn url(database: &str) -> String {
     let url = std::env::var(POSTGRES).unwrap_or_else(|_| {
         panic!("{POSTGRES} is not set: run the tests with `make test`, or under `trigrun-embed exec -- …`")
@@ -196,7 +197,7 @@ fn url(database: &str) -> String {
 
 async fn connect(database: &str) -> tokio_postgres::Client {
     let (client, connection) =
-        tokio_postgres::connect(&url(database), NoTls).await.expect("the test server answers");
+        tokio_postgres::connect(&url(database), NoTls).await.expect("the test server responds");
     trigrun_core::runtime::tasks::spawn("test connection", connection);
     client
 }
@@ -206,10 +207,10 @@ async fn execute(database: &str, sql: &str) -> Result<(), tokio_postgres::Error>
 }
 
 async fn query(database: &str, sql: &str) -> Vec<Row> {
-    connect(database).await.query(sql, &[]).await.expect("the query is right")
+    connect(database).await.query(sql, &[]).await.expect("a valid query")
 }
 
-/// Made by the first test of all binaries; the lock makes the others wait.
+/// Created by the first test of all binaries, while the others wait for the lock.
 async fn make_template() {
     let admin = connect("postgres").await;
     admin.batch_execute("select pg_advisory_lock(7)").await.expect("the lock can be had");
@@ -217,8 +218,8 @@ async fn make_template() {
         admin.query("select from pg_database where datname = $1 and datistemplate", &[&TEMPLATE]).await;
     if exists.expect("databases can be listed").is_empty() {
         let fresh = format!("drop database if exists {TEMPLATE} with (force)");
-        admin.batch_execute(&fresh).await.expect("a half-made template can be dropped");
-        admin.batch_execute(&format!("create database {TEMPLATE}")).await.expect("a database can be made");
+        admin.batch_execute(&fresh).await.expect("an unfinished template can be dropped");
+        admin.batch_execute(&format!("create database {TEMPLATE}")).await.expect("a database can be created");
         let settings = settings(TEMPLATE);
         // The migrator needs the multi-thread runtime, which a test need not have.
         let migrated = std::thread::spawn(move || {
@@ -235,7 +236,7 @@ async fn make_template() {
 
 async fn create_from_template(name: &str) {
     let create = format!("create database {name} template {TEMPLATE}");
-    // A session on the template that is only just ending is in the way for some milliseconds.
+    // A session on the template that is ending blocks this for some milliseconds.
     for _ in 0..100 {
         match execute("postgres", &create).await {
             Ok(()) => return,

@@ -15,13 +15,13 @@ use trigrun_core::runtime::tasks;
 
 /// A message as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct Message {
     pub to: Vec<String>,
     /// Headers and body, line by line.
     pub lines: Vec<String>,
 }
 
-impl Letter {
+impl Message {
     /// The value of a header that is not folded.
     pub fn header(&self, name: &str) -> Option<&str> {
         let prefix = format!("{name}: ");
@@ -31,7 +31,7 @@ impl Letter {
 
 #[derive(Default)]
 struct Shared {
-    letters: Mutex<Vec<Letter>>,
+    messages: Mutex<Vec<Message>>,
     /// Prefixes of addresses with their replies.
     refusals: Mutex<Vec<(String, String)>>,
 }
@@ -57,8 +57,8 @@ impl MailServer {
         format!("smtp://{}", self.address)
     }
 
-    pub fn letters(&self) -> Vec<Letter> {
-        self.shared.letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn messages(&self) -> Vec<Message> {
+        self.shared.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Rejects recipients with this prefix with a reply like `550 no such mailbox`.
@@ -98,8 +98,8 @@ async fn serve(socket: TcpStream, shared: &Shared) -> io::Result<()> {
             "DATA" => {
                 socket.write_all(b"354 go on\r\n").await?;
                 let lines = data(&mut socket).await?;
-                let letter = Letter { to: std::mem::take(&mut to), lines };
-                shared.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+                let message = Message { to: std::mem::take(&mut to), lines };
+                shared.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
                 "250 kept".into()
             }
             "QUIT" => "221 bye".into(),

@@ -140,12 +140,12 @@ impl Target {
     }
 
     /// Sets the response to requests for `path` (without the query). The default is 200 with `{"ok":true}`.
-    pub fn answer(&self, path: &str, script: Script) {
-        self.answer_in_turn(path, [script]);
+    pub fn respond(&self, path: &str, script: Script) {
+        self.respond_in_turn(path, [script]);
     }
 
     /// Sets one script per request, in order. The last one applies to all further requests.
-    pub fn answer_in_turn(&self, path: &str, scripts: impl IntoIterator<Item = Script>) {
+    pub fn respond_in_turn(&self, path: &str, scripts: impl IntoIterator<Item = Script>) {
         self.shared.state().scripts.insert(path.to_owned(), scripts.into_iter().collect());
     }
 

@@ -74,7 +74,7 @@ impl Bench {
 
     /// A job that fails at its only attempt.
     fn failing(&self) -> Definition {
-        self.target.answer("/fails", Script::status(500).body("broken"));
+        self.target.respond("/fails", Script::status(500).body("broken"));
         let mut definition = self.definition("/fails");
         definition.retry_policy.max_attempts = 1;
         definition.name = "nightly <report> & co".into();
@@ -93,7 +93,7 @@ async fn a_webhook_gets_signed_details_and_is_retried_until_it_accepts() {
     let bench = Bench::new().await;
     let executor = bench.executor();
     let hook = bench.channel(Destination::Webhook { url: bench.target.url("/hook?token=t0p") }).await;
-    bench.target.answer_in_turn("/hook", [Script::status(503), Script::status(204)]);
+    bench.target.respond_in_turn("/hook", [Script::status(503), Script::status(204)]);
     let job = bench.db.job(bench.workspace, &bench.failing()).await;
     bench.add_rule(job, hook, RuleEvent::OnFailure).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
@@ -131,7 +131,7 @@ async fn a_webhook_gets_signed_details_and_is_retried_until_it_accepts() {
 async fn a_failed_notification_causes_no_other() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/gone", Script::status(410));
+    bench.target.respond("/gone", Script::status(410));
     let hook = bench.channel(Destination::Webhook { url: bench.target.url("/gone") }).await;
     let job = bench.db.job(bench.workspace, &bench.failing()).await;
     bench.add_rule(job, hook, RuleEvent::OnCompletion).await;
@@ -153,7 +153,7 @@ async fn a_failed_notification_causes_no_other() {
 async fn job_names_are_escaped_in_chat_messages() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/discord", Script::status(204));
+    bench.target.respond("/discord", Script::status(204));
     let job = bench.db.job(bench.workspace, &bench.failing()).await;
     for destination in [
         Destination::Slack { url: bench.target.url("/slack") },
@@ -196,13 +196,13 @@ async fn e_mail_is_sent_through_the_operators_server() {
         (notification.status, notification.attempts[0].status_code),
         (NotificationStatus::Succeeded, Some(250))
     );
-    let letters = server.letters();
-    assert_eq!(letters.iter().map(|letter| letter.to.concat()).collect::<Vec<_>>(), to, "one each");
-    let letter = &letters[0];
-    assert_eq!(letter.header("Message-ID"), Some(format!("<{}@example.com>", notification.id).as_str()));
-    assert_eq!(letter.header("Auto-Submitted"), Some("auto-generated"));
-    assert!(letter.header("Subject").unwrap().starts_with("=?utf-8?"), "{letter:?}");
-    assert!(letter.lines.iter().any(|line| line.contains(&id.to_string())), "{letter:?}");
+    let messages = server.messages();
+    assert_eq!(messages.iter().map(|message| message.to.concat()).collect::<Vec<_>>(), to, "one each");
+    let message = &messages[0];
+    assert_eq!(message.header("Message-ID"), Some(format!("<{}@example.com>", notification.id).as_str()));
+    assert_eq!(message.header("Auto-Submitted"), Some("auto-generated"));
+    assert!(message.header("Subject").unwrap().starts_with("=?utf-8?"), "{message:?}");
+    assert!(message.lines.iter().any(|line| line.contains(&id.to_string())), "{message:?}");
     executor.stop().await;
 }
 
@@ -225,7 +225,7 @@ async fn refused_e_mail_is_not_retried() {
         notification.attempts[0].error.as_deref(),
         Some("The mail server refused the message: it answered 550.")
     );
-    assert!(server.letters().is_empty());
+    assert!(server.messages().is_empty());
     executor.stop().await;
 }
 
@@ -255,8 +255,8 @@ async fn a_notification_that_cannot_be_sent_says_why() {
 async fn receivers_that_never_respond_delay_no_execution() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/silent", Script::status(200).after(2 * DEADLINE));
-    let hook = bench.channel(Destination::Webhook { url: bench.target.url("/silent") }).await;
+    bench.target.respond("/unresponsive", Script::status(200).after(2 * DEADLINE));
+    let hook = bench.channel(Destination::Webhook { url: bench.target.url("/unresponsive") }).await;
     for _ in 0..20 {
         bench.test(hook).await;
     }
@@ -268,7 +268,11 @@ async fn receivers_that_never_respond_delay_no_execution() {
         0,
         "no delivery has ended yet"
     );
-    assert_eq!(bench.target.hits().iter().filter(|hit| hit.path == "/silent").count(), 4, "and not more");
+    assert_eq!(
+        bench.target.hits().iter().filter(|hit| hit.path == "/unresponsive").count(),
+        4,
+        "and not more"
+    );
     executor.stop().await;
 }
 
@@ -287,7 +291,7 @@ async fn a_mail_that_one_address_refuses_reaches_the_others() {
     assert_eq!(notification.status, NotificationStatus::Succeeded);
     let why = notification.attempts[0].error.as_deref().unwrap();
     assert!(why.starts_with("Not delivered to 1 of 2 addresses.") && why.contains("550"), "{why}");
-    assert_eq!(server.letters().len(), 1);
+    assert_eq!(server.messages().len(), 1);
     executor.stop().await;
 }
 
@@ -309,7 +313,7 @@ async fn e_mails_of_a_workspace_are_limited() {
     assert_eq!(notification.attempts[0].error_class.as_deref(), Some("email_limited"));
     let wait = notification.next_attempt_at.unwrap() - bench.db.now().await;
     assert!(wait > chrono::TimeDelta::minutes(50), "{wait}");
-    assert_eq!(server.letters().len(), 1);
+    assert_eq!(server.messages().len(), 1);
     executor.stop().await;
 }
 
@@ -317,10 +321,10 @@ async fn e_mails_of_a_workspace_are_limited() {
 async fn a_silent_receiver_delays_no_neighbour() {
     let mut bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/silent", Script::status(200).after(2 * DEADLINE));
-    let silent = bench.channel(Destination::Webhook { url: bench.target.url("/silent") }).await;
+    bench.target.respond("/unresponsive", Script::status(200).after(2 * DEADLINE));
+    let unresponsive = bench.channel(Destination::Webhook { url: bench.target.url("/unresponsive") }).await;
     for _ in 0..20 {
-        bench.test(silent).await;
+        bench.test(unresponsive).await;
     }
     bench.target.wait_for(4, DEADLINE).await.unwrap();
     let of = shard(bench.workspace);

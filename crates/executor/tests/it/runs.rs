@@ -78,7 +78,7 @@ async fn the_request_is_sent_at_its_instant_and_not_before() {
 async fn a_failed_attempt_is_retried_with_the_same_id() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer_in_turn("/hook", [Script::status(500), Script::status(503), Script::status(200)]);
+    bench.target.respond_in_turn("/hook", [Script::status(500), Script::status(503), Script::status(200)]);
     let id = bench.published(&bench.definition("/hook")).await;
     let execution = bench.ended(id).await;
     let codes: Vec<_> = execution.attempts.iter().map(|attempt| attempt.status_code).collect();
@@ -96,7 +96,7 @@ async fn a_failed_attempt_is_retried_with_the_same_id() {
 async fn a_permanent_failure_is_not_retried() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/hook", Script::status(404));
+    bench.target.respond("/hook", Script::status(404));
     let execution = bench.ended(bench.published(&bench.definition("/hook")).await).await;
     assert_eq!((execution.status, execution.attempt_count), (Status::Failed, 1));
     executor.stop().await;
@@ -136,7 +136,7 @@ async fn a_secret_is_sent_and_never_shown() {
     let echo = format!("{}: {VALUE} or {}", "x".repeat(65_530), "rest");
     bench
         .target
-        .answer("/hook", Script::status(500).header("x-echo", &format!("you sent {VALUE}")).body(echo));
+        .respond("/hook", Script::status(500).header("x-echo", &format!("you sent {VALUE}")).body(echo));
     definition.retry_policy.max_attempts = 1;
     let execution = bench.ended(bench.published(&definition).await).await;
     let job = execution.job.to_string();
@@ -154,7 +154,7 @@ async fn a_secret_is_sent_and_never_shown() {
     let kept = format!("select count(*) from attempts a where a::text like '{canary}'");
     assert_eq!(bench.db.count(&kept).await, 0);
     // A changed value counts from the next attempt on.
-    bench.target.answer("/hook", Script::status(200));
+    bench.target.respond("/hook", Script::status(200));
     bench.change_secret("key", "other").await;
     bench.ended(bench.published(&definition).await).await;
     assert!(bench.target.hits()[1].header("x-key").unwrap().starts_with("Bearer other, job_"));
@@ -183,7 +183,7 @@ async fn requests_are_signed_and_rendered_the_same_on_every_attempt() {
     definition.request.method = trigrun_core::domain::request::Method::Post;
     definition.request.body =
         Some(Body::Json(r#"{"at":"{{scheduled_for}}","id":"{{uuid}}","other":"{{name}}"}"#.into()));
-    bench.target.answer_in_turn("/hook", [Script::status(500), Script::status(200)]);
+    bench.target.respond_in_turn("/hook", [Script::status(500), Script::status(200)]);
     let id = bench.published(&definition).await;
     bench.ended(id).await;
     let hits = bench.target.hits();
@@ -213,8 +213,8 @@ async fn work_is_taken_from_postgres_while_the_streams_are_unavailable() {
 async fn a_drain_finishes_requests_in_flight_and_releases_the_rest() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/slow", Script::status(200).after(Duration::from_secs(1)));
-    bench.target.answer("/fails", Script::status(500));
+    bench.target.respond("/slow", Script::status(200).after(Duration::from_secs(1)));
+    bench.target.respond("/fails", Script::status(500));
     let mut persistent = bench.definition("/fails");
     persistent.retry_policy.max_attempts = 10;
     let retrying = bench.published(&persistent).await;
@@ -246,7 +246,7 @@ async fn a_drain_finishes_requests_in_flight_and_releases_the_rest() {
 async fn a_cancelled_run_is_aborted() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/slow", Script::status(200).after(2 * DEADLINE));
+    bench.target.respond("/slow", Script::status(200).after(2 * DEADLINE));
     let id = bench.published(&bench.definition("/slow")).await;
     bench.target.wait_for(1, DEADLINE).await.unwrap();
     let ended = leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
@@ -296,7 +296,7 @@ async fn a_session_that_cannot_begin_is_retried() {
 async fn an_expired_executor_begins_another_session() {
     let bench = Bench::new().await;
     let executor = bench.executor();
-    bench.target.answer("/slow", Script::status(200).after(2 * DEADLINE));
+    bench.target.respond("/slow", Script::status(200).after(2 * DEADLINE));
     let id = bench.published(&bench.definition("/slow")).await;
     bench.target.wait_for(1, DEADLINE).await.unwrap();
     bench.db.execute("update executors set ended_at = now()").await;

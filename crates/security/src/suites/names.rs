@@ -97,7 +97,7 @@ fn special_names() -> [Case; 11] {
             called(&system, &one).await?.is_unsent()
         }),
         Case::dialling(Suite::Names, "a name without a response", |system| async move {
-            let name = named(&system, Answers::default().silent()).await?;
+            let name = named(&system, Answers::default().dropped()).await?;
             called(&system, &name).await?.is_unsent()
         }),
         Case::dialling(Suite::Names, "a slow response with a private address", |system| async move {

@@ -28,7 +28,7 @@ pub fn cases() -> Vec<Case> {
             .header("refresh", "0; url=http://10.0.0.1/")
             .header("location", "http://10.0.0.1/");
         let path = format!("/refresh/{}", system.number());
-        system.targets()?.plain.answer(&path, script);
+        system.targets()?.plain.respond(&path, script);
         Ended(system.run(json!({ "url": format!("http://93.184.216.34{path}") })).await?).has_succeeded()
     }));
     cases
@@ -37,7 +37,7 @@ pub fn cases() -> Vec<Case> {
 async fn redirected(system: Arc<System>, status: u16, to: &'static str) -> anyhow::Result<()> {
     let path = format!("/redirect/{}", system.number());
     let target = &system.targets()?.plain;
-    target.answer(&path, Script::status(status).header("location", to));
+    target.respond(&path, Script::status(status).header("location", to));
     let ended = Ended(system.run(json!({ "url": format!("http://93.184.216.34{path}") })).await?);
     let attempt = ended.attempt();
     ensure!(attempt["status"] == "http_error" && attempt["status_code"] == status, "{attempt}");

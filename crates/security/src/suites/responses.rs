@@ -139,7 +139,7 @@ pub fn cases() -> Vec<Case> {
 
 async fn harmless(system: Arc<System>, script: Script) -> anyhow::Result<()> {
     let path = format!("/hostile/{}", system.number());
-    system.targets()?.plain.answer(&path, script);
+    system.targets()?.plain.respond(&path, script);
     let before = system.resident_mb("executor")?;
     attempt(&system, format!("http://93.184.216.34{path}")).await?;
     let after = system.resident_mb("executor")?;

@@ -11,8 +11,6 @@ use crate::{
     system::{System, once, text},
 };
 
-pub use canary::Used;
-
 pub fn cases() -> Vec<Case> {
     [missing::cases(), echoed::cases(), canary::cases()].into_iter().flatten().collect()
 }

@@ -170,7 +170,7 @@ async fn no_late_request(system: &System, path: &str, deleted_at: Instant) -> an
 async fn nothing_retried(system: Arc<System>) -> anyhow::Result<()> {
     let tenant = newcomer(&system).await?;
     let path = format!("/retried/{}", system.number());
-    system.targets()?.plain.answer(&path, Script::status(503));
+    system.targets()?.plain.respond(&path, Script::status(503));
     let job = json!({ "name": "retried", "kind": "one_time", "request": { "url": format!("http://93.184.216.34{path}") },
         "retry_policy": { "max_attempts": 10 } });
     system.call_as(&tenant.token, "POST", "/v1/jobs", &job).await?.expect(201)?;

@@ -31,7 +31,7 @@ pub struct Answers {
     addresses: Vec<IpAddr>,
     alias: Option<String>,
     after: Duration,
-    silent: bool,
+    dropped: bool,
 }
 
 impl Answers {
@@ -49,9 +49,9 @@ impl Answers {
         Self { after, ..self }
     }
 
-    /// Never answers.
-    pub fn silent(self) -> Self {
-        Self { silent: true, ..self }
+    /// Drops every query.
+    pub fn dropped(self) -> Self {
+        Self { dropped: true, ..self }
     }
 }
 
@@ -110,8 +110,8 @@ fn answer(query: &[u8], names: &Names) -> Option<(Vec<u8>, Duration)> {
     let kind = u16::from_be_bytes([*query.get(end)?, *query.get(end + 1)?]);
     let known = names.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
     let code = if known.is_some() { 0 } else { NO_SUCH_NAME };
-    let Answers { addresses, alias, after, silent } = known.unwrap_or_default();
-    if silent {
+    let Answers { addresses, alias, after, dropped } = known.unwrap_or_default();
+    if dropped {
         return None;
     }
     let owner = alias.as_deref().map_or_else(|| SAME_NAME.to_be_bytes().to_vec(), encoded);

@@ -82,7 +82,7 @@ async fn another_executor_takes_over_from_a_killed_one() {
         (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
     let start = |role| Process::start(role, &db.settings(), &redis);
     let (_scheduler, killed) = (start(Role::Scheduler), start(Role::Executor));
-    target.answer_in_turn("/slow", [Script::Never, Script::status(200)]);
+    target.respond_in_turn("/slow", [Script::Never, Script::status(200)]);
     db.job(workspace, &definition(Schedule::OneTime, &target.url("/slow"))).await;
     target.wait_for(1, TIMEOUT).await.expect("the first request arrives");
     killed.kill();

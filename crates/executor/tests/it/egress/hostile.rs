@@ -34,7 +34,7 @@ async fn silent_and_slow_targets_time_out() {
     ];
     let attempts = cases.iter().enumerate().map(|(path, (script, _))| {
         let path = format!("/{path}");
-        target.answer(&path, script.clone());
+        target.respond(&path, script.clone());
         ends_at_its_timeout(&egress, target.url(&path), post("{}"))
     });
     let outcomes = futures_util::future::join_all(attempts).await;
@@ -56,7 +56,7 @@ async fn silent_and_slow_targets_time_out() {
 #[tokio::test]
 async fn a_response_with_an_endless_body_counts_by_its_status() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    target.answer("/", Script::EndlessBody);
+    target.respond("/", Script::EndlessBody);
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!((outcome.status, outcome.body_truncated), (AttemptStatus::Success, true));
     assert_eq!(outcome.body_preview.len(), PREVIEW_BYTES);
@@ -67,7 +67,7 @@ async fn a_response_with_an_endless_body_counts_by_its_status() {
 #[tokio::test]
 async fn endless_small_chunks_end_at_the_timeout() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    target.answer("/", Script::EndlessChunks);
+    target.respond("/", Script::EndlessChunks);
     let outcome = ends_at_its_timeout(&egress, target.url("/"), get()).await;
     assert_eq!(outcome.status_code, Some(200));
     assert!(outcome.response_bytes > 0);
@@ -104,7 +104,7 @@ async fn an_invalid_response_says_how() {
         (Script::Reset, "connect_reset", None),
     ];
     for (script, class, status_code) in cases {
-        target.answer("/", script.clone());
+        target.respond("/", script.clone());
         let hits = target.hits().len();
         let sent = exchange(&egress, target.url("/"), post("{}")).await;
         let outcome = sent.outcome;
@@ -146,7 +146,7 @@ async fn a_server_without_a_tls_handshake_times_out() {
 #[tokio::test]
 async fn dropping_an_attempt_closes_its_connection() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    target.answer("/", Script::Never);
+    target.respond("/", Script::Never);
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
     tokio::select! {
         sent = ready.send(get()) => panic!("{:?}", sent.outcome),
@@ -180,7 +180,7 @@ async fn the_same_over_http2() {
         (Script::Close, AttemptStatus::ConnectionError, Some("closed_early")),
     ];
     for (script, status, class) in cases {
-        target.answer("/", script);
+        target.respond("/", script);
         let outcome =
             exchange(&egress, target.url("/"), Call { timeout: 2 * TIMEOUT, ..get() }).await.outcome;
         assert_eq!((outcome.status, outcome.error_class), (status, class), "{:?}", outcome.error);

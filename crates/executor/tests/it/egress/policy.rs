@@ -130,8 +130,8 @@ async fn unknown_names_and_name_servers_that_do_not_respond() {
     let short = "reports has no address: write its full name, with the domain.";
     assert_eq!(outcome.error.as_deref(), Some(short), "search domains are not tried");
 
-    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let nameservers = vec![silent.local_addr().unwrap()];
+    let unresponsive = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let nameservers = vec![unresponsive.local_addr().unwrap()];
     let egress = Egress::new(Settings { nameservers, ..Settings::new(EgressPolicy::default()) }).unwrap();
     let timeout = std::time::Duration::from_millis(200);
     let outcome = exchange(&egress, "http://nowhere.test/", Call { timeout, ..get() }).await.outcome;

@@ -74,7 +74,7 @@ async fn a_status_off_the_list_is_an_http_error() {
         (999, Some("http_other")),
     ];
     for (status, class) in cases {
-        target.answer("/", Script::status(status).body("why"));
+        target.respond("/", Script::status(status).body("why"));
         let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
         assert_eq!((outcome.status_code, outcome.error_class), (Some(status), class));
         let expected = if class.is_none() { AttemptStatus::Success } else { AttemptStatus::HttpError };
@@ -91,7 +91,7 @@ async fn a_redirect_is_recorded_and_not_followed() {
     let (target, elsewhere, egress) =
         (Target::start().await.unwrap(), Target::start().await.unwrap(), new_egress());
     let location = elsewhere.url("/latest/meta-data/");
-    target.answer("/", Script::status(302).header("location", &location));
+    target.respond("/", Script::status(302).header("location", &location));
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!((outcome.status, outcome.error_class), (AttemptStatus::HttpError, Some("http_3xx")));
     assert!(outcome.response_headers.contains(&("location".into(), location)));
@@ -101,7 +101,7 @@ async fn a_redirect_is_recorded_and_not_followed() {
 #[tokio::test]
 async fn retry_after_is_recorded() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    target.answer("/", Script::status(503).header("retry-after", "17"));
+    target.respond("/", Script::status(503).header("retry-after", "17"));
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!(outcome.retry_after.map(|wait| wait.as_secs()), Some(17));
 }
@@ -109,7 +109,7 @@ async fn retry_after_is_recorded() {
 #[tokio::test]
 async fn a_response_without_content() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    target.answer("/", Script::status(204));
+    target.respond("/", Script::status(204));
     let outcome = exchange(&egress, target.url("/"), post("{}")).await.outcome;
     assert_eq!((outcome.status, outcome.status_code), (AttemptStatus::Success, Some(204)), "{outcome:?}");
     assert!(outcome.body_preview.is_empty() && !outcome.body_truncated);
@@ -119,7 +119,7 @@ async fn a_response_without_content() {
 async fn a_body_is_kept_up_to_the_preview() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
     for (size, truncated) in [(PREVIEW_BYTES, false), (PREVIEW_BYTES + 1, true), (1024 * 1024, true)] {
-        target.answer("/", Script::status(200).body(vec![b'x'; size]));
+        target.respond("/", Script::status(200).body(vec![b'x'; size]));
         let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
         assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
         assert_eq!((outcome.response_bytes, outcome.body_truncated), (size as u64, truncated));
@@ -133,7 +133,7 @@ async fn bytes_that_are_not_text_are_readable() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let message =
         b"HTTP/1.1 200 OK\r\nx-a: \xff\xfeok\r\nx-a: again\r\ncontent-length: 5\r\n\r\n\0\xff\xed\xa0\x80";
-    target.answer("/", Script::raw(Bytes::from_static(message)));
+    target.respond("/", Script::raw(Bytes::from_static(message)));
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert_eq!(outcome.body_preview, b"\0\xff\xed\xa0\x80");

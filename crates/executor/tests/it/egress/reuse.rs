@@ -66,7 +66,7 @@ async fn connections_that_are_not_reused() {
         Script::raw("HTTP/1.0 200 OK\r\n\r\nto the end"),
     ];
     for (already, script) in cases.into_iter().enumerate() {
-        target.answer("/", script.clone());
+        target.respond("/", script.clone());
         let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
         assert_eq!(outcome.status, AttemptStatus::Success, "{script:?} {:?}", outcome.error);
         assert_eq!(target.connections(), already + 1, "{script:?}");
@@ -166,7 +166,7 @@ async fn http2_is_shared_within_a_workspace() {
     );
     assert!(warm.timing.tls.is_some());
 
-    target.answer("/slow", Script::default().after(Duration::from_millis(50)));
+    target.respond("/slow", Script::default().after(Duration::from_millis(50)));
     let concurrent = (0..20).map(|_| exchange(&egress, target.url("/slow"), post(r#"{"n":2}"#)));
     for sent in futures_util::future::join_all(concurrent).await {
         assert_eq!((sent.outcome.status, sent.outcome.timing.connect), (AttemptStatus::Success, None));

@@ -9,54 +9,45 @@ use trigrun_testkit::{due, keys, raw_http::RawResponse, target::Script};
 use super::with_secret;
 use crate::{
     case::{Case, Suite},
-    system::{PASSWORD, System, Tenant, once, text},
+    system::{Canaries, PASSWORD, System, once, text},
 };
 
 /// Long and improbable, so that its base64 is known wherever it begins.
 const VALUE: &str = "canary-6b1f-of-a-secret-that-only-the-target-may-see";
 const IN_A_URL: &str = "canary-93d0-in-the-url-of-a-channel";
 
-/// What was used, and what shows that the search works.
-pub struct Used {
-    /// The canaries: what each is, and its value.
-    hidden: Vec<(&'static str, String)>,
-    execution: String,
-    workspace: String,
-    tenant: Tenant,
-}
-
 pub fn cases() -> Vec<Case> {
     vec![
         Case::dialling(Suite::Secrets, "no canary in the logs, at level trace", |system| async move {
-            let used = used(&system).await?;
-            is_absent(used, &system.logs()?, &used.execution)
+            let canaries = canaries(&system).await?;
+            is_absent(canaries, &system.logs()?, &canaries.execution)
         }),
         Case::dialling(Suite::Secrets, "no canary in the spans", |system| async move {
-            let used = used(&system).await?;
-            let exported = async || find(&system.spans.bytes(), used.execution.as_bytes());
+            let canaries = canaries(&system).await?;
+            let exported = async || find(&system.spans.bytes(), canaries.execution.as_bytes());
             due::until("a span of the execution is exported", Duration::from_secs(20), exported).await?;
-            is_absent(used, &system.spans.bytes(), &used.execution)
+            is_absent(canaries, &system.spans.bytes(), &canaries.execution)
         }),
         Case::dialling(
             Suite::Secrets,
             "no canary in the commands that Redis receives",
             |system| async move {
-                let used = used(&system).await?;
-                is_absent(used, &system.commands.bytes(), &used.workspace)
+                let canaries = canaries(&system).await?;
+                is_absent(canaries, &system.commands.bytes(), &canaries.workspace)
             },
         ),
         Case::dialling(Suite::Secrets, "no canary in a dump of Postgres", |system| async move {
-            let used = used(&system).await?;
+            let canaries = canaries(&system).await?;
             let mut dump = system.dump()?;
             // Bytes are written in hexadecimal.
             let text = String::from_utf8_lossy(&dump).into_owned();
             let bytes = text.split(['\t', '\n']).filter_map(|cell| cell.strip_prefix("\\\\x")).map(from_hex);
             dump.extend(bytes.flatten());
-            is_absent(used, &dump, "channel of the canary")
+            is_absent(canaries, &dump, "channel of the canary")
         }),
         Case::dialling(Suite::Secrets, "no canary in any response of the API", |system| async move {
-            let used = used(&system).await?;
-            is_absent(used, &responses(&system, used).await?, &used.execution)
+            let canaries = canaries(&system).await?;
+            is_absent(canaries, &responses(&system, canaries).await?, &canaries.execution)
         }),
     ]
 }
@@ -67,11 +58,11 @@ fn from_hex(hex: &str) -> Vec<u8> {
 }
 
 /// Uses everything once, in requests that succeed and in requests that fail.
-async fn used(system: &Arc<System>) -> anyhow::Result<&Used> {
-    system.used.get_or_try_init(|| use_all(system)).await
+async fn canaries(system: &Arc<System>) -> anyhow::Result<&Canaries> {
+    system.canaries.get_or_try_init(|| use_all(system)).await
 }
 
-async fn use_all(system: &System) -> anyhow::Result<Used> {
+async fn use_all(system: &System) -> anyhow::Result<Canaries> {
     system.trace_executor()?;
     let tenant = system.sign_up(&format!("canary{}", system.number())).await?;
     let call = async |method: &str, path: &str, body: Value| {
@@ -81,12 +72,14 @@ async fn use_all(system: &System) -> anyhow::Result<Used> {
     call("PUT", "/v1/secrets/canary", json!({ "value": VALUE })).await?.expect(200)?;
     // Echoed, in an invalid response, and closed; over TLS and HTTP/2; to a port without a server; to a forbidden address.
     let target = &system.targets()?.plain;
+    target.respond(
+        "/canary/echo",
+        Script::status(500).header("x-echo", VALUE).body(format!("{VALUE} {VALUE}")),
+    );
     target
-        .answer("/canary/echo", Script::status(500).header("x-echo", VALUE).body(format!("{VALUE} {VALUE}")));
-    target
-        .answer("/canary/broken", Script::raw(format!("HTTP/1.1 200 OK\r\nx-{VALUE}\r\n\r\n").into_bytes()));
-    target.answer("/canary/closed", Script::Close);
-    system.targets()?.tls.answer("/canary/echo", Script::status(200).header("x-echo", VALUE).body(VALUE));
+        .respond("/canary/broken", Script::raw(format!("HTTP/1.1 200 OK\r\nx-{VALUE}\r\n\r\n").into_bytes()));
+    target.respond("/canary/closed", Script::Close);
+    system.targets()?.tls.respond("/canary/echo", Script::status(200).header("x-echo", VALUE).body(VALUE));
     let mut execution = String::new();
     for url in [
         "https://target.test/canary/echo",
@@ -154,7 +147,7 @@ async fn use_all(system: &System) -> anyhow::Result<Used> {
         ("the signing secret", text(&signing["secret"])?),
         ("the signing secret before", text(&signing["previous"]["secret"])?),
     ];
-    Ok(Used { hidden, execution, workspace: tenant.workspace.clone(), tenant })
+    Ok(Canaries { hidden, execution, workspace: tenant.workspace.clone(), tenant })
 }
 
 /// Calls the API that logs at level `trace`.
@@ -173,13 +166,13 @@ fn find(all: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// No canary is in `all`: as it is, in hexadecimal, or in base64 at any offset. `known` is, which shows that the search works.
-fn is_absent(used: &Used, all: &[u8], known: &str) -> anyhow::Result<()> {
+fn is_absent(canaries: &Canaries, all: &[u8], known: &str) -> anyhow::Result<()> {
     ensure!(
         find(all, known.as_bytes()),
         "{known} is not found in {} bytes: the search does not work",
         all.len()
     );
-    for (what, value) in &used.hidden {
+    for (what, value) in &canaries.hidden {
         for encoding in encodings(value) {
             let found = memchr::memmem::find(all, encoding.as_bytes());
             ensure!(found.is_none(), "{what} appears: …{}…", around(all, found.unwrap_or_default()));
@@ -203,7 +196,7 @@ fn encodings(value: &str) -> Vec<String> {
 }
 
 /// Everything that can be read, except the signing secret, which its operation returns.
-async fn responses(system: &System, used: &Used) -> anyhow::Result<Vec<u8>> {
+async fn responses(system: &System, canaries: &Canaries) -> anyhow::Result<Vec<u8>> {
     let document = system.call_as("", "GET", "/openapi.json", &Value::Null).await?.expect(200)?;
     let paths = document["paths"].as_object().context("no paths")?;
     let mut all = Vec::new();
@@ -215,7 +208,8 @@ async fn responses(system: &System, used: &Used) -> anyhow::Result<Vec<u8>> {
                 continue;
             }
             for path in filled(path, &ids) {
-                let response = call_traced(system, &used.tenant.token, ("GET", &path), &Value::Null).await?;
+                let response =
+                    call_traced(system, &canaries.tenant.token, ("GET", &path), &Value::Null).await?;
                 if round == 0 && path.starts_with("/v1/") {
                     let listed = response.json()["data"].as_array().cloned().unwrap_or_default();
                     ids.extend(listed.iter().filter_map(|thing| thing["id"].as_str().map(str::to_owned)));

@@ -96,7 +96,7 @@ pub fn cases() -> Vec<Case> {
 async fn echoed(system: Arc<System>, script: Script, piece: String) -> anyhow::Result<()> {
     let secret = store(&system, VALUE).await?;
     let path = format!("/echo/{}", system.number());
-    system.targets()?.plain.answer(&path, script);
+    system.targets()?.plain.respond(&path, script);
     let ended = system.run(with_secret(&path, &secret)).await?;
     let hits = system.targets()?.plain.hits();
     let sent = hits.iter().find(|hit| hit.path == path).and_then(|hit| hit.header("authorization"));
