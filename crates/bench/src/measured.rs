@@ -1,10 +1,11 @@
-//! The result of one repetition of a load, as the sink saw it: of the product, the prototype and the peers alike.
+//! The results of measurements.
 
 use serde::Serialize;
 use std::fmt;
 
 use crate::{arrivals::Arrivals, cost::Cost};
 
+/// One repetition of a load, as the sink saw it: of the product, the prototype or a peer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub runs: usize,
@@ -28,6 +29,32 @@ pub struct Measured {
     pub lateness_curve_ms: Vec<f64>,
     /// Runs in each tenth of a second.
     pub per_tenth: Vec<usize>,
+}
+
+/// The creation of jobs through the API.
+#[derive(Clone, Debug, Serialize)]
+pub struct Created {
+    /// With a request always in flight on each connection.
+    pub requests_per_second: f64,
+    /// At half that rate, from the instant when each request was due: waiting for a connection counts.
+    pub half_rate_p50_ms: f64,
+    pub half_rate_p99_ms: f64,
+    /// Of the first part, per job.
+    #[serde(flatten)]
+    pub cost: Cost,
+}
+
+/// The pages of one list.
+#[derive(Clone, Debug, Serialize)]
+pub struct Page {
+    pub list: String,
+    /// Of the last page.
+    pub rows: usize,
+    /// Whether the last page had a next one.
+    #[serde(skip)]
+    pub has_next: bool,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
 }
 
 impl Measured {

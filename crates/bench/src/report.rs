@@ -11,8 +11,7 @@ pub mod tables;
 pub use machine::Machine;
 
 use crate::{
-    measured::Measured,
-    scenarios::{Created, Page},
+    measured::{Created, Measured, Page},
     series::Series,
     servers::Servers,
 };

@@ -12,11 +12,10 @@ mod prototype;
 
 use crate::{bench::Bench, ceiling, report::Report};
 pub use api::Api;
-pub use create::Created;
 pub use load::{LEAD, Load, Mode, until};
-pub use pages::{Next, Page, time_pages};
+pub use pages::{Next, time_pages};
+pub use plan::load;
 use plan::{Kind, Measurement};
-pub use plan::{is_of_prototype, load, of_prototype};
 
 #[derive(Args)]
 pub struct RunArguments {

@@ -63,6 +63,17 @@ fn medians(values: &[&Value]) -> Option<Value> {
     numbers.and_then(median).map(|median| json!(median))
 }
 
+pub const PROTOTYPE: &str = "prototype, ";
+
+/// The name of the prototype's measurement under the same load.
+pub fn of_prototype(load: &str) -> String {
+    format!("{PROTOTYPE}{load}")
+}
+
+pub fn is_of_prototype(name: &str) -> bool {
+    name.starts_with(PROTOTYPE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,13 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::{
-    clients::ClientLog, clock::Clock, load::Load, record::Record, recorder::Hit, run::Run, watcher::Watched,
+    clients::ClientLog,
+    clock::Clock,
+    load::Load,
+    record::Record,
+    recorder::{Hit, Recorder},
+    servers::Servers,
+    watcher::Watched,
 };
 
 /// The result for one invariant.
@@ -61,8 +67,13 @@ impl Evidence<'_> {
 }
 
 /// Checks all invariants.
-pub async fn all(run: &Run, evidence: &Evidence<'_>, watched: Watched) -> anyhow::Result<Vec<Finding>> {
-    let sql = run.servers.sql().await?;
+pub async fn all(
+    servers: &Servers,
+    recorder: &Recorder,
+    evidence: &Evidence<'_>,
+    watched: Watched,
+) -> anyhow::Result<Vec<Finding>> {
+    let sql = servers.sql().await?;
     let mut findings = fires::findings(evidence);
     findings.push(all_ended(evidence));
     findings.extend(requests::findings(evidence));
@@ -70,11 +81,11 @@ pub async fn all(run: &Run, evidence: &Evidence<'_>, watched: Watched) -> anyhow
     findings.push(terminal_is_final(&sql).await?);
     findings.push(owners_are_live(&sql).await?);
     findings.extend(api::findings(&sql, evidence).await?);
-    findings.extend(notifications::findings(&sql, &run.recorder).await?);
+    findings.extend(notifications::findings(&sql, recorder).await?);
     let Watched { idle_transactions, usage } = watched;
     let mut idle = idle_transactions.violations;
     // Postgres ends such a session after 10 s. A paused process cannot prevent that.
-    if evidence.nothing_paused && run.servers.count_in_postgres_log("idle-in-transaction timeout")? > 0 {
+    if evidence.nothing_paused && servers.count_in_postgres_log("idle-in-transaction timeout")? > 0 {
         idle.push("Postgres ended a session that was idle in a transaction".into());
     }
     findings.push(Finding::new("no transaction is idle for over 10 s", idle_transactions.taken, idle));
@@ -86,9 +97,8 @@ pub async fn all(run: &Run, evidence: &Evidence<'_>, watched: Watched) -> anyhow
     findings.push(Finding::new(
         "no request that TrigRun did not send",
         evidence.hits.len(),
-        run.recorder.unexpected(),
+        recorder.unexpected(),
     ));
-    findings.push(run.check_logs()?);
     Ok(findings)
 }
 

@@ -224,7 +224,8 @@ impl Run {
             no_api_stopped: !self.cluster.was_stopped(Role::Api),
             nothing_paused: !self.was_paused && !self.servers.was_frozen(),
         };
-        let mut findings = proof::all(&self, &evidence, watched).await?;
+        let mut findings = proof::all(&self.servers, &self.recorder, &evidence, watched).await?;
+        findings.push(self.check_logs()?);
         findings.push(Finding::new("no process exits by itself", self.cluster.usages().len(), exits));
         findings.push(apis_respond);
         let Self { cluster, servers, load, clock, .. } = self;
@@ -272,7 +273,7 @@ impl Run {
     }
 
     /// Errors and panics that a process logged.
-    pub fn check_logs(&self) -> anyhow::Result<Finding> {
+    fn check_logs(&self) -> anyhow::Result<Finding> {
         let (mut checked, mut violations) = (0, Vec::new());
         for entry in fs::read_dir(self.dir.join("logs"))? {
             let path = entry?.path();

@@ -9,8 +9,9 @@ use nix::sys::signal::Signal;
 
 use crate::account::Account;
 use crate::directories::{Directories, POSTGRES_SOCKET};
+use crate::launch::{Launch, Probe};
 use crate::orphans::{self, ProcessMatch};
-use crate::server::{self, Launch, Probe, Server};
+use crate::server::{self, Server};
 use crate::spawn::Spawner;
 use crate::{Durability, EmbedError, Options, Programs};
 

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use nix::sys::signal::Signal;
 
 use crate::directories::Directories;
+use crate::launch::{Launch, Probe};
 use crate::orphans::ProcessMatch;
-use crate::server::{Launch, Probe, Server};
+use crate::server::Server;
 use crate::{Durability, Options, Programs};
 
 pub(crate) fn server(programs: &Programs, options: &Options, directories: &Directories) -> Server {

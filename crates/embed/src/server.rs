@@ -1,6 +1,5 @@
 //! One server process: starts it, waits until it responds, stops it. What is specific to a server is in `postgres` and `redis`.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -13,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::EmbedError;
+use crate::launch::{Launch, Probe};
 use crate::orphans::{self, ProcessMatch};
 use crate::spawn::Spawner;
 
@@ -22,25 +22,6 @@ const MAX_LOG_BYTES: u64 = 10 * 1024 * 1024;
 /// One attempt; a busy machine may need long for a response.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_TAIL_LINES: usize = 25;
-
-/// A program and how to start it.
-#[derive(Debug, Clone)]
-pub(crate) struct Launch {
-    pub name: &'static str,
-    pub program: PathBuf,
-    pub args: Vec<OsString>,
-    pub dir: PathBuf,
-    pub log: PathBuf,
-    /// The signal for a clean shutdown.
-    pub stop_signal: Signal,
-}
-
-/// A request, and the check of its response: only a ready server passes.
-#[derive(Debug, Clone)]
-pub(crate) struct Probe {
-    pub request: Vec<u8>,
-    pub is_ready: fn(&[u8]) -> bool,
-}
 
 /// One of the two servers, running or stopped. Dropping it stops the process, and waits up to 2 s.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
 use crate::account::Account;
+use crate::launch::Launch;
 use crate::programs::in_path;
-use crate::server::Launch;
 
 /// `program`, which gets SIGKILL when the thread that starts it ends. Without setpriv(1), it keeps running.
 pub fn ends_with_us(program: &Path) -> Command {

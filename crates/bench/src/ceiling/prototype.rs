@@ -14,6 +14,7 @@ mod record;
 mod run;
 mod send;
 mod tables;
+mod threads;
 mod timer;
 
 pub use process::{PrototypeArguments, main};

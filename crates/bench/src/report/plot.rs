@@ -12,8 +12,7 @@ use trigrun_testkit::stats::median;
 
 use crate::{
     measured::Measured,
-    scenarios,
-    series::{Row, Series},
+    series::{Row, Series, is_of_prototype},
 };
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -28,7 +27,7 @@ const SECONDS_PER_TENTH: f64 = 0.1;
 
 /// The product's loads; `None` if none was measured.
 pub fn plot(loads: &Series<Measured>) -> anyhow::Result<Option<String>> {
-    let product: Vec<_> = loads.0.iter().filter(|row| !scenarios::is_of_prototype(&row.name)).collect();
+    let product: Vec<_> = loads.0.iter().filter(|row| !is_of_prototype(&row.name)).collect();
     if product.is_empty() {
         return Ok(None);
     }
@@ -137,7 +136,7 @@ mod tests {
         let arrival = |id| Arrival { id, intended_us: 0, at_us: i64::try_from(id).unwrap() * 1000 };
         let arrivals = Arrivals((0..1000).map(arrival).collect());
         loads.add("load", Measured::new(&arrivals, 0, Cost::default()));
-        loads.add(&scenarios::of_prototype("load"), Measured::new(&arrivals, 0, Cost::default()));
+        loads.add(&crate::series::of_prototype("load"), Measured::new(&arrivals, 0, Cost::default()));
         let svg = plot(&loads).unwrap().unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
         assert_eq!(svg.matches("\nload\n").count(), 2);

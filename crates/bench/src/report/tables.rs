@@ -7,7 +7,7 @@ use super::Report;
 use crate::{
     cost::Cost,
     measured::Measured,
-    series::{Row, Series},
+    series::{Row, Series, of_prototype},
 };
 
 pub fn all(report: &Report) -> Vec<Table> {
@@ -66,7 +66,7 @@ fn loads(loads: &Series<Measured>) -> Table {
 fn ratios(report: &Report) -> Table {
     let mut table = table(["ratio", "runs/s", "lateness p50", "p99", "µs per run"]);
     for row in &report.loads.0 {
-        if let Some(prototype) = report.loads.get(&crate::scenarios::of_prototype(&row.name)) {
+        if let Some(prototype) = report.loads.get(&of_prototype(&row.name)) {
             let mut cells = vec![format!("{} ÷ prototype", row.name)];
             cells.extend(ratio(row, prototype));
             table.add_row(cells);

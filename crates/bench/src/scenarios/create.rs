@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use hyper::Method;
-use serde::Serialize;
 use std::{
     cell::Cell,
     net::SocketAddr,
@@ -15,25 +14,10 @@ use trigrun_testkit::{
 };
 
 use super::api::{Api, body_of};
-use crate::{
-    bench::Bench,
-    cost::{Cost, Meter},
-};
+use crate::{bench::Bench, cost::Meter, measured::Created};
 
 const CONNECTIONS: usize = 64;
 const WARM_UP: Duration = Duration::from_secs(1);
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Created {
-    /// With a request always in flight on each connection.
-    pub requests_per_second: f64,
-    /// At half that rate, from the instant when each request was due: waiting for a connection counts.
-    pub half_rate_p50_ms: f64,
-    pub half_rate_p99_ms: f64,
-    /// Of the first part, per job.
-    #[serde(flatten)]
-    pub cost: Cost,
-}
 
 /// Fails if any response is not a success.
 pub async fn measure(bench: &Bench, seconds: u64) -> anyhow::Result<Created> {

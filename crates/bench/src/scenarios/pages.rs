@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use hyper::Method;
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
 use std::time::{Duration, Instant};
 use trigrun_core::domain::id::WorkspaceId;
 use trigrun_testkit::{
@@ -11,7 +11,7 @@ use trigrun_testkit::{
 };
 
 use super::api::{Api, body_of};
-use crate::bench::Bench;
+use crate::{bench::Bench, measured::Page};
 
 const REQUESTS: usize = 200;
 /// For slow lists, which get fewer requests.
@@ -21,18 +21,6 @@ const WARM_UP_REQUESTS: usize = 10;
 const PAGE_ROWS: i64 = 50;
 /// The largest page of the API.
 const MAX_PAGE_ROWS: i64 = 250;
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Page {
-    pub list: String,
-    /// Of the last page.
-    pub rows: usize,
-    /// Whether the last page had a next one.
-    #[serde(skip)]
-    pub has_next: bool,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-}
 
 /// Which page to request next.
 #[derive(Clone, Copy, PartialEq, Eq)]

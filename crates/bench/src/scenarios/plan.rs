@@ -1,6 +1,7 @@
 //! The order of the measurements: the limits of the machine between the loads, the prototype after the product.
 
 use super::{Load, Mode};
+use crate::series::of_prototype;
 
 pub struct Measurement {
     pub name: String,
@@ -22,17 +23,6 @@ pub enum Kind {
     Http {
         seconds: f64,
     },
-}
-
-const PROTOTYPE: &str = "prototype, ";
-
-/// The name of the prototype's measurement under the same load.
-pub fn of_prototype(load: &str) -> String {
-    format!("{PROTOTYPE}{load}")
-}
-
-pub fn is_of_prototype(name: &str) -> bool {
-    name.starts_with(PROTOTYPE)
 }
 
 /// All measurements, or those for two minutes.
@@ -109,7 +99,7 @@ mod tests {
     #[test]
     fn each_load_of_the_prototype_is_measured_on_the_product() {
         let names: Vec<_> = plan(true).into_iter().map(|measurement| measurement.name).collect();
-        let compared = names.iter().filter_map(|name| name.strip_prefix(PROTOTYPE));
+        let compared = names.iter().filter_map(|name| name.strip_prefix(crate::series::PROTOTYPE));
         assert!(
             compared.clone().count() > 1 && compared.clone().all(|name| names.iter().any(|it| it == name))
         );

@@ -7,18 +7,13 @@ use tokio_postgres::Client;
 use trigrun_core::domain::id::{JobId, WorkspaceId};
 
 use super::{
-    bulk, pages,
+    bulk,
+    pages::{self, Subject},
     removal::{self, Removal},
     retention,
     sizes::make_partitions,
 };
-use crate::{
-    arrivals::now,
-    bench::Bench,
-    jobs::Batch,
-    scenarios::{Api, Page},
-    servers::Servers,
-};
+use crate::{arrivals::now, bench::Bench, jobs::Batch, measured::Page, scenarios::Api, servers::Servers};
 
 const WORKSPACES: i64 = 1000;
 const JOBS_PER_WORKSPACE: i64 = 100;
@@ -36,15 +31,6 @@ pub struct History {
     pub removals: Vec<Removal>,
     /// The average seconds of each pass of the scheduler.
     pub passes: BTreeMap<String, f64>,
-}
-
-/// The workspace whose executions are listed. It has a tenth of all.
-pub struct Subject {
-    pub workspace: WorkspaceId,
-    /// One of its jobs that run all the time.
-    pub busy: JobId,
-    /// One that runs rarely.
-    pub rare: JobId,
 }
 
 pub async fn measure(bench: &Bench, executions: i64, days: u64) -> anyhow::Result<History> {

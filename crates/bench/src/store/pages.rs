@@ -1,13 +1,23 @@
 //! Pages of lists, as a client sees them: the first page repeatedly, and one page after the other.
 
 use chrono::{SecondsFormat, TimeDelta};
+use trigrun_core::domain::id::{JobId, WorkspaceId};
 
-use super::history::Subject;
 use crate::{
     arrivals::now,
+    measured::Page,
     progress::Progress,
-    scenarios::{Api, Next, Page, time_pages},
+    scenarios::{Api, Next, time_pages},
 };
+
+/// The workspace whose executions are listed. It has a tenth of all.
+pub struct Subject {
+    pub workspace: WorkspaceId,
+    /// One of its jobs that run all the time.
+    pub busy: JobId,
+    /// One that runs rarely.
+    pub rare: JobId,
+}
 
 pub async fn measure(api: &Api, subject: &Subject, progress: &Progress) -> anyhow::Result<Vec<Page>> {
     let Subject { busy, rare, .. } = subject;

@@ -1,13 +1,14 @@
 //! The prototype's process: its threads, and its report as a line of JSON.
 
 use anyhow::{Context, ensure};
-use std::{fs, net::SocketAddr, sync::Arc, thread, thread::JoinHandle};
+use std::{fs, net::SocketAddr, sync::Arc};
 use tokio::sync::mpsc;
 
 use super::{
     PrototypeReport, claim, read,
     record::{self, Recorded},
     send,
+    threads::spawn_thread,
     timer::Timer,
 };
 use crate::ceiling::{block_on, postgres, unix_us};
@@ -59,20 +60,6 @@ pub fn main(arguments: PrototypeArguments) -> anyhow::Result<()> {
 async fn first_instant(postgres_url: &str) -> anyhow::Result<i64> {
     let row = postgres(postgres_url).await?.query_one(FIRST, &[]).await?;
     row.try_get::<_, Option<i64>>(0)?.context("there are no jobs")
-}
-
-/// Starts a thread of the prototype, which ends the process on an error.
-fn spawn_thread<T: Send + 'static>(
-    name: &'static str,
-    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
-) -> std::io::Result<JoinHandle<T>> {
-    thread::Builder::new().name(name.into()).spawn(move || work().unwrap_or_else(|error| fail(name, &error)))
-}
-
-/// Ends the process: the other threads would wait forever, and there is nothing to save.
-pub fn fail(thread: &str, error: &anyhow::Error) -> ! {
-    eprintln!("prototype, {thread}: {error:#}");
-    std::process::exit(1)
 }
 
 fn cpu_seconds() -> anyhow::Result<f64> {

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    process::fail,
     run::{Completed, Run},
+    threads::fail,
 };
 use crate::ceiling::{http::Connection, unix_us};
 
