@@ -69,7 +69,7 @@ pub struct Clients {
 
 const MAX_RESPONSE_TIME: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_millis(300);
-const MAX_TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 /// Requests of a client between two changes of a toggled job: the outcome of most of its fires must be certain.
 const REQUESTS_PER_TOGGLE: u32 = 30;
 
@@ -196,7 +196,7 @@ impl User {
     /// Repeats the request with the same key if it gets no response or a 503: that must not create two jobs.
     async fn create(&mut self) {
         let (body, key) = (self.new_job(), self.new_key());
-        for _ in 0..MAX_TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let reply = self.send(Method::POST, "/v1/jobs".into(), Some(&key), Some(body.clone())).await;
             match reply.status {
                 Some(200 | 201) => {
@@ -218,7 +218,7 @@ impl User {
         let Some(job) = self.random_job() else { return };
         *lock(&self.log).keys.entry(job).or_default() += 1;
         let (path, key) = (format!("/v1/jobs/{}/run-now", JobId::from_uuid(job)), self.new_key());
-        for _ in 0..MAX_TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let reply = self.send(Method::POST, path.clone(), Some(&key), None).await;
             if !matches!(reply.status, None | Some(503)) {
                 let execution = reply.body["id"].as_str().and_then(|id| id.parse::<ExecutionId>().ok());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{proof::Finding, run::Outcome};
 
 const PRINTED_VIOLATIONS: usize = 8;
-const KEPT_VIOLATIONS: usize = 20;
+const MAX_EXAMPLES: usize = 20;
 
 /// A measured number and its bound.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl Report {
                 "checked": finding.checked,
                 "left_out": finding.left_out,
                 "violations": finding.violations.len(),
-                "examples": &finding.violations[..finding.violations.len().min(KEPT_VIOLATIONS)],
+                "examples": &finding.violations[..finding.violations.len().min(MAX_EXAMPLES)],
             })
         };
         let figure = |figure: &Figure| {

@@ -14,7 +14,7 @@ use std::fmt;
 
 const PREFIX: &str = "TRIGRUN__";
 
-/// Everything that is wrong with the settings, a line each.
+/// All invalid settings, one line each.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError(Vec<String>);
 
@@ -38,7 +38,7 @@ pub fn load<T: DeserializeOwned>(defaults: &str) -> Result<T, ConfigError> {
     load_from(defaults, environment)
 }
 
-/// The same with a given environment: for tests, and for processes that run several parts.
+/// [`load`] with a given environment: for tests, and for programs that run several processes' parts.
 pub fn load_from<T: DeserializeOwned>(
     defaults: &str,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -47,7 +47,7 @@ pub fn load_from<T: DeserializeOwned>(
     let known = keys(&defaults);
     let mut problems = Vec::new();
     let mut figment = defaults.clone();
-    // Of the models first: what is named after them has what they were given.
+    // Default tables first, because the named tables copy them with their overrides.
     let depth = |(name, _): &(String, String)| name.matches("__").count();
     let is_model = |(name, _): &(String, String)| name.contains("__DEFAULT__");
     let mut environment: Vec<(String, String)> = environment.into_iter().collect();
@@ -72,7 +72,7 @@ pub fn load_from<T: DeserializeOwned>(
         }
         figment = figment.merge(Serialized::global(&path, value(&text)));
     }
-    // Each round finds one value that does not fit; put its default in its place and look for the next.
+    // Each round finds one invalid value. It is replaced by its default, so that the next round finds the next one.
     loop {
         match figment.extract() {
             Ok(settings) if problems.is_empty() => return Ok(settings),
@@ -98,7 +98,7 @@ fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))
 }
 
-/// `section.name.key` as the table that it is in, the one that this is modelled on, and its key.
+/// `section.name.key` as its table, the default table of that section, and the key.
 fn named(path: &str) -> Option<(String, String, &str)> {
     let (table, key) = path.rsplit_once('.')?;
     let (section, name) = table.split_once('.')?;
@@ -108,7 +108,7 @@ fn named(path: &str) -> Option<(String, String, &str)> {
     Some((table.to_owned(), format!("{section}.default"), key))
 }
 
-/// A list or a number where the text is one, else the text.
+/// The text as a list or a number if it is one; otherwise as text.
 fn value(text: &str) -> Value {
     text.parse().unwrap_or_else(|_| Value::from(text.to_owned()))
 }

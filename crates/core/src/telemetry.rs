@@ -83,7 +83,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     Ok(Telemetry(provider))
 }
 
-/// The exporter reads these variables itself; this only tells whether an endpoint is set.
+/// The exporter reads these variables itself; this only checks whether an endpoint is set.
 #[allow(clippy::disallowed_methods, reason = "OpenTelemetry's own variables, which the specification fixes")]
 fn exports_spans() -> bool {
     let set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());

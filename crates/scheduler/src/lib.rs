@@ -1,4 +1,4 @@
-//! The scheduler: turns schedules into executions and tells the executors about them. Any number of schedulers may run; none
+//! The scheduler: turns schedules into executions and publishes them to the executors. Any number of schedulers may run; none
 //! leads.
 //!
 //! A *timer* holds the time of a job's next *fire*. A fire is one scheduled occurrence; it is recorded as one *execution*, a row

@@ -1,6 +1,6 @@
 //! Postgres's time without asking Postgres: its clock, projected onto this machine's monotonic one.
 //!
-//! A wrong wall clock on this host changes nothing here: it is read only to tell by how much it is wrong.
+//! The wall clock of this host has no effect here. It is read only to report its error.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
@@ -20,7 +20,7 @@ const READ_INTERVAL: Duration = Duration::from_secs(2);
 /// The best of the last few readings counts: the one with the shortest round trip.
 const READINGS: usize = 8;
 
-/// A reading that differs from the projection by more than the round trips explain plus this: the clock was set, and older readings are
+/// If a reading differs from the projection by more than the round trips plus this, Postgres's clock was set, and older readings are
 /// discarded.
 const MIN_STEP: TimeDelta = TimeDelta::milliseconds(20);
 

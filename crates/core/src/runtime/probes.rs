@@ -27,7 +27,7 @@ pub async fn serve(address: SocketAddr, db: Db, shutdown: CancellationToken) -> 
     Ok(bound)
 }
 
-/// Serves while `work` goes on, if it can; the port is free again when it is done.
+/// Serves while `work` runs, if the port is free. The port is released when `work` ends.
 pub async fn serve_during<T>(address: SocketAddr, db: Db, work: impl Future<Output = T>) -> T {
     let Ok(listener) = TcpListener::bind(address).await else { return work.await };
     tokio::select! {

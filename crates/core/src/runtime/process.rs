@@ -19,7 +19,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Waits until Postgres responds and has the schema that this binary needs.
 ///
 /// Neither is a reason to exit: Postgres may be starting too, and every upgrade starts processes before its migration has ended. Each cause
-/// of waiting is logged once. Until then the process is live and not ready. `false` if it was asked to stop before.
+/// of waiting is logged once. Until then the process is live and not ready. `false` if shutdown was requested first.
 pub async fn wait_for_schema(
     postgres: &PostgresSettings,
     telemetry: &TelemetrySettings,

@@ -130,7 +130,7 @@ pub async fn fire(
     decide: impl Fn(DueTimer) -> FireDecision + Send + Sync,
 ) -> Result<Round, StoreError> {
     match round(conn, window, limit, &decide, Repeated::Fail).await {
-        // Timers were set back by hand.
+        // An operator set timers back.
         Err(error) if executions::is_repeated(&error) => {
             round(conn, window, limit, &decide, Repeated::Stay).await
         }

@@ -348,7 +348,7 @@ fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// Unit tests stand at the end of their file and may import what they like.
+/// Unit tests are at the end of their file and may import anything.
 fn without_tests(code: &str) -> String {
     code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
 }

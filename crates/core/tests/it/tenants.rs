@@ -91,7 +91,7 @@ const CALLED: [&str; 52] = [
 
 const PAGE: Page = Page { limit: 10, before: None };
 
-/// Two workspaces, and a job of theirs.
+/// Two workspaces; `theirs` has a job.
 struct Tenants {
     db: TestDb,
     ours: WorkspaceId,

@@ -106,7 +106,7 @@ async fn a_backlog_is_not_published_again() {
     let published = bench.received().await.len();
     assert!(
         published <= 40,
-        "at most once more, because the rows were made older than tother messages: {published}"
+        "at most once more, because the rows were made older than the other messages: {published}"
     );
 }
 

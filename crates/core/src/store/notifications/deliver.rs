@@ -38,7 +38,7 @@ pub const CLAIM_DUE: &str = "with due as (
      lost as (
          insert into notification_attempts (notification_id, number, status, error_class, error, started_at, total_us)
          select id, attempt_count, 'interrupted', 'executor_lost',
-                'The executor that was delivering this stopped before it could record an answer; the message may or may not have arrived.',
+                'The executor that was delivering this stopped before it could record a result; the message may or may not have arrived.',
                 due_at - $3 * interval '1 ms', 0
          from due where status = 'running'),
      claimed as (

@@ -142,7 +142,7 @@ async fn a_run_reads_only_its_own_rows() {
         frugal(conn, "release", MAX_ROWS_READ, async |c| leases::release(c, session, &released).await).await;
         frugal(conn, "hand over", MAX_ROWS_READ, async |c| dispatch::release(c, &published).await).await;
         executors::end(conn, session).await.unwrap();
-        let taken = frugal(conn, "take over", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
+        let taken = frugal(conn, "reclaim", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
         assert_eq!(taken.all, 5);
     })
     .await;
@@ -164,7 +164,7 @@ async fn a_pass_with_little_work_reads_little() {
         let backlog = frugal(conn, "measure", MAX_ROWS_READ, async |c| backlog::measure(c).await).await;
         assert_eq!(backlog.waiting, 40);
         frugal(conn, "wake", MAX_ROWS_READ, async |c| slots::wake_all(c).await).await;
-        frugal(conn, "take over", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
+        frugal(conn, "reclaim", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
         frugal(conn, "live", MAX_ROWS_READ, async |c| executors::live(c).await).await;
         frugal(conn, "prune", MAX_ROWS_READ, async |c| executors::prune(c).await).await;
         frugal(conn, "deliver", MAX_ROWS_READ, async |c| notifications::claim_due(c, &[1, 2], &[]).await)
