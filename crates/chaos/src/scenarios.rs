@@ -75,12 +75,12 @@ scenarios! {
     "schedulers-away" "no scheduler for five minutes, with each misfire policy" schedulers::away;
     "executor-killed" "kill -9 of executors with slow targets" executors::killed;
     "executor-stopped" "SIGSTOP for longer than a session lives" executors::stopped;
-    "answer-unrecorded" "kill -9 of executors after the response and before it is recorded" executors::unrecorded;
+    "response-unrecorded" "kill -9 of executors after the response and before it is recorded" executors::unrecorded;
     "rolling" "SIGTERM to every process in turn" executors::rolling;
     "keys-rotated" "the master key is rotated in four steps while jobs use secrets" keys::rotated;
     "redis-wiped" "FLUSHALL three times a second" redis::wiped;
     "redis-lost" "Redis is down for a minute and comes back empty" redis::lost;
-    "redis-silent" "Redis accepts and never responds" redis::silent;
+    "redis-unresponsive" "Redis accepts and never responds" redis::unresponsive;
     "redis-garbled" "XTRIM, XGROUP DESTROY, meaningless entries" redis::garbled;
     "postgres-crashed" "immediate shutdown and restart of Postgres, every few seconds" postgres::crashed;
     "postgres-frozen" "Postgres is frozen for 30 s" postgres::frozen;

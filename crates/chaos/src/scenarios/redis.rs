@@ -38,7 +38,7 @@ pub async fn lost(name: &'static str, options: Options) -> anyhow::Result<Report
     .await
 }
 
-pub async fn silent(name: &'static str, options: Options) -> anyhow::Result<Report> {
+pub async fn unresponsive(name: &'static str, options: Options) -> anyhow::Result<Report> {
     let time = options.duration(20);
     with_faults(name, options, async |run| {
         run.log("Redis accepts and does not respond");
