@@ -317,8 +317,8 @@ impl Intake {
         }
     }
 
-    /// Nothing was sent, so another executor may send at once. Tried a few times: when its session expires, a lease that was not
-    /// released counts as sent.
+    /// Nothing was sent, so another executor may send at once. Retried a few times, because an unreleased lease counts as sent when the
+    /// session expires.
     async fn release(&self, key: AttemptKey) {
         let release =
             || async { leases::release(&mut *self.db.conn().await?, self.session.id, &[key]).await };

@@ -27,7 +27,7 @@ use crate::{
 /// The promise to users: a cancelled run is aborted within this time.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(1);
-/// Unknown leases are searched among all open work, which takes longer: only every so many rounds.
+/// The search for unknown leases reads all open work, which takes longer, so only every tenth round searches.
 const ROUNDS_PER_SEARCH: u32 = 10;
 /// Longer than any wait for the response to a lease or record statement: after it, an unknown lease stays unknown.
 const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(40);

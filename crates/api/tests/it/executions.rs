@@ -42,7 +42,7 @@ pub fn failed() -> (Outcome, Disposition) {
     let outcome = Outcome {
         status_code: Some(404),
         error_class: Some("http_4xx"),
-        error: Some("The server answered 404 Not Found: check the path of the URL.".into()),
+        error: Some("The server responded with 404 Not Found: check the path of the URL.".into()),
         ..Outcome::of(AttemptStatus::HttpError)
     };
     (outcome, Disposition::Failed { error_class: "http_4xx".into() })

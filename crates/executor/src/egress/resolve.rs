@@ -86,7 +86,7 @@ impl Resolver {
     }
 }
 
-/// The address that a URL's host is, if it is not a name; an IPv6 address stands in brackets.
+/// The host of a URL as an address, if it is not a name. An IPv6 address is in brackets.
 pub(super) fn address_of(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
@@ -100,7 +100,7 @@ pub(super) fn not_found(host: &str) -> Failure {
 pub(super) fn no_reply(host: &str) -> Failure {
     Failure::timeout(
         "timeout_dns",
-        format!("the address of {host} was not found in time: no name server answered."),
+        format!("the address of {host} was not found in time: no name server responded."),
     )
 }
 

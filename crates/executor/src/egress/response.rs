@@ -33,7 +33,7 @@ pub(super) fn classify(outcome: &mut Outcome, status: StatusCode, successes: &[u
         500..=599 => "the failure is on the server's side",
         _ => "it does not count as a success",
     };
-    outcome.error = Some(format!("The server answered {}{name}: {meaning}.", status.as_u16()));
+    outcome.error = Some(format!("The server responded with {}{name}: {meaning}.", status.as_u16()));
 }
 
 /// As text, up to the maximum in total.

@@ -164,8 +164,9 @@ fn failed(error: &smtp::Error) -> Outcome {
             ..Outcome::failed(AttemptStatus::ConnectionError, "smtp_login", why)
         };
     }
-    let with_code =
-        |text: &str| code.map_or_else(|| format!("{text}."), |code| format!("{text}: it answered {code}."));
+    let with_code = |text: &str| {
+        code.map_or_else(|| format!("{text}."), |code| format!("{text}: it responded with {code}."))
+    };
     let (status, class, sentence) = if error.is_permanent() {
         (AttemptStatus::Blocked, "smtp_refused", with_code("The mail server refused the message"))
     } else if error.is_transient() {

@@ -223,7 +223,7 @@ async fn refused_e_mail_is_not_retried() {
     );
     assert_eq!(
         notification.attempts[0].error.as_deref(),
-        Some("The mail server refused the message: it answered 550.")
+        Some("The mail server refused the message: it responded with 550.")
     );
     assert!(server.messages().is_empty());
     executor.stop().await;
