@@ -64,7 +64,7 @@ pub enum TestResult {
     Skipped,
 }
 
-/// Something took too long. A busy machine is late at times, a defect is late every time: a late case is repeated alone.
+/// Something took too long. A busy machine is late sometimes, a defect is late every time, so a late case is repeated alone.
 #[derive(Debug)]
 pub struct Late(pub String);
 

@@ -19,7 +19,7 @@ use report::{Report, Row};
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use system::System;
 
-/// Attacks TrigRun and prints a table; ends 0 when every case passed and no packet left.
+/// Attacks TrigRun and prints a table; exits with 0 if every case passed and no packet left.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

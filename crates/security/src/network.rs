@@ -1,4 +1,4 @@
-//! A network namespace without a route out. Public and private addresses lie on its loopback, everything else is routed into a veth pair
+//! A network namespace without a route out. Public and private addresses are assigned to its loopback, everything else is routed into a veth pair
 //! that leads nowhere, and the packet filter counts the packets to forbidden addresses.
 //!
 //! network_namespaces(7), veth(4), nft(8).

@@ -114,7 +114,7 @@ impl TestDb {
     }
 
     pub async fn token(&self, workspace: WorkspaceId, scopes: &[Scope]) -> TokenSecret {
-        let secret = crypto::new_token(TokenKind::Api).expect("there is randomness");
+        let secret = crypto::new_token(TokenKind::Api).expect("a token can be created");
         let hash = crypto::token_hash(&secret);
         let token = tokens::NewToken {
             id: TokenId::from_uuid(Uuid::now_v7()),

@@ -32,7 +32,7 @@ pub fn cases() -> Vec<Case> {
         Case::new(
             Suite::WorkspaceDeletion,
             "what is created during the deletion is deleted",
-            created_meanwhile,
+            created_concurrently,
         ),
         Case::new(Suite::WorkspaceDeletion, "nothing is left of it", nothing_left),
         Case::dialling(Suite::WorkspaceDeletion, "no request of its jobs is sent", nothing_sent),
@@ -54,22 +54,22 @@ fn job(name: &str) -> Value {
 }
 
 /// Jobs, runs and tokens are created while the workspace is deleted. Whatever each response was, nothing is due afterwards.
-async fn created_meanwhile(system: Arc<System>) -> anyhow::Result<()> {
+async fn created_concurrently(system: Arc<System>) -> anyhow::Result<()> {
     for _ in 0..5 {
         let tenant = newcomer(&system).await?;
         let first = system.call_as(&tenant.token, "POST", "/v1/jobs", &job("first")).await?.expect(201)?;
         let run = format!("/v1/jobs/{}/run-now", text(&first["id"])?);
-        let (job, token) = (job("meanwhile"), json!({ "name": "meanwhile", "scopes": ["jobs:read"] }));
+        let (job, token) = (job("concurrent"), json!({ "name": "concurrent", "scopes": ["jobs:read"] }));
         let made = system.call_as(&tenant.session, "POST", "/v1/tokens", &token).await?.expect(201)?;
         let rotate = format!("/v1/tokens/{}/rotate", text(&made["id"])?);
         let secret = json!({ "value": "another" });
-        let first = json!({ "name": "meanwhile", "value": "one" });
+        let first = json!({ "name": "concurrent", "value": "one" });
         system.call_as(&tenant.token, "POST", "/v1/secrets", &first).await?.expect(201)?;
         let create = |n: usize| match n % 5 {
             0 => system.call_as(&tenant.token, "POST", "/v1/jobs", &job),
             1 => system.call_as(&tenant.token, "POST", &run, &Value::Null),
             2 => system.call_as(&tenant.session, "POST", &rotate, &Value::Null),
-            3 => system.call_as(&tenant.token, "PUT", "/v1/secrets/meanwhile", &secret),
+            3 => system.call_as(&tenant.token, "PUT", "/v1/secrets/concurrent", &secret),
             _ => system.call_as(&tenant.session, "POST", "/v1/tokens", &token),
         };
         let before = join_all((0..30).map(create));

@@ -84,7 +84,7 @@ impl System {
         role: Role,
         settings: [Environment; N],
     ) -> anyhow::Result<()> {
-        // The kit opens loopback to targets. Here nothing is open, unless this program is told so.
+        // The kit allows loopback targets. Here nothing is allowed unless the environment of this program says so.
         let allow = std::env::var_os(EGRESS_ALLOW).unwrap_or_else(|| OsString::from("[]"));
         let mut environment = variables([
             // A line for each frame of a flood would take most of the time.

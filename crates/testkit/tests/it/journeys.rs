@@ -76,7 +76,7 @@ async fn every_fire_runs_once_although_a_scheduler_is_killed() {
 }
 
 #[tokio::test]
-async fn another_executor_takes_over_from_a_killed_one() {
+async fn another_executor_runs_the_work_of_a_killed_one() {
     let db = TestDb::new().await;
     let (workspace, target, redis) =
         (db.workspace("a").await, Target::start().await.unwrap(), redis::settings());
