@@ -75,8 +75,8 @@ async fn two_replicas_share_one_limit() {
     assert_eq!(ok.header("ratelimit-policy"), Some("\"token\";q=5;w=5"));
     assert!(ok.header("ratelimit").unwrap().starts_with("\"token\";r="), "{ok:?}");
 
-    // Another token of the workspace has its own five, but the workspace has eight in all. The first token used one of the workspace's for each
-    // of its own, and both refill at the same rate, so at least three are left.
+    // Another token of the workspace has its own five, but the workspace has eight in total. Each request of the first token also counted
+    // against the workspace, and both refill at the same rate, so at least three are left.
     let second = app.token_of(app.workspace, Scope::ALL).await;
     let responses = join_all((0..10).map(|_| get(&replicas[0], &second))).await;
     let second = allowed(&responses);
