@@ -11,7 +11,7 @@ use trigrun_core::{
         dispatch::Dispatch,
         id::{ExecutionId, WorkspaceId},
     },
-    stream::message::{self, MOST},
+    stream::message::{self, MAX_EXECUTIONS},
 };
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub fn run(input: &[u8]) {
         due_at,
         traceparent: None,
     };
-    let dispatches: Vec<Dispatch> = (0..=many.len() % MOST).map(dispatch).collect();
+    let dispatches: Vec<Dispatch> = (0..=many.len() % MAX_EXECUTIONS).map(dispatch).collect();
     let foreign: Vec<String> = fields(input).skip(3).collect();
     let foreign: Vec<(String, String)> =
         foreign.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
@@ -59,7 +59,7 @@ fn check_foreign(entry: &[(String, String)]) {
     let words: Vec<&str> = ours.map(|value| value.split(' ').collect()).unwrap_or_default();
     let ids = words
         .split_first()
-        .filter(|(published, ids)| published.parse::<i64>().is_ok() && !ids.is_empty() && ids.len() <= MOST);
+        .filter(|(published, ids)| published.parse::<i64>().is_ok() && !ids.is_empty() && ids.len() <= MAX_EXECUTIONS);
     let ids = ids.and_then(|(_, ids)| {
         ids.iter().map(|id| Uuid::try_parse(id).ok().map(ExecutionId::from_uuid)).collect::<Option<Vec<_>>>()
     });

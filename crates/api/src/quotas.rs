@@ -83,9 +83,9 @@ impl Quotas {
     /// Counts one execution that a user requests.
     pub async fn run(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<()> {
         let Some((plan, Some(limiter))) = self.find(db, workspace).await? else { return Ok(()) };
-        match limiter.pass(&workspace.to_string(), ["runs"]).await {
-            RateDecision::Passed { .. } => Ok(()),
-            RateDecision::Refused { wait } => {
+        match limiter.check(&workspace.to_string(), ["runs"]).await {
+            RateDecision::Allowed { .. } => Ok(()),
+            RateDecision::Limited { wait } => {
                 let (max, wait) = (plan.executions_per_minute, seconds(wait).max(1));
                 let detail = format!(
                     "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
@@ -106,6 +106,6 @@ impl Quotas {
 
     /// Forgets idle workspaces.
     pub fn forget_idle(&self) {
-        self.0.values().filter_map(|(_, limiter)| limiter.as_ref()).for_each(Limiter::forget);
+        self.0.values().filter_map(|(_, limiter)| limiter.as_ref()).for_each(Limiter::purge_idle);
     }
 }

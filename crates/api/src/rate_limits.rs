@@ -75,10 +75,10 @@ impl RateLimits {
 
     /// One request of a token or user. Stores the status for the headers of the response.
     pub async fn check(&self, request: &HttpRequest, caller: &str, workspace: &str) -> ApiResult<()> {
-        let decision = self.shared.pass(workspace, [caller, "workspace"]).await;
+        let decision = self.shared.check(workspace, [caller, "workspace"]).await;
         let (left, reset) = match decision {
-            RateDecision::Passed { left, reset } => (left, seconds(reset)),
-            RateDecision::Refused { wait } => (0, seconds(wait)),
+            RateDecision::Allowed { left, reset } => (left, seconds(reset)),
+            RateDecision::Limited { wait } => (0, seconds(wait)),
         };
         let window = seconds(self.token.window());
         request.extensions_mut().insert(RateLimitStatus {
@@ -122,16 +122,16 @@ impl RateLimits {
 
     /// A test of a channel of this workspace.
     pub async fn test_channel(&self, workspace: &str) -> ApiResult<()> {
-        allowed(self.channel_tests.pass(workspace, ["tests"]).await)
+        allowed(self.channel_tests.check(workspace, ["tests"]).await)
     }
 
     /// Forgets idle keys.
     pub fn forget_idle(&self) {
-        self.shared.forget();
+        self.shared.purge_idle();
         self.failures.retain_recent();
         self.logins.retain_recent();
         self.sign_ups.retain_recent();
-        self.channel_tests.forget();
+        self.channel_tests.purge_idle();
     }
 }
 
@@ -145,8 +145,8 @@ fn network(address: IpAddr) -> IpAddr {
 
 fn allowed(decision: RateDecision) -> ApiResult<()> {
     match decision {
-        RateDecision::Passed { .. } => Ok(()),
-        RateDecision::Refused { wait } => Err(too_many_requests(wait)),
+        RateDecision::Allowed { .. } => Ok(()),
+        RateDecision::Limited { wait } => Err(too_many_requests(wait)),
     }
 }
 

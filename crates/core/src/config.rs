@@ -1,7 +1,7 @@
 //! Settings: one commented default file per process, environment on top, every problem reported at once.
 //!
-//! The default file is part of the binary. `TRIGRUN__SECTION__KEY` overrides `key` of `[section]`. A section with a table `default` holds as
-//! many tables as are named: `TRIGRUN__SECTION__NAME__KEY` sets `key` of `[section.name]`, whose other keys are those of
+//! The default file is part of the binary. `TRIGRUN__SECTION__KEY` overrides `key` of `[section]`. A section with a table `default` can have
+//! further tables with any name: `TRIGRUN__SECTION__NAME__KEY` sets `key` of `[section.name]`, which inherits its other keys from
 //! `[section.default]`. This is the only place that reads the environment.
 
 use figment::{
@@ -26,14 +26,14 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the settings cannot be used:")?;
+        writeln!(f, "the settings are invalid:")?;
         self.0.iter().try_for_each(|problem| writeln!(f, "  - {problem}"))
     }
 }
 
 /// The settings of this process: its defaults with the environment on top.
 pub fn load<T: DeserializeOwned>(defaults: &str) -> Result<T, ConfigError> {
-    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    #[allow(clippy::disallowed_methods, reason = "this is the only place")]
     let environment = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX));
     load_from(defaults, environment)
 }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_as_many_plans_as_are_named() {
+    fn every_named_plan_inherits_from_the_default() {
         let settings = load(&[
             ("TRIGRUN__PLANS__PRO__JOBS", "1000"),
             ("TRIGRUN__PLANS__BIG_ONE__TOKENS", "9"),

@@ -1,4 +1,4 @@
-//! ring behind small doors.
+//! Small interfaces over the `ring` library.
 
 pub mod password;
 pub mod seal;
@@ -9,10 +9,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::domain::access::{TokenKind, TokenSecret};
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the system gave no random bytes")]
+#[error("the system provided no random bytes")]
 pub struct NoRandomness;
 
-/// SHA-256 of a token: what is stored and looked up. The secret is random and long, so it needs neither salt nor stretching.
+/// SHA-256 of a token, which is stored and looked up. The secret is random and long, so it needs neither salt nor stretching.
 pub fn token_hash(secret: &TokenSecret) -> Vec<u8> {
     ring::digest::digest(&ring::digest::SHA256, secret.reveal().as_bytes()).as_ref().to_vec()
 }
@@ -26,7 +26,7 @@ pub fn new_token(kind: TokenKind) -> Result<TokenSecret, NoRandomness> {
 /// A random number in 0..1, for jitter.
 pub fn unit() -> f64 {
     let mut bytes = [0; 4];
-    // Without randomness the middle: jitter is a courtesy, not a promise.
+    // Without randomness returns the middle: jitter is not required for correctness.
     SystemRandom::new()
         .fill(&mut bytes)
         .map_or(0.5, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))

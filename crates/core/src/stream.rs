@@ -1,7 +1,7 @@
-//! The dispatch messages in Redis: streams that say what is due, nothing more.
+//! Dispatch messages in Redis streams: they announce which executions are due, and carry nothing else.
 //!
-//! The scheduler is the only writer, the executors are the only readers. An empty, restarted or wiped server is ordinary:
-//! groups are made again, and what was lost is published again by the scheduler's `recover`.
+//! Only the scheduler writes, and only executors read. An empty, restarted or wiped server is a normal condition: groups are created again,
+//! and the scheduler's `recover` pass republishes lost messages.
 
 pub mod consumer;
 pub mod error;

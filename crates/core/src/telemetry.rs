@@ -35,7 +35,7 @@ pub enum LogFormat {
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("telemetry.log_filter cannot be understood: {0}")]
+    #[error("telemetry.log_filter is invalid: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     #[error("the OTLP exporter cannot be set up: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
@@ -61,7 +61,7 @@ impl Drop for Telemetry {
 
 /// Sets everything up for `service`, e.g. `trigrun-api`. Call it inside the runtime, once.
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
-    // actix logs malformed requests of clients at level error; they are no errors of TrigRun.
+    // actix logs malformed client requests at level error; they are not errors of TrigRun.
     let filter = format!("{},actix_http::h1=off", settings.log_filter);
     let filter = EnvFilter::try_new(filter)?;
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -70,7 +70,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
         LogFormat::Pretty => logs.with_target(false).with_filter(filter).boxed(),
     };
     let provider = exports_spans().then(|| tracer_provider(service)).transpose()?;
-    // Our spans, whatever the log filter says: a trace is complete.
+    // All spans of TrigRun, regardless of the log filter, so that traces are complete.
     let ours = Targets::new()
         .with_target("trigrun", Level::INFO)
         .with_target("trigrun_executor::attempt", Level::DEBUG);

@@ -124,7 +124,7 @@ fn time_zones(now: DateTime<Utc>) -> Finding {
 }
 
 async fn redis(settings: &Settings) -> Finding {
-    let server = match stream::server::look(&settings.redis).await {
+    let server = match stream::server::info(&settings.redis).await {
         Ok(server) => server,
         Err(error) => {
             return Fail(format!(
@@ -138,9 +138,9 @@ async fn redis(settings: &Settings) -> Finding {
     let version = server.version;
     if server.is_replica {
         Fail(format!("{version}, a replica, which rejects writes: set TRIGRUN__REDIS__URL to the primary"))
-    } else if server.is_full && !server.forgets {
+    } else if server.is_full && !server.evicts {
         Fail(format!("{version}, out of memory, rejects writes: increase maxmemory"))
-    } else if server.forgets {
+    } else if server.evicts {
         Warn(format!("{version}, may evict waiting dispatch messages: set maxmemory-policy to noeviction"))
     } else {
         Good(version)

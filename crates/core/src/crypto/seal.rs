@@ -1,7 +1,7 @@
 //! Sealing: AES-256-GCM (NIST SP 800-38D) under a data key per workspace, which is wrapped by one of the operator's master keys.
 //!
-//! A sealed text is a random 96-bit nonce, then the ciphertext and its tag. What it is for is authenticated with it, so that a row
-//! cannot be moved to another workspace, name or version.
+//! A sealed text is a random 96-bit nonce, the ciphertext and its tag. Its purpose is authenticated with it, so that a row cannot be moved to
+//! another workspace, name or version.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
@@ -20,31 +20,31 @@ const KEY_BYTES: usize = 32;
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeySettings {
-    /// `id:base64`, the one that wraps what is new first.
+    /// `id:base64`. The first key wraps new data keys.
     pub master: Vec<SecretString>,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
     #[error(
-        "keys.master is empty: make a key with `trigrun-api keys generate` and give the same to the API and the executors, as TRIGRUN__KEYS__MASTER='[\"…\"]'"
+        "keys.master is empty: create a key with `trigrun-api keys generate` and give the same key to the API and the executors, as TRIGRUN__KEYS__MASTER='[\"…\"]'"
     )]
     None,
-    #[error("keys.master holds an entry that does not read `id:base64`")]
+    #[error("keys.master has an entry that is not in the form `id:base64`")]
     Form,
-    #[error("the master key {0} has not 32 bytes: make one with `trigrun-api keys generate`")]
+    #[error("the master key {0} does not have 32 bytes: create one with `trigrun-api keys generate`")]
     Short(String),
     #[error("the master key {0} is given twice")]
     Twice(String),
-    #[error("there is no master key {0} among keys.master, and data is sealed under it")]
+    #[error("data is sealed under the master key {0}, which is not in keys.master")]
     Unknown(String),
-    #[error("what was sealed cannot be opened: another key, or it was changed")]
+    #[error("the sealed data cannot be opened: it has another key or was changed")]
     Open,
     #[error(transparent)]
     Random(#[from] NoRandomness),
 }
 
-/// The master keys, the first for what is new.
+/// The master keys; the first wraps new data keys.
 pub struct MasterKeys(Vec<(String, LessSafeKey)>);
 
 impl MasterKeys {
@@ -69,12 +69,12 @@ impl MasterKeys {
         self.0.iter().map(|(id, _)| id.as_str())
     }
 
-    /// The id of the key that wraps what is new.
+    /// The id of the key that wraps new data keys.
     pub fn newest(&self) -> &str {
         &self.0[0].0
     }
 
-    /// A new data key, and what is stored of it.
+    /// A new data key, wrapped for storage.
     pub fn new_data_key(&self, workspace: WorkspaceId) -> Result<Wrapped, KeyError> {
         let mut bytes = [0; KEY_BYTES];
         SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
@@ -92,7 +92,7 @@ impl MasterKeys {
         key_of(&bytes).map(|key| DataKey { key, workspace }).ok_or(KeyError::Open)
     }
 
-    /// The same data key under the newest master key.
+    /// Wraps the same data key with the newest master key.
     pub fn rewrap(&self, workspace: WorkspaceId, wrapped: &Wrapped) -> Result<Wrapped, KeyError> {
         self.wrap(workspace, &self.open(workspace, wrapped)?)
     }
@@ -104,7 +104,7 @@ impl MasterKeys {
     }
 }
 
-/// A new master key in the form of the settings.
+/// A new master key, in the format of the settings.
 pub fn new_master_key() -> Result<String, NoRandomness> {
     let mut bytes = [0; KEY_BYTES];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
@@ -113,7 +113,7 @@ pub fn new_master_key() -> Result<String, NoRandomness> {
     Ok(format!("{id}:{}", STANDARD.encode(bytes)))
 }
 
-/// A data key as it is stored.
+/// A wrapped data key, as stored.
 #[derive(Clone, Debug)]
 pub struct Wrapped {
     pub master_key: String,
@@ -127,7 +127,7 @@ pub struct DataKey {
 }
 
 impl DataKey {
-    /// `what` names the thing and its version: the same is needed to open it.
+    /// `what` and `version` name the purpose; opening needs the same.
     pub fn seal(&self, what: &str, version: i32, text: &str) -> Result<Vec<u8>, KeyError> {
         seal(&self.key, &purpose(self.workspace, what, &version.to_string()), text.as_bytes())
     }
@@ -138,7 +138,7 @@ impl DataKey {
     }
 }
 
-/// No part can run into the next: names hold no NUL.
+/// The parts cannot run into each other, because names contain no NUL.
 fn purpose(workspace: WorkspaceId, what: &str, which: &str) -> Vec<u8> {
     [workspace.uuid().as_bytes(), what.as_bytes(), b"\0", which.as_bytes()].concat()
 }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn sealed_and_opened_for_the_same_purpose_only() {
+    fn sealed_data_opens_only_for_the_same_purpose() {
         let keys = keys(&[&new_master_key().unwrap()]).unwrap();
         let wrapped = keys.new_data_key(workspace(1)).unwrap();
         let key = keys.unwrap(workspace(1), &wrapped).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_master_key_takes_over() {
+    fn data_keys_are_rewrapped_with_a_new_master_key() {
         let (old, new) = (new_master_key().unwrap(), new_master_key().unwrap());
         let before = keys(&[&old]).unwrap();
         let wrapped = before.new_data_key(workspace(1)).unwrap();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_used_are_explained() {
+    fn invalid_settings_are_reported() {
         let good = new_master_key().unwrap();
         assert_eq!(keys(&[]).err(), Some(KeyError::None));
         for form in ["", "nonsense", ":abcd", "a b:abcd", "id:not base64!"] {

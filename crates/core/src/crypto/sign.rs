@@ -18,11 +18,11 @@ pub fn new_secret() -> Result<String, NoRandomness> {
     Ok(format!("{PREFIX}{}", STANDARD.encode(bytes)))
 }
 
-/// The secrets of a workspace that sign at present: its newest, and for a while the one before.
+/// The current signing secrets of a workspace: the newest, and for a period after rotation the previous one.
 pub struct Signer(Vec<Key>);
 
 impl Signer {
-    /// `None` when one of them has not the form of a signing secret.
+    /// `None` if one of them is not in the format of a signing secret.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let key =
             |secret: &str| Some(Key::new(HMAC_SHA256, &STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?));
@@ -42,16 +42,16 @@ impl Signer {
 mod tests {
     use super::*;
 
-    /// The example of the specification's own libraries.
+    /// The example from the specification's reference libraries.
     #[test]
-    fn a_known_signature() {
+    fn the_signature_matches_the_reference() {
         let signer = Signer::new(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]).unwrap();
         let signature = signer.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b"{\"test\": 2432232314}");
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
-    fn two_secrets_sign_both() {
+    fn two_secrets_give_two_signatures() {
         let (old, new) = (new_secret().unwrap(), new_secret().unwrap());
         let both = Signer::new([new.as_str(), &old]).unwrap().sign("a", 1, b"");
         let alone = |secret: &str| Signer::new([secret]).unwrap().sign("a", 1, b"");

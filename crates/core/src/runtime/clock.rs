@@ -18,7 +18,7 @@ use crate::{
 /// How often the projection is renewed; two quartz clocks drift apart by some microseconds in that time.
 const READ_INTERVAL: Duration = Duration::from_secs(2);
 /// The best of the last few readings counts: the one with the shortest round trip.
-const READINGS: usize = 8;
+const MAX_READINGS: usize = 8;
 
 /// If a reading differs from the projection by more than the round trips plus this, Postgres's clock was set, and older readings are
 /// discarded.
@@ -74,7 +74,7 @@ impl Clock {
             }
         }
         readings.push_back(reading);
-        if readings.len() > READINGS {
+        if readings.len() > MAX_READINGS {
             readings.pop_front();
         }
     }
@@ -141,19 +141,19 @@ mod tests {
     }
 
     #[test]
-    fn no_instant_is_early_whenever_in_the_round_trip_postgres_looked_at_its_clock() {
+    fn no_instant_is_early_whenever_postgres_read_its_clock() {
         let (clock, sent) = (Clock(Arc::default()), Instant::now());
         let (round_trip, ahead) = (Duration::from_millis(40), Duration::from_secs(1));
         let shown = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         clock.take(Reading::of(sent, sent + round_trip, shown));
-        for looked in [sent, sent + round_trip / 2, sent + round_trip] {
-            assert!(clock.instant_of(shown + ahead) >= looked + ahead);
-            assert!(clock.time_at(looked + ahead) <= shown + ahead);
+        for read_at in [sent, sent + round_trip / 2, sent + round_trip] {
+            assert!(clock.instant_of(shown + ahead) >= read_at + ahead);
+            assert!(clock.time_at(read_at + ahead) <= shown + ahead);
         }
     }
 
     #[test]
-    fn the_quickest_reading_counts_until_the_clock_is_set() {
+    fn the_shortest_round_trip_counts_until_the_clock_is_set() {
         let (clock, start) = (Clock(Arc::default()), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         clock.take(reading(start, 0, 1));

@@ -17,7 +17,7 @@ pub fn spawn<T: Send + 'static>(
     tokio::spawn(work.instrument(tracing::debug_span!("task", name)))
 }
 
-/// A pass that takes longer waits for something that is gone; it is cancelled and repeated.
+/// A pass that takes longer probably waits for a lost connection; it is cancelled and repeated.
 const PASS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Repeats `pass` until shutdown: after `pause`, or earlier when `sooner` resolves (`std::future::pending` for never). A pass that

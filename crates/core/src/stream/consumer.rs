@@ -1,4 +1,4 @@
-//! The executor's side: receive, and acknowledge what was dealt with.
+//! The executor's side: receives entries and acknowledges those that were handled.
 
 use redis::Value;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use super::{
     RedisSettings, StreamError,
     key::{GROUP, Lane, Stream, StreamNames},
     link::Link,
-    message::{self, MOST, text},
+    message::{self, MAX_EXECUTIONS, text},
 };
 use crate::domain::id::{ExecutionId, ExecutorId};
 
-/// An entry that was received: for what it publishes, if it can be understood, and what is needed to acknowledge it.
+/// A received entry: its executions, `None` if it is malformed, and the receipt to acknowledge it.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub executions: Option<Vec<ExecutionId>>,
@@ -31,56 +31,56 @@ pub struct Receipt {
 }
 
 pub struct Consumer {
-    /// Reading blocks, so it has a connection of its own.
+    /// Reading blocks, so it has a separate connection.
     reading: Link,
     keys: StreamNames,
     name: String,
-    turn: usize,
+    next_stream: usize,
 }
 
 impl Consumer {
-    /// `executor` is the reader's name: it lives and ends with the leases.
+    /// `executor` is the name of the consumer in Redis. It expires together with the executor's leases.
     pub fn new(settings: &RedisSettings, executor: ExecutorId) -> Result<Self, StreamError> {
         let keys = StreamNames::new(&settings.namespace);
-        Ok(Self { reading: Link::new(settings)?, keys, name: executor.to_string(), turn: 0 })
+        Ok(Self { reading: Link::new(settings)?, keys, name: executor.to_string(), next_stream: 0 })
     }
 
-    /// Receives new entries for about `most` executions of the shards that are `open`, waiting for the first for up to `block`, or not at
-    /// all when that is zero. They may be a few more, because how many an entry publishes for is known when it was read.
+    /// Receives new entries for about `max_executions` executions of the `open` shards. Waits up to `block` for the first entry, or not at all
+    /// if `block` is zero. It may return a few more executions, because the size of an entry is known only after it was read.
     ///
-    /// Every stream may give an equal share, so that one with a hundred thousand entries cannot keep the others waiting; with
-    /// far fewer places than streams they take turns. Places that are left then go to the streams that have more.
+    /// Each stream gets an equal share, so that a stream with a hundred thousand entries does not delay the others. With far less capacity
+    /// than streams, the streams take turns. Remaining capacity then goes to the streams that have more.
     pub async fn receive(
         &mut self,
         open: &[i16],
-        most: usize,
+        max_executions: usize,
         block: Duration,
     ) -> Result<Vec<Received>, StreamError> {
-        let (streams, places) = (self.streams(open), (most / MOST).max(1));
-        let share = (places / streams.len().max(1)).max(1);
+        let (streams, max_entries) = (self.streams(open), (max_executions / MAX_EXECUTIONS).max(1));
+        let share = (max_entries / streams.len().max(1)).max(1);
         let mut received = Vec::new();
-        if places * 2 < streams.len() {
-            received = self.take_turns(&streams, places).await?;
+        if max_entries * 2 < streams.len() {
+            received = self.read_in_turn(&streams, max_entries).await?;
         }
         if received.is_empty() {
             received = self.read(&streams, share, Some(block).filter(|block| !block.is_zero())).await?;
         }
         let executions: usize = received.iter().map(Received::len).sum();
-        let (mut more, left) = (full(&streams, &received, share), most.saturating_sub(executions));
-        // What comes is likely to be like what came.
+        let (mut more, left) = (full(&streams, &received, share), max_executions.saturating_sub(executions));
+        // Assumes that further entries have the same average size.
         let left = left * received.len() / executions.max(1);
         more.truncate(left);
         if !more.is_empty() {
             match self.read(&more, left / more.len(), None).await {
                 Ok(entries) => received.extend(entries),
-                // What has been received is to be dealt with; the next read meets the same.
+                // The entries received so far must be handled; the next read will report the error.
                 Err(error) => tracing::debug!(%error, "cannot receive more"),
             }
         }
         Ok(received)
     }
 
-    /// At most `count` entries of each, waiting for the first if `block` is given.
+    /// Reads at most `count` entries of each stream, and waits for the first if `block` is given.
     async fn read(
         &mut self,
         streams: &[Stream],
@@ -102,18 +102,22 @@ impl Consumer {
         match self.reading.command::<Value>(&read, block.unwrap_or_default()).await {
             Ok(reply) => Ok(self.entries(&reply)),
             Err(error) if error.is_no_group() => {
-                self.make_groups().await?;
+                self.create_groups().await?;
                 Ok(Vec::new())
             }
             Err(error) => Err(error),
         }
     }
 
-    /// An entry of each of so many streams, or, if there is nothing in them, of the next.
-    async fn take_turns(&mut self, streams: &[Stream], places: usize) -> Result<Vec<Received>, StreamError> {
-        for some in streams.chunks(places) {
-            self.turn += some.len();
-            let received = self.read(some, 1, None).await?;
+    /// Reads one entry from each of the next `max_entries` streams; if they are all empty, from the streams after them.
+    async fn read_in_turn(
+        &mut self,
+        streams: &[Stream],
+        max_entries: usize,
+    ) -> Result<Vec<Received>, StreamError> {
+        for chunk in streams.chunks(max_entries) {
+            self.next_stream += chunk.len();
+            let received = self.read(chunk, 1, None).await?;
             if !received.is_empty() {
                 return Ok(received);
             }
@@ -121,17 +125,17 @@ impl Consumer {
         Ok(Vec::new())
     }
 
-    /// Of these shards, beginning with the one whose turn it is.
+    /// The streams of these shards, beginning with the next in turn.
     fn streams(&self, open: &[i16]) -> Vec<Stream> {
         let of_lane = |lane| open.iter().map(move |shard| StreamNames::of(*shard, lane));
         let mut streams: Vec<Stream> = of_lane(Lane::Prompt).chain(of_lane(Lane::Bulk)).collect();
-        let from = self.turn % streams.len().max(1);
+        let from = self.next_stream % streams.len().max(1);
         streams.rotate_left(from);
         streams
     }
 
-    /// A reply is pairs of a stream's name and its entries; an entry is its id and its fields (Redis, XREADGROUP). It is read where it
-    /// lies: the maps that the library would make of it cost more than all else here.
+    /// A reply has pairs of a stream's name and its entries; an entry has an id and fields (Redis, XREADGROUP). It is parsed in place, because
+    /// the maps that the library would build cost more than everything else here.
     fn entries(&self, reply: &Value) -> Vec<Received> {
         let mut received = Vec::new();
         for read in array(reply) {
@@ -147,12 +151,12 @@ impl Consumer {
         received
     }
 
-    /// Makes the groups where they are missing, from the very first entry on.
-    async fn make_groups(&mut self) -> Result<(), StreamError> {
+    /// Creates missing groups, reading from the first entry.
+    async fn create_groups(&mut self) -> Result<(), StreamError> {
         for stream in self.keys.all() {
-            let mut make = redis::cmd("XGROUP");
-            make.arg("CREATE").arg(self.keys.name(stream)).arg(GROUP).arg("0").arg("MKSTREAM");
-            match self.reading.command::<()>(&make, Duration::ZERO).await {
+            let mut create = redis::cmd("XGROUP");
+            create.arg("CREATE").arg(self.keys.name(stream)).arg(GROUP).arg("0").arg("MKSTREAM");
+            match self.reading.command::<()>(&create, Duration::ZERO).await {
                 Ok(()) => {}
                 Err(StreamError::Unavailable(error)) if error.code() == Some("BUSYGROUP") => {}
                 Err(error) => return Err(error),
@@ -169,14 +173,14 @@ fn array(value: &Value) -> &[Value] {
     }
 }
 
-/// Those that gave all that they were asked for.
+/// The streams that returned their full share, and so may have more.
 fn full(streams: &[Stream], received: &[Received], share: usize) -> Vec<Stream> {
-    let given =
+    let count =
         |stream: &Stream| received.iter().filter(|received| received.receipt.stream == *stream).count();
-    streams.iter().copied().filter(|stream| given(stream) >= share).collect()
+    streams.iter().copied().filter(|stream| count(stream) >= share).collect()
 }
 
-/// Acknowledges on a connection that no read blocks.
+/// Acknowledges entries on a separate connection, which is not blocked by reads.
 pub struct Acknowledger {
     link: Link,
     keys: StreamNames,
@@ -187,7 +191,7 @@ impl Acknowledger {
         Ok(Self { link: Link::new(settings)?, keys: StreamNames::new(&settings.namespace) })
     }
 
-    /// Says that these entries were dealt with, and removes them. Called after the commit that dealt with them.
+    /// Acknowledges these entries and removes them. Call it after the commit that handled them.
     pub async fn acknowledge(&mut self, receipts: &[Receipt]) -> Result<(), StreamError> {
         let mut pipe = redis::pipe();
         for stream in self.keys.all() {

@@ -2,21 +2,21 @@
 
 use crate::domain::workspace::SHARDS;
 
-/// The one consumer group of every stream.
+/// The only consumer group of every stream.
 pub const GROUP: &str = "executors";
 
-/// Of each shard there are two streams, so that a workspace with a great many runs at once keeps no other waiting: see `lane`.
+/// Each shard has two streams, so that a workspace with very many simultaneous runs does not delay the others: see `lane`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     Prompt,
     Bulk,
 }
 
-/// A stream, by its place in [`StreamNames`].
+/// A stream, by its index in [`StreamNames`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stream(usize);
 
-/// All streams. The braces make the shard the unit that a Redis Cluster places.
+/// The names of all streams. The braces (hash tags) make a Redis Cluster place all streams of a shard on one node.
 #[derive(Clone, Debug)]
 pub struct StreamNames(Vec<String>);
 

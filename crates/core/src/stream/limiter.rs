@@ -1,6 +1,6 @@
 //! Rate limits that all replicas share: the generic cell rate algorithm (ITU-T I.371, Annex A) in Redis, by Redis's clock.
 //!
-//! A limiter must never be why nothing works: while Redis is away, each process keeps the limits by itself.
+//! A limiter must never make the service unavailable: while Redis is unavailable, each process applies the limits locally.
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use redis::Script;
@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 
 use super::{RedisSettings, StreamError, link::Link};
 
-/// The part of Redis's timeout that a decision may take: a request should not wait long for its rate limit.
+/// A decision may take this fraction of Redis's timeout: a request should not wait long for its rate limit.
 const TIMEOUT_DIVISOR: u32 = 10;
 
-/// `KEYS[i]` may pass once in `ARGV[2i-1]` µs, and `ARGV[2i]` times at once. Passed by all, or by none.
-const TAKE: &str = r"
+/// `KEYS[i]` allows one request per `ARGV[2i-1]` µs, with a burst of `ARGV[2i]`. The request counts against all keys, or against none.
+const TAKE_SCRIPT: &str = r"
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
     local wait, left, reset, tats = 0, -1, 0, {}
@@ -32,7 +32,7 @@ const TAKE: &str = r"
     end
     return {1, left, math.ceil(reset / 1000)}";
 
-/// One in each interval in the long run, and so many at once.
+/// One request per interval on average, and a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     pub interval: Duration,
@@ -44,41 +44,41 @@ impl Rate {
         Self { interval: Duration::from_secs(1) / rate.get(), burst }
     }
 
-    /// A minute's worth at once.
+    /// With a burst of one minute's requests.
     pub fn per_minute(rate: NonZeroU32) -> Self {
         Self { interval: Duration::from_secs(60) / rate.get(), burst: rate }
     }
 
-    /// Without any meanwhile, the whole burst may pass again after this.
+    /// After this time without requests, the whole burst is available again.
     pub fn window(self) -> Duration {
         self.interval * self.burst.get()
     }
 
-    fn by_itself(self) -> DefaultKeyedRateLimiter<String> {
-        // More than a billion a second are as good as a billion.
+    fn fallback(self) -> DefaultKeyedRateLimiter<String> {
+        // Rates over a billion per second are capped at a billion.
         let interval = self.interval.max(Duration::from_nanos(1));
         let quota = Quota::with_period(interval).unwrap_or(Quota::per_second(NonZeroU32::MAX));
         RateLimiter::keyed(quota.allow_burst(self.burst))
     }
 }
 
-/// What became of a request to pass.
+/// The decision on one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateDecision {
-    /// So many more may pass at once; after `reset` without any, the whole burst.
-    Passed { left: u32, reset: Duration },
-    /// Nothing passes for this long.
-    Refused { wait: Duration },
+    /// `left` further requests are allowed immediately; after `reset` without requests, the whole burst.
+    Allowed { left: u32, reset: Duration },
+    /// No request is allowed for this long.
+    Limited { wait: Duration },
 }
 
-/// `N` limits that are passed together, or not at all.
+/// `N` limits, applied together: a request counts against all of them or none.
 pub struct Limiter<const N: usize> {
     link: Mutex<Link>,
     namespace: String,
     script: Script,
     timeout: Duration,
     rates: [Rate; N],
-    by_itself: [DefaultKeyedRateLimiter<String>; N],
+    fallback: [DefaultKeyedRateLimiter<String>; N],
 }
 
 impl<const N: usize> Limiter<N> {
@@ -86,23 +86,23 @@ impl<const N: usize> Limiter<N> {
         Ok(Self {
             link: Mutex::new(Link::new(settings)?),
             namespace: settings.namespace.clone(),
-            script: Script::new(TAKE),
+            script: Script::new(TAKE_SCRIPT),
             timeout: Duration::from_millis(settings.timeout_ms) / TIMEOUT_DIVISOR,
             rates,
-            by_itself: rates.map(Rate::by_itself),
+            fallback: rates.map(Rate::fallback),
         })
     }
 
-    /// Whether one request of `group` may pass the limits of these names.
-    pub async fn pass(&self, group: &str, names: [&str; N]) -> RateDecision {
-        match tokio::time::timeout(self.timeout, self.ask(group, names)).await {
-            Ok(Ok(passage)) => passage,
-            _ => self.by_itself(group, names),
+    /// Whether the limits of these names allow one request of `group`.
+    pub async fn check(&self, group: &str, names: [&str; N]) -> RateDecision {
+        match tokio::time::timeout(self.timeout, self.decide(group, names)).await {
+            Ok(Ok(decision)) => decision,
+            _ => self.fallback(group, names),
         }
     }
 
-    async fn ask(&self, group: &str, names: [&str; N]) -> Result<RateDecision, StreamError> {
-        // Only for the connection, which many share: not while it answers.
+    async fn decide(&self, group: &str, names: [&str; N]) -> Result<RateDecision, StreamError> {
+        // Locks only to get the connection, which many tasks share, and not while waiting for the reply.
         let mut connection = self.link.lock().await.connected().await?;
         let mut take = self.script.prepare_invoke();
         for name in names {
@@ -112,28 +112,28 @@ impl<const N: usize> Limiter<N> {
         for rate in self.rates {
             take.arg(u64::try_from(rate.interval.as_micros()).unwrap_or(u64::MAX)).arg(rate.burst.get());
         }
-        let answer: redis::RedisResult<(u8, u32, u64)> = take.invoke_async(&mut connection).await;
-        let (passed, left, ms) = self.link.lock().await.judged(answer)?;
+        let reply: redis::RedisResult<(u8, u32, u64)> = take.invoke_async(&mut connection).await;
+        let (allowed, left, ms) = self.link.lock().await.check_reply(reply)?;
         let time = Duration::from_millis(ms);
-        Ok(if passed == 1 {
-            RateDecision::Passed { left, reset: time }
+        Ok(if allowed == 1 {
+            RateDecision::Allowed { left, reset: time }
         } else {
-            RateDecision::Refused { wait: time }
+            RateDecision::Limited { wait: time }
         })
     }
 
-    fn by_itself(&self, group: &str, names: [&str; N]) -> RateDecision {
-        let passes = |(limiter, name): (&DefaultKeyedRateLimiter<String>, &str)| {
+    fn fallback(&self, group: &str, names: [&str; N]) -> RateDecision {
+        let allows = |(limiter, name): (&DefaultKeyedRateLimiter<String>, &str)| {
             limiter.check_key(&format!("{group}:{name}")).is_ok()
         };
-        if self.by_itself.iter().zip(names).all(passes) {
-            return RateDecision::Passed { left: 0, reset: Duration::from_secs(1) };
+        if self.fallback.iter().zip(names).all(allows) {
+            return RateDecision::Allowed { left: 0, reset: Duration::from_secs(1) };
         }
-        RateDecision::Refused { wait: Duration::from_secs(1) }
+        RateDecision::Limited { wait: Duration::from_secs(1) }
     }
 
-    /// Forgets keys that have been quiet: for a pass that is repeated now and then.
-    pub fn forget(&self) {
-        self.by_itself.iter().for_each(RateLimiter::retain_recent);
+    /// Removes idle keys from the local limits. A repeated pass calls it.
+    pub fn purge_idle(&self) {
+        self.fallback.iter().for_each(RateLimiter::retain_recent);
     }
 }

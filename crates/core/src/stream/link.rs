@@ -1,4 +1,4 @@
-//! A connection to Redis that is made when needed and made again when it broke. Every wait has a deadline.
+//! A connection to Redis that is opened when needed and reopened after it broke. Every wait has a timeout.
 
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
@@ -29,15 +29,15 @@ impl Link {
         Ok(Self { client, connection: None, timeout: Duration::from_millis(settings.timeout_ms) })
     }
 
-    /// Runs a pipeline. A broken or silent connection is given up: the next call begins with a fresh one.
+    /// Runs a pipeline. A connection that broke or timed out is dropped: the next call opens a new one.
     pub async fn pipe<T: FromRedisValue>(&mut self, pipe: &redis::Pipeline) -> Result<T, StreamError> {
         let timeout = self.timeout;
         let mut connection = self.connected().await?;
-        let answer = tokio::time::timeout(timeout, pipe.query_async(&mut connection)).await;
-        self.judge(answer, timeout)
+        let reply = tokio::time::timeout(timeout, pipe.query_async(&mut connection)).await;
+        self.finish(reply, timeout)
     }
 
-    /// Runs one command that may block for up to `block` before it answers.
+    /// Runs one command that may block for up to `block` before it responds.
     pub async fn command<T: FromRedisValue>(
         &mut self,
         command: &redis::Cmd,
@@ -45,43 +45,43 @@ impl Link {
     ) -> Result<T, StreamError> {
         let timeout = self.timeout + block;
         let mut connection = self.connected().await?;
-        let answer = tokio::time::timeout(timeout, command.query_async(&mut connection)).await;
-        self.judge(answer, timeout)
+        let reply = tokio::time::timeout(timeout, command.query_async(&mut connection)).await;
+        self.finish(reply, timeout)
     }
 
-    fn judge<T>(
+    fn finish<T>(
         &mut self,
-        answer: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>,
+        reply: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>,
         timeout: Duration,
     ) -> Result<T, StreamError> {
-        let answer = answer.map_err(|_| StreamError::Timeout(timeout)).and_then(|answer| Ok(answer?));
-        // An error that the server itself answered leaves the connection whole, unless this is the wrong server now.
-        let whole = match &answer {
+        let reply = reply.map_err(|_| StreamError::Timeout(timeout)).and_then(|reply| Ok(reply?));
+        // An error returned by the server leaves the connection usable, unless it shows that this is the wrong server now.
+        let is_intact = match &reply {
             Ok(_) => true,
             Err(StreamError::Unavailable(error)) => {
                 error.code().is_some_and(|code| !matches!(code, "READONLY" | "LOADING" | "MASTERDOWN"))
             }
             Err(StreamError::Timeout(_)) => false,
         };
-        if !whole {
+        if !is_intact {
             self.connection = None;
         }
-        answer
+        reply
     }
 
-    /// The answer to something that was asked on a connection of [`Link::connected`]: a broken one is given up.
-    pub fn judged<T>(&mut self, answer: redis::RedisResult<T>) -> Result<T, StreamError> {
-        self.judge(Ok(answer), self.timeout)
+    /// Checks a reply that was received on a connection of [`Link::connected`]: a broken connection is dropped.
+    pub fn check_reply<T>(&mut self, reply: redis::RedisResult<T>) -> Result<T, StreamError> {
+        self.finish(Ok(reply), self.timeout)
     }
 
-    /// The connection, which any number may use at once.
+    /// The connection, which any number of tasks may use concurrently.
     pub async fn connected(&mut self) -> Result<MultiplexedConnection, StreamError> {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
-            // Blocking reads take longer than any fixed limit; ours are measured around each call.
+            // Blocking reads take longer than any fixed limit; each call has its own timeout instead.
             .set_response_timeout(None);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         let connection = tokio::time::timeout(self.timeout, connecting)

@@ -1,4 +1,4 @@
-//! The scheduler's side: ring, look how far the streams were received, clean up after readers that are gone.
+//! The scheduler's side: publishes dispatch messages, checks how far they were delivered, and removes expired consumers.
 
 use chrono::{DateTime, Utc};
 use redis::{
@@ -19,9 +19,9 @@ use super::{
 };
 use crate::domain::{dispatch::Dispatch, id::ExecutorId};
 
-/// Entries that a stream may hold; beyond it the oldest go, and `recover` publishes them again in their turn.
-const LONGEST_STREAM: usize = 100_000;
-const BATCH: usize = 1000;
+/// How many entries a stream may hold. Beyond that Redis drops the oldest, and `recover` republishes them later.
+const MAX_STREAM_ENTRIES: usize = 100_000;
+const PUBLISH_BATCH: usize = 1000;
 
 pub struct Producer {
     link: Link,
@@ -38,9 +38,10 @@ impl Producer {
         })
     }
 
-    /// Rings, on each stream in order; `now` is Postgres's time. When this fails, some dispatches may have been published: to ring them again does no harm.
+    /// Publishes to each stream in order; `now` is Postgres's time. If this fails, some messages may have been published; publishing them again
+    /// is harmless.
     pub async fn publish(&mut self, dispatches: &[Dispatch], now: DateTime<Utc>) -> Result<(), StreamError> {
-        for batch in dispatches.chunks(BATCH) {
+        for batch in dispatches.chunks(PUBLISH_BATCH) {
             let mut by_stream: BTreeMap<Stream, Vec<&Dispatch>> = BTreeMap::new();
             for dispatch in batch {
                 by_stream
@@ -50,15 +51,15 @@ impl Producer {
             }
             let mut pipe = redis::pipe();
             for (stream, dispatches) in &by_stream {
-                for together in dispatches.chunks(message::MOST) {
+                for entry in dispatches.chunks(message::MAX_EXECUTIONS) {
                     pipe.cmd("XADD")
                         .arg(self.keys.name(*stream))
                         .arg("MAXLEN")
                         .arg("~")
-                        .arg(LONGEST_STREAM)
+                        .arg(MAX_STREAM_ENTRIES)
                         .arg("*")
                         .arg(message::FIELD)
-                        .arg(message::write(together.iter().copied(), now))
+                        .arg(message::write(entry.iter().copied(), now))
                         .ignore();
                 }
             }
@@ -67,9 +68,9 @@ impl Producer {
         Ok(())
     }
 
-    /// When the oldest entry in `shard` that no executor has been given yet was published; `None` when none waits.
+    /// When the oldest undelivered entry of `shard` was published; `None` if there is none.
     pub async fn oldest_undelivered(&mut self, shard: i16) -> Result<Option<DateTime<Utc>>, StreamError> {
-        // Nobody knows to which of the two a lost dispatch went: where either is behind, it may still come.
+        // It is not known to which of the two streams a missing message went. While either has a backlog, it may still be delivered.
         let prompt = self.oldest_in(StreamNames::of(shard, Lane::Prompt)).await?;
         let bulk = self.oldest_in(StreamNames::of(shard, Lane::Bulk)).await?;
         Ok(prompt.into_iter().chain(bulk).min())
@@ -77,18 +78,19 @@ impl Producer {
 
     async fn oldest_in(&mut self, stream: Stream) -> Result<Option<DateTime<Utc>>, StreamError> {
         let key = self.keys.name(stream).to_owned();
-        let Some(received) = self.last_delivered(&key).await? else { return Ok(None) };
+        let Some(delivered) = self.last_delivered(&key).await? else { return Ok(None) };
         let mut next = redis::cmd("XRANGE");
-        next.arg(&key).arg(format!("({received}")).arg("+").arg("COUNT").arg(1);
+        next.arg(&key).arg(format!("({delivered}")).arg("+").arg("COUNT").arg(1);
         let next: StreamRangeReply = self.link.command(&next, Duration::ZERO).await?;
-        // Garbage says nothing about time: the epoch keeps everything behind it from being published until it was read.
+        // A malformed entry has no time. It counts as published at the epoch, so that no message behind it is republished until an executor
+        // has received the entry.
         let published_at =
             |fields: &HashMap<String, Value>| message::published_at(fields).unwrap_or_default();
         Ok(next.ids.first().map(|entry| published_at(&entry.map)))
     }
 
-    /// The id of the last entry handed to any reader of the group. A group or stream that is not there: nothing waits in it,
-    /// unless entries do, which nobody was given yet.
+    /// The id of the last entry delivered to any consumer of the group. `None` if the stream does not exist; `0-0` if only the group is
+    /// missing, because then every entry is undelivered.
     async fn last_delivered(&mut self, key: &str) -> Result<Option<String>, StreamError> {
         let mut groups = redis::cmd("XINFO");
         groups.arg("GROUPS").arg(key);
@@ -102,8 +104,8 @@ impl Producer {
         }
     }
 
-    /// Removes readers that belong to no live executor, with whatever was left pending with them: their work was taken over
-    /// in Postgres. Returns how many were removed.
+    /// Removes consumers without a live executor, with their pending entries: their executions were reclaimed in Postgres. Returns how many
+    /// were removed.
     pub async fn retire(&mut self, live: &[ExecutorId]) -> Result<usize, StreamError> {
         let live: Vec<String> = live.iter().map(ToString::to_string).collect();
         let mut retired = 0;
@@ -132,7 +134,7 @@ impl Producer {
     async fn retire_one(&mut self, key: &str, consumer: &str) -> Result<(), StreamError> {
         loop {
             let mut pending = redis::cmd("XPENDING");
-            pending.arg(key).arg(GROUP).arg("-").arg("+").arg(BATCH).arg(consumer);
+            pending.arg(key).arg(GROUP).arg("-").arg("+").arg(PUBLISH_BATCH).arg(consumer);
             let pending: StreamPendingCountReply = self.link.command(&pending, Duration::ZERO).await?;
             let ids: Vec<String> = pending.ids.into_iter().map(|entry| entry.id).collect();
             if ids.is_empty() {
@@ -142,8 +144,8 @@ impl Producer {
             pipe.cmd("XACK").arg(key).arg(GROUP).arg(&ids).ignore().cmd("XDEL").arg(key).arg(&ids).ignore();
             self.link.pipe::<()>(&pipe).await?;
         }
-        let mut gone = redis::cmd("XGROUP");
-        gone.arg("DELCONSUMER").arg(key).arg(GROUP).arg(consumer);
-        self.link.command::<i64>(&gone, Duration::ZERO).await.map(drop)
+        let mut delete = redis::cmd("XGROUP");
+        delete.arg("DELCONSUMER").arg(key).arg(GROUP).arg(consumer);
+        self.link.command::<i64>(&delete, Duration::ZERO).await.map(drop)
     }
 }

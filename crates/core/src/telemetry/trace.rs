@@ -1,6 +1,6 @@
 //! W3C trace context: carried from the API's request over the execution's row and the dispatch to the target.
 //!
-//! What happens to many executions together (published, leased, recorded by one statement) is recorded for each afterwards, as a [`Step`]: a span
+//! A step that one statement makes for many executions (publishing, leasing, recording) is recorded for each afterwards as a [`Step`]: a span
 //! that is exported when it has ended.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -63,7 +63,7 @@ impl Step {
     }
 }
 
-/// The trace's id in a `traceparent`: for the log.
+/// The trace id of a `traceparent`, for the log.
 pub fn id(traceparent: Option<&str>) -> Option<&str> {
     traceparent?.split('-').nth(1)
 }
@@ -90,8 +90,8 @@ pub fn continue_from(span: &Span, traceparent: Option<&str>) {
     }
 }
 
-/// The `traceparent` to send with an attempt: the current span's, or one made of the stored trace and the attempt. An
-/// execution without any has its own id for a trace id, so that the target's spans can be found by it.
+/// The `traceparent` to send with an attempt: that of the current span, or one made from the stored trace and the attempt. Without a stored
+/// trace, the execution's id is the trace id, so that the target's spans can be found by it.
 pub fn of_attempt(stored: Option<&str>, execution: ExecutionId, number: u16) -> String {
     current().unwrap_or_else(|| {
         let parent = stored.and_then(read);
@@ -106,12 +106,12 @@ fn write(trace: TraceId, span: SpanId, flags: TraceFlags) -> String {
     format!("00-{trace}-{span}-{:02x}", flags.to_u8())
 }
 
-/// Version 00 only, as the recommendation asks of implementations that know no other (W3C Trace Context §3.2).
+/// Version 00 only, as the recommendation requires of implementations that support no other version (W3C Trace Context §3.2).
 fn read(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let lengths = (version, trace.len(), span.len(), flags.len());
-    // HEXDIGLC and nothing else (W3C Trace Context, 3.2.2.1): numbers are read with a sign and in upper case as well.
+    // HEXDIGLC only (W3C Trace Context, 3.2.2.1): number parsing would also accept a sign and upper case.
     let is_hex = traceparent.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'));
     if lengths != ("00", 32, 16, 2) || parts.next().is_some() || !is_hex {
         return None;
@@ -134,7 +134,7 @@ mod tests {
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn a_stored_trace_goes_on() {
+    fn a_stored_trace_is_continued() {
         let execution = ExecutionId::from_uuid(uuid::Uuid::from_u128(7));
         let sent = of_attempt(Some(PARENT), execution, 1);
         assert!(sent.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && sent.ends_with("-01"), "{sent}");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn without_one_the_execution_is_the_trace() {
+    fn without_a_trace_the_execution_is_the_trace_id() {
         let execution = ExecutionId::from_uuid(uuid::Uuid::from_u128(7));
         for stored in [
             None,

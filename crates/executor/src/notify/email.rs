@@ -86,8 +86,8 @@ impl Mailer {
     }
 
     async fn limited(&self, delivery: &ClaimedNotification) -> Option<Outcome> {
-        let decision = self.limiter.pass(&delivery.workspace.to_string(), ["mails"]).await;
-        let RateDecision::Refused { wait } = decision else { return None };
+        let decision = self.limiter.check(&delivery.workspace.to_string(), ["mails"]).await;
+        let RateDecision::Limited { wait } = decision else { return None };
         let why = "This workspace has reached its limit of e-mails per hour; this one waits.";
         let outcome = Outcome::failed(AttemptStatus::ConnectionError, "email_limited", why);
         Some(Outcome { retry_after: Some(wait), ..outcome })
