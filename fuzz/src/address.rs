@@ -46,14 +46,14 @@ pub fn run(input: &[u8]) {
         check(&opened, *address, is_opened);
     }
     for policy in [default, opened] {
-        let each = addresses.iter().all(|address| policy.judge(*address).is_ok());
-        assert_eq!(policy.judge_all(&addresses).is_ok(), each && !addresses.is_empty());
+        let each = addresses.iter().all(|address| policy.check(*address).is_ok());
+        assert_eq!(policy.check_all(&addresses).is_ok(), each && !addresses.is_empty());
     }
 }
 
 /// The address, its other notations, and a URL with it as host get the same decision.
 fn check(policy: &EgressPolicy, address: IpAddr, is_open: bool) {
-    let decision = policy.judge(address);
+    let decision = policy.check(address);
     assert_eq!(decision.is_ok(), is_open, "{address}: {decision:?}");
     if let Err(refused) = decision {
         assert_eq!(refused.address, address);
@@ -66,7 +66,7 @@ fn check(policy: &EgressPolicy, address: IpAddr, is_open: bool) {
     if let IpAddr::V4(v4) = address.to_canonical() {
         let bits = v4.to_bits();
         let mapped = v4.to_ipv6_mapped();
-        assert_eq!(policy.judge(mapped.into()).is_ok(), is_open, "{mapped}");
+        assert_eq!(policy.check(mapped.into()).is_ok(), is_open, "{mapped}");
         hosts.extend([format!("{bits}"), format!("{bits:#x}"), format!("0{bits:o}"), format!("[{mapped}]")]);
         hosts.push(v4.octets().map(|byte| format!("0{byte:o}")).join("."));
     }

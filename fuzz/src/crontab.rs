@@ -5,7 +5,7 @@
 
 use crate::{assert_refusal, first_fields, now};
 use trigrun_core::domain::{
-    crontab::{Crontab, Defaults, ENTRIES_MAX, Entry, LINE_MAX, Refused, read},
+    crontab::{Crontab, Defaults, MAX_ENTRIES, CrontabEntry, MAX_LINE_BYTES, Refused, read},
     schedule::{Cron, check_zone},
 };
 
@@ -51,7 +51,7 @@ pub fn run(input: &[u8]) {
         Ok(with) => with,
         Err(invalid) => {
             assert_eq!(invalid.code, "crontab_too_many_lines");
-            assert!(lines.iter().filter(|line| is_entry(line)).count() > ENTRIES_MAX);
+            assert!(lines.iter().filter(|line| is_entry(line)).count() > MAX_ENTRIES);
             return;
         }
     };
@@ -66,10 +66,10 @@ pub fn run(input: &[u8]) {
                 assert_eq!(check_zone(zone), Ok(()), "an unknown zone was accepted");
             }
             Outcome::Nothing => {}
-            Outcome::Entry(entry) => check_entry(entry, line, zone),
+            Outcome::CrontabEntry(entry) => check_entry(entry, line, zone),
             Outcome::Refused(refused) => {
                 check_refused(refused, line);
-                if line.len() <= LINE_MAX && zone_of(line).is_some() {
+                if line.len() <= MAX_LINE_BYTES && zone_of(line).is_some() {
                     zone = UNKNOWN_ZONE;
                 }
             }
@@ -81,7 +81,7 @@ pub fn run(input: &[u8]) {
         }
     }
     let total = with.entries.len() + with.refused.len();
-    assert!(total <= ENTRIES_MAX.min(lines.len()));
+    assert!(total <= MAX_ENTRIES.min(lines.len()));
     assert!(with.entries.is_sorted_by(|a, b| a.line < b.line));
     assert!(with.refused.is_sorted_by(|a, b| a.line < b.line));
     if is_read_again {
@@ -97,7 +97,7 @@ pub fn run(input: &[u8]) {
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     Nothing,
-    Entry(Entry),
+    CrontabEntry(CrontabEntry),
     Refused(Refused),
 }
 
@@ -105,7 +105,7 @@ impl Outcome {
     fn numbered(mut self, number: usize) -> Self {
         match &mut self {
             Self::Nothing => {}
-            Self::Entry(entry) => entry.line = number,
+            Self::CrontabEntry(entry) => entry.line = number,
             Self::Refused(refused) => refused.line = number,
         }
         self
@@ -114,7 +114,7 @@ impl Outcome {
 
 /// The outcome of a line; there is exactly one.
 fn outcome(crontab: &Crontab, number: usize) -> Outcome {
-    let entries = crontab.entries.iter().filter(|entry| entry.line == number).cloned().map(Outcome::Entry);
+    let entries = crontab.entries.iter().filter(|entry| entry.line == number).cloned().map(Outcome::CrontabEntry);
     let refused =
         crontab.refused.iter().filter(|refused| refused.line == number).cloned().map(Outcome::Refused);
     let mut found = entries.chain(refused);
@@ -143,7 +143,7 @@ fn is_slow(line: &str) -> bool {
     zone_of(line).is_some_and(|zone| zone.len() <= MAX_ZONE_BYTES)
 }
 
-fn check_entry(entry: &Entry, line: &str, zone: &str) {
+fn check_entry(entry: &CrontabEntry, line: &str, zone: &str) {
     assert_eq!(entry.text, line);
     assert_eq!(entry.cron.timezone(), zone, "the zone of {line:?}");
     assert_eq!(Cron::parse(entry.cron.expression(), zone).as_ref(), Ok(&entry.cron));
@@ -161,7 +161,7 @@ fn check_entry(entry: &Entry, line: &str, zone: &str) {
 fn check_refused(refused: &Refused, line: &str) {
     assert_refusal(&refused.invalid, CODES);
     assert!(refused.invalid.detail.ends_with('.'), "{refused:?}");
-    if line.len() <= LINE_MAX {
+    if line.len() <= MAX_LINE_BYTES {
         assert_eq!(refused.text, line);
     } else {
         assert_eq!(refused.invalid.code, "crontab_line_too_long");
@@ -173,7 +173,7 @@ fn check_refused(refused: &Refused, line: &str) {
 fn compare_defaults(with: &Outcome, without: &Outcome) {
     match (with, without) {
         (_, Outcome::Refused(refused)) if refused.invalid.code == "crontab_url_missing" => match with {
-            Outcome::Entry(entry) => assert_eq!((entry.line, entry.url.as_str()), (refused.line, URL)),
+            Outcome::CrontabEntry(entry) => assert_eq!((entry.line, entry.url.as_str()), (refused.line, URL)),
             Outcome::Refused(other) => assert_eq!(other.invalid.code, "cron_never_fires"),
             Outcome::Nothing => panic!("{refused:?} is missing"),
         },

@@ -7,7 +7,7 @@ use crate::{assert_refusal, clock, first_fields, instant, now};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use trigrun_core::domain::invalid::Several;
 use trigrun_core::domain::schedule::{
-    Cron, CronError, CronField, MISSED_CAP, Missed, Schedule, ScheduleError, check_zone,
+    Cron, CronError, CronField, MAX_COUNTED_FIRES, Missed, Schedule, ScheduleError, check_zone,
 };
 
 const EXPRESSION_CODES: &[&str] = &[
@@ -36,7 +36,7 @@ const MAX_PREVIEWED_FIRES: usize = 10;
 /// An unknown zone for which no similar names are searched.
 const UNKNOWN_ZONE: &str = "a-zone-of-more-than-64-characters-which-is-longer-than-any-that-there-is";
 /// A few minutes more than the limit of the exact count.
-const MAX_SPAN_MINUTES: u32 = MISSED_CAP as u32 + 500;
+const MAX_SPAN_MINUTES: u32 = MAX_COUNTED_FIRES as u32 + 500;
 
 pub fn run(input: &[u8]) {
     let [expression, zone, after, number, keep] = first_fields(input);
@@ -179,11 +179,11 @@ fn missed(schedule: &Schedule, cron: &Cron, first: DateTime<Utc>, until: DateTim
     let fires: Vec<_> = std::iter::successors(Some(first), next).collect();
     let missed = schedule.missed(now(), first, until, keep).unwrap_or_else(|error| panic!("{error}"));
     check_missed(&missed, &fires, keep);
-    assert_eq!(missed.count_is_exact, fires.len() <= MISSED_CAP);
+    assert_eq!(missed.count_is_exact, fires.len() <= MAX_COUNTED_FIRES);
 }
 
 fn check_missed(missed: &Missed, fires: &[DateTime<Utc>], keep: usize) {
-    let count = if missed.count_is_exact { fires.len() } else { MISSED_CAP };
+    let count = if missed.count_is_exact { fires.len() } else { MAX_COUNTED_FIRES };
     assert_eq!(missed.count, count as u64);
     assert_eq!((Some(&missed.first), Some(&missed.last)), (fires.first(), fires.last()));
     assert_eq!(missed.latest, fires[fires.len() - keep.min(fires.len())..]);

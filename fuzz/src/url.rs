@@ -10,7 +10,7 @@ use trigrun_core::domain::{
     address::EgressPolicy,
     channel::{ChannelType, Destination, Wanted},
     invalid::{FieldErrors, Invalid},
-    target::{TargetUrl, URL_MAX},
+    target::{TargetUrl, MAX_URL_CHARS},
 };
 
 const CODES: &[&str] = &[
@@ -63,7 +63,7 @@ pub fn run(input: &[u8]) {
 
 fn check(text: &str, url: &TargetUrl, policy: &EgressPolicy) {
     let kept = url.as_str();
-    assert!(kept.len() <= URL_MAX && text.chars().count() <= URL_MAX);
+    assert!(kept.len() <= MAX_URL_CHARS && text.chars().count() <= MAX_URL_CHARS);
     assert_eq!(TargetUrl::parse(kept, policy).as_ref(), Ok(url), "{text:?} does not read back the same");
     assert!(kept.bytes().all(|byte| byte.is_ascii_graphic()), "{kept:?}");
     assert!(!kept.contains(['#', '\\']) && !url.authority().contains('@'), "{kept:?}");
@@ -75,7 +75,7 @@ fn check(text: &str, url: &TargetUrl, policy: &EgressPolicy) {
     assert_eq!(url.authority(), format!("{}{port}", url.host()));
     assert!(url.port() > 0 && !url.host().is_empty());
     check_host(url);
-    if let Err(refused) = url.address().map_or(Ok(()), |address| policy.judge(address)) {
+    if let Err(refused) = url.address().map_or(Ok(()), |address| policy.check(address)) {
         panic!("{text:?} was accepted: {refused}");
     }
 

@@ -1,7 +1,7 @@
-//! The rules of the product, pure: no I/O, no clock, nothing asynchronous.
+//! The rules of the product. They are pure: no I/O, no clock, no async code.
 //!
-//! `now` is always an argument, so that every rule can be tested at any instant. Nothing in here imports `store`, `stream`
-//! or a runtime; the import test in `tests/it/house.rs` holds that.
+//! `now` is always an argument, so that every rule can be tested at any instant. No module here imports `store`, `stream` or a runtime; the
+//! import test in `tests/it/house.rs` checks this.
 
 pub mod access;
 pub mod address;

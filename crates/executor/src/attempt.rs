@@ -10,7 +10,7 @@ use trigrun_core::{
         address::EgressPolicy,
         attempt::{AttemptStatus, EndedAttempt, Outcome},
         execution::{AttemptResult, decide},
-        lease::LEASED_AHEAD,
+        lease::MAX_LEASE_AHEAD,
     },
     runtime::clock::Clock,
     store::leases::{Ended, Lease},
@@ -80,7 +80,7 @@ impl AttemptRunner {
 
     async fn send(&self, lease: &Lease, secrets: &RequestSecrets) -> Option<Finished> {
         // Postgres's clock may have been set, and this process may not have read it since.
-        let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + LEASED_AHEAD);
+        let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + MAX_LEASE_AHEAD);
         let target = request::target(lease, &self.policy);
         let permit = match &target {
             Ok(target) => {

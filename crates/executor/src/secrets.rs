@@ -11,7 +11,7 @@ use trigrun_core::{
         sign::Signer,
     },
     domain::{
-        attempt::{Outcome, PREVIEW_BYTES},
+        attempt::{MAX_PREVIEW_BYTES, Outcome},
         id::WorkspaceId,
         redact::Redactor,
     },
@@ -167,17 +167,17 @@ impl RequestSecrets {
 
     /// How much of a body is needed to redact its preview.
     pub fn max_preview_bytes(&self) -> usize {
-        PREVIEW_BYTES + self.redactor.longest()
+        MAX_PREVIEW_BYTES + self.redactor.longest()
     }
 
     /// Masks secret values in an outcome, and cuts the preview to its stored size.
     pub fn redact(&self, outcome: &mut Outcome) {
-        outcome.body_truncated = outcome.response_bytes > PREVIEW_BYTES as u64;
+        outcome.body_truncated = outcome.response_bytes > MAX_PREVIEW_BYTES as u64;
         if self.values.is_empty() {
-            return outcome.body_preview.truncate(PREVIEW_BYTES);
+            return outcome.body_preview.truncate(MAX_PREVIEW_BYTES);
         }
-        outcome.body_preview = self.redactor.bytes(&outcome.body_preview, PREVIEW_BYTES);
-        outcome.body_preview.truncate(PREVIEW_BYTES);
+        outcome.body_preview = self.redactor.bytes(&outcome.body_preview, MAX_PREVIEW_BYTES);
+        outcome.body_preview.truncate(MAX_PREVIEW_BYTES);
         for (name, value) in &mut outcome.response_headers {
             *name = self.redactor.text(name);
             *value = self.redactor.text(value);

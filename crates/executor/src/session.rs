@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     domain::{
         id::ExecutorId,
-        lease::{HEARTBEAT, STOP_SENDING},
+        lease::{HEARTBEAT_INTERVAL, SELF_FENCE_TIMEOUT},
     },
     runtime::{clock::Clock, tasks::every},
     store::{Db, StoreError, executors},
@@ -45,7 +45,7 @@ impl Session {
             ends.cancel();
             Ok::<_, StoreError>(())
         };
-        every("session", ends.clone(), HEARTBEAT, std::future::pending, pass).await;
+        every("session", ends.clone(), HEARTBEAT_INTERVAL, std::future::pending, pass).await;
         begun.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -53,7 +53,7 @@ impl Session {
     pub async fn keep_alive(self, db: Db, stop: CancellationToken) {
         let ends = stop.child_token();
         let heartbeat = || self.send_heartbeat(&db, &ends);
-        every("heartbeat", ends.clone(), HEARTBEAT, std::future::pending, heartbeat).await;
+        every("heartbeat", ends.clone(), HEARTBEAT_INTERVAL, std::future::pending, heartbeat).await;
     }
 
     async fn send_heartbeat(&self, db: &Db, ends: &CancellationToken) -> Result<(), StoreError> {
@@ -72,7 +72,7 @@ impl Session {
 
     /// Whether a request may be sent now: no scheduler can have expired the session yet.
     pub fn may_send(&self) -> bool {
-        self.since_heartbeat() < STOP_SENDING
+        self.since_heartbeat() < SELF_FENCE_TIMEOUT
     }
 
     /// Waits until requests may be sent. Never resolves when the session has expired; then the waiting run is dropped.

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use trigrun_core::{
-    domain::{id::ExecutorId, lease::SESSION_TTL},
+    domain::{id::ExecutorId, lease::EXECUTOR_TTL},
     failpoint,
     store::{
         StoreError,
@@ -43,7 +43,7 @@ pub async fn expire_at(scheduler: &Scheduler, now: Instant) -> Result<(), StoreE
     if expired > 0 {
         tracing::warn!(
             executors = expired,
-            ttl_seconds = SESSION_TTL.as_secs(),
+            ttl_seconds = EXECUTOR_TTL.as_secs(),
             "no heartbeats: sessions expired, their executions are reclaimed"
         );
     }
@@ -74,7 +74,7 @@ impl Liveness {
             _ => now,
         };
         seen.heartbeats = live.iter().map(|it| (it.id, (it.heartbeat_at, since(it)))).collect();
-        live.into_iter().filter(|it| now.saturating_duration_since(since(it)) >= SESSION_TTL).collect()
+        live.into_iter().filter(|it| now.saturating_duration_since(since(it)) >= EXECUTOR_TTL).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trigrun_core::{
-    domain::audit::{Action, Actor, Entry as AuditEntry},
+    domain::audit::{Action, Actor, AuditEntry},
     store::audit::{self, Filter},
 };
 use utoipa::ToSchema;

@@ -53,7 +53,7 @@ pub struct PreviewView {
     /// The next fires; fewer if the schedule ends. A one_time job has none: it runs when it is created.
     fires: Vec<FireView>,
     /// Properties of the schedule that may be unintended, a sentence each.
-    #[schema(example = json!(["Months without day 31 are passed over; L is the last day of every month."]))]
+    #[schema(example = json!(["Months without day 31 are skipped; L is the last day of every month."]))]
     warnings: Vec<String>,
 }
 

@@ -84,7 +84,7 @@ async fn a_single_run_is_one_fire() {
     let past = with(scheduled, &json!({ "from": "2999-01-01T00:00:00.123Z" }));
     assert_eq!(preview(&app, &past).await["fires"], json!([]), "no fire is left after it");
     for body in [json!({ "kind": "one_time" }), json!({ "kind": "one_time", "schedule": null })] {
-        let expected = json!({ "description": "once, at once", "fires": [], "warnings": [] });
+        let expected = json!({ "description": "once, immediately", "fires": [], "warnings": [] });
         assert_eq!(preview(&app, &body).await, expected);
     }
 }
@@ -109,7 +109,7 @@ async fn notes_explain_clock_changes() {
         { "at": "2026-03-29T00:30:00.000Z", "local": "2026-03-29T01:30:00+01:00", "note": null },
         {
             "at": "2026-03-29T01:00:00.000Z", "local": "2026-03-29T03:00:00+02:00",
-            "note": "The clock goes forward on 2026-03-29 in Europe/Berlin: 02:00 to 03:00 does not exist, the fires in it are not made.",
+            "note": "The clock goes forward on 2026-03-29 in Europe/Berlin: 02:00 to 03:00 does not exist, and fires in it are skipped.",
         },
         { "at": "2026-03-29T01:30:00.000Z", "local": "2026-03-29T03:30:00+02:00", "note": null },
     ]);
@@ -127,7 +127,7 @@ async fn notes_explain_clock_changes() {
     let autumn = json!({ "from": "2026-10-25T00:00:00Z", "count": 4 });
     let doubled = preview(&app, &with(cron("*/30 * * * *", "Europe/Berlin"), &autumn)).await;
     let back = |time: &str| {
-        json!(format!("The clock goes back on 2026-10-25 in Europe/Berlin: {time} is shown a second time."))
+        json!(format!("The clock goes back on 2026-10-25 in Europe/Berlin: {time} occurs a second time."))
     };
     let notes = vec![Value::Null, back("02:00"), back("02:30"), Value::Null];
     assert_eq!(column(&doubled, "note"), notes);

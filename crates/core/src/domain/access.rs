@@ -1,4 +1,4 @@
-//! Who may do what: API tokens and their scopes.
+//! Access control: tokens and their scopes.
 
 use std::{fmt, str::FromStr};
 
@@ -44,7 +44,7 @@ scopes! {
     WorkspaceAdmin = "workspace:admin",
 }
 
-/// What an accepted token stands for.
+/// What a valid token grants.
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub token: TokenId,
@@ -54,14 +54,14 @@ pub struct Grant {
     pub created_by: Option<UserId>,
 }
 
-/// What a secret is for; it can be told from its first letters.
+/// What a token is for; its prefix names the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// An API token, of one workspace.
+    /// An API token of one workspace.
     Api,
-    /// A person's, from login to logout.
+    /// A user's session, from login to logout.
     Session,
-    /// For becoming a member of a workspace.
+    /// An invitation into a workspace.
     Invitation,
 }
 
@@ -77,26 +77,27 @@ impl TokenKind {
     }
 }
 
-const RANDOM: usize = 30;
-const CHECKSUM: usize = 6;
+const RANDOM_CHARS: usize = 30;
+const CHECKSUM_CHARS: usize = 6;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The secret text of a token: its kind (`trg_`), 30 random base62 characters, 6 of their CRC-32.
 ///
-/// The checksum lets a typo, and most guesses, be refused before any look-up. It has no `Debug` that shows the secret.
+/// The checksum allows typos and most guesses to be refused without a look-up. `Debug` does not show the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenSecret(String);
 
 impl TokenSecret {
-    /// A token from random bytes; bytes that would bias the alphabet are passed over. `None` when they run out.
+    /// Makes a token from random bytes, skipping bytes that would bias the alphabet. `None` if there are too few.
     pub fn from_random(kind: TokenKind, bytes: &[u8]) -> Option<Self> {
         let random: String = bytes
             .iter()
             .filter(|byte| usize::from(**byte) < 4 * BASE62.len())
             .map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()]))
-            .take(RANDOM)
+            .take(RANDOM_CHARS)
             .collect();
-        (random.len() == RANDOM).then(|| Self(format!("{}{random}{}", kind.prefix(), checksum(&random))))
+        (random.len() == RANDOM_CHARS)
+            .then(|| Self(format!("{}{random}{}", kind.prefix(), checksum(&random))))
     }
 
     pub fn kind(&self) -> TokenKind {
@@ -118,8 +119,9 @@ impl FromStr for TokenSecret {
         };
         let rest = TokenKind::ALL.iter().find_map(|kind| text.strip_prefix(kind.prefix()));
         let rest = rest.ok_or_else(refused)?;
-        let well_formed = rest.len() == RANDOM + CHECKSUM && rest.bytes().all(|byte| BASE62.contains(&byte));
-        if !well_formed || checksum(&rest[..RANDOM]) != rest[RANDOM..] {
+        let well_formed =
+            rest.len() == RANDOM_CHARS + CHECKSUM_CHARS && rest.bytes().all(|byte| BASE62.contains(&byte));
+        if !well_formed || checksum(&rest[..RANDOM_CHARS]) != rest[RANDOM_CHARS..] {
             return Err(refused());
         }
         Ok(Self(text.to_owned()))
@@ -134,7 +136,7 @@ impl fmt::Debug for TokenSecret {
 
 fn checksum(random: &str) -> String {
     let mut rest = crc32fast::hash(random.as_bytes()) as usize;
-    let mut digits = [b'0'; CHECKSUM];
+    let mut digits = [b'0'; CHECKSUM_CHARS];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62[rest % BASE62.len()];
         rest /= BASE62.len();
@@ -149,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_changed_character_is_noticed(bytes in prop::collection::vec(any::<u8>(), 128), at in 0usize..36, to in 0usize..62) {
+        fn one_changed_character_is_detected(bytes in prop::collection::vec(any::<u8>(), 128), at in 0usize..36, to in 0usize..62) {
             let secret = TokenSecret::from_random(TokenKind::Api, &bytes).unwrap();
             prop_assert_eq!(secret.kind(), TokenKind::Api);
             prop_assert_eq!(secret.reveal().parse::<TokenSecret>(), Ok(secret.clone()));
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_random_bytes_give_no_token() {
+    fn too_few_random_bytes_return_none() {
         assert!(TokenSecret::from_random(TokenKind::Api, &[255; 64]).is_none());
         assert!(TokenSecret::from_random(TokenKind::Session, &[1; 29]).is_none());
     }

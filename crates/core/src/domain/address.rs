@@ -1,8 +1,8 @@
-//! Which addresses may be called: the one guard behind jobs, channels, channel tests and imports.
+//! Which addresses may be called: one policy for jobs, channels, channel tests and imports.
 //!
-//! It judges a resolved address at the moment it is dialled; it resolves nothing and dials nothing. By
-//! default only global unicast may be called. The tables follow the IANA special-purpose address registries
-//! (RFC 6890 and the RFCs at each row).
+//! It checks a resolved address at the moment it is dialled; it does not resolve or dial. By default only global
+//! unicast addresses may be called. The tables follow the IANA special-purpose address registries (RFC 6890 and
+//! the RFCs at each row).
 
 mod embedded;
 mod tables;
@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// The rule of an installation: global unicast, and what its operator opened besides.
+/// The policy of an installation: global unicast addresses, and the ranges that its operator opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
     allow: Vec<IpNet>,
@@ -27,7 +27,7 @@ pub struct Refused {
 }
 
 impl EgressPolicy {
-    /// The policy of `egress.allow`. An IPv4 range opens its addresses also when they are written as
+    /// The policy of `egress.allow`. An IPv4 range also opens its addresses when they are written as
     /// `::ffff:a.b.c.d`, which is the same destination to every system; it opens no other IPv6 form that
     /// carries them (NAT64, 6to4), because those go through a gateway: name the IPv6 range to open that. The
     /// metadata services of clouds stay closed unless one is named exactly, as a /32 or /128.
@@ -35,19 +35,19 @@ impl EgressPolicy {
         Self { allow: allow.into_iter().map(embedded::unmapped_net).collect() }
     }
 
-    /// Whether the operator opened anything: then a name cannot be refused by its looks, only by what it
-    /// resolves to.
+    /// Whether the operator opened any range. If so, a name can be refused only for the addresses it resolves
+    /// to, not for the name itself.
     pub fn opens_anything(&self) -> bool {
         !self.allow.is_empty()
     }
 
-    /// Judges the very address that is about to be dialled.
+    /// Checks the address that is about to be dialled.
     ///
     /// # Errors
     /// [`Refused`], with the reason.
-    pub fn judge(&self, address: IpAddr) -> Result<(), Refused> {
+    pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
         let refuse = |reason| Err(Refused { address, reason });
-        // `::ffff:a.b.c.d` is dialled over IPv4: from here on it is that address.
+        // `::ffff:a.b.c.d` is dialled over IPv4, so the IPv4 address is checked.
         let destination = address.to_canonical();
         if is_metadata(destination) && !self.names_exactly(destination) {
             return refuse("it is the metadata service of a cloud");
@@ -61,19 +61,18 @@ impl EgressPolicy {
         }
     }
 
-    /// Judges all the answers for one name: one address that is refused refuses the name, because the next
-    /// look-up may put it first.
+    /// Checks all addresses of one name. One refused address refuses the name, because the next look-up may
+    /// return it first.
     ///
     /// # Errors
-    /// The first [`Refused`]. A name without an answer is the caller's own error to report; asked all the
-    /// same, this refuses (with the unspecified address) rather than to let nothing pass for something that
-    /// was judged.
-    pub fn judge_all(&self, addresses: &[IpAddr]) -> Result<(), Refused> {
+    /// The first [`Refused`]. The caller should report a name without addresses itself; an empty list is
+    /// refused here too (with the unspecified address), so that an unchecked name is never accepted.
+    pub fn check_all(&self, addresses: &[IpAddr]) -> Result<(), Refused> {
         if addresses.is_empty() {
             let reason = "the name has no address";
             return Err(Refused { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), reason });
         }
-        addresses.iter().try_for_each(|address| self.judge(*address))
+        addresses.iter().try_for_each(|address| self.check(*address))
     }
 
     fn names_exactly(&self, address: IpAddr) -> bool {
@@ -93,7 +92,7 @@ fn is_metadata(address: IpAddr) -> bool {
         }
 }
 
-/// Why nobody may call the address unless it was opened; `None` if everybody may.
+/// Why the address may not be called unless the operator opened it; `None` for a public address.
 fn refusal(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => refusal_v4(address),
@@ -112,8 +111,8 @@ fn refusal_v6(address: Ipv6Addr) -> Option<&'static str> {
     if embedded::carried(address).into_iter().any(|carried| refusal_v4(carried).is_some()) {
         return Some("it carries an IPv4 address that may not be called");
     }
-    // The well-known NAT64 prefix is how a host without IPv4 calls an IPv4 address: what it carries was all
-    // there is to judge.
+    // A host without IPv4 calls IPv4 addresses through the well-known NAT64 prefix, and the carried address was
+    // checked above.
     let is_global = tables::GLOBAL_UNICAST_V6.contains(&address) || tables::NAT64.contains(&address);
     (!is_global).then_some("it is not a global unicast address")
 }

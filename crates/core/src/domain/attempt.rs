@@ -1,4 +1,4 @@
-//! One try to make an execution's request, and how it ended.
+//! One attempt to make an execution's request, and its outcome.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
@@ -16,27 +16,27 @@ string_enum! {
     }
 }
 
-/// How much of an answer's body is kept.
-pub const PREVIEW_BYTES: usize = 64 * 1024;
+/// How much of a response body is stored.
+pub const MAX_PREVIEW_BYTES: usize = 64 * 1024;
 
-/// What became of one attempt. A failing target is this, never an error of ours.
+/// The outcome of one attempt. A failing target is an outcome, never an error of TrigRun.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     pub status: AttemptStatus,
     pub status_code: Option<u16>,
     /// A stable slug of the kind of failure, e.g. `dns`, `connect_refused`, `tls_certificate`, `timeout_connect`, `http_500`.
     pub error_class: Option<&'static str>,
-    /// One plain sentence with the likely cause.
+    /// One sentence for users, with the likely cause.
     pub error: Option<String>,
     pub timing: PhaseTimings,
     pub remote_address: Option<String>,
     pub http_version: Option<&'static str>,
-    /// In the order received; a name may stand more than once. Bytes that are not UTF-8 were replaced.
+    /// In the order received; names can repeat. Bytes that are not UTF-8 were replaced.
     pub response_headers: Vec<(String, String)>,
-    /// The first [`PREVIEW_BYTES`] of the body, as received.
+    /// The first [`MAX_PREVIEW_BYTES`] of the body, as received.
     pub body_preview: Vec<u8>,
     pub body_truncated: bool,
-    /// Bytes of the body that were read, kept or not.
+    /// Bytes of the body that were read, whether stored or not.
     pub response_bytes: u64,
     /// The target's `Retry-After`, if it sent one.
     pub retry_after: Option<Duration>,
@@ -60,7 +60,7 @@ impl Outcome {
         }
     }
 
-    /// A failure before any answer: its class, and the sentence for people.
+    /// A failure before any response: its class, and the sentence for users.
     pub fn failed(status: AttemptStatus, class: &'static str, error: impl Into<String>) -> Self {
         Self { error_class: Some(class), error: Some(error.into()), ..Self::of(status) }
     }
@@ -113,19 +113,19 @@ pub struct EndedAttempt {
     pub ended_at: DateTime<Utc>,
 }
 
-/// Phases of an attempt, each `None` when it was not reached or not needed (a reused connection has no `dns`).
+/// Durations of an attempt's phases. A phase that was not reached or not needed is `None` (a reused connection has no `dns`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhaseTimings {
     pub dns: Option<Duration>,
     pub connect: Option<Duration>,
     pub tls: Option<Duration>,
-    /// From the request's first byte to the answer's first.
+    /// From the request's first byte to the response's first byte.
     pub first_byte: Option<Duration>,
     pub body: Option<Duration>,
     pub total: Duration,
 }
 
-/// An attempt as it was recorded, for people to read.
+/// A recorded attempt, as the API shows it.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub number: u16,

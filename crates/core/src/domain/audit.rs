@@ -1,4 +1,4 @@
-//! The audit log: who changed what of a workspace that matters to its safety. It names things, and never holds a value.
+//! The audit log: who changed the security-relevant parts of a workspace. It records names, and never values.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ string_enum! {
     }
 }
 
-/// Who did it, and what they were called then.
+/// Who made the change, with the name at that time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     User {
@@ -43,17 +43,17 @@ pub enum Actor {
         id: TokenId,
         name: String,
     },
-    /// Whoever has a shell where TrigRun runs.
+    /// The operator, on the command line of the server.
     Operator,
 }
 
-/// Who changes something, when, and by which request. Whoever changes what the log is about has to say it.
+/// Who makes a change, when, and with which request. Every audited change requires an author.
 #[derive(Clone, Debug)]
 pub struct Author {
     pub actor: Actor,
     pub at: DateTime<Utc>,
     pub request_id: Option<String>,
-    /// Where the request came from, as far as the operator's proxies tell.
+    /// The client's address, as reported by the operator's proxies.
     pub address: Option<IpAddr>,
 }
 
@@ -62,26 +62,26 @@ impl Author {
         Self { actor: Actor::Operator, at, request_id: None, address: None }
     }
 
-    /// So many microseconds later: what follows from a change is listed after it, though both are one request's.
+    /// The same author some microseconds later, so that the consequence of a change is listed after it although one request made both.
     pub fn later(&self, micros: i64) -> Self {
         Self { at: self.at + TimeDelta::microseconds(micros), ..self.clone() }
     }
 }
 
-/// What it was done to, and what that was called then.
+/// What was changed, with its name at that time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub id: String,
     pub name: Option<String>,
 }
 
-/// One line of the log.
+/// One entry of the audit log.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct AuditEntry {
     pub id: AuditId,
     pub at: DateTime<Utc>,
     pub actor: Actor,
-    /// One of [`Action`], or what a newer release has written.
+    /// One of [`Action`], or an action that a newer release wrote.
     pub action: String,
     pub target: Target,
     pub details: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Channels: where a workspace is told of what happened.
+//! Channels: where a workspace receives notifications.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,22 +14,22 @@ string_enum! {
     ChannelType { Webhook = "webhook", Email = "email", Slack = "slack", Discord = "discord", }
 }
 
-/// The most channels that a workspace may have.
+/// How many channels a workspace may have.
 pub const MAX_CHANNELS: i64 = 100;
 const MAX_RECIPIENTS: usize = 10;
 
-/// Where the messages of a channel go. It is sealed as a whole and has no `Debug`: such URLs are credentials.
+/// Where the messages of a channel go. It is sealed as a whole and has no `Debug`, because webhook URLs are credentials.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Destination {
-    /// A URL of the owner's, which gets the whole story as JSON, signed.
+    /// A URL of the owner, which receives the complete event as signed JSON.
     Webhook {
         url: String,
     },
     Email {
         to: Vec<String>,
     },
-    /// An incoming webhook of Slack's, or of what speaks like it.
+    /// An incoming webhook of Slack or of a compatible service.
     Slack {
         url: String,
     },
@@ -38,7 +38,7 @@ pub enum Destination {
     },
 }
 
-/// What a client says of a destination. Which of the fields there may be depends on the type.
+/// A destination as the client gives it. The channel type decides which fields are allowed.
 #[derive(Clone, Default)]
 pub struct Wanted {
     pub url: Option<String>,
@@ -46,7 +46,7 @@ pub struct Wanted {
 }
 
 impl Destination {
-    /// Checks what is wanted; all that is wrong is noted, at pointers that begin with `at`.
+    /// Checks a destination and records every violation, at pointers that begin with `at`.
     pub fn check(
         kind: ChannelType,
         wanted: Wanted,
@@ -61,7 +61,7 @@ impl Destination {
             to.is_some().then_some("to")
         };
         if let Some(field) = foreign {
-            let detail = format!("a channel of the type {} has no such field", kind.as_str());
+            let detail = format!("a channel of type {} has no such field", kind.as_str());
             errors.push(format!("{at}/{field}"), Invalid::new("unknown_field", detail));
         }
         if kind == ChannelType::Email {
@@ -85,7 +85,7 @@ impl Destination {
         }
     }
 
-    /// What may be masked of it: of a URL where it leads, not what comes after.
+    /// The destination as it may be shown: a URL is cut after its authority.
     pub fn masked(&self) -> Vec<String> {
         match self {
             Self::Email { to } => to.clone(),
@@ -135,7 +135,7 @@ mod tests {
     fn each_type_has_its_fields() {
         let url = Some("https://example.com/hook?token=a");
         for kind in [ChannelType::Webhook, ChannelType::Slack, ChannelType::Discord] {
-            let made = check(kind, url, None).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+            let made = check(kind, url, None).unwrap_or_else(|violations| panic!("{violations:?}"));
             assert_eq!((made.kind(), made.masked()), (kind, vec!["https://example.com/…".to_owned()]));
             assert_eq!(check(kind, None, None).err(), Some(vec!["/config/url required".into()]));
             assert_eq!(check(kind, url, Some(&[])).err(), Some(vec!["/config/to unknown_field".into()]));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guard_is_the_one_of_jobs() {
+    fn destinations_follow_the_egress_policy() {
         let code = |url| check(ChannelType::Webhook, Some(url), None).err().unwrap_or_default().concat();
         assert_eq!(code("http://169.254.169.254/latest"), "/config/url url_address_refused");
         assert_eq!(code("http://localhost/"), "/config/url url_name_refused");
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn recipients_are_addresses_and_few() {
+    fn recipients_are_checked_and_limited() {
         let code = |to: &[&str]| check(ChannelType::Email, None, Some(to)).err().unwrap_or_default().concat();
         assert_eq!(code(&[]), "/config/to length");
         assert_eq!(code(&["a@b.c"; 11]), "/config/to length");

@@ -1,7 +1,7 @@
-//! A crontab as people have it, read line by line into what can become jobs and what cannot.
+//! Reads a crontab line by line into entries that can become jobs, and refused lines.
 //!
-//! A line is a cron expression and the URL to call. Every line that asks for something ends in exactly one of the two
-//! lists: nothing is dropped without a word, and nothing is guessed. The URLs are not judged here.
+//! A line is a cron expression and the URL to call. Every line that is not blank, a comment or a valid zone ends in
+//! exactly one of the two lists: no line is dropped silently, and nothing is guessed. The URLs are not checked here.
 
 mod line;
 
@@ -13,64 +13,64 @@ use super::{
 };
 use line::Line;
 
-/// The most lines that may ask for something, which bounds the jobs made by one request.
-pub const ENTRIES_MAX: usize = 1000;
+/// How many entries and refused lines one crontab may have. This bounds the jobs that one request creates.
+pub const MAX_ENTRIES: usize = 1000;
 
-/// The longest line, in bytes: an expression and a URL at their longest, with every character of the URL in four bytes.
-pub const LINE_MAX: usize = 9 * 1024;
+/// The longest line: an expression and a URL of maximum length, with four bytes for each character of the URL.
+pub const MAX_LINE_BYTES: usize = 9 * 1024;
 
-/// What holds for the lines that do not say it themselves.
+/// Defaults for lines that do not give a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults<'a> {
-    /// Called by the lines without a URL.
+    /// The URL of lines without one.
     pub url: Option<&'a str>,
-    /// The zone of the lines before the first `CRON_TZ=`. The caller has checked it; the lines of an unknown one are
+    /// The zone of the lines before the first `CRON_TZ=`. The caller has checked it; lines with an unknown zone are
     /// refused.
     pub timezone: &'a str,
 }
 
-/// A crontab taken apart, both lists in the order of the lines.
+/// A parsed crontab; both lists are in the order of the lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Crontab {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CrontabEntry>,
     pub refused: Vec<Refused>,
 }
 
 /// A line that can become a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct CrontabEntry {
     /// Counted from 1.
     pub line: usize,
-    /// The line, without the space around it.
+    /// The line, without surrounding space.
     pub text: String,
     pub cron: Cron,
-    /// As written, or the default; not judged.
+    /// As written, or the default; not checked.
     pub url: String,
 }
 
-/// A line that asks for something that cannot be done.
+/// A line that cannot become a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Counted from 1.
     pub line: usize,
-    /// The line, without the space around it; only the beginning of one that is too long.
+    /// The line, without surrounding space; a line that is too long is cut.
     pub text: String,
     pub invalid: Invalid,
 }
 
 /// Reads a crontab: Unix or Windows line ends, with or without a byte order mark.
 ///
-/// `CRON_TZ=` and `TZ=` set the zone of the lines after them. When that zone is unknown, those lines are refused until the
-/// next zone that is known: a job that is not made is better than one that runs at another hour than its owner meant.
+/// `CRON_TZ=` and `TZ=` set the zone of the lines after them. If that zone is unknown, those lines are refused until the
+/// next known zone: creating no job is better than creating one that runs at the wrong hour.
 ///
 /// Codes of refused lines: those of [`Cron::parse`] and [`Cron::check_fires`], and `crontab_line_too_long`,
 /// `crontab_variable`, `crontab_timezone`, `crontab_url_missing`, `crontab_command`, `crontab_trailing`.
 ///
-/// A thousand lines with as many unknown zones are long work (seven seconds in an unoptimised build), because each is
-/// answered with the nearest names: not for a thread that others wait for.
+/// A thousand lines with as many unknown zones take long (seven seconds in an unoptimised build), because each error
+/// suggests the nearest names. Do not call this on an async worker thread.
 ///
 /// # Errors
-/// `crontab_too_many_lines`, for the whole: more than [`ENTRIES_MAX`] lines ask for something.
+/// `crontab_too_many_lines`, for the whole crontab: it has more than [`MAX_ENTRIES`] entries and refused lines.
 pub fn read(text: &str, defaults: &Defaults<'_>, now: DateTime<Utc>) -> Result<Crontab, Invalid> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut crontab = Crontab::default();
@@ -92,18 +92,18 @@ pub fn read(text: &str, defaults: &Defaults<'_>, now: DateTime<Utc>) -> Result<C
             },
             Err(invalid) => Err(invalid),
         };
-        if crontab.entries.len() + crontab.refused.len() == ENTRIES_MAX {
+        if crontab.entries.len() + crontab.refused.len() == MAX_ENTRIES {
             return Err(too_many());
         }
         match outcome {
-            Ok((cron, url)) => crontab.entries.push(Entry { line, text: text.to_owned(), cron, url }),
+            Ok((cron, url)) => crontab.entries.push(CrontabEntry { line, text: text.to_owned(), cron, url }),
             Err(invalid) => crontab.refused.push(Refused { line, text: line::excerpt(text), invalid }),
         }
     }
     Ok(crontab)
 }
 
-/// The expression is looked at first: what is wrong with it is more to the point than what follows it.
+/// The expression is checked first: its errors help more than those of the text after it.
 fn job(
     expression: &str,
     rest: &str,
@@ -120,16 +120,13 @@ fn job(
     Ok((cron, url.to_owned()))
 }
 
-/// The name back, if there is such a zone.
+/// Returns the name if there is such a zone.
 fn known_zone(name: &str) -> Result<String, Invalid> {
     let is_zone = |name: &str| Cron::parse("@daily", name).map(|_| name.to_owned()).map_err(first);
     if name.split_once([' ', '\t']).is_some_and(|(zone, _)| is_zone(zone).is_ok()) {
-        // Some schedulers read a zone in front of its expression.
-        return Err(Invalid::new(
-            "crontab_timezone",
-            "Something follows the time zone, which ends the line.",
-        )
-        .hint("CRON_TZ stands on a line of its own, above the lines it is for."));
+        // Some schedulers accept a zone in front of the expression.
+        return Err(Invalid::new("crontab_timezone", "The line has text after the time zone.")
+            .hint("Put CRON_TZ on a separate line, above the lines it applies to."));
     }
     is_zone(name)
 }
@@ -139,12 +136,15 @@ fn first(errors: Several<CronError>) -> Invalid {
 }
 
 fn zone_unknown() -> Invalid {
-    Invalid::new("crontab_timezone", "The time zone set above this line is not known, so the line has none.")
-        .hint("Correct the CRON_TZ line, or the default time zone, and import the line again.")
+    Invalid::new(
+        "crontab_timezone",
+        "The time zone set above this line is unknown, so the line has no time zone.",
+    )
+    .hint("Correct the CRON_TZ line, or the default time zone, and import the line again.")
 }
 
 fn too_many() -> Invalid {
-    Invalid::new("crontab_too_many_lines", format!("A crontab has at most {ENTRIES_MAX} lines with a job."))
+    Invalid::new("crontab_too_many_lines", format!("A crontab has at most {MAX_ENTRIES} lines with a job."))
         .hint("Import it in parts.")
 }
 

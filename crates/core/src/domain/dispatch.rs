@@ -1,17 +1,18 @@
-//! The dispatch message: all that a stream entry says. Never a payload, never a secret; whoever receives it asks Postgres.
+//! The dispatch message: the content of a stream entry. It carries no payload and no secret; the executor that receives it reads the
+//! execution from Postgres.
 
 use chrono::{DateTime, Utc};
 
 use super::id::{ExecutionId, WorkspaceId};
 
-/// "Execution `execution` is due at `due_at`: somebody lease it." On the wire is the id alone.
+/// Announces that `execution` is due at `due_at` and can be leased. Only the id goes over the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispatch {
     pub execution: ExecutionId,
-    /// It decides on the stream.
+    /// Selects the stream.
     pub workspace: WorkspaceId,
     pub shard: i16,
     pub due_at: DateTime<Utc>,
-    /// W3C trace context of whoever made the execution.
+    /// W3C trace context of the request or pass that created the execution.
     pub traceparent: Option<String>,
 }

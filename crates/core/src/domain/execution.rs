@@ -1,4 +1,4 @@
-//! One due occurrence of a job, and the state machine that carries it to its end.
+//! One due occurrence of a job, and its state machine.
 //!
 //! ```text
 //! (fire) → queued → running → succeeded | failed
@@ -27,7 +27,7 @@ string_enum! {
         Skipped = "skipped",
     }
 
-    /// What made the execution: the schedule, a person, the job's one run, or a repetition of an earlier one.
+    /// What created the execution: the schedule, a user, the job's only run, or the replay of an earlier execution.
     Source { Schedule = "schedule", Manual = "manual", OneTime = "one_time", Replay = "replay", }
 }
 
@@ -37,11 +37,11 @@ impl Status {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Skipped)
     }
 
-    /// The arrows of the picture above, and no others.
+    /// Exactly the arrows of the diagram above.
     pub const fn may_become(self, next: Self) -> bool {
         use Status::{Cancelled, Failed, Queued, Retrying, Running, Skipped, Succeeded};
         match self {
-            // Skipped: the fire finds its job's slots taken, or too many waiting.
+            // Skipped: the fire finds its job's slots in use, or too many executions waiting.
             Queued => matches!(next, Running | Cancelled | Skipped),
             Running => matches!(next, Succeeded | Failed | Retrying | Queued | Cancelled),
             Retrying => matches!(next, Running | Cancelled),
@@ -50,7 +50,7 @@ impl Status {
     }
 }
 
-/// An execution as it stands, for people to read.
+/// An execution as the API shows it.
 #[derive(Clone, Debug)]
 pub struct Execution {
     pub id: ExecutionId,
@@ -63,7 +63,7 @@ pub struct Execution {
     pub scheduled_for: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// scheduled_for → the first byte of the first attempt leaves us.
+    /// From `scheduled_for` until the first byte of the first attempt is sent.
     pub lateness_us: Option<i64>,
     pub duration_us: Option<i64>,
     pub attempt_count: u16,
@@ -74,7 +74,7 @@ pub struct Execution {
     pub attempts: Vec<Attempt>,
 }
 
-/// What a `skipped` record stands for: one fire, or a run of fires that were missed together.
+/// What a `skipped` record covers: one fire, or consecutive fires that were missed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     pub reason: String,
@@ -102,7 +102,7 @@ pub struct AttemptResult<'a> {
     /// 1-based.
     pub number: u16,
     pub outcome: &'a Outcome,
-    /// Whether any byte of the request may have left.
+    /// Whether any byte of the request may have been sent.
     pub sent: bool,
     pub ended_at: DateTime<Utc>,
 }
@@ -127,8 +127,9 @@ pub fn decide(
     };
     let may_repeat = delivery == DeliveryGuarantee::AtLeastOnce || !sent;
     if is_transient && may_repeat && number < policy.max_attempts {
-        let asked = matches!(outcome.status_code, Some(429 | 503)).then_some(outcome.retry_after).flatten();
-        return Disposition::retry(ended_at, backoff(number, jitter, asked));
+        let retry_after =
+            matches!(outcome.status_code, Some(429 | 503)).then_some(outcome.retry_after).flatten();
+        return Disposition::retry(ended_at, backoff(number, jitter, retry_after));
     }
     Disposition::failed(outcome)
 }

@@ -1,6 +1,6 @@
-//! What becomes of a timer that is due: which executions there are to be, and where it goes from here.
+//! Decides a due timer: which executions to record, and when it fires next.
 //!
-//! Next fires are computed strictly after the fire just decided on, never after "now": whoever is late loses nothing.
+//! The next fire is computed strictly after the fire just decided, never after "now", so that a late scheduler loses no fire.
 
 mod misfire;
 
@@ -17,7 +17,7 @@ use super::{
 /// A fire that is late by up to this much runs as if it were on time; later, the job's misfire policy decides.
 pub const MISFIRE_THRESHOLD: Duration = Duration::from_secs(60);
 
-/// A timer whose fire is near or past, locked until the transaction ends.
+/// A timer that is due soon or overdue, locked until the transaction ends.
 #[derive(Clone, Debug)]
 pub struct DueTimer {
     pub job: JobId,
@@ -31,24 +31,25 @@ pub struct DueTimer {
     pub catch_up_limit: u16,
     /// Postgres's clock at the claim.
     pub now: DateTime<Utc>,
-    /// The trace that its executions continue: whoever decides fills it in.
+    /// The trace that its executions continue; the planner sets it.
     pub traceparent: Option<String>,
 }
 
-/// What becomes of a due timer: the fires to record, and where it goes from here.
+/// The decision on a due timer: the fires to record, and the timer's next state.
 #[derive(Debug)]
 pub struct FireDecision {
     pub fires: Vec<Planned>,
     pub advance: Advance,
 }
 
-/// Where a timer goes after its fire was recorded.
+/// The state of a timer after its fire was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advance {
     To(DateTime<Utc>),
     /// No fire is left.
     Exhausted,
-    /// The next fire cannot be computed now: kept, shown on the job, tried again later from the fire just recorded.
+    /// The next fire cannot be computed. The error is stored and shown on the job, and the computation is retried later from the fire
+    /// just recorded.
     Failed {
         after: DateTime<Utc>,
         error: String,
@@ -84,7 +85,7 @@ impl Planned {
     }
 }
 
-/// What becomes of a due timer. Pure: everything it needs is in the timer.
+/// Decides a due timer. Pure: the timer holds all inputs.
 pub fn decide(timer: DueTimer) -> FireDecision {
     let late = (timer.now - timer.next_run_at).to_std().unwrap_or_default() > MISFIRE_THRESHOLD;
     if late { misfire::decide(timer) } else { on_time(timer) }
@@ -95,7 +96,7 @@ fn on_time(timer: DueTimer) -> FireDecision {
     FireDecision { fires: vec![fire(&timer, timer.next_run_at, &advance)], advance }
 }
 
-/// The timer's place after `fire`. An error of the computation never ends a job: it waits, visibly, and is tried again.
+/// The timer's state after `fire`. An error in the computation never ends a job: it is shown on the job and the computation is retried.
 pub fn advance_after(timer: &DueTimer, fire: DateTime<Utc>) -> Advance {
     match timer.schedule.next_after(timer.anchor, fire) {
         Ok(Some(next)) if next > fire => Advance::To(next),
@@ -131,7 +132,7 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
     }
 
-    /// A job of every minute, claimed `late_seconds` after its fire.
+    /// A job that fires every minute, claimed `late_seconds` after its fire.
     pub fn timer(misfire_policy: MisfirePolicy, late_seconds: i64) -> DueTimer {
         DueTimer {
             job: JobId::from_uuid(uuid::Uuid::from_u128(1)),
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn on_time_means_one_fire_and_the_next_after_it() {
+    fn a_timer_on_time_records_one_fire_and_advances_past_it() {
         for late in [-2, 0, 60] {
             let fired = decide(timer(MisfirePolicy::Skip, late));
             assert_eq!(fired.fires.len(), 1, "{late}");
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_fire_has_the_same_id_whoever_plans_it() {
+    fn the_same_fire_has_the_same_id_in_every_plan() {
         let id = |late| decide(timer(MisfirePolicy::FireOnce, late)).fires[0].id;
         assert_eq!(id(0), id(30));
         let later = DueTimer {

@@ -1,7 +1,7 @@
 //! Identifiers: typed, prefixed, time-ordered.
 //!
-//! On the outside `prefix_` + a UUID in 26 characters of Crockford's base32 (the TypeID form); inside a plain UUID.
-//! A scheduled execution's id is *derived*, so that the primary key makes a second record of the same fire impossible.
+//! In the API an id is `prefix_` and a UUID in 26 characters of Crockford's base32 (the TypeID form); internally it is a plain UUID.
+//! The id of a scheduled execution is *derived*, so that the primary key prevents a second record of the same fire.
 
 use chrono::{DateTime, Utc};
 use std::{fmt, str::FromStr};
@@ -62,31 +62,31 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The tenant: everything belongs to exactly one workspace.
+    /// A tenant. Every resource belongs to exactly one workspace.
     WorkspaceId = "ws";
     /// A saved request with a schedule.
     JobId = "job";
     /// One due occurrence of a job.
     ExecutionId = "exe";
-    /// A sealed value under a name.
+    /// A sealed value with a name.
     SecretId = "sec";
-    /// Where a workspace is told of what happened.
+    /// Where a workspace receives notifications.
     ChannelId = "chn";
-    /// When a channel is told of a job.
+    /// When a channel is notified of a job.
     RuleId = "rul";
-    /// One telling.
+    /// One notification.
     NotificationId = "ntf";
-    /// A person.
+    /// A user.
     UserId = "usr";
     /// An API token (its id, never its secret).
     TokenId = "tok";
     /// An invitation into a workspace.
     InvitationId = "inv";
-    /// One line of the audit log.
+    /// One entry of the audit log.
     AuditId = "aud";
-    /// A person's stay between login and logout.
+    /// A user's session, from login to logout.
     SessionId = "ses";
-    /// One life of an executor process: leases belong to it and end with it.
+    /// One run of an executor process. Leases belong to it and end with it.
     ExecutorId = "exr";
     /// One request to the API, for finding it in the logs.
     RequestId = "req";
@@ -95,8 +95,8 @@ ids! {
 impl ExecutionId {
     /// The id of the fire of `job` at `scheduled_for`: 48 bits of milliseconds and 74 bits of a digest of both, as UUIDv8.
     ///
-    /// The same fire has the same id whoever records it and however often, also after a database failover that lost the
-    /// last moments; and ids sort by due time.
+    /// The same fire always has the same id, no matter which scheduler records it or how often, even after a database failover that lost
+    /// the last commits. Ids sort by due time.
     pub fn of_fire(job: JobId, scheduled_for: DateTime<Utc>) -> Self {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         digest.update(job.0.as_bytes());
@@ -114,7 +114,7 @@ impl ExecutionId {
     }
 }
 
-/// Milliseconds since the epoch in the 48 bits that RFC 9562 gives them; what lies before 1970 counts as 1970.
+/// Milliseconds since the epoch in the 48 bits that RFC 9562 assigns; instants before 1970 count as 1970.
 fn millis(instant: DateTime<Utc>) -> u64 {
     u64::try_from(instant.timestamp_millis()).unwrap_or(0) & 0xffff_ffff_ffff
 }
@@ -143,7 +143,7 @@ impl fmt::Display for Base32 {
     }
 }
 
-/// Only the canonical spelling is an id: lower case, 26 digits, the first at most 7 (128 bits).
+/// Accepts only the canonical spelling: lower case, 26 digits, the first at most 7 (128 bits).
 fn decode(text: &str) -> Option<Uuid> {
     if text.len() != DIGITS || text.as_bytes()[0] > b'7' {
         return None;
@@ -193,14 +193,14 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         let id = JobId::at(instant(1_700_000_000_000)).to_string();
-        for wrong in [
+        for invalid in [
             id.to_uppercase(),
             id.replacen("job", "exe", 1),
             id[..29].to_owned(),
             format!("{id}0"),
             "job_8".to_owned() + &id[5..],
         ] {
-            assert!(wrong.parse::<JobId>().is_err(), "{wrong}");
+            assert!(invalid.parse::<JobId>().is_err(), "{invalid}");
         }
         assert!("job_%00".parse::<JobId>().is_err());
     }

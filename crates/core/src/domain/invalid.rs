@@ -52,7 +52,7 @@ impl<E> Several<E> {
         Self { first, others }
     }
 
-    /// `None` without any.
+    /// `None` if `errors` is empty.
     pub fn from_vec(errors: Vec<E>) -> Option<Self> {
         let mut errors = errors.into_iter();
         Some(Self { first: errors.next()?, others: errors.collect() })
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_finished_only_without_violations() {
+    fn finish_returns_the_value_only_without_violations() {
         assert_eq!(FieldErrors::default().finish(Ok(1)).unwrap(), 1);
         let mut errors = FieldErrors::default();
         errors.check::<()>("/a", Err(Invalid::new("wrong", "is wrong")));

@@ -14,7 +14,7 @@ use super::{
     string_enum::string_enum,
 };
 
-/// Everything about a job that its owner decides. Each change of it is a new version; an execution names the one it runs.
+/// The part of a job that its owner decides. Each change creates a new version; an execution names the version it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     pub name: String,
@@ -25,15 +25,15 @@ pub struct Definition {
     pub concurrency_limit: Option<u32>,
     pub overlap_policy: OverlapPolicy,
     pub misfire_policy: MisfirePolicy,
-    /// How many missed fires `catch_up` runs at the most.
+    /// How many missed fires `catch_up` runs at most.
     pub catch_up_limit: u16,
     pub delivery: DeliveryGuarantee,
     pub tags: Vec<String>,
-    /// As the owner wants it: never `completed`.
+    /// The state that the owner requests: never `completed`.
     pub state: JobState,
 }
 
-/// A job as it stands.
+/// A job and its current state.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub id: JobId,
@@ -42,7 +42,7 @@ pub struct Job {
     pub definition: Definition,
     pub state: JobState,
     pub next_run_at: Option<DateTime<Utc>>,
-    /// Why no next run could be computed, if so. The job stays active and the computation is repeated.
+    /// Why the next run could not be computed, if it failed. The job stays active and the computation is retried.
     pub schedule_error: Option<String>,
     pub last_execution: Option<LastExecution>,
     pub created_at: DateTime<Utc>,
@@ -61,7 +61,7 @@ string_enum! {
     /// `completed` is set by the system only, when the last execution a job can have has ended.
     JobState { Active = "active", Paused = "paused", Draft = "draft", Completed = "completed", }
 
-    /// What a fire does when `concurrency_limit` executions are running: wait its turn, or be recorded as skipped.
+    /// What happens to a fire while `concurrency_limit` executions are running: it waits in order, or is recorded as skipped.
     OverlapPolicy { Queue = "queue", Skip = "skip", }
 
     /// What happens to fires that were missed by more than a minute: one run for all of them, none, or one each.
@@ -69,7 +69,7 @@ string_enum! {
 
 }
 
-/// The most executions of one job that may wait for a slot; fires beyond it are skipped.
+/// How many executions of one job may wait for a slot; further fires are skipped.
 pub const MAX_WAITING: i64 = 100;
 pub const DEFAULT_CATCH_UP_LIMIT: u16 = 10;
 const MAX_CATCH_UP_LIMIT: u16 = 1000;
@@ -128,11 +128,14 @@ fn label(what: &str, text: &str, longest: usize) -> Result<String, Invalid> {
     if text.trim().is_empty() || length > longest {
         return Err(Invalid::new(
             "length",
-            format!("a {what} has 1 to {longest} characters and is not only spaces"),
+            format!("a {what} must have 1 to {longest} characters and not only spaces"),
         ));
     }
     if text.chars().any(char::is_control) {
-        return Err(Invalid::new("control_character", format!("a {what} holds no control characters")));
+        return Err(Invalid::new(
+            "control_character",
+            format!("a {what} must not contain control characters"),
+        ));
     }
     Ok(text.to_owned())
 }
@@ -142,10 +145,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_tags() {
+    fn names_and_tags_are_checked() {
         assert!(name(&"ä".repeat(200)).is_ok());
-        for wrong in ["", "   ", "a\0b", "a\nb", &"a".repeat(201)] {
-            assert!(name(wrong).is_err(), "{wrong:?}");
+        for invalid in ["", "   ", "a\0b", "a\nb", &"a".repeat(201)] {
+            assert!(name(invalid).is_err(), "{invalid:?}");
         }
         assert_eq!(tags(vec!["a".into(), "b".into(), "a".into()]), Ok(vec!["a".into(), "b".into()]));
         assert!(tags((0..21).map(|n| n.to_string()).collect()).is_err());
@@ -153,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn limits() {
+    fn limits_are_checked() {
         assert_eq!(concurrency_limit(1), Ok(1));
         assert!(concurrency_limit(0).is_err() && concurrency_limit(i64::MAX).is_err());
         assert!(catch_up_limit(0).is_err() && catch_up_limit(1001).is_err());
     }
 
     #[test]
-    fn completed_cannot_be_asked_for() {
+    fn completed_cannot_be_requested() {
         assert_eq!(wanted_state("paused"), Ok(JobState::Paused));
         assert!(wanted_state("completed").is_err());
     }

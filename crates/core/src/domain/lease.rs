@@ -1,21 +1,22 @@
-//! The numbers that schedulers and executors must agree on, so that no request is sent under a lease that has passed on.
+//! Limits that schedulers and executors must agree on, so that no request is sent under a lease that another executor has reclaimed.
 
 use std::time::Duration;
 
-/// How often an executor says that it lives.
-pub const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How often an executor records a heartbeat.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// An executor that was silent for this long is dead: its work is taken over.
-pub const SESSION_TTL: Duration = Duration::from_secs(15);
+/// An executor without a heartbeat for this long has expired, and its leases are reclaimed.
+pub const EXECUTOR_TTL: Duration = Duration::from_secs(15);
 
-/// An executor that could not say so for this long sends nothing more, by its own monotonic clock. The margin to
-/// [`SESSION_TTL`] covers a heartbeat that was recorded before its answer was lost, and a request on its way out.
-pub const STOP_SENDING: Duration = Duration::from_secs(10);
+/// An executor that could not record a heartbeat for this long, by its own monotonic clock, stops sending requests. The margin to
+/// [`EXECUTOR_TTL`] covers a heartbeat that was recorded although its response was lost, and a request that is being sent.
+pub const SELF_FENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An execution is leased at most so long before it is due, by Postgres's clock (`interval '5 seconds'` in `store::leases`
-/// and `store::slots`): nobody holds one for longer.
-pub const LEASED_AHEAD: Duration = Duration::from_secs(5);
+/// How long before its due time an execution may be leased, by Postgres's clock (`interval '5 seconds'` in `store::leases` and
+/// `store::slots`).
+pub const MAX_LEASE_AHEAD: Duration = Duration::from_secs(5);
 
 const _: () = assert!(
-    HEARTBEAT.as_secs() * 2 < STOP_SENDING.as_secs() && STOP_SENDING.as_secs() < SESSION_TTL.as_secs()
+    HEARTBEAT_INTERVAL.as_secs() * 2 < SELF_FENCE_TIMEOUT.as_secs()
+        && SELF_FENCE_TIMEOUT.as_secs() < EXECUTOR_TTL.as_secs()
 );

@@ -1,7 +1,7 @@
-//! The proof that nothing was lost: every fire that should have been, against every execution that there is.
+//! The reconciliation report: compares every fire that was due with every recorded execution, to prove that none was lost.
 //!
-//! The fires are computed again from what the owner wanted and when (the versions of the job); nothing of the planner's
-//! bookkeeping is looked at. Pure: rows come in, the balance goes out.
+//! The fires are computed again from the versions of the job, that is from what its owner configured and when. The planner's own state
+//! is not used. Pure: takes rows and returns the report.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::{
     schedule::{Schedule, ScheduleError},
 };
 
-/// One version of a job, as far as its fires depend on it.
+/// The part of a job's version that decides its fires.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Version {
     pub created_at: DateTime<Utc>,
@@ -27,7 +27,7 @@ pub struct Record {
     pub execution: ExecutionId,
     pub status: Status,
     pub scheduled_for: DateTime<Utc>,
-    /// Why it was not run, and up to which fire it stands for others, too.
+    /// Why it was not run, and the last fire that the record covers.
     pub skipped: Option<(String, DateTime<Utc>)>,
 }
 
@@ -40,9 +40,9 @@ pub struct LedgerWindow {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Fires that should have been.
+    /// Fires that were due.
     pub due: usize,
-    /// Of these, how many have an execution of their own that was run, or is going to be.
+    /// How many of these have their own execution that ran or will run.
     pub executed: usize,
     /// How many were deliberately not run, by reason.
     pub skipped: BTreeMap<String, usize>,
@@ -55,7 +55,7 @@ pub struct Ledger {
 pub enum Mismatch {
     /// A fire without an execution.
     Gap(DateTime<Utc>),
-    /// An execution without a fire, or the second of one.
+    /// An execution without a fire, or a second execution of the same fire.
     Duplicate(ExecutionId, DateTime<Utc>),
 }
 
@@ -69,24 +69,24 @@ impl Ledger {
     }
 }
 
-/// A fire is recorded late, but not lost, for this long.
-const LATE: TimeDelta = TimeDelta::seconds(60);
-/// A fire so close to a change of the schedule may belong to either side: the change and the fire were decided by two
-/// readings of the same clock.
-const EDGE: TimeDelta = TimeDelta::seconds(1);
+/// For this long, an unrecorded fire counts as late, not as lost.
+const PENDING_TIMEOUT: TimeDelta = TimeDelta::seconds(60);
+/// A fire this close to a change of the schedule may belong to either side, because the change and the fire were decided by two readings
+/// of the same clock.
+const EDGE_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
-/// More fires than this are not balanced at once: a month of every minute is fewer.
-pub const MOST_FIRES: usize = 50_000;
+/// How many fires one report may contain. A job that fires every minute has fewer in a month.
+pub const MAX_FIRES: usize = 50_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    #[error("The window holds more than {MOST_FIRES} fires.")]
+    #[error("The window contains more than {MAX_FIRES} fires.")]
     TooMany,
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
 }
 
-/// The balance of `window`. `anchor` is the job's creation; `versions` and `records` are in the order of their time.
+/// The report for `window`. `anchor` is the job's creation; `versions` and `records` are sorted by time.
 pub fn balance(
     versions: &[Version],
     anchor: DateTime<Utc>,
@@ -108,7 +108,7 @@ pub fn balance(
         .collect();
     for fire in due {
         let own = unmatched.get_mut(&fire.at).and_then(Vec::pop);
-        // They do not overlap: only the latest that begins by then can reach so far.
+        // Skips do not overlap, so only the latest one that begins by then can cover the fire.
         let covered = skips.range(..=fire.at).next_back().filter(|(_, (last, _))| *last >= fire.at);
         match (own, covered) {
             (Some(record), _) if record.status != Status::Skipped => ledger.executed += 1,
@@ -116,14 +116,14 @@ pub fn balance(
             (Some(_), None) => *ledger.skipped.entry("unknown".to_owned()).or_default() += 1,
             // Not counted as due: the change may have come first.
             (None, None) if fire.at_edge => continue,
-            (None, None) if fire.at > now - LATE => ledger.pending += 1,
+            (None, None) if fire.at > now - PENDING_TIMEOUT => ledger.pending += 1,
             (None, None) => ledger.mismatches.push(Mismatch::Gap(fire.at)),
         }
         ledger.due += 1;
     }
-    let edges: Vec<DateTime<Utc>> = regimes(versions).iter().map(|regime| regime.from).collect();
+    let edges: Vec<DateTime<Utc>> = periods(versions).iter().map(|period| period.from).collect();
     let left = unmatched.into_values().flatten().filter(|record| {
-        let at_edge = edges.iter().any(|edge| (record.scheduled_for - *edge).abs() <= EDGE);
+        let at_edge = edges.iter().any(|edge| (record.scheduled_for - *edge).abs() <= EDGE_TOLERANCE);
         !at_edge && record.scheduled_for < window.to.min(now) && record.scheduled_for >= window.from
     });
     ledger.mismatches.extend(left.map(|record| Mismatch::Duplicate(record.execution, record.scheduled_for)));
@@ -135,43 +135,43 @@ struct Fire {
     at_edge: bool,
 }
 
-/// One schedule that held from one change to the next.
-struct Regime<'a> {
+/// One schedule, in effect from one change to the next.
+struct Period<'a> {
     schedule: &'a Schedule,
     active: bool,
     from: DateTime<Utc>,
     until: Option<DateTime<Utc>>,
 }
 
-/// Versions that differ in other things only are one regime.
-fn regimes(versions: &[Version]) -> Vec<Regime<'_>> {
-    let mut regimes: Vec<Regime<'_>> = Vec::new();
+/// Versions with the same state and schedule form one period.
+fn periods(versions: &[Version]) -> Vec<Period<'_>> {
+    let mut periods: Vec<Period<'_>> = Vec::new();
     for version in versions {
         let active = version.state == JobState::Active;
-        match regimes.last_mut() {
+        match periods.last_mut() {
             Some(last) if last.active == active && *last.schedule == version.schedule => continue,
             Some(last) => last.until = Some(version.created_at),
             None => {}
         }
-        regimes.push(Regime { schedule: &version.schedule, active, from: version.created_at, until: None });
+        periods.push(Period { schedule: &version.schedule, active, from: version.created_at, until: None });
     }
-    regimes
+    periods
 }
 
 /// The fires of `window`, in order.
 fn due(versions: &[Version], anchor: DateTime<Utc>, window: LedgerWindow) -> Result<Vec<Fire>, LedgerError> {
     let mut fires: Vec<Fire> = Vec::new();
-    for regime in regimes(versions).iter().filter(|regime| regime.active) {
-        let until = regime.until.map_or(window.to, |until| (until + EDGE).min(window.to));
-        // Strictly after: a fire at `from` itself is wanted, and one at the change is not.
-        let mut after = regime.from.max(window.from - TimeDelta::microseconds(1));
-        while let Some(at) = regime.schedule.next_after(anchor, after)?.filter(|at| *at < until) {
-            let at_edge = (at - regime.from).abs() <= EDGE
-                || regime.until.is_some_and(|until| (at - until).abs() <= EDGE);
+    for period in periods(versions).iter().filter(|period| period.active) {
+        let until = period.until.map_or(window.to, |until| (until + EDGE_TOLERANCE).min(window.to));
+        // `next_after` is strict: a fire at `window.from` itself is included, and one at the change is not.
+        let mut after = period.from.max(window.from - TimeDelta::microseconds(1));
+        while let Some(at) = period.schedule.next_after(anchor, after)?.filter(|at| *at < until) {
+            let at_edge = (at - period.from).abs() <= EDGE_TOLERANCE
+                || period.until.is_some_and(|until| (at - until).abs() <= EDGE_TOLERANCE);
             if fires.last().is_none_or(|last| last.at < at) {
                 fires.push(Fire { at, at_edge });
             }
-            if fires.len() > MOST_FIRES {
+            if fires.len() > MAX_FIRES {
                 return Err(LedgerError::TooMany);
             }
             after = at;

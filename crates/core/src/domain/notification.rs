@@ -31,7 +31,7 @@ string_enum! {
 }
 
 impl NotificationStatus {
-    /// The state machine of deliveries. A claim that expired is taken again without a change of status.
+    /// The state machine of deliveries. A claim that expired is claimed again without a change of status.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Queued | Self::Retrying => matches!(next, Self::Running),

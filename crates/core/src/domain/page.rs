@@ -1,6 +1,6 @@
-//! Lists in pages: how many, and from where on.
+//! Pagination of lists: limits and cursors.
 //!
-//! A cursor is opaque to clients and bound to the filters it was made under, so that a list cannot silently change its meaning.
+//! A cursor is opaque to clients and bound to the filters of its list, so that it cannot be used with other filters by mistake.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use super::invalid::Invalid;
 pub const DEFAULT_LIMIT: i64 = 50;
 pub const MAX_LIMIT: i64 = 250;
 
-/// Which part of a list is wanted: newest first, strictly older than `before`.
+/// The requested part of a list: newest first, strictly older than `before`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     pub limit: i64,
@@ -24,7 +24,7 @@ pub struct List<T> {
 }
 
 impl<T> List<T> {
-    /// From one row more than was asked for: the extra one only says that there is a next page.
+    /// Takes up to one row more than the limit; the extra row only shows that there is a next page.
     pub fn from_rows(mut rows: Vec<T>, page: Page, id: impl Fn(&T) -> Uuid) -> Self {
         let more = rows.len() as i64 > page.limit;
         rows.truncate(usize::try_from(page.limit).unwrap_or(0));
@@ -43,26 +43,26 @@ pub fn limit(wanted: Option<i64>) -> Result<i64, Invalid> {
     }
 }
 
-/// The cursor after row `id` of the list filtered by `filters` (any text that names all of them).
+/// The cursor after row `id` of a list. `filters` is any text that names all filters of the list.
 pub fn cursor(id: Uuid, filters: &str) -> String {
     format!("{:032x}{:08x}", id.as_u128(), crc32fast::hash(filters.as_bytes()))
 }
 
 pub fn read_cursor(cursor: &str, filters: &str) -> Result<Uuid, Invalid> {
-    let wrong = || {
+    let invalid = || {
         Invalid::new("cursor_invalid", "is not a cursor of this list with these filters")
-            .hint("take next_cursor of the page before, and change nothing else")
+            .hint("use next_cursor of the previous page with the same filters")
     };
     if !cursor.is_ascii()
         || cursor.len() != 40
         || cursor.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'+')
     {
-        return Err(wrong());
+        return Err(invalid());
     }
-    let id = u128::from_str_radix(&cursor[..32], 16).map_err(|_| wrong())?;
-    let bound = u32::from_str_radix(&cursor[32..], 16).map_err(|_| wrong())?;
+    let id = u128::from_str_radix(&cursor[..32], 16).map_err(|_| invalid())?;
+    let bound = u32::from_str_radix(&cursor[32..], 16).map_err(|_| invalid())?;
     if bound != crc32fast::hash(filters.as_bytes()) {
-        return Err(wrong());
+        return Err(invalid());
     }
     Ok(Uuid::from_u128(id))
 }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extra_row_only_tells_of_a_next_page() {
+    fn the_extra_row_only_shows_that_there_is_a_next_page() {
         let page = Page { limit: 2, before: None };
         let ids = |count: u128| (0..count).map(Uuid::from_u128).collect::<Vec<_>>();
         let list = List::from_rows(ids(3), page, |id| *id);

@@ -1,16 +1,16 @@
-//! Values that a target echoes back are never kept: wherever one stands, in whatever common disguise, there are dots instead.
+//! Redacts secret values that a target echoes back: each occurrence, in any common encoding, is replaced by [`MASK`] before it is stored.
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD};
 use memchr::memmem::Finder;
 use std::cmp::Reverse;
 
-/// What is shown in place of a value.
+/// Replaces a value.
 pub const MASK: &str = "••••";
-/// Shorter disguises stand for nothing in particular: they would be found everywhere.
-const DISGUISE_MIN: usize = 4;
+/// Shorter encodings are not searched for: they would match unrelated text.
+const MIN_ENCODING_BYTES: usize = 4;
 
-/// Finds the values of one execution's secrets: each disguise by a search of its own, in time by the length of what is searched, whatever the
-/// values are. (An automaton over all of them takes the square of the length of a value that repeats itself.)
+/// Finds the values of one execution's secrets. Each encoding has a separate search, which is linear in the length of the text for any
+/// value. (One automaton over all encodings is quadratic in the length of a value that repeats itself.)
 pub struct Redactor {
     needles: Vec<Finder<'static>>,
     longest: usize,
@@ -18,32 +18,32 @@ pub struct Redactor {
 
 impl Redactor {
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut needles: Vec<Vec<u8>> = values.into_iter().flat_map(disguises).collect();
+        let mut needles: Vec<Vec<u8>> = values.into_iter().flat_map(encodings).collect();
         needles.sort_unstable();
         needles.dedup();
         let longest = needles.iter().map(Vec::len).max().unwrap_or(0);
         Self { needles: needles.iter().map(|needle| Finder::new(needle).into_owned()).collect(), longest }
     }
 
-    /// How many bytes beyond a cut must be known, so that no value is cut in two.
+    /// How many bytes after the cut the caller must pass, so that no value is cut in two.
     pub fn longest(&self) -> usize {
         self.longest
     }
 
-    /// The first `keep` bytes of `data`, redacted. What begins before the cut is seen whole, if `data` goes on for
-    /// [`Redactor::longest`] bytes after it; where it does not, because the answer ended there, nothing was cut.
+    /// The first `keep` bytes of `data`, redacted. A value that begins before the cut is matched completely if `data` continues for
+    /// [`Redactor::longest`] bytes after the cut. If `data` is shorter, the response ended there and no value was cut.
     pub fn bytes(&self, data: &[u8], keep: usize) -> Vec<u8> {
         let (mut redacted, mut from) = (Vec::with_capacity(data.len().min(keep)), 0);
         let mut next: Vec<Option<usize>> = self.needles.iter().map(|needle| needle.find(data)).collect();
-        // The leftmost, and of those that begin there the longest.
-        while let Some((start, end)) = self.found(&next).filter(|(start, _)| *start < keep) {
+        // The leftmost match; if several begin there, the longest.
+        while let Some((start, end)) = self.leftmost(&next).filter(|(start, _)| *start < keep) {
             redacted.extend_from_slice(&data[from..start]);
             redacted.extend_from_slice(MASK.as_bytes());
             from = end;
             for (needle, at) in
                 self.needles.iter().zip(&mut next).filter(|(_, at)| at.is_some_and(|at| at < end))
             {
-                *at = needle.find(&data[end..]).map(|found| end + found);
+                *at = needle.find(&data[end..]).map(|offset| end + offset);
             }
         }
         let end = data.len().min(keep).max(from);
@@ -51,12 +51,12 @@ impl Redactor {
         redacted
     }
 
-    fn found(&self, next: &[Option<usize>]) -> Option<(usize, usize)> {
-        let found = self.needles.iter().zip(next).filter_map(|(needle, at)| {
+    fn leftmost(&self, next: &[Option<usize>]) -> Option<(usize, usize)> {
+        let matches = self.needles.iter().zip(next).filter_map(|(needle, at)| {
             let start = (*at)?;
             Some((start, start + needle.needle().len()))
         });
-        found.min_by_key(|(start, end)| (*start, Reverse(*end)))
+        matches.min_by_key(|(start, end)| (*start, Reverse(*end)))
     }
 
     pub fn text(&self, text: &str) -> String {
@@ -64,21 +64,21 @@ impl Redactor {
     }
 }
 
-/// A value as it is, and as it looks to a target that takes headers for Latin-1 (RFC 9110 §5.5 lets it), in all forms.
-fn disguises(value: &str) -> Vec<Vec<u8>> {
-    let mut all = forms(value);
+/// All encodings of a value: as UTF-8, and as a target sees it that reads headers as Latin-1 (RFC 9110 §5.5 allows this).
+fn encodings(value: &str) -> Vec<Vec<u8>> {
+    let mut all = encodings_of(value);
     if !value.is_ascii() {
-        all.extend(forms(&value.bytes().map(char::from).collect::<String>()));
+        all.extend(encodings_of(&value.bytes().map(char::from).collect::<String>()));
     }
     all
 }
 
-/// A value as it is, and as it looks in base64, percent-encoded, in a form, in JSON.
-fn forms(value: &str) -> Vec<Vec<u8>> {
+/// A value unchanged, in base64, percent-encoded, form-encoded and as a JSON string.
+fn encodings_of(value: &str) -> Vec<Vec<u8>> {
     let mut all = vec![value.as_bytes().to_vec()];
-    all.extend(base64_inside(value.as_bytes()));
+    all.extend(base64_encodings(value.as_bytes()));
     for hex in [upper as fn(u8) -> String, lower] {
-        for plain in PLAIN {
+        for plain in UNESCAPED {
             let percent = percent(value, plain, hex);
             all.push(percent.replace("%20", "+").into_bytes());
             all.push(percent.into_bytes());
@@ -91,13 +91,13 @@ fn forms(value: &str) -> Vec<Vec<u8>> {
             all.push(json.into_bytes());
         }
     }
-    all.retain(|disguise| disguise.len() >= DISGUISE_MIN || disguise == value.as_bytes());
+    all.retain(|encoding| encoding.len() >= MIN_ENCODING_BYTES || encoding == value.as_bytes());
     all
 }
 
-/// The value somewhere inside of something that is base64: three ways to lie on its groups of three bytes. The characters at the
-/// ends depend on the neighbours and are left out.
-fn base64_inside(value: &[u8]) -> Vec<Vec<u8>> {
+/// The value inside a longer base64 text: one encoding for each of the three alignments to groups of three bytes. The characters at the
+/// ends depend on the neighbouring bytes and are left out.
+fn base64_encodings(value: &[u8]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for before in 0..3 {
         let shifted = [&[0; 2][..before.min(2)], value].concat();
@@ -118,9 +118,9 @@ fn lower(byte: u8) -> String {
     format!("{byte:02x}")
 }
 
-/// What stays as it is beside letters and digits where something is percent-encoded: only what is unreserved (RFC 3986 §2.3), and as
-/// encodeURI, encodeURIComponent, Python's quote and forms (the URL standard, 5.2) have it.
-const PLAIN: [&str; 5] = ["-._~", "-._~;/?:@&=+$,#!*'()", "-._~!*'()", "-._~/", "-._*"];
+/// Characters, besides letters and digits, that percent-encoding leaves unchanged: the unreserved ones only (RFC 3986 §2.3), and the sets of
+/// encodeURI, encodeURIComponent, Python's `quote` and forms (the URL standard, 5.2).
+const UNESCAPED: [&str; 5] = ["-._~", "-._~;/?:@&=+$,#!*'()", "-._~!*'()", "-._~/", "-._*"];
 
 fn percent(value: &str, plain: &str, hex: fn(u8) -> String) -> String {
     let stays = |byte: u8| byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte);
@@ -128,7 +128,7 @@ fn percent(value: &str, plain: &str, hex: fn(u8) -> String) -> String {
     value.bytes().map(code).collect()
 }
 
-/// As a string of JSON (RFC 8259 §7). Some write these characters by their numbers, and some all that is not ASCII.
+/// As a JSON string (RFC 8259 §7). Some encoders escape the characters of `numbered` by number, and some every non-ASCII character.
 fn json(value: &str, numbered: &str, is_ascii: bool, hex: fn(u8) -> String) -> String {
     let number = |character: char| {
         let mut units = [0; 2];
@@ -157,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn every_disguise_is_seen_through() {
+    fn every_common_encoding_is_redacted() {
         let json = serde_json::to_string(VALUE).unwrap();
-        let disguised = [
+        let encoded = [
             VALUE.to_owned(),
             STANDARD.encode(VALUE),
             STANDARD.encode(format!("user:{VALUE}")),
@@ -177,7 +177,7 @@ mod tests {
             VALUE.bytes().map(char::from).collect(),
             STANDARD.encode(VALUE.bytes().map(char::from).collect::<String>()),
         ];
-        for text in disguised {
+        for text in encoded {
             let shown = redacted(&format!("before {text} after"));
             assert!(
                 shown.starts_with("before ") && shown.contains(MASK) && shown.ends_with(" after"),
@@ -187,9 +187,9 @@ mod tests {
         }
     }
 
-    /// In time by the length: by its square this would take minutes.
+    /// Takes linear time; quadratic time would be minutes.
     #[test]
-    fn a_value_that_repeats_itself_is_like_any_other() {
+    fn repetitive_values_take_linear_time() {
         let values: Vec<String> = (0..32).map(|n| "x".repeat(8192 - n)).collect();
         let redactor = Redactor::new(values.iter().map(String::as_str));
         let body = "x".repeat(70_000);
@@ -198,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_changed() {
+    fn other_text_is_unchanged() {
         let text = "p\u{e4}ss/w\u{f6}rd is not quite it";
         assert_eq!(redacted(text), text);
         assert_eq!(Redactor::new([]).text("all"), "all");
     }
 
     #[test]
-    fn a_value_across_the_cut_is_not_shown_in_part() {
+    fn a_value_across_the_cut_is_redacted_completely() {
         let redactor = Redactor::new(["0123456789"]);
         let body = b"aaaaa0123456789bbbb";
         assert_eq!(redactor.bytes(body, 8), format!("aaaaa{MASK}").as_bytes());
@@ -216,14 +216,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_value_is_never_in_what_is_kept(value in "[a-zA-Z0-9/+=]{8,40}", before in "[ -~]{0,20}", after in "[ -~]{0,20}", keep in 0usize..80) {
+        fn stored_text_never_contains_the_value(value in "[a-zA-Z0-9/+=]{8,40}", before in "[ -~]{0,20}", after in "[ -~]{0,20}", keep in 0usize..80) {
             let redactor = Redactor::new([value.as_str()]);
             let body = format!("{before}{value}{after}");
-            let kept = String::from_utf8_lossy(&redactor.bytes(body.as_bytes(), keep)).into_owned();
-            prop_assert!(!kept.contains(&value));
+            let stored = String::from_utf8_lossy(&redactor.bytes(body.as_bytes(), keep)).into_owned();
+            prop_assert!(!stored.contains(&value));
             let cut = keep.saturating_sub(before.len());
             if cut > 0 && !before.contains(&value[..4]) && !after.contains(&value[..4]) {
-                prop_assert!(!kept.contains(&value[..4]), "{kept}");
+                prop_assert!(!stored.contains(&value[..4]), "{stored}");
             }
         }
     }

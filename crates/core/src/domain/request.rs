@@ -1,4 +1,4 @@
-//! What is sent: method, URL, headers, body, and how the answer is judged.
+//! The request of a job: method, URL, headers, body, and which responses count as success.
 
 use std::{fmt, str::FromStr};
 
@@ -7,23 +7,23 @@ use super::{
     secret,
 };
 
-/// A job's request, checked. Sent on every attempt exactly as it stands here.
+/// A job's request, checked. Every attempt sends exactly this.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// As `TargetUrl` re-serialises it; parsed and judged again before each attempt.
+    /// As `TargetUrl` serialises it; parsed and checked again before each attempt.
     pub url: String,
     pub method: Method,
     pub headers: Headers,
     pub body: Option<Body>,
-    /// The whole attempt, from connecting to the last byte of the answer.
+    /// For the whole attempt, from connecting to the last byte of the response.
     pub timeout_seconds: u16,
     pub success_statuses: Vec<u16>,
 }
 
 impl Request {
-    /// The names of the secrets that the headers mention, each once.
+    /// The names of the secrets that the headers refer to, each once.
     pub fn secrets(&self) -> Vec<&str> {
-        // What is no reference was refused when the headers were checked.
+        // Invalid references were refused when the headers were checked.
         let references = |(_, value)| secret::references(value).unwrap_or_default();
         let mut names: Vec<&str> = self.headers.iter().flat_map(references).collect();
         names.sort_unstable();
@@ -37,10 +37,10 @@ pub const MAX_TIMEOUT_SECONDS: u16 = 300;
 pub const DEFAULT_SUCCESS_STATUSES: [u16; 4] = [200, 201, 202, 204];
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// Each is looked for in every answer.
+/// Limited because every response is searched for each secret.
 const MAX_SECRETS: usize = 32;
 const MAX_BODY_BYTES: usize = 256 * 1024;
-/// All of them.
+/// From 100 to 599.
 const MAX_STATUSES: usize = 500;
 
 macro_rules! methods {
@@ -75,7 +75,7 @@ mod method {
 }
 pub use method::Method;
 
-/// A body: a JSON string is sent as its characters, any other JSON as the very text that the client wrote.
+/// A body. A JSON string is sent as its characters, any other JSON value exactly as the client wrote it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
     Text(String),
@@ -83,7 +83,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// From the JSON value as it stood in the document. `None` for `null`.
+    /// From the JSON text in the document. `None` for `null`.
     pub fn from_json_text(raw: &str) -> Result<Option<Self>, Invalid> {
         let body = match raw.as_bytes().first() {
             _ if raw == "null" => return Ok(None),
@@ -100,7 +100,7 @@ impl Body {
             ));
         }
         if body.as_str().contains('\0') {
-            return Err(Invalid::new("body_has_nul", "a text body cannot hold the character U+0000"));
+            return Err(Invalid::new("body_has_nul", "a text body cannot contain the character U+0000"));
         }
         Ok(Some(body))
     }
@@ -125,12 +125,12 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Request headers in the order given; names are unique without regard to case.
+/// Request headers in the given order; names are unique, ignoring case.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    /// Checks every header; each violation comes with the name that it belongs to.
+    /// Checks every header; each violation comes with the name of its header.
     pub fn check(headers: Vec<(String, String)>) -> Result<Self, Several<(Option<String>, Invalid)>> {
         if headers.len() > MAX_HEADERS {
             let detail = format!("must be at most {MAX_HEADERS}, are {}", headers.len());
@@ -158,7 +158,7 @@ impl Headers {
         let mentions =
             |(_, value): &(String, String)| secret::references(value).map_or(0, |names| names.len());
         if headers.iter().map(mentions).sum::<usize>() > MAX_SECRETS {
-            let detail = format!("must mention at most {MAX_SECRETS} secrets together");
+            let detail = format!("must refer to at most {MAX_SECRETS} secrets in total");
             errors.push((None, Invalid::new("too_many_secrets", detail)));
         }
         Several::from_vec(errors).map_or(Ok(Self(headers)), Err)
@@ -179,13 +179,13 @@ impl Headers {
 }
 
 impl fmt::Debug for Headers {
-    /// Names only: values may be credentials.
+    /// Shows names only: values may be credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// What frames the message or names its path belongs to the client that sends it (RFC 9110 §7.6.1, RFC 9112 §6).
+/// Headers that frame the message or control the connection; the client that sends the request sets them (RFC 9110 §7.6.1, RFC 9112 §6).
 const FRAMING: [&str; 9] = [
     "host",
     "content-length",
@@ -197,7 +197,8 @@ const FRAMING: [&str; 9] = [
     "trailer",
     "expect",
 ];
-const OURS: [&str; 5] = ["traceparent", "tracestate", "webhook-id", "webhook-timestamp", "webhook-signature"];
+const SET_PER_ATTEMPT: [&str; 5] =
+    ["traceparent", "tracestate", "webhook-id", "webhook-timestamp", "webhook-signature"];
 
 fn check_name(name: &str, twice: bool) -> Result<(), Invalid> {
     let lower = name.to_ascii_lowercase();
@@ -205,13 +206,13 @@ fn check_name(name: &str, twice: bool) -> Result<(), Invalid> {
     if name.is_empty() || !name.bytes().all(is_token_char) {
         return Err(Invalid::new(
             "header_name_invalid",
-            "a header name has letters, digits and !#$%&'*+-.^_`|~ only",
+            "a header name must have only letters, digits and !#$%&'*+-.^_`|~",
         ));
     }
     if FRAMING.contains(&lower.as_str()) || lower.starts_with("proxy-") {
         return Err(Invalid::new("header_reserved", format!("{name} is set by TrigRun and cannot be given")));
     }
-    if OURS.contains(&lower.as_str()) || lower.starts_with("trigrun-") {
+    if SET_PER_ATTEMPT.contains(&lower.as_str()) || lower.starts_with("trigrun-") {
         return Err(Invalid::new(
             "header_reserved",
             format!("{name} is one of TrigRun's own headers and cannot be given"),
@@ -231,7 +232,7 @@ fn check_value(value: &str) -> Result<(), Invalid> {
     if value.chars().any(control) {
         return Err(Invalid::new(
             "header_value_invalid",
-            "a header value holds no line breaks, NUL or other control characters",
+            "a header value must not contain line breaks, NUL or other control characters",
         ));
     }
     secret::references(value).map(drop)
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_the_text_that_was_written() {
+    fn a_body_is_sent_as_written() {
         let json = r#"{ "b":1.0,  "a":1e2,"b":2 , "s":"\ud800"}"#;
         assert_eq!(Body::from_json_text(json), Ok(Some(Body::Json(json.into()))));
         assert_eq!(Body::from_json_text(r#""a\u0041\n""#), Ok(Some(Body::Text("aA\n".into()))));
@@ -329,12 +330,12 @@ mod tests {
     fn statuses_and_timeouts() {
         assert_eq!(success_statuses(Some(vec![200, 200, 599])), Ok(vec![200, 599]));
         assert_eq!(success_statuses(Some(vec![])).unwrap_err().code, "empty");
-        for wrong in [99, 600, -1, 65_736] {
-            assert!(success_statuses(Some(vec![wrong])).is_err());
+        for value in [99, 600, -1, 65_736] {
+            assert!(success_statuses(Some(vec![value])).is_err());
         }
         assert_eq!(timeout_seconds(Some(300)), Ok(300));
-        for wrong in [0, 301, -1, 65_537] {
-            assert!(timeout_seconds(Some(wrong)).is_err());
+        for value in [0, 301, -1, 65_537] {
+            assert!(timeout_seconds(Some(value)).is_err());
         }
     }
 }

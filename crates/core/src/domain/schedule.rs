@@ -1,7 +1,7 @@
 //! When a job is due: the four kinds of schedule and the arithmetic on them.
 //!
 //! Instants come in and go out as `chrono::DateTime<Utc>`; zones and civil time stay inside `schedule/`.
-//! Nothing in here reads a clock: "now" is always an argument.
+//! No code here reads a clock: "now" is always an argument.
 
 mod calendar;
 mod cron;
@@ -19,11 +19,11 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 
 pub use cron::{Cron, CronError, CronField};
-pub use missed::{MISSED_CAP, Missed};
+pub use missed::{MAX_COUNTED_FIRES, Missed};
 pub use preview::Fire;
 pub use zone::{ZoneDatabase, check_zone, zone_database};
 
-/// What a job's schedule is called in the API and in the database.
+/// The kind of a schedule, as named in the API and the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Recurring,
@@ -35,7 +35,7 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::Recurring, Self::Cron, Self::Scheduled, Self::OneTime];
 
-    /// The word of the API and of the `kind` column.
+    /// The name in the API and in the `kind` column.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recurring => "recurring",
@@ -55,12 +55,12 @@ impl fmt::Display for Kind {
 impl FromStr for Kind {
     type Err = UnknownKind;
 
-    fn from_str(word: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(UnknownKind)
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownKind)
     }
 }
 
-/// The word is none of [`Kind::ALL`].
+/// The text names none of [`Kind::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("A schedule's kind is recurring, cron, scheduled or one_time.")]
 pub struct UnknownKind;
@@ -68,7 +68,7 @@ pub struct UnknownKind;
 /// When a job fires.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Schedule {
-    /// Every so many seconds, counted from an anchor (the job's creation).
+    /// At a fixed interval, counted from an anchor (the job's creation).
     Recurring { every_seconds: u32 },
     /// At the local times of a cron expression.
     Cron(Cron),
@@ -78,13 +78,13 @@ pub enum Schedule {
     OneTime,
 }
 
-/// A schedule that could not be computed. It never ends a job: the job stays active, shows the sentence, and
-/// is tried again.
+/// Why a schedule could not be computed. This never ends a job: the job stays active and shows the message, and
+/// the computation is retried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     #[error("A recurring schedule needs an interval of at least one second.")]
     ZeroInterval,
-    #[error("The next fire lies outside the range of dates that can be computed.")]
+    #[error("The next fire is outside the range of dates that can be computed.")]
     OutOfRange,
     #[error("The stored schedule can no longer be read: {0}")]
     Stored(String),
@@ -105,11 +105,11 @@ impl Schedule {
     /// The first fire strictly after `after`, or `None` when no fire is left.
     ///
     /// `anchor` is the instant a recurring schedule counts from: its fires are `anchor + k * every_seconds`,
-    /// k >= 1, so they never drift. The other kinds do not look at it. Fires have microsecond precision at
-    /// most, because that is what the database keeps; those of a cron expression are whole seconds.
+    /// k >= 1, so they never drift. The other kinds ignore it. Fires have at most microsecond precision, like
+    /// the database; those of a cron expression are whole seconds.
     ///
     /// # Errors
-    /// See [`ScheduleError`]: trouble to show and to try again later, never the end of a job.
+    /// See [`ScheduleError`]: shown on the job and retried later, never the end of the job.
     pub fn next_after(
         &self,
         anchor: DateTime<Utc>,
@@ -117,8 +117,8 @@ impl Schedule {
     ) -> Result<Option<DateTime<Utc>>, ScheduleError> {
         match self {
             Self::Recurring { every_seconds } => {
-                let beat = Beat::new(anchor, *every_seconds)?;
-                beat.fire(beat.last_by(after).max(0) + 1).map(Some)
+                let interval = Interval::new(anchor, *every_seconds)?;
+                interval.fire(interval.last_by(after).max(0) + 1).map(Some)
             }
             Self::Cron(cron) => cron.next_after(after),
             Self::Scheduled { run_at } => Ok((*run_at > after).then_some(*run_at)),
@@ -126,12 +126,12 @@ impl Schedule {
         }
     }
 
-    /// Sums up the fires of `[from, until]`, where `from` is itself a known fire (the one the planner found
-    /// overdue), and keeps the latest `keep` of them (at most [`MISSED_CAP`]).
+    /// Summarises the fires of `[from, until]`, where `from` is itself a known fire (the one the planner found
+    /// overdue), and returns the latest `keep` of them (at most [`MAX_COUNTED_FIRES`]).
     ///
-    /// The cost follows the result, not the length of the gap: a recurring schedule is counted by arithmetic;
-    /// a cron expression is walked up to [`MISSED_CAP`] fires and then looked at from the end. An `until`
-    /// before `from` counts as `from`.
+    /// The cost depends on the result, not on the length of the gap: a recurring schedule is counted by
+    /// arithmetic; a cron expression is walked up to [`MAX_COUNTED_FIRES`] fires and then searched from the end.
+    /// An `until` before `from` counts as `from`.
     ///
     /// # Errors
     /// As [`Schedule::next_after`].
@@ -142,23 +142,23 @@ impl Schedule {
         until: DateTime<Utc>,
         keep: usize,
     ) -> Result<Missed, ScheduleError> {
-        let (until, keep) = (until.max(from), keep.min(MISSED_CAP));
+        let (until, keep) = (until.max(from), keep.min(MAX_COUNTED_FIRES));
         match self {
             Self::Recurring { every_seconds } => {
-                missed::count(&Beat::new(anchor, *every_seconds)?, from, until, keep)
+                missed::count(&Interval::new(anchor, *every_seconds)?, from, until, keep)
             }
             _ => missed::walk(from, until, keep, |after| self.next_after(anchor, after)),
         }
     }
 }
 
-/// The fires of a recurring schedule as numbers: fire `k` is `anchor + k * every`.
-struct Beat {
+/// Numbers the fires of a recurring schedule: fire `k` is `anchor + k * every`.
+struct Interval {
     anchor_us: i128,
     every_us: i128,
 }
 
-impl Beat {
+impl Interval {
     fn new(anchor: DateTime<Utc>, every_seconds: u32) -> Result<Self, ScheduleError> {
         if every_seconds == 0 {
             return Err(ScheduleError::ZeroInterval);
@@ -169,9 +169,9 @@ impl Beat {
         })
     }
 
-    /// The number of the last fire at or before `instant`; zero or less when it lies before the first.
+    /// The number of the last fire at or before `instant`; zero or less if `instant` is before the first fire.
     fn last_by(&self, instant: DateTime<Utc>) -> i128 {
-        // `timestamp_micros` rounds down, and fires are whole microseconds: nothing falls between.
+        // `timestamp_micros` rounds down, and fires are whole microseconds, so none is missed.
         (i128::from(instant.timestamp_micros()) - self.anchor_us).div_euclid(self.every_us)
     }
 

@@ -1,47 +1,51 @@
-//! Secrets by name: what they may be called and hold, and where a header value mentions them (`Bearer secret://stripe-key`).
+//! Rules for secrets: their names, their values, and references in header values (`Bearer secret://stripe-key`).
 
 use std::borrow::Cow;
 
 use super::invalid::Invalid;
 
 const SCHEME: &str = "secret://";
-const NAME_MAX: usize = 64;
-const VALUE_MAX: usize = 8 * 1024;
+const MAX_NAME_BYTES: usize = 64;
+const MAX_VALUE_BYTES: usize = 8 * 1024;
 
 /// Checks a name: `[a-z0-9][a-z0-9_-]{0,63}`.
 pub fn name(text: &str) -> Result<String, Invalid> {
-    let is_name = text.len() <= NAME_MAX
+    let is_name = text.len() <= MAX_NAME_BYTES
         && text.bytes().all(is_name_byte)
         && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
     if !is_name {
-        let detail = format!("has 1 to {NAME_MAX} of a-z, 0-9, - and _, and begins with a letter or digit");
+        let detail =
+            format!("must have 1 to {MAX_NAME_BYTES} of a-z, 0-9, - and _, and begin with a letter or digit");
         return Err(Invalid::new("secret_name_invalid", detail));
     }
     Ok(text.to_owned())
 }
 
-/// Checks a value: it has to fit into a header (RFC 9110 §5.5).
+/// Checks a value: it must be valid in a header (RFC 9110 §5.5).
 pub fn value(text: &str) -> Result<(), Invalid> {
-    if text.is_empty() || text.len() > VALUE_MAX {
-        return Err(Invalid::new("length", format!("must have 1 to {VALUE_MAX} bytes, has {}", text.len())));
+    if text.is_empty() || text.len() > MAX_VALUE_BYTES {
+        return Err(Invalid::new(
+            "length",
+            format!("must have 1 to {MAX_VALUE_BYTES} bytes, has {}", text.len()),
+        ));
     }
     if text.chars().any(|character| character.is_control() && character != '\t') {
-        let detail = "holds no line breaks, NUL or other control characters: it is sent in a header";
+        let detail = "must not contain line breaks, NUL or other control characters: it is sent in a header";
         return Err(Invalid::new("control_character", detail));
     }
     Ok(())
 }
 
-/// The names that a header value mentions, in order.
+/// The names of the secrets that a header value refers to, in order.
 ///
 /// # Errors
-/// `secret_reference_invalid`: after `secret://` comes no name.
+/// `secret_reference_invalid`: no valid name follows `secret://`.
 pub fn references(value: &str) -> Result<Vec<&str>, Invalid> {
     pieces(value).filter_map(|(_, reference)| reference).map(valid).collect()
 }
 
-/// The value with every secret in its place, and what stands between them as `render` makes it; the name of the first that
-/// `secret_of` does not know. What a secret holds is not rendered, and what is rendered is no part of a name.
+/// Replaces every reference with its secret and renders the text between them with `render`. The error is the name of the first secret
+/// that `secret_of` does not know. Values of secrets are not rendered, and rendered text never becomes part of a name.
 pub fn fill<'a, V: AsRef<str>>(
     value: &'a str,
     render: impl Fn(&'a str) -> Cow<'a, str>,
@@ -59,12 +63,12 @@ pub fn fill<'a, V: AsRef<str>>(
 
 fn valid(reference: &str) -> Result<&str, Invalid> {
     name(reference).map(|_| reference).map_err(|_| {
-        Invalid::new("secret_reference_invalid", "after secret:// comes the name of a secret")
+        Invalid::new("secret_reference_invalid", "secret:// must be followed by the name of a secret")
             .hint("e.g. Bearer secret://stripe-key")
     })
 }
 
-/// The text, cut at its references: what stands before each, and the longest run of characters that a name could have.
+/// The text, split at its references: the text before each, and the longest run of characters that are valid in a name.
 fn pieces(value: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
@@ -102,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn references_whole_and_inside() {
+    fn references_are_found_alone_and_inside_text() {
         assert_eq!(references("secret://a"), Ok(vec!["a"]));
         assert_eq!(references("Bearer secret://a-b, secret://c_2;x"), Ok(vec!["a-b", "c_2"]));
         assert_eq!(references("no secret: //a"), Ok(vec![]));
@@ -118,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn filling_is_done_once() {
+    fn values_are_not_filled_again() {
         let secret_of = |name: &str| match name {
             "a" => Some("secret://b"),
             "b" => Some("B"),

@@ -1,12 +1,12 @@
-//! The URL that a job calls: read by the WHATWG rules, but nothing that those rules would quietly repair is
-//! accepted.
+//! The URL that a job calls: parsed by the WHATWG rules, but URLs that those rules would silently repair are
+//! refused.
 //!
-//! Only the form that the `url` crate writes out again is kept and used, so that what was judged is what is
-//! called. A host that is an address is judged here; what a name resolves to is judged when it is dialled.
-//! Nothing is resolved here.
+//! Only the form that the `url` crate serialises is stored and used, so that the URL that was checked is the URL
+//! that is called. A host that is an address is checked here; the addresses of a name are checked when it is
+//! dialled. This module resolves no names.
 //!
-//! Not a repair but another spelling of the same URL, and therefore taken: upper case in scheme and host, a
-//! default port, dot segments in the path, international names (kept in their `xn--` form), characters that
+//! Accepted, because they are other spellings of the same URL and not repairs: upper case in scheme and host, a
+//! default port, dot segments in the path, international names (stored in their `xn--` form), characters that
 //! are percent-encoded.
 
 mod name;
@@ -20,10 +20,10 @@ use url::{Host, ParseError, Position, Url};
 use super::address::EgressPolicy;
 use super::invalid::Invalid;
 
-/// The longest URL, as written and as kept, in characters.
-pub const URL_MAX: usize = 2048;
+/// The longest URL, both as written and as stored.
+pub const MAX_URL_CHARS: usize = 2048;
 
-/// An http or https URL whose host may be called, as far as can be told without resolving it.
+/// An http or https URL whose host may be called, as far as that is known without resolving it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TargetUrl {
     /// Has a host, no user information and no fragment.
@@ -32,11 +32,11 @@ pub struct TargetUrl {
 }
 
 impl TargetUrl {
-    /// Reads a URL and judges its host.
+    /// Parses a URL and checks its host.
     ///
-    /// Names that only mean something inside a network (`localhost`, single labels, `*.internal`) are refused
-    /// unless `egress.allow` opens anything: then only the address behind the name can tell, and that is
-    /// judged at the dial.
+    /// Names that exist only inside a network (`localhost`, single labels, `*.internal`) are refused unless
+    /// `egress.allow` opens any range: then the address of the name decides, which is checked when it is
+    /// dialled.
     ///
     /// # Errors
     /// Codes: `url_empty`, `url_too_long`, `url_character`, `url_scheme`, `url_slashes`, `url_host`,
@@ -53,19 +53,19 @@ impl TargetUrl {
             return Err(port_invalid());
         };
         match url.host() {
-            Some(Host::Ipv4(address)) => judge(address.into(), policy)?,
-            Some(Host::Ipv6(address)) => judge(address.into(), policy)?,
-            Some(Host::Domain(name)) => name::judge(name, policy)?,
+            Some(Host::Ipv4(address)) => check_address(address.into(), policy)?,
+            Some(Host::Ipv6(address)) => check_address(address.into(), policy)?,
+            Some(Host::Domain(name)) => name::check(name, policy)?,
             None => return Err(host_missing()),
         }
-        // Encoding makes it longer.
-        if url.as_str().len() > URL_MAX {
+        // Percent-encoding makes it longer.
+        if url.as_str().len() > MAX_URL_CHARS {
             return Err(too_long());
         }
         Ok(Self { url, port })
     }
 
-    /// The whole URL, always pure ASCII.
+    /// The whole URL, always ASCII.
     pub fn as_str(&self) -> &str {
         self.url.as_str()
     }
@@ -75,12 +75,12 @@ impl TargetUrl {
         self.url.scheme()
     }
 
-    /// The host in lower case; an IPv6 address stands in brackets.
+    /// The host in lower case; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// The host if it is an address: there is no name to resolve then.
+    /// The host if it is an address, which needs no resolution.
     pub fn address(&self) -> Option<IpAddr> {
         match self.url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
@@ -89,12 +89,12 @@ impl TargetUrl {
         }
     }
 
-    /// The port, which is that of the scheme when none was written.
+    /// The port; the default of the scheme if none was written.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The host, and the port unless it is the scheme's own: the value of the `Host` header (RFC 9110, 7.2).
+    /// The host, and the port unless it is the scheme's default: the value of the `Host` header (RFC 9110, 7.2).
     pub fn authority(&self) -> &str {
         &self.url[Position::BeforeHost..Position::AfterPort]
     }
@@ -117,22 +117,22 @@ impl fmt::Debug for TargetUrl {
     }
 }
 
-/// What WHATWG parsing would strip, turn into something else or encode without a word.
+/// Refuses characters that WHATWG parsing would silently strip, replace or encode.
 fn check_characters(text: &str) -> Result<(), Invalid> {
     if text.is_empty() {
         return Err(Invalid::new("url_empty", "The URL is empty."));
     }
-    if text.chars().nth(URL_MAX).is_some() {
+    if text.chars().nth(MAX_URL_CHARS).is_some() {
         return Err(too_long());
     }
     if text.chars().any(|char| char.is_whitespace() || char.is_control()) {
-        let detail = "The URL holds a space, a line break or a control character.";
+        let detail = "The URL contains a space, a line break or a control character.";
         return Err(
             Invalid::new("url_character", detail).hint("Write %20 for a space inside the path or query.")
         );
     }
     if text.contains('\\') {
-        return Err(Invalid::new("url_character", "The URL holds a backslash.")
+        return Err(Invalid::new("url_character", "The URL contains a backslash.")
             .hint("Write / between the parts of a URL, or %5C for a backslash in the path or query."));
     }
     Ok(())
@@ -149,7 +149,7 @@ fn authority_of(text: &str) -> Result<&str, Invalid> {
         return Err(scheme_refused());
     }
     let Some(rest) = rest.strip_prefix("//") else {
-        let detail = "After the scheme of a URL come two slashes and the host.";
+        let detail = "The scheme of a URL must be followed by two slashes and the host.";
         return Err(Invalid::new("url_slashes", detail)
             .hint(format!("Begin with {}://.", scheme.to_ascii_lowercase())));
     };
@@ -161,13 +161,13 @@ fn authority_of(text: &str) -> Result<&str, Invalid> {
 
 fn check_authority(authority: &str) -> Result<(), Invalid> {
     if authority.contains('@') {
-        let detail = "The URL holds a user name or password before an @.";
+        let detail = "The URL contains a user name or password before an @.";
         return Err(Invalid::new("url_userinfo", detail)
             .hint("Send credentials in a header, for example Authorization: Basic secret://name."));
     }
     let (host, port) = match authority.rfind(']') {
         Some(end) => authority.split_at(end + 1),
-        // An IPv6 address that is not closed: the parser has the words for it.
+        // The parser reports an IPv6 address without a closing bracket.
         None if authority.starts_with('[') => return Ok(()),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
@@ -177,26 +177,26 @@ fn check_authority(authority: &str) -> Result<(), Invalid> {
     if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
         return Err(port_invalid());
     }
-    // Behind an IPv4 address the dot would be dropped; the others are read as dots (UTS 46).
+    // The parser would drop the dot after an IPv4 address; the other characters are mapped to dots (UTS 46).
     if host.ends_with(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']) {
-        return Err(Invalid::new("url_host", "The host ends in a dot.").hint(name::EXAMPLE));
+        return Err(Invalid::new("url_host", "The host ends in a dot.").hint(name::EXAMPLE_HINT));
     }
-    // Decoded, it might be any host.
+    // Decoded, it could be any host.
     if host.contains('%') {
         return Err(
-            Invalid::new("url_host", "The host holds a percent sign.").hint("Write the host plainly.")
+            Invalid::new("url_host", "The host contains a percent sign.").hint("Write the host plainly.")
         );
     }
     Ok(())
 }
 
-/// Digits only, and not 0: an empty port would be dropped, and one with a sign is none.
+/// Digits only, and not 0. The parser would drop an empty port, and a port has no sign.
 fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-fn judge(address: IpAddr, policy: &EgressPolicy) -> Result<(), Invalid> {
-    policy.judge(address).map_err(|refused| Invalid::new("url_address_refused", refused.to_string()))
+fn check_address(address: IpAddr, policy: &EgressPolicy) -> Result<(), Invalid> {
+    policy.check(address).map_err(|refused| Invalid::new("url_address_refused", refused.to_string()))
 }
 
 fn unreadable(error: ParseError) -> Invalid {
@@ -210,14 +210,14 @@ fn unreadable(error: ParseError) -> Invalid {
         ParseError::InvalidIpv6Address => Invalid::new("url_host", "The host is not a valid IPv6 address.")
             .hint("Write it as [2001:db8::1], without a zone."),
         ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
-            Invalid::new("url_host", "The host is not a valid name.").hint(name::EXAMPLE)
+            Invalid::new("url_host", "The host is not a valid name.").hint(name::EXAMPLE_HINT)
         }
         other => Invalid::new("url_host", format!("The URL cannot be read: {other}.")),
     }
 }
 
 fn host_missing() -> Invalid {
-    Invalid::new("url_host", "The URL has no host.").hint(name::EXAMPLE)
+    Invalid::new("url_host", "The URL has no host.").hint(name::EXAMPLE_HINT)
 }
 
 fn port_invalid() -> Invalid {
@@ -225,7 +225,7 @@ fn port_invalid() -> Invalid {
 }
 
 fn too_long() -> Invalid {
-    Invalid::new("url_too_long", format!("A URL has at most {URL_MAX} characters."))
+    Invalid::new("url_too_long", format!("A URL has at most {MAX_URL_CHARS} characters."))
 }
 
 #[cfg(test)]

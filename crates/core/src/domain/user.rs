@@ -1,4 +1,4 @@
-//! People: their addresses, their passwords, and what they are in a workspace.
+//! Users: their e-mail addresses, passwords and roles in workspaces.
 
 use super::{
     access::Scope,
@@ -14,7 +14,7 @@ pub struct User {
     pub name: String,
 }
 
-/// What somebody is in one workspace.
+/// A user's role in one workspace.
 #[derive(Clone, Debug)]
 pub struct Membership {
     pub workspace: WorkspaceId,
@@ -24,7 +24,7 @@ pub struct Membership {
 
 // The first is the default of new members.
 string_enum! {
-    /// `owner` may do everything, `admin` everything but what concerns owners and the workspace's end, `member` reads.
+    /// `owner` may do everything, `admin` everything except changing owners and deleting the workspace, `member` may read.
     Role { Member = "member", Admin = "admin", Owner = "owner", }
 }
 
@@ -36,7 +36,7 @@ impl Role {
         }
     }
 
-    /// Whether one of this role may make, change or remove a member of the role `other`.
+    /// Whether a user with this role may add, change or remove a member with the role `other`.
     pub const fn may_appoint(self, other: Self) -> bool {
         match self {
             Self::Owner => true,
@@ -46,18 +46,18 @@ impl Role {
     }
 }
 
-/// The most workspaces that one person may own: each has its own quotas.
+/// How many workspaces one user may own. The limit exists because each workspace has its own quotas.
 pub const MAX_OWNED: i64 = 20;
 
-const EMAIL_MAX: usize = 254;
-const PASSWORD_MIN: usize = 10;
-const PASSWORD_MAX: usize = 256;
+const MAX_EMAIL_BYTES: usize = 254;
+const MIN_PASSWORD_CHARS: usize = 10;
+const MAX_PASSWORD_CHARS: usize = 256;
 
-/// Checks an address and puts it into lower case. Only a message to it could tell whether it exists.
+/// Checks an address and converts it to lower case. Only sending a message could show whether it exists.
 pub fn email(text: &str) -> Result<String, Invalid> {
     let invalid = || Invalid::new("email_invalid", "must be an e-mail address").hint("like ada@example.com");
     let (name, host) = text.rsplit_once('@').ok_or_else(invalid)?;
-    let is_address = text.len() <= EMAIL_MAX
+    let is_address = text.len() <= MAX_EMAIL_BYTES
         && !name.is_empty()
         && name.len() <= 64
         && host.contains('.')
@@ -69,11 +69,11 @@ pub fn email(text: &str) -> Result<String, Invalid> {
     if is_address { Ok(text.to_lowercase()) } else { Err(invalid()) }
 }
 
-/// Checks a password by its length (NIST SP 800-63B §5.1.1: no rules of composition).
+/// Checks the length of a password (NIST SP 800-63B §5.1.1: no composition rules).
 pub fn password(text: &str) -> Result<(), Invalid> {
     let length = text.chars().count();
-    if !(PASSWORD_MIN..=PASSWORD_MAX).contains(&length) {
-        let detail = format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters");
+    if !(MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&length) {
+        let detail = format!("must have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters");
         return Err(Invalid::new("password_length", detail));
     }
     Ok(())
@@ -105,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn passwords_by_length_only() {
+    fn passwords_are_checked_by_length_only() {
         assert!(password(&"ä".repeat(10)).is_ok() && password("          ").is_ok());
         assert!(password(&"a".repeat(9)).is_err() && password(&"a".repeat(257)).is_err());
     }
 
     #[test]
-    fn who_may_appoint_whom() {
+    fn roles_appoint_up_to_their_own_level() {
         let may = |role: Role| Role::ALL.iter().filter(|other| role.may_appoint(**other)).count();
         assert_eq!((may(Role::Owner), may(Role::Admin), may(Role::Member)), (3, 2, 0));
         assert!(!Role::Admin.may_appoint(Role::Owner));

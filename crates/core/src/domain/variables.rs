@@ -1,20 +1,20 @@
-//! Variables in URLs, header values and bodies: `{{execution_id}}` and its like.
+//! Variables in URLs, header values and bodies, such as `{{execution_id}}`.
 //!
-//! All of them follow from the execution, so that every attempt sends the same without anything being stored. Anything else in
-//! double braces is left as it is: other systems have templates, too.
+//! Their values are derived from the execution, so that every attempt sends the same values and none has to be stored. Any other text
+//! in double braces is left unchanged: other systems use templates, too.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::borrow::Cow;
 
 use super::id::{ExecutionId, JobId};
 
-/// The names, each with the length of its longest value.
+/// Names of variables, each with the length of its longest value.
 pub const NAMES: [(&str, usize); 5] =
     [("execution_id", 30), ("job_id", 30), ("scheduled_for", 24), ("timestamp", 12), ("uuid", 36)];
 
-const LONGEST_NAME: usize = 16;
+const MAX_NAME_BYTES: usize = 16;
 
-/// What the variables of one execution stand for.
+/// The values of one execution's variables.
 #[derive(Clone, Copy, Debug)]
 pub struct Variables {
     pub execution: ExecutionId,
@@ -41,7 +41,7 @@ impl Variables {
     }
 }
 
-/// Random to whoever does not know the execution, the same for whoever does (RFC 9562 §5.8).
+/// A UUID derived from the execution's id: always the same for one execution, and unpredictable without the id (RFC 9562 §5.8).
 fn derived_uuid(execution: ExecutionId) -> uuid::Uuid {
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
     digest.update(b"uuid");
@@ -51,7 +51,7 @@ fn derived_uuid(execution: ExecutionId) -> uuid::Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// Replaces `{{name}}` by what `value_of` says; what it does not know stays.
+/// Replaces `{{name}}` with the value that `value_of` returns; unknown names stay.
 pub(super) fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> Cow<'_, str> {
     if !text.contains("{{") {
         return Cow::Borrowed(text);
@@ -60,8 +60,8 @@ pub(super) fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> 
     let mut rest = text;
     while let Some(start) = rest.find("{{") {
         let inside = &rest[start + 2..];
-        // No further than a name can be long: a text of nothing but braces is looked through once.
-        let head = &inside.as_bytes()[..inside.len().min(LONGEST_NAME + 2)];
+        // Looks no further than the longest name, so that a text of only braces takes linear time.
+        let head = &inside.as_bytes()[..inside.len().min(MAX_NAME_BYTES + 2)];
         let end = head.windows(2).position(|two| two == b"}}");
         let known = end.and_then(|end| Some((value_of(&inside[..end])?, end)));
         replaced.push_str(&rest[..start]);
@@ -71,7 +71,7 @@ pub(super) fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> 
                 rest = &inside[end + 2..];
             }
             None => {
-                // One brace only: the next may begin a variable.
+                // Skips one brace only: the next may begin a variable.
                 replaced.push('{');
                 rest = &rest[start + 1..];
             }
@@ -88,10 +88,10 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn names_are_no_longer_than_is_looked_for() {
-        assert!(NAMES.iter().all(|(name, _)| name.len() <= LONGEST_NAME));
+    fn no_name_exceeds_the_maximum() {
+        assert!(NAMES.iter().all(|(name, _)| name.len() <= MAX_NAME_BYTES));
         let braces = "{".repeat(256 * 1024);
-        assert_eq!(variables().render(&braces), braces, "in time by its length");
+        assert_eq!(variables().render(&braces), braces, "in linear time");
         assert_eq!(variables().render("{{{{job_id}}"), format!("{{{{{}", variables().job));
     }
 
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn each_variable() {
+    fn every_variable_is_replaced() {
         let render = |text: &str| variables().render(text).into_owned();
         assert_eq!(
             render("{{execution_id}}/{{job_id}}"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_variable_stays() {
+    fn other_text_is_unchanged() {
         for text in ["", "{{", "}}", "{{name}}", "{{ uuid }}", "{uuid}", "{{UUID}}", "{{{{", "{{a{{b}}"] {
             assert_eq!(variables().render(text), text);
         }

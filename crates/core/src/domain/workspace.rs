@@ -1,17 +1,17 @@
-//! The tenant, and how its work is spread over the streams.
+//! The tenant, and how its executions are spread over the shards.
 
 use super::{id::WorkspaceId, invalid::Invalid};
 
-/// Number of streams that executions are spread over. Fixed: the shard is stored with every execution.
+/// How many shards executions are spread over. Fixed, because the shard is stored with every execution.
 pub const SHARDS: i16 = 16;
 
-/// The stream of a workspace. All its work shares one, so a workspace with a hundred thousand runs delays only its own shard.
+/// The shard of a workspace. All its executions share one, so a workspace with a hundred thousand runs delays only that shard.
 pub fn shard(workspace: WorkspaceId) -> i16 {
     let digest = ring::digest::digest(&ring::digest::SHA256, workspace.uuid().as_bytes());
     i16::from(digest.as_ref()[0]) % SHARDS
 }
 
-/// Checks a name, of a workspace or of a person.
+/// Checks the name of a workspace or a user.
 pub fn name(text: &str) -> Result<String, Invalid> {
     super::job::name(text)
 }

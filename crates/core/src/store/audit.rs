@@ -20,7 +20,7 @@ use super::{
     sql::prepared,
 };
 use crate::domain::{
-    audit::{Action, Actor, Author, Entry, Target},
+    audit::{Action, Actor, AuditEntry, Author, Target},
     id::{AuditId, ExecutionId, TokenId, UserId, WorkspaceId},
     page::{List, Page},
 };
@@ -81,14 +81,14 @@ struct EntryRow {
     address: Option<String>,
 }
 
-fn entry(row: EntryRow) -> Entry {
+fn entry(row: EntryRow) -> AuditEntry {
     let name = row.actor_name.unwrap_or_default();
     let actor = match (row.actor.as_str(), row.actor_id) {
         ("user", Some(id)) => Actor::User { id: UserId::from_uuid(id), email: name },
         ("token", Some(id)) => Actor::Token { id: TokenId::from_uuid(id), name },
         _ => Actor::Operator,
     };
-    Entry {
+    AuditEntry {
         id: AuditId::from_uuid(row.id),
         at: row.created_at,
         actor,
@@ -106,7 +106,7 @@ pub async fn list(
     workspace: WorkspaceId,
     filter: Filter,
     page: Page,
-) -> Result<List<Entry>, StoreError> {
+) -> Result<List<AuditEntry>, StoreError> {
     let mut query = audit_entries::table
         .filter(audit_entries::workspace_id.eq(workspace.uuid()))
         .filter(audit_entries::id.lt(page.before.unwrap_or_else(Uuid::max)))
@@ -118,7 +118,7 @@ pub async fn list(
         query = query.filter(audit_entries::action.eq(action.as_str()));
     }
     let rows: Vec<EntryRow> = query.load(conn).await?;
-    Ok(List::from_rows(rows.into_iter().map(entry).collect(), page, |entry: &Entry| entry.id.uuid()))
+    Ok(List::from_rows(rows.into_iter().map(entry).collect(), page, |entry: &AuditEntry| entry.id.uuid()))
 }
 
 /// Deletes up to `limit` entries from before `oldest`; returns how many.

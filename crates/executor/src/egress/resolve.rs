@@ -50,7 +50,7 @@ impl Resolver {
             Some(address) => vec![address],
             None => self.look_up(host).await?,
         };
-        match self.policy.judge_all(&addresses) {
+        match self.policy.check_all(&addresses) {
             // `::ffff:a.b.c.d` was checked as the IPv4 address that it is, and is dialled as such.
             Ok(()) => Ok(addresses.iter().map(IpAddr::to_canonical).collect()),
             Err(Refused { address, reason }) => {

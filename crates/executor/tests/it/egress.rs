@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use trigrun_core::domain::{
     address::EgressPolicy,
-    attempt::{Outcome, PREVIEW_BYTES},
+    attempt::{MAX_PREVIEW_BYTES, Outcome},
     id::WorkspaceId,
     target::TargetUrl,
 };
@@ -51,7 +51,7 @@ fn post(body: &'static str) -> Call {
         body: Bytes::from_static(body.as_bytes()),
         timeout: DEADLINE,
         success_statuses: vec![200, 201, 202, 204],
-        max_preview_bytes: PREVIEW_BYTES,
+        max_preview_bytes: MAX_PREVIEW_BYTES,
     }
 }
 

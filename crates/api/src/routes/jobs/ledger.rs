@@ -8,7 +8,7 @@ use trigrun_core::{
     domain::{
         id::JobId,
         invalid::Invalid,
-        ledger::{self, Ledger, LedgerError, LedgerWindow, MOST_FIRES, Mismatch},
+        ledger::{self, Ledger, LedgerError, LedgerWindow, MAX_FIRES, Mismatch},
     },
     store::{executions, jobs, partitions},
 };
@@ -120,7 +120,7 @@ fn window(
 fn ledger_failed(error: LedgerError) -> Problem {
     match error {
         LedgerError::TooMany => {
-            let detail = format!("the window contains more than {MOST_FIRES} fires; request a shorter one");
+            let detail = format!("the window contains more than {MAX_FIRES} fires; request a shorter one");
             Problem::of_field("?from", Invalid::new("window_too_long", detail))
         }
         LedgerError::Schedule(error) => {

@@ -1,7 +1,6 @@
 //! IPv4 addresses inside IPv6 addresses.
 //!
-//! A gateway or the host itself takes them out again, so an address that looks like any other may end at
-//! 127.0.0.1.
+//! A gateway or the host itself extracts them, so an ordinary-looking IPv6 address can lead to 127.0.0.1.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,8 +8,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::tables;
 
-/// Every IPv4 address that a gateway would take out of `address`; none for an ordinary address. Mapped
-/// addresses (`::ffff:a.b.c.d`) are not looked at: they are IPv4 addresses already.
+/// Every IPv4 address that a gateway would extract from `address`; empty for an ordinary address. Mapped
+/// addresses (`::ffff:a.b.c.d`) are not handled here: the caller treats them as IPv4 addresses.
 pub(super) fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let bits = address.to_bits();
     let last = bits as u32;
@@ -25,8 +24,8 @@ pub(super) fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
         carry(last);
     }
     if tables::NAT64_LOCAL.contains(&address) {
-        // The operator chooses the length of the prefix, and with it where the address lies: at the end, or
-        // split round bits 64 to 71, which stay zero (RFC 6052, 2.2).
+        // The operator chooses the length of the prefix, and with it the position of the address: at the end, or
+        // split around bits 64 to 71, which stay zero (RFC 6052, 2.2).
         carry(last);
         for prefix_length in [48, 56, 64] {
             let (high, low) = ((bits >> 64) as u64, (bits as u64) << 8);
@@ -38,18 +37,18 @@ pub(super) fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
         carry((bits >> 80) as u32);
     }
     if tables::TEREDO.contains(&address) {
-        // The server, and the client with its bits turned over (RFC 4380, 4).
+        // The server, and the client with its bits inverted (RFC 4380, 4).
         carry((bits >> 64) as u32);
         carry(!last);
     }
-    // ISATAP puts the address behind an interface identifier of its own, under any prefix (RFC 5214, 6.1).
+    // ISATAP puts the address after its own interface identifier, under any prefix (RFC 5214, 6.1).
     if matches!((bits >> 32) as u32, 0x0000_5efe | 0x0200_5efe) {
         carry(last);
     }
     carried
 }
 
-/// A range of mapped addresses as the IPv4 range it means; any other as it is.
+/// Converts a range of mapped addresses to the IPv4 range that it means; other ranges are returned unchanged.
 pub(super) fn unmapped_net(net: IpNet) -> IpNet {
     match net {
         IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {

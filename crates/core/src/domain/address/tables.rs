@@ -1,4 +1,4 @@
-//! The ranges that may not be called, each with the RFC that set it apart.
+//! The ranges that may not be called, each with the RFC that reserves it.
 //!
 //! Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), multicast and unicast
 //! assignments.
@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// RFC 4291, 2.4: the only part of IPv6 from which global unicast addresses are given out.
+/// RFC 4291, 2.4: the only part of IPv6 from which global unicast addresses are assigned.
 pub(super) const GLOBAL_UNICAST_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
-/// RFC 6052: NAT64, the same everywhere.
+/// RFC 6052: NAT64, the well-known prefix.
 pub(super) const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 /// RFC 8215: NAT64 inside one network.
 pub(super) const NAT64_LOCAL: Ipv6Net = v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
@@ -47,8 +47,8 @@ pub(super) const REFUSED_V4: &[(Ipv4Net, &str)] = &[
     (v4([240, 0, 0, 0], 4), "it is reserved or the broadcast address"),
 ];
 
-/// Only what deserves a reason of its own, and what lies inside [`GLOBAL_UNICAST_V6`]: everything else
-/// outside of that is refused as well.
+/// Ranges inside [`GLOBAL_UNICAST_V6`], and ranges outside it that deserve a specific reason. All other addresses
+/// outside [`GLOBAL_UNICAST_V6`] are refused as well.
 pub(super) const REFUSED_V6: &[(Ipv6Net, &str)] = &[
     // RFC 4291, 2.5.2 and 2.5.3.
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "it is unspecified"),
@@ -71,8 +71,8 @@ pub(super) const REFUSED_V6: &[(Ipv6Net, &str)] = &[
     (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), MULTICAST),
 ];
 
-/// The metadata services of clouds, which hand out credentials to whoever can reach them. Some lie inside
-/// ranges that an operator opens for good reasons, and one (Azure's) is a public address.
+/// The metadata services of clouds, which give credentials to any process that can reach them. Some lie inside
+/// ranges that operators open for good reasons, and one (Azure's) is a public address.
 pub(super) const METADATA: &[IpAddr] = &[
     // EC2, Google, Azure, DigitalOcean, Hetzner, OpenStack and others.
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),

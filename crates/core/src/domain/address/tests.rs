@@ -1,4 +1,4 @@
-//! Both sides of every border, and every disguise of an address that may not be called.
+//! Both sides of every range boundary, and every alternative form of an address that may not be called.
 
 use super::*;
 
@@ -14,19 +14,19 @@ fn words(list: &str) -> Vec<&str> {
 #[track_caller]
 fn allows(policy: &EgressPolicy, addresses: &[&str]) {
     for address in addresses {
-        assert_eq!(policy.judge(address.parse().unwrap()), Ok(()));
+        assert_eq!(policy.check(address.parse().unwrap()), Ok(()));
     }
 }
 
 #[track_caller]
 fn refuses(policy: &EgressPolicy, addresses: &[&str]) {
     for address in addresses {
-        assert!(policy.judge(address.parse().unwrap()).is_err(), "{address} was let through");
+        assert!(policy.check(address.parse().unwrap()).is_err(), "{address} was allowed");
     }
 }
 
 #[test]
-fn ipv4_is_refused_up_to_the_borders() {
+fn ipv4_ranges_are_refused_up_to_their_boundaries() {
     let default = EgressPolicy::default();
     refuses(
         &default,
@@ -52,7 +52,7 @@ fn ipv4_is_refused_up_to_the_borders() {
 }
 
 #[test]
-fn ipv6_is_refused_but_for_global_unicast() {
+fn ipv6_is_refused_except_global_unicast() {
     let default = EgressPolicy::default();
     refuses(
         &default,
@@ -74,7 +74,7 @@ fn ipv6_is_refused_but_for_global_unicast() {
 }
 
 #[test]
-fn every_form_that_carries_an_ipv4_address_is_judged_by_it() {
+fn addresses_that_carry_ipv4_are_checked_by_it() {
     let default = EgressPolicy::default();
     for (form, public) in [
         ("::ffff:{}", true),
@@ -83,7 +83,7 @@ fn every_form_that_carries_an_ipv4_address_is_judged_by_it() {
         ("::{}", false),
         ("::ffff:0:{}", false),
         ("64:ff9b:1::{}", false),
-        // ISATAP under somebody's global prefix.
+        // ISATAP under a global prefix.
         ("2606:4700::5efe:{}", true),
         ("2606:4700::200:5efe:{}", true),
     ] {
@@ -100,21 +100,21 @@ fn every_form_that_carries_an_ipv4_address_is_judged_by_it() {
             refuses(&default, &[&written(inside)]);
         }
         let address: IpAddr = written("8.8.8.8").parse().unwrap();
-        assert_eq!(default.judge(address).is_ok(), public, "{address}");
+        assert_eq!(default.check(address).is_ok(), public, "{address}");
     }
     refuses(&default, &words("2002:7f00:1::1 2002:a00:1:: 2002:a9fe:a9fe:: 2002:c0a8:101::1 2002:6440:1::"));
     allows(&default, &["2002:808:808::1"]);
-    // Teredo: 8.8.8.8 as the server, 127.0.0.1 turned over as the client.
+    // Teredo: 8.8.8.8 as the server, 127.0.0.1 inverted as the client.
     refuses(&default, &["2001:0:808:808:0:0:80ff:fffe", "2001:0:7f00:1::1"]);
 }
 
 #[test]
-fn a_reason_is_one_plain_sentence() {
-    let refused = EgressPolicy::default().judge("::ffff:127.0.0.1".parse().unwrap()).unwrap_err();
+fn the_reason_completes_one_sentence() {
+    let refused = EgressPolicy::default().check("::ffff:127.0.0.1".parse().unwrap()).unwrap_err();
     assert_eq!(refused.to_string(), "::ffff:127.0.0.1 may not be called: it is a loopback address.");
-    let refused = EgressPolicy::default().judge("64:ff9b::a00:1".parse().unwrap()).unwrap_err();
+    let refused = EgressPolicy::default().check("64:ff9b::a00:1".parse().unwrap()).unwrap_err();
     assert_eq!(refused.reason, "it carries an IPv4 address that may not be called");
-    let refused = EgressPolicy::default().judge("64:ff9b::a9fe:a9fe".parse().unwrap()).unwrap_err();
+    let refused = EgressPolicy::default().check("64:ff9b::a9fe:a9fe".parse().unwrap()).unwrap_err();
     assert_eq!(refused.reason, "it is the metadata service of a cloud");
 }
 
@@ -133,7 +133,7 @@ fn an_opened_range_opens_its_addresses_and_their_mapped_form_only() {
     );
     // Written as a mapped range, it means the same.
     allows(&policy(&["::ffff:10.1.2.0/120"]), &["10.1.2.3", "::ffff:10.1.2.3"]);
-    // All of IPv6 is not IPv4 in disguise.
+    // Opening all of IPv6 does not open mapped IPv4 addresses.
     refuses(&policy(&["::/0"]), &["::ffff:10.0.0.1", "10.0.0.1", "::ffff:127.0.0.1"]);
     allows(&policy(&["64:ff9b::/96"]), &["64:ff9b::10.0.0.1"]);
 }
@@ -160,11 +160,11 @@ fn metadata_stays_closed_unless_named_exactly() {
 }
 
 #[test]
-fn one_refused_answer_refuses_the_name() {
+fn one_refused_address_refuses_the_name() {
     let default = EgressPolicy::default();
     let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
-    assert_eq!(default.judge_all(&addresses(&["8.8.8.8", "2606:4700::1"])), Ok(()));
-    let refused = default.judge_all(&addresses(&["8.8.8.8", "10.0.0.1", "127.0.0.1"])).unwrap_err();
+    assert_eq!(default.check_all(&addresses(&["8.8.8.8", "2606:4700::1"])), Ok(()));
+    let refused = default.check_all(&addresses(&["8.8.8.8", "10.0.0.1", "127.0.0.1"])).unwrap_err();
     assert_eq!(refused.address, "10.0.0.1".parse::<IpAddr>().unwrap());
-    assert_eq!(default.judge_all(&[]).unwrap_err().reason, "the name has no address");
+    assert_eq!(default.check_all(&[]).unwrap_err().reason, "the name has no address");
 }

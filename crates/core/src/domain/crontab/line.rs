@@ -1,64 +1,64 @@
-//! One line of a crontab: what it is, and where its expression ends.
+//! Parses one line of a crontab: its kind, and where its expression ends.
 
-use super::{Cron, Invalid, LINE_MAX};
+use super::{Cron, Invalid, MAX_LINE_BYTES};
 
-/// How much of a line that is too long is shown again, in characters.
-const EXCERPT: usize = 100;
+/// How much of a line that is too long is returned in its error.
+const MAX_EXCERPT_CHARS: usize = 100;
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     /// Blank, or a comment.
     Nothing,
     /// `CRON_TZ=Europe/Berlin`
     Zone(&'a str),
-    /// An expression, its fields separated by one space, and what follows it.
+    /// An expression, its fields separated by one space, and the text after it.
     Fires { expression: String, rest: &'a str },
 }
 
-/// Tells what a line is. It has no space around it.
+/// Parses a line, which has no surrounding space.
 pub(super) fn read(text: &str) -> Result<Line<'_>, Invalid> {
     if text.is_empty() || text.starts_with('#') {
         return Ok(Line::Nothing);
     }
-    if text.len() > LINE_MAX {
-        return Err(Invalid::new("crontab_line_too_long", format!("A line has at most {LINE_MAX} bytes.")));
+    if text.len() > MAX_LINE_BYTES {
+        return Err(Invalid::new(
+            "crontab_line_too_long",
+            format!("A line has at most {MAX_LINE_BYTES} bytes."),
+        ));
     }
     match assignment(text) {
         Some(("CRON_TZ" | "TZ", value)) => Ok(Line::Zone(value)),
         Some((name, _)) => {
-            let detail = format!("{name} is a variable, and TrigRun runs no commands that could read it.");
-            Err(Invalid::new("crontab_variable", detail).hint("Only CRON_TZ and TZ are understood."))
+            let detail = format!("{name} is a variable. TrigRun runs no commands, so nothing could read it.");
+            Err(Invalid::new("crontab_variable", detail).hint("Only CRON_TZ and TZ are supported."))
         }
         None => Ok(split(text)),
     }
 }
 
-/// The URL of a line: what follows its expression, if anything does.
+/// The URL of a line: the text after its expression, if there is any.
 pub(super) fn url(rest: &str) -> Result<Option<&str>, Invalid> {
     let mut words = words(rest);
     let Some(first) = words.next() else { return Ok(None) };
     let Some(second) = words.next() else { return Ok(Some(first)) };
     if is_url(first) {
-        let hint =
-            if second.starts_with('#') { "A comment stands on a line of its own." } else { "Leave it out." };
-        return Err(
-            Invalid::new("crontab_trailing", "Something follows the URL, which ends the line.").hint(hint)
-        );
+        let hint = if second.starts_with('#') { "Put the comment on a separate line." } else { "Remove it." };
+        return Err(Invalid::new("crontab_trailing", "The line has text after the URL.").hint(hint));
     }
     Err(command(self::words(rest).find(|word| is_url(word))))
 }
 
 /// The line, or the beginning of one that is too long.
 pub(super) fn excerpt(text: &str) -> String {
-    if text.len() <= LINE_MAX {
+    if text.len() <= MAX_LINE_BYTES {
         return text.to_owned();
     }
-    text.chars().take(EXCERPT).chain(['…']).collect()
+    text.chars().take(MAX_EXCERPT_CHARS).chain(['…']).collect()
 }
 
-/// `NAME=value` as crontab(5) has it: space around the `=`, and quotes around both, change nothing. No expression
-/// looks like this: its first field has no letters.
+/// `NAME=value` as in crontab(5): space around the `=` and quotes around name and value are ignored. An expression never
+/// matches, because its first field has no letters.
 fn assignment(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once('=')?;
     let name = unquoted(name.trim());
@@ -84,13 +84,13 @@ fn split(text: &str) -> Line<'_> {
     Line::Fires { expression: fields.join(" "), rest }
 }
 
-/// How many of the words of a line are its expression. Five, or one shorthand, unless it is plain that there are fewer
-/// or more: then the error is about their number, and not about a field that happens to stand in the wrong place.
+/// How many words of a line belong to its expression: five, or one for a shorthand, unless there are clearly fewer or
+/// more. Then the error is about their number, and not about a field in the wrong position.
 fn expression_length(words: &[&str]) -> usize {
     if words[0].starts_with('@') {
         return 1;
     }
-    let fields = words.iter().take_while(|word| is_like_a_field(word)).count();
+    let fields = words.iter().take_while(|word| looks_like_a_field(word)).count();
     match words.iter().position(|word| is_url(word)) {
         Some(before) if before < 5 || before == fields => before,
         None if fields > 5 => fields,
@@ -98,8 +98,8 @@ fn expression_length(words: &[&str]) -> usize {
     }
 }
 
-/// Begins as only fields begin, or is one by its names.
-fn is_like_a_field(word: &str) -> bool {
+/// Whether the word begins like a field, or is a field of names.
+fn looks_like_a_field(word: &str) -> bool {
     let is_named = |expression: String| Cron::parse(&expression, "UTC").is_ok();
     if word.starts_with(|char: char| char.is_ascii_digit() || char == '*' || char == '?') {
         return word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*?/,-#".contains(&byte));
@@ -116,14 +116,17 @@ fn is_url(word: &str) -> bool {
 }
 
 fn command(url: Option<&str>) -> Invalid {
-    let invalid = Invalid::new("crontab_command", "A command follows the expression, and TrigRun runs none.");
+    let invalid = Invalid::new(
+        "crontab_command",
+        "The line has a command after the expression. TrigRun runs no commands.",
+    );
     match url {
         Some(url) => {
             let url = url.trim_matches(['"', '\'']);
             invalid.hint(format!(
-                "TrigRun calls the URL itself: write only {url} there. Method, headers and body are set on the job."
+                "TrigRun calls the URL itself: replace the command with {url}. Set method, headers and body on the job."
             ))
         }
-        None => invalid.hint("Write the URL to call there."),
+        None => invalid.hint("Replace the command with the URL to call."),
     }
 }

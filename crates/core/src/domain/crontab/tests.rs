@@ -1,4 +1,4 @@
-//! Lines as people have them, and any text at all.
+//! Lines of real crontabs, and arbitrary text.
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn entry(text: &str) -> (String, String, String) {
     (entry.cron.expression().to_owned(), entry.cron.timezone().to_owned(), entry.url.clone())
 }
 
-/// One line that does not.
+/// One line that is refused.
 #[track_caller]
 fn refused(text: &str) -> Invalid {
     let mut crontab = crontab(text);
@@ -42,7 +42,7 @@ fn a_line_is_an_expression_and_a_url() {
         ("@daily https://example.com", "@daily", "https://example.com"),
         ("@Hourly\thttps://example.com", "@Hourly", "https://example.com"),
         ("0 0 LW * ? https://example.com", "0 0 LW * ?", "https://example.com"),
-        // Not judged here.
+        // URLs are not checked here.
         ("0 9 * * * ftp://example.com", "0 9 * * *", "ftp://example.com"),
         ("0 9 * * * \"https://example.com\"", "0 9 * * *", "\"https://example.com\""),
         ("0 9 * * * example.com/hook", "0 9 * * *", "example.com/hook"),
@@ -60,7 +60,7 @@ fn a_line_without_a_url_calls_the_default() {
     assert_eq!(urls, [URL, URL, "https://example.com/own"]);
     assert_eq!(refused("0 9 * * *").code, "crontab_url_missing");
     assert_eq!(refused("@daily").code, "crontab_url_missing");
-    // Fields too many are no URL.
+    // Extra fields are not taken as a URL.
     for text in ["0 0 9 * * *", "0 0 9 * * MON", "0 0 9 1 JAN ? 2030"] {
         let crontab = read(text, &defaults, now()).unwrap();
         assert_eq!(crontab.refused[0].invalid.code, "cron_field_count", "{text}");
@@ -68,7 +68,7 @@ fn a_line_without_a_url_calls_the_default() {
 }
 
 #[test]
-fn every_line_that_cannot_be_a_job_says_why() {
+fn every_refused_line_has_a_reason() {
     for (text, code) in [
         ("60 9 * * * https://example.com", "cron_out_of_range"),
         ("x 9 * * * https://example.com", "cron_syntax"),
@@ -111,19 +111,19 @@ fn every_line_that_cannot_be_a_job_says_why() {
 }
 
 #[test]
-fn a_command_is_told_that_the_url_is_enough() {
+fn the_hint_for_a_command_names_its_url() {
     let hint = |text: &str| refused(text).hint.unwrap();
     let quoted = hint("0 9 * * * curl -fsS \"https://example.com/a\" > /dev/null");
     assert!(
-        quoted.starts_with("TrigRun calls the URL itself: write only https://example.com/a there."),
+        quoted.starts_with("TrigRun calls the URL itself: replace the command with https://example.com/a."),
         "{quoted}"
     );
-    assert_eq!(hint("0 9 * * * rm -rf /tmp/x"), "Write the URL to call there.");
-    assert_eq!(hint("0 9 * * * https://a.example # x"), "A comment stands on a line of its own.");
+    assert_eq!(hint("0 9 * * * rm -rf /tmp/x"), "Replace the command with the URL to call.");
+    assert_eq!(hint("0 9 * * * https://a.example # x"), "Put the comment on a separate line.");
 }
 
 #[test]
-fn lines_are_counted_as_an_editor_counts_them() {
+fn lines_are_numbered_as_in_an_editor() {
     let text = "\u{feff}# jobs\r\n\r\n0 9 * * * https://a.example\r\n  # more\r\n\t\r\n61 * * * * x\r\n@daily https://b.example";
     let crontab = crontab(text);
     let entries: Vec<_> = crontab.entries.iter().map(|entry| (entry.line, entry.text.as_str())).collect();
@@ -134,7 +134,7 @@ fn lines_are_counted_as_an_editor_counts_them() {
 }
 
 #[test]
-fn a_zone_holds_for_the_lines_after_it() {
+fn a_zone_applies_to_the_lines_after_it() {
     let text = "\
 @daily https://a.example/1
 CRON_TZ=Europe/Berlin
@@ -173,33 +173,33 @@ CRON_TZ=Europe/Berlin
 }
 
 #[test]
-fn lines_and_their_number_are_bounded() {
+fn lines_and_their_number_are_limited() {
     let longest = format!("@daily https://{}", "ü".repeat(2040));
     assert_eq!(entry(&longest).2.chars().count(), 2048);
-    let too_long = format!("@daily https://{}", "ü".repeat(LINE_MAX / 2));
+    let too_long = format!("@daily https://{}", "ü".repeat(MAX_LINE_BYTES / 2));
     let crontab = crontab(&too_long);
     assert_eq!(crontab.refused[0].invalid.code, "crontab_line_too_long");
     assert_eq!(crontab.refused[0].text.chars().count(), 101);
-    let comment = format!("#{}", "x".repeat(2 * LINE_MAX));
+    let comment = format!("#{}", "x".repeat(2 * MAX_LINE_BYTES));
     assert_eq!(self::crontab(&comment), Crontab::default());
 
-    let lines = |jobs: usize, wrong: usize| {
+    let lines = |jobs: usize, refused: usize| {
         let text = format!(
             "# jobs\n{}{}",
             "@daily https://a.example\nCRON_TZ=UTC\n\n".repeat(jobs),
-            "wrong\n".repeat(wrong)
+            "wrong\n".repeat(refused)
         );
         read(&text, &Defaults { url: None, timezone: "UTC" }, now())
             .map(|crontab| (crontab.entries.len(), crontab.refused.len()))
             .map_err(|invalid| invalid.code)
     };
-    assert_eq!(lines(ENTRIES_MAX, 0), Ok((1000, 0)));
+    assert_eq!(lines(MAX_ENTRIES, 0), Ok((1000, 0)));
     assert_eq!(lines(400, 600), Ok((400, 600)));
-    assert_eq!(lines(ENTRIES_MAX, 1), Err("crontab_too_many_lines"));
-    assert_eq!(lines(0, ENTRIES_MAX + 1), Err("crontab_too_many_lines"));
+    assert_eq!(lines(MAX_ENTRIES, 1), Err("crontab_too_many_lines"));
+    assert_eq!(lines(0, MAX_ENTRIES + 1), Err("crontab_too_many_lines"));
 }
 
-/// Whole texts out of the pieces that matter, and out of anything.
+/// Texts made of relevant pieces, and arbitrary texts.
 fn any_text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "0",
@@ -254,7 +254,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn every_line_that_asks_for_something_is_in_one_of_the_lists(
+    fn every_line_is_in_exactly_one_of_the_lists(
         text in any_text(),
         url in prop::option::of(Just(URL)),
     ) {

@@ -1,20 +1,20 @@
-//! What becomes of fires that were missed by more than a minute. Pure.
+//! Decides fires that were missed by more than the misfire threshold. Pure.
 
 use chrono::{DateTime, Utc};
 
 use super::{Advance, DueTimer, FireDecision, MISFIRE_THRESHOLD, Planned, PlannedSkip, advance_after, fire};
 use crate::domain::job::MisfirePolicy;
 
-/// Runs the newest of the missed fires as the job's policy says, and leaves one `skipped` record for all the others.
+/// Runs as many of the newest missed fires as the job's policy allows, and records one `skipped` execution for all others.
 pub fn decide(timer: DueTimer) -> FireDecision {
     let run = match timer.misfire_policy {
         MisfirePolicy::FireOnce => 1,
         MisfirePolicy::Skip => 0,
         MisfirePolicy::CatchUp => usize::from(timer.catch_up_limit),
     };
-    // Fires within the last minute are merely late; they are left to the next round, which takes them as on time.
+    // Fires within the threshold are only late; the next pass takes them as on time.
     let until = timer.now - MISFIRE_THRESHOLD;
-    // One more than is run: the newest of those that are not.
+    // One more than is run, to know the newest fire that is skipped.
     let missed = match timer.schedule.missed(timer.anchor, timer.next_run_at, until, run + 1) {
         Ok(missed) => missed,
         Err(error) => {
@@ -32,9 +32,9 @@ pub fn decide(timer: DueTimer) -> FireDecision {
         fires.push(skip(&timer, &advance, missed.first, last, skipped));
     }
     // Only one execution can be the job's last.
-    let final_one = fires.iter().map(|fire| fire.scheduled_for).max();
+    let last_fire = fires.iter().map(|fire| fire.scheduled_for).max();
     for fire in &mut fires {
-        fire.ends_job &= Some(fire.scheduled_for) == final_one;
+        fire.ends_job &= Some(fire.scheduled_for) == last_fire;
     }
     FireDecision { fires, advance }
 }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn catch_up_runs_as_many_as_it_may() {
+    fn catch_up_runs_up_to_its_limit() {
         assert_eq!(
             outcome(MisfirePolicy::CatchUp, 330),
             [(120, None), (180, None), (240, None), (0, Some((2, 60)))]
@@ -95,12 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn the_timer_goes_on_after_the_last_missed_fire() {
+    fn the_timer_advances_past_the_last_missed_fire() {
         assert_eq!(decide(timer(MisfirePolicy::Skip, 330)).advance, Advance::To(instant(300)));
     }
 
     #[test]
-    fn a_missed_single_run_ends_its_job_run_or_not() {
+    fn a_missed_single_run_ends_its_job_even_if_skipped() {
         for (policy, run) in [(MisfirePolicy::FireOnce, true), (MisfirePolicy::Skip, false)] {
             let schedule = Schedule::Scheduled { run_at: instant(0) };
             let fired = decide(DueTimer { schedule, ..timer(policy, 3600) });

@@ -1,4 +1,4 @@
-//! What balances, and what does not.
+//! Windows that balance, and windows that do not.
 
 use super::*;
 use crate::domain::id::JobId;
@@ -21,7 +21,7 @@ fn skipped(seconds: i64, until: i64, why: &str) -> Record {
     Record { status: Status::Skipped, skipped: Some((why.to_owned(), instant(until))), ..record(seconds) }
 }
 
-/// The balance of the first hour, an hour later.
+/// The report for the first hour, made an hour later.
 fn of(versions: &[Version], records: &[Record]) -> Ledger {
     let window = LedgerWindow { from: instant(0), to: instant(3600) };
     balance(versions, instant(0), records, window, instant(7200)).unwrap()
@@ -32,13 +32,13 @@ fn every(step: usize, seconds: std::ops::Range<i64>) -> Vec<Record> {
 }
 
 #[test]
-fn a_whole_hour() {
+fn a_complete_hour_balances() {
     let ledger = of(&[version(0, JobState::Active, 60)], &every(60, 60..3600));
     assert_eq!(ledger, Ledger { due: 59, executed: 59, ..Ledger::default() });
 }
 
 #[test]
-fn a_gap_and_a_duplicate_are_named() {
+fn gaps_and_duplicates_are_reported() {
     let mut records = every(60, 60..3600);
     let lost = records.remove(10).scheduled_for;
     records.push(record(90));
@@ -50,7 +50,7 @@ fn a_gap_and_a_duplicate_are_named() {
 }
 
 #[test]
-fn skipped_fires_count_by_reason_also_when_one_record_stands_for_many() {
+fn skipped_fires_are_counted_by_reason_even_if_one_record_covers_many() {
     let mut records = vec![skipped(60, 600, "misfire"), skipped(660, 660, "overlap")];
     records.extend(every(60, 720..3600));
     let ledger = of(&[version(0, JobState::Active, 60)], &records);
@@ -64,7 +64,7 @@ fn a_pause_and_a_new_schedule_change_what_is_due() {
         version(0, JobState::Active, 60),
         version(630, JobState::Paused, 60),
         version(1230, JobState::Active, 60),
-        // A new name only.
+        // Only the name changes.
         version(1500, JobState::Active, 60),
         version(1830, JobState::Active, 600),
     ];
@@ -74,11 +74,11 @@ fn a_pause_and_a_new_schedule_change_what_is_due() {
     let ledger = of(&versions, &records);
     assert_eq!((ledger.due, ledger.executed, ledger.mismatches.len()), (10 + 10 + 2, 22, 0), "{ledger:?}");
     records.push(record(900));
-    assert_eq!(of(&versions, &records).duplicates(), 1, "a run in the pause");
+    assert_eq!(of(&versions, &records).duplicates(), 1, "a run during the pause");
 }
 
 #[test]
-fn a_fire_at_the_very_change_may_be_there_or_not() {
+fn a_fire_at_the_moment_of_a_change_is_optional() {
     let versions = [version(0, JobState::Active, 60), version(120, JobState::Paused, 60)];
     for records in [vec![record(60)], vec![record(60), record(120)]] {
         assert_eq!(of(&versions, &records).mismatches, []);
@@ -86,7 +86,7 @@ fn a_fire_at_the_very_change_may_be_there_or_not() {
 }
 
 #[test]
-fn what_is_late_is_not_lost_and_what_is_to_come_is_not_due() {
+fn late_fires_are_pending_and_future_fires_are_not_due() {
     let window = LedgerWindow { from: instant(0), to: instant(3600) };
     let versions = [version(0, JobState::Active, 60)];
     let ledger = balance(&versions, instant(0), &every(60, 60..600), window, instant(650)).unwrap();
@@ -110,7 +110,7 @@ fn single_runs() {
 }
 
 #[test]
-fn too_many_are_refused() {
+fn too_many_fires_are_refused() {
     let window = LedgerWindow { from: instant(0), to: instant(1_000_000) };
     let balanced = balance(&[version(0, JobState::Active, 1)], instant(0), &[], window, instant(2_000_000));
     assert!(matches!(balanced, Err(LedgerError::TooMany)));

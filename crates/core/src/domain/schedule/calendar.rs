@@ -1,8 +1,7 @@
-//! Which civil minutes a pattern matches, with no zone in sight.
+//! Which civil minutes a pattern matches, independent of any zone.
 //!
-//! croner reads the pattern and judges days (it knows `L`, `W` and `#`); the search over days, hours and
-//! minutes is done here, because it must end at a given day and cost nothing for a pattern that never
-//! matches.
+//! croner parses the pattern and matches days (it supports `L`, `W` and `#`). The search over days, hours and
+//! minutes is done here, because it must end at a given day and be cheap for a pattern that never matches.
 
 use jiff::civil::{Date, DateTime, Time};
 
@@ -18,7 +17,7 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
-    /// Hands the pattern to croner.
+    /// Parses the pattern with croner.
     pub(super) fn new(pattern: &grammar::Pattern) -> Result<Self, croner::errors::CronError> {
         let mut days = croner::parser::CronParser::builder()
             .seconds(croner::parser::Seconds::Disallowed)
@@ -29,7 +28,7 @@ impl Calendar {
             .pattern;
         let hours = days.hours.values().into_iter().fold(0, |bits, hour| bits | 1 << hour);
         let minutes = days.minutes.values().into_iter().fold(0, |bits, minute| bits | 1 << minute);
-        // Five kilobytes of years that no pattern of ours restricts.
+        // Frees five kilobytes of years, which no accepted pattern restricts.
         days.years = croner::CronComponent::default();
         Ok(Self { days, hours, minutes })
     }
@@ -76,7 +75,7 @@ impl Calendar {
             let later_hours = self.hours & (u32::MAX << (hour + 1));
             (later_hours.trailing_zeros(), self.minutes)
         };
-        // No later hour: 32 trailing zeros, which is no hour of a day.
+        // Without a later hour there are 32 trailing zeros, which is not an hour of the day.
         (hour < 24).then(|| jiff::civil::time(hour as i8, minutes.trailing_zeros() as i8, 0, 0))
     }
 }

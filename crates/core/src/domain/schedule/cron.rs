@@ -1,15 +1,15 @@
-//! A cron expression in a time zone: how it is read, and when it fires.
+//! A cron expression in a time zone: how it is parsed, and when it fires.
 //!
-//! The calendar says which local times a pattern names; this file says at which instants they happen, which
-//! is where the changes of a zone's clock come in. The two rules, and nothing else:
+//! The calendar knows which local times a pattern names; this file maps them to instants, which is where
+//! transitions of a zone's clock matter. There are two rules:
 //!
 //! - **Cadence.** The minute or the hour field starts with `*` (`*/15 * * * *`, `0 * * * *`, `*/10 2 * * *`,
 //!   `30 */2 * * *`). The pattern fires whenever the clock of the zone shows a matching time: at both
-//!   occurrences of a time that is shown twice, and not at one that is never shown (`*/10 2 * * *` does not
-//!   fire on the day 02:00 to 03:00 is skipped).
+//!   occurrences of a time that occurs twice, and not at a time that does not exist (`*/10 2 * * *` does not
+//!   fire on the day when 02:00 to 03:00 is skipped).
 //! - **Set of local times.** Every other pattern (`30 2 * * *`, `15,45 2 * * *`, `0-30 1-3 * * *`). Each time
-//!   fires exactly once: one that is shown twice at its first occurrence; those inside a gap together, at the
-//!   first instant after it.
+//!   fires exactly once: a time that occurs twice at its first occurrence; all times inside a gap together, at
+//!   the first instant after it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use super::calendar::Calendar;
 use super::{ScheduleError, grammar, zone};
 use crate::domain::invalid::{Invalid, Several};
 
-/// How far ahead the next fire is looked for. The rarest pattern there is (29 February on one weekday) comes
-/// again within 40 years.
-const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366 * 50);
+/// How far ahead to search for the next fire. The rarest possible pattern (29 February on one weekday) recurs
+/// within 40 years.
+const SEARCH_HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366 * 50);
 
-/// An expression without a fire in this time is refused when a job is created.
+/// An expression without a fire in this period is refused when a job is created.
 const TEN_YEARS: SignedDuration = SignedDuration::from_hours(24 * 3653);
 
 /// A valid cron expression in a known time zone. Cheap to clone.
@@ -35,12 +35,12 @@ const TEN_YEARS: SignedDuration = SignedDuration::from_hours(24 * 3653);
 pub struct Cron {
     expression: Arc<str>,
     timezone: Arc<str>,
-    /// Why not, of one that is stored and can no longer be read.
+    /// An error if the stored expression can no longer be parsed.
     compiled: Result<Arc<Compiled>, ScheduleError>,
     zone: TimeZone,
 }
 
-/// What the text means.
+/// The parsed expression.
 struct Compiled {
     pattern: grammar::Pattern,
     calendar: Calendar,
@@ -55,7 +55,7 @@ pub enum CronField {
     Timezone,
 }
 
-/// What is wrong with an expression or its zone.
+/// An error in an expression or its zone.
 ///
 /// Codes: `cron_empty`, `cron_too_long`, `cron_syntax`, `cron_field_count`, `cron_out_of_range`, `cron_step`,
 /// `cron_reversed_range`, `cron_nickname`, `cron_reboot`, `cron_never_fires`, `timezone_unknown`.
@@ -77,15 +77,15 @@ impl CronError {
 }
 
 impl Cron {
-    /// Reads an expression (crontab(5) with exactly five fields, the shorthands but `@reboot`, and croner's
-    /// `L W # ?`) and an IANA zone name. Whether it ever fires is [`Cron::check_fires`]'s question.
+    /// Parses an expression (crontab(5) with exactly five fields, the shorthands except `@reboot`, and croner's
+    /// `L W # ?`) and an IANA zone name. [`Cron::check_fires`] checks whether it ever fires.
     ///
     /// # Errors
-    /// Everything that is wrong: at most one error for each of the two texts.
+    /// At most one error for each of the two texts.
     pub fn parse(expression: &str, timezone: &str) -> Result<Self, Several<CronError>> {
         let pattern = grammar::read(expression).and_then(|pattern| {
             let calendar = Calendar::new(&pattern).map_err(|error| {
-                Invalid::new("cron_syntax", format!("The cron library refuses it: {error}"))
+                Invalid::new("cron_syntax", format!("The cron library rejected it: {error}"))
             })?;
             Ok((pattern, calendar))
         });
@@ -101,11 +101,11 @@ impl Cron {
         }
     }
 
-    /// Reads back what [`Cron::parse`] accepted when the job was created.
+    /// Parses an expression and a zone that [`Cron::parse`] accepted when the job was created.
     ///
-    /// When a zone has left the database since, or this release reads less than the one that stored it, every
-    /// question about its fires is answered with [`ScheduleError::Stored`]: one such job must not keep others
-    /// from being listed or planned.
+    /// If the zone has left the database since, or this release accepts less than the one that stored it, every
+    /// computation of its fires returns [`ScheduleError::Stored`]: one such job must not prevent others from
+    /// being listed or planned.
     pub fn from_stored(expression: &str, timezone: &str) -> Self {
         Self::parse(expression, timezone).unwrap_or_else(|errors| {
             let why = errors.into_vec().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
@@ -126,7 +126,7 @@ impl Cron {
         let invalid = match self.next_within(now, TEN_YEARS) {
             Ok(Some(_)) => return Ok(()),
             Ok(None) => Invalid::new("cron_never_fires", "The expression has no fire in the next ten years.")
-                .hint("Check that the day exists in the months it is asked for."),
+                .hint("Check that the day exists in the given months."),
             Err(error) => Invalid::new("cron_never_fires", error.to_string()),
         };
         Err(CronError::expression(invalid))
@@ -142,8 +142,8 @@ impl Cron {
         &self.timezone
     }
 
-    /// Whether the pattern follows the clock through its changes (true), or names local times that each fire
-    /// once.
+    /// Whether the pattern is a cadence, which follows the clock through its transitions. Otherwise it is a set
+    /// of local times that each fire once.
     pub fn is_cadence(&self) -> bool {
         self.compiled.as_ref().is_ok_and(|compiled| compiled.pattern.is_cadence)
     }
@@ -153,21 +153,20 @@ impl Cron {
         &self.zone
     }
 
-    /// The pattern as numbers, for saying it in words.
+    /// The pattern as numbers, to describe it in words.
     pub(super) fn pattern(&self) -> Result<&grammar::Pattern, ScheduleError> {
         self.compiled.as_ref().map(|compiled| &compiled.pattern).map_err(Clone::clone)
     }
 
-    /// The local times that the pattern names, for saying which of them a change of the clock hit.
+    /// The local times that the pattern names, to find those that a clock transition affects.
     pub(super) fn calendar(&self) -> Result<&Calendar, ScheduleError> {
         self.compiled.as_ref().map(|compiled| &compiled.calendar).map_err(Clone::clone)
     }
 
-    /// The first fire strictly after `after`: a whole second, in fact a whole minute of the zone's clock,
-    /// except for one moved out of a gap that does not end on a minute. `None` when there is none in the next
-    /// 50 years.
+    /// The first fire strictly after `after`. It is a whole minute of the zone's clock, or a whole second if it
+    /// was moved out of a gap that does not end on a minute. `None` if there is none in the next 50 years.
     pub fn next_after(&self, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, ScheduleError> {
-        self.next_within(after, HORIZON)
+        self.next_within(after, SEARCH_HORIZON)
     }
 
     fn next_within(
@@ -187,7 +186,7 @@ impl Cron {
             .transpose()
     }
 
-    /// Cadence: walks the stretches between changes of the offset. Inside one, local time and UTC differ by a
+    /// Cadence: walks the periods between changes of the offset. Within one, local time and UTC differ by a
     /// constant.
     fn next_shown(&self, after: Timestamp, horizon: Timestamp) -> Result<Option<Timestamp>, ScheduleError> {
         let mut offset = self.zone.to_offset(after);
@@ -205,9 +204,8 @@ impl Cron {
         }
     }
 
-    /// Local times: walks them in order and maps each to its one instant. The mapping never runs backwards,
-    /// so the first one that lands after `after` is the answer; the ones skipped are at most those of one
-    /// repeated hour.
+    /// Set of local times: walks them in order and maps each to its one instant. The mapping is monotonic, so
+    /// the first instant after `after` is the result; it skips at most the times of one repeated hour.
     fn next_named(&self, after: Timestamp, horizon: Timestamp) -> Result<Option<Timestamp>, ScheduleError> {
         let until = self.zone.to_datetime(horizon);
         let mut from = next_minute(self.zone.to_datetime(after))?;
@@ -226,8 +224,8 @@ impl Cron {
             AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local),
             AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local),
             AmbiguousOffset::Gap { before, .. } => {
-                // Read with the offset before the change, a time of the gap lies after the change by how deep
-                // it is in the gap: the change itself is the last one up to there.
+                // With the offset before the transition, a time in the gap maps to an instant after the transition by
+                // its distance from the start of the gap: the transition is the last one up to that instant.
                 let beyond = before.to_timestamp(local).map_err(out_of_range)?;
                 let just_after = beyond.checked_add(1.nanosecond()).map_err(out_of_range)?;
                 Ok(self.zone.preceding(just_after).next().map_or(beyond, |change| change.timestamp()))
@@ -237,7 +235,7 @@ impl Cron {
     }
 }
 
-/// Two are equal when they were written the same; the calendar follows from the text.
+/// Equal if the texts are equal; the calendar is derived from them.
 impl PartialEq for Cron {
     fn eq(&self, other: &Self) -> bool {
         self.expression == other.expression && self.timezone == other.timezone

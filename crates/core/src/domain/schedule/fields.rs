@@ -1,7 +1,6 @@
-//! What the five fields of a pattern name, as sets of numbers: for saying a pattern in words and for warning of it.
+//! The five fields of a pattern as sets of numbers, to describe a pattern in words and to warn about it.
 //!
-//! When a pattern fires is [`Calendar`](super::calendar::Calendar)'s business and never decided from here; a test holds
-//! that both read the same.
+//! [`Calendar`](super::calendar::Calendar) alone decides when a pattern fires; a test checks that both agree.
 
 use super::grammar::Pattern;
 
@@ -22,7 +21,7 @@ pub(super) struct Fields {
     pub(super) both_days: bool,
 }
 
-/// What the day-of-month field names.
+/// The values of the day-of-month field.
 #[derive(Debug, Default)]
 pub(super) struct Days {
     pub(super) numbers: Set,
@@ -34,19 +33,19 @@ pub(super) struct Days {
     pub(super) last_weekday: bool,
 }
 
-/// What the day-of-week field names.
+/// The values of the day-of-week field.
 #[derive(Debug, Default)]
 pub(super) struct Weekdays {
-    /// Each one of the month.
+    /// Weekdays that match in every week of the month.
     pub(super) every: Set,
-    /// `5#2`, `5#L`: only the first to the fifth, and in the last place the last one of the month. None of them is in
-    /// `every`, which would say it already.
+    /// `5#2`, `5#L`: only the first to the fifth of the month, and at the last index the last of the month. Weekdays in
+    /// `every` are left out, because it includes them already.
     pub(super) nth: [Set; 6],
 }
 
 impl Fields {
     pub(super) fn of(pattern: &Pattern) -> Self {
-        // The grammar has written five.
+        // The grammar always writes five fields.
         let mut fields = pattern.text.split(' ');
         let mut next = || fields.next().unwrap_or("*");
         Self {
@@ -60,7 +59,7 @@ impl Fields {
         }
     }
 
-    /// The days, with what restricts nothing left out.
+    /// Which day fields decide; a field that restricts nothing is left out.
     pub(super) fn day_rule(&self) -> DayRule {
         let every_number = self.days.numbers.is_all(1..=31);
         let every_weekday = self.weekdays.every.is_all(WEEKDAYS);
@@ -75,7 +74,7 @@ impl Fields {
     }
 }
 
-/// Which of the two day fields decide.
+/// Which of the two day fields decide whether a day matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DayRule {
     Every,
@@ -101,8 +100,8 @@ impl Days {
 }
 
 impl Weekdays {
-    /// Whether only some of a month's Mondays, or other days, are named.
-    pub(super) fn has_places(&self) -> bool {
+    /// Whether a weekday is restricted to some of its occurrences in the month.
+    pub(super) fn has_nth(&self) -> bool {
         self.nth.iter().any(|days| !days.is_empty())
     }
 
@@ -111,8 +110,8 @@ impl Weekdays {
         for item in field.split(',') {
             match item.split_once('#') {
                 Some((days, nth)) => {
-                    let place = nth.parse().map_or(5, |nth: usize| nth - 1);
-                    weekdays.nth[place] = weekdays.nth[place].and(span(days, 0, 7).sunday_last());
+                    let index = nth.parse().map_or(5, |nth: usize| nth - 1);
+                    weekdays.nth[index] = weekdays.nth[index].and(span(days, 0, 7).sunday_last());
                 }
                 None => weekdays.every = weekdays.every.and(span(item, 0, 7).sunday_last()),
             }
@@ -126,7 +125,7 @@ fn values(field: &str, min: u8, max: u8) -> Set {
     field.split(',').fold(Set::default(), |set, item| set.and(span(item, min, max)))
 }
 
-/// One item of a list in the grammar's own spelling: `*`, `5`, `1-5`, each of them with a step or without.
+/// One item of a list as the grammar writes it: `*`, `5` or `1-5`, with or without a step.
 fn span(item: &str, min: u8, max: u8) -> Set {
     let (range, step) = item.split_once('/').unwrap_or((item, "1"));
     let (first, last) = match range.split_once('-') {
@@ -137,7 +136,7 @@ fn span(item: &str, min: u8, max: u8) -> Set {
     (first..=last).step_by(number(step).max(1).into()).collect()
 }
 
-/// The grammar has written it with digits.
+/// The grammar writes numbers as digits.
 fn number(text: &str) -> u8 {
     text.parse().unwrap_or_default()
 }
@@ -172,7 +171,7 @@ impl Set {
         self.0.checked_ilog2().map(|bit| bit as u8)
     }
 
-    /// The numbers of both.
+    /// The union of both sets.
     pub(super) fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -181,7 +180,7 @@ impl Set {
         Self(self.0 & !other.0)
     }
 
-    /// cron counts weekdays from Sunday, which is 0 and 7.
+    /// Moves Sunday from 0 to 7; cron accepts both.
     fn sunday_last(self) -> Self {
         Self((self.0 & !1) | (self.0 & 1) << 7)
     }

@@ -1,13 +1,13 @@
-//! The grammar of a cron expression: exactly what is accepted, and one sentence for everything that is not.
+//! The grammar of a cron expression: what is accepted, and one error message for each violation.
 //!
-//! croner is more generous than the documented grammar (`1,,2`, `*/61`, `1JAN`, `+MON`, three to seven
-//! fields), so every expression is checked here first and handed to croner as plain numbers. Base: crontab(5)
-//! of Vixie cron; `L`, `W`, `#` and `?` as in croner.
+//! croner accepts more than the documented grammar (`1,,2`, `*/61`, `1JAN`, `+MON`, three to seven fields), so
+//! every expression is checked here first and passed to croner as plain numbers. The base is crontab(5) of Vixie
+//! cron; `L`, `W`, `#` and `?` are as in croner.
 
 use crate::domain::invalid::Invalid;
 
-/// The longest expression that is read, in bytes.
-pub(super) const EXPRESSION_MAX: usize = 256;
+/// The longest expression that is accepted.
+pub(super) const MAX_EXPRESSION_BYTES: usize = 256;
 
 const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
@@ -26,17 +26,16 @@ pub(super) struct Pattern {
     pub(super) text: String,
     /// The minute or the hour field starts with `*`: the pattern is a cadence, not a set of local times.
     pub(super) is_cadence: bool,
-    /// A day field starts with `*`, so it is no restriction of its own and both day fields must match
-    /// (crontab(5), BUGS).
+    /// A day field starts with `*`, so both day fields must match (crontab(5), BUGS).
     pub(super) both_days: bool,
 }
 
-/// Reads an expression.
+/// Parses an expression.
 pub(super) fn read(expression: &str) -> Result<Pattern, Invalid> {
-    if expression.len() > EXPRESSION_MAX {
+    if expression.len() > MAX_EXPRESSION_BYTES {
         return Err(Invalid::new(
             "cron_too_long",
-            format!("A cron expression has at most {EXPRESSION_MAX} bytes."),
+            format!("A cron expression has at most {MAX_EXPRESSION_BYTES} bytes."),
         ));
     }
     if !expression.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
@@ -70,13 +69,13 @@ fn nickname(written: &str) -> Result<&'static str, Invalid> {
         return Ok(pattern);
     }
     if written.eq_ignore_ascii_case("@reboot") {
-        let message = "@reboot is not a schedule: it names no time.";
+        let message = "@reboot is not a schedule, because it gives no time.";
         return Err(Invalid::new("cron_reboot", message)
-            .hint("Call the URL from whatever starts, or give the job a time."));
+            .hint("Call the URL from the system that starts, or give the job a time."));
     }
     let known = NICKNAMES.map(|(name, _)| name).join(" ");
     Err(Invalid::new("cron_nickname", format!("{written:?} is not a known shorthand."))
-        .hint(format!("Known are: {known}.")))
+        .hint(format!("Known shorthands: {known}.")))
 }
 
 fn field_count(count: usize) -> Invalid {
@@ -90,17 +89,17 @@ fn field_count(count: usize) -> Invalid {
     let fields = if count == 1 { "field" } else { "fields" };
     Invalid::new(
         "cron_field_count",
-        format!("A cron expression has exactly 5 fields, this one has {count} {fields}."),
+        format!("A cron expression has exactly 5 fields; this one has {count} {fields}."),
     )
     .hint(hint)
 }
 
-/// What one of the five fields may hold.
+/// The values that one of the five fields accepts.
 struct Field {
     name: &'static str,
     min: u8,
     max: u8,
-    /// Names for values, and the value of the first.
+    /// Names of values, and the value of the first name.
     names: (&'static [&'static str], u8),
     extras: Extras,
 }
@@ -126,14 +125,14 @@ const WEEKDAY: Field =
     Field { name: "day-of-week", min: 0, max: 7, names: (WEEKDAYS, 0), extras: Extras::Weekday };
 
 impl Field {
-    /// The field as croner reads it, or what is wrong with it.
+    /// The field in the form that croner parses, or its error.
     fn normalise(&self, field: &str) -> Result<String, Invalid> {
         let field = field.to_ascii_uppercase();
         if field == "*" || (field == "?" && self.extras != Extras::None) {
             return Ok("*".to_owned());
         }
         let items: Vec<String> = field.split(',').map(|item| self.item(item)).collect::<Result<_, _>>()?;
-        // croner keeps one flag for both, so the two together would mean LW alone.
+        // croner has one flag for both, so the two together would mean LW only.
         if ["L", "LW"].iter().all(|both| items.iter().any(|item| item == both)) {
             return Err(self.syntax("L and LW cannot be combined in one field"));
         }
@@ -142,10 +141,10 @@ impl Field {
 
     fn item(&self, item: &str) -> Result<String, Invalid> {
         if item.is_empty() {
-            return Err(self.syntax("a list has an empty place"));
+            return Err(self.syntax("a list has an empty item"));
         }
         if item == "*" {
-            return Err(self.syntax("* stands alone: it already means every value"));
+            return Err(self.syntax("* cannot be in a list: it already means every value"));
         }
         if let Some((range, step)) = item.split_once('/') {
             return self.stepped(range, step);
@@ -181,7 +180,7 @@ impl Field {
             return Ok(format!("*/{step}"));
         }
         if !range.contains('-') {
-            let message = "a step follows * or a range";
+            let message = "a step must follow * or a range";
             let hint = format!("Write {range}-{max}/{step}, or */{step}.", max = self.max);
             return Err(self.syntax(message).hint(hint));
         }
@@ -192,7 +191,7 @@ impl Field {
     fn nth(&self, item: &str) -> Result<String, Invalid> {
         let (days, nth) = item.split_once('#').unwrap_or((item, ""));
         if !matches!(nth, "1" | "2" | "3" | "4" | "5" | "L") {
-            return Err(self.syntax("after # comes 1 to 5, or L for the last"));
+            return Err(self.syntax("# must be followed by 1 to 5, or L for the last"));
         }
         Ok(format!("{}#{nth}", self.range_or_value(days)?))
     }
@@ -228,7 +227,7 @@ impl Field {
     }
 }
 
-/// Up to four digits and nothing else (`u16::from_str` would take `+5`).
+/// One to four digits only (`u16::from_str` would accept `+5`).
 fn number(text: &str) -> Option<u16> {
     let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten()

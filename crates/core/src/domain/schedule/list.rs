@@ -1,4 +1,4 @@
-//! Lists of numbers and names, as they are written in a sentence.
+//! Lists of numbers and names in a sentence.
 
 use std::fmt::Display;
 
@@ -39,7 +39,7 @@ pub(super) fn named(unit: &str, set: Set) -> String {
     }
 }
 
-/// Six numbers or more at one distance of more than 1: nobody counts them in a list.
+/// Six or more numbers at the same distance of more than 1, as first, last and step: too many to list one by one.
 fn progression(set: Set) -> Option<(u8, u8, u8)> {
     let values: Vec<u8> = set.values().collect();
     let &[first, second, .., last] = values.as_slice() else { return None };
@@ -57,7 +57,7 @@ fn numbers(set: Set) -> String {
     }))
 }
 
-/// The stretches of numbers without a hole, as their first and last.
+/// The runs of consecutive numbers, each as its first and last.
 pub(super) fn runs(set: Set) -> Vec<(u8, u8)> {
     let mut runs: Vec<(u8, u8)> = Vec::new();
     for value in set.values() {
@@ -69,7 +69,7 @@ pub(super) fn runs(set: Set) -> Vec<(u8, u8)> {
     runs
 }
 
-/// Up to the twentieth.
+/// `2nd`, `3rd`, `4th`, up to 20.
 fn ordinal(number: u8) -> String {
     match number {
         2 => "2nd".to_owned(),

@@ -1,5 +1,5 @@
-//! The next fires of a schedule, for the person who is about to save it: in UTC, in local time, and with a sentence about
-//! each one that a change of the clock moves, drops or doubles.
+//! The next fires of a schedule, for a user who is about to save it: in UTC, in local time, and with a note on each fire
+//! that a clock transition moves, skips or repeats.
 
 mod notes;
 mod warnings;
@@ -16,13 +16,13 @@ pub struct Fire {
     pub at: DateTime<Utc>,
     /// RFC 3339 to the second, with the offset of the schedule's zone: `2026-03-29T03:00:00+02:00`.
     pub local: String,
-    /// What a change of the clock does to this fire, in one sentence.
+    /// What a clock transition does to this fire, in one sentence.
     pub note: Option<String>,
 }
 
 impl Schedule {
-    /// The first `count` fires strictly after `from`, fewer when there are not as many. The cost grows with `count`,
-    /// which the caller bounds.
+    /// The first `count` fires strictly after `from`, or fewer if the schedule ends. The cost grows with `count`, which
+    /// the caller limits.
     ///
     /// A gap that ended at or before `from` is not mentioned.
     ///
@@ -47,8 +47,8 @@ impl Schedule {
         Ok(fires)
     }
 
-    /// What the owner may not have meant, one sentence each, as seen from `from`: an expression that never or rarely
-    /// fires, and days that some months do not have.
+    /// Warnings about a schedule that its owner may not have intended, one sentence each, as of `from`: an expression that
+    /// never or rarely fires, and days that some months do not have.
     ///
     /// # Errors
     /// As [`Schedule::next_after`].

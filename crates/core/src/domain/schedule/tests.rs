@@ -1,4 +1,4 @@
-//! Recurring arithmetic, the kinds, and the summing up of missed fires.
+//! Recurring arithmetic, the kinds, and the summary of missed fires.
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn cron(expression: &str, timezone: &str) -> Schedule {
 }
 
 #[test]
-fn kinds_have_stable_words() {
+fn kinds_have_stable_names() {
     for kind in Kind::ALL {
         assert_eq!(kind.to_string().parse(), Ok(kind));
     }
@@ -48,7 +48,7 @@ fn an_interval_of_zero_and_the_end_of_time_are_errors() {
 }
 
 #[test]
-fn a_scheduled_job_fires_once_and_a_one_time_job_has_no_fire_to_wait_for() {
+fn a_scheduled_job_fires_once_and_a_one_time_job_has_no_fire() {
     let at = instant("2026-06-01T12:00:00Z");
     let schedule = Schedule::Scheduled { run_at: at };
     assert_eq!(schedule.next_after(at, at - TimeDelta::microseconds(1)), Ok(Some(at)));
@@ -59,7 +59,7 @@ fn a_scheduled_job_fires_once_and_a_one_time_job_has_no_fire_to_wait_for() {
 }
 
 #[test]
-fn a_long_gap_is_summed_up_without_being_walked() {
+fn a_long_gap_is_summarised_without_walking_it() {
     let from = instant("2020-01-01T00:00:00Z");
     let until = instant("2026-01-01T00:00:30Z");
     let minutes = (until - from).num_minutes() as u64 + 1;
@@ -71,7 +71,7 @@ fn a_long_gap_is_summed_up_without_being_walked() {
     assert_eq!(recurring.latest, [last - TimeDelta::minutes(2), last - TimeDelta::minutes(1), last]);
 
     let cron = cron("* * * * *", "Europe/Berlin").missed(from, from, until, 3).unwrap();
-    assert_eq!((cron.count, cron.count_is_exact), (MISSED_CAP as u64, false));
+    assert_eq!((cron.count, cron.count_is_exact), (MAX_COUNTED_FIRES as u64, false));
     assert_eq!((cron.first, cron.last, cron.latest), (from, last, recurring.latest));
 }
 
@@ -80,17 +80,17 @@ fn bursts_far_before_the_end_are_found_from_the_end() {
     // Every minute of each 1 January: 1,440 fires in a day and then none for a year.
     let (from, until) = (instant("2010-01-01T00:00:00Z"), instant("2026-12-31T23:00:00Z"));
     let missed = cron("* * 1 1 *", "UTC").missed(from, from, until, 1_500).unwrap();
-    assert_eq!((missed.count, missed.count_is_exact), (MISSED_CAP as u64, false));
+    assert_eq!((missed.count, missed.count_is_exact), (MAX_COUNTED_FIRES as u64, false));
     assert_eq!(missed.last, instant("2026-01-01T23:59:00Z"));
     assert_eq!(missed.latest.len(), 1_500);
     assert_eq!(missed.latest[59], instant("2025-01-01T23:59:00Z"));
 }
 
 #[test]
-fn exactly_the_cap_is_still_an_exact_count() {
+fn a_count_of_exactly_the_maximum_is_exact() {
     let from = instant("2026-01-01T00:00:00Z");
     let schedule = cron("* * * * *", "UTC");
-    let cap = MISSED_CAP as i64;
+    let cap = MAX_COUNTED_FIRES as i64;
     let at_cap = schedule.missed(from, from, from + TimeDelta::minutes(cap - 1), 1).unwrap();
     assert_eq!((at_cap.count, at_cap.count_is_exact), (cap as u64, true));
     let above = schedule.missed(from, from, from + TimeDelta::minutes(cap), 1).unwrap();
@@ -121,7 +121,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
-    fn missed_agrees_with_asking_again_and_again(
+    fn missed_agrees_with_repeated_next_after(
         schedule in any_schedule(),
         start in 1_700_000_000i64..1_900_000_000,
         seconds in 0i64..6_000_000,

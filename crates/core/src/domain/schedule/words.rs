@@ -1,8 +1,8 @@
-//! A schedule in English words, for the person who wrote it to see whether it is what was meant.
+//! Describes a schedule in English, so that its author can check that it means what was intended.
 //!
-//! What is said must be true of every valid expression, so the words come from the sets that the fields name and not from
-//! how they were written. "Every" is said only of a cadence; a set of local times is said by naming hours and minutes,
-//! because each of them runs once even when the clock shows it twice.
+//! The description must be true for every valid expression, so it is made from the sets that the fields name and not from
+//! how they were written. Only a cadence is described with "every"; a set of local times is described by hours and minutes,
+//! because each of them runs once even if it occurs twice.
 
 mod days;
 mod time;
@@ -10,24 +10,24 @@ mod time;
 use super::fields::Fields;
 use super::{Cron, Schedule, list};
 
-/// A longer sentence than this is not read by anybody; the pattern itself says it better.
-const LONGEST: usize = 450;
+/// A longer description is hard to read; the pattern replaces it.
+const MAX_WORDS_BYTES: usize = 450;
 
 impl Schedule {
     /// When the schedule fires, in words: `at 09:00 from Monday to Friday, Europe/Berlin time`.
     ///
-    /// Under 600 characters, whatever the schedule. The text begins in lower case and has no full stop.
+    /// Always under 600 characters. The text begins in lower case and has no full stop.
     pub fn in_words(&self) -> String {
         match self {
             Self::Recurring { every_seconds } => interval(*every_seconds),
             Self::Cron(cron) => of_cron(cron),
             Self::Scheduled { run_at } => format!("once, at {}", run_at.format("%Y-%m-%d %H:%M:%S%.f UTC")),
-            Self::OneTime => "once, at once".to_owned(),
+            Self::OneTime => "once, immediately".to_owned(),
         }
     }
 }
 
-/// Days are not used: 24 hours are not always a day of the clock on the wall.
+/// Days are not used, because 24 hours are not always one day of local time.
 fn interval(seconds: u32) -> String {
     let parts = [(seconds / 3600, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")];
     let parts: Vec<_> = parts.into_iter().filter(|(count, _)| *count > 0).collect();
@@ -43,7 +43,7 @@ fn interval(seconds: u32) -> String {
 
 fn of_cron(cron: &Cron) -> String {
     let Ok(pattern) = cron.pattern() else {
-        return format!("at the times of {}, which can no longer be read", cron.expression());
+        return format!("at the times of {}, which is no longer valid", cron.expression());
     };
     let fields = Fields::of(pattern);
     let zone = zone(cron);
@@ -59,13 +59,13 @@ fn of_cron(cron: &Cron) -> String {
         _ => " ",
     };
     let words = format!("{time}{between}{days}");
-    if words.len() > LONGEST {
+    if words.len() > MAX_WORDS_BYTES {
         return format!("at the local times that match {}, {zone}", pattern.text);
     }
     format!("{words}, {zone}")
 }
 
-/// The zone by its proper name.
+/// The zone by its canonical name.
 fn zone(cron: &Cron) -> String {
     match cron.zone().iana_name().unwrap_or(cron.timezone()) {
         "UTC" => "UTC".to_owned(),

@@ -1,11 +1,10 @@
-//! Time zones by name, from the newest database there is, and the nearest names to one that does not exist.
+//! Time zones by name, from the newest available database, and suggestions for unknown names.
 //!
-//! jiff's own choice is the system's database whenever there is one, however old
-//! (`jiff::tz::TimeZoneDatabase::from_env`). A Debian image still carries 2025b, with which a dozen zones are
-//! an hour wrong in 2026. So the release names are compared here and the newer of the system's and the
-//! bundled one is asked first; the other still answers for names only it has (Debian moved `US/Pacific` and
-//! its like to a package of their own). Reading the first line of the system's release file, once per
-//! process, is the only I/O; jiff reads its zone files the same way.
+//! jiff uses the system's database whenever there is one, however old (`jiff::tz::TimeZoneDatabase::from_env`). A
+//! Debian image still has 2025b, with which a dozen zones are an hour wrong in 2026. So the releases are compared
+//! here and the newer of the system's and the bundled database is searched first; the other is used for names that
+//! only it has (Debian moved `US/Pacific` and similar names to a separate package). Reading the first line of the
+//! system's release file, once per process, is the only I/O; jiff reads its zone files the same way.
 
 use std::io::Read;
 use std::path::Path;
@@ -15,14 +14,13 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::domain::invalid::Invalid;
 
-/// The longest name in the IANA database has 32 characters; nothing longer is searched for.
-const NAME_MAX: usize = 64;
+/// The longest name in the IANA database has 32 characters; names longer than this are not looked up.
+const MAX_NAME_CHARS: usize = 64;
 
-/// Where systems keep their database. `TZDIR` is not looked at: what a process is started with must not move a
-/// fire.
+/// Where systems store their database. `TZDIR` is ignored: the environment of a process must not change its fires.
 const DIRECTORIES: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
-/// Entries of a zoneinfo directory that are not zones of the IANA database: copies, and stand-ins for
+/// Entries of a zoneinfo directory that are not zones of the IANA database: copies, and placeholders for
 /// "unknown".
 const NOT_ZONES: [&str; 4] = ["factory", "localtime", "posixrules", "etc/unknown"];
 
@@ -35,12 +33,12 @@ pub struct ZoneDatabase {
     pub version: String,
 }
 
-/// The database in use, for `/version` and for the log at start.
+/// The database in use, for `/version` and the startup log.
 pub fn zone_database() -> &'static ZoneDatabase {
     &databases().in_use
 }
 
-/// Whether there is a zone of that name, for a zone that comes without an expression.
+/// Checks that a zone exists, for a zone that is given without an expression.
 ///
 /// # Errors
 /// `timezone_unknown`, with the nearest names.
@@ -48,12 +46,12 @@ pub fn check_zone(name: &str) -> Result<(), Invalid> {
     find(name).map(drop)
 }
 
-/// The zone of that name, in any case of its letters.
+/// The zone of that name; letter case is ignored.
 pub(super) fn find(name: &str) -> Result<TimeZone, Invalid> {
-    if name.len() > NAME_MAX {
+    if name.len() > MAX_NAME_CHARS {
         return Err(Invalid::new(
             "timezone_unknown",
-            format!("A time zone name has at most {NAME_MAX} characters."),
+            format!("A time zone name has at most {MAX_NAME_CHARS} characters."),
         ));
     }
     let databases = databases();
@@ -113,7 +111,7 @@ fn unknown(name: &str) -> Invalid {
     }
 }
 
-/// Up to three names that look like `name`, the likeliest first.
+/// Up to three names that are similar to `name`, the most similar first.
 fn nearest(name: &str) -> Vec<String> {
     let name = name.to_ascii_lowercase().replace(' ', "_");
     let mut scored: Vec<(f64, String)> =
@@ -122,7 +120,7 @@ fn nearest(name: &str) -> Vec<String> {
     scored.into_iter().take(3).map(|(_, zone)| zone).collect()
 }
 
-/// How much `zone` looks like what was written. The city counts as much as the whole: people write `Berlin`.
+/// The similarity of `zone` to the text. The city counts as much as the whole name, because users write `Berlin`.
 fn likeness(written: &str, zone: &str) -> f64 {
     let zone = zone.to_ascii_lowercase();
     let whole = strsim::jaro_winkler(written, &zone);

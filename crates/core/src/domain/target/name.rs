@@ -1,19 +1,19 @@
-//! Host names: which can be looked up on the public internet, judged by the name alone.
+//! Host names: which of them the public internet can resolve, decided by the name alone.
 //!
-//! What a name leads to is judged at the dial. Refused here is what cannot be a host name at all, and what only means
-//! something inside a network, so that its owner receives of it when the job is saved.
+//! The addresses of a name are checked when it is dialled. Names that are invalid, or that exist only inside a network,
+//! are refused here, so that the owner sees the error when the job is saved.
 
 use crate::domain::{address::EgressPolicy, invalid::Invalid};
 
-pub(super) const EXAMPLE: &str = "Write it as example.com.";
+pub(super) const EXAMPLE_HINT: &str = "Write it as example.com.";
 
-/// RFC 1035, 2.3.4, in the form without the last dot.
-const NAME_MAX: usize = 253;
-const LABEL_MAX: usize = 63;
+/// RFC 1035, 2.3.4, without the trailing dot.
+const MAX_NAME_BYTES: usize = 253;
+const MAX_LABEL_BYTES: usize = 63;
 
 /// Domains that are private to a machine, a network or a cluster: RFC 6761 (localhost), RFC 6762 with its appendix G
-/// (local and its like), RFC 7686 (onion), RFC 8375 (home.arpa), systemd's and Kubernetes's own (localdomain, svc).
-const PRIVATE: [&str; 12] = [
+/// (local and similar names), RFC 7686 (onion), RFC 8375 (home.arpa), and those of systemd and Kubernetes (localdomain, svc).
+const PRIVATE_DOMAINS: [&str; 12] = [
     "localhost",
     "localdomain",
     "local",
@@ -28,36 +28,37 @@ const PRIVATE: [&str; 12] = [
     "svc",
 ];
 
-/// Judges a name as the `url` crate writes it: in lower case, international labels in their `xn--` form.
+/// Checks a name as the `url` crate serialises it: in lower case, international labels in their `xn--` form.
 ///
 /// # Errors
 /// `url_host`, `url_name_refused`.
-pub(super) fn judge(name: &str, policy: &EgressPolicy) -> Result<(), Invalid> {
-    if name.len() > NAME_MAX || !name.split('.').all(is_label) {
-        return Err(Invalid::new("url_host", "The host is not a valid name.").hint(EXAMPLE));
+pub(super) fn check(name: &str, policy: &EgressPolicy) -> Result<(), Invalid> {
+    if name.len() > MAX_NAME_BYTES || !name.split('.').all(is_label) {
+        return Err(Invalid::new("url_host", "The host is not a valid name.").hint(EXAMPLE_HINT));
     }
     if policy.opens_anything() {
         return Ok(());
     }
-    let refused = |why: String| Err(Invalid::new("url_name_refused", why).hint(PUBLIC));
+    let refused = |why: String| Err(Invalid::new("url_name_refused", why).hint(PUBLIC_NAME_HINT));
     if !name.contains('.') {
         return refused(format!(
-            "{name} may not be called: a name without a dot is known inside a network only."
+            "{name} may not be called: a name without a dot exists only inside a network."
         ));
     }
-    match PRIVATE.iter().find(|domain| is_within(name, domain)) {
-        Some(domain) => refused(format!(
-            "{name} may not be called: names under {domain} are known inside a network only."
-        )),
+    match PRIVATE_DOMAINS.iter().find(|domain| is_within(name, domain)) {
+        Some(domain) => {
+            refused(format!("{name} may not be called: names under {domain} exist only inside a network."))
+        }
         None => Ok(()),
     }
 }
 
-const PUBLIC: &str = "Use a name that the whole internet knows; whoever runs TrigRun can open private ranges with egress.allow.";
+const PUBLIC_NAME_HINT: &str =
+    "Use a public name. The operator of TrigRun can open private ranges with egress.allow.";
 
-/// Letters, digits, hyphens inside, and the underscores that some hosts have in spite of RFC 952.
+/// Letters, digits, inner hyphens, and underscores, which some hosts use despite RFC 952.
 fn is_label(label: &str) -> bool {
-    (1..=LABEL_MAX).contains(&label.len())
+    (1..=MAX_LABEL_BYTES).contains(&label.len())
         && !label.starts_with('-')
         && !label.ends_with('-')
         && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

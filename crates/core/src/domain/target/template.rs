@@ -1,9 +1,9 @@
-//! URLs that hold variables: checked with the longest values in their places, kept with the variables.
+//! URLs with variables: checked with each variable replaced by a value of maximum length, stored with the variables.
 
 use super::{TargetUrl, authority_of};
 use crate::domain::{address::EgressPolicy, invalid::Invalid, variables};
 
-/// The form of `text` that is kept. Variables may stand in path and query; the host is always known.
+/// The form of `text` that is stored. Variables are allowed in the path and the query, so that the host is always known.
 ///
 /// # Errors
 /// Those of [`TargetUrl::parse`], and `url_host` for a variable in the host.
@@ -12,22 +12,22 @@ pub fn check(text: &str, policy: &EgressPolicy) -> Result<String, Invalid> {
     let marked = variables::replace(text, |name| marks.of(name));
     let url = TargetUrl::parse(&marked, policy)?;
     if marks.are_in(authority_of(&marked)?) {
-        return Err(Invalid::new("url_host", "The host holds a variable.")
-            .hint("Variables may stand in the path and the query."));
+        return Err(Invalid::new("url_host", "The host contains a variable.")
+            .hint("Variables are allowed in the path and the query."));
     }
-    // Not in the host: letters of other alphabets may have become a mark there (UTS 46).
+    // Marks are not replaced in the host: letters of other alphabets may be mapped to a mark there (UTS 46).
     let path = url.path_and_query();
     let origin = url.as_str().strip_suffix(path).unwrap_or_default();
     Ok(format!("{origin}{}", marks.undo(path)))
 }
 
-/// Stand-ins for the variables, as long as their longest values, that no part of the URL can be taken for.
+/// Placeholders for the variables, as long as their longest values, that do not occur in the URL.
 struct Marks(Vec<(&'static str, String)>);
 
 impl Marks {
     fn not_in(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
-        // Of 26 letters, a URL of 2,048 characters cannot hold every run of four.
+        // A URL of 2,048 characters cannot contain every four-letter combination of 26 letters.
         let letters = (b'a'..=b'z').map(char::from);
         let salt = letters.map(|letter| letter.to_string().repeat(4)).find(|run| !text.contains(run));
         let salt = salt.unwrap_or_else(|| "zzzz".to_owned());
@@ -57,54 +57,54 @@ impl Marks {
 mod tests {
     use super::*;
 
-    fn kept(text: &str) -> Result<String, &'static str> {
+    fn stored(text: &str) -> Result<String, &'static str> {
         check(text, &EgressPolicy::default()).map_err(|invalid| invalid.code)
     }
 
     #[test]
-    fn variables_are_kept_in_path_and_query() {
+    fn variables_are_allowed_in_path_and_query() {
         let url = "https://example.com/{{job_id}}/x?e={{execution_id}}&e={{execution_id}}&t={{timestamp}}";
-        assert_eq!(kept(url).as_deref(), Ok(url));
-        assert_eq!(kept("https://EXAMPLE.com/a b").err(), Some("url_character"));
+        assert_eq!(stored(url).as_deref(), Ok(url));
+        assert_eq!(stored("https://EXAMPLE.com/a b").err(), Some("url_character"));
         assert_eq!(
-            kept("https://EXAMPLE.com/{{uuid}}/ä").as_deref(),
+            stored("https://EXAMPLE.com/{{uuid}}/ä").as_deref(),
             Ok("https://example.com/{{uuid}}/%C3%A4")
         );
         assert_eq!(
-            kept("https://example.com/aaaabbbb/{{uuid}}").as_deref(),
+            stored("https://example.com/aaaabbbb/{{uuid}}").as_deref(),
             Ok("https://example.com/aaaabbbb/{{uuid}}")
         );
         assert_eq!(
-            kept("https://example.com/{{other}}").as_deref(),
+            stored("https://example.com/{{other}}").as_deref(),
             Ok("https://example.com/%7B%7Bother%7D%7D")
         );
     }
 
     #[test]
-    fn not_in_the_host_nor_in_place_of_the_scheme() {
+    fn variables_are_refused_in_host_port_and_scheme() {
         for url in
             ["https://{{uuid}}.example.com/", "https://example.com:{{timestamp}}/", "{{uuid}}://example.com/"]
         {
-            assert!(kept(url).is_err(), "{url}");
+            assert!(stored(url).is_err(), "{url}");
         }
-        assert_eq!(kept("https://a.{{uuid}}b.example.com/").err(), Some("url_host"));
-        assert_eq!(kept("http://10.0.0.1/{{uuid}}").err(), Some("url_address_refused"));
+        assert_eq!(stored("https://a.{{uuid}}b.example.com/").err(), Some("url_host"));
+        assert_eq!(stored("http://10.0.0.1/{{uuid}}").err(), Some("url_address_refused"));
     }
 
     #[test]
-    fn what_looks_like_a_variable_in_the_host_is_none() {
+    fn a_host_that_is_mapped_to_a_mark_is_unchanged() {
         let mark = Marks::not_in("").of("execution_id").unwrap();
         let wide = mark.replace('a', "\u{ff41}");
         assert_eq!(
-            kept(&format!("https://{wide}x.example.com/")),
+            stored(&format!("https://{wide}x.example.com/")),
             Ok(format!("https://{mark}x.example.com/"))
         );
     }
 
     #[test]
-    fn the_longest_values_count() {
+    fn the_length_is_checked_with_the_longest_values() {
         let path = "x".repeat(2000);
-        assert!(kept(&format!("https://example.com/{path}{{{{timestamp}}}}")).is_ok());
-        assert_eq!(kept(&format!("https://example.com/{path}{{{{uuid}}}}")).err(), Some("url_too_long"));
+        assert!(stored(&format!("https://example.com/{path}{{{{timestamp}}}}")).is_ok());
+        assert_eq!(stored(&format!("https://example.com/{path}{{{{uuid}}}}")).err(), Some("url_too_long"));
     }
 }

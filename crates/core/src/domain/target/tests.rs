@@ -1,4 +1,4 @@
-//! What is taken, what it becomes, and every disguise that is refused.
+//! Which URLs are accepted, how they are stored, and which alternative forms of private hosts are refused.
 
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn becomes(text: &str, expected: &str) {
 }
 
 #[test]
-fn other_spellings_of_the_same_url_are_taken() {
+fn other_spellings_of_the_same_url_are_accepted() {
     becomes("https://example.com", "https://example.com/");
     becomes("HTTPS://EXAMPLE.com:443/A?b=C", "https://example.com/A?b=C");
     becomes("http://example.com:8080/a/../b/./c", "http://example.com:8080/b/c");
@@ -39,7 +39,7 @@ fn other_spellings_of_the_same_url_are_taken() {
 }
 
 #[test]
-fn the_parts_of_a_url() {
+fn a_url_has_its_parts() {
     let url = TargetUrl::parse("https://example.com:8443/a?b=1", &EgressPolicy::default()).unwrap();
     assert_eq!((url.scheme(), url.host(), url.port()), ("https", "example.com", 8443));
     assert_eq!((url.authority(), url.path_and_query()), ("example.com:8443", "/a?b=1"));
@@ -54,7 +54,7 @@ fn the_parts_of_a_url() {
 }
 
 #[test]
-fn only_http_and_https() {
+fn other_schemes_are_refused() {
     refuses("url_empty", &[""]);
     refuses(
         "url_scheme",
@@ -75,7 +75,7 @@ fn only_http_and_https() {
 }
 
 #[test]
-fn what_would_be_repaired_without_a_word_is_refused() {
+fn urls_that_would_be_silently_repaired_are_refused() {
     refuses(
         "url_slashes",
         &["http:example.com", "http:/example.com", "http:///example.com", "https:////example.com/"],
@@ -99,7 +99,7 @@ fn what_would_be_repaired_without_a_word_is_refused() {
 }
 
 #[test]
-fn user_information_ports_and_hosts() {
+fn invalid_user_information_ports_and_hosts_are_refused() {
     refuses(
         "url_userinfo",
         &[
@@ -155,11 +155,11 @@ fn user_information_ports_and_hosts() {
 }
 
 #[test]
-fn the_length_is_limited_as_written_and_as_kept() {
+fn the_length_is_limited_as_written_and_as_stored() {
     let path =
         |length: usize| format!("https://example.com/{}", "a".repeat(length - "https://example.com/".len()));
-    assert_eq!(code(&path(URL_MAX), &EgressPolicy::default()), None);
-    assert_eq!(code(&path(URL_MAX + 1), &EgressPolicy::default()), Some("url_too_long"));
+    assert_eq!(code(&path(MAX_URL_CHARS), &EgressPolicy::default()), None);
+    assert_eq!(code(&path(MAX_URL_CHARS + 1), &EgressPolicy::default()), Some("url_too_long"));
     assert_eq!(code(&path(10_240), &EgressPolicy::default()), Some("url_too_long"));
     let encoded = format!("https://example.com/{}", "ä".repeat(500));
     assert_eq!(
@@ -170,7 +170,7 @@ fn the_length_is_limited_as_written_and_as_kept() {
 }
 
 #[test]
-fn every_disguise_of_an_address_is_seen_through() {
+fn every_spelling_of_a_refused_address_is_refused() {
     refuses(
         "url_address_refused",
         &[
@@ -209,7 +209,7 @@ fn every_disguise_of_an_address_is_seen_through() {
 }
 
 #[test]
-fn names_of_a_network_are_refused_unless_something_is_open() {
+fn private_names_are_refused_unless_a_range_is_open() {
     let inner = [
         "http://localhost/",
         "http://LOCALHOST/",
@@ -227,14 +227,18 @@ fn names_of_a_network_are_refused_unless_something_is_open() {
     ];
     refuses("url_name_refused", &inner);
     for url in inner {
-        assert_eq!(code(url, &opened(&["10.1.2.0/24"])), None, "{url}: the address decides, at the dial");
+        assert_eq!(
+            code(url, &opened(&["10.1.2.0/24"])),
+            None,
+            "{url}: the address decides when it is dialled"
+        );
     }
     assert_eq!(code("http://notlocal.example/", &EgressPolicy::default()), None);
     assert_eq!(code("http://internal.example.com/", &EgressPolicy::default()), None);
 }
 
 #[test]
-fn an_open_range_opens_its_addresses_and_no_others() {
+fn an_open_range_opens_only_its_addresses() {
     let policy = opened(&["10.1.2.0/24", "127.0.0.0/8"]);
     for url in
         ["http://10.1.2.3/", "http://127.0.0.1:8080/", "http://[::ffff:10.1.2.3]/", "http://2130706433/"]
@@ -248,7 +252,7 @@ fn an_open_range_opens_its_addresses_and_no_others() {
 
 proptest! {
     #[test]
-    fn what_is_kept_reads_the_same_again(text in "https?://[a-z0-9.:\\[\\]@%\\-]{1,20}(/[ -~]{0,20})?") {
+    fn the_stored_form_parses_to_itself(text in "https?://[a-z0-9.:\\[\\]@%\\-]{1,20}(/[ -~]{0,20})?") {
         let policy = opened(&["0.0.0.0/0", "::/0"]);
         if let Ok(url) = TargetUrl::parse(&text, &policy) {
             let again = TargetUrl::parse(url.as_str(), &policy);
@@ -258,7 +262,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_gets_an_answer(text in "\\PC{0,60}") {
-        let _answered = TargetUrl::parse(&text, &EgressPolicy::default());
+    fn arbitrary_text_does_not_panic(text in "\\PC{0,60}") {
+        let _result = TargetUrl::parse(&text, &EgressPolicy::default());
     }
 }

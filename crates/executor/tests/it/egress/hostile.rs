@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use trigrun_core::domain::attempt::{AttemptStatus, Outcome, PREVIEW_BYTES};
+use trigrun_core::domain::attempt::{AttemptStatus, MAX_PREVIEW_BYTES, Outcome};
 use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
 
 use super::{Call, DEADLINE, Egress, exchange, get, loopback, new_egress, post, prepare};
@@ -59,7 +59,7 @@ async fn a_response_with_an_endless_body_counts_by_its_status() {
     target.respond("/", Script::EndlessBody);
     let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
     assert_eq!((outcome.status, outcome.body_truncated), (AttemptStatus::Success, true));
-    assert_eq!(outcome.body_preview.len(), PREVIEW_BYTES);
+    assert_eq!(outcome.body_preview.len(), MAX_PREVIEW_BYTES);
     assert!(outcome.response_bytes > 1024 * 1024 && outcome.response_bytes < 2 * 1024 * 1024);
     assert!(target.wait_for_open(0, DEADLINE).await, "the connection is dropped");
 }

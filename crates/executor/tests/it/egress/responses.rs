@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
-use trigrun_core::domain::attempt::{AttemptStatus, PREVIEW_BYTES};
+use trigrun_core::domain::attempt::{AttemptStatus, MAX_PREVIEW_BYTES};
 use trigrun_testkit::target::{Script, Target};
 
 use super::{Call, DEADLINE, exchange, get, new_egress, post, prepare};
@@ -118,12 +118,13 @@ async fn a_response_without_content() {
 #[tokio::test]
 async fn a_body_is_kept_up_to_the_preview() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    for (size, truncated) in [(PREVIEW_BYTES, false), (PREVIEW_BYTES + 1, true), (1024 * 1024, true)] {
+    for (size, truncated) in [(MAX_PREVIEW_BYTES, false), (MAX_PREVIEW_BYTES + 1, true), (1024 * 1024, true)]
+    {
         target.respond("/", Script::status(200).body(vec![b'x'; size]));
         let outcome = exchange(&egress, target.url("/"), get()).await.outcome;
         assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
         assert_eq!((outcome.response_bytes, outcome.body_truncated), (size as u64, truncated));
-        assert_eq!(outcome.body_preview.len(), PREVIEW_BYTES.min(size));
+        assert_eq!(outcome.body_preview.len(), MAX_PREVIEW_BYTES.min(size));
     }
     assert_eq!(target.connections(), 1, "all were read to their ends");
 }

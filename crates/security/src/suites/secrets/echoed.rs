@@ -6,7 +6,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use std::sync::Arc;
-use trigrun_core::domain::{attempt::PREVIEW_BYTES, id::ExecutionId};
+use trigrun_core::domain::{attempt::MAX_PREVIEW_BYTES, id::ExecutionId};
 use trigrun_testkit::target::Script;
 
 use super::{store, with_secret};
@@ -70,7 +70,7 @@ pub fn cases() -> Vec<Case> {
     for (how, echo) in encodings(VALUE) {
         // Before the middle there may be a user name or other bytes that are not secret.
         let middle = echo.char_indices().nth(echo.chars().count() / 2).map_or(0, |(at, _)| at);
-        let at_the_end = format!("{}{echo}>", "a".repeat(PREVIEW_BYTES - middle));
+        let at_the_end = format!("{}{echo}>", "a".repeat(MAX_PREVIEW_BYTES - middle));
         let mut scripts = vec![
             ("a body", Script::status(200).body(format!("<{echo}>"))),
             ("a failure", Script::status(500).body(format!("<{echo}>"))),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
-        crontab::{self, Crontab, Defaults, Entry as CrontabEntry, Refused},
+        crontab::{self, Crontab, CrontabEntry, Defaults, Refused},
         id::JobId,
         invalid::{Checked, FieldErrors, Invalid, both},
         job::{

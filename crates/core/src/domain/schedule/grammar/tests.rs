@@ -1,4 +1,4 @@
-//! What the grammar takes and what it refuses, with the code a client sees.
+//! What the grammar accepts and refuses, with the error code that a client sees.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn refused(expression: &str, code: &str) {
 }
 
 #[test]
-fn fields_names_lists_ranges_and_steps_become_numbers() {
+fn names_lists_ranges_and_steps_become_numbers() {
     reads_as("* * * * *", "* * * * *");
     reads_as("*/15 0-23/2 1,15 * 1-5", "*/15 0-23/2 1,15 * 1-5");
     reads_as("05 00 01 jan-Mar,DEC Mon-FRI", "5 0 1 1-3,12 1-5");
@@ -29,7 +29,7 @@ fn fields_names_lists_ranges_and_steps_become_numbers() {
 }
 
 #[test]
-fn the_extensions_of_the_day_fields_are_read() {
+fn extensions_of_the_day_fields_are_accepted() {
     reads_as("0 0 L * ?", "0 0 L * *");
     reads_as("0 0 LW,1W * ?", "0 0 LW,1W * *");
     reads_as("0 0 ? * 5L", "0 0 * * 5#L");
@@ -39,7 +39,7 @@ fn the_extensions_of_the_day_fields_are_read() {
 }
 
 #[test]
-fn shorthands_are_read_in_any_case() {
+fn shorthands_are_case_insensitive() {
     reads_as("@hourly", "0 * * * *");
     reads_as("@Daily", "0 0 * * *");
     reads_as("@midnight", "0 0 * * *");
@@ -62,7 +62,7 @@ fn any_other_number_of_fields_is_refused() {
         refused(expression, "cron_field_count");
     }
     let error = read("0 * * * * *").unwrap_err();
-    assert_eq!(error.detail, "A cron expression has exactly 5 fields, this one has 6 fields.");
+    assert_eq!(error.detail, "A cron expression has exactly 5 fields; this one has 6 fields.");
     assert!(error.hint.unwrap().contains("Seconds"));
 }
 
@@ -104,7 +104,7 @@ fn values_outside_a_field_are_refused() {
 }
 
 #[test]
-fn what_croner_would_let_through_is_refused() {
+fn syntax_that_only_croner_accepts_is_refused() {
     for expression in [
         "1,,2 * * * *",
         ",1 * * * *",
@@ -170,17 +170,17 @@ fn what_croner_would_let_through_is_refused() {
 }
 
 #[test]
-fn the_length_is_capped_in_bytes() {
+fn the_length_is_limited_in_bytes() {
     let list = vec!["10"; 83].join(",");
     let longest = format!("{list} * * * *");
-    assert_eq!(longest.len(), EXPRESSION_MAX);
+    assert_eq!(longest.len(), MAX_EXPRESSION_BYTES);
     assert!(read(&longest).is_ok());
     refused(&format!("{longest} "), "cron_too_long");
     refused(&"€".repeat(86), "cron_too_long");
 }
 
 #[test]
-fn a_step_on_a_single_value_says_what_to_write() {
+fn hints_show_the_correct_spelling() {
     assert_eq!(read("0/15 * * * *").unwrap_err().hint.unwrap(), "Write 0-59/15, or */15.");
     assert_eq!(read("* 22-2 * * *").unwrap_err().hint.unwrap(), "Write it as two: 22-23,0-2.");
 }

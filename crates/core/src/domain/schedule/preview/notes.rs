@@ -1,6 +1,6 @@
-//! What a change of the clock does to one fire, in a sentence.
+//! Describes in one sentence what a clock transition does to a fire.
 //!
-//! The two rules are those of `cron.rs`, seen from the fire: nothing is decided here, and a test compares both.
+//! The notes follow the two rules of `cron.rs`, which alone decides the fires; a test compares both.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::AmbiguousOffset;
@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use super::super::cron::{next_minute, out_of_range, this_or_next_minute};
 use super::super::{Cron, ScheduleError};
 
-/// The sentence about the fire at `at`, if there is one. `since` is the fire before it, or where the search began.
+/// The note on the fire at `at`, if there is one. `since` is the previous fire, or the start of the search.
 pub(super) fn note(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Option<String>, ScheduleError> {
     if cron.is_cadence() {
         return shown_again(cron, at).map_or_else(|| skipped(cron, since, at), |note| Ok(Some(note)));
@@ -17,7 +17,7 @@ pub(super) fn note(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Optio
     Ok(moved(cron, at)?.or_else(|| shown_twice(cron, at)))
 }
 
-/// A set of local times: those of a gap that ends at this fire.
+/// For a set of local times: the times in a gap that ends at this fire.
 fn moved(cron: &Cron, at: Timestamp) -> Result<Option<String>, ScheduleError> {
     let Some(gap) = gaps_until(cron, at).next().filter(|gap| gap.at == at) else { return Ok(None) };
     let times = gap.times(cron)?;
@@ -40,7 +40,7 @@ fn moved(cron: &Cron, at: Timestamp) -> Result<Option<String>, ScheduleError> {
     Ok(Some(format!("{which} {verb} not exist on {date} in {}; {outcome}.", cron.timezone())))
 }
 
-/// A set of local times: one that comes again.
+/// For a set of local times: a time that occurs twice.
 fn shown_twice(cron: &Cron, at: Timestamp) -> Option<String> {
     let local = cron.zone().to_datetime(at);
     let repeats = cron.zone().to_ambiguous_timestamp(local).offset();
@@ -51,7 +51,7 @@ fn shown_twice(cron: &Cron, at: Timestamp) -> Option<String> {
     })
 }
 
-/// A cadence: the second showing of a time.
+/// For a cadence: the second occurrence of a time.
 fn shown_again(cron: &Cron, at: Timestamp) -> Option<String> {
     let local = cron.zone().to_datetime(at);
     let AmbiguousOffset::Fold { after, .. } = cron.zone().to_ambiguous_timestamp(local).offset() else {
@@ -60,11 +60,11 @@ fn shown_again(cron: &Cron, at: Timestamp) -> Option<String> {
     (cron.zone().to_offset(at) == after).then(|| {
         let date = local.date();
         let (time, zone) = (shown(local, date), cron.timezone());
-        format!("The clock goes back on {date} in {zone}: {time} is shown a second time.")
+        format!("The clock goes back on {date} in {zone}: {time} occurs a second time.")
     })
 }
 
-/// A cadence: the latest gap since the fire before that has times of the pattern in it.
+/// For a cadence: the latest gap since the previous fire that contains times of the pattern.
 fn skipped(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Option<String>, ScheduleError> {
     for gap in gaps_until(cron, at).take_while(|gap| gap.at > since) {
         if gap.times(cron)?.is_empty() {
@@ -73,13 +73,13 @@ fn skipped(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Option<String
         let date = gap.start.date();
         let (start, end, zone) = (shown(gap.start, date), shown(gap.end, date), cron.timezone());
         return Ok(Some(format!(
-            "The clock goes forward on {date} in {zone}: {start} to {end} does not exist, the fires in it are not made."
+            "The clock goes forward on {date} in {zone}: {start} to {end} does not exist, and fires in it are skipped."
         )));
     }
     Ok(None)
 }
 
-/// Local times that no clock shows: from `start` up to `end`, which is shown at the instant `at`.
+/// Local times that do not exist: from `start` up to `end`, which is the local time at the instant `at`.
 struct Gap {
     at: Timestamp,
     start: DateTime,
@@ -98,7 +98,7 @@ impl Gap {
     }
 }
 
-/// The gaps that end at or before an instant, the latest first.
+/// The gaps that end at or before an instant, latest first.
 fn gaps_until(cron: &Cron, at: Timestamp) -> impl Iterator<Item = Gap> {
     let zone = cron.zone();
     let just_after = at.checked_add(1.nanosecond()).unwrap_or(at);
@@ -109,7 +109,7 @@ fn gaps_until(cron: &Cron, at: Timestamp) -> impl Iterator<Item = Gap> {
     })
 }
 
-/// The time, with its date when that is another one than the reader has in mind.
+/// The time, with its date if that differs from `date`.
 fn shown(local: DateTime, date: Date) -> String {
     let format = match (local.date() == date, local.second()) {
         (true, 0) => "%H:%M",

@@ -1,4 +1,4 @@
-//! Real changes of the clock in 2026 and what is said of them; `oracle` checks it on many more fires.
+//! Real clock transitions in 2026 and their notes; `oracle` checks many more fires.
 
 mod oracle;
 
@@ -12,7 +12,7 @@ fn schedule(expression: &str, zone: &str) -> Schedule {
     Schedule::Cron(Cron::parse(expression, zone).unwrap())
 }
 
-/// The fires after an instant: local time, and the note or nothing.
+/// The fires after an instant: local time, and the note or an empty text.
 fn preview(expression: &str, zone: &str, from: &str, count: usize) -> Vec<(String, String)> {
     let from = instant(from);
     let fires = schedule(expression, zone).preview(from, from, count).unwrap();
@@ -26,7 +26,7 @@ fn shows(expression: &str, zone: &str, from: &str, expected: &[(&str, &str)]) {
     assert_eq!(fires, expected, "{expression} {zone}");
 }
 
-/// 02:00 to 03:00 is skipped on 29 March and shown twice on 25 October.
+/// 02:00 to 03:00 is skipped on 29 March and occurs twice on 25 October.
 const BERLIN: &str = "Europe/Berlin";
 const MARCH: &str = "2026-03-28T12:00:00Z";
 const OCTOBER: &str = "2026-10-24T12:00:00Z";
@@ -75,7 +75,7 @@ fn a_time_in_a_gap_is_moved() {
 }
 
 #[test]
-fn a_time_that_comes_twice_runs_at_the_first() {
+fn a_time_that_occurs_twice_runs_at_the_first() {
     shows(
         "30 2 * * *",
         BERLIN,
@@ -102,7 +102,7 @@ fn a_time_that_comes_twice_runs_at_the_first() {
 
 #[test]
 fn a_cadence_follows_the_clock() {
-    let forward = "The clock goes forward on 2026-03-29 in Europe/Berlin: 02:00 to 03:00 does not exist, the fires in it are not made.";
+    let forward = "The clock goes forward on 2026-03-29 in Europe/Berlin: 02:00 to 03:00 does not exist, and fires in it are skipped.";
     shows(
         "*/30 * * * *",
         BERLIN,
@@ -113,23 +113,23 @@ fn a_cadence_follows_the_clock() {
             ("2026-03-29T03:30:00+02:00", ""),
         ],
     );
-    // A day of fires is dropped; the first one after it says so.
+    // A day of fires is skipped; the first fire after it has the note.
     shows(
         "*/30 2 * * *",
         BERLIN,
         MARCH,
         &[("2026-03-30T02:00:00+02:00", forward), ("2026-03-30T02:30:00+02:00", "")],
     );
-    // Nothing of the pattern was in the gap.
+    // The gap contains no time of the pattern.
     shows("*/30 4 * * *", BERLIN, MARCH, &[("2026-03-29T04:00:00+02:00", "")]);
     // The gap is over.
     shows("*/30 2 * * *", BERLIN, "2026-03-29T01:00:00Z", &[("2026-03-30T02:00:00+02:00", "")]);
-    // Not the last change before the fire, but one since the fire before it.
+    // Not the last transition before the fire, but one since the previous fire.
     let rare = preview("* 2 29 3 *", BERLIN, MARCH, 1).remove(0);
     assert_eq!(rare, ("2027-03-29T02:00:00+02:00".to_owned(), forward.to_owned()));
 
     let again =
-        |time| format!("The clock goes back on 2026-10-25 in Europe/Berlin: {time} is shown a second time.");
+        |time| format!("The clock goes back on 2026-10-25 in Europe/Berlin: {time} occurs a second time.");
     shows(
         "30 * * * *",
         BERLIN,
@@ -143,7 +143,7 @@ fn a_cadence_follows_the_clock() {
 }
 
 #[test]
-fn changes_of_half_an_hour_and_zones_without_any() {
+fn half_hour_transitions_and_zones_without_transitions() {
     let zone = "Australia/Lord_Howe";
     shows(
         "15 2 * * *",
@@ -171,7 +171,7 @@ fn changes_of_half_an_hour_and_zones_without_any() {
             ("2026-04-05T01:45:00+11:00", ""),
             (
                 "2026-04-05T01:30:00+10:30",
-                "The clock goes back on 2026-04-05 in Australia/Lord_Howe: 01:30 is shown a second time.",
+                "The clock goes back on 2026-04-05 in Australia/Lord_Howe: 01:30 occurs a second time.",
             ),
         ],
     );
@@ -181,7 +181,7 @@ fn changes_of_half_an_hour_and_zones_without_any() {
 }
 
 #[test]
-fn changes_at_midnight_name_the_day() {
+fn transitions_at_midnight_name_the_day() {
     shows(
         "30 0 * * *",
         "Africa/Cairo",
@@ -248,7 +248,7 @@ fn the_other_kinds_are_shown_in_utc() {
 }
 
 #[test]
-fn expressions_that_fire_less_than_once_a_year_are_warned_of() {
+fn expressions_that_fire_less_than_once_a_year_get_a_warning() {
     let warnings =
         |expression: &str, from: &str| schedule(expression, BERLIN).warnings(instant(from)).unwrap();
     let rarely = |expression: &str, from: &str| {
@@ -283,12 +283,12 @@ fn expressions_that_fire_less_than_once_a_year_are_warned_of() {
 }
 
 #[test]
-fn days_that_months_do_not_have_are_warned_of() {
+fn days_that_months_do_not_have_get_a_warning() {
     let now = instant("2026-11-24T12:00:00Z");
     let alone =
-        |days: &str| format!("Months without day {days} are passed over; L is the last day of every month.");
+        |days: &str| format!("Months without day {days} are skipped; L is the last day of every month.");
     let among = |days: &str| {
-        format!("In months without day {days}, that day is passed over; L is the last day of every month.")
+        format!("In months without day {days}, that day is skipped; L is the last day of every month.")
     };
     for (expression, expected) in [
         ("0 0 31 * *", Some(alone("31"))),

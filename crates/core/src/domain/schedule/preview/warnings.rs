@@ -1,4 +1,4 @@
-//! What the owner of an expression may not have meant.
+//! Warnings about expressions that their owner may not have intended.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,18 +6,18 @@ use super::super::fields::{DayRule, Fields, Set};
 use super::super::{Cron, ScheduleError, list};
 use super::second;
 
-/// A longer wait than this passes over a whole year. The longest of a yearly schedule are the 371 days that can lie
-/// between two first Sundays of a month.
-const ONCE_A_YEAR: TimeDelta = TimeDelta::days(380);
+/// A longer wait than this skips a whole year. The longest wait of a yearly schedule is 371 days, between the first Sundays
+/// of a month in two years.
+const MAX_YEARLY_WAIT: TimeDelta = TimeDelta::days(380);
 
-/// As many days with fires are looked at, which finds a missing year in all but contrived patterns.
-const LOOKED_AT: usize = 8;
+/// How many days with fires are checked. This finds a skipped year in all but contrived patterns.
+const MAX_CHECKED_DAYS: usize = 8;
 
-/// The days that are not in every month, each with the months that can be without it.
-const LACKING: [(u8, &[u8]); 3] = [(29, &[2]), (30, &[2]), (31, &[2, 4, 6, 9, 11])];
+/// Days that some months do not have, each with the months that can lack it.
+const MISSING_IN: [(u8, &[u8]); 3] = [(29, &[2]), (30, &[2]), (31, &[2, 4, 6, 9, 11])];
 
-/// Up to as many days of the month were chosen one by one. In `*/2` the 31st is not missed by anybody.
-const CHOSEN: usize = 4;
+/// Up to this many days of the month count as chosen individually. A larger set such as `*/2` was not meant to name the 31st.
+const MAX_CHOSEN_DAYS: usize = 4;
 
 pub(super) fn of(cron: &Cron, from: DateTime<Utc>) -> Result<Vec<String>, ScheduleError> {
     if cron.check_fires(from).is_err() {
@@ -30,12 +30,12 @@ pub(super) fn of(cron: &Cron, from: DateTime<Utc>) -> Result<Vec<String>, Schedu
 /// The first wait of more than a year.
 fn rarely(cron: &Cron, from: DateTime<Utc>) -> Result<Option<String>, ScheduleError> {
     let mut since = None;
-    for _ in 0..LOOKED_AT {
-        // A day on: all the fires of one day are one for this purpose.
+    for _ in 0..MAX_CHECKED_DAYS {
+        // Continues a day later: all fires of one day count as one.
         let after = since.map_or(from, |fire| fire + TimeDelta::days(1));
         let Some(next) = cron.next_after(after)? else { return Ok(None) };
         let wait = next - since.unwrap_or(from);
-        if wait > ONCE_A_YEAR {
+        if wait > MAX_YEARLY_WAIT {
             let years = list::counted((wait.num_days() as f64 / 365.25).round() as i64, "year");
             let date = |at| second(at).map(|at| cron.zone().to_datetime(at).date());
             return Ok(Some(match since {
@@ -52,16 +52,16 @@ fn rarely(cron: &Cron, from: DateTime<Utc>) -> Result<Option<String>, ScheduleEr
     Ok(None)
 }
 
-/// Days 29 to 31, where a month of the pattern does not have them.
+/// Days 29 to 31, if a month of the pattern does not have them.
 fn missing_days(fields: &Fields) -> Option<String> {
     let rule = fields.day_rule();
     let named = fields.days.numbers.and(fields.days.nearest);
     let is_decided_elsewhere = matches!(rule, DayRule::Every | DayRule::Weekdays) || fields.days.last;
-    if is_decided_elsewhere || named.len() > CHOSEN {
+    if is_decided_elsewhere || named.len() > MAX_CHOSEN_DAYS {
         return None;
     }
     let lacks = |months: &[u8]| months.iter().any(|month| fields.months.has(*month));
-    let missed: Set = LACKING
+    let missed: Set = MISSING_IN
         .into_iter()
         .filter(|(day, months)| named.has(*day) && lacks(months))
         .map(|(day, _)| day)
@@ -69,7 +69,7 @@ fn missing_days(fields: &Fields) -> Option<String> {
     let days = (!missed.is_empty()).then(|| list::one_of(missed.values()))?;
     let hint = "L is the last day of every month.";
     if named.len() == 1 && !fields.days.last_weekday && rule != DayRule::Either {
-        return Some(format!("Months without day {days} are passed over; {hint}"));
+        return Some(format!("Months without day {days} are skipped; {hint}"));
     }
-    Some(format!("In months without day {days}, that day is passed over; {hint}"))
+    Some(format!("In months without day {days}, that day is skipped; {hint}"))
 }

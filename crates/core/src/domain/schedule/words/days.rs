@@ -19,16 +19,16 @@ const MONTH_NAMES: [&str; 12] = [
     "November",
     "December",
 ];
-const PLACES: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "last"];
+const ORDINALS: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "last"];
 
-/// "on day 1 of every month", "from Monday to Friday", "on Sunday in July"; nothing when every day is meant.
+/// "on day 1 of every month", "from Monday to Friday", "on Sunday in July"; empty if every day matches.
 pub(super) fn words(fields: &Fields) -> String {
     let months = months(fields.months);
     let in_months = months.as_ref().map_or_else(String::new, |months| format!("in {months}"));
     match fields.day_rule() {
         DayRule::Every => in_months,
         DayRule::Days => format!("on {}", days_of(&fields.days, months.as_deref())),
-        DayRule::Weekdays if months.is_none() || fields.weekdays.has_places() => {
+        DayRule::Weekdays if months.is_none() || fields.weekdays.has_nth() => {
             on_weekdays(&fields.weekdays, of_weekdays(&fields.weekdays, months.as_deref()))
         }
         DayRule::Weekdays => format!("{} {in_months}", on_weekdays(&fields.weekdays, "")),
@@ -52,7 +52,7 @@ fn days_of(days: &Days, months: Option<&str>) -> String {
     let lacking = named.last().is_some_and(|day| day > 28);
     let of = match months {
         Some(months) => months,
-        // What is not in every month must not be said of every month.
+        // "every month" would be wrong if some months lack the day.
         None if lacking && named.len() == 1 && names.len() == 1 => "every month that has it",
         None if lacking => "the month",
         None => "every month",
@@ -73,9 +73,9 @@ fn day_names(days: &Days) -> Vec<String> {
 
 /// "from Monday to Friday", "on Monday and Friday", "on every Sunday and the second Monday of July"
 fn on_weekdays(weekdays: &Weekdays, of: &str) -> String {
-    if weekdays.has_places() {
+    if weekdays.has_nth() {
         let every = weekdays.every.values().map(|day| format!("every {}", weekday(day)));
-        return format!("on {} of {of}", list::all_of(every.chain(places(weekdays))));
+        return format!("on {} of {of}", list::all_of(every.chain(nth_weekdays(weekdays))));
     }
     match list::runs(weekdays.every)[..] {
         [(first, last)] if last - first > 1 => format!("from {} to {}", weekday(first), weekday(last)),
@@ -87,7 +87,7 @@ fn of_weekdays<'a>(weekdays: &Weekdays, months: Option<&'a str>) -> &'a str {
     match months {
         Some(months) => months,
         None if weekdays.nth[4].is_empty() => "every month",
-        None if places(weekdays).len() == 1 && weekdays.every.is_empty() => "every month that has it",
+        None if nth_weekdays(weekdays).len() == 1 && weekdays.every.is_empty() => "every month that has it",
         None => "the month",
     }
 }
@@ -95,19 +95,19 @@ fn of_weekdays<'a>(weekdays: &Weekdays, months: Option<&'a str>) -> &'a str {
 /// "Monday or Friday", "Sunday or the second Monday of the month"
 fn one_of_weekdays(weekdays: &Weekdays) -> String {
     let every = weekdays.every.values().map(|day| weekday(day).to_owned());
-    let of = if weekdays.has_places() { " of the month" } else { "" };
-    format!("{}{of}", list::one_of(every.chain(places(weekdays))))
+    let of = if weekdays.has_nth() { " of the month" } else { "" };
+    format!("{}{of}", list::one_of(every.chain(nth_weekdays(weekdays))))
 }
 
 /// "the second Monday", "the last Friday"
-fn places(weekdays: &Weekdays) -> Vec<String> {
-    let named = |(place, days): (&str, Set)| {
-        days.values().map(|day| format!("the {place} {}", weekday(day))).collect::<Vec<_>>()
+fn nth_weekdays(weekdays: &Weekdays) -> Vec<String> {
+    let named = |(ordinal, days): (&str, Set)| {
+        days.values().map(|day| format!("the {ordinal} {}", weekday(day))).collect::<Vec<_>>()
     };
-    PLACES.into_iter().zip(weekdays.nth).flat_map(named).collect()
+    ORDINALS.into_iter().zip(weekdays.nth).flat_map(named).collect()
 }
 
-/// "January and July"; nothing when each is meant.
+/// "January and July"; `None` for every month.
 fn months(months: Set) -> Option<String> {
     let name = |month: u8| MONTH_NAMES[usize::from(month - 1)];
     let names = list::runs(months).into_iter().flat_map(|(first, last)| match last - first {

@@ -1,4 +1,4 @@
-//! What is said of a table of schedules, and that different fires are never said alike.
+//! Descriptions of many schedules; schedules with different fires never have the same description.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ fn words(expression: &str, zone: &str) -> String {
 }
 
 #[track_caller]
-fn said(table: &[(&str, &str)]) {
+fn check_words(table: &[(&str, &str)]) {
     for (expression, expected) in table {
         assert_eq!(words(expression, "UTC"), *expected, "{expression}");
     }
@@ -22,7 +22,7 @@ fn said(table: &[(&str, &str)]) {
 
 #[test]
 fn times_of_the_day() {
-    said(&[
+    check_words(&[
         ("* * * * *", "every minute"),
         ("*/15 * * * *", "every 15 minutes"),
         ("0,15,30,45 * * * *", "every 15 minutes"),
@@ -45,7 +45,7 @@ fn times_of_the_day() {
         ("*/30 2 * * *", "at 02:00 and 02:30, UTC"),
         ("* 1,3 * * *", "at every minute of hours 1 and 3, UTC"),
         ("5,6,7,9 1,2,20-23 * * *", "at minutes 5 to 7 and 9 past hours 1, 2 and 20 to 23, UTC"),
-        // Sets of local times: "every" would not hold when the clock goes back.
+        // Sets of local times: "every" would be wrong when the clock goes back.
         ("0-59 0-23 * * *", "at every minute of hours 0 to 23, UTC"),
         ("0-59/15 0-23 * * *", "at minutes 0, 15, 30 and 45 past hours 0 to 23, UTC"),
         ("@hourly", "at minute 0 past every hour, UTC"),
@@ -55,7 +55,7 @@ fn times_of_the_day() {
 
 #[test]
 fn days_and_months() {
-    said(&[
+    check_words(&[
         ("0 9 * * MON-FRI", "at 09:00 from Monday to Friday, UTC"),
         ("0 0 * * 0", "at 00:00 on Sunday, UTC"),
         ("0 0 * * 7", "at 00:00 on Sunday, UTC"),
@@ -95,7 +95,7 @@ fn days_and_months() {
         ("0 0 1 * 1-5", "at 00:00 on day 1 of the month or from Monday to Friday, UTC"),
         ("0 0 L * 5L", "at 00:00 on the last day of the month or on the last Friday of the month, UTC"),
         ("0 0 1-31 * 5", "at 00:00, UTC"),
-        // Both, when one begins with a star.
+        // Both must match if one begins with a star.
         ("0 0 */2 * 1", "at 00:00 on every 2nd day from 1 to 31 of the month if the day is Monday, UTC"),
         ("0 0 13 6 */3", "at 00:00 on day 13 of June if the day is Wednesday, Saturday or Sunday, UTC"),
         (
@@ -109,14 +109,14 @@ fn days_and_months() {
 }
 
 #[test]
-fn the_zone_is_said_where_it_matters() {
+fn the_zone_is_named_where_it_matters() {
     for (expression, zone, expected) in [
         ("0 9 * * MON-FRI", "Europe/Berlin", "at 09:00 from Monday to Friday, Europe/Berlin time"),
         ("0 9 * * *", "europe/berlin", "at 09:00, Europe/Berlin time"),
         ("0 9 * * *", "utc", "at 09:00, UTC"),
         ("*/15 * * * *", "Asia/Kathmandu", "every 15 minutes"),
         ("* * * * *", "Asia/Kolkata", "every minute"),
-        // From the hour of the zone, which is not that of UTC.
+        // Counted from the hour of the zone, which differs from that of UTC.
         ("*/30 * * * *", "Asia/Kathmandu", "every 30 minutes, Asia/Kathmandu time"),
         ("0 * * * *", "Asia/Kolkata", "at minute 0 past every hour, Asia/Kolkata time"),
         ("*/15 * * * 1", "Asia/Kolkata", "every 15 minutes on Monday, Asia/Kolkata time"),
@@ -143,11 +143,11 @@ fn the_other_kinds() {
     let scheduled = |run_at: &str| Schedule::Scheduled { run_at: run_at.parse().unwrap() }.in_words();
     assert_eq!(scheduled("2027-01-01T09:00:00Z"), "once, at 2027-01-01 09:00:00 UTC");
     assert_eq!(scheduled("2027-01-01T09:00:00.25+01:00"), "once, at 2027-01-01 08:00:00.250 UTC");
-    assert_eq!(Schedule::OneTime.in_words(), "once, at once");
+    assert_eq!(Schedule::OneTime.in_words(), "once, immediately");
 }
 
 #[test]
-fn what_would_be_too_long_is_said_by_the_pattern() {
+fn a_description_that_is_too_long_is_the_pattern() {
     let expression = "0,1,3,4,6,7,9,10,12,13,15,16,18,19,21 0,2,3,5,6,8,9,11,12 1W,3W,5W,7W,10,12,14 1,3,5,7,9,11 \
                       1#1,2#1,3#2,4#3,5#4,6#5,0#L,1#3,2#4,5#1,5#2";
     let said = words(expression, "America/Argentina/ComodRivadavia");
@@ -155,7 +155,7 @@ fn what_would_be_too_long_is_said_by_the_pattern() {
     assert!(said.len() < 600);
 }
 
-/// All that decides the fires, so that two patterns with the same fire alike.
+/// Everything that decides the fires: two patterns with the same meaning have the same fires.
 fn meaning(expression: &str) -> String {
     let fields = Fields::of(&grammar::read(expression).unwrap());
     let days = format!("{:?} {:?} {:?}", fields.day_rule(), fields.days, fields.weekdays);
@@ -169,18 +169,18 @@ fn fires(expression: &str) -> Vec<DateTime<Utc>> {
     std::iter::successors(Some(start), next).take(150).collect()
 }
 
-/// Two expressions that differ in one field, most often.
+/// Two expressions that usually differ in one field.
 fn two_expressions() -> impl Strategy<Value = (String, String)> {
     (any_expression(), any_expression(), 0usize..5).prop_map(|(one, other, index)| {
         let mut changed: Vec<&str> = one.split(' ').collect();
         changed[index] = other.split(' ').nth(index).unwrap();
         let changed = changed.join(" ");
-        if changed.len() <= grammar::EXPRESSION_MAX { (one, changed) } else { (one.clone(), one) }
+        if changed.len() <= grammar::MAX_EXPRESSION_BYTES { (one, changed) } else { (one.clone(), one) }
     })
 }
 
 #[test]
-fn neighbours_are_not_said_alike() {
+fn similar_patterns_have_different_descriptions() {
     let days = ["*", "?", "1", "31", "L", "LW", "1W", "1,L", "1,LW", "1-31", "*/2", "1-2", "29"];
     let weekdays = ["*", "1", "1#1", "1#5", "1L", "1-5", "1-7", "*/2", "0,6", "1,2#2", "1-5#2"];
     let mut sentences = HashSet::new();
@@ -194,7 +194,7 @@ fn neighbours_are_not_said_alike() {
                     let expression = format!("{minute} {hour} {day} {month} {weekday}");
                     let pattern = grammar::read(&expression).unwrap();
                     let rule = Fields::of(&pattern).day_rule();
-                    // A field that does not decide is not said.
+                    // A field that does not decide is not described.
                     let (day, weekday) = match rule {
                         super::super::fields::DayRule::Every => ("", ""),
                         super::super::fields::DayRule::Days => (day, ""),
@@ -214,11 +214,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn words_are_bounded_and_say_the_same_of_the_same((one, other) in two_expressions()) {
+    fn words_are_bounded_and_equal_only_for_equal_fires((one, other) in two_expressions()) {
         let (said, said_other) = (words(&one, "UTC"), words(&other, "UTC"));
         prop_assert!(!said.is_empty() && said.chars().count() < 600 && said.is_ascii(), "{}", said);
         let lower: String = one.to_ascii_lowercase().replace(' ', "\t ");
-        prop_assert_eq!(&said, &words(&lower, "utc"), "letter case and space are not received");
+        prop_assert_eq!(&said, &words(&lower, "utc"), "letter case and space do not matter");
         let normal = grammar::read(&one).unwrap();
         prop_assert_eq!(&said, &words(&normal.text, "UTC"));
         if meaning(&one) == meaning(&other) && normal.is_cadence == grammar::read(&other).unwrap().is_cadence {

@@ -3,8 +3,8 @@
 use super::super::fields::{Fields, Set};
 use super::super::list;
 
-/// As many times of the day are listed one by one.
-const LISTED: usize = 6;
+/// Up to this many times of the day are listed one by one.
+const MAX_LISTED_TIMES: usize = 6;
 
 /// "every 15 minutes", "at 02:15 and 02:45", "at minutes 1, 7 and 12 past hours 3 to 5"
 pub(super) fn words(fields: &Fields) -> String {
@@ -14,13 +14,13 @@ pub(super) fn words(fields: &Fields) -> String {
             return period;
         }
         if let [(first, last)] = list::runs(hours)[..]
-            && minutes.len() * hours.len() > LISTED
+            && minutes.len() * hours.len() > MAX_LISTED_TIMES
         {
             let last_minute = minutes.last().unwrap_or_default();
             return format!("{period} from {first:02}:00 to {last:02}:{last_minute:02}");
         }
     }
-    if minutes.len() * hours.len() <= LISTED {
+    if minutes.len() * hours.len() <= MAX_LISTED_TIMES {
         let minutes_of = |hour| minutes.values().map(move |minute| format!("{hour:02}:{minute:02}"));
         return format!("at {}", list::all_of(hours.values().flat_map(minutes_of)));
     }
@@ -35,17 +35,17 @@ pub(super) fn words(fields: &Fields) -> String {
     format!("at {} past {hours}", list::named("minute", minutes))
 }
 
-/// Whether the minute and the hour field together mean "every so many minutes", around the clock.
+/// Whether the minute and the hour field together mean "every n minutes" at all hours.
 pub(super) fn is_period(fields: &Fields) -> bool {
     fields.hours.is_all(0..=23) && period(fields).is_some()
 }
 
-/// The clocks of all zones differ by quarters of an hour, so such a period comes at the same instants in each.
+/// The offsets of all zones differ by multiples of 15 minutes, so such a period has the same instants in each zone.
 pub(super) fn is_period_in_any_zone(fields: &Fields) -> bool {
     step(fields.minutes).is_some_and(|step| 15 % step == 0)
 }
 
-/// "every 15 minutes", when the minutes are evenly spread over the whole hour and follow the clock through its changes.
+/// "every 15 minutes", if the minutes are spread evenly over the hour and the pattern is a cadence.
 fn period(fields: &Fields) -> Option<String> {
     match step(fields.minutes).filter(|_| fields.is_cadence)? {
         1 => Some("every minute".to_owned()),
@@ -53,7 +53,7 @@ fn period(fields: &Fields) -> Option<String> {
     }
 }
 
-/// The distance between minutes that begin at 0 and divide the hour.
+/// The distance between minutes that start at 0 and divide the hour evenly.
 fn step(minutes: Set) -> Option<u8> {
     (1..=30).filter(|step| 60 % step == 0).find(|step| minutes == (0..60).step_by((*step).into()).collect())
 }

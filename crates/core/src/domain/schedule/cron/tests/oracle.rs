@@ -1,9 +1,9 @@
-//! An independent reading of the two rules, compared with the real one for every zone and every change of
-//! three years.
+//! An independent implementation of the two rules, compared with the real one for every zone and every clock
+//! transition of three years.
 //!
-//! It shares nothing with the code under test but the zone's offsets: it has its own reader for plain fields,
-//! and it does not search. It walks the instants one by one, looks at what the clock shows, and applies the
-//! rules as they are written.
+//! It shares only the zone's offsets with the code under test: it has its own parser for plain fields, and it does
+//! not search. It walks the instants one by one, checks the local time at each, and applies the rules as they are
+//! documented.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use chrono::{Datelike, Timelike};
 
 use super::*;
 
-/// Both kinds, with times around the hours at which clocks change.
+/// Patterns of both kinds, with times around the hours at which clocks change.
 const PATTERNS: &[&str] = &[
     "0 * * * *",
     "*/30 * * * *",
@@ -35,11 +35,11 @@ const PATTERNS: &[&str] = &[
     "0-59/15 0-4 * * *",
 ];
 
-/// Dense ones, for the hours next to a change only.
+/// Dense patterns, only for the hours next to a transition.
 const DENSE_PATTERNS: &[&str] = &["* * * * *", "0-59 0-23 * * *", "*/7 */1 * * *", "1-59/2 0-23 * * 0-7"];
 
 #[test]
-fn the_fires_of_three_years_of_clock_changes_are_those_of_the_rules() {
+fn fires_around_three_years_of_transitions_follow_the_rules() {
     let (from, until) = (second("2025-01-01T00:00:00Z"), second("2028-01-01T00:00:00Z"));
     let mut cases = 0;
     for (changes, name) in distinct_zones(from, until) {
@@ -52,9 +52,9 @@ fn the_fires_of_three_years_of_clock_changes_are_those_of_the_rules() {
 }
 
 #[test]
-fn odd_changes_of_the_past_follow_the_same_rules() {
-    // A whole day skipped; the same on the other side of the line; -00:44:30 to UTC; +00:19:32 to +00:20; a
-    // two-hour change.
+fn unusual_past_transitions_follow_the_same_rules() {
+    // A whole day skipped; the same on the other side of the date line; -00:44:30 to UTC; +00:19:32 to +00:20; a
+    // two-hour transition.
     for (name, around) in [
         ("Pacific/Apia", "2011-12-30T10:00:00Z"),
         ("Pacific/Kwajalein", "1993-08-21T12:00:00Z"),
@@ -69,10 +69,10 @@ fn odd_changes_of_the_past_follow_the_same_rules() {
     }
 }
 
-/// Compares all fires of a window, and the answer from instants around its middle, where the clock changes.
+/// Compares all fires of a window, and the next fire after instants around its middle, where the clock changes.
 fn compare(zone_name: &str, from: i64, until: i64, step: i64, patterns: &[&str]) -> usize {
     let zone = cron("* * * * *", zone_name).zone;
-    let clock = Clock::watch(&zone, from, until, step);
+    let clock = Clock::record(&zone, from, until, step);
     let mut compared = 0;
     for expression in patterns {
         let expected = Pattern::read(expression).fires(&clock);
@@ -95,17 +95,17 @@ fn compare(zone_name: &str, from: i64, until: i64, step: i64, patterns: &[&str])
     compared
 }
 
-/// What a zone's clock shows over a window.
+/// The local times of a zone over a window.
 struct Clock {
     /// Each instant and the local time at it, both in seconds.
     shown: Vec<(i64, i64)>,
-    /// The first local minute of the window, and from there on minute, hour, day, month and weekday of each.
+    /// The first local minute of the window, and minute, hour, day, month and weekday of each minute from there on.
     first_minute: i64,
     minutes: Vec<[usize; 5]>,
 }
 
 impl Clock {
-    fn watch(zone: &TimeZone, from: i64, until: i64, step: i64) -> Self {
+    fn record(zone: &TimeZone, from: i64, until: i64, step: i64) -> Self {
         let shown: Vec<(i64, i64)> = (from..=until)
             .step_by(step as usize)
             .map(|at| (at, at + i64::from(zone.to_offset(Timestamp::from_second(at).unwrap()).seconds())))
@@ -129,7 +129,7 @@ impl Clock {
     }
 }
 
-/// One zone of each set that has the same changes in the span.
+/// One zone for each distinct set of transitions in the period.
 fn distinct_zones(from: i64, until: i64) -> BTreeMap<Vec<(i64, i32)>, String> {
     let mut distinct = BTreeMap::new();
     for name in all_names() {
@@ -184,7 +184,7 @@ impl Pattern {
             && if self.either_day { day || weekday } else { day && weekday }
     }
 
-    /// The fires after the first instant of the window; before it, nothing is known of what was shown.
+    /// The fires after the first instant of the window; local times before it are unknown.
     fn fires(&self, clock: &Clock) -> Vec<i64> {
         let matches: Vec<bool> = clock.minutes.iter().map(|minute| self.matches(*minute)).collect();
         let index = |local: i64| (local.div_euclid(60) - clock.first_minute) as usize;
@@ -194,8 +194,8 @@ impl Pattern {
             let due = if self.is_cadence {
                 local % 60 == 0 && matches[minute]
             } else {
-                // Everything the clock shows, or has jumped over, for the first time. Falling back, it shows
-                // nothing new until it has caught up.
+                // Every time that the clock shows, or skips, for the first time. After falling back, no time is new
+                // until the clock has caught up.
                 (latest_shown + 1..=minute).any(|minute| matches[minute])
             };
             latest_shown = latest_shown.max(minute);

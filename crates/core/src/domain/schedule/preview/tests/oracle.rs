@@ -1,4 +1,4 @@
-//! An independent look at what the clock did to each fire, compared with what the notes say.
+//! Determines independently what a clock transition did to each fire, and compares it with the notes.
 
 use jiff::tz::AmbiguousOffset;
 use proptest::prelude::*;
@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use super::super::super::fields::tests::any_expression;
 use super::*;
 
-/// What the clock did to a fire, found without looking for changes: every local minute of the pattern since the fire
-/// before it is asked whether it is shown.
+/// What a clock transition did to a fire, found without searching for transitions: checks for every local minute of the
+/// pattern since the previous fire whether it exists.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
     None,
-    /// So many times in a gap fall on the fire.
+    /// This many times in a gap are moved to the fire.
     Moved(usize),
     FirstOfTwo,
     SecondOfTwo,
@@ -43,7 +43,7 @@ fn change(cron: &Cron, since: Timestamp, at: Timestamp) -> Change {
     }
 }
 
-/// The change that a note speaks of.
+/// The change that a note describes.
 fn noted(note: Option<&str>) -> Change {
     let Some(note) = note else { return Change::None };
     let says = |words: &str| note.contains(words);
@@ -52,13 +52,13 @@ fn noted(note: Option<&str>) -> Change {
         None if says(" do not exist on ") => Change::Moved(2),
         None if says(" does not exist on ") => Change::Moved(1),
         None if says("; it runs at the first.") => Change::FirstOfTwo,
-        None if says(" is shown a second time.") => Change::SecondOfTwo,
+        None if says(" occurs a second time.") => Change::SecondOfTwo,
         None if says("The clock goes forward") => Change::Skipped,
         None => panic!("{note}"),
     }
 }
 
-/// Days before the changes of 2026 and 2027 in the zones below.
+/// Days before the transitions of 2026 and 2027 in the zones below.
 fn any_start() -> impl Strategy<Value = DateTime<Utc>> {
     let days = [
         "2026-03-07",
@@ -79,7 +79,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1024) })]
 
     #[test]
-    fn every_change_of_the_clock_is_noted_and_nothing_else(
+    fn notes_describe_exactly_the_clock_transitions(
         expression in any_expression(),
         has_days in any::<bool>(),
         zone in prop::sample::select(vec![
@@ -93,7 +93,7 @@ proptest! {
         let mut since = from;
         for fire in schedule.preview(from, from, 60).unwrap() {
             prop_assert_eq!(DateTime::parse_from_rfc3339(&fire.local).unwrap(), fire.at);
-            // Long waits are looked at minute by minute, and say nothing new.
+            // Long waits would be checked minute by minute, and add no cases.
             if fire.at - since < chrono::TimeDelta::days(60) {
                 let expected = change(cron, second(since).unwrap(), second(fire.at).unwrap());
                 prop_assert_eq!(noted(fire.note.as_deref()), expected, "{} {} {:?}", cron.expression(), zone, fire);
