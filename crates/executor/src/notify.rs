@@ -16,7 +16,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         channel::Destination,
         id::WorkspaceId,
-        notification::{LEASE, NotificationEvent, TIMEOUT, decide},
+        notification::{CLAIM_TIMEOUT, NotificationEvent, TIMEOUT, decide},
         target::TargetUrl,
     },
     runtime::{
@@ -55,7 +55,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const MAX_RECORD_RETRIES: usize = 15;
 
-const _: () = assert!(SEND_TIMEOUT.as_secs() + TIMEOUT.as_secs() < LEASE.as_secs());
+const _: () = assert!(SEND_TIMEOUT.as_secs() + TIMEOUT.as_secs() < CLAIM_TIMEOUT.as_secs());
 
 pub struct Notifier {
     pub db: Db,

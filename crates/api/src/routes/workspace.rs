@@ -8,7 +8,7 @@ use trigrun_core::{
     domain::{
         id::WorkspaceId,
         invalid::FieldErrors,
-        user::{MAX_OWNED, Role, User},
+        user::{MAX_OWNED_WORKSPACES, Role, User},
         workspace::{self, Workspace},
     },
     store::{
@@ -204,8 +204,9 @@ pub async fn create_workspace(
 
 fn create_failed(error: StoreError) -> Problem {
     if error.is_conflict("full") {
-        let detail =
-            format!("A user can own at most {MAX_OWNED} workspaces. Delete one that is no longer needed.");
+        let detail = format!(
+            "A user can own at most {MAX_OWNED_WORKSPACES} workspaces. Delete one that is no longer needed."
+        );
         return Problem::conflict("too_many_workspaces", &detail);
     }
     error.into()

@@ -105,7 +105,7 @@ pub const MAX_ATTEMPTS: u16 = 8;
 /// For a whole attempt.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a claim belongs to its executor. Then the attempt counts as interrupted, and any executor may make the next.
-pub const LEASE: Duration = Duration::from_secs(30);
+pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The wait after attempt `number` (1-based): 5 s · 3^(number − 1), ± 25 %, or the receiver's `Retry-After` if that is longer.
 pub fn wait(number: u16, jitter: f64, retry_after: Option<Duration>) -> Duration {

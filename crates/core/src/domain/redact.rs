@@ -25,7 +25,7 @@ impl Redactor {
         Self { needles: needles.iter().map(|needle| Finder::new(needle).into_owned()).collect(), longest }
     }
 
-    /// How many bytes after the cut the caller must pass, so that no value is cut in two.
+    /// How many bytes after the cut the caller must provide, so that no value is cut in two.
     pub fn longest(&self) -> usize {
         self.longest
     }

@@ -47,7 +47,7 @@ impl Role {
 }
 
 /// How many workspaces one user may own. The limit exists because each workspace has its own quotas.
-pub const MAX_OWNED: i64 = 20;
+pub const MAX_OWNED_WORKSPACES: i64 = 20;
 
 const MAX_EMAIL_BYTES: usize = 254;
 const MIN_PASSWORD_CHARS: usize = 10;

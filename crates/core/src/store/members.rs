@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     audit::{Action, Author},
     id::{InvitationId, UserId, WorkspaceId},
-    user::{MAX_OWNED, Membership, Role, User},
+    user::{MAX_OWNED_WORKSPACES, Membership, Role, User},
     workspace::Workspace,
 };
 
@@ -59,7 +59,7 @@ pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, S
     rows.into_iter().map(membership).collect()
 }
 
-/// Creates a workspace with its first owner. [`StoreError::Conflict`] `full` if the user owns [`MAX_OWNED`] workspaces already.
+/// Creates a workspace with its first owner. [`StoreError::Conflict`] `full` if the user owns [`MAX_OWNED_WORKSPACES`] workspaces already.
 pub async fn create_with_owner(
     conn: &mut Conn,
     workspace: &Workspace,
@@ -77,7 +77,7 @@ pub async fn create_with_owner(
             .count()
             .get_result(conn)
             .await?;
-        if owned >= MAX_OWNED {
+        if owned >= MAX_OWNED_WORKSPACES {
             return Err(StoreError::conflict("full"));
         }
         super::workspaces::insert(conn, workspace, by).await?;

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         attempt::EndedAttempt,
         id::{NotificationId, WorkspaceId},
-        notification::{LEASE, MAX_ATTEMPTS, NotificationStatus},
+        notification::{CLAIM_TIMEOUT, MAX_ATTEMPTS, NotificationStatus},
     },
     store::{
         Conn, StoreError,
@@ -72,7 +72,7 @@ pub async fn claim_due(
         sql_query(CLAIM_DUE)
             .bind::<Array<SmallInt>, _>(shards)
             .bind::<SmallInt, _>(MAX_ATTEMPTS as i16)
-            .bind::<BigInt, _>(millis(LEASE))
+            .bind::<BigInt, _>(millis(CLAIM_TIMEOUT))
             .bind::<Array<SqlUuid>, _>(full),
     )
     .load(conn)

@@ -150,9 +150,9 @@ fn the_other_kinds() {
 fn a_description_that_is_too_long_is_the_pattern() {
     let expression = "0,1,3,4,6,7,9,10,12,13,15,16,18,19,21 0,2,3,5,6,8,9,11,12 1W,3W,5W,7W,10,12,14 1,3,5,7,9,11 \
                       1#1,2#1,3#2,4#3,5#4,6#5,0#L,1#3,2#4,5#1,5#2";
-    let said = words(expression, "America/Argentina/ComodRivadavia");
-    assert!(said.starts_with("at the local times that match 0,1,3,4,6,7,"), "{said}");
-    assert!(said.len() < 600);
+    let description = words(expression, "America/Argentina/ComodRivadavia");
+    assert!(description.starts_with("at the local times that match 0,1,3,4,6,7,"), "{description}");
+    assert!(description.len() < 600);
 }
 
 /// Everything that decides the fires: two patterns with the same meaning have the same fires.
@@ -215,17 +215,17 @@ proptest! {
 
     #[test]
     fn words_are_bounded_and_equal_only_for_equal_fires((one, other) in two_expressions()) {
-        let (said, said_other) = (words(&one, "UTC"), words(&other, "UTC"));
-        prop_assert!(!said.is_empty() && said.chars().count() < 600 && said.is_ascii(), "{}", said);
+        let (description, other_description) = (words(&one, "UTC"), words(&other, "UTC"));
+        prop_assert!(!description.is_empty() && description.chars().count() < 600 && description.is_ascii(), "{}", description);
         let lower: String = one.to_ascii_lowercase().replace(' ', "\t ");
-        prop_assert_eq!(&said, &words(&lower, "utc"), "letter case and space do not matter");
+        prop_assert_eq!(&description, &words(&lower, "utc"), "letter case and space do not matter");
         let normal = grammar::read(&one).unwrap();
-        prop_assert_eq!(&said, &words(&normal.text, "UTC"));
+        prop_assert_eq!(&description, &words(&normal.text, "UTC"));
         if meaning(&one) == meaning(&other) && normal.is_cadence == grammar::read(&other).unwrap().is_cadence {
-            prop_assert_eq!(&said, &said_other);
+            prop_assert_eq!(&description, &other_description);
         }
-        if said == said_other {
-            prop_assert_eq!(fires(&one), fires(&other), "{} and {} are both {}", one, other, said);
+        if description == other_description {
+            prop_assert_eq!(fires(&one), fires(&other), "{} and {} are both {}", one, other, description);
         }
     }
 }
