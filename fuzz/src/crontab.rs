@@ -5,7 +5,7 @@
 
 use crate::{assert_refusal, first_fields, now};
 use trigrun_core::domain::{
-    crontab::{Crontab, Defaults, MAX_ENTRIES, CrontabEntry, MAX_LINE_BYTES, Refused, read},
+    crontab::{Crontab, CrontabEntry, Defaults, MAX_ENTRIES, MAX_LINE_BYTES, Refused, read},
     schedule::{Cron, check_zone},
 };
 
@@ -114,7 +114,8 @@ impl Outcome {
 
 /// The outcome of a line; there is exactly one.
 fn outcome(crontab: &Crontab, number: usize) -> Outcome {
-    let entries = crontab.entries.iter().filter(|entry| entry.line == number).cloned().map(Outcome::CrontabEntry);
+    let entries =
+        crontab.entries.iter().filter(|entry| entry.line == number).cloned().map(Outcome::CrontabEntry);
     let refused =
         crontab.refused.iter().filter(|refused| refused.line == number).cloned().map(Outcome::Refused);
     let mut found = entries.chain(refused);

@@ -112,7 +112,10 @@ fn request(headers: Headers) -> Request {
 }
 
 /// Every refusal has a visible reason.
-fn refused(headers: &[(String, String)], errors: &[(Option<String>, trigrun_core::domain::invalid::Invalid)]) {
+fn refused(
+    headers: &[(String, String)],
+    errors: &[(Option<String>, trigrun_core::domain::invalid::Invalid)],
+) {
     assert!(!errors.is_empty());
     errors.iter().for_each(|(_, invalid)| assert_refusal(invalid, CODES));
     for name in errors.iter().filter_map(|(name, _)| name.as_ref()) {

@@ -57,9 +57,9 @@ fn check_foreign(entry: &[(String, String)]) {
     assert_eq!(read[0], read[1], "the same text, however Redis sends it");
     let ours = entry.iter().find(|(name, _)| name == message::FIELD).map(|(_, value)| value.as_str());
     let words: Vec<&str> = ours.map(|value| value.split(' ').collect()).unwrap_or_default();
-    let ids = words
-        .split_first()
-        .filter(|(published, ids)| published.parse::<i64>().is_ok() && !ids.is_empty() && ids.len() <= MAX_EXECUTIONS);
+    let ids = words.split_first().filter(|(published, ids)| {
+        published.parse::<i64>().is_ok() && !ids.is_empty() && ids.len() <= MAX_EXECUTIONS
+    });
     let ids = ids.and_then(|(_, ids)| {
         ids.iter().map(|id| Uuid::try_parse(id).ok().map(ExecutionId::from_uuid)).collect::<Option<Vec<_>>>()
     });

@@ -10,7 +10,7 @@ use trigrun_core::domain::{
     address::EgressPolicy,
     channel::{ChannelType, Destination, Wanted},
     invalid::{FieldErrors, Invalid},
-    target::{TargetUrl, MAX_URL_CHARS},
+    target::{MAX_URL_CHARS, TargetUrl},
 };
 
 const CODES: &[&str] = &[

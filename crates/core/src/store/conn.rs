@@ -46,7 +46,8 @@ pub struct Conn {
     statements: HashMap<String, Statement>,
     transaction: AnsiTransactionManager,
     instrumentation: fn(InstrumentationEvent<'_>),
-    notifications: mpsc::UnboundedReceiver<()>,
+    /// Holds one: a notification says that there may be work, so one stands for all that came since the last.
+    notifications: mpsc::Receiver<()>,
     /// Why the session ended: what the server said, rather than that the connection is closed.
     ended: Arc<OnceLock<PostgresError>>,
     /// The server said that it ends the session; the connection may still look open.
@@ -59,7 +60,7 @@ impl Conn {
     where
         S: TlsStream + Unpin + Send + 'static,
     {
-        let (notified, notifications) = mpsc::unbounded_channel();
+        let (notified, notifications) = mpsc::channel(1);
         let ended = Arc::new(OnceLock::new());
         let driver = drive(connection, notified, ended.clone());
         #[allow(clippy::disallowed_methods, reason = "part of the connection, not a task of the process")]
@@ -108,7 +109,7 @@ impl Conn {
 /// Exchanges messages with the server until the session ends.
 async fn drive<S>(
     mut connection: Connection<Socket, S>,
-    notified: mpsc::UnboundedSender<()>,
+    notified: mpsc::Sender<()>,
     ended: Arc<OnceLock<PostgresError>>,
 ) where
     S: TlsStream + Unpin + Send + 'static,
@@ -116,7 +117,7 @@ async fn drive<S>(
     let mut messages = stream::poll_fn(|context| connection.poll_message(context));
     while let Some(message) = messages.next().await {
         match message {
-            Ok(AsyncMessage::Notification(_)) => drop(notified.send(())),
+            Ok(AsyncMessage::Notification(_)) => drop(notified.try_send(())),
             Ok(_) => {}
             // Set before the connection is dropped, so that those who wait for a response find it.
             Err(error) => {
