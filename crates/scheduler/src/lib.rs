@@ -8,7 +8,7 @@
 //! Each module holds one or two *passes*. A pass is a plain async function that may fail, may run in two processes at once, and
 //! is called directly by tests.
 //!
-//! - [`plan`]: `plan` records the fires of the next two seconds as executions, each exactly once, and advances the timers;
+//! - [`plan`]: `plan` records the fires that are due within two seconds, then those that were missed, each exactly once, and advances the timers;
 //! - [`publish`]: `publish` sends the dispatch messages of what this process planned, shortly before each due time, and
 //!   `publish_requested` those of other executions whose publication is requested;
 //! - [`liveness`]: `expire` ends the sessions of executors whose heartbeats stopped;

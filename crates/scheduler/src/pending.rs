@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 use trigrun_core::domain::dispatch::Dispatch;
 
-/// `plan` pauses above this. What is lost with this process is republished by the `recover` pass of any scheduler.
+/// `plan` pauses above this. What is lost with this process, the `republish` pass of any scheduler publishes again.
 const MAX_PENDING: usize = 200_000;
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Publishes dispatch messages shortly before each due time: of executions that this process planned, and of those whose
 //! publication was requested.
 //!
-//! Commit first, publish second. `recover` republishes a message that is lost in between. A message that is published twice does
+//! Commit first, publish second. The pass `republish` of any scheduler finds a message that is lost in between. A message that is published twice does
 //! no harm: the execution is leased once.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,7 +19,8 @@ use crate::{Scheduler, SchedulerError};
 
 /// Messages that are due this close to each other are published together: at high rates one pipeline instead of a thousand.
 const PUBLISH_WINDOW: TimeDelta = TimeDelta::milliseconds(10);
-/// A message overdue by more than this is dropped: by then, executors have taken its execution from Postgres.
+/// After a failed publication, a message overdue by more than this is not tried again: while Redis fails, executors lease overdue
+/// executions from Postgres, and `republish` finds the rest.
 const MAX_OVERDUE: TimeDelta = TimeDelta::seconds(5);
 const PUBLISH_BATCH: i64 = 1000;
 
@@ -30,8 +31,8 @@ pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 }
 
 /// One pass over executions whose publication is requested (`publish_claimed_at` is null): runs requested by a user, released leases,
-/// executions that received a free slot, messages that another scheduler handed over. What is due before the next pass becomes
-/// pending here.
+/// executions that received a free slot, messages that another scheduler handed over. Claims what must
+/// be published before the next pass, sends what is due soon, and keeps the rest pending. Later executions stay unclaimed.
 pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
     let ahead = scheduler.lead() + Duration::from_millis(scheduler.settings.poll_ms);
@@ -40,7 +41,7 @@ pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerErr
         let requested = dispatch::claim_unpublished(&mut conn, ahead, PUBLISH_BATCH).await?;
         drop(conn);
         let count = requested.len() as i64;
-        send_due_soon(scheduler, requested).await?;
+        send_or_keep(scheduler, requested).await?;
         if count < PUBLISH_BATCH {
             metrics::pass("publish_requested", started.elapsed());
             return Ok(());
@@ -68,7 +69,7 @@ pub async fn hand_over_pending(scheduler: &Scheduler) -> Result<(), SchedulerErr
     send(scheduler, soon).await
 }
 
-async fn send_due_soon(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), SchedulerError> {
+async fn send_or_keep(scheduler: &Scheduler, dispatches: Vec<Dispatch>) -> Result<(), SchedulerError> {
     let (soon, later) = by_urgency(scheduler, dispatches);
     scheduler.pending.push(later);
     send(scheduler, soon).await

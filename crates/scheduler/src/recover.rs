@@ -11,17 +11,17 @@ use trigrun_core::{
 
 use crate::{Scheduler, SchedulerError};
 
-/// A dispatch message that no executor has received this long after it should have been published may be lost.
+/// How overdue an execution without an owner must be before its dispatch message may be presumed lost.
 const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
 const RECOVER_BATCH: i64 = 1000;
 
-/// One pass. The part that needs only Postgres comes first, so that it is done while Redis is unavailable.
+/// Both passes, for tests. The part that needs only Postgres comes first, so that it is done while Redis is unavailable.
 pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     requeue(scheduler).await?;
     republish(scheduler).await.map(|_| ())
 }
 
-/// The part that does not need Redis. It costs little, however large the backlog is.
+/// One pass, the part that does not need Redis. It costs little, however large the backlog is.
 pub async fn requeue(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
     let requeued = reclaim(scheduler).await? + requeue_waiters(scheduler).await?;
@@ -36,22 +36,23 @@ pub async fn requeue(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 /// Executions of sessions that have expired or ended.
 async fn reclaim(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
-    let mut reclaimed = 0;
+    let (mut reclaimed, mut lost) = (0, 0);
     loop {
         let batch = leases::reclaim(&mut conn, RECOVER_BATCH).await?;
         reclaimed += batch.all;
+        lost += batch.lost;
         if batch.lost > 0 {
             metrics::lost(batch.lost);
             tracing::warn!(
                 executions = batch.lost,
-                "ended as lost: their executors' sessions ended, and they may not run again"
+                "failed with error_class lost: their executors' sessions ended, and they are not allowed to run again"
             );
         }
         if (batch.all as i64) < RECOVER_BATCH {
             break;
         }
     }
-    count("executor_lost", reclaimed);
+    count("executor_lost", reclaimed - lost);
     Ok(reclaimed)
 }
 
@@ -82,13 +83,14 @@ async fn retry_failed(scheduler: &Scheduler) -> Result<(), StoreError> {
 pub enum StreamCheck {
     NothingOverdue,
     Lost,
-    /// Everything overdue is still in the stream, so the check found nothing.
+    /// Work is overdue, but executors have not read far enough to presume a message lost.
     Backlog,
 }
 
 /// One pass. Requests the publication of executions whose dispatch message is presumed lost: the execution is overdue, no executor
-/// owns it, and executors have already read every entry added to the shard's streams before the time at which this message should
-/// have been published (an empty stream counts as read). In a backlog, it reads everything that waits.
+/// owns it, it waits for no slot, and executors have already read every entry added to the shard's streams before the time at which this message should
+/// have been published (an empty stream counts as read). An execution that
+/// was read and waits for capacity may be published twice, which does no harm.
 pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerError> {
     if failpoint::is(failpoint::NO_REPUBLISH) {
         return Ok(StreamCheck::NothingOverdue);
