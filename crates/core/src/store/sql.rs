@@ -38,7 +38,7 @@ impl<Q> QueryId for Prepared<Q> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-/// A row that is read by position, as [`row!`] declares it.
+/// A row that is read by position, as `row!` declares it.
 pub trait Row {
     type SqlType;
 }
