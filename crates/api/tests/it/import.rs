@@ -68,7 +68,7 @@ async fn each_line_is_a_job_or_an_error() {
     for error in errors.as_array().unwrap() {
         assert!(error["detail"].as_str().is_some_and(|detail| detail.ends_with('.')), "{error}");
     }
-    assert_eq!(errors[0]["hint"], "Only CRON_TZ and TZ are understood.");
+    assert_eq!(errors[0]["hint"], "Only CRON_TZ and TZ are supported.");
 }
 
 #[tokio::test]

@@ -145,8 +145,8 @@ async fn warnings_about_unintended_schedules() {
         preview(&app, &with(cron(expression, "UTC"), &from)).await["warnings"].clone()
     };
     assert_eq!(warnings("0 9 * * *").await, json!([]));
-    let passed_over = "Months without day 31 are passed over; L is the last day of every month.";
-    assert_eq!(warnings("0 0 31 * *").await, json!([passed_over]));
+    let skipped = "Months without day 31 are skipped; L is the last day of every month.";
+    assert_eq!(warnings("0 0 31 * *").await, json!([skipped]));
     let rarely = warnings("0 0 29 2 *").await;
     assert_eq!(rarely[0], "Fires rarely: the next fire is on 2028-02-29, in 1 year.");
 }
