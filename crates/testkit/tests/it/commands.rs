@@ -80,7 +80,8 @@ async fn a_new_master_key_replaces_the_old_one() {
     };
     let new_only = api(format!("[\"{new}\"]"), &["serve"]);
     assert!(
-        !new_only.status.success() && text(&new_only.stderr).contains("no master key test"),
+        !new_only.status.success()
+            && text(&new_only.stderr).contains("the master key test, which is not in keys.master"),
         "{}",
         text(&new_only.stderr)
     );

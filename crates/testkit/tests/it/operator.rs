@@ -162,7 +162,10 @@ async fn doctor_reports_problems_and_what_to_do() {
     db.workspace("a").await;
     db.execute("insert into workspace_keys (workspace_id, master_key, wrapped) select id, 'gone', '' from workspaces").await;
     let (_, text) = operator.run(&["doctor"]);
-    assert!(text.contains("FAIL   keys") && text.contains("no master key gone"), "{text}");
+    assert!(
+        text.contains("FAIL   keys") && text.contains("the master key gone, which is not in keys.master"),
+        "{text}"
+    );
 
     // Three executors that died with their host, a job that is not planned, and an execution that is not taken.
     db.execute(
