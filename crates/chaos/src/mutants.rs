@@ -2,8 +2,9 @@
 
 use anyhow::ensure;
 use futures_util::{StreamExt, TryStreamExt};
-use std::process::ExitCode;
+use std::{fs, process::ExitCode};
 use trigrun_core::failpoint;
+use trigrun_testkit::process;
 
 use crate::{
     report::{Report, table},
@@ -27,7 +28,7 @@ enum Expected {
 
 const NONE: &str = "none";
 /// A run mostly waits.
-const CONCURRENT_RUNS: usize = 2;
+const CONCURRENT_RUNS: usize = 3;
 
 const fn mutant(name: &'static str, about: &'static str, scenario: &'static Scenario) -> Mutant {
     Mutant { name, about, scenario, expected: Expected::Fails }
@@ -61,23 +62,30 @@ const ALL: &[Mutant] = &[
 /// Runs without a defect, then with each of these, or all; success if each result is the expected one.
 pub async fn run(names: &[String], seed: u64) -> anyhow::Result<ExitCode> {
     ensure!(failpoint::ENABLED, "release builds have no failpoints: build without --release");
+    for name in ["scheduler", "executor"] {
+        let binary = process::binary(name);
+        // The name of the variable is in a binary only if it has failpoints. Cargo enables a feature for a crate if any package of the
+        // same build asks for it, so a build of one package replaces the binary by one without.
+        let has_failpoints = contains(&fs::read(&binary)?, b"TRIGRUN_FAILPOINT");
+        ensure!(
+            has_failpoints,
+            "{} has no failpoints: build with `make build`, not one package",
+            binary.display()
+        );
+    }
     let unknown: Vec<&String> =
         names.iter().filter(|name| ALL.iter().all(|mutant| mutant.name != *name)).collect();
     ensure!(unknown.is_empty(), "there are no mutants {unknown:?}");
     let is_selected = |mutant: &&Mutant| {
         names.is_empty() || mutant.name == NONE || names.iter().any(|name| name == mutant.name)
     };
-    let (harmless, defects): (Vec<_>, Vec<_>) =
-        ALL.iter().filter(is_selected).partition(|mutant| mutant.expected == Expected::Passes);
-    let mut results = Vec::new();
-    for mutant in harmless {
-        results.push((mutant, mutant.run(seed).await?));
-    }
-    let running = defects.into_iter().map(async |mutant| anyhow::Ok((mutant, mutant.run(seed).await?)));
-    let running = futures_util::stream::iter(running).buffered(CONCURRENT_RUNS);
-    results.extend(running.try_collect::<Vec<_>>().await?);
-    for (mutant, report) in &mut results {
-        // The other run, or another process, may occupy the machine for a second. Lateness alone proves nothing: repeat alone.
+    let selected = ALL.iter().filter(is_selected).enumerate();
+    let runs = selected.map(async |(at, mutant)| anyhow::Ok((at, mutant, mutant.run(seed).await?)));
+    let mut results: Vec<(usize, &Mutant, Report)> =
+        futures_util::stream::iter(runs).buffer_unordered(CONCURRENT_RUNS).try_collect().await?;
+    results.sort_by_key(|(at, ..)| *at);
+    for (_, mutant, report) in &mut results {
+        // The other runs, or another process, may occupy the machine for a second. Lateness alone proves nothing: repeat alone.
         if report.is_only_late() {
             println!("\n{}: only late; repeated alone", mutant.name);
             *report = mutant.run(seed).await?;
@@ -85,7 +93,7 @@ pub async fn run(names: &[String], seed: u64) -> anyhow::Result<ExitCode> {
     }
     let mut table = table(["defect", "scenario", "must", "did", "found by"]);
     let mut as_expected = true;
-    for (mutant, report) in results {
+    for (_, mutant, report) in results {
         let result = if report.passed() { Expected::Passes } else { Expected::Fails };
         as_expected &= mutant.expected == result;
         let [expected, result] = [mutant.expected, result].map(Expected::name);
@@ -93,6 +101,10 @@ pub async fn run(names: &[String], seed: u64) -> anyhow::Result<ExitCode> {
     }
     println!("\n{table}");
     Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
 }
 
 impl Mutant {
