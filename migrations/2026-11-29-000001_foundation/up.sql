@@ -20,12 +20,17 @@ create table workspaces (
     name text not null,
     -- The name of one of the operator's plans. The API's settings say what a plan allows.
     plan text not null default 'default',
+    -- The user who created it; null for the operator. It never changes. Workspaces of one creator are one *account*: they share limits and
+    -- capacity. A workspace of the operator is an account of its own.
+    created_by uuid,
     created_at timestamptz not null default now(),
     -- Set when the workspace is deleted. From then on it is not found; the retention pass purges its rows in batches.
     deleted_at timestamptz
 );
 -- The retention pass finds workspaces to purge.
 create index workspaces_deleted on workspaces (deleted_at) where deleted_at is not null;
+-- Counts the workspaces that a user has created.
+create index workspaces_created_by on workspaces (created_by) where created_by is not null and deleted_at is null;
 
 -- A user logs in with e-mail address and password, and is a member of workspaces.
 create table users (
@@ -283,6 +288,8 @@ create table executions (
     -- When a scheduler took on publishing its dispatch message; null requests publication.
     publish_claimed_at timestamptz,
     waits_for_slot boolean not null default false,
+    -- Its account, workspace or job has its share of the executors. No dispatch message announces it: executors look for it.
+    waits_for_capacity boolean not null default false,
     -- The job has no further execution: it is completed when this one ends.
     ends_job boolean not null default false,
     attempt_count smallint not null default 0,
@@ -340,6 +347,8 @@ create index executions_open on executions (shard, due_at) where finished_at is 
 create index executions_unpublished on executions (due_at) where publish_claimed_at is null and finished_at is null and not waits_for_slot;
 -- Executions that wait for a slot of their job, oldest first.
 create index executions_waiting on executions (job_id, id) where waits_for_slot;
+-- Executions that wait for capacity, by job, oldest first.
+create index executions_waiting_for_capacity on executions (workspace_id, job_id, due_at) where waits_for_capacity;
 -- Rows that stand for several missed fires: the ledger looks for the one that covers an instant.
 create index executions_missed on executions (job_id, skip_last) where skip_count > 1;
 -- Lists failed, cancelled and skipped executions. It has no status, because a lease would change it; a run that succeeds has no entry.
@@ -437,7 +446,6 @@ create index notification_rules_channel on notification_rules (channel_id);
 create table notifications (
     id uuid primary key,
     workspace_id uuid not null,
-    shard smallint not null,
     channel_id uuid not null,
     -- These three are null in a test of the channel, which is about no execution.
     rule_id uuid,
@@ -456,8 +464,8 @@ create table notifications (
     constraint notifications_once unique (execution_id, rule_id),
     constraint notifications_ended check ((finished_at is not null) = (status in ('succeeded', 'failed')))
 );
--- Executors claim due notifications.
-create index notifications_open on notifications (shard, due_at) where finished_at is null;
+-- Executors claim due notifications, workspace by workspace.
+create index notifications_open on notifications (workspace_id, due_at) where finished_at is null;
 -- Lists the notifications of a workspace, newest first.
 create index notifications_workspace on notifications (workspace_id, id);
 -- Lists the notifications of a job, newest first, and purges them.

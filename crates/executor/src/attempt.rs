@@ -13,14 +13,21 @@ use trigrun_core::{
         lease::MAX_LEASE_AHEAD,
     },
     runtime::clock::Clock,
-    store::leases::{Ended, Lease},
+    store::{
+        Db, StoreError,
+        leases::{self, Ended, Lease},
+    },
     telemetry::trace,
 };
 
-use crate::{egress::Egress, request, secrets::RequestSecrets, session::Session, spans, timer::PreciseTimer};
+use crate::{
+    egress::Egress, request, secrets::RequestSecrets, session::Session, shares::Share, spans,
+    timer::PreciseTimer,
+};
 
 /// Runs attempts, with what they share.
 pub struct AttemptRunner {
+    pub db: Db,
     pub egress: Egress,
     pub policy: EgressPolicy,
     pub timer: PreciseTimer,
@@ -39,8 +46,15 @@ struct Finished {
 }
 
 impl AttemptRunner {
+    /// `memory` is what the run holds of this process's memory; it grows by a large body.
+    ///
     /// `None`: nothing was sent, because the process is shutting down; the caller must release the lease.
-    pub async fn run(&self, lease: Lease, secrets: RequestSecrets) -> Option<Box<Ended>> {
+    pub async fn run(
+        &self,
+        mut lease: Lease,
+        secrets: RequestSecrets,
+        memory: &mut Share,
+    ) -> Option<Box<Ended>> {
         // Exported, but kept out of the log, which would repeat its fields for every run: see `telemetry`. It follows OpenTelemetry's
         // conventions for HTTP clients, but without the URL, which may hold secrets.
         let span = tracing::debug_span!(
@@ -56,7 +70,7 @@ impl AttemptRunner {
         );
         trace::continue_from(&span, lease.traceparent.as_deref());
         // Boxed, because it is large: every layer around it would hold, and move, its own copy.
-        let sending = Box::pin(self.send(&lease, &secrets));
+        let sending = Box::pin(self.send(&mut lease, &secrets, memory));
         let finished = AssertUnwindSafe(sending.instrument(span.clone())).catch_unwind().await;
         // A panic ends this execution and no other.
         let mut finished = finished.unwrap_or_else(|_| Some(self.panicked()))?;
@@ -78,7 +92,12 @@ impl AttemptRunner {
         span.in_scope(|| spans::phases(timing, finished.prepared_at, sent_at));
     }
 
-    async fn send(&self, lease: &Lease, secrets: &RequestSecrets) -> Option<Finished> {
+    async fn send(
+        &self,
+        lease: &mut Lease,
+        secrets: &RequestSecrets,
+        memory: &mut Share,
+    ) -> Option<Finished> {
         // Postgres's clock may have been set, and this process may not have read it since.
         let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + MAX_LEASE_AHEAD);
         let target = request::target(lease, &self.policy);
@@ -89,6 +108,7 @@ impl AttemptRunner {
             }
             Err(_) => None,
         };
+        self.draining.run_until_cancelled(self.load_body(lease, memory)).await??;
         let prepared_at = self.clock.now();
         let prepared = target.and_then(|target| {
             let call = request::call(lease, secrets, lease.due_at.max(prepared_at))?;
@@ -134,6 +154,32 @@ impl AttemptRunner {
             permit.release(finished.outcome.timing.total);
         }
         finished
+    }
+
+    /// Reads a body that did not come with the lease, once its account may hold it. `None` if it cannot be read: Postgres does not
+    /// respond, or the job was deleted.
+    async fn load_body(&self, lease: &mut Lease, memory: &mut Share) -> Option<()> {
+        let mut bytes = lease.body_to_load.unwrap_or(0) as usize;
+        while bytes > 0 {
+            let share = memory.take_also(bytes).await;
+            let read = async { leases::body(&mut *self.db.conn().await?, lease).await };
+            let body = match read.await {
+                Ok(body) => body?,
+                Err::<_, StoreError>(error) => {
+                    tracing::warn!(%error, execution = %lease.execution, "cannot read the request body; the lease is released");
+                    return None;
+                }
+            };
+            let needed = request::max_body_bytes(&body);
+            if needed <= bytes {
+                memory.merge(share);
+                lease.request.body = Some(body);
+                break;
+            }
+            // To wait for more while holding some could wait for itself. So it begins again, and asks for all of it.
+            bytes = needed;
+        }
+        Some(())
     }
 
     fn panicked(&self) -> Finished {

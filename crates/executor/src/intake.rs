@@ -1,27 +1,29 @@
-//! Takes in work: from the streams, from retries that are due, and, while the streams are unavailable, from Postgres.
+//! Takes in work: from the streams, from retries that are due, from the executions that wait for capacity, and, while the streams are
+//! unavailable, all of it from Postgres.
 //!
-//! Never more than there are permits (one per execution in flight): what this process cannot run now stays where another
-//! executor may take it.
+//! Never more than there are places (one per execution in flight). What an account, workspace or job may not run now, because it has
+//! its share of this process, waits in Postgres, where any executor finds it.
 
 use backon::{ConstantBuilder, Retryable};
 use chrono::TimeDelta;
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
     domain::{
-        id::ExecutionId,
-        workspace::{SHARDS, shard},
+        id::{ExecutionId, WorkspaceId},
+        workspace::SHARDS,
     },
     failpoint,
     runtime::tasks,
     store::{
         Db, StoreError,
-        leases::{self, Lease},
+        leases::{self, AfterRelease, Lease},
         wake::Waker,
     },
     stream::{
@@ -32,20 +34,26 @@ use trigrun_core::{
 };
 
 use crate::{
+    accounts::Accounts,
     attempt::AttemptRunner,
     in_flight::{AttemptKey, InFlight, InFlightGuard},
     record::FinishedRun,
     retries::Retries,
     secrets::{RequestSecrets, SecretResolver},
     session::Session,
+    shares::{Share, Shares},
     spans,
 };
+
+mod waiting;
+
+pub use waiting::WaitingJobs;
 
 /// The maximum number of executions in one lease statement.
 const LEASE_BATCH: usize = 500;
 /// How long a read waits for the first entry.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often the available shards are read while others are full: shorter than the lead of the dispatch messages.
+/// How often a full process looks whether it has a place: another task may have received the notification.
 const CAPACITY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// How often due work is taken from Postgres while the streams are unavailable, and how far ahead.
 const FALLBACK_INTERVAL: Duration = Duration::from_millis(25);
@@ -62,7 +70,13 @@ const MAX_KEPT_RECEIPTS: usize = 100_000;
 pub struct Intake {
     pub db: Db,
     pub session: Session,
-    pub permits: Arc<Semaphore>,
+    pub accounts: Accounts,
+    /// One for each execution in flight.
+    pub places: Shares,
+    /// Bytes of requests and responses in flight.
+    pub memory: Shares,
+    /// The jobs whose executions wait for capacity, as far as this process knows.
+    pub waiting_jobs: WaitingJobs,
     pub in_flight: InFlight,
     pub secrets: Arc<SecretResolver>,
     pub runner: Arc<AttemptRunner>,
@@ -74,15 +88,27 @@ pub struct Intake {
     pub stop: CancellationToken,
 }
 
+/// A lease that is about to run.
+struct Run {
+    lease: Lease,
+    guard: InFlightGuard,
+    capacity: Capacity,
+}
+
+/// What a run holds of this process until its result is recorded.
+pub struct Capacity {
+    _place: Share,
+    pub memory: Share,
+}
+
 impl Intake {
     /// Reads the streams, and reports in `available` whether they can be read.
     pub async fn receive(self: Arc<Self>, mut consumer: Consumer, available: watch::Sender<bool>) {
+        let shards: Vec<i16> = (0..SHARDS).collect();
         let mut last_check = Instant::now();
-        while let Some((shards, limit)) = self.capacity().await {
-            // While some shards are full, the read does not block: Redis sometimes ends a blocked read a tenth of a second late.
-            let has_all = shards.len() == usize::from(SHARDS.unsigned_abs());
-            let block = if has_all { READ_TIMEOUT } else { Duration::ZERO };
-            let received = self.stop.run_until_cancelled(consumer.receive(&shards, limit, block)).await;
+        while let Some(limit) = self.capacity().await {
+            let received =
+                self.stop.run_until_cancelled(consumer.receive(&shards, limit, READ_TIMEOUT)).await;
             match received {
                 None => return,
                 Some(Ok(received)) => {
@@ -95,10 +121,7 @@ impl Intake {
                     }
                     if last_check.elapsed() >= READ_TIMEOUT {
                         last_check = Instant::now();
-                        self.take_overdue(&shards, limit).await;
-                    }
-                    if block.is_zero() {
-                        self.wait_for_capacity().await;
+                        self.take_overdue(limit).await;
                     }
                 }
                 Some(Err(error)) => self.streams_failed(&error, &available).await,
@@ -107,8 +130,8 @@ impl Intake {
     }
 
     /// Empty streams may also be streams that cannot be written to: work that is overdue by seconds is taken from Postgres.
-    async fn take_overdue(self: &Arc<Self>, shards: &[i16], limit: usize) {
-        match self.due(shards, OVERDUE_LEAD, limit).await {
+    async fn take_overdue(self: &Arc<Self>, limit: usize) {
+        match self.due(OVERDUE_LEAD, limit).await {
             Ok(due) if due.is_empty() => {}
             Ok(due) => {
                 tracing::info!(executions = due.len(), "overdue and not published: taken from Postgres");
@@ -170,8 +193,8 @@ impl Intake {
             if self.stop.run_until_cancelled(unavailable).await != Some(true) {
                 return;
             }
-            let Some((shards, limit)) = self.capacity().await else { return };
-            let pause = match self.due(&shards, FALLBACK_LEAD, limit).await {
+            let Some(limit) = self.capacity().await else { return };
+            let pause = match self.due(FALLBACK_LEAD, limit).await {
                 Ok(due) => {
                     if self.take(due, Vec::new()).await == limit {
                         continue;
@@ -187,73 +210,99 @@ impl Intake {
         }
     }
 
-    async fn due(
-        &self,
-        shards: &[i16],
-        lead: TimeDelta,
-        limit: usize,
-    ) -> Result<Vec<ExecutionId>, StoreError> {
-        leases::due(&mut *self.db.conn().await?, shards, lead, limit as i64).await
+    async fn due(&self, lead: TimeDelta, limit: usize) -> Result<Vec<ExecutionId>, StoreError> {
+        leases::due(&mut *self.db.conn().await?, lead, limit as i64).await
     }
 
-    /// The shards that have capacity, and how many executions may be taken in now: at least one. `None` when nothing more may be.
-    async fn capacity(&self) -> Option<(Vec<i16>, usize)> {
+    /// How many executions may be taken in now: at least one. `None` when nothing more may be.
+    async fn capacity(&self) -> Option<usize> {
         loop {
-            let free = self.stop.run_until_cancelled(self.permits.acquire()).await?.ok()?;
-            drop(free);
-            let (shards, permits) = (self.in_flight.available_shards(), self.permits.available_permits());
-            if !shards.is_empty() {
-                return Some((shards, permits.clamp(1, LEASE_BATCH)));
+            if self.stop.is_cancelled() {
+                return None;
             }
-            self.wait_for_capacity().await;
+            match self.places.free() {
+                0 => self.wait_for_capacity().await,
+                free => return Some(free.min(LEASE_BATCH)),
+            }
         }
     }
 
-    /// Waits until a full shard may have capacity. Not for long: the other shards may have work, and another waiting task may have
-    /// received the notification.
     async fn wait_for_capacity(&self) {
-        let freed = tokio::time::timeout(CAPACITY_CHECK_INTERVAL, self.in_flight.capacity_freed());
+        let freed = tokio::time::timeout(CAPACITY_CHECK_INTERVAL, self.places.freed());
         let _ = self.stop.run_until_cancelled(freed).await;
     }
 
-    /// At least one permit, at most `wanted`, as many as are available.
-    async fn permits(&self, wanted: usize) -> Option<OwnedSemaphorePermit> {
-        let mut permits = self.stop.run_until_cancelled(self.permits.clone().acquire_owned()).await?.ok()?;
-        let more = self.permits.available_permits().min(wanted - 1);
-        if let Ok(more) = self.permits.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(0)) {
-            permits.merge(more);
-        }
-        Some(permits)
-    }
-
-    /// Leases these executions, starts those that it got, and returns how many. Never more than there are permits: what is leased
-    /// can run. Then acknowledges the stream entries: Postgres knows that their executions are leased.
+    /// Leases these executions, starts those for which there is capacity, and returns how many it leased. Then acknowledges the stream
+    /// entries: Postgres knows that their executions are leased, or wait.
     async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, receipts: Vec<Receipt>) -> usize {
-        let mut started_count = 0;
+        let mut leased_count = 0;
         while !ids.is_empty() {
-            let Some(mut permits) = self.permits(ids.len()).await else { return started_count };
-            let batch: Vec<ExecutionId> = ids.drain(..permits.num_permits().min(ids.len())).collect();
+            let Some(limit) = self.capacity().await else { return leased_count };
+            let batch: Vec<ExecutionId> = ids.drain(..limit.min(ids.len())).collect();
             let started = Instant::now();
-            let Some(leases) = self.lease(&batch).await else { return started_count };
+            let Some(leases) = self.lease(&batch).await else { return leased_count };
             spans::leased(&leases, !receipts.is_empty(), &self.runner.clock, started);
-            let Some(secrets) = self.resolve_secrets(&leases).await else { return started_count };
-            for (lease, secrets) in leases.into_iter().zip(secrets) {
-                let Some(permit) = permits.split(1) else { break };
-                self.start(lease, secrets, permit);
-                started_count += 1;
-            }
+            leased_count += leases.len();
+            self.start_all(leases).await;
         }
         self.acknowledge(receipts).await;
-        started_count
+        leased_count
+    }
+
+    /// Starts the runs for which there is capacity. The others are released, and wait in Postgres until there is.
+    async fn start_all(self: &Arc<Self>, leases: Vec<Lease>) {
+        let owners = self.accounts.owners(&self.db, &leases).await;
+        let (mut ready, mut excess) = (Vec::with_capacity(leases.len()), Vec::new());
+        for (lease, owner) in leases.into_iter().zip(owners) {
+            let place = self.places.try_take(owner, 1);
+            let memory = place.as_ref().and_then(|_| self.memory.try_take(owner, lease.bytes()));
+            match (place, memory) {
+                (Some(place), Some(memory)) => ready.push((lease, Capacity { _place: place, memory })),
+                _ => {
+                    excess.push((lease.execution, lease.number));
+                    self.waiting_jobs.expect();
+                }
+            }
+        }
+        let mut without_values = Vec::with_capacity(ready.len());
+        for (lease, capacity) in ready {
+            let guard = self.in_flight.add(
+                (lease.execution, lease.number),
+                // All leases end with their session.
+                self.session.expired.child_token(),
+            );
+            let run = Run { lease, guard, capacity };
+            match self.secrets.known(&run.lease) {
+                Some(secrets) => self.start(run, secrets),
+                None => without_values.push(run),
+            }
+        }
+        self.resolve(without_values);
+        if !excess.is_empty() {
+            self.release(&excess, AfterRelease::Wait).await;
+        }
+    }
+
+    /// Reads what these runs need of sealed values, each workspace in a task, so that none waits for another.
+    fn resolve(self: &Arc<Self>, runs: Vec<Run>) {
+        let mut of_workspace: HashMap<WorkspaceId, Vec<Run>> = HashMap::new();
+        for run in runs {
+            of_workspace.entry(run.lease.workspace).or_default().push(run);
+        }
+        for runs in of_workspace.into_values() {
+            let resolving = self.clone().resolve_and_start(runs);
+            tasks::spawn("resolve", self.runs.track_future(resolving));
+        }
     }
 
     /// Repeats until Postgres responds. If the process must stop before that, the leases are released.
-    async fn resolve_secrets(&self, leases: &[Lease]) -> Option<Vec<RequestSecrets>> {
+    async fn resolve_and_start(self: Arc<Self>, runs: Vec<Run>) {
+        let leases: Vec<&Lease> = runs.iter().map(|run| &run.lease).collect();
         let mut is_logged = false;
-        loop {
-            let resolved = async { self.secrets.resolve(&mut *self.db.conn().await?, leases).await };
+        let secrets = loop {
+            let resolved = async { self.secrets.resolve(&mut *self.db.conn().await?, &leases).await };
             match resolved.await {
-                Ok(secrets) => return Some(secrets),
+                Ok(secrets) => break secrets,
                 Err::<_, StoreError>(error) => {
                     if !std::mem::replace(&mut is_logged, true) {
                         tracing::warn!(%error, executions = leases.len(), "cannot read secrets");
@@ -262,21 +311,20 @@ impl Intake {
             }
             let pause = tokio::time::sleep(RELEASE_RETRY_INTERVAL);
             if self.stop.run_until_cancelled(pause).await.is_none() {
-                for lease in leases {
-                    self.release((lease.execution, lease.number)).await;
-                }
-                return None;
+                let keys: Vec<AttemptKey> =
+                    leases.iter().map(|lease| (lease.execution, lease.number)).collect();
+                return self.release(&keys, AfterRelease::Publish).await;
             }
+        };
+        for (run, secrets) in runs.into_iter().zip(secrets) {
+            self.start(run, secrets);
         }
     }
 
-    fn start(self: &Arc<Self>, lease: Lease, secrets: RequestSecrets, permit: OwnedSemaphorePermit) {
-        let key = (lease.execution, lease.number);
-        // All leases end with their session.
-        let guard = self.in_flight.add(key, shard(lease.workspace), self.session.expired.child_token());
+    fn start(self: &Arc<Self>, run: Run, secrets: RequestSecrets) {
         // Boxed, because every layer of a task moves its future once more.
-        let run = Box::pin(self.clone().run(lease, secrets, guard, permit));
-        tasks::spawn("run", self.runs.track_future(run));
+        let running = Box::pin(self.clone().run(run, secrets));
+        tasks::spawn("run", self.runs.track_future(running));
     }
 
     /// Repeats until Postgres responds; `None` when nothing more may be taken in.
@@ -298,36 +346,33 @@ impl Intake {
         }
     }
 
-    async fn run(
-        self: Arc<Self>,
-        lease: Lease,
-        secrets: RequestSecrets,
-        guard: InFlightGuard,
-        permit: OwnedSemaphorePermit,
-    ) {
+    async fn run(self: Arc<Self>, run: Run, secrets: RequestSecrets) {
+        let Run { lease, guard, mut capacity } = run;
         let key = (lease.execution, lease.number);
-        match guard.revoked.run_until_cancelled(self.runner.run(lease, secrets)).await {
+        let running = self.runner.run(lease, secrets, &mut capacity.memory);
+        match guard.revoked.run_until_cancelled(running).await {
             // The recorder ends after the last run.
-            Some(Some(ended)) => drop(self.results.send(FinishedRun { ended, guard, permit }).await),
+            Some(Some(ended)) => drop(self.results.send(FinishedRun { ended, guard, capacity }).await),
             None => {
                 tracing::debug!(execution = %key.0, "aborted: it was cancelled, deleted or reclaimed");
             }
             // Boxed, because it is large and rare.
-            Some(None) => Box::pin(self.release(key)).await,
+            Some(None) => Box::pin(self.release(&[key], AfterRelease::Publish)).await,
         }
     }
 
     /// Nothing was sent, so another executor may send at once. Retried a few times, because an unreleased lease counts as sent when the
     /// session expires.
-    async fn release(&self, key: AttemptKey) {
+    async fn release(&self, keys: &[AttemptKey], then: AfterRelease) {
         let release =
-            || async { leases::release(&mut *self.db.conn().await?, self.session.id, &[key]).await };
+            || async { leases::release(&mut *self.db.conn().await?, self.session.id, keys, then).await };
         let retries =
             ConstantBuilder::default().with_delay(RELEASE_RETRY_INTERVAL).with_max_times(10).with_jitter();
         match release.retry(retries).await {
-            Ok(_) => self.waker.wake(),
+            Ok(_) if then == AfterRelease::Publish => self.waker.wake(),
+            Ok(_) => {}
             Err::<_, StoreError>(error) => {
-                tracing::warn!(%error, execution = %key.0, "cannot release; another executor reclaims it");
+                tracing::warn!(%error, executions = keys.len(), "cannot release; other executors reclaim them");
             }
         }
     }

@@ -9,6 +9,7 @@
 //! All its leases belong to a *session*, which sends a heartbeat every two seconds. While heartbeats fail, the executor stops
 //! sending before others may reclaim its executions. When its session was expired, it drops everything and begins another one.
 
+mod accounts;
 mod attempt;
 pub mod egress;
 mod in_flight;
@@ -22,6 +23,7 @@ mod secrets;
 mod serve;
 mod session;
 mod settings;
+mod shares;
 mod spans;
 mod timer;
 

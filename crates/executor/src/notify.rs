@@ -4,6 +4,7 @@
 
 use backon::{ConstantBuilder, Retryable};
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,12 +26,11 @@ use trigrun_core::{
     },
     store::{
         Db, StoreError,
-        notifications::{self, ClaimedNotification, Delivered},
+        notifications::{self, ClaimedNotification, Delivered, OpenWorkspace},
     },
     telemetry::metrics,
 };
 
-mod capacity;
 mod discord;
 pub mod email;
 mod message;
@@ -40,16 +40,19 @@ mod webhook;
 use crate::{
     egress::{Call, Egress},
     secrets::{SecretResolver, or_logged},
+    shares::{Owner, Share, Shares},
 };
-pub use capacity::Capacity;
-use capacity::{Available, Permit};
 use email::Mailer;
 use message::Message;
 
 /// How often Postgres is polled without a wake-up.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// The maximum number of claims in one pass; the next pass continues.
-const MAX_CLAIMS: usize = 100;
+/// How many notifications of a workspace are claimed at once; the end of a delivery claims the next.
+const MAX_CLAIMS: usize = 8;
+/// How many workspaces one look finds; another one continues after them.
+const MAX_WORKSPACES: i64 = 1000;
+/// How many notifications this process delivers at the same time. One account has at most half.
+pub const MAX_DELIVERIES: usize = 128;
 /// A claim that is older may soon run out and pass to another executor, so its notification is not sent any more.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -67,7 +70,7 @@ pub struct Notifier {
     pub mailer: Option<Mailer>,
     /// Raised when this process has written a notification, or has capacity again.
     pub wake: Arc<Notify>,
-    pub capacity: Capacity,
+    pub capacity: Shares,
     pub deliveries: TaskTracker,
 }
 
@@ -80,27 +83,45 @@ impl Notifier {
     }
 
     async fn deliver_due(self: Arc<Self>) -> Result<(), StoreError> {
-        for _ in 0..MAX_CLAIMS {
-            let Available { shards, except } = self.capacity.available();
-            if shards.is_empty() {
+        let mut after = None;
+        loop {
+            let open =
+                notifications::open_workspaces(&mut *self.db.conn().await?, after, MAX_WORKSPACES).await?;
+            self.clone().deliver_of(&open).await?;
+            if (open.len() as i64) < MAX_WORKSPACES {
                 return Ok(());
             }
-            let claimed_at = Instant::now();
-            let claimed = notifications::claim_due(&mut *self.db.conn().await?, &shards, &except).await?;
-            if claimed.is_empty() {
-                return Ok(());
-            }
-            for delivery in claimed {
-                let permit = self.capacity.take(delivery.workspace);
-                let delivering = self.clone().deliver(delivery, claimed_at, permit);
-                spawn("deliver", self.deliveries.track_future(delivering));
+            after = open.last().map(|last| last.workspace);
+        }
+    }
+
+    /// Claims what is due in these workspaces, as far as there is capacity for each, and starts to deliver it.
+    async fn deliver_of(self: Arc<Self>, open: &[OpenWorkspace]) -> Result<(), StoreError> {
+        let mut shares: HashMap<WorkspaceId, Vec<Share>> = HashMap::new();
+        for OpenWorkspace { account, workspace, .. } in open.iter().filter(|open| open.is_due) {
+            let owner = Owner::new(*account, *workspace, workspace.uuid());
+            let taken = (0..MAX_CLAIMS).map_while(|_| self.capacity.try_take(owner, 1)).collect::<Vec<_>>();
+            if !taken.is_empty() {
+                shares.insert(*workspace, taken);
             }
         }
-        self.wake.notify_one();
+        if shares.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<(WorkspaceId, usize)> =
+            shares.iter().map(|(workspace, taken)| (*workspace, taken.len())).collect();
+        let claimed_at = Instant::now();
+        let claimed = notifications::claim_due(&mut *self.db.conn().await?, &wanted).await?;
+        for delivery in claimed {
+            // There are never more than were wanted.
+            let Some(share) = shares.get_mut(&delivery.workspace).and_then(Vec::pop) else { continue };
+            let delivering = self.clone().deliver(delivery, claimed_at, share);
+            spawn("deliver", self.deliveries.track_future(delivering));
+        }
         Ok(())
     }
 
-    async fn deliver(self: Arc<Self>, delivery: ClaimedNotification, claimed_at: Instant, permit: Permit) {
+    async fn deliver(self: Arc<Self>, delivery: ClaimedNotification, claimed_at: Instant, share: Share) {
         let (started_at, started) = (self.clock.now(), Instant::now());
         match self.attempt(&delivery, claimed_at).await {
             Ok(mut outcome) => {
@@ -116,7 +137,7 @@ impl Notifier {
                 self.release(&delivery).await;
             }
         }
-        drop(permit);
+        drop(share);
         self.wake.notify_one();
     }
 

@@ -15,7 +15,11 @@ use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     domain::id::ExecutionId,
     runtime::tasks::every,
-    store::{Db, StoreError, leases, wake::Waker},
+    store::{
+        Db, StoreError,
+        leases::{self, AfterRelease},
+        wake::Waker,
+    },
 };
 
 use crate::{
@@ -82,7 +86,7 @@ impl LeaseReconciler {
         tracing::warn!(executions = expired.len(), "leased by this session and unknown to it: released");
         let (retrying, running): (Vec<AttemptKey>, Vec<AttemptKey>) =
             expired.into_iter().partition(|(_, number)| *number == 0);
-        leases::release(&mut conn, self.session.id, &running).await?;
+        leases::release(&mut conn, self.session.id, &running, AfterRelease::Publish).await?;
         let retrying: Vec<_> = retrying.into_iter().map(|(id, _)| id).collect();
         leases::release_retrying(&mut conn, self.session.id, Some(&retrying)).await?;
         self.waker.wake();

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto,
@@ -19,19 +19,19 @@ use trigrun_core::{
     telemetry::{metrics, trace},
 };
 
-use crate::{in_flight::InFlightGuard, retries::Retries, session::Session, spans};
+use crate::{in_flight::InFlightGuard, intake::Capacity, retries::Retries, session::Session, spans};
 
 /// The maximum number of attempts that one transaction records.
 const RECORD_BATCH: usize = 500;
 /// Results that arrive this soon after the first one are recorded with it.
 const GATHER_TIMEOUT: Duration = Duration::from_millis(2);
 
-/// A run whose attempt has ended. Once it is recorded, guard and permit are dropped.
+/// A run whose attempt has ended. Once it is recorded, guard and capacity are dropped.
 pub struct FinishedRun {
     pub ended: Box<Ended>,
     /// Until then, the lease reconciler knows the run.
     pub guard: InFlightGuard,
-    pub permit: OwnedSemaphorePermit,
+    pub capacity: Capacity,
 }
 
 /// The attempts that were recorded. If an earlier try may have committed without a response, the set may be incomplete.
@@ -60,7 +60,7 @@ impl Recorder {
             batch.push(first);
             gather(&mut results, &mut batch).await;
             let (ended, guards): (Vec<Ended>, Vec<_>) =
-                batch.drain(..).map(|result| (*result.ended, (result.guard, result.permit))).unzip();
+                batch.drain(..).map(|result| (*result.ended, (result.guard, result.capacity))).unzip();
             if let Some(recorded) = self.record(&ended).await {
                 self.follow_up(&ended, &recorded).await;
             }

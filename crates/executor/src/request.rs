@@ -32,17 +32,14 @@ pub fn target(lease: &Lease, policy: &EgressPolicy) -> Result<TargetUrl, Box<Out
         .or_else(|error| refused(error.code, &error.detail))
 }
 
-/// The rest of the request, signed for `at`; or, again, an outcome.
-pub fn call(lease: &Lease, secrets: &RequestSecrets, at: DateTime<Utc>) -> Result<Call, Box<Outcome>> {
-    let (request, variables) = (&lease.request, variables(lease));
-    let Ok(method) = Method::from_bytes(request.method.as_str().as_bytes()) else {
+/// The rest of the request, signed for `at`; or, again, an outcome. Takes the body out of the lease, so that it is in memory once.
+pub fn call(lease: &mut Lease, secrets: &RequestSecrets, at: DateTime<Utc>) -> Result<Call, Box<Outcome>> {
+    let variables = variables(lease);
+    let Ok(method) = Method::from_bytes(lease.request.method.as_str().as_bytes()) else {
         return refused("invalid_request", "This method cannot be sent.");
     };
-    let body = request.body.as_ref().map_or_else(Bytes::new, |body| match variables.render(body.as_str()) {
-        Cow::Borrowed(text) => Bytes::copy_from_slice(text.as_bytes()),
-        Cow::Owned(text) => Bytes::from(text),
-    });
     let mut headers = job_headers(lease, secrets, &variables)?;
+    let body = lease.request.body.take().map_or_else(Bytes::new, |body| rendered(body, &variables));
     if add_own_headers(&mut headers, lease, secrets, at, &body).is_none() {
         return refused(
             "internal",
@@ -53,10 +50,24 @@ pub fn call(lease: &Lease, secrets: &RequestSecrets, at: DateTime<Utc>) -> Resul
         method,
         headers,
         body,
-        timeout: Duration::from_secs(request.timeout_seconds.into()),
-        success_statuses: request.success_statuses.clone(),
+        timeout: Duration::from_secs(lease.request.timeout_seconds.into()),
+        success_statuses: lease.request.success_statuses.clone(),
         max_preview_bytes: secrets.max_preview_bytes(),
     })
+}
+
+fn rendered(body: Body, variables: &Variables) -> Bytes {
+    let (Body::Text(text) | Body::Json(text)) = body;
+    match variables.render(&text) {
+        Cow::Owned(rendered) => Bytes::from(rendered),
+        Cow::Borrowed(_) => Bytes::from(text),
+    }
+}
+
+/// How much memory a body needs at most, with its rendered form.
+pub fn max_body_bytes(body: &Body) -> usize {
+    let (text, rendered) = (body.as_str(), Variables::max_rendered_bytes(body.as_str()));
+    if rendered == text.len() { text.len() } else { text.len() + rendered }
 }
 
 fn variables(lease: &Lease) -> Variables {

@@ -1,7 +1,7 @@
 //! The main loop of an executor process: one session after another until shutdown.
 
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto::seal::{KeyError, KeySettings, MasterKeys},
@@ -14,12 +14,13 @@ use trigrun_core::{
 
 use crate::{
     Settings,
+    accounts::Accounts,
     attempt::AttemptRunner,
     egress::{self, Egress, EgressError},
     in_flight::InFlight,
-    intake::{Intake, acknowledge},
+    intake::{Intake, WaitingJobs, acknowledge},
     notify::{
-        Capacity, Notifier,
+        MAX_DELIVERIES, Notifier,
         email::{Mailer, SmtpError},
     },
     reconcile::LeaseReconciler,
@@ -27,14 +28,13 @@ use crate::{
     retries::Retries,
     secrets::SecretResolver,
     session::Session,
+    shares::Shares,
     timer::PreciseTimer,
 };
 
 /// Results wait here for the recorder. While the queue is full, runs do not end and keep their permits.
 const MAX_QUEUED_RESULTS: usize = 1024;
 const MAX_QUEUED_RECEIPTS: usize = 1024;
-/// One shard, and so one workspace, has at most this fraction of the permits: a quarter.
-const SHARD_FRACTION: usize = 4;
 /// How long the last results may take to be recorded once nothing is in flight.
 const FINAL_RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -63,6 +63,7 @@ struct Process {
     policy: EgressPolicy,
     waker: Waker,
     secrets: Arc<SecretResolver>,
+    accounts: Accounts,
     /// Raised when this process has written a notification.
     notification_written: Arc<Notify>,
 }
@@ -85,7 +86,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
             tracing::error!(%error, address = %settings.telemetry.probes_address, "cannot serve probes and metrics")
         }
     }
-    let notification_written = Arc::<Notify>::default();
+    let (accounts, notification_written) = (Accounts::default(), Arc::<Notify>::default());
     let notifier = Notifier {
         db: db.clone(),
         clock: clock.clone(),
@@ -94,11 +95,12 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         policy: policy.clone(),
         mailer,
         wake: notification_written.clone(),
-        capacity: Capacity::default(),
+        capacity: Shares::new(MAX_DELIVERIES),
         deliveries: TaskTracker::new(),
     };
     let notifying = ends_with("notify", shutdown.clone(), Arc::new(notifier).run(shutdown.clone()));
-    let process = Process { settings, db, clock, egress, policy, waker, secrets, notification_written };
+    let process =
+        Process { settings, db, clock, egress, policy, waker, secrets, accounts, notification_written };
     while !shutdown.is_cancelled() {
         process.run_session(&shutdown).await?;
     }
@@ -143,11 +145,14 @@ impl Process {
         let max_in_flight = self.settings.executor.max_in_flight;
         metrics::permits(max_in_flight);
         let runs = TaskTracker::new();
-        let in_flight = InFlight::new((max_in_flight / SHARD_FRACTION).max(1));
+        let in_flight = InFlight::default();
         let intake = Arc::new(Intake {
             db: self.db.clone(),
             session: session.clone(),
-            permits: Arc::new(Semaphore::new(max_in_flight)),
+            accounts: self.accounts.clone(),
+            places: Shares::new(max_in_flight),
+            memory: Shares::new(self.settings.executor.max_buffered_bytes),
+            waiting_jobs: WaitingJobs::default(),
             in_flight: in_flight.clone(),
             secrets: self.secrets.clone(),
             runner: Arc::new(self.attempt_runner(&session, &stop)?),
@@ -171,6 +176,7 @@ impl Process {
         let loops = [
             ends_with("receive", stop.clone(), intake.clone().receive(consumer, available)),
             ends_with("retry", stop.clone(), intake.clone().retry(retries)),
+            ends_with("take_waiting", stop.clone(), intake.clone().take_waiting()),
             ends_with("postgres_fallback", stop.clone(), intake.postgres_fallback(is_available)),
         ];
 
@@ -203,6 +209,7 @@ impl Process {
         draining: &CancellationToken,
     ) -> Result<AttemptRunner, ExecutorError> {
         Ok(AttemptRunner {
+            db: self.db.clone(),
             egress: self.egress.clone(),
             policy: self.policy.clone(),
             timer: PreciseTimer::start()?,

@@ -30,6 +30,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct ExecutorSettings {
     pub max_in_flight: usize,
+    pub max_buffered_bytes: usize,
     pub drain_seconds: u64,
 }
 

@@ -64,6 +64,8 @@ macro_rules! ids {
 ids! {
     /// A tenant. Every resource belongs to exactly one workspace.
     WorkspaceId = "ws";
+    /// Workspaces that share limits and capacity: all that one user created, or one that the operator created.
+    AccountId = "acc";
     /// A saved request with a schedule.
     JobId = "job";
     /// One due occurrence of a job.

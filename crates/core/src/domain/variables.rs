@@ -28,6 +28,14 @@ impl Variables {
         replace(text, |name| self.value(name))
     }
 
+    /// An upper bound of the length in bytes of the rendered text, without rendering it.
+    pub fn max_rendered_bytes(text: &str) -> usize {
+        let (shortest, longest) = NAMES.iter().fold((usize::MAX, 0), |(shortest, longest), (name, value)| {
+            (shortest.min(name.len() + "{{}}".len()), longest.max(*value))
+        });
+        text.len() + text.matches("{{").count().min(text.len() / shortest) * longest
+    }
+
     fn value(&self, name: &str) -> Option<String> {
         Some(match name {
             "execution_id" => self.execution.to_string(),
@@ -115,6 +123,15 @@ mod tests {
         for (name, longest) in NAMES {
             assert!(render(&format!("{{{{{name}}}}}")).len() <= longest, "{name}");
         }
+    }
+
+    #[test]
+    fn no_text_grows_beyond_its_bound() {
+        for text in ["", "{{uuid}}", "{{{{uuid}}}}", "a{{job_id}}b{{x}}", &"{{uuid}}".repeat(1000)] {
+            assert!(variables().render(text).len() <= Variables::max_rendered_bytes(text), "{text}");
+        }
+        assert_eq!(Variables::max_rendered_bytes("plain"), 5);
+        assert!(Variables::max_rendered_bytes(&"{{".repeat(1000)) <= 2000 + 250 * 36);
     }
 
     #[test]

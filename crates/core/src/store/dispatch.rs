@@ -74,7 +74,7 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
         "select s::smallint as shard from generate_series(0, {SHARDS} - 1) s
          cross join lateral (
              select from executions e
-             where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot
+             where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot and not e.waits_for_capacity
                and e.due_at < statement_timestamp() - interval '{grace} ms'
                and e.publish_claimed_at < statement_timestamp() - interval '{grace} ms'
              limit 1) overdue"
@@ -102,7 +102,7 @@ pub async fn request_republish(
         sql_query(
             "update executions e set publish_claimed_at = null
              from (select id from executions w
-                   where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot
+                   where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
                      and due_at < statement_timestamp() - $3 * interval '1 ms'
                      and due_at < least($2, statement_timestamp()) + ($4 - $3) * interval '1 ms'
                      and greatest(publish_claimed_at, due_at - $4 * interval '1 ms')

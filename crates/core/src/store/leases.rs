@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, SmallInt, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, SmallInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashSet;
@@ -16,19 +16,24 @@ use uuid::Uuid;
 mod cancel;
 mod finish;
 mod row;
+mod waiting;
 
 pub use cancel::cancel;
 pub use finish::{Ended, record};
+pub use waiting::{WaitingJob, lease_waiting, waiting_jobs};
 
 use super::{
-    Conn, StoreError, completion, executors, notifications, slots,
+    Conn, StoreError, completion, executors, notifications,
+    schema::job_versions,
+    slots,
     sql::{prepared, prepared_as},
 };
 use crate::domain::{
     execution::MAX_LOST,
     id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
-    request::Request,
+    request::{Body, Request},
     retry::{DeliveryGuarantee, RetryPolicy},
+    workspace::SHARDS,
 };
 use row::{LeaseRow, LostRow, lease_columns};
 
@@ -42,7 +47,11 @@ pub struct Lease {
     pub scheduled_for: DateTime<Utc>,
     pub due_at: DateTime<Utc>,
     pub traceparent: Option<String>,
+    /// The version of the job.
+    pub version: i32,
     pub request: Request,
+    /// The size in bytes of a body that is too large to come with the lease: see [`body`].
+    pub body_to_load: Option<u32>,
     pub retry_policy: RetryPolicy,
     pub delivery: DeliveryGuarantee,
     /// It has a slot of its job, which its end must release.
@@ -53,6 +62,15 @@ pub struct Lease {
     pub notifies: bool,
 }
 
+impl Lease {
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let headers: usize = self.request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let body = self.request.body.as_ref().map_or(0, |body| body.as_str().len());
+        size_of::<Self>() + self.request.url.len() + headers + body
+    }
+}
+
 /// The lease statement, and what it returns. There are few partitions between the first and the last id; without these bounds, each id would
 /// be looked up in every partition. No indexed column changes, so the row is rewritten in its page. The executor's row is locked, so that its
 /// session cannot end in the meantime: see `executors::end`.
@@ -61,7 +79,7 @@ macro_rules! lease {
         concat!(
             "with alive as (select from executors where id = $1 and ended_at is null for key share)
              update executions e
-             set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1
+             set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1, waits_for_capacity = false
              from alive, job_versions v
              where e.id = any($2) and e.id between $3 and $4 and v.job_id = e.job_id and v.version = e.version
                and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot
@@ -69,7 +87,12 @@ macro_rules! lease {
                and ",
             $where,
             " returning ",
-            lease_columns!(notifies = "exists (select from notification_rules r where r.job_id = e.job_id)",)
+            lease_columns!(
+                notifies = "exists (select from notification_rules r where r.job_id = e.job_id)",
+                // MAX_INLINE_BODY_BYTES. The length of a large value is known without reading it.
+                body = "case when octet_length(v.body) <= 4096 then v.body end",
+                body_bytes = "octet_length(v.body)",
+            )
         )
     };
 }
@@ -160,18 +183,25 @@ async fn lease_limited(
     .await
 }
 
-/// Work without an owner in these shards that is due within `lead`, or overdue by `-lead`; oldest first. For leasing when the stream is
-/// unavailable or has lost dispatch messages.
-pub async fn due(
-    conn: &mut Conn,
-    shards: &[i16],
-    lead: TimeDelta,
-    limit: i64,
-) -> Result<Vec<ExecutionId>, StoreError> {
+/// The body of a leased request that was too large to come with the lease; `None` if the job was deleted.
+pub async fn body(conn: &mut Conn, lease: &Lease) -> Result<Option<Body>, StoreError> {
+    let row: Option<(Option<String>, bool)> = job_versions::table
+        .find((lease.job.uuid(), lease.version))
+        .select((job_versions::body, job_versions::body_is_json))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.and_then(|(text, is_json)| text.map(if is_json { Body::Json } else { Body::Text })))
+}
+
+/// Work without an owner that is due within `lead`, or overdue by `-lead`; oldest first. For leasing when the stream is unavailable or has
+/// lost dispatch messages.
+pub async fn due(conn: &mut Conn, lead: TimeDelta, limit: i64) -> Result<Vec<ExecutionId>, StoreError> {
+    let shards: Vec<i16> = (0..SHARDS).collect();
     let rows: Vec<row::Id> = prepared(
         sql_query(
             "select id from executions e
-             where shard = any($1) and owner_id is null and finished_at is null and not waits_for_slot
+             where shard = any($1) and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
                and due_at <= statement_timestamp() + $2 * interval '1 ms'
                and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version)
              order by due_at limit $3",
@@ -185,11 +215,21 @@ pub async fn due(
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }
 
-/// Releases leases of which nothing was sent, as if they had never been taken, and requests their publication.
+/// What follows the release of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterRelease {
+    /// Its publication is requested: any executor with capacity takes it.
+    Publish,
+    /// It waits until some executor has capacity for its account, workspace and job: see [`lease_waiting`].
+    Wait,
+}
+
+/// Releases leases of which nothing was sent, as if they had never been taken.
 pub async fn release(
     conn: &mut Conn,
     executor: ExecutorId,
     leases: &[(ExecutionId, u16)],
+    then: AfterRelease,
 ) -> Result<usize, StoreError> {
     let ids: Vec<Uuid> = leases.iter().map(|(id, _)| id.uuid()).collect();
     let numbers: Vec<i16> = leases.iter().map(|(_, number)| *number as i16).collect();
@@ -198,14 +238,16 @@ pub async fn release(
             sql_query(
                 "update executions e
                  set status = case when e.attempt_count = 1 then 'queued' else 'retrying' end,
-                     attempt_count = e.attempt_count - 1, owner_id = null, publish_claimed_at = null
+                     attempt_count = e.attempt_count - 1, owner_id = null, waits_for_capacity = $4,
+                     publish_claimed_at = case when $4 then clock_timestamp() end
                  from unnest($2::uuid[], $3::smallint[]) as g(id, number)
                  where e.id = g.id and e.owner_id = $1 and e.status = 'running' and e.attempt_count = g.number
                  returning e.id",
             )
             .bind::<SqlUuid, _>(executor.uuid())
             .bind::<Array<SqlUuid>, _>(&ids)
-            .bind::<Array<SmallInt>, _>(numbers),
+            .bind::<Array<SmallInt>, _>(numbers)
+            .bind::<Bool, _>(then == AfterRelease::Wait),
         )
         .load(conn)
         .await?;

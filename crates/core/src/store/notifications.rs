@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ mod deliver;
 mod purge;
 mod row;
 
-pub use deliver::{CLAIM_DUE, Delivered, claim_due, record, release};
+pub use deliver::{CLAIM_DUE, Delivered, OpenWorkspace, claim_due, open_workspaces, record, release};
 pub use purge::purge_old;
 pub(super) use purge::{drop_open, drop_open_of_job, purge_jobs, purge_workspaces};
 
@@ -25,7 +25,6 @@ use crate::domain::{
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
     notification::{Notification, NotificationEvent, NotificationStatus, Rule, failures_after},
     page::{List, Page},
-    workspace::shard,
 };
 use row::{AttemptRow, EndedRow, NotificationRow};
 
@@ -168,18 +167,17 @@ async fn insert(conn: &mut Conn, rows: &[(&EndedRow, NotificationEvent, u32)]) -
     }
     prepared(
         sql_query(
-            "insert into notifications (id, workspace_id, shard, channel_id, rule_id, job_id, execution_id, event, failures, status,
+            "insert into notifications (id, workspace_id, channel_id, rule_id, job_id, execution_id, event, failures, status,
                                         due_at, created_at)
-             select n.id, n.workspace_id, n.shard, n.channel_id, n.rule_id, n.job_id, n.execution_id, n.event, n.failures, 'queued',
+             select n.id, n.workspace_id, n.channel_id, n.rule_id, n.job_id, n.execution_id, n.event, n.failures, 'queued',
                     clock_timestamp(), n.created_at
-             from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[],
-                         $9::int[], $10::timestamptz[])
-               as n(id, workspace_id, shard, channel_id, rule_id, job_id, execution_id, event, failures, created_at)
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::int[],
+                         $9::timestamptz[])
+               as n(id, workspace_id, channel_id, rule_id, job_id, execution_id, event, failures, created_at)
              on conflict on constraint notifications_once do nothing",
         )
         .bind::<Array<SqlUuid>, _>(column(rows, |row| NotificationId::at(row.finished_at).uuid()))
         .bind::<Array<SqlUuid>, _>(column(rows, |row| row.workspace_id))
-        .bind::<Array<SmallInt>, _>(column(rows, |row| shard(WorkspaceId::from_uuid(row.workspace_id))))
         .bind::<Array<SqlUuid>, _>(column(rows, |row| row.channel_id))
         .bind::<Array<SqlUuid>, _>(column(rows, |row| row.rule_id))
         .bind::<Array<SqlUuid>, _>(column(rows, |row| row.job_id))
@@ -208,13 +206,12 @@ pub async fn insert_test(
             "with channel as (
                  select c.id, c.workspace_id from channels c join workspaces w on w.id = c.workspace_id and w.deleted_at is null
                  where c.workspace_id = $2 and c.id = $3 for key share)
-             insert into notifications (id, workspace_id, shard, channel_id, event, failures, status, due_at, created_at)
-             select $1, workspace_id, $4, id, 'test', 0, 'queued', clock_timestamp(), $5 from channel",
+             insert into notifications (id, workspace_id, channel_id, event, failures, status, due_at, created_at)
+             select $1, workspace_id, id, 'test', 0, 'queued', clock_timestamp(), $4 from channel",
         )
         .bind::<SqlUuid, _>(id.uuid())
         .bind::<SqlUuid, _>(workspace.uuid())
         .bind::<SqlUuid, _>(channel.uuid())
-        .bind::<SmallInt, _>(shard(workspace))
         .bind::<Timestamptz, _>(now),
     )
     .execute(conn)

@@ -76,6 +76,7 @@ super::sql::columns! {
         owner_id -> Nullable<Uuid>,
         publish_claimed_at -> Nullable<Timestamptz>,
         waits_for_slot -> Bool,
+        waits_for_capacity -> Bool,
         ends_job -> Bool,
         attempt_count -> Int2,
         lost_count -> Int2,
@@ -243,7 +244,6 @@ super::sql::columns! {
     notifications {
         id -> Uuid,
         workspace_id -> Uuid,
-        shard -> Int2,
         channel_id -> Uuid,
         rule_id -> Nullable<Uuid>,
         job_id -> Nullable<Uuid>,
@@ -339,6 +339,7 @@ diesel::table! {
         id -> Uuid,
         name -> Text,
         plan -> Text,
+        created_by -> Nullable<Uuid>,
         created_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
     }

@@ -112,7 +112,7 @@ pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limite
                                  then 'too_many_waiting' end as skip
                  from executions e where e.id = $2)
              update executions e
-             set waits_for_slot = v.skip is null, owner_id = null,
+             set waits_for_slot = v.skip is null, waits_for_capacity = false, owner_id = null,
                  status = case when v.skip is null then e.status else 'skipped' end,
                  skip_reason = v.skip, skip_count = case when v.skip is not null then 1 end,
                  finished_at = case when v.skip is not null then clock_timestamp() end

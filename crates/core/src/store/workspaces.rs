@@ -15,16 +15,24 @@ use super::{
     sql::prepared,
 };
 use crate::domain::{
-    audit::{Action, Author},
-    id::WorkspaceId,
+    audit::{Action, Actor, Author},
+    id::{AccountId, WorkspaceId},
     workspace::Workspace,
 };
 
 pub async fn insert(conn: &mut Conn, workspace: &Workspace, by: &Author) -> Result<(), StoreError> {
     let Workspace { id, name } = workspace;
+    let created_by = match by.actor {
+        Actor::User { id, .. } => Some(id.uuid()),
+        Actor::Token { .. } | Actor::Operator => None,
+    };
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         diesel::insert_into(workspaces::table)
-            .values((workspaces::id.eq(id.uuid()), workspaces::name.eq(name)))
+            .values((
+                workspaces::id.eq(id.uuid()),
+                workspaces::name.eq(name),
+                workspaces::created_by.eq(created_by),
+            ))
             .execute(conn)
             .await?;
         audit::write(conn, *id, by, Action::WorkspaceCreated, (id, Some(name)), &[]).await
@@ -53,6 +61,23 @@ pub(super) async fn lock_active(conn: &mut Conn, workspace: WorkspaceId) -> Resu
         .first::<Uuid>(conn)
         .await?;
     Ok(())
+}
+
+/// The accounts of these workspaces; without those that do not exist.
+pub async fn accounts(
+    conn: &mut Conn,
+    workspaces: &[WorkspaceId],
+) -> Result<Vec<(WorkspaceId, AccountId)>, StoreError> {
+    let ids: Vec<Uuid> = workspaces.iter().map(|workspace| workspace.uuid()).collect();
+    let rows: Vec<(Uuid, Option<Uuid>)> = workspaces::table
+        .filter(workspaces::id.eq_any(ids))
+        .select((workspaces::id, workspaces::created_by))
+        .load(conn)
+        .await?;
+    let account = |(id, created_by): (Uuid, Option<Uuid>)| {
+        (WorkspaceId::from_uuid(id), AccountId::from_uuid(created_by.unwrap_or(id)))
+    };
+    Ok(rows.into_iter().map(account).collect())
 }
 
 /// The name of its plan.

@@ -89,7 +89,7 @@ impl Bench {
     }
 
     async fn claim(&self) -> Vec<ClaimedNotification> {
-        notifications::claim_due(&mut *self.db.conn().await, &[shard(self.workspace)], &[]).await.unwrap()
+        notifications::claim_due(&mut *self.db.conn().await, &[(self.workspace, 1)]).await.unwrap()
     }
 
     async fn deliver(

@@ -33,7 +33,8 @@ pub async fn cancel(
                      where workspace_id = $1 and id = $2 and status in ('queued', 'running', 'retrying') for update),
                  moved as (
                      update executions e
-                     set status = 'cancelled', owner_id = null, waits_for_slot = false, error_class = 'cancelled',
+                     set status = 'cancelled', owner_id = null, waits_for_slot = false, waits_for_capacity = false,
+                         error_class = 'cancelled',
                          started_at = coalesce(e.started_at, case when w.is_running then w.began end),
                          finished_at = clock_timestamp()
                      from was w where e.id = w.id returning e.id),

@@ -1,7 +1,10 @@
 //! Rows of leases. Private to `leases`.
 
 use chrono::{DateTime, Utc};
-use diesel::{QueryableByName, sql_types::Bool};
+use diesel::{
+    QueryableByName,
+    sql_types::{Bool, Integer, Nullable, Text},
+};
 use uuid::Uuid;
 
 use super::{Lease, OwnedExecutions};
@@ -61,20 +64,23 @@ row! {
     pub struct LeaseRow, lease_columns {
         e in executions {
             id: Uuid, workspace_id: Uuid, job_id: Uuid, attempt_count: i16, scheduled_for: DateTime<Utc>,
-            due_at: DateTime<Utc>, traceparent: Option<String>, ends_job: bool,
+            due_at: DateTime<Utc>, traceparent: Option<String>, ends_job: bool, version: i32,
         }
         v in job_versions {
-            url: String, method: String, headers: Vec<String>, body: Option<String>, body_is_json: bool,
+            url: String, method: String, headers: Vec<String>, body_is_json: bool,
             timeout_seconds: i16, success_statuses: Vec<i16>, max_attempts: i16, retry_on_statuses: Vec<i16>,
             concurrency_limit: Option<i32>, delivery: String,
         }
         expression notifies: bool as Bool;
+        expression body: Option<String> as Nullable<Text>;
+        expression body_bytes: Option<i32> as Nullable<Integer>;
     }
 }
 pub(super) use lease_columns;
 
 impl LeaseRow {
     pub fn into_lease(self) -> Result<Lease, StoreError> {
+        let body_to_load = self.body_bytes.filter(|_| self.body.is_none());
         Ok(Lease {
             execution: ExecutionId::from_uuid(self.id),
             workspace: WorkspaceId::from_uuid(self.workspace_id),
@@ -98,6 +104,8 @@ impl LeaseRow {
                 retry_on_statuses: from_i16s(&self.retry_on_statuses),
             },
             delivery: parse_enum("delivery", &self.delivery)?,
+            version: self.version,
+            body_to_load: body_to_load.map(i32::unsigned_abs),
             holds_slot: self.concurrency_limit.is_some(),
             ends_job: self.ends_job,
             notifies: self.notifies,

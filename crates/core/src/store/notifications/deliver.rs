@@ -5,10 +5,11 @@
 //! claim.
 
 use diesel::{
-    sql_query,
-    sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+    QueryableByName, sql_query,
+    sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
+use uuid::Uuid;
 
 use super::{
     ClaimedNotification,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     domain::{
         attempt::EndedAttempt,
-        id::{NotificationId, WorkspaceId},
+        id::{AccountId, NotificationId, WorkspaceId},
         notification::{CLAIM_TIMEOUT, MAX_ATTEMPTS, NotificationStatus},
     },
     store::{
@@ -27,14 +28,67 @@ use crate::{
     },
 };
 
+/// A workspace with notifications that have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenWorkspace {
+    pub account: AccountId,
+    pub workspace: WorkspaceId,
+    /// One of them is due.
+    pub is_due: bool,
+}
+
+/// Up to `limit` workspaces with notifications that have not ended, in the order of their ids, those after `after`. It jumps from one
+/// workspace to the next in the index, whatever the number of notifications (Postgres wiki, "Loose indexscan").
+pub async fn open_workspaces(
+    conn: &mut Conn,
+    after: Option<WorkspaceId>,
+    limit: i64,
+) -> Result<Vec<OpenWorkspace>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        account_id: Uuid,
+        #[diesel(sql_type = SqlUuid)]
+        workspace_id: Uuid,
+        #[diesel(sql_type = Bool)]
+        is_due: bool,
+    }
+    let rows: Vec<Row> = prepared(
+        sql_query(
+            "with recursive open(workspace_id, due_at, n) as (
+                 select $1, null::timestamptz, 0::bigint
+                 union all
+                 select next.workspace_id, next.due_at, open.n + 1
+                 from open cross join lateral (
+                     select workspace_id, due_at from notifications
+                     where finished_at is null and workspace_id > open.workspace_id
+                     order by workspace_id, due_at limit 1) next
+                 where open.n < $2)
+             select coalesce(w.created_by, w.id) as account_id, o.workspace_id, o.due_at <= statement_timestamp() as is_due
+             from open o join workspaces w on w.id = o.workspace_id
+             where o.n > 0 order by o.n",
+        )
+        .bind::<SqlUuid, _>(after.map_or(Uuid::nil(), WorkspaceId::uuid))
+        .bind::<BigInt, _>(limit),
+    )
+    .load(conn)
+    .await?;
+    let open = |row: Row| OpenWorkspace {
+        account: AccountId::from_uuid(row.account_id),
+        workspace: WorkspaceId::from_uuid(row.workspace_id),
+        is_due: row.is_due,
+    };
+    Ok(rows.into_iter().map(open).collect())
+}
+
 /// The statement of [`claim_due`], for the test of its plan. `statement_timestamp()` is constant within a statement; with
 /// `clock_timestamp()`, no index can be searched.
 pub const CLAIM_DUE: &str = "with due as (
-         select n.* from unnest($1::smallint[]) s
+         select n.* from unnest($1::uuid[], $4::bigint[]) w(id, wanted)
          cross join lateral (
              select id, status, attempt_count, due_at from notifications
-             where shard = s and finished_at is null and due_at <= statement_timestamp() and workspace_id <> all($4)
-             order by due_at limit 1 for update skip locked) n),
+             where workspace_id = w.id and finished_at is null and due_at <= statement_timestamp()
+             order by due_at limit w.wanted for update skip locked) n),
      lost as (
          insert into notification_attempts (notification_id, number, status, error_class, error, started_at, total_us)
          select id, attempt_count, 'interrupted', 'executor_lost',
@@ -60,20 +114,20 @@ pub const CLAIM_DUE: &str = "with due as (
      left join attempts a on a.execution_id = e.id and a.number = e.attempt_count
      where n.status = 'running'";
 
-/// Claims due notifications: at most one per shard, and none of the workspaces in `full`. A notification that another executor claimed and did
-/// not record in time gets an `interrupted` attempt, and fails when all attempts are used up.
+/// Claims due notifications of these workspaces, at most as many of each as given. A notification that another executor claimed and did not
+/// record in time gets an `interrupted` attempt, and fails when all attempts are used up.
 pub async fn claim_due(
     conn: &mut Conn,
-    shards: &[i16],
-    full: &[WorkspaceId],
+    wanted: &[(WorkspaceId, usize)],
 ) -> Result<Vec<ClaimedNotification>, StoreError> {
-    let full: Vec<_> = full.iter().map(|workspace| workspace.uuid()).collect();
+    let (workspaces, counts): (Vec<Uuid>, Vec<i64>) =
+        wanted.iter().map(|(workspace, count)| (workspace.uuid(), *count as i64)).unzip();
     let rows: Vec<ClaimedRow> = prepared(
         sql_query(CLAIM_DUE)
-            .bind::<Array<SmallInt>, _>(shards)
+            .bind::<Array<SqlUuid>, _>(workspaces)
             .bind::<SmallInt, _>(MAX_ATTEMPTS as i16)
             .bind::<BigInt, _>(millis(CLAIM_TIMEOUT))
-            .bind::<Array<SqlUuid>, _>(full),
+            .bind::<Array<BigInt>, _>(counts),
     )
     .load(conn)
     .await?;
