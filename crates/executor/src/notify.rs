@@ -38,7 +38,7 @@ mod slack;
 mod webhook;
 
 use crate::{
-    egress::{Call, Egress},
+    egress::{Call, Egress, Unprepared},
     secrets::{SecretResolver, or_logged},
     shares::{Owner, Share, Shares},
 };
@@ -216,10 +216,12 @@ impl Notifier {
         let _permit = tokio::time::timeout(left, self.egress.permit(&owner, &target))
             .await
             .map_err(|_| StoreError::Unavailable("the destination has too many requests in flight".into()))?;
-        Ok(match self.egress.prepare(&owner, &target, call.timeout).await {
-            Ok(ready) => ready.send(call).await.outcome,
-            Err(failed) => *failed,
-        })
+        let no_capacity = || StoreError::Unavailable("this process cannot open a connection".into());
+        match self.egress.prepare(&owner, &target, call.timeout).await {
+            Ok(ready) => ready.send(call).await.map(|sent| sent.outcome).map_err(|_| no_capacity()),
+            Err(Unprepared::Failed(outcome)) => Ok(*outcome),
+            Err(Unprepared::NoCapacity) => Err(no_capacity()),
+        }
     }
 
     /// If this fails, the claim runs out.

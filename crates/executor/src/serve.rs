@@ -6,7 +6,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto::seal::{KeyError, KeySettings, MasterKeys},
     domain::address::EgressPolicy,
-    runtime::{clock::Clock, probes, process::ends_with, tasks::spawn},
+    runtime::{clock::Clock, open_files, probes, process::ends_with, tasks::spawn},
     store::{Db, StoreError, executors, leases, wake::Waker, workspace_keys},
     stream::{Consumer, StreamError, consumer::Acknowledger},
     telemetry::metrics,
@@ -35,6 +35,11 @@ use crate::{
 /// Results wait here for the recorder. While the queue is full, runs do not end and keep their permits.
 const MAX_QUEUED_RESULTS: usize = 1024;
 const MAX_QUEUED_RECEIPTS: usize = 1024;
+/// Files that are not connections to targets, name servers or Postgres: connections to Redis, the mail server and from Prometheus,
+/// libraries, logs.
+const OWN_FILES: usize = 128;
+/// With fewer files for connections, an executor does not start.
+const MIN_OPEN_FILES: usize = 256;
 /// How long the last results may take to be recorded once nothing is in flight.
 const FINAL_RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,6 +55,8 @@ pub enum ExecutorError {
     MasterKeys(#[from] KeyError),
     #[error(transparent)]
     Smtp(#[from] SmtpError),
+    #[error("at most {limit} files may be open, and an executor needs {needed}: raise the limit (ulimit -n)")]
+    OpenFiles { limit: usize, needed: usize },
     #[error("the timer thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -78,6 +85,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let max_requests_per_destination = settings.egress.max_requests_per_destination.get();
     let egress = Egress::new(egress::Settings {
         max_requests_per_destination,
+        max_open_files: max_open_files(&settings)?,
         ..egress::Settings::new(policy.clone())
     })?;
     let (waker, background) = (Waker::default(), CancellationToken::new());
@@ -111,6 +119,27 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     log_panic(notifying.await);
     tracing::info!("executor stopped");
     Ok(())
+}
+
+/// How many files connections to targets and name servers may use.
+fn max_open_files(settings: &Settings) -> Result<usize, ExecutorError> {
+    let limit = usize::try_from(open_files::raise_limit()).unwrap_or(usize::MAX);
+    let own = OWN_FILES + settings.postgres.max_connections;
+    let wanted = egress::wanted_open_files(settings.executor.max_in_flight);
+    let left = limit.saturating_sub(own);
+    if left < MIN_OPEN_FILES {
+        return Err(ExecutorError::OpenFiles { limit, needed: own + MIN_OPEN_FILES });
+    }
+    if left < wanted {
+        tracing::warn!(
+            limit,
+            needed = own + wanted,
+            "the limit of open files is below what the settings can need: raise it (ulimit -n), or lower executor.max_in_flight"
+        );
+    } else {
+        tracing::info!(limit, needed = own + wanted, "the limit of open files suffices");
+    }
+    Ok(left.min(wanted))
 }
 
 /// The master keys; an error if one that is in use is missing.

@@ -39,6 +39,7 @@ struct Metrics {
     publish_failures: Counter<u64>,
     requeued: Counter<u64>,
     malformed: Counter<u64>,
+    no_capacity: Counter<u64>,
     notifications: Counter<u64>,
     passes: Histogram<f64>,
     pass_failures: Counter<u64>,
@@ -132,6 +133,10 @@ impl Metrics {
             publish_failures: counter("trigrun_publish_failures", "Failed attempts to write to the streams."),
             requeued: counter("trigrun_requeued", "Executions that recover made available again, by reason."),
             malformed: counter("trigrun_malformed_entries", "Stream entries that could not be parsed."),
+            no_capacity: counter(
+                "trigrun_connections_without_capacity",
+                "Connections that the executor could not open for lack of file descriptors, ports or memory.",
+            ),
             notifications: counter(
                 "trigrun_notification_attempts",
                 "Attempts to deliver notifications, by result and by whether they were the last.",
@@ -205,6 +210,10 @@ pub fn publish_failed() {
 
 pub fn requeued(reason: &'static str, count: usize) {
     with(|m| m.requeued.add(count as u64, &[KeyValue::new("reason", reason)]));
+}
+
+pub fn no_capacity() {
+    with(|m| m.no_capacity.add(1, &[]));
 }
 
 pub fn malformed_entry() {

@@ -45,7 +45,7 @@ pub(super) type Message = Request<Full<Bytes>>;
 /// The other end of a connection.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    pub(super) part: Part,
+    pub(super) part: Box<Part>,
 }
 
 pub(super) enum Connection {
@@ -94,12 +94,12 @@ impl Connection {
 /// An HTTP/1.1 connection.
 pub(super) struct Exclusive {
     sender: http1::SendRequest<Full<Bytes>>,
-    pub(super) peer: SocketAddr,
+    peer: SocketAddr,
     /// How long the server said it keeps the connection when idle.
     pub(super) kept_for: Option<Duration>,
     _driver: DropGuard,
     /// Of what the process may use of the peer.
-    _part: Part,
+    _part: Box<Part>,
 }
 
 impl Exclusive {
@@ -131,7 +131,7 @@ impl Exclusive {
 /// An HTTP/2 connection.
 pub(super) struct Multiplexed {
     sender: http2::SendRequest<Full<Bytes>>,
-    pub(super) peer: SocketAddr,
+    peer: SocketAddr,
     /// Concurrent exchanges, as the server allows them.
     limit: Arc<AtomicUsize>,
     in_use: AtomicUsize,
@@ -139,7 +139,7 @@ pub(super) struct Multiplexed {
     retired: AtomicBool,
     last_used: Mutex<Instant>,
     _driver: DropGuard,
-    _part: Part,
+    _part: Box<Part>,
 }
 
 impl Multiplexed {

@@ -16,7 +16,7 @@ use http::{Uri, uri::Scheme};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tower_service::Service;
 use trigrun_core::domain::attempt::PhaseTimings;
@@ -33,6 +33,8 @@ use crate::shares::Owner;
 /// After this the next address is tried in parallel with the one that has not accepted yet (RFC 8305 §5).
 const NEXT_ADDRESS_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_ADDRESSES: usize = 8;
+/// How long a dial waits until this process can open another connection.
+pub(super) const CAPACITY_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -151,6 +153,15 @@ fn add(sum: &mut Option<Duration>, duration: Duration) {
 }
 
 impl Connector {
+    /// The owner may not have another connection, and others may, or nobody may.
+    fn no_part(&self) -> Failure {
+        if self.destinations.connections_left() == 0 {
+            Failure::no_capacity()
+        } else {
+            Failure::share_in_use()
+        }
+    }
+
     /// The first of these addresses to accept a connection; both families get their chance early (RFC 8305 §4).
     async fn race(&self, addresses: &[IpAddr], port: u16) -> Result<(TcpStream, Peer), Failure> {
         let mut waiting = interleave(addresses).into_iter().map(|address| SocketAddr::new(address, port));
@@ -169,7 +180,9 @@ impl Connector {
                     Some(Ok(connected)) => return Ok(connected),
                     Some(Err(failure)) => {
                         // A host without one of the families always gets "no route" for it: any other reason says more.
-                        if reason.as_ref().is_none_or(|known| known.class == "connect_unreachable") {
+                        let says_more = failure.is_no_capacity()
+                        || reason.as_ref().is_none_or(|known| known.class == "connect_unreachable");
+                    if says_more {
                             reason = Some(failure);
                         }
                     }
@@ -188,15 +201,17 @@ impl Connector {
         let part = match part().now_or_never() {
             Some(part) => part,
             None => {
-                self.pool.close_idle(Some(address.ip()));
-                part().await
+                // Idle connections are of use to others only while there is room for all.
+                let of_all = self.destinations.connections_left() == 0;
+                self.pool.close_idle((!of_all).then(|| self.owner.workspace()));
+                timeout(CAPACITY_TIMEOUT, part()).await.map_err(|_| self.no_part())?
             }
         };
         self.progress.begin_to_connect();
         let connected =
             TcpStream::connect(address).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
         connected
-            .map(|socket| (socket, Peer { address, part }))
+            .map(|socket| (socket, Peer { address, part: Box::new(part) }))
             .map_err(|error| failure::of_connect(address, &error))
     }
 }

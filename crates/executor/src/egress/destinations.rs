@@ -1,5 +1,5 @@
 //! How much of one target this process may use, over all workspaces, so that the service is no weapon: requests in flight to a
-//! destination (host and port), and connections to an address. Accounts have shares of both.
+//! destination (host and port), and connections to an address. Accounts have shares of both, and of all connections.
 
 use std::{
     collections::HashMap,
@@ -20,18 +20,21 @@ pub(super) struct Destinations {
     max_requests: usize,
     requests: Capacities<Box<str>>,
     connections: Capacities<IpAddr>,
+    all_connections: Shares,
 }
 
 /// Something of one target, until it is dropped.
 pub(super) struct Part {
     _share: Share,
+    _connection: Option<Share>,
     /// Tells [`Capacities::purge`] that it is in use.
     _of: Arc<Shares>,
 }
 
 impl Destinations {
-    pub(super) fn new(max_requests: usize) -> Self {
+    pub(super) fn new(max_requests: usize, max_connections: usize) -> Self {
         Self {
+            all_connections: Shares::new(max_connections),
             max_requests,
             requests: Capacities::new(max_requests),
             connections: Capacities::new(max_requests * CONNECTIONS_PER_REQUEST),
@@ -53,7 +56,13 @@ impl Destinations {
 
     /// Waits until the owner may have one more connection to the address.
     pub(super) async fn connection(&self, owner: Owner, address: IpAddr) -> Part {
-        self.connections.take(owner, address).await
+        let part = self.connections.take(owner, address).await;
+        Part { _connection: Some(self.all_connections.take(owner, 1).await), ..part }
+    }
+
+    /// How many more connections this process may have.
+    pub(super) fn connections_left(&self) -> usize {
+        self.all_connections.free()
     }
 
     pub(super) fn purge(&self) {
@@ -89,7 +98,7 @@ impl<K: Eq + Hash> Capacities<K> {
             let capacity = inner.capacity;
             Arc::clone(inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity))))
         };
-        Part { _share: shares.take(owner, 1).await, _of: shares }
+        Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares }
     }
 
     /// Forgets the keys that nobody uses or waits for.
@@ -129,7 +138,7 @@ mod tests {
 
     #[test]
     fn all_accounts_together_have_no_more_than_the_maximum() {
-        let destinations = Destinations::new(64);
+        let destinations = Destinations::new(64, 1000);
         let greedy = take_all(&destinations, 1, "https://example.com/a");
         assert!(greedy.len() <= 32 && greedy.len() > 16, "{}", greedy.len());
         let others =
@@ -141,7 +150,7 @@ mod tests {
 
     #[test]
     fn each_executor_has_a_part() {
-        let destinations = Destinations::new(64);
+        let destinations = Destinations::new(64, 1000);
         destinations.set_live_executors(5);
         let all = |first| {
             (first..first + 50).flat_map(|account| take_all(&destinations, account, "https://example.com/"))
@@ -158,7 +167,7 @@ mod tests {
 
     #[test]
     fn targets_that_nobody_uses_are_forgotten() {
-        let destinations = Destinations::new(64);
+        let destinations = Destinations::new(64, 1000);
         let held = take_all(&destinations, 1, "https://example.com/");
         drop(take_all(&destinations, 1, "https://example.org/"));
         destinations.purge();

@@ -42,8 +42,8 @@ impl Dialer {
         destinations: Arc<Destinations>,
         pool: Arc<Pool>,
     ) -> Result<Self, EgressError> {
-        let resolver =
-            Resolver::new(settings.policy, &settings.nameservers).map_err(EgressError::Resolver)?;
+        let resolver = Resolver::new(settings.policy, &settings.nameservers, settings.max_open_files)
+            .map_err(EgressError::Resolver)?;
         let tls = Tls::new(settings.extra_roots)?;
         Ok(Self { resolver: Arc::new(resolver), tls, destinations, pool })
     }
@@ -115,7 +115,8 @@ fn too_slow(url: &TargetUrl, phase: Option<Phase>) -> Failure {
         Some(Phase::AwaitLookUp) => resolve::not_asked(url.host()),
         Some(Phase::Resolve) => resolve::no_reply(url.host()),
         Some(Phase::Tls) => too_slow_tls(),
-        Some(Phase::AwaitConnection | Phase::Connect) | None => failure::no_connection(url.authority()),
+        Some(Phase::AwaitConnection) => Failure::share_in_use(),
+        Some(Phase::Connect) | None => failure::no_connection(url.authority()),
     }
 }
 

@@ -21,7 +21,10 @@ use hickory_resolver::{
 };
 use moka::{Expiry, sync::Cache};
 
-use super::connector::{Phase, Progress};
+use super::{
+    connector::{Phase, Progress},
+    failure::is_lack_of_capacity,
+};
 use crate::shares::{Owner, Shares};
 
 /// A name that was just created or corrected is found soon after (RFC 2308 §5 allows hours).
@@ -32,9 +35,13 @@ const FAILURE_TTL: Duration = Duration::from_secs(5);
 const MAX_KNOWN_BYTES: u64 = 4 * 1024 * 1024;
 /// About what an entry of the cache costs besides its name and addresses.
 const ENTRY_BYTES: usize = 200;
-/// Look-ups in flight. One account alone has half of them. Each has up to six sockets: two types of address, each query sent up to
-/// three times.
-pub(super) const MAX_LOOK_UPS: usize = 256;
+/// Look-ups in flight. One account alone has half of them.
+const MAX_LOOK_UPS: usize = 256;
+/// Sockets of a look-up: two types of address, and each query is sent up to three times.
+const LOOK_UP_FILES: usize = 6;
+pub(super) const MAX_FILES: usize = MAX_LOOK_UPS * LOOK_UP_FILES;
+/// The part of the open files that look-ups may use, if they are few.
+const LOOK_UP_PART: usize = 4;
 /// A query without an answer is given up after this, and sent anew. The resolver repeats one earlier than that only while few queries
 /// fail: each failure adds to the interval, for all names of a name server. So this is how long a lost packet delays a look-up.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -47,6 +54,8 @@ pub(super) enum Unresolved {
     NotFound,
     NoReply,
     Failed,
+    /// This process cannot ask.
+    NoCapacity,
 }
 
 type Addresses = Result<Arc<[IpAddr]>, Unresolved>;
@@ -68,7 +77,7 @@ struct Known {
 
 impl Names {
     /// With no `nameservers`, those of /etc/resolv.conf, or one on this machine if there is no such file (resolv.conf(5)).
-    pub(super) fn new(nameservers: &[SocketAddr]) -> Result<Self, NetError> {
+    pub(super) fn new(nameservers: &[SocketAddr], max_open_files: usize) -> Result<Self, NetError> {
         let (servers, mut options) = if nameservers.is_empty() {
             system()?
         } else {
@@ -83,13 +92,13 @@ impl Names {
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         Ok(Self {
             resolver: builder.with_options(options).build()?,
-            known: Cache::builder()
+            known: Cache::<Box<str>, _>::builder()
                 .max_capacity(MAX_KNOWN_BYTES)
-                .weigher(|name: &Box<str>, known: &Known| known.bytes(name))
+                .weigher(|name, known: &Known| known.bytes(name))
                 .expire_after(Ttl)
                 .build(),
             look_ups: LookUps::default(),
-            capacity: Shares::new(MAX_LOOK_UPS),
+            capacity: Shares::new(max_files(max_open_files) / LOOK_UP_FILES),
         })
     }
 
@@ -208,8 +217,16 @@ async fn ask(resolver: &TokioResolver, name: &str) -> Known {
             not_found(Duration::from_secs(negative_ttl.unwrap_or(0).into()).min(MAX_NEGATIVE_TTL))
         }
         Err(NetError::Timeout) => Known::failure(Unresolved::NoReply),
+        Err(NetError::Io(error)) if is_lack_of_capacity(&error) => {
+            Known { addresses: Err(Unresolved::NoCapacity), ttl: Duration::ZERO }
+        }
         Err(_) => Known::failure(Unresolved::Failed),
     }
+}
+
+/// How many of the open files look-ups use at most.
+pub(super) fn max_files(max_open_files: usize) -> usize {
+    MAX_FILES.min(max_open_files / LOOK_UP_PART)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -22,7 +21,7 @@ use super::{
 };
 
 /// Idle and shared connections of all workspaces. Above it, a connection is closed after its exchange.
-const MAX_CONNECTIONS: usize = 4096;
+pub(super) const MAX_CONNECTIONS: usize = 4096;
 /// How long to wait for the end of the last exchange, which normally takes microseconds.
 const READY_TIMEOUT: Duration = Duration::from_millis(20);
 /// A connection is kept for less time than its server announces, so that no request is sent while the server closes it.
@@ -156,13 +155,14 @@ impl Pool {
         }
     }
 
-    /// Closes idle connections to this address, or all.
-    pub(super) fn close_idle(&self, address: Option<IpAddr>) {
-        let is_other = |peer: SocketAddr| address.is_some_and(|address| peer.ip() != address);
+    /// Closes the idle connections of this workspace, or all.
+    pub(super) fn close_idle(&self, of: Option<WorkspaceId>) {
         let mut connections = self.lock();
-        for destination in connections.destinations.values_mut().flat_map(HashMap::values_mut) {
-            destination.idle.retain(|idle| is_other(idle.connection.peer));
-            destination.shared.retain(|shared| is_other(shared.peer) || !shared.is_idle());
+        let affected = connections.destinations.iter_mut();
+        let affected = affected.filter(|(workspace, _)| of.is_none_or(|of| of == **workspace));
+        for destination in affected.flat_map(|(_, destinations)| destinations.values_mut()) {
+            destination.idle.clear();
+            destination.shared.retain(|shared| !shared.is_idle());
         }
         connections.count_again();
     }

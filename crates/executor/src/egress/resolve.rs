@@ -20,8 +20,12 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    pub(super) fn new(policy: EgressPolicy, nameservers: &[SocketAddr]) -> Result<Self, NetError> {
-        Ok(Self { names: Names::new(nameservers)?, policy })
+    pub(super) fn new(
+        policy: EgressPolicy,
+        nameservers: &[SocketAddr],
+        max_open_files: usize,
+    ) -> Result<Self, NetError> {
+        Ok(Self { names: Names::new(nameservers, max_open_files)?, policy })
     }
 
     /// Every address of a URL's host. A single address that is not allowed refuses the host, also if it was known before.
@@ -62,6 +66,7 @@ fn unresolved(host: &str, why: Unresolved) -> Failure {
     match why {
         Unresolved::NotFound => not_found(host),
         Unresolved::NoReply => no_reply(host),
+        Unresolved::NoCapacity => Failure::no_capacity(),
         Unresolved::Failed => {
             let likely = "the name servers of its domain, or TrigRun's own, may be out of order.";
             Failure::connection(

@@ -19,7 +19,7 @@ use trigrun_core::domain::{
     target::TargetUrl,
 };
 use trigrun_executor::{
-    egress::{Call, Egress, Ready, Sent, Settings},
+    egress::{Call, Egress, Ready, Sent, Settings, Unprepared},
     shares::Owner,
 };
 use uuid::Uuid;
@@ -66,14 +66,22 @@ fn get() -> Call {
     Call { method: Method::GET, headers: HeaderMap::new(), ..post("") }
 }
 
+/// The outcome of a preparation that failed.
+fn failed(unprepared: Unprepared) -> Box<Outcome> {
+    match unprepared {
+        Unprepared::Failed(outcome) => outcome,
+        Unprepared::NoCapacity => panic!("this process cannot open a connection"),
+    }
+}
+
 async fn prepare(egress: &Egress, text: &str) -> Result<Ready, Box<Outcome>> {
-    egress.prepare(&owner(1), &url(text), DEADLINE).await
+    egress.prepare(&owner(1), &url(text), DEADLINE).await.map_err(failed)
 }
 
 /// Prepares and sends, and returns the outcome of either.
 async fn exchange(egress: &Egress, text: impl AsRef<str>, call: Call) -> Sent {
     match egress.prepare(&owner(1), &url(text), call.timeout).await {
-        Ok(ready) => ready.send(call).await,
-        Err(outcome) => Sent { sent_at: None, outcome: *outcome },
+        Ok(ready) => ready.send(call).await.unwrap(),
+        Err(unprepared) => Sent { sent_at: None, outcome: *failed(unprepared) },
     }
 }

@@ -2,5 +2,6 @@
 
 mod bench;
 mod egress;
+mod limits;
 mod notify;
 mod runs;

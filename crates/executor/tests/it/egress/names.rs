@@ -11,7 +11,7 @@ use trigrun_testkit::{
     target::{Answers, NameServer, Target},
 };
 
-use super::{DEADLINE, loopback, owner, url};
+use super::{DEADLINE, failed, loopback, owner, url};
 
 /// Half of the look-ups that may be in flight.
 const MAX_OF_ONE_ACCOUNT: usize = 128;
@@ -28,7 +28,7 @@ fn here() -> Answers {
 }
 
 async fn prepare(egress: &Egress, account: u128, text: &str) -> Result<Ready, Box<Outcome>> {
-    egress.prepare(&owner(account), &url(text), DEADLINE).await
+    egress.prepare(&owner(account), &url(text), DEADLINE).await.map_err(failed)
 }
 
 async fn class(egress: &Egress, text: &str) -> Option<&'static str> {
@@ -71,9 +71,10 @@ async fn a_name_that_nobody_answers_for_is_not_waited_for_again() {
     server.set_answers("dead.test", here().dropped());
     let dead = url("http://dead.test/");
     // Less time than the name servers are given, and enough to know that they do not respond.
-    let first = egress.prepare(&owner(1), &dead, Duration::from_millis(2500)).await.err().unwrap();
+    let first =
+        egress.prepare(&owner(1), &dead, Duration::from_millis(2500)).await.map_err(failed).err().unwrap();
     let asked = server.queries()["dead.test"];
-    let second = egress.prepare(&owner(2), &dead, DEADLINE).await.err().unwrap();
+    let second = egress.prepare(&owner(2), &dead, DEADLINE).await.map_err(failed).err().unwrap();
     for outcome in [first, second] {
         assert_eq!((outcome.status, outcome.error_class), (AttemptStatus::Timeout, Some("timeout_dns")));
     }
@@ -97,7 +98,7 @@ async fn nobody_waits_behind_the_dead_name_servers_of_another_account() {
     assert!(!waiting.is_empty() && asked() <= MAX_OF_ONE_ACCOUNT + 1, "{}", asked());
 
     let late = egress.prepare(&owner(1), &url("http://late.test/"), Duration::from_millis(200)).await;
-    let late = late.err().unwrap();
+    let late = late.map_err(failed).err().unwrap();
     assert_eq!(late.error_class, Some("timeout_dns"));
     let sentence = late.error.unwrap();
     assert!(sentence.contains("many other names that this account calls"), "{sentence}");

@@ -47,7 +47,7 @@ async fn nothing_is_sent_before_send() {
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
     assert!(target.wait_for_connections(1, DEADLINE).await, "it is connected");
     assert!(target.hits().is_empty());
-    ready.send(get()).await;
+    ready.send(get()).await.unwrap();
     assert_eq!(target.hits().len(), 1);
 }
 
