@@ -155,7 +155,7 @@ impl AttemptRunner {
         };
         let finished = match ready {
             Ok(ready) => {
-                let sent = ready.send_if(call, || self.session.may_send()).await.ok()?;
+                let sent = ready.send_if(call, Some(memory), || self.session.may_send()).await.ok()?;
                 Some(Finished { outcome: sent.outcome, prepared_at, started_at, sent_at: sent.sent_at })
             }
             Err(failed) => not_sent(failed),

@@ -47,7 +47,7 @@ use self::{
     failure::Failure,
     pool::Pool,
 };
-use crate::shares::Owner;
+use crate::shares::{Owner, Share};
 
 /// Every wait has a deadline: longer budgets are cut to this.
 const MAX_BUDGET: Duration = Duration::from_secs(3600);
@@ -300,20 +300,21 @@ impl Ready {
 
     /// Sends immediately and reads the response to its end or limit.
     pub async fn send(self, call: Call) -> Result<Sent, NoCapacity> {
-        self.send_if(call, || true).await
+        self.send_if(call, None, || true).await
     }
 
-    /// The same, but nothing is sent unless `may_send` returns true immediately before: dialling again may have taken time.
+    /// The same, with `memory` for what is kept of the body beyond 4 KiB: it grows, or the preview ends. And nothing is sent unless `may_send` returns true immediately before: dialling again may have taken time.
     pub async fn send_if(
         self,
         call: Call,
+        memory: Option<&mut Share>,
         may_send: impl Fn() -> bool + Send + Sync,
     ) -> Result<Sent, NoCapacity> {
         let (started, prepare_time) = (Instant::now(), self.prepare_time);
         let deadline = started + call.timeout.min(MAX_BUDGET).saturating_sub(prepare_time);
         let outcome = Outcome { timing: self.timing, ..Outcome::of(AttemptStatus::Success) };
-        let mut exchange =
-            Exchange { deadline, sent_at: None, outcome, max_preview_bytes: call.max_preview_bytes };
+        let max_preview_bytes = call.max_preview_bytes;
+        let mut exchange = Exchange { deadline, sent_at: None, outcome, max_preview_bytes, memory };
         let egress = Arc::clone(&self.egress);
         let ended = exchange.run(self, call, &may_send).await;
         let Exchange { sent_at, mut outcome, .. } = exchange;

@@ -30,11 +30,13 @@ use trigrun_core::runtime::tasks;
 
 use super::{destinations::Part, fair_reader::FairReader};
 
-/// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2.
-const MAX_HEAD_BYTES: u32 = 64 * 1024;
-/// How many bytes a peer may send before we have read them, per HTTP/2 stream and connection.
-const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2. With HTTP/1.1, it is also the buffer for reading,
+/// and so the most that a peer can make us hold besides what is kept of a response.
+const MAX_HEAD_BYTES: u32 = 32 * 1024;
+/// How many bytes a peer may send before we have read them, per HTTP/2 stream and connection: the most that it can make us hold. An
+/// exchange reads what arrives at once, so it is held for long by no well-behaved peer.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// Concurrent exchanges over one HTTP/2 connection: the minimum that RFC 9113 §6.5.2 recommends servers to allow.
 const MAX_STREAMS: usize = 100;
 /// Exchanges over one HTTP/2 connection in total. Servers commonly close theirs after 1,000, with requests in flight.
