@@ -22,7 +22,7 @@ const MAX_JOBS: i64 = 500;
 const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 /// How often it looks for jobs while it knows of some.
 const BUSY_INTERVAL: Duration = Duration::from_millis(200);
-/// The minimum time between two rounds: places that become free meanwhile are filled together.
+/// The minimum time between two rounds: permits that become free meanwhile are filled together.
 const ROUND_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Whether this process has just made an execution wait.
@@ -73,7 +73,7 @@ impl Intake {
     }
 
     async fn take_waiting_of(self: &Arc<Self>, job: &WaitingJob) {
-        let available = self.places.available(&Owner::new(job.account, job.workspace, job.job.uuid()));
+        let available = self.permits.available(&Owner::new(job.account, job.workspace, job.job.uuid()));
         if available == 0 || self.stop.is_cancelled() {
             return;
         }
@@ -89,14 +89,14 @@ impl Intake {
         }
     }
 
-    /// Until a place was freed or a job waits, or for as long as another executor may make some wait unnoticed.
+    /// Until a permit was freed or a job waits, or for as long as another executor may make some wait unnoticed.
     async fn pause(&self, is_idle: bool) {
         let pause = async {
             if is_idle {
                 let _ = tokio::time::timeout(IDLE_INTERVAL, self.waiting_jobs.0.changed.notified()).await;
             } else {
                 tokio::time::sleep(ROUND_INTERVAL).await;
-                let _ = tokio::time::timeout(BUSY_INTERVAL, self.places.freed()).await;
+                let _ = tokio::time::timeout(BUSY_INTERVAL, self.permits.freed()).await;
             }
         };
         let _ = self.stop.run_until_cancelled(pause).await;
