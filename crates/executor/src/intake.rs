@@ -45,8 +45,10 @@ use crate::{
     spans,
 };
 
+mod limited;
 mod waiting;
 
+pub use limited::SlotTurns;
 pub use waiting::WaitingJobs;
 
 /// The maximum number of executions in one lease statement.
@@ -75,6 +77,7 @@ pub struct Intake {
     pub permits: Shares,
     /// Bytes of requests and responses in flight.
     pub memory: Shares,
+    pub slot_turns: SlotTurns,
     /// The jobs whose executions wait for capacity, as far as this process knows.
     pub waiting_jobs: WaitingJobs,
     pub in_flight: InFlight,
@@ -229,7 +232,7 @@ impl Intake {
     /// Leases these executions, starts those for which there is capacity, and returns how many it leased. Then acknowledges the stream
     /// entries: Postgres knows that their executions are leased, or wait.
     async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, receipts: Vec<Receipt>) -> usize {
-        let mut leased_count = 0;
+        let (mut leased_count, mut rest) = (0, Vec::new());
         while !ids.is_empty() {
             let Some(limit) = self.capacity().await else { return leased_count };
             let batch: Vec<ExecutionId> = ids.drain(..limit.min(ids.len())).collect();
@@ -237,9 +240,17 @@ impl Intake {
             let Some(leases) = self.lease(&batch).await else { return leased_count };
             spans::leased(&leases, !receipts.is_empty(), &self.runner.clock, started);
             leased_count += leases.len();
+            if leases.len() < batch.len() {
+                rest.extend(batch.into_iter().filter(|id| leases.iter().all(|lease| lease.execution != *id)));
+            }
             self.start_all(leases).await;
         }
-        self.acknowledge(receipts).await;
+        if rest.is_empty() {
+            self.acknowledge(receipts).await;
+        } else {
+            let leasing = self.clone().take_limited_of(rest, receipts);
+            tasks::spawn("lease_limited", self.runs.track_future(leasing));
+        }
         leased_count
     }
 

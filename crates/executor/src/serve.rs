@@ -18,7 +18,7 @@ use crate::{
     attempt::AttemptRunner,
     egress::{self, Egress, EgressError},
     in_flight::InFlight,
-    intake::{Intake, WaitingJobs, acknowledge},
+    intake::{Intake, SlotTurns, WaitingJobs, acknowledge},
     notify::{
         DELIVERIES_PERCENT, MAX_DELIVERIES, Notifier,
         email::{Mailer, SmtpError},
@@ -153,6 +153,7 @@ impl Process {
             accounts: self.accounts.clone(),
             permits: Shares::new(max_in_flight, account_percent),
             memory: Shares::new(max_buffered_bytes, account_percent),
+            slot_turns: SlotTurns::new(account_percent),
             waiting_jobs: WaitingJobs::default(),
             in_flight: in_flight.clone(),
             secrets: self.secrets.clone(),

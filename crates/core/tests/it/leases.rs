@@ -60,7 +60,12 @@ impl Bench {
     }
 
     pub async fn lease(&self, session: ExecutorId, ids: &[ExecutionId]) -> Vec<Lease> {
-        leases::lease(&mut *self.db.conn().await, session, ids).await.unwrap()
+        let mut conn = self.db.conn().await;
+        let mut leased = leases::lease(&mut conn, session, ids).await.unwrap();
+        for limited in leases::limited(&mut conn, session, ids).await.unwrap() {
+            leased.extend(leases::lease_limited(&mut conn, session, &limited).await.unwrap());
+        }
+        leased
     }
 
     pub async fn release(&self, session: ExecutorId, lease: &Lease, then: AfterRelease) -> usize {

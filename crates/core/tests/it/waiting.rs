@@ -101,7 +101,9 @@ async fn a_slot_is_still_needed() {
     bench.wait(session, first).await;
     bench.wait(session, second).await;
     let [job] = bench.waiting_jobs(None, 10).await[..] else { panic!("one job waits") };
-    let leased = bench.lease_waiting(session, &job, 10).await;
+    assert!(bench.lease_waiting(session, &job, 10).await.is_empty());
+    let waiting = leases::waiting_limited(&mut *bench.db.conn().await, &job, 10).await.unwrap();
+    let leased = bench.lease(session, &waiting).await;
     assert_eq!((leased.len(), leased[0].execution), (1, first));
     assert_eq!(
         bench
@@ -110,6 +112,17 @@ async fn a_slot_is_still_needed() {
             .await,
         1
     );
+}
+
+#[tokio::test]
+async fn an_execution_waits_without_a_lease() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id, leased) = (bench.session().await, bench.run_now().await, bench.run_now().await);
+    bench.lease(session, &[leased]).await;
+    leases::wait(&mut *bench.db.conn().await, &[id, leased]).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from executions where waits_for_capacity").await, 1);
+    let mut conn = bench.db.conn().await;
+    assert!(dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
