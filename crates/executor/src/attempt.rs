@@ -101,9 +101,10 @@ impl AttemptRunner {
         // Postgres's clock may have been set, and this process may not have read it since.
         let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + MAX_LEASE_AHEAD);
         let target = request::target(lease, &self.policy);
+        let owner = memory.owner();
         let permit = match &target {
             Ok(target) => {
-                let permit = self.egress.permit(lease.workspace, target);
+                let permit = self.egress.permit(&owner, target);
                 self.draining.run_until_cancelled(permit).await?
             }
             Err(_) => None,
@@ -115,7 +116,7 @@ impl AttemptRunner {
             Ok((target, call))
         });
         let ahead = match &prepared {
-            Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
+            Ok((target, call)) => Some(self.egress.prepare(&owner, target, call.timeout).await),
             Err(_) => None,
         };
         let is_early = Instant::now() < instant;
@@ -139,7 +140,7 @@ impl AttemptRunner {
         let ready = match ahead? {
             // A target that could not be reached before the instant may be reachable at the instant.
             Err(failed) if is_early && failed.status != AttemptStatus::Blocked => {
-                self.egress.prepare(lease.workspace, &target, call.timeout).await
+                self.egress.prepare(&owner, &target, call.timeout).await
             }
             ready => ready,
         };

@@ -7,10 +7,12 @@
 
 mod connection;
 mod connector;
+mod destinations;
 mod dial;
 mod exchange;
 mod failure;
 mod fair_reader;
+mod names;
 mod pool;
 mod resolve;
 mod response;
@@ -26,18 +28,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::domain::{
     address::EgressPolicy,
     attempt::{AttemptStatus, Outcome, PhaseTimings},
-    id::WorkspaceId,
     target::TargetUrl,
 };
 
-pub use self::pool::ExchangePermit;
 use self::{
     connection::{Connection, spawn_until},
+    destinations::{Destinations, Part},
     dial::{Dialer, Dialled},
     exchange::Exchange,
     failure::Failure,
     pool::Pool,
 };
+use crate::shares::Owner;
 
 /// Every wait has a deadline: longer budgets are cut to this.
 const MAX_BUDGET: Duration = Duration::from_secs(3600);
@@ -47,6 +49,8 @@ pub struct Settings {
     /// How long a connection is kept for the next request.
     pub idle_timeout: Duration,
     pub max_idle_per_destination: usize,
+    /// Requests in flight to one host and port, over all workspaces and executors.
+    pub max_requests_per_destination: usize,
     /// Roots to trust in addition to the system's, for installations with a private authority.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Empty: those of /etc/resolv.conf. Both this and /etc/hosts are read once, by [`Egress::new`].
@@ -59,6 +63,7 @@ impl Settings {
             policy,
             idle_timeout: Duration::from_secs(10),
             max_idle_per_destination: 256,
+            max_requests_per_destination: 512,
             extra_roots: Vec::new(),
             nameservers: Vec::new(),
         }
@@ -83,6 +88,7 @@ pub struct Egress(Arc<Inner>);
 pub(crate) struct Inner {
     dialer: Dialer,
     pool: Arc<Pool>,
+    destinations: Arc<Destinations>,
     _purge: DropGuard,
 }
 
@@ -90,39 +96,50 @@ impl Egress {
     /// Must be called within a runtime: it starts the task that closes idle connections.
     pub fn new(settings: Settings) -> Result<Self, EgressError> {
         let idle_timeout = settings.idle_timeout;
-        let pool = Arc::new(Pool::new(idle_timeout, settings.max_idle_per_destination));
-        let dialer = Dialer::new(settings)?;
+        let max_requests = settings.max_requests_per_destination;
+        let pool = Arc::new(Pool::new(idle_timeout, settings.max_idle_per_destination, max_requests));
+        let destinations = Arc::new(Destinations::new(max_requests));
+        let dialer = Dialer::new(settings, Arc::clone(&destinations), Arc::clone(&pool))?;
         let stop = CancellationToken::new();
-        spawn_until(stop.clone(), pool::purge_repeatedly(Arc::downgrade(&pool), idle_timeout));
-        Ok(Self(Arc::new(Inner { dialer, pool, _purge: stop.drop_guard() })))
+        spawn_until(
+            stop.clone(),
+            pool::purge_repeatedly(Arc::downgrade(&pool), Arc::clone(&destinations), idle_timeout),
+        );
+        Ok(Self(Arc::new(Inner { dialer, pool, destinations, _purge: stop.drop_guard() })))
     }
 
-    /// The right to one exchange with this destination, in order of arrival: the concurrent exchanges of a workspace with one
-    /// destination are limited.
-    pub async fn permit(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<ExchangePermit> {
-        self.0.pool.permit(workspace, origin(url)).await
+    /// How many executors are alive: each may use an equal part of a destination. 1 at first.
+    pub fn set_live_executors(&self, executors: usize) {
+        self.0.destinations.set_live_executors(executors);
+    }
+
+    /// The right to one exchange with this destination. The concurrent exchanges with a destination are limited, those of a workspace
+    /// to few at first. Never `None`, except at the end of the process.
+    pub async fn permit(&self, owner: &Owner, url: &TargetUrl) -> Option<ExchangePermit> {
+        let permit = self.0.pool.permit(owner.workspace(), origin(url)).await?;
+        Some(ExchangePermit { permit, _part: self.0.destinations.request(*owner, url).await })
     }
 
     /// Everything that can be done before the instant: takes an idle connection of the same workspace, or resolves, checks,
     /// connects and does the TLS handshake. Takes at most `budget`.
     pub async fn prepare(
         &self,
-        workspace: WorkspaceId,
+        owner: &Owner,
         url: &TargetUrl,
         budget: Duration,
     ) -> Result<Ready, Box<Outcome>> {
         let started = Instant::now();
         let deadline = started + budget.min(MAX_BUDGET);
         let mut timing = PhaseTimings::default();
-        let connection = match self.0.pool.take(workspace, origin(url), deadline).await {
+        let connection = match self.0.pool.take(owner.workspace(), origin(url), deadline).await {
             Some(kept) => Ok(kept),
-            None => self.0.dial(workspace, url, deadline, &mut timing).await,
+            None => self.0.dial(*owner, url, deadline, &mut timing).await,
         };
         let prepare_time = started.elapsed();
         match connection {
             Ok(connection) => Ok(Ready {
                 egress: Arc::clone(&self.0),
-                workspace,
+                owner: *owner,
                 url: url.clone(),
                 connection,
                 timing,
@@ -141,17 +158,17 @@ impl Egress {
 impl Inner {
     async fn dial(
         &self,
-        workspace: WorkspaceId,
+        owner: Owner,
         url: &TargetUrl,
         deadline: Instant,
         timing: &mut PhaseTimings,
     ) -> Result<Connection, Failure> {
         // Boxed, because it is large and most requests do not dial: their futures stay small.
-        match Box::pin(self.dialer.dial(url, deadline, timing)).await? {
+        match Box::pin(self.dialer.dial(owner, url, deadline, timing)).await? {
             Dialled::Http1(connection) => Ok(Connection::Exclusive(connection)),
             Dialled::Http2(connection) => {
                 let stream = connection.reserve().ok_or_else(failure::closed_early)?;
-                self.pool.share(workspace, origin(url), &connection);
+                self.pool.share(owner.workspace(), origin(url), &connection);
                 Ok(Connection::Shared(stream))
             }
         }
@@ -161,6 +178,19 @@ impl Inner {
 /// `scheme://host:port`, as the URL begins.
 fn origin(url: &TargetUrl) -> &str {
     url.as_str().strip_suffix(url.path_and_query()).unwrap_or(url.as_str())
+}
+
+/// The right to one exchange with a destination, until it is dropped.
+pub struct ExchangePermit {
+    permit: pool::Permit,
+    _part: Part,
+}
+
+impl ExchangePermit {
+    /// The exchange is over and took this long.
+    pub fn release(self, took: Duration) {
+        self.permit.release(took);
+    }
 }
 
 /// A request without its URL, which [`Egress::prepare`] received.
@@ -185,7 +215,7 @@ pub struct Sent {
 /// An open connection, reserved for one request. Dropping it sends nothing.
 pub struct Ready {
     egress: Arc<Inner>,
-    workspace: WorkspaceId,
+    owner: Owner,
     url: TargetUrl,
     connection: Connection,
     timing: PhaseTimings,

@@ -124,7 +124,7 @@ impl Notifier {
 
     async fn deliver(self: Arc<Self>, delivery: ClaimedNotification, claimed_at: Instant, share: Share) {
         let (started_at, started) = (self.clock.now(), Instant::now());
-        match self.attempt(&delivery, claimed_at).await {
+        match self.attempt(&delivery, claimed_at, &share).await {
             Ok(mut outcome) => {
                 outcome.timing.total = started.elapsed();
                 let ended_at = self.clock.now().max(started_at);
@@ -142,11 +142,12 @@ impl Notifier {
         self.wake.notify_one();
     }
 
-    /// `Err` when Postgres is unavailable: nothing was sent.
+    /// `Err` when nothing was sent, for a reason that is not the channel's: it is claimed again.
     async fn attempt(
         &self,
         delivery: &ClaimedNotification,
         claimed_at: Instant,
+        share: &Share,
     ) -> Result<Outcome, StoreError> {
         let key = or_logged(self.secrets.data_key_of(&self.db, delivery.workspace).await)?;
         let destination = key.and_then(|key| or_logged(delivery.destination.open(&key)).ok().flatten());
@@ -175,16 +176,18 @@ impl Notifier {
         Ok(match destination {
             Destination::Webhook { url } => {
                 match webhook::call(delivery, signer.as_deref(), self.clock.now()) {
-                    Some(call) => self.post(delivery.workspace, &url, call).await,
+                    Some(call) => self.post(share.owner(), &url, call, claimed_at).await?,
                     None => refused(
                         "internal",
                         "TrigRun could not sign this message; nothing was sent. Contact your administrator.",
                     ),
                 }
             }
-            Destination::Slack { url } => self.post(delivery.workspace, &url, slack::call(&message)).await,
+            Destination::Slack { url } => {
+                self.post(share.owner(), &url, slack::call(&message), claimed_at).await?
+            }
             Destination::Discord { url } => {
-                self.post(delivery.workspace, &url, discord::call(&message)).await
+                self.post(share.owner(), &url, discord::call(&message), claimed_at).await?
             }
             Destination::Email { to } => match &self.mailer {
                 Some(mailer) => mailer.send(delivery, &to, &message).await,
@@ -196,15 +199,28 @@ impl Notifier {
         })
     }
 
-    async fn post(&self, workspace: WorkspaceId, url: &str, call: Call) -> Outcome {
+    /// `Err` when the destination had too many requests in flight, so that nothing was sent.
+    async fn post(
+        &self,
+        owner: Owner,
+        url: &str,
+        call: Call,
+        claimed_at: Instant,
+    ) -> Result<Outcome, StoreError> {
         let target = match TargetUrl::parse(url, &self.policy) {
             Ok(target) => target,
-            Err(invalid) => return refused(invalid.code, &format!("{} Nothing was sent.", invalid.detail)),
+            Err(invalid) => {
+                return Ok(refused(invalid.code, &format!("{} Nothing was sent.", invalid.detail)));
+            }
         };
-        match self.egress.prepare(workspace, &target, call.timeout).await {
+        let left = SEND_TIMEOUT.saturating_sub(claimed_at.elapsed());
+        let _permit = tokio::time::timeout(left, self.egress.permit(&owner, &target))
+            .await
+            .map_err(|_| StoreError::Unavailable("the destination has too many requests in flight".into()))?;
+        Ok(match self.egress.prepare(&owner, &target, call.timeout).await {
             Ok(ready) => ready.send(call).await.outcome,
             Err(failed) => *failed,
-        }
+        })
     }
 
     /// If this fails, the claim runs out.

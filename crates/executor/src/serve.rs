@@ -75,7 +75,11 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let secrets = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());
     let mailer = Mailer::new(&settings.smtp, &settings.redis)?;
-    let egress = Egress::new(egress::Settings::new(policy.clone()))?;
+    let max_requests_per_destination = settings.egress.max_requests_per_destination.get();
+    let egress = Egress::new(egress::Settings {
+        max_requests_per_destination,
+        ..egress::Settings::new(policy.clone())
+    })?;
     let (waker, background) = (Waker::default(), CancellationToken::new());
     let _ends_background = background.clone().drop_guard();
     spawn("waker", waker.clone().run(db.clone(), background.clone()));

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use std::num::NonZeroUsize;
 use trigrun_core::{
     config::{self, ConfigError},
     crypto::seal::KeySettings,
@@ -39,6 +40,7 @@ pub struct ExecutorSettings {
 #[serde(deny_unknown_fields)]
 pub struct EgressSettings {
     pub allow: Vec<IpNet>,
+    pub max_requests_per_destination: NonZeroUsize,
 }
 
 impl Settings {

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
-use super::fair_reader::FairReader;
+use super::{destinations::Part, fair_reader::FairReader};
 
 /// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2.
 const MAX_HEAD_BYTES: u32 = 64 * 1024;
@@ -41,6 +41,12 @@ const MAX_STREAMS: usize = 100;
 const MAX_EXCHANGES: usize = 900;
 
 pub(super) type Message = Request<Full<Bytes>>;
+
+/// The other end of a connection.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) part: Part,
+}
 
 pub(super) enum Connection {
     Exclusive(Exclusive),
@@ -88,16 +94,18 @@ impl Connection {
 /// An HTTP/1.1 connection.
 pub(super) struct Exclusive {
     sender: http1::SendRequest<Full<Bytes>>,
-    peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     /// How long the server said it keeps the connection when idle.
     pub(super) kept_for: Option<Duration>,
     _driver: DropGuard,
+    /// Of what the process may use of the peer.
+    _part: Part,
 }
 
 impl Exclusive {
     pub(super) async fn open(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        peer: SocketAddr,
+        Peer { address: peer, part }: Peer,
     ) -> hyper::Result<Self> {
         let mut builder = http1::Builder::new();
         let (sender, connection) =
@@ -107,7 +115,7 @@ impl Exclusive {
             // An error, if any, also ends the exchange, which reports it.
             let _reported = connection.await;
         });
-        Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard() })
+        Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard(), _part: part })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -123,7 +131,7 @@ impl Exclusive {
 /// An HTTP/2 connection.
 pub(super) struct Multiplexed {
     sender: http2::SendRequest<Full<Bytes>>,
-    peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     /// Concurrent exchanges, as the server allows them.
     limit: Arc<AtomicUsize>,
     in_use: AtomicUsize,
@@ -131,12 +139,13 @@ pub(super) struct Multiplexed {
     retired: AtomicBool,
     last_used: Mutex<Instant>,
     _driver: DropGuard,
+    _part: Part,
 }
 
 impl Multiplexed {
     pub(super) async fn open(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        peer: SocketAddr,
+        Peer { address: peer, part }: Peer,
     ) -> hyper::Result<Arc<Self>> {
         let stop = CancellationToken::new();
         let driver = stop.clone().drop_guard();
@@ -165,6 +174,7 @@ impl Multiplexed {
             retired: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
             _driver: driver,
+            _part: part,
         }))
     }
 
@@ -187,7 +197,11 @@ impl Multiplexed {
 
     pub(super) fn is_idle_since(&self, instant: Instant) -> bool {
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        self.in_use.load(Ordering::Relaxed) == 0 && last_used <= instant
+        self.is_idle() && last_used <= instant
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_use.load(Ordering::Relaxed) == 0
     }
 }
 

@@ -49,7 +49,7 @@ impl Exchange {
         call: Call,
         may_send: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<(), Failure> {
-        let Ready { egress, workspace, url, mut connection, .. } = ready;
+        let Ready { egress, owner, url, mut connection, .. } = ready;
         let mut message = Message::new(Full::new(call.body));
         *message.method_mut() = call.method;
         *message.headers_mut() = call.headers;
@@ -63,7 +63,7 @@ impl Exchange {
         let response = match self.send(&mut connection, &url, message, may_send).await? {
             Sending::Responded(response) => response,
             Sending::Unsent(message) => {
-                connection = egress.dial(workspace, &url, self.deadline, &mut self.outcome.timing).await?;
+                connection = egress.dial(owner, &url, self.deadline, &mut self.outcome.timing).await?;
                 match self.send(&mut connection, &url, message, may_send).await? {
                     Sending::Responded(response) => response,
                     Sending::Unsent(_) => return Err(failure::closed_early()),
@@ -77,7 +77,7 @@ impl Exchange {
         classify(&mut self.outcome, head.status, &call.success_statuses);
         if let (true, Connection::Exclusive(mut connection)) = (is_whole, connection) {
             connection.kept_for = keep_alive(&head.headers);
-            egress.pool.put(workspace, origin(&url), connection);
+            egress.pool.put(owner.workspace(), origin(&url), connection);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use trigrun_core::domain::attempt::AttemptStatus;
 use trigrun_executor::egress::{Egress, Ready, Settings};
 use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
 
-use super::{DEADLINE, exchange, get, loopback, new_egress, post, prepare, url, workspace};
+use super::{DEADLINE, exchange, get, loopback, new_egress, owner, post, prepare, url};
 
 /// Closes all connections from the server's side, and lets other tasks run until `ready` has detected it.
 pub(super) async fn close_connections(target: &Target, ready: &Ready) {
@@ -36,7 +36,7 @@ async fn a_connection_is_reused_within_its_workspace_only() {
     assert_eq!(second.remote_address, first.remote_address);
     assert_eq!(target.connections(), 1);
 
-    let other = egress.prepare(workspace(2), &url(target.url("/")), DEADLINE).await.unwrap();
+    let other = egress.prepare(&owner(2), &url(target.url("/")), DEADLINE).await.unwrap();
     assert!(other.send(get()).await.outcome.timing.connect.is_some());
     assert_eq!(target.connections(), 2);
 }
@@ -177,7 +177,7 @@ async fn http2_is_shared_within_a_workspace() {
     assert_eq!(hit.header("host"), Some(target.address().to_string().as_str()));
     assert_eq!(hit.body, r#"{"n":2}"#);
 
-    let other = egress.prepare(workspace(2), &url(target.url("/")), DEADLINE).await.unwrap();
+    let other = egress.prepare(&owner(2), &url(target.url("/")), DEADLINE).await.unwrap();
     assert_eq!(target.connections(), 2);
     assert_eq!(other.send(get()).await.outcome.status, AttemptStatus::Success);
 }
