@@ -4,6 +4,7 @@ pub mod client;
 pub mod cluster;
 pub mod db;
 pub mod due;
+pub mod filters;
 pub mod jobs;
 pub mod keys;
 pub mod mail;

@@ -99,7 +99,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId) -> Result<Vec<Member>
     let rows: Vec<(Uuid, String, String, String, DateTime<Utc>)> = members::table
         .inner_join(users::table)
         .filter(members::workspace_id.eq(workspace.uuid()))
-        .order((members::created_at, users::id))
+        .order((members::created_at, members::user_id))
         .limit(1000)
         .select((users::id, users::email, users::name, members::role, members::created_at))
         .load(conn)

@@ -3,6 +3,7 @@
 use trigrun_core::store::notifications;
 use trigrun_testkit::TestDb;
 
+mod filters;
 mod lists;
 mod reads;
 
