@@ -7,6 +7,7 @@ pub mod due;
 pub mod jobs;
 pub mod keys;
 pub mod mail;
+pub mod memory;
 pub mod process;
 pub mod raw_http;
 pub mod redis;
