@@ -27,7 +27,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// A process with more memory than its role's limit (in bytes) is killed, if the kernel has not done so before.
+    /// `limits` are in bytes, for roles whose memory the kernel does not limit: a process that has more is killed.
     pub fn start(cluster: Cluster, limits: BTreeMap<Role, u64>) -> Self {
         let kept = Kept { cluster, limits, exits: Vec::new(), peaks: BTreeMap::new() };
         let (kept, stop) = (Arc::new(Mutex::new(kept)), CancellationToken::new());

@@ -146,3 +146,44 @@ pub fn table() -> comfy_table::Table {
         "verdict",
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(runs: &[f64]) -> Measured {
+        Measured {
+            runs: runs.iter().copied().collect(),
+            notifications: Samples::default(),
+            api: Samples::default(),
+            refused: Vec::new(),
+        }
+    }
+
+    fn seen(base: &[f64], attacked: &[f64]) -> Seen {
+        Seen::new(Measure::Runs, &measured(base), measured(attacked), Vec::new(), Vec::new())
+    }
+
+    #[test]
+    fn a_victim_may_be_a_second_late_or_three_times_as_late_as_alone() {
+        assert!(seen(&[10.0], &[1000.0]).holds());
+        assert!(!seen(&[10.0], &[1001.0]).holds());
+        assert!(seen(&[400.0], &[1200.0]).holds());
+        assert!(!seen(&[400.0], &[1201.0]).holds());
+    }
+
+    #[test]
+    fn a_victim_without_any_run_was_harmed() {
+        assert!(!seen(&[10.0], &[]).holds());
+    }
+
+    #[test]
+    fn one_death_one_loss_or_one_broken_rule_is_too_much() {
+        let (base, attacked) = (measured(&[10.0]), || measured(&[10.0]));
+        let one = || vec!["one".to_owned()];
+        assert!(!Seen::new(Measure::Runs, &base, attacked(), one(), Vec::new()).holds());
+        assert!(!Seen::new(Measure::Runs, &base, attacked(), Vec::new(), one()).holds());
+        assert!(seen(&[10.0], &[10.0]).rule(true, "holds").holds());
+        assert!(!seen(&[10.0], &[10.0]).rule(false, "does not").holds());
+    }
+}

@@ -3,7 +3,6 @@
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
@@ -116,10 +115,12 @@ impl Stage {
         };
         let cluster = start(&servers, needs, binaries, logs).await?;
         let api = cluster.address("api")?;
-        if !cluster.has_memory_limit("executor")? {
+        let is_enforced = cluster.has_memory_limit("executor")?;
+        if !is_enforced {
             println!("  no control group can be created here: memory is read every 100 ms instead");
         }
-        let keeper = Keeper::start(cluster, BTreeMap::from(MEMORY_LIMITS));
+        let limits = MEMORY_LIMITS.into_iter().filter(|_| !is_enforced).collect();
+        let keeper = Keeper::start(cluster, limits);
         let target = Target::start(clock).await?;
         let host = if names.is_some() { VICTIMS_HOST } else { "127.0.0.1" };
         let mut greedy = Account::sign_up(api, "greedy").await?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{Ipv4Addr, SocketAddr},
     str::FromStr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -50,7 +50,6 @@ struct Shared {
     released: watch::Sender<bool>,
     open: AtomicUsize,
     most_open: AtomicUsize,
-    requests: AtomicUsize,
 }
 
 /// Serves until it is dropped.
@@ -73,11 +72,10 @@ impl Target {
             released: watch::Sender::new(false),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
-            requests: AtomicUsize::new(0),
         });
         let (stop, mut port) = (CancellationToken::new(), 0);
         for address in addresses {
-            let listener = TcpListener::bind((IpAddr::V4(*address), port)).await;
+            let listener = TcpListener::bind(SocketAddr::from((*address, port))).await;
             let listener = listener.with_context(|| format!("a target at {address}:{port}"))?;
             port = listener.local_addr()?.port();
             let accepting = accept(listener, Arc::clone(&shared));
@@ -109,11 +107,6 @@ impl Target {
         self.shared.lock().notified.get(execution).copied()
     }
 
-    /// The number of requests so far.
-    pub fn requests(&self) -> usize {
-        self.shared.requests.load(SeqCst)
-    }
-
     /// The largest number of connections that were open at once.
     pub fn most_open(&self) -> usize {
         self.shared.most_open.load(SeqCst)
@@ -126,7 +119,6 @@ impl Shared {
     }
 
     fn receive(&self, head: &Head, body: &[u8]) {
-        self.requests.fetch_add(1, SeqCst);
         let now = self.clock.now();
         if head.path == "/notify" {
             let event: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -234,4 +226,50 @@ async fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Head>
     let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default().to_owned();
     Ok(Some(Head { path, lines }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::time::Duration;
+    use trigrun_testkit::{
+        client::{Client, Request},
+        due,
+    };
+
+    fn client(target: &Target) -> Client {
+        Client::new(SocketAddr::from((Ipv4Addr::LOCALHOST, target.port)))
+    }
+
+    #[tokio::test]
+    async fn a_request_hangs_until_the_release() {
+        let target = Target::start(Clock::start()).await.unwrap();
+        let hanging = client(&target);
+        let hanging = tasks::spawn("hanging", async move { hanging.get("/hang").await });
+        due::until("it arrives", Duration::from_secs(60), async || target.most_open() == 1).await.unwrap();
+        assert_eq!(client(&target).get("/").await.unwrap().status, 200);
+        assert!(!hanging.is_finished());
+        target.release();
+        assert_eq!(hanging.await.unwrap().unwrap().status, 200);
+        assert_eq!(target.most_open(), 2);
+    }
+
+    #[tokio::test]
+    async fn arrivals_and_notifications_are_kept_by_execution() {
+        let target = Target::start(Clock::start()).await.unwrap();
+        let run = Request::new(hyper::Method::POST, "/last")
+            .header("TrigRun-Execution-Id", "exe_1")
+            .header("TrigRun-Scheduled-For", "2026-11-29T04:00:00.000Z")
+            .json(&json!({ "ignored": true }));
+        client(&target).send(run).await.unwrap();
+        let arrivals = target.arrivals();
+        assert_eq!(arrivals.len(), 1);
+        assert_eq!(arrivals[0].execution, "exe_1");
+        assert_eq!(arrivals[0].scheduled_for.to_rfc3339(), "2026-11-29T04:00:00+00:00");
+        assert_eq!(target.notified("exe_1"), None);
+        let event = json!({ "data": { "execution": { "id": "exe_1" } } });
+        client(&target).post("/notify", &event).await.unwrap();
+        assert!(target.notified("exe_1").is_some());
+    }
 }
