@@ -93,7 +93,7 @@ impl Results {
     async fn play(&mut self, rows: &[&Row], needs: Needs, scale: Scale, binaries: Option<&Path>) {
         let Some(first) = rows.first() else { return };
         let began = Instant::now();
-        let stage = match Stage::start(needs, scale, binaries, Path::new(LOGS).join(first.name)).await {
+        let mut stage = match Stage::start(needs, scale, binaries, Path::new(LOGS).join(first.name)).await {
             Ok(stage) => stage,
             Err(error) => {
                 println!("\n{}: NOT PLAYED: {error:#}", first.name);
@@ -107,7 +107,15 @@ impl Results {
         for row in rows {
             println!("\n{}: {}", row.name, row.about);
             let began = Instant::now();
-            let seen = (row.play)(&stage).await;
+            let mut seen = (row.play)(&stage).await;
+            // Other programs may occupy the machine for a second, and few requests are measured. Lateness alone proves nothing.
+            if scale.is_short && seen.as_ref().is_ok_and(Seen::is_only_late) {
+                println!("  only late; the victims are measured alone again, and the attack is played again");
+                seen = match stage.measure_alone().await {
+                    Ok(()) => (row.play)(&stage).await,
+                    Err(error) => Err(error),
+                };
+            }
             match &seen {
                 Ok(seen) => seen.print(),
                 // The others are still played.

@@ -20,7 +20,9 @@ const PASSWORD: &str = "correct horse battery";
 pub const MAX_WORKSPACES: usize = 20;
 /// Tokens of a workspace: together they reach the limit of the workspace.
 const TOKENS: usize = 4;
-/// An API that has been killed is back by then.
+/// Requests of one attack that are sent at once.
+const AT_ONCE: usize = 16;
+/// After a refusal.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Debug)]
@@ -145,51 +147,69 @@ impl Workspace {
             "request": request });
         text(&self.post("/v1/jobs", &job).await?["id"])
     }
-
-    /// Asks for this many runs as fast as the limits allow, until all are accepted or the time is over.
-    pub async fn run_now(&self, job: &str, runs: usize, timeout: Duration) -> Statuses {
-        let request = Request::new(Method::POST, format!("/v1/jobs/{job}/run-now"));
-        let clients: Vec<Client> =
-            self.tokens.iter().map(|token| Client::new(self.api).with_token(token)).collect();
-        flood(&clients, runs, timeout, true, |_| request.clone()).await
-    }
 }
 
-/// Sends `count` requests over four connections per client. With `insist`, a request that is refused is sent again until the time is over.
+/// Asks for `runs` runs of each of these jobs, in turn, as fast as the limits allow, until all are accepted or the time is over.
+pub async fn run_each(jobs: &[(&Workspace, String)], runs: usize, timeout: Duration) -> Statuses {
+    let paths: Vec<String> = jobs.iter().map(|(_, job)| format!("/v1/jobs/{job}/run-now")).collect();
+    let sender = |_| {
+        async |number: usize| {
+            let (at, round) = (number % jobs.len(), number / jobs.len());
+            let workspace = jobs[at].0;
+            let client = Client::new(workspace.api).with_token(&workspace.tokens[round % TOKENS]);
+            client.send(Request::new(Method::POST, &paths[at])).await.ok()
+        }
+    };
+    send_all(jobs.len() * runs, timeout, true, sender).await
+}
+
+/// Sends `count` requests over connections that are kept, for each of these clients in turn.
 pub async fn flood(
     clients: &[Client],
     count: usize,
     timeout: Duration,
-    insist: bool,
-    request: impl Fn(usize) -> Request + Sync,
+    request: impl Fn(usize) -> Request,
 ) -> Statuses {
-    const CONNECTIONS: usize = 4;
+    let request = &request;
+    let sender = |at: usize| {
+        let client = clients[at % clients.len()].clone();
+        let connection = tokio::sync::Mutex::new(None);
+        async move |number: usize| {
+            let mut kept = connection.lock().await;
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => client.connect().await.ok()?,
+            };
+            let response = connection.send(request(number)).await.ok()?;
+            *kept = Some(connection);
+            Some(response)
+        }
+    };
+    send_all(count, timeout, false, sender).await
+}
+
+/// Sends `count` requests, some at a time, each by the sender of its place. With `insist`, one that is refused is sent again until the time
+/// is over.
+async fn send_all<S: AsyncFn(usize) -> Option<Response>>(
+    count: usize,
+    timeout: Duration,
+    insist: bool,
+    sender: impl Fn(usize) -> S,
+) -> Statuses {
     let (next, statuses) = (AtomicUsize::new(0), Mutex::new(Statuses::default()));
     let deadline = Instant::now() + timeout;
-    let sending = (0..clients.len() * CONNECTIONS).map(|at| {
-        let client = clients[at % clients.len()].clone().with_timeout(Duration::from_secs(30));
-        let (next, statuses, request) = (&next, &statuses, &request);
+    let sending = (0..AT_ONCE).map(|at| {
+        let (send, next, statuses) = (sender(at), &next, &statuses);
         async move {
-            let mut connection = None;
             loop {
                 let number = next.fetch_add(1, SeqCst);
                 if number >= count {
                     return;
                 }
                 while Instant::now() < deadline {
-                    if connection.is_none() {
-                        connection = client.connect().await.ok();
-                    }
-                    let response = match connection.as_mut() {
-                        Some(connection) => connection.send(request(number)).await.ok(),
-                        None => None,
-                    };
-                    let status = response.map_or(0, |response| response.status.as_u16());
+                    let status = send(number).await.map_or(0, |response| response.status.as_u16());
                     *statuses.lock().unwrap_or_else(PoisonError::into_inner).0.entry(status).or_default() +=
                         1;
-                    if status == 0 {
-                        connection = None;
-                    }
                     if (200..300).contains(&status) || !insist {
                         break;
                     }

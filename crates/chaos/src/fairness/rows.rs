@@ -1,11 +1,22 @@
 //! The scenarios. Each is the attack of one tenant with an ordinary account, and what must hold besides the victims' latency.
 
 mod api;
+mod executors;
 mod limits;
 mod memory;
-mod runs;
 
-use super::{Row, stage::Needs};
+use super::{
+    Row,
+    accounts::{Workspace, run_each},
+    stage::{Needs, Stage},
+};
+
+/// Asks for so many runs of each of these jobs.
+async fn runs(stage: &Stage, jobs: &[(&Workspace, String)], each: usize) -> anyhow::Result<()> {
+    let statuses = run_each(jobs, each, stage.scale.attack).await;
+    println!("  {} of {} runs were accepted", statuses.accepted(), jobs.len() * each);
+    Ok(())
+}
 
 /// All scenarios, in the order in which they are played.
 pub fn all() -> Vec<Row> {
@@ -15,14 +26,14 @@ pub fn all() -> Vec<Row> {
             about: "one workspace asks for 1,100 runs of a target that accepts and never answers",
             needs: Needs::Nothing,
             is_short: true,
-            play: |stage| Box::pin(runs::hanging_target(stage)),
+            play: |stage| Box::pin(executors::hanging_target(stage)),
         },
         Row {
             name: "many_workspaces",
             about: "one person does so in five workspaces",
             needs: Needs::Nothing,
             is_short: false,
-            play: |stage| Box::pin(runs::many_workspaces(stage)),
+            play: |stage| Box::pin(executors::many_workspaces(stage)),
         },
         Row {
             name: "large_bodies",
@@ -43,14 +54,14 @@ pub fn all() -> Vec<Row> {
             about: "25 hosts with 44 runs each that hang, while the executor may open 1,024 files",
             needs: Needs::FewFiles,
             is_short: false,
-            play: |stage| Box::pin(runs::file_descriptors(stage)),
+            play: |stage| Box::pin(executors::file_descriptors(stage)),
         },
         Row {
             name: "dead_names",
             about: "3,000 runs whose names no server answers",
             needs: Needs::NameServer,
             is_short: false,
-            play: |stage| Box::pin(runs::dead_names(stage)),
+            play: |stage| Box::pin(executors::dead_names(stage)),
         },
         Row {
             name: "password_hashing",
@@ -68,7 +79,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "session_operations",
-            about: "a thousand requests of an operation that only a session may ask",
+            about: "3,000 requests of an operation that only a session may ask",
             needs: Needs::Nothing,
             is_short: true,
             play: |stage| Box::pin(limits::session_operations(stage)),
@@ -84,14 +95,14 @@ pub fn all() -> Vec<Row> {
             name: "handed_over_workspaces",
             about: "workspaces are handed over to an accomplice and left",
             needs: Needs::Nothing,
-            is_short: false,
+            is_short: true,
             play: |stage| Box::pin(limits::handed_over_workspaces(stage)),
         },
         Row {
             name: "large_lists",
             about: "five lists at once of 250 jobs with bodies of 256 KiB",
             needs: Needs::Nothing,
-            is_short: false,
+            is_short: true,
             play: |stage| Box::pin(api::large_lists(stage)),
         },
         Row {
@@ -106,14 +117,14 @@ pub fn all() -> Vec<Row> {
             about: "2,400 notifications to a channel that never answers, from workspaces of one shard",
             needs: Needs::Nothing,
             is_short: false,
-            play: |stage| Box::pin(runs::deaf_channel(stage)),
+            play: |stage| Box::pin(executors::deaf_channel(stage)),
         },
         Row {
             name: "one_destination",
             about: "2,000 runs of 20 workspaces to one host",
             needs: Needs::Nothing,
             is_short: false,
-            play: |stage| Box::pin(runs::one_destination(stage)),
+            play: |stage| Box::pin(executors::one_destination(stage)),
         },
         Row {
             name: "own_api_loop",

@@ -99,8 +99,20 @@ impl Seen {
     }
 
     pub fn holds(&self) -> bool {
-        let latency = self.attacked_ms <= self.bound_ms;
-        latency && self.killed.is_empty() && self.lost.is_empty() && self.rules.iter().all(|rule| rule.holds)
+        self.is_in_time() && self.is_unharmed()
+    }
+
+    /// Nothing was harmed, but something took longer than the bound.
+    pub fn is_only_late(&self) -> bool {
+        self.is_unharmed() && !self.is_in_time()
+    }
+
+    fn is_in_time(&self) -> bool {
+        self.attacked_ms <= self.bound_ms
+    }
+
+    fn is_unharmed(&self) -> bool {
+        self.killed.is_empty() && self.lost.is_empty() && self.rules.iter().all(|rule| rule.holds)
     }
 
     pub fn print(&self) {
@@ -170,6 +182,7 @@ mod tests {
         assert!(!seen(&[10.0], &[1001.0]).holds());
         assert!(seen(&[400.0], &[1200.0]).holds());
         assert!(!seen(&[400.0], &[1201.0]).holds());
+        assert!(seen(&[400.0], &[1201.0]).is_only_late());
     }
 
     #[test]
@@ -185,5 +198,6 @@ mod tests {
         assert!(!Seen::new(Measure::Runs, &base, attacked(), Vec::new(), one()).holds());
         assert!(seen(&[10.0], &[10.0]).rule(true, "holds").holds());
         assert!(!seen(&[10.0], &[10.0]).rule(false, "does not").holds());
+        assert!(!seen(&[10.0], &[1001.0]).rule(false, "does not").is_only_late());
     }
 }

@@ -145,6 +145,12 @@ impl Stage {
         servers.stop().await;
     }
 
+    /// Measures the victims without an attack again.
+    pub async fn measure_alone(&mut self) -> anyhow::Result<()> {
+        self.base = measure(self.clock, &self.victims, &self.target, self.scale.base).await?;
+        Ok(())
+    }
+
     /// A new target for what the greedy account sends.
     pub async fn target(&self) -> anyhow::Result<Target> {
         Target::start(self.clock).await

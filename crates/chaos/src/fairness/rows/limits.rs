@@ -28,7 +28,7 @@ pub async fn session_operations(stage: &Stage) -> anyhow::Result<Seen> {
     let attack = async {
         let request = |_| Request::new(Method::GET, "/v1/workspaces");
         let clients = vec![account.client(); 4];
-        let statuses = flood(&clients, SESSION_REQUESTS, stage.scale.attack, false, request).await;
+        let statuses = flood(&clients, SESSION_REQUESTS, stage.scale.attack, request).await;
         println!("  responses by status: {:?}", statuses.0);
         limited = statuses.count(429);
         Ok(())

@@ -9,10 +9,13 @@ use trigrun_testkit::{
     raw_http,
 };
 
-use super::super::{
-    accounts::flood,
-    seen::{Measure, Seen},
-    stage::{Stage, all},
+use super::{
+    super::{
+        accounts::flood,
+        seen::{Measure, Seen},
+        stage::{Stage, all},
+    },
+    runs,
 };
 
 const BODY_BYTES: usize = 250_000;
@@ -28,12 +31,8 @@ pub async fn large_bodies(stage: &Stage) -> anyhow::Result<Seen> {
     let (target, greedy) = (stage.target().await?, stage.greedy());
     let request = json!({ "url": target.url("/hang"), "method": "POST", "body": "x".repeat(BODY_BYTES) });
     let job = greedy.job(request).await?;
-    let attack = async {
-        let statuses = greedy.run_now(&job, stage.scale.of(2200, 600), stage.scale.attack).await;
-        println!("  {} runs were accepted", statuses.accepted());
-        Ok(())
-    };
-    stage.under(Measure::Runs, attack, &[&target]).await
+    let jobs = [(greedy, job)];
+    stage.under(Measure::Runs, runs(stage, &jobs, stage.scale.of(2200, 600)), &[&target]).await
 }
 
 pub async fn large_secrets(stage: &Stage) -> anyhow::Result<Seen> {
@@ -46,11 +45,8 @@ pub async fn large_secrets(stage: &Stage) -> anyhow::Result<Seen> {
         headers.insert(format!("x-{number}"), json!(format!("secret://{name}")));
     }
     let job = greedy.job(json!({ "url": target.url("/"), "headers": headers })).await?;
-    let attack = async {
-        greedy.run_now(&job, stage.scale.of(60, 20), stage.scale.attack).await;
-        Ok(())
-    };
-    stage.under(Measure::Runs, attack, &[&target]).await
+    let jobs = [(greedy, job)];
+    stage.under(Measure::Runs, runs(stage, &jobs, stage.scale.of(60, 20)), &[&target]).await
 }
 
 /// From as many addresses as rounds, because wrong log-ins are limited per address.
@@ -90,12 +86,12 @@ pub async fn long_emails(stage: &Stage) -> anyhow::Result<Seen> {
         Request::new(Method::POST, "/v1/auth/login").json(&body)
     };
     // What hashing passwords needs is not what is measured here.
-    flood(&clients, 20, stage.scale.attack, false, |number| log_in(number, 20)).await;
+    flood(&clients, 20, stage.scale.attack, |number| log_in(number, 20)).await;
     let before = stage.keeper.resident(Role::Api);
     let attack = async {
         let requests = stage.scale.of(36_000, 2000);
         let long = |number| log_in(number, EMAIL_BYTES);
-        let statuses = flood(&clients, requests, stage.scale.attack * 3, false, long).await;
+        let statuses = flood(&clients, requests, stage.scale.attack * 3, long).await;
         println!("  responses by status: {:?}", statuses.0);
         Ok(())
     };

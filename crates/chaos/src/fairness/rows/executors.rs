@@ -5,9 +5,14 @@ use serde_json::json;
 use std::net::Ipv4Addr;
 use trigrun_testkit::target::Answers;
 
-use super::super::{
-    seen::{Measure, Seen},
-    stage::{Stage, all},
+use super::{
+    super::{
+        accounts::text,
+        seen::{Measure, Seen},
+        stage::Stage,
+        target::Target,
+    },
+    runs,
 };
 
 /// The longest that a job may have.
@@ -18,12 +23,8 @@ const MAX_PER_DESTINATION: usize = 512;
 pub async fn hanging_target(stage: &Stage) -> anyhow::Result<Seen> {
     let (target, greedy) = (stage.target().await?, stage.greedy());
     let job = greedy.job(json!({ "url": target.url("/hang"), "timeout_seconds": TIMEOUT_SECONDS })).await?;
-    let attack = async {
-        let statuses = greedy.run_now(&job, stage.scale.of(1100, 600), stage.scale.attack).await;
-        println!("  {} runs were accepted", statuses.accepted());
-        Ok(())
-    };
-    stage.under(Measure::Runs, attack, &[&target]).await
+    let jobs = [(greedy, job)];
+    stage.under(Measure::Runs, runs(stage, &jobs, stage.scale.of(1100, 600)), &[&target]).await
 }
 
 pub async fn many_workspaces(stage: &Stage) -> anyhow::Result<Seen> {
@@ -38,28 +39,20 @@ pub async fn many_workspaces(stage: &Stage) -> anyhow::Result<Seen> {
         let request = json!({ "url": target.url("/hang"), "timeout_seconds": TIMEOUT_SECONDS });
         jobs.push((workspace, workspace.job(request).await?));
     }
-    let attack = all(jobs.iter().map(async |(workspace, job)| {
-        let statuses = workspace.run_now(job, stage.scale.of(1100, 200), stage.scale.attack).await;
-        println!("  {} runs were accepted", statuses.accepted());
-        Ok(())
-    }));
-    stage.under(Measure::Runs, attack, &[&target]).await
+    stage.under(Measure::Runs, runs(stage, &jobs, stage.scale.of(1100, 200)), &[&target]).await
 }
 
 pub async fn file_descriptors(stage: &Stage) -> anyhow::Result<Seen> {
     let hosts: Vec<Ipv4Addr> = (1..=25).map(|host| Ipv4Addr::new(127, 0, 2, host)).collect();
-    let target = super::super::target::Target::start_at(stage.clock, &hosts).await?;
+    let target = Target::start_at(stage.clock, &hosts).await?;
     let greedy = stage.greedy();
     let mut jobs = Vec::new();
     for host in hosts {
         let url = target.url_of(&host.to_string(), "/hang");
-        jobs.push(greedy.job(json!({ "url": url, "timeout_seconds": TIMEOUT_SECONDS })).await?);
+        let request = json!({ "url": url, "timeout_seconds": TIMEOUT_SECONDS });
+        jobs.push((greedy, greedy.job(request).await?));
     }
-    let attack = all(jobs.iter().map(async |job| {
-        greedy.run_now(job, 44, stage.scale.attack).await;
-        Ok(())
-    }));
-    let seen = stage.under(Measure::Runs, attack, &[&target]).await?;
+    let seen = stage.under(Measure::Runs, runs(stage, &jobs, 44), &[&target]).await?;
     let failed = "select count(*) from executions where status = 'failed'";
     let failed: i64 = stage.sql.query_one(failed, &[]).await?.get(0);
     Ok(seen.rule(failed == 0, format!("{failed} runs failed for want of our own files")))
@@ -76,21 +69,17 @@ pub async fn dead_names(stage: &Stage) -> anyhow::Result<Seen> {
         let job = json!({ "name": name, "kind": "cron", "schedule": { "cron": "0 0 1 1 *" },
             "request": { "url": format!("http://{name}/") }, "retry_policy": { "max_attempts": 1 } });
         let job = greedy.post("/v1/jobs", &job).await?;
-        jobs.push(job["id"].as_str().context("a job has an id")?.to_owned());
+        jobs.push((greedy, text(&job["id"])?));
     }
-    let runs = stage.scale.of(3000, 600) / NAMES;
-    let attack = all(jobs.iter().map(async |job| {
-        greedy.run_now(job, runs, stage.scale.attack).await;
-        Ok(())
-    }));
-    stage.under(Measure::Runs, attack, &[]).await
+    let count = stage.scale.of(3000, 600) / NAMES;
+    stage.under(Measure::Runs, runs(stage, &jobs, count), &[]).await
 }
 
 pub async fn deaf_channel(stage: &Stage) -> anyhow::Result<Seen> {
     let target = stage.target().await?;
     let mut workspaces = stage.neighbours();
     workspaces.truncate(4);
-    let runs = stage.scale.of(2400, 400) / workspaces.len();
+    let count = stage.scale.of(2400, 400) / workspaces.len();
     let mut jobs = Vec::new();
     for workspace in workspaces {
         let job = workspace.job(json!({ "url": target.url("/") })).await?;
@@ -100,12 +89,8 @@ pub async fn deaf_channel(stage: &Stage) -> anyhow::Result<Seen> {
         workspace.post(&format!("/v1/jobs/{job}/notification-rules"), &rule).await?;
         jobs.push((workspace, job));
     }
-    println!("  {} workspaces in the neighbour's shard, {runs} runs each", jobs.len());
-    let attack = all(jobs.iter().map(async |(workspace, job)| {
-        workspace.run_now(job, runs, stage.scale.attack).await;
-        Ok(())
-    }));
-    stage.under(Measure::Notifications, attack, &[&target]).await
+    println!("  {} workspaces in the neighbour's shard", jobs.len());
+    stage.under(Measure::Notifications, runs(stage, &jobs, count), &[&target]).await
 }
 
 pub async fn one_destination(stage: &Stage) -> anyhow::Result<Seen> {
@@ -115,10 +100,7 @@ pub async fn one_destination(stage: &Stage) -> anyhow::Result<Seen> {
         let request = json!({ "url": target.url("/hang"), "timeout_seconds": TIMEOUT_SECONDS });
         jobs.push((workspace, workspace.job(request).await?));
     }
-    let attack = all(jobs.iter().map(async |(workspace, job)| {
-        workspace.run_now(job, stage.scale.of(100, 40), stage.scale.attack).await;
-        Ok(())
-    }));
+    let attack = runs(stage, &jobs, stage.scale.of(100, 40));
     let seen = stage.under(Measure::Runs, attack, &[&target]).await?;
     let open = target.most_open();
     Ok(seen.rule(open <= MAX_PER_DESTINATION, format!("{open} connections at once to one destination")))
