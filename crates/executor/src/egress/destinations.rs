@@ -14,6 +14,8 @@ use crate::shares::{Owner, Share, Shares};
 
 /// Many hosts can have one address: those of a content delivery network, for example.
 const CONNECTIONS_PER_REQUEST: usize = 4;
+/// An account may have as much of a target as is free: alone, half of it.
+const ACCOUNT_PERCENT: usize = 100;
 
 pub(super) struct Destinations {
     /// Of the installation.
@@ -87,7 +89,9 @@ impl<K: Eq + Hash> Capacities<K> {
         let shares = {
             let mut inner = self.lock();
             let capacity = inner.capacity;
-            Arc::clone(inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity))))
+            Arc::clone(
+                inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity, ACCOUNT_PERCENT))),
+            )
         };
         Part { _share: shares.take(owner, 1).await, _of: shares }
     }

@@ -32,9 +32,11 @@ const FAILURE_TTL: Duration = Duration::from_secs(5);
 const MAX_KNOWN_BYTES: u64 = 4 * 1024 * 1024;
 /// About what an entry of the cache costs besides its name and addresses.
 const ENTRY_BYTES: usize = 200;
-/// Look-ups in flight. One account alone has half of them. Each has up to six sockets: two types of address, each query sent up to
+/// Look-ups in flight. Each has up to six sockets: two types of address, each query sent up to
 /// three times.
 pub(super) const MAX_LOOK_UPS: usize = 256;
+/// How much of what is free an account may have: alone, a fifth of all.
+const ACCOUNT_PERCENT: usize = 25;
 /// A query without an answer is given up after this, and sent anew. The resolver repeats one earlier than that only while few queries
 /// fail: each failure adds to the interval, for all names of a name server. So this is how long a lost packet delays a look-up.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -89,7 +91,7 @@ impl Names {
                 .expire_after(Ttl)
                 .build(),
             look_ups: LookUps::default(),
-            capacity: Shares::new(MAX_LOOK_UPS),
+            capacity: Shares::new(MAX_LOOK_UPS, ACCOUNT_PERCENT),
         })
     }
 
