@@ -8,6 +8,7 @@ mod extract;
 mod middleware;
 pub mod openapi;
 pub mod operator;
+mod passwords;
 mod problem;
 mod quotas;
 mod rate_limits;

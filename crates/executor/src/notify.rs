@@ -51,8 +51,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const MAX_CLAIMS: usize = 8;
 /// How many workspaces one look finds; another one continues after them.
 const MAX_WORKSPACES: i64 = 1000;
-/// How many notifications this process delivers at the same time. One account has at most half.
+/// How many notifications this process delivers at the same time, and how much of what is free one account may occupy.
 pub const MAX_DELIVERIES: usize = 128;
+pub const DELIVERIES_PERCENT: usize = 12;
 /// A claim that is older may soon run out and pass to another executor, so its notification is not sent any more.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);

@@ -13,14 +13,14 @@ use trigrun_core::{
 };
 
 use crate::{
-    Settings,
+    ExecutorSettings, Settings,
     accounts::Accounts,
     attempt::AttemptRunner,
     egress::{self, Egress, EgressError},
     in_flight::InFlight,
-    intake::{Intake, WaitingJobs, acknowledge},
+    intake::{Intake, SlotTurns, WaitingJobs, acknowledge},
     notify::{
-        MAX_DELIVERIES, Notifier,
+        DELIVERIES_PERCENT, MAX_DELIVERIES, Notifier,
         email::{Mailer, SmtpError},
     },
     reconcile::LeaseReconciler,
@@ -107,7 +107,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         policy: policy.clone(),
         mailer,
         wake: notification_written.clone(),
-        capacity: Shares::new(MAX_DELIVERIES),
+        capacity: Shares::new(MAX_DELIVERIES, DELIVERIES_PERCENT),
         deliveries: TaskTracker::new(),
     };
     let notifying = ends_with("notify", shutdown.clone(), Arc::new(notifier).run(shutdown.clone()));
@@ -175,7 +175,8 @@ impl Process {
         let acknowledger = acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader);
         let acknowledging = ends_with("acknowledge", stop.clone(), acknowledger);
 
-        let max_in_flight = self.settings.executor.max_in_flight;
+        let ExecutorSettings { max_in_flight, max_buffered_bytes, account_percent, .. } =
+            self.settings.executor;
         metrics::permits(max_in_flight);
         let runs = TaskTracker::new();
         let in_flight = InFlight::default();
@@ -183,8 +184,9 @@ impl Process {
             db: self.db.clone(),
             session: session.clone(),
             accounts: self.accounts.clone(),
-            places: Shares::new(max_in_flight),
-            memory: Shares::new(self.settings.executor.max_buffered_bytes),
+            permits: Shares::new(max_in_flight, account_percent),
+            memory: Shares::new(max_buffered_bytes, account_percent),
+            slot_turns: SlotTurns::new(account_percent),
             waiting_jobs: WaitingJobs::default(),
             in_flight: in_flight.clone(),
             secrets: self.secrets.clone(),

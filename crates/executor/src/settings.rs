@@ -32,6 +32,7 @@ pub struct Settings {
 pub struct ExecutorSettings {
     pub max_in_flight: usize,
     pub max_buffered_bytes: usize,
+    pub account_percent: usize,
     pub drain_seconds: u64,
 }
 

@@ -47,6 +47,7 @@ struct Metrics {
     permits: Gauge<u64>,
     waiting: Gauge<u64>,
     oldest_waiting: Gauge<f64>,
+    waiting_for_capacity: Gauge<u64>,
     schedule_errors: Gauge<u64>,
     partition_days_ahead: Gauge<i64>,
     pool_connections: Gauge<u64>,
@@ -149,6 +150,10 @@ impl Metrics {
             oldest_waiting: seconds(
                 "trigrun_oldest_waiting",
                 "How long the oldest waiting execution has been due.",
+            ),
+            waiting_for_capacity: gauge(
+                "trigrun_waiting_for_capacity",
+                "Executions whose account, workspace or job has its share of the executors, up to 10,000.",
             ),
             schedule_errors: gauge(
                 "trigrun_schedule_errors",
@@ -256,6 +261,10 @@ pub fn waiting(count: u64, oldest: Duration) {
         m.waiting.record(count, &[]);
         m.oldest_waiting.record(oldest.as_secs_f64(), &[]);
     });
+}
+
+pub fn waiting_for_capacity(count: u64) {
+    with(|m| m.waiting_for_capacity.record(count, &[]));
 }
 
 pub fn schedule_errors(count: u64) {

@@ -14,6 +14,8 @@ use crate::shares::{Owner, Share, Shares};
 
 /// Many hosts can have one address: those of a content delivery network, for example.
 const CONNECTIONS_PER_REQUEST: usize = 4;
+/// An account may have as much of a target as is free: alone, half of it.
+const ACCOUNT_PERCENT: usize = 100;
 
 pub(super) struct Destinations {
     /// Of the installation.
@@ -34,7 +36,7 @@ pub(super) struct Part {
 impl Destinations {
     pub(super) fn new(max_requests: usize, max_connections: usize) -> Self {
         Self {
-            all_connections: Shares::new(max_connections),
+            all_connections: Shares::new(max_connections, ACCOUNT_PERCENT),
             max_requests,
             requests: Capacities::new(max_requests),
             connections: Capacities::new(max_requests * CONNECTIONS_PER_REQUEST),
@@ -96,7 +98,9 @@ impl<K: Eq + Hash> Capacities<K> {
         let shares = {
             let mut inner = self.lock();
             let capacity = inner.capacity;
-            Arc::clone(inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity))))
+            Arc::clone(
+                inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity, ACCOUNT_PERCENT))),
+            )
         };
         Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares }
     }

@@ -35,13 +35,15 @@ const FAILURE_TTL: Duration = Duration::from_secs(5);
 const MAX_KNOWN_BYTES: u64 = 4 * 1024 * 1024;
 /// About what an entry of the cache costs besides its name and addresses.
 const ENTRY_BYTES: usize = 200;
-/// Look-ups in flight. One account alone has half of them.
+/// Look-ups in flight.
 const MAX_LOOK_UPS: usize = 256;
 /// Sockets of a look-up: two types of address, and each query is sent up to three times.
 const LOOK_UP_FILES: usize = 6;
 pub(super) const MAX_FILES: usize = MAX_LOOK_UPS * LOOK_UP_FILES;
 /// The part of the open files that look-ups may use, if they are few.
 const LOOK_UP_PART: usize = 4;
+/// How much of what is free an account may have: alone, a fifth of all.
+const ACCOUNT_PERCENT: usize = 25;
 /// A query without an answer is given up after this, and sent anew. The resolver repeats one earlier than that only while few queries
 /// fail: each failure adds to the interval, for all names of a name server. So this is how long a lost packet delays a look-up.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -98,7 +100,7 @@ impl Names {
                 .expire_after(Ttl)
                 .build(),
             look_ups: LookUps::default(),
-            capacity: Shares::new(max_files(max_open_files) / LOOK_UP_FILES),
+            capacity: Shares::new(max_files(max_open_files) / LOOK_UP_FILES, ACCOUNT_PERCENT),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The executor against real servers: one binary, one module per subject.
 
 mod bench;
+mod capacity;
 mod egress;
 mod limits;
 mod notify;

@@ -60,12 +60,17 @@ async fn retrying(
     if_match: Option<Vec<i32>>,
     decide: impl Fn(&Job) -> ApiResult<Option<JobChange>>,
 ) -> ApiResult<(Job, Option<ExecutionId>)> {
+    let mut counted = false;
     for _ in 0..MAX_ATTEMPTS {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
         if if_match.as_ref().is_some_and(|versions| !versions.contains(&job.version)) {
             return Err(stale());
         }
         let Some(change) = decide(&job)? else { return Ok((job, None)) };
+        // Once, however often others are faster.
+        if change.requests_run() && !std::mem::replace(&mut counted, true) {
+            state.quotas.run(&state.db, workspace).await?;
+        }
         if let Some(execution) = write(state, workspace, id, change).await? {
             state.waker.wake();
             let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
@@ -88,9 +93,6 @@ async fn write(
     id: JobId,
     change: JobChange,
 ) -> ApiResult<Option<Option<ExecutionId>>> {
-    if change.runs_at_once() {
-        state.quotas.run(&state.db, workspace).await?;
-    }
     let traceparent = trace::current();
     state
         .run(async move |state| {

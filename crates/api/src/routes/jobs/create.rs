@@ -48,7 +48,7 @@ pub async fn create(
     let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
     let definition = body.define(&context, &mut errors);
     let definition = errors.finish(definition)?;
-    if definition.runs_at_once() {
+    if definition.requests_run() {
         state.quotas.run(&state.db, workspace).await?;
     }
     let plan = state.quotas.plan(&state.db, workspace).await?;

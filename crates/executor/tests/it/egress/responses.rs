@@ -135,7 +135,7 @@ async fn what_is_kept_of_a_body_is_limited_by_the_share_of_memory() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
     target.respond("/", Script::status(200).body(vec![b'x'; 50_000]));
     for (capacity, kept) in [(200_000, 50_000..=50_000), (20_000, 4096..=24_096), (4, 4096..=4096)] {
-        let memory = Shares::new(capacity);
+        let memory = Shares::new(capacity, 100);
         let mut share = memory.try_take(owner(1), 1).unwrap();
         let ready = prepare(&egress, &target.url("/")).await.unwrap();
         let outcome = ready.send_if(get(), Some(&mut share), || true).await.unwrap().outcome;
