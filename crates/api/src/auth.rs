@@ -14,7 +14,7 @@ use trigrun_core::{
     domain::{
         access::{Grant, Scope, TokenKind, TokenSecret},
         audit::{Actor, Author},
-        id::{TokenId, UserId, WorkspaceId},
+        id::{AccountId, TokenId, UserId, WorkspaceId},
         user::{Membership, Role, User},
     },
     runtime::tasks,
@@ -23,6 +23,7 @@ use trigrun_core::{
 use uuid::Uuid;
 
 use crate::{
+    connections,
     extract::query::{NoParameters, Query},
     problem::Problem,
     request_id,
@@ -137,8 +138,9 @@ impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
                 Ok(secret) => find_caller(&state, &secret, selected).await,
                 Err(invalid) => Err(invalid),
             };
-            let (workspace, caller) =
+            let (workspace, account, caller) =
                 found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            connections::set_account(account);
             state.limits.check(&request, &caller.key(), &workspace.to_string()).await?;
             if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
                 let detail =
@@ -177,6 +179,8 @@ impl FromRequest for SessionUser {
                 _ => session_user(&state, &secret).await,
             };
             let user = found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            // The workspaces that a user creates are one account, which has the id of the user.
+            connections::set_account(AccountId::from_uuid(user.id.uuid()));
             NoParameters::read(request.query_string())?;
             let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
             Ok(Self { user, secret, by })
@@ -232,7 +236,7 @@ async fn find_caller(
     state: &State,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     match secret.kind() {
         TokenKind::Api => find_by_token(state, secret, selected).await,
         TokenKind::Session => find_by_session(state, secret, selected).await,
@@ -253,15 +257,15 @@ async fn find_by_token(
     state: &State,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
     if selected.is_some_and(|selected| selected != grant.workspace) {
         return Err(Problem::not_found());
     }
     touch(state, grant.token, last_used_at);
-    let Grant { token: id, name, workspace, scopes, created_by } = grant;
-    Ok((workspace, Caller::Token { id, name, scopes, created_by }))
+    let Grant { token: id, name, workspace, account, scopes, created_by } = grant;
+    Ok((workspace, account, Caller::Token { id, name, scopes, created_by }))
 }
 
 /// Records the use of a token in a separate task: the request does not wait for it.
@@ -270,7 +274,8 @@ fn touch(state: &State, token: TokenId, last_used_at: Option<DateTime<Utc>>) {
     if last_used_at.is_none_or(|at| now - at > TOUCH_INTERVAL) {
         let state = state.clone();
         tasks::spawn("touch", async move {
-            let touched = async { tokens::touch(&mut *state.conn().await?, token, now).await };
+            let touched =
+                async { tokens::touch(&mut *state.connections.unshared().conn().await?, token, now).await };
             if let Err(error) = touched.await {
                 tracing::debug!(%error, "cannot record the last use of a token");
             }
@@ -282,11 +287,11 @@ async fn find_by_session(
     state: &State,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     let user = session_user(state, secret).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
-    let Membership { workspace, role, .. } = select_membership(memberships, selected)?;
-    Ok((workspace, Caller::User { user, role }))
+    let Membership { workspace, account, role, .. } = select_membership(memberships, selected)?;
+    Ok((workspace, account, Caller::User { user, role }))
 }
 
 async fn session_user(state: &State, secret: &TokenSecret) -> ApiResult<User> {

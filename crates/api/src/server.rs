@@ -11,12 +11,13 @@ use trigrun_core::{
     crypto::seal::{KeyError, MasterKeys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, probes, tasks},
-    store::{Db, StoreError, wake::Waker, workspace_keys},
+    store::{StoreError, wake::Waker, workspace_keys},
     stream::StreamError,
 };
 use utoipa_actix_web::AppExt;
 
 use crate::{
+    connections::Connections,
     db_watchdog::DbWatchdog,
     extract::body::MAX_BODY_BYTES,
     middleware::{
@@ -65,7 +66,8 @@ pub async fn serve(
     shutdown: CancellationToken,
     on_bound: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
-    let db = Db::new(&settings.postgres)?;
+    let connections = Connections::new(&settings.postgres)?;
+    let db = connections.unshared().clone();
     let clock = Clock::synchronised(&db).await?;
     let master = MasterKeys::new(&settings.keys)?;
     workspace_keys::check(&mut *db.conn().await?, &master).await?;
@@ -76,7 +78,7 @@ pub async fn serve(
         sign_up: settings.server.sign_up,
         origins: settings.server.origins.into(),
         hash_permits: HashPermits::default(),
-        db: db.clone(),
+        connections,
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),
         waker: Waker::default(),

@@ -89,7 +89,7 @@ async fn write(
     change: JobChange,
 ) -> ApiResult<Option<Option<ExecutionId>>> {
     if change.runs_at_once() {
-        state.quotas.run(&state.db, workspace).await?;
+        state.quotas.run(state.connections.unshared(), workspace).await?;
     }
     let traceparent = trace::current();
     state
