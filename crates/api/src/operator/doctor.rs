@@ -13,8 +13,9 @@ use trigrun_core::{
         backlog::{self, Backlog},
         executors, migrate, partitions, workspace_keys,
     },
-    stream,
+    stream::{self, installations::Installations},
 };
+use uuid::Uuid;
 
 use crate::settings::Settings;
 
@@ -166,6 +167,7 @@ async fn postgres(
     if let Some(keys) = keys {
         findings.add("keys", master_keys(keys, conn).await?);
     }
+    findings.add("namespace", namespace(settings, store::installation::id(conn).await?).await);
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);
     findings.add("executors", live_executors(now, conn).await?);
@@ -216,6 +218,20 @@ async fn clocks(conn: &mut Conn) -> Result<Finding, store::StoreError> {
     } else {
         Good(text)
     })
+}
+
+/// The schedulers announce their installation in its namespace.
+async fn namespace(settings: &Settings, installation: Uuid) -> Finding {
+    let others = async { Installations::new(&settings.redis, installation)?.others().await };
+    let name = &settings.redis.namespace;
+    match others.await {
+        Ok(others) if others.is_empty() => Good(format!("{name}, used by no other installation")),
+        Ok(others) => Warn(format!(
+            "{name}, used by {} more installations: give each its own with TRIGRUN__REDIS__NAMESPACE",
+            others.len()
+        )),
+        Err(error) => Warn(format!("{name}, unknown whether others use it: {error}")),
+    }
 }
 
 async fn master_keys(keys: &MasterKeys, conn: &mut Conn) -> Result<Finding, store::StoreError> {
