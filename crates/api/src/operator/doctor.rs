@@ -35,6 +35,9 @@ const MAX_HEARTBEAT_AGE_SECONDS: i64 = 20;
 /// Schedulers create partitions for a week ahead. The alert TrigRunPartitionsMissing has the same limit.
 const MIN_PARTITION_DAYS_AHEAD: i64 = 4;
 
+/// So many sessions plan a statement over all days at the same time, when processes start for example.
+const SESSIONS_THAT_PLAN: i64 = 8;
+
 enum Finding {
     Good(String),
     /// It works, but an operator should look at it.
@@ -170,6 +173,7 @@ async fn postgres(
     findings.add("namespace", namespace(settings, store::installation::id(conn).await?).await);
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);
+    findings.add("locks", locks(conn).await?);
     findings.add("executors", live_executors(now, conn).await?);
     let backlog = backlog::measure(conn).await?;
     findings.add("schedulers", planning(now, &backlog));
@@ -259,6 +263,19 @@ async fn partition_days_ahead(now: DateTime<Utc>, conn: &mut Conn) -> Result<Fin
         _ => Fail(
             "none for today: start a scheduler, which creates them, or run `trigrun-api migrate`".to_owned(),
         ),
+    })
+}
+
+/// A session that needs more locks than are left fails with "out of shared memory".
+async fn locks(conn: &mut Conn) -> Result<Finding, store::StoreError> {
+    let partitions::Locks { of_session, of_server } = partitions::locks(conn).await?;
+    let text = format!("the partitions need up to {of_session} for one session, the server has {of_server}");
+    Ok(if of_session * SESSIONS_THAT_PLAN <= of_server {
+        Good(text)
+    } else {
+        Warn(format!(
+            "{text}: raise max_locks_per_transaction, so that {SESSIONS_THAT_PLAN} sessions have enough at a time"
+        ))
     })
 }
 
