@@ -12,6 +12,15 @@
 -- * Tables that are purged in batches have no foreign keys: a deletion never waits for a hundred thousand rows.
 
 
+-- Identifies this installation, in Redis for example, which it may share with others. One row.
+create table installation (
+    id uuid primary key default gen_random_uuid(),
+    is_the_only boolean not null default true check (is_the_only),
+    constraint installation_is_the_only unique (is_the_only)
+);
+insert into installation default values;
+
+
 -- 1. Workspaces, users and tokens ----------------------------------------------------------------------------------------------------
 
 -- A tenant.

@@ -3,6 +3,7 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
+mod connections;
 mod db_watchdog;
 mod extract;
 mod middleware;
@@ -17,6 +18,7 @@ mod result;
 mod routes;
 mod server;
 mod settings;
+mod shares;
 mod slow_client;
 mod state;
 mod time;

@@ -10,7 +10,7 @@ use trigrun_embed::{Durability, Frozen, Options, Programs, Scratch, Services, Sh
 use crate::{clock_file::ClockFile, proxy::Proxy};
 
 const DATABASE: &str = "postgres";
-pub const NAMESPACE: &str = "chaos";
+const NAMESPACE: &str = "chaos";
 
 /// Prepares the servers for faults that need it from the start.
 #[derive(Clone, Copy, Default)]

@@ -151,7 +151,7 @@ impl SecretResolver {
 pub fn or_logged<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
+        Err(error) if error.is_temporary() => Err(error),
         Err(error) => {
             tracing::error!(%error, "cannot open sealed values");
             Ok(None)

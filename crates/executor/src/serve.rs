@@ -7,7 +7,7 @@ use trigrun_core::{
     crypto::seal::{KeyError, KeySettings, MasterKeys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, open_files, probes, process::ends_with, tasks::spawn},
-    store::{Db, StoreError, executors, leases, wake::Waker, workspace_keys},
+    store::{self, Db, StoreError, executors, leases, wake::Waker, workspace_keys},
     stream::{Consumer, StreamError, consumer::Acknowledger},
     telemetry::metrics,
 };
@@ -78,6 +78,8 @@ struct Process {
 /// Runs an executor until shutdown, then drains: finishes the requests in flight and releases the rest.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), ExecutorError> {
     let db = Db::new(&settings.postgres)?;
+    let installation = store::installation::id(&mut *db.conn().await?).await?;
+    let settings = Settings { redis: settings.redis.of_installation(installation), ..settings };
     let clock = Clock::synchronised(&db).await?;
     let secrets = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());

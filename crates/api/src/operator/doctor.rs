@@ -13,8 +13,9 @@ use trigrun_core::{
         backlog::{self, Backlog},
         executors, migrate, partitions, workspace_keys,
     },
-    stream,
+    stream::{self, installations::Installations},
 };
+use uuid::Uuid;
 
 use crate::settings::Settings;
 
@@ -35,6 +36,9 @@ const MAX_WAIT_SECONDS: i64 = 30;
 const MAX_HEARTBEAT_AGE_SECONDS: i64 = 20;
 /// Schedulers create partitions for a week ahead. The alert TrigRunPartitionsMissing has the same limit.
 const MIN_PARTITION_DAYS_AHEAD: i64 = 4;
+
+/// So many sessions plan a statement over all days at the same time, when processes start for example.
+const SESSIONS_THAT_PLAN: i64 = 8;
 
 enum Finding {
     Good(String),
@@ -176,8 +180,10 @@ async fn postgres(
     if let Some(keys) = keys {
         findings.add("keys", master_keys(keys, conn).await?);
     }
+    findings.add("namespace", namespace(settings, store::installation::id(conn).await?).await);
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);
+    findings.add("locks", locks(conn).await?);
     findings.add("executors", live_executors(now, conn).await?);
     let backlog = backlog::measure(conn).await?;
     findings.add("schedulers", planning(now, &backlog));
@@ -228,6 +234,20 @@ async fn clocks(conn: &mut Conn) -> Result<Finding, store::StoreError> {
     })
 }
 
+/// The schedulers announce their installation in its namespace.
+async fn namespace(settings: &Settings, installation: Uuid) -> Finding {
+    let others = async { Installations::new(&settings.redis, installation)?.others().await };
+    let name = &settings.redis.namespace;
+    match others.await {
+        Ok(others) if others.is_empty() => Good(format!("{name}, used by no other installation")),
+        Ok(others) => Warn(format!(
+            "{name}, used by {} more installations: give each its own with TRIGRUN__REDIS__NAMESPACE",
+            others.len()
+        )),
+        Err(error) => Warn(format!("{name}, unknown whether others use it: {error}")),
+    }
+}
+
 async fn master_keys(keys: &MasterKeys, conn: &mut Conn) -> Result<Finding, store::StoreError> {
     if let Err(error) = workspace_keys::check(conn, keys).await {
         return Ok(Fail(error.to_string()));
@@ -253,6 +273,19 @@ async fn partition_days_ahead(now: DateTime<Utc>, conn: &mut Conn) -> Result<Fin
         _ => Fail(
             "none for today: start a scheduler, which creates them, or run `trigrun-api migrate`".to_owned(),
         ),
+    })
+}
+
+/// A session that needs more locks than are left fails with "out of shared memory".
+async fn locks(conn: &mut Conn) -> Result<Finding, store::StoreError> {
+    let partitions::Locks { of_session, of_server } = partitions::locks(conn).await?;
+    let text = format!("the partitions need up to {of_session} for one session, the server has {of_server}");
+    Ok(if of_session * SESSIONS_THAT_PLAN <= of_server {
+        Good(text)
+    } else {
+        Warn(format!(
+            "{text}: raise max_locks_per_transaction, so that {SESSIONS_THAT_PLAN} sessions have enough at a time"
+        ))
     })
 }
 

@@ -53,6 +53,7 @@ struct Metrics {
     pool_connections: Gauge<u64>,
     pool_max: Gauge<u64>,
     clock_offset: Gauge<f64>,
+    foreign_installations: Gauge<u64>,
     requests: Histogram<f64>,
 }
 
@@ -169,6 +170,10 @@ impl Metrics {
                 "trigrun_clock_offset",
                 "The clock of this machine minus the clock of Postgres.",
             ),
+            foreign_installations: gauge(
+                "trigrun_foreign_installations",
+                "Other installations that use the same namespace in Redis.",
+            ),
             requests: histogram(
                 "trigrun_api_request_duration",
                 "Duration of API requests, by route, method and status.",
@@ -282,6 +287,10 @@ pub fn pool(used: usize, idle: usize, max: usize) {
         }
         m.pool_max.record(max as u64, &[]);
     });
+}
+
+pub fn foreign_installations(count: usize) {
+    with(|m| m.foreign_installations.record(count as u64, &[]));
 }
 
 pub fn clock_offset(seconds: f64) {
