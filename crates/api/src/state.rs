@@ -9,6 +9,7 @@ use trigrun_core::{
 };
 
 use crate::{
+    byte_shares::ByteShares,
     db_watchdog::DbWatchdog,
     passwords::Passwords,
     quotas::Quotas,
@@ -30,6 +31,7 @@ pub struct State {
     pub origins: Arc<[Origin]>,
     pub db_watchdog: DbWatchdog,
     pub passwords: Passwords,
+    pub bytes: ByteShares,
 }
 
 impl State {

@@ -125,7 +125,12 @@ pub async fn list_notifications(
     let NotificationFilter { status, channel_id, job_id, execution_id } = filter;
     let filter = Filter { status, channel: channel_id, job: job_id, execution: execution_id };
     let list = notifications::list(&mut *state.conn().await?, auth.workspace, &filter, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, NotificationView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(
+        list,
+        &filters,
+        |notification| notification.id.uuid(),
+        NotificationView::new,
+    )))
 }
 
 /// Returns a notification with its attempts.

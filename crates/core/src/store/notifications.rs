@@ -21,6 +21,7 @@ pub(super) use purge::{drop_open, drop_open_of_job, purge_jobs, purge_workspaces
 
 use super::{Conn, StoreError, columns::parse_enum, destination::SealedDestination, sql::prepared};
 use crate::domain::{
+    chain::Depth,
     execution::{Source, Status},
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
     notification::{Notification, NotificationEvent, NotificationStatus, Rule, failures_after},
@@ -54,6 +55,8 @@ pub struct Subject {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub attempt_count: u16,
+    /// How deep it is in a chain of runs.
+    pub depth: Depth,
     pub error_class: Option<String>,
     /// Of its last attempt.
     pub status_code: Option<u16>,
