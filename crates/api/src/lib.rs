@@ -3,6 +3,7 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
+mod byte_shares;
 mod connections;
 mod db_watchdog;
 mod extract;

@@ -1,9 +1,6 @@
 //! Hashing of passwords: a few at a time, in memory that is used again, with a short queue. More is refused before it takes memory.
 
-use actix_web::{
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::web;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -24,7 +21,6 @@ const MAX_CONCURRENT: usize = MAX_BYTES / HashMemory::BYTES;
 const MAX_WAITING: usize = 32;
 /// Longer than the queue needs at 100 ms per hash.
 const MAX_WAIT: Duration = Duration::from_secs(3);
-const RETRY_AFTER_SECONDS: u32 = 2;
 
 #[derive(Clone)]
 pub struct Passwords(Arc<Places>);
@@ -97,17 +93,13 @@ impl Places {
 }
 
 fn busy() -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "busy",
-        "Too many log-ins and sign-ups at the moment. Try again in a few seconds.",
-    )
-    .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
+    Problem::busy("Too many log-ins and sign-ups at the moment. Try again in a few seconds.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::StatusCode;
 
     #[actix_web::test]
     async fn a_burst_waits_and_memory_is_used_again() {

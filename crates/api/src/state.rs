@@ -9,6 +9,7 @@ use trigrun_core::{
 };
 
 use crate::{
+    byte_shares::ByteShares,
     connections::{self, Connections, SharedConn},
     db_watchdog::DbWatchdog,
     passwords::Passwords,
@@ -31,6 +32,7 @@ pub struct State {
     pub origins: Arc<[Origin]>,
     pub db_watchdog: DbWatchdog,
     pub passwords: Passwords,
+    pub bytes: ByteShares,
 }
 
 impl State {

@@ -16,7 +16,12 @@ use serde_path_to_error::{Path, Segment};
 use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{
+    byte_shares::{ByteShare, UNCOUNTED_BYTES},
+    problem::Problem,
+    result::ApiResult,
+    state::State,
+};
 
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// For operations without authentication: signing up and logging in.
@@ -31,7 +36,11 @@ const MAX_REREAD_BYTES: usize = 2 * 1024 * 1024;
 const MIN_ROUNDS: usize = 3;
 
 /// The text of a JSON body of at most `MAX` bytes, its media type checked. Never holds more than that.
-pub struct JsonText<const MAX: usize = MAX_BODY_BYTES>(Bytes);
+pub struct JsonText<const MAX: usize = MAX_BODY_BYTES> {
+    bytes: Bytes,
+    /// Until the request is handled.
+    _share: Option<ByteShare>,
+}
 
 impl<const MAX: usize> FromRequest for JsonText<MAX> {
     type Error = Problem;
@@ -39,23 +48,31 @@ impl<const MAX: usize> FromRequest for JsonText<MAX> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let media_type = media_type(request);
-        let is_too_large = content_length(request).is_some_and(|length| length > MAX);
+        let length = content_length(request).unwrap_or(MAX);
+        let share = share(request, length.min(MAX));
         let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
             media_type?;
-            if is_too_large {
+            if length > MAX {
                 return Err(larger_than(MAX));
             }
-            let payload = payload.map_err(|_| incomplete())?;
+            let (payload, share) = (payload.map_err(|_| incomplete())?, share?);
             let bytes = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX)).await;
             let bytes = bytes.map_err(|_| too_slow())?.map_err(|_| larger_than(MAX))?;
-            Ok(Self(bytes.map_err(|_| incomplete())?))
+            Ok(Self { bytes: bytes.map_err(|_| incomplete())?, _share: share })
         })
     }
 }
 
 fn content_length(request: &HttpRequest) -> Option<usize> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Room for a body before it is read.
+fn share(request: &HttpRequest, bytes: usize) -> ApiResult<Option<ByteShare>> {
+    let state = request.app_data::<web::Data<State>>().filter(|_| bytes > UNCOUNTED_BYTES);
+    let Some(state) = state else { return Ok(None) };
+    state.bytes.take(request.headers(), bytes).map(Some)
 }
 
 fn incomplete() -> Problem {
@@ -102,7 +119,7 @@ impl<const MAX: usize> JsonText<MAX> {
     /// The text, if it is a JSON object.
     pub fn object(&self) -> ApiResult<&str> {
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
-        let text = std::str::from_utf8(&self.0).map_err(|_| bad("The body is not UTF-8.".into()))?;
+        let text = std::str::from_utf8(&self.bytes).map_err(|_| bad("The body is not UTF-8.".into()))?;
         // A RawValue, because valid JSON may have no value in Rust, such as 1e999 in a request's body.
         let value: &RawValue = serde_json::from_str(text).map_err(|error| {
             bad(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))

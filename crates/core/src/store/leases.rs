@@ -30,6 +30,7 @@ use super::{
     sql::{prepared, prepared_as},
 };
 use crate::domain::{
+    chain::Depth,
     execution::MAX_LOST,
     id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
     request::{Body, Request},
@@ -59,6 +60,8 @@ pub struct Lease {
     pub holds_slot: bool,
     /// Its end completes the job.
     pub ends_job: bool,
+    /// How deep it is in a chain of runs.
+    pub depth: Depth,
     /// The job has notification rules.
     pub notifies: bool,
 }

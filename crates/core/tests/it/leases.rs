@@ -53,6 +53,7 @@ impl Bench {
             source: Source::Manual,
             replay_of: None,
             traceparent: None,
+            depth: 0,
             key: None,
             now: self.db.now().await,
         };
@@ -108,7 +109,7 @@ impl Bench {
             future_fires: FutureFires::Keep,
             anchor: job.created_at,
         };
-        jobs::change(&mut conn, self.workspace, self.job, &changed, None).await.unwrap();
+        jobs::change(&mut conn, self.workspace, self.job, &changed, None, 0).await.unwrap();
     }
 
     pub async fn expire(&self, session: ExecutorId) {
