@@ -114,7 +114,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "deaf_channel",
-            about: "2,400 notifications to a channel that never answers, from workspaces of one shard",
+            about: "2,400 notifications of four workspaces in one shard to channels that never answer",
             needs: Needs::Nothing,
             is_short: false,
             play: |stage| Box::pin(executors::deaf_channel(stage)),

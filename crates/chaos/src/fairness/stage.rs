@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 use tokio_postgres::Client;
-use trigrun_core::domain::workspace::SHARDS;
 use trigrun_testkit::{
     cluster::Cluster,
     due::{self, Overdue},
@@ -18,7 +17,7 @@ use trigrun_testkit::{
 };
 
 use super::{
-    accounts::{Account, MAX_WORKSPACES, Workspace},
+    accounts::{Account, Workspace},
     keeper::Keeper,
     seen::{Measure, Seen, bound_ms},
     target::Target,
@@ -34,6 +33,8 @@ const MEMORY_LIMITS: [(Role, u64); 3] =
     [(Role::Api, 512 << 20), (Role::Scheduler, 256 << 20), (Role::Executor, 256 << 20)];
 /// Where the name server listens: resolv.conf(5) cannot name a port.
 const NAME_SERVER: &str = "127.0.0.54:53";
+/// Workspaces of the greedy account in the neighbour's shard.
+const NEIGHBOURS: usize = 4;
 /// Per minute, of a workspace with the plan `small`.
 pub const SMALL_PLAN_EXECUTIONS: &str = "10";
 const VICTIMS_HOST: &str = "victims.example";
@@ -123,11 +124,7 @@ impl Stage {
         let keeper = Keeper::start(cluster, limits);
         let target = Target::start(clock).await?;
         let host = if names.is_some() { VICTIMS_HOST } else { "127.0.0.1" };
-        let mut greedy = Account::sign_up(api, "greedy").await?;
-        for _ in 1..MAX_WORKSPACES {
-            greedy.workspace().await?;
-        }
-        let shard = (0..SHARDS).max_by_key(|shard| greedy.in_shard(*shard).len()).unwrap_or_default();
+        let (greedy, shard) = Account::crowded(api, if scale.is_short { 2 } else { NEIGHBOURS }).await?;
         let victims = victims::settle(api, shard, &target, host).await?;
         let base = measure(clock, &victims, &target, scale.base).await?;
         ensure!(base.refused.is_empty(), "the API refuses requests without any attack: {:?}", base.refused);
