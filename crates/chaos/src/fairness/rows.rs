@@ -72,7 +72,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "long_emails",
-            about: "log-ins with e-mail addresses of 16 KB, all different, without an account",
+            about: "log-ins, sign-ups and tokens of 16 KB, all different, without an account",
             needs: Needs::Nothing,
             is_short: false,
             play: |stage| Box::pin(memory::long_emails(stage)),

@@ -1,7 +1,6 @@
 //! The system that a scenario is played on: private servers, one process of each role under the chart's memory limits, two victims.
 
 use anyhow::{Context, ensure};
-use futures_util::future::try_join_all;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -179,6 +178,7 @@ impl Stage {
         let (_, _) = (self.keeper.exits(), self.keeper.peak(Role::Api));
         let load = Load::start(self.clock, &self.victims);
         let attacked = attack.await;
+        println!("  the attack is complete; the victims are measured for {:?} more", self.scale.window);
         tokio::time::sleep(self.scale.window).await;
         let log = load.stop(self.clock).await?;
         let bound = bound_ms(measure.of(&self.base));
@@ -188,6 +188,7 @@ impl Stage {
         let measured = log.measure(&self.target, self.clock.now());
         attacked?;
         targets.iter().for_each(|target| target.release());
+        println!("  released; waiting until all runs have ended");
         let lost = self.drain().await?;
         let seen = Seen::new(measure, &self.base, measured, lost, self.keeper.exits());
         Ok(seen.with_peak(self.keeper.peak(Role::Api), self.keeper.peak(Role::Executor)))
@@ -298,11 +299,4 @@ async fn migrate(servers: &Servers, binaries: Option<&Path>) -> anyhow::Result<(
     let migrate = migrate.await?;
     ensure!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
     Ok(())
-}
-
-/// Runs all of these at once.
-pub async fn all<T>(
-    futures: impl Iterator<Item = impl Future<Output = anyhow::Result<T>>>,
-) -> anyhow::Result<()> {
-    try_join_all(futures).await.map(drop)
 }
