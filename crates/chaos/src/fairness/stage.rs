@@ -262,7 +262,7 @@ async fn start(
         Needs::Nothing => {}
         Needs::FewFiles => cluster.set_launcher(Role::Executor, &["prlimit", "--nofile=1024:1024"]),
         Needs::NameServer => {
-            let replace = "printf 'nameserver %s\\noptions timeout:2 attempts:2\\n' \"$1\" > \"$2\" && \
+            let replace = "printf 'nameserver %s\\n' \"$1\" > \"$2\" && \
                            mount --bind \"$2\" /etc/resolv.conf && rm \"$2\" && exec \"$3\"";
             let address = NAME_SERVER.split(':').next().unwrap_or_default();
             let file = std::env::temp_dir().join(format!("fairness-{}-resolv.conf", std::process::id()));
