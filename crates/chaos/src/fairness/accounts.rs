@@ -1,6 +1,6 @@
 //! Ordinary accounts: they sign up, make workspaces, jobs and runs through the API, and nothing else.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::{
@@ -18,6 +18,8 @@ use trigrun_testkit::client::{Client, Request, Response};
 const PASSWORD: &str = "correct horse battery";
 /// A user may own this many.
 pub const MAX_WORKSPACES: usize = 20;
+/// With each, more than one of three has four workspaces in one shard.
+const MAX_ACCOUNTS: usize = 30;
 /// Tokens of a workspace: together they reach the limit of the workspace.
 const TOKENS: usize = 4;
 /// Requests of one attack that are sent at once.
@@ -72,10 +74,24 @@ impl Account {
         Client::new(self.api).with_token(&self.session)
     }
 
-    /// One more workspace.
-    pub async fn workspace(&mut self) -> anyhow::Result<()> {
-        let id = self.create().await?;
-        self.enter(id).await
+    /// A new user with all the workspaces that a user may have, and the shard in which at least `together` of them are.
+    pub async fn crowded(api: SocketAddr, together: usize) -> anyhow::Result<(Self, i16)> {
+        for number in 0..MAX_ACCOUNTS {
+            let mut account = Self::sign_up(api, &format!("greedy-{number}")).await?;
+            let mut created = Vec::new();
+            let mut shards = BTreeMap::from([(account.workspaces[0].shard, 1)]);
+            for _ in 1..MAX_WORKSPACES {
+                let id = account.create().await?;
+                *shards.entry(shard_of(&id)?).or_default() += 1;
+                created.push(id);
+            }
+            let Some((shard, _)) = shards.into_iter().find(|(_, count)| *count >= together) else { continue };
+            for id in created {
+                account.enter(id).await?;
+            }
+            return Ok((account, shard));
+        }
+        bail!("workspaces are not spread over the shards by chance")
     }
 
     /// A workspace in a shard that has `wanted`, if this account may have enough of them to get one.
@@ -210,10 +226,14 @@ async fn send_all<S: AsyncFn(usize) -> Option<Response>>(
                     let status = send(number).await.map_or(0, |response| response.status.as_u16());
                     *statuses.lock().unwrap_or_else(PoisonError::into_inner).0.entry(status).or_default() +=
                         1;
-                    if (200..300).contains(&status) || !insist {
+                    let is_done = (200..300).contains(&status) || !insist;
+                    // Without a response, the API may have been killed and be on its way back.
+                    if !is_done || status == 0 {
+                        tokio::time::sleep(RETRY_INTERVAL).await;
+                    }
+                    if is_done {
                         break;
                     }
-                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
             }
         }

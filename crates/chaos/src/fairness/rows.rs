@@ -58,7 +58,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "dead_names",
-            about: "3,000 runs whose names no server answers",
+            about: "3,000 runs of a thousand names that no server answers",
             needs: Needs::NameServer,
             is_short: false,
             play: |stage| Box::pin(executors::dead_names(stage)),
@@ -72,7 +72,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "long_emails",
-            about: "log-ins with e-mail addresses of 16 KB, all different, without an account",
+            about: "log-ins, sign-ups and tokens of 16 KB, all different, without an account",
             needs: Needs::Nothing,
             is_short: false,
             play: |stage| Box::pin(memory::long_emails(stage)),
@@ -114,7 +114,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "deaf_channel",
-            about: "2,400 notifications to a channel that never answers, from workspaces of one shard",
+            about: "2,400 notifications of four workspaces in one shard to channels that never answer",
             needs: Needs::Nothing,
             is_short: false,
             play: |stage| Box::pin(executors::deaf_channel(stage)),

@@ -1,7 +1,6 @@
 //! The system that a scenario is played on: private servers, one process of each role under the chart's memory limits, two victims.
 
 use anyhow::{Context, ensure};
-use futures_util::future::try_join_all;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,7 +8,6 @@ use std::{
     time::Duration,
 };
 use tokio_postgres::Client;
-use trigrun_core::domain::workspace::SHARDS;
 use trigrun_testkit::{
     cluster::Cluster,
     due::{self, Overdue},
@@ -18,7 +16,7 @@ use trigrun_testkit::{
 };
 
 use super::{
-    accounts::{Account, MAX_WORKSPACES, Workspace},
+    accounts::{Account, Workspace},
     keeper::Keeper,
     seen::{Measure, Seen, bound_ms},
     target::Target,
@@ -34,6 +32,8 @@ const MEMORY_LIMITS: [(Role, u64); 3] =
     [(Role::Api, 512 << 20), (Role::Scheduler, 256 << 20), (Role::Executor, 352 << 20)];
 /// Where the name server listens: resolv.conf(5) cannot name a port.
 const NAME_SERVER: &str = "127.0.0.54:53";
+/// Workspaces of the greedy account in the neighbour's shard.
+const NEIGHBOURS: usize = 4;
 /// Per minute, of a workspace with the plan `small`.
 pub const SMALL_PLAN_EXECUTIONS: &str = "10";
 const VICTIMS_HOST: &str = "victims.example";
@@ -123,11 +123,7 @@ impl Stage {
         let keeper = Keeper::start(cluster, limits);
         let target = Target::start(clock).await?;
         let host = if names.is_some() { VICTIMS_HOST } else { "127.0.0.1" };
-        let mut greedy = Account::sign_up(api, "greedy").await?;
-        for _ in 1..MAX_WORKSPACES {
-            greedy.workspace().await?;
-        }
-        let shard = (0..SHARDS).max_by_key(|shard| greedy.in_shard(*shard).len()).unwrap_or_default();
+        let (greedy, shard) = Account::crowded(api, if scale.is_short { 2 } else { NEIGHBOURS }).await?;
         let victims = victims::settle(api, shard, &target, host).await?;
         let base = measure(clock, &victims, &target, scale.base).await?;
         ensure!(base.refused.is_empty(), "the API refuses requests without any attack: {:?}", base.refused);
@@ -182,6 +178,7 @@ impl Stage {
         let (_, _) = (self.keeper.exits(), self.keeper.peak(Role::Api));
         let load = Load::start(self.clock, &self.victims);
         let attacked = attack.await;
+        println!("  the attack is complete; the victims are measured for {:?} more", self.scale.window);
         tokio::time::sleep(self.scale.window).await;
         let log = load.stop(self.clock).await?;
         let bound = bound_ms(measure.of(&self.base));
@@ -191,6 +188,7 @@ impl Stage {
         let measured = log.measure(&self.target, self.clock.now());
         attacked?;
         targets.iter().for_each(|target| target.release());
+        println!("  released; waiting until all runs have ended");
         let lost = self.drain().await?;
         let seen = Seen::new(measure, &self.base, measured, lost, self.keeper.exits());
         Ok(seen.with_peak(self.keeper.peak(Role::Api), self.keeper.peak(Role::Executor)))
@@ -264,7 +262,7 @@ async fn start(
         Needs::Nothing => {}
         Needs::FewFiles => cluster.set_launcher(Role::Executor, &["prlimit", "--nofile=1024:1024"]),
         Needs::NameServer => {
-            let replace = "printf 'nameserver %s\\noptions timeout:2 attempts:2\\n' \"$1\" > \"$2\" && \
+            let replace = "printf 'nameserver %s\\n' \"$1\" > \"$2\" && \
                            mount --bind \"$2\" /etc/resolv.conf && rm \"$2\" && exec \"$3\"";
             let address = NAME_SERVER.split(':').next().unwrap_or_default();
             let file = std::env::temp_dir().join(format!("fairness-{}-resolv.conf", std::process::id()));
@@ -301,11 +299,4 @@ async fn migrate(servers: &Servers, binaries: Option<&Path>) -> anyhow::Result<(
     let migrate = migrate.await?;
     ensure!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
     Ok(())
-}
-
-/// Runs all of these at once.
-pub async fn all<T>(
-    futures: impl Iterator<Item = impl Future<Output = anyhow::Result<T>>>,
-) -> anyhow::Result<()> {
-    try_join_all(futures).await.map(drop)
 }

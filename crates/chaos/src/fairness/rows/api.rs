@@ -1,6 +1,7 @@
 //! Attacks on the API by what it is asked to list.
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::interval;
@@ -10,7 +11,7 @@ use trigrun_testkit::client::Client;
 use super::super::{
     accounts::{Statuses, Workspace},
     seen::{Measure, Seen},
-    stage::{Stage, all},
+    stage::Stage,
 };
 
 const JOBS: usize = 250;
@@ -29,12 +30,11 @@ pub async fn large_lists(stage: &Stage) -> anyhow::Result<Seen> {
     println!("  {JOBS} jobs were created");
     let attack = async {
         for _ in 0..stage.scale.of(10, 2) {
-            all(greedy.tokens.iter().cycle().take(LISTS_AT_ONCE).map(async |token| {
-                // Without a response, the API was killed, which is counted.
-                let _killed = Client::new(greedy.api).with_token(token).get("/v1/jobs?limit=250").await;
-                Ok(())
-            }))
-            .await?;
+            let tokens = greedy.tokens.iter().cycle().take(LISTS_AT_ONCE);
+            let lists = tokens
+                .map(async |token| Client::new(greedy.api).with_token(token).get("/v1/jobs?limit=250").await);
+            // Without a response, the API was killed, which is counted.
+            join_all(lists).await;
         }
         Ok(())
     };

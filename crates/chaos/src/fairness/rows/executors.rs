@@ -1,6 +1,6 @@
 //! Attacks on the executors' places, files, look-ups, connections and deliveries.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::json;
 use std::net::Ipv4Addr;
 use trigrun_testkit::target::Answers;
@@ -17,6 +17,8 @@ use super::{
 
 /// The longest that a job may have.
 const TIMEOUT_SECONDS: u32 = 300;
+/// As many as an import may have.
+const DEAD_NAMES: usize = 1000;
 /// `egress.max_requests_per_destination`, by default.
 const MAX_PER_DESTINATION: usize = 512;
 
@@ -59,20 +61,21 @@ pub async fn file_descriptors(stage: &Stage) -> anyhow::Result<Seen> {
 }
 
 pub async fn dead_names(stage: &Stage) -> anyhow::Result<Seen> {
-    const NAMES: usize = 60;
     let names = stage.names.as_ref().context("a name server was asked for")?;
     let greedy = stage.greedy();
-    let mut jobs = Vec::new();
-    for number in 0..NAMES {
+    let mut crontab = String::new();
+    for number in 0..DEAD_NAMES {
         let name = format!("dead-{number}.example");
         names.set_answers(&name, Answers::default().dropped());
-        let job = json!({ "name": name, "kind": "cron", "schedule": { "cron": "0 0 1 1 *" },
-            "request": { "url": format!("http://{name}/") }, "retry_policy": { "max_attempts": 1 } });
-        let job = greedy.post("/v1/jobs", &job).await?;
-        jobs.push((greedy, text(&job["id"])?));
+        crontab.push_str(&format!("0 0 1 1 * http://{name}/\n"));
     }
-    let count = stage.scale.of(3000, 600) / NAMES;
-    stage.under(Measure::Runs, runs(stage, &jobs, count), &[]).await
+    let import = json!({ "crontab": crontab, "retry_policy": { "max_attempts": 1 } });
+    let imported = greedy.post("/v1/jobs/import", &import).await?;
+    let imported = imported["created"].as_array().context("an import returns the jobs")?;
+    let jobs = imported.iter().map(|line| Ok((greedy, text(&line["job"]["id"])?)));
+    let jobs = jobs.collect::<anyhow::Result<Vec<_>>>()?;
+    ensure!(jobs.len() == DEAD_NAMES, "{} of {DEAD_NAMES} jobs were imported", jobs.len());
+    stage.under(Measure::Runs, runs(stage, &jobs, stage.scale.of(3, 1)), &[]).await
 }
 
 pub async fn deaf_channel(stage: &Stage) -> anyhow::Result<Seen> {
