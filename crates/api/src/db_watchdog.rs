@@ -1,5 +1,5 @@
 //! Detects that Postgres does not respond. A stopped server refuses connections, which is noticed at once; a frozen one sends nothing, and
-//! every request would wait for it. With the watchdog, no request waits longer than the detection takes: at most 1.7 s.
+//! every request would wait for it. With the watchdog, no request waits longer than the detection takes: by default at most 1.7 s.
 
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 use trigrun_core::store::{Conn, PostgresSettings, StoreError, clock, migrate};
 
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
-const CHECK_TIMEOUT: Duration = Duration::from_millis(1200);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -22,14 +21,16 @@ impl Default for DbWatchdog {
 impl DbWatchdog {
     /// Checks Postgres at an interval until shutdown, on its own connection, which no request can occupy.
     pub async fn run(self, settings: PostgresSettings, shutdown: CancellationToken) {
+        // A little less than requests wait for a connection.
+        let timeout = Duration::from_millis(settings.acquire_timeout_ms * 4 / 5);
         let mut conn = None;
         while shutdown.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
-            let checked = tokio::time::timeout(CHECK_TIMEOUT, check(&settings, conn.take())).await;
+            let checked = tokio::time::timeout(timeout, check(&settings, conn.take())).await;
             let responds = checked.is_ok();
             if self.0.send_replace(responds) != responds {
                 match responds {
                     true => tracing::info!("Postgres responds again"),
-                    false => tracing::warn!(timeout = ?CHECK_TIMEOUT, "Postgres does not respond"),
+                    false => tracing::warn!(?timeout, "Postgres does not respond"),
                 }
             }
             conn = checked.ok().and_then(Result::ok);

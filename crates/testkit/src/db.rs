@@ -187,7 +187,7 @@ pub fn settings(database: &str) -> PostgresSettings {
     PostgresSettings {
         url: SecretString::from(url(database)),
         max_connections: 8,
-        acquire_timeout_ms: 5000,
+        acquire_timeout_ms: 60_000,
         statement_timeout_ms: 30_000,
         lock_timeout_ms: 10_000,
         idle_in_transaction_timeout_ms: 20_000,

@@ -56,7 +56,7 @@ impl Api {
     pub async fn start_with(postgres: PostgresSettings, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
         // Many concurrent requests wait for a connection longer on a slow machine.
-        settings.postgres = PostgresSettings { acquire_timeout_ms: 9000, max_connections: 16, ..postgres };
+        settings.postgres = PostgresSettings { acquire_timeout_ms: 60_000, max_connections: 16, ..postgres };
         settings.keys = keys::settings();
         settings.server.sign_up = SignUp::Open;
         settings.redis = redis_settings();

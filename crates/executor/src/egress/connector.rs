@@ -23,7 +23,7 @@ use trigrun_core::domain::attempt::PhaseTimings;
 
 use super::{
     connection::Peer,
-    destinations::Destinations,
+    destinations::{Destinations, Part},
     failure::{self, Failure},
     pool::Pool,
     resolve::{self, Resolver},
@@ -65,8 +65,9 @@ impl Service<Uri> for Connector {
             progress.enter(resolve::address_of(host).is_none().then_some(Phase::Resolve));
             let addresses = resolver.resolve(*owner, host, progress).await?;
             progress.enter(Some(Phase::AwaitConnection));
-            let (socket, peer) = connector.race(&addresses, port).await?;
-            progress.connected(peer);
+            let part = connector.to_host(host, port).await?;
+            let (socket, Peer { address, part: of_address }) = connector.race(&addresses, port).await?;
+            progress.connected(Peer { address, part: Box::new(of_address.with(part)) });
             progress.enter(is_https.then_some(Phase::Tls));
             Ok(TokioIo::new(socket))
         }
@@ -194,6 +195,16 @@ impl Connector {
                 () = sleep(NEXT_ADDRESS_INTERVAL), if started_another => {}
             }
         }
+    }
+
+    async fn to_host(&self, host: &str, port: u16) -> Result<Part, Failure> {
+        let part = || self.destinations.connection_to_host(self.owner, host, port);
+        if let Some(part) = part().now_or_never() {
+            return Ok(part);
+        }
+        // Other workspaces of the account may have idle connections to it.
+        self.pool.close_idle_to(host, port);
+        timeout(CAPACITY_TIMEOUT, part()).await.map_err(|_| Failure::share_in_use())
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<(TcpStream, Peer), Failure> {

@@ -21,6 +21,7 @@ pub(super) struct Destinations {
     /// Of the installation.
     max_requests: usize,
     requests: Capacities<Box<str>>,
+    connections_to_host: Capacities<Box<str>>,
     connections: Capacities<IpAddr>,
     all_connections: Shares,
 }
@@ -31,6 +32,14 @@ pub(super) struct Part {
     _connection: Option<Share>,
     /// Tells [`Capacities::purge`] that it is in use.
     _of: Arc<Shares>,
+    _with: Option<Box<Part>>,
+}
+
+impl Part {
+    /// Held as long as this part.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self { _with: Some(Box::new(other)), ..self }
+    }
 }
 
 impl Destinations {
@@ -39,6 +48,7 @@ impl Destinations {
             all_connections: Shares::new(max_connections, ACCOUNT_PERCENT),
             max_requests,
             requests: Capacities::new(max_requests),
+            connections_to_host: Capacities::new(max_requests),
             connections: Capacities::new(max_requests * CONNECTIONS_PER_REQUEST),
         }
     }
@@ -47,6 +57,7 @@ impl Destinations {
     pub(super) fn set_live_executors(&self, executors: usize) {
         let part = self.max_requests.div_ceil(executors.max(1)).max(1);
         self.requests.set_capacity(part);
+        self.connections_to_host.set_capacity(part);
         self.connections.set_capacity(part * CONNECTIONS_PER_REQUEST);
     }
 
@@ -54,6 +65,11 @@ impl Destinations {
     pub(super) async fn request(&self, owner: Owner, url: &TargetUrl) -> Part {
         let key = format!("{}:{}", url.host(), url.port());
         self.requests.take(owner, key.into()).await
+    }
+
+    /// Waits until the owner may have one more connection to the host and port, whether it is in use or idle.
+    pub(super) async fn connection_to_host(&self, owner: Owner, host: &str, port: u16) -> Part {
+        self.connections_to_host.take(owner, format!("{host}:{port}").into()).await
     }
 
     /// Waits until the owner may have one more connection to the address.
@@ -69,6 +85,7 @@ impl Destinations {
 
     pub(super) fn purge(&self) {
         self.requests.purge();
+        self.connections_to_host.purge();
         self.connections.purge();
     }
 }
@@ -102,7 +119,7 @@ impl<K: Eq + Hash> Capacities<K> {
                 inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity, ACCOUNT_PERCENT))),
             )
         };
-        Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares }
+        Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares, _with: None }
     }
 
     /// Forgets the keys that nobody uses or waits for.

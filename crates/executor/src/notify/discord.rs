@@ -37,11 +37,13 @@ mod tests {
 
     #[test]
     fn short_and_without_mentions() {
-        let message = Message { subject: String::new(), title: "@everyone".into(), lines: vec!["ü".repeat(3000)] };
+        let message =
+            Message { subject: String::new(), title: "@everyone".into(), lines: vec!["ü".repeat(3000)] };
         let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();
         assert_eq!(body["allowed_mentions"]["parse"], json!([]));
         assert_eq!(body["content"].as_str().unwrap().chars().count(), MAX_CONTENT_CHARS);
-        let link = Message { subject: String::new(), title: "[Reset](https://example.com)".into(), lines: vec![] };
+        let link =
+            Message { subject: String::new(), title: "[Reset](https://example.com)".into(), lines: vec![] };
         let body: serde_json::Value = serde_json::from_slice(&call(&link).body).unwrap();
         assert_eq!(body["content"], "**\\[Reset\\]\\(https://example.com\\)**\n");
     }

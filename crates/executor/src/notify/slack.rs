@@ -22,8 +22,11 @@ mod tests {
 
     #[test]
     fn a_name_cannot_mention_the_whole_channel() {
-        let message =
-            Message { subject: String::new(), title: "<!channel> & @all failed".into(), lines: vec!["a".into(), "b".into()] };
+        let message = Message {
+            subject: String::new(),
+            title: "<!channel> & @all failed".into(),
+            lines: vec!["a".into(), "b".into()],
+        };
         let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();
         assert_eq!(body["text"], "*&lt;!channel&gt; &amp; @\u{200b}all failed*\na\nb");
     }
