@@ -4,7 +4,7 @@ use serde::Serialize;
 use trigrun_core::domain::page::{self, List};
 use utoipa::ToSchema;
 
-/// A page of a list, newest first.
+/// A page of a list, newest first. It may have fewer items than `limit`, or none, although there are more: see `has_more`.
 #[derive(Serialize, ToSchema)]
 pub struct ListView<T> {
     pub data: Vec<T>,
