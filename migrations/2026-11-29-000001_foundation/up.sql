@@ -214,6 +214,8 @@ create table job_versions (
     misfire_policy text not null check (misfire_policy in ('fire_once', 'skip', 'catch_up')),
     catch_up_limit smallint not null,
     delivery text not null check (delivery in ('at_least_once', 'at_most_once')),
+    -- How deep in a chain of runs the request was that wrote this version; its executions are at least as deep.
+    made_at_depth smallint not null default 0,
     primary key (job_id, version)
 );
 
@@ -317,6 +319,8 @@ create table executions (
     error_class text,
     replay_of uuid,
     traceparent text,
+    -- How deep in a chain of runs the request was that asked for it.
+    depth smallint not null default 0,
     -- Why it was skipped. A row may stand for several missed fires: skip_count of them, from scheduled_for to skip_last.
     skip_reason text,
     skip_count bigint,

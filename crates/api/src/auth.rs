@@ -76,14 +76,6 @@ impl Caller {
         }
     }
 
-    /// The key of its rate limit.
-    fn key(&self) -> String {
-        match self {
-            Self::Token { id, .. } => id.to_string(),
-            Self::User { user, .. } => user.id.to_string(),
-        }
-    }
-
     /// The role that decides whom it may appoint: a token with workspace:admin counts as an admin.
     pub fn role(&self) -> Role {
         match self {
@@ -135,13 +127,12 @@ impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
         Box::pin(async move {
             let state = state?;
             let found = match secret {
-                Ok(secret) => find_caller(&state, &secret, selected).await,
+                Ok(secret) => find_caller(&state, &request, &secret, selected).await,
                 Err(invalid) => Err(invalid),
             };
             let (workspace, account, caller) =
                 found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
             connections::set_account(account);
-            state.limits.check(&request, &caller.key(), &workspace.to_string()).await?;
             if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
                 let detail =
                     format!("The token lacks the scope {}. Use a token that has it.", scope.as_str());
@@ -172,11 +163,11 @@ impl FromRequest for SessionUser {
             let state = state?;
             let secret = secret.map_err(|problem| record_auth_failure(&state, &request, problem))?;
             let found = match secret.kind() {
-                TokenKind::Api => match find_by_token(&state, &secret, None).await {
+                TokenKind::Api => match find_by_token(&state, &request, &secret, None).await {
                     Ok(_) => Err(session_required()),
-                    Err(unknown) => Err(unknown),
+                    Err(refused) => Err(refused),
                 },
-                _ => session_user(&state, &secret).await,
+                _ => session_user(&state, &request, &secret).await,
             };
             let user = found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
             // The workspaces that a user creates are one account, which has the id of the user.
@@ -234,12 +225,13 @@ fn unknown() -> Problem {
 
 async fn find_caller(
     state: &State,
+    request: &HttpRequest,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     match secret.kind() {
-        TokenKind::Api => find_by_token(state, secret, selected).await,
-        TokenKind::Session => find_by_session(state, secret, selected).await,
+        TokenKind::Api => find_by_token(state, request, secret, selected).await,
+        TokenKind::Session => find_by_session(state, request, secret, selected).await,
         TokenKind::Invitation => Err(unknown()),
     }
 }
@@ -252,14 +244,16 @@ fn record_auth_failure(state: &State, request: &HttpRequest, problem: Problem) -
     state.limits.record_failure(request).err().unwrap_or(problem)
 }
 
-/// A token belongs to one workspace: selecting another one is not found.
+/// A token belongs to one workspace: selecting another one is not found. The request counts, whatever comes of it.
 async fn find_by_token(
     state: &State,
+    request: &HttpRequest,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
+    state.limits.check(request, &grant.token.to_string(), &grant.workspace.to_string()).await?;
     if selected.is_some_and(|selected| selected != grant.workspace) {
         return Err(Problem::not_found());
     }
@@ -283,20 +277,26 @@ fn touch(state: &State, token: TokenId, last_used_at: Option<DateTime<Utc>>) {
     }
 }
 
+/// The request counts against the user in all workspaces together, and against the workspace.
 async fn find_by_session(
     state: &State,
+    request: &HttpRequest,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
-    let user = session_user(state, secret).await?;
+    let user = session_user(state, request, secret).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
     let Membership { workspace, account, role, .. } = select_membership(memberships, selected)?;
+    state.limits.check(request, &user.id.to_string(), &workspace.to_string()).await?;
     Ok((workspace, account, Caller::User { user, role }))
 }
 
-async fn session_user(state: &State, secret: &TokenSecret) -> ApiResult<User> {
+/// The request counts against the user, before anything else is looked up.
+async fn session_user(state: &State, request: &HttpRequest, secret: &TokenSecret) -> ApiResult<User> {
     let found = users::find_by_session(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
-    found.ok_or_else(unknown)
+    let user = found.ok_or_else(unknown)?;
+    state.limits.check_user(request, &user.id.to_string()).await?;
+    Ok(user)
 }
 
 fn select_membership(memberships: Vec<Membership>, selected: Option<WorkspaceId>) -> ApiResult<Membership> {

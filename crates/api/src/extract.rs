@@ -1,6 +1,7 @@
 //! From bytes to plain structs. All errors of a request are collected, not only the first.
 
 pub mod body;
+pub mod depth;
 pub mod key;
 pub mod path;
 pub mod query;

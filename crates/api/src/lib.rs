@@ -3,12 +3,14 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
+mod byte_shares;
 mod connections;
 mod db_watchdog;
 mod extract;
 mod middleware;
 pub mod openapi;
 pub mod operator;
+mod passwords;
 mod problem;
 mod quotas;
 mod rate_limits;

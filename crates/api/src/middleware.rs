@@ -2,4 +2,5 @@
 
 pub mod context;
 pub mod cors;
+mod counted_body;
 pub mod request_guard;

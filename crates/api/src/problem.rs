@@ -112,6 +112,12 @@ impl Problem {
         .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
     }
 
+    /// This process holds as much as it may; nothing has happened.
+    pub fn busy(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
+    }
+
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,

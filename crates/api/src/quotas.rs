@@ -80,7 +80,7 @@ impl Quotas {
         Ok(self.find(db, workspace).await?.map_or_else(Plan::default, |(plan, _)| *plan))
     }
 
-    /// Counts one execution that a user requests.
+    /// Counts one execution whose time a client chooses.
     pub async fn run(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<()> {
         let Some((plan, Some(limiter))) = self.find(db, workspace).await? else { return Ok(()) };
         match limiter.check(&workspace.to_string(), ["runs"]).await {
@@ -102,10 +102,5 @@ impl Quotas {
         }
         let name = workspaces::plan(&mut *db.conn().await?, workspace).await?;
         Ok(self.0.get(&name).or_else(|| self.0.get(DEFAULT_PLAN)))
-    }
-
-    /// Forgets idle workspaces.
-    pub fn forget_idle(&self) {
-        self.0.values().filter_map(|(_, limiter)| limiter.as_ref()).for_each(Limiter::purge_idle);
     }
 }

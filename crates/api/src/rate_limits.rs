@@ -1,19 +1,21 @@
-//! Rate limits of tokens and workspaces, shared by all replicas; and limits on guessing, per process.
+//! Rate limits of tokens and workspaces, shared by all replicas; and limits on guessing, per process. Both take a fixed amount of memory.
 
 use actix_web::{HttpMessage, HttpRequest, http::StatusCode, http::header};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::{
-    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     time::Duration,
 };
 use trigrun_core::stream::{
     RedisSettings, StreamError,
-    limiter::{Limiter, Rate, RateDecision},
+    limiter::{Limiter, LocalLimiter, Rate, RateDecision},
 };
+
+mod log_ins;
+
+use log_ins::LogIns;
 
 use crate::{problem::Problem, result::ApiResult};
 
@@ -38,13 +40,14 @@ pub struct LimitSettings {
 
 pub struct RateLimits {
     shared: Limiter<2>,
+    /// By user with a session, over all workspaces: as much as a token.
+    users: Limiter<1>,
     token: Rate,
     /// By network, in this process: invalid tokens and wrong passwords.
-    failures: DefaultKeyedRateLimiter<IpAddr>,
-    /// By e-mail address, in this process: login attempts.
-    logins: DefaultKeyedRateLimiter<String>,
+    failures: LocalLimiter,
+    log_ins: LogIns,
     /// By network, in this process.
-    sign_ups: DefaultKeyedRateLimiter<IpAddr>,
+    sign_ups: LocalLimiter,
     /// By workspace: each test of a channel sends a message to a third party.
     channel_tests: Limiter<1>,
     proxies: Vec<IpNet>,
@@ -61,21 +64,29 @@ impl RateLimits {
     pub fn new(settings: &LimitSettings, redis: &RedisSettings) -> Result<Self, StreamError> {
         let token = Rate::per_second(settings.token_per_second, settings.token_burst);
         let workspace = Rate::per_second(settings.workspace_per_second, settings.workspace_burst);
-        let failures = Quota::per_minute(settings.failures_per_minute);
         Ok(Self {
             shared: Limiter::new(redis, [token, workspace])?,
+            users: Limiter::new(redis, [token])?,
             token,
-            failures: RateLimiter::keyed(failures),
-            logins: RateLimiter::keyed(failures),
+            failures: LocalLimiter::new(Rate::per_minute(settings.failures_per_minute)),
+            log_ins: LogIns::new(settings.failures_per_minute),
             channel_tests: Limiter::new(redis, [Rate::per_minute(MAX_CHANNEL_TESTS_PER_MINUTE)])?,
-            sign_ups: RateLimiter::keyed(Quota::per_hour(settings.sign_ups_per_hour)),
+            sign_ups: LocalLimiter::new(Rate::per_hour(settings.sign_ups_per_hour)),
             proxies: settings.proxies.clone(),
         })
     }
 
-    /// One request of a token or user. Stores the status for the headers of the response.
+    /// One request of a token or user in a workspace. Stores the status for the headers of the response.
     pub async fn check(&self, request: &HttpRequest, caller: &str, workspace: &str) -> ApiResult<()> {
-        let decision = self.shared.check(workspace, [caller, "workspace"]).await;
+        self.decided(request, self.shared.check(workspace, [caller, "workspace"]).await)
+    }
+
+    /// One request of a session, in whatever workspace.
+    pub async fn check_user(&self, request: &HttpRequest, user: &str) -> ApiResult<()> {
+        self.decided(request, self.users.check(user, ["user"]).await)
+    }
+
+    fn decided(&self, request: &HttpRequest, decision: RateDecision) -> ApiResult<()> {
         let (left, reset) = match decision {
             RateDecision::Allowed { left, reset } => (left, seconds(reset)),
             RateDecision::Limited { wait } => (0, seconds(wait)),
@@ -90,16 +101,16 @@ impl RateLimits {
 
     /// Counts a failed authentication. `Err` when the network has too many; a successful authentication is never counted.
     pub fn record_failure(&self, request: &HttpRequest) -> ApiResult<()> {
-        self.client(request).map_or(Ok(()), |address| check_local(&self.failures, &network(address)))
+        allowed(self.failures.check(&self.network(request)))
     }
 
     /// The address of the client: the nearest one that is not a trusted proxy. What a trusted proxy appended to X-Forwarded-For counts; the
     /// client can have written anything before it.
     pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let forwarded = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
-        let forwarded: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let values: Vec<&str> =
+            request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
         let mut nearer = request.peer_addr()?.ip().to_canonical();
-        for address in forwarded.iter().rev() {
+        for address in values.iter().rev().flat_map(|value| value.rsplit(',')).map(str::trim) {
             match address.parse::<IpAddr>() {
                 Ok(farther) if self.proxies.iter().any(|proxy| proxy.contains(&nearer)) => {
                     nearer = farther.to_canonical();
@@ -110,28 +121,37 @@ impl RateLimits {
         Some(nearer)
     }
 
-    /// A login attempt for `email`, checked before the password is hashed.
-    pub fn log_in(&self, email: &str) -> ApiResult<()> {
-        check_local(&self.logins, &email.to_lowercase())
+    /// Whether this client may try a password of the user with this address. Does not depend on whether there is such a user, or whether the
+    /// password is right.
+    pub fn may_log_in(&self, request: &HttpRequest, email: &str) -> ApiResult<()> {
+        let network = self.network(request);
+        self.log_ins.check(&self.failures, email, network)
+    }
+
+    /// A wrong password.
+    pub fn log_in_failed(&self, request: &HttpRequest, email: &str) {
+        let network = self.network(request);
+        self.failures.check(&network);
+        self.log_ins.failed(email, network);
+    }
+
+    /// A right password.
+    pub fn logged_in(&self, request: &HttpRequest, email: &str) {
+        self.log_ins.succeeded(email, self.network(request));
     }
 
     /// A sign-up attempt, checked before the password is hashed.
     pub fn sign_up(&self, request: &HttpRequest) -> ApiResult<()> {
-        self.client(request).map_or(Ok(()), |address| check_local(&self.sign_ups, &network(address)))
+        allowed(self.sign_ups.check(&self.network(request)))
+    }
+
+    fn network(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.client(request).map(network)
     }
 
     /// A test of a channel of this workspace.
     pub async fn test_channel(&self, workspace: &str) -> ApiResult<()> {
         allowed(self.channel_tests.check(workspace, ["tests"]).await)
-    }
-
-    /// Forgets idle keys.
-    pub fn forget_idle(&self) {
-        self.shared.purge_idle();
-        self.failures.retain_recent();
-        self.logins.retain_recent();
-        self.sign_ups.retain_recent();
-        self.channel_tests.purge_idle();
     }
 }
 
@@ -148,10 +168,6 @@ fn allowed(decision: RateDecision) -> ApiResult<()> {
         RateDecision::Allowed { .. } => Ok(()),
         RateDecision::Limited { wait } => Err(too_many_requests(wait)),
     }
-}
-
-fn check_local<K: Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> ApiResult<()> {
-    limiter.check_key(key).map_err(|limited| too_many_requests(limited.wait_time_from(limiter.clock().now())))
 }
 
 /// Rounded up.

@@ -17,6 +17,7 @@ use trigrun_core::{
 use utoipa_actix_web::AppExt;
 
 use crate::{
+    byte_shares::ByteShares,
     connections::Connections,
     db_watchdog::DbWatchdog,
     extract::body::MAX_BODY_BYTES,
@@ -26,12 +27,13 @@ use crate::{
         request_guard::guard_request,
     },
     openapi,
+    passwords::Passwords,
     quotas::Quotas,
     rate_limits::RateLimits,
     routes::{self, health::OpenApiText},
     settings::Settings,
     slow_client::SlowClientGuard,
-    state::{HashPermits, State},
+    state::State,
 };
 
 /// How long a client may take to send the first head on a connection.
@@ -43,8 +45,6 @@ const DRAIN_TIMEOUT_SECONDS: u64 = 10;
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections that wait to be accepted.
 const MAX_PENDING_CONNECTIONS: u32 = 1024;
-/// How often the rate limits forget idle keys.
-const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -79,7 +79,8 @@ pub async fn serve(
         quotas: Arc::new(Quotas::new(&settings.plans, &redis)?),
         sign_up: settings.server.sign_up,
         origins: settings.server.origins.into(),
-        hash_permits: HashPermits::default(),
+        passwords: Passwords::default(),
+        bytes: ByteShares::default(),
         connections,
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),
@@ -88,7 +89,6 @@ pub async fn serve(
     };
     tasks::spawn("db_watchdog", state.db_watchdog.clone().run(settings.postgres, shutdown.clone()));
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
-    tasks::spawn("forget_idle", forget_idle(state.clone(), shutdown.clone()));
     tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));
     let probes = settings.telemetry.probes_address;
     probes::serve(probes, db, shutdown.clone()).await.map_err(|error| ServeError::Bind(probes, error))?;
@@ -105,15 +105,6 @@ pub async fn serve(
     stopping.abort();
     tracing::info!("api stopped");
     Ok(())
-}
-
-async fn forget_idle(state: State, shutdown: CancellationToken) {
-    let pass = || async {
-        state.limits.forget_idle();
-        state.quotas.forget_idle();
-        Ok::<_, std::convert::Infallible>(())
-    };
-    tasks::every("forget_idle", shutdown, FORGET_INTERVAL, std::future::pending, pass).await;
 }
 
 fn start(

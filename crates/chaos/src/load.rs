@@ -213,6 +213,7 @@ fn new_job<'a>(definition: &'a Definition, job: &LoadJob) -> jobs::NewJob<'a> {
         now: job.first - job.every,
         first_fire: Some(job.first),
         traceparent: None,
+        depth: 0,
     }
 }
 

@@ -74,6 +74,11 @@ impl Servers {
         }
     }
 
+    /// Bypasses the proxy.
+    pub fn direct_redis_settings(&self) -> RedisSettings {
+        RedisSettings { url: SecretString::from(self.services.redis_url()), ..self.redis_settings() }
+    }
+
     pub async fn sql(&self) -> anyhow::Result<Client> {
         connect(&self.postgres_url()).await
     }

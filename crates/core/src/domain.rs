@@ -7,6 +7,7 @@ pub mod access;
 pub mod address;
 pub mod attempt;
 pub mod audit;
+pub mod chain;
 pub mod channel;
 pub mod crontab;
 pub mod dispatch;

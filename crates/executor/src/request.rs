@@ -11,6 +11,7 @@ use trigrun_core::{
     domain::{
         address::EgressPolicy,
         attempt::{AttemptStatus, Outcome},
+        chain,
         request::Body,
         secret,
         target::TargetUrl,
@@ -130,6 +131,7 @@ fn add_own_headers(
         ("trigrun-job-id", lease.job.to_string()),
         ("trigrun-execution-id", id.clone()),
         ("trigrun-attempt", lease.number.to_string()),
+        (chain::DEPTH_HEADER, chain::next(lease.depth).to_string()),
         ("trigrun-scheduled-for", lease.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true)),
         ("traceparent", trace::of_attempt(lease.traceparent.as_deref(), lease.execution, lease.number)),
         ("webhook-signature", secrets.signer.as_ref()?.sign(&id, seconds, body)),

@@ -66,6 +66,7 @@ impl TestDb {
             now: created_at,
             first_fire,
             traceparent: None,
+            depth: 0,
         };
         store::jobs::insert(&mut *self.conn().await, workspace, &new, None)
             .await

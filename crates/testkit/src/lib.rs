@@ -8,6 +8,7 @@ pub mod filters;
 pub mod jobs;
 pub mod keys;
 pub mod mail;
+pub mod memory;
 pub mod process;
 pub mod raw_http;
 pub mod redis;

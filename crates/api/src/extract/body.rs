@@ -4,7 +4,7 @@ use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
     http::{StatusCode, header},
-    web::Bytes,
+    web::{self, Bytes},
 };
 use futures_util::future::LocalBoxFuture;
 use serde::{
@@ -16,11 +16,16 @@ use serde_path_to_error::{Path, Segment};
 use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{
+    byte_shares::{ByteShare, UNCOUNTED_BYTES},
+    problem::Problem,
+    result::ApiResult,
+    state::State,
+};
 
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// For operations without authentication: signing up and logging in.
-const MAX_UNAUTHENTICATED_BODY_BYTES: usize = 16 * 1024;
+pub const MAX_UNAUTHENTICATED_BODY_BYTES: usize = 16 * 1024;
 /// From the head to the last byte of the body. It is shorter than the timeout of a request, so that time remains to handle the request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(8);
 /// The maximum number of fields that one response reports.
@@ -30,40 +35,55 @@ pub const MAX_ERRORS: usize = 50;
 const MAX_REREAD_BYTES: usize = 2 * 1024 * 1024;
 const MIN_ROUNDS: usize = 3;
 
-/// The text of a JSON body, its media type checked.
-pub struct JsonText(Bytes);
+/// The text of a JSON body of at most `MAX` bytes, its media type checked. Never holds more than that.
+pub struct JsonText<const MAX: usize = MAX_BODY_BYTES> {
+    bytes: Bytes,
+    /// Until the request is handled.
+    _share: Option<ByteShare>,
+}
 
-impl FromRequest for JsonText {
+impl<const MAX: usize> FromRequest for JsonText<MAX> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let media_type = media_type(request);
-        let bytes = Bytes::from_request(request, payload);
+        let length = content_length(request).unwrap_or(MAX);
+        let share = share(request, length.min(MAX));
+        let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
             media_type?;
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, bytes).await.map_err(|_| too_slow())?;
-            let bytes = bytes.map_err(|error| match error.as_response_error().status_code() {
-                StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-                _ => Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "body_incomplete",
-                    "The body could not be read to its end.",
-                ),
-            })?;
-            Ok(Self(bytes))
+            if length > MAX {
+                return Err(larger_than(MAX));
+            }
+            let (payload, share) = (payload.map_err(|_| incomplete())?, share?);
+            let bytes = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX)).await;
+            let bytes = bytes.map_err(|_| too_slow())?.map_err(|_| larger_than(MAX))?;
+            Ok(Self { bytes: bytes.map_err(|_| incomplete())?, _share: share })
         })
     }
+}
+
+fn content_length(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Room for a body before it is read.
+fn share(request: &HttpRequest, bytes: usize) -> ApiResult<Option<ByteShare>> {
+    let state = request.app_data::<web::Data<State>>().filter(|_| bytes > UNCOUNTED_BYTES);
+    let Some(state) = state else { return Ok(None) };
+    state.bytes.take(request.headers(), bytes).map(Some)
+}
+
+fn incomplete() -> Problem {
+    let detail = "The body could not be read to its end.";
+    Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail)
 }
 
 /// RFC 9110 §15.5.9.
 fn too_slow() -> Problem {
     let detail = format!("The body did not arrive within {} s.", BODY_TIMEOUT.as_secs());
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
-}
-
-pub fn too_large() -> Problem {
-    larger_than(MAX_BODY_BYTES)
 }
 
 fn larger_than(limit: usize) -> Problem {
@@ -95,19 +115,11 @@ fn media_type(request: &HttpRequest) -> ApiResult<()> {
     }
 }
 
-impl JsonText {
-    /// [`JsonText::object`] with the lower size limit for callers without authentication.
-    pub fn unauthenticated_object(&self) -> ApiResult<&str> {
-        if self.0.len() > MAX_UNAUTHENTICATED_BODY_BYTES {
-            return Err(larger_than(MAX_UNAUTHENTICATED_BODY_BYTES));
-        }
-        self.object()
-    }
-
+impl<const MAX: usize> JsonText<MAX> {
     /// The text, if it is a JSON object.
     pub fn object(&self) -> ApiResult<&str> {
         let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
-        let text = std::str::from_utf8(&self.0).map_err(|_| bad("The body is not UTF-8.".into()))?;
+        let text = std::str::from_utf8(&self.bytes).map_err(|_| bad("The body is not UTF-8.".into()))?;
         // A RawValue, because valid JSON may have no value in Rust, such as 1e999 in a request's body.
         let value: &RawValue = serde_json::from_str(text).map_err(|error| {
             bad(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))

@@ -23,6 +23,7 @@ use std::{
 use tracing::{Instrument, Span};
 use trigrun_core::telemetry::{metrics, trace};
 
+use super::counted_body::counted;
 use crate::{connections, problem::Problem, rate_limits, request_id, state::State};
 
 /// The time limit of a request, whatever it waits for.
@@ -52,7 +53,7 @@ pub async fn request_context(
                 () = tokio::time::sleep(REQUEST_TIMEOUT) => return Err(timed_out()),
             };
             match response {
-                Ok(Ok(response)) => Ok(response),
+                Ok(Ok(response)) => Ok(counted(response)),
                 Ok(Err(error)) => Err(error.error_response()),
                 Err(_) => Err(Problem::internal().error_response()),
             }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use trigrun_core::{
     crypto::seal::MasterKeys,
     domain::schedule::zone_database,
-    runtime::clock,
+    runtime::{clock, open_files},
     store::{
         self, Conn,
         backlog::{self, Backlog},
@@ -24,6 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CHECKS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Postgres 14 is the oldest tested version.
 const MIN_POSTGRES_VERSION: i32 = 140_000;
+/// Connections of clients at the same time, and some files for the process itself.
+const MIN_CLIENTS: u64 = 1024;
 /// A longer round trip delays every fire by as much.
 const MAX_ROUND_TRIP: Duration = Duration::from_millis(5);
 /// A larger difference makes the validity of certificates and the times in logs unreliable.
@@ -81,6 +83,7 @@ pub async fn check(settings: &Settings) -> Findings {
     let mut findings = Findings::default();
     findings.add("settings", Good("valid".to_owned()));
     findings.add("time zones", time_zones(clock::wall()));
+    findings.add("open files", files(settings, open_files::hard_limit()));
     findings.add("redis", redis(settings).await);
     let keys = MasterKeys::new(&settings.keys);
     let keys = keys.inspect_err(|error| findings.add("keys", Fail(error.to_string()))).ok();
@@ -125,6 +128,13 @@ fn time_zones(now: DateTime<Utc>) -> Finding {
         Some(_) => Good(text),
         None => Warn(format!("{text}: its age is unknown")),
     }
+}
+
+/// Every client of the API and every connection to a server is an open file.
+fn files(settings: &Settings, limit: u64) -> Finding {
+    let needed = MIN_CLIENTS + settings.postgres.max_connections as u64;
+    let text = format!("at most {limit} in this process, of which the API needs {needed}");
+    if limit < needed { Warn(format!("{text}: raise the hard limit (ulimit -Hn)")) } else { Good(text) }
 }
 
 async fn redis(settings: &Settings) -> Finding {

@@ -108,5 +108,5 @@ pub async fn list_audit_log(
     let Paged { filter, page, filters } = auth.query;
     let filter = Filter { action: filter.action };
     let list = audit::list(&mut *state.connections.for_list().await?, auth.workspace, filter, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, AuditEntryView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |entry| entry.id.uuid(), AuditEntryView::new)))
 }

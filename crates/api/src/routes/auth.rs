@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, get, http::StatusCode, post, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
-    crypto::{self, password},
+    crypto,
     domain::{
         access::{TokenKind, TokenSecret},
         audit::Actor,
@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, author},
-    extract::body::{JsonText, read, required},
+    extract::body::{JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, read, required},
     problem::{Problem, ProblemBody},
     result::ApiResult,
     settings::SignUp,
@@ -129,21 +129,22 @@ impl From<&Membership> for MembershipView {
         (status = 201, body = SessionView),
         (status = 403, description = "Sign-up is disabled, or requires an invitation.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Too many sign-ups at the moment; see Retry-After.", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 #[post("/auth/signup")]
 pub async fn sign_up(
     state: web::Data<State>,
     request: HttpRequest,
-    text: JsonText,
+    text: JsonText<MAX_UNAUTHENTICATED_BODY_BYTES>,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: SignUpBody = read(text.unauthenticated_object()?, &mut errors)?;
+    let body: SignUpBody = read(text.object()?, &mut errors)?;
     check_sign_up_mode(state.sign_up, body.invitation.is_some())?;
     let sign_up = check_sign_up(body, &mut errors);
     let SignUpRequest { email, name, password, workspace_name, invitation } = errors.finish(sign_up)?;
     state.limits.sign_up(&request)?;
-    let hash = state.hash(password).await?;
+    let hash = state.passwords.hash(password).await?;
     let now = state.clock.now();
     let user = User { id: UserId::at(now), email, name };
     let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
@@ -242,31 +243,39 @@ fn sign_up_failed(error: StoreError) -> Problem {
     responses(
         (status = 200, body = SessionView),
         (status = 401, description = "The e-mail address or the password is wrong.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Too many log-ins at the moment; see Retry-After.", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 #[post("/auth/login")]
 pub async fn log_in(
     state: web::Data<State>,
     request: HttpRequest,
-    text: JsonText,
+    text: JsonText<MAX_UNAUTHENTICATED_BODY_BYTES>,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let LogInBody { email, password } = read(text.unauthenticated_object()?, &mut errors)?;
-    let (email, given) =
-        (required(&mut errors, "/email", email), required(&mut errors, "/password", password));
+    let LogInBody { email, password } = read(text.object()?, &mut errors)?;
+    let email = required(&mut errors, "/email", email)
+        .and_then(|email| errors.take("/email", user::email_length(&email)).map(|()| email));
+    let given = required(&mut errors, "/password", password);
     let (email, given) = errors.finish(both(email, given))?;
-    state.limits.log_in(&email)?;
+    let email = email.to_lowercase();
+    let permitted = || state.limits.may_log_in(&request, &email);
+    // Checked before the request takes a place in the queue, and again when it is its turn.
+    permitted()?;
     // No user has an invalid address. The password is hashed anyway, so that the response takes as long.
     let found = match user::email(&email) {
         Ok(email) => users::find_by_email(&mut *state.conn().await?, &email).await?,
         Err(_) => None,
     };
     let (user, hash) = found.unzip();
-    let is_right = state.hashing(move || password::verify(&given, hash.as_deref())).await?;
+    let is_right = state.passwords.verify(given, hash, permitted).await?;
     match user.filter(|_| is_right) {
-        Some(user) => Ok(HttpResponse::Ok().json(session(&state, user).await?)),
+        Some(user) => {
+            state.limits.logged_in(&request, &email);
+            Ok(HttpResponse::Ok().json(session(&state, user).await?))
+        }
         None => {
-            state.limits.record_failure(&request)?;
+            state.limits.log_in_failed(&request, &email);
             let detail = "The e-mail address or the password is wrong.";
             Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
         }

@@ -175,7 +175,7 @@ pub async fn list_channels(
 ) -> ApiResult<HttpResponse> {
     let Paged { page, filters, .. } = auth.query;
     let list = channels::list(&mut *state.connections.for_list().await?, auth.workspace, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, ChannelView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |channel| channel.id.uuid(), ChannelView::new)))
 }
 
 /// Returns a channel.

@@ -23,6 +23,7 @@ pub use view::ExecutionView;
 use crate::{
     auth::{Authorized, ExecutionsRead, JobsRun},
     extract::{
+        depth::depth,
         key::{REPLAYED, idempotency_key},
         path::PathId,
         query::{Paged, Parameters, query},
@@ -140,6 +141,7 @@ pub async fn get_execution(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
         (status = 200, description = "The key was used before; the body is its execution. Idempotent-Replayed: true", body = ExecutionView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
 )]
@@ -201,6 +203,7 @@ pub async fn run(
     let mut errors = FieldErrors::default();
     let key = idempotency_key(request, &mut errors);
     let key = errors.finish(Ok(key))?;
+    let depth = depth(request, workspace)?;
     // The key is checked first: its execution was allowed when it was created.
     if let Some(earlier) = created_before(state, workspace, key.as_deref(), run).await? {
         return respond(state, workspace, earlier, true).await;
@@ -216,16 +219,21 @@ pub async fn run(
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();
-        let new = NewRun { source, replay_of, traceparent: traceparent.as_deref(), key: key.as_deref(), now };
+        let (traceparent, key) = (traceparent.as_deref(), key.as_deref());
+        let new = NewRun { source, replay_of, traceparent, depth, key, now };
         // Releases the connection before another is acquired: requests that hold one each would wait for each other.
         let inserted = executions::insert_now(&mut *state.conn().await?, workspace, job, new).await;
         match inserted {
             Err(error) if error.is_conflict("draft") => {
                 Err(Problem::conflict("job_is_draft", "The job is a draft. Activate it first."))
             }
+            Err(error) if error.is_conflict("paused") => Err(Problem::conflict(
+                "job_is_paused",
+                "The job is paused, and this request comes from a run of TrigRun. Only other clients can run a paused job.",
+            )),
             // A concurrent request with the same key was faster.
             Err(error) if error.is_conflict("run_keys_pkey") => {
-                let earlier = created_before(&state, workspace, key.as_deref(), run).await?;
+                let earlier = created_before(&state, workspace, key, run).await?;
                 // Its job was deleted in the meantime.
                 Ok((earlier.ok_or_else(Problem::not_found)?, true))
             }
@@ -281,5 +289,10 @@ async fn list(
     filters: &str,
 ) -> ApiResult<HttpResponse> {
     let list = executions::list(&mut *state.connections.for_list().await?, workspace, filter, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, filters, ExecutionView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(
+        list,
+        filters,
+        |execution| execution.id.uuid(),
+        ExecutionView::new,
+    )))
 }

@@ -27,12 +27,15 @@ pub use body::{JobBody, ScheduleBody};
 pub use define::{Context, schedule};
 pub use view::JobView;
 
+use change::Change;
+use create::Requested;
 use missing_secrets::missing_secrets;
 
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
     extract::{
         body::{JsonText, read},
+        depth::depth,
         key::{REPLAYED, idempotency_key},
         path::PathId,
         query::{Paged, Parameters, query},
@@ -57,6 +60,7 @@ use crate::{
     responses(
         (status = 201, body = JobView, headers(("Location" = String), ("ETag" = String))),
         (status = 200, description = "The key was used before; the body is its job. Idempotent-Replayed: true", body = JobView),
+        (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -70,7 +74,8 @@ pub async fn create_job(
     let mut errors = FieldErrors::default();
     let body: JobBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
-    let created = create::create(&state, auth.workspace, body, key, errors).await?;
+    let by = Requested { key, depth: depth(&request, auth.workspace)? };
+    let created = create::create(&state, auth.workspace, body, by, errors).await?;
     let job = match created.job {
         Some(job) => job,
         None => load(&state, auth.workspace, created.id).await?,
@@ -100,7 +105,7 @@ query! {
     }
 }
 
-/// Lists jobs, newest first.
+/// Lists jobs, newest first. The jobs of a list have no `request.body`: GET /v1/jobs/{id} returns it.
 #[utoipa::path(
     operation_id = "list_jobs", tag = "jobs",
     params(Paged::<JobFilter>),
@@ -125,7 +130,7 @@ pub async fn list_jobs(
         state.clock.now(),
     )
     .await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, JobView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |job| job.id.uuid(), JobView::without_body)))
 }
 
 /// Returns a job.
@@ -155,6 +160,7 @@ pub async fn get_job(
         (status = 200, body = JobView, headers(("ETag" = String))),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -167,7 +173,8 @@ pub async fn patch_job(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let if_match = if_match(&request)?;
-    let (job, execution) = change::patch(&state, auth.workspace, id, text.object()?, if_match).await?;
+    let of = Change { workspace: auth.workspace, job: id, if_match, depth: depth(&request, auth.workspace)? };
+    let (job, execution) = change::patch(&state, of, text.object()?).await?;
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(execution).with_missing_secrets(&missing);
     Ok(with_etag(HttpResponse::Ok(), &job).json(view))
@@ -207,7 +214,8 @@ pub async fn pause_job(
     auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
-    let (job, _) = change::set_state(&state, auth.workspace, id, JobState::Paused).await?;
+    let of = Change { workspace: auth.workspace, job: id, if_match: None, depth: 0 };
+    let (job, _) = change::set_state(&state, of, JobState::Paused).await?;
     Ok(job_response(&job))
 }
 
@@ -217,6 +225,7 @@ pub async fn pause_job(
     responses(
         (status = 200, body = JobView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -225,12 +234,16 @@ pub async fn resume_job(
     state: web::Data<State>,
     auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
+    request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
-    let (job, execution) = change::set_state(&state, auth.workspace, id, JobState::Active).await?;
+    let depth = depth(&request, auth.workspace)?;
+    let of = Change { workspace: auth.workspace, job: id, if_match: None, depth };
+    let (job, execution) = change::set_state(&state, of, JobState::Active).await?;
     Ok(with_etag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
 }
 
-/// Runs a job once, immediately, without affecting its schedule. Works for paused and completed jobs, but not for drafts.
+/// Runs a job once, immediately, without affecting its schedule. Works for paused and completed jobs, but not for drafts. A run of
+/// TrigRun itself cannot run a paused job.
 #[utoipa::path(
     operation_id = "run_job_now", tag = "jobs",
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A repeated run with the same key returns the execution of the first.")),
@@ -238,6 +251,7 @@ pub async fn resume_job(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
         (status = 200, description = "The key was used before; the body is its execution. Idempotent-Replayed: true", body = ExecutionView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:run"])),
 )]

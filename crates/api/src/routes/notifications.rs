@@ -126,7 +126,12 @@ pub async fn list_notifications(
     let filter = Filter { status, channel: channel_id, job: job_id, execution: execution_id };
     let list =
         notifications::list(&mut *state.connections.for_list().await?, auth.workspace, &filter, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, NotificationView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(
+        list,
+        &filters,
+        |notification| notification.id.uuid(),
+        NotificationView::new,
+    )))
 }
 
 /// Returns a notification with its attempts.

@@ -134,7 +134,7 @@ pub async fn list_secrets(
 ) -> ApiResult<HttpResponse> {
     let Paged { page, filters, .. } = auth.query;
     let list = secrets::list(&mut *state.connections.for_list().await?, auth.workspace, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, SecretView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |secret| secret.id.uuid(), SecretView::new)))
 }
 
 /// Returns a secret without its value, and the jobs that use it.

@@ -95,7 +95,7 @@ pub async fn list_tokens(
 ) -> ApiResult<HttpResponse> {
     let Paged { page, filters, .. } = auth.query;
     let list = tokens::list(&mut *state.connections.for_list().await?, auth.workspace, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, TokenView::new)))
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |token| token.id.uuid(), TokenView::new)))
 }
 
 /// Creates a token. It cannot have a scope that the caller lacks.

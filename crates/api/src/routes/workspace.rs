@@ -8,7 +8,7 @@ use trigrun_core::{
     domain::{
         id::WorkspaceId,
         invalid::FieldErrors,
-        user::{MAX_OWNED_WORKSPACES, Role, User},
+        user::{MAX_CREATED_WORKSPACES, Role, User},
         workspace::{self, Workspace},
     },
     store::{
@@ -135,7 +135,7 @@ pub struct WorkspaceView {
 pub struct QuotasView {
     jobs: Option<u32>,
     tokens: Option<u32>,
-    /// Executions requested by run-now, replay and one_time jobs. Fires of schedules do not count.
+    /// Executions whose time a client chooses: run-now, replay, one_time and scheduled jobs. Fires of recurring and cron jobs do not count.
     executions_per_minute: Option<u32>,
 }
 
@@ -205,7 +205,7 @@ pub async fn create_workspace(
 fn create_failed(error: StoreError) -> Problem {
     if error.is_conflict("full") {
         let detail = format!(
-            "A user can own at most {MAX_OWNED_WORKSPACES} workspaces. Delete one that is no longer needed."
+            "A user can create at most {MAX_CREATED_WORKSPACES} workspaces, counting those that belong to others now. One that is deleted no longer counts."
         );
         return Problem::conflict("too_many_workspaces", &detail);
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use trigrun_api::{DEFAULTS, LimitSettings, ServeError, Settings, SignUp, serve};
 use trigrun_core::{
     config,
-    crypto::password,
+    crypto::password::{self, HashMemory},
     domain::{
         access::Scope,
         audit::Author,
@@ -237,7 +237,7 @@ impl App {
         let home = Workspace { id: WorkspaceId::from_uuid(uuid::Uuid::now_v7()), name: "home".into() };
         let new = NewUser {
             user: &user,
-            password_hash: &password::hash(PASSWORD).unwrap(),
+            password_hash: &password::hash(PASSWORD, &mut HashMemory::default()).unwrap(),
             by: &Author::operator(now),
         };
         users::sign_up(&mut conn, new, SignUpRoute::OwnWorkspace(&home)).await.unwrap();

@@ -294,3 +294,66 @@ async fn a_one_time_job_is_completed_by_its_execution() {
         (&json!("active"), &json!("2999-01-01T00:00:00.000Z"))
     );
 }
+
+/// A chain of runs, each of which asks for the next: its requests say how deep they are.
+#[tokio::test]
+async fn a_chain_of_runs_ends() {
+    let app = App::new().await;
+    let job = app.job(&json!({})).await;
+    let send =
+        async |path: &str, depth: &str| app.send(Method::POST, path, &[("trigrun-depth", depth)], "").await;
+    let run_now = format!("/v1/jobs/{job}/run-now");
+    let mut replay = String::new();
+    for depth in ["0", "1", "2", "3"] {
+        let run = send(&run_now, depth).await.expect(202);
+        replay = format!("/v1/executions/{}/replay", run["id"].as_str().unwrap());
+        send(&replay, depth).await.expect(202);
+    }
+    let depths = "select source || depth from executions order by id";
+    let recorded = ["manual", "replay"].map(|source| (0..4).map(move |depth| format!("{source}{depth}")));
+    let mut recorded: Vec<String> = recorded.into_iter().flatten().collect();
+    let mut found = app.db.lines(depths).await;
+    recorded.sort();
+    found.sort();
+    assert_eq!(found, recorded);
+    for (path, body) in [
+        (run_now.as_str(), String::new()),
+        (&replay, String::new()),
+        ("/v1/jobs", crate::app::job(&json!({})).to_string()),
+        ("/v1/jobs/import", json!({ "crontab": "@daily https://example.com/" }).to_string()),
+        (&format!("/v1/jobs/{job}/resume"), String::new()),
+    ] {
+        for depth in ["4", "32767", "-1", "deep", ""] {
+            let refused = app.send(Method::POST, path, &[("trigrun-depth", depth)], &body).await;
+            assert_eq!(refused.problem(508), "loop_detected", "{path} {depth}");
+        }
+    }
+    let patch = async |depth: &str, name: &str| {
+        let (path, body) = (format!("/v1/jobs/{job}"), json!({ "name": name }).to_string());
+        app.send(Method::PATCH, &path, &[("trigrun-depth", depth)], &body).await
+    };
+    assert_eq!(patch("4", "deeper").await.problem(508), "loop_detected");
+    // What a run creates or changes is as deep, until somebody else changes it.
+    patch("2", "deep").await.expect(200);
+    app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "again" })).await.expect(200);
+    let versions = "select version || ':' || made_at_depth from job_versions order by version";
+    assert_eq!(app.db.lines(versions).await, ["1:0", "2:2", "3:0"]);
+    let once = crate::app::job(&json!({ "kind": "one_time", "schedule": {} })).to_string();
+    app.send(Method::POST, "/v1/jobs", &[("trigrun-depth", "3")], &once).await.expect(201);
+    assert_eq!(app.db.lines("select depth::text from executions where source = 'one_time'").await, ["3"]);
+}
+
+#[tokio::test]
+async fn a_paused_job_does_not_run_itself() {
+    let app = App::new().await;
+    let job = app.job(&json!({})).await;
+    let run_now = format!("/v1/jobs/{job}/run-now");
+    let run = app.send(Method::POST, &run_now, &[], "").await.expect(202);
+    let replay = format!("/v1/executions/{}/replay", run["id"].as_str().unwrap());
+    app.send(Method::POST, &format!("/v1/jobs/{job}/pause"), &[], "").await.expect(200);
+    for path in [&run_now, &replay] {
+        let of_a_run = app.send(Method::POST, path, &[("trigrun-depth", "1")], "").await;
+        assert_eq!(of_a_run.problem(409), "job_is_paused");
+        app.send(Method::POST, path, &[], "").await.expect(202);
+    }
+}

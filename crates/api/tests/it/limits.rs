@@ -12,10 +12,16 @@ use trigrun_api::{LimitSettings, Settings};
 use trigrun_core::{
     crypto,
     domain::access::{Scope, TokenKind},
-    stream::RedisSettings,
+    stream::{
+        RedisSettings,
+        limiter::{Limiter, Rate},
+    },
 };
 
-use crate::app::{Api, App, Response, redis_settings, refills};
+use crate::{
+    app::{Api, App, Response, redis_settings, refills},
+    authorization::{Seeds, operations},
+};
 
 const TOKEN_BURST: usize = 5;
 const WORKSPACE_BURST: usize = 8;
@@ -171,4 +177,55 @@ async fn sign_ups_of_one_address_are_limited() {
     }
     // The next one is allowed twenty minutes after the first.
     assert_eq!(sign_up(3).await.problem(429), "rate_limited");
+}
+
+/// Operations without a limit per caller, and why.
+const NOT_LIMITED: [(&str, &str); 7] = [
+    ("livez", "probes send no token, and it does nothing"),
+    ("readyz", "probes send no token, and it shares one look at Postgres"),
+    ("version", "the response is constant"),
+    ("openapi", "the response is constant"),
+    ("docs", "the response is constant"),
+    ("sign_up", "limited by network: sign_ups_of_one_address_are_limited"),
+    ("log_in", "wrong passwords are limited, right ones must not be: security::connections::guessing"),
+];
+
+/// Uses up a limit for an hour, as requests would.
+async fn use_up<const N: usize>(redis: &RedisSettings, group: &str, names: [&str; N]) {
+    let hour = Rate { interval: Duration::from_secs(3600), burst: number(1) };
+    Limiter::new(redis, [hour; N]).unwrap().check(group, names).await;
+}
+
+#[tokio::test]
+async fn every_operation_is_limited_for_tokens_and_for_sessions() {
+    let redis = redis_settings();
+    let app = App::start_with(|settings| settings.redis = redis.clone()).await;
+    let seeds = Seeds::new(&app).await;
+    let session = app.session("owner").await;
+    let me = async |token: &str| app.send_as(token, Method::GET, "/v1/me", &[], "").await.expect(200);
+    let (token_id, user) =
+        (me(&app.token).await["token_id"].clone(), me(&session).await["user"]["id"].clone());
+    // Sessions first: their limit does not affect tokens of the workspace.
+    use_up(&redis, user.as_str().unwrap(), ["user"]).await;
+    me(&app.token).await;
+    let mut not_limited: Vec<String> = NOT_LIMITED.iter().map(|(id, _)| (*id).to_owned()).collect();
+    for token in [&session, &app.token] {
+        if token == &app.token {
+            use_up(&redis, &app.workspace.to_string(), [token_id.as_str().unwrap(), "workspace"]).await;
+        }
+        for operation in operations() {
+            if NOT_LIMITED.iter().any(|(id, _)| *id == operation.id) {
+                not_limited.retain(|id| *id != operation.id);
+                continue;
+            }
+            let (path, body) = (operation.path_to(&seeds), operation.body(&seeds));
+            let response = app.send_as(token, operation.method.clone(), &path, &[], &body).await;
+            assert_eq!(response.problem(429), "rate_limited", "{}", operation.id);
+            // Also if it selects a workspace that it may not use.
+            let other = [("trigrun-workspace", "ws_01h455vb4pex5vsknk084sn02q")];
+            let response = app.send_as(token, operation.method.clone(), &path, &other, &body).await;
+            assert_eq!(response.problem(429), "rate_limited", "{}", operation.id);
+        }
+    }
+    assert!(not_limited.is_empty(), "no such operations: {not_limited:?}");
 }

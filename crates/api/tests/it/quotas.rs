@@ -126,3 +126,48 @@ async fn requested_executions_are_limited() {
     // Creating a job with a schedule requests no execution.
     app.job(&json!({})).await;
 }
+
+/// As above: of thirty requests in a row, at least one is refused at any speed.
+#[tokio::test]
+async fn scheduled_jobs_count_whenever_they_are_made_due() {
+    let app = app().await;
+    assign_plan(&app.db, "few_runs").await;
+    let started = Instant::now();
+    let scheduled = |state: &str, day: usize| {
+        let run_at = format!("2090-01-{day:02}T00:00:00Z");
+        crate::app::job(&json!({ "kind": "scheduled", "schedule": { "run_at": run_at }, "state": state }))
+    };
+    // A job that does not run does not count, nor does a change that moves no fire.
+    let draft = app.post("/v1/jobs", &scheduled("draft", 1)).await.expect(201);
+    let path = format!("/v1/jobs/{}", draft["id"].as_str().unwrap());
+    for name in 0..10 {
+        app.patch(&path, &json!({ "name": format!("{name}") })).await.expect(200);
+    }
+    app.send(Method::POST, &format!("{path}/resume"), &[], "").await.expect(200);
+    let (mut allowed, mut refused) = (1, Vec::new());
+    for day in 2..12 {
+        let moved = json!({ "schedule": { "run_at": format!("2090-02-{day:02}T00:00:00Z") } });
+        app.send(Method::POST, &format!("{path}/pause"), &[], "").await.expect(200);
+        for response in [
+            app.send(Method::POST, &format!("{path}/resume"), &[], "").await,
+            app.patch(&path, &json!({ "state": "active", "schedule": moved["schedule"] })).await,
+            app.post("/v1/jobs", &scheduled("active", day)).await,
+        ] {
+            match response.status.is_success() {
+                true => allowed += 1,
+                false => refused.push(response),
+            }
+        }
+    }
+    assert!(allowed <= 5 + refills(started, Duration::from_secs(12)), "{allowed}");
+    assert!(!refused.is_empty());
+    for response in &refused {
+        assert_eq!(response.problem(429), "quota_exceeded");
+    }
+    // Fires of other schedules do not count, however often they are changed.
+    let job = app.job(&json!({})).await;
+    for minutes in 1..10 {
+        let schedule = json!({ "schedule": { "every_n_minutes": minutes } });
+        app.patch(&format!("/v1/jobs/{job}"), &schedule).await.expect(200);
+    }
+}

@@ -322,7 +322,7 @@ async fn a_deleted_workspace_is_gone_immediately() {
 }
 
 #[tokio::test]
-async fn one_user_owns_a_limited_number_of_workspaces() {
+async fn one_user_creates_a_limited_number_of_workspaces() {
     let app = App::new().await;
     let session = app.session("owner").await;
     let make = async || {
@@ -330,8 +330,21 @@ async fn one_user_owns_a_limited_number_of_workspaces() {
         app.send_as(&session, Method::POST, "/v1/workspaces", &[], &body).await
     };
     let responses = futures_util::future::join_all((0..30).map(|_| make())).await;
-    // The app's workspace is one of twenty; the test set-up removed the one from sign-up.
-    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 19);
+    // The operator created the app's workspace, and the one from sign-up.
+    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 20);
+    assert_eq!(make().await.problem(409), "too_many_workspaces");
+
+    // Handing workspaces over and leaving them makes no room; deleting one does.
+    app.db
+        .execute(
+            "delete from members using workspaces w where w.id = workspace_id and w.created_by is not null",
+        )
+        .await;
+    assert_eq!(make().await.problem(409), "too_many_workspaces");
+    app.db
+        .execute("update workspaces set deleted_at = now() where id = (select min(id::text)::uuid from workspaces where created_by is not null)")
+        .await;
+    make().await.expect(201);
     assert_eq!(make().await.problem(409), "too_many_workspaces");
 }
 

@@ -47,9 +47,10 @@ impl Role {
     }
 }
 
-/// How many workspaces one user may own. The limit exists because each workspace has its own quotas.
-pub const MAX_OWNED_WORKSPACES: i64 = 20;
+/// How many workspaces one user may have created, whoever owns them now. The limit exists because each workspace has its own quotas.
+pub const MAX_CREATED_WORKSPACES: i64 = 20;
 
+/// RFC 5321 §4.5.3.1.3: a path has at most 256 bytes, with its angle brackets.
 const MAX_EMAIL_BYTES: usize = 254;
 const MIN_PASSWORD_CHARS: usize = 10;
 const MAX_PASSWORD_CHARS: usize = 256;
@@ -57,9 +58,9 @@ const MAX_PASSWORD_CHARS: usize = 256;
 /// Checks an address and converts it to lower case. Only sending a message could show whether it exists.
 pub fn email(text: &str) -> Result<String, Invalid> {
     let invalid = || Invalid::new("email_invalid", "must be an e-mail address").hint("like ada@example.com");
+    email_length(text)?;
     let (name, host) = text.rsplit_once('@').ok_or_else(invalid)?;
-    let is_address = text.len() <= MAX_EMAIL_BYTES
-        && !name.is_empty()
+    let is_address = !name.is_empty()
         && name.len() <= 64
         && host.contains('.')
         && host.split('.').all(|label| !label.is_empty())
@@ -68,6 +69,14 @@ pub fn email(text: &str) -> Result<String, Invalid> {
         })
         && text.matches('@').count() == 1;
     if is_address { Ok(text.to_lowercase()) } else { Err(invalid()) }
+}
+
+/// Checks only the length of an address, before anything else is done with it.
+pub fn email_length(text: &str) -> Result<(), Invalid> {
+    if text.len() > MAX_EMAIL_BYTES {
+        return Err(Invalid::new("email_invalid", format!("must have at most {MAX_EMAIL_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 /// Checks the length of a password (NIST SP 800-63B §5.1.1: no composition rules).

@@ -19,6 +19,7 @@ pub use list::{Filter, LISTS, list};
 
 use super::{Conn, StoreError, sql::prepared};
 use crate::domain::{
+    chain::Depth,
     execution::{Execution, Source},
     fire::Planned,
     id::{ExecutionId, JobId, WorkspaceId},
@@ -33,6 +34,8 @@ pub struct NewRun<'a> {
     pub source: Source,
     pub replay_of: Option<ExecutionId>,
     pub traceparent: Option<&'a str>,
+    /// Of the request that asks for it.
+    pub depth: Depth,
     /// The idempotency key of the request: at most one execution is recorded under it.
     pub key: Option<&'a str>,
     pub now: DateTime<Utc>,
@@ -40,7 +43,7 @@ pub struct NewRun<'a> {
 
 /// Records an execution of the job's current version, due now by Postgres's clock, and requests its publication.
 ///
-/// [`StoreError::Conflict`] `draft` if the job is a draft, which never runs; `run_keys_pkey` if the key was used before ([`find_run`]).
+/// [`StoreError::Conflict`] `draft` if the job is a draft, which never runs; `paused` if it is paused and a run asks for it; `run_keys_pkey` if the key was used before ([`find_run`]).
 pub async fn insert_now(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -54,13 +57,14 @@ pub async fn insert_now(
         sql_query(
             "with job as (
                  select j.*, clock_timestamp() as now from jobs j join workspaces w on w.id = j.workspace_id and w.deleted_at is null
-                 where j.workspace_id = $2 and j.id = $3 and j.state <> 'draft' for key share),
+                 where j.workspace_id = $2 and j.id = $3 and j.state <> 'draft' and (j.state <> 'paused' or $9 = 0)
+                 for key share),
              keyed as (
                  insert into run_keys (workspace_id, key, execution_id, job_id, replay_of)
                  select workspace_id, $8, $1, id, $6 from job where $8 is not null)
              insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job,
-                                     replay_of, traceparent)
-             select $1, workspace_id, id, version, $4, 'queued', $5, now, now, $5 = 'one_time', $6, $7 from job",
+                                     replay_of, traceparent, depth)
+             select $1, workspace_id, id, version, $4, 'queued', $5, now, now, $5 = 'one_time', $6, $7, $9 from job",
         )
         .bind::<SqlUuid, _>(id.uuid())
         .bind::<SqlUuid, _>(workspace.uuid())
@@ -69,7 +73,8 @@ pub async fn insert_now(
         .bind::<Text, _>(run.source.as_str())
         .bind::<Nullable<SqlUuid>, _>(run.replay_of.map(ExecutionId::uuid))
         .bind::<Nullable<Text>, _>(run.traceparent)
-        .bind::<Nullable<Text>, _>(run.key),
+        .bind::<Nullable<Text>, _>(run.key)
+        .bind::<SmallInt, _>(run.depth),
     )
     .execute(conn)
     .await?;
@@ -88,8 +93,11 @@ async fn why_not_run(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Res
         .first(conn)
         .await
         .optional()?;
-    let is_draft = state.as_deref() == Some(JobState::Draft.as_str());
-    Ok(if is_draft { StoreError::conflict("draft") } else { StoreError::NotFound })
+    Ok(match state.as_deref().map(str::parse) {
+        Some(Ok(JobState::Draft)) => StoreError::conflict("draft"),
+        Some(Ok(JobState::Paused)) => StoreError::conflict("paused"),
+        _ => StoreError::NotFound,
+    })
 }
 
 /// Who publishes the recorded executions.

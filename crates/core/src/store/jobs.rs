@@ -26,6 +26,7 @@ use super::{
     timers::NewTimer,
 };
 use crate::domain::{
+    chain::Depth,
     execution::Source,
     id::{ExecutionId, JobId, WorkspaceId},
     job::{Definition, Job, JobState},
@@ -39,14 +40,16 @@ diesel::joinable!(job_versions -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(job_versions, jobs);
 
 /// Everything about each of `$jobs`, newest first, one row each. `$2` is the smallest execution id of the current instant: planned fires have
-/// larger ids. The jobs are selected first, because searching a job's executions costs more than reading the job. `$more` names further
-/// columns of `$jobs`.
+/// larger ids. The jobs are selected first, because searching a job's executions costs more than reading the job. `$body` is what is read of
+/// the body of the request. `$more` names further columns of `$jobs`.
 macro_rules! select_jobs {
-    ($jobs:expr, $more:literal) => {
+    ($body:literal, $jobs:expr, $more:literal) => {
         concat!(
             "select j.id, j.workspace_id, j.version, j.state as job_state, j.created_at, j.updated_at,
                     v.name, v.state, v.tags, v.every_seconds, v.cron, v.timezone, v.run_at, v.url, v.method, v.headers,
-                    v.body, v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts, v.retry_on_statuses,
+                    ",
+            $body,
+            ", v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts, v.retry_on_statuses,
                     v.concurrency_limit, v.overlap_policy, v.misfire_policy, v.catch_up_limit, v.delivery,
                     least(t.next_run_at, planned.scheduled_for) as next_run_at, t.error as schedule_error,
                     last.id as last_id, last.status as last_status, last.scheduled_for as last_scheduled_for",
@@ -77,7 +80,7 @@ pub async fn get(
     now: DateTime<Utc>,
 ) -> Result<Job, StoreError> {
     let row: JobRow = prepared(
-        sql_query(select_jobs!("select * from jobs where workspace_id = $1 and id = $3", ""))
+        sql_query(select_jobs!("v.body", "select * from jobs where workspace_id = $1 and id = $3", ""))
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
             .bind::<SqlUuid, _>(id.uuid()),
@@ -123,6 +126,7 @@ pub struct Filter {
 /// The statement of [`list`], for the test of its plan. The limit of the index scan separates it from the filters, which are inside a
 /// `case`, so that it reads in order and stops when the page is full: see `executions::list`.
 pub const LIST: &str = select_jobs!(
+    "null as body",
     concat!(
         "select * from (
              select j.*, j.number = ",
@@ -142,7 +146,7 @@ pub const LIST: &str = select_jobs!(
     ", j.matches, j.is_last"
 );
 
-/// Newest first. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
+/// Newest first, without the bodies of the requests: a page of them could be 64 MiB. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
 ///
 /// [`MAX_ROWS_SEARCHED`]: crate::domain::page::MAX_ROWS_SEARCHED
 pub async fn list(
@@ -170,6 +174,7 @@ pub async fn list(
 }
 
 struct Start<'a> {
+    depth: Depth,
     version: i32,
     definition: &'a Definition,
     anchor: DateTime<Utc>,
@@ -193,9 +198,15 @@ async fn start(
     start: Start<'_>,
 ) -> Result<Option<ExecutionId>, StoreError> {
     if start.definition.runs_at_once() {
-        let Start { traceparent, now, .. } = start;
-        let run =
-            executions::NewRun { source: Source::OneTime, replay_of: None, traceparent, key: None, now };
+        let Start { depth, traceparent, now, .. } = start;
+        let run = executions::NewRun {
+            source: Source::OneTime,
+            replay_of: None,
+            traceparent,
+            depth,
+            key: None,
+            now,
+        };
         return executions::insert_now(conn, workspace, id, run).await.map(Some);
     }
     if let Some(timer) = start.timer(workspace, id) {
@@ -209,10 +220,11 @@ async fn insert_version(
     id: JobId,
     version: i32,
     definition: &Definition,
+    depth: Depth,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     diesel::insert_into(job_versions::table)
-        .values(VersionRow::new(id, version, definition, now))
+        .values(VersionRow::new(id, version, definition, depth, now))
         .execute(conn)
         .await?;
     Ok(())

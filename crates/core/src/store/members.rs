@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     audit::{Action, Author},
     id::{AccountId, InvitationId, UserId, WorkspaceId},
-    user::{MAX_OWNED_WORKSPACES, Membership, Role, User},
+    user::{MAX_CREATED_WORKSPACES, Membership, Role, User},
     workspace::Workspace,
 };
 
@@ -61,7 +61,8 @@ pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, S
     rows.into_iter().map(membership).collect()
 }
 
-/// Creates a workspace with its first owner. [`StoreError::Conflict`] `full` if the user owns [`MAX_OWNED_WORKSPACES`] workspaces already.
+/// Creates a workspace with its first owner, who is also its author. [`StoreError::Conflict`] `full` if the user has created
+/// [`MAX_CREATED_WORKSPACES`] workspaces that are not deleted, whoever owns them now: each has its own quotas.
 pub async fn create_with_owner(
     conn: &mut Conn,
     workspace: &Workspace,
@@ -71,15 +72,13 @@ pub async fn create_with_owner(
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         // Serialises concurrent counts: takes the row lock of the user.
         users::table.find(owner.uuid()).select(users::id).for_no_key_update().first::<Uuid>(conn).await?;
-        let owned: i64 = members::table
-            .inner_join(workspaces::table)
-            .filter(members::user_id.eq(owner.uuid()))
-            .filter(members::role.eq(Role::Owner.as_str()))
+        let created: i64 = workspaces::table
+            .filter(workspaces::created_by.eq(owner.uuid()))
             .filter(workspaces::deleted_at.is_null())
             .count()
             .get_result(conn)
             .await?;
-        if owned >= MAX_OWNED_WORKSPACES {
+        if created >= MAX_CREATED_WORKSPACES {
             return Err(StoreError::conflict("full"));
         }
         super::workspaces::insert(conn, workspace, by).await?;

@@ -26,6 +26,7 @@ use super::{
     sql::prepared,
 };
 use crate::domain::{
+    chain::Depth,
     execution::{Source, Status},
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
     notification::{Notification, NotificationEvent, NotificationStatus, Rule, failures_after},
@@ -59,6 +60,8 @@ pub struct Subject {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub attempt_count: u16,
+    /// How deep it is in a chain of runs.
+    pub depth: Depth,
     pub error_class: Option<String>,
     /// Of its last attempt.
     pub status_code: Option<u16>,

@@ -86,6 +86,7 @@ super::sql::columns! {
         error_class -> Nullable<Text>,
         replay_of -> Nullable<Uuid>,
         traceparent -> Nullable<Text>,
+        depth -> Int2,
         skip_reason -> Nullable<Text>,
         skip_count -> Nullable<Int8>,
         skip_last -> Nullable<Timestamptz>,
@@ -194,6 +195,7 @@ diesel::table! {
         misfire_policy -> Text,
         catch_up_limit -> Int2,
         delivery -> Text,
+        made_at_depth -> Int2,
     }
 }
 

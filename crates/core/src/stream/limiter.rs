@@ -2,10 +2,13 @@
 //!
 //! A limiter must never make the service unavailable: while Redis is unavailable, each process applies the limits locally.
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use redis::Script;
 use std::{num::NonZeroU32, time::Duration};
 use tokio::sync::Mutex;
+
+mod local;
+
+pub use local::LocalLimiter;
 
 use super::{RedisSettings, StreamError, link::Link};
 
@@ -49,16 +52,14 @@ impl Rate {
         Self { interval: Duration::from_secs(60) / rate.get(), burst: rate }
     }
 
+    /// With a burst of one hour's requests.
+    pub fn per_hour(rate: NonZeroU32) -> Self {
+        Self { interval: Duration::from_secs(3600) / rate.get(), burst: rate }
+    }
+
     /// After this time without requests, the whole burst is available again.
     pub fn window(self) -> Duration {
         self.interval * self.burst.get()
-    }
-
-    fn fallback(self) -> DefaultKeyedRateLimiter<String> {
-        // Rates over a billion per second are capped at a billion.
-        let interval = self.interval.max(Duration::from_nanos(1));
-        let quota = Quota::with_period(interval).unwrap_or(Quota::per_second(NonZeroU32::MAX));
-        RateLimiter::keyed(quota.allow_burst(self.burst))
     }
 }
 
@@ -78,7 +79,7 @@ pub struct Limiter<const N: usize> {
     script: Script,
     timeout: Duration,
     rates: [Rate; N],
-    fallback: [DefaultKeyedRateLimiter<String>; N],
+    fallback: [LocalLimiter; N],
 }
 
 impl<const N: usize> Limiter<N> {
@@ -89,7 +90,7 @@ impl<const N: usize> Limiter<N> {
             script: Script::new(TAKE_SCRIPT),
             timeout: Duration::from_millis(settings.timeout_ms) / TIMEOUT_DIVISOR,
             rates,
-            fallback: rates.map(Rate::fallback),
+            fallback: rates.map(LocalLimiter::new),
         })
     }
 
@@ -123,17 +124,8 @@ impl<const N: usize> Limiter<N> {
     }
 
     fn fallback(&self, group: &str, names: [&str; N]) -> RateDecision {
-        let allows = |(limiter, name): (&DefaultKeyedRateLimiter<String>, &str)| {
-            limiter.check_key(&format!("{group}:{name}")).is_ok()
-        };
-        if self.fallback.iter().zip(names).all(allows) {
-            return RateDecision::Allowed { left: 0, reset: Duration::from_secs(1) };
-        }
-        RateDecision::Limited { wait: Duration::from_secs(1) }
-    }
-
-    /// Removes idle keys from the local limits. A repeated pass calls it.
-    pub fn purge_idle(&self) {
-        self.fallback.iter().for_each(RateLimiter::retain_recent);
+        let decisions = self.fallback.iter().zip(names).map(|(limiter, name)| limiter.check(&(group, name)));
+        let limited = decisions.into_iter().find(|decision| matches!(decision, RateDecision::Limited { .. }));
+        limited.unwrap_or(RateDecision::Allowed { left: 0, reset: Duration::from_secs(1) })
     }
 }

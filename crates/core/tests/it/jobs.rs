@@ -59,7 +59,7 @@ async fn change(
         future_fires,
         anchor: job.created_at,
     };
-    jobs::change(&mut *db.conn().await, workspace, job.id, &change, None).await.map(drop)
+    jobs::change(&mut *db.conn().await, workspace, job.id, &change, None, 0).await.map(drop)
 }
 
 #[tokio::test]
@@ -228,6 +228,7 @@ async fn one_idempotency_key_creates_one_job() {
         now,
         first_fire: Some(now + TimeDelta::seconds(60)),
         traceparent: None,
+        depth: 0,
     };
     let first = JobId::at(now);
     jobs::insert(&mut conn, workspace, &create(first), None).await.unwrap();
@@ -247,6 +248,7 @@ fn keyed<'a>(keys: &'a [String], definition: &'a Definition, now: DateTime<Utc>)
         now,
         first_fire: Some(now + TimeDelta::seconds(60)),
         traceparent: None,
+        depth: 0,
     };
     keys.iter().map(new).collect()
 }
@@ -290,6 +292,7 @@ async fn many_jobs_start_as_a_single_one_does() {
         now,
         first_fire: None,
         traceparent: None,
+        depth: 0,
     });
     jobs::insert_all(&mut *db.conn().await, workspace, &new, None).await.unwrap();
     assert_eq!(db.count("select count(*) from executions where source = 'one_time'").await, 1);
@@ -318,8 +321,14 @@ async fn drafts_do_not_run() {
     draft.state = JobState::Draft;
     let job = db.job(workspace, &draft).await;
     assert_eq!(db.count("select count(*) from job_timers").await, 0);
-    let run =
-        NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now: db.now().await };
+    let run = NewRun {
+        source: Source::Manual,
+        replay_of: None,
+        traceparent: None,
+        depth: 0,
+        key: None,
+        now: db.now().await,
+    };
     let refused = executions::insert_now(&mut *db.conn().await, workspace, job, run).await;
     assert!(refused.is_err_and(|error| error.is_conflict("draft")));
 }

@@ -113,7 +113,8 @@ async fn rows_inserted_while_their_partition_is_created_are_recorded_or_unavaila
         }
     }
     let insert = || async {
-        let run = NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
+        let run =
+            NewRun { source: Source::Manual, replay_of: None, traceparent: None, depth: 0, key: None, now };
         executions::insert_now(&mut *db.conn().await, workspace, job, run).await
     };
     let create = async { partitions::make_ahead(&mut *db.conn().await, now, 1).await.unwrap() };

@@ -135,7 +135,7 @@ async fn jobs_of_another_workspace_are_not_found() {
         future_fires: FutureFires::Keep,
         anchor: now,
     };
-    not_found(jobs::change(&mut conn, ours, job, &change, None).await.map(drop));
+    not_found(jobs::change(&mut conn, ours, job, &change, None, 0).await.map(drop));
     assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), PAGE, now).await.unwrap().data.is_empty());
     not_found(jobs::history(&mut conn, ours, job).await.map(drop));
     let many = [JobId::at(now), JobId::at(now)];
@@ -146,6 +146,7 @@ async fn jobs_of_another_workspace_are_not_found() {
         now,
         first_fire: None,
         traceparent: None,
+        depth: 0,
     });
     jobs::insert_all(&mut conn, theirs, &new, None).await.unwrap();
     for job in many {
@@ -161,7 +162,8 @@ async fn executions_of_another_workspace_are_not_found() {
     let Tenants { db, ours, theirs, job, now } = &tenants;
     let (ours, theirs, job, now) = (*ours, *theirs, *job, *now);
     let mut conn = db.conn().await;
-    let run = || NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
+    let run =
+        || NewRun { source: Source::Manual, replay_of: None, traceparent: None, depth: 0, key: None, now };
     let execution = executions::insert_now(&mut conn, theirs, job, run()).await.unwrap();
     executions::insert_now(&mut conn, theirs, job, NewRun { key: Some("key"), ..run() }).await.unwrap();
     assert!(executions::find_run(&mut conn, theirs, "key").await.unwrap().is_some());

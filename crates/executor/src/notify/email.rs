@@ -115,9 +115,9 @@ impl Mailer {
             .from(self.from.clone())
             .to(Mailbox::new(None, to.parse().ok()?))
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
-            .subject(&message.title)
+            .subject(&message.subject)
             .header(ContentType::TEXT_PLAIN);
-        let mut mail = mail.body(message.text() + "\n").ok()?;
+        let mut mail = mail.body(message.mail_text()).ok()?;
         // RFC 3834 §5: asks for no out-of-office replies.
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         mail.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use trigrun_core::{
     crypto::sign::Signer,
-    domain::notification::NotificationEvent,
+    domain::{chain, notification::NotificationEvent},
     store::notifications::{ClaimedNotification, Subject},
 };
 
@@ -18,6 +18,7 @@ pub fn call(delivery: &ClaimedNotification, signer: Option<&Signer>, at: DateTim
         (payload(delivery).to_string().into_bytes(), delivery.id.to_string(), at.timestamp());
     let own = [
         ("webhook-signature", signer?.sign(&id, seconds, &body)),
+        (chain::DEPTH_HEADER, chain::next(delivery.subject.as_ref().map_or(0, |of| of.depth)).to_string()),
         ("webhook-timestamp", seconds.to_string()),
         ("webhook-id", id),
     ];

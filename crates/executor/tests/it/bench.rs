@@ -80,6 +80,7 @@ impl Bench {
             source: Source::Manual,
             replay_of: None,
             traceparent: None,
+            depth: 0,
             key: None,
             now: self.db.now().await,
         };

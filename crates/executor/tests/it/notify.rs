@@ -186,7 +186,7 @@ async fn e_mail_is_sent_through_the_operators_server() {
     let to = vec!["a@example.com".to_owned(), "b@example.com".to_owned()];
     let channel = bench.channel(Destination::Email { to: to.clone() }).await;
     let mut definition = bench.failing();
-    definition.name = "nächtlich".into();
+    definition.name = "nächtlich, siehe https://example.com".into();
     let job = bench.db.job(bench.workspace, &definition).await;
     bench.add_rule(job, channel, RuleEvent::OnFailure).await;
     let id = bench.run_in(job, chrono::TimeDelta::zero()).await;
@@ -201,7 +201,9 @@ async fn e_mail_is_sent_through_the_operators_server() {
     let message = &messages[0];
     assert_eq!(message.header("Message-ID"), Some(format!("<{}@example.com>", notification.id).as_str()));
     assert_eq!(message.header("Auto-Submitted"), Some("auto-generated"));
-    assert!(message.header("Subject").unwrap().starts_with("=?utf-8?"), "{message:?}");
+    assert_eq!(message.header("Subject"), Some("TrigRun: a job failed"), "no text of the workspace");
+    assert!(message.lines.iter().any(|line| line.contains("example[.]com failed")), "{message:?}");
+    assert!(!message.lines.iter().any(|line| line.contains("://")), "{message:?}");
     assert!(message.lines.iter().any(|line| line.contains(&id.to_string())), "{message:?}");
     executor.stop().await;
 }
@@ -268,11 +270,8 @@ async fn receivers_that_never_respond_delay_no_execution() {
         0,
         "no delivery has ended yet"
     );
-    assert_eq!(
-        bench.target.hits().iter().filter(|hit| hit.path == "/unresponsive").count(),
-        4,
-        "and not more"
-    );
+    let unresponsive = bench.target.hits().iter().filter(|hit| hit.path == "/unresponsive").count();
+    assert!(unresponsive < 16, "its account has its share: {unresponsive}");
     executor.stop().await;
 }
 

@@ -39,6 +39,7 @@ async fn a_dispatch_becomes_a_recorded_request() {
         ("trigrun-execution-id", &id.to_string()),
         ("trigrun-job-id", &job),
         ("trigrun-attempt", "1"),
+        ("trigrun-depth", "1"),
         ("user-agent", concat!("TrigRun/", env!("CARGO_PKG_VERSION"))),
     ];
     for (name, value) in expected {

@@ -128,6 +128,7 @@ async fn a_key_is_free_again_when_its_job_is_gone() {
             source: Source::Manual,
             replay_of: None,
             traceparent: None,
+            depth: 0,
             key: Some(key),
             now: bench.db.now().await,
         };

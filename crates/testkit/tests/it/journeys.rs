@@ -150,7 +150,8 @@ async fn a_notification_of_postgres_starts_a_run_without_polling() {
     tasks::spawn("waker", waker.clone().run(db.db().clone(), stop));
     for run in 1..=5 {
         let now = db.now().await;
-        let new = NewRun { source: Source::Manual, replay_of: None, traceparent: None, key: None, now };
+        let new =
+            NewRun { source: Source::Manual, replay_of: None, traceparent: None, depth: 0, key: None, now };
         executions::insert_now(&mut *db.conn().await, workspace, job, new).await.unwrap();
         // Repeated, because the scheduler may not be listening yet.
         until("the run starts", async || {

@@ -7,6 +7,7 @@ mod operator;
 mod outage;
 mod redis_move;
 mod restore;
+mod strangers;
 
 use std::time::Duration;
 use trigrun_testkit::due;

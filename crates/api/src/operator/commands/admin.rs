@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use trigrun_core::{
-    crypto::password,
+    crypto::password::{self, HashMemory},
     domain::{
         audit::Author,
         id::{UserId, WorkspaceId},
@@ -42,7 +42,7 @@ pub async fn run(settings: &Settings, command: AdminCommand) -> anyhow::Result<(
     let name = email.split('@').next().unwrap_or_default().to_owned();
     let user = User { id: UserId::at(now), email, name };
     let workspace = Workspace { id: WorkspaceId::at(now), name: workspace::name(&workspace)? };
-    let hash = password::hash(secret)?;
+    let hash = password::hash(secret, &mut HashMemory::default())?;
     let new = NewUser { user: &user, password_hash: &hash, by: &Author::operator(now) };
     match users::sign_up(conn, new, SignUpRoute::OwnWorkspace(&workspace)).await {
         Err(error) if error.is_conflict("users_email") => bail!("{} already has an account", user.email),

@@ -92,9 +92,11 @@ pub struct RequestBody {
     /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// A string is sent as its characters, any other JSON value exactly as written. At most 256 KiB.
+    /// A string is sent as its characters, any other JSON value exactly as written. At most 256 KiB. Absent in lists.
+    // Absent in lists; null if the job has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
-    pub body: Option<Box<RawValue>>,
+    pub body: Option<Option<Box<RawValue>>>,
     /// The timeout in seconds of one attempt, from connecting to the last byte, 1 to 300.
     #[schema(default = 30)]
     pub timeout_seconds: Option<i64>,
@@ -160,7 +162,7 @@ impl RequestBody {
             headers: Some(
                 request.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             ),
-            body: request.body.as_ref().and_then(raw),
+            body: Some(request.body.as_ref().and_then(raw)),
             timeout_seconds: Some(request.timeout_seconds.into()),
             success_statuses: Some(
                 request.success_statuses.iter().map(|status| i64::from(*status)).collect(),

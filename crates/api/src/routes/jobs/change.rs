@@ -5,6 +5,7 @@ use std::time::Duration;
 use trigrun_core::{
     crypto,
     domain::{
+        chain::Depth,
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
         job::{
@@ -30,43 +31,45 @@ impl From<ChangeError> for Problem {
     }
 }
 
+/// Which job changes, and what the headers of the request say.
+pub struct Change {
+    pub workspace: WorkspaceId,
+    pub job: JobId,
+    /// The versions that may change; `None` for any.
+    pub if_match: Option<Vec<i32>>,
+    pub depth: Depth,
+}
+
 /// Applies a merge patch to the job.
-pub async fn patch(
-    state: &State,
-    workspace: WorkspaceId,
-    id: JobId,
-    text: &str,
-    if_match: Option<Vec<i32>>,
-) -> ApiResult<(Job, Option<ExecutionId>)> {
+pub async fn patch(state: &State, of: Change, text: &str) -> ApiResult<(Job, Option<ExecutionId>)> {
     let patch = Patch::read(text).map_err(|error| internal(&error))?;
-    retrying(state, workspace, id, if_match, |job| patched(state, job, &patch).map(Some)).await
+    retrying(state, of, |job| patched(state, job, &patch).map(Some)).await
 }
 
 /// Pauses or resumes. A job that already has the state is unchanged.
-pub async fn set_state(
-    state: &State,
-    workspace: WorkspaceId,
-    id: JobId,
-    wanted: JobState,
-) -> ApiResult<(Job, Option<ExecutionId>)> {
+pub async fn set_state(state: &State, of: Change, wanted: JobState) -> ApiResult<(Job, Option<ExecutionId>)> {
     let decide = |job: &Job| Ok(change::set_state(job, wanted, state.clock.now())?);
-    retrying(state, workspace, id, None, decide).await
+    retrying(state, of, decide).await
 }
 
 async fn retrying(
     state: &State,
-    workspace: WorkspaceId,
-    id: JobId,
-    if_match: Option<Vec<i32>>,
+    of: Change,
     decide: impl Fn(&Job) -> ApiResult<Option<JobChange>>,
 ) -> ApiResult<(Job, Option<ExecutionId>)> {
+    let Change { workspace, job: id, ref if_match, depth } = of;
+    let mut counted = false;
     for _ in 0..MAX_ATTEMPTS {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
         if if_match.as_ref().is_some_and(|versions| !versions.contains(&job.version)) {
             return Err(stale());
         }
         let Some(change) = decide(&job)? else { return Ok((job, None)) };
-        if let Some(execution) = write(state, workspace, id, change).await? {
+        // Once, however often others are faster.
+        if change.requests_run() && !std::mem::replace(&mut counted, true) {
+            state.quotas.run(state.connections.unshared(), workspace).await?;
+        }
+        if let Some(execution) = write(state, (workspace, id), change, depth).await? {
             state.waker.wake();
             let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
             return Ok((job, execution));
@@ -84,18 +87,15 @@ fn stale() -> Problem {
 /// `None` when another client changed the job first.
 async fn write(
     state: &State,
-    workspace: WorkspaceId,
-    id: JobId,
+    (workspace, id): (WorkspaceId, JobId),
     change: JobChange,
+    depth: Depth,
 ) -> ApiResult<Option<Option<ExecutionId>>> {
-    if change.runs_at_once() {
-        state.quotas.run(state.connections.unshared(), workspace).await?;
-    }
     let traceparent = trace::current();
     state
         .run(async move |state| {
             let mut conn = state.conn().await?;
-            match jobs::change(&mut conn, workspace, id, &change, traceparent.as_deref()).await {
+            match jobs::change(&mut conn, workspace, id, &change, traceparent.as_deref(), depth).await {
                 Ok(execution) => Ok(Some(execution)),
                 // The next attempt reads the job again and reports its schedule error.
                 Err(error) if error.is_conflict("version") || error.is_conflict("schedule_unreadable") => {

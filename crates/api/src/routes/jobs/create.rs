@@ -3,6 +3,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use trigrun_core::{
     domain::{
+        chain::Depth,
         execution::Source,
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
@@ -34,12 +35,18 @@ pub struct Created {
     pub replayed: bool,
 }
 
+/// What the headers of the request say.
+pub struct Requested {
+    pub key: Option<String>,
+    pub depth: Depth,
+}
+
 /// The key comes first: the job that it created was valid then, even if its run_at has passed since.
 pub async fn create(
     state: &State,
     workspace: WorkspaceId,
     body: JobBody,
-    key: Option<String>,
+    Requested { key, depth }: Requested,
     mut errors: FieldErrors,
 ) -> ApiResult<Created> {
     if let Some(created) = created_before(state, workspace, key.as_deref()).await? {
@@ -48,7 +55,7 @@ pub async fn create(
     let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
     let definition = body.define(&context, &mut errors);
     let definition = errors.finish(definition)?;
-    if definition.runs_at_once() {
+    if definition.requests_run() {
         state.quotas.run(state.connections.unshared(), workspace).await?;
     }
     let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
@@ -63,6 +70,7 @@ pub async fn create(
             now,
             first_fire: first_fire(&definition, now, now).map_err(refused)?,
             traceparent: traceparent.as_deref(),
+            depth,
         };
         let inserted = jobs::insert(&mut *state.conn().await?, workspace, &new, plan.jobs()).await;
         match (inserted, &key) {

@@ -180,7 +180,7 @@ impl RequestBody {
     pub fn without_url(self, errors: &mut FieldErrors) -> Checked<Request> {
         let method = or_default(errors, "/request/method", self.method, Method::from_str);
         let headers = headers(self.headers.unwrap_or_default().into_iter().collect(), errors);
-        let body = match self.body {
+        let body = match self.body.flatten() {
             Some(raw) => errors.take("/request/body", request::Body::from_json_text(raw.get())),
             None => Ok(None),
         };

@@ -15,12 +15,14 @@ use crate::{
     auth::{Authorized, JobsWrite},
     extract::{
         body::{JsonText, read},
+        depth::depth,
         key::{REPLAYED, idempotency_key},
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,
     routes::jobs::{
         body::JobBody,
+        create::Requested,
         missing_secrets::{missing_secrets, warnings},
     },
     state::State,
@@ -94,6 +96,7 @@ pub struct LineErrorView {
         (status = 201, description = "The import created jobs.", body = ImportView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The import created no jobs: it was a dry run, no line is a valid job, or the key was used before (Idempotent-Replayed: true).", body = ImportView),
+        (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -107,6 +110,7 @@ pub async fn import_jobs(
     let mut errors = FieldErrors::default();
     let body: ImportBody = read(text.object()?, &mut errors)?;
     let key = idempotency_key(&request, &mut errors);
+    let depth = depth(&request, auth.workspace)?;
     let check = {
         let state = state.clone();
         move || body.check(&state, errors)
@@ -116,7 +120,7 @@ pub async fn import_jobs(
     if import.dry_run || import.lines.is_empty() {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let (import, replayed) = create(&state, auth.workspace, import, key).await?;
+    let (import, replayed) = create(&state, auth.workspace, import, Requested { key, depth }).await?;
     let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
     if replayed {
         response.insert_header(REPLAYED);
@@ -135,7 +139,7 @@ async fn create(
     state: &State,
     workspace: WorkspaceId,
     mut import: Import,
-    key: Option<String>,
+    Requested { key, depth }: Requested,
 ) -> ApiResult<(Import, bool)> {
     let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
     if let Some(key) = key {
@@ -143,7 +147,7 @@ async fn create(
     }
     let created = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let all: Vec<NewJob<'_>> = import.lines.iter().map(|line| line.new_job(import.now)).collect();
+        let all: Vec<NewJob<'_>> = import.lines.iter().map(|line| line.new_job(depth, import.now)).collect();
         match jobs::insert_all(&mut conn, workspace, &all, plan.jobs()).await {
             Ok(()) => Ok((import, false)),
             Err(error) if error.is_conflict("jobs_idempotency_key") => {

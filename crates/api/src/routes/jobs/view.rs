@@ -65,6 +65,15 @@ impl JobView {
         }
     }
 
+    /// For lists, whose jobs come without it. The field is absent, not null: a client may send the job back in a change.
+    pub fn without_body(job: &Job) -> Self {
+        let mut view = Self::new(job);
+        if let Some(request) = &mut view.body.request {
+            request.body = None;
+        }
+        view
+    }
+
     /// Adds warnings about secrets that the job references and the workspace does not have.
     pub fn with_missing_secrets(mut self, secrets: &[String]) -> Self {
         self.warnings = missing_secrets::warnings(secrets);

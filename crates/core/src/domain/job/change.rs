@@ -67,9 +67,9 @@ impl ChangeError {
 }
 
 impl JobChange {
-    /// Whether the change creates an execution that is due at once.
-    pub fn runs_at_once(&self) -> bool {
-        self.future_fires == FutureFires::Reset && self.definition.runs_at_once()
+    /// Whether the change makes an execution due at a time of the client's choosing.
+    pub fn requests_run(&self) -> bool {
+        self.future_fires == FutureFires::Reset && self.definition.requests_run()
     }
 
     fn new(
@@ -97,6 +97,12 @@ impl Definition {
     /// An active `one_time` job gets one execution, and never a timer.
     pub fn runs_at_once(&self) -> bool {
         self.state == JobState::Active && self.schedule.kind() == Kind::OneTime
+    }
+
+    /// Whether the client chooses when the job's one execution is due. The fires of a recurring or cron job come at most once a minute, however
+    /// often it is changed: intervals count from the creation of the job, and cron fires with the minute.
+    pub fn requests_run(&self) -> bool {
+        self.state == JobState::Active && matches!(self.schedule.kind(), Kind::OneTime | Kind::Scheduled)
     }
 }
 
@@ -279,9 +285,9 @@ mod tests {
     fn a_one_time_job_runs_once() {
         let fresh = job(Schedule::OneTime, JobState::Paused);
         let resumed = set_state(&fresh, JobState::Active, now()).unwrap().unwrap();
-        assert!(resumed.runs_at_once());
+        assert!(resumed.requests_run());
         let resumed = set_state(&after_a_run(fresh), JobState::Active, now()).unwrap().unwrap();
-        assert!(!resumed.runs_at_once() && resumed.future_fires == FutureFires::Keep);
+        assert!(!resumed.requests_run() && resumed.future_fires == FutureFires::Keep);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use super::{Start, insert_version, start};
 use crate::{
     domain::{
+        chain::Depth,
         id::{ExecutionId, JobId, WorkspaceId},
         job::change::{ChangeError, FutureFires, JobChange, first_fire},
     },
@@ -15,7 +16,7 @@ use crate::{
 /// Applies a change in one transaction. It takes effect when the job and its timer are locked: fires that are due by then run with the
 /// previous definition.
 ///
-/// Returns the execution that a `one_time` job gets when it becomes active. [`StoreError::Conflict`] with `version` if the job has another
+/// `depth` is that of the request. Returns the execution that a `one_time` job gets when it becomes active. [`StoreError::Conflict`] with `version` if the job has another
 /// version or state, or with the code of a [`ChangeError`] if its first fire can no longer be computed.
 pub async fn change(
     conn: &mut Conn,
@@ -23,6 +24,7 @@ pub async fn change(
     id: JobId,
     change: &JobChange,
     traceparent: Option<&str>,
+    depth: Depth,
 ) -> Result<Option<ExecutionId>, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let definition = &change.definition;
@@ -49,7 +51,7 @@ pub async fn change(
         // Waits for a scheduler that is planning this job and holds its timer. Its executions are visible afterwards.
         timers::lock(conn, id).await?;
         let now = clock::now(conn).await?;
-        insert_version(conn, id, version, definition, now).await?;
+        insert_version(conn, id, version, definition, depth, now).await?;
         match change.future_fires {
             FutureFires::Keep => {
                 timers::keep(conn, id, version, definition).await?;
@@ -63,8 +65,13 @@ pub async fn change(
                 executions::withdraw_planned(conn, id, now).await?;
                 let next = first_fire(definition, anchor, now)
                     .map_err(|error: ChangeError| StoreError::conflict(error.code()))?;
-                start(conn, workspace, id, Start { version, definition, anchor, next, traceparent, now })
-                    .await
+                start(
+                    conn,
+                    workspace,
+                    id,
+                    Start { depth, version, definition, anchor, next, traceparent, now },
+                )
+                .await
             }
         }
     })

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Start, row::VersionRow, start};
 use crate::{
     domain::{
+        chain::Depth,
         id::{ExecutionId, JobId, WorkspaceId},
         job::Definition,
     },
@@ -28,12 +29,14 @@ pub struct NewJob<'a> {
     pub now: DateTime<Utc>,
     pub first_fire: Option<DateTime<Utc>>,
     pub traceparent: Option<&'a str>,
+    /// Of the request that creates it.
+    pub depth: Depth,
 }
 
 impl<'a> NewJob<'a> {
     fn start(&self) -> Start<'a> {
-        let Self { definition, now, first_fire: next, traceparent, .. } = *self;
-        Start { version: 1, definition, anchor: now, next, traceparent, now }
+        let Self { definition, now, first_fire: next, traceparent, depth, .. } = *self;
+        Start { depth, version: 1, definition, anchor: now, next, traceparent, now }
     }
 }
 
@@ -97,7 +100,7 @@ pub async fn insert(
 
 /// With its version and, if it has one, its timer.
 async fn insert_one(conn: &mut Conn, workspace: WorkspaceId, new: &NewJob<'_>) -> Result<(), StoreError> {
-    let version = VersionRow::new(new.id, 1, new.definition, new.now);
+    let version = VersionRow::new(new.id, 1, new.definition, new.depth, new.now);
     let timer = new.start().timer(workspace, new.id);
     InsertAll(
         diesel::insert_into(jobs::table).values(NewJobRow::new(workspace, new)),
@@ -123,8 +126,10 @@ pub async fn insert_all(
         for batch in all.chunks(INSERT_BATCH) {
             let rows: Vec<_> = batch.iter().map(|new| NewJobRow::new(workspace, new)).collect();
             diesel::insert_into(jobs::table).values(rows).execute(conn).await?;
-            let versions: Vec<_> =
-                batch.iter().map(|new| VersionRow::new(new.id, 1, new.definition, new.now)).collect();
+            let versions: Vec<_> = batch
+                .iter()
+                .map(|new| VersionRow::new(new.id, 1, new.definition, new.depth, new.now))
+                .collect();
             diesel::insert_into(job_versions::table).values(versions).execute(conn).await?;
             let timers: Vec<_> =
                 batch.iter().filter_map(|new| new.start().timer(workspace, new.id)).collect();

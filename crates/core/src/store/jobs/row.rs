@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        chain::Depth,
         id::{ExecutionId, JobId, WorkspaceId},
         job::{Definition, Job, LastExecution},
         ledger::Version,
@@ -49,10 +50,17 @@ pub struct VersionRow<'a> {
     catch_up_limit: i16,
     delivery: &'static str,
     secrets: Vec<&'a str>,
+    made_at_depth: Depth,
 }
 
 impl<'a> VersionRow<'a> {
-    pub fn new(job: JobId, version: i32, definition: &'a Definition, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        job: JobId,
+        version: i32,
+        definition: &'a Definition,
+        depth: Depth,
+        now: DateTime<Utc>,
+    ) -> Self {
         let ScheduleColumns { every_seconds, cron, timezone, run_at } = (&definition.schedule).into();
         let request = &definition.request;
         Self {
@@ -82,6 +90,7 @@ impl<'a> VersionRow<'a> {
             catch_up_limit: definition.catch_up_limit as i16,
             delivery: definition.delivery.as_str(),
             secrets: request.secrets(),
+            made_at_depth: depth,
         }
     }
 }

@@ -64,12 +64,12 @@ row! {
     pub struct LeaseRow, lease_columns {
         e in executions {
             id: Uuid, workspace_id: Uuid, job_id: Uuid, attempt_count: i16, scheduled_for: DateTime<Utc>,
-            due_at: DateTime<Utc>, traceparent: Option<String>, ends_job: bool, version: i32,
+            due_at: DateTime<Utc>, traceparent: Option<String>, ends_job: bool, version: i32, depth: i16,
         }
         v in job_versions {
             url: String, method: String, headers: Vec<String>, body_is_json: bool,
             timeout_seconds: i16, success_statuses: Vec<i16>, max_attempts: i16, retry_on_statuses: Vec<i16>,
-            concurrency_limit: Option<i32>, delivery: String,
+            concurrency_limit: Option<i32>, delivery: String, made_at_depth: i16,
         }
         expression notifies: bool as Bool;
         expression body: Option<String> as Nullable<Text>;
@@ -108,6 +108,7 @@ impl LeaseRow {
             body_to_load: body_to_load.map(i32::unsigned_abs),
             holds_slot: self.concurrency_limit.is_some(),
             ends_job: self.ends_job,
+            depth: self.depth.max(self.made_at_depth),
             notifies: self.notifies,
         })
     }

@@ -106,11 +106,12 @@ pub const CLAIM_DUE: &str = "with due as (
      select n.id, n.workspace_id, n.channel_id, n.attempt_count as number, n.event, n.failures, n.created_at,
             c.name as channel_name, c.version, c.sealed, j.id as job_id, j.name as job_name, e.id as execution_id,
             e.status, e.source, e.scheduled_for, e.started_at, e.finished_at, e.attempt_count, e.error_class,
-            a.status_code, a.error
+            greatest(e.depth, v.made_at_depth) as depth, a.status_code, a.error
      from claimed n
      join channels c on c.id = n.channel_id
      left join jobs j on j.id = n.job_id
      left join executions e on e.id = n.execution_id and e.job_id = j.id
+     left join job_versions v on v.job_id = e.job_id and v.version = e.version
      left join attempts a on a.execution_id = e.id and a.number = e.attempt_count
      where n.status = 'running'";
 

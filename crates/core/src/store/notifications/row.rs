@@ -161,6 +161,8 @@ struct SubjectRow {
     finished_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<SqlTypeOf<executions::attempt_count>>)]
     attempt_count: Option<i16>,
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::depth>>)]
+    depth: Option<i16>,
     error_class: Option<String>,
     status_code: Option<i16>,
     error: Option<String>,
@@ -208,6 +210,7 @@ impl SubjectRow {
             started_at: self.started_at,
             finished_at: self.finished_at,
             attempt_count: self.attempt_count.unwrap_or_default().unsigned_abs(),
+            depth: self.depth.unwrap_or_default(),
             error_class: self.error_class,
             status_code: self.status_code.map(i16::unsigned_abs),
             error: self.error,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
+        chain::Depth,
         crontab::{self, Crontab, CrontabEntry, Defaults, Refused},
         id::JobId,
         invalid::{Checked, FieldErrors, Invalid, both},
@@ -118,7 +119,7 @@ impl ImportRequestBody {
             errors.push("/request/url", invalid);
         }
         let Self { url: _, method, headers, body, timeout_seconds, success_statuses } = self;
-        RequestBody { url: None, method, headers, body, timeout_seconds, success_statuses }
+        RequestBody { url: None, method, headers, body: Some(body), timeout_seconds, success_statuses }
             .without_url(errors)
     }
 }
@@ -204,7 +205,7 @@ impl Line {
         this == (job.cron.as_deref(), job.timezone.as_deref(), job.url.as_str())
     }
 
-    pub fn new_job(&self, now: DateTime<Utc>) -> NewJob<'_> {
+    pub fn new_job(&self, depth: Depth, now: DateTime<Utc>) -> NewJob<'_> {
         NewJob {
             id: self.id,
             definition: &self.definition,
@@ -212,6 +213,7 @@ impl Line {
             now,
             first_fire: self.first_fire,
             traceparent: None,
+            depth,
         }
     }
 }
