@@ -88,7 +88,11 @@ impl Connections {
         let requests = PostgresSettings { max_connections: for_requests, ..settings.clone() };
         let lists = PostgresSettings {
             max_connections: for_lists,
-            statement_timeout_ms: settings.statement_timeout_ms.min(LIST_TIMEOUT_MS),
+            statement_timeout_ms: match settings.statement_timeout_ms {
+                // No timeout.
+                0 => LIST_TIMEOUT_MS,
+                ms => ms.min(LIST_TIMEOUT_MS),
+            },
             ..settings.clone()
         };
         let reserved = for_requests.div_ceil(RESERVED_DIVISOR);

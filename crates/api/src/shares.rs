@@ -40,6 +40,7 @@ struct Account {
 pub struct Share {
     shares: Shares,
     account: AccountId,
+    is_taken: bool,
 }
 
 impl Shares {
@@ -84,13 +85,13 @@ impl Shares {
                 continue;
             }
             if let Some(waiting) = account.waiting.pop_front() {
-                match waiting.send(Share { shares: self.clone(), account: id }) {
+                match waiting.send(Share { shares: self.clone(), account: id, is_taken: true }) {
                     Ok(()) => {
                         account.held += 1;
                         places.free -= 1;
                     }
-                    // It has given up. Its drop would return the place, which was not taken.
-                    Err(share) => std::mem::forget(share),
+                    // It has given up.
+                    Err(mut share) => share.is_taken = false,
                 }
             }
             if !account.waiting.is_empty() {
@@ -109,6 +110,9 @@ impl Shares {
 
 impl Drop for Share {
     fn drop(&mut self) {
+        if !self.is_taken {
+            return;
+        }
         let mut places = self.shares.lock();
         places.free += 1;
         if let Some(account) = places.of.get_mut(&self.account) {

@@ -4,6 +4,7 @@ use clap::Args;
 use std::path::Path;
 
 mod bulk;
+mod filters;
 mod history;
 mod idle;
 mod pages;

@@ -9,13 +9,16 @@ use trigrun_core::{
     store::executions::Filter,
 };
 
+/// From (inclusive) and to (exclusive).
+pub type Span = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// The values that are combined, each also with none.
 #[derive(Clone, Debug)]
 pub struct Choices {
     pub jobs: Vec<JobId>,
     /// Parts of names of jobs.
     pub names: Vec<&'static str>,
-    pub spans: Vec<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)>,
+    pub spans: Vec<Span>,
 }
 
 impl Choices {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// The data of a page ends before it would be larger than this, but never before the first item.
 const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
-/// A page of a list, newest first. It has at most `limit` items and 1 MiB of data.
+/// A page of a list, newest first. It has at most `limit` items and 1 MiB of data, and may have fewer, or none, although there are more.
 #[derive(Serialize, ToSchema)]
 pub struct ListView<T> {
     pub data: Vec<T>,

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use trigrun_core::domain::id::{JobId, WorkspaceId};
 
 use super::{
-    bulk,
+    bulk, filters,
     pages::{self, Subject},
     removal::{self, Removal},
     retention,
@@ -52,7 +52,8 @@ pub async fn measure(bench: &Bench, executions: i64, days: u64) -> anyhow::Resul
     progress.say(&format!("written in {generated_seconds:.0} s, {bytes_per_execution:.0} bytes each"));
 
     let api = Api::start(servers, &database, Some(subject.workspace)).await?;
-    let pages = pages::measure(&api, &subject, progress).await?;
+    let mut pages = pages::measure(&api, &subject, progress).await?;
+    pages.push(filters::measure(servers, &database, &subject, progress).await?);
     let removals = removal::measure(bench, &database, &api, today).await?;
     api.stop().await?;
     let passes = retention::measure(servers, &database).await?;
