@@ -3,7 +3,7 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
-mod byte_shares;
+mod capacity;
 mod db_watchdog;
 mod extract;
 mod middleware;
@@ -18,6 +18,7 @@ mod result;
 mod routes;
 mod server;
 mod settings;
+mod shares;
 mod slow_client;
 mod state;
 mod time;
