@@ -47,7 +47,7 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	@echo "make test passed three times in a row on a busy machine"
 
 # The mutants mostly wait, so they run beside the tests.
-STEPS := fmt +chart lint docs build +mutants test story traces fuzz security chaos-short
+STEPS := fmt +chart lint docs build +mutants test story traces fuzz security chaos-short fairness-short
 
 .PHONY: check
 check: setup ## Everything that CI checks, with the duration of each step
@@ -159,6 +159,17 @@ reliability: setup ## Every fault separately, with its cost: the tables of docs/
 soak: setup ## Half an hour of chaos and a million fires
 	cargo build --release --workspace
 	$(CHAOS) soak
+
+# ARGS go to trigrun-chaos fairness: --only hanging_target.
+.PHONY: fairness
+fairness: setup ## One greedy tenant in each way that is known, and two tenants that must not notice: a table (docs/fairness.md, about 25 minutes)
+	cargo build --release --workspace
+	$(BIN)/release/trigrun-chaos fairness $(ARGS)
+
+.PHONY: fairness-short
+fairness-short: setup ## The scenarios of `make fairness` that are quick, in a debug build, on one system
+	$(BUILD_ALL)
+	$(BIN)/debug/trigrun-chaos fairness --short $(ARGS)
 
 # ARGS go to trigrun-bench: --only 'steady', --repetitions 5.
 BENCH = $(BIN)/release/trigrun-bench

@@ -189,6 +189,7 @@ def restricted(name, spec):
         expected = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
         check(rights == expected, f"{name}: {rights}")
         check("cpu" not in container["resources"].get("limits", {}), f"{name}: has a CPU limit")
+        check("memory" in container["resources"].get("limits", {}), f"{name}: has no memory limit")
 
 
 def variables(container, process, values):
@@ -285,6 +286,9 @@ REJECTED = [
     ([*SECRETS, "--set", "scheduler.settings.keys.master=x"], r"additional propert.*keys"),
     ([*SECRETS, "--set", "api.settings.plans.pro.job=3"], r"additional propert.*job"),
     ([*SECRETS, "--set", "executor.settings.executor.max_in_flight=many"], r"max_in_flight"),
+    ([*SECRETS, "--set", "executor.settings.executor.max_buffered_bytes=1000"], r"max_buffered_bytes"),
+    ([*SECRETS, "--set", "executor.resources.limits.memory=256Mi"], r"limits\.memory is 256Mi: with these settings an executor needs 352Mi"),
+    ([*SECRETS, "--set", "executor.settings.executor.max_in_flight=20000,executor.resources.limits.memory=500M"], r"limits\.memory is 500M.*needs 974Mi"),
     ([*SECRETS, "--set", "migrate.mode=yes"], r"migrate.mode"),
     ([*SECRETS, "--set", "executor.terminationGracePeriodSeconds=349"], r"terminationGracePeriodSeconds is 349: it must be at least 350"),
     ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=400,executor.terminationGracePeriodSeconds=400"], r"must be at least 420"),

@@ -8,3 +8,4 @@ drop table signing_secrets, secrets, workspace_keys;
 drop table tokens, invitations, members, sessions, users, workspaces;
 drop function require_active_workspace();
 drop function lock_deleted_workspace();
+drop table installation;

@@ -12,6 +12,15 @@
 -- * Tables that are purged in batches have no foreign keys: a deletion never waits for a hundred thousand rows.
 
 
+-- Identifies this installation, in Redis for example, which it may share with others. One row.
+create table installation (
+    id uuid primary key default gen_random_uuid(),
+    is_the_only boolean not null default true check (is_the_only),
+    constraint installation_is_the_only unique (is_the_only)
+);
+insert into installation default values;
+
+
 -- 1. Workspaces, users and tokens ----------------------------------------------------------------------------------------------------
 
 -- A tenant.
@@ -64,6 +73,8 @@ create table members (
     created_at timestamptz not null,
     constraint members_pkey primary key (workspace_id, user_id)
 );
+-- Lists the members of a workspace, oldest first.
+create index members_workspace on members (workspace_id, created_at, user_id);
 -- Lists the workspaces of a user.
 create index members_user on members (user_id);
 
@@ -81,6 +92,8 @@ create table invitations (
     expires_at timestamptz not null,
     constraint invitations_email unique (workspace_id, email)
 );
+-- Lists the invitations of a workspace, newest first.
+create index invitations_workspace on invitations (workspace_id, id);
 -- Finds the invitations that a user created, and serves the foreign key.
 create index invitations_created_by on invitations (created_by) where created_by is not null;
 -- The retention pass purges expired invitations.
@@ -100,8 +113,8 @@ create table tokens (
     expires_at timestamptz,
     last_used_at timestamptz
 );
--- Lists and counts the tokens of a workspace.
-create index tokens_workspace on tokens (workspace_id);
+-- Lists the tokens of a workspace, newest first, and counts them.
+create index tokens_workspace on tokens (workspace_id, id);
 -- Finds the tokens that a user created, and serves the foreign key.
 create index tokens_created_by on tokens (created_by) where created_by is not null;
 
@@ -132,6 +145,8 @@ create table secrets (
     updated_at timestamptz not null,
     constraint secrets_name unique (workspace_id, name)
 );
+-- Lists the secrets of a workspace, newest first.
+create index secrets_workspace on secrets (workspace_id, id);
 
 -- The key that signs a workspace's requests. After a rotation the previous one signs too, until previous_until.
 create table signing_secrets (
@@ -427,6 +442,8 @@ create table channels (
     updated_at timestamptz not null,
     constraint channels_name unique (workspace_id, name)
 );
+-- Lists the channels of a workspace, newest first.
+create index channels_workspace on channels (workspace_id, id);
 
 -- When a channel is notified of a job's executions. Deleted with the job, and that with the workspace.
 create table notification_rules (

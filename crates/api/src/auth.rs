@@ -14,7 +14,7 @@ use trigrun_core::{
     domain::{
         access::{Grant, Scope, TokenKind, TokenSecret},
         audit::{Actor, Author},
-        id::{TokenId, UserId, WorkspaceId},
+        id::{AccountId, TokenId, UserId, WorkspaceId},
         user::{Membership, Role, User},
     },
     runtime::tasks,
@@ -23,6 +23,7 @@ use trigrun_core::{
 use uuid::Uuid;
 
 use crate::{
+    connections,
     extract::query::{NoParameters, Query},
     problem::Problem,
     request_id,
@@ -129,8 +130,9 @@ impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
                 Ok(secret) => find_caller(&state, &request, &secret, selected).await,
                 Err(invalid) => Err(invalid),
             };
-            let (workspace, caller) =
+            let (workspace, account, caller) =
                 found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            connections::set_account(account);
             if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
                 let detail =
                     format!("The token lacks the scope {}. Use a token that has it.", scope.as_str());
@@ -168,6 +170,8 @@ impl FromRequest for SessionUser {
                 _ => session_user(&state, &request, &secret).await,
             };
             let user = found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            // The workspaces that a user creates are one account, which has the id of the user.
+            connections::set_account(AccountId::from_uuid(user.id.uuid()));
             NoParameters::read(request.query_string())?;
             let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
             Ok(Self { user, secret, by })
@@ -224,7 +228,7 @@ async fn find_caller(
     request: &HttpRequest,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     match secret.kind() {
         TokenKind::Api => find_by_token(state, request, secret, selected).await,
         TokenKind::Session => find_by_session(state, request, secret, selected).await,
@@ -246,7 +250,7 @@ async fn find_by_token(
     request: &HttpRequest,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
     state.limits.check(request, &grant.token.to_string(), &grant.workspace.to_string()).await?;
@@ -254,8 +258,8 @@ async fn find_by_token(
         return Err(Problem::not_found());
     }
     touch(state, grant.token, last_used_at);
-    let Grant { token: id, name, workspace, scopes, created_by } = grant;
-    Ok((workspace, Caller::Token { id, name, scopes, created_by }))
+    let Grant { token: id, name, workspace, account, scopes, created_by } = grant;
+    Ok((workspace, account, Caller::Token { id, name, scopes, created_by }))
 }
 
 /// Records the use of a token in a separate task: the request does not wait for it.
@@ -264,7 +268,8 @@ fn touch(state: &State, token: TokenId, last_used_at: Option<DateTime<Utc>>) {
     if last_used_at.is_none_or(|at| now - at > TOUCH_INTERVAL) {
         let state = state.clone();
         tasks::spawn("touch", async move {
-            let touched = async { tokens::touch(&mut *state.conn().await?, token, now).await };
+            let touched =
+                async { tokens::touch(&mut *state.connections.unshared().conn().await?, token, now).await };
             if let Err(error) = touched.await {
                 tracing::debug!(%error, "cannot record the last use of a token");
             }
@@ -278,12 +283,12 @@ async fn find_by_session(
     request: &HttpRequest,
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, Caller)> {
+) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
     let user = session_user(state, request, secret).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
-    let Membership { workspace, role, .. } = select_membership(memberships, selected)?;
+    let Membership { workspace, account, role, .. } = select_membership(memberships, selected)?;
     state.limits.check(request, &user.id.to_string(), &workspace.to_string()).await?;
-    Ok((workspace, Caller::User { user, role }))
+    Ok((workspace, account, Caller::User { user, role }))
 }
 
 /// The request counts against the user, before anything else is looked up.

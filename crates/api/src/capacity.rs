@@ -5,9 +5,9 @@ use std::{sync::Arc, thread, time::Duration};
 use tokio::sync::Semaphore;
 
 use crate::{
+    caller_shares::{CallerShare, CallerShares},
     problem::Problem,
     result::ApiResult,
-    shares::{Share, Shares},
 };
 
 /// A body up to this size is not counted, and is read on the thread that serves the connection.
@@ -22,8 +22,8 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Capacity {
-    bytes: Shares,
-    queue: Shares,
+    bytes: CallerShares,
+    queue: CallerShares,
     processors: Arc<Semaphore>,
 }
 
@@ -31,8 +31,8 @@ impl Default for Capacity {
     fn default() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Self {
-            bytes: Shares::new(MAX_BYTES),
-            queue: Shares::new(MAX_QUEUED),
+            bytes: CallerShares::new(MAX_BYTES),
+            queue: CallerShares::new(MAX_QUEUED),
             processors: Arc::new(Semaphore::new(processors)),
         }
     }
@@ -40,7 +40,7 @@ impl Default for Capacity {
 
 impl Capacity {
     /// Room for a body of a request with these headers, until it is dropped.
-    pub fn bytes(&self, headers: &HeaderMap, bytes: usize) -> ApiResult<Share> {
+    pub fn bytes(&self, headers: &HeaderMap, bytes: usize) -> ApiResult<CallerShare> {
         self.bytes.take(headers, bytes).ok_or_else(|| {
             Problem::busy(
                 "Too many large requests and responses at the moment. Send fewer at once, and read responses without delay.",

@@ -3,7 +3,9 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
+mod caller_shares;
 mod capacity;
+mod connections;
 mod db_watchdog;
 mod extract;
 mod middleware;

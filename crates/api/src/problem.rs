@@ -102,6 +102,16 @@ impl Problem {
         .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
     }
 
+    /// A statement was cancelled, most likely one of a list: see `connections`.
+    fn query_timeout() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "query_timeout",
+            "The query took too long and was cancelled. Try again; of a list, request a shorter span of time with from and to, or a smaller limit.",
+        )
+        .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
+    }
+
     /// This process holds as much as it may; nothing has happened.
     pub fn busy(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
@@ -140,6 +150,10 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(cause) => {
                 tracing::warn!(cause, "Postgres is unavailable");
                 Self::unavailable()
+            }
+            StoreError::TimedOut(cause) => {
+                tracing::warn!(cause, "a query was cancelled");
+                Self::query_timeout()
             }
             StoreError::Conflict(what) => {
                 tracing::error!(what, "unexpected conflict");

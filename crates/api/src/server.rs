@@ -11,13 +11,14 @@ use trigrun_core::{
     crypto::seal::{KeyError, MasterKeys},
     domain::address::EgressPolicy,
     runtime::{clock::Clock, probes, tasks},
-    store::{Db, StoreError, wake::Waker, workspace_keys},
+    store::{self, StoreError, wake::Waker, workspace_keys},
     stream::StreamError,
 };
 use utoipa_actix_web::AppExt;
 
 use crate::{
     capacity::Capacity,
+    connections::Connections,
     db_watchdog::DbWatchdog,
     extract::body::MAX_BODY_BYTES,
     middleware::{
@@ -65,19 +66,22 @@ pub async fn serve(
     shutdown: CancellationToken,
     on_bound: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
-    let db = Db::new(&settings.postgres)?;
+    let connections = Connections::new(&settings.postgres)?;
+    let db = connections.unshared().clone();
+    let installation = store::installation::id(&mut *db.conn().await?).await?;
+    let redis = settings.redis.of_installation(installation);
     let clock = Clock::synchronised(&db).await?;
     let master = MasterKeys::new(&settings.keys)?;
     workspace_keys::check(&mut *db.conn().await?, &master).await?;
     let state = State {
         keys: Arc::new(master),
-        limits: Arc::new(RateLimits::new(&settings.limits, &settings.redis)?),
-        quotas: Arc::new(Quotas::new(&settings.plans, &settings.redis)?),
+        limits: Arc::new(RateLimits::new(&settings.limits, &redis)?),
+        quotas: Arc::new(Quotas::new(&settings.plans, &redis)?),
         sign_up: settings.server.sign_up,
         origins: settings.server.origins.into(),
         passwords: Passwords::default(),
         capacity: Capacity::default(),
-        db: db.clone(),
+        connections,
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),
         waker: Waker::default(),

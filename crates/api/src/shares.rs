@@ -1,85 +1,179 @@
-//! Shares of what a process has: bytes of bodies in flight, places in a queue.
+//! Places that accounts share: an account may take a place as long as it holds fewer than are free. One account alone gets half of them,
+//! two get a third each: whoever comes next finds places free, however many requests the others send.
 //!
-//! A caller may take more while that leaves as much for others as it would hold then. One caller alone gets at most half of all, two a third
-//! each: there is always something left for the next. A caller is known by its credentials.
+//! This is the dynamic threshold of Choudhury and Hahne ("Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998).
 
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use std::{
-    collections::HashMap,
-    hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+use tokio::{sync::oneshot, time::timeout};
+use trigrun_core::domain::id::AccountId;
+
+/// How many requests of an account wait for a place. Further ones are refused at once.
+const MAX_WAITING: usize = 1000;
+
+/// The account has too many requests in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Shares(Arc<Held>);
+pub struct Shares(Arc<Mutex<Places>>);
 
-struct Held {
-    max: usize,
-    digest: RandomState,
-    /// Only of callers that hold some.
-    by_caller: Mutex<HashMap<u64, usize>>,
+struct Places {
+    free: usize,
+    /// Accounts that hold places or wait for some.
+    of: HashMap<AccountId, Account>,
+    /// Accounts with waiting requests; each gets a place in turn.
+    turns: VecDeque<AccountId>,
 }
 
-/// What a caller holds, until it is dropped.
+#[derive(Default)]
+struct Account {
+    held: usize,
+    waiting: VecDeque<oneshot::Sender<Share>>,
+}
+
+/// A place, until it is dropped.
 pub struct Share {
-    held: Arc<Held>,
-    caller: u64,
-    amount: usize,
+    shares: Shares,
+    account: AccountId,
 }
 
 impl Shares {
-    pub fn new(max: usize) -> Self {
-        Self(Arc::new(Held { max, digest: RandomState::new(), by_caller: Mutex::default() }))
+    pub fn new(places: usize) -> Self {
+        Self(Arc::new(Mutex::new(Places { free: places, of: HashMap::new(), turns: VecDeque::new() })))
     }
 
-    /// For a request with these headers. `None` if the caller holds its share, or all is held.
-    pub fn take(&self, headers: &HeaderMap, amount: usize) -> Option<Share> {
-        self.take_of(headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes), amount)
-    }
-
-    fn take_of(&self, caller: &[u8], amount: usize) -> Option<Share> {
-        let caller = self.0.digest.hash_one(caller);
-        let mut by_caller = self.0.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let held: usize = by_caller.values().sum();
-        let wanted = by_caller.get(&caller).copied().unwrap_or(0) + amount;
-        if held + wanted > self.0.max {
-            return None;
+    /// Waits up to `wait` for a place.
+    pub async fn take(&self, account: AccountId, wait: Duration) -> Result<Share, Refused> {
+        let granted = {
+            let mut places = self.lock();
+            let Account { waiting, .. } = places.of.entry(account).or_default();
+            // Those that gave up.
+            waiting.retain(|waiting| !waiting.is_closed());
+            if waiting.len() >= MAX_WAITING {
+                return Err(Refused);
+            }
+            let (grant, granted) = oneshot::channel();
+            waiting.push_back(grant);
+            if waiting.len() == 1 && !places.turns.contains(&account) {
+                places.turns.push_back(account);
+            }
+            self.grant(&mut places);
+            granted
+        };
+        match timeout(wait, granted).await {
+            Ok(Ok(share)) => Ok(share),
+            _ => Err(Refused),
         }
-        by_caller.insert(caller, wanted);
-        Some(Share { held: self.0.clone(), caller, amount })
+    }
+
+    /// Gives free places to waiting requests, account by account.
+    fn grant(&self, places: &mut Places) {
+        let mut passed_over = 0;
+        while passed_over < places.turns.len()
+            && let Some(id) = places.turns.pop_front()
+        {
+            let Some(account) = places.of.get_mut(&id) else { continue };
+            if account.held >= places.free {
+                places.turns.push_back(id);
+                passed_over += 1;
+                continue;
+            }
+            if let Some(waiting) = account.waiting.pop_front() {
+                match waiting.send(Share { shares: self.clone(), account: id }) {
+                    Ok(()) => {
+                        account.held += 1;
+                        places.free -= 1;
+                    }
+                    // It has given up. Its drop would return the place, which was not taken.
+                    Err(share) => std::mem::forget(share),
+                }
+            }
+            if !account.waiting.is_empty() {
+                places.turns.push_back(id);
+            } else if account.held == 0 {
+                places.of.remove(&id);
+            }
+            passed_over = 0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut by_caller = self.held.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(amount) = by_caller.get_mut(&self.caller) {
-            *amount -= self.amount;
-            if *amount == 0 {
-                by_caller.remove(&self.caller);
+        let mut places = self.shares.lock();
+        places.free += 1;
+        if let Some(account) = places.of.get_mut(&self.account) {
+            account.held -= 1;
+            if account.held == 0 && account.waiting.is_empty() {
+                places.of.remove(&self.account);
             }
         }
+        self.shares.grant(&mut places);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
-    #[test]
-    fn one_caller_leaves_half_and_everything_comes_back() {
-        let shares = Shares::new(128);
-        let take_all = |caller: &[u8]| -> Vec<Share> {
-            std::iter::from_fn(|| shares.take_of(caller, 1)).take(1000).collect()
-        };
-        let greedy = take_all(b"greedy");
-        assert_eq!(greedy.len(), 64);
-        let second = take_all(b"second");
-        assert_eq!(second.len(), 32);
-        assert!(shares.take_of(b"third", 1).is_some());
-        drop((greedy, second));
-        assert!(shares.0.by_caller.lock().unwrap().is_empty());
-        assert_eq!(take_all(b"second").len(), 64);
+    fn account(number: u128) -> AccountId {
+        AccountId::from_uuid(Uuid::from_u128(number))
+    }
+
+    /// All places that the account gets without waiting.
+    async fn take_all(shares: &Shares, number: u128) -> Vec<Share> {
+        let mut taken = Vec::new();
+        while let Ok(share) = shares.take(account(number), Duration::ZERO).await {
+            taken.push(share);
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn every_account_leaves_places_free() {
+        let shares = Shares::new(12);
+        let first = take_all(&shares, 1).await;
+        let second = take_all(&shares, 2).await;
+        let third = take_all(&shares, 3).await;
+        assert_eq!([first.len(), second.len(), third.len()], [6, 3, 2]);
+        drop((first, second, third));
+        assert_eq!(take_all(&shares, 4).await.len(), 6);
+        assert!(shares.lock().of.is_empty() && shares.lock().turns.len() <= 1);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_request_gets_a_place_that_is_returned() {
+        let shares = Shares::new(4);
+        let mut taken = take_all(&shares, 1).await;
+        assert_eq!(taken.len(), 2);
+        let long = Duration::from_secs(60);
+        let (waited, ()) = tokio::join!(shares.take(account(1), long), async { drop(taken.pop()) });
+        assert!(waited.is_ok());
+    }
+
+    #[tokio::test]
+    async fn only_so_many_requests_of_an_account_wait() {
+        let shares = Shares::new(2);
+        let _held = take_all(&shares, 1).await;
+        let long = Duration::from_secs(60);
+        let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(shares.take(account(1), long))).collect();
+        for wait in &mut waiting {
+            assert!(futures_util::poll!(wait).is_pending());
+        }
+        assert_eq!(shares.take(account(1), long).await.err(), Some(Refused));
+        // Another account does not wait behind them.
+        assert!(shares.take(account(2), Duration::ZERO).await.is_ok());
+        waiting.clear();
+        assert!(futures_util::poll!(Box::pin(shares.take(account(1), long))).is_pending());
     }
 }

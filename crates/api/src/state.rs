@@ -5,11 +5,12 @@ use trigrun_core::{
     crypto::seal::MasterKeys,
     domain::address::EgressPolicy,
     runtime::{clock::Clock, tasks},
-    store::{Db, StoreError, pool::PooledConn, wake::Waker},
+    store::{StoreError, wake::Waker},
 };
 
 use crate::{
     capacity::Capacity,
+    connections::{self, Connections, SharedConn},
     db_watchdog::DbWatchdog,
     passwords::Passwords,
     quotas::Quotas,
@@ -20,7 +21,7 @@ use crate::{
 
 #[derive(Clone)]
 pub struct State {
-    pub db: Db,
+    pub connections: Connections,
     pub clock: Clock,
     pub policy: EgressPolicy,
     pub waker: Waker,
@@ -35,18 +36,19 @@ pub struct State {
 }
 
 impl State {
-    pub async fn conn(&self) -> Result<PooledConn, StoreError> {
-        self.db.conn().await
+    pub async fn conn(&self) -> ApiResult<SharedConn> {
+        self.connections.conn().await
     }
 
     /// Runs a change to its end. A client that disconnects drops its handler, but must not leave half of a transaction on a
-    /// connection that returns to the pool.
+    /// connection that returns to the pool. Its connections belong to the account of the request.
     pub async fn run<T, F>(&self, work: impl FnOnce(Self) -> F) -> ApiResult<T>
     where
         T: Send + 'static,
         F: Future<Output = ApiResult<T>> + Send + 'static,
     {
-        let done = tasks::spawn("change", work(self.clone())).await;
+        let done =
+            tasks::spawn("change", connections::scope(connections::account(), work(self.clone()))).await;
         done.unwrap_or_else(|error| Err(StoreError::Internal(error.to_string()).into()))
     }
 }

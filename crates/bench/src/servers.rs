@@ -49,7 +49,7 @@ impl Servers {
         migrate::run(&settings).await?;
         let mut conn = migrate::connect(&settings).await?;
         let now = trigrun_core::store::clock::now(&mut conn).await?;
-        partitions::make_ahead(&mut conn, now).await?;
+        partitions::make_ahead(&mut conn, now, 1).await?;
         Ok(servers)
     }
 

@@ -4,7 +4,7 @@ use anyhow::Context;
 use std::time::Duration;
 use trigrun_core::stream::key::{GROUP, StreamNames};
 
-use crate::{cluster::Role, run::Run, servers::NAMESPACE};
+use crate::{cluster::Role, run::Run};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -185,7 +185,8 @@ async fn redis(run: &Run, command: redis::Cmd) -> anyhow::Result<()> {
 
 async fn each_stream(run: &Run, command: impl Fn(&str) -> redis::Cmd) -> anyhow::Result<()> {
     let mut connection = run.servers.redis().await?;
-    let names = StreamNames::new(NAMESPACE);
+    let id = run.servers.sql().await?.query_one("select id from installation", &[]).await?.get(0);
+    let names = StreamNames::new(&run.servers.redis_settings().of_installation(id).namespace);
     for stream in names.all() {
         let name = names.name(stream);
         // A stream that does not exist has nothing to lose.

@@ -8,6 +8,7 @@ mod clients;
 mod clock;
 mod clock_file;
 mod cluster;
+mod fairness;
 mod faults;
 mod load;
 mod mutants;
@@ -68,6 +69,7 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    Fairness(fairness::Arguments),
     /// Runs a scenario with each deliberate defect of a build with failpoints; exits with 0 if each defect was found
     Mutants {
         /// Names of defects; the default is all of them
@@ -94,6 +96,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             report.print();
             Ok(exit_code(report.passed()))
         }
+        Command::Fairness(arguments) => fairness::run(arguments).await,
         Command::Mutants { names, seed } => mutants::run(&names, seed).await,
     }
 }

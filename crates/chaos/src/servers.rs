@@ -10,7 +10,7 @@ use trigrun_embed::{Durability, Frozen, Options, Programs, Scratch, Services, Sh
 use crate::{clock_file::ClockFile, proxy::Proxy};
 
 const DATABASE: &str = "postgres";
-pub const NAMESPACE: &str = "chaos";
+const NAMESPACE: &str = "chaos";
 
 /// Prepares the servers for faults that need it from the start.
 #[derive(Clone, Copy, Default)]
@@ -72,6 +72,11 @@ impl Servers {
             namespace: NAMESPACE.into(),
             timeout_ms: 1000,
         }
+    }
+
+    /// Bypasses the proxy.
+    pub fn direct_redis_settings(&self) -> RedisSettings {
+        RedisSettings { url: SecretString::from(self.services.redis_url()), ..self.redis_settings() }
     }
 
     pub async fn sql(&self) -> anyhow::Result<Client> {

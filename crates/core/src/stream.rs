@@ -5,6 +5,7 @@
 
 pub mod consumer;
 pub mod error;
+pub mod installations;
 pub mod key;
 mod lane;
 pub mod limiter;

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 use trigrun_core::{
@@ -11,6 +14,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, EndedAttempt, Outcome},
         execution::{AttemptResult, decide},
         lease::MAX_LEASE_AHEAD,
+        target::TargetUrl,
     },
     runtime::clock::Clock,
     store::{
@@ -21,7 +25,12 @@ use trigrun_core::{
 };
 
 use crate::{
-    egress::Egress, request, secrets::RequestSecrets, session::Session, shares::Share, spans,
+    egress::{Egress, Ready, Unprepared},
+    request,
+    secrets::RequestSecrets,
+    session::Session,
+    shares::{Owner, Share},
+    spans,
     timer::PreciseTimer,
 };
 
@@ -48,7 +57,7 @@ struct Finished {
 impl AttemptRunner {
     /// `memory` is what the run holds of this process's memory; it grows by a large body.
     ///
-    /// `None`: nothing was sent, because the process is shutting down; the caller must release the lease.
+    /// `None`: nothing was sent, because the process is shutting down, or cannot open a connection; the caller must release the lease.
     pub async fn run(
         &self,
         mut lease: Lease,
@@ -101,9 +110,10 @@ impl AttemptRunner {
         // Postgres's clock may have been set, and this process may not have read it since.
         let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + MAX_LEASE_AHEAD);
         let target = request::target(lease, &self.policy);
+        let owner = memory.owner();
         let permit = match &target {
             Ok(target) => {
-                let permit = self.egress.permit(lease.workspace, target);
+                let permit = self.egress.permit(&owner, target);
                 self.draining.run_until_cancelled(permit).await?
             }
             Err(_) => None,
@@ -115,7 +125,7 @@ impl AttemptRunner {
             Ok((target, call))
         });
         let ahead = match &prepared {
-            Ok((target, call)) => Some(self.egress.prepare(lease.workspace, target, call.timeout).await),
+            Ok((target, call)) => Some(self.prepare(&owner, target, call.timeout).await?),
             Err(_) => None,
         };
         let is_early = Instant::now() < instant;
@@ -139,13 +149,13 @@ impl AttemptRunner {
         let ready = match ahead? {
             // A target that could not be reached before the instant may be reachable at the instant.
             Err(failed) if is_early && failed.status != AttemptStatus::Blocked => {
-                self.egress.prepare(lease.workspace, &target, call.timeout).await
+                self.prepare(&owner, &target, call.timeout).await?
             }
             ready => ready,
         };
         let finished = match ready {
             Ok(ready) => {
-                let sent = ready.send_if(call, || self.session.may_send()).await;
+                let sent = ready.send_if(call, Some(memory), || self.session.may_send()).await.ok()?;
                 Some(Finished { outcome: sent.outcome, prepared_at, started_at, sent_at: sent.sent_at })
             }
             Err(failed) => not_sent(failed),
@@ -154,6 +164,20 @@ impl AttemptRunner {
             permit.release(finished.outcome.timing.total);
         }
         finished
+    }
+
+    /// `None` when this process cannot open a connection: nothing was sent, and that is not the target's fault.
+    async fn prepare(
+        &self,
+        owner: &Owner,
+        target: &TargetUrl,
+        budget: Duration,
+    ) -> Option<Result<Ready, Box<Outcome>>> {
+        match self.egress.prepare(owner, target, budget).await {
+            Ok(ready) => Some(Ok(ready)),
+            Err(Unprepared::Failed(outcome)) => Some(Err(outcome)),
+            Err(Unprepared::NoCapacity) => None,
+        }
     }
 
     /// Reads a body that did not come with the lease, once its account may hold it. `None` if it cannot be read: Postgres does not

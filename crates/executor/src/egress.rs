@@ -7,48 +7,64 @@
 
 mod connection;
 mod connector;
+mod destinations;
 mod dial;
 mod exchange;
 mod failure;
 mod fair_reader;
+mod names;
 mod pool;
 mod resolve;
 mod response;
 mod tls;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use hickory_resolver::net::NetError;
 use rustls::pki_types::CertificateDer;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use trigrun_core::domain::{
-    address::EgressPolicy,
-    attempt::{AttemptStatus, Outcome, PhaseTimings},
-    id::WorkspaceId,
-    target::TargetUrl,
+use trigrun_core::{
+    domain::{
+        address::EgressPolicy,
+        attempt::{AttemptStatus, Outcome, PhaseTimings},
+        target::TargetUrl,
+    },
+    telemetry::metrics,
 };
 
-pub use self::pool::ExchangePermit;
 use self::{
     connection::{Connection, spawn_until},
+    connector::CAPACITY_TIMEOUT,
+    destinations::{Destinations, Part},
     dial::{Dialer, Dialled},
     exchange::Exchange,
     failure::Failure,
     pool::Pool,
 };
+use crate::shares::{Owner, Share};
 
 /// Every wait has a deadline: longer budgets are cut to this.
 const MAX_BUDGET: Duration = Duration::from_secs(3600);
+const CAPACITY_RETRY_INTERVAL: Duration = Duration::from_millis(200);
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 pub struct Settings {
     pub policy: EgressPolicy,
     /// How long a connection is kept for the next request.
     pub idle_timeout: Duration,
     pub max_idle_per_destination: usize,
+    /// Requests in flight to one host and port, over all workspaces and executors.
+    pub max_requests_per_destination: usize,
     /// Roots to trust in addition to the system's, for installations with a private authority.
     pub extra_roots: Vec<CertificateDer<'static>>,
+    /// Of connections and look-ups.
+    pub max_open_files: usize,
     /// Empty: those of /etc/resolv.conf. Both this and /etc/hosts are read once, by [`Egress::new`].
     pub nameservers: Vec<SocketAddr>,
 }
@@ -59,10 +75,31 @@ impl Settings {
             policy,
             idle_timeout: Duration::from_secs(10),
             max_idle_per_destination: 256,
+            max_requests_per_destination: 512,
             extra_roots: Vec::new(),
+            max_open_files: wanted_open_files(4096),
             nameservers: Vec::new(),
         }
     }
+}
+
+/// How many files it has open at most with so many requests in flight.
+pub const fn wanted_open_files(max_in_flight: usize) -> usize {
+    max_in_flight + pool::MAX_CONNECTIONS + names::MAX_FILES
+}
+
+/// Nothing was sent, because this process cannot open a connection at the moment: it has too many open, or this machine lacks file
+/// descriptors, ports or memory. That says nothing about the target, so it is no attempt: the same request can be prepared again later,
+/// here or by another executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoCapacity;
+
+/// Why a request cannot be sent.
+#[derive(Debug)]
+pub enum Unprepared {
+    /// The target failed, or may not be called: the outcome of the attempt.
+    Failed(Box<Outcome>),
+    NoCapacity,
 }
 
 /// Why no request can be sent at all.
@@ -83,6 +120,9 @@ pub struct Egress(Arc<Inner>);
 pub(crate) struct Inner {
     dialer: Dialer,
     pool: Arc<Pool>,
+    destinations: Arc<Destinations>,
+    /// When a lack of capacity was logged.
+    reported: Mutex<Option<Instant>>,
     _purge: DropGuard,
 }
 
@@ -90,39 +130,70 @@ impl Egress {
     /// Must be called within a runtime: it starts the task that closes idle connections.
     pub fn new(settings: Settings) -> Result<Self, EgressError> {
         let idle_timeout = settings.idle_timeout;
-        let pool = Arc::new(Pool::new(idle_timeout, settings.max_idle_per_destination));
-        let dialer = Dialer::new(settings)?;
+        let max_requests = settings.max_requests_per_destination;
+        let pool = Arc::new(Pool::new(idle_timeout, settings.max_idle_per_destination, max_requests));
+        let max_connections = settings.max_open_files - names::max_files(settings.max_open_files);
+        let destinations = Arc::new(Destinations::new(max_requests, max_connections));
+        let dialer = Dialer::new(settings, Arc::clone(&destinations), Arc::clone(&pool))?;
         let stop = CancellationToken::new();
-        spawn_until(stop.clone(), pool::purge_repeatedly(Arc::downgrade(&pool), idle_timeout));
-        Ok(Self(Arc::new(Inner { dialer, pool, _purge: stop.drop_guard() })))
+        spawn_until(
+            stop.clone(),
+            pool::purge_repeatedly(Arc::downgrade(&pool), Arc::clone(&destinations), idle_timeout),
+        );
+        Ok(Self(Arc::new(Inner {
+            dialer,
+            pool,
+            destinations,
+            reported: Mutex::default(),
+            _purge: stop.drop_guard(),
+        })))
     }
 
-    /// The right to one exchange with this destination, in order of arrival: the concurrent exchanges of a workspace with one
-    /// destination are limited.
-    pub async fn permit(&self, workspace: WorkspaceId, url: &TargetUrl) -> Option<ExchangePermit> {
-        self.0.pool.permit(workspace, origin(url)).await
+    /// How many executors are alive: each may use an equal part of a destination. 1 at first.
+    pub fn set_live_executors(&self, executors: usize) {
+        self.0.destinations.set_live_executors(executors);
+    }
+
+    /// The right to one exchange with this destination. The concurrent exchanges with a destination are limited, those of a workspace
+    /// to few at first. Never `None`, except at the end of the process.
+    pub async fn permit(&self, owner: &Owner, url: &TargetUrl) -> Option<ExchangePermit> {
+        let permit = self.0.pool.permit(owner.workspace(), origin(url)).await?;
+        Some(ExchangePermit { permit, _part: self.0.destinations.request(*owner, url).await })
     }
 
     /// Everything that can be done before the instant: takes an idle connection of the same workspace, or resolves, checks,
-    /// connects and does the TLS handshake. Takes at most `budget`.
+    /// connects and does the TLS handshake. Takes at most `budget`, and some seconds while this process cannot open a connection.
     pub async fn prepare(
         &self,
-        workspace: WorkspaceId,
+        owner: &Owner,
         url: &TargetUrl,
         budget: Duration,
-    ) -> Result<Ready, Box<Outcome>> {
-        let started = Instant::now();
-        let deadline = started + budget.min(MAX_BUDGET);
-        let mut timing = PhaseTimings::default();
-        let connection = match self.0.pool.take(workspace, origin(url), deadline).await {
-            Some(kept) => Ok(kept),
-            None => self.0.dial(workspace, url, deadline, &mut timing).await,
-        };
+    ) -> Result<Ready, Unprepared> {
+        let give_up_at = Instant::now() + CAPACITY_TIMEOUT;
+        let (mut started, mut timing, mut connection);
+        loop {
+            // The time that is lost here does not count against the target.
+            (started, timing) = (Instant::now(), PhaseTimings::default());
+            let deadline = started + budget.min(MAX_BUDGET);
+            connection = match self.0.pool.take(owner.workspace(), origin(url), deadline).await {
+                Some(kept) => Ok(kept),
+                None => self.0.dial(*owner, url, deadline, &mut timing).await,
+            };
+            let Some(lack) = connection.as_ref().err().filter(|failure| failure.is_no_capacity()) else {
+                break;
+            };
+            self.0.report(lack);
+            if lack.is_share_in_use() || Instant::now() >= give_up_at {
+                return Err(Unprepared::NoCapacity);
+            }
+            self.0.pool.close_idle(None);
+            sleep(CAPACITY_RETRY_INTERVAL).await;
+        }
         let prepare_time = started.elapsed();
         match connection {
             Ok(connection) => Ok(Ready {
                 egress: Arc::clone(&self.0),
-                workspace,
+                owner: *owner,
                 url: url.clone(),
                 connection,
                 timing,
@@ -132,26 +203,42 @@ impl Egress {
                 timing.total = prepare_time;
                 let mut outcome = Outcome { timing, ..Outcome::of(failure.status) };
                 failure.write_to(&mut outcome);
-                Err(Box::new(outcome))
+                Err(Unprepared::Failed(Box::new(outcome)))
             }
         }
     }
 }
 
 impl Inner {
+    /// A lack of capacity. Each time counts, and one a minute is logged.
+    fn report(&self, lack: &Failure) {
+        if lack.is_share_in_use() {
+            return;
+        }
+        metrics::no_capacity();
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
+            *reported = Some(Instant::now());
+            tracing::error!(
+                connections_left = self.destinations.connections_left(),
+                "cannot open connections, requests wait: raise the limit of open files (ulimit -n), or add executors"
+            );
+        }
+    }
+
     async fn dial(
         &self,
-        workspace: WorkspaceId,
+        owner: Owner,
         url: &TargetUrl,
         deadline: Instant,
         timing: &mut PhaseTimings,
     ) -> Result<Connection, Failure> {
         // Boxed, because it is large and most requests do not dial: their futures stay small.
-        match Box::pin(self.dialer.dial(url, deadline, timing)).await? {
+        match Box::pin(self.dialer.dial(owner, url, deadline, timing)).await? {
             Dialled::Http1(connection) => Ok(Connection::Exclusive(connection)),
             Dialled::Http2(connection) => {
                 let stream = connection.reserve().ok_or_else(failure::closed_early)?;
-                self.pool.share(workspace, origin(url), &connection);
+                self.pool.share(owner.workspace(), origin(url), &connection);
                 Ok(Connection::Shared(stream))
             }
         }
@@ -161,6 +248,19 @@ impl Inner {
 /// `scheme://host:port`, as the URL begins.
 fn origin(url: &TargetUrl) -> &str {
     url.as_str().strip_suffix(url.path_and_query()).unwrap_or(url.as_str())
+}
+
+/// The right to one exchange with a destination, until it is dropped.
+pub struct ExchangePermit {
+    permit: pool::Permit,
+    _part: Part,
+}
+
+impl ExchangePermit {
+    /// The exchange is over and took this long.
+    pub fn release(self, took: Duration) {
+        self.permit.release(took);
+    }
 }
 
 /// A request without its URL, which [`Egress::prepare`] received.
@@ -185,7 +285,7 @@ pub struct Sent {
 /// An open connection, reserved for one request. Dropping it sends nothing.
 pub struct Ready {
     egress: Arc<Inner>,
-    workspace: WorkspaceId,
+    owner: Owner,
     url: TargetUrl,
     connection: Connection,
     timing: PhaseTimings,
@@ -199,23 +299,33 @@ impl Ready {
     }
 
     /// Sends immediately and reads the response to its end or limit.
-    pub async fn send(self, call: Call) -> Sent {
-        self.send_if(call, || true).await
+    pub async fn send(self, call: Call) -> Result<Sent, NoCapacity> {
+        self.send_if(call, None, || true).await
     }
 
-    /// The same, but nothing is sent unless `may_send` returns true immediately before: dialling again may have taken time.
-    pub async fn send_if(self, call: Call, may_send: impl Fn() -> bool + Send + Sync) -> Sent {
+    /// The same, with `memory` for what is kept of the body beyond 4 KiB: it grows, or the preview ends. And nothing is sent unless `may_send` returns true immediately before: dialling again may have taken time.
+    pub async fn send_if(
+        self,
+        call: Call,
+        memory: Option<&mut Share>,
+        may_send: impl Fn() -> bool + Send + Sync,
+    ) -> Result<Sent, NoCapacity> {
         let (started, prepare_time) = (Instant::now(), self.prepare_time);
         let deadline = started + call.timeout.min(MAX_BUDGET).saturating_sub(prepare_time);
         let outcome = Outcome { timing: self.timing, ..Outcome::of(AttemptStatus::Success) };
-        let mut exchange =
-            Exchange { deadline, sent_at: None, outcome, max_preview_bytes: call.max_preview_bytes };
+        let max_preview_bytes = call.max_preview_bytes;
+        let mut exchange = Exchange { deadline, sent_at: None, outcome, max_preview_bytes, memory };
+        let egress = Arc::clone(&self.egress);
         let ended = exchange.run(self, call, &may_send).await;
         let Exchange { sent_at, mut outcome, .. } = exchange;
         if let Err(failure) = ended {
+            if failure.is_no_capacity() {
+                egress.report(&failure);
+                return Err(NoCapacity);
+            }
             failure.write_to(&mut outcome);
         }
         outcome.timing.total = prepare_time + started.elapsed();
-        Sent { sent_at: sent_at.map(Instant::into_std), outcome }
+        Ok(Sent { sent_at: sent_at.map(Instant::into_std), outcome })
     }
 }

@@ -10,6 +10,8 @@ use trigrun_core::{
     telemetry::metrics::{self, Held},
 };
 
+use crate::shares::Share;
+
 /// An execution and the number of its attempt: a retry has another key than the attempt before.
 pub type AttemptKey = (ExecutionId, u16);
 
@@ -24,6 +26,18 @@ pub struct InFlightGuard {
     _counted: Held,
     /// Cancelled when the lease is gone.
     pub revoked: CancellationToken,
+}
+
+/// What a run holds of this process until its result is recorded.
+pub struct Capacity {
+    _permit: Share,
+    pub memory: Share,
+}
+
+impl Capacity {
+    pub const fn new(permit: Share, memory: Share) -> Self {
+        Self { _permit: permit, memory }
+    }
 }
 
 impl InFlight {

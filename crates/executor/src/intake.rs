@@ -1,7 +1,7 @@
 //! Takes in work: from the streams, from retries that are due, from the executions that wait for capacity, and, while the streams are
 //! unavailable, all of it from Postgres.
 //!
-//! Never more than there are places (one per execution in flight). What an account, workspace or job may not run now, because it has
+//! Never more than there are permits (one per execution in flight). What an account, workspace or job may not run now, because it has
 //! its share of this process, waits in Postgres, where any executor finds it.
 
 use backon::{ConstantBuilder, Retryable};
@@ -36,24 +36,26 @@ use trigrun_core::{
 use crate::{
     accounts::Accounts,
     attempt::AttemptRunner,
-    in_flight::{AttemptKey, InFlight, InFlightGuard},
+    in_flight::{AttemptKey, Capacity, InFlight, InFlightGuard},
     record::FinishedRun,
     retries::Retries,
     secrets::{RequestSecrets, SecretResolver},
     session::Session,
-    shares::{Share, Shares},
+    shares::Shares,
     spans,
 };
 
+mod limited;
 mod waiting;
 
+pub use limited::SlotTurns;
 pub use waiting::WaitingJobs;
 
 /// The maximum number of executions in one lease statement.
 const LEASE_BATCH: usize = 500;
 /// How long a read waits for the first entry.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often a full process looks whether it has a place: another task may have received the notification.
+/// How often a full process looks whether it has a permit: another task may have received the notification.
 const CAPACITY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// How often due work is taken from Postgres while the streams are unavailable, and how far ahead.
 const FALLBACK_INTERVAL: Duration = Duration::from_millis(25);
@@ -72,9 +74,10 @@ pub struct Intake {
     pub session: Session,
     pub accounts: Accounts,
     /// One for each execution in flight.
-    pub places: Shares,
+    pub permits: Shares,
     /// Bytes of requests and responses in flight.
     pub memory: Shares,
+    pub slot_turns: SlotTurns,
     /// The jobs whose executions wait for capacity, as far as this process knows.
     pub waiting_jobs: WaitingJobs,
     pub in_flight: InFlight,
@@ -93,12 +96,6 @@ struct Run {
     lease: Lease,
     guard: InFlightGuard,
     capacity: Capacity,
-}
-
-/// What a run holds of this process until its result is recorded.
-pub struct Capacity {
-    _place: Share,
-    pub memory: Share,
 }
 
 impl Intake {
@@ -220,7 +217,7 @@ impl Intake {
             if self.stop.is_cancelled() {
                 return None;
             }
-            match self.places.free() {
+            match self.permits.free() {
                 0 => self.wait_for_capacity().await,
                 free => return Some(free.min(LEASE_BATCH)),
             }
@@ -228,14 +225,14 @@ impl Intake {
     }
 
     async fn wait_for_capacity(&self) {
-        let freed = tokio::time::timeout(CAPACITY_CHECK_INTERVAL, self.places.freed());
+        let freed = tokio::time::timeout(CAPACITY_CHECK_INTERVAL, self.permits.freed());
         let _ = self.stop.run_until_cancelled(freed).await;
     }
 
     /// Leases these executions, starts those for which there is capacity, and returns how many it leased. Then acknowledges the stream
     /// entries: Postgres knows that their executions are leased, or wait.
     async fn take(self: &Arc<Self>, mut ids: Vec<ExecutionId>, receipts: Vec<Receipt>) -> usize {
-        let mut leased_count = 0;
+        let (mut leased_count, mut rest) = (0, Vec::new());
         while !ids.is_empty() {
             let Some(limit) = self.capacity().await else { return leased_count };
             let batch: Vec<ExecutionId> = ids.drain(..limit.min(ids.len())).collect();
@@ -243,9 +240,17 @@ impl Intake {
             let Some(leases) = self.lease(&batch).await else { return leased_count };
             spans::leased(&leases, !receipts.is_empty(), &self.runner.clock, started);
             leased_count += leases.len();
+            if leases.len() < batch.len() {
+                rest.extend(batch.into_iter().filter(|id| leases.iter().all(|lease| lease.execution != *id)));
+            }
             self.start_all(leases).await;
         }
-        self.acknowledge(receipts).await;
+        if rest.is_empty() {
+            self.acknowledge(receipts).await;
+        } else {
+            let leasing = self.clone().take_limited_of(rest, receipts);
+            tasks::spawn("lease_limited", self.runs.track_future(leasing));
+        }
         leased_count
     }
 
@@ -254,10 +259,10 @@ impl Intake {
         let owners = self.accounts.owners(&self.db, &leases).await;
         let (mut ready, mut excess) = (Vec::with_capacity(leases.len()), Vec::new());
         for (lease, owner) in leases.into_iter().zip(owners) {
-            let place = self.places.try_take(owner, 1);
-            let memory = place.as_ref().and_then(|_| self.memory.try_take(owner, lease.bytes()));
-            match (place, memory) {
-                (Some(place), Some(memory)) => ready.push((lease, Capacity { _place: place, memory })),
+            let permit = self.permits.try_take(owner, 1);
+            let memory = permit.as_ref().and_then(|_| self.memory.try_take(owner, lease.bytes()));
+            match (permit, memory) {
+                (Some(permit), Some(memory)) => ready.push((lease, Capacity::new(permit, memory))),
                 _ => {
                     excess.push((lease.execution, lease.number));
                     self.waiting_jobs.expect();

@@ -23,7 +23,7 @@ mod secrets;
 mod serve;
 mod session;
 mod settings;
-mod shares;
+pub mod shares;
 mod spans;
 mod timer;
 

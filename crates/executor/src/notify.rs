@@ -38,7 +38,7 @@ mod slack;
 mod webhook;
 
 use crate::{
-    egress::{Call, Egress},
+    egress::{Call, Egress, Unprepared},
     secrets::{SecretResolver, or_logged},
     shares::{Owner, Share, Shares},
 };
@@ -51,8 +51,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const MAX_CLAIMS: usize = 8;
 /// How many workspaces one look finds; another one continues after them.
 const MAX_WORKSPACES: i64 = 1000;
-/// How many notifications this process delivers at the same time. One account has at most half.
+/// How many notifications this process delivers at the same time, and how much of what is free one account may occupy.
 pub const MAX_DELIVERIES: usize = 128;
+pub const DELIVERIES_PERCENT: usize = 12;
 /// A claim that is older may soon run out and pass to another executor, so its notification is not sent any more.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const RECORD_RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -123,7 +124,7 @@ impl Notifier {
 
     async fn deliver(self: Arc<Self>, delivery: ClaimedNotification, claimed_at: Instant, share: Share) {
         let (started_at, started) = (self.clock.now(), Instant::now());
-        match self.attempt(&delivery, claimed_at).await {
+        match self.attempt(&delivery, claimed_at, &share).await {
             Ok(mut outcome) => {
                 outcome.timing.total = started.elapsed();
                 let ended_at = self.clock.now().max(started_at);
@@ -141,11 +142,12 @@ impl Notifier {
         self.wake.notify_one();
     }
 
-    /// `Err` when Postgres is unavailable: nothing was sent.
+    /// `Err` when nothing was sent, for a reason that is not the channel's: it is claimed again.
     async fn attempt(
         &self,
         delivery: &ClaimedNotification,
         claimed_at: Instant,
+        share: &Share,
     ) -> Result<Outcome, StoreError> {
         let key = or_logged(self.secrets.data_key_of(&self.db, delivery.workspace).await)?;
         let destination = key.and_then(|key| or_logged(delivery.destination.open(&key)).ok().flatten());
@@ -174,16 +176,18 @@ impl Notifier {
         Ok(match destination {
             Destination::Webhook { url } => {
                 match webhook::call(delivery, signer.as_deref(), self.clock.now()) {
-                    Some(call) => self.post(delivery.workspace, &url, call).await,
+                    Some(call) => self.post(share.owner(), &url, call, claimed_at).await?,
                     None => refused(
                         "internal",
                         "TrigRun could not sign this message; nothing was sent. Contact your administrator.",
                     ),
                 }
             }
-            Destination::Slack { url } => self.post(delivery.workspace, &url, slack::call(&message)).await,
+            Destination::Slack { url } => {
+                self.post(share.owner(), &url, slack::call(&message), claimed_at).await?
+            }
             Destination::Discord { url } => {
-                self.post(delivery.workspace, &url, discord::call(&message)).await
+                self.post(share.owner(), &url, discord::call(&message), claimed_at).await?
             }
             Destination::Email { to } => match &self.mailer {
                 Some(mailer) => mailer.send(delivery, &to, &message).await,
@@ -195,14 +199,29 @@ impl Notifier {
         })
     }
 
-    async fn post(&self, workspace: WorkspaceId, url: &str, call: Call) -> Outcome {
+    /// `Err` when the destination had too many requests in flight, so that nothing was sent.
+    async fn post(
+        &self,
+        owner: Owner,
+        url: &str,
+        call: Call,
+        claimed_at: Instant,
+    ) -> Result<Outcome, StoreError> {
         let target = match TargetUrl::parse(url, &self.policy) {
             Ok(target) => target,
-            Err(invalid) => return refused(invalid.code, &format!("{} Nothing was sent.", invalid.detail)),
+            Err(invalid) => {
+                return Ok(refused(invalid.code, &format!("{} Nothing was sent.", invalid.detail)));
+            }
         };
-        match self.egress.prepare(workspace, &target, call.timeout).await {
-            Ok(ready) => ready.send(call).await.outcome,
-            Err(failed) => *failed,
+        let left = SEND_TIMEOUT.saturating_sub(claimed_at.elapsed());
+        let _permit = tokio::time::timeout(left, self.egress.permit(&owner, &target))
+            .await
+            .map_err(|_| StoreError::Unavailable("the destination has too many requests in flight".into()))?;
+        let no_capacity = || StoreError::Unavailable("this process cannot open a connection".into());
+        match self.egress.prepare(&owner, &target, call.timeout).await {
+            Ok(ready) => ready.send(call).await.map(|sent| sent.outcome).map_err(|_| no_capacity()),
+            Err(Unprepared::Failed(outcome)) => Ok(*outcome),
+            Err(Unprepared::NoCapacity) => Err(no_capacity()),
         }
     }
 

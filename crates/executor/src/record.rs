@@ -19,7 +19,12 @@ use trigrun_core::{
     telemetry::{metrics, trace},
 };
 
-use crate::{in_flight::InFlightGuard, intake::Capacity, retries::Retries, session::Session, spans};
+use crate::{
+    in_flight::{Capacity, InFlightGuard},
+    retries::Retries,
+    session::Session,
+    spans,
+};
 
 /// The maximum number of attempts that one transaction records.
 const RECORD_BATCH: usize = 500;

@@ -151,7 +151,7 @@ impl SecretResolver {
 pub fn or_logged<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
+        Err(error) if error.is_temporary() => Err(error),
         Err(error) => {
             tracing::error!(%error, "cannot open sealed values");
             Ok(None)
@@ -181,16 +181,50 @@ impl RequestSecrets {
 
     /// Masks secret values in an outcome, and cuts the preview to its stored size.
     pub fn redact(&self, outcome: &mut Outcome) {
-        outcome.body_truncated = outcome.response_bytes > MAX_PREVIEW_BYTES as u64;
+        let read = outcome.body_preview.len();
+        // A value that was cut in two could not be recognised, so what follows the preview must have been read, or the body ended.
+        let is_whole = outcome.response_bytes <= read as u64;
+        let after = if is_whole { 0 } else { self.redactor.longest() };
+        let keep = read.saturating_sub(after).min(MAX_PREVIEW_BYTES);
+        outcome.body_truncated = outcome.response_bytes > keep as u64;
         if self.values.is_empty() {
-            return outcome.body_preview.truncate(MAX_PREVIEW_BYTES);
+            return outcome.body_preview.truncate(keep);
         }
-        outcome.body_preview = self.redactor.bytes(&outcome.body_preview, MAX_PREVIEW_BYTES);
+        outcome.body_preview = self.redactor.bytes(&outcome.body_preview, keep);
         outcome.body_preview.truncate(MAX_PREVIEW_BYTES);
         for (name, value) in &mut outcome.response_headers {
             *name = self.redactor.text(name);
             *value = self.redactor.text(value);
         }
         outcome.error = outcome.error.take().map(|error| self.redactor.text(&error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trigrun_core::domain::{attempt::AttemptStatus, redact::MASK};
+
+    fn redacted(secrets: &RequestSecrets, preview: &str, response_bytes: usize) -> (String, bool) {
+        let mut outcome = Outcome {
+            body_preview: preview.as_bytes().to_vec(),
+            response_bytes: response_bytes as u64,
+            ..Outcome::of(AttemptStatus::Success)
+        };
+        secrets.redact(&mut outcome);
+        (String::from_utf8(outcome.body_preview).unwrap(), outcome.body_truncated)
+    }
+
+    #[test]
+    fn no_part_of_a_value_is_kept_wherever_the_preview_ends() {
+        let value = Some(SecretString::from("0123456789"));
+        let secrets = RequestSecrets::new(None, HashMap::from([("a".to_owned(), value)]));
+        let body = format!("{}0123456789{}", "x".repeat(100), "y".repeat(100));
+        for read in 0..body.len() {
+            let (kept, is_cut) = redacted(&secrets, &body[..read], body.len());
+            assert!(is_cut && !kept.contains('0') && !kept.contains('9'), "{read}: {kept}");
+        }
+        let whole = body.replace("0123456789", MASK);
+        assert_eq!(redacted(&secrets, &body, body.len()), (whole, false));
     }
 }

@@ -6,21 +6,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto::seal::{KeyError, KeySettings, MasterKeys},
     domain::address::EgressPolicy,
-    runtime::{clock::Clock, probes, process::ends_with, tasks::spawn},
-    store::{Db, StoreError, executors, leases, wake::Waker, workspace_keys},
+    runtime::{clock::Clock, open_files, probes, process::ends_with, tasks::spawn},
+    store::{self, Db, StoreError, executors, leases, wake::Waker, workspace_keys},
     stream::{Consumer, StreamError, consumer::Acknowledger},
     telemetry::metrics,
 };
 
 use crate::{
-    Settings,
+    ExecutorSettings, Settings,
     accounts::Accounts,
     attempt::AttemptRunner,
     egress::{self, Egress, EgressError},
     in_flight::InFlight,
-    intake::{Intake, WaitingJobs, acknowledge},
+    intake::{Intake, SlotTurns, WaitingJobs, acknowledge},
     notify::{
-        MAX_DELIVERIES, Notifier,
+        DELIVERIES_PERCENT, MAX_DELIVERIES, Notifier,
         email::{Mailer, SmtpError},
     },
     reconcile::LeaseReconciler,
@@ -35,6 +35,11 @@ use crate::{
 /// Results wait here for the recorder. While the queue is full, runs do not end and keep their permits.
 const MAX_QUEUED_RESULTS: usize = 1024;
 const MAX_QUEUED_RECEIPTS: usize = 1024;
+/// Files that are not connections to targets, name servers or Postgres: connections to Redis, the mail server and from Prometheus,
+/// libraries, logs.
+const OWN_FILES: usize = 128;
+/// With fewer files for connections, an executor does not start.
+const MIN_OPEN_FILES: usize = 256;
 /// How long the last results may take to be recorded once nothing is in flight.
 const FINAL_RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,6 +55,8 @@ pub enum ExecutorError {
     MasterKeys(#[from] KeyError),
     #[error(transparent)]
     Smtp(#[from] SmtpError),
+    #[error("at most {limit} files may be open, and an executor needs {needed}: raise the limit (ulimit -n)")]
+    OpenFiles { limit: usize, needed: usize },
     #[error("the timer thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -71,11 +78,18 @@ struct Process {
 /// Runs an executor until shutdown, then drains: finishes the requests in flight and releases the rest.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), ExecutorError> {
     let db = Db::new(&settings.postgres)?;
+    let installation = store::installation::id(&mut *db.conn().await?).await?;
+    let settings = Settings { redis: settings.redis.of_installation(installation), ..settings };
     let clock = Clock::synchronised(&db).await?;
     let secrets = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone());
     let mailer = Mailer::new(&settings.smtp, &settings.redis)?;
-    let egress = Egress::new(egress::Settings::new(policy.clone()))?;
+    let max_requests_per_destination = settings.egress.max_requests_per_destination.get();
+    let egress = Egress::new(egress::Settings {
+        max_requests_per_destination,
+        max_open_files: max_open_files(&settings)?,
+        ..egress::Settings::new(policy.clone())
+    })?;
     let (waker, background) = (Waker::default(), CancellationToken::new());
     let _ends_background = background.clone().drop_guard();
     spawn("waker", waker.clone().run(db.clone(), background.clone()));
@@ -95,7 +109,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         policy: policy.clone(),
         mailer,
         wake: notification_written.clone(),
-        capacity: Shares::new(MAX_DELIVERIES),
+        capacity: Shares::new(MAX_DELIVERIES, DELIVERIES_PERCENT),
         deliveries: TaskTracker::new(),
     };
     let notifying = ends_with("notify", shutdown.clone(), Arc::new(notifier).run(shutdown.clone()));
@@ -107,6 +121,27 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     log_panic(notifying.await);
     tracing::info!("executor stopped");
     Ok(())
+}
+
+/// How many files connections to targets and name servers may use.
+fn max_open_files(settings: &Settings) -> Result<usize, ExecutorError> {
+    let limit = usize::try_from(open_files::raise_limit()).unwrap_or(usize::MAX);
+    let own = OWN_FILES + settings.postgres.max_connections;
+    let wanted = egress::wanted_open_files(settings.executor.max_in_flight);
+    let left = limit.saturating_sub(own);
+    if left < MIN_OPEN_FILES {
+        return Err(ExecutorError::OpenFiles { limit, needed: own + MIN_OPEN_FILES });
+    }
+    if left < wanted {
+        tracing::warn!(
+            limit,
+            needed = own + wanted,
+            "the limit of open files is below what the settings can need: raise it (ulimit -n), or lower executor.max_in_flight"
+        );
+    } else {
+        tracing::info!(limit, needed = own + wanted, "the limit of open files suffices");
+    }
+    Ok(left.min(wanted))
 }
 
 /// The master keys; an error if one that is in use is missing.
@@ -142,7 +177,8 @@ impl Process {
         let acknowledger = acknowledge(Acknowledger::new(&self.settings.redis)?, receipts_reader);
         let acknowledging = ends_with("acknowledge", stop.clone(), acknowledger);
 
-        let max_in_flight = self.settings.executor.max_in_flight;
+        let ExecutorSettings { max_in_flight, max_buffered_bytes, account_percent, .. } =
+            self.settings.executor;
         metrics::permits(max_in_flight);
         let runs = TaskTracker::new();
         let in_flight = InFlight::default();
@@ -150,8 +186,9 @@ impl Process {
             db: self.db.clone(),
             session: session.clone(),
             accounts: self.accounts.clone(),
-            places: Shares::new(max_in_flight),
-            memory: Shares::new(self.settings.executor.max_buffered_bytes),
+            permits: Shares::new(max_in_flight, account_percent),
+            memory: Shares::new(max_buffered_bytes, account_percent),
+            slot_turns: SlotTurns::new(account_percent),
             waiting_jobs: WaitingJobs::default(),
             in_flight: in_flight.clone(),
             secrets: self.secrets.clone(),

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use std::num::NonZeroUsize;
 use trigrun_core::{
     config::{self, ConfigError},
     crypto::seal::KeySettings,
@@ -31,6 +32,7 @@ pub struct Settings {
 pub struct ExecutorSettings {
     pub max_in_flight: usize,
     pub max_buffered_bytes: usize,
+    pub account_percent: usize,
     pub drain_seconds: u64,
 }
 
@@ -38,6 +40,7 @@ pub struct ExecutorSettings {
 #[serde(deny_unknown_fields)]
 pub struct EgressSettings {
     pub allow: Vec<IpNet>,
+    pub max_requests_per_destination: NonZeroUsize,
 }
 
 impl Settings {

@@ -1,15 +1,17 @@
 //! Divides a capacity of this process among accounts, so that nobody can use it up.
 //!
-//! The rule is one of *dynamic thresholds*: an account may hold as much as is free. (Choudhury and Hahne, "Dynamic queue length
-//! thresholds for shared-memory packet switches", IEEE/ACM Transactions on Networking 6 (2), 1998.) One account alone holds at most half of a
-//! capacity, `n` greedy accounts hold `n / (n + 1)` of it together, and the rest stays free for the next one. So nobody waits until
-//! somebody else's slow target responds, and unused capacity is lent out without having to be taken back. Within an account, a
-//! workspace may hold [`LENT_WITHIN`] times as much as the account has left, and likewise a job within its workspace.
+//! The rule is one of *dynamic thresholds*: an account may hold a percentage of what is free. (Choudhury and Hahne, "Dynamic queue length
+//! thresholds for shared-memory packet switches", IEEE/ACM Transactions on Networking 6 (2), 1998.) Each further greedy account gets a little
+//! less, and something is always left for the next one: nobody waits until somebody else's slow target responds. What comes back
+//! soon can be lent without harm, so an account may also hold as much as it gave back soon within the last second, up to all that is
+//! free. Within an account, a workspace may hold [`LENT_WITHIN`] times as much as the account has left, and likewise a job within
+//! its workspace.
 
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, oneshot};
 use trigrun_core::domain::id::{AccountId, JobId, WorkspaceId};
@@ -17,6 +19,10 @@ use uuid::Uuid;
 
 /// A single workspace may hold three quarters of what its account may hold, and a single job three quarters of that.
 const LENT_WITHIN: usize = 3;
+/// What is given back after this time was held for long.
+const SOON: Duration = Duration::from_secs(1);
+/// With more accounts than this in memory, those are forgotten that have given nothing back lately.
+const MAX_RETURNS: usize = 1024;
 
 /// For whom something is held: an account, one of its workspaces, and a part of that (a job, or a channel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,10 +60,28 @@ struct Inner {
 #[derive(Default)]
 struct State {
     capacity: usize,
+    percent: usize,
     used: usize,
     /// What is held by each account, workspace and part. Those that hold nothing are not in it.
     held: [HashMap<Uuid, usize>; 3],
+    /// By account.
+    returns: HashMap<Uuid, Returns>,
     waiting: Waiting,
+}
+
+/// What an account gave back soon, within about the last second.
+#[derive(Clone, Copy)]
+struct Returns {
+    amount: f64,
+    at: Instant,
+}
+
+impl Returns {
+    /// Half of it counts after a second, none after two.
+    fn recent(self, now: Instant) -> f64 {
+        let left = (2 * SOON).saturating_sub(now.saturating_duration_since(self.at));
+        self.amount * left.as_secs_f64() / (2 * SOON).as_secs_f64()
+    }
 }
 
 /// Who waits, first come first served within an owner; the owners take turns.
@@ -77,11 +101,13 @@ pub struct Share {
     of: Shares,
     owner: Owner,
     amount: usize,
+    since: Instant,
 }
 
 impl Shares {
-    pub fn new(capacity: usize) -> Self {
-        let state = State { capacity, ..State::default() };
+    /// An account may hold `percent` of what is free.
+    pub fn new(capacity: usize, percent: usize) -> Self {
+        let state = State { capacity, percent, ..State::default() };
         Self(Arc::new(Inner { state: Mutex::new(state), freed: Notify::new() }))
     }
 
@@ -109,12 +135,11 @@ impl Shares {
         (state.available(&owner) >= amount).then(|| self.take_from(&mut state, owner, amount))
     }
 
-    /// Waits until the owner may hold this much. An amount over what an owner can ever hold counts as that.
+    /// Waits until the owner may hold this much. An amount over what one job can ever hold counts as that.
     pub async fn take(&self, owner: Owner, amount: usize) -> Share {
         let granted = {
             let mut state = self.lock();
-            // One account alone can hold half, one job three quarters of three quarters of that.
-            let amount = amount.min(state.capacity / 4).max(1);
+            let amount = amount.min(state.most_of_one_job());
             if state.waiting.is_empty_for(&owner) && state.available(&owner) >= amount {
                 return self.take_from(&mut state, owner, amount);
             }
@@ -136,12 +161,16 @@ impl Shares {
 
     fn take_from(&self, state: &mut State, owner: Owner, amount: usize) -> Share {
         state.add(&owner, amount);
-        Share { of: self.clone(), owner, amount }
+        Share { of: self.clone(), owner, amount, since: Instant::now() }
     }
 
-    fn give_back(&self, owner: &Owner, amount: usize) {
+    fn give_back(&self, owner: &Owner, amount: usize, since: Instant) {
+        let now = Instant::now();
         let mut state = self.lock();
         state.remove(owner, amount);
+        if now.saturating_duration_since(since) < SOON {
+            state.returned_soon(owner, amount, now);
+        }
         self.grant_and_unlock(state);
         self.0.freed.notify_one();
     }
@@ -164,18 +193,37 @@ impl Shares {
 }
 
 impl State {
-    /// How much more this owner may hold: as much as is free at every level, and at once the last bit of a capacity that it does not
-    /// use at all, so that small capacities serve everybody.
+    /// How much more this owner may hold. An account that holds nothing gets the last bit of a capacity, so that small ones serve everybody.
     fn available(&self, owner: &Owner) -> usize {
         let free = self.capacity.saturating_sub(self.used);
-        let (mut limit, mut available) = (free, free);
+        let returns = self.returns.get(&owner.0[0]).map_or(0.0, |returns| returns.recent(Instant::now()));
+        let mut limit = (free * self.percent / 100).max((returns as usize).min(free));
+        let mut available = free;
         for (level, key) in owner.0.iter().enumerate() {
             let held = self.held[level].get(key).copied().unwrap_or_default();
-            available = available.min(limit.saturating_sub(held));
-            limit = limit.saturating_sub(held).saturating_mul(LENT_WITHIN);
+            let left = limit.saturating_sub(held);
+            available = available.min(left);
+            limit = left.saturating_mul(LENT_WITHIN);
         }
         let holds_nothing = !self.held[0].contains_key(&owner.0[0]);
         if holds_nothing { available.max(free.min(1)) } else { available }
+    }
+
+    /// Of a capacity that nobody else uses.
+    fn most_of_one_job(&self) -> usize {
+        let account = self.capacity * self.percent / (100 + self.percent);
+        (account * LENT_WITHIN * LENT_WITHIN / (1 + LENT_WITHIN).pow(2)).max(1)
+    }
+
+    fn returned_soon(&mut self, owner: &Owner, amount: usize, now: Instant) {
+        let account = owner.0[0];
+        if self.returns.len() >= MAX_RETURNS && !self.returns.contains_key(&account) {
+            self.returns.retain(|_, returns| returns.recent(now) > 1.0);
+        }
+        if self.returns.len() < 8 * MAX_RETURNS || self.returns.contains_key(&account) {
+            let returns = self.returns.entry(account).or_insert(Returns { amount: 0.0, at: now });
+            *returns = Returns { amount: returns.recent(now) + amount as f64, at: now };
+        }
     }
 
     fn add(&mut self, owner: &Owner, amount: usize) {
@@ -267,7 +315,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.of.give_back(&self.owner, self.amount);
+        self.of.give_back(&self.owner, self.amount, self.since);
     }
 }
 
@@ -294,22 +342,36 @@ mod tests {
 
     #[test]
     fn greedy_accounts_leave_room_for_the_next() {
-        let shares = Shares::new(4096);
+        let shares = Shares::new(4096, 12);
         let mut held = Vec::new();
         for account in 1..=16 {
             held.push(take_all(&shares, owner(account, account, account)));
         }
-        // Those that came first keep what they took while there was more.
-        assert!(held[0].len() > 1500 && held[0].len() <= 2048, "{}", held[0].len());
-        assert!(held.iter().all(|held| !held.is_empty()));
-        assert!(shares.try_take(owner(17, 17, 17), 1).is_some());
-        drop(held);
-        assert_eq!(shares.free(), 4096);
+        let counts: Vec<usize> = held.iter().map(Vec::len).collect();
+        assert!(counts[0] > 256 && counts[0] < 512 && counts[15] > 32, "{counts:?}");
+        assert!(shares.available(&owner(17, 17, 17)) > 32);
+    }
+
+    #[test]
+    fn what_comes_back_soon_is_lent_up_to_half() {
+        let (shares, owner) = (Shares::new(4096, 12), owner(1, 1, 1));
+        let mut most = 0;
+        for _ in 0..10 {
+            most = take_all(&shares, owner).len();
+        }
+        assert!(most > 1024 && most <= 2048, "{most}");
+    }
+
+    #[test]
+    fn returns_are_forgotten() {
+        let (at, amount) = (Instant::now(), 1000.0);
+        let recent = [0, 1, 2, 3].map(|seconds| Returns { amount, at }.recent(at + seconds * SOON));
+        assert_eq!(recent, [1000.0, 500.0, 0.0, 0.0]);
     }
 
     #[test]
     fn workspaces_of_one_account_share_its_part() {
-        let shares = Shares::new(4096);
+        let shares = Shares::new(4096, 100);
         let held: Vec<Share> =
             (1..=20).flat_map(|workspace| take_all(&shares, owner(1, workspace, workspace))).collect();
         assert!(held.len() <= 2048, "{}", held.len());
@@ -318,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_greedy_job_leaves_room_for_the_other_jobs_of_its_workspace() {
-        let shares = Shares::new(4096);
+        let shares = Shares::new(4096, 100);
         let greedy = take_all(&shares, owner(1, 1, 1));
         assert!(greedy.len() > 1024, "{}", greedy.len());
         assert!(shares.available(&owner(1, 1, 2)) > 100);
@@ -326,8 +388,15 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_for_more_than_it_can_get() {
+        let (shares, owner) = (Shares::new(4096, 12), owner(1, 1, 1));
+        let most = shares.lock().most_of_one_job();
+        assert!(shares.try_take(owner, most).is_some());
+    }
+
+    #[test]
     fn a_small_capacity_serves_everybody() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, 100);
         let held = shares.try_take(owner(1, 1, 1), 1).unwrap();
         assert!(shares.try_take(owner(2, 2, 2), 1).is_none());
         drop(held);
@@ -336,7 +405,7 @@ mod tests {
 
     #[tokio::test]
     async fn owners_take_turns() {
-        let shares = Shares::new(8);
+        let shares = Shares::new(8, 100);
         let mut held: Vec<Share> = (1..=8).filter_map(|id| shares.try_take(owner(id, id, id), 1)).collect();
         assert_eq!(held.len(), 8);
         let (greedy, modest) = (owner(10, 10, 10), owner(11, 11, 11));
@@ -354,7 +423,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_granted_to_a_waiter_that_is_gone_is_given_back() {
-        let shares = Shares::new(1);
+        let shares = Shares::new(1, 100);
         let held = shares.try_take(owner(1, 1, 1), 1);
         {
             let mut waiting = pin!(shares.take(owner(2, 2, 2), 1));
@@ -373,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_share_grows_within_its_limit() {
-        let shares = Shares::new(100);
+        let shares = Shares::new(100, 100);
         let mut share = shares.try_take(owner(1, 1, 1), 10).unwrap();
         assert!(share.try_grow(20));
         assert!(!share.try_grow(80));

@@ -18,6 +18,7 @@ pub async fn report(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let now = scheduler.clock.now();
     let oldest = backlog.oldest_due_at.map_or(TimeDelta::zero(), |due_at| now - due_at);
     metrics::waiting(backlog.waiting, oldest.to_std().unwrap_or_default());
+    metrics::waiting_for_capacity(backlog.waiting_for_capacity);
     metrics::schedule_errors(backlog.schedule_errors);
     if let Some(newest) = partitions::newest(&mut conn).await? {
         metrics::partition_days_ahead((newest - now.date_naive()).num_days());

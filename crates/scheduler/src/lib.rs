@@ -15,11 +15,13 @@
 //! - [`recover`]: `requeue` makes executions available again whose executor is gone, or that still wait although a slot is free;
 //!   `republish` does it for those whose dispatch message was lost;
 //! - [`retention`]: `clean_up` creates partitions ahead and purges old data;
-//! - [`backlog`]: `report` measures what waits.
+//! - [`backlog`]: `report` measures what waits;
+//! - [`installations`]: `announce` detects other installations in the namespace of this one.
 //!
 //! `loops` repeats the passes; `pending` is the queue between `plan` and `publish`.
 
 pub mod backlog;
+pub mod installations;
 pub mod liveness;
 mod loops;
 mod pending;
@@ -33,8 +35,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use trigrun_core::{
     runtime::clock::Clock,
-    store::{Db, StoreError},
-    stream::{Producer, StreamError},
+    store::{self, Db, StoreError},
+    stream::{Producer, StreamError, installations::Installations},
 };
 
 use liveness::Liveness;
@@ -58,6 +60,7 @@ pub struct Scheduler {
     /// Two connections to Redis, so that publishing does not wait for the inspection of a stream, nor the reverse.
     publisher: Mutex<Producer>,
     inspector: Mutex<Producer>,
+    installations: Mutex<Namespace>,
     /// Dispatch messages of executions that this process planned, until they are published.
     pending: PendingDispatches,
     /// When this process saw which heartbeat.
@@ -67,16 +70,26 @@ pub struct Scheduler {
     publish_now: Notify,
 }
 
+/// The namespace in Redis, and whether it is known that other installations use it too.
+struct Namespace {
+    namespace: Installations,
+    are_others_known: bool,
+}
+
 impl Scheduler {
-    /// Connects to Postgres, to read its clock. Redis is connected at first use.
+    /// Connects to Postgres, to read its clock and the id of the installation. Redis is connected at first use.
     pub async fn new(settings: &Settings) -> Result<Self, SchedulerError> {
         let db = Db::new(&settings.postgres)?;
+        let installation = store::installation::id(&mut *db.conn().await?).await?;
+        let redis = settings.redis.of_installation(installation);
+        let namespace = Installations::new(&settings.redis, installation)?;
         Ok(Self {
             clock: Clock::synchronised(&db).await?,
             db,
             settings: settings.scheduler.clone(),
-            publisher: Mutex::new(Producer::new(&settings.redis)?),
-            inspector: Mutex::new(Producer::new(&settings.redis)?),
+            publisher: Mutex::new(Producer::new(&redis)?),
+            inspector: Mutex::new(Producer::new(&redis)?),
+            installations: Mutex::new(Namespace { namespace, are_others_known: false }),
             pending: PendingDispatches::default(),
             liveness: Liveness::default(),
             plan_now: Notify::new(),

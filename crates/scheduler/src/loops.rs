@@ -17,6 +17,7 @@ use trigrun_core::{
 use crate::{
     Scheduler, SchedulerError, Settings,
     backlog::report,
+    installations::announce,
     liveness::expire,
     plan::plan,
     publish,
@@ -32,6 +33,7 @@ const BACKLOG_PAUSE_FACTOR: u32 = 20;
 const MAX_REPUBLISH_INTERVAL: Duration = Duration::from_secs(2);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
+const INSTALLATIONS_INTERVAL: Duration = Duration::from_secs(30);
 const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Runs a scheduler until shutdown, then hands over what it has not published.
@@ -56,6 +58,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("republish", repeat_republish(scheduler.clone(), shutdown.clone())),
         spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
         spawn("backlog", repeat_backlog(scheduler.clone(), shutdown.clone())),
+        spawn("installations", repeat_installations(scheduler.clone(), shutdown.clone())),
     ];
     // A loop ends on shutdown only, and survives a pass that fails or panics. A panic in the loop itself stops the process.
     let mut loops = Vec::from(loops);
@@ -128,6 +131,11 @@ async fn repeat_retention(scheduler: Arc<Scheduler>, shutdown: CancellationToken
 
 async fn repeat_backlog(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     every("backlog", shutdown, BACKLOG_INTERVAL, std::future::pending, || report(&scheduler)).await;
+}
+
+async fn repeat_installations(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("installations", shutdown, INSTALLATIONS_INTERVAL, std::future::pending, || announce(&scheduler))
+        .await;
 }
 
 /// Receives the NOTIFY that the API sends when there may be work.

@@ -45,7 +45,9 @@ pub async fn clean_up(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 }
 
 async fn create_partitions(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    let created = partitions::make_ahead(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
+    let width = partitions::width(scheduler.settings.retention_days);
+    let created =
+        partitions::make_ahead(&mut *scheduler.db.conn().await?, scheduler.clock.now(), width).await?;
     if created > 0 {
         tracing::info!(partitions = created, "created ahead");
     }

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 use std::{
+    collections::HashMap,
     fs::{self, File},
     net::SocketAddr,
     os::unix::process::CommandExt,
@@ -14,6 +15,7 @@ use trigrun_core::{store::PostgresSettings, stream::RedisSettings};
 
 use crate::{
     due,
+    memory::MemoryGroup,
     process::{Process, Role, Usage, binary, configure},
 };
 
@@ -34,6 +36,8 @@ pub struct Cluster {
     redis: RedisSettings,
     logs: PathBuf,
     binaries: Option<PathBuf>,
+    launchers: HashMap<Role, Vec<String>>,
+    memory_limits: HashMap<Role, u64>,
     members: Vec<Member>,
     unexpected_exits: Vec<String>,
 }
@@ -45,6 +49,8 @@ struct Member {
     address: Option<SocketAddr>,
     environment: Vec<(String, String)>,
     process: Option<Process>,
+    // After the process, which must have ended when it is removed.
+    memory: Option<MemoryGroup>,
 }
 
 impl Cluster {
@@ -56,12 +62,37 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let logs = logs.into();
         fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
-        Ok(Self { postgres, redis, logs, binaries: None, members: Vec::new(), unexpected_exits: Vec::new() })
+        Ok(Self {
+            postgres,
+            redis,
+            logs,
+            binaries: None,
+            launchers: HashMap::new(),
+            memory_limits: HashMap::new(),
+            members: Vec::new(),
+            unexpected_exits: Vec::new(),
+        })
     }
 
     /// Takes the binaries from this directory from the next start on; `None` for those built with the running program.
     pub fn set_binaries(&mut self, dir: Option<&Path>) {
         self.binaries = dir.map(Path::to_owned);
+    }
+
+    /// Starts processes of this role by this command from the next start on. It must replace itself by the program that follows its own
+    /// arguments, as `prlimit` and `unshare` do.
+    pub fn set_launcher(&mut self, role: Role, command: &[&str]) {
+        self.launchers.insert(role, command.iter().map(|&word| word.to_owned()).collect());
+    }
+
+    /// Limits the memory of each process of this role that is started from now on; see [`MemoryGroup`].
+    pub fn set_memory_limit(&mut self, role: Role, bytes: u64) {
+        self.memory_limits.insert(role, bytes);
+    }
+
+    /// Whether the kernel enforces the memory limit of this process.
+    pub fn has_memory_limit(&self, name: &str) -> anyhow::Result<bool> {
+        Ok(self.member(name)?.memory.is_some())
     }
 
     /// Starts a new process. An API gets a private port, unless the environment has its address.
@@ -80,7 +111,8 @@ impl Cluster {
             let address = address.insert(given.map_or_else(free_address, |(_, value)| Ok(value.parse()?))?);
             environment.push((ADDRESS.to_owned(), address.to_string()));
         }
-        let mut member = Member { name: name.to_owned(), role, address, environment, process: None };
+        let memory = self.memory_limits.get(&role).and_then(|bytes| MemoryGroup::create(name, *bytes));
+        let mut member = Member { name: name.to_owned(), role, address, environment, process: None, memory };
         member.process = Some(self.spawn(&member)?);
         self.members.push(member);
         Ok(())
@@ -91,6 +123,19 @@ impl Cluster {
         let process = self.spawn(self.member(name)?)?;
         self.member_mut(name)?.process = Some(process);
         Ok(())
+    }
+
+    /// Starts every process that has ended by itself, as an orchestrator does. Returns how each of them ended.
+    pub fn restart_exited(&mut self) -> anyhow::Result<Vec<String>> {
+        let mut exits = Vec::new();
+        for at in 0..self.members.len() {
+            let member = &mut self.members[at];
+            let Some(status) = member.process.as_mut().and_then(Process::exit_status) else { continue };
+            exits.push(format!("{}: {status}", member.name));
+            let process = self.spawn(&self.members[at])?;
+            self.members[at].process = Some(process);
+        }
+        Ok(exits)
     }
 
     /// Sets an environment variable from the process's next start on.
@@ -209,12 +254,23 @@ impl Cluster {
             Some(dir) => dir.join(format!("trigrun-{}", member.role)),
             None => binary(member.role.name()),
         };
-        let mut command = trigrun_embed::ends_with_us(&program);
+        let mut command = match self.launchers.get(&member.role).and_then(|words| words.split_first()) {
+            Some((launcher, arguments)) => {
+                let mut command = trigrun_embed::ends_with_us(Path::new(launcher));
+                command.args(arguments).arg(&program);
+                command
+            }
+            None => trigrun_embed::ends_with_us(&program),
+        };
         configure(&mut command, member.role, &self.postgres, &self.redis);
         command.envs(member.environment.iter().map(|(name, value)| (name, value)));
         // A Ctrl-C at the terminal reaches the starting program only.
         command.stdout(log.try_clone()?).stderr(log).process_group(0);
-        Process::spawn(&member.name, command)
+        let process = Process::spawn(&member.name, command)?;
+        if let Some(memory) = &member.memory {
+            memory.add(process.pid()).with_context(|| format!("the memory limit of {}", member.name))?;
+        }
+        Ok(process)
     }
 
     /// The process to be ended; `None` if it has exited already, which is recorded.

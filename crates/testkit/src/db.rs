@@ -16,6 +16,7 @@ use trigrun_core::{
         workspace::Workspace,
     },
     store::{self, Db, PostgresSettings, migrate, tokens},
+    stream::RedisSettings,
 };
 use uuid::Uuid;
 
@@ -148,6 +149,13 @@ impl TestDb {
     /// The single number that a query returns.
     pub async fn count(&self, sql: &str) -> i64 {
         self.query(sql).await[0].get(0)
+    }
+
+    /// The settings of the keys that the processes on this database use.
+    pub async fn redis(&self, shared: &RedisSettings) -> RedisSettings {
+        let id =
+            store::installation::id(&mut *self.conn().await).await.expect("the migrated database has one");
+        shared.of_installation(id)
     }
 
     /// A connection for explicit transactions.

@@ -17,10 +17,10 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
 use crate::{
+    caller_shares::CallerShare,
     capacity::{Capacity, SMALL_BODY_BYTES},
     problem::Problem,
     result::ApiResult,
-    shares::Share,
     state::State,
 };
 
@@ -47,7 +47,7 @@ struct Large {
     request: HttpRequest,
     capacity: Capacity,
     /// Until the request is handled.
-    _share: Share,
+    _share: CallerShare,
 }
 
 impl<const MAX: usize> FromRequest for JsonText<MAX> {

@@ -24,7 +24,7 @@ use tracing::{Instrument, Span};
 use trigrun_core::telemetry::{metrics, trace};
 
 use super::counted_body::counted;
-use crate::{problem::Problem, rate_limits, request_id, state::State};
+use crate::{connections, problem::Problem, rate_limits, request_id, state::State};
 
 /// The time limit of a request, whatever it waits for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,23 +37,28 @@ pub async fn request_context(
     let id = request_id::of(request.headers());
     let span = span(&request, &id);
     let method = method(request.method());
-    let response = request_id::scope(id.clone(), async {
-        let watchdog =
-            request.app_data::<web::Data<State>>().map(|state| state.db_watchdog.clone()).unwrap_or_default();
-        let response = AssertUnwindSafe(next.call(request)).catch_unwind();
-        let response = tokio::select! {
-            biased;
-            response = response => response,
-            // A request that still waits may wait for Postgres; one that does not need it has finished by now.
-            () = watchdog.unresponsive() => return Err(Problem::unavailable().error_response()),
-            () = tokio::time::sleep(REQUEST_TIMEOUT) => return Err(timed_out()),
-        };
-        match response {
-            Ok(Ok(response)) => Ok(counted(response)),
-            Ok(Err(error)) => Err(error.error_response()),
-            Err(_) => Err(Problem::internal().error_response()),
-        }
-    });
+    let response = request_id::scope(
+        id.clone(),
+        connections::scope(None, async {
+            let watchdog = request
+                .app_data::<web::Data<State>>()
+                .map(|state| state.db_watchdog.clone())
+                .unwrap_or_default();
+            let response = AssertUnwindSafe(next.call(request)).catch_unwind();
+            let response = tokio::select! {
+                biased;
+                response = response => response,
+                // A request that still waits may wait for Postgres; one that does not need it has finished by now.
+                () = watchdog.unresponsive() => return Err(Problem::unavailable().error_response()),
+                () = tokio::time::sleep(REQUEST_TIMEOUT) => return Err(timed_out()),
+            };
+            match response {
+                Ok(Ok(response)) => Ok(counted(response)),
+                Ok(Err(error)) => Err(error.error_response()),
+                Err(_) => Err(Problem::internal().error_response()),
+            }
+        }),
+    );
     let mut response = response.instrument(span.clone()).await;
     if let Ok(response) = &mut response
         && let Some(status) = rate_limits::headers(response.request())

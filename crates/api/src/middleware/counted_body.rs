@@ -11,13 +11,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{capacity::SMALL_BODY_BYTES, shares::Share, state::State};
+use crate::{caller_shares::CallerShare, capacity::SMALL_BODY_BYTES, state::State};
 
 /// The body of every response.
 pub struct CountedBody {
     body: BoxBody,
     /// Until the body is sent or given up.
-    _share: Option<Share>,
+    _share: Option<CallerShare>,
 }
 
 /// Replaces a large response by a 503 when the caller lets too many wait already. Files of the documentation are not counted: all responses

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use std::{io::Write, time::Duration};
 use trigrun_core::{
-    runtime::{process, shutdown},
+    runtime::{open_files, process, shutdown},
     telemetry,
 };
 
@@ -24,6 +24,7 @@ pub mod workspace;
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = telemetry::init("trigrun-api", &settings.telemetry)?;
     process::log_panics();
+    tracing::info!(limit = open_files::raise_limit(), "open files");
     let shutdown = shutdown::on_signal()?;
     if !process::wait_for_schema(&settings.postgres, &settings.telemetry, &shutdown).await? {
         return Ok(());

@@ -7,14 +7,15 @@ use tokio::time::{Instant, timeout};
 use trigrun_core::{
     crypto::seal::MasterKeys,
     domain::schedule::zone_database,
-    runtime::clock,
+    runtime::{clock, open_files},
     store::{
         self, Conn,
         backlog::{self, Backlog},
         executors, migrate, partitions, workspace_keys,
     },
-    stream,
+    stream::{self, installations::Installations},
 };
+use uuid::Uuid;
 
 use crate::settings::Settings;
 
@@ -23,6 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CHECKS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Postgres 14 is the oldest tested version.
 const MIN_POSTGRES_VERSION: i32 = 140_000;
+/// Connections of clients at the same time, and some files for the process itself.
+const MIN_CLIENTS: u64 = 1024;
 /// A longer round trip delays every fire by as much.
 const MAX_ROUND_TRIP: Duration = Duration::from_millis(5);
 /// A larger difference makes the validity of certificates and the times in logs unreliable.
@@ -33,6 +36,9 @@ const MAX_WAIT_SECONDS: i64 = 30;
 const MAX_HEARTBEAT_AGE_SECONDS: i64 = 20;
 /// Schedulers create partitions for a week ahead. The alert TrigRunPartitionsMissing has the same limit.
 const MIN_PARTITION_DAYS_AHEAD: i64 = 4;
+
+/// So many sessions plan a statement over all days at the same time, when processes start for example.
+const SESSIONS_THAT_PLAN: i64 = 8;
 
 enum Finding {
     Good(String),
@@ -77,6 +83,7 @@ pub async fn check(settings: &Settings) -> Findings {
     let mut findings = Findings::default();
     findings.add("settings", Good("valid".to_owned()));
     findings.add("time zones", time_zones(clock::wall()));
+    findings.add("open files", files(settings, open_files::hard_limit()));
     findings.add("redis", redis(settings).await);
     let keys = MasterKeys::new(&settings.keys);
     let keys = keys.inspect_err(|error| findings.add("keys", Fail(error.to_string()))).ok();
@@ -123,6 +130,13 @@ fn time_zones(now: DateTime<Utc>) -> Finding {
     }
 }
 
+/// Every client of the API and every connection to a server is an open file.
+fn files(settings: &Settings, limit: u64) -> Finding {
+    let needed = MIN_CLIENTS + settings.postgres.max_connections as u64;
+    let text = format!("at most {limit} in this process, of which the API needs {needed}");
+    if limit < needed { Warn(format!("{text}: raise the hard limit (ulimit -Hn)")) } else { Good(text) }
+}
+
 async fn redis(settings: &Settings) -> Finding {
     let server = match stream::server::info(&settings.redis).await {
         Ok(server) => server,
@@ -166,8 +180,10 @@ async fn postgres(
     if let Some(keys) = keys {
         findings.add("keys", master_keys(keys, conn).await?);
     }
+    findings.add("namespace", namespace(settings, store::installation::id(conn).await?).await);
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);
+    findings.add("locks", locks(conn).await?);
     findings.add("executors", live_executors(now, conn).await?);
     let backlog = backlog::measure(conn).await?;
     findings.add("schedulers", planning(now, &backlog));
@@ -218,6 +234,20 @@ async fn clocks(conn: &mut Conn) -> Result<Finding, store::StoreError> {
     })
 }
 
+/// The schedulers announce their installation in its namespace.
+async fn namespace(settings: &Settings, installation: Uuid) -> Finding {
+    let others = async { Installations::new(&settings.redis, installation)?.others().await };
+    let name = &settings.redis.namespace;
+    match others.await {
+        Ok(others) if others.is_empty() => Good(format!("{name}, used by no other installation")),
+        Ok(others) => Warn(format!(
+            "{name}, used by {} more installations: give each its own with TRIGRUN__REDIS__NAMESPACE",
+            others.len()
+        )),
+        Err(error) => Warn(format!("{name}, unknown whether others use it: {error}")),
+    }
+}
+
 async fn master_keys(keys: &MasterKeys, conn: &mut Conn) -> Result<Finding, store::StoreError> {
     if let Err(error) = workspace_keys::check(conn, keys).await {
         return Ok(Fail(error.to_string()));
@@ -243,6 +273,19 @@ async fn partition_days_ahead(now: DateTime<Utc>, conn: &mut Conn) -> Result<Fin
         _ => Fail(
             "none for today: start a scheduler, which creates them, or run `trigrun-api migrate`".to_owned(),
         ),
+    })
+}
+
+/// A session that needs more locks than are left fails with "out of shared memory".
+async fn locks(conn: &mut Conn) -> Result<Finding, store::StoreError> {
+    let partitions::Locks { of_session, of_server } = partitions::locks(conn).await?;
+    let text = format!("the partitions need up to {of_session} for one session, the server has {of_server}");
+    Ok(if of_session * SESSIONS_THAT_PLAN <= of_server {
+        Good(text)
+    } else {
+        Warn(format!(
+            "{text}: raise max_locks_per_transaction, so that {SESSIONS_THAT_PLAN} sessions have enough at a time"
+        ))
     })
 }
 

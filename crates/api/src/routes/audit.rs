@@ -107,6 +107,6 @@ pub async fn list_audit_log(
 ) -> ApiResult<HttpResponse> {
     let Paged { filter, page, filters } = auth.query;
     let filter = Filter { action: filter.action };
-    let list = audit::list(&mut *state.conn().await?, auth.workspace, filter, page).await?;
+    let list = audit::list(&mut *state.connections.for_list().await?, auth.workspace, filter, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |entry| entry.id.uuid(), AuditEntryView::new)))
 }

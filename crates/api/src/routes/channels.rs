@@ -174,7 +174,7 @@ pub async fn list_channels(
     auth: Authorized<NotificationsWrite, Paged>,
 ) -> ApiResult<HttpResponse> {
     let Paged { page, filters, .. } = auth.query;
-    let list = channels::list(&mut *state.conn().await?, auth.workspace, page).await?;
+    let list = channels::list(&mut *state.connections.for_list().await?, auth.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |channel| channel.id.uuid(), ChannelView::new)))
 }
 

@@ -215,7 +215,7 @@ pub async fn run(
             (job, Source::Replay, Some(original))
         }
     };
-    state.quotas.run(&state.db, workspace).await?;
+    state.quotas.run(state.connections.unshared(), workspace).await?;
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();
@@ -288,7 +288,7 @@ async fn list(
     page: Page,
     filters: &str,
 ) -> ApiResult<HttpResponse> {
-    let list = executions::list(&mut *state.conn().await?, workspace, filter, page).await?;
+    let list = executions::list(&mut *state.connections.for_list().await?, workspace, filter, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(
         list,
         filters,

@@ -40,7 +40,7 @@ pub async fn livez_head() -> HttpResponse {
 ))]
 #[get("/readyz")]
 pub async fn readyz(state: web::Data<State>) -> ApiResult<HttpResponse> {
-    match probes::ready(&state.db).await {
+    match probes::ready(state.connections.unshared()).await {
         Ok(()) => Ok(HttpResponse::Ok().json(Health { status: "ok" })),
         Err(probes::NotReady { part, why }) => {
             tracing::warn!(part, why, "not ready");
@@ -52,7 +52,7 @@ pub async fn readyz(state: web::Data<State>) -> ApiResult<HttpResponse> {
 }
 
 pub async fn readyz_head(state: web::Data<State>) -> ApiResult<HttpResponse> {
-    probes::ready(&state.db).await.map_err(|_| Problem::unavailable())?;
+    probes::ready(state.connections.unshared()).await.map_err(|_| Problem::unavailable())?;
     Ok(HttpResponse::Ok().finish())
 }
 

@@ -122,8 +122,14 @@ pub async fn list_jobs(
     let Paged { filter, page, filters } = auth.query;
     let JobFilter { state: job_state, kind, tag, q } = filter;
     let filter = jobs::Filter { state: job_state, kind, tag, q };
-    let list =
-        jobs::list(&mut *state.conn().await?, auth.workspace, &filter, page, state.clock.now()).await?;
+    let list = jobs::list(
+        &mut *state.connections.for_list().await?,
+        auth.workspace,
+        &filter,
+        page,
+        state.clock.now(),
+    )
+    .await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |job| job.id.uuid(), JobView::without_body)))
 }
 

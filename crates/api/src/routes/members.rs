@@ -142,7 +142,7 @@ pub async fn list_members(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
-    let members = members::list(&mut *state.conn().await?, auth.workspace).await?;
+    let members = members::list(&mut *state.connections.for_list().await?, auth.workspace).await?;
     Ok(HttpResponse::Ok().json(MembersView { data: members.iter().map(MemberView::from).collect() }))
 }
 
@@ -242,7 +242,8 @@ pub async fn list_invitations(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
-    let list = invitations::list(&mut *state.conn().await?, auth.workspace, auth.by.at).await?;
+    let list =
+        invitations::list(&mut *state.connections.for_list().await?, auth.workspace, auth.by.at).await?;
     Ok(HttpResponse::Ok().json(InvitationsView { data: list.iter().map(InvitationView::new).collect() }))
 }
 
@@ -321,7 +322,7 @@ async fn change(
     role: Option<Role>,
 ) -> ApiResult<Member> {
     let workspace = auth.workspace;
-    let members = members::list(&mut *state.conn().await?, workspace).await?;
+    let members = members::list(&mut *state.connections.for_list().await?, workspace).await?;
     let member = members.into_iter().find(|member| member.user.id == user).ok_or_else(Problem::not_found)?;
     may_appoint(&auth.caller, member.role)?;
     may_appoint(&auth.caller, role.unwrap_or(Role::Member))?;

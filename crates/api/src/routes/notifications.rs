@@ -124,7 +124,8 @@ pub async fn list_notifications(
     let Paged { filter, page, filters } = auth.query;
     let NotificationFilter { status, channel_id, job_id, execution_id } = filter;
     let filter = Filter { status, channel: channel_id, job: job_id, execution: execution_id };
-    let list = notifications::list(&mut *state.conn().await?, auth.workspace, &filter, page).await?;
+    let list =
+        notifications::list(&mut *state.connections.for_list().await?, auth.workspace, &filter, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(
         list,
         &filters,

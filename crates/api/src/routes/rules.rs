@@ -113,7 +113,7 @@ pub async fn list_rules(
     auth: Authorized<NotificationsWrite>,
     PathId(job): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
-    let rules = rules::list(&mut *state.conn().await?, auth.workspace, job).await?;
+    let rules = rules::list(&mut *state.connections.for_list().await?, auth.workspace, job).await?;
     Ok(HttpResponse::Ok().json(RulesView { data: rules.iter().map(RuleView::new).collect() }))
 }
 

@@ -133,7 +133,7 @@ pub async fn list_secrets(
     auth: Authorized<SecretsWrite, Paged>,
 ) -> ApiResult<HttpResponse> {
     let Paged { page, filters, .. } = auth.query;
-    let list = secrets::list(&mut *state.conn().await?, auth.workspace, page).await?;
+    let list = secrets::list(&mut *state.connections.for_list().await?, auth.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |secret| secret.id.uuid(), SecretView::new)))
 }
 

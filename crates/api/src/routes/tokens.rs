@@ -94,7 +94,7 @@ pub async fn list_tokens(
     auth: Authorized<WorkspaceAdmin, Paged>,
 ) -> ApiResult<HttpResponse> {
     let Paged { page, filters, .. } = auth.query;
-    let list = tokens::list(&mut *state.conn().await?, auth.workspace, page).await?;
+    let list = tokens::list(&mut *state.connections.for_list().await?, auth.workspace, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |token| token.id.uuid(), TokenView::new)))
 }
 
@@ -129,7 +129,7 @@ pub async fn create_token(
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
-    let plan = state.quotas.plan(&state.db, auth.workspace).await?;
+    let plan = state.quotas.plan(state.connections.unshared(), auth.workspace).await?;
     let created = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let created_by = auth.caller.user_id();

@@ -141,7 +141,7 @@ pub struct QuotasView {
 
 impl WorkspaceView {
     async fn of(state: &State, workspace: Workspace) -> ApiResult<Self> {
-        let plan = state.quotas.plan(&state.db, workspace.id).await?;
+        let plan = state.quotas.plan(state.connections.unshared(), workspace.id).await?;
         let executions_per_minute = plan.executions_per_minute().map(NonZeroU32::get);
         let quotas = QuotasView { jobs: plan.jobs(), tokens: plan.tokens(), executions_per_minute };
         Ok(Self { id: workspace.id.to_string(), name: workspace.name, quotas })

@@ -4,6 +4,7 @@ mod app;
 mod audit;
 mod authorization;
 mod bytes;
+mod connections;
 mod docs;
 mod executions;
 mod import;

@@ -116,7 +116,7 @@ impl Scale {
 pub async fn make_partitions(servers: &Servers, database: &str, days: u64) -> anyhow::Result<()> {
     let mut conn = migrate::connect(&servers.postgres_settings(database)).await?;
     for ago in 0..=i64::try_from(days)? {
-        partitions::make_ahead(&mut conn, now()? - DAY * i32::try_from(ago)?).await?;
+        partitions::make_ahead(&mut conn, now()? - DAY * i32::try_from(ago)?, 1).await?;
     }
     Ok(())
 }

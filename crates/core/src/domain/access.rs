@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    id::{TokenId, UserId, WorkspaceId},
+    id::{AccountId, TokenId, UserId, WorkspaceId},
     invalid::Invalid,
 };
 
@@ -50,6 +50,7 @@ pub struct Grant {
     pub token: TokenId,
     pub name: String,
     pub workspace: WorkspaceId,
+    pub account: AccountId,
     pub scopes: Vec<Scope>,
     pub created_by: Option<UserId>,
 }

@@ -9,11 +9,33 @@ use super::invalid::Invalid;
 pub const DEFAULT_LIMIT: i64 = 50;
 pub const MAX_LIMIT: i64 = 250;
 
+/// [`MAX_ROWS_SEARCHED`], for the text of statements.
+macro_rules! max_rows_searched {
+    () => {
+        2000
+    };
+}
+pub(crate) use max_rows_searched;
+
+/// How many rows of an index a page reads at most. If the filters have not filled the page by then, the page is short, or even empty, and
+/// the next one continues after the last row read: a list does a bounded amount of work, whatever its filters.
+pub const MAX_ROWS_SEARCHED: i64 = max_rows_searched!();
+
 /// The requested part of a list: newest first, strictly older than `before`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     pub limit: i64,
     pub before: Option<Uuid>,
+}
+
+/// A row that a search has read.
+#[derive(Clone, Debug)]
+pub struct Searched<T> {
+    pub row: T,
+    /// Does it match the filters?
+    pub matches: bool,
+    /// The search stopped here, after [`MAX_ROWS_SEARCHED`] rows; there may be more.
+    pub is_last: bool,
 }
 
 /// One page of a list, and the cursor of the next if there is one.
@@ -29,6 +51,25 @@ impl<T> List<T> {
         let more = rows.len() as i64 > page.limit;
         rows.truncate(usize::try_from(page.limit).unwrap_or(0));
         Self { next: more.then(|| rows.last().map(id)).flatten(), data: rows }
+    }
+
+    /// Takes the rows of a search, newest first: those that match, up to one more than the limit, and the row at which the search stopped.
+    pub fn from_search(rows: Vec<Searched<T>>, page: Page, id: impl Fn(&T) -> Uuid) -> Self {
+        let limit = usize::try_from(page.limit).unwrap_or(0);
+        let mut data = Vec::new();
+        for Searched { row, matches, is_last } in rows {
+            if data.len() == limit {
+                return Self { next: data.last().map(id), data };
+            }
+            let stopped_at = is_last.then(|| id(&row));
+            if matches {
+                data.push(row);
+            }
+            if stopped_at.is_some() {
+                return Self { data, next: stopped_at };
+            }
+        }
+        Self { data, next: None }
     }
 
     pub fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<List<U>, E> {
@@ -90,5 +131,25 @@ mod tests {
         let list = List::from_rows(ids(3), page, |id| *id);
         assert_eq!((list.data.len(), list.next), (2, Some(Uuid::from_u128(1))));
         assert_eq!(List::from_rows(ids(2), page, |id| *id).next, None);
+    }
+
+    #[test]
+    fn a_search_continues_after_the_last_row_that_it_has_read() {
+        let page = Page { limit: 2, before: None };
+        let list = |rows: &[(u128, bool, bool)]| {
+            let searched = |&(id, matches, is_last)| Searched { row: Uuid::from_u128(id), matches, is_last };
+            let list = List::from_search(rows.iter().map(searched).collect(), page, |id| *id);
+            let data: Vec<u128> = list.data.iter().map(Uuid::as_u128).collect();
+            (data, list.next.map(|id| id.as_u128()))
+        };
+        assert_eq!(list(&[]), (vec![], None));
+        assert_eq!(list(&[(9, true, false), (8, true, false)]), (vec![9, 8], None));
+        assert_eq!(list(&[(9, true, false), (8, true, false), (7, true, false)]), (vec![9, 8], Some(8)));
+        assert_eq!(list(&[(9, true, false), (5, false, true)]), (vec![9], Some(5)));
+        assert_eq!(list(&[(5, false, true)]), (vec![], Some(5)));
+        assert_eq!(list(&[(9, true, false), (5, true, true), (4, true, false)]), (vec![9, 5], Some(5)));
+        assert_eq!(list(&[(9, true, false), (8, true, false), (5, false, true)]), (vec![9, 8], Some(8)));
+        // Of several searches, one after the other would leave a gap: what lies below the first end is not known.
+        assert_eq!(list(&[(9, true, false), (8, false, true), (7, true, false)]), (vec![9], Some(8)));
     }
 }

@@ -1,230 +1,214 @@
 //! Redacts secret values that a target echoes back: each occurrence, in any common encoding, is replaced by [`MASK`] before it is stored.
+//!
+//! Of an encoding, only its length and a hash are kept. The hash is a polynomial in a random base, so the hash of any part of a text
+//! follows from two prefix hashes of the text (Karp and Rabin, "Efficient randomized pattern-matching algorithms", IBM Journal of Research
+//! and Development 31 (2), 1987). So memory depends on the number of encodings and not on their lengths, and the time on the number of
+//! different lengths and the text, whatever the values and the text are. A false positive masks more than it must, and nothing else.
 
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD};
-use memchr::memmem::Finder;
-use std::cmp::Reverse;
+mod encodings;
+#[cfg(test)]
+mod tests;
+
+use encodings::{Encoding, Hash, START_BYTES, Start, start_of};
 
 /// Replaces a value.
 pub const MASK: &str = "••••";
 /// Shorter encodings are not searched for: they would match unrelated text.
 const MIN_ENCODING_BYTES: usize = 4;
+/// In how many positions of a text at once encodings may begin: bounds the memory of a search.
+const BLOCK_BYTES: usize = 2 * 1024;
 
-/// Finds the values of one execution's secrets. Each encoding has a separate search, which is linear in the length of the text for any
-/// value. (One automaton over all encodings is quadratic in the length of a value that repeats itself.)
+/// Finds the values of one execution's secrets.
 pub struct Redactor {
-    needles: Vec<Finder<'static>>,
+    /// Ascending.
+    lengths: Vec<Length>,
+    /// Of the encodings, by length, then ascending.
+    hashes: Vec<u64>,
+    starts: Starts,
+}
+
+/// The encodings of one length.
+struct Length {
+    bytes: usize,
+    /// The base to the power of `bytes`.
+    power: u64,
+    /// Bit `hash >> 58` is set for each of their hashes.
+    some: u64,
+    /// In `Redactor::hashes`.
+    first: usize,
+    end: usize,
+}
+
+/// A position in which an encoding may begin, and the length of the longest encoding that does begin there.
+struct Candidate {
+    start: usize,
     longest: usize,
 }
 
 impl Redactor {
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut needles: Vec<Vec<u8>> = values.into_iter().flat_map(encodings).collect();
-        needles.sort_unstable();
-        needles.dedup();
-        let longest = needles.iter().map(Vec::len).max().unwrap_or(0);
-        Self { needles: needles.iter().map(|needle| Finder::new(needle).into_owned()).collect(), longest }
+        let mut all = Vec::new();
+        for value in values {
+            let mut encodings = encodings::of(value);
+            // Many encodings of most values are equal.
+            encodings.sort_unstable();
+            encodings.dedup();
+            all.append(&mut encodings);
+        }
+        all.sort_unstable();
+        all.dedup();
+        Self {
+            lengths: lengths(&all),
+            hashes: all.iter().map(|encoding| encoding.hash).collect(),
+            starts: Starts::new(&all),
+        }
     }
 
     /// How many bytes after the cut the caller must provide, so that no value is cut in two.
     pub fn longest(&self) -> usize {
-        self.longest
+        self.lengths.last().map_or(0, |length| length.bytes)
     }
 
-    /// The first `keep` bytes of `data`, redacted. A value that begins before the cut is matched completely if `data` continues for
-    /// [`Redactor::longest`] bytes after the cut. If `data` is shorter, the response ended there and no value was cut.
+    /// An upper bound of the steps that redacting this many bytes takes. A step takes about half a nanosecond.
+    pub const fn steps(&self, bytes: usize) -> usize {
+        bytes.saturating_mul(2 + self.lengths.len())
+    }
+
+    /// The first `keep` bytes of `data`, redacted: the leftmost match, and if several begin there, the longest. A value that begins before
+    /// the cut is matched completely if `data` continues for [`Redactor::longest`] bytes after the cut. If `data` is shorter, the response
+    /// ended there and no value was cut.
     pub fn bytes(&self, data: &[u8], keep: usize) -> Vec<u8> {
-        let (mut redacted, mut from) = (Vec::with_capacity(data.len().min(keep)), 0);
-        let mut next: Vec<Option<usize>> = self.needles.iter().map(|needle| needle.find(data)).collect();
-        // The leftmost match; if several begin there, the longest.
-        while let Some((start, end)) = self.leftmost(&next).filter(|(start, _)| *start < keep) {
-            redacted.extend_from_slice(&data[from..start]);
-            redacted.extend_from_slice(MASK.as_bytes());
-            from = end;
-            for (needle, at) in
-                self.needles.iter().zip(&mut next).filter(|(_, at)| at.is_some_and(|at| at < end))
-            {
-                *at = needle.find(&data[end..]).map(|offset| end + offset);
+        let keep = keep.min(data.len());
+        let (mut redacted, mut from) = (Vec::with_capacity(keep), 0);
+        let (mut candidates, mut searched) = (Vec::new(), if self.lengths.is_empty() { keep } else { 0 });
+        while searched < keep {
+            let block_end = keep.min(searched + BLOCK_BYTES);
+            self.starts.find(data, searched, block_end, &mut candidates);
+            self.measure(data, &mut candidates);
+            for Candidate { start, longest } in candidates.drain(..) {
+                if longest > 0 && start >= from {
+                    redacted.extend_from_slice(&data[from..start]);
+                    redacted.extend_from_slice(MASK.as_bytes());
+                    from = start + longest;
+                }
             }
+            searched = block_end.max(from);
         }
-        let end = data.len().min(keep).max(from);
-        redacted.extend_from_slice(&data[from..end]);
+        redacted.extend_from_slice(&data[from..keep.max(from)]);
         redacted
-    }
-
-    fn leftmost(&self, next: &[Option<usize>]) -> Option<(usize, usize)> {
-        let matches = self.needles.iter().zip(next).filter_map(|(needle, at)| {
-            let start = (*at)?;
-            Some((start, start + needle.needle().len()))
-        });
-        matches.min_by_key(|(start, end)| (*start, Reverse(*end)))
     }
 
     pub fn text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.bytes(text.as_bytes(), text.len())).into_owned()
     }
-}
 
-/// All encodings of a value: as UTF-8, and as a target sees it that reads headers as Latin-1 (RFC 9110 §5.5 allows this).
-fn encodings(value: &str) -> Vec<Vec<u8>> {
-    let mut all = encodings_of(value);
-    if !value.is_ascii() {
-        all.extend(encodings_of(&value.bytes().map(char::from).collect::<String>()));
-    }
-    all
-}
-
-/// A value unchanged, in base64, percent-encoded, form-encoded and as a JSON string.
-fn encodings_of(value: &str) -> Vec<Vec<u8>> {
-    let mut all = vec![value.as_bytes().to_vec()];
-    all.extend(base64_encodings(value.as_bytes()));
-    for hex in [upper as fn(u8) -> String, lower] {
-        for plain in UNESCAPED {
-            let percent = percent(value, plain, hex);
-            all.push(percent.replace("%20", "+").into_bytes());
-            all.push(percent.into_bytes());
-        }
-        for (numbered, is_ascii) in
-            ["", "<>&", "<>&'"].into_iter().flat_map(|set| [(set, false), (set, true)])
-        {
-            let json = json(value, numbered, is_ascii, hex);
-            all.push(json.replace('/', "\\/").into_bytes());
-            all.push(json.into_bytes());
-        }
-    }
-    all.retain(|encoding| encoding.len() >= MIN_ENCODING_BYTES || encoding == value.as_bytes());
-    all
-}
-
-/// The value inside a longer base64 text: one encoding for each of the three alignments to groups of three bytes. The characters at the
-/// ends depend on the neighbouring bytes and are left out.
-fn base64_encodings(value: &[u8]) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    for before in 0..3 {
-        let shifted = [&[0; 2][..before.min(2)], value].concat();
-        let from = (before * 8).div_ceil(6);
-        let until = shifted.len() * 8 / 6;
-        for text in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
-            all.extend(text.as_bytes().get(from..until).map(<[u8]>::to_vec));
-        }
-    }
-    all
-}
-
-fn upper(byte: u8) -> String {
-    format!("{byte:02X}")
-}
-
-fn lower(byte: u8) -> String {
-    format!("{byte:02x}")
-}
-
-/// Characters, besides letters and digits, that percent-encoding leaves unchanged: the unreserved ones only (RFC 3986 §2.3), and the sets of
-/// encodeURI, encodeURIComponent, Python's `quote` and forms (the URL standard, 5.2).
-const UNESCAPED: [&str; 5] = ["-._~", "-._~;/?:@&=+$,#!*'()", "-._~!*'()", "-._~/", "-._*"];
-
-fn percent(value: &str, plain: &str, hex: fn(u8) -> String) -> String {
-    let stays = |byte: u8| byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte);
-    let code = |byte| if stays(byte) { char::from(byte).to_string() } else { format!("%{}", hex(byte)) };
-    value.bytes().map(code).collect()
-}
-
-/// As a JSON string (RFC 8259 §7). Some encoders escape the characters of `numbered` by number, and some every non-ASCII character.
-fn json(value: &str, numbered: &str, is_ascii: bool, hex: fn(u8) -> String) -> String {
-    let number = |character: char| {
-        let mut units = [0; 2];
-        let units = character.encode_utf16(&mut units).iter().map(|unit| unit.to_be_bytes());
-        units.map(|[high, low]| format!("\\u{}{}", hex(high), hex(low))).collect::<String>()
-    };
-    let code = |character: char| match character {
-        '\t' => "\\t".to_owned(),
-        '"' | '\\' => format!("\\{character}"),
-        _ if numbered.contains(character) || (is_ascii && !character.is_ascii()) => number(character),
-        _ => character.to_string(),
-    };
-    value.chars().map(code).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::engine::general_purpose::STANDARD;
-    use proptest::prelude::*;
-
-    const VALUE: &str = "p\u{e4}ss/w\u{f6}rd+1\"<&>\\ x";
-
-    fn redacted(text: &str) -> String {
-        Redactor::new([VALUE]).text(text)
-    }
-
-    #[test]
-    fn every_common_encoding_is_redacted() {
-        let json = serde_json::to_string(VALUE).unwrap();
-        let encoded = [
-            VALUE.to_owned(),
-            STANDARD.encode(VALUE),
-            STANDARD.encode(format!("user:{VALUE}")),
-            URL_SAFE_NO_PAD.encode(format!("{{\"k\":\"{VALUE}\"}}")),
-            "p%C3%A4ss%2Fw%C3%B6rd%2B1%22%3C%26%3E%5C%20x".to_owned(),
-            "p%c3%a4ss%2fw%c3%b6rd%2b1%22%3c%26%3e%5c%20x".to_owned(),
-            "p%C3%A4ss%2Fw%C3%B6rd%2B1%22%3C%26%3E%5C+x".to_owned(),
-            "p%C3%A4ss/w%C3%B6rd+1%22%3C&%3E%5C%20x".to_owned(),
-            "p%C3%A4ss/w%C3%B6rd%2B1%22%3C%26%3E%5C%20x".to_owned(),
-            json[1..json.len() - 1].to_owned(),
-            r#"p\u00e4ss/w\u00f6rd+1\"<&>\\ x"#.to_owned(),
-            r#"p\u00e4ss\/w\u00f6rd+1\"<&>\\ x"#.to_owned(),
-            "p\u{e4}ss/w\u{f6}rd+1\\\"\\u003c\\u0026\\u003e\\\\ x".to_owned(),
-            r#"p\u00e4ss/w\u00f6rd+1\"\u003c\u0026\u003e\\ x"#.to_owned(),
-            VALUE.bytes().map(char::from).collect(),
-            STANDARD.encode(VALUE.bytes().map(char::from).collect::<String>()),
-        ];
-        for text in encoded {
-            let shown = redacted(&format!("before {text} after"));
-            assert!(
-                shown.starts_with("before ") && shown.contains(MASK) && shown.ends_with(" after"),
-                "{shown}"
-            );
-            assert!(shown.len() < text.len().min(20) + 30 || !shown.contains("rd"), "{text} became {shown}");
-        }
-    }
-
-    /// Takes linear time; quadratic time would be minutes.
-    #[test]
-    fn repetitive_values_take_linear_time() {
-        let values: Vec<String> = (0..32).map(|n| "x".repeat(8192 - n)).collect();
-        let redactor = Redactor::new(values.iter().map(String::as_str));
-        let body = "x".repeat(70_000);
-        assert_eq!(redactor.text(&body[..8192]), MASK);
-        assert!(redactor.text(&body).starts_with(&MASK.repeat(8)));
-    }
-
-    #[test]
-    fn other_text_is_unchanged() {
-        let text = "p\u{e4}ss/w\u{f6}rd is not quite it";
-        assert_eq!(redacted(text), text);
-        assert_eq!(Redactor::new([]).text("all"), "all");
-    }
-
-    #[test]
-    fn a_value_across_the_cut_is_redacted_completely() {
-        let redactor = Redactor::new(["0123456789"]);
-        let body = b"aaaaa0123456789bbbb";
-        assert_eq!(redactor.bytes(body, 8), format!("aaaaa{MASK}").as_bytes());
-        assert_eq!(redactor.bytes(body, 5), b"aaaaa");
-        assert_eq!(redactor.bytes(body, 16), format!("aaaaa{MASK}b").as_bytes());
-        assert!(redactor.longest() >= 10);
-    }
-
-    proptest! {
-        #[test]
-        fn stored_text_never_contains_the_value(value in "[a-zA-Z0-9/+=]{8,40}", before in "[ -~]{0,20}", after in "[ -~]{0,20}", keep in 0usize..80) {
-            let redactor = Redactor::new([value.as_str()]);
-            let body = format!("{before}{value}{after}");
-            let stored = String::from_utf8_lossy(&redactor.bytes(body.as_bytes(), keep)).into_owned();
-            prop_assert!(!stored.contains(&value));
-            let cut = keep.saturating_sub(before.len());
-            if cut > 0 && !before.contains(&value[..4]) && !after.contains(&value[..4]) {
-                prop_assert!(!stored.contains(&value[..4]), "{stored}");
+    /// Finds the longest encoding that begins at each candidate.
+    fn measure(&self, data: &[u8], candidates: &mut [Candidate]) {
+        let [Candidate { start: first, .. }, ..] = *candidates else { return };
+        let last = candidates.last().map_or(first, |last| last.start);
+        let prefixes = Hash::prefixes(&data[first..data.len().min(last + self.longest())]);
+        for length in &self.lengths {
+            // Where the text ends before the encoding would.
+            let Some(tails) = prefixes.get(length.bytes..) else { return };
+            let hashes = &self.hashes[length.first..length.end];
+            for candidate in candidates.iter_mut() {
+                let at = candidate.start - first;
+                let Some(tail) = tails.get(at) else { break };
+                let hash = tail.wrapping_sub(prefixes[at].wrapping_mul(length.power));
+                if length.some >> (hash >> 58) & 1 == 1 && hashes.binary_search(&hash).is_ok() {
+                    candidate.longest = length.bytes;
+                }
             }
         }
+    }
+}
+
+fn lengths(sorted: &[Encoding]) -> Vec<Length> {
+    let mut lengths: Vec<Length> = Vec::new();
+    for (at, encoding) in sorted.iter().enumerate() {
+        if lengths.last().is_none_or(|last| last.bytes != encoding.bytes) {
+            let (bytes, power) = (encoding.bytes, Hash::power(encoding.bytes));
+            lengths.push(Length { bytes, power, some: 0, first: at, end: at });
+        }
+        if let Some(last) = lengths.last_mut() {
+            last.some |= 1 << (encoding.hash >> 58);
+            last.end = at + 1;
+        }
+    }
+    lengths
+}
+
+/// Where encodings may begin. Most of a text is compared with nothing but a set of words of four bytes that may contain more than it should
+/// (a Bloom filter of one hash), and if no encoding is short, only each fourth word of it.
+struct Starts {
+    /// The first bytes of all encodings, as many of each as the shortest one has. Ascending.
+    all: Vec<Start>,
+    bytes: usize,
+    /// Every so many positions of a text are looked at. Of each encoding, as many words from its beginning on are in the set.
+    stride: usize,
+    /// Which bytes of a word count: encodings can be shorter than one.
+    mask: u32,
+    set: Box<[u64; Self::BITS / 64]>,
+}
+
+impl Starts {
+    const BITS: usize = 8192;
+
+    fn new(encodings: &[Encoding]) -> Self {
+        let bytes = encodings.first().map_or(START_BYTES, |shortest| shortest.bytes.min(START_BYTES));
+        let mut all: Vec<Start> =
+            encodings.iter().map(|encoding| start_of(&encoding.start[..bytes])).collect();
+        all.sort_unstable();
+        all.dedup();
+        let mut starts = Self {
+            all,
+            bytes,
+            stride: bytes.saturating_sub(3).max(1),
+            mask: u32::MAX >> (32 - 8 * bytes.min(4)),
+            set: Box::new([0; Self::BITS / 64]),
+        };
+        let words = starts.all.iter().flat_map(|start| start.windows(4).take(starts.stride));
+        for bit in words.map(|word| starts.bit(word)).collect::<Vec<_>>() {
+            starts.set[bit / 64] |= 1 << (bit % 64);
+        }
+        starts
+    }
+
+    /// The candidates of `from..end`.
+    fn find(&self, data: &[u8], from: usize, end: usize, candidates: &mut Vec<Candidate>) {
+        let mut at = from.next_multiple_of(self.stride);
+        while at < end + self.stride - 1 {
+            if self.may_be_at(data, at) {
+                // The word is one of the first of an encoding.
+                let first = (at + 1).saturating_sub(self.stride).max(from);
+                let begins = |start: &usize| {
+                    let bytes = data.get(*start..start + self.bytes);
+                    bytes.is_some_and(|bytes| self.all.binary_search(&start_of(bytes)).is_ok())
+                };
+                let starts = (first..end.min(at + 1)).filter(begins);
+                candidates.extend(starts.map(|start| Candidate { start, longest: 0 }));
+            }
+            at += self.stride;
+        }
+    }
+
+    fn may_be_at(&self, data: &[u8], at: usize) -> bool {
+        let bit = match data.get(at..at + 4) {
+            Some(word) => self.bit(word),
+            // A shorter encoding may begin where less is left. A longer one is found not to fit.
+            None => {
+                let rest = data.get(at..).unwrap_or_default();
+                let mut word = [0; 4];
+                word[..rest.len()].copy_from_slice(rest);
+                self.bit(&word)
+            }
+        };
+        self.set[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    /// Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4).
+    fn bit(&self, word: &[u8]) -> usize {
+        let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+        ((word & self.mask).wrapping_mul(0x9e37_79b1) >> (32 - Self::BITS.ilog2())) as usize
     }
 }

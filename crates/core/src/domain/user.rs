@@ -2,7 +2,7 @@
 
 use super::{
     access::Scope,
-    id::{UserId, WorkspaceId},
+    id::{AccountId, UserId, WorkspaceId},
     invalid::Invalid,
     string_enum::string_enum,
 };
@@ -18,6 +18,7 @@ pub struct User {
 #[derive(Clone, Debug)]
 pub struct Membership {
     pub workspace: WorkspaceId,
+    pub account: AccountId,
     pub workspace_name: String,
     pub role: Role,
 }

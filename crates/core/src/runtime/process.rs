@@ -59,7 +59,10 @@ async fn wait_until_usable(
 }
 
 const fn is_worth_waiting(error: &SchemaError) -> bool {
-    matches!(error, SchemaError::TooOld { .. } | SchemaError::Store(StoreError::Unavailable(_)))
+    match error {
+        SchemaError::TooOld { .. } => true,
+        SchemaError::Store(error) => error.is_temporary(),
+    }
 }
 
 async fn check(settings: &PostgresSettings) -> Result<(), SchemaError> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Uuid as SqlUuid},
+    sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::fmt::Display;
@@ -15,14 +15,14 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError,
-    columns::{flatten, pairs},
+    columns::{SearchedRow, flatten, pairs},
     schema::audit_entries,
     sql::prepared,
 };
 use crate::domain::{
     audit::{Action, Actor, AuditEntry, Author, Target},
     id::{AuditId, ExecutionId, TokenId, UserId, WorkspaceId},
-    page::{List, Page},
+    page::{List, Page, max_rows_searched},
 };
 
 /// Filters of a list.
@@ -65,8 +65,8 @@ pub(super) async fn write(
     Ok(())
 }
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = audit_entries, check_for_backend(diesel::pg::Pg))]
+#[derive(QueryableByName)]
+#[diesel(table_name = audit_entries)]
 struct EntryRow {
     id: Uuid,
     created_at: DateTime<Utc>,
@@ -100,25 +100,42 @@ fn entry(row: EntryRow) -> AuditEntry {
     }
 }
 
-/// Newest first.
+/// The statement of [`list`], for the test of its plan: see `executions::list`.
+pub const LIST: &str = concat!(
+    "select * from (
+         select a.*, a.number = ",
+    max_rows_searched!(),
+    " as is_last, case when action = $2 then true else $2::text is null end as matches
+         from (
+             select a.*, row_number() over () as number
+             from (select * from audit_entries where (workspace_id, id) < ($1, $3) and workspace_id >= $1
+                   order by workspace_id desc, id desc limit ",
+    max_rows_searched!(),
+    ") a) a) a
+     where matches or is_last limit $4"
+);
+
+/// Newest first. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
+///
+/// [`MAX_ROWS_SEARCHED`]: crate::domain::page::MAX_ROWS_SEARCHED
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
     filter: Filter,
     page: Page,
 ) -> Result<List<AuditEntry>, StoreError> {
-    let mut query = audit_entries::table
-        .filter(audit_entries::workspace_id.eq(workspace.uuid()))
-        .filter(audit_entries::id.lt(page.before.unwrap_or_else(Uuid::max)))
-        .order(audit_entries::id.desc())
-        .limit(page.limit + 1)
-        .select(EntryRow::as_select())
-        .into_boxed();
-    if let Some(action) = filter.action {
-        query = query.filter(audit_entries::action.eq(action.as_str()));
-    }
-    let rows: Vec<EntryRow> = query.load(conn).await?;
-    Ok(List::from_rows(rows.into_iter().map(entry).collect(), page, |entry: &AuditEntry| entry.id.uuid()))
+    let rows: Vec<SearchedRow<EntryRow>> = prepared(
+        sql_query(LIST)
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<Nullable<Text>, _>(filter.action.map(Action::as_str))
+            .bind::<SqlUuid, _>(page.before.unwrap_or_else(Uuid::max))
+            .bind::<BigInt, _>(page.limit + 1),
+    )
+    .load(conn)
+    .await?;
+    let rows = rows.into_iter().map(Into::into).collect();
+    let list = List::from_search(rows, page, |row: &EntryRow| row.id);
+    Ok(List { data: list.data.into_iter().map(entry).collect(), next: list.next })
 }
 
 /// Deletes up to `limit` entries from before `oldest`; returns how many.

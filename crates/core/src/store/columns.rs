@@ -1,10 +1,32 @@
 //! Conversions between columns and the domain: enumerations, schedules, headers.
 
 use chrono::{DateTime, Utc};
+use diesel::{QueryableByName, sql_types::Bool};
 use std::{fmt::Display, str::FromStr, time::Duration};
 
 use super::StoreError;
-use crate::domain::schedule::{Cron, Schedule};
+use crate::domain::{
+    page::Searched,
+    schedule::{Cron, Schedule},
+};
+
+/// A row of a search, with the columns `matches` and `is_last`.
+// No field is called `row`: the derived code uses that name.
+#[derive(QueryableByName)]
+pub struct SearchedRow<T> {
+    #[diesel(embed)]
+    pub found: T,
+    #[diesel(sql_type = Bool)]
+    pub matches: bool,
+    #[diesel(sql_type = Bool)]
+    pub is_last: bool,
+}
+
+impl<T> From<SearchedRow<T>> for Searched<T> {
+    fn from(SearchedRow { found, matches, is_last }: SearchedRow<T>) -> Self {
+        Self { row: found, matches, is_last }
+    }
+}
 
 /// Parses a stored enumeration value.
 pub fn parse_enum<T: FromStr>(column: &str, text: &str) -> Result<T, StoreError>

@@ -15,9 +15,12 @@ pub enum StoreError {
     /// The current state forbids it. Names the constraint or the expectation that does not hold.
     #[error("conflict: {0}")]
     Conflict(String),
-    /// Postgres is unreachable, starting, stopping, read-only, full or too slow: try again.
+    /// Postgres is unreachable, starting, stopping, read-only or full: try again.
     #[error("Postgres is not available: {0}")]
     Unavailable(String),
+    /// The statement was cancelled: it ran for longer than `statement_timeout_ms`, or an administrator cancelled it.
+    #[error("Postgres took too long: {0}")]
+    TimedOut(String),
     /// A bug, or a database that this release does not understand.
     #[error("store: {0}")]
     Internal(String),
@@ -30,6 +33,11 @@ impl StoreError {
 
     pub fn is_conflict(&self, what: &str) -> bool {
         matches!(self, Self::Conflict(constraint) if constraint == what)
+    }
+
+    /// May the same call succeed later?
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TimedOut(_))
     }
 
     /// A stored value that the domain does not know: a newer release wrote it, or the database was edited by hand.
@@ -62,6 +70,7 @@ impl From<&PostgresError> for StoreError {
             Some(&SqlState::CHECK_VIOLATION) if error.constraint().is_none() => {
                 Self::Unavailable(error.to_string())
             }
+            Some(&SqlState::QUERY_CANCELED) => Self::TimedOut(error.to_string()),
             Some(code) if is_temporary(code) => Self::Unavailable(error.to_string()),
             None if error.is_connection_lost() => Self::Unavailable(error.to_string()),
             _ => Self::Internal(error.to_string()),
@@ -71,7 +80,7 @@ impl From<&PostgresError> for StoreError {
 
 /// The same statement may succeed later, without a change of the statement.
 fn is_temporary(code: &SqlState) -> bool {
-    const CODES: [&SqlState; 6] = [
+    const CODES: [&SqlState; 5] = [
         // A standby, or a server that was set to read-only.
         &SqlState::READ_ONLY_SQL_TRANSACTION,
         &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
@@ -79,8 +88,6 @@ fn is_temporary(code: &SqlState) -> bool {
         &SqlState::T_R_DEADLOCK_DETECTED,
         // lock_timeout.
         &SqlState::LOCK_NOT_AVAILABLE,
-        // statement_timeout, or an administrator.
-        &SqlState::QUERY_CANCELED,
     ];
     // Connection exception; insufficient resources (disk full, too many connections); operator intervention (shutdown, crash, recovery);
     // system error (the server's disk fails).

@@ -18,7 +18,9 @@ pub use create::{IdempotentJob, NewJob, find_by_idempotency_keys, insert, insert
 pub use delete::{delete, purge_deleted};
 
 use super::{
-    Conn, StoreError, executions,
+    Conn, StoreError,
+    columns::SearchedRow,
+    executions,
     schema::{job_timers, job_versions, jobs},
     sql::prepared,
     timers::NewTimer,
@@ -29,7 +31,7 @@ use crate::domain::{
     id::{ExecutionId, JobId, WorkspaceId},
     job::{Definition, Job, JobState},
     ledger,
-    page::{List, Page},
+    page::{List, Page, max_rows_searched},
     schedule::Kind,
 };
 use row::{HistoryRow, JobRow, VersionRow};
@@ -39,9 +41,9 @@ diesel::allow_tables_to_appear_in_same_query!(job_versions, jobs);
 
 /// Everything about each of `$jobs`, newest first, one row each. `$2` is the smallest execution id of the current instant: planned fires have
 /// larger ids. The jobs are selected first, because searching a job's executions costs more than reading the job. `$body` is what is read of
-/// the body of the request.
+/// the body of the request. `$more` names further columns of `$jobs`.
 macro_rules! select_jobs {
-    ($body:literal, $jobs:literal) => {
+    ($body:literal, $jobs:expr, $more:literal) => {
         concat!(
             "select j.id, j.workspace_id, j.version, j.state as job_state, j.created_at, j.updated_at,
                     v.name, v.state, v.tags, v.every_seconds, v.cron, v.timezone, v.run_at, v.url, v.method, v.headers,
@@ -50,8 +52,9 @@ macro_rules! select_jobs {
             ", v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts, v.retry_on_statuses,
                     v.concurrency_limit, v.overlap_policy, v.misfire_policy, v.catch_up_limit, v.delivery,
                     least(t.next_run_at, planned.scheduled_for) as next_run_at, t.error as schedule_error,
-                    last.id as last_id, last.status as last_status, last.scheduled_for as last_scheduled_for
-             from (",
+                    last.id as last_id, last.status as last_status, last.scheduled_for as last_scheduled_for",
+            $more,
+            " from (",
             $jobs,
             ") j
              join job_versions v on v.job_id = j.id and v.version = j.version
@@ -77,7 +80,7 @@ pub async fn get(
     now: DateTime<Utc>,
 ) -> Result<Job, StoreError> {
     let row: JobRow = prepared(
-        sql_query(select_jobs!("v.body", "select * from jobs where workspace_id = $1 and id = $3"))
+        sql_query(select_jobs!("v.body", "select * from jobs where workspace_id = $1 and id = $3", ""))
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
             .bind::<SqlUuid, _>(id.uuid()),
@@ -120,19 +123,32 @@ pub struct Filter {
     pub q: Option<String>,
 }
 
-/// The statement of [`list`], for the test of its plan. The index scan is behind `offset 0` and the filters are inside a `case`, so that it
-/// reads in order and stops when the page is full: see `executions::list`.
+/// The statement of [`list`], for the test of its plan. The limit of the index scan separates it from the filters, which are inside a
+/// `case`, so that it reads in order and stops when the page is full: see `executions::list`.
 pub const LIST: &str = select_jobs!(
     "null as body",
-    "select * from (select * from jobs where workspace_id = $1 and id < $7 order by id desc offset 0) j
-     where case when state = $3 then true else $3::text is null end
-       and case when kind = $4 then true else $4::text is null end
-       and case when $5 = any(tags) then true else $5::text is null end
-       and case when position(lower($6) in lower(name)) > 0 then true else $6::text is null end
-     limit $8"
+    concat!(
+        "select * from (
+             select j.*, j.number = ",
+        max_rows_searched!(),
+        " as is_last,
+                    case when state = $3 then true else $3::text is null end
+                    and case when kind = $4 then true else $4::text is null end
+                    and case when $5 = any(tags) then true else $5::text is null end
+                    and case when position(lower($6) in lower(name)) > 0 then true else $6::text is null end as matches
+             from (
+                 select j.*, row_number() over () as number
+                 from (select * from jobs where (workspace_id, id) < ($1, $7) and workspace_id >= $1 order by workspace_id desc, id desc limit ",
+        max_rows_searched!(),
+        ") j) j) j
+         where matches or is_last limit $8"
+    ),
+    ", j.matches, j.is_last"
 );
 
-/// Newest first, without the bodies of the requests: a page of them could be 64 MiB.
+/// Newest first, without the bodies of the requests: a page of them could be 64 MiB. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
+///
+/// [`MAX_ROWS_SEARCHED`]: crate::domain::page::MAX_ROWS_SEARCHED
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -140,7 +156,7 @@ pub async fn list(
     page: Page,
     now: DateTime<Utc>,
 ) -> Result<List<Job>, StoreError> {
-    let rows: Vec<JobRow> = prepared(
+    let rows: Vec<SearchedRow<JobRow>> = prepared(
         sql_query(LIST)
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
@@ -153,7 +169,8 @@ pub async fn list(
     )
     .load(conn)
     .await?;
-    List::from_rows(rows, page, JobRow::id).try_map(JobRow::into_job)
+    let rows = rows.into_iter().map(Into::into).collect();
+    List::from_search(rows, page, JobRow::id).try_map(JobRow::into_job)
 }
 
 struct Start<'a> {

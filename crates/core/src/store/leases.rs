@@ -18,9 +18,10 @@ mod finish;
 mod row;
 mod waiting;
 
+pub use super::slots::{LimitedExecution, limited};
 pub use cancel::cancel;
 pub use finish::{Ended, record};
-pub use waiting::{WaitingJob, lease_waiting, waiting_jobs};
+pub use waiting::{WaitingJob, lease_waiting, wait, waiting_jobs, waiting_limited};
 
 use super::{
     Conn, StoreError, completion, executors, notifications,
@@ -102,8 +103,8 @@ macro_rules! lease {
 
 /// Leases those of `ids` that are available, at most five seconds before they are due; the caller keeps them until then.
 ///
-/// One statement for the whole batch, which also returns the definitions. Executions of jobs with a concurrency limit each need a slot and
-/// are leased one by one afterwards; they are few.
+/// One statement for the whole batch, which also returns the definitions. Executions of jobs with a concurrency limit each need a slot, and
+/// are left out: see [`limited`].
 pub async fn lease(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -124,16 +125,7 @@ pub async fn lease(
     )
     .load(conn)
     .await?;
-    let mut leases = readable(rows);
-    if leases.len() < ids.len() {
-        ids.retain(|id| leases.iter().all(|lease| lease.execution.uuid() != *id));
-        match lease_all_limited(conn, executor, &ids, &mut leases).await {
-            // What is leased has to run; the others are found again by their dispatch messages.
-            Err(error) if !leases.is_empty() => tracing::warn!(%error, "leased only a part of the batch"),
-            done => done?,
-        }
-    }
-    Ok(leases)
+    Ok(readable(rows))
 }
 
 /// A newer release wrote a row that cannot be read: it is released in time, for an executor of that release.
@@ -143,28 +135,16 @@ fn readable(rows: Vec<LeaseRow>) -> Vec<Lease> {
         .collect()
 }
 
-async fn lease_all_limited(
-    conn: &mut Conn,
-    executor: ExecutorId,
-    ids: &[Uuid],
-    leases: &mut Vec<Lease>,
-) -> Result<(), StoreError> {
-    for limited in slots::limited(conn, executor, ids).await? {
-        leases.extend(lease_limited(conn, executor, limited).await?);
-    }
-    Ok(())
-}
-
 /// Leases with a slot. Without a free slot, the execution waits or is skipped, as the job's overlap policy says.
-async fn lease_limited(
+pub async fn lease_limited(
     conn: &mut Conn,
     executor: ExecutorId,
-    limited: slots::Limited,
+    limited: &LimitedExecution,
 ) -> Result<Option<Lease>, StoreError> {
     conn.transaction(async move |conn: &mut Conn| -> Result<_, StoreError> {
-        let slot = slots::take(conn, &limited).await?;
+        let slot = slots::take(conn, limited).await?;
         if matches!(slot, slots::Slot::NoneFree) {
-            slots::park(conn, executor, &limited).await?;
+            slots::park(conn, executor, limited).await?;
             return Ok(None);
         }
         let row: Option<LeaseRow> = prepared_as::<LeaseRow, _>(

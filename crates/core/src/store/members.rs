@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     audit::{Action, Author},
-    id::{InvitationId, UserId, WorkspaceId},
+    id::{AccountId, InvitationId, UserId, WorkspaceId},
     user::{MAX_CREATED_WORKSPACES, Membership, Role, User},
     workspace::Workspace,
 };
@@ -44,17 +44,19 @@ pub(super) async fn join(
 
 /// The memberships of a user, oldest first.
 pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, StoreError> {
-    let rows: Vec<(Uuid, String, String)> = members::table
+    let rows: Vec<(Uuid, Option<Uuid>, String, String)> = members::table
         .inner_join(workspaces::table)
         .filter(members::user_id.eq(user.uuid()))
         .filter(workspaces::deleted_at.is_null())
         .order((members::created_at, members::workspace_id))
-        .select((workspaces::id, workspaces::name, members::role))
+        .select((workspaces::id, workspaces::created_by, workspaces::name, members::role))
         .load(conn)
         .await?;
-    let membership = |(id, workspace_name, role): (Uuid, String, String)| {
+    let membership = |(id, created_by, workspace_name, role): (Uuid, Option<Uuid>, String, String)| {
         let role = parse_enum("members.role", &role)?;
-        Ok(Membership { workspace: WorkspaceId::from_uuid(id), workspace_name, role })
+        let (workspace, account) =
+            (WorkspaceId::from_uuid(id), AccountId::from_uuid(created_by.unwrap_or(id)));
+        Ok(Membership { workspace, account, workspace_name, role })
     };
     rows.into_iter().map(membership).collect()
 }
@@ -98,7 +100,7 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId) -> Result<Vec<Member>
     let rows: Vec<(Uuid, String, String, String, DateTime<Utc>)> = members::table
         .inner_join(users::table)
         .filter(members::workspace_id.eq(workspace.uuid()))
-        .order((members::created_at, users::id))
+        .order((members::created_at, members::user_id))
         .limit(1000)
         .select((users::id, users::email, users::name, members::role, members::created_at))
         .load(conn)

@@ -35,10 +35,11 @@ pub async fn run(settings: &PostgresSettings) -> Result<Vec<String>, StoreError>
         Ok::<_, StoreError>(run.iter().map(ToString::to_string).collect())
     });
     let run = run.await.map_err(|error| StoreError::Internal(error.to_string()))??;
-    // Now, before executions are written: later, creating a partition locks the default one.
+    // Now, before executions are written: later, creating a partition locks the default one. Schedulers create all further ones, of more
+    // days if executions are kept for long.
     let mut conn = connect(&settings).await?;
     let now = clock::now(&mut conn).await?;
-    partitions::make_ahead(&mut conn, now).await?;
+    partitions::make_ahead(&mut conn, now, 1).await?;
     Ok(run)
 }
 

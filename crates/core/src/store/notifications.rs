@@ -19,13 +19,18 @@ pub use deliver::{CLAIM_DUE, Delivered, OpenWorkspace, claim_due, open_workspace
 pub use purge::purge_old;
 pub(super) use purge::{drop_open, drop_open_of_job, purge_jobs, purge_workspaces};
 
-use super::{Conn, StoreError, columns::parse_enum, destination::SealedDestination, sql::prepared};
+use super::{
+    Conn, StoreError,
+    columns::{SearchedRow, parse_enum},
+    destination::SealedDestination,
+    sql::prepared,
+};
 use crate::domain::{
     chain::Depth,
     execution::{Source, Status},
     id::{ChannelId, ExecutionId, JobId, NotificationId, WorkspaceId},
     notification::{Notification, NotificationEvent, NotificationStatus, Rule, failures_after},
-    page::{List, Page},
+    page::{List, Page, max_rows_searched},
 };
 use row::{AttemptRow, EndedRow, NotificationRow};
 
@@ -231,37 +236,53 @@ pub struct Filter {
     pub execution: Option<ExecutionId>,
 }
 
-macro_rules! select_notifications {
-    ($tail:expr) => {
-        concat!(
-            "select id, channel_id, rule_id, job_id, execution_id, event, status, due_at, error_class, created_at, finished_at
-             from notifications where workspace_id = $1 ",
-            $tail
-        )
-    };
-}
-
-/// A list by its most selective filter; the other filters apply to those rows.
+/// A list by its most selective filter, newest first; the other filters apply to those rows. It stops when the page is full or when it has
+/// read as many rows as a list may. The row at which it stopped becomes a cursor, so it is never one of another workspace; a channel, a job
+/// or an execution has rows of one workspace only. The filters are inside a `case`, so that it reads in order: see `executions::list`.
 macro_rules! list_notifications {
-    ($narrow:literal) => {
-        select_notifications!(concat!(
-            $narrow,
-            " and ($2::text is null or status = $2) and ($3::uuid is null or channel_id = $3)
-               and ($4::uuid is null or job_id = $4) and ($5::uuid is null or execution_id = $5) and id < $6
-             order by id desc limit $7"
-        ))
+    ($of:literal) => {
+        concat!(
+            "select * from (
+                 select n.*, n.number = ",
+            max_rows_searched!(),
+            " and n.workspace_id = $1 as is_last,
+                        workspace_id = $1
+                        and case when status = $2 then true else $2::text is null end
+                        and case when channel_id = $3 then true else $3::uuid is null end
+                        and case when job_id = $4 then true else $4::uuid is null end
+                        and case when execution_id = $5 then true else $5::uuid is null end as matches
+                 from (
+                     select n.*, row_number() over () as number from (
+                         select id, workspace_id, channel_id, rule_id, job_id, execution_id, event, status, due_at, error_class, created_at,
+                                finished_at
+                         from notifications where ",
+            $of,
+            " limit ",
+            max_rows_searched!(),
+            ") n) n) n
+             where matches or is_last limit $7"
+        )
     };
 }
 
 /// The statements of [`list`], for the test of their plans.
 pub const LISTS: [&str; 4] = [
-    list_notifications!(""),
-    list_notifications!("and channel_id = $3"),
-    list_notifications!("and job_id = $4"),
-    list_notifications!("and execution_id = $5"),
+    list_notifications!(
+        "(workspace_id, id) < ($1, $6) and workspace_id >= $1 order by workspace_id desc, id desc"
+    ),
+    list_notifications!("(channel_id, id) < ($3, $6) and channel_id >= $3 order by channel_id desc, id desc"),
+    list_notifications!(
+        "(job_id, id) < ($4, $6) and job_id >= $4 and job_id is not null order by job_id desc, id desc"
+    ),
+    // An execution has few.
+    list_notifications!(
+        "(execution_id, id) < ($5, $6) and execution_id >= $5 order by execution_id desc, id desc"
+    ),
 ];
 
-/// Newest first, each with its attempts.
+/// Newest first, each with its attempts. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
+///
+/// [`MAX_ROWS_SEARCHED`]: crate::domain::page::MAX_ROWS_SEARCHED
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -274,7 +295,7 @@ pub async fn list(
         Filter { channel: Some(_), .. } => LISTS[1],
         _ => LISTS[0],
     };
-    let rows: Vec<NotificationRow> = prepared(
+    let rows: Vec<SearchedRow<NotificationRow>> = prepared(
         sql_query(statement)
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<Nullable<Text>, _>(filter.status.map(NotificationStatus::as_str))
@@ -286,8 +307,9 @@ pub async fn list(
     )
     .load(conn)
     .await?;
+    let rows = rows.into_iter().map(Into::into).collect();
     let mut list =
-        List::from_rows(rows, page, NotificationRow::id).try_map(NotificationRow::into_notification)?;
+        List::from_search(rows, page, NotificationRow::id).try_map(NotificationRow::into_notification)?;
     with_attempts(conn, &mut list.data).await?;
     Ok(list)
 }
@@ -299,7 +321,10 @@ pub async fn get(
     id: NotificationId,
 ) -> Result<Notification, StoreError> {
     let row: NotificationRow = prepared(
-        sql_query(select_notifications!("and id = $2"))
+        sql_query(
+            "select id, channel_id, rule_id, job_id, execution_id, event, status, due_at, error_class, created_at, finished_at
+             from notifications where workspace_id = $1 and id = $2",
+        )
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(id.uuid()),
     )

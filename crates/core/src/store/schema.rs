@@ -122,6 +122,13 @@ super::sql::columns! {
 }
 
 diesel::table! {
+    installation (id) {
+        id -> Uuid,
+        is_the_only -> Bool,
+    }
+}
+
+diesel::table! {
     invitations (id) {
         id -> Uuid,
         workspace_id -> Uuid,

@@ -19,15 +19,16 @@ use super::{
     sql::prepared,
 };
 use crate::domain::{
-    id::ExecutorId,
+    id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
     job::{MAX_WAITING, OverlapPolicy},
 };
 
 /// An execution that needs a slot before it can be leased.
 #[derive(QueryableByName)]
 #[diesel(table_name = executions)]
-pub(super) struct Limited {
-    pub id: Uuid,
+pub struct LimitedExecution {
+    pub(super) id: Uuid,
+    workspace_id: Uuid,
     job_id: Uuid,
     // Not null: without a limit, it is the largest number.
     #[diesel(sql_type = Integer)]
@@ -36,15 +37,30 @@ pub(super) struct Limited {
     overlap_policy: String,
 }
 
-/// Those of `ids` that are available and belong to a job with a limit, oldest first.
-pub(super) async fn limited(
+impl LimitedExecution {
+    pub const fn execution(&self) -> ExecutionId {
+        ExecutionId::from_uuid(self.id)
+    }
+
+    pub const fn workspace(&self) -> WorkspaceId {
+        WorkspaceId::from_uuid(self.workspace_id)
+    }
+
+    pub const fn job(&self) -> JobId {
+        JobId::from_uuid(self.job_id)
+    }
+}
+
+/// Those of `ids` that are available and belong to a job with a limit, oldest first. Each of them is leased alone.
+pub async fn limited(
     conn: &mut Conn,
     executor: ExecutorId,
-    ids: &[Uuid],
-) -> Result<Vec<Limited>, StoreError> {
+    ids: &[ExecutionId],
+) -> Result<Vec<LimitedExecution>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     Ok(prepared(
         sql_query(
-            "select e.id, e.job_id, coalesce(c.concurrency_limit, 2147483647) as concurrency_limit, c.overlap_policy
+            "select e.id, e.workspace_id, e.job_id, coalesce(c.concurrency_limit, 2147483647) as concurrency_limit, c.overlap_policy
              from executions e
              join job_versions v on v.job_id = e.job_id and v.version = e.version
              join jobs j on j.id = e.job_id
@@ -70,7 +86,7 @@ pub(super) enum Slot {
 }
 
 /// Locks the job and takes its lowest free slot.
-pub(super) async fn take(conn: &mut Conn, limited: &Limited) -> Result<Slot, StoreError> {
+pub(super) async fn take(conn: &mut Conn, limited: &LimitedExecution) -> Result<Slot, StoreError> {
     lock(conn, &[limited.job_id]).await?;
     let taken: Vec<TakenRow> = prepared(
         sql_query(
@@ -101,7 +117,11 @@ pub(super) async fn take(conn: &mut Conn, limited: &Limited) -> Result<Slot, Sto
 
 /// No slot is free. The execution waits or is skipped as its job's overlap policy says, and is skipped if too many wait already. An execution
 /// that had started before always waits: a retry, or one whose executor was lost.
-pub(super) async fn park(conn: &mut Conn, executor: ExecutorId, limited: &Limited) -> Result<(), StoreError> {
+pub(super) async fn park(
+    conn: &mut Conn,
+    executor: ExecutorId,
+    limited: &LimitedExecution,
+) -> Result<(), StoreError> {
     let may_wait = limited.overlap_policy == OverlapPolicy::Queue.as_str();
     prepared(
         sql_query(

@@ -9,16 +9,24 @@ use super::{
     Conn, StoreError, audit,
     columns::parse_enum,
     quotas::{self, Counted},
-    schema::{members, tokens},
+    schema::{self, members, tokens},
     workspaces,
 };
 use crate::domain::{
     access::{Grant, Scope},
     audit::{Action, Author},
-    id::{TokenId, UserId, WorkspaceId},
+    id::{AccountId, TokenId, UserId, WorkspaceId},
     page::{List, Page},
     user::Role,
 };
+
+/// Here, `workspaces` is the table.
+mod joins {
+    use crate::store::schema::{tokens, workspaces};
+
+    diesel::joinable!(tokens -> workspaces (workspace_id));
+    diesel::allow_tables_to_appear_in_same_query!(tokens, workspaces);
+}
 
 pub struct NewToken<'a> {
     pub id: TokenId,
@@ -234,14 +242,16 @@ pub async fn find_by_hash(
     conn: &mut Conn,
     hash: &[u8],
 ) -> Result<Option<(Grant, Option<DateTime<Utc>>)>, StoreError> {
-    type Row = (Uuid, String, Uuid, Vec<String>, Option<DateTime<Utc>>, Option<Uuid>);
+    type Row = (Uuid, String, Uuid, Option<Uuid>, Vec<String>, Option<DateTime<Utc>>, Option<Uuid>);
     let row: Option<Row> = tokens::table
+        .inner_join(schema::workspaces::table)
         .filter(tokens::hash.eq(hash))
         .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(diesel::dsl::now)))
         .select((
             tokens::id,
             tokens::name,
             tokens::workspace_id,
+            schema::workspaces::created_by,
             tokens::scopes,
             tokens::last_used_at,
             tokens::created_by,
@@ -249,10 +259,11 @@ pub async fn find_by_hash(
         .first(conn)
         .await
         .optional()?;
-    row.map(|(id, name, workspace, scopes, last_used_at, created_by)| {
+    row.map(|(id, name, workspace, creator, scopes, last_used_at, created_by)| {
+        let account = AccountId::from_uuid(creator.unwrap_or(workspace));
         let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
         let created_by = created_by.map(UserId::from_uuid);
-        Ok((Grant { token, name, workspace, scopes: scopes_of(&scopes)?, created_by }, last_used_at))
+        Ok((Grant { token, name, workspace, account, scopes: scopes_of(&scopes)?, created_by }, last_used_at))
     })
     .transpose()
 }

@@ -4,6 +4,7 @@ use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConne
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::time::Duration;
+use uuid::Uuid;
 
 use super::StreamError;
 
@@ -12,9 +13,18 @@ use super::StreamError;
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
     pub url: SecretString,
-    /// The first part of every key, so that installations can share a server.
+    /// The first part of every key, so that installations can share a server. See [`RedisSettings::of_installation`].
     pub namespace: String,
     pub timeout_ms: u64,
+}
+
+impl RedisSettings {
+    /// The settings whose namespace is that of one installation: installations that share a namespace by mistake do not share keys.
+    pub fn of_installation(&self, id: Uuid) -> Self {
+        // 48 random bits distinguish the few that share a server.
+        let id = id.simple().to_string();
+        Self { namespace: format!("{}:{}", self.namespace, &id[..12]), ..self.clone() }
+    }
 }
 
 pub(super) struct Link {

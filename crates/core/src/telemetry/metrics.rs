@@ -39,6 +39,7 @@ struct Metrics {
     publish_failures: Counter<u64>,
     requeued: Counter<u64>,
     malformed: Counter<u64>,
+    no_capacity: Counter<u64>,
     notifications: Counter<u64>,
     passes: Histogram<f64>,
     pass_failures: Counter<u64>,
@@ -46,11 +47,13 @@ struct Metrics {
     permits: Gauge<u64>,
     waiting: Gauge<u64>,
     oldest_waiting: Gauge<f64>,
+    waiting_for_capacity: Gauge<u64>,
     schedule_errors: Gauge<u64>,
     partition_days_ahead: Gauge<i64>,
     pool_connections: Gauge<u64>,
     pool_max: Gauge<u64>,
     clock_offset: Gauge<f64>,
+    foreign_installations: Gauge<u64>,
     requests: Histogram<f64>,
 }
 
@@ -132,6 +135,10 @@ impl Metrics {
             publish_failures: counter("trigrun_publish_failures", "Failed attempts to write to the streams."),
             requeued: counter("trigrun_requeued", "Executions that recover made available again, by reason."),
             malformed: counter("trigrun_malformed_entries", "Stream entries that could not be parsed."),
+            no_capacity: counter(
+                "trigrun_connections_without_capacity",
+                "Connections that the executor could not open for lack of file descriptors, ports or memory.",
+            ),
             notifications: counter(
                 "trigrun_notification_attempts",
                 "Attempts to deliver notifications, by result and by whether they were the last.",
@@ -144,6 +151,10 @@ impl Metrics {
             oldest_waiting: seconds(
                 "trigrun_oldest_waiting",
                 "How long the oldest waiting execution has been due.",
+            ),
+            waiting_for_capacity: gauge(
+                "trigrun_waiting_for_capacity",
+                "Executions whose account, workspace or job has its share of the executors, up to 10,000.",
             ),
             schedule_errors: gauge(
                 "trigrun_schedule_errors",
@@ -158,6 +169,10 @@ impl Metrics {
             clock_offset: seconds(
                 "trigrun_clock_offset",
                 "The clock of this machine minus the clock of Postgres.",
+            ),
+            foreign_installations: gauge(
+                "trigrun_foreign_installations",
+                "Other installations that use the same namespace in Redis.",
             ),
             requests: histogram(
                 "trigrun_api_request_duration",
@@ -207,6 +222,10 @@ pub fn requeued(reason: &'static str, count: usize) {
     with(|m| m.requeued.add(count as u64, &[KeyValue::new("reason", reason)]));
 }
 
+pub fn no_capacity() {
+    with(|m| m.no_capacity.add(1, &[]));
+}
+
 pub fn malformed_entry() {
     with(|m| m.malformed.add(1, &[]));
 }
@@ -249,6 +268,10 @@ pub fn waiting(count: u64, oldest: Duration) {
     });
 }
 
+pub fn waiting_for_capacity(count: u64) {
+    with(|m| m.waiting_for_capacity.record(count, &[]));
+}
+
 pub fn schedule_errors(count: u64) {
     with(|m| m.schedule_errors.record(count, &[]));
 }
@@ -264,6 +287,10 @@ pub fn pool(used: usize, idle: usize, max: usize) {
         }
         m.pool_max.record(max as u64, &[]);
     });
+}
+
+pub fn foreign_installations(count: usize) {
+    with(|m| m.foreign_installations.record(count as u64, &[]));
 }
 
 pub fn clock_offset(seconds: f64) {

@@ -39,7 +39,7 @@ async fn a_temporary_condition_is_unavailable() {
         "25006", "25P03", // read-only; idle in a transaction
         "40001", "40P01", // serialization failure, deadlock
         "53000", "53100", "53200", "53300", "53400", // disk, memory, connections, configured limits
-        "55P03", "57014", // lock_timeout, statement_timeout
+        "55P03", // lock_timeout
         "57P01", "57P02", "57P03", "57P05", // shutdown, crash, start and recovery
         "58000", "58030", // the server's disk
         "23514", // no constraint is named: that of a partition
@@ -48,6 +48,14 @@ async fn a_temporary_condition_is_unavailable() {
         assert!(matches!(error, StoreError::Unavailable(_)), "{code}: {error:?}");
         assert!(error.to_string().contains(code), "{code} is not in the text: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_cancelled_statement_has_timed_out() {
+    let db = TestDb::new().await;
+    db.execute(RAISE).await;
+    let error = raised(&db, "57014", "").await;
+    assert!(matches!(error, StoreError::TimedOut(_)) && error.is_temporary(), "{error:?}");
 }
 
 #[tokio::test]
@@ -106,14 +114,15 @@ async fn a_read_only_server_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_timeout_is_unavailable() {
+async fn a_timeout_is_temporary() {
     let db = TestDb::new().await;
     let locked = db.session().await;
     locked.batch_execute("begin; lock table executors").await.unwrap();
     let lock = german(&db, PostgresSettings { lock_timeout_ms: 20, ..db.settings() }).await;
     assert_unavailable(insert(&lock).await, "55P03");
     let statement = german(&db, PostgresSettings { statement_timeout_ms: 20, ..db.settings() }).await;
-    assert_unavailable(insert(&statement).await, "57014");
+    let error = insert(&statement).await.expect_err("57014");
+    assert!(matches!(error, StoreError::TimedOut(_)) && error.to_string().contains("57014"), "{error:?}");
 }
 
 #[tokio::test]

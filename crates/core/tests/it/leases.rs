@@ -18,7 +18,7 @@ use trigrun_core::{
         dispatch,
         executions::{self, NewRun},
         executors, jobs,
-        leases::{self, Ended, Lease, Reclaimed},
+        leases::{self, AfterRelease, Ended, Lease, Reclaimed},
     },
 };
 use trigrun_testkit::{
@@ -61,7 +61,17 @@ impl Bench {
     }
 
     pub async fn lease(&self, session: ExecutorId, ids: &[ExecutionId]) -> Vec<Lease> {
-        leases::lease(&mut *self.db.conn().await, session, ids).await.unwrap()
+        let mut conn = self.db.conn().await;
+        let mut leased = leases::lease(&mut conn, session, ids).await.unwrap();
+        for limited in leases::limited(&mut conn, session, ids).await.unwrap() {
+            leased.extend(leases::lease_limited(&mut conn, session, &limited).await.unwrap());
+        }
+        leased
+    }
+
+    pub async fn release(&self, session: ExecutorId, lease: &Lease, then: AfterRelease) -> usize {
+        let keys = [(lease.execution, lease.number)];
+        leases::release(&mut *self.db.conn().await, session, &keys, then).await.unwrap()
     }
 
     pub async fn get(&self, id: ExecutionId) -> Execution {
@@ -265,7 +275,7 @@ async fn a_release_leaves_no_trace() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, other, id) = (bench.session().await, bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
-    let given = leases::release(&mut *bench.db.conn().await, session, &[(id, lease.number)]).await.unwrap();
+    let given = bench.release(session, &lease, AfterRelease::Publish).await;
     assert_eq!(given, 1);
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
@@ -279,8 +289,7 @@ async fn a_release_leaves_no_trace() {
 async fn the_end_of_its_only_run_completes_a_job() {
     let bench = Bench::new(&definition(Schedule::OneTime, URL)).await;
     let session = bench.session().await;
-    let shards: Vec<i16> = (0..trigrun_core::domain::workspace::SHARDS).collect();
-    let due = leases::due(&mut *bench.db.conn().await, &shards, chrono::TimeDelta::zero(), 10).await.unwrap();
+    let due = leases::due(&mut *bench.db.conn().await, chrono::TimeDelta::zero(), 10).await.unwrap();
     let lease = bench.lease(session, &due).await.remove(0);
     bench
         .end(session, lease, AttemptStatus::HttpError, Disposition::Failed { error_class: "http_4xx".into() })

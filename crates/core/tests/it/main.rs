@@ -14,3 +14,4 @@ mod slots;
 mod streams;
 mod supply;
 mod tenants;
+mod waiting;

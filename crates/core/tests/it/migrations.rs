@@ -117,7 +117,7 @@ async fn rows_inserted_while_their_partition_is_created_are_recorded_or_unavaila
             NewRun { source: Source::Manual, replay_of: None, traceparent: None, depth: 0, key: None, now };
         executions::insert_now(&mut *db.conn().await, workspace, job, run).await
     };
-    let create = async { partitions::make_ahead(&mut *db.conn().await, now).await.unwrap() };
+    let create = async { partitions::make_ahead(&mut *db.conn().await, now, 1).await.unwrap() };
     let (created, inserted) =
         tokio::join!(create, futures_util::future::join_all((0..500).map(|_| insert())));
     assert_eq!(created, 16);

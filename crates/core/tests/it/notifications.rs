@@ -11,7 +11,6 @@ use trigrun_core::{
             MAX_ATTEMPTS, MAX_RULES, Notification, NotificationEvent, NotificationStatus, Rule, RuleEvent,
         },
         page::Page,
-        workspace::shard,
     },
     store::{
         StoreError,

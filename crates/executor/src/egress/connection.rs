@@ -28,19 +28,27 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
-use super::fair_reader::FairReader;
+use super::{destinations::Part, fair_reader::FairReader};
 
-/// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2.
-const MAX_HEAD_BYTES: u32 = 64 * 1024;
-/// How many bytes a peer may send before we have read them, per HTTP/2 stream and connection.
-const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2. With HTTP/1.1, it is also the buffer for reading,
+/// and so the most that a peer can make us hold besides what is kept of a response.
+const MAX_HEAD_BYTES: u32 = 32 * 1024;
+/// How many bytes a peer may send before we have read them, per HTTP/2 stream and connection: the most that it can make us hold. An
+/// exchange reads what arrives at once, so it is held for long by no well-behaved peer.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// Concurrent exchanges over one HTTP/2 connection: the minimum that RFC 9113 §6.5.2 recommends servers to allow.
 const MAX_STREAMS: usize = 100;
 /// Exchanges over one HTTP/2 connection in total. Servers commonly close theirs after 1,000, with requests in flight.
 const MAX_EXCHANGES: usize = 900;
 
 pub(super) type Message = Request<Full<Bytes>>;
+
+/// The other end of a connection.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) part: Box<Part>,
+}
 
 pub(super) enum Connection {
     Exclusive(Exclusive),
@@ -92,12 +100,14 @@ pub(super) struct Exclusive {
     /// How long the server said it keeps the connection when idle.
     pub(super) kept_for: Option<Duration>,
     _driver: DropGuard,
+    /// Of what the process may use of the peer.
+    _part: Box<Part>,
 }
 
 impl Exclusive {
     pub(super) async fn open(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        peer: SocketAddr,
+        Peer { address: peer, part }: Peer,
     ) -> hyper::Result<Self> {
         let mut builder = http1::Builder::new();
         let (sender, connection) =
@@ -107,7 +117,7 @@ impl Exclusive {
             // An error, if any, also ends the exchange, which reports it.
             let _reported = connection.await;
         });
-        Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard() })
+        Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard(), _part: part })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -131,12 +141,13 @@ pub(super) struct Multiplexed {
     retired: AtomicBool,
     last_used: Mutex<Instant>,
     _driver: DropGuard,
+    _part: Box<Part>,
 }
 
 impl Multiplexed {
     pub(super) async fn open(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        peer: SocketAddr,
+        Peer { address: peer, part }: Peer,
     ) -> hyper::Result<Arc<Self>> {
         let stop = CancellationToken::new();
         let driver = stop.clone().drop_guard();
@@ -165,6 +176,7 @@ impl Multiplexed {
             retired: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
             _driver: driver,
+            _part: part,
         }))
     }
 
@@ -187,7 +199,11 @@ impl Multiplexed {
 
     pub(super) fn is_idle_since(&self, instant: Instant) -> bool {
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        self.in_use.load(Ordering::Relaxed) == 0 && last_used <= instant
+        self.is_idle() && last_used <= instant
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_use.load(Ordering::Relaxed) == 0
     }
 }
 

@@ -16,23 +16,32 @@ use http::{Uri, uri::Scheme};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tower_service::Service;
 use trigrun_core::domain::attempt::PhaseTimings;
 
 use super::{
+    connection::Peer,
+    destinations::Destinations,
     failure::{self, Failure},
+    pool::Pool,
     resolve::{self, Resolver},
 };
+use crate::shares::Owner;
 
 /// After this the next address is tried in parallel with the one that has not accepted yet (RFC 8305 §5).
 const NEXT_ADDRESS_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_ADDRESSES: usize = 8;
+/// How long a dial waits until this process can open another connection.
+pub(super) const CAPACITY_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(super) struct Connector {
+    pub(super) owner: Owner,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) destinations: Arc<Destinations>,
+    pub(super) pool: Arc<Pool>,
     pub(super) progress: Progress,
 }
 
@@ -46,16 +55,17 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Self { resolver, progress } = self.clone();
+        let connector = self.clone();
         async move {
+            let Self { owner, resolver, progress, .. } = &connector;
             let is_https = uri.scheme() == Some(&Scheme::HTTPS);
             let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
             let host = uri.host().unwrap_or_default();
             // There is nothing to resolve in an address, so it has no such phase.
             progress.enter(resolve::address_of(host).is_none().then_some(Phase::Resolve));
-            let addresses = resolver.resolve(host).await?;
-            progress.enter(Some(Phase::Connect));
-            let (socket, peer) = race(&addresses, port).await?;
+            let addresses = resolver.resolve(*owner, host, progress).await?;
+            progress.enter(Some(Phase::AwaitConnection));
+            let (socket, peer) = connector.race(&addresses, port).await?;
             progress.connected(peer);
             progress.enter(is_https.then_some(Phase::Tls));
             Ok(TokioIo::new(socket))
@@ -66,7 +76,11 @@ impl Service<Uri> for Connector {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Of the wait until its account may look up another name.
+    AwaitLookUp,
     Resolve,
+    /// Of the wait until its account may have another connection to the address.
+    AwaitConnection,
     Connect,
     Tls,
 }
@@ -78,7 +92,7 @@ pub(super) struct Progress(Arc<Mutex<State>>);
 struct State {
     timing: PhaseTimings,
     current: Option<(Phase, Instant)>,
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
 }
 
 impl Progress {
@@ -91,14 +105,21 @@ impl Progress {
         self.enter_at(next, Instant::now());
     }
 
+    /// Possibly beside other addresses.
+    fn begin_to_connect(&self) {
+        if self.current() == Some(Phase::AwaitConnection) {
+            self.enter(Some(Phase::Connect));
+        }
+    }
+
     fn enter_at(&self, next: Option<Phase>, now: Instant) {
         let mut state = self.lock();
         if let Some((phase, since)) = state.current.take() {
-            let took = Some(now - since);
             match phase {
-                Phase::Resolve => state.timing.dns = took,
-                Phase::Connect => state.timing.connect = took,
-                Phase::Tls => state.timing.tls = took,
+                // One after the other.
+                Phase::AwaitLookUp | Phase::Resolve => add(&mut state.timing.dns, now - since),
+                Phase::AwaitConnection | Phase::Connect => add(&mut state.timing.connect, now - since),
+                Phase::Tls => add(&mut state.timing.tls, now - since),
             }
         }
         state.current = next.map(|phase| (phase, now));
@@ -113,11 +134,12 @@ impl Progress {
         self.lock().timing
     }
 
-    pub(super) fn peer(&self) -> Option<SocketAddr> {
-        self.lock().peer
+    /// `None` before there is a connection.
+    pub(super) fn take_peer(&self) -> Option<Peer> {
+        self.lock().peer.take()
     }
 
-    fn connected(&self, peer: SocketAddr) {
+    fn connected(&self, peer: Peer) {
         self.lock().peer = Some(peer);
     }
 
@@ -126,42 +148,72 @@ impl Progress {
     }
 }
 
-/// The first of these addresses to accept a connection; both families get their chance early (RFC 8305 §4).
-async fn race(addresses: &[IpAddr], port: u16) -> Result<(TcpStream, SocketAddr), Failure> {
-    let mut waiting = interleave(addresses).into_iter().map(|address| SocketAddr::new(address, port));
-    let mut attempts = FuturesUnordered::new();
-    let mut reason: Option<Failure> = None;
-    loop {
-        let started_another = match waiting.next() {
-            Some(peer) => {
-                attempts.push(connect(peer));
-                true
-            }
-            None => false,
-        };
-        tokio::select! {
-            connected = attempts.next() => match connected {
-                Some(Ok(connected)) => return Ok(connected),
-                Some(Err(failure)) => {
-                    // A host without one of the families always gets "no route" for it: any other reason says more.
-                    if reason.as_ref().is_none_or(|known| known.class == "connect_unreachable") {
-                        reason = Some(failure);
-                    }
-                }
-                None => {
-                    let no_address = || Failure::connection("connect_failed", "There is no address to connect to.");
-                    return Err(reason.unwrap_or_else(no_address));
-                }
-            },
-            () = sleep(NEXT_ADDRESS_INTERVAL), if started_another => {}
-        }
-    }
+fn add(sum: &mut Option<Duration>, duration: Duration) {
+    *sum = Some(sum.unwrap_or_default() + duration);
 }
 
-async fn connect(peer: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
-    let connected =
-        TcpStream::connect(peer).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
-    connected.map(|socket| (socket, peer)).map_err(|error| failure::of_connect(peer, &error))
+impl Connector {
+    /// The owner may not have another connection, and others may, or nobody may.
+    fn no_part(&self) -> Failure {
+        if self.destinations.connections_left() == 0 {
+            Failure::no_capacity()
+        } else {
+            Failure::share_in_use()
+        }
+    }
+
+    /// The first of these addresses to accept a connection; both families get their chance early (RFC 8305 §4).
+    async fn race(&self, addresses: &[IpAddr], port: u16) -> Result<(TcpStream, Peer), Failure> {
+        let mut waiting = interleave(addresses).into_iter().map(|address| SocketAddr::new(address, port));
+        let mut attempts = FuturesUnordered::new();
+        let mut reason: Option<Failure> = None;
+        loop {
+            let started_another = match waiting.next() {
+                Some(peer) => {
+                    attempts.push(self.connect(peer));
+                    true
+                }
+                None => false,
+            };
+            tokio::select! {
+                connected = attempts.next() => match connected {
+                    Some(Ok(connected)) => return Ok(connected),
+                    Some(Err(failure)) => {
+                        // A host without one of the families always gets "no route" for it: any other reason says more.
+                        let says_more = failure.is_no_capacity()
+                        || reason.as_ref().is_none_or(|known| known.class == "connect_unreachable");
+                    if says_more {
+                            reason = Some(failure);
+                        }
+                    }
+                    None => {
+                        let no_address = || Failure::connection("connect_failed", "There is no address to connect to.");
+                        return Err(reason.unwrap_or_else(no_address));
+                    }
+                },
+                () = sleep(NEXT_ADDRESS_INTERVAL), if started_another => {}
+            }
+        }
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<(TcpStream, Peer), Failure> {
+        let part = || self.destinations.connection(self.owner, address.ip());
+        let part = match part().now_or_never() {
+            Some(part) => part,
+            None => {
+                // Idle connections are of use to others only while there is room for all.
+                let of_all = self.destinations.connections_left() == 0;
+                self.pool.close_idle((!of_all).then(|| self.owner.workspace()));
+                timeout(CAPACITY_TIMEOUT, part()).await.map_err(|_| self.no_part())?
+            }
+        };
+        self.progress.begin_to_connect();
+        let connected =
+            TcpStream::connect(address).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
+        connected
+            .map(|socket| (socket, Peer { address, part: Box::new(part) }))
+            .map_err(|error| failure::of_connect(address, &error))
+    }
 }
 
 /// Alternates IPv6 and IPv4, each in the order of the response.

@@ -1,6 +1,6 @@
 //! Opens connections: our connector (resolve, check, connect), TLS by hyper-rustls, then HTTP. Each phase is timed.
 
-use std::{future::poll_fn, net::SocketAddr, sync::Arc};
+use std::{future::poll_fn, sync::Arc};
 
 use http::Uri;
 use hyper_rustls::MaybeHttpsStream;
@@ -14,16 +14,21 @@ use trigrun_core::domain::{attempt::PhaseTimings, target::TargetUrl};
 
 use super::{
     EgressError, Settings,
-    connection::{Exclusive, Multiplexed},
+    connection::{Exclusive, Multiplexed, Peer},
     connector::{Connector, Phase, Progress},
+    destinations::Destinations,
     failure::{self, Failure},
+    pool::Pool,
     resolve::{self, Resolver},
     tls::{self, Tls},
 };
+use crate::shares::Owner;
 
 pub(super) struct Dialer {
     resolver: Arc<Resolver>,
     tls: Tls,
+    destinations: Arc<Destinations>,
+    pool: Arc<Pool>,
 }
 
 pub(super) enum Dialled {
@@ -32,38 +37,51 @@ pub(super) enum Dialled {
 }
 
 impl Dialer {
-    pub(super) fn new(settings: Settings) -> Result<Self, EgressError> {
-        let resolver =
-            Resolver::new(settings.policy, &settings.nameservers).map_err(EgressError::Resolver)?;
-        Ok(Self { resolver: Arc::new(resolver), tls: Tls::new(settings.extra_roots)? })
+    pub(super) fn new(
+        settings: Settings,
+        destinations: Arc<Destinations>,
+        pool: Arc<Pool>,
+    ) -> Result<Self, EgressError> {
+        let resolver = Resolver::new(settings.policy, &settings.nameservers, settings.max_open_files)
+            .map_err(EgressError::Resolver)?;
+        let tls = Tls::new(settings.extra_roots)?;
+        Ok(Self { resolver: Arc::new(resolver), tls, destinations, pool })
     }
 
     pub(super) async fn dial(
         &self,
+        owner: Owner,
         url: &TargetUrl,
         deadline: Instant,
         timing: &mut PhaseTimings,
     ) -> Result<Dialled, Failure> {
         let progress = Progress::new(*timing);
-        let connected = timeout_at(deadline, self.connect(url, progress.clone())).await;
+        let connected = timeout_at(deadline, self.connect(owner, url, progress.clone())).await;
         let phase = progress.current();
         progress.enter(None);
         *timing = progress.timing();
         let stream = connected.unwrap_or_else(|_| Err(too_slow(url, phase)))?;
-        let peer = progress.peer().ok_or_else(failure::closed_early)?;
+        let peer = progress.take_peer().ok_or_else(failure::closed_early)?;
         let opened = timeout_at(deadline, open(stream, peer)).await;
         opened.map_err(|_| too_slow_tls())?.map_err(|error| failure::of_exchange(&error))
     }
 
     async fn connect(
         &self,
+        owner: Owner,
         url: &TargetUrl,
         progress: Progress,
     ) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, Failure> {
         // The path plays no part in a connection, and may hold characters that `Uri` does not take.
         let uri = Uri::builder().scheme(url.scheme()).authority(url.authority()).path_and_query("/").build();
         let uri = uri.map_err(|_| resolve::not_found(url.host()))?;
-        let mut connector = self.tls.wrap(Connector { resolver: Arc::clone(&self.resolver), progress });
+        let mut connector = self.tls.wrap(Connector {
+            owner,
+            resolver: Arc::clone(&self.resolver),
+            destinations: Arc::clone(&self.destinations),
+            pool: Arc::clone(&self.pool),
+            progress,
+        });
         let connected = async {
             poll_fn(|context| connector.poll_ready(context)).await?;
             connector.call(uri).await
@@ -76,7 +94,7 @@ impl Dialer {
 }
 
 /// HTTP/2 where the server chose it by ALPN, else HTTP/1.1.
-async fn open(stream: MaybeHttpsStream<TokioIo<TcpStream>>, peer: SocketAddr) -> hyper::Result<Dialled> {
+async fn open(stream: MaybeHttpsStream<TokioIo<TcpStream>>, peer: Peer) -> hyper::Result<Dialled> {
     match stream {
         MaybeHttpsStream::Http(socket) => {
             Exclusive::open(socket.into_inner(), peer).await.map(Dialled::Http1)
@@ -94,8 +112,10 @@ async fn open(stream: MaybeHttpsStream<TokioIo<TcpStream>>, peer: SocketAddr) ->
 /// The deadline passed in this phase.
 fn too_slow(url: &TargetUrl, phase: Option<Phase>) -> Failure {
     match phase {
+        Some(Phase::AwaitLookUp) => resolve::not_asked(url.host()),
         Some(Phase::Resolve) => resolve::no_reply(url.host()),
         Some(Phase::Tls) => too_slow_tls(),
+        Some(Phase::AwaitConnection) => Failure::share_in_use(),
         Some(Phase::Connect) | None => failure::no_connection(url.authority()),
     }
 }

@@ -24,15 +24,21 @@ use super::{
     origin,
     response::{classify, lossy_headers, retry_after},
 };
+use crate::shares::Share;
 
 /// How much of a body is read. A longer one is cut off by closing the connection, and the response counts by its status.
 const MAX_BODY_BYTES: u64 = 1024 * 1024;
 
-pub(super) struct Exchange {
+/// Of a response body, kept without a share of memory.
+const FREE_PREVIEW_BYTES: usize = 4 * 1024;
+
+pub(super) struct Exchange<'a> {
     pub(super) deadline: Instant,
     pub(super) sent_at: Option<Instant>,
     pub(super) outcome: Outcome,
     pub(super) max_preview_bytes: usize,
+    /// Grows by what is kept of the body. If it cannot, the preview ends there. `None`: nothing counts it.
+    pub(super) memory: Option<&'a mut Share>,
 }
 
 enum Sending {
@@ -41,7 +47,7 @@ enum Sending {
     Unsent(Message),
 }
 
-impl Exchange {
+impl Exchange<'_> {
     /// `Err` when the response did not arrive, or not completely; the part that arrived is in the outcome.
     pub(super) async fn run(
         &mut self,
@@ -49,7 +55,7 @@ impl Exchange {
         call: Call,
         may_send: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<(), Failure> {
-        let Ready { egress, workspace, url, mut connection, .. } = ready;
+        let Ready { egress, owner, url, mut connection, .. } = ready;
         let mut message = Message::new(Full::new(call.body));
         *message.method_mut() = call.method;
         *message.headers_mut() = call.headers;
@@ -63,7 +69,7 @@ impl Exchange {
         let response = match self.send(&mut connection, &url, message, may_send).await? {
             Sending::Responded(response) => response,
             Sending::Unsent(message) => {
-                connection = egress.dial(workspace, &url, self.deadline, &mut self.outcome.timing).await?;
+                connection = egress.dial(owner, &url, self.deadline, &mut self.outcome.timing).await?;
                 match self.send(&mut connection, &url, message, may_send).await? {
                     Sending::Responded(response) => response,
                     Sending::Unsent(_) => return Err(failure::closed_early()),
@@ -73,11 +79,14 @@ impl Exchange {
 
         let (head, body) = response.into_parts();
         self.record_head(&head);
+        let (status, kept_for) = (head.status, keep_alive(&head.headers));
+        // It can be much larger than what is kept of it, and a body can take long.
+        drop(head);
         let is_whole = self.read(&connection, body).await?;
-        classify(&mut self.outcome, head.status, &call.success_statuses);
+        classify(&mut self.outcome, status, &call.success_statuses);
         if let (true, Connection::Exclusive(mut connection)) = (is_whole, connection) {
-            connection.kept_for = keep_alive(&head.headers);
-            egress.pool.put(workspace, origin(&url), connection);
+            connection.kept_for = kept_for;
+            egress.pool.put(owner.workspace(), origin(&url), connection);
         }
         Ok(())
     }
@@ -166,10 +175,29 @@ impl Exchange {
     }
 
     fn append(&mut self, data: &Bytes) {
+        let wanted = self.max_preview_bytes.min(self.outcome.body_preview.len() + data.len());
+        self.reserve(wanted);
         let preview = &mut self.outcome.body_preview;
         let remaining = self.max_preview_bytes.saturating_sub(preview.len());
         preview.extend_from_slice(&data[..data.len().min(remaining)]);
         self.outcome.response_bytes += data.len() as u64;
+    }
+
+    /// Makes room for this many bytes of the preview, or lowers the maximum to what there is room for.
+    fn reserve(&mut self, wanted: usize) {
+        let preview = &mut self.outcome.body_preview;
+        let Some(memory) = &mut self.memory else { return };
+        if wanted <= preview.capacity() {
+            return;
+        }
+        // Twice as much each time, so that a long body is copied a few times only.
+        let capacity = wanted.max(2 * preview.capacity()).min(self.max_preview_bytes);
+        let held = preview.capacity().max(FREE_PREVIEW_BYTES);
+        if capacity > held && !memory.try_grow(capacity - held) {
+            self.max_preview_bytes = held.min(self.max_preview_bytes);
+        }
+        let capacity = capacity.min(self.max_preview_bytes);
+        preview.reserve_exact(capacity.saturating_sub(preview.len()));
     }
 }
 

@@ -1,8 +1,16 @@
 //! Why there is no response: a class for programs and one plain sentence for users. A sentence contains nothing internal.
 
-use std::{error::Error, io};
+use std::{
+    error::Error,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
 
+use nix::errno::Errno;
 use trigrun_core::domain::attempt::{AttemptStatus, Outcome};
+
+const NO_CAPACITY: &str = "no_capacity";
+const SHARE_IN_USE: &str = "share_in_use";
 
 /// An attempt that ended without a response, or in the middle of one.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +34,24 @@ impl Failure {
         Self { status: AttemptStatus::ConnectionError, class, sentence: sentence.into() }
     }
 
+    /// This process cannot open a connection now. It never becomes an outcome.
+    pub(super) fn no_capacity() -> Self {
+        Self::connection(NO_CAPACITY, "TrigRun cannot open a connection at the moment; nothing was sent.")
+    }
+
+    /// The same, and only for this account: others have connections left.
+    pub(super) fn share_in_use() -> Self {
+        Self { class: SHARE_IN_USE, ..Self::no_capacity() }
+    }
+
+    pub(super) fn is_no_capacity(&self) -> bool {
+        self.class == NO_CAPACITY || self.is_share_in_use()
+    }
+
+    pub(super) fn is_share_in_use(&self) -> bool {
+        self.class == SHARE_IN_USE
+    }
+
     /// Writes the failure into `outcome`, which keeps the rest.
     pub(super) fn write_to(self, outcome: &mut Outcome) {
         outcome.status = self.status;
@@ -34,11 +60,27 @@ impl Failure {
     }
 }
 
+/// Whether this process or machine lacks what a socket needs: that says nothing about the target.
+pub(super) fn is_lack_of_capacity(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC))
+}
+
+/// Whether this machine has an address from which `peer` can be called: it has no local port left, if it has.
+fn has_source_address(peer: SocketAddr) -> bool {
+    let any = if peer.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    // This sends nothing: it only selects the address.
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(peer)).is_ok()
+}
+
 /// A TCP connection to `peer` that could not be opened.
-pub(super) fn of_connect(peer: impl std::fmt::Display, error: &io::Error) -> Failure {
+pub(super) fn of_connect(peer: SocketAddr, error: &io::Error) -> Failure {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
     };
+    if is_lack_of_capacity(error) {
+        return Failure::no_capacity();
+    }
     match error.kind() {
         ConnectionRefused => Failure::connection(
             "connect_refused",
@@ -48,14 +90,11 @@ pub(super) fn of_connect(peer: impl std::fmt::Display, error: &io::Error) -> Fai
             "connect_reset",
             format!("{peer} reset the connection while it was being opened."),
         ),
-        HostUnreachable | NetworkUnreachable => {
+        AddrNotAvailable if has_source_address(peer) => Failure::no_capacity(),
+        HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
             Failure::connection("connect_unreachable", format!("There is no route to {peer}."))
         }
         TimedOut => no_connection(peer),
-        AddrNotAvailable => Failure::connection(
-            "connect_failed",
-            format!("No local address or port was left to connect to {peer}."),
-        ),
         _ => Failure::connection("connect_failed", format!("No connection to {peer} could be opened.")),
     }
 }
@@ -134,4 +173,24 @@ fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
         cause = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_targets_fault() {
+        let of = |errno: Errno, peer: &str| {
+            of_connect(peer.parse().unwrap(), &io::Error::from_raw_os_error(errno as i32))
+        };
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS, Errno::EADDRNOTAVAIL] {
+            assert!(of(errno, "127.0.0.1:80").is_no_capacity(), "{errno}");
+        }
+        for errno in [Errno::ECONNREFUSED, Errno::ENETUNREACH, Errno::EPERM, Errno::ETIMEDOUT] {
+            assert!(!of(errno, "127.0.0.1:80").is_no_capacity(), "{errno}");
+        }
+        // No interface has an address from which the limited broadcast address can be called.
+        assert_eq!(of(Errno::EADDRNOTAVAIL, "255.255.255.255:80").class, "connect_unreachable");
+    }
 }

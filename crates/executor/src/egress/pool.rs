@@ -15,10 +15,13 @@ use tokio::{
 };
 use trigrun_core::domain::id::WorkspaceId;
 
-use super::connection::{Connection, Exclusive, Multiplexed};
+use super::{
+    connection::{Connection, Exclusive, Multiplexed},
+    destinations::Destinations,
+};
 
 /// Idle and shared connections of all workspaces. Above it, a connection is closed after its exchange.
-const MAX_CONNECTIONS: usize = 4096;
+pub(super) const MAX_CONNECTIONS: usize = 4096;
 /// How long to wait for the end of the last exchange, which normally takes microseconds.
 const READY_TIMEOUT: Duration = Duration::from_millis(20);
 /// A connection is kept for less time than its server announces, so that no request is sent while the server closes it.
@@ -26,14 +29,14 @@ const CLOSE_MARGIN: Duration = Duration::from_secs(1);
 /// Concurrent exchanges of one workspace with one destination at first; the others wait for a permit. A destination that responds
 /// quickly is faster over few busy connections than over many.
 const INITIAL_PERMITS: usize = 64;
-/// Each exchange that takes longer adds one permit, up to the maximum.
+/// Each exchange that takes longer adds one permit, up to what one destination may have in total.
 const SLOW_EXCHANGE: Duration = Duration::from_millis(50);
-const MAX_PERMITS: usize = 256;
 
 pub(super) struct Pool {
     connections: Mutex<Connections>,
     idle_timeout: Duration,
     max_idle_per_destination: usize,
+    max_permits: usize,
 }
 
 #[derive(Default)]
@@ -51,33 +54,31 @@ struct Destination {
     addable: Arc<AtomicUsize>,
 }
 
-impl Default for Destination {
-    fn default() -> Self {
+impl Destination {
+    fn new(max_permits: usize) -> Self {
         Self {
             idle: Vec::new(),
             shared: Vec::new(),
             permits: Arc::new(Semaphore::new(INITIAL_PERMITS)),
-            addable: Arc::new(AtomicUsize::new(MAX_PERMITS - INITIAL_PERMITS)),
+            addable: Arc::new(AtomicUsize::new(max_permits.saturating_sub(INITIAL_PERMITS))),
         }
     }
-}
 
-impl Destination {
     /// It has no connection, and no task has or awaits a permit.
     fn is_unused(&self) -> bool {
         self.idle.is_empty() && self.shared.is_empty() && Arc::strong_count(&self.permits) == 1
     }
 }
 
-/// The right to one exchange with a destination, until it is dropped.
-pub struct ExchangePermit {
+/// The right of a workspace to one exchange with a destination, until it is dropped.
+pub(super) struct Permit {
     permit: OwnedSemaphorePermit,
     addable: Arc<AtomicUsize>,
 }
 
-impl ExchangePermit {
+impl Permit {
     /// The exchange is over and took this long.
-    pub fn release(self, took: Duration) {
+    pub(super) fn release(self, took: Duration) {
         let fewer = |addable: usize| addable.checked_sub(1);
         if took > SLOW_EXCHANGE
             && self.addable.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok()
@@ -93,19 +94,19 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(idle_timeout: Duration, max_idle_per_destination: usize) -> Self {
-        Self { connections: Mutex::default(), idle_timeout, max_idle_per_destination }
+    pub(super) fn new(idle_timeout: Duration, max_idle_per_destination: usize, max_permits: usize) -> Self {
+        Self { connections: Mutex::default(), idle_timeout, max_idle_per_destination, max_permits }
     }
 
     /// The right to an exchange, in order of arrival. Never `None`: the semaphores are not closed.
-    pub(super) async fn permit(&self, workspace: WorkspaceId, origin: &str) -> Option<ExchangePermit> {
+    pub(super) async fn permit(&self, workspace: WorkspaceId, origin: &str) -> Option<Permit> {
         let (permits, addable) = {
             let mut connections = self.lock();
-            let destination = connections.destination(workspace, origin);
+            let destination = connections.destination(workspace, origin, self.max_permits);
             (destination.permits.clone(), destination.addable.clone())
         };
         let permit = permits.acquire_owned().await.ok()?;
-        Some(ExchangePermit { permit, addable })
+        Some(Permit { permit, addable })
     }
 
     /// A kept connection that is still usable.
@@ -137,7 +138,7 @@ impl Pool {
         if connections.count >= MAX_CONNECTIONS {
             return;
         }
-        let destination = connections.destination(workspace, origin);
+        let destination = connections.destination(workspace, origin, self.max_permits);
         if destination.idle.len() < self.max_idle_per_destination {
             destination.idle.push(Idle { connection, until: Instant::now() + kept_for });
             connections.count += 1;
@@ -148,9 +149,22 @@ impl Pool {
     pub(super) fn share(&self, workspace: WorkspaceId, origin: &str, connection: &Arc<Multiplexed>) {
         let mut connections = self.lock();
         if connections.count < MAX_CONNECTIONS {
-            connections.destination(workspace, origin).shared.push(Arc::clone(connection));
+            let destination = connections.destination(workspace, origin, self.max_permits);
+            destination.shared.push(Arc::clone(connection));
             connections.count += 1;
         }
+    }
+
+    /// Closes the idle connections of this workspace, or all.
+    pub(super) fn close_idle(&self, of: Option<WorkspaceId>) {
+        let mut connections = self.lock();
+        let affected = connections.destinations.iter_mut();
+        let affected = affected.filter(|(workspace, _)| of.is_none_or(|of| of == **workspace));
+        for destination in affected.flat_map(|(_, destinations)| destinations.values_mut()) {
+            destination.idle.clear();
+            destination.shared.retain(|shared| !shared.is_idle());
+        }
+        connections.count_again();
     }
 
     /// Closes connections that have been idle for too long.
@@ -168,12 +182,7 @@ impl Pool {
             destinations.retain(|_, destination| !destination.is_unused());
         }
         connections.destinations.retain(|_, destinations| !destinations.is_empty());
-        connections.count = connections
-            .destinations
-            .values()
-            .flat_map(HashMap::values)
-            .map(|destination| destination.idle.len() + destination.shared.len())
-            .sum();
+        connections.count_again();
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
@@ -182,13 +191,18 @@ impl Pool {
 }
 
 impl Connections {
-    fn destination(&mut self, workspace: WorkspaceId, origin: &str) -> &mut Destination {
+    fn destination(&mut self, workspace: WorkspaceId, origin: &str, max_permits: usize) -> &mut Destination {
         let destinations = self.destinations.entry(workspace).or_default();
         // Looked up first, so that only a new destination costs a copy of its name.
         if !destinations.contains_key(origin) {
-            destinations.insert(origin.into(), Destination::default());
+            destinations.insert(origin.into(), Destination::new(max_permits));
         }
         destinations.get_mut(origin).expect("it was inserted")
+    }
+
+    fn count_again(&mut self) {
+        let destinations = self.destinations.values().flat_map(HashMap::values);
+        self.count = destinations.map(|destination| destination.idle.len() + destination.shared.len()).sum();
     }
 
     /// The connection that was used last, so that surplus ones become idle and are closed.
@@ -206,14 +220,17 @@ impl Connections {
 }
 
 /// Purges until the pool is dropped.
-pub(super) async fn purge_repeatedly(pool: Weak<Pool>, idle_timeout: Duration) {
+pub(super) async fn purge_repeatedly(
+    pool: Weak<Pool>,
+    destinations: Arc<Destinations>,
+    idle_timeout: Duration,
+) {
     let mut ticks = tokio::time::interval((idle_timeout / 2).max(Duration::from_millis(100)));
     loop {
         ticks.tick().await;
-        match pool.upgrade() {
-            Some(pool) => pool.purge(),
-            None => return,
-        }
+        let Some(pool) = pool.upgrade() else { return };
+        pool.purge();
+        destinations.purge();
     }
 }
 
@@ -225,10 +242,11 @@ mod tests {
 
     #[test]
     fn a_slow_destination_gets_more_permits_up_to_a_maximum() {
-        let pool = Pool::new(Duration::from_secs(60), 1);
+        const MAX_PERMITS: usize = 256;
+        let pool = Pool::new(Duration::from_secs(60), 1, MAX_PERMITS);
         let workspace = WorkspaceId::from_uuid(Uuid::nil());
         let permit = || pool.permit(workspace, "https://example.com").now_or_never().flatten();
-        let mut permits: Vec<ExchangePermit> = std::iter::from_fn(permit).collect();
+        let mut permits: Vec<Permit> = std::iter::from_fn(permit).collect();
         assert_eq!(permits.len(), INITIAL_PERMITS);
         permits.pop().unwrap().release(SLOW_EXCHANGE);
         permits.extend(std::iter::from_fn(permit));

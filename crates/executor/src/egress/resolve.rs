@@ -1,54 +1,44 @@
-//! From a host name to the addresses that may be dialled. Looks up and checks; it must not connect.
+//! From a host to the addresses that may be dialled. Looks up and checks; it must not connect.
 //!
 //! Names are looked up as absolute: the search list of resolv.conf(5) is ignored, hosts(5) is honoured.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
 
-use hickory_resolver::{
-    TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts},
-    net::{DnsError, NetError, NoRecords, runtime::TokioRuntimeProvider},
-    proto::rr::Name,
-    system_conf::read_system_conf,
-};
+use hickory_resolver::net::NetError;
 use trigrun_core::domain::address::{EgressPolicy, Refused};
 
-use super::failure::Failure;
-
-/// A name that was just created or corrected is found soon after.
-const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(10);
-/// Queries in flight over one connection to a name server.
-const MAX_ACTIVE_REQUESTS: usize = 512;
+use super::{
+    connector::Progress,
+    failure::Failure,
+    names::{Names, Unresolved},
+};
+use crate::shares::Owner;
 
 pub(super) struct Resolver {
-    names: TokioResolver,
+    names: Names,
     policy: EgressPolicy,
 }
 
 impl Resolver {
-    /// With no `nameservers`, those of /etc/resolv.conf, or one on this machine if there is no such file (resolv.conf(5)).
-    pub(super) fn new(policy: EgressPolicy, nameservers: &[SocketAddr]) -> Result<Self, NetError> {
-        let (servers, mut options) = if nameservers.is_empty() {
-            system()?
-        } else {
-            (nameservers.iter().copied().map(name_server).collect(), ResolverOpts::default())
-        };
-        options.negative_max_ttl = Some(MAX_NEGATIVE_TTL);
-        options.max_active_requests = MAX_ACTIVE_REQUESTS;
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        Ok(Self { names: builder.with_options(options).build()?, policy })
+    pub(super) fn new(
+        policy: EgressPolicy,
+        nameservers: &[SocketAddr],
+        max_open_files: usize,
+    ) -> Result<Self, NetError> {
+        Ok(Self { names: Names::new(nameservers, max_open_files)?, policy })
     }
 
-    /// Every address of a URL's host. A single address that is not allowed refuses the host.
-    pub(super) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+    /// Every address of a URL's host. A single address that is not allowed refuses the host, also if it was known before.
+    pub(super) async fn resolve(
+        &self,
+        owner: Owner,
+        host: &str,
+        progress: &Progress,
+    ) -> Result<Vec<IpAddr>, Failure> {
         let literal = address_of(host);
         let addresses = match literal {
-            Some(address) => vec![address],
-            None => self.look_up(host).await?,
+            Some(address) => [address].into(),
+            None => self.names.addresses(owner, host, progress).await.map_err(|why| unresolved(host, why))?,
         };
         match self.policy.check_all(&addresses) {
             // `::ffff:a.b.c.d` was checked as the IPv4 address that it is, and is dialled as such.
@@ -65,30 +55,26 @@ impl Resolver {
             }
         }
     }
-
-    async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
-        let unknown = || not_found(host);
-        let mut name = Name::from_ascii(host).map_err(|_| unknown())?;
-        name.set_fqdn(true);
-        let addresses: Vec<IpAddr> = match self.names.lookup_ip(name).await {
-            Ok(found) => found.iter().collect(),
-            Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { .. }))) => return Err(unknown()),
-            Err(NetError::Timeout) => return Err(no_reply(host)),
-            Err(_) => {
-                let likely = "the name servers of its domain, or TrigRun's own, may be out of order.";
-                return Err(Failure::connection(
-                    "dns_failed",
-                    format!("the address of {host} could not be looked up: {likely}"),
-                ));
-            }
-        };
-        if addresses.is_empty() { Err(unknown()) } else { Ok(addresses) }
-    }
 }
 
 /// The host of a URL as an address, if it is not a name. An IPv6 address is in brackets.
 pub(super) fn address_of(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+fn unresolved(host: &str, why: Unresolved) -> Failure {
+    match why {
+        Unresolved::NotFound => not_found(host),
+        Unresolved::NoReply => no_reply(host),
+        Unresolved::NoCapacity => Failure::no_capacity(),
+        Unresolved::Failed => {
+            let likely = "the name servers of its domain, or TrigRun's own, may be out of order.";
+            Failure::connection(
+                "dns_failed",
+                format!("the address of {host} could not be looked up: {likely}"),
+            )
+        }
+    }
 }
 
 /// A host of one label is looked up as it stands: where it leads must not depend on the search domains of this machine.
@@ -104,24 +90,8 @@ pub(super) fn no_reply(host: &str) -> Failure {
     )
 }
 
-fn system() -> Result<(Vec<NameServerConfig>, ResolverOpts), NetError> {
-    match read_system_conf() {
-        Ok((config, options)) => Ok((config.name_servers, options)),
-        Err(NetError::Io(missing)) if missing.kind() == std::io::ErrorKind::NotFound => {
-            Ok((vec![name_server(SocketAddr::from(([127, 0, 0, 1], 53)))], ResolverOpts::default()))
-        }
-        Err(other) => Err(other),
-    }
-}
-
-fn name_server(address: SocketAddr) -> NameServerConfig {
-    let at_port = |mut connection: ConnectionConfig| {
-        connection.port = address.port();
-        connection
-    };
-    NameServerConfig::new(
-        address.ip(),
-        true,
-        vec![at_port(ConnectionConfig::udp()), at_port(ConnectionConfig::tcp())],
-    )
+/// The deadline passed before the name servers were asked.
+pub(super) fn not_asked(host: &str) -> Failure {
+    let why = "many other names that this account calls were being looked up, and no name server responded.";
+    Failure::timeout("timeout_dns", format!("the address of {host} was not looked up in time: {why}"))
 }

@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use trigrun_core::domain::attempt::{AttemptStatus, Outcome};
 
 /// Of response headers, names and values together, as they are stored.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Says that there were more, in place of them.
+const CUT: (&str, &str) = ("trigrun-truncated", "further response headers are not stored");
 
 /// Completes the outcome of a response: the job defines which statuses are a success.
 pub(super) fn classify(outcome: &mut Outcome, status: StatusCode, successes: &[u16]) {
@@ -36,7 +38,7 @@ pub(super) fn classify(outcome: &mut Outcome, status: StatusCode, successes: &[u
     outcome.error = Some(format!("The server responded with {}{name}: {meaning}.", status.as_u16()));
 }
 
-/// As text, up to the maximum in total.
+/// As text, up to the maximum in total. The last one says so if there were more.
 pub(super) fn lossy_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut remaining = MAX_HEADER_BYTES;
     let text = |(name, value): (&HeaderName, &header::HeaderValue)| {
@@ -44,7 +46,11 @@ pub(super) fn lossy_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         remaining = remaining.checked_sub(pair.0.len() + pair.1.len())?;
         Some(pair)
     };
-    headers.iter().map_while(text).collect()
+    let mut kept: Vec<_> = headers.iter().map_while(text).collect();
+    if kept.len() < headers.len() {
+        kept.push((CUT.0.to_owned(), CUT.1.to_owned()));
+    }
+    kept
 }
 
 /// `Retry-After` (RFC 9110 §10.2.3); a date counts from the response's own `Date`, so that the local clock does not matter.
@@ -92,10 +98,11 @@ mod tests {
         let mut many = HeaderMap::new();
         for _ in 0..3 {
             // Each of these bytes becomes three.
-            many.append("x-a", HeaderValue::from_bytes(&[0xff; 10_000]).unwrap());
+            many.append("x-a", HeaderValue::from_bytes(&[0xff; 2500]).unwrap());
         }
         let kept = lossy_headers(&many);
-        assert_eq!(kept.len(), 2);
+        assert_eq!(kept.len(), 3);
+        assert_eq!((kept[2].0.as_str(), kept[2].1.as_str()), CUT);
         assert!(kept[0].1.chars().all(|character| character == '\u{fffd}'));
     }
 

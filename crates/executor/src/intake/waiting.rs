@@ -1,16 +1,21 @@
 //! Takes in executions that wait for capacity in Postgres, job by job, as far as each job's share allows.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::sync::Notify;
-use trigrun_core::store::{
-    StoreError,
-    leases::{self, WaitingJob},
+use tokio::{sync::Notify, task::JoinHandle};
+use trigrun_core::{
+    domain::id::{ExecutionId, JobId},
+    runtime::tasks,
+    store::{
+        StoreError,
+        leases::{self, WaitingJob},
+    },
 };
 
 use super::{Intake, LEASE_BATCH};
@@ -22,7 +27,7 @@ const MAX_JOBS: i64 = 500;
 const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 /// How often it looks for jobs while it knows of some.
 const BUSY_INTERVAL: Duration = Duration::from_millis(200);
-/// The minimum time between two rounds: places that become free meanwhile are filled together.
+/// The minimum time between two rounds: permits that become free meanwhile are filled together.
 const ROUND_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Whether this process has just made an execution wait.
@@ -51,6 +56,7 @@ impl Intake {
     /// Leases what waits for capacity whenever there is some, until the process stops.
     pub async fn take_waiting(self: Arc<Self>) {
         let (mut jobs, mut found_at): (Vec<WaitingJob>, Option<Instant>) = (Vec::new(), None);
+        let mut with_slots: HashMap<JobId, JoinHandle<()>> = HashMap::new();
         while !self.stop.is_cancelled() {
             if self.waiting_jobs.take_expected() || found_at.is_none_or(|at| at.elapsed() >= BUSY_INTERVAL) {
                 found_at = Some(Instant::now());
@@ -61,8 +67,11 @@ impl Intake {
                     }
                 }
             }
-            for job in &jobs {
-                self.take_waiting_of(job).await;
+            with_slots.retain(|_, leasing| !leasing.is_finished());
+            for job in jobs.iter().filter(|job| !with_slots.contains_key(&job.job)).collect::<Vec<_>>() {
+                if let Some(leasing) = self.take_waiting_of(job).await {
+                    with_slots.insert(job.job, leasing);
+                }
             }
             self.pause(jobs.is_empty()).await;
         }
@@ -72,31 +81,50 @@ impl Intake {
         leases::waiting_jobs(&mut *self.db.conn().await?, after, MAX_JOBS).await
     }
 
-    async fn take_waiting_of(self: &Arc<Self>, job: &WaitingJob) {
-        let available = self.places.available(&Owner::new(job.account, job.workspace, job.job.uuid()));
+    /// Returns the task that leases those of them that need slots.
+    async fn take_waiting_of(self: &Arc<Self>, job: &WaitingJob) -> Option<JoinHandle<()>> {
+        let available = self.permits.available(&Owner::new(job.account, job.workspace, job.job.uuid()));
         if available == 0 || self.stop.is_cancelled() {
-            return;
+            return None;
         }
-        let (started, limit) = (Instant::now(), available.min(LEASE_BATCH) as i64);
-        let leased =
-            async { leases::lease_waiting(&mut *self.db.conn().await?, self.session.id, job, limit).await };
-        match leased.await {
-            Ok(leases) => {
-                spans::leased(&leases, false, &self.runner.clock, started);
-                self.start_all(leases).await;
+        match self.lease_waiting(job, available.min(LEASE_BATCH) as i64).await {
+            Ok(limited) if limited.is_empty() => None,
+            Ok(limited) => {
+                let leasing = self.clone().take_limited_of(limited, Vec::new());
+                Some(tasks::spawn("lease_limited", self.runs.track_future(leasing)))
             }
-            Err::<_, StoreError>(error) => tracing::debug!(%error, "cannot lease what waits for capacity"),
+            Err(error) => {
+                tracing::debug!(%error, "cannot lease what waits for capacity");
+                None
+            }
         }
     }
 
-    /// Until a place was freed or a job waits, or for as long as another executor may make some wait unnoticed.
+    /// Leases and starts executions that need no slot. If there are none, it returns some that need one.
+    async fn lease_waiting(
+        self: &Arc<Self>,
+        job: &WaitingJob,
+        limit: i64,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        let (started, mut conn) = (Instant::now(), self.db.conn().await?);
+        let leases = leases::lease_waiting(&mut conn, self.session.id, job, limit).await?;
+        if leases.is_empty() {
+            return leases::waiting_limited(&mut conn, job, limit).await;
+        }
+        drop(conn);
+        spans::leased(&leases, false, &self.runner.clock, started);
+        self.start_all(leases).await;
+        Ok(Vec::new())
+    }
+
+    /// Until a permit was freed or a job waits, or for as long as another executor may make some wait unnoticed.
     async fn pause(&self, is_idle: bool) {
         let pause = async {
             if is_idle {
                 let _ = tokio::time::timeout(IDLE_INTERVAL, self.waiting_jobs.0.changed.notified()).await;
             } else {
                 tokio::time::sleep(ROUND_INTERVAL).await;
-                let _ = tokio::time::timeout(BUSY_INTERVAL, self.places.freed()).await;
+                let _ = tokio::time::timeout(BUSY_INTERVAL, self.permits.freed()).await;
             }
         };
         let _ = self.stop.run_until_cancelled(pause).await;

@@ -103,7 +103,11 @@ impl Bench {
             traceparent: None,
         };
         let now = self.db.now().await;
-        Producer::new(&self.settings.redis).unwrap().publish(&[dispatch], now).await.unwrap();
+        Producer::new(&self.db.redis(&self.settings.redis).await)
+            .unwrap()
+            .publish(&[dispatch], now)
+            .await
+            .unwrap();
     }
 
     pub async fn secret(&self, name: &str, value: &str) {

@@ -1,6 +1,8 @@
 //! The egress module against scripted targets on loopback.
 
+mod destinations;
 mod hostile;
+mod names;
 mod policy;
 mod responses;
 mod reuse;
@@ -13,17 +15,22 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use trigrun_core::domain::{
     address::EgressPolicy,
     attempt::{MAX_PREVIEW_BYTES, Outcome},
-    id::WorkspaceId,
+    id::{JobId, WorkspaceId},
     target::TargetUrl,
 };
-use trigrun_executor::egress::{Call, Egress, Ready, Sent, Settings};
+use trigrun_executor::{
+    egress::{Call, Egress, Ready, Sent, Settings, Unprepared},
+    shares::Owner,
+};
 use uuid::Uuid;
 
 /// Ends a test that hangs.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-fn workspace(number: u128) -> WorkspaceId {
-    WorkspaceId::from_uuid(Uuid::from_u128(number))
+/// A job of a workspace that is an account of its own.
+fn owner(number: u128) -> Owner {
+    let id = Uuid::from_u128(number);
+    Owner::alone(WorkspaceId::from_uuid(id), JobId::from_uuid(id))
 }
 
 fn allowing(nets: &[&str]) -> EgressPolicy {
@@ -59,14 +66,22 @@ fn get() -> Call {
     Call { method: Method::GET, headers: HeaderMap::new(), ..post("") }
 }
 
+/// The outcome of a preparation that failed.
+fn failed(unprepared: Unprepared) -> Box<Outcome> {
+    match unprepared {
+        Unprepared::Failed(outcome) => outcome,
+        Unprepared::NoCapacity => panic!("this process cannot open a connection"),
+    }
+}
+
 async fn prepare(egress: &Egress, text: &str) -> Result<Ready, Box<Outcome>> {
-    egress.prepare(workspace(1), &url(text), DEADLINE).await
+    egress.prepare(&owner(1), &url(text), DEADLINE).await.map_err(failed)
 }
 
 /// Prepares and sends, and returns the outcome of either.
 async fn exchange(egress: &Egress, text: impl AsRef<str>, call: Call) -> Sent {
-    match egress.prepare(workspace(1), &url(text), call.timeout).await {
-        Ok(ready) => ready.send(call).await,
-        Err(outcome) => Sent { sent_at: None, outcome: *outcome },
+    match egress.prepare(&owner(1), &url(text), call.timeout).await {
+        Ok(ready) => ready.send(call).await.unwrap(),
+        Err(unprepared) => Sent { sent_at: None, outcome: *failed(unprepared) },
     }
 }

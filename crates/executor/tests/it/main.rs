@@ -1,6 +1,8 @@
 //! The executor against real servers: one binary, one module per subject.
 
 mod bench;
+mod capacity;
 mod egress;
+mod limits;
 mod notify;
 mod runs;

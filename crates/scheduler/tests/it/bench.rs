@@ -39,10 +39,13 @@ impl Bench {
         let mut settings: Settings = config::load_from(DEFAULTS, []).unwrap();
         settings.postgres = db.settings();
         settings.redis = redis::settings();
-        let mut reader = Consumer::new(&settings.redis, ExecutorId::at(db.now().await)).unwrap();
-        // Creates the consumer groups.
-        reader.receive(&[0], 1, READ_TIMEOUT).await.unwrap();
+        let reader = new_reader(&db, &settings).await;
         Self { db, workspace, settings, reader }
+    }
+
+    /// A reader of the streams that these settings name.
+    pub async fn reader(&self) -> Consumer {
+        new_reader(&self.db, &self.settings).await
     }
 
     pub async fn scheduler(&self) -> Scheduler {
@@ -86,4 +89,12 @@ impl Bench {
             received.extend(more.into_iter().filter_map(|received| received.executions).flatten());
         }
     }
+}
+
+async fn new_reader(db: &TestDb, settings: &Settings) -> Consumer {
+    let redis = db.redis(&settings.redis).await;
+    let mut reader = Consumer::new(&redis, ExecutorId::at(db.now().await)).unwrap();
+    // Creates the consumer groups.
+    reader.receive(&[0], 1, READ_TIMEOUT).await.unwrap();
+    reader
 }

@@ -1,5 +1,6 @@
 //! The passes, called directly, against a real Postgres and a real Redis.
 
 mod bench;
+mod installations;
 mod passes;
 mod retention;

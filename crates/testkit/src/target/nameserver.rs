@@ -14,16 +14,25 @@ use trigrun_core::runtime::tasks;
 
 const A: u16 = 1;
 const CNAME: u16 = 5;
+const SOA: u16 = 6;
 const AAAA: u16 = 28;
 const INTERNET: u16 = 1;
 /// A response, recursion desired, recursion available.
 const RESPONSE_FLAGS: u16 = 0x8180;
+const SERVER_FAILURE: u16 = 2;
 const NO_SUCH_NAME: u16 = 3;
 const HEADER_BYTES: usize = 12;
 /// A pointer to the name in the question (§4.1.4).
 const SAME_NAME: u16 = 0xc000 | HEADER_BYTES as u16;
 
-type Names = Arc<Mutex<HashMap<String, Answers>>>;
+type Names = Arc<Mutex<State>>;
+
+#[derive(Default)]
+struct State {
+    answers: HashMap<String, Answers>,
+    /// How often the IPv4 addresses of a name were asked for.
+    queries: HashMap<String, usize>,
+}
 
 /// The answers for a name.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +41,8 @@ pub struct Answers {
     alias: Option<String>,
     after: Duration,
     dropped: bool,
+    ttl: u32,
+    code: u16,
 }
 
 impl Answers {
@@ -47,6 +58,21 @@ impl Answers {
     /// Delays the answer.
     pub fn after(self, after: Duration) -> Self {
         Self { after, ..self }
+    }
+
+    /// Lets clients cache the answer, also that there is none, for this many seconds.
+    pub fn cached_for(self, ttl: u32) -> Self {
+        Self { ttl, ..self }
+    }
+
+    /// NXDOMAIN, with the SOA record that makes it cacheable (RFC 2308 §3).
+    pub fn missing() -> Self {
+        Self { code: NO_SUCH_NAME, ..Self::default() }
+    }
+
+    /// SERVFAIL.
+    pub fn failing() -> Self {
+        Self { code: SERVER_FAILURE, ..Self::default() }
     }
 
     /// Drops every query.
@@ -87,7 +113,12 @@ impl NameServer {
     /// [`NameServer::set`] with an alias, a delay, or no answer.
     pub fn set_answers(&self, name: &str, answers: Answers) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.insert(name.to_owned(), answers);
+        names.answers.insert(name.to_owned(), answers);
+    }
+
+    /// How often the IPv4 addresses of each name were asked for.
+    pub fn queries(&self) -> HashMap<String, usize> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).queries.clone()
     }
 }
 
@@ -108,32 +139,49 @@ async fn serve(socket: UdpSocket, names: Names) {
 fn answer(query: &[u8], names: &Names) -> Option<(Vec<u8>, Duration)> {
     let (name, end) = question(query)?;
     let kind = u16::from_be_bytes([*query.get(end)?, *query.get(end + 1)?]);
-    let known = names.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
-    let code = if known.is_some() { 0 } else { NO_SUCH_NAME };
-    let Answers { addresses, alias, after, dropped } = known.unwrap_or_default();
+    let known = {
+        let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+        if kind == A {
+            *names.queries.entry(name.clone()).or_default() += 1;
+        }
+        names.answers.get(&name).cloned()
+    };
+    let unknown = || Answers { code: NO_SUCH_NAME, ..Answers::default() };
+    let Answers { addresses, alias, after, dropped, ttl, code } = known.unwrap_or_else(unknown);
     if dropped {
         return None;
     }
     let owner = alias.as_deref().map_or_else(|| SAME_NAME.to_be_bytes().to_vec(), encoded);
-    let alias = alias.map(|of| record(&SAME_NAME.to_be_bytes(), CNAME, &encoded(&of)));
+    let alias = alias.map(|of| record(&SAME_NAME.to_be_bytes(), CNAME, ttl, &encoded(&of)));
     let addresses = addresses.into_iter().filter_map(|address| data(kind, address));
     let records: Vec<Vec<u8>> =
-        alias.into_iter().chain(addresses.map(|data| record(&owner, kind, &data))).collect();
+        alias.into_iter().chain(addresses.map(|data| record(&owner, kind, ttl, &data))).collect();
+    let authority =
+        (code == NO_SUCH_NAME && ttl > 0).then(|| record(&SAME_NAME.to_be_bytes(), SOA, ttl, &zone(ttl)));
     let mut message = query[..2].to_vec();
-    for number in [RESPONSE_FLAGS | code, 1, u16::try_from(records.len()).ok()?, 0, 0] {
+    for number in
+        [RESPONSE_FLAGS | code, 1, u16::try_from(records.len()).ok()?, authority.is_some().into(), 0]
+    {
         message.extend(number.to_be_bytes());
     }
     message.extend(query.get(HEADER_BYTES..end + 4)?);
     message.extend(records.concat());
+    message.extend(authority.unwrap_or_default());
     Some((message, after))
 }
 
-/// §3.2.1, with a TTL of 0.
-fn record(owner: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
+/// The data of an SOA record, of which clients need the last number: how long to cache that a name does not exist (§3.3.13).
+fn zone(ttl: u32) -> Vec<u8> {
+    let numbers = [1, 3600, 600, 86_400, ttl].map(u32::to_be_bytes);
+    [&[0, 0][..], &numbers.concat()].concat()
+}
+
+/// §3.2.1.
+fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
     let mut record = owner.to_vec();
-    for number in [kind, INTERNET, 0, 0, data.len() as u16] {
-        record.extend(number.to_be_bytes());
-    }
+    record.extend([kind, INTERNET].map(u16::to_be_bytes).concat());
+    record.extend(ttl.to_be_bytes());
+    record.extend((data.len() as u16).to_be_bytes());
     record.extend(data);
     record
 }

@@ -44,3 +44,36 @@ async fn processes_are_restarted_and_unexpected_exits_are_reported() {
     cluster.stop().await.unwrap();
     std::fs::remove_dir_all(logs).unwrap();
 }
+
+#[tokio::test]
+async fn processes_run_under_limits_and_are_kept_running() {
+    let db = TestDb::new().await;
+    let logs = std::env::temp_dir().join(format!("trigrun-cluster-{}", uuid::Uuid::new_v4()));
+    let mut cluster = Cluster::new(db.settings(), redis::settings(), &logs).unwrap();
+    cluster.set_launcher(Role::Scheduler, &["prlimit", "--nofile=901:901"]);
+    cluster.start("scheduler", Role::Scheduler, [("", ""); 0]).unwrap();
+    cluster.set_memory_limit(Role::Executor, 512 << 20);
+    cluster.start("executor", Role::Executor, [("", ""); 0]).unwrap();
+    let limits = format!("/proc/{}/limits", cluster.pid("scheduler").unwrap());
+    let is_limited =
+        async || std::fs::read_to_string(&limits).unwrap().lines().any(|line| line.contains("901"));
+    until("the launcher has set the limit", is_limited).await;
+    let is_in_group = |cluster: &Cluster| {
+        let pid = cluster.pid("executor").unwrap();
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        groups.contains(&format!("trigrun-{}-executor", std::process::id()))
+    };
+    assert_eq!(is_in_group(&cluster), cluster.has_memory_limit("executor").unwrap());
+    cluster.signal("executor", Signal::SIGKILL).unwrap();
+
+    let mut exits = Vec::new();
+    until("the executor is started again", async || {
+        exits.extend(cluster.restart_exited().unwrap());
+        !exits.is_empty()
+    })
+    .await;
+    assert!(exits[0].starts_with("executor: signal: 9"), "{exits:?}");
+    assert_eq!(is_in_group(&cluster), cluster.has_memory_limit("executor").unwrap());
+    drop(cluster);
+    std::fs::remove_dir_all(logs).unwrap();
+}

@@ -111,9 +111,10 @@ async fn no_run_is_lost_when_redis_is_wiped() {
     let (_scheduler, _executor) = (start(Role::Scheduler), start(Role::Executor));
     let (job, first) = job_every_second(&db, workspace, &target.url("/tick")).await;
     let mut connection = redis::connection().await;
+    let namespace = db.redis(&redis).await.namespace;
     until("the streams were deleted for ten seconds", async || {
         for shard in 0..16 {
-            let key = format!("{}:{{{shard}}}:executions", redis.namespace);
+            let key = format!("{namespace}:{{{shard}}}:executions");
             let _: i64 = ::redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
         }
         db.now().await > first + TimeDelta::milliseconds(9_500)

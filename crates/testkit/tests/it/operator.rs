@@ -148,6 +148,7 @@ async fn doctor_reports_problems_and_what_to_do() {
     assert!(!success && text.contains("fsync is off"), "{text}");
     for line in [
         "ok     settings",
+        "ok     open files",
         "ok     redis",
         "ok     schema",
         "ok     keys",

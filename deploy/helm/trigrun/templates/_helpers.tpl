@@ -134,6 +134,37 @@ imagePullSecrets:
 {{- dig "executor" "drain_seconds" 330 .Values.executor.settings | int64 -}}
 {{- end }}
 
+{{/* The memory in MiB that an executor needs with its settings: see "Memory of an executor" in docs/scaling.md. The defaults are those of
+crates/executor/config.default.toml. */}}
+{{- define "trigrun.executorMemory" -}}
+{{- $inFlight := dig "executor" "max_in_flight" 4096 .Values.executor.settings | int64 -}}
+{{- $buffered := dig "executor" "max_buffered_bytes" 67108864 .Values.executor.settings | int64 -}}
+{{- add 96 (div (add (mul $inFlight 40) 1023) 1024) (div (add (mul $buffered 3) 2097151) 2097152) -}}
+{{- end }}
+
+{{/* A quantity of memory in MiB, rounded down. */}}
+{{- define "trigrun.mebibytes" -}}
+{{- $number := regexFind "^[0-9]+" (toString .) | int64 -}}
+{{- $unit := regexReplaceAll "^[0-9.]+" (toString .) "" -}}
+{{- if eq $unit "Gi" }}{{ mul $number 1024 }}
+{{- else if eq $unit "Mi" }}{{ $number }}
+{{- else if eq $unit "Ki" }}{{ div $number 1024 }}
+{{- else if eq $unit "G" }}{{ div (mul $number 1000000000) 1048576 }}
+{{- else if eq $unit "M" }}{{ div (mul $number 1000000) 1048576 }}
+{{- else if eq $unit "k" }}{{ div (mul $number 1000) 1048576 }}
+{{- else }}{{ div $number 1048576 }}{{ end -}}
+{{- end }}
+
+{{/* The resources of a process. The memory of an executor follows from its settings. */}}
+{{- define "trigrun.resources" -}}
+{{- $resources := (index .root.Values .component).resources -}}
+{{- if eq .component "executor" -}}
+{{- $memory := dict "memory" (printf "%sMi" (include "trigrun.executorMemory" .root)) -}}
+{{- $resources = mergeOverwrite (dict "requests" $memory "limits" (deepCopy $memory)) (deepCopy $resources) -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end }}
+
 {{- define "trigrun.graceSeconds" -}}
 {{- if eq .component "executor" -}}
 {{- $least := add (include "trigrun.drainSeconds" .root) 20 -}}

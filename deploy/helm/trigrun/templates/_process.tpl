@@ -96,7 +96,7 @@ spec:
               sleep: {seconds: 5}
           {{- end }}
           resources:
-            {{- toYaml $block.resources | nindent 12 }}
+            {{- include "trigrun.resources" . | nindent 12 }}
           {{- with $block.extraVolumeMounts }}
           volumeMounts:
             {{- toYaml . | nindent 12 }}

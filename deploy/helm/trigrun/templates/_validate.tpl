@@ -40,6 +40,13 @@
   {{- $problems = append $problems (printf "executor.terminationGracePeriodSeconds is %d: it must be at least %d, drain_seconds + 20, or Kubernetes kills the executor while it drains. If it is empty, the chart computes it" $grace (add $drain 20)) -}}
 {{- end -}}
 
+{{- with dig "limits" "memory" nil $values.executor.resources -}}
+  {{- $needed := include "trigrun.executorMemory" $ | int64 -}}
+  {{- if lt (include "trigrun.mebibytes" . | int64) $needed -}}
+    {{- $problems = append $problems (printf "executor.resources.limits.memory is %s: with these settings an executor needs %dMi. Leave it empty, or lower settings.executor.max_in_flight or max_buffered_bytes" . $needed) -}}
+  {{- end -}}
+{{- end -}}
+
 {{- range $process := list "api" "executor" -}}
   {{- $scaling := (index $values $process).autoscaling -}}
   {{- if lt (int64 $scaling.maxReplicas) (int64 $scaling.minReplicas) -}}

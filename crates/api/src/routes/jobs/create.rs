@@ -56,9 +56,9 @@ pub async fn create(
     let definition = body.define(&context, &mut errors);
     let definition = errors.finish(definition)?;
     if definition.requests_run() {
-        state.quotas.run(&state.db, workspace).await?;
+        state.quotas.run(state.connections.unshared(), workspace).await?;
     }
-    let plan = state.quotas.plan(&state.db, workspace).await?;
+    let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
     let traceparent = trace::current();
     let created = state.run(async move |state| {
         // The precision that Postgres stores.

@@ -141,7 +141,7 @@ async fn create(
     mut import: Import,
     Requested { key, depth }: Requested,
 ) -> ApiResult<(Import, bool)> {
-    let plan = state.quotas.plan(&state.db, workspace).await?;
+    let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
     if let Some(key) = key {
         import.lines.iter_mut().for_each(|line| line.key = Some(key_of_line(&key, line.number)));
     }

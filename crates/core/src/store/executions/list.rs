@@ -1,8 +1,8 @@
-//! Lists of executions: one statement per way to filter.
+//! Lists of executions: one statement per way to filter, each of them bounded.
 //!
 //! A workspace may have millions of executions, a page has fifty. Each statement reads one index, newest first, and stops when the page is
-//! full. The index scan is behind `offset 0`. Otherwise Postgres would assume that the filters around it match next to nothing, and would
-//! read and sort all rows.
+//! full or when it has read `MAX_ROWS_SEARCHED` rows. The limit also separates the index scan from the filters. Otherwise Postgres would
+//! assume that they match next to nothing, and would read and sort all rows.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -20,10 +20,10 @@ use crate::{
     domain::{
         execution::{Execution, Source, Status},
         id::{ExecutionId, JobId, WorkspaceId},
-        page::{List, Page},
+        page::{List, Page, Searched, max_rows_searched},
         workspace::shard,
     },
-    store::{Conn, StoreError, sql::prepared},
+    store::{Conn, StoreError, columns::SearchedRow, sql::prepared},
 };
 
 /// Filters of a list. The default matches everything.
@@ -39,76 +39,116 @@ pub struct Filter {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// The columns of a row. The job's name is null if the job does not exist or belongs to another workspace.
-macro_rules! columns {
+/// How many executions of each job are searched by a list that goes job by job: a full page may consist of the executions of one.
+macro_rules! max_rows_of_job {
     () => {
-        "e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.started_at, e.finished_at,
-         e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason, e.skip_count, e.skip_last,
-         (select j.name from jobs j where j.id = e.job_id and j.workspace_id = e.workspace_id and j.workspace_id = $1)
-             as job_name"
+        250
     };
 }
 
-/// All executions `$from`, newest first, between two ids. The lower bound compares pairs (a version is never negative), because Postgres
-/// assumes that a range with two plain bounds is nearly empty.
+/// The executions in the index on `$key` and id with these values of the key, newest first, between two ids, at most `$max`, numbered. The
+/// key and the id are compared and ordered together: `$key = … order by id` might read the index on the id, with the rows of everybody. The
+/// comparison with `id` alone leaves out partitions.
 macro_rules! walk {
-    ($from:literal) => {
+    ([$($key:literal)+], $value:literal, $and:literal, $max:expr) => {
         concat!(
-            "(select ",
-            columns!(),
-            " from ",
-            $from,
-            " and e.id < $2 and (e.id, e.version) >= ($3, 0) order by e.id desc offset 0) e"
+            "(select e.*, row_number() over () as number from (
+                  select e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.started_at, e.finished_at,
+                         e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason, e.skip_count, e.skip_last
+                  from executions e
+                  where (", $($key, ", ",)+ "e.id) < (", $value, ", $2) and (", $($key, ", ",)+ "e.id) >= (", $value, ", $3)
+                        and e.id < $2", $and, " order by ", $($key, " desc, ",)+ "e.id desc limit ",
+            $max,
+            ") e) e"
         )
     };
 }
 
-/// The matching rows of a walk, up to one more than a page. Postgres does not estimate conditions inside a `case`. Otherwise it would expect few rows,
-/// and would read and sort all of them.
+/// The open executions of a shard, the first that are due. They are few; one more than `$max` shows that they are not.
+macro_rules! open {
+    ($max:expr) => {
+        concat!(
+            "(select e.*, row_number() over () as number from (
+                  select e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.started_at, e.finished_at,
+                         e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason, e.skip_count, e.skip_last
+                  from executions e where e.finished_at is null and e.shard = $11 order by e.due_at limit ",
+            $max,
+            " + 1) e) e where e.workspace_id = $1 or e.number > ",
+            $max
+        )
+    };
+}
+
+/// The matching rows of a walk, and the row `$last` at which it stopped, up to one more than a page. The name of a job is looked up only for
+/// rows that match otherwise; it is null if the job does not exist. Postgres does not estimate conditions inside a `case`. Otherwise it
+/// would expect few rows, and would read and sort all of them.
 macro_rules! wanted {
-    ($from:literal) => {
+    ($walk:expr, $last:expr) => {
         concat!(
-            "select * from ",
-            walk!($from),
-            " where job_name is not null
-                and case when status = $4 then true else $4::text is null end
-                and case when source = $5 then true else $5::text is null end
-                and case when job_id = $6 then true else $6::uuid is null end
-                and case when position(lower($7) in lower(job_name)) > 0 then true else $7::text is null end
-                and case when scheduled_for >= $8 then true else $8::timestamptz is null end
-                and case when scheduled_for < $9 then true else $9::timestamptz is null end
-              limit $10"
+            "select * from (
+                 select id, workspace_id, job_id, version, status, source, scheduled_for, started_at, finished_at, lateness_us, attempt_count,
+                        error_class, replay_of, skip_reason, skip_count, skip_last, coalesce(job_name, '') as job_name, is_last,
+                        fits and job_name is not null
+                        and case when position(lower($7) in lower(job_name)) > 0 then true else $7::text is null end as matches
+                 from (
+                     select e.*, ", $last, " as is_last,
+                            case when fits then (select j.name from jobs j where j.id = e.job_id and j.workspace_id = $1) end as job_name
+                     from (
+                         select e.*, e.workspace_id = $1 and e.id < $2 and e.id >= $3
+                                and case when status = $4 then true else $4::text is null end
+                                and case when source = $5 then true else $5::text is null end
+                                and case when job_id = $6 then true else $6::uuid is null end
+                                and case when scheduled_for >= $8 then true else $8::timestamptz is null end
+                                and case when scheduled_for < $9 then true else $9::timestamptz is null end as fits
+                         from ", $walk, ") e offset 0) e) e
+             where matches or is_last"
         )
     };
 }
 
-const ALL: &str = wanted!("executions e where e.workspace_id = $1");
-const OF_JOB: &str = wanted!("executions e where e.job_id = $6");
-const UNSUCCESSFUL: &str = wanted!(
-    "executions e where e.workspace_id = $1 and (e.error_class is not null or e.skip_reason is not null)"
-);
-/// Open executions are few and are found by their shard. Only they are sorted.
-const OPEN: &str = wanted!(
-    "(select * from executions where finished_at is null and shard = $11 offset 0) e
-     where e.workspace_id = $1 and e.status = $4"
+/// A walk that stops after `$max` rows. The row at which it stopped becomes a cursor, so it is never one of another workspace; a job has
+/// rows of one workspace only.
+macro_rules! newest {
+    ($key:tt, $value:literal, $and:literal, $max:expr) => {
+        concat!(
+            wanted!(
+                walk!($key, $value, $and, $max),
+                concat!("e.number = ", $max, " and e.workspace_id = $1")
+            ),
+            " limit $10"
+        )
+    };
+}
+
+const ALL: &str = newest!(["e.workspace_id"], "$1", "", max_rows_searched!());
+const OF_JOB: &str = newest!(["e.job_id"], "$6", "", max_rows_searched!());
+const UNSUCCESSFUL: &str = newest!(
+    ["e.workspace_id"],
+    "$1",
+    " and (e.error_class is not null or e.skip_reason is not null)",
+    max_rows_searched!()
 );
 const ASKED_FOR: &str =
-    wanted!("executions e where e.workspace_id = $1 and e.source = $5 and e.source <> 'schedule'");
+    newest!(["e.workspace_id" "e.source"], "$1, $5", " and e.source <> 'schedule'", max_rows_searched!());
 /// A page of each of these jobs, and of those rows the newest.
 const OF_JOBS: &str = concat!(
     "select e.* from unnest($12::uuid[]) as named(id) cross join lateral (",
-    wanted!("executions e where e.job_id = named.id"),
+    newest!(["e.job_id"], "named.id", "", max_rows_of_job!()),
     ") e order by e.id desc limit $10"
+);
+/// Complete, unless the first row says that the shard has too many open executions.
+const OPEN: &str = concat!(
+    wanted!(open!(max_rows_searched!()), concat!("e.number > ", max_rows_searched!())),
+    " order by is_last desc, id desc limit $10"
 );
 
 /// The statements of [`list`], for the test of their plans.
 pub const LISTS: [&str; 6] = [ALL, OF_JOB, UNSUCCESSFUL, OPEN, ASKED_FOR, OF_JOBS];
 
-/// The statement that reads the fewest rows.
+/// The statement that reads the fewest rows newest first.
 fn statement(filter: &Filter, named: Option<&[Uuid]>) -> &'static str {
     match filter {
         Filter { job: Some(_), .. } => OF_JOB,
-        Filter { status: Some(Status::Queued | Status::Running | Status::Retrying), .. } => OPEN,
         Filter { status: Some(Status::Failed | Status::Cancelled | Status::Skipped), .. } => UNSUCCESSFUL,
         _ if named.is_some() => OF_JOBS,
         Filter { source: Some(Source::Manual | Source::OneTime | Source::Replay), .. } => ASKED_FOR,
@@ -116,20 +156,42 @@ fn statement(filter: &Filter, named: Option<&[Uuid]>) -> &'static str {
     }
 }
 
-/// Newest first by due time; without attempts.
+/// Newest first by due time; without attempts. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
+///
+/// [`MAX_ROWS_SEARCHED`]: crate::domain::page::MAX_ROWS_SEARCHED
 pub async fn list(
     conn: &mut Conn,
     workspace: WorkspaceId,
     filter: &Filter,
     page: Page,
 ) -> Result<List<Execution>, StoreError> {
+    if filter.status.is_some_and(|status| !status.is_terminal()) {
+        let rows = search(conn, OPEN, workspace, filter, page, None).await?;
+        // Otherwise the shard has very many open executions. This workspace's are found among its newest.
+        if !matches!(&rows[..], [row, ..] if row.is_last) {
+            return List::from_search(rows, page, ExecutionRow::id).try_map(ExecutionRow::into_execution);
+        }
+    }
     let named = match &filter.job_name {
-        Some(name) => jobs_named(conn, workspace, name).await?,
-        None => None,
+        Some(name) if filter.job.is_none() => jobs_named(conn, workspace, name).await?,
+        _ => None,
     };
+    let statement = statement(filter, named.as_deref());
+    let rows = search(conn, statement, workspace, filter, page, named).await?;
+    List::from_search(rows, page, ExecutionRow::id).try_map(ExecutionRow::into_execution)
+}
+
+async fn search(
+    conn: &mut Conn,
+    statement: &'static str,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    page: Page,
+    named: Option<Vec<Uuid>>,
+) -> Result<Vec<Searched<ExecutionRow>>, StoreError> {
     let from = filter.from.map_or(Uuid::nil(), |from| ExecutionId::lower_bound(from - ID_MARGIN));
-    let rows: Vec<ExecutionRow> = prepared(
-        sql_query(statement(filter, named.as_deref()))
+    let rows: Vec<SearchedRow<ExecutionRow>> = prepared(
+        sql_query(statement)
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(upper_bound(filter, page))
             .bind::<SqlUuid, _>(from)
@@ -145,7 +207,7 @@ pub async fn list(
     )
     .load(conn)
     .await?;
-    List::from_rows(rows, page, ExecutionRow::id).try_map(ExecutionRow::into_execution)
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 fn upper_bound(filter: &Filter, page: Page) -> Uuid {
@@ -154,24 +216,31 @@ fn upper_bound(filter: &Filter, page: Page) -> Uuid {
 }
 
 /// With more matching jobs than this, executions are not searched job by job: a scan of all executions soon finds some.
-const MAX_NAMED_JOBS: usize = 30;
+const MAX_NAMED_JOBS: usize = 20;
 
-/// The jobs whose names contain `part`; `None` if they are many.
+/// The jobs whose names contain `part`; `None` if they are many, or if the workspace has too many jobs to compare.
 async fn jobs_named(
     conn: &mut Conn,
     workspace: WorkspaceId,
     part: &str,
 ) -> Result<Option<Vec<Uuid>>, StoreError> {
-    let rows: Vec<Id> = prepared(
-        sql_query(
-            "select id from (select id, name from jobs where workspace_id = $1 offset 0) j
-             where position(lower($2) in lower(name)) > 0 limit $3",
-        )
+    let rows: Vec<SearchedRow<Id>> = prepared(
+        sql_query(concat!(
+            "select id, matches, is_last from (
+                 select id, position(lower($2) in lower(name)) > 0 as matches, row_number() over () > ",
+            max_rows_searched!(),
+            " as is_last
+                 from (select id, name from jobs where workspace_id = $1 order by id desc limit ",
+            max_rows_searched!(),
+            " + 1) j) j
+             where matches or is_last order by is_last desc limit $3"
+        ))
         .bind::<SqlUuid, _>(workspace.uuid())
         .bind::<Text, _>(part)
         .bind::<BigInt, _>(MAX_NAMED_JOBS as i64 + 1),
     )
     .load(conn)
     .await?;
-    Ok((rows.len() <= MAX_NAMED_JOBS).then(|| rows.into_iter().map(|row| row.id).collect()))
+    let are_many = rows.len() > MAX_NAMED_JOBS || matches!(&rows[..], [row, ..] if row.is_last);
+    Ok((!are_many).then(|| rows.into_iter().map(|row| row.found.id).collect()))
 }

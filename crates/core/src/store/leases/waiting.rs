@@ -5,7 +5,7 @@
 
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{BigInt, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -86,27 +86,50 @@ async fn jobs_after(
     Ok(rows.into_iter().map(job).collect())
 }
 
-/// Leases up to `limit` executions of a job that wait for capacity, those first that have been due for longest.
-///
-/// Executors that call it at the same time get different ones. Executions of a job with a concurrency limit are not locked first: their job
-/// has to be locked before them.
+/// Leases up to `limit` executions of a job that wait for capacity, those first that have been due for longest. Executors that call it at
+/// the same time get different ones. Those that need a slot are left out: see [`waiting_limited`].
 pub async fn lease_waiting(
     conn: &mut Conn,
     executor: ExecutorId,
     waiting: &WaitingJob,
     limit: i64,
 ) -> Result<Vec<Lease>, StoreError> {
-    let leases = conn
-        .transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-            let ids = ids(conn, LOCK_UNLIMITED, waiting, limit).await?;
-            lease(conn, executor, &ids).await
-        })
-        .await?;
-    if !leases.is_empty() {
-        return Ok(leases);
-    }
-    let ids = ids(conn, FIND_LIMITED, waiting, limit).await?;
-    lease(conn, executor, &ids).await
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let ids = ids(conn, LOCK_UNLIMITED, waiting, limit).await?;
+        lease(conn, executor, &ids).await
+    })
+    .await
+}
+
+/// Up to `limit` executions of a job that wait for capacity and need a slot, those first that have been due for longest. They are not
+/// locked: their job has to be locked before them.
+pub async fn waiting_limited(
+    conn: &mut Conn,
+    waiting: &WaitingJob,
+    limit: i64,
+) -> Result<Vec<ExecutionId>, StoreError> {
+    ids(conn, FIND_LIMITED, waiting, limit).await
+}
+
+/// Lets executions without an owner wait for capacity.
+pub async fn wait(conn: &mut Conn, executions: &[ExecutionId]) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = executions.iter().map(|id| id.uuid()).collect();
+    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
+        return Ok(());
+    };
+    prepared(
+        sql_query(
+            "update executions set waits_for_capacity = true, publish_claimed_at = coalesce(publish_claimed_at, clock_timestamp())
+             where id = any($1) and id between $2 and $3 and owner_id is null and finished_at is null
+               and not waits_for_slot and not waits_for_capacity",
+        )
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<SqlUuid, _>(first)
+        .bind::<SqlUuid, _>(last),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 macro_rules! waiting {

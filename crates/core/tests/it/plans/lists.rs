@@ -119,7 +119,7 @@ async fn lists_of_executions_read_their_indexes_in_order() {
 const MAX_ROWS_READ: i64 = 250;
 
 /// Rows that this transaction has read so far, by any kind of scan.
-async fn rows_read(conn: &mut Conn) -> i64 {
+pub(super) async fn rows_read(conn: &mut Conn) -> i64 {
     #[derive(QueryableByName)]
     struct Read {
         #[diesel(sql_type = BigInt)]

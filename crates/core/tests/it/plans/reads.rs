@@ -8,7 +8,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         execution::{Source, Status},
         fire::{MISFIRE_THRESHOLD, decide},
-        id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
+        id::{AccountId, ExecutionId, ExecutorId, JobId, WorkspaceId},
         job::JobState,
         ledger::LedgerWindow,
         page::Page,
@@ -16,7 +16,7 @@ use trigrun_core::{
     },
     store::{
         Conn, StoreError, audit, backlog, dispatch, executions, executors, invitations, jobs,
-        leases::{self, Ended},
+        leases::{self, AfterRelease, Ended, WaitingJob},
         migrate, notifications, slots, timers, workspaces,
     },
 };
@@ -139,11 +139,24 @@ async fn a_run_reads_only_its_own_rows() {
             frugal(conn, "record", MAX_ROWS_READ, async |c| leases::record(c, session, &ended).await).await;
         assert_eq!(recorded.len(), 10);
         let released: Vec<_> = leases[10..15].iter().map(|lease| (lease.execution, lease.number)).collect();
-        frugal(conn, "release", MAX_ROWS_READ, async |c| leases::release(c, session, &released).await).await;
+        frugal(conn, "release", MAX_ROWS_READ, async |c| {
+            leases::release(c, session, &released, AfterRelease::Wait).await
+        })
+        .await;
+        // The first job has the smallest id there is, which is where the search begins.
+        let (account, workspace) = (AccountId::from_uuid(Uuid::nil()), WorkspaceId::from_uuid(Uuid::nil()));
+        let job = WaitingJob { account, workspace, job: JobId::from_uuid(Uuid::nil()) };
+        let search = async |c: &mut Conn| leases::waiting_jobs(c, None, 500).await;
+        frugal(conn, "waiting jobs", MAX_ROWS_READ, search).await;
+        let waiting = frugal(conn, "lease waiting", MAX_ROWS_READ, async |c| {
+            leases::lease_waiting(c, session, &job, 100).await
+        })
+        .await;
+        assert_eq!(waiting.len(), 5);
         frugal(conn, "hand over", MAX_ROWS_READ, async |c| dispatch::release(c, &published).await).await;
         executors::end(conn, session).await.unwrap();
         let taken = frugal(conn, "reclaim", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
-        assert_eq!(taken.all, 5);
+        assert_eq!(taken.all, 10);
     })
     .await;
 }
@@ -154,7 +167,7 @@ async fn a_pass_with_little_work_reads_little() {
     let (now, grace) = (db.now().await, Duration::from_millis(400));
     with_both_plans(&db, async |conn| {
         let stand_in = TimeDelta::seconds(-2);
-        frugal(conn, "due", MAX_ROWS_READ, async |c| leases::due(c, &[1, 2, 3], stand_in, 20).await).await;
+        frugal(conn, "due", MAX_ROWS_READ, async |c| leases::due(c, stand_in, 20).await).await;
         let shards =
             frugal(conn, "overdue", MAX_ROWS_READ, async |c| dispatch::overdue_shards(c, grace).await).await;
         assert_eq!(shards, [3]);
@@ -167,8 +180,12 @@ async fn a_pass_with_little_work_reads_little() {
         frugal(conn, "reclaim", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
         frugal(conn, "live", MAX_ROWS_READ, async |c| executors::live(c).await).await;
         frugal(conn, "prune", MAX_ROWS_READ, async |c| executors::prune(c).await).await;
-        frugal(conn, "deliver", MAX_ROWS_READ, async |c| notifications::claim_due(c, &[1, 2], &[]).await)
-            .await;
+        let open = async |c: &mut Conn| notifications::open_workspaces(c, None, 1000).await;
+        frugal(conn, "open workspaces", MAX_ROWS_READ, open).await;
+        let deliver = async |c: &mut Conn| {
+            notifications::claim_due(c, &[(WorkspaceId::from_uuid(Uuid::nil()), 8)]).await
+        };
+        frugal(conn, "deliver", MAX_ROWS_READ, deliver).await;
         frugal(conn, "old notifications", MAX_ROWS_READ, async |c| {
             notifications::purge_old(c, DateTime::UNIX_EPOCH, 100).await
         })

@@ -149,7 +149,7 @@ async fn dropping_an_attempt_closes_its_connection() {
     target.respond("/", Script::Never);
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
     tokio::select! {
-        sent = ready.send(get()) => panic!("{:?}", sent.outcome),
+        sent = ready.send(get()) => panic!("{:?}", sent.unwrap().outcome),
         hits = target.wait_for(1, DEADLINE) => assert_eq!(hits.unwrap().len(), 1),
     }
     assert!(target.wait_for_open(0, DEADLINE).await);

@@ -92,7 +92,7 @@ async fn a_rebinding_name_is_checked_at_every_dial() {
     refused(&egress, &target, &url).await;
     // An open connection stays where it is. Before another dial the name is checked again.
     super::reuse::close_connections(&target, &ready).await;
-    let sent = ready.send(get()).await;
+    let sent = ready.send(get()).await.unwrap();
     assert_eq!((sent.outcome.status, sent.sent_at), (AttemptStatus::Blocked, None));
     assert!(target.hits().is_empty());
 }

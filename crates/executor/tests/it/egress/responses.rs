@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Method;
 use trigrun_core::domain::attempt::{AttemptStatus, MAX_PREVIEW_BYTES};
+use trigrun_executor::shares::Shares;
 use trigrun_testkit::target::{Script, Target};
 
-use super::{Call, DEADLINE, exchange, get, new_egress, post, prepare};
+use super::{Call, DEADLINE, exchange, get, new_egress, owner, post, prepare};
 
 #[tokio::test]
 async fn a_success_with_its_timings_and_preview() {
@@ -47,7 +48,7 @@ async fn nothing_is_sent_before_send() {
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
     assert!(target.wait_for_connections(1, DEADLINE).await, "it is connected");
     assert!(target.hits().is_empty());
-    ready.send(get()).await;
+    ready.send(get()).await.unwrap();
     assert_eq!(target.hits().len(), 1);
 }
 
@@ -127,6 +128,25 @@ async fn a_body_is_kept_up_to_the_preview() {
         assert_eq!(outcome.body_preview.len(), MAX_PREVIEW_BYTES.min(size));
     }
     assert_eq!(target.connections(), 1, "all were read to their ends");
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_body_is_limited_by_the_share_of_memory() {
+    let (target, egress) = (Target::start().await.unwrap(), new_egress());
+    target.respond("/", Script::status(200).body(vec![b'x'; 50_000]));
+    for (capacity, kept) in [(200_000, 50_000..=50_000), (20_000, 4096..=24_096), (4, 4096..=4096)] {
+        let memory = Shares::new(capacity, 100);
+        let mut share = memory.try_take(owner(1), 1).unwrap();
+        let ready = prepare(&egress, &target.url("/")).await.unwrap();
+        let outcome = ready.send_if(get(), Some(&mut share), || true).await.unwrap().outcome;
+        assert_eq!((outcome.status, outcome.response_bytes), (AttemptStatus::Success, 50_000));
+        let preview = &outcome.body_preview;
+        assert!(kept.contains(&preview.len()), "{} of {capacity}", preview.len());
+        assert_eq!(outcome.body_truncated, preview.len() < 50_000);
+        assert!(preview.capacity() <= 4096 + capacity - memory.free(), "what is held is counted");
+        drop(share);
+        assert_eq!(memory.free(), capacity);
+    }
 }
 
 #[tokio::test]

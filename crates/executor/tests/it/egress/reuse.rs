@@ -6,7 +6,7 @@ use trigrun_core::domain::attempt::AttemptStatus;
 use trigrun_executor::egress::{Egress, Ready, Settings};
 use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
 
-use super::{DEADLINE, exchange, get, loopback, new_egress, post, prepare, url, workspace};
+use super::{DEADLINE, exchange, get, loopback, new_egress, owner, post, prepare, url};
 
 /// Closes all connections from the server's side, and lets other tasks run until `ready` has detected it.
 pub(super) async fn close_connections(target: &Target, ready: &Ready) {
@@ -36,8 +36,8 @@ async fn a_connection_is_reused_within_its_workspace_only() {
     assert_eq!(second.remote_address, first.remote_address);
     assert_eq!(target.connections(), 1);
 
-    let other = egress.prepare(workspace(2), &url(target.url("/")), DEADLINE).await.unwrap();
-    assert!(other.send(get()).await.outcome.timing.connect.is_some());
+    let other = egress.prepare(&owner(2), &url(target.url("/")), DEADLINE).await.unwrap();
+    assert!(other.send(get()).await.unwrap().outcome.timing.connect.is_some());
     assert_eq!(target.connections(), 2);
 }
 
@@ -49,7 +49,7 @@ async fn concurrent_exchanges_have_separate_connections() {
         prepare(&egress, &target.url("/")).await.unwrap(),
     ];
     for ready in prepared {
-        assert_eq!(ready.send(get()).await.outcome.status, AttemptStatus::Success);
+        assert_eq!(ready.send(get()).await.unwrap().outcome.status, AttemptStatus::Success);
     }
     exchange(&egress, target.url("/"), get()).await;
     assert_eq!(target.connections(), 2);
@@ -97,7 +97,7 @@ async fn idle_connections_per_destination_are_limited() {
         prepare(&egress, &target.url("/")).await.unwrap(),
     ];
     for ready in prepared {
-        ready.send(get()).await;
+        ready.send(get()).await.unwrap();
     }
     assert!(target.wait_for_open(1, DEADLINE).await);
 }
@@ -107,7 +107,7 @@ async fn a_connection_closed_before_send_is_dialled_again() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
     close_connections(&target, &ready).await;
-    let sent = ready.send(post("{}")).await;
+    let sent = ready.send(post("{}")).await.unwrap();
     assert_eq!(sent.outcome.status, AttemptStatus::Success, "{:?}", sent.outcome.error);
     assert!(sent.sent_at.is_some());
     assert_eq!((target.hits().len(), target.connections()), (1, 2), "sent once");
@@ -119,7 +119,7 @@ async fn a_closed_idle_connection_is_not_reused() {
     exchange(&egress, target.url("/"), get()).await;
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
     close_connections(&target, &ready).await;
-    let outcome = ready.send(get()).await.outcome;
+    let outcome = ready.send(get()).await.unwrap().outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert!(outcome.timing.connect.is_some());
 }
@@ -131,7 +131,7 @@ async fn nothing_is_sent_after_the_server_stopped() {
     let ready = prepare(&egress, &url).await.unwrap();
     close_connections(&target, &ready).await;
     target.stop().await;
-    let sent = ready.send(get()).await;
+    let sent = ready.send(get()).await.unwrap();
     assert_eq!(
         (sent.outcome.error_class, sent.sent_at),
         (Some("connect_refused"), None),
@@ -149,7 +149,7 @@ async fn the_wait_before_send_does_not_count_against_the_timeout() {
     while std::time::Instant::now() < send_at {
         tokio::task::yield_now().await;
     }
-    let outcome = ready.send(super::Call { timeout, ..get() }).await.outcome;
+    let outcome = ready.send(super::Call { timeout, ..get() }).await.unwrap().outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert!(outcome.timing.total < timeout, "{:?}", outcome.timing);
 }
@@ -177,9 +177,9 @@ async fn http2_is_shared_within_a_workspace() {
     assert_eq!(hit.header("host"), Some(target.address().to_string().as_str()));
     assert_eq!(hit.body, r#"{"n":2}"#);
 
-    let other = egress.prepare(workspace(2), &url(target.url("/")), DEADLINE).await.unwrap();
+    let other = egress.prepare(&owner(2), &url(target.url("/")), DEADLINE).await.unwrap();
     assert_eq!(target.connections(), 2);
-    assert_eq!(other.send(get()).await.outcome.status, AttemptStatus::Success);
+    assert_eq!(other.send(get()).await.unwrap().outcome.status, AttemptStatus::Success);
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn an_http2_connection_closed_before_send_is_dialled_again() {
     let (target, egress) = http2(DEADLINE).await;
     let ready = prepare(&egress, &target.url("/")).await.unwrap();
     close_connections(&target, &ready).await;
-    let outcome = ready.send(post("{}")).await.outcome;
+    let outcome = ready.send(post("{}")).await.unwrap().outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert_eq!((target.hits().len(), target.connections()), (1, 2));
 }

@@ -1,0 +1,139 @@
+//! The connections to Postgres, divided: so that no account can hold all of them, and lists only some.
+//!
+//! A quarter of them is for lists. Postgres cancels a statement of a list after a second, so slow lists delay neither runs nor other
+//! requests. Of each part, an account may hold as many connections as it leaves free.
+
+use actix_web::http::{StatusCode, header};
+use std::{
+    cell::Cell,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+use trigrun_core::{
+    domain::id::AccountId,
+    store::{Conn, Db, PostgresSettings, StoreError, pool::PooledConn},
+};
+
+use crate::{
+    problem::Problem,
+    result::ApiResult,
+    shares::{Share, Shares},
+};
+
+/// `statement_timeout` of lists. Each reads a bounded number of rows, which takes some ten milliseconds, or longer from a slow disk.
+const LIST_TIMEOUT_MS: u64 = 1000;
+/// One connection of this many is for lists.
+const LISTS_DIVISOR: usize = 4;
+/// One connection of this many is reserved for authentication and health checks, which belong to no account.
+const RESERVED_DIVISOR: usize = 6;
+
+tokio::task_local! {
+    static ACCOUNT: Cell<Option<AccountId>>;
+}
+
+/// Runs work of a request. The connections that it takes belong to the account, as soon as that is known.
+pub async fn scope<T>(account: Option<AccountId>, work: impl Future<Output = T>) -> T {
+    ACCOUNT.scope(Cell::new(account), work).await
+}
+
+/// The account whose request this task serves.
+pub fn account() -> Option<AccountId> {
+    ACCOUNT.try_with(Cell::get).ok().flatten()
+}
+
+/// From here on, the request of this task is known to be one of this account.
+pub fn set_account(account: AccountId) {
+    // Outside of a request there is nobody to count.
+    let _ = ACCOUNT.try_with(|current| current.set(Some(account)));
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Connections {
+    requests: Pool,
+    lists: Pool,
+}
+
+/// A connection, and the place that it takes.
+pub struct SharedConn {
+    conn: PooledConn,
+    _share: Option<Share>,
+}
+
+impl Deref for SharedConn {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl DerefMut for SharedConn {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}
+
+#[derive(Clone)]
+struct Pool {
+    db: Db,
+    shares: Shares,
+    acquire_timeout: Duration,
+}
+
+impl Connections {
+    pub fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        let for_lists = (settings.max_connections / LISTS_DIVISOR).max(1);
+        let for_requests = settings.max_connections.saturating_sub(for_lists).max(1);
+        let requests = PostgresSettings { max_connections: for_requests, ..settings.clone() };
+        let lists = PostgresSettings {
+            max_connections: for_lists,
+            statement_timeout_ms: settings.statement_timeout_ms.min(LIST_TIMEOUT_MS),
+            ..settings.clone()
+        };
+        let reserved = for_requests.div_ceil(RESERVED_DIVISOR);
+        Ok(Self { requests: Pool::new(&requests, reserved)?, lists: Pool::new(&lists, 0)? })
+    }
+
+    /// The pool for everything that belongs to no account.
+    pub fn unshared(&self) -> &Db {
+        &self.requests.db
+    }
+
+    /// For a request that is not a list.
+    pub async fn conn(&self) -> ApiResult<SharedConn> {
+        self.requests.conn().await
+    }
+
+    /// For a list: a statement that takes longer than a second is cancelled.
+    pub async fn for_list(&self) -> ApiResult<SharedConn> {
+        self.lists.conn().await
+    }
+}
+
+impl Pool {
+    fn new(settings: &PostgresSettings, reserved: usize) -> Result<Self, StoreError> {
+        Ok(Self {
+            db: Db::new(settings)?,
+            shares: Shares::new(settings.max_connections.saturating_sub(reserved).max(1)),
+            acquire_timeout: Duration::from_millis(settings.acquire_timeout_ms),
+        })
+    }
+
+    /// Waits for a place of the account, and then for a connection, each for up to `acquire_timeout_ms`.
+    async fn conn(&self) -> ApiResult<SharedConn> {
+        let share = match account() {
+            Some(account) => {
+                Some(self.shares.take(account, self.acquire_timeout).await.map_err(|_| too_many())?)
+            }
+            None => None,
+        };
+        Ok(SharedConn { conn: self.db.conn().await?, _share: share })
+    }
+}
+
+fn too_many() -> Problem {
+    let detail = "The account has too many requests in progress. Wait for their responses, then try again.";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_concurrent_requests", detail)
+        .with_header(header::RETRY_AFTER, "1")
+}

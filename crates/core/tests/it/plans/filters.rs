@@ -1,0 +1,207 @@
+//! Every combination of filters: a page of a list does a bounded amount of work, and its pages together are complete.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncConnection;
+use std::collections::BTreeSet;
+use trigrun_core::{
+    domain::{
+        audit::Action,
+        execution::{Execution, Status},
+        id::{ChannelId, ExecutionId, JobId, WorkspaceId},
+        job::JobState,
+        notification::NotificationStatus,
+        page::{List, MAX_ROWS_SEARCHED, Page},
+        schedule::Kind,
+        workspace::shard,
+    },
+    store::{
+        Conn, audit,
+        executions::{self, Filter},
+        jobs, migrate, notifications,
+    },
+};
+use trigrun_testkit::{
+    TestDb,
+    filters::{Choices, matches},
+};
+use uuid::Uuid;
+
+use super::lists::rows_read;
+
+/// A workspace with `$jobs` jobs and `$executions` executions over `$hours` hours: of all sources and states, the open ones the newest.
+/// Another workspace of the same shard has `$foreign` open executions. Notifications and audit entries as many as executions.
+const FILL: &str = "
+    set session_replication_role = replica;
+    insert into workspaces (id, name) values ('00000000-0000-0000-0000-000000000000', 'w'), ('ffffffff-0000-0000-0000-000000000000', 'v');
+    insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
+    select ('00000000-0000-0000-0000-00000' || lpad(n::text, 7, '0'))::uuid,
+           case when n < $jobs then '00000000-0000-0000-0000-000000000000' else 'ffffffff-0000-0000-0000-000000000000' end::uuid,
+           1, 'Job ' || n, 'recurring', 'active', '{}', now(), now()
+    from generate_series(0, $jobs) n;
+    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at, error_class, owner_id)
+    select (lpad(to_hex((extract(epoch from e.at) * 1000)::bigint), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
+           case when e.job < $jobs then '00000000-0000-0000-0000-000000000000' else 'ffffffff-0000-0000-0000-000000000000' end::uuid,
+           ('00000000-0000-0000-0000-00000' || lpad(e.job::text, 7, '0'))::uuid, 1, $shard, e.status, e.source, e.at, e.at,
+           case when e.status not in ('queued', 'running', 'retrying') then e.at end,
+           case when e.status in ('failed', 'cancelled', 'skipped') then 'x' end,
+           case when e.status = 'running' then gen_random_uuid() end
+    from (
+        select n, date_trunc('milliseconds', now()) - n * interval '$hours hours' / $executions as at, n % $jobs as job,
+               case when n < 60 then (array['queued', 'running', 'retrying'])[1 + n % 3]
+                    when n % 50 = 0 then (array['failed', 'cancelled', 'skipped'])[1 + n / 50 % 3] else 'succeeded' end as status,
+               case when n % 70 = 0 then (array['manual', 'one_time', 'replay'])[1 + n / 70 % 3] else 'schedule' end as source
+        from generate_series(1, $executions) n
+        union all
+        select n, date_trunc('milliseconds', now()) - n * interval '1 s', $jobs, 'queued', 'schedule' from generate_series(1, $foreign) n) e;
+    insert into notifications (id, workspace_id, channel_id, job_id, execution_id, event, failures, status, due_at, created_at, finished_at)
+    select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
+           '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000',
+           gen_random_uuid(), 'failed', 1, 'succeeded', now(), now(), now()
+    from generate_series(1, $executions) n;
+    insert into audit_entries (id, workspace_id, created_at, actor, action, target, details)
+    select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
+           '00000000-0000-0000-0000-000000000000', now(), 'operator', 'workspace.created', 'x', '{}'
+    from generate_series(1, $executions) n;
+    analyze";
+
+struct Size {
+    jobs: i64,
+    executions: i64,
+    hours: i64,
+    foreign: i64,
+}
+
+async fn filled(size: Size) -> TestDb {
+    let db = TestDb::new().await;
+    let fill = FILL
+        .replace("$jobs", &size.jobs.to_string())
+        .replace("$executions", &size.executions.to_string())
+        .replace("$hours", &size.hours.to_string())
+        .replace("$foreign", &size.foreign.to_string())
+        .replace("$shard", &shard(workspace()).to_string());
+    TestDb::execute(&db, &fill).await;
+    db
+}
+
+fn workspace() -> WorkspaceId {
+    WorkspaceId::from_uuid(Uuid::nil())
+}
+
+fn choices(now: DateTime<Utc>, hours: i64) -> Choices {
+    let middle = now - TimeDelta::hours(hours) / 2;
+    Choices {
+        jobs: vec![JobId::from_uuid(Uuid::from_u128(1))],
+        // One job, all jobs, none.
+        names: vec!["JOB 1", "job", "another"],
+        spans: vec![(None, Some(middle)), (Some(middle - TimeDelta::hours(hours) / 5), Some(middle))],
+    }
+}
+
+/// Two walks, and the rows that are looked up for each row of a walk: the search of open executions, of names, of executions, and a name for
+/// each. Far less than the workspace has.
+const MAX_ROWS_READ: i64 = 4 * MAX_ROWS_SEARCHED + 500;
+
+#[tokio::test]
+async fn a_page_reads_a_bounded_number_of_rows_whatever_its_filters() {
+    let db = filled(Size { jobs: 40, executions: 40_000, hours: 48, foreign: 20_000 }).await;
+    let filters = choices(db.now().await, 48).filters();
+    let mut conn = migrate::connect(&db.settings()).await.unwrap();
+    conn.begin_test_transaction().await.unwrap();
+    let deep = ExecutionId::lower_bound(db.now().await - TimeDelta::hours(30));
+    for filter in filters {
+        for before in [None, Some(deep)] {
+            let page = Page { limit: 250, before };
+            let read = rows_read(&mut conn).await;
+            executions::list(&mut conn, workspace(), &filter, page).await.unwrap();
+            let read = rows_read(&mut conn).await - read;
+            assert!(read <= MAX_ROWS_READ, "{filter:?}, {before:?}: {read} rows were read");
+        }
+    }
+    other_lists(&mut conn, db.now().await).await;
+}
+
+/// Filters that match nothing: each list would have to read everything.
+async fn other_lists(conn: &mut Conn, now: DateTime<Utc>) {
+    let (workspace, page) = (workspace(), Page { limit: 250, before: None });
+    let none = || notifications::Filter { status: Some(NotificationStatus::Failed), ..Default::default() };
+    for filter in [
+        none(),
+        notifications::Filter { channel: Some(ChannelId::from_uuid(Uuid::nil())), ..none() },
+        notifications::Filter { job: Some(JobId::from_uuid(Uuid::nil())), ..none() },
+    ] {
+        let read = rows_read(conn).await;
+        let list = notifications::list(conn, workspace, &filter, page).await.unwrap();
+        let read = rows_read(conn).await - read;
+        assert!(read <= MAX_ROWS_READ, "{filter:?}: {read} rows were read");
+        assert_eq!((list.data.len(), list.next.is_some()), (0, true), "{filter:?}");
+    }
+    let read = rows_read(conn).await;
+    let filter = audit::Filter { action: Some(Action::TokenCreated) };
+    let list = audit::list(conn, workspace, filter, page).await.unwrap();
+    let read = rows_read(conn).await - read;
+    assert!(read <= MAX_ROWS_READ, "audit: {read} rows were read");
+    assert_eq!((list.data.len(), list.next.is_some()), (0, true));
+    let filter = jobs::Filter { state: Some(JobState::Paused), kind: Some(Kind::Cron), ..Default::default() };
+    assert!(jobs::list(conn, workspace, &filter, page, now).await.unwrap().data.is_empty());
+}
+
+/// All pages of a list, one after the other.
+async fn all_pages(conn: &mut Conn, filter: &Filter) -> Vec<Execution> {
+    let (mut all, mut page) = (Vec::new(), Page { limit: 250, before: None });
+    loop {
+        let List { data, next } = executions::list(conn, workspace(), filter, page).await.unwrap();
+        assert!(data.len() <= 250, "{filter:?}");
+        all.extend(data);
+        match next {
+            Some(next) => page.before = Some(next),
+            None => return all,
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pages_of_a_list_are_complete_whatever_its_filters() {
+    // Once with a quiet shard, once with one in which a neighbour has too many open executions to sort them.
+    for foreign in [100, MAX_ROWS_SEARCHED + 100] {
+        let db = filled(Size { jobs: 10, executions: 5000, hours: 48, foreign }).await;
+        let filters = choices(db.now().await, 48).filters();
+        let mut conn = db.conn().await;
+        let everything = all_pages(&mut conn, &Filter::default()).await;
+        assert_eq!(everything.len(), 5000);
+        assert!(everything.windows(2).all(|pair| pair[0].id > pair[1].id), "newest first, each once");
+        let states: BTreeSet<&str> = everything.iter().map(|execution| execution.status.as_str()).collect();
+        assert_eq!(states.len(), Status::ALL.len(), "{states:?}");
+        for filter in filters {
+            let expected = everything.iter().filter(|execution| matches(&filter, execution));
+            let expected: Vec<ExecutionId> = expected.map(|execution| execution.id).collect();
+            let listed: Vec<ExecutionId> =
+                all_pages(&mut conn, &filter).await.iter().map(|execution| execution.id).collect();
+            assert_eq!(listed, expected, "{filter:?}");
+        }
+    }
+}
+
+/// A cursor names the row at which a search has stopped, which must not be a row of someone else.
+#[tokio::test]
+async fn a_search_among_the_rows_of_another_workspace_has_no_next_page() {
+    let foreign = MAX_ROWS_SEARCHED + 100;
+    let db = filled(Size { jobs: 10, executions: 100, hours: 1, foreign }).await;
+    let mut conn = db.conn().await;
+    let page = Page { limit: 250, before: None };
+    let job = Some(JobId::from_uuid(Uuid::from_u128(0x10)));
+    for status in [None, Some(Status::Queued), Some(Status::Succeeded)] {
+        let filter = Filter { job, status, ..Filter::default() };
+        let list = executions::list(&mut conn, workspace(), &filter, page).await.unwrap();
+        assert_eq!((list.data.len(), list.next), (0, None), "{filter:?}");
+    }
+    let other = WorkspaceId::from_uuid(Uuid::from_u128(0xffff_ffff << 96));
+    let filter = Filter { job, ..Filter::default() };
+    assert_eq!(executions::list(&mut conn, other, &filter, page).await.unwrap().data.len(), 250);
+    let filter = notifications::Filter {
+        channel: Some(ChannelId::from_uuid(Uuid::nil())),
+        status: Some(NotificationStatus::Failed),
+        ..Default::default()
+    };
+    let list = notifications::list(&mut conn, other, &filter, page).await.unwrap();
+    assert_eq!((list.data.len(), list.next), (0, None));
+}

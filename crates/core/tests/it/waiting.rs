@@ -1,0 +1,136 @@
+//! Executions that wait for capacity: in Postgres, in a queue per job.
+
+use chrono::TimeDelta;
+use std::time::Duration;
+use trigrun_core::{
+    domain::{
+        execution::Status,
+        id::{AccountId, ExecutionId, ExecutorId},
+    },
+    store::{
+        dispatch,
+        leases::{self, AfterRelease, Lease, WaitingJob},
+    },
+};
+use trigrun_testkit::jobs::every_seconds;
+
+use crate::leases::Bench;
+
+const URL: &str = "http://192.0.2.1/";
+
+impl Bench {
+    /// Leases an execution and releases it, because there is no capacity for it.
+    async fn wait(&self, session: ExecutorId, id: ExecutionId) {
+        let lease = self.lease(session, &[id]).await.remove(0);
+        assert_eq!(self.release(session, &lease, AfterRelease::Wait).await, 1);
+    }
+
+    async fn waiting_jobs(&self, after: Option<&WaitingJob>, limit: i64) -> Vec<WaitingJob> {
+        leases::waiting_jobs(&mut *self.db.conn().await, after, limit).await.unwrap()
+    }
+
+    async fn lease_waiting(&self, session: ExecutorId, job: &WaitingJob, limit: i64) -> Vec<Lease> {
+        leases::lease_waiting(&mut *self.db.conn().await, session, job, limit).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn nothing_announces_an_execution_that_waits_for_capacity() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id) = (bench.session().await, bench.run_now().await);
+    bench.wait(session, id).await;
+    let execution = bench.get(id).await;
+    assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
+    let mut conn = bench.db.conn().await;
+    assert!(dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap().is_empty());
+    assert!(leases::due(&mut conn, TimeDelta::zero(), 10).await.unwrap().is_empty());
+    assert!(dispatch::overdue_shards(&mut conn, Duration::ZERO).await.unwrap().is_empty());
+    // A second dispatch message of it does no harm.
+    assert_eq!(bench.lease(session, &[id]).await.len(), 1);
+    assert!(bench.waiting_jobs(None, 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn executors_share_what_waits_oldest_first() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, other) = (bench.session().await, bench.session().await);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(bench.run_now().await);
+        bench.wait(session, ids[ids.len() - 1]).await;
+    }
+    let [job] = bench.waiting_jobs(None, 10).await[..] else { panic!("one job waits") };
+    let account = AccountId::from_uuid(bench.workspace.uuid());
+    assert_eq!(job, WaitingJob { account, workspace: bench.workspace, job: bench.job });
+    let first = bench.lease_waiting(session, &job, 2).await;
+    let executions: Vec<ExecutionId> = first.iter().map(|lease| lease.execution).collect();
+    assert!(executions.iter().all(|id| ids[..2].contains(id)), "{executions:?} of {ids:?}");
+    assert_eq!(bench.lease_waiting(other, &job, 10).await.len(), 3);
+    assert!(
+        bench.lease_waiting(other, &job, 10).await.is_empty()
+            && bench.waiting_jobs(None, 10).await.is_empty()
+    );
+}
+
+#[tokio::test]
+async fn every_job_is_found_whatever_waits_before_it() {
+    let mut bench = Bench::new(&every_seconds(3600, URL)).await;
+    let session = bench.session().await;
+    for _ in 0..5 {
+        for _ in 0..3 {
+            let id = bench.run_now().await;
+            bench.wait(session, id).await;
+        }
+        bench.job = bench.db.job(bench.workspace, &every_seconds(3600, URL)).await;
+    }
+    let all = bench.waiting_jobs(None, 10).await;
+    assert_eq!(all.len(), 5);
+    assert_eq!(bench.waiting_jobs(None, 2).await, all[..2]);
+    assert_eq!(bench.waiting_jobs(Some(&all[1]), 2).await, all[2..4]);
+    let around = [&all[4..], &all[..2]].concat();
+    assert_eq!(bench.waiting_jobs(Some(&all[3]), 3).await, around, "it begins again after the last");
+}
+
+#[tokio::test]
+async fn a_slot_is_still_needed() {
+    let mut definition = every_seconds(3600, URL);
+    definition.concurrency_limit = Some(1);
+    let bench = Bench::new(&definition).await;
+    let session = bench.session().await;
+    let (first, second) = (bench.run_now().await, bench.run_now().await);
+    bench.wait(session, first).await;
+    bench.wait(session, second).await;
+    let [job] = bench.waiting_jobs(None, 10).await[..] else { panic!("one job waits") };
+    assert!(bench.lease_waiting(session, &job, 10).await.is_empty());
+    let waiting = leases::waiting_limited(&mut *bench.db.conn().await, &job, 10).await.unwrap();
+    let leased = bench.lease(session, &waiting).await;
+    assert_eq!((leased.len(), leased[0].execution), (1, first));
+    assert_eq!(
+        bench
+            .db
+            .count("select count(*) from executions where waits_for_slot and not waits_for_capacity")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn an_execution_waits_without_a_lease() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id, leased) = (bench.session().await, bench.run_now().await, bench.run_now().await);
+    bench.lease(session, &[leased]).await;
+    leases::wait(&mut *bench.db.conn().await, &[id, leased]).await.unwrap();
+    assert_eq!(bench.db.count("select count(*) from executions where waits_for_capacity").await, 1);
+    let mut conn = bench.db.conn().await;
+    assert!(dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_cancelled_execution_does_not_wait() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, id) = (bench.session().await, bench.run_now().await);
+    bench.wait(session, id).await;
+    let cancelled = leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
+    assert_eq!(cancelled, None);
+    assert!(bench.waiting_jobs(None, 10).await.is_empty());
+}

@@ -1,0 +1,183 @@
+//! How much of one target this process may use, over all workspaces, so that the service is no weapon: requests in flight to a
+//! destination (host and port), and connections to an address. Accounts have shares of both, and of all connections.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use trigrun_core::domain::target::TargetUrl;
+
+use crate::shares::{Owner, Share, Shares};
+
+/// Many hosts can have one address: those of a content delivery network, for example.
+const CONNECTIONS_PER_REQUEST: usize = 4;
+/// An account may have as much of a target as is free: alone, half of it.
+const ACCOUNT_PERCENT: usize = 100;
+
+pub(super) struct Destinations {
+    /// Of the installation.
+    max_requests: usize,
+    requests: Capacities<Box<str>>,
+    connections: Capacities<IpAddr>,
+    all_connections: Shares,
+}
+
+/// Something of one target, until it is dropped.
+pub(super) struct Part {
+    _share: Share,
+    _connection: Option<Share>,
+    /// Tells [`Capacities::purge`] that it is in use.
+    _of: Arc<Shares>,
+}
+
+impl Destinations {
+    pub(super) fn new(max_requests: usize, max_connections: usize) -> Self {
+        Self {
+            all_connections: Shares::new(max_connections, ACCOUNT_PERCENT),
+            max_requests,
+            requests: Capacities::new(max_requests),
+            connections: Capacities::new(max_requests * CONNECTIONS_PER_REQUEST),
+        }
+    }
+
+    /// Each executor has an equal part of what the installation may use.
+    pub(super) fn set_live_executors(&self, executors: usize) {
+        let part = self.max_requests.div_ceil(executors.max(1)).max(1);
+        self.requests.set_capacity(part);
+        self.connections.set_capacity(part * CONNECTIONS_PER_REQUEST);
+    }
+
+    /// Waits until the owner may have one more request in flight to the URL's host and port.
+    pub(super) async fn request(&self, owner: Owner, url: &TargetUrl) -> Part {
+        let key = format!("{}:{}", url.host(), url.port());
+        self.requests.take(owner, key.into()).await
+    }
+
+    /// Waits until the owner may have one more connection to the address.
+    pub(super) async fn connection(&self, owner: Owner, address: IpAddr) -> Part {
+        let part = self.connections.take(owner, address).await;
+        Part { _connection: Some(self.all_connections.take(owner, 1).await), ..part }
+    }
+
+    /// How many more connections this process may have.
+    pub(super) fn connections_left(&self) -> usize {
+        self.all_connections.free()
+    }
+
+    pub(super) fn purge(&self) {
+        self.requests.purge();
+        self.connections.purge();
+    }
+}
+
+/// The same capacity for each key.
+struct Capacities<K>(Mutex<Inner<K>>);
+
+struct Inner<K> {
+    capacity: usize,
+    of: HashMap<K, Arc<Shares>>,
+}
+
+impl<K: Eq + Hash> Capacities<K> {
+    fn new(capacity: usize) -> Self {
+        Self(Mutex::new(Inner { capacity, of: HashMap::new() }))
+    }
+
+    fn set_capacity(&self, capacity: usize) {
+        let mut inner = self.lock();
+        if inner.capacity != capacity {
+            inner.capacity = capacity;
+            inner.of.values().for_each(|shares| shares.set_capacity(capacity));
+        }
+    }
+
+    async fn take(&self, owner: Owner, key: K) -> Part {
+        let shares = {
+            let mut inner = self.lock();
+            let capacity = inner.capacity;
+            Arc::clone(
+                inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity, ACCOUNT_PERCENT))),
+            )
+        };
+        Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares }
+    }
+
+    /// Forgets the keys that nobody uses or waits for.
+    fn purge(&self) {
+        self.lock().of.retain(|_, shares| Arc::strong_count(shares) > 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use trigrun_core::domain::{
+        address::EgressPolicy,
+        id::{JobId, WorkspaceId},
+    };
+    use uuid::Uuid;
+
+    fn owner(number: u128) -> Owner {
+        let id = Uuid::from_u128(number);
+        Owner::alone(WorkspaceId::from_uuid(id), JobId::from_uuid(id))
+    }
+
+    fn url(text: &str) -> TargetUrl {
+        TargetUrl::parse(text, &EgressPolicy::default()).unwrap()
+    }
+
+    /// Takes as much as the owner may have.
+    fn take_all(destinations: &Destinations, number: u128, text: &str) -> Vec<Part> {
+        let take = || destinations.request(owner(number), &url(text)).now_or_never();
+        std::iter::from_fn(take).collect()
+    }
+
+    #[test]
+    fn all_accounts_together_have_no_more_than_the_maximum() {
+        let destinations = Destinations::new(64, 1000);
+        let greedy = take_all(&destinations, 1, "https://example.com/a");
+        assert!(greedy.len() <= 32 && greedy.len() > 16, "{}", greedy.len());
+        let others =
+            (2..100).flat_map(|account| take_all(&destinations, account, "http://EXAMPLE.com:443/b"));
+        let others: Vec<Part> = others.collect();
+        assert_eq!(greedy.len() + others.len(), 64);
+        assert!(!take_all(&destinations, 100, "http://example.com/").is_empty(), "another port");
+    }
+
+    #[test]
+    fn each_executor_has_a_part() {
+        let destinations = Destinations::new(64, 1000);
+        destinations.set_live_executors(5);
+        let all = |first| {
+            (first..first + 50).flat_map(|account| take_all(&destinations, account, "https://example.com/"))
+        };
+        let held: Vec<Part> = all(1).collect();
+        assert_eq!(held.len(), 13);
+        destinations.set_live_executors(1);
+        let more: Vec<Part> = all(100).collect();
+        assert_eq!(held.len() + more.len(), 64);
+        destinations.set_live_executors(1000);
+        drop((held, more));
+        assert_eq!(all(200).collect::<Vec<_>>().len(), 1);
+    }
+
+    #[test]
+    fn targets_that_nobody_uses_are_forgotten() {
+        let destinations = Destinations::new(64, 1000);
+        let held = take_all(&destinations, 1, "https://example.com/");
+        drop(take_all(&destinations, 1, "https://example.org/"));
+        destinations.purge();
+        assert_eq!(destinations.requests.lock().of.len(), 1);
+        drop(held);
+        destinations.purge();
+        assert_eq!(destinations.requests.lock().of.len(), 0);
+    }
+}
