@@ -3,7 +3,8 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
-mod byte_shares;
+mod caller_shares;
+mod capacity;
 mod connections;
 mod db_watchdog;
 mod extract;

@@ -17,7 +17,7 @@ use trigrun_core::{
 use utoipa_actix_web::AppExt;
 
 use crate::{
-    byte_shares::ByteShares,
+    capacity::Capacity,
     connections::Connections,
     db_watchdog::DbWatchdog,
     extract::body::MAX_BODY_BYTES,
@@ -80,7 +80,7 @@ pub async fn serve(
         sign_up: settings.server.sign_up,
         origins: settings.server.origins.into(),
         passwords: Passwords::default(),
-        bytes: ByteShares::default(),
+        capacity: Capacity::default(),
         connections,
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),

@@ -9,7 +9,7 @@ use trigrun_core::{
 };
 
 use crate::{
-    byte_shares::ByteShares,
+    capacity::Capacity,
     connections::{self, Connections, SharedConn},
     db_watchdog::DbWatchdog,
     passwords::Passwords,
@@ -32,7 +32,7 @@ pub struct State {
     pub origins: Arc<[Origin]>,
     pub db_watchdog: DbWatchdog,
     pub passwords: Passwords,
-    pub bytes: ByteShares,
+    pub capacity: Capacity,
 }
 
 impl State {

@@ -17,7 +17,8 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
 use crate::{
-    byte_shares::{ByteShare, UNCOUNTED_BYTES},
+    caller_shares::CallerShare,
+    capacity::{Capacity, SMALL_BODY_BYTES},
     problem::Problem,
     result::ApiResult,
     state::State,
@@ -38,8 +39,15 @@ const MIN_ROUNDS: usize = 3;
 /// The text of a JSON body of at most `MAX` bytes, its media type checked. Never holds more than that.
 pub struct JsonText<const MAX: usize = MAX_BODY_BYTES> {
     bytes: Bytes,
+    /// Of a body that is not small.
+    large: Option<Large>,
+}
+
+struct Large {
+    request: HttpRequest,
+    capacity: Capacity,
     /// Until the request is handled.
-    _share: Option<ByteShare>,
+    _share: CallerShare,
 }
 
 impl<const MAX: usize> FromRequest for JsonText<MAX> {
@@ -49,17 +57,17 @@ impl<const MAX: usize> FromRequest for JsonText<MAX> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let media_type = media_type(request);
         let length = content_length(request).unwrap_or(MAX);
-        let share = share(request, length.min(MAX));
+        let large = large(request, length.min(MAX));
         let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
             media_type?;
             if length > MAX {
                 return Err(larger_than(MAX));
             }
-            let (payload, share) = (payload.map_err(|_| incomplete())?, share?);
+            let (payload, large) = (payload.map_err(|_| incomplete())?, large?);
             let bytes = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX)).await;
             let bytes = bytes.map_err(|_| too_slow())?.map_err(|_| larger_than(MAX))?;
-            Ok(Self { bytes: bytes.map_err(|_| incomplete())?, _share: share })
+            Ok(Self { bytes: bytes.map_err(|_| incomplete())?, large })
         })
     }
 }
@@ -69,10 +77,11 @@ fn content_length(request: &HttpRequest) -> Option<usize> {
 }
 
 /// Room for a body before it is read.
-fn share(request: &HttpRequest, bytes: usize) -> ApiResult<Option<ByteShare>> {
-    let state = request.app_data::<web::Data<State>>().filter(|_| bytes > UNCOUNTED_BYTES);
+fn large(request: &HttpRequest, bytes: usize) -> ApiResult<Option<Large>> {
+    let state = request.app_data::<web::Data<State>>().filter(|_| bytes > SMALL_BODY_BYTES);
     let Some(state) = state else { return Ok(None) };
-    state.bytes.take(request.headers(), bytes).map(Some)
+    let (capacity, share) = (state.capacity.clone(), state.capacity.bytes(request.headers(), bytes)?);
+    Ok(Some(Large { request: request.clone(), capacity, _share: share }))
 }
 
 fn incomplete() -> Problem {
@@ -116,19 +125,38 @@ fn media_type(request: &HttpRequest) -> ApiResult<()> {
 }
 
 impl<const MAX: usize> JsonText<MAX> {
-    /// The text, if it is a JSON object.
-    pub fn object(&self) -> ApiResult<&str> {
-        let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
-        let text = std::str::from_utf8(&self.bytes).map_err(|_| bad("The body is not UTF-8.".into()))?;
-        // A RawValue, because valid JSON may have no value in Rust, such as 1e999 in a request's body.
-        let value: &RawValue = serde_json::from_str(text).map_err(|error| {
-            bad(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))
-        })?;
-        if !value.get().starts_with('{') {
-            return Err(Problem::of_field("", Invalid::new("wrong_type", "must be a JSON object")));
-        }
-        Ok(text)
+    /// Reads a `T` from a JSON object, as [`read`] does.
+    pub async fn read<T: DeserializeOwned + Send + 'static>(&self, errors: &mut FieldErrors) -> ApiResult<T> {
+        let mut taken = std::mem::take(errors);
+        let (value, taken) = self.read_with(move |text| Ok((read(text, &mut taken), taken))).await?;
+        *errors = taken;
+        value
     }
+
+    /// Reads the text of a JSON object: if it is large, on a blocking thread.
+    pub async fn read_with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&str) -> ApiResult<T> + Send + 'static,
+    ) -> ApiResult<T> {
+        let Some(Large { request, capacity, .. }) = &self.large else {
+            return work(object_text(&self.bytes)?);
+        };
+        let bytes = self.bytes.clone();
+        capacity.compute(request.headers(), move || work(object_text(&bytes)?)).await?
+    }
+}
+
+fn object_text(bytes: &[u8]) -> ApiResult<&str> {
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
+    let text = std::str::from_utf8(bytes).map_err(|_| bad("The body is not UTF-8.".into()))?;
+    // A RawValue, because valid JSON may have no value in Rust, such as 1e999 in a request's body.
+    let value: &RawValue = serde_json::from_str(text).map_err(|error| {
+        bad(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))
+    })?;
+    if !value.get().starts_with('{') {
+        return Err(Problem::of_field("", Invalid::new("wrong_type", "must be a JSON object")));
+    }
+    Ok(text)
 }
 
 /// The value of a field that must be given.

@@ -11,16 +11,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{
-    byte_shares::{ByteShare, UNCOUNTED_BYTES},
-    state::State,
-};
+use crate::{caller_shares::CallerShare, capacity::SMALL_BODY_BYTES, state::State};
 
 /// The body of every response.
 pub struct CountedBody {
     body: BoxBody,
     /// Until the body is sent or given up.
-    _share: Option<ByteShare>,
+    _share: Option<CallerShare>,
 }
 
 /// Replaces a large response by a 503 when the caller lets too many wait already. Files of the documentation are not counted: all responses
@@ -30,9 +27,9 @@ pub fn counted(response: ServiceResponse<impl MessageBody + 'static>) -> Service
         BodySize::Sized(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
         BodySize::None | BodySize::Stream => 0,
     };
-    let is_counted = bytes > UNCOUNTED_BYTES && response.request().path().starts_with("/v1/");
+    let is_counted = bytes > SMALL_BODY_BYTES && response.request().path().starts_with("/v1/");
     let state = response.request().app_data::<web::Data<State>>().filter(|_| is_counted);
-    let share = state.map(|state| state.bytes.take(response.request().headers(), bytes)).transpose();
+    let share = state.map(|state| state.capacity.bytes(response.request().headers(), bytes)).transpose();
     match share {
         Ok(share) => response.map_body(|_, body| CountedBody { body: body.boxed(), _share: share }),
         Err(busy) => {

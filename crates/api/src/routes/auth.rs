@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, author},
-    extract::body::{JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, read, required},
+    extract::body::{JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, required},
     problem::{Problem, ProblemBody},
     result::ApiResult,
     settings::SignUp,
@@ -139,7 +139,7 @@ pub async fn sign_up(
     text: JsonText<MAX_UNAUTHENTICATED_BODY_BYTES>,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: SignUpBody = read(text.object()?, &mut errors)?;
+    let body: SignUpBody = text.read(&mut errors).await?;
     check_sign_up_mode(state.sign_up, body.invitation.is_some())?;
     let sign_up = check_sign_up(body, &mut errors);
     let SignUpRequest { email, name, password, workspace_name, invitation } = errors.finish(sign_up)?;
@@ -253,7 +253,7 @@ pub async fn log_in(
     text: JsonText<MAX_UNAUTHENTICATED_BODY_BYTES>,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let LogInBody { email, password } = read(text.object()?, &mut errors)?;
+    let LogInBody { email, password } = text.read(&mut errors).await?;
     let email = required(&mut errors, "/email", email)
         .and_then(|email| errors.take("/email", user::email_length(&email)).map(|()| email));
     let given = required(&mut errors, "/password", password);

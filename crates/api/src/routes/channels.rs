@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, NotificationsWrite},
     extract::{
-        body::{JsonText, object, read, required},
+        body::{JsonText, object, required},
         path::PathId,
         query::{Force, NoParameters, Paged},
     },
@@ -148,7 +148,7 @@ pub async fn create_channel(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let ChannelBody { name, kind, config } = read(text.object()?, &mut errors)?;
+    let ChannelBody { name, kind, config } = text.read(&mut errors).await?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let kind = required(&mut errors, "/type", kind).and_then(|kind| errors.take("/type", kind.parse()));
     let config = required(&mut errors, "/config", config);
@@ -211,7 +211,7 @@ pub async fn patch_channel(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let ChannelPatchBody { name, config } = read(text.object()?, &mut errors)?;
+    let ChannelPatchBody { name, config } = text.read(&mut errors).await?;
     let kind = channels::get(&mut *state.conn().await?, auth.workspace, id).await?.kind;
     let name = name.map(|name| {
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)))

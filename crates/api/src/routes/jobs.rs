@@ -34,7 +34,7 @@ use missing_secrets::missing_secrets;
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
     extract::{
-        body::{JsonText, read},
+        body::JsonText,
         depth::depth,
         key::{REPLAYED, idempotency_key},
         path::PathId,
@@ -72,7 +72,7 @@ pub async fn create_job(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: JobBody = read(text.object()?, &mut errors)?;
+    let body: JobBody = text.read(&mut errors).await?;
     let key = idempotency_key(&request, &mut errors);
     let by = Requested { key, depth: depth(&request, auth.workspace)? };
     let created = create::create(&state, auth.workspace, body, by, errors).await?;
@@ -174,7 +174,7 @@ pub async fn patch_job(
 ) -> ApiResult<HttpResponse> {
     let if_match = if_match(&request)?;
     let of = Change { workspace: auth.workspace, job: id, if_match, depth: depth(&request, auth.workspace)? };
-    let (job, execution) = change::patch(&state, of, text.object()?).await?;
+    let (job, execution) = change::patch(&state, of, &request, &text).await?;
     let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(execution).with_missing_secrets(&missing);
     Ok(with_etag(HttpResponse::Ok(), &job).json(view))

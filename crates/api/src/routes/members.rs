@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
-        body::{JsonText, read, required},
+        body::{JsonText, required},
         path::PathId,
     },
     problem::{Problem, ProblemBody},
@@ -162,7 +162,7 @@ pub async fn create_member(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let MemberBody { email, role } = read(text.object()?, &mut errors)?;
+    let MemberBody { email, role } = text.read(&mut errors).await?;
     let email =
         required(&mut errors, "/email", email).and_then(|email| errors.take("/email", user::email(&email)));
     let role = errors.take("/role", role.map_or(Ok(Role::Member), |role| Role::from_str(&role)));
@@ -207,7 +207,7 @@ pub async fn accept_invitation(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let InvitationBody { invitation } = read(text.object()?, &mut errors)?;
+    let InvitationBody { invitation } = text.read(&mut errors).await?;
     let secret = required(&mut errors, "/invitation", invitation)
         .and_then(|text| errors.take("/invitation", invitation_secret(&text)));
     let hash = crypto::token_hash(&errors.finish(secret)?);
@@ -287,7 +287,7 @@ pub async fn patch_member(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let RoleBody { role } = read(text.object()?, &mut errors)?;
+    let RoleBody { role } = text.read(&mut errors).await?;
     let role =
         required(&mut errors, "/role", role).and_then(|role| errors.take("/role", Role::from_str(&role)));
     let role = errors.finish(role)?;

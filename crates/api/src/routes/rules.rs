@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, NotificationsWrite},
     extract::{
-        body::{JsonText, read, required},
+        body::{JsonText, required},
         path::PathId,
     },
     problem::{Problem, ProblemBody},
@@ -88,7 +88,7 @@ pub async fn create_rule(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: RuleBody = read(text.object()?, &mut errors)?;
+    let body: RuleBody = text.read(&mut errors).await?;
     let checked = check(body, &mut errors);
     let (channel, rule) = errors.finish(checked)?;
     let now = state.clock.now();

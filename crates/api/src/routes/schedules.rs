@@ -1,6 +1,6 @@
 //! Previews of schedules.
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, JobsRead},
-    extract::body::{JsonText, object, read},
+    extract::body::{JsonText, object},
     problem::Problem,
     result::ApiResult,
     routes::jobs::{self, Context, ScheduleBody},
@@ -85,13 +85,15 @@ pub struct FireView {
 pub async fn preview_schedule(
     state: web::Data<State>,
     _: Authorized<JobsRead>,
+    request: HttpRequest,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: PreviewBody = read(text.object()?, &mut errors)?;
+    let body: PreviewBody = text.read(&mut errors).await?;
     // Computing fires many years apart takes long: it runs on a blocking thread.
-    let preview = web::block(move || body.preview(&state, errors)).await;
-    Ok(HttpResponse::Ok().json(preview.map_err(|_| Problem::internal())??))
+    let capacity = state.capacity.clone();
+    let preview = capacity.compute(request.headers(), move || body.preview(&state, errors)).await?;
+    Ok(HttpResponse::Ok().json(preview?))
 }
 
 impl PreviewBody {

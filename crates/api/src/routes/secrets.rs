@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, SecretsWrite},
     extract::{
-        body::{JsonText, read, required},
+        body::{JsonText, required},
         query::{Force, NoParameters, Paged},
     },
     problem::{Problem, ProblemBody},
@@ -108,7 +108,7 @@ pub async fn create_secret(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let SecretBody { name, value } = read(text.object()?, &mut errors)?;
+    let SecretBody { name, value } = text.read(&mut errors).await?;
     let name =
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", secret::name(&name)));
     let value = check_value(&mut errors, value);
@@ -176,7 +176,7 @@ pub async fn put_secret(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let ValueBody { value } = read(text.object()?, &mut errors)?;
+    let ValueBody { value } = text.read(&mut errors).await?;
     let value = check_value(&mut errors, value);
     let value = errors.finish(value)?;
     let stored = store(&state, auth.workspace, auth.by, (valid_name(&name)?, value), false).await?;

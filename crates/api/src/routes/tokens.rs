@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, WorkspaceAdmin},
     extract::{
-        body::{JsonText, read, required},
+        body::{JsonText, required},
         path::PathId,
         query::{NoParameters, Paged},
     },
@@ -114,7 +114,7 @@ pub async fn create_token(
 ) -> ApiResult<HttpResponse> {
     let (now, own) = (auth.by.at, auth.caller.scopes());
     let mut errors = FieldErrors::default();
-    let TokenBody { name, scopes, expires_at } = read(text.object()?, &mut errors)?;
+    let TokenBody { name, scopes, expires_at } = text.read(&mut errors).await?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let scopes = check_scopes(scopes, own, &mut errors);
     let expires_at = expires_at.map(|text| {

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
-        body::{JsonText, read, required},
+        body::{JsonText, required},
         query::Force,
     },
     problem::{Problem, ProblemBody},
@@ -155,9 +155,9 @@ pub struct MembershipsView {
     data: Vec<MembershipView>,
 }
 
-fn read_name(text: &JsonText) -> ApiResult<String> {
+async fn read_name(text: &JsonText) -> ApiResult<String> {
     let mut errors = FieldErrors::default();
-    let WorkspaceBody { name } = read(text.object()?, &mut errors)?;
+    let WorkspaceBody { name } = text.read(&mut errors).await?;
     let name =
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)));
     Ok(errors.finish(name)?)
@@ -193,7 +193,7 @@ pub async fn create_workspace(
     caller: SessionUser,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let workspace = Workspace { id: WorkspaceId::at(caller.by.at), name: read_name(&text)? };
+    let workspace = Workspace { id: WorkspaceId::at(caller.by.at), name: read_name(&text).await? };
     let (owner, by, new) = (caller.user.id, caller.by, workspace.clone());
     let create = async move |state: State| {
         members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(create_failed)
@@ -240,7 +240,7 @@ pub async fn patch_workspace(
     auth: Authorized<WorkspaceAdmin>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let name = read_name(&text)?;
+    let name = read_name(&text).await?;
     let workspace = Workspace { id: auth.workspace, name };
     let Workspace { id, name } = workspace.clone();
     let rename = async move |state: State| {

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use trigrun_core::{crypto, domain::access::TokenKind};
 use trigrun_testkit::{
     TestDb,
@@ -38,14 +39,19 @@ async fn strangers_leave_no_memory_behind() {
 }
 
 async fn attack(client: &Client, requests: usize) {
+    let answered = &AtomicUsize::new(0);
     let each = (0..CONNECTIONS).map(|connection| async move {
-        let mut open = client.connect().await.unwrap();
         for n in 0..requests {
-            let response = open.send(hostile(connection * 1_000_000 + n)).await.unwrap();
-            assert!(response.status.is_client_error() || response.status == 503, "{response:?}");
+            // The API may close the connection before it has read a body that is too large.
+            if let Ok(response) = client.send(hostile(connection * 1_000_000 + n)).await {
+                assert!(response.status.is_client_error() || response.status == 503, "{response:?}");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
         }
     });
     futures_util::future::join_all(each).await;
+    let answered = answered.load(Ordering::Relaxed);
+    assert!(answered > CONNECTIONS * requests / 2, "{answered}");
 }
 
 /// A different one for each number.

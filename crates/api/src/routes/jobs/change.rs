@@ -1,7 +1,7 @@
 //! Changes of a job: read, decide, and write against the version that was read. Of two concurrent changes, the second reads again.
 
-use actix_web::http::StatusCode;
-use std::time::Duration;
+use actix_web::{HttpRequest, http::StatusCode};
+use std::{sync::Arc, time::Duration};
 use trigrun_core::{
     crypto,
     domain::{
@@ -18,7 +18,13 @@ use trigrun_core::{
 };
 
 use super::{body::JobBody, define::Context, patch::Patch};
-use crate::{extract::body::read, problem::Problem, result::ApiResult, state::State};
+use crate::{
+    capacity::SMALL_BODY_BYTES,
+    extract::body::{JsonText, read},
+    problem::Problem,
+    result::ApiResult,
+    state::State,
+};
 
 /// For a job that other clients change at the same time.
 const MAX_ATTEMPTS: usize = 40;
@@ -41,21 +47,36 @@ pub struct Change {
 }
 
 /// Applies a merge patch to the job.
-pub async fn patch(state: &State, of: Change, text: &str) -> ApiResult<(Job, Option<ExecutionId>)> {
-    let patch = Patch::read(text).map_err(|error| internal(&error))?;
-    retrying(state, of, |job| patched(state, job, &patch).map(Some)).await
+pub async fn patch(
+    state: &State,
+    of: Change,
+    request: &HttpRequest,
+    text: &JsonText,
+) -> ApiResult<(Job, Option<ExecutionId>)> {
+    let (patch, bytes) =
+        text.read_with(|text| Ok((Patch::read(text).map_err(|error| internal(&error))?, text.len()))).await?;
+    let patch = Arc::new(patch);
+    let decide = async |job: &Job| {
+        let bytes = bytes + job.definition.request.body.as_ref().map_or(0, |body| body.as_str().len());
+        if bytes <= SMALL_BODY_BYTES {
+            return patched(state, job, &patch).map(Some);
+        }
+        let (owned, job, patch) = (state.clone(), job.clone(), patch.clone());
+        state.capacity.compute(request.headers(), move || patched(&owned, &job, &patch).map(Some)).await?
+    };
+    retrying(state, of, decide).await
 }
 
 /// Pauses or resumes. A job that already has the state is unchanged.
 pub async fn set_state(state: &State, of: Change, wanted: JobState) -> ApiResult<(Job, Option<ExecutionId>)> {
-    let decide = |job: &Job| Ok(change::set_state(job, wanted, state.clock.now())?);
+    let decide = async |job: &Job| Ok(change::set_state(job, wanted, state.clock.now())?);
     retrying(state, of, decide).await
 }
 
 async fn retrying(
     state: &State,
     of: Change,
-    decide: impl Fn(&Job) -> ApiResult<Option<JobChange>>,
+    decide: impl AsyncFn(&Job) -> ApiResult<Option<JobChange>>,
 ) -> ApiResult<(Job, Option<ExecutionId>)> {
     let Change { workspace, job: id, ref if_match, depth } = of;
     let mut counted = false;
@@ -64,7 +85,7 @@ async fn retrying(
         if if_match.as_ref().is_some_and(|versions| !versions.contains(&job.version)) {
             return Err(stale());
         }
-        let Some(change) = decide(&job)? else { return Ok((job, None)) };
+        let Some(change) = decide(&job).await? else { return Ok((job, None)) };
         // Once, however often others are faster.
         if change.requests_run() && !std::mem::replace(&mut counted, true) {
             state.quotas.run(state.connections.unshared(), workspace).await?;

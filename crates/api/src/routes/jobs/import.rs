@@ -14,7 +14,7 @@ mod lines;
 use crate::{
     auth::{Authorized, JobsWrite},
     extract::{
-        body::{JsonText, read},
+        body::JsonText,
         depth::depth,
         key::{REPLAYED, idempotency_key},
     },
@@ -108,14 +108,14 @@ pub async fn import_jobs(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let body: ImportBody = read(text.object()?, &mut errors)?;
+    let body: ImportBody = text.read(&mut errors).await?;
     let key = idempotency_key(&request, &mut errors);
     let depth = depth(&request, auth.workspace)?;
     let check = {
         let state = state.clone();
         move || body.check(&state, errors)
     };
-    let import = web::block(check).await.map_err(|_| Problem::internal())??;
+    let import = state.capacity.compute(request.headers(), check).await??;
     let warnings = secret_warnings(&state, auth.workspace, &import).await?;
     if import.dry_run || import.lines.is_empty() {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));

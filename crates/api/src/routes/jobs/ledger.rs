@@ -1,6 +1,6 @@
 //! The ledger of a job: the reconciliation of computed fires with recorded executions.
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -86,6 +86,7 @@ pub async fn get_job_ledger(
     state: web::Data<State>,
     auth: Authorized<ExecutionsRead, WindowQuery>,
     PathId(id): PathId<JobId>,
+    request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
     let WindowQuery { from, to } = auth.query;
     let mut conn = state.conn().await?;
@@ -97,8 +98,8 @@ pub async fn get_job_ledger(
     let records = executions::fires(&mut conn, auth.workspace, id, window).await?;
     drop(conn);
     // Tens of milliseconds of computation for a month of minutes: it runs on a blocking thread.
-    let reconciled = web::block(move || ledger::balance(&versions, created_at, &records, window, now)).await;
-    let ledger = reconciled.map_err(|_| Problem::internal())?.map_err(ledger_failed)?;
+    let balance = move || ledger::balance(&versions, created_at, &records, window, now);
+    let ledger = state.capacity.compute(request.headers(), balance).await?.map_err(ledger_failed)?;
     Ok(HttpResponse::Ok().json(LedgerView::new(&ledger, window)))
 }
 
