@@ -58,7 +58,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "dead_names",
-            about: "3,000 runs of a thousand names that no server answers",
+            about: "3,000 jobs that fire at once, each with a name that no server answers",
             needs: Needs::NameServer,
             is_short: false,
             play: |stage| Box::pin(executors::dead_names(stage)),

@@ -72,7 +72,7 @@ impl Scale {
     pub const SHORT: Self = Self {
         base: Duration::from_secs(4),
         window: Duration::from_secs(4),
-        attack: Duration::from_secs(10),
+        attack: Duration::from_secs(30),
         is_short: true,
     };
 

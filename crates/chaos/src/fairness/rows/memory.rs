@@ -34,7 +34,7 @@ pub async fn large_bodies(stage: &Stage) -> anyhow::Result<Seen> {
     let request = json!({ "url": target.url("/hang"), "method": "POST", "body": "x".repeat(BODY_BYTES) });
     let job = greedy.job(request).await?;
     let jobs = [(greedy, job)];
-    stage.under(Measure::Runs, runs(stage, &jobs, stage.scale.of(2200, 600)), &[&target]).await
+    stage.under(Measure::Runs, runs(stage, &jobs, stage.scale.of(2200, 1100)), &[&target]).await
 }
 
 pub async fn large_secrets(stage: &Stage) -> anyhow::Result<Seen> {
