@@ -200,6 +200,7 @@ async fn use_up<const N: usize>(redis: &RedisSettings, group: &str, names: [&str
 async fn every_operation_is_limited_for_tokens_and_for_sessions() {
     let redis = redis_settings();
     let app = App::start_with(|settings| settings.redis = redis.clone()).await;
+    let redis = app.db.redis(&redis).await;
     let seeds = Seeds::new(&app).await;
     let session = app.session("owner").await;
     let me = async |token: &str| app.send_as(token, Method::GET, "/v1/me", &[], "").await.expect(200);
