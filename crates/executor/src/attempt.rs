@@ -27,12 +27,16 @@ use trigrun_core::{
 use crate::{
     egress::{Egress, Ready, Unprepared},
     request,
-    secrets::RequestSecrets,
+    secrets::{OpenedSecrets, RequestSecrets},
     session::Session,
-    shares::{Owner, Share},
+    shares::{Owner, Share, Shares},
     spans,
     timer::PreciseTimer,
 };
+
+/// Values of more bytes than this, and redactions that take longer, are kept off the threads that all runs share.
+const MAX_INLINE_BYTES: usize = 1024;
+const MAX_INLINE_NS: usize = 1_000_000;
 
 /// Runs attempts, with what they share.
 pub struct AttemptRunner {
@@ -42,6 +46,8 @@ pub struct AttemptRunner {
     pub timer: PreciseTimer,
     pub clock: Clock,
     pub session: Session,
+    /// Threads for what takes more than a millisecond of a processor.
+    pub compute: Shares,
     /// Cancelled at shutdown: requests that have not been sent by then are not sent here.
     pub draining: CancellationToken,
 }
@@ -61,9 +67,15 @@ impl AttemptRunner {
     pub async fn run(
         &self,
         mut lease: Lease,
-        secrets: RequestSecrets,
+        secrets: OpenedSecrets,
         memory: &mut Share,
     ) -> Option<Box<Ended>> {
+        let owner = memory.owner();
+        let secrets = if secrets.bytes() > MAX_INLINE_BYTES {
+            self.compute(owner, move || secrets.for_request()).await?
+        } else {
+            secrets.for_request()
+        };
         // Exported, but kept out of the log, which would repeat its fields for every run: see `telemetry`. It follows OpenTelemetry's
         // conventions for HTTP clients, but without the URL, which may hold secrets.
         let span = tracing::debug_span!(
@@ -83,11 +95,29 @@ impl AttemptRunner {
         let finished = AssertUnwindSafe(sending.instrument(span.clone())).catch_unwind().await;
         // A panic ends this execution and no other.
         let mut finished = finished.unwrap_or_else(|_| Some(self.panicked()))?;
-        secrets.redact(&mut finished.outcome);
+        if secrets.redaction_ns(&finished.outcome) > MAX_INLINE_NS {
+            let redact = move || {
+                secrets.redact(&mut finished.outcome);
+                finished
+            };
+            finished = self.compute(owner, redact).await.unwrap_or_else(|| self.panicked());
+        } else {
+            secrets.redact(&mut finished.outcome);
+        }
         if !span.is_disabled() {
             self.describe(&span, &finished);
         }
         Some(Box::new(self.ended(lease, finished)))
+    }
+
+    /// Runs `work` on another thread, when it is the turn of the owner. `None` if it panicked, which was logged.
+    async fn compute<T: Send + 'static>(
+        &self,
+        owner: Owner,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _turn = self.compute.take(owner, 1).await;
+        tokio::task::spawn_blocking(work).await.ok()
     }
 
     fn describe(&self, span: &Span, finished: &Finished) {

@@ -39,7 +39,7 @@ use crate::{
     in_flight::{AttemptKey, Capacity, InFlight, InFlightGuard},
     record::FinishedRun,
     retries::Retries,
-    secrets::{RequestSecrets, SecretResolver},
+    secrets::{OpenedSecrets, SecretResolver},
     session::Session,
     shares::Shares,
     spans,
@@ -326,7 +326,7 @@ impl Intake {
         }
     }
 
-    fn start(self: &Arc<Self>, run: Run, secrets: RequestSecrets) {
+    fn start(self: &Arc<Self>, run: Run, secrets: OpenedSecrets) {
         // Boxed, because every layer of a task moves its future once more.
         let running = Box::pin(self.clone().run(run, secrets));
         tasks::spawn("run", self.runs.track_future(running));
@@ -351,7 +351,7 @@ impl Intake {
         }
     }
 
-    async fn run(self: Arc<Self>, run: Run, secrets: RequestSecrets) {
+    async fn run(self: Arc<Self>, run: Run, secrets: OpenedSecrets) {
         let Run { lease, guard, mut capacity } = run;
         let key = (lease.execution, lease.number);
         let running = self.runner.run(lease, secrets, &mut capacity.memory);

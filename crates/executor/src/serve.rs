@@ -40,6 +40,9 @@ const MAX_QUEUED_RECEIPTS: usize = 1024;
 const OWN_FILES: usize = 128;
 /// With fewer files for connections, an executor does not start.
 const MIN_OPEN_FILES: usize = 256;
+/// Threads for long computations, and how much of what is free of them one account may use.
+const COMPUTE_THREADS: usize = 4;
+const COMPUTE_PERCENT: usize = 50;
 /// How long the last results may take to be recorded once nothing is in flight.
 const FINAL_RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -252,6 +255,7 @@ impl Process {
             timer: PreciseTimer::start()?,
             clock: self.clock.clone(),
             session: session.clone(),
+            compute: Shares::new(COMPUTE_THREADS, COMPUTE_PERCENT),
             draining: draining.clone(),
         })
     }
