@@ -47,7 +47,8 @@ pub(super) type Message = Request<Full<Bytes>>;
 /// The other end of a connection.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    pub(super) part: Box<Part>,
+    /// Of what the process may use of it.
+    pub(super) part: Part,
 }
 
 pub(super) enum Connection {
@@ -100,8 +101,6 @@ pub(super) struct Exclusive {
     /// How long the server said it keeps the connection when idle.
     pub(super) kept_for: Option<Duration>,
     _driver: DropGuard,
-    /// Of what the process may use of the peer.
-    _part: Box<Part>,
 }
 
 impl Exclusive {
@@ -114,10 +113,12 @@ impl Exclusive {
             builder.max_buf_size(MAX_HEAD_BYTES as usize).handshake(TokioIo::new(stream)).await?;
         let stop = CancellationToken::new();
         spawn_until(stop.clone(), async {
+            // Given back when the socket is closed.
+            let _part = part;
             // An error, if any, also ends the exchange, which reports it.
             let _reported = connection.await;
         });
-        Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard(), _part: part })
+        Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard() })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -141,7 +142,6 @@ pub(super) struct Multiplexed {
     retired: AtomicBool,
     last_used: Mutex<Instant>,
     _driver: DropGuard,
-    _part: Box<Part>,
 }
 
 impl Multiplexed {
@@ -165,6 +165,7 @@ impl Multiplexed {
             polled
         });
         spawn_until(stop, async move {
+            let _part = part;
             let _reported = driven.await;
         });
         Ok(Arc::new(Self {
@@ -176,7 +177,6 @@ impl Multiplexed {
             retired: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
             _driver: driver,
-            _part: part,
         }))
     }
 

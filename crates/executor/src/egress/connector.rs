@@ -23,7 +23,7 @@ use trigrun_core::domain::attempt::PhaseTimings;
 
 use super::{
     connection::Peer,
-    destinations::{Destinations, Part},
+    destinations::Destinations,
     failure::{self, Failure},
     pool::Pool,
     resolve::{self, Resolver},
@@ -65,9 +65,8 @@ impl Service<Uri> for Connector {
             progress.enter(resolve::address_of(host).is_none().then_some(Phase::Resolve));
             let addresses = resolver.resolve(*owner, host, progress).await?;
             progress.enter(Some(Phase::AwaitConnection));
-            let part = connector.to_host(host, port).await?;
-            let (socket, Peer { address, part: of_address }) = connector.race(&addresses, port).await?;
-            progress.connected(Peer { address, part: Box::new(of_address.with(part)) });
+            let (socket, peer) = connector.race(host, &addresses, port).await?;
+            progress.connected(peer);
             progress.enter(is_https.then_some(Phase::Tls));
             Ok(TokioIo::new(socket))
         }
@@ -164,14 +163,14 @@ impl Connector {
     }
 
     /// The first of these addresses to accept a connection; both families get their chance early (RFC 8305 §4).
-    async fn race(&self, addresses: &[IpAddr], port: u16) -> Result<(TcpStream, Peer), Failure> {
+    async fn race(&self, host: &str, addresses: &[IpAddr], port: u16) -> Result<(TcpStream, Peer), Failure> {
         let mut waiting = interleave(addresses).into_iter().map(|address| SocketAddr::new(address, port));
         let mut attempts = FuturesUnordered::new();
         let mut reason: Option<Failure> = None;
         loop {
             let started_another = match waiting.next() {
                 Some(peer) => {
-                    attempts.push(self.connect(peer));
+                    attempts.push(self.connect(host, peer));
                     true
                 }
                 None => false,
@@ -197,24 +196,15 @@ impl Connector {
         }
     }
 
-    async fn to_host(&self, host: &str, port: u16) -> Result<Part, Failure> {
-        let part = || self.destinations.connection_to_host(self.owner, host, port);
-        if let Some(part) = part().now_or_never() {
-            return Ok(part);
-        }
-        // Other workspaces of the account may have idle connections to it.
-        self.pool.close_idle_to(host, port);
-        timeout(CAPACITY_TIMEOUT, part()).await.map_err(|_| Failure::share_in_use())
-    }
-
-    async fn connect(&self, address: SocketAddr) -> Result<(TcpStream, Peer), Failure> {
-        let part = || self.destinations.connection(self.owner, address.ip());
+    async fn connect(&self, host: &str, address: SocketAddr) -> Result<(TcpStream, Peer), Failure> {
+        let part = || self.destinations.connection(self.owner, host, address);
         let part = match part().now_or_never() {
             Some(part) => part,
             None => {
                 // Idle connections are of use to others only while there is room for all.
                 let of_all = self.destinations.connections_left() == 0;
                 self.pool.close_idle((!of_all).then(|| self.owner.workspace()));
+                self.pool.make_room(host, address.port());
                 timeout(CAPACITY_TIMEOUT, part()).await.map_err(|_| self.no_part())?
             }
         };
@@ -222,7 +212,7 @@ impl Connector {
         let connected =
             TcpStream::connect(address).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
         connected
-            .map(|socket| (socket, Peer { address, part: Box::new(part) }))
+            .map(|socket| (socket, Peer { address, part }))
             .map_err(|error| failure::of_connect(address, &error))
     }
 }

@@ -1,10 +1,10 @@
-//! How much of one target this process may use, over all workspaces, so that the service is no weapon: requests in flight to a
-//! destination (host and port), and connections to an address. Accounts have shares of both, and of all connections.
+//! How much of one target this process may use, over all workspaces, so that the service is no weapon: requests in flight and connections
+//! to a destination (host and port), and connections to an address. Accounts have shares of these, and of all connections.
 
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,25 +21,18 @@ pub(super) struct Destinations {
     /// Of the installation.
     max_requests: usize,
     requests: Capacities<Box<str>>,
-    connections_to_host: Capacities<Box<str>>,
-    connections: Capacities<IpAddr>,
+    /// Also idle ones.
+    connections: Capacities<Box<str>>,
+    address_connections: Capacities<IpAddr>,
     all_connections: Shares,
 }
 
 /// Something of one target, until it is dropped.
 pub(super) struct Part {
     _share: Share,
-    _connection: Option<Share>,
+    _connection: Option<(Share, Box<Self>)>,
     /// Tells [`Capacities::purge`] that it is in use.
     _of: Arc<Shares>,
-    _with: Option<Box<Part>>,
-}
-
-impl Part {
-    /// Held as long as this part.
-    pub(super) fn with(self, other: Self) -> Self {
-        Self { _with: Some(Box::new(other)), ..self }
-    }
 }
 
 impl Destinations {
@@ -48,8 +41,8 @@ impl Destinations {
             all_connections: Shares::new(max_connections, ACCOUNT_PERCENT),
             max_requests,
             requests: Capacities::new(max_requests),
-            connections_to_host: Capacities::new(max_requests),
-            connections: Capacities::new(max_requests * CONNECTIONS_PER_REQUEST),
+            connections: Capacities::new(max_requests),
+            address_connections: Capacities::new(max_requests * CONNECTIONS_PER_REQUEST),
         }
     }
 
@@ -57,25 +50,21 @@ impl Destinations {
     pub(super) fn set_live_executors(&self, executors: usize) {
         let part = self.max_requests.div_ceil(executors.max(1)).max(1);
         self.requests.set_capacity(part);
-        self.connections_to_host.set_capacity(part);
-        self.connections.set_capacity(part * CONNECTIONS_PER_REQUEST);
+        self.connections.set_capacity(part);
+        self.address_connections.set_capacity(part * CONNECTIONS_PER_REQUEST);
     }
 
     /// Waits until the owner may have one more request in flight to the URL's host and port.
     pub(super) async fn request(&self, owner: Owner, url: &TargetUrl) -> Part {
-        let key = format!("{}:{}", url.host(), url.port());
-        self.requests.take(owner, key.into()).await
+        self.requests.take(owner, key(url.host(), url.port())).await
     }
 
-    /// Waits until the owner may have one more connection to the host and port, whether it is in use or idle.
-    pub(super) async fn connection_to_host(&self, owner: Owner, host: &str, port: u16) -> Part {
-        self.connections_to_host.take(owner, format!("{host}:{port}").into()).await
-    }
-
-    /// Waits until the owner may have one more connection to the address.
-    pub(super) async fn connection(&self, owner: Owner, address: IpAddr) -> Part {
-        let part = self.connections.take(owner, address).await;
-        Part { _connection: Some(self.all_connections.take(owner, 1).await), ..part }
+    /// Waits until the owner may have one more connection to the host and port, and to its address.
+    pub(super) async fn connection(&self, owner: Owner, host: &str, address: SocketAddr) -> Part {
+        let part = self.connections.take(owner, key(host, address.port())).await;
+        let of_address = self.address_connections.take(owner, address.ip()).await;
+        let of_all = self.all_connections.take(owner, 1).await;
+        Part { _connection: Some((of_all, Box::new(of_address))), ..part }
     }
 
     /// How many more connections this process may have.
@@ -85,9 +74,13 @@ impl Destinations {
 
     pub(super) fn purge(&self) {
         self.requests.purge();
-        self.connections_to_host.purge();
         self.connections.purge();
+        self.address_connections.purge();
     }
+}
+
+fn key(host: &str, port: u16) -> Box<str> {
+    format!("{host}:{port}").into()
 }
 
 /// The same capacity for each key.
@@ -119,7 +112,7 @@ impl<K: Eq + Hash> Capacities<K> {
                 inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity, ACCOUNT_PERCENT))),
             )
         };
-        Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares, _with: None }
+        Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares }
     }
 
     /// Forgets the keys that nobody uses or waits for.

@@ -155,6 +155,20 @@ impl Pool {
         }
     }
 
+    /// Closes the oldest idle connection of each workspace to this host and port.
+    pub(super) fn make_room(&self, host: &str, port: u16) {
+        let is_theirs = |origin: &str| origin_ends_with(origin, host, port);
+        let mut connections = self.lock();
+        for destinations in connections.destinations.values_mut() {
+            for (_, destination) in destinations.iter_mut().filter(|(origin, _)| is_theirs(origin)) {
+                if !destination.idle.is_empty() {
+                    destination.idle.remove(0);
+                }
+            }
+        }
+        connections.count_again();
+    }
+
     /// Closes the idle connections of this workspace, or all.
     pub(super) fn close_idle(&self, of: Option<WorkspaceId>) {
         let mut connections = self.lock();
@@ -233,6 +247,13 @@ impl Connections {
         }
         destination.shared.iter().find_map(Multiplexed::reserve).map(Connection::Shared)
     }
+}
+
+/// Whether it is `scheme://host:port`, or without the port if that is the scheme's.
+fn origin_ends_with(origin: &str, host: &str, port: u16) -> bool {
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    let rest = authority.strip_prefix(host);
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':') == Some(port.to_string().as_str()))
 }
 
 /// Purges until the pool is dropped.

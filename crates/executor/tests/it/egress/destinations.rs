@@ -63,6 +63,18 @@ async fn an_executor_applies_its_part() {
 }
 
 #[tokio::test]
+async fn idle_connections_count_and_make_room() {
+    let (target, egress) = (Target::start().await.unwrap(), limited(4));
+    for account in 1..=12 {
+        let ready = egress.prepare(&owner(account), &url(target.url("/")), DEADLINE).await.unwrap();
+        assert_eq!(ready.send(get()).await.unwrap().outcome.status, AttemptStatus::Success);
+        let opened = usize::try_from(account).unwrap();
+        assert!(target.wait_for_connections(opened, DEADLINE).await);
+        assert!(target.wait_for_open(4, DEADLINE).await, "idle connections of others were closed");
+    }
+}
+
+#[tokio::test]
 async fn connections_to_an_address_are_limited_and_idle_ones_make_room() {
     let egress = limited(1);
     // Four connections to the address; one account has two of them.
