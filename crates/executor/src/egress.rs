@@ -14,6 +14,7 @@ mod failure;
 mod fair_reader;
 mod names;
 mod pool;
+mod progress;
 mod resolve;
 mod response;
 mod tls;

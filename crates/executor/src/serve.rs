@@ -159,8 +159,10 @@ impl Process {
     async fn run_session(&self, shutdown: &CancellationToken) -> Result<(), ExecutorError> {
         let Some(session) = Session::begin(&self.db, &self.clock, shutdown).await else { return Ok(()) };
         let heartbeat_stop = CancellationToken::new();
-        let heartbeat =
-            spawn("heartbeat", session.clone().keep_alive(self.db.clone(), heartbeat_stop.clone()));
+        let heartbeat = spawn(
+            "heartbeat",
+            session.clone().keep_alive(self.db.clone(), self.egress.clone(), heartbeat_stop.clone()),
+        );
 
         let stop = shutdown.child_token();
         let retries = Arc::<Retries>::default();

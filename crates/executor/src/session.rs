@@ -14,6 +14,8 @@ use trigrun_core::{
     store::{Db, StoreError, executors},
 };
 
+use crate::egress::Egress;
+
 /// After this a heartbeat is sent again, on another connection.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 const SEND_CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -50,18 +52,25 @@ impl Session {
     }
 
     /// Sends heartbeats until `stop`, or until the session has expired.
-    pub async fn keep_alive(self, db: Db, stop: CancellationToken) {
+    pub async fn keep_alive(self, db: Db, egress: Egress, stop: CancellationToken) {
         let ends = stop.child_token();
-        let heartbeat = || self.send_heartbeat(&db, &ends);
+        let heartbeat = || self.send_heartbeat(&db, &egress, &ends);
         every("heartbeat", ends.clone(), HEARTBEAT_INTERVAL, std::future::pending, heartbeat).await;
     }
 
-    async fn send_heartbeat(&self, db: &Db, ends: &CancellationToken) -> Result<(), StoreError> {
+    async fn send_heartbeat(
+        &self,
+        db: &Db,
+        egress: &Egress,
+        ends: &CancellationToken,
+    ) -> Result<(), StoreError> {
         let sent = Instant::now();
         let heartbeat = async { executors::heartbeat(&mut *db.conn().await?, self.id).await };
         let timed_out = |_| Err(StoreError::Unavailable(format!("no response within {HEARTBEAT_TIMEOUT:?}")));
-        if tokio::time::timeout(HEARTBEAT_TIMEOUT, heartbeat).await.unwrap_or_else(timed_out)? {
+        let live = tokio::time::timeout(HEARTBEAT_TIMEOUT, heartbeat).await.unwrap_or_else(timed_out)?;
+        if let Some(live) = live {
             *locked(&self.last_heartbeat) = sent;
+            egress.set_live_executors(live);
         } else {
             tracing::error!(session = %self.id, "expired by a scheduler");
             self.expired.cancel();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -21,15 +21,25 @@ pub async fn insert(conn: &mut Conn, executor: ExecutorId, name: &str) -> Result
     Ok(())
 }
 
-/// Records a heartbeat. `false`: the session has expired, and its executions belong to other executors now.
-pub async fn heartbeat(conn: &mut Conn, executor: ExecutorId) -> Result<bool, StoreError> {
-    let updated = prepared(
-        sql_query("update executors set heartbeat_at = clock_timestamp() where id = $1 and ended_at is null")
-            .bind::<SqlUuid, _>(executor.uuid()),
+/// Records a heartbeat, and returns how many executors are alive. `None`: the session has expired, and its executions belong to other
+/// executors now.
+pub async fn heartbeat(conn: &mut Conn, executor: ExecutorId) -> Result<Option<usize>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        live: i64,
+    }
+    let row: Option<Row> = prepared(
+        sql_query(
+            "update executors set heartbeat_at = clock_timestamp() where id = $1 and ended_at is null
+             returning (select count(*) from executors where ended_at is null) as live",
+        )
+        .bind::<SqlUuid, _>(executor.uuid()),
     )
-    .execute(conn)
-    .await?;
-    Ok(updated == 1)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.map(|row| usize::try_from(row.live).unwrap_or(1)))
 }
 
 /// Ends the session of an executor that has released everything.

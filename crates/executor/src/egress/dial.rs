@@ -15,10 +15,11 @@ use trigrun_core::domain::{attempt::PhaseTimings, target::TargetUrl};
 use super::{
     EgressError, Settings,
     connection::{Exclusive, Multiplexed, Peer},
-    connector::{Connector, Phase, Progress},
+    connector::Connector,
     destinations::Destinations,
     failure::{self, Failure},
     pool::Pool,
+    progress::{Phase, Progress},
     resolve::{self, Resolver},
     tls::{self, Tls},
 };

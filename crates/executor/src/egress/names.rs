@@ -22,8 +22,8 @@ use hickory_resolver::{
 use moka::{Expiry, sync::Cache};
 
 use super::{
-    connector::{Phase, Progress},
     failure::is_lack_of_capacity,
+    progress::{Phase, Progress},
 };
 use crate::shares::{Owner, Shares};
 

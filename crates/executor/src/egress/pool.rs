@@ -181,22 +181,6 @@ impl Pool {
         connections.count_again();
     }
 
-    /// Closes the idle connections of all workspaces to this host and port.
-    pub(super) fn close_idle_to(&self, host: &str, port: u16) {
-        let explicit = format!("://{host}:{port}");
-        let default = format!("://{host}");
-        let mut connections = self.lock();
-        for destinations in connections.destinations.values_mut() {
-            for (origin, destination) in destinations {
-                if origin.ends_with(&explicit) || origin.ends_with(&default) {
-                    destination.idle.clear();
-                    destination.shared.retain(|shared| !shared.is_idle());
-                }
-            }
-        }
-        connections.count_again();
-    }
-
     /// Closes connections that have been idle for too long.
     fn purge(&self) {
         let now = Instant::now();

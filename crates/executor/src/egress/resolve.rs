@@ -8,9 +8,9 @@ use hickory_resolver::net::NetError;
 use trigrun_core::domain::address::{EgressPolicy, Refused};
 
 use super::{
-    connector::Progress,
     failure::Failure,
     names::{Names, Unresolved},
+    progress::Progress,
 };
 use crate::shares::Owner;
 
