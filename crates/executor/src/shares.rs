@@ -4,7 +4,7 @@
 //! thresholds for shared-memory packet switches", IEEE/ACM Transactions on Networking 6 (2), 1998.) Each further greedy account gets a little
 //! less, and something is always left for the next one: nobody waits until somebody else's slow target responds. What comes back
 //! soon can be lent without harm, so an account may also hold as much as it gave back soon within the last second, up to all that is
-//! free. Within an account, a workspace may hold [`LENT_WITHIN`] times as much as the account has left, and likewise a job within
+//! free. Within an account, a workspace may hold three times as much as the account has left, and likewise a job within
 //! its workspace.
 
 use std::{

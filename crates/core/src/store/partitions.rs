@@ -32,7 +32,7 @@ const WIDTHS: [u16; 5] = [1, 7, 28, 364, 3640];
 /// be delayed by one long reader. The next pass tries again.
 const SET_LOCK_TIMEOUT: &str = "set local lock_timeout = '50ms'";
 
-/// How many days a new partition has, if executions are kept for so many days: the fewest with which there are at most [`MAX_KEPT`] partitions
+/// How many days a new partition has, if executions are kept for so many days: the fewest with which there are at most `MAX_KEPT` partitions
 /// of past days.
 pub fn width(retention_days: u16) -> u16 {
     let wide_enough = |width: &&u16| retention_days.div_ceil(**width) <= MAX_KEPT;
