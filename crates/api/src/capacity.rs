@@ -15,9 +15,7 @@ pub const SMALL_BODY_BYTES: usize = 16 * 1024;
 /// Bodies of requests and responses in flight: a client that sends or reads slowly must not fill the memory of the process.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 /// Requests whose work runs on a blocking thread or waits for one.
-const MAX_QUEUED: usize = 128;
-/// Less than the time limit of a request.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+const MAX_QUEUED: usize = 512;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -25,20 +23,21 @@ pub struct Capacity {
     bytes: CallerShares,
     queue: CallerShares,
     processors: Arc<Semaphore>,
+    max_wait: Duration,
 }
 
-impl Default for Capacity {
-    fn default() -> Self {
+impl Capacity {
+    /// `max_wait` is how long work waits for a processor: less than the time limit of a request.
+    pub fn new(max_wait: Duration) -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Self {
             bytes: CallerShares::new(MAX_BYTES),
             queue: CallerShares::new(MAX_QUEUED),
             processors: Arc::new(Semaphore::new(processors)),
+            max_wait,
         }
     }
-}
 
-impl Capacity {
     /// Room for a body of a request with these headers, until it is dropped.
     pub fn bytes(&self, headers: &HeaderMap, bytes: usize) -> ApiResult<CallerShare> {
         self.bytes.take(headers, bytes).ok_or_else(|| {
@@ -56,7 +55,7 @@ impl Capacity {
     ) -> ApiResult<T> {
         let busy = || Problem::busy("Too many large requests at the moment. Send fewer at once.");
         let place = self.queue.take(headers, 1).ok_or_else(busy)?;
-        let processor = tokio::time::timeout(MAX_WAIT, self.processors.clone().acquire_owned()).await;
+        let processor = tokio::time::timeout(self.max_wait, self.processors.clone().acquire_owned()).await;
         let processor = processor.map_err(|_| busy())?.map_err(|_| Problem::internal())?;
         let done = web::block(move || {
             // They end with the work, even if the client has left before.
@@ -81,7 +80,7 @@ mod tests {
 
     #[actix_web::test]
     async fn one_caller_does_not_fill_the_queue() {
-        let capacity = Capacity::default();
+        let capacity = Capacity::new(Duration::from_secs(60));
         let all = u32::try_from(capacity.processors.available_permits()).unwrap();
         let busy = capacity.processors.clone().try_acquire_many_owned(all).unwrap();
         let greedy = of("greedy");

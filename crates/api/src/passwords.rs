@@ -19,8 +19,6 @@ const MAX_BYTES: usize = 48 * 1024 * 1024;
 const MAX_CONCURRENT: usize = MAX_BYTES / HashMemory::BYTES;
 /// Requests that wait for their turn.
 const MAX_WAITING: usize = 32;
-/// Longer than the queue needs at 100 ms per hash.
-const MAX_WAIT: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub struct Passwords(Arc<Places>);
@@ -31,19 +29,20 @@ struct Places {
     hashing: Arc<Semaphore>,
     /// What no hash is using.
     memory: Mutex<Vec<HashMemory>>,
+    max_wait: Duration,
 }
 
-impl Default for Passwords {
-    fn default() -> Self {
+impl Passwords {
+    /// `max_wait` is how long a request waits for its turn: longer than the queue needs at 100 ms per hash.
+    pub fn new(max_wait: Duration) -> Self {
         Self(Arc::new(Places {
             admitted: Arc::new(Semaphore::new(MAX_CONCURRENT + MAX_WAITING)),
             hashing: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             memory: Mutex::new(Vec::new()),
+            max_wait,
         }))
     }
-}
 
-impl Passwords {
     pub async fn hash(&self, password: String) -> ApiResult<String> {
         let hashed = self.run(|| Ok(()), move |memory| password::hash(&password, memory)).await?;
         hashed.map_err(|error| StoreError::Internal(error.to_string()).into())
@@ -68,7 +67,7 @@ impl Passwords {
     ) -> ApiResult<T> {
         let places = self.0.clone();
         let admitted = places.admitted.clone().try_acquire_owned().map_err(|_| busy())?;
-        let hashing = tokio::time::timeout(MAX_WAIT, places.hashing.clone().acquire_owned()).await;
+        let hashing = tokio::time::timeout(places.max_wait, places.hashing.clone().acquire_owned()).await;
         let hashing = hashing.map_err(|_| busy())?.map_err(|_| Problem::internal())?;
         permitted()?;
         let done = web::block(move || {
@@ -103,7 +102,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_burst_waits_and_memory_is_used_again() {
-        let passwords = Passwords::default();
+        let passwords = Passwords::new(Duration::from_secs(3));
         let stored = passwords.hash("correct horse".to_owned()).await.unwrap();
         let verify = |password: &str| passwords.verify(password.to_owned(), Some(stored.clone()), || Ok(()));
         let burst = (0..MAX_CONCURRENT + MAX_WAITING).map(|_| verify("wrong"));
@@ -117,7 +116,7 @@ mod tests {
 
     #[actix_web::test]
     async fn with_a_full_queue_no_memory_is_taken() {
-        let passwords = Passwords::default();
+        let passwords = Passwords::new(Duration::from_secs(3));
         let all = u32::try_from(MAX_CONCURRENT + MAX_WAITING).unwrap();
         let full = passwords.0.admitted.clone().try_acquire_many_owned(all).unwrap();
         let refused = passwords.verify(String::new(), None, || Ok(())).await.unwrap_err();

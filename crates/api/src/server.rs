@@ -60,12 +60,18 @@ pub enum ServeError {
     Server(#[source] std::io::Error),
 }
 
+/// The time limit of a request, unless a wait for a connection may take longer.
+const MIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Serves until shutdown, then finishes the requests in flight. `on_bound` receives the address once the API accepts requests.
 pub async fn serve(
     settings: Settings,
     shutdown: CancellationToken,
     on_bound: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
+    // Requests may wait for connections that long several times.
+    let request_timeout =
+        MIN_REQUEST_TIMEOUT.max(2 * Duration::from_millis(settings.postgres.acquire_timeout_ms));
     let connections = Connections::new(&settings.postgres)?;
     let db = connections.unshared().clone();
     let installation = store::installation::id(&mut *db.conn().await?).await?;
@@ -79,8 +85,9 @@ pub async fn serve(
         quotas: Arc::new(Quotas::new(&settings.plans, &redis)?),
         sign_up: settings.server.sign_up,
         origins: settings.server.origins.into(),
-        passwords: Passwords::default(),
-        capacity: Capacity::default(),
+        request_timeout,
+        passwords: Passwords::new(request_timeout / 3),
+        capacity: Capacity::new(request_timeout / 2),
         connections,
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow),

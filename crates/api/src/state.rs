@@ -1,6 +1,6 @@
 //! What handlers share, and the one place where their work outlives their client.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use trigrun_core::{
     crypto::seal::MasterKeys,
     domain::address::EgressPolicy,
@@ -31,6 +31,8 @@ pub struct State {
     pub quotas: Arc<Quotas>,
     pub origins: Arc<[Origin]>,
     pub db_watchdog: DbWatchdog,
+    /// The time limit of a request, whatever it waits for.
+    pub request_timeout: Duration,
     pub passwords: Passwords,
     pub capacity: Capacity,
 }

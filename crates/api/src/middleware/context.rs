@@ -26,9 +26,6 @@ use trigrun_core::telemetry::{metrics, trace};
 use super::counted_body::counted;
 use crate::{connections, problem::Problem, rate_limits, request_id, state::State};
 
-/// The time limit of a request, whatever it waits for.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
 pub async fn request_context(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -40,17 +37,16 @@ pub async fn request_context(
     let response = request_id::scope(
         id.clone(),
         connections::scope(None, async {
-            let watchdog = request
-                .app_data::<web::Data<State>>()
-                .map(|state| state.db_watchdog.clone())
-                .unwrap_or_default();
+            let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+                return Err(Problem::internal().error_response());
+            };
             let response = AssertUnwindSafe(next.call(request)).catch_unwind();
             let response = tokio::select! {
                 biased;
                 response = response => response,
                 // A request that still waits may wait for Postgres; one that does not need it has finished by now.
-                () = watchdog.unresponsive() => return Err(Problem::unavailable().error_response()),
-                () = tokio::time::sleep(REQUEST_TIMEOUT) => return Err(timed_out()),
+                () = state.db_watchdog.unresponsive() => return Err(Problem::unavailable().error_response()),
+                () = tokio::time::sleep(state.request_timeout) => return Err(timed_out(state.request_timeout)),
             };
             match response {
                 Ok(Ok(response)) => Ok(counted(response)),
@@ -91,8 +87,8 @@ pub async fn request_context(
     response.map_err(|problem| InternalError::from_response("problem response", problem).into())
 }
 
-fn timed_out() -> HttpResponse {
-    tracing::warn!(timeout = ?REQUEST_TIMEOUT, "request timed out");
+fn timed_out(timeout: Duration) -> HttpResponse {
+    tracing::warn!(?timeout, "request timed out");
     Problem::unavailable().error_response()
 }
 
