@@ -41,14 +41,17 @@ use crate::{
     retries::Retries,
     secrets::{OpenedSecrets, SecretResolver},
     session::Session,
-    shares::Shares,
+    shares::{Owner, Shares},
     spans,
 };
 
 mod limited;
+mod line;
 mod waiting;
 
 pub use limited::SlotTurns;
+use line::InLine;
+pub use line::MAX_IN_LINE;
 pub use waiting::WaitingJobs;
 
 /// The maximum number of executions in one lease statement.
@@ -77,6 +80,8 @@ pub struct Intake {
     pub permits: Shares,
     /// Bytes of requests and responses in flight.
     pub memory: Shares,
+    /// Leases that wait for a moment until their account's runs return permits.
+    pub line: Shares,
     pub slot_turns: SlotTurns,
     /// The jobs whose executions wait for capacity, as far as this process knows.
     pub waiting_jobs: WaitingJobs,
@@ -104,6 +109,7 @@ impl Intake {
         let shards: Vec<i16> = (0..SHARDS).collect();
         let mut last_check = Instant::now();
         while let Some(limit) = self.capacity().await {
+            self.let_line_move().await;
             let received =
                 self.stop.run_until_cancelled(consumer.receive(&shards, limit, READ_TIMEOUT)).await;
             match received {
@@ -254,21 +260,33 @@ impl Intake {
         leased_count
     }
 
-    /// Starts the runs for which there is capacity. The others are released, and wait in Postgres until there is.
+    /// Starts the runs for which there is capacity. A few others wait in line for a moment; the rest are released, and wait in Postgres.
     async fn start_all(self: &Arc<Self>, leases: Vec<Lease>) {
         let owners = self.accounts.owners(&self.db, &leases).await;
         let (mut ready, mut excess) = (Vec::with_capacity(leases.len()), Vec::new());
+        let mut lines: HashMap<Owner, Vec<InLine>> = HashMap::new();
         for (lease, owner) in leases.into_iter().zip(owners) {
             let permit = self.permits.try_take(owner, 1);
             let memory = permit.as_ref().and_then(|_| self.memory.try_take(owner, lease.bytes()));
             match (permit, memory) {
                 (Some(permit), Some(memory)) => ready.push((lease, Capacity::new(permit, memory))),
-                _ => {
-                    excess.push((lease.execution, lease.number));
-                    self.waiting_jobs.expect();
-                }
+                _ => match self.stand_in_line(owner, lease) {
+                    Ok(in_line) => lines.entry(owner).or_default().push(in_line),
+                    Err(key) => excess.push(key),
+                },
             }
         }
+        self.begin(ready);
+        for (owner, line) in lines {
+            tasks::spawn("line", self.runs.track_future(self.clone().wait_in_line(owner, line)));
+        }
+        if !excess.is_empty() {
+            self.waiting_jobs.expect();
+            self.release(&excess, AfterRelease::Wait).await;
+        }
+    }
+
+    fn begin(self: &Arc<Self>, ready: Vec<(Lease, Capacity)>) {
         let mut without_values = Vec::with_capacity(ready.len());
         for (lease, capacity) in ready {
             let guard = self.in_flight.add(
@@ -283,9 +301,6 @@ impl Intake {
             }
         }
         self.resolve(without_values);
-        if !excess.is_empty() {
-            self.release(&excess, AfterRelease::Wait).await;
-        }
     }
 
     /// Reads what these runs need of sealed values, each workspace in a task, so that none waits for another.

@@ -18,7 +18,7 @@ use crate::{
     attempt::AttemptRunner,
     egress::{self, Egress, EgressError},
     in_flight::InFlight,
-    intake::{Intake, SlotTurns, WaitingJobs, acknowledge},
+    intake::{Intake, MAX_IN_LINE, SlotTurns, WaitingJobs, acknowledge},
     notify::{
         DELIVERIES_PERCENT, MAX_DELIVERIES, Notifier,
         email::{Mailer, SmtpError},
@@ -43,6 +43,8 @@ const MIN_OPEN_FILES: usize = 256;
 /// Threads for long computations, and how much of what is free of them one account may use.
 const COMPUTE_THREADS: usize = 4;
 const COMPUTE_PERCENT: usize = 50;
+/// How much of what is free of the line one account may occupy: with its jobs, more than half of it.
+const LINE_PERCENT: usize = 1000;
 /// How long the last results may take to be recorded once nothing is in flight.
 const FINAL_RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -193,6 +195,7 @@ impl Process {
             accounts: self.accounts.clone(),
             permits: Shares::new(max_in_flight, account_percent),
             memory: Shares::new(max_buffered_bytes, account_percent),
+            line: Shares::new(MAX_IN_LINE, LINE_PERCENT),
             slot_turns: SlotTurns::new(account_percent),
             waiting_jobs: WaitingJobs::default(),
             in_flight: in_flight.clone(),

@@ -23,6 +23,8 @@ const LENT_WITHIN: usize = 3;
 const SOON: Duration = Duration::from_secs(1);
 /// With more accounts than this in memory, those are forgotten that have given nothing back lately.
 const MAX_RETURNS: usize = 1024;
+/// How many owners of an account are looked at, to find one that may hold more.
+const MAX_LOOKS: usize = 16;
 
 /// For whom something is held: an account, one of its workspaces, and a part of that (a job, or a channel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,11 +86,14 @@ impl Returns {
     }
 }
 
-/// Who waits, first come first served within an owner; the owners take turns.
+/// Who waits, first come first served within an owner; the accounts take turns, and the owners of an account.
 #[derive(Default)]
 struct Waiting {
     queues: HashMap<Owner, VecDeque<Waiter>>,
-    turns: VecDeque<Owner>,
+    /// Of each account, those that wait.
+    owners: HashMap<Uuid, VecDeque<Owner>>,
+    /// The accounts that wait. To look at one that may hold no more takes the same time whatever it waits for.
+    turns: VecDeque<Uuid>,
 }
 
 struct Waiter {
@@ -196,8 +201,7 @@ impl State {
     /// How much more this owner may hold. An account that holds nothing gets the last bit of a capacity, so that small ones serve everybody.
     fn available(&self, owner: &Owner) -> usize {
         let free = self.capacity.saturating_sub(self.used);
-        let returns = self.returns.get(&owner.0[0]).map_or(0.0, |returns| returns.recent(Instant::now()));
-        let mut limit = (free * self.percent / 100).max((returns as usize).min(free));
+        let mut limit = self.limit_of(&owner.0[0], free);
         let mut available = free;
         for (level, key) in owner.0.iter().enumerate() {
             let held = self.held[level].get(key).copied().unwrap_or_default();
@@ -248,18 +252,49 @@ impl State {
     /// Removes and returns the first waiter whose owner may hold what it wants.
     fn next_waiter(&mut self) -> Option<(Owner, Waiter)> {
         for _ in 0..self.waiting.turns.len() {
-            let owner = self.waiting.turns.pop_front()?;
+            let account = self.waiting.turns.pop_front()?;
+            let mut owners = self.waiting.owners.remove(&account).unwrap_or_default();
+            let found =
+                if self.available_to_account(&account) > 0 { self.next_of(&mut owners) } else { None };
+            if !owners.is_empty() {
+                self.waiting.owners.insert(account, owners);
+                self.waiting.turns.push_back(account);
+            }
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    fn next_of(&mut self, owners: &mut VecDeque<Owner>) -> Option<(Owner, Waiter)> {
+        for _ in 0..owners.len().min(MAX_LOOKS) {
+            let owner = owners.pop_front()?;
             let wanted = self.waiting.queues.get(&owner).and_then(VecDeque::front).map(|first| first.amount);
             let may_have = wanted.is_some_and(|amount| self.available(&owner) >= amount);
             let waiter = if may_have { self.waiting.pop(&owner) } else { None };
             if self.waiting.queues.contains_key(&owner) {
-                self.waiting.turns.push_back(owner);
+                owners.push_back(owner);
             }
             if let Some(waiter) = waiter {
                 return Some((owner, waiter));
             }
         }
         None
+    }
+
+    fn available_to_account(&self, account: &Uuid) -> usize {
+        let free = self.capacity.saturating_sub(self.used);
+        match self.held[0].get(account) {
+            Some(held) => self.limit_of(account, free).saturating_sub(*held),
+            None => free,
+        }
+    }
+
+    /// How much an account may hold while so much is free.
+    fn limit_of(&self, account: &Uuid, free: usize) -> usize {
+        let returns = self.returns.get(account).map_or(0.0, |returns| returns.recent(Instant::now()));
+        (free * self.percent / 100).max((returns as usize).min(free))
     }
 }
 
@@ -271,7 +306,11 @@ impl Waiting {
     fn push(&mut self, owner: Owner, waiter: Waiter) {
         let queue = self.queues.entry(owner).or_default();
         if queue.is_empty() {
-            self.turns.push_back(owner);
+            let owners = self.owners.entry(owner.0[0]).or_default();
+            if owners.is_empty() {
+                self.turns.push_back(owner.0[0]);
+            }
+            owners.push_back(owner);
         }
         queue.push_back(waiter);
     }
