@@ -312,6 +312,10 @@ impl Waiting {
             }
             owners.push_back(owner);
         }
+        // Those that have given up go before the queue grows: it is never longer than twice what waits.
+        if queue.len() == queue.capacity() {
+            queue.retain(|waiter| !waiter.granted.is_closed());
+        }
         queue.push_back(waiter);
     }
 
@@ -477,6 +481,18 @@ mod tests {
         }
         drop(held);
         assert_eq!(shares.free(), 1);
+    }
+
+    #[tokio::test]
+    async fn waiters_that_give_up_leave_no_trace() {
+        let shares = Shares::new(1, 100);
+        let _held = shares.try_take(owner(1, 1, 1), 1);
+        for _ in 0..10_000 {
+            let mut waiting = pin!(shares.take(owner(2, 2, 2), 1));
+            assert!(poll!(&mut waiting).is_pending());
+        }
+        let left = shares.lock().waiting.queues.values().map(VecDeque::capacity).sum::<usize>();
+        assert!(left < 100, "{left}");
     }
 
     #[test]

@@ -40,6 +40,10 @@ impl Intake {
     pub(super) async fn wait_in_line(self: Arc<Self>, owner: Owner, line: Vec<InLine>) {
         let (deadline, mut excess) = (Instant::now() + LINE_TIMEOUT, Vec::new());
         for InLine { lease, memory, _in_line } in line {
+            if Instant::now() >= deadline {
+                excess.push((lease.execution, lease.number));
+                continue;
+            }
             let permit = timeout_at(deadline, self.permits.take(owner, 1));
             match self.stop.run_until_cancelled(permit).await {
                 Some(Ok(permit)) => self.begin(vec![(lease, Capacity::new(permit, memory))]),

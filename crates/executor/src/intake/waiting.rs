@@ -27,6 +27,8 @@ const MAX_JOBS: i64 = 500;
 const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 /// How often it looks for jobs while it knows of some.
 const BUSY_INTERVAL: Duration = Duration::from_millis(200);
+/// Of a URL, headers and a body that comes with the lease.
+const MAX_DEFINITION_BYTES: usize = 32 * 1024;
 /// The minimum time between two rounds: permits that become free meanwhile are filled together.
 const ROUND_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -83,7 +85,10 @@ impl Intake {
 
     /// Returns the task that leases those of them that need slots.
     async fn take_waiting_of(self: &Arc<Self>, job: &WaitingJob) -> Option<JoinHandle<()>> {
-        let available = self.permits.available(&Owner::new(job.account, job.workspace, job.job.uuid()));
+        let owner = Owner::new(job.account, job.workspace, job.job.uuid());
+        // Without bytes left, they would be released again.
+        let by_memory = self.memory.available(&owner) / MAX_DEFINITION_BYTES;
+        let available = self.permits.available(&owner).min(by_memory);
         if available == 0 || self.stop.is_cancelled() {
             return None;
         }
