@@ -1,5 +1,5 @@
 //! Places that accounts share: an account may take a place as long as it holds fewer than are free. One account alone gets half of them,
-//! two get a third each: whoever comes next finds places free, however many requests the others send.
+//! two get a third each: the next account finds places free, however many requests the others send.
 //!
 //! This is the dynamic threshold of Choudhury and Hahne ("Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998).
 

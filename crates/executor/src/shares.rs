@@ -1,8 +1,8 @@
-//! Divides a capacity of this process among accounts, so that nobody can use it up.
+//! Divides a capacity of this process among accounts, so that no account can use it up.
 //!
 //! The rule is one of *dynamic thresholds*: an account may hold a percentage of what is free. (Choudhury and Hahne, "Dynamic queue length
 //! thresholds for shared-memory packet switches", IEEE/ACM Transactions on Networking 6 (2), 1998.) Each further greedy account gets a little
-//! less, and something is always left for the next one: nobody waits until somebody else's slow target responds. What comes back
+//! less, and something is always left for the next one: no account waits until another's slow target responds. What comes back
 //! soon can be lent without harm, so an account may also hold as much as it gave back soon within the last second, up to all that is
 //! free. Within an account, a workspace may hold three times as much as the account has left, and likewise a job within
 //! its workspace.
@@ -123,7 +123,7 @@ impl Shares {
         self.grant_and_unlock(state);
     }
 
-    /// How much nobody holds.
+    /// How much is not held.
     pub fn free(&self) -> usize {
         let state = self.lock();
         state.capacity.saturating_sub(state.used)
@@ -213,7 +213,7 @@ impl State {
         if holds_nothing { available.max(free.min(1)) } else { available }
     }
 
-    /// Of a capacity that nobody else uses.
+    /// Of a capacity that no other account uses.
     fn most_of_one_job(&self) -> usize {
         let account = self.capacity * self.percent / (100 + self.percent);
         (account * LENT_WITHIN * LENT_WITHIN / (1 + LENT_WITHIN).pow(2)).max(1)

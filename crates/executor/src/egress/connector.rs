@@ -75,7 +75,7 @@ impl Service<Uri> for Connector {
 }
 
 impl Connector {
-    /// The owner may not have another connection, and others may, or nobody may.
+    /// The owner may not have another connection; either others may, or none may.
     fn no_part(&self) -> Failure {
         if self.destinations.connections_left() == 0 {
             Failure::no_capacity()

@@ -115,7 +115,7 @@ impl<K: Eq + Hash> Capacities<K> {
         Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares }
     }
 
-    /// Forgets the keys that nobody uses or waits for.
+    /// Forgets the keys that are not used or waited for.
     fn purge(&self) {
         self.lock().of.retain(|_, shares| Arc::strong_count(shares) > 1);
     }

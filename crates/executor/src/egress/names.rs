@@ -1,4 +1,4 @@
-//! Looks up names. A name is asked for once, however many wait for it; answers and failures are known for a while; and nobody waits
+//! Looks up names. A name is asked for once, however many wait for it; answers and failures are known for a while; and no account waits
 //! behind the names of another account: look-ups in flight are divided among accounts.
 
 use std::{
@@ -118,7 +118,7 @@ impl Names {
         }
     }
 
-    /// Joins the look-up of the name that is in flight, or starts one. It ends when nobody waits for it any more.
+    /// Joins the look-up of the name that is in flight, or starts one. It ends when no run waits for it any more.
     fn look_up(&self, name: &str) -> LookUp {
         let mut look_ups = lock(&self.look_ups);
         if let Some(in_flight) = look_ups.get(name).and_then(WeakShared::upgrade) {
@@ -144,7 +144,7 @@ impl Names {
     }
 }
 
-/// A look-up that has begun. Dropped when it has ended, or when nobody waits for it any more.
+/// A look-up that has begun. Dropped when it has ended, or when no run waits for it any more.
 struct InFlight {
     name: Box<str>,
     since: Instant,

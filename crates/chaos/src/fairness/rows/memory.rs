@@ -1,4 +1,4 @@
-//! Attacks on memory: the executors' by what runs carry, the API's by strangers.
+//! Attacks on memory: the executors' by what runs carry, the API's by clients without an account.
 
 use futures_util::future::join_all;
 use hyper::Method;
@@ -24,7 +24,7 @@ const SECRETS: usize = 32;
 const SECRET_BYTES: usize = 8192;
 /// Below the limit of a body of a log-in.
 const EMAIL_BYTES: usize = 16_000;
-/// What strangers may add to the memory of the API, in MiB.
+/// What clients without an account may add to the memory of the API, in MiB.
 const MAX_GROWTH_MIB: u64 = 32;
 const PASSWORD: &str = "wrong but long enough";
 const LOG_INS_AT_ONCE: usize = 60;
