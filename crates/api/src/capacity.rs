@@ -1,14 +1,20 @@
 //! What all requests share besides the database: bytes of bodies, and processor time of work that takes longer than a millisecond.
 
-use actix_web::{http::header::HeaderMap, web};
-use std::{sync::Arc, thread, time::Duration};
-use tokio::sync::Semaphore;
-
-use crate::{
-    caller_shares::{CallerShare, CallerShares},
-    problem::Problem,
-    result::ApiResult,
+use actix_web::{
+    http::header::{self, HeaderMap, HeaderValue},
+    web,
 };
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use trigrun_core::runtime::shares::{Share, Shares};
+use uuid::Uuid;
+
+use crate::{problem::Problem, result::ApiResult};
 
 /// A body up to this size is not counted, and is read on the thread that serves the connection.
 pub const SMALL_BODY_BYTES: usize = 16 * 1024;
@@ -17,11 +23,20 @@ const MAX_BYTES: usize = 128 * 1024 * 1024;
 /// Requests whose work runs on a blocking thread or waits for one.
 const MAX_QUEUED: usize = 512;
 
+/// A caller may hold as much as it leaves free: alone, half of all.
+const CALLER_PERCENT: usize = 100;
+
+/// A digest of the caller's credentials: before a request is authenticated, its account is not known.
+type CallerDigest = [Uuid; 1];
+/// What a caller holds, until it is dropped.
+pub type CallerShare = Share<CallerDigest>;
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Capacity {
-    bytes: CallerShares,
-    queue: CallerShares,
+    bytes: Shares<CallerDigest>,
+    queue: Shares<CallerDigest>,
+    digest: RandomState,
     processors: Arc<Semaphore>,
     max_wait: Duration,
 }
@@ -31,8 +46,9 @@ impl Capacity {
     pub fn new(max_wait: Duration) -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Self {
-            bytes: CallerShares::new(MAX_BYTES),
-            queue: CallerShares::new(MAX_QUEUED),
+            bytes: Shares::new(MAX_BYTES, CALLER_PERCENT),
+            queue: Shares::new(MAX_QUEUED, CALLER_PERCENT),
+            digest: RandomState::new(),
             processors: Arc::new(Semaphore::new(processors)),
             max_wait,
         }
@@ -40,7 +56,7 @@ impl Capacity {
 
     /// Room for a body of a request with these headers, until it is dropped.
     pub fn bytes(&self, headers: &HeaderMap, bytes: usize) -> ApiResult<CallerShare> {
-        self.bytes.take(headers, bytes).ok_or_else(|| {
+        self.bytes.try_take(self.caller(headers), bytes).ok_or_else(|| {
             Problem::busy(
                 "Too many large requests and responses at the moment. Send fewer at once, and read responses without delay.",
             )
@@ -54,7 +70,7 @@ impl Capacity {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> ApiResult<T> {
         let busy = || Problem::busy("Too many large requests at the moment. Send fewer at once.");
-        let place = self.queue.take(headers, 1).ok_or_else(busy)?;
+        let place = self.queue.try_take(self.caller(headers), 1).ok_or_else(busy)?;
         let processor = tokio::time::timeout(self.max_wait, self.processors.clone().acquire_owned()).await;
         let processor = processor.map_err(|_| busy())?.map_err(|_| Problem::internal())?;
         let done = web::block(move || {
@@ -63,6 +79,11 @@ impl Capacity {
             work()
         });
         done.await.map_err(|_| Problem::internal())
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> CallerDigest {
+        let credentials = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+        [Uuid::from_u64_pair(self.digest.hash_one(credentials), 0)]
     }
 }
 

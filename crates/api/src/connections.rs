@@ -9,16 +9,16 @@ use std::{
     ops::{Deref, DerefMut},
     time::Duration,
 };
+use tokio::time::timeout;
 use trigrun_core::{
     domain::id::AccountId,
+    runtime::shares::{Share, Shares},
     store::{Conn, Db, PostgresSettings, StoreError, pool::PooledConn},
 };
 
-use crate::{
-    problem::Problem,
-    result::ApiResult,
-    shares::{Share, Shares},
-};
+use uuid::Uuid;
+
+use crate::{problem::Problem, result::ApiResult};
 
 /// `statement_timeout` of lists. Each reads a bounded number of rows, which takes some ten milliseconds, or longer from a slow disk.
 const LIST_TIMEOUT_MS: u64 = 1000;
@@ -26,6 +26,12 @@ const LIST_TIMEOUT_MS: u64 = 1000;
 const LISTS_DIVISOR: usize = 4;
 /// One connection of this many is reserved for authentication and health checks, which belong to no account.
 const RESERVED_DIVISOR: usize = 6;
+/// An account may hold as many as it leaves free: alone, half of all.
+const ACCOUNT_PERCENT: usize = 100;
+/// How many requests of an account wait for a connection. Further ones are refused at once.
+const MAX_WAITING: usize = 1000;
+
+type Account = [Uuid; 1];
 
 tokio::task_local! {
     static ACCOUNT: Cell<Option<AccountId>>;
@@ -57,7 +63,7 @@ pub struct Connections {
 /// A connection, and the place that it takes.
 pub struct SharedConn {
     conn: PooledConn,
-    _share: Option<Share>,
+    _share: Option<Share<Account>>,
 }
 
 impl Deref for SharedConn {
@@ -77,7 +83,7 @@ impl DerefMut for SharedConn {
 #[derive(Clone)]
 struct Pool {
     db: Db,
-    shares: Shares,
+    shares: Shares<Account>,
     acquire_timeout: Duration,
 }
 
@@ -119,7 +125,7 @@ impl Pool {
     fn new(settings: &PostgresSettings, reserved: usize) -> Result<Self, StoreError> {
         Ok(Self {
             db: Db::new(settings)?,
-            shares: Shares::new(settings.max_connections.saturating_sub(reserved).max(1)),
+            shares: Shares::new(settings.max_connections.saturating_sub(reserved).max(1), ACCOUNT_PERCENT),
             acquire_timeout: Duration::from_millis(settings.acquire_timeout_ms),
         })
     }
@@ -127,12 +133,17 @@ impl Pool {
     /// Waits for a place of the account, and then for a connection, each for up to `acquire_timeout_ms`.
     async fn conn(&self) -> ApiResult<SharedConn> {
         let share = match account() {
-            Some(account) => {
-                Some(self.shares.take(account, self.acquire_timeout).await.map_err(|_| too_many())?)
-            }
+            Some(account) => Some(self.share([account.uuid()]).await?),
             None => None,
         };
         Ok(SharedConn { conn: self.db.conn().await?, _share: share })
+    }
+
+    async fn share(&self, account: Account) -> ApiResult<Share<Account>> {
+        if self.shares.waiting(&account) >= MAX_WAITING {
+            return Err(too_many());
+        }
+        timeout(self.acquire_timeout, self.shares.take(account, 1)).await.map_err(|_| too_many())
     }
 }
 

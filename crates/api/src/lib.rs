@@ -3,7 +3,6 @@
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
 mod auth;
-mod caller_shares;
 mod capacity;
 mod connections;
 mod db_watchdog;
@@ -20,7 +19,6 @@ mod result;
 mod routes;
 mod server;
 mod settings;
-mod shares;
 mod slow_client;
 mod state;
 mod time;

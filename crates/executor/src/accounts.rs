@@ -7,7 +7,7 @@ use trigrun_core::{
     store::{Db, StoreError, leases::Lease, workspaces},
 };
 
-use crate::shares::Owner;
+use crate::owner::Owner;
 
 /// About ten megabytes.
 const MAX_CACHED: u64 = 100_000;

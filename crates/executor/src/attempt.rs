@@ -26,10 +26,10 @@ use trigrun_core::{
 
 use crate::{
     egress::{Egress, Ready, Unprepared},
+    owner::{Owner, Share, Shares},
     request,
     secrets::{OpenedSecrets, RequestSecrets},
     session::Session,
-    shares::{Owner, Share, Shares},
     spans,
     timer::PreciseTimer,
 };

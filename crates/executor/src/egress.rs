@@ -19,6 +19,8 @@ mod resolve;
 mod response;
 mod tls;
 
+pub use pool::ExchangePermit;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -42,13 +44,13 @@ use trigrun_core::{
 use self::{
     connection::{Connection, spawn_until},
     connector::CAPACITY_TIMEOUT,
-    destinations::{Destinations, Part},
+    destinations::Destinations,
     dial::{Dialer, Dialled},
     exchange::Exchange,
     failure::Failure,
     pool::Pool,
 };
-use crate::shares::{Owner, Share};
+use crate::owner::{Owner, Share};
 
 /// Every wait has a deadline: longer budgets are cut to this.
 const MAX_BUDGET: Duration = Duration::from_secs(3600);
@@ -158,8 +160,7 @@ impl Egress {
     /// The right to one exchange with this destination. The concurrent exchanges with a destination are limited, those of a workspace
     /// to few at first. Never `None`, except at the end of the process.
     pub async fn permit(&self, owner: &Owner, url: &TargetUrl) -> Option<ExchangePermit> {
-        let permit = self.0.pool.permit(owner.workspace(), origin(url)).await?;
-        Some(ExchangePermit { permit, _part: self.0.destinations.request(*owner, url).await })
+        self.0.pool.permit(owner, origin(url), || self.0.destinations.requests(url)).await
     }
 
     /// Everything that can be done before the instant: takes an idle connection of the same workspace, or resolves, checks,
@@ -249,19 +250,6 @@ impl Inner {
 /// `scheme://host:port`, as the URL begins.
 fn origin(url: &TargetUrl) -> &str {
     url.as_str().strip_suffix(url.path_and_query()).unwrap_or(url.as_str())
-}
-
-/// The right to one exchange with a destination, until it is dropped.
-pub struct ExchangePermit {
-    permit: pool::Permit,
-    _part: Part,
-}
-
-impl ExchangePermit {
-    /// The exchange is over and took this long.
-    pub fn release(self, took: Duration) {
-        self.permit.release(took);
-    }
 }
 
 /// A request without its URL, which [`Egress::prepare`] received.

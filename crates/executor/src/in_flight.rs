@@ -10,7 +10,7 @@ use trigrun_core::{
     telemetry::metrics::{self, Held},
 };
 
-use crate::shares::Share;
+use crate::owner::Share;
 
 /// An execution and the number of its attempt: a retry has another key than the attempt before.
 pub type AttemptKey = (ExecutionId, u16);

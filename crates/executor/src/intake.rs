@@ -37,11 +37,11 @@ use crate::{
     accounts::Accounts,
     attempt::AttemptRunner,
     in_flight::{AttemptKey, Capacity, InFlight, InFlightGuard},
+    owner::Shares,
     record::FinishedRun,
     retries::Retries,
     secrets::{OpenedSecrets, SecretResolver},
     session::Session,
-    shares::{Owner, Shares},
     spans,
 };
 
@@ -50,7 +50,6 @@ mod line;
 mod waiting;
 
 pub use limited::SlotTurns;
-use line::InLine;
 pub use line::MAX_IN_LINE;
 pub use waiting::WaitingJobs;
 
@@ -263,22 +262,21 @@ impl Intake {
     /// Starts the runs for which there is capacity. A few others wait in line for a moment; the rest are released, and wait in Postgres.
     async fn start_all(self: &Arc<Self>, leases: Vec<Lease>) {
         let owners = self.accounts.owners(&self.db, &leases).await;
-        let (mut ready, mut excess) = (Vec::with_capacity(leases.len()), Vec::new());
-        let mut lines: HashMap<Owner, Vec<InLine>> = HashMap::new();
+        let (mut ready, mut line, mut excess) = (Vec::with_capacity(leases.len()), Vec::new(), Vec::new());
         for (lease, owner) in leases.into_iter().zip(owners) {
             let permit = self.permits.try_take(owner, 1);
             let memory = permit.as_ref().and_then(|_| self.memory.try_take(owner, lease.bytes()));
             match (permit, memory) {
                 (Some(permit), Some(memory)) => ready.push((lease, Capacity::new(permit, memory))),
                 _ => match self.stand_in_line(owner, lease) {
-                    Ok(in_line) => lines.entry(owner).or_default().push(in_line),
+                    Ok(in_line) => line.push(in_line),
                     Err(key) => excess.push(key),
                 },
             }
         }
         self.begin(ready);
-        for (owner, line) in lines {
-            tasks::spawn("line", self.runs.track_future(self.clone().wait_in_line(owner, line)));
+        if !line.is_empty() {
+            tasks::spawn("line", self.runs.track_future(self.clone().wait_in_line(line)));
         }
         if !excess.is_empty() {
             self.waiting_jobs.expect();
@@ -286,8 +284,8 @@ impl Intake {
         }
     }
 
-    fn begin(self: &Arc<Self>, ready: Vec<(Lease, Capacity)>) {
-        let mut without_values = Vec::with_capacity(ready.len());
+    fn begin(self: &Arc<Self>, ready: impl IntoIterator<Item = (Lease, Capacity)>) {
+        let mut without_values = Vec::new();
         for (lease, capacity) in ready {
             let guard = self.in_flight.add(
                 (lease.execution, lease.number),
@@ -300,7 +298,9 @@ impl Intake {
                 None => without_values.push(run),
             }
         }
-        self.resolve(without_values);
+        if !without_values.is_empty() {
+            self.resolve(without_values);
+        }
     }
 
     /// Reads what these runs need of sealed values, each workspace in a task, so that none waits for another.

@@ -15,6 +15,7 @@ pub mod egress;
 mod in_flight;
 mod intake;
 mod notify;
+pub mod owner;
 mod reconcile;
 mod record;
 mod request;
@@ -23,7 +24,6 @@ mod secrets;
 mod serve;
 mod session;
 mod settings;
-pub mod shares;
 mod spans;
 mod timer;
 

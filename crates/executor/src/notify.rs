@@ -39,8 +39,8 @@ mod webhook;
 
 use crate::{
     egress::{Call, Egress, Unprepared},
+    owner::{Owner, Share, Shares},
     secrets::{SecretResolver, or_logged},
-    shares::{Owner, Share, Shares},
 };
 use email::Mailer;
 use message::Message;

@@ -23,12 +23,12 @@ use crate::{
         DELIVERIES_PERCENT, MAX_DELIVERIES, Notifier,
         email::{Mailer, SmtpError},
     },
+    owner::Shares,
     reconcile::LeaseReconciler,
     record::Recorder,
     retries::Retries,
     secrets::SecretResolver,
     session::Session,
-    shares::Shares,
     timer::PreciseTimer,
 };
 

@@ -17,8 +17,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
 use crate::{
-    caller_shares::CallerShare,
-    capacity::{Capacity, SMALL_BODY_BYTES},
+    capacity::{CallerShare, Capacity, SMALL_BODY_BYTES},
     problem::Problem,
     result::ApiResult,
     state::State,

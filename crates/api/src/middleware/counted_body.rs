@@ -11,7 +11,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{caller_shares::CallerShare, capacity::SMALL_BODY_BYTES, state::State};
+use crate::{
+    capacity::{CallerShare, SMALL_BODY_BYTES},
+    state::State,
+};
 
 /// The body of every response.
 pub struct CountedBody {

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
-use super::{destinations::Part, fair_reader::FairReader};
+use super::{destinations::ConnectionShares, fair_reader::FairReader};
 
 /// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2. With HTTP/1.1, it is also the buffer for reading,
 /// and so the most that a peer can make us hold besides what is kept of a response.
@@ -47,8 +47,8 @@ pub(super) type Message = Request<Full<Bytes>>;
 /// The other end of a connection.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    /// Of what the process may use of it.
-    pub(super) part: Part,
+    /// Of what the process may have of connections to it.
+    pub(super) shares: ConnectionShares,
 }
 
 pub(super) enum Connection {
@@ -106,7 +106,7 @@ pub(super) struct Exclusive {
 impl Exclusive {
     pub(super) async fn open(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        Peer { address: peer, part }: Peer,
+        Peer { address: peer, shares }: Peer,
     ) -> hyper::Result<Self> {
         let mut builder = http1::Builder::new();
         let (sender, connection) =
@@ -114,7 +114,7 @@ impl Exclusive {
         let stop = CancellationToken::new();
         spawn_until(stop.clone(), async {
             // Given back when the socket is closed.
-            let _part = part;
+            let _shares = shares;
             // An error, if any, also ends the exchange, which reports it.
             let _reported = connection.await;
         });
@@ -147,7 +147,7 @@ pub(super) struct Multiplexed {
 impl Multiplexed {
     pub(super) async fn open(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        Peer { address: peer, part }: Peer,
+        Peer { address: peer, shares }: Peer,
     ) -> hyper::Result<Arc<Self>> {
         let stop = CancellationToken::new();
         let driver = stop.clone().drop_guard();
@@ -165,7 +165,7 @@ impl Multiplexed {
             polled
         });
         spawn_until(stop, async move {
-            let _part = part;
+            let _shares = shares;
             let _reported = driven.await;
         });
         Ok(Arc::new(Self {

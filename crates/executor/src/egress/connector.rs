@@ -28,7 +28,7 @@ use super::{
     progress::{Phase, Progress},
     resolve::{self, Resolver},
 };
-use crate::shares::Owner;
+use crate::owner::Owner;
 
 /// After this the next address is tried in parallel with the one that has not accepted yet (RFC 8305 §5).
 const NEXT_ADDRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -76,7 +76,7 @@ impl Service<Uri> for Connector {
 
 impl Connector {
     /// The owner may not have another connection; either others may, or none may.
-    fn no_part(&self) -> Failure {
+    fn no_share(&self) -> Failure {
         if self.destinations.connections_left() == 0 {
             Failure::no_capacity()
         } else {
@@ -119,22 +119,22 @@ impl Connector {
     }
 
     async fn connect(&self, host: &str, address: SocketAddr) -> Result<(TcpStream, Peer), Failure> {
-        let part = || self.destinations.connection(self.owner, host, address);
-        let part = match part().now_or_never() {
-            Some(part) => part,
+        let shares = || self.destinations.connection(self.owner, host, address);
+        let shares = match shares().now_or_never() {
+            Some(shares) => shares,
             None => {
                 // Idle connections are of use to others only while there is room for all.
                 let of_all = self.destinations.connections_left() == 0;
                 self.pool.close_idle((!of_all).then(|| self.owner.workspace()));
                 self.pool.make_room(host, address.port());
-                timeout(CAPACITY_TIMEOUT, part()).await.map_err(|_| self.no_part())?
+                timeout(CAPACITY_TIMEOUT, shares()).await.map_err(|_| self.no_share())?
             }
         };
         self.progress.begin_to_connect();
         let connected =
             TcpStream::connect(address).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
         connected
-            .map(|socket| (socket, Peer { address, part }))
+            .map(|socket| (socket, Peer { address, shares }))
             .map_err(|error| failure::of_connect(address, &error))
     }
 }

@@ -5,12 +5,12 @@ use std::{
     collections::HashMap,
     hash::Hash,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use trigrun_core::domain::target::TargetUrl;
 
-use crate::shares::{Owner, Share, Shares};
+use crate::owner::{Owner, Share, Shares};
 
 /// Many hosts can have one address: those of a content delivery network, for example.
 const CONNECTIONS_PER_REQUEST: usize = 4;
@@ -27,12 +27,9 @@ pub(super) struct Destinations {
     all_connections: Shares,
 }
 
-/// Something of one target, until it is dropped.
-pub(super) struct Part {
-    _share: Share,
-    _connection: Option<(Share, Box<Self>)>,
-    /// Tells [`Capacities::purge`] that it is in use.
-    _of: Arc<Shares>,
+/// One of the connections to a destination, to an address, and of all, until it is dropped.
+pub(super) struct ConnectionShares {
+    _shares: [Share; 3],
 }
 
 impl Destinations {
@@ -54,17 +51,17 @@ impl Destinations {
         self.address_connections.set_capacity(part * CONNECTIONS_PER_REQUEST);
     }
 
-    /// Waits until the owner may have one more request in flight to the URL's host and port.
-    pub(super) async fn request(&self, owner: Owner, url: &TargetUrl) -> Part {
-        self.requests.take(owner, key(url.host(), url.port())).await
+    /// The requests in flight to the URL's host and port.
+    pub(super) fn requests(&self, url: &TargetUrl) -> Shares {
+        self.requests.of(key(url.host(), url.port()))
     }
 
     /// Waits until the owner may have one more connection to the host and port, and to its address.
-    pub(super) async fn connection(&self, owner: Owner, host: &str, address: SocketAddr) -> Part {
-        let part = self.connections.take(owner, key(host, address.port())).await;
-        let of_address = self.address_connections.take(owner, address.ip()).await;
+    pub(super) async fn connection(&self, owner: Owner, host: &str, address: SocketAddr) -> ConnectionShares {
+        let of_destination = self.connections.of(key(host, address.port())).take(owner, 1).await;
+        let of_address = self.address_connections.of(address.ip()).take(owner, 1).await;
         let of_all = self.all_connections.take(owner, 1).await;
-        Part { _connection: Some((of_all, Box::new(of_address))), ..part }
+        ConnectionShares { _shares: [of_destination, of_address, of_all] }
     }
 
     /// How many more connections this process may have.
@@ -88,7 +85,7 @@ struct Capacities<K>(Mutex<Inner<K>>);
 
 struct Inner<K> {
     capacity: usize,
-    of: HashMap<K, Arc<Shares>>,
+    of: HashMap<K, Shares>,
 }
 
 impl<K: Eq + Hash> Capacities<K> {
@@ -104,20 +101,16 @@ impl<K: Eq + Hash> Capacities<K> {
         }
     }
 
-    async fn take(&self, owner: Owner, key: K) -> Part {
-        let shares = {
-            let mut inner = self.lock();
-            let capacity = inner.capacity;
-            Arc::clone(
-                inner.of.entry(key).or_insert_with(|| Arc::new(Shares::new(capacity, ACCOUNT_PERCENT))),
-            )
-        };
-        Part { _share: shares.take(owner, 1).await, _connection: None, _of: shares }
+    /// All that have it at the same time share it.
+    fn of(&self, key: K) -> Shares {
+        let mut inner = self.lock();
+        let capacity = inner.capacity;
+        inner.of.entry(key).or_insert_with(|| Shares::new(capacity, ACCOUNT_PERCENT)).clone()
     }
 
     /// Forgets the keys that are not used or waited for.
     fn purge(&self) {
-        self.lock().of.retain(|_, shares| Arc::strong_count(shares) > 1);
+        self.lock().of.retain(|_, shares| !shares.is_unused());
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<K>> {
@@ -128,7 +121,6 @@ impl<K: Eq + Hash> Capacities<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
     use trigrun_core::domain::{
         address::EgressPolicy,
         id::{JobId, WorkspaceId},
@@ -145,9 +137,9 @@ mod tests {
     }
 
     /// Takes as much as the owner may have.
-    fn take_all(destinations: &Destinations, number: u128, text: &str) -> Vec<Part> {
-        let take = || destinations.request(owner(number), &url(text)).now_or_never();
-        std::iter::from_fn(take).collect()
+    fn take_all(destinations: &Destinations, number: u128, text: &str) -> Vec<Share> {
+        let requests = destinations.requests(&url(text));
+        std::iter::from_fn(|| requests.try_take(owner(number), 1)).collect()
     }
 
     #[test]
@@ -157,7 +149,7 @@ mod tests {
         assert!(greedy.len() <= 32 && greedy.len() > 16, "{}", greedy.len());
         let others =
             (2..100).flat_map(|account| take_all(&destinations, account, "http://EXAMPLE.com:443/b"));
-        let others: Vec<Part> = others.collect();
+        let others: Vec<Share> = others.collect();
         assert_eq!(greedy.len() + others.len(), 64);
         assert!(!take_all(&destinations, 100, "http://example.com/").is_empty(), "another port");
     }
@@ -169,10 +161,10 @@ mod tests {
         let all = |first| {
             (first..first + 50).flat_map(|account| take_all(&destinations, account, "https://example.com/"))
         };
-        let held: Vec<Part> = all(1).collect();
+        let held: Vec<Share> = all(1).collect();
         assert_eq!(held.len(), 13);
         destinations.set_live_executors(1);
-        let more: Vec<Part> = all(100).collect();
+        let more: Vec<Share> = all(100).collect();
         assert_eq!(held.len() + more.len(), 64);
         destinations.set_live_executors(1000);
         drop((held, more));

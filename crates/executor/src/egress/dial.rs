@@ -23,7 +23,7 @@ use super::{
     resolve::{self, Resolver},
     tls::{self, Tls},
 };
-use crate::shares::Owner;
+use crate::owner::Owner;
 
 pub(super) struct Dialer {
     resolver: Arc<Resolver>,

@@ -24,7 +24,7 @@ use super::{
     origin,
     response::{classify, lossy_headers, retry_after},
 };
-use crate::shares::Share;
+use crate::owner::Share;
 
 /// How much of a body is read. A longer one is cut off by closing the connection, and the response counts by its status.
 const MAX_BODY_BYTES: u64 = 1024 * 1024;

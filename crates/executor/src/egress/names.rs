@@ -25,7 +25,7 @@ use super::{
     failure::is_lack_of_capacity,
     progress::{Phase, Progress},
 };
-use crate::shares::{Owner, Shares};
+use crate::owner::{Owner, Shares};
 
 /// A name that was just created or corrected is found soon after (RFC 2308 §5 allows hours).
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(10);

@@ -19,6 +19,7 @@ use super::{
     connection::{Connection, Exclusive, Multiplexed},
     destinations::Destinations,
 };
+use crate::owner::{Owner, Share, Shares};
 
 /// Idle and shared connections of all workspaces. Above it, a connection is closed after its exchange.
 pub(super) const MAX_CONNECTIONS: usize = 4096;
@@ -52,6 +53,8 @@ struct Destination {
     permits: Arc<Semaphore>,
     /// How many permits may still be added.
     addable: Arc<AtomicUsize>,
+    /// The requests in flight to the same host and port, of all workspaces. Looked up once.
+    requests: Option<Shares>,
 }
 
 impl Destination {
@@ -61,6 +64,7 @@ impl Destination {
             shared: Vec::new(),
             permits: Arc::new(Semaphore::new(INITIAL_PERMITS)),
             addable: Arc::new(AtomicUsize::new(max_permits.saturating_sub(INITIAL_PERMITS))),
+            requests: None,
         }
     }
 
@@ -70,15 +74,16 @@ impl Destination {
     }
 }
 
-/// The right of a workspace to one exchange with a destination, until it is dropped.
-pub(super) struct Permit {
+/// The right to one exchange with a destination, until it is dropped.
+pub struct ExchangePermit {
     permit: OwnedSemaphorePermit,
     addable: Arc<AtomicUsize>,
+    _request: Share,
 }
 
-impl Permit {
+impl ExchangePermit {
     /// The exchange is over and took this long.
-    pub(super) fn release(self, took: Duration) {
+    pub fn release(self, took: Duration) {
         let fewer = |addable: usize| addable.checked_sub(1);
         if took > SLOW_EXCHANGE
             && self.addable.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok()
@@ -98,15 +103,22 @@ impl Pool {
         Self { connections: Mutex::default(), idle_timeout, max_idle_per_destination, max_permits }
     }
 
-    /// The right to an exchange, in order of arrival. Never `None`: the semaphores are not closed.
-    pub(super) async fn permit(&self, workspace: WorkspaceId, origin: &str) -> Option<Permit> {
-        let (permits, addable) = {
+    /// The right to an exchange, in order of arrival within the workspace. `requests` are those in flight to the destination, of all
+    /// workspaces. Never `None`: the semaphores are not closed.
+    pub(super) async fn permit(
+        &self,
+        owner: &Owner,
+        origin: &str,
+        requests: impl FnOnce() -> Shares,
+    ) -> Option<ExchangePermit> {
+        let (permits, addable, requests) = {
             let mut connections = self.lock();
-            let destination = connections.destination(workspace, origin, self.max_permits);
-            (destination.permits.clone(), destination.addable.clone())
+            let destination = connections.destination(owner.workspace(), origin, self.max_permits);
+            let requests = destination.requests.get_or_insert_with(requests).clone();
+            (destination.permits.clone(), destination.addable.clone(), requests)
         };
         let permit = permits.acquire_owned().await.ok()?;
-        Some(Permit { permit, addable })
+        Some(ExchangePermit { permit, addable, _request: requests.take(*owner, 1).await })
     }
 
     /// A kept connection that is still usable.
@@ -265,9 +277,10 @@ mod tests {
     fn a_slow_destination_gets_more_permits_up_to_a_maximum() {
         const MAX_PERMITS: usize = 256;
         let pool = Pool::new(Duration::from_secs(60), 1, MAX_PERMITS);
-        let workspace = WorkspaceId::from_uuid(Uuid::nil());
-        let permit = || pool.permit(workspace, "https://example.com").now_or_never().flatten();
-        let mut permits: Vec<Permit> = std::iter::from_fn(permit).collect();
+        let owner = Owner::alone(Uuid::nil().into(), Uuid::nil().into());
+        let requests = || Shares::new(4 * MAX_PERMITS, 100);
+        let permit = || pool.permit(&owner, "https://example.com", requests).now_or_never().flatten();
+        let mut permits: Vec<ExchangePermit> = std::iter::from_fn(permit).collect();
         assert_eq!(permits.len(), INITIAL_PERMITS);
         permits.pop().unwrap().release(SLOW_EXCHANGE);
         permits.extend(std::iter::from_fn(permit));

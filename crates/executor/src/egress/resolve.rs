@@ -12,7 +12,7 @@ use super::{
     names::{Names, Unresolved},
     progress::Progress,
 };
-use crate::shares::Owner;
+use crate::owner::Owner;
 
 pub(super) struct Resolver {
     names: Names,

@@ -13,7 +13,7 @@ use trigrun_core::{
 
 use super::Intake;
 use crate::{
-    shares::{Owner, Share, Shares},
+    owner::{Owner, Share, Shares},
     spans,
 };
 

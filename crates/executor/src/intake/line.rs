@@ -1,14 +1,15 @@
 //! Leases that wait in this process, for a moment and a few of each account: runs with fast targets return their permits within
 //! milliseconds, and to wait in Postgres would cost more than the run.
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use trigrun_core::store::leases::{AfterRelease, Lease};
 
 use super::Intake;
 use crate::{
     in_flight::{AttemptKey, Capacity},
-    shares::{Owner, Share},
+    owner::{Owner, Share},
 };
 
 /// How many leases are in line.
@@ -21,6 +22,7 @@ const READ_PAUSE: Duration = Duration::from_millis(100);
 /// A lease in line.
 pub(super) struct InLine {
     lease: Lease,
+    owner: Owner,
     memory: Share,
     _in_line: Share,
 }
@@ -31,25 +33,28 @@ impl Intake {
         let in_line = self.line.try_take(owner, 1);
         let memory = in_line.as_ref().and_then(|_| self.memory.try_take(owner, lease.bytes()));
         match (in_line, memory) {
-            (Some(in_line), Some(memory)) => Ok(InLine { lease, memory, _in_line: in_line }),
+            (Some(in_line), Some(memory)) => Ok(InLine { lease, owner, memory, _in_line: in_line }),
             _ => Err((lease.execution, lease.number)),
         }
     }
 
-    /// Starts these runs of one owner one after the other, as it gets permits. What has none after a second waits in Postgres.
-    pub(super) async fn wait_in_line(self: Arc<Self>, owner: Owner, line: Vec<InLine>) {
-        let (deadline, mut excess) = (Instant::now() + LINE_TIMEOUT, Vec::new());
-        for InLine { lease, memory, _in_line } in line {
-            if Instant::now() >= deadline {
-                excess.push((lease.execution, lease.number));
-                continue;
+    /// Starts each of these runs as soon as it gets a permit. What has none after a second waits in Postgres.
+    pub(super) async fn wait_in_line(self: Arc<Self>, line: Vec<InLine>) {
+        let permit = |(at, in_line): (usize, &InLine)| {
+            let (permits, owner) = (&self.permits, in_line.owner);
+            async move { (at, permits.take(owner, 1).await) }
+        };
+        let mut permits: FuturesUnordered<_> = line.iter().enumerate().map(permit).collect();
+        let mut line: Vec<Option<InLine>> = line.into_iter().map(Some).collect();
+        let starting = async {
+            while let Some((at, permit)) = permits.next().await {
+                if let Some(InLine { lease, memory, .. }) = line[at].take() {
+                    self.begin([(lease, Capacity::new(permit, memory))]);
+                }
             }
-            let permit = timeout_at(deadline, self.permits.take(owner, 1));
-            match self.stop.run_until_cancelled(permit).await {
-                Some(Ok(permit)) => self.begin(vec![(lease, Capacity::new(permit, memory))]),
-                _ => excess.push((lease.execution, lease.number)),
-            }
-        }
+        };
+        let _ = self.stop.run_until_cancelled(timeout(LINE_TIMEOUT, starting)).await;
+        let excess: Vec<AttemptKey> = line.iter().flatten().map(InLine::key).collect();
         if !excess.is_empty() {
             self.waiting_jobs.expect();
             let then = if self.stop.is_cancelled() { AfterRelease::Publish } else { AfterRelease::Wait };
@@ -64,5 +69,11 @@ impl Intake {
             }
         };
         let _ = self.stop.run_until_cancelled(timeout(READ_PAUSE, moves)).await;
+    }
+}
+
+impl InLine {
+    const fn key(&self) -> AttemptKey {
+        (self.lease.execution, self.lease.number)
     }
 }

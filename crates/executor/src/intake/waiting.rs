@@ -19,7 +19,7 @@ use trigrun_core::{
 };
 
 use super::{Intake, LEASE_BATCH};
-use crate::{shares::Owner, spans};
+use crate::{owner::Owner, spans};
 
 /// How many jobs one look finds; the next look continues after them.
 const MAX_JOBS: i64 = 500;

@@ -20,7 +20,7 @@ use trigrun_core::domain::{
 };
 use trigrun_executor::{
     egress::{Call, Egress, Ready, Sent, Settings, Unprepared},
-    shares::Owner,
+    owner::Owner,
 };
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Method;
 use trigrun_core::domain::attempt::{AttemptStatus, MAX_PREVIEW_BYTES};
-use trigrun_executor::shares::Shares;
+use trigrun_executor::owner::Shares;
 use trigrun_testkit::target::{Script, Target};
 
 use super::{Call, DEADLINE, exchange, get, new_egress, owner, post, prepare};
