@@ -2,10 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 use trigrun_core::{
@@ -14,7 +11,6 @@ use trigrun_core::{
         attempt::{AttemptStatus, EndedAttempt, Outcome},
         execution::{AttemptResult, decide},
         lease::MAX_LEASE_AHEAD,
-        target::TargetUrl,
     },
     runtime::clock::Clock,
     store::{
@@ -71,8 +67,9 @@ impl AttemptRunner {
         memory: &mut Share,
     ) -> Option<Box<Ended>> {
         let owner = memory.owner();
+        // What is rare is boxed: the futures of other runs stay small.
         let secrets = if secrets.bytes() > MAX_INLINE_BYTES {
-            self.compute(owner, move || secrets.for_request()).await?
+            Box::pin(self.compute(owner, move || secrets.for_request())).await?
         } else {
             secrets.for_request()
         };
@@ -100,7 +97,7 @@ impl AttemptRunner {
                 secrets.redact(&mut finished.outcome);
                 finished
             };
-            finished = self.compute(owner, redact).await.unwrap_or_else(|| self.panicked());
+            finished = Box::pin(self.compute(owner, redact)).await.unwrap_or_else(|| self.panicked());
         } else {
             secrets.redact(&mut finished.outcome);
         }
@@ -148,14 +145,16 @@ impl AttemptRunner {
             }
             Err(_) => None,
         };
-        self.draining.run_until_cancelled(self.load_body(lease, memory)).await??;
+        if lease.body_to_load.is_some() {
+            self.draining.run_until_cancelled(Box::pin(self.load_body(lease, memory))).await??;
+        }
         let prepared_at = self.clock.now();
         let prepared = target.and_then(|target| {
             let call = request::call(lease, secrets, lease.due_at.max(prepared_at))?;
             Ok((target, call))
         });
         let ahead = match &prepared {
-            Ok((target, call)) => Some(self.prepare(&owner, target, call.timeout).await?),
+            Ok((target, call)) => Some(unless_full(self.egress.prepare(&owner, target, call.timeout).await)?),
             Err(_) => None,
         };
         let is_early = Instant::now() < instant;
@@ -179,7 +178,7 @@ impl AttemptRunner {
         let ready = match ahead? {
             // A target that could not be reached before the instant may be reachable at the instant.
             Err(failed) if is_early && failed.status != AttemptStatus::Blocked => {
-                self.prepare(&owner, &target, call.timeout).await?
+                unless_full(self.egress.prepare(&owner, &target, call.timeout).await)?
             }
             ready => ready,
         };
@@ -194,20 +193,6 @@ impl AttemptRunner {
             permit.release(finished.outcome.timing.total);
         }
         finished
-    }
-
-    /// `None` when this process cannot open a connection: nothing was sent, and that is not the target's fault.
-    async fn prepare(
-        &self,
-        owner: &Owner,
-        target: &TargetUrl,
-        budget: Duration,
-    ) -> Option<Result<Ready, Box<Outcome>>> {
-        match self.egress.prepare(owner, target, budget).await {
-            Ok(ready) => Some(Ok(ready)),
-            Err(Unprepared::Failed(outcome)) => Some(Err(outcome)),
-            Err(Unprepared::NoCapacity) => None,
-        }
     }
 
     /// Reads a body that did not come with the lease, once its account may hold it. `None` if it cannot be read: Postgres does not
@@ -255,5 +240,14 @@ impl AttemptRunner {
         let lateness = sent_at.map(|sent_at| self.clock.time_at(sent_at) - lease.scheduled_for);
         let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));
         Ended { lease, attempt: EndedAttempt { outcome, disposition, started_at, ended_at }, lateness_us }
+    }
+}
+
+/// `None` when this process cannot open a connection: nothing was sent, and that is not the target's fault.
+fn unless_full(prepared: Result<Ready, Unprepared>) -> Option<Result<Ready, Box<Outcome>>> {
+    match prepared {
+        Ok(ready) => Some(Ok(ready)),
+        Err(Unprepared::Failed(outcome)) => Some(Err(outcome)),
+        Err(Unprepared::NoCapacity) => None,
     }
 }

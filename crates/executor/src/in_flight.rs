@@ -35,8 +35,9 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    pub const fn new(permit: Share, memory: Share) -> Self {
-        Self { _permit: permit, memory }
+    /// Boxed, because it moves from the intake to the run to the recorder.
+    pub fn new(permit: Share, memory: Share) -> Box<Self> {
+        Box::new(Self { _permit: permit, memory })
     }
 }
 

@@ -15,10 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
-    domain::{
-        id::{ExecutionId, WorkspaceId},
-        workspace::SHARDS,
-    },
+    domain::id::{ExecutionId, WorkspaceId},
     failpoint,
     runtime::tasks,
     store::{
@@ -29,6 +26,7 @@ use trigrun_core::{
     stream::{
         Consumer, Received, StreamError,
         consumer::{Acknowledger, Receipt},
+        key::Lane,
     },
     telemetry::metrics,
 };
@@ -51,17 +49,18 @@ mod waiting;
 
 pub use limited::SlotTurns;
 pub use line::MAX_IN_LINE;
+use line::Reading;
 pub use waiting::WaitingJobs;
 
 /// The maximum number of executions in one lease statement.
 const LEASE_BATCH: usize = 500;
-/// How long a read waits for the first entry.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a full process looks whether it has a permit: another task may have received the notification.
 const CAPACITY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// How often due work is taken from Postgres while the streams are unavailable, and how far ahead.
 const FALLBACK_INTERVAL: Duration = Duration::from_millis(25);
 const FALLBACK_LEAD: TimeDelta = TimeDelta::milliseconds(50);
+/// How often the empty streams make it look for work that was not published.
+const OVERDUE_INTERVAL: Duration = Duration::from_secs(1);
 /// Work that was due this long ago, while nothing waits in the streams, was not published.
 const OVERDUE_LEAD: TimeDelta = TimeDelta::seconds(-2);
 /// After this a lease statement is repeated on another connection; `reconcile` releases what the first one leased unseen.
@@ -99,18 +98,16 @@ pub struct Intake {
 struct Run {
     lease: Lease,
     guard: InFlightGuard,
-    capacity: Capacity,
+    capacity: Box<Capacity>,
 }
 
 impl Intake {
     /// Reads the streams, and reports in `available` whether they can be read.
     pub async fn receive(self: Arc<Self>, mut consumer: Consumer, available: watch::Sender<bool>) {
-        let shards: Vec<i16> = (0..SHARDS).collect();
-        let mut last_check = Instant::now();
+        let (mut reading, mut last_check) = (Reading::new(), Instant::now());
         while let Some(limit) = self.capacity().await {
-            self.let_line_move().await;
-            let received =
-                self.stop.run_until_cancelled(consumer.receive(&shards, limit, READ_TIMEOUT)).await;
+            let (lanes, wait) = reading.lanes(&self.line);
+            let received = self.stop.run_until_cancelled(consumer.receive(lanes, limit, wait)).await;
             match received {
                 None => return,
                 Some(Ok(received)) => {
@@ -121,7 +118,7 @@ impl Intake {
                         self.take_received(received).await;
                         continue;
                     }
-                    if last_check.elapsed() >= READ_TIMEOUT {
+                    if lanes == Lane::ALL && last_check.elapsed() >= OVERDUE_INTERVAL {
                         last_check = Instant::now();
                         self.take_overdue(limit).await;
                     }
@@ -284,7 +281,7 @@ impl Intake {
         }
     }
 
-    fn begin(self: &Arc<Self>, ready: impl IntoIterator<Item = (Lease, Capacity)>) {
+    fn begin(self: &Arc<Self>, ready: impl IntoIterator<Item = (Lease, Box<Capacity>)>) {
         let mut without_values = Vec::new();
         for (lease, capacity) in ready {
             let guard = self.in_flight.add(

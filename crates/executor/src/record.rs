@@ -36,7 +36,7 @@ pub struct FinishedRun {
     pub ended: Box<Ended>,
     /// Until then, the lease reconciler knows the run.
     pub guard: InFlightGuard,
-    pub capacity: Capacity,
+    pub capacity: Box<Capacity>,
 }
 
 /// The attempts that were recorded. If an earlier try may have committed without a response, the set may be incomplete.

@@ -1,11 +1,11 @@
 //! Divides a capacity of this process among accounts, so that no account can use it up.
 //!
-//! The rule is one of *dynamic thresholds*: an account may hold a percentage of what is free. (Choudhury and Hahne, "Dynamic queue length
-//! thresholds for shared-memory packet switches", IEEE/ACM Transactions on Networking 6 (2), 1998.) Each further greedy account gets a little
-//! less, and something is always left for the next one: no account waits until another's slow target responds. What comes back
-//! soon can be lent without harm, so an account may also hold as much as it gave back soon within the last second, up to all that is
-//! free. Within an account, a workspace may hold three times as much as the account has left, and likewise a job within
-//! its workspace.
+//! Half of a capacity goes to whoever asks first. For the other half, the rule is one of *dynamic thresholds*: an account may hold a
+//! percentage of what is free. (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", IEEE/ACM
+//! Transactions on Networking 6 (2), 1998.) Each further greedy account gets a little less, and something is always left for the next one:
+//! no account waits until another's slow target responds. What comes back soon can be lent without harm, so an account may also hold as
+//! much as it gave back soon within the last second, up to all that is free. Within an account, a workspace may hold three times as much
+//! as the account has left, and likewise a job within its workspace.
 
 use foldhash::fast::RandomState;
 use std::{
@@ -20,6 +20,8 @@ use uuid::Uuid;
 #[cfg(test)]
 mod tests;
 
+/// One part of this many goes to whoever asks first.
+const LENT_DIVISOR: usize = 2;
 /// A single workspace may hold three quarters of what its account may hold, and a single job three quarters of that.
 const LENT_WITHIN: usize = 3;
 /// What is given back after this time was held for long.
@@ -65,7 +67,12 @@ type KeyMap<T> = HashMap<Uuid, T, RandomState>;
 /// What is held, and who waits: of all, an account, a workspace, a job. Those that hold nothing and do not wait are not in memory.
 struct Part<O: Owner> {
     held: usize,
-    parts: KeyMap<Self>,
+    /// Boxed, because the most numerous parts, jobs, mostly have none: so they stay in the processor's cache.
+    inner: Option<Box<PartInner<O>>>,
+}
+
+struct PartInner<O: Owner> {
+    parts: KeyMap<Part<O>>,
     /// The parts that wait take turns.
     turns: VecDeque<Uuid>,
     /// Of a part without parts: first come, first served.
@@ -120,9 +127,11 @@ impl<O: Owner> Shares<O> {
     /// How many wait for the same owner.
     pub fn waiting(&self, owner: &O) -> usize {
         let mut state = self.lock();
-        let Some(part) = state.all.at(owner.path()) else { return 0 };
-        part.waiting.retain(|waiter| !waiter.granted.is_closed());
-        part.waiting.len()
+        let part = state.all.at(owner.path()).and_then(|part| part.inner.as_mut());
+        part.map_or(0, |part| {
+            part.waiting.retain(|waiter| !waiter.granted.is_closed());
+            part.waiting.len()
+        })
     }
 
     /// Whether nothing is held, and there is no other clone.
@@ -143,7 +152,7 @@ impl<O: Owner> Shares<O> {
             let now = Instant::now();
             let mut state = self.lock();
             let amount = amount.min(state.most_of_one_owner(owner.path().len()));
-            let is_first = state.all.at(owner.path()).is_none_or(|part| part.waiting.is_empty());
+            let is_first = state.all.at(owner.path()).is_none_or(|part| !part.waits());
             if is_first && state.available(&owner, now) >= amount {
                 return self.take_from(&mut state, owner, amount, now);
             }
@@ -205,7 +214,7 @@ impl<O: Owner> State<O> {
     fn available(&self, owner: &O, now: Instant) -> usize {
         let (mut limit, mut available, mut part) = (0, self.free(), Some(&self.all));
         for (level, key) in owner.path().iter().enumerate() {
-            part = part.and_then(|part| part.parts.get(key));
+            part = part.and_then(|part| part.part(key));
             let held = part.map_or(0, |part| part.held);
             if level == 0 {
                 limit = self.limit_of(key, held, now);
@@ -222,13 +231,15 @@ impl<O: Owner> State<O> {
     fn limit_of(&self, account: &Uuid, held: usize, now: Instant) -> usize {
         let free = self.free();
         let returns = self.returns.get(account).map_or(0.0, |returns| returns.recent(now));
-        let limit = (free.saturating_mul(self.percent) / 100).max((returns as usize).min(free));
+        let lent = free.saturating_sub(self.capacity - self.capacity / LENT_DIVISOR);
+        let limit =
+            (free.saturating_mul(self.percent) / 100).max((returns as usize).min(free)).max(held + lent);
         if held == 0 { limit.max(free.min(1)) } else { limit }
     }
 
     /// Of a capacity that no other account uses, when each owner is one of so many levels.
     fn most_of_one_owner(&self, levels: usize) -> usize {
-        let account = self.capacity * self.percent / (100 + self.percent);
+        let account = (self.capacity * self.percent / (100 + self.percent)).max(self.capacity / LENT_DIVISOR);
         let within = |most: usize, _| most * LENT_WITHIN / (1 + LENT_WITHIN);
         (1..levels).fold(account, within).max(1)
     }
@@ -249,12 +260,11 @@ impl<O: Owner> State<O> {
 
     /// Removes and returns the first waiter whose owner may hold what it wants.
     fn next_waiter(&mut self, now: Instant) -> Option<Waiter<O>> {
-        for _ in 0..self.all.turns.len() {
-            let account = self.all.turns.pop_front()?;
-            let held = self.all.parts.get(&account).map_or(0, |part| part.held);
-            let limit = self.limit_of(&account, held, now);
-            let free = self.free();
-            let found = self.all.take_turn(account, limit, free);
+        for _ in 0..self.all.inner.as_ref()?.turns.len() {
+            let account = self.all.inner.as_mut()?.turns.pop_front()?;
+            let held = self.all.part(&account).map_or(0, |part| part.held);
+            let (limit, free) = (self.limit_of(&account, held, now), self.free());
+            let found = self.all.inner.as_mut()?.take_turn(account, limit, free);
             if found.is_some() {
                 return found;
             }
@@ -273,53 +283,84 @@ impl Returns {
 
 impl<O: Owner> Default for Part<O> {
     fn default() -> Self {
-        Self { held: 0, parts: KeyMap::default(), turns: VecDeque::new(), waiting: VecDeque::new() }
+        Self { held: 0, inner: None }
+    }
+}
+
+impl<O: Owner> Default for PartInner<O> {
+    fn default() -> Self {
+        Self { parts: KeyMap::default(), turns: VecDeque::new(), waiting: VecDeque::new() }
     }
 }
 
 impl<O: Owner> Part<O> {
+    fn part(&self, key: &Uuid) -> Option<&Self> {
+        self.inner.as_ref()?.parts.get(key)
+    }
+
     fn at(&mut self, path: &[Uuid]) -> Option<&mut Self> {
-        path.iter().try_fold(self, |part, key| part.parts.get_mut(key))
+        path.iter().try_fold(self, |part, key| part.inner.as_mut()?.parts.get_mut(key))
     }
 
     fn add(&mut self, path: &[Uuid], amount: usize) {
         self.held += amount;
         if let Some((key, rest)) = path.split_first() {
-            self.parts.entry(*key).or_default().add(rest, amount);
+            self.inner.get_or_insert_default().parts.entry(*key).or_default().add(rest, amount);
         }
     }
 
     fn remove(&mut self, path: &[Uuid], amount: usize) {
         self.held -= amount;
         if let Some((key, rest)) = path.split_first()
-            && let Some(part) = self.parts.get_mut(key)
+            && let Some(inner) = &mut self.inner
+            && let Some(part) = inner.parts.get_mut(key)
         {
             part.remove(rest, amount);
-            if part.held == 0 && !part.waits() {
-                self.parts.remove(key);
+            if part.is_unused() {
+                inner.parts.remove(key);
             }
         }
     }
 
+    fn is_unused(&self) -> bool {
+        self.held == 0 && !self.waits()
+    }
+
     fn waits(&self) -> bool {
-        !self.turns.is_empty() || !self.waiting.is_empty()
+        self.inner.as_ref().is_some_and(|inner| !inner.turns.is_empty() || !inner.waiting.is_empty())
     }
 
     fn push(&mut self, path: &[Uuid], waiter: Waiter<O>) {
+        let inner = self.inner.get_or_insert_default();
         if let Some((key, rest)) = path.split_first() {
-            let part = self.parts.entry(*key).or_default();
+            let part = inner.parts.entry(*key).or_default();
             if !part.waits() {
-                self.turns.push_back(*key);
+                inner.turns.push_back(*key);
             }
             return part.push(rest, waiter);
         }
         // Those that have given up go before the queue grows: it is never longer than twice what waits.
-        if self.waiting.len() == self.waiting.capacity() {
-            self.waiting.retain(|waiter| !waiter.granted.is_closed());
+        if inner.waiting.len() == inner.waiting.capacity() {
+            inner.waiting.retain(|waiter| !waiter.granted.is_closed());
         }
-        self.waiting.push_back(waiter);
+        inner.waiting.push_back(waiter);
     }
 
+    fn next_waiter(&mut self, left: usize, available: usize) -> Option<Waiter<O>> {
+        let inner = self.inner.as_mut()?;
+        for _ in 0..inner.turns.len().min(MAX_LOOKS) {
+            let key = inner.turns.pop_front()?;
+            let found = inner.take_turn(key, left.saturating_mul(LENT_WITHIN), available);
+            if found.is_some() {
+                return found;
+            }
+        }
+        let may_have = inner.waiting.front().is_some_and(|first| first.amount <= available);
+        if may_have { inner.waiting.pop_front() } else { None }
+    }
+}
+
+impl<O: Owner> PartInner<O> {
     /// The turn of a part that was at the front: the first of its waiters that may hold what it wants, within the part's limit and what is
     /// available. The part goes to the end of the turns, if it still waits.
     fn take_turn(&mut self, key: Uuid, limit: usize, available: usize) -> Option<Waiter<O>> {
@@ -332,20 +373,6 @@ impl<O: Owner> Part<O> {
             self.parts.remove(&key);
         }
         found
-    }
-
-    fn next_waiter(&mut self, left: usize, available: usize) -> Option<Waiter<O>> {
-        for _ in 0..self.turns.len().min(MAX_LOOKS) {
-            let key = self.turns.pop_front()?;
-            let found = self.take_turn(key, left.saturating_mul(LENT_WITHIN), available);
-            if found.is_some() {
-                return found;
-            }
-        }
-        self.waiting
-            .front()
-            .is_some_and(|first| first.amount <= available)
-            .then(|| self.waiting.pop_front())?
     }
 }
 

@@ -9,7 +9,10 @@ use super::{
     link::Link,
     message::{self, MAX_EXECUTIONS, text},
 };
-use crate::domain::id::{ExecutionId, ExecutorId};
+use crate::domain::{
+    id::{ExecutionId, ExecutorId},
+    workspace::SHARDS,
+};
 
 /// A received entry: its executions, `None` if it is malformed, and the receipt to acknowledge it.
 #[derive(Clone, Debug)]
@@ -45,18 +48,18 @@ impl Consumer {
         Ok(Self { reading: Link::new(settings)?, keys, name: executor.to_string(), next_stream: 0 })
     }
 
-    /// Receives new entries for about `max_executions` executions of the `open` shards. Waits up to `block` for the first entry, or not at all
+    /// Receives new entries of these lanes, for about `max_executions` executions. Waits up to `block` for the first entry, or not at all
     /// if `block` is zero. It may return a few more executions, because the size of an entry is known only after it was read.
     ///
     /// Each stream gets an equal share, so that a stream with a hundred thousand entries does not delay the others. With far less capacity
     /// than streams, the streams take turns. Remaining capacity then goes to the streams that have more.
     pub async fn receive(
         &mut self,
-        open: &[i16],
+        lanes: &[Lane],
         max_executions: usize,
         block: Duration,
     ) -> Result<Vec<Received>, StreamError> {
-        let (streams, max_entries) = (self.streams(open), (max_executions / MAX_EXECUTIONS).max(1));
+        let (streams, max_entries) = (self.streams(lanes), (max_executions / MAX_EXECUTIONS).max(1));
         let share = (max_entries / streams.len().max(1)).max(1);
         let mut received = Vec::new();
         if max_entries * 2 < streams.len() {
@@ -125,10 +128,10 @@ impl Consumer {
         Ok(Vec::new())
     }
 
-    /// The streams of these shards, beginning with the next in turn.
-    fn streams(&self, open: &[i16]) -> Vec<Stream> {
-        let of_lane = |lane| open.iter().map(move |shard| StreamNames::of(*shard, lane));
-        let mut streams: Vec<Stream> = of_lane(Lane::Prompt).chain(of_lane(Lane::Bulk)).collect();
+    /// The streams of these lanes, beginning with the next in turn.
+    fn streams(&self, lanes: &[Lane]) -> Vec<Stream> {
+        let of_lane = |lane| (0..SHARDS).map(move |shard| StreamNames::of(shard, lane));
+        let mut streams: Vec<Stream> = lanes.iter().copied().flat_map(of_lane).collect();
         let from = self.next_stream % streams.len().max(1);
         streams.rotate_left(from);
         streams

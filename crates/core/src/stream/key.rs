@@ -12,6 +12,10 @@ pub enum Lane {
     Bulk,
 }
 
+impl Lane {
+    pub const ALL: [Self; 2] = [Self::Prompt, Self::Bulk];
+}
+
 /// A stream, by its index in [`StreamNames`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stream(usize);

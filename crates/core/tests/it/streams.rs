@@ -7,7 +7,7 @@ use trigrun_core::{
         dispatch::Dispatch,
         id::{ExecutionId, ExecutorId, WorkspaceId},
     },
-    stream::{Consumer, Producer, Received, RedisSettings, consumer::Acknowledger},
+    stream::{Consumer, Producer, Received, RedisSettings, consumer::Acknowledger, key::Lane},
 };
 use trigrun_testkit::redis;
 use uuid::Uuid;
@@ -17,8 +17,6 @@ const READ_TIMEOUT: Duration = Duration::from_millis(50);
 fn instant(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
 }
-
-const ALL: [i16; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 fn dispatch(shard: i16, seconds: i64) -> Dispatch {
     Dispatch {
@@ -39,7 +37,7 @@ fn consumer(settings: &RedisSettings) -> (Consumer, ExecutorId) {
 async fn receive(consumer: &mut Consumer, max: usize) -> Vec<Received> {
     let mut received = Vec::new();
     for _ in 0..4 {
-        received.extend(consumer.receive(&ALL, max, READ_TIMEOUT).await.unwrap());
+        received.extend(consumer.receive(&Lane::ALL, max, READ_TIMEOUT).await.unwrap());
     }
     received
 }
@@ -60,7 +58,7 @@ async fn messages_published_together_are_received_together() {
     // Capacity for one: an entry is not divided.
     let mut received = Vec::new();
     while received.len() < 3 {
-        received.extend(reader.receive(&ALL, 1, READ_TIMEOUT).await.unwrap());
+        received.extend(reader.receive(&Lane::ALL, 1, READ_TIMEOUT).await.unwrap());
     }
     let sizes: Vec<usize> =
         received.iter().map(|received| received.executions.as_ref().unwrap().len()).collect();
@@ -100,12 +98,12 @@ async fn a_full_shard_does_not_delay_the_others() {
     // With little capacity, the shards alternate.
     let mut received = Vec::new();
     for _ in 0..16 {
-        let more = executions(reader.receive(&ALL, 32, READ_TIMEOUT).await.unwrap());
+        let more = executions(reader.receive(&Lane::ALL, 32, READ_TIMEOUT).await.unwrap());
         assert!(more.len() <= 32, "{}", more.len());
         received.extend(more);
     }
     assert!(received.contains(&quiet.execution) && received.len() > 100, "{}", received.len());
-    let with_capacity = executions(reader.receive(&ALL, 512, READ_TIMEOUT).await.unwrap());
+    let with_capacity = executions(reader.receive(&Lane::ALL, 512, READ_TIMEOUT).await.unwrap());
     assert!(with_capacity.len() > 300, "the rest: {}", with_capacity.len());
 }
 
@@ -113,13 +111,13 @@ async fn a_full_shard_does_not_delay_the_others() {
 async fn a_workspace_with_a_backlog_does_not_delay_its_neighbours() {
     let settings = redis::settings();
     let (mut reader, _) = consumer(&settings);
-    reader.receive(&ALL, 32, READ_TIMEOUT).await.unwrap();
+    reader.receive(&Lane::ALL, 32, READ_TIMEOUT).await.unwrap();
     let quiet = Dispatch { workspace: WorkspaceId::from_uuid(Uuid::new_v4()), ..dispatch(3, 5000) };
     let dispatches: Vec<Dispatch> = (0..10_000).map(|n| dispatch(3, n)).chain([quiet.clone()]).collect();
     Producer::new(&settings).unwrap().publish(&dispatches, instant(0)).await.unwrap();
     let mut before = 0;
     loop {
-        let received = executions(reader.receive(&ALL, 320, READ_TIMEOUT).await.unwrap());
+        let received = executions(reader.receive(&Lane::ALL, 320, READ_TIMEOUT).await.unwrap());
         before += received.len();
         if received.contains(&quiet.execution) {
             break;
@@ -138,9 +136,9 @@ async fn the_oldest_undelivered_entry_is_known() {
     producer.publish(&[dispatch(2, 5)], instant(20)).await.unwrap();
     assert_eq!(producer.oldest_undelivered(2).await.unwrap(), Some(instant(10)), "no group has read it");
     let (mut reader, _) = consumer(&settings);
-    while reader.receive(&[2], 1, READ_TIMEOUT).await.unwrap().is_empty() {}
+    while reader.receive(&Lane::ALL, 1, READ_TIMEOUT).await.unwrap().is_empty() {}
     assert_eq!(producer.oldest_undelivered(2).await.unwrap(), Some(instant(20)));
-    while reader.receive(&[2], 1, READ_TIMEOUT).await.unwrap().is_empty() {}
+    while reader.receive(&Lane::ALL, 1, READ_TIMEOUT).await.unwrap().is_empty() {}
     assert_eq!(producer.oldest_undelivered(2).await.unwrap(), None, "everything was delivered");
 }
 
@@ -159,7 +157,7 @@ async fn a_wiped_server_is_recovered() {
     let mut received = Vec::new();
     // The first read reports that the group does not exist, and creates it.
     for _ in 0..20 {
-        received.extend(reader.receive(&ALL, 16, READ_TIMEOUT).await.unwrap_or_default());
+        received.extend(reader.receive(&Lane::ALL, 16, READ_TIMEOUT).await.unwrap_or_default());
     }
     assert_eq!(executions(received), [after.execution]);
 }

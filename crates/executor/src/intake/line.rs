@@ -3,21 +3,27 @@
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
-use trigrun_core::store::leases::{AfterRelease, Lease};
+use tokio::time::{Instant, timeout};
+use trigrun_core::{
+    store::leases::{AfterRelease, Lease},
+    stream::key::Lane,
+};
 
 use super::Intake;
 use crate::{
     in_flight::{AttemptKey, Capacity},
-    owner::{Owner, Share},
+    owner::{Owner, Share, Shares},
 };
 
 /// How many leases are in line.
 pub const MAX_IN_LINE: usize = 1024;
 /// Then they wait in Postgres.
 const LINE_TIMEOUT: Duration = Duration::from_secs(1);
-/// While the line is long, reading pauses, at most for this long: what would be read now had to wait in Postgres.
-const READ_PAUSE: Duration = Duration::from_millis(100);
+/// How often bulk entries are read while the line is long and stands still.
+const BULK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a read waits for the first entry, while the line is long and otherwise.
+const PROMPT_READ_TIMEOUT: Duration = Duration::from_millis(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A lease in line.
 pub(super) struct InLine {
@@ -61,14 +67,36 @@ impl Intake {
             self.release(&excess, then).await;
         }
     }
+}
 
-    pub(super) async fn let_line_move(&self) {
-        let moves = async {
-            while self.line.free() < MAX_IN_LINE / 2 {
-                self.line.freed().await;
-            }
-        };
-        let _ = self.stop.run_until_cancelled(timeout(READ_PAUSE, moves)).await;
+/// Decides which streams are read. While many leases are in line and the line moves, entries of the bulk lane would only join it or wait in
+/// Postgres, so they stay in the stream.
+pub(super) struct Reading {
+    /// Of the line, at the last look.
+    free: usize,
+    /// When the line moved, or bulk entries were read although it did not.
+    moved_at: Instant,
+}
+
+impl Reading {
+    pub(super) fn new() -> Self {
+        Self { free: MAX_IN_LINE, moved_at: Instant::now() }
+    }
+
+    /// The lanes to read, and how long to wait for an entry. A line that stands still must not hold up the entries of other accounts: then
+    /// bulk entries are read from time to time.
+    pub(super) fn lanes(&mut self, line: &Shares) -> (&'static [Lane], Duration) {
+        let (before, now) = (std::mem::replace(&mut self.free, line.free()), Instant::now());
+        let is_short = self.free >= MAX_IN_LINE / 2;
+        let stands_still = self.free <= before && now - self.moved_at >= BULK_INTERVAL;
+        if is_short || stands_still || self.free > before {
+            self.moved_at = now;
+        }
+        if is_short || stands_still {
+            (&Lane::ALL, READ_TIMEOUT)
+        } else {
+            (&[Lane::Prompt], PROMPT_READ_TIMEOUT)
+        }
     }
 }
 

@@ -82,7 +82,7 @@ impl Bench {
     pub async fn received(&mut self) -> Vec<ExecutionId> {
         let mut received = Vec::new();
         loop {
-            let more = self.reader.receive(&SHARDS, 1000, READ_TIMEOUT).await.unwrap();
+            let more = self.reader.receive(&Lane::ALL, 1000, READ_TIMEOUT).await.unwrap();
             if more.is_empty() {
                 return received;
             }
@@ -95,6 +95,6 @@ async fn new_reader(db: &TestDb, settings: &Settings) -> Consumer {
     let redis = db.redis(&settings.redis).await;
     let mut reader = Consumer::new(&redis, ExecutorId::at(db.now().await)).unwrap();
     // Creates the consumer groups.
-    reader.receive(&[0], 1, READ_TIMEOUT).await.unwrap();
+    reader.receive(&Lane::ALL, 1, READ_TIMEOUT).await.unwrap();
     reader
 }
