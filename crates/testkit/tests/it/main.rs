@@ -3,6 +3,7 @@
 mod cluster;
 mod commands;
 mod journeys;
+mod logged;
 mod operator;
 mod outage;
 mod redis_move;

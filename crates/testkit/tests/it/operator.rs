@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 use tokio::net::TcpStream;
 use trigrun_core::{domain::id::JobId, store::PostgresSettings, stream::RedisSettings};
@@ -18,7 +18,7 @@ use trigrun_testkit::{
     tls_proxy::TlsProxy,
 };
 
-use crate::until;
+use crate::{logged::LoggedProcess, until};
 
 /// Runs `trigrun-api` with the settings of an installation.
 struct Operator {
@@ -77,30 +77,6 @@ async fn get(address: SocketAddr, path: &str) -> String {
         .map_or_else(|_| String::new(), |response| response.text())
 }
 
-/// A process whose log is read; killed when it is dropped.
-struct LoggedProcess(Child);
-
-impl LoggedProcess {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stderr(Stdio::piped()).spawn().expect("the binary can be started"))
-    }
-
-    /// Waits for the first line that contains this text.
-    fn line_with(&mut self, text: &str) -> String {
-        let log = BufReader::new(self.0.stderr.take().expect("it is piped"));
-        let found = log.lines().map_while(Result::ok).find(|line| line.contains(text));
-        found.unwrap_or_else(|| panic!("it ended without logging {text}"))
-    }
-}
-
-impl Drop for LoggedProcess {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn every_binary_waits_for_its_schema_and_reports_it() {
     let db = TestDb::new().await;
@@ -128,8 +104,8 @@ async fn every_binary_waits_for_its_schema_and_reports_it() {
     }
     let mut terminated = LoggedProcess::start(&mut command("scheduler", &db.settings()));
     terminated.line_with("too old");
-    Command::new("kill").arg("-TERM").arg(terminated.0.id().to_string()).status().unwrap();
-    assert!(terminated.0.wait().unwrap().success(), "SIGTERM during the wait is not a failure");
+    Command::new("kill").arg("-TERM").arg(terminated.child().id().to_string()).status().unwrap();
+    assert!(terminated.child().wait().unwrap().success(), "SIGTERM during the wait is not a failure");
     db.execute("insert into __diesel_schema_migrations select * from kept").await;
     for (name, probes, _process) in &waiting {
         until(&format!("{name} is ready"), async || {
@@ -276,7 +252,7 @@ async fn a_scheduler_measures_the_backlog_and_an_executor_its_permits() {
         let text = get(scheduler, "/metrics").await;
         text.contains("\ntrigrun_waiting 1\n")
             && text.contains("\ntrigrun_schedule_errors 0\n")
-            && text.contains("\ntrigrun_partition_days_ahead 7\n")
+            && text.contains("\ntrigrun_partitions_ahead_seconds 604800\n")
             && text.contains("trigrun_pool_connections{state=\"idle\"}")
             && text.lines().any(|line| {
                 let oldest = line.strip_prefix("trigrun_oldest_waiting_seconds ");
