@@ -9,6 +9,7 @@ mod outage;
 mod redis_move;
 mod restore;
 mod strangers;
+mod traces;
 
 use std::time::Duration;
 use trigrun_testkit::due;
