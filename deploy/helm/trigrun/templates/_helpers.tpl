@@ -173,3 +173,38 @@ crates/executor/config.default.toml. */}}
 30
 {{- end -}}
 {{- end }}
+
+{{/* The labels that distinguish this installation from others in the same Prometheus. */}}
+{{- define "trigrun.installationLabels" -}}
+{{- $own := dict "namespace" .Release.Namespace "app_kubernetes_io_instance" .Release.Name -}}
+{{- toYaml (.Values.monitoring.prometheusRule.matchers | default $own) -}}
+{{- end }}
+
+{{/* rules/alerts.yaml for this installation: every selector has a matcher for it, and so has every alert, whose expression can lose its labels.
+Otherwise alerts of two installations would be one to Alertmanager. */}}
+{{- define "trigrun.rules" -}}
+{{- $given := .Values.monitoring.prometheusRule -}}
+{{- $labels := fromYaml (include "trigrun.installationLabels" .) -}}
+{{- $matchers := list -}}
+{{- range $name, $value := $labels -}}
+  {{- $matchers = append $matchers (printf "%s=%s" $name (quote $value)) -}}
+{{- end -}}
+{{- $matcher := join "," $matchers | replace "$" "$$" -}}
+{{- $groups := list -}}
+{{- range $group := (fromYaml (.Files.Get "rules/alerts.yaml")).groups -}}
+  {{- $rules := list -}}
+  {{- range $rule := $group.rules -}}
+    {{- if not (has $rule.alert $given.disabled) -}}
+      {{- $expr := regexReplaceAll "(trigrun_[a-z_]+)\\{" (printf "%s " $rule.expr) (printf "${1}{%s," $matcher) -}}
+      {{- $expr = regexReplaceAll "(trigrun_[a-z_]+)([^a-z_{])" $expr (printf "${1}{%s}${2}" $matcher) -}}
+      {{- $runbook := dict "runbook_url" (printf $given.runbookUrl $rule.alert) -}}
+      {{- $own := dict "expr" (trim $expr) "labels" (merge (deepCopy $given.ruleLabels) $rule.labels $labels) "annotations" (merge $runbook $rule.annotations) -}}
+      {{- $rules = append $rules (merge $own $rule) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- if $rules -}}
+    {{- $groups = append $groups (dict "name" $group.name "rules" $rules) -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml (dict "groups" $groups) -}}
+{{- end }}

@@ -67,6 +67,17 @@
 {{- if and $values.monitoring.prometheusRule.enabled (not (.Files.Get "rules/alerts.yaml")) -}}
   {{- $problems = append $problems "monitoring.prometheusRule.enabled: this chart package does not contain rules/alerts.yaml" -}}
 {{- end -}}
+{{- if $values.monitoring.prometheusRule.disabled -}}
+  {{- $alerts := list -}}
+  {{- range (fromYaml (.Files.Get "rules/alerts.yaml")).groups -}}
+    {{- range .rules -}}{{- $alerts = append $alerts .alert -}}{{- end -}}
+  {{- end -}}
+  {{- range $name := $values.monitoring.prometheusRule.disabled -}}
+    {{- if not (has $name $alerts) -}}
+      {{- $problems = append $problems (printf "monitoring.prometheusRule.disabled: there is no alert %s" $name) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- if and $values.monitoring.dashboards.enabled (not (.Files.Glob "dashboards/*.json")) -}}
   {{- $problems = append $problems "monitoring.dashboards.enabled: this chart package does not contain dashboards/*.json" -}}
 {{- end -}}
