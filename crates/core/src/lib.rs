@@ -8,3 +8,4 @@ pub mod runtime;
 pub mod store;
 pub mod stream;
 pub mod telemetry;
+pub mod tls;

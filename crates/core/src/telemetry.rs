@@ -3,12 +3,14 @@
 //! Logs go to stderr, pretty or as JSON. Traces go to an OTLP collector when the standard `OTEL_EXPORTER_OTLP_*` variables name
 //! one. Metrics are served by the probes in Prometheus's text form.
 
+mod exporter;
 pub mod metrics;
 pub mod trace;
 
 pub use opentelemetry::{KeyValue, trace::SpanKind};
 
 use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -39,6 +41,9 @@ pub enum TelemetryError {
     Filter(#[from] tracing_subscriber::filter::ParseError),
     #[error("the OTLP exporter cannot be set up: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// Names the variable of the environment.
+    #[error("{0}")]
+    Variable(String),
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
     #[error("logging is set up already")]
@@ -69,7 +74,7 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
         LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
         LogFormat::Pretty => logs.with_target(false).with_filter(filter).boxed(),
     };
-    let provider = exports_spans().then(|| tracer_provider(service)).transpose()?;
+    let provider = exporter::new()?.map(|exporter| tracer_provider(service, exporter));
     // All spans of TrigRun, regardless of the log filter, so that traces are complete.
     let ours = Targets::new()
         .with_target("trigrun", Level::INFO)
@@ -83,18 +88,10 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> Result<Telem
     Ok(Telemetry(provider))
 }
 
-/// The exporter reads these variables itself; this only checks whether an endpoint is set.
-#[allow(clippy::disallowed_methods, reason = "OpenTelemetry's own variables, which the specification fixes")]
-fn exports_spans() -> bool {
-    let set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    set("OTEL_EXPORTER_OTLP_ENDPOINT") || set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-}
-
-fn tracer_provider(service: &'static str) -> Result<SdkTracerProvider, TelemetryError> {
-    let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;
+fn tracer_provider(service: &'static str, exporter: SpanExporter) -> SdkTracerProvider {
     let resource = Resource::builder().with_service_name(service).build();
     opentelemetry::global::set_text_map_propagator(
         opentelemetry_sdk::propagation::TraceContextPropagator::new(),
     );
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+    SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()
 }

@@ -9,11 +9,13 @@ pub mod jobs;
 pub mod keys;
 pub mod mail;
 pub mod memory;
+pub mod own_redis;
 pub mod process;
 pub mod raw_http;
 pub mod redis;
 pub mod stats;
 pub mod target;
+pub mod tls_front;
 pub mod tls_proxy;
 
 pub use db::TestDb;

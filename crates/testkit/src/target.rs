@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -131,6 +132,12 @@ impl Target {
     /// The certificate (DER) of the authority that a client must trust.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.as_deref()
+    }
+
+    /// The same in PEM.
+    pub fn authority_pem(&self) -> Option<String> {
+        let der = STANDARD.encode(self.authority()?);
+        Some(format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n"))
     }
 
     /// Serves scripted HTTP/2 frames at this address, with the certificate of this target, which must use HTTP/2.

@@ -12,12 +12,12 @@ use hyper::{
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::RootCertStore;
 use serde_json::Value;
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, time::Duration};
 use tokio::time::timeout;
 use tower_service::Service;
-use trigrun_core::runtime::tasks;
+use trigrun_core::{runtime::tasks, tls};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,18 +86,12 @@ async fn exchange(server: &str, mut request: Request<Full<Bytes>>) -> anyhow::Re
 
 /// Trusts the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR.
 fn connector(with_tls: bool) -> anyhow::Result<HttpsConnector<HttpConnector>> {
-    let mut roots = RootCertStore::empty();
     // Only then: reading them takes longer than a health check over http.
-    if with_tls {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        ensure!(
-            !roots.is_empty(),
-            "no trusted certificate authority found: set SSL_CERT_FILE to a file of certificates"
-        );
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let roots = if with_tls { tls::roots(None)? } else { RootCertStore::empty() };
+    ensure!(
+        !with_tls || !roots.is_empty(),
+        "no trusted certificate authority found: set SSL_CERT_FILE to a file of certificates"
+    );
+    let config = tls::client(roots, None)?;
     Ok(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build())
 }

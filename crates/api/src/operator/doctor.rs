@@ -11,9 +11,11 @@ use trigrun_core::{
     store::{
         self, Conn,
         backlog::{self, Backlog},
-        executors, migrate, partitions, workspace_keys,
+        executors,
+        lower_bound::BEGINNING,
+        migrate, partitions, snapshots, workspace_keys,
     },
-    stream::{self, installations::Installations},
+    stream::{self, StreamError, check::StreamChecker, installations::Installations},
 };
 use uuid::Uuid;
 
@@ -138,22 +140,32 @@ fn files(settings: &Settings, limit: u64) -> Finding {
 }
 
 async fn redis(settings: &Settings) -> Finding {
+    let unusable = |error: StreamError| {
+        let advice = error.advice().unwrap_or("check TRIGRUN__REDIS__URL");
+        Fail(format!("{error}; until Redis can be used, nothing is lost, but executions are late: {advice}"))
+    };
     let server = match stream::server::info(&settings.redis).await {
         Ok(server) => server,
-        Err(error) => {
-            return Fail(format!(
-                "{error}; until Redis responds, nothing is lost, but executions are late: check TRIGRUN__REDIS__URL"
-            ));
-        }
+        Err(error) => return unusable(error),
     };
+    let checked = async { StreamChecker::new(&settings.redis)?.check().await };
+    let checked = checked.await;
     let Some(server) = server else {
-        return Warn("responds, but the user has no permission to run INFO".to_owned());
+        return checked.map_or_else(unusable, |()| {
+            Warn("can be used, but the user has no permission to run INFO".to_owned())
+        });
     };
     let version = server.version;
-    if server.is_replica {
+    if server.is_cluster {
+        Fail(format!(
+            "{version}, in cluster mode, which TrigRun does not support: disable it, or use another server"
+        ))
+    } else if server.is_replica {
         Fail(format!("{version}, a replica, which rejects writes: set TRIGRUN__REDIS__URL to the primary"))
     } else if server.is_full && !server.evicts {
         Fail(format!("{version}, out of memory, rejects writes: increase maxmemory"))
+    } else if let Err(error) = checked {
+        unusable(error)
     } else if server.evicts {
         Warn(format!("{version}, may evict waiting dispatch messages: set maxmemory-policy to noeviction"))
     } else {
@@ -184,8 +196,9 @@ async fn postgres(
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);
     findings.add("locks", locks(conn).await?);
+    findings.add("snapshots", oldest_snapshot(conn).await?);
     findings.add("executors", live_executors(now, conn).await?);
-    let backlog = backlog::measure(conn).await?;
+    let backlog = backlog::measure(conn, BEGINNING).await?;
     findings.add("schedulers", planning(now, &backlog));
     findings.add("work", work(now, &backlog));
     Ok(())
@@ -215,6 +228,20 @@ async fn server(settings: &Settings, conn: &mut Conn) -> Result<Finding, store::
         Warn(format!("{text}: this is slow, and every fire takes several round trips"))
     } else {
         Good(text)
+    })
+}
+
+/// Old enough that nobody waits for it any more, and that the tables have grown by it.
+const MAX_SNAPSHOT_AGE_SECONDS: f64 = 3600.0;
+
+async fn oldest_snapshot(conn: &mut Conn) -> Result<Finding, store::StoreError> {
+    let oldest = snapshots::oldest(conn).await?.oldest_transaction_seconds.unwrap_or_default();
+    Ok(if oldest > MAX_SNAPSHOT_AGE_SECONDS {
+        Warn(format!(
+            "a transaction has been open for {oldest:.0} s, so no vacuum removes old rows: end it if it is not a backup"
+        ))
+    } else {
+        Good("no transaction has been open for long".to_owned())
     })
 }
 

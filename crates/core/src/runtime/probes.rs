@@ -1,7 +1,13 @@
 //! `/livez`, `/readyz` and `/metrics` on a separate port, for every process.
 
 use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Bytes,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +22,7 @@ use crate::{
     telemetry::metrics,
 };
 
+const TEXT: &str = "text/plain; charset=utf-8";
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -58,11 +65,13 @@ async fn serve_connection(socket: TcpStream, db: Db) {
 }
 
 async fn respond(path: &str, db: &Db) -> Response<Full<Bytes>> {
+    let mut content_type = TEXT;
     let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n".to_owned()),
         "/metrics" => {
             let (used, idle, max) = db.usage();
             metrics::pool(used, idle, max);
+            content_type = metrics::CONTENT_TYPE;
             (StatusCode::OK, metrics::render())
         }
         "/readyz" => match ready(db).await {
@@ -73,6 +82,7 @@ async fn respond(path: &str, db: &Db) -> Response<Full<Bytes>> {
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

@@ -1,5 +1,6 @@
 //! Every metric of the product, in one place. Labels are few and closed: never a workspace, a job or a URL.
 
+use chrono::TimeDelta;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter, MeterProvider},
@@ -49,11 +50,13 @@ struct Metrics {
     oldest_waiting: Gauge<f64>,
     waiting_for_capacity: Gauge<u64>,
     schedule_errors: Gauge<u64>,
-    partition_days_ahead: Gauge<i64>,
+    partitions_ahead: Gauge<f64>,
     pool_connections: Gauge<u64>,
     pool_max: Gauge<u64>,
     clock_offset: Gauge<f64>,
     foreign_installations: Gauge<u64>,
+    streams_usable: Gauge<u64>,
+    oldest_snapshot: Gauge<f64>,
     requests: Histogram<f64>,
 }
 
@@ -77,6 +80,9 @@ pub(super) fn init(service: &'static str) -> Result<(), String> {
     let _ = STATE.set(State { registry, metrics, _provider: provider });
     Ok(())
 }
+
+/// Of what [`render`] returns. Prometheus 3 refuses a scrape without it.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// All metrics in the text format of Prometheus.
 pub fn render() -> String {
@@ -160,10 +166,10 @@ impl Metrics {
                 "trigrun_schedule_errors",
                 "Active jobs whose next fire could not be computed, up to 10,000.",
             ),
-            partition_days_ahead: meter
-                .i64_gauge("trigrun_partition_days_ahead")
-                .with_description("Days after today for which executions have a partition.")
-                .build(),
+            partitions_ahead: seconds(
+                "trigrun_partitions_ahead",
+                "How far after today executions have partitions.",
+            ),
             pool_connections: gauge("trigrun_pool_connections", "Connections to Postgres, by state."),
             pool_max: gauge("trigrun_pool_max", "Connections to Postgres that this process may open."),
             clock_offset: seconds(
@@ -173,6 +179,14 @@ impl Metrics {
             foreign_installations: gauge(
                 "trigrun_foreign_installations",
                 "Other installations that use the same namespace in Redis.",
+            ),
+            streams_usable: gauge(
+                "trigrun_streams_usable",
+                "Whether the last use of the streams in Redis succeeded: 1 or 0.",
+            ),
+            oldest_snapshot: seconds(
+                "trigrun_postgres_oldest_snapshot",
+                "Age of the oldest snapshot in Postgres, which keeps it from removing old rows.",
             ),
             requests: histogram(
                 "trigrun_api_request_duration",
@@ -276,8 +290,9 @@ pub fn schedule_errors(count: u64) {
     with(|m| m.schedule_errors.record(count, &[]));
 }
 
-pub fn partition_days_ahead(days: i64) {
-    with(|m| m.partition_days_ahead.record(days, &[]));
+/// Negative if today has none.
+pub fn partitions_ahead(ahead: TimeDelta) {
+    with(|m| m.partitions_ahead.record(ahead.as_seconds_f64(), &[]));
 }
 
 pub fn pool(used: usize, idle: usize, max: usize) {
@@ -291,6 +306,15 @@ pub fn pool(used: usize, idle: usize, max: usize) {
 
 pub fn foreign_installations(count: usize) {
     with(|m| m.foreign_installations.record(count as u64, &[]));
+}
+
+/// In a scheduler, of the last check; in an executor, of the last read.
+pub fn streams_usable(is_usable: bool) {
+    with(|m| m.streams_usable.record(u64::from(is_usable), &[]));
+}
+
+pub fn oldest_snapshot(age: Duration) {
+    with(|m| m.oldest_snapshot.record(age.as_secs_f64(), &[]));
 }
 
 pub fn clock_offset(seconds: f64) {

@@ -3,11 +3,13 @@
 mod cluster;
 mod commands;
 mod journeys;
+mod logged;
 mod operator;
 mod outage;
 mod redis_move;
 mod restore;
 mod strangers;
+mod traces;
 
 use std::time::Duration;
 use trigrun_testkit::due;

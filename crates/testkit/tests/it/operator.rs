@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 use tokio::net::TcpStream;
 use trigrun_core::{domain::id::JobId, store::PostgresSettings, stream::RedisSettings};
@@ -12,13 +12,14 @@ use trigrun_testkit::{
     TestDb, cluster,
     jobs::every_seconds,
     keys,
+    own_redis::OwnRedis,
     process::{Process, Role, command},
     raw_http, redis,
     target::Target,
     tls_proxy::TlsProxy,
 };
 
-use crate::until;
+use crate::{logged::LoggedProcess, until};
 
 /// Runs `trigrun-api` with the settings of an installation.
 struct Operator {
@@ -77,30 +78,6 @@ async fn get(address: SocketAddr, path: &str) -> String {
         .map_or_else(|_| String::new(), |response| response.text())
 }
 
-/// A process whose log is read; killed when it is dropped.
-struct LoggedProcess(Child);
-
-impl LoggedProcess {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stderr(Stdio::piped()).spawn().expect("the binary can be started"))
-    }
-
-    /// Waits for the first line that contains this text.
-    fn line_with(&mut self, text: &str) -> String {
-        let log = BufReader::new(self.0.stderr.take().expect("it is piped"));
-        let found = log.lines().map_while(Result::ok).find(|line| line.contains(text));
-        found.unwrap_or_else(|| panic!("it ended without logging {text}"))
-    }
-}
-
-impl Drop for LoggedProcess {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test]
 async fn every_binary_waits_for_its_schema_and_reports_it() {
     let db = TestDb::new().await;
@@ -128,8 +105,8 @@ async fn every_binary_waits_for_its_schema_and_reports_it() {
     }
     let mut terminated = LoggedProcess::start(&mut command("scheduler", &db.settings()));
     terminated.line_with("too old");
-    Command::new("kill").arg("-TERM").arg(terminated.0.id().to_string()).status().unwrap();
-    assert!(terminated.0.wait().unwrap().success(), "SIGTERM during the wait is not a failure");
+    Command::new("kill").arg("-TERM").arg(terminated.child().id().to_string()).status().unwrap();
+    assert!(terminated.child().wait().unwrap().success(), "SIGTERM during the wait is not a failure");
     db.execute("insert into __diesel_schema_migrations select * from kept").await;
     for (name, probes, _process) in &waiting {
         until(&format!("{name} is ready"), async || {
@@ -188,6 +165,20 @@ async fn doctor_reports_problems_and_what_to_do() {
         "warn   work         1 executions wait",
     ] {
         assert!(text.contains(line), "{line}: {text}");
+    }
+
+    let cluster = OwnRedis::start(&["--cluster-enabled", "yes"]).await.unwrap();
+    let full = OwnRedis::start(&["--maxmemory", "1"]).await.unwrap();
+    for (server, expected) in
+        [(cluster, "in cluster mode, which TrigRun does not support"), (full, "increase maxmemory")]
+    {
+        let url = server.settings().url;
+        let output =
+            operator.command().arg("doctor").env("TRIGRUN__REDIS__URL", url.expose_secret()).output();
+        let (success, text) = result(output.unwrap());
+        let line =
+            text.lines().find(|line| line.starts_with("FAIL   redis")).unwrap_or_else(|| panic!("{text}"));
+        assert!(!success && line.contains(expected), "{line}");
     }
 
     db.execute("delete from __diesel_schema_migrations").await;
@@ -276,7 +267,7 @@ async fn a_scheduler_measures_the_backlog_and_an_executor_its_permits() {
         let text = get(scheduler, "/metrics").await;
         text.contains("\ntrigrun_waiting 1\n")
             && text.contains("\ntrigrun_schedule_errors 0\n")
-            && text.contains("\ntrigrun_partition_days_ahead 7\n")
+            && text.contains("\ntrigrun_partitions_ahead_seconds 604800\n")
             && text.contains("trigrun_pool_connections{state=\"idle\"}")
             && text.lines().any(|line| {
                 let oldest = line.strip_prefix("trigrun_oldest_waiting_seconds ");
@@ -295,4 +286,27 @@ async fn a_scheduler_measures_the_backlog_and_an_executor_its_permits() {
             && text.contains("\ntrigrun_clock_offset_seconds ")
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_be_used_is_a_metric_of_schedulers_and_executors() {
+    let db = TestDb::new().await;
+    let cluster = OwnRedis::start(&["--cluster-enabled", "yes"]).await.unwrap();
+    cluster.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await.unwrap();
+    for (redis, expected) in [(redis::settings(), 1), (cluster.settings(), 0)] {
+        let operator = Operator { postgres: db.settings(), redis };
+        for name in ["scheduler", "executor"] {
+            let probes = free_address();
+            let mut command = operator.command_of(name);
+            if name == "scheduler" {
+                command.env_remove("TRIGRUN__KEYS__MASTER").env_remove("TRIGRUN__EGRESS__ALLOW");
+            }
+            let _process =
+                LoggedProcess::start(command.env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", probes.to_string()));
+            until(&format!("the {name} reports {expected}"), async || {
+                get(probes, "/metrics").await.contains(&format!("\ntrigrun_streams_usable {expected}\n"))
+            })
+            .await;
+        }
+    }
 }

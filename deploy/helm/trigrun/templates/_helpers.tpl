@@ -92,16 +92,19 @@ valueFrom:
 {{- end }}
 {{- end }}
 
-{{/* Restrictions of every pod, including the demo: no privileges, no token, no environment from services. */}}
+{{/* Restrictions of every pod, including the demo: no privileges, no token, no environment from services. `user` replaces the ids of the values,
+but not null, which leaves them to the platform. */}}
 {{- define "trigrun.podRestrictions" -}}
 automountServiceAccountToken: false
 {{- /* A service with the name of one of our prefixes would create variables with that prefix. */}}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .user }}
-  runAsGroup: {{ .user }}
-  fsGroup: {{ .user }}
+  {{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
+  {{- with get $.root.Values.podSecurityContext $key }}
+  {{ $key }}: {{ $.user | default . | int64 }}
+  {{- end }}
+  {{- end }}
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
@@ -172,4 +175,39 @@ crates/executor/config.default.toml. */}}
 {{- else -}}
 30
 {{- end -}}
+{{- end }}
+
+{{/* The labels that distinguish this installation from others in the same Prometheus. */}}
+{{- define "trigrun.installationLabels" -}}
+{{- $own := dict "namespace" .Release.Namespace "app_kubernetes_io_instance" .Release.Name -}}
+{{- toYaml (.Values.monitoring.prometheusRule.matchers | default $own) -}}
+{{- end }}
+
+{{/* rules/alerts.yaml for this installation: every selector has a matcher for it, and so has every alert, whose expression can lose its labels.
+Otherwise alerts of two installations would be one to Alertmanager. */}}
+{{- define "trigrun.rules" -}}
+{{- $given := .Values.monitoring.prometheusRule -}}
+{{- $labels := fromYaml (include "trigrun.installationLabels" .) -}}
+{{- $matchers := list -}}
+{{- range $name, $value := $labels -}}
+  {{- $matchers = append $matchers (printf "%s=%s" $name (quote $value)) -}}
+{{- end -}}
+{{- $matcher := join "," $matchers | replace "$" "$$" -}}
+{{- $groups := list -}}
+{{- range $group := (fromYaml (.Files.Get "rules/alerts.yaml")).groups -}}
+  {{- $rules := list -}}
+  {{- range $rule := $group.rules -}}
+    {{- if not (has $rule.alert $given.disabled) -}}
+      {{- $expr := regexReplaceAll "(trigrun_[a-z_]+)\\{" (printf "%s " $rule.expr) (printf "${1}{%s," $matcher) -}}
+      {{- $expr = regexReplaceAll "(trigrun_[a-z_]+)([^a-z_{])" $expr (printf "${1}{%s}${2}" $matcher) -}}
+      {{- $runbook := dict "runbook_url" (printf $given.runbookUrl $rule.alert) -}}
+      {{- $own := dict "expr" (trim $expr) "labels" (merge (deepCopy $given.ruleLabels) $rule.labels $labels) "annotations" (merge $runbook $rule.annotations) -}}
+      {{- $rules = append $rules (merge $own $rule) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- if $rules -}}
+    {{- $groups = append $groups (dict "name" $group.name "rules" $rules) -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml (dict "groups" $groups) -}}
 {{- end }}
