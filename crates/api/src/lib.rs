@@ -7,6 +7,7 @@ mod caller_shares;
 mod capacity;
 mod connections;
 mod db_watchdog;
+mod enums;
 mod extract;
 mod middleware;
 pub mod openapi;

@@ -50,6 +50,7 @@ pub struct ImportView {
 #[schema(as = Imported)]
 pub struct ImportedView {
     /// Counted from 1.
+    #[schema(minimum = 1)]
     line: usize,
     #[schema(example = "0 9 * * MON-FRI https://example.com/report")]
     text: String,
@@ -64,6 +65,7 @@ pub struct ImportedJobView {
     #[serde(flatten)]
     body: JobBody,
     /// Null unless the job is active.
+    #[schema(format = DateTime)]
     next_run_at: Option<String>,
 }
 
@@ -72,6 +74,7 @@ pub struct ImportedJobView {
 #[schema(as = LineError)]
 pub struct LineErrorView {
     /// Counted from 1.
+    #[schema(minimum = 1)]
     line: usize,
     /// The line; a very long one is truncated.
     #[schema(example = "@reboot https://example.com/start")]
@@ -80,7 +83,7 @@ pub struct LineErrorView {
     code: &'static str,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     hint: Option<String>,
 }
 
