@@ -39,15 +39,22 @@ fn is_for_requests(name: &str) -> bool {
     name.ends_with("Input") || name.ends_with("Patch")
 }
 
-/// While a body is read, every field is optional, so that all errors can be reported together. The derived default of null does not say what
-/// an absent field means. The description of a nullable reference belongs to the field.
+/// The description of a nullable reference belongs to the field. Defaults are described: of the keyword, generators make fields that must be
+/// given, or fields that are always sent. (The default of a field that is only optional while it is read is null, and says nothing.)
 fn clean(object: &mut Map<String, Value>) {
-    object.retain(|name, value| name != "default" || !value.is_null());
+    let default = object.remove("default").filter(|default| !default.is_null());
     let first = object.get_mut("oneOf").and_then(|all| all.get_mut(0)).and_then(Value::as_object_mut);
     let description =
         first.filter(|first| first.contains_key("$ref")).and_then(|it| it.remove("description"));
     if let Some(description) = description {
         object.insert("description".into(), description);
+    }
+    if let Some(default) = default {
+        let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+        let sentence = format!("Default: `{text}`.");
+        let described = object.get("description").and_then(Value::as_str);
+        let described = described.map_or_else(|| sentence.clone(), |before| format!("{before} {sentence}"));
+        object.insert("description".into(), described.into());
     }
 }
 
@@ -70,13 +77,12 @@ fn require_nullable(schema: &mut Value) {
     }
 }
 
-/// A patch has no required fields, and no defaults: what it does not name stays as it is. Null restores the default, and removes a header.
+/// A patch has no required fields: what it does not name stays as it is. Null restores the default, and removes a header.
 fn add_patches(schemas: &mut Schemas) {
     for name in JOB {
         let mut patch = schemas[&format!("{name}Input")].clone();
         remove(&mut patch, "required");
         patch["description"] = "The fields to change. Null restores the default of a field.".into();
-        properties(&mut patch).for_each(|(_, property)| remove(property, "default"));
         JOB.iter().for_each(|name| redirect(&mut patch, &format!("{name}Input"), &format!("{name}Patch")));
         schemas.insert(format!("{name}Patch"), patch);
     }
@@ -94,7 +100,6 @@ fn add_job_responses(schemas: &mut Schemas) {
         remove(&mut response, "additionalProperties");
         let mut required = Vec::new();
         for (name, property) in properties(&mut response) {
-            remove(property, "default");
             if !CAN_BE_NULL_OR_ABSENT.contains(&name.as_str()) {
                 remove_null(property);
                 required.push(name.clone());
@@ -169,7 +174,6 @@ fn split(schemas: &mut Schemas, name: &str, suffix: &str, kinds: &[(&str, &[&str
             let mut property = whole["properties"][*field].clone();
             if required.contains(field) {
                 remove_null(&mut property);
-                remove(&mut property, "default");
             }
             part["properties"][*field] = property;
         }
