@@ -18,6 +18,10 @@ fn request() -> types::builder::RequestInput {
     RequestInput::builder().url(format!("{}/livez", env::var("TRIGRUN_URL").unwrap()))
 }
 
+fn tags(names: &[&str]) -> Vec<types::JobInputTagsItem> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
 fn schedule(json: serde_json::Value) -> Option<ScheduleInput> {
     (!json.is_null()).then(|| serde_json::from_value(json).unwrap())
 }
@@ -25,7 +29,7 @@ fn schedule(json: serde_json::Value) -> Option<ScheduleInput> {
 async fn create(client: &Client, tag: &str, kind: JobKind, json: serde_json::Value) -> Result<Job, Failure> {
     let body =
         JobInput::builder().name(kind.to_string()).kind(kind).schedule(schedule(json)).request(request());
-    let job = client.create_job().body(body.tags(vec![tag.to_owned()])).send().await?.into_inner();
+    let job = client.create_job().body(body.tags(tags(&[tag]))).send().await?.into_inner();
     assert_eq!(job.kind, kind.to_string());
     Ok(job)
 }
@@ -59,7 +63,7 @@ async fn rename(client: &Client, tag: &str) -> Result<(), Failure> {
         .concurrency_limit(NonZeroU64::new(2))
         .retry_policy(retries)
         .request(request)
-        .tags(vec![tag.to_owned(), "kept".to_owned()]);
+        .tags(tags(&[tag, "kept"]));
     let before = client.create_job().body(job).send().await?.into_inner();
     let patch = client.patch_job().id(&before.id).if_match(format!("\"{}\"", before.version));
     let after = patch
@@ -67,7 +71,7 @@ async fn rename(client: &Client, tag: &str) -> Result<(), Failure> {
         .send()
         .await?
         .into_inner();
-    assert_eq!(*after.name, "after");
+    assert_eq!(after.name, "after");
     assert_eq!(rest(&after), rest(&before));
     Ok(())
 }

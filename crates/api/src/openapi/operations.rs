@@ -185,6 +185,8 @@ fn complete_responses(operation: &mut Value) {
         if is_limited && status != "401" {
             names.extend(["RateLimit", "RateLimit-Policy"]);
         }
+        let schema = &response["content"]["application/json"]["schema"];
+        names.extend((*schema == reference("schemas", "Job")).then_some("ETag"));
         names.extend(match status.as_str() {
             "200" if has_key => Some("Idempotent-Replayed"),
             "401" => Some("WWW-Authenticate"),

@@ -51,11 +51,14 @@ fn clean(object: &mut Map<String, Value>) {
     }
     if let Some(default) = default {
         let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
-        let sentence = format!("Default: `{text}`.");
-        let described = object.get("description").and_then(Value::as_str);
-        let described = described.map_or_else(|| sentence.clone(), |before| format!("{before} {sentence}"));
-        object.insert("description".into(), described.into());
+        describe(object, &format!("Default: `{text}`."));
     }
+}
+
+/// Adds a sentence to the description.
+fn describe(object: &mut Map<String, Value>, sentence: &str) {
+    let before = object.get("description").and_then(Value::as_str).unwrap_or_default();
+    object.insert("description".into(), format!("{before} {sentence}").trim().into());
 }
 
 fn require_values(schema: &mut Value) {
@@ -91,8 +94,10 @@ fn add_patches(schemas: &mut Schemas) {
     schemas.insert("WorkspacePatch".into(), schemas["WorkspaceInput"].clone());
 }
 
-/// A response has all fields of a job, with the defaults filled in. A list leaves the body of the request out.
+/// A response has all fields of a job, with the defaults filled in. A list leaves the body of the request out. The limits are left out: a
+/// client must be able to read what a later version allows.
 fn add_job_responses(schemas: &mut Schemas) {
+    const LIMITS: [&str; 6] = ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"];
     const CAN_BE_NULL_OR_ABSENT: [&str; 3] = ["schedule", "concurrency_limit", "body"];
     let mut fields = Value::Null;
     for name in JOB {
@@ -106,6 +111,7 @@ fn add_job_responses(schemas: &mut Schemas) {
             }
         }
         response["required"] = json!(required);
+        each_object(&mut response, &mut |object| object.retain(|key, _| !LIMITS.contains(&key.as_str())));
         JOB.iter().for_each(|name| redirect(&mut response, &format!("{name}Input"), name));
         redirect(&mut response, "WantedState", "JobState");
         match name {
@@ -139,6 +145,7 @@ fn open_enum(object: &mut Map<String, Value>, enums: &[String]) {
     if let Some(target) = object.get("$ref").filter(|target| is_enum(target)).cloned() {
         object.remove("$ref");
         object.insert("anyOf".into(), json!([{ "$ref": target }, { "type": "string" }]));
+        describe(object, "Later versions may add values.");
     }
 }
 

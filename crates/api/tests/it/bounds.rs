@@ -99,21 +99,32 @@ fn collect(schema: &Value, path: &mut Vec<String>, found: &mut Vec<Trial>) {
         add(name.clone(), true);
         add(json!(format!("no_{}", name.as_str().unwrap())), false);
     }
+    for (value, is_valid) in at_bounds(schema) {
+        add(value, is_valid);
+    }
+    for (item, is_valid) in at_bounds(&schema["items"]) {
+        add(json!([item]), is_valid);
+    }
+}
+
+/// The values at the limits of a schema, which are valid, and those beyond them.
+fn at_bounds(schema: &Value) -> Vec<(Value, bool)> {
+    let mut values = Vec::new();
     for (bound, step) in [("minimum", -1), ("maximum", 1)] {
-        if let Some(bound) = schema[bound].as_f64() {
-            add(json!(bound as i64), true);
-            add(json!(bound as i64 + step), false);
+        if let Some(bound) = schema[bound].as_i64() {
+            values.extend([(json!(bound), true), (json!(bound + step), false)]);
         }
     }
     for (bound, step) in [("minLength", -1), ("maxLength", 1), ("minItems", -1), ("maxItems", 1)] {
         let Some(bound) = schema[bound].as_i64() else { continue };
         let of_length = |length: i64| value_of_length(schema, usize::try_from(length).unwrap());
         // An address of the maximum length must have a domain of several labels.
-        if !(schema["maxLength"] == 254) {
-            add(of_length(bound), true);
+        if schema["maxLength"] != 254 {
+            values.push((of_length(bound), true));
         }
-        add(of_length(bound + step), false);
+        values.push((of_length(bound + step), false));
     }
+    values
 }
 
 /// A list or a text: of a URL, a longer one.

@@ -151,6 +151,11 @@ fn requests_are_closed_and_responses_are_open() {
         let schema = &document()["components"]["schemas"][name];
         assert!(schema["additionalProperties"] != false, "{name} is closed");
         each_object(schema, &mut |object| {
+            for limit in ["maximum", "maxLength", "maxItems", "pattern"] {
+                assert!(object.get(limit).is_none(), "{name} has a limit: {object}");
+            }
+        });
+        each_object(schema, &mut |object| {
             let is_ref = |value: &Value| {
                 let target = value["$ref"].as_str().unwrap_or_default();
                 is_enum(target.rsplit('/').next().unwrap())

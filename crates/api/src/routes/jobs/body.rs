@@ -17,6 +17,18 @@ use crate::{
     time::instant,
 };
 
+/// A tag.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 64)]
+#[expect(dead_code)]
+pub struct Tag(String);
+
+/// A status code of HTTP.
+#[derive(ToSchema)]
+#[schema(minimum = 100, maximum = 599)]
+#[expect(dead_code)]
+pub struct StatusCode(i64);
+
 /// A saved request and its schedule.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -52,8 +64,8 @@ pub struct JobBody {
     /// `completed` is set by TrigRun when a job's only run has ended.
     #[schema(value_type = Option<enums::WantedState>, default = "active")]
     pub state: Option<String>,
-    /// At most 20 tags, each of 1 to 64 characters.
-    #[schema(max_items = 20, default = json!([]))]
+    /// Words to find jobs by.
+    #[schema(inline, value_type = Option<Vec<Tag>>, max_items = 20, default = json!([]))]
     pub tags: Option<Vec<String>>,
 }
 
@@ -101,8 +113,8 @@ pub struct RequestBody {
     /// The timeout in seconds of one attempt, from connecting to the last byte.
     #[schema(minimum = 1, maximum = 300, default = 30)]
     pub timeout_seconds: Option<i64>,
-    /// Statuses that count as success, each from 100 to 599.
-    #[schema(min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    /// Statuses that count as success.
+    #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
     pub success_statuses: Option<Vec<i64>>,
 }
 
@@ -113,8 +125,8 @@ pub struct RetryBody {
     /// The maximum number of attempts, including the first.
     #[schema(minimum = 1, maximum = 10, default = 3)]
     pub max_attempts: Option<i64>,
-    /// Statuses after which an attempt is retried, each from 100 to 599.
-    #[schema(max_items = 500, default = json!([429, 500, 502, 503, 504]))]
+    /// Statuses after which an attempt is retried.
+    #[schema(inline, value_type = Option<Vec<StatusCode>>, max_items = 500, default = json!([429, 500, 502, 503, 504]))]
     pub retry_on_statuses: Option<Vec<i64>>,
 }
 

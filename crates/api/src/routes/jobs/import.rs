@@ -50,7 +50,6 @@ pub struct ImportView {
 #[schema(as = Imported)]
 pub struct ImportedView {
     /// Counted from 1.
-    #[schema(minimum = 1)]
     line: usize,
     #[schema(example = "0 9 * * MON-FRI https://example.com/report")]
     text: String,
@@ -74,7 +73,6 @@ pub struct ImportedJobView {
 #[schema(as = LineError)]
 pub struct LineErrorView {
     /// Counted from 1.
-    #[schema(minimum = 1)]
     line: usize,
     /// The line; a very long one is truncated.
     #[schema(example = "@reboot https://example.com/start")]

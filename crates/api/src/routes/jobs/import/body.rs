@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     enums,
     extract::body::{each_once, object},
-    routes::jobs::body::RetryBody,
+    routes::jobs::body::{RetryBody, StatusCode},
 };
 
 /// A crontab in which each line is an expression and a URL, and the settings that its jobs share.
@@ -61,6 +61,7 @@ pub struct ImportRequestBody {
     /// The timeout of one attempt in seconds.
     #[schema(minimum = 1, maximum = 300, default = 30)]
     pub timeout_seconds: Option<i64>,
-    #[schema(min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    /// Statuses that count as success.
+    #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
     pub success_statuses: Option<Vec<i64>>,
 }
