@@ -47,7 +47,7 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	@echo "make test passed three times in a row on a busy machine"
 
 # The mutants mostly wait, so they run beside the tests.
-STEPS := fmt +chart lint docs build +mutants test story traces metrics fuzz security chaos-short fairness-short advisories
+STEPS := fmt +chart +clients-tools lint docs build +mutants test story traces metrics clients fuzz security chaos-short fairness-short advisories
 
 .PHONY: check
 check: setup ## Everything that CI checks, with the duration of each step
@@ -57,6 +57,7 @@ check: setup ## Everything that CI checks, with the duration of each step
 fmt: ## Check the format (cargo fmt formats)
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path clients/rust/Cargo.toml
 
 .PHONY: lint
 lint: ## Run clippy; warnings are errors
@@ -76,6 +77,16 @@ schema: setup ## Write crates/core/src/store/schema.rs, and the hash of the migr
 openapi: ## Write docs/openapi.json from the routes
 	cargo run --quiet --package trigrun-api -- openapi > docs/openapi.json.new
 	mv docs/openapi.json.new docs/openapi.json
+
+.PHONY: clients
+clients: setup clients-tools ## Check the OpenAPI documents with three linters, and use clients of four generators with a new private system (clients/README.md)
+	$(BUILD) --package trigrun-dev
+	rm -rf target/clients-data
+	$(BIN)/debug/trigrun-dev exec --port 0 --dir target/clients-data --log error -- clients/check.sh run
+
+.PHONY: clients-tools
+clients-tools: ## Install what `make clients` needs into target/clients
+	clients/check.sh install
 
 .PHONY: configuration
 configuration: ## Write docs/configuration.md from the default files

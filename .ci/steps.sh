@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes each TARGET in order, stops at the first that fails, and prints a table with the duration of each.
-# A target with a leading + runs in the background, and its output follows at the end. It must not use cargo.
+# A target with a leading + runs in the background, and its output follows at the end. It must not use cargo in the target directory of the others.
 # The targets share one build: `build` compiles everything, and the others do not compile again (BUILT).
 # Usage: steps.sh [+]TARGET…
 set -euo pipefail

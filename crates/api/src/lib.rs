@@ -6,6 +6,7 @@ mod auth;
 mod capacity;
 mod connections;
 mod db_watchdog;
+mod enums;
 mod extract;
 mod middleware;
 pub mod openapi;

@@ -62,6 +62,7 @@ pub struct FieldProblem {
     code: String,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     hint: Option<String>,
 }
 

@@ -103,6 +103,7 @@ pub fn register(config: &mut ServiceConfig) {
         .add(health::readyz)
         .add(health::version)
         .add(health::openapi_json)
+        .add(health::openapi_3_0_json)
         .add(docs::docs);
     config.app_data(web::Data::new(methods));
 }

@@ -126,7 +126,10 @@ fn start(
         let app = App::new().into_utoipa_app().configure(routes::register).into_app();
         let app = app
             .app_data(state.clone())
-            .app_data(web::Data::new(OpenApiText(openapi::json())))
+            .app_data(web::Data::new(OpenApiText {
+                version_3_1: openapi::json(),
+                version_3_0: openapi::json_3_0(),
+            }))
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .default_service(web::to(routes::no_route))
             .wrap(from_fn(guard_request))

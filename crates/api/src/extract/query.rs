@@ -75,7 +75,8 @@ query! {
 
 query! {
     struct PageParameters {
-        /// The maximum number of items on the page: 1 to 250, 50 by default.
+        /// The maximum number of items on the page.
+        #[param(minimum = 1, maximum = 250, default = 50)]
         limit: Option<i64> = Parameters::number,
         /// `next_cursor` of the previous page. The filters must be the same.
         cursor: Option<String> = Parameters::text,

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, WorkspaceAdmin},
+    enums,
     extract::query::{Paged, Parameters, query},
     result::ApiResult,
     routes::list::ListView,
@@ -24,10 +25,10 @@ use crate::{
 pub struct AuditEntryView {
     #[schema(example = "aud_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
+    #[schema(format = DateTime)]
     created_at: String,
     actor: ActorView,
-    /// The action, for example secret.changed. Later versions may add actions.
-    #[schema(example = "secret.changed")]
+    #[schema(value_type = enums::AuditAction, example = "secret.changed")]
     action: String,
     target: TargetView,
     /// Details of the action as text, for example a role, scopes or a version.
@@ -43,7 +44,8 @@ pub struct AuditEntryView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditActor)]
 pub struct ActorView {
-    /// user, token, or operator (a command of `trigrun-api`).
+    /// operator: a command of `trigrun-api`.
+    #[schema(value_type = enums::ActorType)]
     r#type: &'static str,
     /// usr_… or tok_…; null for the operator.
     id: Option<String>,
@@ -87,8 +89,8 @@ impl AuditEntryView {
 
 query! {
     pub struct AuditFilter {
-        /// Only this action, for example token.created.
-        #[param(value_type = Option<String>)]
+        /// Only this action.
+        #[param(value_type = Option<enums::AuditAction>)]
         action: Option<Action> = Parameters::parsed,
     }
 }

@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, author},
+    enums,
     extract::body::{JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, required},
     problem::{Problem, ProblemBody},
     result::ApiResult,
@@ -38,14 +39,15 @@ const SESSION_LIFETIME: TimeDelta = TimeDelta::days(14);
 #[serde(deny_unknown_fields, default)]
 #[schema(as = SignUpInput)]
 pub struct SignUpBody {
-    #[schema(required, example = "ada@example.com")]
+    #[schema(required, max_length = 254, example = "ada@example.com")]
     email: Option<String>,
-    /// 10 to 256 characters.
-    #[schema(required, write_only)]
+    #[schema(required, min_length = 10, max_length = 256, write_only)]
     password: Option<String>,
-    /// 1 to 200 characters; by default the part of the e-mail address before the @.
+    /// By default the part of the e-mail address before the @.
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// The name of the new workspace. Ignored with an invitation, which leads into an existing workspace.
+    #[schema(min_length = 1, max_length = 200)]
     workspace_name: Option<String>,
     /// The secret of an invitation, tri_…
     invitation: Option<String>,
@@ -55,7 +57,7 @@ pub struct SignUpBody {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = LogInInput)]
 pub struct LogInBody {
-    #[schema(required, example = "ada@example.com")]
+    #[schema(required, max_length = 254, example = "ada@example.com")]
     email: Option<String>,
     #[schema(required, write_only)]
     password: Option<String>,
@@ -67,11 +69,12 @@ pub struct LogInBody {
 pub struct SessionView {
     #[schema(example = "trs_…")]
     token: String,
+    #[schema(format = DateTime)]
     expires_at: String,
     user: UserView,
     /// The workspace that the user joined by signing up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     workspace_id: Option<String>,
 }
 
@@ -98,8 +101,10 @@ pub struct MeView {
     /// Null for a session.
     token_id: Option<String>,
     workspace_id: String,
-    /// owner, admin or member; null for an API token.
+    /// Null for an API token.
+    #[schema(value_type = Option<enums::Role>)]
     role: Option<&'static str>,
+    #[schema(value_type = Vec<enums::Scope>)]
     scopes: Vec<&'static str>,
 }
 
@@ -109,6 +114,7 @@ pub struct MeView {
 pub struct MembershipView {
     id: String,
     name: String,
+    #[schema(value_type = enums::Role)]
     role: &'static str,
 }
 

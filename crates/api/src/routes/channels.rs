@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, NotificationsWrite},
+    enums,
     extract::{
         body::{JsonText, object, required},
         path::PathId,
@@ -37,12 +38,11 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelInput)]
 pub struct ChannelBody {
-    /// 1 to 200 characters, unique in the workspace.
-    #[schema(required, example = "on call")]
+    /// Unique in the workspace.
+    #[schema(required, min_length = 1, max_length = 200, example = "on call")]
     name: Option<String>,
-    /// webhook, email, slack or discord.
     #[serde(rename = "type")]
-    #[schema(required, example = "webhook")]
+    #[schema(required, value_type = Option<enums::ChannelType>, example = "webhook")]
     kind: Option<String>,
     #[serde(deserialize_with = "object")]
     #[schema(required)]
@@ -54,9 +54,8 @@ pub struct ChannelBody {
 #[serde(deny_unknown_fields, default)]
 #[schema(as = ChannelPatch)]
 pub struct ChannelPatchBody {
-    /// Cannot be null.
     #[serde(deserialize_with = "given")]
-    #[schema(example = "on call", value_type = Option<String>)]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "on call")]
     name: Option<Option<String>>,
     #[serde(deserialize_with = "object")]
     config: Option<ConfigBody>,
@@ -73,10 +72,10 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 #[schema(as = ChannelConfigInput)]
 pub struct ConfigBody {
     /// For webhook, slack and discord.
-    #[schema(example = "https://example.com/hook", write_only)]
+    #[schema(max_length = 2048, example = "https://example.com/hook", write_only)]
     url: Option<String>,
-    /// For email: 1 to 10 addresses.
-    #[schema(example = json!(["ops@example.com"]))]
+    /// For email.
+    #[schema(min_items = 1, max_items = 10, example = json!(["ops@example.com"]))]
     to: Option<Vec<String>>,
 }
 
@@ -94,10 +93,12 @@ pub struct ChannelView {
     id: String,
     name: String,
     #[serde(rename = "type")]
-    #[schema(example = "webhook")]
+    #[schema(value_type = enums::ChannelType, example = "webhook")]
     kind: &'static str,
     config: ConfigView,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
@@ -106,10 +107,10 @@ pub struct ChannelView {
 #[schema(as = ChannelConfig)]
 pub struct ConfigView {
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, example = "https://example.com/…")]
+    #[schema(nullable = false, example = "https://example.com/…")]
     url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     to: Option<Vec<String>>,
 }
 

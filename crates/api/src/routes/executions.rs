@@ -22,6 +22,7 @@ pub use view::ExecutionView;
 
 use crate::{
     auth::{Authorized, ExecutionsRead, JobsRun},
+    enums,
     extract::{
         depth::depth,
         key::{REPLAYED, idempotency_key},
@@ -36,38 +37,38 @@ use crate::{
 
 query! {
     pub struct ExecutionFilter {
-        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
-        #[param(value_type = Option<String>)]
+        /// Executions with this status.
+        #[param(value_type = Option<enums::ExecutionStatus>)]
         status: Option<Status> = Parameters::parsed,
-        /// schedule, manual, one_time or replay.
-        #[param(value_type = Option<String>)]
+        /// Executions with this source.
+        #[param(value_type = Option<enums::ExecutionSource>)]
         source: Option<Source> = Parameters::parsed,
         #[param(value_type = Option<String>)]
         job_id: Option<JobId> = Parameters::parsed,
         /// A part of the job's name, in any case.
         job_name: Option<String> = Parameters::text,
         /// Scheduled for this instant or later, RFC 3339.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, format = DateTime)]
         from: Option<DateTime<Utc>> = Parameters::instant,
         /// Scheduled before this instant, RFC 3339.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, format = DateTime)]
         to: Option<DateTime<Utc>> = Parameters::instant,
     }
 }
 
 query! {
     pub struct JobExecutionFilter {
-        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
-        #[param(value_type = Option<String>)]
+        /// Executions with this status.
+        #[param(value_type = Option<enums::ExecutionStatus>)]
         status: Option<Status> = Parameters::parsed,
-        /// schedule, manual, one_time or replay.
-        #[param(value_type = Option<String>)]
+        /// Executions with this source.
+        #[param(value_type = Option<enums::ExecutionSource>)]
         source: Option<Source> = Parameters::parsed,
         /// Scheduled for this instant or later, RFC 3339.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, format = DateTime)]
         from: Option<DateTime<Utc>> = Parameters::instant,
         /// Scheduled before this instant, RFC 3339.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, format = DateTime)]
         to: Option<DateTime<Utc>> = Parameters::instant,
     }
 }

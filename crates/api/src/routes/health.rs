@@ -82,11 +82,21 @@ pub async fn version() -> HttpResponse {
 }
 
 /// The OpenAPI document. The server supplies it: it is derived from the routes, of which this module is a part.
-pub struct OpenApiText(pub &'static str);
+pub struct OpenApiText {
+    pub version_3_1: &'static str,
+    pub version_3_0: &'static str,
+}
 
 /// Returns this document.
 #[utoipa::path(operation_id = "openapi", tag = "health", responses((status = 200, body = Object)))]
 #[get("/openapi.json")]
 pub async fn openapi_json(document: web::Data<OpenApiText>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(document.0)
+    HttpResponse::Ok().content_type("application/json").body(document.version_3_1)
+}
+
+/// Returns this document as OpenAPI 3.0, for tools that do not read 3.1. It has no webhooks.
+#[utoipa::path(operation_id = "openapi_3_0", tag = "health", responses((status = 200, body = Object)))]
+#[get("/openapi-3.0.json")]
+pub async fn openapi_3_0_json(document: web::Data<OpenApiText>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(document.version_3_0)
 }

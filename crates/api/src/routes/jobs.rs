@@ -33,6 +33,7 @@ use missing_secrets::missing_secrets;
 
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
+    enums,
     extract::{
         body::JsonText,
         depth::depth,
@@ -92,11 +93,11 @@ pub async fn create_job(
 
 query! {
     pub struct JobFilter {
-        /// active, paused, draft or completed.
-        #[param(value_type = Option<String>)]
+        /// Jobs in this state.
+        #[param(value_type = Option<enums::JobState>)]
         state: Option<JobState> = Parameters::parsed,
-        /// recurring, cron, scheduled or one_time.
-        #[param(value_type = Option<String>)]
+        /// Jobs of this kind.
+        #[param(value_type = Option<enums::JobKind>)]
         kind: Option<Kind> = Parameters::parsed,
         /// Jobs with this tag.
         tag: Option<String> = Parameters::text,

@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, Caller, SessionUser, WorkspaceAdmin},
+    enums,
     extract::{
         body::{JsonText, required},
         path::PathId,
@@ -41,19 +42,17 @@ const INVITATION_LIFETIME: TimeDelta = TimeDelta::days(7);
 #[serde(deny_unknown_fields, default)]
 #[schema(as = MemberInput)]
 pub struct MemberBody {
-    #[schema(required, example = "grace@example.com")]
+    #[schema(required, max_length = 254, example = "grace@example.com")]
     email: Option<String>,
-    /// owner, admin or member.
-    #[schema(default = "member")]
+    #[schema(value_type = Option<enums::Role>, default = "member")]
     role: Option<String>,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = RoleInput)]
+#[schema(as = MemberPatch)]
 pub struct RoleBody {
-    /// owner, admin or member.
-    #[schema(required)]
+    #[schema(required, value_type = Option<enums::Role>)]
     role: Option<String>,
 }
 
@@ -61,7 +60,9 @@ pub struct RoleBody {
 #[schema(as = Member)]
 pub struct MemberView {
     user: UserView,
+    #[schema(value_type = enums::Role)]
     role: &'static str,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
@@ -78,15 +79,18 @@ pub struct InvitationView {
     #[schema(example = "inv_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
     email: String,
+    #[schema(value_type = enums::Role)]
     role: &'static str,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     expires_at: String,
     /// The user who created the invitation, directly or with a token. The invitation is deleted when this user leaves the workspace.
     created_by: Option<String>,
     /// The secret, returned only once. Pass it on to the invited user. An existing user sends it to POST /v1/invitations/accept, a new user to
     /// POST /v1/auth/signup.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, example = "tri_…")]
+    #[schema(nullable = false, example = "tri_…")]
     invitation: Option<String>,
 }
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, NotificationsWrite},
+    enums,
     extract::{
         path::PathId,
         query::{Paged, Parameters, query},
@@ -34,14 +35,18 @@ pub struct NotificationView {
     rule_id: Option<String>,
     job_id: Option<String>,
     execution_id: Option<String>,
-    /// What the notification reports: succeeded, failed, recovered, or test.
+    /// What the notification reports.
+    #[schema(value_type = enums::NotificationEvent)]
     event: &'static str,
-    /// queued, running, retrying, succeeded or failed.
+    #[schema(value_type = enums::NotificationStatus)]
     status: &'static str,
     /// The error class of the last attempt, if the notification failed.
     error_class: Option<String>,
+    #[schema(format = DateTime)]
     next_attempt_at: Option<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     finished_at: Option<String>,
     attempts: Vec<DeliveryAttemptView>,
 }
@@ -50,13 +55,14 @@ pub struct NotificationView {
 #[schema(as = NotificationAttempt)]
 pub struct DeliveryAttemptView {
     number: u16,
-    /// success, http_error, timeout, connection_error, blocked or interrupted.
+    #[schema(value_type = enums::AttemptStatus)]
     status: &'static str,
     /// The status code of HTTP or SMTP.
     status_code: Option<u16>,
     error_class: Option<String>,
     /// A sentence with the likely cause.
     error: Option<String>,
+    #[schema(format = DateTime)]
     started_at: String,
     /// Milliseconds.
     duration_ms: f64,
@@ -97,8 +103,8 @@ impl DeliveryAttemptView {
 
 query! {
     pub struct NotificationFilter {
-        /// queued, running, retrying, succeeded or failed.
-        #[param(value_type = Option<String>)]
+        /// Notifications with this status.
+        #[param(value_type = Option<enums::NotificationStatus>)]
         status: Option<NotificationStatus> = Parameters::parsed,
         #[param(value_type = Option<String>)]
         channel_id: Option<ChannelId> = Parameters::parsed,

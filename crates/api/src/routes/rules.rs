@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, NotificationsWrite},
+    enums,
     extract::{
         body::{JsonText, required},
         path::PathId,
@@ -34,11 +35,11 @@ use crate::{
 pub struct RuleBody {
     #[schema(required, example = "chn_01k9x2v6m8f5q0c3r7t1w4y6za")]
     channel_id: Option<String>,
-    /// on_failure, on_success, on_completion (both), or on_recovery: the first success after a failure.
-    #[schema(required, example = "on_failure")]
+    /// on_completion: success and failure. on_recovery: the first success after a failure.
+    #[schema(required, value_type = Option<enums::RuleEvent>, example = "on_failure")]
     event: Option<String>,
-    /// 1 to 1,000. With on_failure, the rule applies to exactly this failure in a row; with on_recovery, to a success after at least this many.
-    #[schema(example = 3)]
+    /// With on_failure, the rule applies to exactly this failure in a row; with on_recovery, to a success after at least this many.
+    #[schema(minimum = 1, maximum = 1000, example = 3)]
     after_failures: Option<i64>,
 }
 
@@ -48,8 +49,10 @@ pub struct RuleView {
     #[schema(example = "rul_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
     channel_id: String,
+    #[schema(value_type = enums::RuleEvent)]
     event: &'static str,
     after_failures: Option<u16>,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 

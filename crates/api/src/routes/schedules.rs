@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, JobsRead},
+    enums,
     extract::body::{JsonText, object},
     problem::Problem,
     result::ApiResult,
@@ -30,16 +31,15 @@ const START_YEARS: RangeInclusive<i32> = 1970..=3000;
 #[serde(deny_unknown_fields, default)]
 #[schema(as = PreviewInput)]
 pub struct PreviewBody {
-    /// recurring, cron, scheduled or one_time.
-    #[schema(required, example = "cron")]
+    #[schema(required, value_type = Option<enums::JobKind>, example = "cron")]
     kind: Option<String>,
     #[serde(deserialize_with = "object")]
     schedule: Option<ScheduleBody>,
-    /// The number of fires, 1 to 100.
-    #[schema(default = 5)]
+    /// The number of fires.
+    #[schema(minimum = 1, maximum = 100, default = 5)]
     count: Option<i64>,
     /// RFC 3339; by default now. The preview contains only later fires, and a recurring schedule counts from here.
-    #[schema(example = "2026-03-28T00:00:00Z")]
+    #[schema(format = DateTime, example = "2026-03-28T00:00:00Z")]
     from: Option<String>,
 }
 
@@ -60,10 +60,10 @@ pub struct PreviewView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Fire)]
 pub struct FireView {
-    #[schema(example = "2026-03-29T01:00:00.000Z")]
+    #[schema(format = DateTime, example = "2026-03-29T01:00:00.000Z")]
     at: String,
     /// The same instant in the schedule's time zone.
-    #[schema(example = "2026-03-29T03:00:00+02:00")]
+    #[schema(format = DateTime, example = "2026-03-29T03:00:00+02:00")]
     local: String,
     /// How a clock change affects this fire.
     #[schema(example = "02:30 does not exist on 2026-03-29 in Europe/Berlin; it runs at 03:00 instead.")]

@@ -38,20 +38,27 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 #[schema(as = SecretInput)]
 pub struct SecretBody {
-    /// 1 to 64 characters of a-z, 0-9, - and _, starting with a letter or digit.
-    #[schema(required, example = "stripe-key")]
+    /// Characters of a-z, 0-9, - and _, starting with a letter or digit.
+    #[schema(
+        required,
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z0-9][a-z0-9_-]*$",
+        example = "stripe-key"
+    )]
     name: Option<String>,
-    /// 1 to 8,192 bytes without line breaks. No response contains it.
-    #[schema(required, example = "sk_live_…", write_only)]
+    /// At most 8,192 bytes in UTF-8, without line breaks. No response contains it.
+    #[schema(required, min_length = 1, max_length = 8192, example = "sk_live_…", write_only)]
     value: Option<String>,
 }
 
 /// A new value of a secret.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = SecretValue)]
+#[schema(as = SecretValueInput)]
 pub struct ValueBody {
-    #[schema(required, write_only)]
+    /// At most 8,192 bytes in UTF-8, without line breaks. No response contains it.
+    #[schema(required, min_length = 1, max_length = 8192, write_only)]
     value: Option<String>,
 }
 
@@ -66,9 +73,11 @@ pub struct SecretView {
     version: i32,
     /// Jobs whose current version references the secret, at most 100. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     used_by: Option<Vec<JobUsingView>>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, WorkspaceAdmin},
+    enums,
     extract::{
         body::{JsonText, required},
         path::PathId,
@@ -34,14 +35,13 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 #[schema(as = TokenInput)]
 pub struct TokenBody {
-    /// 1 to 200 characters.
-    #[schema(required, example = "ci")]
+    #[schema(required, min_length = 1, max_length = 200, example = "ci")]
     name: Option<String>,
-    /// The permissions of the token: jobs:read, jobs:write, jobs:run, executions:read, secrets:write, notifications:write, workspace:admin. By
-    /// default, all scopes of the caller.
-    #[schema(example = json!(["jobs:read", "executions:read"]))]
+    /// The permissions of the token. By default, all scopes of the caller.
+    #[schema(value_type = Option<Vec<enums::Scope>>, min_items = 1, example = json!(["jobs:read", "executions:read"]))]
     scopes: Option<Vec<String>>,
     /// RFC 3339, in the future. By default, the token does not expire.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
@@ -51,16 +51,20 @@ pub struct TokenView {
     #[schema(example = "tok_01k9x2v6m8f5q0c3r7t1w4y6za")]
     id: String,
     name: String,
+    #[schema(value_type = Vec<enums::Scope>)]
     scopes: Vec<&'static str>,
+    #[schema(format = DateTime)]
     created_at: String,
     /// The user who created or last rotated the token, directly or with a token; null for the operator.
     created_by: Option<String>,
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
     /// Accurate to the minute.
+    #[schema(format = DateTime)]
     last_used_at: Option<String>,
     /// The secret. Only the response that creates it contains it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, example = "trg_…")]
+    #[schema(nullable = false, example = "trg_…")]
     token: Option<String>,
 }
 

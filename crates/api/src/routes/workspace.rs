@@ -46,6 +46,7 @@ pub struct SigningView {
 #[schema(as = PreviousSigningSecret)]
 pub struct PreviousView {
     secret: String,
+    #[schema(format = DateTime)]
     valid_until: String,
 }
 
@@ -115,8 +116,7 @@ pub async fn rotate_signing_secret(
 #[serde(deny_unknown_fields, default)]
 #[schema(as = WorkspaceInput)]
 pub struct WorkspaceBody {
-    /// 1 to 200 characters.
-    #[schema(required, example = "billing")]
+    #[schema(required, min_length = 1, max_length = 200, example = "billing")]
     name: Option<String>,
 }
 

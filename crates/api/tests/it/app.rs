@@ -34,6 +34,8 @@ use trigrun_core::{
 };
 use trigrun_testkit::{TestDb, client, keys, redis};
 
+use crate::contract;
+
 /// A new namespace in Redis. With this timeout, a rate limit waits 10 s for Redis instead of 0.1 s: on a slow machine, it must not be applied
 /// locally, where its count is another.
 pub fn redis_settings() -> RedisSettings {
@@ -80,11 +82,14 @@ impl Api {
         self.address
     }
 
-    /// Sends a request on a new connection.
+    /// Sends a request on a new connection. The response must be as documented.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Response {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = client::send(self.address, request).await.unwrap();
         let text = String::from_utf8(response.body.to_vec()).unwrap();
-        Response { status: response.status, headers: response.headers, text }
+        let response = Response { status: response.status, headers: response.headers, text };
+        contract::check(&method, &path, &response);
+        response
     }
 
     pub fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {

@@ -59,7 +59,7 @@ pub const TABLE: [(&str, &str, u16); 47] = [
     ("delete_token", "workspace:admin", 204),
 ];
 /// Operations without a token.
-const OPEN: [&str; 5] = ["livez", "readyz", "version", "openapi", "docs"];
+const OPEN: [&str; 6] = ["livez", "readyz", "version", "openapi", "openapi_3_0", "docs"];
 /// Operations without a token, with a body.
 const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
 /// Operations for any token.

@@ -3,8 +3,10 @@
 mod app;
 mod audit;
 mod authorization;
+mod bounds;
 mod bytes;
 mod connections;
+mod contract;
 mod docs;
 mod executions;
 mod import;

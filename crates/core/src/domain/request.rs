@@ -49,6 +49,8 @@ macro_rules! methods {
         pub enum Method { #[default] $($name),* }
 
         impl Method {
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
             }

@@ -1,5 +1,6 @@
 //! The fixture of these tests: an executor on its own database, Redis namespace and target.
 
+use crate::documented;
 use chrono::TimeDelta;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -156,13 +157,14 @@ impl Bench {
         self.when(id, |execution| execution.status.is_terminal()).await
     }
 
-    /// Checks that these requests have the id and a valid signature of the workspace.
+    /// Checks that these requests have the id and a valid signature of the workspace, and are as documented.
     pub async fn verify(&self, hits: &[Hit], id: &str) {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
         let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let signing = signing::get(&mut conn, self.workspace, &key, now).await.unwrap();
         let webhook = standardwebhooks::Webhook::new(signing.secrets().next().unwrap()).unwrap();
         for hit in hits {
+            documented::check(hit);
             let mut headers = http::HeaderMap::new();
             for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
                 headers.insert(name, hit.header(name).unwrap().parse().unwrap());

@@ -2,6 +2,7 @@
 
 mod bench;
 mod capacity;
+mod documented;
 mod egress;
 mod limits;
 mod notify;

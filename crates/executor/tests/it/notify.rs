@@ -128,6 +128,18 @@ async fn a_webhook_gets_signed_details_and_is_retried_until_it_accepts() {
 }
 
 #[tokio::test]
+async fn a_test_of_a_webhook_is_as_documented() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    let hook = bench.channel(Destination::Webhook { url: bench.target.url("/hook") }).await;
+    let id = bench.test(hook).await;
+    assert_eq!(bench.finished().await.status, NotificationStatus::Succeeded);
+    assert_eq!(bench.bodies("/hook")[0]["type"], "channel.test");
+    bench.verify(&bench.target.hits(), &id.to_string()).await;
+    executor.stop().await;
+}
+
+#[tokio::test]
 async fn a_failed_notification_causes_no_other() {
     let bench = Bench::new().await;
     let executor = bench.executor();

@@ -7,7 +7,10 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
-use crate::time::{instant, micros, millis};
+use crate::{
+    enums,
+    time::{instant, micros, millis},
+};
 
 /// One due occurrence of a job.
 #[derive(Serialize, ToSchema)]
@@ -19,13 +22,16 @@ pub struct ExecutionView {
     job_name: String,
     /// The version of the job that this execution runs.
     job_version: i32,
-    /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+    #[schema(value_type = enums::ExecutionStatus)]
     status: &'static str,
-    /// schedule, manual, one_time or replay.
+    #[schema(value_type = enums::ExecutionSource)]
     source: &'static str,
     /// The instant of the fire, or of the request to run.
+    #[schema(format = DateTime)]
     scheduled_for: String,
+    #[schema(format = DateTime)]
     started_at: Option<String>,
+    #[schema(format = DateTime)]
     finished_at: Option<String>,
     /// Milliseconds from scheduled_for to the first byte of the first attempt.
     lateness_ms: Option<f64>,
@@ -38,22 +44,25 @@ pub struct ExecutionView {
     replay_of: Option<String>,
     /// Why the execution was skipped; only with the status skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     skipped: Option<SkippedView>,
     /// Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     attempts: Option<Vec<AttemptView>>,
 }
 
 /// The fires that a skipped execution stands for: one, or several that were missed together.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Skipped)]
 pub struct SkippedView {
-    /// misfire, overlap or too_many_waiting.
+    #[schema(value_type = enums::SkipReason)]
     reason: String,
     /// The number of fires.
     count: i64,
+    #[schema(format = DateTime)]
     first: String,
+    #[schema(format = DateTime)]
     last: String,
 }
 
@@ -62,12 +71,13 @@ pub struct SkippedView {
 #[schema(as = Attempt)]
 pub struct AttemptView {
     number: u16,
-    /// success, http_error, timeout, connection_error, blocked or interrupted.
+    #[schema(value_type = enums::AttemptStatus)]
     status: &'static str,
     status_code: Option<u16>,
     error_class: Option<String>,
     /// A sentence with the likely cause.
     error: Option<String>,
+    #[schema(format = DateTime)]
     started_at: String,
     timing: TimingView,
     remote_address: Option<String>,
@@ -83,6 +93,7 @@ pub struct AttemptView {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ResponseHeader)]
 pub struct HeaderView {
     name: String,
     value: String,

@@ -12,20 +12,31 @@ use trigrun_core::domain::{
 use utoipa::ToSchema;
 
 use crate::{
+    enums,
     extract::body::{each_once, object},
     time::instant,
 };
+
+/// A tag.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 64)]
+#[expect(dead_code)]
+pub struct Tag(String);
+
+/// A status code of HTTP.
+#[derive(ToSchema)]
+#[schema(minimum = 100, maximum = 599)]
+#[expect(dead_code)]
+pub struct StatusCode(i64);
 
 /// A saved request and its schedule.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = JobInput)]
 pub struct JobBody {
-    /// 1 to 200 characters.
-    #[schema(required, example = "nightly report")]
+    #[schema(required, min_length = 1, max_length = 200, example = "nightly report")]
     pub name: Option<String>,
-    /// recurring, cron, scheduled or one_time.
-    #[schema(required, example = "cron")]
+    #[schema(required, value_type = Option<enums::JobKind>, example = "cron")]
     pub kind: Option<String>,
     #[serde(deserialize_with = "object")]
     pub schedule: Option<ScheduleBody>,
@@ -35,59 +46,61 @@ pub struct JobBody {
     #[serde(deserialize_with = "object")]
     pub retry_policy: Option<RetryBody>,
     /// The maximum number of concurrent executions of the job; null for no limit.
+    #[schema(minimum = 1, maximum = 10_000)]
     pub concurrency_limit: Option<i64>,
     /// What happens to a fire at the concurrency limit: `queue` (it waits) or `skip`.
-    #[schema(default = "queue")]
+    #[schema(value_type = Option<enums::OverlapPolicy>, default = "queue")]
     pub overlap_policy: Option<String>,
     /// What happens to fires that were missed by more than a minute: `fire_once` (one run for all), `skip`, or `catch_up` (one run for each).
-    #[schema(default = "fire_once")]
+    #[schema(value_type = Option<enums::MisfirePolicy>, default = "fire_once")]
     pub misfire_policy: Option<String>,
-    /// The maximum number of missed fires that `catch_up` runs, 1 to 1000.
-    #[schema(default = 10)]
+    /// The maximum number of missed fires that `catch_up` runs.
+    #[schema(minimum = 1, maximum = 1000, default = 10)]
     pub catch_up_limit: Option<i64>,
     /// What happens when it is unknown whether the target received the request: `at_least_once` (retry) or `at_most_once` (do not retry). A
     /// request of which nothing was sent is retried in both cases.
-    #[schema(default = "at_least_once")]
+    #[schema(value_type = Option<enums::Delivery>, default = "at_least_once")]
     pub delivery: Option<String>,
-    /// active, paused or draft. `completed` is set by TrigRun when a job's only run has ended.
-    #[schema(default = "active")]
+    /// `completed` is set by TrigRun when a job's only run has ended.
+    #[schema(value_type = Option<enums::WantedState>, default = "active")]
     pub state: Option<String>,
-    /// At most 20 tags.
+    /// Words to find jobs by.
+    #[schema(inline, value_type = Option<Vec<Tag>>, max_items = 20, default = json!([]))]
     pub tags: Option<Vec<String>>,
 }
 
 /// When the job fires. The kind determines the fields; a `one_time` job has none.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = Schedule)]
+#[schema(as = ScheduleInput)]
 pub struct ScheduleBody {
-    /// For recurring: the interval in minutes, 1 to 1440. Fires at created_at + k·N minutes.
+    /// For recurring: the interval in minutes. Fires at created_at + k·N minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1440)]
     pub every_n_minutes: Option<i64>,
     /// For cron: five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "30 4 * * MON-FRI")]
     pub cron: Option<String>,
-    /// For cron: the IANA name of a time zone.
+    /// For cron: the IANA name of a time zone. The other kinds do not depend on one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(default = "UTC", example = "Europe/Berlin")]
     pub timezone: Option<String>,
     /// For scheduled: an instant in the future, RFC 3339 with an offset.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "2027-01-01T00:00:00Z")]
+    #[schema(format = DateTime, example = "2027-01-01T00:00:00Z")]
     pub run_at: Option<String>,
 }
 
 /// The request, and which responses count as success.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = Request)]
+#[schema(as = RequestInput)]
 pub struct RequestBody {
-    /// http or https, a public host, at most 2,048 characters.
-    #[schema(required, example = "https://example.com/report")]
+    /// http or https, and a public host.
+    #[schema(required, max_length = 2048, example = "https://example.com/report")]
     pub url: Option<String>,
-    /// GET, POST, PUT, PATCH or DELETE.
-    #[schema(default = "GET")]
+    #[schema(value_type = Option<enums::Method>, default = "GET")]
     pub method: Option<String>,
     /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
@@ -97,23 +110,23 @@ pub struct RequestBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
     pub body: Option<Option<Box<RawValue>>>,
-    /// The timeout in seconds of one attempt, from connecting to the last byte, 1 to 300.
-    #[schema(default = 30)]
+    /// The timeout in seconds of one attempt, from connecting to the last byte.
+    #[schema(minimum = 1, maximum = 300, default = 30)]
     pub timeout_seconds: Option<i64>,
     /// Statuses that count as success.
-    #[schema(default = json!([200, 201, 202, 204]))]
+    #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
     pub success_statuses: Option<Vec<i64>>,
 }
 
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = RetryPolicy)]
+#[schema(as = RetryPolicyInput)]
 pub struct RetryBody {
-    /// The maximum number of attempts, including the first, 1 to 10.
-    #[schema(default = 3)]
+    /// The maximum number of attempts, including the first.
+    #[schema(minimum = 1, maximum = 10, default = 3)]
     pub max_attempts: Option<i64>,
     /// Statuses after which an attempt is retried.
-    #[schema(default = json!([429, 500, 502, 503, 504]))]
+    #[schema(inline, value_type = Option<Vec<StatusCode>>, max_items = 500, default = json!([429, 500, 502, 503, 504]))]
     pub retry_on_statuses: Option<Vec<i64>>,
 }
 

@@ -8,7 +8,7 @@ use trigrun_core::domain::{
     job::{self, Definition, JobState},
     request::{self, Headers, Method, Request},
     retry::{self, RetryPolicy},
-    schedule::{Cron, CronField, Kind, Schedule},
+    schedule::{Cron, CronField, Kind, Schedule, check_zone},
     target::template,
 };
 
@@ -102,13 +102,16 @@ impl ScheduleBody {
         let mut wanted = vec![];
         wanted.extend(self.every_n_minutes.is_some().then_some(("every_n_minutes", Kind::Recurring)));
         wanted.extend(self.cron.is_some().then_some(("cron", Kind::Cron)));
-        wanted.extend(self.timezone.is_some().then_some(("timezone", Kind::Cron)));
         wanted.extend(self.run_at.is_some().then_some(("run_at", Kind::Scheduled)));
         for (field, belongs_to) in wanted {
             if belongs_to != kind {
                 let detail = format!("belongs to jobs of kind {belongs_to}, and this one is {kind}");
                 errors.push(format!("/schedule/{field}"), Invalid::new("not_for_this_kind", detail));
             }
+        }
+        // Many clients always send one. For the other kinds it means nothing, and does no harm.
+        if let Some(timezone) = self.timezone.as_deref().filter(|_| kind != Kind::Cron) {
+            errors.check("/schedule/timezone", check_zone(timezone));
         }
         match kind {
             Kind::Recurring => {

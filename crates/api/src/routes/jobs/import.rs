@@ -64,6 +64,7 @@ pub struct ImportedJobView {
     #[serde(flatten)]
     body: JobBody,
     /// Null unless the job is active.
+    #[schema(format = DateTime)]
     next_run_at: Option<String>,
 }
 
@@ -80,7 +81,7 @@ pub struct LineErrorView {
     code: &'static str,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     hint: Option<String>,
 }
 

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, ExecutionsRead},
+    enums,
     extract::{
         path::PathId,
         query::{Parameters, query},
@@ -34,7 +35,9 @@ const DEFAULT_WINDOW: TimeDelta = TimeDelta::days(1);
 #[schema(as = Ledger)]
 pub struct LedgerView {
     /// The start of the window, at the earliest the creation of the job or the oldest retained execution.
+    #[schema(format = DateTime)]
     from: String,
+    #[schema(format = DateTime)]
     to: String,
     /// The number of fires that were due.
     due: usize,
@@ -56,7 +59,9 @@ pub struct LedgerView {
 #[schema(as = Mismatch)]
 pub struct MismatchView {
     /// gap: a fire without an execution. duplicate: an execution without a fire.
+    #[schema(value_type = enums::MismatchKind)]
     kind: &'static str,
+    #[schema(format = DateTime)]
     scheduled_for: String,
     execution_id: Option<String>,
 }
@@ -64,10 +69,10 @@ pub struct MismatchView {
 query! {
     pub struct WindowQuery {
         /// The start of the window, RFC 3339; by default a day before `to`.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, format = DateTime)]
         from: Option<DateTime<Utc>> = Parameters::instant,
         /// The end of the window, RFC 3339; by default now.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<String>, format = DateTime)]
         to: Option<DateTime<Utc>> = Parameters::instant,
     }
 }

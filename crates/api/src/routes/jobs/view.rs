@@ -8,6 +8,7 @@ use trigrun_core::domain::{
 use utoipa::ToSchema;
 
 use crate::{
+    enums,
     routes::jobs::{body::JobBody, missing_secrets},
     time::instant,
 };
@@ -23,21 +24,24 @@ pub struct JobView {
     #[serde(flatten)]
     body: JobBody,
     /// The next fire; null if there is none.
+    #[schema(format = DateTime)]
     next_run_at: Option<String>,
     /// Why the next fire cannot be computed. TrigRun retries.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     schedule_error: Option<String>,
     last_execution: Option<LastExecutionView>,
     /// The execution that this request created for a one_time job.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(nullable = false)]
     execution_id: Option<String>,
     /// What is allowed but may be unintended, such as a reference to a secret that does not exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     warnings: Vec<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
@@ -45,7 +49,9 @@ pub struct JobView {
 #[schema(as = LastExecution)]
 pub struct LastExecutionView {
     id: String,
+    #[schema(value_type = enums::ExecutionStatus)]
     status: &'static str,
+    #[schema(format = DateTime)]
     scheduled_for: String,
 }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::{
+    enums,
     extract::body::{each_once, object},
-    routes::jobs::body::RetryBody,
+    routes::jobs::body::{RetryBody, StatusCode},
 };
 
 /// A crontab in which each line is an expression and a URL, and the settings that its jobs share.
@@ -22,12 +23,12 @@ pub struct ImportBody {
     )]
     pub crontab: Option<String>,
     /// The URL of lines without one.
+    #[schema(max_length = 2048)]
     pub default_url: Option<String>,
     /// The time zone of the lines before the first `CRON_TZ=`, an IANA name.
     #[schema(default = "UTC", example = "Europe/Berlin")]
     pub timezone: Option<String>,
-    /// active, paused or draft.
-    #[schema(default = "active")]
+    #[schema(value_type = Option<enums::WantedState>, default = "active")]
     pub state: Option<String>,
     #[serde(deserialize_with = "object")]
     pub request: Option<ImportRequestBody>,
@@ -44,13 +45,12 @@ pub struct ImportBody {
 /// The request that each job sends to its URL, and the statuses that count as success.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = ImportRequest)]
+#[schema(as = ImportRequestInput)]
 pub struct ImportRequestBody {
     /// Accepted only to explain where the URL belongs.
     #[schema(ignore)]
     pub url: Option<Box<RawValue>>,
-    /// GET, POST, PUT, PATCH or DELETE.
-    #[schema(default = "GET")]
+    #[schema(value_type = Option<enums::Method>, default = "GET")]
     pub method: Option<String>,
     /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
@@ -58,9 +58,10 @@ pub struct ImportRequestBody {
     /// At most 256 KiB. Headers and body of all jobs of the import together: at most 8 MiB.
     #[schema(value_type = Value)]
     pub body: Option<Box<RawValue>>,
-    /// The timeout of one attempt in seconds, 1 to 300.
-    #[schema(default = 30)]
+    /// The timeout of one attempt in seconds.
+    #[schema(minimum = 1, maximum = 300, default = 30)]
     pub timeout_seconds: Option<i64>,
-    #[schema(default = json!([200, 201, 202, 204]))]
+    /// Statuses that count as success.
+    #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
     pub success_statuses: Option<Vec<i64>>,
 }

@@ -244,18 +244,24 @@ pub const OTHER_KINDS: &[(&str, &str, &str, &str)] = &[
         "/schedule/run_at",
         "not_for_this_kind",
     ),
-    ("recurring", r#"{"every_n_minutes": 5, "timezone": "UTC"}"#, "/schedule/timezone", "not_for_this_kind"),
+    ("scheduled", r#"{"run_at": "2999-01-01T00:00:00Z", "cron": ""}"#, "/schedule/cron", "not_for_this_kind"),
+    // A zone does no harm there, but it must be one.
+    (
+        "recurring",
+        r#"{"every_n_minutes": 5, "timezone": "Mars/Phobos"}"#,
+        "/schedule/timezone",
+        "timezone_unknown",
+    ),
     (
         "scheduled",
-        r#"{"run_at": "2999-01-01T00:00:00Z", "timezone": "UTC"}"#,
+        r#"{"run_at": "2999-01-01T00:00:00Z", "timezone": "Mars/Phobos"}"#,
         "/schedule/timezone",
-        "not_for_this_kind",
+        "timezone_unknown",
     ),
-    ("scheduled", r#"{"run_at": "2999-01-01T00:00:00Z", "cron": ""}"#, "/schedule/cron", "not_for_this_kind"),
+    ("one_time", r#"{"timezone": "Mars/Phobos"}"#, "/schedule/timezone", "timezone_unknown"),
     ("one_time", r#"{"cron": "* * * * *"}"#, "/schedule/cron", "not_for_this_kind"),
     ("one_time", r#"{"every_n_minutes": 5}"#, "/schedule/every_n_minutes", "not_for_this_kind"),
     ("one_time", r#"{"run_at": "2999-01-01T00:00:00Z"}"#, "/schedule/run_at", "not_for_this_kind"),
-    ("one_time", r#"{"timezone": "UTC"}"#, "/schedule/timezone", "not_for_this_kind"),
 ];
 
 /// Schedules of the wrong shape.
@@ -323,6 +329,9 @@ pub const VALID: &[(&str, &str)] = &[
     ("scheduled", r#"{"run_at": "9999-12-31T23:59:59.999999999Z"}"#),
     ("scheduled", r#"{"run_at": "2999-01-01T00:00:00+23:59"}"#),
     ("scheduled", r#"{"run_at": "2998-12-31T23:59:60Z"}"#),
+    ("recurring", r#"{"every_n_minutes": 5, "timezone": "UTC"}"#),
+    ("scheduled", r#"{"run_at": "2999-01-01T00:00:00Z", "timezone": "Europe/Berlin"}"#),
+    ("one_time", r#"{"timezone": "UTC"}"#),
     ("one_time", "null"),
     ("one_time", "{}"),
 ];

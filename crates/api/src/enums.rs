@@ -1,0 +1,93 @@
+//! The closed sets of names in the schemas of the API, by the name of their schema. The domain defines the values.
+//!
+//! A request accepts these values only. In responses, the document allows others too (`openapi::schemas`): later versions may add some.
+
+use std::borrow::Cow;
+use trigrun_core::domain::{
+    access::Scope as DomainScope,
+    attempt, audit, channel, execution, job,
+    notification::{NotificationEvent as Event, NotificationStatus as Status, RuleEvent as Rule},
+    request, retry, schedule, user,
+};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+macro_rules! enums {
+    ($($(#[doc = $doc:literal])+ $name:ident: $values:expr;)*) => {
+        $(
+            pub enum $name {}
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    let described = ObjectBuilder::new().description(Some(concat!($($doc),+).trim()));
+                    described.schema_type(Type::String).enum_values(Some($values)).into()
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+            }
+        )*
+
+        /// Every enum with its schema: those of query parameters appear nowhere else.
+        pub fn all() -> Vec<(String, RefOr<Schema>)> {
+            vec![$((stringify!($name).to_owned(), $name::schema())),*]
+        }
+    };
+}
+
+fn names<T: Copy>(values: &[T], name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
+    values.iter().map(|value| name(*value)).collect()
+}
+
+fn wanted_states() -> Vec<&'static str> {
+    let all = names(job::JobState::ALL, job::JobState::as_str);
+    all.into_iter().filter(|name| job::wanted_state(name).is_ok()).collect()
+}
+
+enums! {
+    /// The kind of a job's schedule. recurring: every N minutes. cron: by an expression. scheduled: once, at an instant. one_time: once, now.
+    JobKind: names(&schedule::Kind::ALL, schedule::Kind::as_str);
+    /// The state of a job.
+    JobState: names(job::JobState::ALL, job::JobState::as_str);
+    /// The state that a client may give a job.
+    WantedState: wanted_states();
+    /// What happens to a fire at the concurrency limit of its job. queue: it waits. skip: it is skipped.
+    OverlapPolicy: names(job::OverlapPolicy::ALL, job::OverlapPolicy::as_str);
+    /// What happens to missed fires. fire_once: one run for all of them. skip: none. catch_up: one run for each.
+    MisfirePolicy: names(job::MisfirePolicy::ALL, job::MisfirePolicy::as_str);
+    /// Whether a request of which the result is unknown is sent again.
+    Delivery: names(retry::DeliveryGuarantee::ALL, retry::DeliveryGuarantee::as_str);
+    /// The method of a job's request.
+    Method: names(request::Method::ALL, request::Method::as_str);
+    /// The status of an execution.
+    ExecutionStatus: names(execution::Status::ALL, execution::Status::as_str);
+    /// What created an execution.
+    ExecutionSource: names(execution::Source::ALL, execution::Source::as_str);
+    /// Why a fire was skipped.
+    SkipReason: ["misfire", "overlap", "too_many_waiting"];
+    /// How an attempt ended.
+    AttemptStatus: names(attempt::AttemptStatus::ALL, attempt::AttemptStatus::as_str);
+    /// A permission of a token.
+    Scope: names(DomainScope::ALL, DomainScope::as_str);
+    /// The role of a member.
+    Role: names(user::Role::ALL, user::Role::as_str);
+    /// The type of a notification channel.
+    ChannelType: names(channel::ChannelType::ALL, channel::ChannelType::as_str);
+    /// When a rule notifies its channel.
+    RuleEvent: names(Rule::ALL, Rule::as_str);
+    /// What a notification reports.
+    NotificationEvent: names(Event::ALL, Event::as_str);
+    /// The status of a notification.
+    NotificationStatus: names(Status::ALL, Status::as_str);
+    /// An action of the audit log.
+    AuditAction: names(audit::Action::ALL, audit::Action::as_str);
+    /// Who makes a change.
+    ActorType: ["user", "token", "operator"];
+    /// gap: a fire without an execution. duplicate: an execution without a fire.
+    MismatchKind: ["gap", "duplicate"];
+}
