@@ -13,7 +13,7 @@ use trigrun_core::{
             self, DEFAULT_CATCH_UP_LIMIT, Definition, MisfirePolicy, OverlapPolicy,
             change::{ChangeError, first_fire},
         },
-        request::Request,
+        request::{Method, Request},
         retry::{DeliveryGuarantee, RetryPolicy},
         schedule::{Schedule, check_zone},
         target::template,
@@ -163,7 +163,7 @@ impl Shared {
     ) -> Result<(Definition, Option<DateTime<Utc>>), Invalid> {
         let url = template::check(&entry.url, policy)?;
         let definition = Definition {
-            name: job::name(&name(entry))?,
+            name: job::name(&name(self.request.method, &url))?,
             schedule: Schedule::Cron(entry.cron.clone()),
             request: Request { url, ..self.request.clone() },
             retry_policy: self.retry_policy.clone(),
@@ -184,9 +184,12 @@ fn unreadable(error: ChangeError) -> Invalid {
     Invalid::new(error.code(), error.to_string())
 }
 
-/// The name by which a reader of the crontab recognises the job.
-fn name(entry: &CrontabEntry) -> String {
-    format!("{} {}", entry.cron.expression(), entry.url).chars().take(MAX_NAME_CHARACTERS).collect()
+/// The name by which a reader of the crontab recognises the job: method, host and path. Names are sent to channels, and the rest of a URL
+/// often holds a token.
+fn name(method: Method, url: &str) -> String {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    let path = place.split([';', '?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    format!("{} {path}", method.as_str()).chars().take(MAX_NAME_CHARACTERS).collect()
 }
 
 fn pointed_at(refused: &[Refused]) -> FieldErrors {
@@ -215,5 +218,24 @@ impl Line {
             traceparent: None,
             depth,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_holds_no_more_of_a_url_than_host_and_path() {
+        for (url, name_of_it) in [
+            ("https://shop.example/cron.php?cron_key=KEY", "POST shop.example/cron.php"),
+            ("https://shop.example:8443/a/b;token=KEY/c", "POST shop.example:8443/a/b"),
+            ("https://shop.example/?KEY", "POST shop.example"),
+            ("https://shop.example/{{job_id}}?t={{timestamp}}", "POST shop.example/{{job_id}}"),
+        ] {
+            assert_eq!(name(Method::Post, url), name_of_it);
+        }
+        let long = name(Method::Get, &format!("https://shop.example/{}", "%C3%BC".repeat(300)));
+        assert_eq!(long.chars().count(), MAX_NAME_CHARACTERS);
     }
 }
