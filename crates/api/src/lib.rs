@@ -22,6 +22,7 @@ mod server;
 mod settings;
 mod shares;
 mod slow_client;
+mod sought;
 mod state;
 mod time;
 

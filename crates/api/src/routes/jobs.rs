@@ -19,9 +19,9 @@ mod create;
 mod define;
 pub mod import;
 pub mod ledger;
-mod missing_secrets;
 mod patch;
 mod view;
+mod warnings;
 
 pub use body::{JobBody, ScheduleBody};
 pub use define::{Context, schedule};
@@ -29,7 +29,7 @@ pub use view::JobView;
 
 use change::Change;
 use create::Requested;
-use missing_secrets::missing_secrets;
+use warnings::warnings;
 
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
@@ -85,8 +85,8 @@ pub async fn create_job(
         response.insert_header(REPLAYED);
     }
     response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
-    let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(created.execution).with_missing_secrets(&missing);
+    let warnings = warnings(&state, job.workspace, &job.definition.request).await?;
+    let view = JobView::new(&job).with_execution(created.execution).with_warnings(warnings);
     Ok(with_etag(response, &job).json(view))
 }
 
@@ -175,8 +175,8 @@ pub async fn patch_job(
     let if_match = if_match(&request)?;
     let of = Change { workspace: auth.workspace, job: id, if_match, depth: depth(&request, auth.workspace)? };
     let (job, execution) = change::patch(&state, of, &request, &text).await?;
-    let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(execution).with_missing_secrets(&missing);
+    let warnings = warnings(&state, job.workspace, &job.definition.request).await?;
+    let view = JobView::new(&job).with_execution(execution).with_warnings(warnings);
     Ok(with_etag(HttpResponse::Ok(), &job).json(view))
 }
 

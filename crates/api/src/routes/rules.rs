@@ -23,6 +23,7 @@ use crate::{
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,
+    sought,
     state::State,
     time::instant,
 };
@@ -130,6 +131,7 @@ pub async fn delete_rule(
     ids: web::Path<(String, String)>,
 ) -> ApiResult<HttpResponse> {
     let (job, rule) = ids.into_inner();
+    sought::by_id("notification rule", &rule);
     let ids = job.parse().ok().zip(rule.parse().ok());
     let (job, rule) = ids.ok_or_else(Problem::not_found)?;
     rules::delete(&mut *state.conn().await?, auth.workspace, job, rule).await?;
@@ -149,7 +151,7 @@ fn conflict(error: StoreError) -> Problem {
     if error.is_conflict("channel") {
         return Problem::of_field(
             "/channel_id",
-            Invalid::new("channel_unknown", "this channel does not exist"),
+            Invalid::new("channel_unknown", "is not the id of a channel of this workspace"),
         );
     }
     if error.is_conflict("notification_rules_once") {

@@ -148,7 +148,7 @@ async fn shared_settings_apply_to_all_jobs() {
         assert_eq!((&request["method"], &request["headers"]), (&json!("POST"), &json!({ "X-A": "1" })));
         assert_eq!((&request["timeout_seconds"], &request["success_statuses"]), (&json!(5), &json!([200])));
         assert_eq!(line["job"]["retry_policy"], json!({ "max_attempts": 1, "retry_on_statuses": [] }));
-        assert_eq!(line["job"]["schedule"]["timezone"], "asia/kolkata");
+        assert_eq!(line["job"]["schedule"]["timezone"], "Asia/Kolkata");
         assert_eq!(line["job"]["state"], "active");
     }
 }
@@ -226,15 +226,29 @@ async fn a_dry_run_returns_the_jobs_and_creates_nothing() {
     assert_eq!(dry, real, "equal except for the ids");
 }
 
+/// A script that checks the status would otherwise take it for a success.
 #[tokio::test]
-async fn a_crontab_without_jobs_is_valid() {
+async fn an_import_without_a_usable_line_is_refused() {
     let app = App::new().await;
     for crontab in ["", "\n\n# nothing\n", "CRON_TZ=Europe/Berlin"] {
-        let import = app.post(IMPORT, &json!({ "crontab": crontab })).await.expect(200);
-        assert_eq!(import, json!({ "created": [], "errors": [], "dry_run": false }));
+        for dry_run in [false, true] {
+            let empty = app.post(IMPORT, &json!({ "crontab": crontab, "dry_run": dry_run })).await;
+            assert_eq!(empty.errors(), [("/crontab".to_owned(), "crontab_empty".to_owned())]);
+        }
     }
-    let import = app.post(IMPORT, &json!({ "crontab": "@reboot https://example.com" })).await.expect(200);
-    assert_eq!(column(&import["errors"], "/code"), ["cron_reboot"]);
+    let crontab = "MAILTO=x\n@reboot https://example.com\n61 * * * * https://example.com";
+    for fields in [json!({}), json!({ "dry_run": true }), json!({ "atomic": true })] {
+        let mut body = fields.clone();
+        body["crontab"] = json!(crontab);
+        let expected = [
+            ("/crontab/1", "crontab_variable"),
+            ("/crontab/2", "cron_reboot"),
+            ("/crontab/3", "cron_out_of_range"),
+        ];
+        let errors = app.post(IMPORT, &body).await.errors();
+        assert_eq!(errors, expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())), "{fields}");
+    }
+    assert_eq!(count(&app).await, 0);
 }
 
 #[tokio::test]
@@ -248,8 +262,9 @@ async fn every_url_is_checked() {
         ("https://example.com:0/", "url_port"),
     ];
     let crontab: String = urls.iter().map(|(url, _)| format!("@daily {url}\n")).collect();
-    let import = app.post(IMPORT, &json!({ "crontab": crontab })).await.expect(200);
-    assert_eq!(column(&import["errors"], "/code"), urls.map(|(_, code)| json!(code)));
+    let refused = app.post(IMPORT, &json!({ "crontab": crontab })).await;
+    refused.errors();
+    assert_eq!(column(&refused.json()["errors"], "/code"), urls.map(|(_, code)| json!(code)));
     assert_eq!(count(&app).await, 0);
 }
 
@@ -281,7 +296,7 @@ async fn all_errors_of_the_body_are_reported_together() {
         (json!({ "crontab": ok, "request": [] }), "/request", "wrong_type"),
         (json!({ "crontab": ok, "request": { "url": 5 } }), "/request/url", "not_here"),
         (json!({ "crontab": ok, "request": { "uri": "x" } }), "/request/uri", "unknown_field"),
-        (json!({ "crontab": ok, "request": { "method": "get" } }), "/request/method", "method_unknown"),
+        (json!({ "crontab": ok, "request": { "method": "FETCH" } }), "/request/method", "method_unknown"),
         (
             json!({ "crontab": ok, "request": { "headers": { "Host": "x" } } }),
             "/request/headers/Host",

@@ -10,6 +10,7 @@ mod executions;
 mod import;
 mod jobs;
 mod limits;
+mod mistakes;
 mod notifications;
 mod openapi;
 mod outage;

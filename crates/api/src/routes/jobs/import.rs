@@ -20,16 +20,15 @@ use crate::{
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,
-    routes::jobs::{
-        body::JobBody,
-        create::Requested,
-        missing_secrets::{missing_secrets, warnings},
-    },
+    routes::jobs::{body::JobBody, create::Requested, warnings::warnings},
     state::State,
     time::instant,
 };
 use body::ImportBody;
 use lines::{Import, Line};
+
+/// Many lines may have as many unknown variables.
+const MAX_WARNINGS: usize = 50;
 
 /// The result of each line: a job, or an error.
 #[derive(Serialize, ToSchema)]
@@ -86,7 +85,7 @@ pub struct LineErrorView {
 
 /// Imports a crontab: creates a job of kind cron for each line.
 ///
-/// The response reports invalid lines. Unless `atomic` is set, the other lines are still created. All jobs are created in one transaction: if
+/// The response reports invalid lines. Unless `atomic` is set, the other lines are still created. Without any valid line, it is 422. All jobs are created in one transaction: if
 /// the connection breaks before the response, either all of them exist or none.
 #[utoipa::path(
     operation_id = "import_jobs", tag = "jobs",
@@ -95,7 +94,7 @@ pub struct LineErrorView {
     responses(
         (status = 201, description = "The import created jobs.", body = ImportView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 200, description = "The import created no jobs: it was a dry run, no line is a valid job, or the key was used before (Idempotent-Replayed: true).", body = ImportView),
+        (status = 200, description = "The import created no jobs: it was a dry run, or the key was used before (Idempotent-Replayed: true).", body = ImportView),
         (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
@@ -116,8 +115,8 @@ pub async fn import_jobs(
         move || body.check(&state, errors)
     };
     let import = state.capacity.compute(request.headers(), check).await??;
-    let warnings = secret_warnings(&state, auth.workspace, &import).await?;
-    if import.dry_run || import.lines.is_empty() {
+    let warnings = import_warnings(&state, auth.workspace, &import).await?;
+    if import.dry_run {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
     let (import, replayed) = create(&state, auth.workspace, import, Requested { key, depth }).await?;
@@ -128,10 +127,16 @@ pub async fn import_jobs(
     Ok(response.json(ImportView::of(import, warnings)))
 }
 
-/// The jobs differ in schedule and URL only, which cannot reference secrets: the warnings of one job hold for all.
-async fn secret_warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
-    let Some(line) = import.lines.first() else { return Ok(Vec::new()) };
-    Ok(warnings(&missing_secrets(state, workspace, &line.definition.request).await?))
+/// The jobs differ in schedule and URL only, which cannot reference secrets: those of the first job are those of all.
+async fn import_warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
+    let Some((first, others)) = import.lines.split_first() else { return Ok(Vec::new()) };
+    let mut all = warnings(state, workspace, &first.definition.request).await?;
+    for warning in others.iter().flat_map(|line| line.definition.request.warnings()) {
+        if all.len() < MAX_WARNINGS && !all.contains(&warning) {
+            all.push(warning);
+        }
+    }
+    Ok(all)
 }
 
 /// Creates all jobs. If the key was used before, returns its jobs and `true`.

@@ -8,7 +8,7 @@ use trigrun_core::{
         chain::Depth,
         crontab::{self, Crontab, CrontabEntry, Defaults, Refused},
         id::JobId,
-        invalid::{Checked, FieldErrors, Invalid, both},
+        invalid::{Checked, FieldErrors, Invalid, Violations, both},
         job::{
             self, DEFAULT_CATCH_UP_LIMIT, Definition, MisfirePolicy, OverlapPolicy,
             change::{ChangeError, first_fire},
@@ -74,7 +74,7 @@ impl Import {
 }
 
 impl ImportBody {
-    /// Checks the body, and then every line. This takes long: it belongs on a blocking thread.
+    /// Checks the body, and then every line, of which one at least must be valid. This takes long: it belongs on a blocking thread.
     pub fn check(mut self, state: &State, mut errors: FieldErrors) -> ApiResult<Import> {
         let (atomic, dry_run) = (self.atomic.unwrap_or_default(), self.dry_run.unwrap_or_default());
         let crontab = self.crontab(state, &mut errors);
@@ -85,7 +85,12 @@ impl ImportBody {
         let (crontab, shared) = errors.finish(both(crontab, shared))?;
         // Read the clock after the crontab: no fire may pass while a long crontab is parsed.
         let import = shared.import(crontab, &state.policy, state.clock.now(), dry_run);
-        if atomic {
+        if import.lines.is_empty() && import.refused.is_empty() {
+            let invalid = Invalid::new("crontab_empty", "has no line with a job")
+                .hint("A line is an expression and a URL: 0 9 * * * https://example.com/report");
+            Err(Violations::of("/crontab", invalid))?;
+        }
+        if atomic || import.lines.is_empty() {
             pointed_at(&import.refused).finish(Ok(()))?;
         }
         Ok(import)
@@ -114,8 +119,9 @@ impl ImportBody {
 impl ImportRequestBody {
     fn define(self, errors: &mut FieldErrors) -> Checked<Request> {
         if self.url.is_some() {
-            let invalid = Invalid::new("not_here", "each job has the URL of its line")
-                .hint("write it after the expression, or send default_url");
+            let invalid =
+                Invalid::new("not_here", "does not belong here: each job calls the URL of its line")
+                    .hint("Write the URL after the expression, or send `default_url`.");
             errors.push("/request/url", invalid);
         }
         let Self { url: _, method, headers, body, timeout_seconds, success_statuses } = self;
@@ -131,8 +137,9 @@ impl Shared {
         if each * jobs <= MAX_TOTAL_BYTES {
             return Ok(());
         }
-        let detail = format!("headers and bodies of {jobs} jobs exceed {MAX_TOTAL_BYTES} bytes in total");
-        Err(Invalid::new("request_too_large", detail).hint("import the crontab in parts"))
+        let detail =
+            format!("The headers and bodies of {jobs} jobs have more than {MAX_TOTAL_BYTES} bytes in total.");
+        Err(Invalid::new("request_too_large", detail).hint("Import the crontab in parts."))
     }
 
     fn import(&self, crontab: Crontab, policy: &EgressPolicy, now: DateTime<Utc>, dry_run: bool) -> Import {
