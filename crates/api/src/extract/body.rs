@@ -9,12 +9,15 @@ use actix_web::{
 use futures_util::future::LocalBoxFuture;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
 use std::{cell::LazyCell, collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
-use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
+use trigrun_core::{
+    crypto,
+    domain::invalid::{Checked, FieldErrors, Invalid},
+};
 
 use crate::{
     caller_shares::CallerShare,
@@ -125,7 +128,44 @@ fn media_type(request: &HttpRequest) -> ApiResult<()> {
     }
 }
 
+/// No body, null or an empty object: an operation that takes nothing says so, instead of ignoring what it does not understand.
+pub struct NoBody;
+
+impl FromRequest for NoBody {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Nothing {}
+
+        let is_empty = content_length(request).is_none_or(|length| length == 0)
+            && !request.headers().contains_key(header::TRANSFER_ENCODING);
+        if is_empty {
+            return Box::pin(async { Ok(Self) });
+        }
+        let text = JsonText::<MAX_UNAUTHENTICATED_BODY_BYTES>::from_request(request, payload);
+        Box::pin(async move {
+            let (text, mut errors) = (text.await?, FieldErrors::default());
+            if text.bytes.trim_ascii() != b"null" {
+                text.read::<Nothing>(&mut errors).await?;
+            }
+            errors.finish(Ok(()))?;
+            Ok(Self)
+        })
+    }
+}
+
 impl<const MAX: usize> JsonText<MAX> {
+    /// Of its value: spaces and the order of names do not count, as far as the value has a representation.
+    pub fn digest(&self) -> Vec<u8> {
+        match serde_json::from_slice::<Value>(&self.bytes) {
+            Ok(value) => crypto::digest(value.to_string().as_bytes()),
+            Err(_) => crypto::digest(&self.bytes),
+        }
+    }
+
     /// Reads a `T` from a JSON object, as [`read`] does.
     pub async fn read<T: DeserializeOwned + Send + 'static>(&self, errors: &mut FieldErrors) -> ApiResult<T> {
         let mut taken = std::mem::take(errors);
@@ -209,6 +249,51 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         }
     }
     deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// A whole number, which JSON may also write as 30.0 or 3e1 (RFC 8259 §6 knows one kind of number).
+pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<Integer>::deserialize(deserializer)?.map(|Integer(number)| number))
+}
+
+/// A list of whole numbers.
+pub fn integers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<i64>>, D::Error> {
+    let numbers = Option::<Vec<Integer>>::deserialize(deserializer)?;
+    Ok(numbers.map(|numbers| numbers.into_iter().map(|Integer(number)| number).collect()))
+}
+
+struct Integer(i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl Visitor<'_> for Whole {
+            type Value = Integer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("i64")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Integer, E> {
+                Ok(Integer(number))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Integer, E> {
+                // Every rule refuses what is larger.
+                Ok(Integer(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+
+            #[allow(clippy::cast_possible_truncation, reason = "it is whole, and a cast saturates")]
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Integer, E> {
+                if number.fract() == 0.0 {
+                    return Ok(Integer(number as i64));
+                }
+                Err(E::invalid_type(Unexpected::Float(number), &self))
+            }
+        }
+        deserializer.deserialize_i64(Whole)
+    }
 }
 
 /// Names and values. A repeated name is an error; by default, serde silently keeps the last value.

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, NotificationsWrite},
     extract::{
-        body::{JsonText, required},
+        body::{JsonText, integer, required},
         path::PathId,
     },
     problem::{Problem, ProblemBody},
@@ -40,6 +40,7 @@ pub struct RuleBody {
     event: Option<String>,
     /// 1 to 1,000. With on_failure, the rule applies to exactly this failure in a row; with on_recovery, to a success after at least this many.
     #[schema(example = 3)]
+    #[serde(deserialize_with = "integer")]
     after_failures: Option<i64>,
 }
 

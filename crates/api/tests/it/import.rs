@@ -409,12 +409,57 @@ async fn a_key_creates_an_import_once() {
         assert_eq!((ids(&import), &import["errors"]), (ids(&made), &made["errors"]));
     }
     assert_eq!(app.db.count("select count(*) from jobs").await, 2);
-    let changed =
-        json!({ "crontab": "@daily https://example.com/c\n\n@hourly https://example.com/b" }).to_string();
-    let reused = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "nightly")], &changed).await;
-    assert_eq!(reused.problem(409), "idempotency_key_reused", "these are other jobs");
-    app.delete(&format!("/v1/jobs/{}", ids(&made)[0])).await.expect(204);
-    assert_eq!(import().await.problem(409), "idempotency_key_reused", "deleted jobs are not created again");
     let other = app.send(Method::POST, "/v1/jobs/import", &[("idempotency-key", "other")], &body).await;
     assert_ne!(ids(&other.expect(201)), ids(&made));
+}
+
+/// A used key is answered with what it created, and nothing else is created, whatever the body is now.
+#[tokio::test]
+async fn a_used_key_is_answered_with_the_earlier_import() {
+    let app = App::new().await;
+    let import = async |crontab: &str| {
+        let body = json!({ "crontab": crontab }).to_string();
+        app.send(Method::POST, IMPORT, &[("idempotency-key", "nightly")], &body).await
+    };
+    let crontab = "# a\n@daily https://example.com/a\n@hourly https://example.com/b?c=1";
+    let made = import(crontab).await.expect(201);
+    let ids = column(&made["created"], "/job/id");
+    // No line in common, the same lines elsewhere, and fewer lines.
+    for other in [
+        "@weekly https://example.com/c",
+        "@daily https://example.com/a\n@hourly https://example.com/b?c=1",
+        "#\n@daily https://example.com/a",
+    ] {
+        let response = import(other).await;
+        let earlier = response.expect(200);
+        assert_eq!(response.header("idempotent-replayed"), Some("true"));
+        assert_eq!(response.header("idempotent-request-differs"), Some("true"), "{other}");
+        assert_eq!(column(&earlier["created"], "/job/id"), ids, "{other}");
+        assert_eq!(column(&earlier["created"], "/line"), [2, 3].map(Value::from));
+        assert_eq!(earlier["created"][1]["text"], "@hourly https://example.com/b?c=1");
+        assert!(earlier["warnings"][0].as_str().unwrap().contains("by a different request"), "{earlier}");
+    }
+    app.delete(&format!("/v1/jobs/{}", ids[0].as_str().unwrap())).await.expect(204);
+    let response = import(crontab).await;
+    let rest = response.expect(200);
+    assert_eq!(response.header("idempotent-request-differs"), None);
+    assert_eq!(column(&rest["created"], "/job/id"), ids[1..], "a deleted job is not created again");
+    assert!(rest["warnings"][0].as_str().unwrap().starts_with("1 of the jobs"), "{rest}");
+    assert_eq!(count(&app).await, 1);
+}
+
+#[tokio::test]
+async fn concurrent_imports_with_one_key_create_one_of_them() {
+    let app = App::new().await;
+    let import = |n: usize| {
+        let body =
+            json!({ "crontab": format!("{}@daily https://example.com/{n}", "\n".repeat(n)) }).to_string();
+        let app = &app;
+        async move { app.send(Method::POST, IMPORT, &[("idempotency-key", "one")], &body).await }
+    };
+    let responses = futures_util::future::join_all((0..10).map(import)).await;
+    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 1);
+    let ids: Vec<Value> = responses.iter().map(|one| one.json()["created"][0]["job"]["id"].clone()).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(count(&app).await, 1);
 }

@@ -17,6 +17,7 @@ mod outage;
 mod preview;
 mod protocol;
 mod quotas;
+mod round_trips;
 mod secrets;
 mod security;
 mod users;

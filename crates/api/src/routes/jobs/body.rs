@@ -1,6 +1,6 @@
 //! A job in requests. Every field is optional here: `define` checks what is required and what is valid.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use trigrun_core::domain::{
@@ -12,7 +12,7 @@ use trigrun_core::domain::{
 use utoipa::ToSchema;
 
 use crate::{
-    extract::body::{each_once, object},
+    extract::body::{each_once, integer, integers, object},
     time::instant,
 };
 
@@ -35,6 +35,7 @@ pub struct JobBody {
     #[serde(deserialize_with = "object")]
     pub retry_policy: Option<RetryBody>,
     /// The maximum number of concurrent executions of the job; null for no limit.
+    #[serde(deserialize_with = "integer")]
     pub concurrency_limit: Option<i64>,
     /// What happens to a fire at the concurrency limit: `queue` (it waits) or `skip`.
     #[schema(default = "queue")]
@@ -44,6 +45,7 @@ pub struct JobBody {
     pub misfire_policy: Option<String>,
     /// The maximum number of missed fires that `catch_up` runs, 1 to 1000.
     #[schema(default = 10)]
+    #[serde(deserialize_with = "integer")]
     pub catch_up_limit: Option<i64>,
     /// What happens when it is unknown whether the target received the request: `at_least_once` (retry) or `at_most_once` (do not retry). A
     /// request of which nothing was sent is retried in both cases.
@@ -54,7 +56,37 @@ pub struct JobBody {
     pub state: Option<String>,
     /// At most 20 tags.
     pub tags: Option<Vec<String>>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub id: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub version: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub next_run_at: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub schedule_error: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub last_execution: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub execution_id: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub warnings: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub created_at: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub updated_at: Option<Repeated>,
 }
+
+/// What a response has in addition, so that a client may send it back. A create ignores it; a change checks it: see `read_only`.
+pub type Repeated = IgnoredAny;
 
 /// When the job fires. The kind determines the fields; a `one_time` job has none.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -63,6 +95,7 @@ pub struct JobBody {
 pub struct ScheduleBody {
     /// For recurring: the interval in minutes, 1 to 1440. Fires at created_at + k·N minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "integer")]
     pub every_n_minutes: Option<i64>,
     /// For cron: five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,9 +132,11 @@ pub struct RequestBody {
     pub body: Option<Option<Box<RawValue>>>,
     /// The timeout in seconds of one attempt, from connecting to the last byte, 1 to 300.
     #[schema(default = 30)]
+    #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
     /// Statuses that count as success.
     #[schema(default = json!([200, 201, 202, 204]))]
+    #[serde(deserialize_with = "integers")]
     pub success_statuses: Option<Vec<i64>>,
 }
 
@@ -111,9 +146,11 @@ pub struct RequestBody {
 pub struct RetryBody {
     /// The maximum number of attempts, including the first, 1 to 10.
     #[schema(default = 3)]
+    #[serde(deserialize_with = "integer")]
     pub max_attempts: Option<i64>,
     /// Statuses after which an attempt is retried.
     #[schema(default = json!([429, 500, 502, 503, 504]))]
+    #[serde(deserialize_with = "integers")]
     pub retry_on_statuses: Option<Vec<i64>>,
 }
 
@@ -133,6 +170,7 @@ impl JobBody {
             delivery: Some(definition.delivery.as_str().to_owned()),
             state: Some(state.as_str().to_owned()),
             tags: Some(definition.tags.clone()),
+            ..Self::default()
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::{
-    extract::body::{each_once, object},
+    extract::body::{each_once, integer, integers, object},
     routes::jobs::body::RetryBody,
 };
 
@@ -60,7 +60,9 @@ pub struct ImportRequestBody {
     pub body: Option<Box<RawValue>>,
     /// The timeout of one attempt in seconds, 1 to 300.
     #[schema(default = 30)]
+    #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
     #[schema(default = json!([200, 201, 202, 204]))]
+    #[serde(deserialize_with = "integers")]
     pub success_statuses: Option<Vec<i64>>,
 }

@@ -10,7 +10,7 @@ use trigrun_core::{
         id::JobId,
         invalid::{Checked, FieldErrors, Invalid, Violations, both},
         job::{
-            self, DEFAULT_CATCH_UP_LIMIT, Definition, MisfirePolicy, OverlapPolicy,
+            self, DEFAULT_CATCH_UP_LIMIT, Definition, Job, MisfirePolicy, OverlapPolicy,
             change::{ChangeError, first_fire},
         },
         request::{Method, Request},
@@ -18,7 +18,7 @@ use trigrun_core::{
         schedule::{Schedule, check_zone},
         target::template,
     },
-    store::jobs::{IdempotentJob, NewJob},
+    store::jobs::{ImportedJob, NewJob},
 };
 
 use super::body::{ImportBody, ImportRequestBody};
@@ -63,13 +63,16 @@ struct Shared {
 }
 
 impl Import {
-    /// The same lines with the jobs that an earlier import created from them; `None` if it created other jobs.
-    pub fn created_before(mut self, earlier: &HashMap<String, IdempotentJob>) -> Option<Self> {
-        for line in &mut self.lines {
-            let job = line.key.as_ref().and_then(|key| earlier.get(key)).filter(|job| line.created(job))?;
-            line.id = job.id;
+    /// The lines of an earlier import whose jobs still exist: of this one, if both had the same body.
+    pub fn created_before(mut self, found: Vec<ImportedJob>, differs: bool) -> Self {
+        if differs {
+            let lines = found.into_iter().filter_map(|imported| Line::of(imported.line, imported.job));
+            return Self { lines: lines.collect(), refused: Vec::new(), ..self };
         }
-        Some(self)
+        let mut ids: HashMap<usize, JobId> =
+            found.into_iter().map(|imported| (imported.line, imported.job.id)).collect();
+        self.lines.retain_mut(|line| ids.remove(&line.number).map(|id| line.id = id).is_some());
+        self
     }
 }
 
@@ -208,18 +211,25 @@ fn pointed_at(refused: &[Refused]) -> FieldErrors {
 }
 
 impl Line {
-    /// Whether the job was created from the same line.
-    fn created(&self, job: &IdempotentJob) -> bool {
-        let Schedule::Cron(cron) = &self.definition.schedule else { return false };
-        let this = (Some(cron.expression()), Some(cron.timezone()), self.definition.request.url.as_str());
-        this == (job.cron.as_deref(), job.timezone.as_deref(), job.url.as_str())
+    /// The line of a job that exists, with the text that would create it.
+    fn of(number: usize, job: Job) -> Option<Self> {
+        let Schedule::Cron(cron) = &job.definition.schedule else { return None };
+        let text = format!("{} {}", cron.expression(), job.definition.request.url);
+        let Job { id, definition, next_run_at: first_fire, .. } = job;
+        Some(Self { number, text, id, definition, first_fire, key: None })
     }
 
-    pub fn new_job(&self, depth: Depth, now: DateTime<Utc>) -> NewJob<'_> {
+    pub fn new_job<'a>(
+        &'a self,
+        depth: Depth,
+        now: DateTime<Utc>,
+        request_digest: Option<&'a [u8]>,
+    ) -> NewJob<'a> {
         NewJob {
             id: self.id,
             definition: &self.definition,
             idempotency_key: self.key.as_deref(),
+            request_digest,
             now,
             first_fire: self.first_fire,
             traceparent: None,
