@@ -33,10 +33,13 @@ fn check(raw: &str, read: Result<Option<Body>, trigrun_core::domain::invalid::In
         Ok(Some(body)) => body,
         Ok(None) => return assert_eq!(raw, "null"),
         Err(invalid) => {
-            assert_refusal(&invalid, &["body_invalid", "body_too_large", "body_has_nul"]);
+            assert_refusal(&invalid, &["body_invalid", "body_too_large", "body_has_nul", "secret_not_here"]);
             let string = serde_json::from_str::<String>(raw).ok();
             let is_expected = match invalid.code {
                 "body_invalid" => string.is_none() && raw.starts_with('"'),
+                "secret_not_here" => {
+                    string.as_deref().unwrap_or(raw).to_ascii_lowercase().contains("secret://")
+                }
                 "body_has_nul" => string.is_some_and(|string| string.contains('\0')),
                 _ => string.as_deref().unwrap_or(raw).len() > MAX_BODY_BYTES,
             };

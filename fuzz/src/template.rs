@@ -30,17 +30,15 @@ fn check_rendering(text: &str, variables: &Variables) {
     assert_eq!(variables.render(&rendered), rendered, "a value is rendered again");
 }
 
-/// The five names and nothing else, from the left.
+/// The five names, with spaces around them, and nothing else, from the left.
 fn replaced(text: &str, variables: &Variables) -> String {
     let mut replaced = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let name = NAMES.iter().find(|(name, _)| {
-            rest.strip_prefix("{{")
-                .and_then(|rest| rest.strip_prefix(name))
-                .is_some_and(|rest| rest.starts_with("}}"))
-        });
-        let taken = name.map_or(first.len_utf8(), |(name, _)| name.len() + 4);
+        let inside = rest.strip_prefix("{{").and_then(|rest| rest.split_once("}}")).map(|(inside, _)| inside);
+        let inside = inside.filter(|inside| inside.len() <= 32);
+        let name = NAMES.iter().find(|(name, _)| inside.is_some_and(|inside| inside.trim_matches(' ') == *name));
+        let taken = name.and(inside).map_or(first.len_utf8(), |inside| inside.len() + 4);
         match name {
             Some((name, _)) => replaced.push_str(&variables.render(&format!("{{{{{name}}}}}"))),
             None => replaced.push(first),

@@ -23,6 +23,7 @@ const CODES: &[&str] = &[
     "url_userinfo",
     "url_port",
     "url_fragment",
+    "secret_not_here",
 ];
 /// The error codes that depend on the policy.
 const POLICY_CODES: &[&str] = &["url_address_refused", "url_name_refused"];

@@ -171,7 +171,10 @@ create table jobs (
     kind text not null check (kind in ('recurring', 'cron', 'scheduled', 'one_time')),
     state text not null check (state in ('active', 'paused', 'draft', 'completed')),
     tags text[] not null,
-    idempotency_key text,
+    -- In the order of bytes: all keys of an import begin with the key of its request.
+    idempotency_key text collate "C",
+    -- SHA-256 of the request body that used the key: a repeated request with another body is told so.
+    request_digest bytea,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     constraint jobs_idempotency_key unique (workspace_id, idempotency_key)

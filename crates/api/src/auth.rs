@@ -15,6 +15,7 @@ use trigrun_core::{
         access::{Grant, Scope, TokenKind, TokenSecret},
         audit::{Actor, Author},
         id::{AccountId, TokenId, UserId, WorkspaceId},
+        invalid::Invalid,
         user::{Membership, Role, User},
     },
     runtime::tasks,
@@ -199,10 +200,9 @@ fn secret(request: &HttpRequest) -> ApiResult<TokenSecret> {
     };
     let token = value.to_str().ok().and_then(|value| value.split_once(' '));
     match token {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token
-            .trim()
-            .parse()
-            .map_err(|_| Problem::unauthorized("The token is mistyped or cut off: its checksum is wrong.")),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            token.trim().parse().map_err(|invalid: Invalid| Problem::unauthorized(&invalid.detail))
+        }
         _ => Err(Problem::unauthorized("The header must read `Authorization: Bearer trg_…`.")),
     }
 }
@@ -217,6 +217,12 @@ fn selected_workspace(request: &HttpRequest) -> Option<WorkspaceId> {
 fn session_required() -> Problem {
     let detail = "This operation requires a session. Log in, and send the session's token.";
     Problem::new(StatusCode::FORBIDDEN, "session_required", detail)
+}
+
+/// The same text for a workspace that does not exist.
+fn workspace_not_found() -> Problem {
+    let detail = "The header TrigRun-Workspace names no workspace that this token may use.";
+    Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
 }
 
 fn unknown() -> Problem {
@@ -255,7 +261,7 @@ async fn find_by_token(
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
     state.limits.check(request, &grant.token.to_string(), &grant.workspace.to_string()).await?;
     if selected.is_some_and(|selected| selected != grant.workspace) {
-        return Err(Problem::not_found());
+        return Err(workspace_not_found());
     }
     touch(state, grant.token, last_used_at);
     let Grant { token: id, name, workspace, account, scopes, created_by } = grant;
@@ -311,7 +317,7 @@ fn select_membership(memberships: Vec<Membership>, selected: Option<WorkspaceId>
                 "You are a member of several workspaces. Select one with the header TrigRun-Workspace.";
             Err(Problem::new(StatusCode::BAD_REQUEST, "workspace_ambiguous", detail))
         }
-        (None, Some(_)) => Err(Problem::not_found()),
+        (None, Some(_)) => Err(workspace_not_found()),
         (None, None) => {
             let detail = "You are not a member of any workspace. Create one with POST /v1/workspaces.";
             Err(Problem::new(StatusCode::FORBIDDEN, "no_workspace", detail))

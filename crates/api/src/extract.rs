@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod depth;
+mod field_hints;
 pub mod key;
 pub mod path;
 pub mod query;

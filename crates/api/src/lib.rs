@@ -21,6 +21,7 @@ mod routes;
 mod server;
 mod settings;
 mod slow_client;
+mod sought;
 mod state;
 mod time;
 

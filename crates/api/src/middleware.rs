@@ -4,3 +4,4 @@ pub mod context;
 pub mod cors;
 mod counted_body;
 pub mod request_guard;
+pub mod routing;

@@ -12,11 +12,14 @@ use trigrun_core::{
 };
 use utoipa::ToSchema;
 
-use crate::request_id;
+use crate::{request_id, sought};
 
 /// The prefix of the `type` of every problem.
 const TYPE_PREFIX: &str = "https://trigrun.dev/problems/";
 const RETRY_AFTER_SECONDS: u32 = 2;
+const NOT_FOUND: &str = "Not found.";
+/// How many fields the detail of a validation error names; `errors` has all of them.
+const MAX_NAMED_FIELDS: usize = 10;
 
 #[derive(Debug)]
 pub struct Problem {
@@ -80,9 +83,9 @@ impl Problem {
         self
     }
 
-    /// The same text for an object that never existed, was deleted, or belongs to another workspace.
+    /// The same text for an object that never existed, was deleted, or belongs to another workspace. The response names its kind.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
+        Self::new(StatusCode::NOT_FOUND, "not_found", NOT_FOUND)
     }
 
     pub fn unauthorized(detail: &str) -> Self {
@@ -135,13 +138,33 @@ impl Problem {
 impl From<Violations> for Problem {
     fn from(violations: Violations) -> Self {
         let errors = violations.into_vec();
-        let detail = match errors.len() {
-            1 => "1 field of the request is invalid; see errors.".to_owned(),
-            count => format!("{count} fields of the request are invalid; see errors."),
+        let detail = match errors.as_slice() {
+            [only] => one_invalid(only),
+            several => several_invalid(several),
         };
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail);
         Self { errors, ..problem }
     }
+}
+
+/// Many clients and logs show nothing but the detail, so it names the field and the reason.
+fn one_invalid(error: &FieldError) -> String {
+    let Invalid { detail, hint, .. } = &error.invalid;
+    let field = error.field();
+    match hint {
+        Some(hint) if hint.ends_with(['.', '?']) => format!("{field}: {detail} {hint}"),
+        Some(hint) => format!("{field}: {detail} {hint}."),
+        None => format!("{field}: {detail}"),
+    }
+}
+
+fn several_invalid(errors: &[FieldError]) -> String {
+    let named = errors.iter().take(MAX_NAMED_FIELDS).map(FieldError::field);
+    let mut fields = named.collect::<Vec<_>>().join(", ");
+    if let Some(others) = errors.len().checked_sub(MAX_NAMED_FIELDS).filter(|others| *others > 0) {
+        fields.push_str(&format!(" and {others} more"));
+    }
+    format!("{} fields are invalid: {fields}.", errors.len())
 }
 
 impl From<StoreError> for Problem {
@@ -188,7 +211,8 @@ impl ResponseError for Problem {
             kind: format!("{TYPE_PREFIX}{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Unknown").to_owned(),
             status: self.status.as_u16(),
-            detail: self.detail.clone(),
+            detail: if self.detail == NOT_FOUND { sought::detail() } else { None }
+                .unwrap_or(self.detail.clone()),
             code: self.code.to_owned(),
             request_id: request_id::current(),
             errors: self.errors.iter().map(FieldProblem::from).collect(),

@@ -3,7 +3,7 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     dev::HttpServiceFactory,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     web,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +25,11 @@ pub mod notifications;
 pub mod rules;
 pub mod schedules;
 pub mod secrets;
+mod suggestion;
 pub mod tokens;
 pub mod workspace;
 
-const V1: &str = "/v1";
+pub const V1: &str = "/v1";
 
 /// Registers every route, for the server and for the OpenAPI document alike.
 pub fn register(config: &mut ServiceConfig) {
@@ -92,8 +93,6 @@ pub fn register(config: &mut ServiceConfig) {
             .add(tokens::delete_token);
     }));
     config
-        .route("/livez", web::head().to(health::livez_head))
-        .route("/readyz", web::head().to(health::readyz_head))
         .route("/", web::get().to(docs::redirect_to_docs))
         .route("/docs/start.js", web::get().to(docs::start_script))
         .route("/docs/swagger-ui-5.35.0.js", web::get().to(docs::swagger_script))
@@ -123,6 +122,9 @@ impl Registration<'_, '_> {
     fn add<F: HttpServiceFactory + OpenApiFactory + utoipa::Path + 'static>(self, operation: F) -> Self {
         let methods = self.methods.0.entry(format!("{}{}", self.prefix, F::path())).or_default();
         methods.extend(F::methods().iter().map(method_name));
+        if methods.contains("GET") {
+            methods.insert("HEAD");
+        }
         self.config.service(operation);
         self
     }
@@ -147,10 +149,19 @@ pub async fn no_route(request: HttpRequest, methods: web::Data<Methods>) -> ApiR
     Err(match pattern.and_then(|pattern| methods.0.get(&pattern)) {
         Some(allowed) => {
             let allowed = allowed.iter().copied().collect::<Vec<_>>().join(", ");
-            let detail = format!("This path supports {allowed}.");
+            let mut detail = format!("This path supports {allowed}.");
+            if request.method() == Method::PUT && allowed.contains("PATCH") {
+                detail.push_str(" Use PATCH to change the object.");
+            }
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
                 .with_header(header::ALLOW, allowed)
         }
-        None => Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
+        None => {
+            let mut detail = "There is nothing at this path.".to_owned();
+            if let Some(path) = suggestion::suggestion(request.path(), methods.0.keys().map(String::as_str)) {
+                detail.push_str(&format!(" Did you mean {path}?"));
+            }
+            Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+        }
     })
 }

@@ -25,6 +25,7 @@ use crate::{
         context::request_context,
         cors::{cors, ignore_unknown_origins},
         request_guard::guard_request,
+        routing::route_leniently,
     },
     openapi,
     passwords::Passwords,
@@ -132,6 +133,7 @@ fn start(
             }))
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .default_service(web::to(routes::no_route))
+            .wrap(from_fn(route_leniently))
             .wrap(from_fn(guard_request))
             .wrap(cors(&state.origins))
             .wrap(from_fn(ignore_unknown_origins))

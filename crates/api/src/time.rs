@@ -8,8 +8,8 @@ use trigrun_core::domain::invalid::Invalid;
 /// Parses an instant of a request.
 pub fn read_instant(text: &str) -> Result<DateTime<Utc>, Invalid> {
     let at = DateTime::parse_from_rfc3339(text).map_err(|_| {
-        Invalid::new("instant_invalid", "must be an RFC 3339 instant with an offset")
-            .hint("e.g. 2027-01-01T09:00:00+01:00")
+        Invalid::new("instant_invalid", "must be a date and time with an offset")
+            .hint("Example: 2027-01-01T09:00:00+01:00")
     })?;
     // The year must have four digits in UTC too.
     let at = Some(at.to_utc()).filter(|at| (0..=9999).contains(&at.year()));

@@ -210,6 +210,7 @@ fn new_job<'a>(definition: &'a Definition, job: &LoadJob) -> jobs::NewJob<'a> {
         id: JobId::from_uuid(job.id),
         definition,
         idempotency_key: None,
+        request_digest: None,
         now: job.first - job.every,
         first_fire: Some(job.first),
         traceparent: None,

@@ -14,7 +14,12 @@ pub struct NoRandomness;
 
 /// SHA-256 of a token, which is stored and looked up. The secret is random and long, so it needs neither salt nor stretching.
 pub fn token_hash(secret: &TokenSecret) -> Vec<u8> {
-    ring::digest::digest(&ring::digest::SHA256, secret.reveal().as_bytes()).as_ref().to_vec()
+    digest(secret.reveal().as_bytes())
+}
+
+/// SHA-256 of what is compared, not kept secret.
+pub fn digest(bytes: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().to_vec()
 }
 
 pub fn new_token(kind: TokenKind) -> Result<TokenSecret, NoRandomness> {

@@ -29,4 +29,5 @@ mod string_enum;
 pub mod target;
 pub mod user;
 pub mod variables;
+pub mod wording;
 pub mod workspace;

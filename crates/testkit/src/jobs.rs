@@ -63,6 +63,7 @@ impl TestDb {
             id,
             definition,
             idempotency_key: None,
+            request_digest: None,
             now: created_at,
             first_fire,
             traceparent: None,

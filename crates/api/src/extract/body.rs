@@ -9,15 +9,19 @@ use actix_web::{
 use futures_util::future::LocalBoxFuture;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
-use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
-use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
+use std::{cell::LazyCell, collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
+use trigrun_core::{
+    crypto,
+    domain::invalid::{Checked, FieldErrors, Invalid},
+};
 
 use crate::{
     capacity::{CallerShare, Capacity, SMALL_BODY_BYTES},
+    extract::field_hints::{self, Shape},
     problem::Problem,
     result::ApiResult,
     state::State,
@@ -123,7 +127,44 @@ fn media_type(request: &HttpRequest) -> ApiResult<()> {
     }
 }
 
+/// No body, null or an empty object: an operation that takes nothing says so, instead of ignoring what it does not understand.
+pub struct NoBody;
+
+impl FromRequest for NoBody {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Nothing {}
+
+        let is_empty = content_length(request).is_none_or(|length| length == 0)
+            && !request.headers().contains_key(header::TRANSFER_ENCODING);
+        if is_empty {
+            return Box::pin(async { Ok(Self) });
+        }
+        let text = JsonText::<MAX_UNAUTHENTICATED_BODY_BYTES>::from_request(request, payload);
+        Box::pin(async move {
+            let (text, mut errors) = (text.await?, FieldErrors::default());
+            if text.bytes.trim_ascii() != b"null" {
+                text.read::<Nothing>(&mut errors).await?;
+            }
+            errors.finish(Ok(()))?;
+            Ok(Self)
+        })
+    }
+}
+
 impl<const MAX: usize> JsonText<MAX> {
+    /// Of its value: spaces and the order of names do not count, as far as the value has a representation.
+    pub fn digest(&self) -> Vec<u8> {
+        match serde_json::from_slice::<Value>(&self.bytes) {
+            Ok(value) => crypto::digest(value.to_string().as_bytes()),
+            Err(_) => crypto::digest(&self.bytes),
+        }
+    }
+
     /// Reads a `T` from a JSON object, as [`read`] does.
     pub async fn read<T: DeserializeOwned + Send + 'static>(&self, errors: &mut FieldErrors) -> ApiResult<T> {
         let mut taken = std::mem::take(errors);
@@ -148,14 +189,36 @@ impl<const MAX: usize> JsonText<MAX> {
 fn object_text(bytes: &[u8]) -> ApiResult<&str> {
     let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
     let text = std::str::from_utf8(bytes).map_err(|_| bad("The body is not UTF-8.".into()))?;
+    if text.trim().is_empty() {
+        return Err(bad("The body is empty. Send a JSON object.".into()));
+    }
     // A RawValue, because valid JSON may have no value in Rust, such as 1e999 in a request's body.
     let value: &RawValue = serde_json::from_str(text).map_err(|error| {
-        bad(format!("The body is not JSON: line {}, column {}.", error.line(), error.column()))
+        let (what, line, column) = (syntax_error(&error.to_string()), error.line(), error.column());
+        bad(format!("The body is not JSON: {what} at line {line}, column {column}."))
     })?;
     if !value.get().starts_with('{') {
         return Err(Problem::of_field("", Invalid::new("wrong_type", "must be a JSON object")));
     }
     Ok(text)
+}
+
+/// The error of a JSON text, in words that do not depend on the parser.
+fn syntax_error(message: &str) -> &'static str {
+    const WORDS: [(&str, &str); 11] = [
+        ("EOF", "the text ends too early"),
+        ("trailing comma", "nothing follows a comma"),
+        ("trailing characters", "there is text after the value"),
+        ("key must be a string", "a name in double quotes is missing"),
+        ("expected `:`", "a colon is missing"),
+        ("expected `,` or `}`", "a comma or } is missing"),
+        ("expected `,` or `]`", "a comma or ] is missing"),
+        ("control character", "a string has a line break or another control character"),
+        ("escape", "a string has an unknown escape"),
+        ("invalid number", "a number cannot be read"),
+        ("recursion limit", "the value is nested too deeply"),
+    ];
+    WORDS.iter().find(|(known, _)| message.contains(known)).map_or("a value is missing", |(_, words)| words)
 }
 
 /// The value of a field that must be given.
@@ -185,6 +248,51 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         }
     }
     deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// A whole number, which JSON may also write as 30.0 or 3e1 (RFC 8259 §6 knows one kind of number).
+pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<Integer>::deserialize(deserializer)?.map(|Integer(number)| number))
+}
+
+/// A list of whole numbers.
+pub fn integers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<i64>>, D::Error> {
+    let numbers = Option::<Vec<Integer>>::deserialize(deserializer)?;
+    Ok(numbers.map(|numbers| numbers.into_iter().map(|Integer(number)| number).collect()))
+}
+
+struct Integer(i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl Visitor<'_> for Whole {
+            type Value = Integer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("i64")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Integer, E> {
+                Ok(Integer(number))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Integer, E> {
+                // Every rule refuses what is larger.
+                Ok(Integer(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+
+            #[allow(clippy::cast_possible_truncation, reason = "it is whole, and a cast saturates")]
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Integer, E> {
+                if number.fract() == 0.0 {
+                    return Ok(Integer(number as i64));
+                }
+                Err(E::invalid_type(Unexpected::Float(number), &self))
+            }
+        }
+        deserializer.deserialize_i64(Whole)
+    }
 }
 
 /// Names and values. A repeated name is an error; by default, serde silently keeps the last value.
@@ -222,13 +330,14 @@ pub fn each_once<'de, D: Deserializer<'de>>(
 /// then reports the errors recorded so far, and no rule is applied.
 pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiResult<T> {
     let mut text = text.to_owned();
+    let shape = LazyCell::new(Shape::of::<T>);
     let mut rounds = (MAX_REREAD_BYTES / text.len().max(1)).clamp(MIN_ROUNDS, MAX_ERRORS);
     loop {
         let error = match serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)) {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let (segments, invalid) = explain(&error);
+        let (segments, invalid) = explain(&error, &shape);
         let rejected = errors.push(pointer(&segments), invalid);
         rounds -= 1;
         match prune(&text, &segments) {
@@ -239,18 +348,19 @@ pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiRes
 }
 
 /// The path and the error, in words that do not depend on the deserializer.
-fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> (Vec<String>, Invalid) {
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>, shape: &Shape) -> (Vec<String>, Invalid) {
     let mut segments = segments(error.path());
     let message = error.inner().to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     let quoted = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let name = quoted(rest);
-        let known: Vec<&str> = rest.split('`').skip(3).step_by(2).collect();
         if segments.last() != Some(&name) {
             segments.push(name.clone());
         }
-        return (segments, unknown(&name, &known));
+        let invalid = Invalid::new("unknown_field", "is not a known field");
+        let invalid = with_hint(invalid, shape.hint(&segments));
+        return (segments, invalid);
     }
     if let Some(rest) = message.strip_prefix("duplicate field ") {
         let name = quoted(rest);
@@ -263,26 +373,21 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> (Vec<String
     let unrepresentable = [
         ("surrogate", "holds half of a character that UTF-16 writes as two"),
         ("hex escape", "holds half of a character that UTF-16 writes as two"),
-        ("number out of range", "is a number beyond all that can be read"),
+        ("number out of range", "is a number that is too large"),
         ("recursion limit", "is nested too deeply"),
     ];
     if let Some((_, detail)) = unrepresentable.iter().find(|(known, _)| message.contains(known)) {
         return (segments, Invalid::new("unreadable", *detail));
     }
     let expected = message.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
-    (segments, Invalid::new("wrong_type", format!("must be {}", in_json_words(expected))))
+    let invalid = Invalid::new("wrong_type", format!("must be {}", in_json_words(expected)));
+    let invalid = with_hint(invalid, field_hints::wrong_type(&segments, message));
+    (segments, invalid)
 }
 
-/// The known name that was probably meant.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = |known: &&str| strsim::jaro_winkler(name, known);
-    known.max_by(|a, b| near(a).total_cmp(&near(b))).filter(|known| near(known) > 0.8)
-}
-
-fn unknown(name: &str, known: &[&str]) -> Invalid {
-    let invalid = Invalid::new("unknown_field", "there is no such field");
-    match nearest(name, known.iter().copied()) {
-        Some(near) => invalid.hint(format!("did you mean {near}?")),
+fn with_hint(invalid: Invalid, hint: Option<String>) -> Invalid {
+    match hint {
+        Some(hint) => invalid.hint(hint),
         None => invalid,
     }
 }
@@ -358,13 +463,13 @@ mod tests {
     #[test]
     fn unrepresentable_values_are_unreadable() {
         for (text, detail) in [
-            (r#"{"count": 1e999}"#, "is a number beyond all that can be read"),
+            (r#"{"count": 1e999}"#, "is a number that is too large"),
             (r#"{"name": "\ud800"}"#, "holds half of a character that UTF-16 writes as two"),
             (r#"{"name": "\udc00x"}"#, "holds half of a character that UTF-16 writes as two"),
         ] {
             let error =
                 serde_path_to_error::deserialize::<_, Outer>(&mut serde_json::Deserializer::from_str(text));
-            let (at, invalid) = explain(&error.unwrap_err());
+            let (at, invalid) = explain(&error.unwrap_err(), &Shape::of::<Outer>());
             assert_eq!(
                 (at.len(), invalid.code, invalid.detail.as_ref()),
                 (1, "unreadable", detail),

@@ -3,20 +3,22 @@
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures_util::future::{Ready, ready};
-use std::str::FromStr;
+use trigrun_core::domain::id::{TypedId, noun};
 use uuid::Uuid;
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{problem::Problem, result::ApiResult, sought};
 
 pub struct PathId<T>(pub T);
 
-impl<T: FromStr + From<Uuid>> FromRequest for PathId<T> {
+impl<T: TypedId> FromRequest for PathId<T> {
     type Error = Problem;
     type Future = Ready<ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let text = web::Path::<String>::from_request(request, payload).into_inner();
-        let id = text.ok().and_then(|text| text.parse().ok());
+        let text = text.map(web::Path::into_inner).unwrap_or_default();
+        sought::by_id(noun(T::PREFIX), &text);
+        let id = text.parse().ok();
         ready(Ok(Self(id.unwrap_or_else(|| Uuid::nil().into()))))
     }
 }

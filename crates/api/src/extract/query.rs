@@ -1,17 +1,18 @@
 //! Query parameters: each known, each given once, each checked. What an operation takes is a type in its signature.
 
 use chrono::{DateTime, Utc};
-use std::{collections::BTreeMap, fmt::Display, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr};
 use trigrun_core::domain::{
     invalid::{FieldErrors, Invalid},
     page::{self, Page},
+    wording::{did_you_mean, nearest},
 };
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
 };
 
-use crate::{extract::body::nearest, result::ApiResult, time::read_instant};
+use crate::{result::ApiResult, time::read_instant};
 
 /// The query parameters of an operation.
 pub trait Query: Sized {
@@ -149,12 +150,9 @@ impl Parameters {
         self.given.remove(name)
     }
 
-    pub fn parsed<T: FromStr>(&mut self, name: &str) -> Option<T>
-    where
-        T::Err: Display,
-    {
+    pub fn parsed<T: FromStr<Err = Invalid>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name)?;
-        let parsed = text.parse().map_err(|why: T::Err| Invalid::new("parameter_invalid", why.to_string()));
+        let parsed = text.parse().map_err(|why: Invalid| Invalid { code: "parameter_invalid", ..why });
         self.errors.take(&format!("?{name}"), parsed).ok()
     }
 
@@ -173,7 +171,7 @@ impl Parameters {
     pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name)?;
         let parsed = read_instant(&text)
-            .map_err(|invalid| invalid.hint("e.g. 2027-01-01T09:00:00Z; in a URL, + is written %2B"));
+            .map_err(|invalid| invalid.hint("Example: 2027-01-01T09:00:00Z. In a URL, write %2B for +."));
         self.errors.take(&format!("?{name}"), parsed).ok()
     }
 
@@ -187,14 +185,32 @@ impl Parameters {
     /// All errors of the query string. What was not taken is unknown.
     fn finish(mut self) -> ApiResult<()> {
         for name in std::mem::take(&mut self.given).into_keys() {
-            let invalid = Invalid::new("unknown_parameter", "this operation has no such parameter");
-            let invalid = match nearest(&name, self.known.iter().map(String::as_str)) {
-                Some(near) => invalid.hint(format!("did you mean {near}?")),
+            let invalid = Invalid::new("unknown_parameter", "is not a parameter of this operation");
+            let invalid = match self.hint(&name) {
+                Some(hint) => invalid.hint(hint),
                 None => invalid,
             };
             self.reject(&name, invalid);
         }
         Ok(self.errors.finish(Ok(()))?)
+    }
+
+    /// What the client probably meant by an unknown parameter.
+    fn hint(&self, name: &str) -> Option<String> {
+        let is_list = self.known.iter().any(|known| known == "cursor");
+        let near = nearest(name, self.known.iter().map(String::as_str)).map(did_you_mean);
+        match name.to_ascii_lowercase().as_str() {
+            "page" | "offset" | "skip" | "start" | "after" | "starting_after" if is_list => {
+                Some("Send `next_cursor` of the previous page as `cursor`.".to_owned())
+            }
+            "per_page" | "page_size" | "pagesize" | "size" | "count" | "max" if is_list => {
+                Some(did_you_mean("limit"))
+            }
+            "sort" | "sort_by" | "order" | "order_by" | "orderby" | "direction" if is_list => {
+                Some("Lists are newest first; there is no other order.".to_owned())
+            }
+            _ => near,
+        }
     }
 
     fn reject(&mut self, name: &str, invalid: Invalid) {

@@ -24,7 +24,7 @@ use tracing::{Instrument, Span};
 use trigrun_core::telemetry::{metrics, trace};
 
 use super::counted_body::counted;
-use crate::{connections, problem::Problem, rate_limits, request_id, state::State};
+use crate::{connections, problem::Problem, rate_limits, request_id, sought, state::State};
 
 pub async fn request_context(
     request: ServiceRequest,
@@ -36,7 +36,7 @@ pub async fn request_context(
     let method = method(request.method());
     let response = request_id::scope(
         id.clone(),
-        connections::scope(None, async {
+        sought::scope(connections::scope(None, async {
             let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
                 return Err(Problem::internal().error_response());
             };
@@ -53,7 +53,7 @@ pub async fn request_context(
                 Ok(Err(error)) => Err(error.error_response()),
                 Err(_) => Err(Problem::internal().error_response()),
             }
-        }),
+        })),
     );
     let mut response = response.instrument(span.clone()).await;
     if let Ok(response) = &mut response

@@ -21,7 +21,10 @@ use crate::{rate_limits, request_id, settings::Origin, state::State};
 const PREFLIGHT_CACHE_SECONDS: usize = 600;
 
 pub fn cors(origins: &[Origin]) -> Cors {
-    let own = ["idempotent-replayed"].into_iter().chain(rate_limits::HEADERS).map(HeaderName::from_static);
+    let own = ["idempotent-replayed", "idempotent-request-differs"]
+        .into_iter()
+        .chain(rate_limits::HEADERS)
+        .map(HeaderName::from_static);
     let exposed = [ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, request_id::HEADER].into_iter().chain(own);
     let cors = Cors::default()
         .allow_any_method()

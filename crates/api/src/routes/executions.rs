@@ -24,8 +24,9 @@ use crate::{
     auth::{Authorized, ExecutionsRead, JobsRun},
     enums,
     extract::{
+        body::NoBody,
         depth::depth,
-        key::{REPLAYED, idempotency_key},
+        key::{Earlier, idempotency_key},
         path::PathId,
         query::{Paged, Parameters, query},
     },
@@ -152,6 +153,7 @@ pub async fn replay_execution(
     auth: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
     request: HttpRequest,
+    _: NoBody,
 ) -> ApiResult<HttpResponse> {
     run(&state, auth.workspace, RunRequest::Replay(id), &request).await
 }
@@ -170,6 +172,7 @@ pub async fn cancel_execution(
     state: web::Data<State>,
     auth: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
+    _: NoBody,
 ) -> ApiResult<HttpResponse> {
     let workspace = auth.workspace;
     let ended =
@@ -207,7 +210,7 @@ pub async fn run(
     let depth = depth(request, workspace)?;
     // The key is checked first: its execution was allowed when it was created.
     if let Some(earlier) = created_before(state, workspace, key.as_deref(), run).await? {
-        return respond(state, workspace, earlier, true).await;
+        return respond(state, workspace, earlier).await;
     }
     let (job, source, replay_of) = match run {
         RunRequest::Run(job) => (job, Source::Manual, None),
@@ -236,50 +239,52 @@ pub async fn run(
             Err(error) if error.is_conflict("run_keys_pkey") => {
                 let earlier = created_before(&state, workspace, key, run).await?;
                 // Its job was deleted in the meantime.
-                Ok((earlier.ok_or_else(Problem::not_found)?, true))
+                earlier.ok_or_else(Problem::not_found)
             }
-            inserted => Ok((inserted?, false)),
+            inserted => Ok(Recorded { id: inserted?, earlier: None }),
         }
     });
-    let (id, replayed) = recorded.await?;
+    let recorded = recorded.await?;
     state.waker.wake();
-    respond(state, workspace, id, replayed).await
+    respond(state, workspace, recorded).await
 }
 
-/// The execution that this key created. A different request with the same key is a conflict.
+/// The execution of a request to run.
+struct Recorded {
+    id: ExecutionId,
+    /// An earlier request with this key created it.
+    earlier: Option<Earlier>,
+}
+
+/// The execution that this key created.
 async fn created_before(
     state: &State,
     workspace: WorkspaceId,
     key: Option<&str>,
     run: RunRequest,
-) -> ApiResult<Option<ExecutionId>> {
+) -> ApiResult<Option<Recorded>> {
     let Some(key) = key else { return Ok(None) };
-    let earlier = executions::find_run(&mut *state.conn().await?, workspace, key).await?;
-    let is_same = |earlier: executions::IdempotentRun| match run {
-        RunRequest::Run(job) => earlier.replay_of.is_none() && earlier.job == job,
-        RunRequest::Replay(original) => earlier.replay_of == Some(original),
+    let found = executions::find_run(&mut *state.conn().await?, workspace, key).await?;
+    let recorded = |found: executions::IdempotentRun| {
+        let is_same = match run {
+            RunRequest::Run(job) => found.replay_of.is_none() && found.job == job,
+            RunRequest::Replay(original) => found.replay_of == Some(original),
+        };
+        Recorded { id: found.execution, earlier: Some(Earlier { differs: !is_same }) }
     };
-    if earlier.is_some_and(|earlier| !is_same(earlier)) {
-        let detail =
-            "The key was used for a run of another job, or for a replay of another execution. Use a new key.";
-        return Err(Problem::conflict("idempotency_key_reused", detail));
-    }
-    Ok(earlier.map(|earlier| earlier.execution))
+    Ok(found.map(recorded))
 }
 
 async fn respond(
     state: &State,
     workspace: WorkspaceId,
-    id: ExecutionId,
-    replayed: bool,
+    Recorded { id, earlier }: Recorded,
 ) -> ApiResult<HttpResponse> {
     let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
-    let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Accepted() };
-    if replayed {
-        response.insert_header(REPLAYED);
-    }
+    let mut response = if earlier.is_some() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
+    let warning = earlier.and_then(|earlier| earlier.describe(&mut response));
     response.insert_header((header::LOCATION, format!("/v1/executions/{id}")));
-    Ok(response.json(ExecutionView::with_attempts(&execution)))
+    Ok(response.json(ExecutionView::with_attempts(&execution).with_warning(warning)))
 }
 
 async fn list(

@@ -28,11 +28,6 @@ pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok" })
 }
 
-/// The probe without a body, for monitors that send HEAD.
-pub async fn livez_head() -> HttpResponse {
-    HttpResponse::Ok().finish()
-}
-
 /// Reports whether the process can serve requests: Postgres responds and has the schema of this version.
 #[utoipa::path(operation_id = "readyz", tag = "health", responses(
     (status = 200, body = Health),
@@ -49,11 +44,6 @@ pub async fn readyz(state: web::Data<State>) -> ApiResult<HttpResponse> {
             Err(problem.with_header(header::RETRY_AFTER, "2"))
         }
     }
-}
-
-pub async fn readyz_head(state: web::Data<State>) -> ApiResult<HttpResponse> {
-    probes::ready(state.connections.unshared()).await.map_err(|_| Problem::unavailable())?;
-    Ok(HttpResponse::Ok().finish())
 }
 
 #[derive(Serialize, ToSchema)]

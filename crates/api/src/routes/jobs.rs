@@ -6,7 +6,7 @@ use actix_web::{
 use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
-        invalid::{FieldErrors, Invalid},
+        invalid::FieldErrors,
         job::{Job, JobState},
         schedule::Kind,
     },
@@ -17,31 +17,34 @@ mod body;
 mod change;
 mod create;
 mod define;
+mod etag;
 pub mod import;
 pub mod ledger;
-mod missing_secrets;
 mod patch;
+mod read_only;
 mod view;
+mod warnings;
 
 pub use body::{JobBody, ScheduleBody};
 pub use define::{Context, schedule};
 pub use view::JobView;
 
 use change::Change;
-use create::Requested;
-use missing_secrets::missing_secrets;
+use create::{Created, Requested};
+use etag::{IfMatch, etag};
+use warnings::warnings;
 
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
     enums,
     extract::{
-        body::JsonText,
+        body::{JsonText, NoBody},
         depth::depth,
-        key::{REPLAYED, idempotency_key},
+        key::idempotency_key,
         path::PathId,
         query::{Paged, Parameters, query},
     },
-    problem::{Problem, ProblemBody},
+    problem::ProblemBody,
     result::ApiResult,
     routes::{
         executions::{ExecutionView, RunRequest, run},
@@ -75,19 +78,21 @@ pub async fn create_job(
     let mut errors = FieldErrors::default();
     let body: JobBody = text.read(&mut errors).await?;
     let key = idempotency_key(&request, &mut errors);
-    let by = Requested { key, depth: depth(&request, auth.workspace)? };
-    let created = create::create(&state, auth.workspace, body, by, errors).await?;
-    let job = match created.job {
+    let digest = key.is_some().then(|| text.digest());
+    let by = Requested { key, digest, depth: depth(&request, auth.workspace)? };
+    let Created { id, job, execution, earlier } =
+        create::create(&state, auth.workspace, body, by, errors).await?;
+    let job = match job {
         Some(job) => job,
-        None => load(&state, auth.workspace, created.id).await?,
+        None => load(&state, auth.workspace, id).await?,
     };
-    let mut response = if created.replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
-    if created.replayed {
-        response.insert_header(REPLAYED);
+    let mut response = if earlier.is_some() { HttpResponse::Ok() } else { HttpResponse::Created() };
+    let mut warnings = warnings(&state, job.workspace, &job.definition.request).await?;
+    if let Some(earlier) = earlier {
+        warnings.splice(0..0, earlier.describe(&mut response));
     }
-    response.insert_header((header::LOCATION, format!("/v1/jobs/{}", created.id)));
-    let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(created.execution).with_missing_secrets(&missing);
+    response.insert_header((header::LOCATION, format!("/v1/jobs/{id}")));
+    let view = JobView::new(&job).with_execution(execution).with_warnings(warnings);
     Ok(with_etag(response, &job).json(view))
 }
 
@@ -155,7 +160,7 @@ pub async fn get_job(
 /// Changes a job with a JSON merge patch. If any field is invalid, nothing changes.
 #[utoipa::path(
     operation_id = "patch_job", tag = "jobs",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag of the version that the change is based on.")),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag, or the quoted version, that the request is based on.")),
     request_body(content = JobBody, example = json!({ "schedule": { "cron": "0 5 * * *" }, "concurrency_limit": 1 })),
     responses(
         (status = 200, body = JobView, headers(("ETag" = String))),
@@ -173,19 +178,21 @@ pub async fn patch_job(
     request: HttpRequest,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let if_match = if_match(&request)?;
-    let of = Change { workspace: auth.workspace, job: id, if_match, depth: depth(&request, auth.workspace)? };
+    let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
+    let of = Change { workspace: auth.workspace, job: id, if_match, depth };
     let (job, execution) = change::patch(&state, of, &request, &text).await?;
-    let missing = missing_secrets(&state, job.workspace, &job.definition.request).await?;
-    let view = JobView::new(&job).with_execution(execution).with_missing_secrets(&missing);
+    let warnings = warnings(&state, job.workspace, &job.definition.request).await?;
+    let view = JobView::new(&job).with_execution(execution).with_warnings(warnings);
     Ok(with_etag(HttpResponse::Ok(), &job).json(view))
 }
 
 /// Deletes a job with all its executions. TrigRun does not record the result of a request in flight.
 #[utoipa::path(
-    operation_id = "delete_job", tag = "jobs", params(("id" = String, Path)),
+    operation_id = "delete_job", tag = "jobs",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag, or the quoted version, that the request is based on.")),
     responses(
         (status = 204),
+        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -194,18 +201,20 @@ pub async fn delete_job(
     state: web::Data<State>,
     auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
+    request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
-    let workspace = auth.workspace;
-    state.run(async move |state| Ok(jobs::delete(&mut *state.conn().await?, workspace, id).await?)).await?;
+    change::delete(&state, auth.workspace, id, IfMatch::of(&request)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Pauses a job's schedule. Fires during the pause are not made up. Queued executions continue.
 #[utoipa::path(
-    operation_id = "pause_job", tag = "jobs", params(("id" = String, Path)),
+    operation_id = "pause_job", tag = "jobs",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag, or the quoted version, that the request is based on.")),
     responses(
         (status = 200, body = JobView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
 )]
@@ -214,18 +223,22 @@ pub async fn pause_job(
     state: web::Data<State>,
     auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
+    request: HttpRequest,
+    _: NoBody,
 ) -> ApiResult<HttpResponse> {
-    let of = Change { workspace: auth.workspace, job: id, if_match: None, depth: 0 };
+    let of = Change { workspace: auth.workspace, job: id, if_match: IfMatch::of(&request)?, depth: 0 };
     let (job, _) = change::set_state(&state, of, JobState::Paused).await?;
     Ok(job_response(&job))
 }
 
 /// Resumes a paused job, or activates a draft. Its schedule applies from now on.
 #[utoipa::path(
-    operation_id = "resume_job", tag = "jobs", params(("id" = String, Path)),
+    operation_id = "resume_job", tag = "jobs",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag, or the quoted version, that the request is based on.")),
     responses(
         (status = 200, body = JobView),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
         (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
@@ -236,9 +249,10 @@ pub async fn resume_job(
     auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
     request: HttpRequest,
+    _: NoBody,
 ) -> ApiResult<HttpResponse> {
-    let depth = depth(&request, auth.workspace)?;
-    let of = Change { workspace: auth.workspace, job: id, if_match: None, depth };
+    let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
+    let of = Change { workspace: auth.workspace, job: id, if_match, depth };
     let (job, execution) = change::set_state(&state, of, JobState::Active).await?;
     Ok(with_etag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
 }
@@ -262,6 +276,7 @@ pub async fn run_job_now(
     auth: Authorized<JobsRun>,
     PathId(job): PathId<JobId>,
     request: HttpRequest,
+    _: NoBody,
 ) -> ApiResult<HttpResponse> {
     run(&state, auth.workspace, RunRequest::Run(job), &request).await
 }
@@ -275,24 +290,6 @@ fn job_response(job: &Job) -> HttpResponse {
 }
 
 fn with_etag(mut response: HttpResponseBuilder, job: &Job) -> HttpResponseBuilder {
-    response.insert_header((header::ETAG, format!("\"{}\"", job.version)));
+    response.insert_header((header::ETAG, etag(job)));
     response
-}
-
-/// The versions that If-Match allows (RFC 9110 §13.1.1); `None` for any. Weak tags and tags of other resources never match.
-fn if_match(request: &HttpRequest) -> ApiResult<Option<Vec<i32>>> {
-    let Some(given) = request.headers().get(header::IF_MATCH) else { return Ok(None) };
-    let given = given.to_str().unwrap_or_default();
-    if given.trim() == "*" {
-        return Ok(None);
-    }
-    let version = |tag: &str| {
-        let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
-        Some(opaque.parse().ok().filter(|_| !tag.starts_with("W/")))
-    };
-    let tags: Option<Vec<Option<i32>>> = given.split(',').map(|tag| version(tag.trim())).collect();
-    let invalid =
-        || Invalid::new("etag_invalid", "must be the ETag of an earlier response, including its quotes");
-    let tags = tags.ok_or_else(|| Problem::of_field("If-Match", invalid()))?;
-    Ok(Some(tags.into_iter().flatten().collect()))
 }

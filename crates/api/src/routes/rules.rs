@@ -19,11 +19,12 @@ use crate::{
     auth::{Authorized, NotificationsWrite},
     enums,
     extract::{
-        body::{JsonText, required},
+        body::{JsonText, integer, required},
         path::PathId,
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,
+    sought,
     state::State,
     time::instant,
 };
@@ -40,6 +41,7 @@ pub struct RuleBody {
     event: Option<String>,
     /// With on_failure, the rule applies to exactly this failure in a row; with on_recovery, to a success after at least this many.
     #[schema(minimum = 1, maximum = 1000, example = 3)]
+    #[serde(deserialize_with = "integer")]
     after_failures: Option<i64>,
 }
 
@@ -133,6 +135,7 @@ pub async fn delete_rule(
     ids: web::Path<(String, String)>,
 ) -> ApiResult<HttpResponse> {
     let (job, rule) = ids.into_inner();
+    sought::by_id("notification rule", &rule);
     let ids = job.parse().ok().zip(rule.parse().ok());
     let (job, rule) = ids.ok_or_else(Problem::not_found)?;
     rules::delete(&mut *state.conn().await?, auth.workspace, job, rule).await?;
@@ -152,7 +155,7 @@ fn conflict(error: StoreError) -> Problem {
     if error.is_conflict("channel") {
         return Problem::of_field(
             "/channel_id",
-            Invalid::new("channel_unknown", "this channel does not exist"),
+            Invalid::new("channel_unknown", "is not the id of a channel of this workspace"),
         );
     }
     if error.is_conflict("notification_rules_once") {

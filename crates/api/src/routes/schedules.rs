@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, JobsRead},
     enums,
-    extract::body::{JsonText, object},
+    extract::body::{JsonText, integer, object},
     problem::Problem,
     result::ApiResult,
     routes::jobs::{self, Context, ScheduleBody},
@@ -37,6 +37,7 @@ pub struct PreviewBody {
     schedule: Option<ScheduleBody>,
     /// The number of fires.
     #[schema(minimum = 1, maximum = 100, default = 5)]
+    #[serde(deserialize_with = "integer")]
     count: Option<i64>,
     /// RFC 3339; by default now. The preview contains only later fires, and a recurring schedule counts from here.
     #[schema(format = DateTime, example = "2026-03-28T00:00:00Z")]

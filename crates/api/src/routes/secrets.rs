@@ -29,6 +29,7 @@ use crate::{
     problem::{Problem, ProblemBody},
     result::ApiResult,
     routes::list::ListView,
+    sought::sought,
     state::State,
     time::instant,
 };
@@ -188,7 +189,9 @@ pub async fn put_secret(
     let ValueBody { value } = text.read(&mut errors).await?;
     let value = check_value(&mut errors, value);
     let value = errors.finish(value)?;
-    let stored = store(&state, auth.workspace, auth.by, (valid_name(&name)?, value), false).await?;
+    let name = valid_name(&name)?;
+    sought("There is no secret with this name in this workspace. Create it with POST /v1/secrets.");
+    let stored = store(&state, auth.workspace, auth.by, (name, value), false).await?;
     Ok(HttpResponse::Ok().json(SecretView::new(&stored)))
 }
 
@@ -246,6 +249,7 @@ fn check_value(errors: &mut FieldErrors, value: Option<String>) -> Checked<Strin
 
 /// An invalid name is not found.
 fn valid_name(name: &str) -> ApiResult<String> {
+    sought("There is no secret with this name in this workspace.");
     secret::name(name).map_err(|_| Problem::not_found())
 }
 

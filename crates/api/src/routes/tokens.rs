@@ -125,7 +125,9 @@ pub async fn create_token(
         let at = DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()).filter(|at| *at > now);
         errors.take(
             "/expires_at",
-            at.ok_or_else(|| Invalid::new("instant_invalid", "must be an RFC 3339 instant in the future")),
+            at.ok_or_else(|| {
+                Invalid::new("instant_invalid", "must be a date and time in the future, with an offset")
+            }),
         )
     });
     let ((name, scopes), expires_at) = errors.finish(both(both(name, scopes), expires_at.transpose()))?;

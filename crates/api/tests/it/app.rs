@@ -144,7 +144,7 @@ impl Response {
         assert_eq!(problem["type"], json!(format!("https://trigrun.dev/problems/{code}")));
         assert!(
             problem["title"].is_string()
-                && problem["detail"].as_str().is_some_and(|text| text.ends_with('.'))
+                && problem["detail"].as_str().is_some_and(|text| text.ends_with(['.', '?']))
         );
         code
     }
@@ -155,6 +155,11 @@ impl Response {
         assert_eq!(self.problem(422), "validation_failed");
         let problem = self.json();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        for error in problem["errors"].as_array().expect("errors") {
+            let (detail, hint) = (text(&error["detail"]), error["hint"].as_str());
+            assert!(detail.ends_with('.'), "{error}");
+            assert!(hint.is_none_or(|hint| !hint.starts_with(|c: char| c.is_ascii_lowercase())), "{error}");
+        }
         let errors = problem["errors"].as_array().expect("errors").iter();
         let mut sorted: Vec<_> =
             errors.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();

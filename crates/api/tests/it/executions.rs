@@ -161,7 +161,16 @@ async fn a_key_of_a_run_is_not_a_key_of_a_replay() {
     let run = format!("/v1/jobs/{job}/run-now");
     let first = keyed(&run).await.expect(202);
     let replay = format!("/v1/executions/{}/replay", first["id"].as_str().unwrap());
-    assert_eq!(keyed(&replay).await.problem(409), "idempotency_key_reused");
+    for path in [replay, format!("/v1/jobs/{}/run-now", app.job(&json!({})).await)] {
+        let reused = keyed(&path).await;
+        let earlier = reused.expect(200);
+        assert_eq!((&earlier["id"], &earlier["job_id"]), (&first["id"], &json!(job)), "{path}");
+        assert_eq!(reused.header("idempotent-replayed"), Some("true"));
+        assert_eq!(reused.header("idempotent-request-differs"), Some("true"));
+        assert!(earlier["warnings"][0].as_str().unwrap().contains("by a different request"), "{earlier}");
+    }
+    let same = keyed(&run).await;
+    assert_eq!((&same.expect(200)["id"], same.header("idempotent-request-differs")), (&first["id"], None));
     let empty = app.send(Method::POST, &run, &[("idempotency-key", "")], "").await;
     assert_eq!(empty.errors(), [("Idempotency-Key".into(), "idempotency_key_invalid".into())]);
     assert_eq!(app.db.count("select count(*) from executions").await, 1);

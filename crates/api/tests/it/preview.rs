@@ -147,6 +147,14 @@ async fn warnings_about_unintended_schedules() {
     assert_eq!(warnings("0 9 * * *").await, json!([]));
     let skipped = "Months without day 31 are skipped; L is the last day of every month.";
     assert_eq!(warnings("0 0 31 * *").await, json!([skipped]));
+    let of_zone =
+        async |zone: &str| preview(&app, &with(cron("0 9 * * *", zone), &from)).await["warnings"].clone();
+    assert_eq!(
+        of_zone("Etc/GMT+2").await,
+        json!(["Etc/GMT+2 is UTC-2: the sign in its name is the opposite."])
+    );
+    assert!(of_zone("EST").await[0].as_str().unwrap().contains("America/New_York"));
+    assert_eq!(of_zone("Europe/Berlin").await, json!([]));
     let rarely = warnings("0 0 29 2 *").await;
     assert_eq!(rarely[0], "Fires rarely: the next fire is on 2028-02-29, in 1 year.");
 }

@@ -102,7 +102,7 @@ async fn requests() {
         case("/request", json!("https://example.com"), "wrong_type"),
         case("/request/url", json!(null), "required"),
         case("/request/url", json!(["https://example.com"]), "wrong_type"),
-        case("/request/method", json!("get"), "method_unknown"),
+        case("/request/method", json!("FETCH"), "method_unknown"),
         case("/request/timeout_seconds", json!(301), "out_of_range"),
         case("/request/timeout_seconds", json!("30"), "wrong_type"),
         case("/request/success_statuses", json!([]), "empty"),
@@ -130,7 +130,7 @@ async fn unknown_fields() {
     }
     expect(&app, cases).await;
     let response = app.post("/v1/jobs", &with(job(&json!({})), "/tgas", json!([]))).await.json();
-    assert_eq!(response["errors"][0]["hint"], "did you mean tags?");
+    assert_eq!(response["errors"][0]["hint"], "Did you mean tags?");
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn unknown_query_parameters() {
     assert_eq!(app.get("/v1/me?a=1&b=2").await.errors().len(), 2);
     let near = app.get("/v1/jobs?limt=1").await;
     assert_eq!(near.errors()[0].0, "?limt");
-    assert_eq!(near.json()["errors"][0]["hint"], "did you mean limit?");
+    assert_eq!(near.json()["errors"][0]["hint"], "Did you mean limit?");
 }
 
 #[tokio::test]

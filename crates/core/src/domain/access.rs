@@ -27,7 +27,7 @@ macro_rules! scopes {
             fn from_str(text: &str) -> Result<Self, Invalid> {
                 match text {
                     $($text => Ok(Scope::$name),)*
-                    _ => Err(Invalid::new("scope_unknown", concat!("must be one of", $(" ", $text),*))),
+                    _ => Err(Invalid { code: "scope_unknown", ..Invalid::not_one_of(text, &[$($text),*]) }),
                 }
             }
         }
@@ -115,8 +115,10 @@ impl FromStr for TokenSecret {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
+        // One text for all, so that it reveals nothing about a token.
         let refused = || {
-            Invalid::new("token_malformed", "the token is not one of TrigRun's: it is mistyped or cut off")
+            let detail = "This is not a token of TrigRun: they begin with trg_. If it does, it is mistyped or cut off.";
+            Invalid::new("token_malformed", detail)
         };
         let rest = TokenKind::ALL.iter().find_map(|kind| text.strip_prefix(kind.prefix()));
         let rest = rest.ok_or_else(refused)?;

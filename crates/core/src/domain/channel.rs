@@ -61,7 +61,7 @@ impl Destination {
             to.is_some().then_some("to")
         };
         if let Some(field) = foreign {
-            let detail = format!("a channel of type {} has no such field", kind.as_str());
+            let detail = format!("is not a field of a channel of type {}", kind.as_str());
             errors.push(format!("{at}/{field}"), Invalid::new("unknown_field", detail));
         }
         if kind == ChannelType::Email {
@@ -100,7 +100,7 @@ impl Destination {
 fn recipients(to: Option<Vec<String>>) -> Result<Vec<String>, Invalid> {
     let to = to.ok_or_else(|| Invalid::new("required", "is required"))?;
     if to.is_empty() || to.len() > MAX_RECIPIENTS {
-        return Err(Invalid::new("length", format!("must be 1 to {MAX_RECIPIENTS} addresses")));
+        return Err(Invalid::new("length", format!("must have 1 to {MAX_RECIPIENTS} addresses")));
     }
     let mut checked: Vec<String> = to.iter().map(|address| user::email(address)).collect::<Result<_, _>>()?;
     checked.sort_unstable();

@@ -3,6 +3,7 @@
 //! A line is a cron expression and the URL to call. Every line that is not blank, a comment or a valid zone ends in
 //! exactly one of the two lists: no line is dropped silently, and nothing is guessed. The URLs are not checked here.
 
+mod command;
 mod line;
 
 use chrono::{DateTime, Utc};
@@ -64,7 +65,8 @@ pub struct Refused {
 /// next known zone: creating no job is better than creating one that runs at the wrong hour.
 ///
 /// Codes of refused lines: those of [`Cron::parse`] and [`Cron::check_fires`], and `crontab_line_too_long`,
-/// `crontab_variable`, `crontab_timezone`, `crontab_url_missing`, `crontab_command`, `crontab_trailing`.
+/// `crontab_variable`, `crontab_timezone`, `crontab_url_missing`, `crontab_command`, `crontab_trailing`,
+/// `crontab_quotes`, `crontab_escape`.
 ///
 /// A thousand lines with as many unknown zones take long (seven seconds in an unoptimised build), because each error
 /// suggests the nearest names. Do not call this on an async worker thread.

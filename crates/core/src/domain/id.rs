@@ -30,6 +30,10 @@ macro_rules! ids {
             }
         }
 
+        impl TypedId for $name {
+            const PREFIX: &'static str = $prefix;
+        }
+
         impl From<Uuid> for $name {
             fn from(uuid: Uuid) -> Self {
                 Self(uuid)
@@ -59,6 +63,35 @@ macro_rules! ids {
             }
         }
     )*};
+}
+
+/// An id of one kind of object.
+pub trait TypedId: FromStr + From<Uuid> {
+    const PREFIX: &'static str;
+}
+
+/// Objects that clients address by their ids, and what texts call them.
+const NOUNS: [(&str, &str); 8] = [
+    ("job", "job"),
+    ("exe", "execution"),
+    ("chn", "notification channel"),
+    ("rul", "notification rule"),
+    ("ntf", "notification"),
+    ("usr", "member"),
+    ("tok", "token"),
+    ("inv", "invitation"),
+];
+
+/// What texts call the objects whose ids have this prefix.
+pub fn noun(prefix: &str) -> &'static str {
+    NOUNS.iter().find(|(known, _)| *known == prefix).map_or("object", |(_, noun)| noun)
+}
+
+/// What texts call the object with this id; `None` if the text is no id of such an object.
+pub fn noun_of(text: &str) -> Option<&'static str> {
+    let (prefix, rest) = text.split_once('_')?;
+    decode(rest)?;
+    NOUNS.iter().find(|(known, _)| *known == prefix).map(|(_, noun)| *noun)
 }
 
 ids! {

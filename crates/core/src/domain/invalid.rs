@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use super::wording::{did_you_mean, nearest, one_of};
+
 /// A violated rule: a stable `code` for programs, a sentence for users, and a hint where there is one.
+///
+/// `detail` may be a predicate, such as `must be a string`: [`FieldError`] adds the name of the field, which the rule does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     pub code: &'static str,
@@ -13,6 +17,15 @@ pub struct Invalid {
 impl Invalid {
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), hint: None }
+    }
+
+    /// The text is none of `names`. The hint is the one that was probably meant.
+    pub fn not_one_of(text: &str, names: &[&str]) -> Self {
+        let invalid = Self::new("not_one_of", format!("must be {}", one_of(names)));
+        match nearest(text, names.iter().copied()) {
+            Some(name) => invalid.hint(did_you_mean(name)),
+            None => invalid,
+        }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -36,6 +49,47 @@ pub struct FieldError {
     pub pointer: String,
     pub invalid: Invalid,
 }
+
+impl FieldError {
+    pub fn new(pointer: impl Into<String>, invalid: Invalid) -> Self {
+        let pointer = pointer.into();
+        let detail = sentence(&pointer, &invalid.detail);
+        Self { pointer, invalid: Invalid { detail, ..invalid } }
+    }
+
+    /// The place as users write it: `schedule.cron`.
+    pub fn field(&self) -> String {
+        let path = self.pointer.strip_prefix(['/', '?']).unwrap_or(&self.pointer);
+        let segments: Vec<String> = path.split('/').map(plain).collect();
+        if path.is_empty() { "body".to_owned() } else { segments.join(".") }
+    }
+}
+
+/// A sentence with the field as its subject, if `detail` is a predicate.
+fn sentence(pointer: &str, detail: &str) -> String {
+    if detail.ends_with('.') || !detail.starts_with(|first: char| first.is_ascii_lowercase()) {
+        return detail.to_owned();
+    }
+    let mut segments = pointer.trim_start_matches('?').rsplit('/').map(plain);
+    let (last, parent) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    let is_index = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    match last.as_str() {
+        "" => format!("The body {detail}."),
+        index if is_index && !parent.is_empty() => format!("`{parent}[{index}]` {detail}."),
+        name => format!("`{name}` {detail}."),
+    }
+}
+
+/// A segment of a pointer (RFC 6901). It may be a name that the client has made up: it is cut, and shows no control characters.
+fn plain(segment: &str) -> String {
+    let name = segment.replace("~1", "/").replace("~0", "~");
+    let mut chars = name.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let mut shown: String = chars.by_ref().take(MAX_NAME_CHARS).collect();
+    shown.extend(chars.next().map(|_| '…'));
+    shown
+}
+
+const MAX_NAME_CHARS: usize = 64;
 
 /// A value that passed its rules; otherwise the violation is in [`FieldErrors`].
 pub type Checked<T> = Result<T, Rejected>;
@@ -86,7 +140,7 @@ pub struct Violations(Vec<FieldError>);
 
 impl FieldErrors {
     pub fn push(&mut self, pointer: impl Into<String>, invalid: Invalid) -> Rejected {
-        let error = FieldError { pointer: pointer.into(), invalid };
+        let error = FieldError::new(pointer, invalid);
         self.add(error.clone());
         Rejected(error)
     }
@@ -149,7 +203,7 @@ impl FieldErrors {
 
 impl Violations {
     pub fn of(pointer: &str, invalid: Invalid) -> Self {
-        Self(vec![FieldError { pointer: pointer.to_owned(), invalid }])
+        Self(vec![FieldError::new(pointer, invalid)])
     }
 
     pub fn into_vec(self) -> Vec<FieldError> {
@@ -174,6 +228,27 @@ mod tests {
         let mut errors = FieldErrors::default();
         let name = errors.take::<()>("/name", Err(Invalid::new("length", "is too long")));
         assert_eq!(codes(errors.finish(name).unwrap_err()), [("/name".to_owned(), "length")]);
+    }
+
+    #[test]
+    fn the_field_is_the_subject_of_a_predicate() {
+        for (pointer, detail, expected, field) in [
+            ("/name", "is required", "`name` is required.", "name"),
+            ("/schedule/cron", "must be a string", "`cron` must be a string.", "schedule.cron"),
+            ("/url", "a.localhost is local.", "a.localhost is local.", "url"),
+            ("/schedule/cron", "The hour is missing.", "The hour is missing.", "schedule.cron"),
+            ("/tags/0", "must be a string", "`tags[0]` must be a string.", "tags.0"),
+            ("/a~1b~0", "is wrong", "`a/b~` is wrong.", "a/b~"),
+            ("?limit", "is given twice", "`limit` is given twice.", "limit"),
+            ("If-Match", "is wrong", "`If-Match` is wrong.", "If-Match"),
+            ("", "must be a JSON object", "The body must be a JSON object.", "body"),
+            ("/a\nb", "is wrong", "`a b` is wrong.", "a b"),
+        ] {
+            let error = FieldError::new(pointer, Invalid::new("wrong", detail));
+            assert_eq!((error.invalid.detail.as_str(), error.field().as_str()), (expected, field));
+        }
+        let long = FieldError::new(format!("/{}", "x".repeat(1000)), Invalid::new("wrong", "is wrong"));
+        assert_eq!(long.field().chars().count(), MAX_NAME_CHARS + 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{
     retry::{DeliveryGuarantee, RetryPolicy},
     schedule::Schedule,
     string_enum::string_enum,
+    wording::did_you_mean,
 };
 
 /// The part of a job that its owner decides. Each change creates a new version; an execution names the version it runs.
@@ -77,19 +78,20 @@ const MAX_CONCURRENCY_LIMIT: u32 = 10_000;
 const MAX_TAGS: usize = 20;
 
 pub fn name(text: &str) -> Result<String, Invalid> {
-    label("name", text, 200)
+    label(text, 200)
 }
 
 pub fn tags(wanted: Vec<String>) -> Result<Vec<String>, Invalid> {
     if wanted.len() > MAX_TAGS {
         return Err(Invalid::new(
             "too_many",
-            format!("must be at most {MAX_TAGS} tags, are {}", wanted.len()),
+            format!("has {} tags; at most {MAX_TAGS} are allowed", wanted.len()),
         ));
     }
     let mut tags = Vec::with_capacity(wanted.len());
     for tag in wanted {
-        let tag = label("tag", &tag, 64)?;
+        let tag = label(&tag, 64)
+            .map_err(|invalid| Invalid { detail: format!("Each tag {}.", invalid.detail), ..invalid })?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
@@ -116,25 +118,39 @@ pub fn catch_up_limit(wanted: i64) -> Result<u16, Invalid> {
 /// The state that a client may ask for.
 pub fn wanted_state(text: &str) -> Result<JobState, Invalid> {
     match text.parse() {
-        Ok(JobState::Completed) | Err(_) => {
-            Err(Invalid::new("not_one_of", "must be one of active paused draft"))
+        Ok(JobState::Completed) => Err(Invalid::not_one_of(text, &WANTED_STATES)
+            .hint("TrigRun sets completed when the only run of a job has ended.")),
+        Err(_) => {
+            let invalid = Invalid::not_one_of(text, &WANTED_STATES);
+            Err(match text.to_ascii_lowercase().as_str() {
+                "enabled" | "enable" | "on" | "running" | "started" | "scheduled" => {
+                    invalid.hint(did_you_mean("active"))
+                }
+                "disabled" | "disable" | "off" | "stopped" | "inactive" | "suspended" => {
+                    invalid.hint(did_you_mean("paused"))
+                }
+                _ => invalid,
+            })
         }
         Ok(state) => Ok(state),
     }
 }
 
-fn label(what: &str, text: &str, longest: usize) -> Result<String, Invalid> {
+const WANTED_STATES: [&str; 3] =
+    [JobState::Active.as_str(), JobState::Paused.as_str(), JobState::Draft.as_str()];
+
+fn label(text: &str, longest: usize) -> Result<String, Invalid> {
     let length = text.chars().count();
     if text.trim().is_empty() || length > longest {
         return Err(Invalid::new(
             "length",
-            format!("a {what} must have 1 to {longest} characters and not only spaces"),
+            format!("must have 1 to {longest} characters, and not only spaces"),
         ));
     }
     if text.chars().any(char::is_control) {
         return Err(Invalid::new(
             "control_character",
-            format!("a {what} must not contain control characters"),
+            "must not contain line breaks or other control characters",
         ));
     }
     Ok(text.to_owned())

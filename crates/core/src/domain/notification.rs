@@ -67,7 +67,10 @@ impl Rule {
     pub fn check(event: RuleEvent, after_failures: Option<i64>) -> Result<Self, Invalid> {
         let after_failures = after_failures.map(|wanted| {
             if !matches!(event, RuleEvent::OnFailure | RuleEvent::OnRecovery) {
-                return Err(Invalid::new("not_with_event", "goes with on_failure and on_recovery only"));
+                return Err(Invalid::new(
+                    "not_with_event",
+                    "goes with the events on_failure and on_recovery only",
+                ));
             }
             let range = 1..=MAX_AFTER_FAILURES;
             let wanted = u16::try_from(wanted).ok().filter(|wanted| range.contains(wanted));

@@ -92,7 +92,7 @@ pub fn cursor(id: Uuid, filters: &str) -> String {
 pub fn read_cursor(cursor: &str, filters: &str) -> Result<Uuid, Invalid> {
     let invalid = || {
         Invalid::new("cursor_invalid", "is not a cursor of this list with these filters")
-            .hint("use next_cursor of the previous page with the same filters")
+            .hint("Send next_cursor of the previous page, with the same filters.")
     };
     if !cursor.is_ascii()
         || cursor.len() != 40

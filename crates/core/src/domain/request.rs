@@ -4,7 +4,8 @@ use std::{fmt, str::FromStr};
 
 use super::{
     invalid::{Invalid, Several},
-    secret,
+    secret, variables,
+    wording::all_of,
 };
 
 /// A job's request, checked. Every attempt sends exactly this.
@@ -31,6 +32,33 @@ impl Request {
         names
     }
 }
+
+impl Request {
+    /// What is allowed and may be unintended, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.method == Method::Get && self.body.is_some() {
+            let warning = "The request is a GET with a body, which many servers ignore or refuse.";
+            warnings.push(warning.to_owned());
+        }
+        // The stored form of a URL has the braces percent-encoded.
+        let url = self.url.replace("%7B", "{").replace("%7D", "}");
+        let body = self.body.as_ref().map_or("", Body::as_str);
+        let texts = [url.as_str(), body].into_iter().chain(self.headers.iter().map(|(_, value)| value));
+        let mut unknown: Vec<&str> = texts.flat_map(variables::unknown).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        let known = all_of(variables::NAMES.map(|(name, _)| name));
+        warnings.extend(unknown.into_iter().take(MAX_NAMED_VARIABLES).map(|name| {
+            format!(
+                "{{{{{name}}}}} is not a variable and is sent as it is written. The variables are {known}."
+            )
+        }));
+        warnings
+    }
+}
+
+const MAX_NAMED_VARIABLES: usize = 5;
 
 pub const DEFAULT_TIMEOUT_SECONDS: u16 = 30;
 pub const MAX_TIMEOUT_SECONDS: u16 = 300;
@@ -60,9 +88,9 @@ macro_rules! methods {
             type Err = Invalid;
 
             fn from_str(text: &str) -> Result<Self, Invalid> {
-                match text {
+                match text.to_ascii_uppercase().as_str() {
                     $($text => Ok(Self::$name),)*
-                    _ => Err(Invalid::new("method_unknown", concat!("must be one of", $(" ", $text),*, ", in capitals"))),
+                    _ => Err(Invalid { code: "method_unknown", ..Invalid::not_one_of(text, &[$($text),*]) }),
                 }
             }
         }
@@ -98,12 +126,13 @@ impl Body {
         if body.as_str().len() > MAX_BODY_BYTES {
             return Err(Invalid::new(
                 "body_too_large",
-                format!("must be at most {MAX_BODY_BYTES} bytes, has {}", body.as_str().len()),
+                format!("has {} bytes; at most {MAX_BODY_BYTES} are allowed", body.as_str().len()),
             ));
         }
         if body.as_str().contains('\0') {
-            return Err(Invalid::new("body_has_nul", "a text body cannot contain the character U+0000"));
+            return Err(Invalid::new("body_has_nul", "must not contain the character U+0000"));
         }
+        secret::check_absent(body.as_str())?;
         Ok(Some(body))
     }
 
@@ -135,7 +164,7 @@ impl Headers {
     /// Checks every header; each violation comes with the name of its header.
     pub fn check(headers: Vec<(String, String)>) -> Result<Self, Several<(Option<String>, Invalid)>> {
         if headers.len() > MAX_HEADERS {
-            let detail = format!("must be at most {MAX_HEADERS}, are {}", headers.len());
+            let detail = format!("has {} headers; at most {MAX_HEADERS} are allowed", headers.len());
             return Err(Several::of((None, Invalid::new("too_many_headers", detail)), Vec::new()));
         }
         let mut errors: Vec<(Option<String>, Invalid)> = headers
@@ -153,7 +182,7 @@ impl Headers {
                 None,
                 Invalid::new(
                     "headers_too_large",
-                    format!("must be at most {MAX_HEADER_BYTES} bytes together, are {bytes}"),
+                    format!("has {bytes} bytes of names and values; at most {MAX_HEADER_BYTES} are allowed"),
                 ),
             ));
         }
@@ -208,23 +237,17 @@ fn check_name(name: &str, twice: bool) -> Result<(), Invalid> {
     if name.is_empty() || !name.bytes().all(is_token_char) {
         return Err(Invalid::new(
             "header_name_invalid",
-            "a header name must have only letters, digits and !#$%&'*+-.^_`|~",
+            "is not the name of a header, which has only letters, digits and !#$%&'*+-.^_`|~",
         ));
     }
     if FRAMING.contains(&lower.as_str()) || lower.starts_with("proxy-") {
-        return Err(Invalid::new("header_reserved", format!("{name} is set by TrigRun and cannot be given")));
+        return Err(Invalid::new("header_reserved", "is set by TrigRun and cannot be given"));
     }
     if SET_PER_ATTEMPT.contains(&lower.as_str()) || lower.starts_with("trigrun-") {
-        return Err(Invalid::new(
-            "header_reserved",
-            format!("{name} is one of TrigRun's own headers and cannot be given"),
-        ));
+        return Err(Invalid::new("header_reserved", "is one of TrigRun's own headers and cannot be given"));
     }
     if twice {
-        return Err(Invalid::new(
-            "header_twice",
-            format!("{name} is given twice; names do not differ by case"),
-        ));
+        return Err(Invalid::new("header_twice", "is given twice: the names of headers ignore case"));
     }
     Ok(())
 }
@@ -234,7 +257,7 @@ fn check_value(value: &str) -> Result<(), Invalid> {
     if value.chars().any(control) {
         return Err(Invalid::new(
             "header_value_invalid",
-            "a header value must not contain line breaks, NUL or other control characters",
+            "must not contain line breaks, NUL or other control characters",
         ));
     }
     secret::references(value).map(drop)
@@ -264,7 +287,7 @@ pub(super) fn statuses(wanted: Vec<i64>) -> Result<Vec<u16>, Invalid> {
     for status in wanted {
         let status =
             u16::try_from(status).ok().filter(|status| (100..=599).contains(status)).ok_or_else(|| {
-                Invalid::new("out_of_range", format!("{status} is not an HTTP status from 100 to 599"))
+                Invalid::new("out_of_range", format!("must have statuses from 100 to 599, not {status}"))
             })?;
         if !list.contains(&status) {
             list.push(status);
@@ -300,6 +323,33 @@ mod tests {
         }
         for value in ["a\r\nb", "a\nb", "a\0", "\u{7f}", "\u{85}"] {
             assert_eq!(code_of("X-A", value), Some("header_value_invalid"), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn warnings_about_unintended_requests() {
+        let request = |method, url: &str, body: &str| Request {
+            url: url.into(),
+            method,
+            headers: Headers::check(vec![("X-A".into(), "{{ uuid }} {{who}}".into())]).unwrap(),
+            body: Body::from_json_text(body).unwrap(),
+            timeout_seconds: 1,
+            success_statuses: vec![200],
+        };
+        let plain = request(Method::Post, "https://example.com/{{job_id}}", "\"{{timestamp}}\"");
+        let who = "{{who}} is not a variable and is sent as it is written. \
+                   The variables are execution_id, job_id, scheduled_for, timestamp and uuid.";
+        assert_eq!(plain.warnings(), [who]);
+        let odd = request(Method::Get, "https://example.com/%7B%7Bjob_name%7D%7D", "{\"a\": \"{{now}}\"}");
+        let starts = ["The request is a GET with a body", "{{job_name}} is", "{{now}} is", "{{who}} is"];
+        assert!(odd.warnings().iter().zip(starts).all(|(warning, start)| warning.starts_with(start)));
+        assert_eq!(odd.warnings().len(), starts.len());
+    }
+
+    #[test]
+    fn a_body_holds_no_secret() {
+        for body in [r#""secret://k9""#, r#"{"key": "secret://k9"}"#, r#""SECRET://K9""#] {
+            assert_eq!(Body::from_json_text(body).unwrap_err().code, "secret_not_here", "{body}");
         }
     }
 

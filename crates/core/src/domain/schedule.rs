@@ -6,6 +6,7 @@
 mod calendar;
 mod cron;
 mod fields;
+mod foreign;
 mod grammar;
 mod list;
 mod missed;
@@ -15,6 +16,8 @@ mod zone;
 
 use std::fmt;
 use std::str::FromStr;
+
+use super::{invalid::Invalid, wording::did_you_mean};
 
 use chrono::{DateTime, Utc};
 
@@ -53,17 +56,24 @@ impl fmt::Display for Kind {
 }
 
 impl FromStr for Kind {
-    type Err = UnknownKind;
+    type Err = Invalid;
 
-    fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownKind)
+    fn from_str(name: &str) -> Result<Self, Invalid> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+            let invalid = Invalid::not_one_of(name, &Self::ALL.map(Self::as_str));
+            // What other schedulers call them.
+            match name.to_ascii_lowercase().as_str() {
+                "interval" | "every" | "periodic" | "rate" => invalid.hint(did_you_mean("recurring")),
+                "at" | "date" | "delayed" => invalid.hint(did_you_mean("scheduled")),
+                "crontab" | "calendar" => invalid.hint(did_you_mean("cron")),
+                "once" | "now" | "immediate" => invalid.hint(
+                    "Use one_time to run once, immediately, or scheduled to run once at `schedule.run_at`.",
+                ),
+                _ => invalid,
+            }
+        })
     }
 }
-
-/// The text names none of [`Kind::ALL`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("A schedule's kind is recurring, cron, scheduled or one_time.")]
-pub struct UnknownKind;
 
 /// When a job fires.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,8 +14,9 @@ pub fn name(text: &str) -> Result<String, Invalid> {
         && text.bytes().all(is_name_byte)
         && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
     if !is_name {
-        let detail =
-            format!("must have 1 to {MAX_NAME_BYTES} of a-z, 0-9, - and _, and begin with a letter or digit");
+        let detail = format!(
+            "must have 1 to {MAX_NAME_BYTES} lower-case letters, digits, - and _, and begin with a letter or digit"
+        );
         return Err(Invalid::new("secret_name_invalid", detail));
     }
     Ok(text.to_owned())
@@ -26,7 +27,7 @@ pub fn value(text: &str) -> Result<(), Invalid> {
     if text.is_empty() || text.len() > MAX_VALUE_BYTES {
         return Err(Invalid::new(
             "length",
-            format!("must have 1 to {MAX_VALUE_BYTES} bytes, has {}", text.len()),
+            format!("has {} bytes; 1 to {MAX_VALUE_BYTES} are allowed", text.len()),
         ));
     }
     if text.chars().any(|character| character.is_control() && character != '\t') {
@@ -42,6 +43,20 @@ pub fn value(text: &str) -> Result<(), Invalid> {
 /// `secret_reference_invalid`: no valid name follows `secret://`.
 pub fn references(value: &str) -> Result<Vec<&str>, Invalid> {
     pieces(value).filter_map(|(_, reference)| reference).map(valid).collect()
+}
+
+/// Refuses a reference where it would be sent as text. Case is ignored: it was meant as a reference in any case.
+///
+/// # Errors
+/// `secret_not_here`
+pub fn check_absent(text: &str) -> Result<(), Invalid> {
+    let scheme = SCHEME.as_bytes();
+    if !text.as_bytes().windows(scheme.len()).any(|part| part.eq_ignore_ascii_case(scheme)) {
+        return Ok(());
+    }
+    let detail = "must not contain secret://, which has a meaning in the values of headers only";
+    Err(Invalid::new("secret_not_here", detail)
+        .hint("Send the secret in a header, such as Authorization: Bearer secret://stripe-key."))
 }
 
 /// Replaces every reference with its secret and renders the text between them with `render`. The error is the name of the first secret
@@ -63,8 +78,8 @@ pub fn fill<'a, V: AsRef<str>>(
 
 fn valid(reference: &str) -> Result<&str, Invalid> {
     name(reference).map(|_| reference).map_err(|_| {
-        Invalid::new("secret_reference_invalid", "secret:// must be followed by the name of a secret")
-            .hint("e.g. Bearer secret://stripe-key")
+        let detail = "must have the name of a secret after secret://, of lower-case letters, digits, - and _";
+        Invalid::new("secret_reference_invalid", detail).hint("Example: Bearer secret://stripe-key")
     })
 }
 

@@ -20,7 +20,7 @@ macro_rules! string_enum {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)*
-                    _ => Err($crate::domain::invalid::Invalid::new("not_one_of", concat!("must be one of", $(" ", $text),*))),
+                    _ => Err($crate::domain::invalid::Invalid::not_one_of(text, &[$($text),*])),
                 }
             }
         }

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use url::{Host, ParseError, Position, Url};
 
 use super::address::EgressPolicy;
-use super::invalid::Invalid;
+use super::{invalid::Invalid, secret};
 
 /// The longest URL, both as written and as stored.
 pub const MAX_URL_CHARS: usize = 2048;
@@ -40,9 +40,10 @@ impl TargetUrl {
     ///
     /// # Errors
     /// Codes: `url_empty`, `url_too_long`, `url_character`, `url_scheme`, `url_slashes`, `url_host`,
-    /// `url_userinfo`, `url_port`, `url_fragment`, `url_address_refused`, `url_name_refused`.
+    /// `url_userinfo`, `url_port`, `url_fragment`, `url_address_refused`, `url_name_refused`, `secret_not_here`.
     pub fn parse(text: &str, policy: &EgressPolicy) -> Result<Self, Invalid> {
         check_characters(text)?;
+        secret::check_absent(text)?;
         check_authority(authority_of(text)?)?;
         if text.contains('#') {
             return Err(Invalid::new("url_fragment", "The URL has a fragment, which is never sent.")
@@ -171,6 +172,9 @@ fn check_authority(authority: &str) -> Result<(), Invalid> {
         None if authority.starts_with('[') => return Ok(()),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
+    if authority.contains("{{") {
+        return Err(Invalid::new("url_host", "The host contains a variable.").hint(VARIABLES_HINT));
+    }
     if host.is_empty() {
         return Err(host_missing());
     }
@@ -215,6 +219,9 @@ fn unreadable(error: ParseError) -> Invalid {
         other => Invalid::new("url_host", format!("The URL cannot be read: {other}.")),
     }
 }
+
+/// The host is always known, so that it can be checked.
+const VARIABLES_HINT: &str = "Variables are allowed in the path and the query only.";
 
 fn host_missing() -> Invalid {
     Invalid::new("url_host", "The URL has no host.").hint(name::EXAMPLE_HINT)

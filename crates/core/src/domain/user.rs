@@ -57,7 +57,8 @@ const MAX_PASSWORD_CHARS: usize = 256;
 
 /// Checks an address and converts it to lower case. Only sending a message could show whether it exists.
 pub fn email(text: &str) -> Result<String, Invalid> {
-    let invalid = || Invalid::new("email_invalid", "must be an e-mail address").hint("like ada@example.com");
+    let invalid =
+        || Invalid::new("email_invalid", "must be an e-mail address").hint("Example: ada@example.com");
     email_length(text)?;
     let (name, host) = text.rsplit_once('@').ok_or_else(invalid)?;
     let is_address = !name.is_empty()

@@ -1,7 +1,7 @@
 //! Variables in URLs, header values and bodies, such as `{{execution_id}}`.
 //!
 //! Their values are derived from the execution, so that every attempt sends the same values and none has to be stored. Any other text
-//! in double braces is left unchanged: other systems use templates, too.
+//! in double braces is left unchanged: other systems use templates, too. Spaces around a name are ignored.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::borrow::Cow;
@@ -12,7 +12,8 @@ use super::id::{ExecutionId, JobId};
 pub const NAMES: [(&str, usize); 5] =
     [("execution_id", 30), ("job_id", 30), ("scheduled_for", 24), ("timestamp", 12), ("uuid", 36)];
 
-const MAX_NAME_BYTES: usize = 16;
+/// With the spaces around it.
+const MAX_NAME_BYTES: usize = 32;
 
 /// The values of one execution's variables.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ pub(super) fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> 
         // Looks no further than the longest name, so that a text of only braces takes linear time.
         let head = &inside.as_bytes()[..inside.len().min(MAX_NAME_BYTES + 2)];
         let end = head.windows(2).position(|two| two == b"}}");
-        let known = end.and_then(|end| Some((value_of(&inside[..end])?, end)));
+        let known = end.and_then(|end| Some((value_of(inside[..end].trim_matches(' '))?, end)));
         replaced.push_str(&rest[..start]);
         match known {
             Some((value, end)) => {
@@ -88,6 +89,27 @@ pub(super) fn replace(text: &str, value_of: impl Fn(&str) -> Option<String>) -> 
     replaced.push_str(rest);
     Cow::Owned(replaced)
 }
+
+/// The names in double braces that are no variables, each once: they are sent as they are written.
+pub fn unknown(text: &str) -> Vec<&str> {
+    let is_name = |name: &&str| {
+        name.len() <= MAX_UNKNOWN_BYTES
+            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte))
+            && !NAMES.iter().any(|(known, _)| known == name)
+    };
+    let inside = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+    let mut names: Vec<&str> = Vec::new();
+    for name in inside.map(|(name, _)| name.trim()).filter(is_name) {
+        if !names.contains(&name) && names.len() < MAX_UNKNOWN {
+            names.push(name);
+        }
+    }
+    names
+}
+
+const MAX_UNKNOWN_BYTES: usize = 64;
+const MAX_UNKNOWN: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -126,8 +148,30 @@ mod tests {
     }
 
     #[test]
+    fn spaces_around_a_name_are_ignored() {
+        let render = |text: &str| variables().render(text).into_owned();
+        assert_eq!(
+            render("{{ uuid }} {{job_id }} {{  timestamp}}"),
+            render("{{uuid}} {{job_id}} {{timestamp}}")
+        );
+        assert_eq!(
+            render(&format!("{{{{{}uuid}}}}", " ".repeat(100))),
+            format!("{{{{{}uuid}}}}", " ".repeat(100))
+        );
+    }
+
+    #[test]
+    fn unknown_names() {
+        let text = "{{now}} {{ job_name }} {{uuid}} {{ uuid }} {{now}} {{a b}} {{}} {{#each x}} {{$json.id}} {{item.id}} {{x";
+        assert_eq!(unknown(text), ["now", "job_name", "item.id"]);
+        assert_eq!(unknown("no braces"), Vec::<&str>::new());
+    }
+
+    #[test]
     fn no_text_grows_beyond_its_bound() {
-        for text in ["", "{{uuid}}", "{{{{uuid}}}}", "a{{job_id}}b{{x}}", &"{{uuid}}".repeat(1000)] {
+        for text in
+            ["", "{{uuid}}", "{{ uuid }}", "{{{{uuid}}}}", "a{{job_id}}b{{x}}", &"{{uuid}}".repeat(1000)]
+        {
             assert!(variables().render(text).len() <= Variables::max_rendered_bytes(text), "{text}");
         }
         assert_eq!(Variables::max_rendered_bytes("plain"), 5);
@@ -136,7 +180,19 @@ mod tests {
 
     #[test]
     fn other_text_is_unchanged() {
-        for text in ["", "{{", "}}", "{{name}}", "{{ uuid }}", "{uuid}", "{{UUID}}", "{{{{", "{{a{{b}}"] {
+        for text in [
+            "",
+            "{{",
+            "}}",
+            "{{name}}",
+            "{{ name }}",
+            "{{\tuuid}}",
+            "{{u uid}}",
+            "{uuid}",
+            "{{UUID}}",
+            "{{{{",
+            "{{a{{b}}",
+        ] {
             assert_eq!(variables().render(text), text);
         }
         assert_eq!(variables().render("{{{timestamp}}}"), "{1800000000}");

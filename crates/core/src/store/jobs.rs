@@ -11,11 +11,15 @@ use uuid::Uuid;
 mod change;
 mod create;
 mod delete;
+mod idempotency;
 pub(super) mod row;
 
 pub use change::change;
-pub use create::{IdempotentJob, NewJob, find_by_idempotency_keys, insert, insert_all};
+pub use create::{NewJob, insert, insert_all};
 pub use delete::{delete, purge_deleted};
+pub use idempotency::{
+    IdempotentJob, ImportedJob, find_by_idempotency_key, find_import, insert_import, key_of_line,
+};
 
 use super::{
     Conn, StoreError,
@@ -72,6 +76,8 @@ macro_rules! select_jobs {
         )
     };
 }
+
+use select_jobs;
 
 pub async fn get(
     conn: &mut Conn,

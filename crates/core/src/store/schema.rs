@@ -209,6 +209,7 @@ diesel::table! {
         state -> Text,
         tags -> Array<Text>,
         idempotency_key -> Nullable<Text>,
+        request_digest -> Nullable<Bytea>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }

@@ -225,6 +225,7 @@ async fn one_idempotency_key_creates_one_job() {
         id,
         definition: &definition,
         idempotency_key: Some("key"),
+        request_digest: None,
         now,
         first_fire: Some(now + TimeDelta::seconds(60)),
         traceparent: None,
@@ -234,8 +235,9 @@ async fn one_idempotency_key_creates_one_job() {
     jobs::insert(&mut conn, workspace, &create(first), None).await.unwrap();
     let second = jobs::insert(&mut conn, workspace, &create(JobId::at(now)), None).await;
     assert!(second.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
-    let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &["key", "other"]).await.unwrap();
-    assert_eq!((found.len(), found["key"].id), (1, first));
+    let found = jobs::find_by_idempotency_key(&mut conn, workspace, "key").await.unwrap();
+    assert_eq!(found.map(|found| found.id), Some(first));
+    assert_eq!(jobs::find_by_idempotency_key(&mut conn, workspace, "other").await.unwrap(), None);
     assert_eq!(db.count("select count(*) from job_timers").await, 1, "the rejected insertion left nothing");
 }
 
@@ -245,6 +247,7 @@ fn keyed<'a>(keys: &'a [String], definition: &'a Definition, now: DateTime<Utc>)
         id: JobId::at(now),
         definition,
         idempotency_key: Some(key),
+        request_digest: None,
         now,
         first_fire: Some(now + TimeDelta::seconds(60)),
         traceparent: None,
@@ -289,6 +292,7 @@ async fn many_jobs_start_as_a_single_one_does() {
         id: JobId::at(now),
         definition,
         idempotency_key: None,
+        request_digest: None,
         now,
         first_fire: None,
         traceparent: None,
@@ -340,8 +344,8 @@ async fn a_deletion_removes_everything_of_the_job() {
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     plan_a_minute(&db).await;
     let mut conn = db.conn().await;
-    jobs::delete(&mut conn, workspace, job).await.unwrap();
-    assert!(matches!(jobs::delete(&mut conn, workspace, job).await, Err(StoreError::NotFound)));
+    jobs::delete(&mut conn, workspace, job, None).await.unwrap();
+    assert!(matches!(jobs::delete(&mut conn, workspace, job, None).await, Err(StoreError::NotFound)));
     let page = Page { limit: 10, before: None };
     let list = executions::list(&mut conn, workspace, &executions::Filter::default(), page).await.unwrap();
     assert!(list.data.is_empty(), "its executions are not listed any more");

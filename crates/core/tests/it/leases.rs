@@ -308,7 +308,7 @@ async fn the_result_of_a_deleted_job_is_discarded() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, id) = (bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
-    jobs::delete(&mut *bench.db.conn().await, bench.workspace, bench.job).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, bench.job, None).await.unwrap();
     while !jobs::purge_deleted(&mut *bench.db.conn().await, 100).await.unwrap() {}
     assert_eq!(bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await, 0);
     assert_eq!(bench.db.count("select count(*) from attempts").await, 0);

@@ -303,7 +303,7 @@ async fn a_job_can_be_deleted_while_its_executions_end() {
         .map(|lease| bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded));
     let delete = async {
         let mut conn = bench.db.conn().await;
-        jobs::delete(&mut conn, bench.workspace, bench.job).await.unwrap();
+        jobs::delete(&mut conn, bench.workspace, bench.job, None).await.unwrap();
     };
     futures_util::future::join(futures_util::future::join_all(ends), delete).await;
     assert_eq!(bench.db.count("select count(*) from notifications where finished_at is null").await, 0);
@@ -383,7 +383,7 @@ async fn a_deleted_channel_or_job_is_not_notified() {
     let delivery = bench.claim().await.remove(0);
     assert!(bench.deliver(&delivery, AttemptStatus::Success, Disposition::Succeeded).await);
     bench.ends(session, true).await;
-    jobs::delete(&mut conn, bench.workspace, bench.job).await.unwrap();
+    jobs::delete(&mut conn, bench.workspace, bench.job, None).await.unwrap();
     assert_eq!(bench.notified().await.len(), 1, "the undelivered ones are deleted");
     while !jobs::purge_deleted(&mut conn, 100).await.unwrap() {}
     assert_eq!(bench.notified().await.len(), 0);

@@ -126,7 +126,7 @@ async fn jobs_of_another_workspace_are_not_found() {
     let mut conn = db.conn().await;
     let definition = definition();
     not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
-    not_found(jobs::delete(&mut conn, ours, job).await);
+    not_found(jobs::delete(&mut conn, ours, job, None).await);
     let change = JobChange {
         from_version: 1,
         from_state: JobState::Active,
@@ -143,6 +143,7 @@ async fn jobs_of_another_workspace_are_not_found() {
         id,
         definition: &definition,
         idempotency_key: None,
+        request_digest: None,
         now,
         first_fire: None,
         traceparent: None,
@@ -153,7 +154,16 @@ async fn jobs_of_another_workspace_are_not_found() {
         not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
         assert_eq!(jobs::get(&mut conn, theirs, job, now).await.unwrap().workspace, theirs);
     }
-    assert!(jobs::find_by_idempotency_keys(&mut conn, ours, &["key"]).await.unwrap().is_empty());
+    let keyed = NewJob { id: JobId::at(now), idempotency_key: Some("key"), ..new[0] };
+    jobs::insert(&mut conn, theirs, &keyed, None).await.unwrap();
+    assert!(jobs::find_by_idempotency_key(&mut conn, theirs, "key").await.unwrap().is_some());
+    assert_eq!(jobs::find_by_idempotency_key(&mut conn, ours, "key").await.unwrap(), None);
+    let line = jobs::key_of_line("import", 7);
+    let keyed = NewJob { id: JobId::at(now), idempotency_key: Some(&line), ..new[0] };
+    jobs::insert_import(&mut conn, theirs, Some("import"), &[keyed], None).await.unwrap();
+    assert_eq!(jobs::find_import(&mut conn, theirs, "import", now).await.unwrap()[0].line, 7);
+    assert!(jobs::find_import(&mut conn, ours, "import", now).await.unwrap().is_empty());
+    jobs::insert_import(&mut conn, ours, Some("import"), &[], None).await.unwrap();
 }
 
 #[tokio::test]

@@ -46,6 +46,10 @@ pub struct ExecutionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     skipped: Option<SkippedView>,
+    /// What may be unintended, such as an Idempotency-Key that another request used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
     /// Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -129,8 +133,14 @@ impl ExecutionView {
             error_class: execution.error_class.clone(),
             replay_of: execution.replay_of.map(|id| id.to_string()),
             skipped: execution.skipped.as_ref().map(SkippedView::from),
+            warnings: Vec::new(),
             attempts: None,
         }
+    }
+
+    pub fn with_warning(mut self, warning: Option<String>) -> Self {
+        self.warnings.extend(warning);
+        self
     }
 
     pub fn with_attempts(execution: &Execution) -> Self {

@@ -1,6 +1,6 @@
 //! A job in requests. Every field is optional here: `define` checks what is required and what is valid.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use trigrun_core::domain::{
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     enums,
-    extract::body::{each_once, object},
+    extract::body::{each_once, integer, integers, object},
     time::instant,
 };
 
@@ -47,6 +47,7 @@ pub struct JobBody {
     pub retry_policy: Option<RetryBody>,
     /// The maximum number of concurrent executions of the job; null for no limit.
     #[schema(minimum = 1, maximum = 10_000)]
+    #[serde(deserialize_with = "integer")]
     pub concurrency_limit: Option<i64>,
     /// What happens to a fire at the concurrency limit: `queue` (it waits) or `skip`.
     #[schema(value_type = Option<enums::OverlapPolicy>, default = "queue")]
@@ -56,6 +57,7 @@ pub struct JobBody {
     pub misfire_policy: Option<String>,
     /// The maximum number of missed fires that `catch_up` runs.
     #[schema(minimum = 1, maximum = 1000, default = 10)]
+    #[serde(deserialize_with = "integer")]
     pub catch_up_limit: Option<i64>,
     /// What happens when it is unknown whether the target received the request: `at_least_once` (retry) or `at_most_once` (do not retry). A
     /// request of which nothing was sent is retried in both cases.
@@ -67,7 +69,37 @@ pub struct JobBody {
     /// Words to find jobs by.
     #[schema(inline, value_type = Option<Vec<Tag>>, max_items = 20, default = json!([]))]
     pub tags: Option<Vec<String>>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub id: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub version: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub next_run_at: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub schedule_error: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub last_execution: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub execution_id: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub warnings: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub created_at: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub updated_at: Option<Repeated>,
 }
+
+/// What a response has in addition, so that a client may send it back. A create ignores it; a change checks it: see `read_only`.
+pub type Repeated = IgnoredAny;
 
 /// When the job fires. The kind determines the fields; a `one_time` job has none.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -77,6 +109,7 @@ pub struct ScheduleBody {
     /// For recurring: the interval in minutes. Fires at created_at + k·N minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 1440)]
+    #[serde(deserialize_with = "integer")]
     pub every_n_minutes: Option<i64>,
     /// For cron: five fields, or @hourly, @daily, @weekly, @monthly, @yearly.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,9 +145,11 @@ pub struct RequestBody {
     pub body: Option<Option<Box<RawValue>>>,
     /// The timeout in seconds of one attempt, from connecting to the last byte.
     #[schema(minimum = 1, maximum = 300, default = 30)]
+    #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
     /// Statuses that count as success.
     #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    #[serde(deserialize_with = "integers")]
     pub success_statuses: Option<Vec<i64>>,
 }
 
@@ -124,9 +159,11 @@ pub struct RequestBody {
 pub struct RetryBody {
     /// The maximum number of attempts, including the first.
     #[schema(minimum = 1, maximum = 10, default = 3)]
+    #[serde(deserialize_with = "integer")]
     pub max_attempts: Option<i64>,
     /// Statuses after which an attempt is retried.
     #[schema(inline, value_type = Option<Vec<StatusCode>>, max_items = 500, default = json!([429, 500, 502, 503, 504]))]
+    #[serde(deserialize_with = "integers")]
     pub retry_on_statuses: Option<Vec<i64>>,
 }
 
@@ -146,6 +183,7 @@ impl JobBody {
             delivery: Some(definition.delivery.as_str().to_owned()),
             state: Some(state.as_str().to_owned()),
             tags: Some(definition.tags.clone()),
+            ..Self::default()
         }
     }
 }

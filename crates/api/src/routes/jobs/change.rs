@@ -17,7 +17,7 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use super::{body::JobBody, define::Context, patch::Patch};
+use super::{body::JobBody, define::Context, etag::IfMatch, patch::Patch, read_only, view::JobView};
 use crate::{
     capacity::SMALL_BODY_BYTES,
     extract::body::{JsonText, read},
@@ -41,8 +41,8 @@ impl From<ChangeError> for Problem {
 pub struct Change {
     pub workspace: WorkspaceId,
     pub job: JobId,
-    /// The versions that may change; `None` for any.
-    pub if_match: Option<Vec<i32>>,
+    /// Which representations may change; `None` for any.
+    pub if_match: Option<IfMatch>,
     pub depth: Depth,
 }
 
@@ -59,10 +59,10 @@ pub async fn patch(
     let decide = async |job: &Job| {
         let bytes = bytes + job.definition.request.body.as_ref().map_or(0, |body| body.as_str().len());
         if bytes <= SMALL_BODY_BYTES {
-            return patched(state, job, &patch).map(Some);
+            return patched(state, job, &patch);
         }
         let (owned, job, patch) = (state.clone(), job.clone(), patch.clone());
-        state.capacity.compute(request.headers(), move || patched(&owned, &job, &patch).map(Some)).await?
+        state.capacity.compute(request.headers(), move || patched(&owned, &job, &patch)).await?
     };
     retrying(state, of, decide).await
 }
@@ -82,7 +82,7 @@ async fn retrying(
     let mut counted = false;
     for _ in 0..MAX_ATTEMPTS {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
-        if if_match.as_ref().is_some_and(|versions| !versions.contains(&job.version)) {
+        if if_match.as_ref().is_some_and(|tags| !tags.allows(&job)) {
             return Err(stale());
         }
         let Some(change) = decide(&job).await? else { return Ok((job, None)) };
@@ -101,7 +101,7 @@ async fn retrying(
 }
 
 fn stale() -> Problem {
-    let detail = "The job has another version than If-Match asks for; read it again.";
+    let detail = "The job is no longer as If-Match says; read it again.";
     Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
 }
 
@@ -132,17 +132,51 @@ async fn write(
         .await
 }
 
-fn patched(state: &State, job: &Job, patch: &Patch) -> ApiResult<JobChange> {
+/// Deletes the job, if it is still one that If-Match allows.
+pub async fn delete(
+    state: &State,
+    workspace: WorkspaceId,
+    id: JobId,
+    if_match: Option<IfMatch>,
+) -> ApiResult<()> {
+    let version = match if_match {
+        None => None,
+        Some(tags) => {
+            let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
+            if !tags.allows(&job) {
+                return Err(stale());
+            }
+            Some(job.version)
+        }
+    };
+    let delete =
+        async move |state: State| match jobs::delete(&mut *state.conn().await?, workspace, id, version).await
+        {
+            Err(error) if error.is_conflict("version") => Err(stale()),
+            deleted => Ok(deleted?),
+        };
+    state.run(delete).await
+}
+
+/// `None` if the patch changes nothing.
+fn patched(state: &State, job: &Job, patch: &Patch) -> ApiResult<Option<JobChange>> {
     let before = serde_json::to_string(&JobBody::of(&job.definition, job.definition.state));
     let merged = before.and_then(|before| patch.apply(&before)).map_err(|error| internal(&error))?;
     let mut errors = FieldErrors::default();
-    let body: JobBody = read(&merged, &mut errors)?;
+    let mut body: JobBody = read(&merged, &mut errors)?;
     patch.check(&mut errors);
     let now = state.clock.now();
+    read_only::check(patch, &JobView::new(job), now, &mut errors);
+    // The client repeats the state that TrigRun has set.
+    let repeats_state = job.state == JobState::Completed && body.state.as_deref() == Some(job.state.as_str());
+    if repeats_state {
+        body.state = Some(job.definition.state.as_str().to_owned());
+    }
     let context = Context { policy: &state.policy, now, before: Some(&job.definition) };
     let definition = body.define(&context, &mut errors);
     let definition = errors.finish(definition)?;
-    Ok(change::redefine(job, definition, patch.names("state"), now)?)
+    let change = change::redefine(job, definition, patch.names("state") && !repeats_state, now)?;
+    Ok((change.definition != job.definition || change.state != job.state).then_some(change))
 }
 
 fn internal(error: &serde_json::Error) -> Problem {

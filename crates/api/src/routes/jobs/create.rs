@@ -8,7 +8,7 @@ use trigrun_core::{
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
         job::{
-            Definition, Job,
+            Definition, Job, JobState,
             change::{ChangeError, first_fire},
         },
         page::Page,
@@ -24,7 +24,7 @@ use super::{
     body::JobBody,
     define::{Context, in_the_past},
 };
-use crate::{problem::Problem, result::ApiResult, state::State};
+use crate::{extract::key::Earlier, problem::Problem, result::ApiResult, state::State};
 
 pub struct Created {
     pub id: JobId,
@@ -32,12 +32,14 @@ pub struct Created {
     pub job: Option<Job>,
     pub execution: Option<ExecutionId>,
     /// An earlier request with this key created the job.
-    pub replayed: bool,
+    pub earlier: Option<Earlier>,
 }
 
 /// What the headers of the request say.
 pub struct Requested {
     pub key: Option<String>,
+    /// Of its body, if it has a key.
+    pub digest: Option<Vec<u8>>,
     pub depth: Depth,
 }
 
@@ -45,12 +47,16 @@ pub struct Requested {
 pub async fn create(
     state: &State,
     workspace: WorkspaceId,
-    body: JobBody,
-    Requested { key, depth }: Requested,
+    mut body: JobBody,
+    Requested { key, digest, depth }: Requested,
     mut errors: FieldErrors,
 ) -> ApiResult<Created> {
-    if let Some(created) = created_before(state, workspace, key.as_deref()).await? {
+    if let Some(created) = created_before(state, workspace, key.as_deref(), digest.as_deref()).await? {
         return Ok(created);
+    }
+    // A copy of a job that TrigRun has completed.
+    if body.id.is_some() && body.state.as_deref() == Some(JobState::Completed.as_str()) {
+        body.state = None;
     }
     let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
     let definition = body.define(&context, &mut errors);
@@ -67,6 +73,7 @@ pub async fn create(
             id: JobId::at(now),
             definition: &definition,
             idempotency_key: key.as_deref(),
+            request_digest: digest.as_deref(),
             now,
             first_fire: first_fire(&definition, now, now).map_err(refused)?,
             traceparent: traceparent.as_deref(),
@@ -77,11 +84,11 @@ pub async fn create(
             (Ok(execution), _) => {
                 let (id, next_run_at) = (new.id, new.first_fire);
                 let job = execution.is_none().then(|| fresh(id, workspace, definition, next_run_at, now));
-                Ok(Created { id, job, execution, replayed: false })
+                Ok(Created { id, job, execution, earlier: None })
             }
             (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
                 // Deleted in between: as if the key had never been used.
-                created_before(&state, workspace, Some(key)).await?.ok_or_else(|| {
+                created_before(&state, workspace, Some(key), digest.as_deref()).await?.ok_or_else(|| {
                     Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
                 })
             }
@@ -128,13 +135,17 @@ async fn created_before(
     state: &State,
     workspace: WorkspaceId,
     key: Option<&str>,
+    digest: Option<&[u8]>,
 ) -> ApiResult<Option<Created>> {
     let Some(key) = key else { return Ok(None) };
     let mut conn = state.conn().await?;
-    let found = jobs::find_by_idempotency_keys(&mut conn, workspace, &[key]).await?;
-    let Some(id) = found.get(key).map(|keyed| keyed.id) else { return Ok(None) };
+    let Some(found) = jobs::find_by_idempotency_key(&mut conn, workspace, key).await? else {
+        return Ok(None);
+    };
+    let id = found.id;
     let at_once = Filter { job: Some(id), source: Some(Source::OneTime), ..Filter::default() };
     let page = Page { limit: 1, before: None };
     let runs = executions::list(&mut conn, workspace, &at_once, page).await?.data;
-    Ok(Some(Created { id, job: None, execution: runs.first().map(|run| run.id), replayed: true }))
+    let earlier = Some(Earlier { differs: found.request_digest.as_deref() != digest });
+    Ok(Some(Created { id, job: None, execution: runs.first().map(|run| run.id), earlier }))
 }

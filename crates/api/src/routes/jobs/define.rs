@@ -74,7 +74,7 @@ pub fn schedule(
     starts: bool,
     errors: &mut FieldErrors,
 ) -> Checked<Schedule> {
-    let kind = required(errors, "/kind", kind).and_then(|kind| errors.take("/kind", kind_of(&kind)))?;
+    let kind = required(errors, "/kind", kind).and_then(|kind| errors.take("/kind", kind.parse::<Kind>()))?;
     body.unwrap_or_default().define(kind, context, starts, errors)
 }
 
@@ -85,10 +85,6 @@ pub fn or_default<T: Default>(
     parse: impl Fn(&str) -> Result<T, Invalid>,
 ) -> Checked<T> {
     text.map_or_else(|| Ok(T::default()), |text| errors.take(pointer, parse(&text)))
-}
-
-fn kind_of(text: &str) -> Result<Kind, Invalid> {
-    text.parse().map_err(|_| Invalid::new("not_one_of", "must be one of recurring cron scheduled one_time"))
 }
 
 impl ScheduleBody {
@@ -105,7 +101,7 @@ impl ScheduleBody {
         wanted.extend(self.run_at.is_some().then_some(("run_at", Kind::Scheduled)));
         for (field, belongs_to) in wanted {
             if belongs_to != kind {
-                let detail = format!("belongs to jobs of kind {belongs_to}, and this one is {kind}");
+                let detail = format!("is only for kind {belongs_to}; this job is {kind}");
                 errors.push(format!("/schedule/{field}"), Invalid::new("not_for_this_kind", detail));
             }
         }
@@ -137,7 +133,12 @@ fn every(minutes: i64) -> Result<Schedule, Invalid> {
         .filter(|minutes| (1..=MAX_INTERVAL_MINUTES).contains(&i64::from(*minutes)))
         .map(|minutes| Schedule::Recurring { every_seconds: minutes * 60 })
         .ok_or_else(|| {
-            Invalid::new("out_of_range", format!("must be from 1 to {MAX_INTERVAL_MINUTES} minutes"))
+            let detail = format!("must be from 1 to {MAX_INTERVAL_MINUTES} minutes");
+            Invalid::new("out_of_range", detail).hint(if minutes < 1 {
+                "The shortest interval is 1 minute."
+            } else {
+                "For a longer interval use kind cron, such as `0 0 * * SUN` for every week."
+            })
         })
 }
 

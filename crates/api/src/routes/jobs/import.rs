@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
 use trigrun_core::{
     domain::{crontab::Refused, id::WorkspaceId, invalid::FieldErrors},
-    store::jobs::{self, NewJob},
+    store::jobs::{self, ImportedJob, NewJob},
 };
 use utoipa::ToSchema;
 
@@ -16,20 +16,19 @@ use crate::{
     extract::{
         body::JsonText,
         depth::depth,
-        key::{REPLAYED, idempotency_key},
+        key::{Earlier, idempotency_key},
     },
-    problem::{Problem, ProblemBody},
+    problem::ProblemBody,
     result::ApiResult,
-    routes::jobs::{
-        body::JobBody,
-        create::Requested,
-        missing_secrets::{missing_secrets, warnings},
-    },
+    routes::jobs::{body::JobBody, create::Requested, warnings::warnings},
     state::State,
     time::instant,
 };
 use body::ImportBody;
 use lines::{Import, Line};
+
+/// Many lines may have as many unknown variables.
+const MAX_WARNINGS: usize = 50;
 
 /// The result of each line: a job, or an error.
 #[derive(Serialize, ToSchema)]
@@ -87,7 +86,7 @@ pub struct LineErrorView {
 
 /// Imports a crontab: creates a job of kind cron for each line.
 ///
-/// The response reports invalid lines. Unless `atomic` is set, the other lines are still created. All jobs are created in one transaction: if
+/// The response reports invalid lines. Unless `atomic` is set, the other lines are still created. Without any valid line, it is 422. All jobs are created in one transaction: if
 /// the connection breaks before the response, either all of them exist or none.
 #[utoipa::path(
     operation_id = "import_jobs", tag = "jobs",
@@ -95,8 +94,7 @@ pub struct LineErrorView {
     request_body = ImportBody,
     responses(
         (status = 201, description = "The import created jobs.", body = ImportView),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 200, description = "The import created no jobs: it was a dry run, no line is a valid job, or the key was used before (Idempotent-Replayed: true).", body = ImportView),
+        (status = 200, description = "The import created no jobs: it was a dry run, or the key was used before (Idempotent-Replayed: true).", body = ImportView),
         (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
@@ -111,66 +109,84 @@ pub async fn import_jobs(
     let mut errors = FieldErrors::default();
     let body: ImportBody = text.read(&mut errors).await?;
     let key = idempotency_key(&request, &mut errors);
+    let digest = key.is_some().then(|| text.digest());
     let depth = depth(&request, auth.workspace)?;
     let check = {
         let state = state.clone();
         move || body.check(&state, errors)
     };
     let import = state.capacity.compute(request.headers(), check).await??;
-    let warnings = secret_warnings(&state, auth.workspace, &import).await?;
-    if import.dry_run || import.lines.is_empty() {
+    let mut warnings = import_warnings(&state, auth.workspace, &import).await?;
+    if import.dry_run {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let (import, replayed) = create(&state, auth.workspace, import, Requested { key, depth }).await?;
-    let mut response = if replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
-    if replayed {
-        response.insert_header(REPLAYED);
+    let requested = Requested { key, digest, depth };
+    let (import, earlier) = create(&state, auth.workspace, import, requested).await?;
+    let Some(Replayed { earlier, deleted }) = earlier else {
+        return Ok(HttpResponse::Created().json(ImportView::of(import, warnings)));
+    };
+    let mut response = HttpResponse::Ok();
+    if earlier.differs {
+        warnings.clear();
+    }
+    warnings.splice(0..0, earlier.describe(&mut response));
+    if deleted > 0 {
+        warnings.push(format!("{deleted} of the jobs that the import created have been deleted since."));
     }
     Ok(response.json(ImportView::of(import, warnings)))
 }
 
-/// The jobs differ in schedule and URL only, which cannot reference secrets: the warnings of one job hold for all.
-async fn secret_warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
-    let Some(line) = import.lines.first() else { return Ok(Vec::new()) };
-    Ok(warnings(&missing_secrets(state, workspace, &line.definition.request).await?))
+/// The jobs differ in schedule and URL only, which cannot reference secrets: those of the first job are those of all.
+async fn import_warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
+    let Some((first, others)) = import.lines.split_first() else { return Ok(Vec::new()) };
+    let mut all = warnings(state, workspace, &first.definition.request).await?;
+    for warning in others.iter().flat_map(|line| line.definition.request.warnings()) {
+        if all.len() < MAX_WARNINGS && !all.contains(&warning) {
+            all.push(warning);
+        }
+    }
+    Ok(all)
 }
 
-/// Creates all jobs. If the key was used before, returns its jobs and `true`.
+/// An earlier import used the key.
+struct Replayed {
+    earlier: Earlier,
+    /// How many of its jobs are known to be deleted.
+    deleted: usize,
+}
+
+/// Creates all jobs. If the key was used before, returns the jobs that exist of the earlier import.
 async fn create(
     state: &State,
     workspace: WorkspaceId,
     mut import: Import,
-    Requested { key, depth }: Requested,
-) -> ApiResult<(Import, bool)> {
+    Requested { key, digest, depth }: Requested,
+) -> ApiResult<(Import, Option<Replayed>)> {
     let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
-    if let Some(key) = key {
-        import.lines.iter_mut().for_each(|line| line.key = Some(key_of_line(&key, line.number)));
+    if let Some(key) = &key {
+        import.lines.iter_mut().for_each(|line| line.key = Some(jobs::key_of_line(key, line.number)));
     }
     let created = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let all: Vec<NewJob<'_>> = import.lines.iter().map(|line| line.new_job(depth, import.now)).collect();
-        match jobs::insert_all(&mut conn, workspace, &all, plan.jobs()).await {
-            Ok(()) => Ok((import, false)),
-            Err(error) if error.is_conflict("jobs_idempotency_key") => {
-                let keys: Vec<&str> = import.lines.iter().filter_map(|line| line.key.as_deref()).collect();
-                let earlier = jobs::find_by_idempotency_keys(&mut conn, workspace, &keys).await?;
-                let import = import.created_before(&earlier).ok_or_else(|| {
-                    let detail = "The key was used for other jobs, or some of its jobs are deleted. Use a new key for a different crontab.";
-                    Problem::conflict("idempotency_key_reused", detail)
-                })?;
-                Ok((import, true))
+        let digest = digest.as_deref();
+        let new = import.lines.iter().map(|line| line.new_job(depth, import.now, digest));
+        let all: Vec<NewJob<'_>> = new.collect();
+        match (jobs::insert_import(&mut conn, workspace, key.as_deref(), &all, plan.jobs()).await, &key) {
+            (Ok(()), _) => Ok((import, None)),
+            (Err(error), Some(key)) if error.is_conflict("import_key") => {
+                let found = jobs::find_import(&mut conn, workspace, key, state.clock.now()).await?;
+                let is_same = |job: &ImportedJob| job.request_digest.as_deref() == digest;
+                let differs = !found.iter().all(is_same);
+                let deleted = if differs { 0 } else { import.lines.len().saturating_sub(found.len()) };
+                let earlier = Earlier { differs };
+                Ok((import.created_before(found, differs), Some(Replayed { earlier, deleted })))
             }
-            Err(error) => Err(plan.exceeded(error)),
+            (Err(error), _) => Err(plan.exceeded(error)),
         }
     });
-    let (import, replayed) = created.await?;
+    let created = created.await?;
     state.waker.wake();
-    Ok((import, replayed))
-}
-
-/// A header cannot contain U+001F, so this never equals the key of a single job.
-fn key_of_line(key: &str, line: usize) -> String {
-    format!("{key}\u{1f}{line}")
+    Ok(created)
 }
 
 impl ImportView {

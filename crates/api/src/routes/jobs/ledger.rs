@@ -126,7 +126,7 @@ fn window(
 fn ledger_failed(error: LedgerError) -> Problem {
     match error {
         LedgerError::TooMany => {
-            let detail = format!("the window contains more than {MAX_FIRES} fires; request a shorter one");
+            let detail = format!("The window has more than {MAX_FIRES} fires. Request a shorter one.");
             Problem::of_field("?from", Invalid::new("window_too_long", detail))
         }
         LedgerError::Schedule(error) => {

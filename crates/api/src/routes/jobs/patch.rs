@@ -14,7 +14,9 @@ type Object = BTreeMap<String, Box<RawValue>>;
 
 /// Objects of a job whose members are patched one by one. Everything else is replaced as a whole, the body of the request too: to the
 /// job it is a value, not a structure.
-const MERGED: &[&str] = &["", "/schedule", "/request", "/request/headers", "/retry_policy"];
+const MERGED: &[&str] = &["", "/schedule", "/request", HEADERS, "/retry_policy"];
+/// Its names are the client's.
+const HEADERS: &str = "/request/headers";
 
 /// A patch, parsed once. It can be applied to several versions of a job, until a write succeeds.
 pub struct Patch {
@@ -49,6 +51,14 @@ impl Patch {
         self.changes.contains_key(field)
     }
 
+    /// The text of the value that the patch gives this field of the job.
+    pub fn value(&self, field: &str) -> Option<&str> {
+        match self.changes.get(field)? {
+            Change::Replace(value) => Some(value.get()),
+            Change::Remove | Change::Merge(_) => None,
+        }
+    }
+
     /// The JSON object `target` with the patch applied. A new kind removes the schedule of the old one.
     pub fn apply(&self, target: &str) -> serde_json::Result<String> {
         let mut target: Object = serde_json::from_str(target)?;
@@ -58,7 +68,7 @@ impl Patch {
         {
             target.remove("schedule");
         }
-        serde_json::to_string(&merge(target, &self.changes)?)
+        serde_json::to_string(&merge(target, &self.changes, "")?)
     }
 }
 
@@ -81,17 +91,17 @@ fn read(text: &str, at: &str, duplicates: &mut Vec<String>) -> serde_json::Resul
     Ok(changes)
 }
 
-fn merge(mut target: Object, changes: &BTreeMap<String, Change>) -> serde_json::Result<Object> {
+fn merge(mut target: Object, changes: &BTreeMap<String, Change>, at: &str) -> serde_json::Result<Object> {
     for (name, change) in changes {
+        let pointer = format!("{at}/{}", escape(name));
         let value = match change {
-            Change::Remove => {
-                target.remove(name);
-                continue;
-            }
+            Change::Remove if target.remove(name).is_some() || at == HEADERS => continue,
+            // There is nothing to remove. The null stays, so that an unknown field is refused like any other.
+            Change::Remove => RawValue::NULL.to_owned(),
             Change::Replace(value) => value.clone(),
             Change::Merge(changes) => {
                 let old = target.get(name).map(|old| old.get()).filter(|old| old.starts_with('{'));
-                let merged = merge(serde_json::from_str(old.unwrap_or("{}"))?, changes)?;
+                let merged = merge(serde_json::from_str(old.unwrap_or("{}"))?, changes, &pointer)?;
                 serde_json::value::to_raw_value(&merged)?
             }
         };
@@ -161,6 +171,14 @@ mod tests {
         );
         let same_kind = Patch::read(r#"{"kind":"cron"}"#).unwrap();
         assert!(same_kind.apply(JOB).unwrap().contains("\"timezone\":\"z\""), "the same kind keeps it");
+    }
+
+    #[test]
+    fn a_null_without_a_field_stays() {
+        patched(
+            r#"{"nmae":null,"request":{"headers":{"Z":null}}}"#,
+            r#"{"kind":"cron","name":"a","nmae":null,"request":{"body":{"b":1,"a":1.0},"headers":{"X":"1","Y":"2"},"url":"u"},"schedule":{"cron":"c","timezone":"z"}}"#,
+        );
     }
 
     #[test]

@@ -7,11 +7,7 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
-use crate::{
-    enums,
-    routes::jobs::{body::JobBody, missing_secrets},
-    time::instant,
-};
+use crate::{enums, routes::jobs::body::JobBody, time::instant};
 
 /// A job.
 #[derive(Serialize, ToSchema)]
@@ -80,9 +76,8 @@ impl JobView {
         view
     }
 
-    /// Adds warnings about secrets that the job references and the workspace does not have.
-    pub fn with_missing_secrets(mut self, secrets: &[String]) -> Self {
-        self.warnings = missing_secrets::warnings(secrets);
+    pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Parses one line of a crontab: its kind, and where its expression ends.
 
-use super::{Cron, Invalid, MAX_LINE_BYTES};
+use super::{Cron, Invalid, MAX_LINE_BYTES, command::called_url};
 
 /// How much of a line that is too long is returned in its error.
 const MAX_EXCERPT_CHARS: usize = 100;
@@ -41,12 +41,32 @@ pub(super) fn read(text: &str) -> Result<Line<'_>, Invalid> {
 pub(super) fn url(rest: &str) -> Result<Option<&str>, Invalid> {
     let mut words = words(rest);
     let Some(first) = words.next() else { return Ok(None) };
-    let Some(second) = words.next() else { return Ok(Some(first)) };
-    if is_url(first) {
-        let hint = if second.starts_with('#') { "Put the comment on a separate line." } else { "Remove it." };
+    let Some(second) = words.next() else { return as_written(first).map(Some) };
+    if is_url(first) && !first.starts_with(QUOTES) {
+        let hint = match second {
+            _ if second.starts_with('#') => "Put the comment on a separate line.",
+            _ if is_url(second) => "Write each URL on its own line.",
+            _ => "Remove it.",
+        };
         return Err(Invalid::new("crontab_trailing", "The line has text after the URL.").hint(hint));
     }
-    Err(command(self::words(rest).find(|word| is_url(word))))
+    Err(command(called_url(rest)))
+}
+
+const QUOTES: [char; 2] = ['"', '\''];
+
+/// A URL, unless it is written for a shell or for cron.
+fn as_written(url: &str) -> Result<&str, Invalid> {
+    if is_url(url) && url.starts_with(QUOTES) {
+        return Err(Invalid::new("crontab_quotes", "The URL is in quotes.").hint("Leave out the quotes."));
+    }
+    if url.contains("\\%") {
+        let detail = "The URL has \\%, which is how cron writes % in a command.";
+        return Err(
+            Invalid::new("crontab_escape", detail).hint("Write % alone: nothing in a URL is escaped here.")
+        );
+    }
+    Ok(url)
 }
 
 /// The line, or the beginning of one that is too long.
@@ -115,18 +135,15 @@ fn is_url(word: &str) -> bool {
     word.contains("://")
 }
 
-fn command(url: Option<&str>) -> Invalid {
+fn command(url: Option<String>) -> Invalid {
     let invalid = Invalid::new(
         "crontab_command",
         "The line has a command after the expression. TrigRun runs no commands.",
     );
     match url {
-        Some(url) => {
-            let url = url.trim_matches(['"', '\'']);
-            invalid.hint(format!(
-                "TrigRun calls the URL itself: replace the command with {url}. Set method, headers and body on the job."
-            ))
-        }
+        Some(url) => invalid.hint(format!(
+            "TrigRun calls the URL itself: replace the command with {url}. Set method, headers and body on the job."
+        )),
         None => invalid.hint("Replace the command with the URL to call."),
     }
 }

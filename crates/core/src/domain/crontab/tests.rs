@@ -44,7 +44,6 @@ fn a_line_is_an_expression_and_a_url() {
         ("0 0 LW * ? https://example.com", "0 0 LW * ?", "https://example.com"),
         // URLs are not checked here.
         ("0 9 * * * ftp://example.com", "0 9 * * *", "ftp://example.com"),
-        ("0 9 * * * \"https://example.com\"", "0 9 * * *", "\"https://example.com\""),
         ("0 9 * * * example.com/hook", "0 9 * * *", "example.com/hook"),
         ("0 9 * * * /usr/local/bin/backup.sh", "0 9 * * *", "/usr/local/bin/backup.sh"),
     ] {
@@ -95,6 +94,8 @@ fn every_refused_line_has_a_reason() {
         ("CRON_TZ=America/New York", "timezone_unknown"),
         ("CRON_TZ=Asia/Tokyo 0 9 * * * https://example.com", "crontab_timezone"),
         ("CRON_TZ=Asia/Tokyo # the office", "crontab_timezone"),
+        ("0 9 * * * \"https://shop.example/cron?a=1\"", "crontab_quotes"),
+        ("0 9 * * * https://shop.example/run?t=a\\%20b", "crontab_escape"),
         ("0 9 * * * https://example.com # every day", "crontab_trailing"),
         ("0 9 * * * https://example.com >/dev/null 2>&1", "crontab_trailing"),
         ("0 9 * * * curl -s https://example.com", "crontab_command"),
@@ -117,6 +118,14 @@ fn the_hint_for_a_command_names_its_url() {
     assert!(
         quoted.starts_with("TrigRun calls the URL itself: replace the command with https://example.com/a."),
         "{quoted}"
+    );
+    for uncertain in
+        ["curl https://shop.example/a; curl https://shop.example/b", "echo https://shop.example/a"]
+    {
+        assert_eq!(hint(&format!("0 3 * * * {uncertain}")), "Replace the command with the URL to call.");
+    }
+    assert!(
+        hint("0 9 * * * curl --url=https://shop.example/cron").contains("with https://shop.example/cron.")
     );
     assert_eq!(hint("0 9 * * * rm -rf /tmp/x"), "Replace the command with the URL to call.");
     assert_eq!(hint("0 9 * * * https://a.example # x"), "Put the comment on a separate line.");
@@ -145,7 +154,7 @@ CRON_TZ=\"America/New_York\"
 @daily https://a.example/7";
     let zones: Vec<_> =
         crontab(text).entries.iter().map(|entry| (entry.line, entry.cron.timezone().to_owned())).collect();
-    let expected = [(1, "UTC"), (3, "Europe/Berlin"), (5, "asia/kolkata"), (7, "America/New_York")];
+    let expected = [(1, "UTC"), (3, "Europe/Berlin"), (5, "Asia/Kolkata"), (7, "America/New_York")];
     assert_eq!(zones, expected.map(|(line, zone)| (line, zone.to_owned())));
 }
 

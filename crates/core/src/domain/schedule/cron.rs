@@ -20,7 +20,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::calendar::Calendar;
-use super::{ScheduleError, grammar, zone};
+use super::{ScheduleError, foreign, grammar, zone};
 use crate::domain::invalid::{Invalid, Several};
 
 /// How far ahead to search for the next fire. The rarest possible pattern (29 February on one weekday) recurs
@@ -83,7 +83,8 @@ impl Cron {
     /// # Errors
     /// At most one error for each of the two texts.
     pub fn parse(expression: &str, timezone: &str) -> Result<Self, Several<CronError>> {
-        let pattern = grammar::read(expression).and_then(|pattern| {
+        let pattern = grammar::read(expression).map_err(|invalid| foreign::explain(expression, invalid));
+        let pattern = pattern.and_then(|pattern| {
             let calendar = Calendar::new(&pattern).map_err(|error| {
                 Invalid::new("cron_syntax", format!("The cron library rejected it: {error}"))
             })?;
@@ -92,7 +93,7 @@ impl Cron {
         match (pattern.map_err(CronError::expression), zone::find(timezone).map_err(CronError::zone)) {
             (Ok((pattern, calendar)), Ok(zone)) => Ok(Self {
                 expression: expression.into(),
-                timezone: timezone.into(),
+                timezone: zone.iana_name().unwrap_or(timezone).into(),
                 compiled: Ok(Arc::new(Compiled { pattern, calendar })),
                 zone,
             }),
@@ -137,7 +138,7 @@ impl Cron {
         &self.expression
     }
 
-    /// The zone's name as it was written.
+    /// The zone's name in its canonical spelling.
     pub fn timezone(&self) -> &str {
         &self.timezone
     }

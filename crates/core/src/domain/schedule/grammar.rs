@@ -4,12 +4,14 @@
 //! every expression is checked here first and passed to croner as plain numbers. The base is crontab(5) of Vixie
 //! cron; `L`, `W`, `#` and `?` are as in croner.
 
-use crate::domain::invalid::Invalid;
+use crate::domain::{invalid::Invalid, wording::did_you_mean};
 
 /// The longest expression that is accepted.
 pub(super) const MAX_EXPRESSION_BYTES: usize = 256;
 
-const NICKNAMES: [(&str, &str); 7] = [
+pub(super) const FIELDS: &str = "The fields are: minute hour day-of-month month day-of-week.";
+
+pub(super) const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
     ("@midnight", "0 0 * * *"),
@@ -84,7 +86,7 @@ fn field_count(count: usize) -> Invalid {
     }
     let hint = match count {
         6 | 7 => "Seconds and years are not supported: minute hour day-of-month month day-of-week.",
-        _ => "The fields are: minute hour day-of-month month day-of-week.",
+        _ => FIELDS,
     };
     let fields = if count == 1 { "field" } else { "fields" };
     Invalid::new(
@@ -99,7 +101,7 @@ struct Field {
     name: &'static str,
     min: u8,
     max: u8,
-    /// Names of values, and the value of the first name.
+    /// Names of values, of which the first three letters are written, and the value of the first name.
     names: (&'static [&'static str], u8),
     extras: Extras,
 }
@@ -114,8 +116,21 @@ enum Extras {
     Weekday,
 }
 
-const MONTHS: &[&str] = &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-const WEEKDAYS: &[&str] = &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+const MONTHS: &[&str] = &[
+    "JANUARY",
+    "FEBRUARY",
+    "MARCH",
+    "APRIL",
+    "MAY",
+    "JUNE",
+    "JULY",
+    "AUGUST",
+    "SEPTEMBER",
+    "OCTOBER",
+    "NOVEMBER",
+    "DECEMBER",
+];
+const WEEKDAYS: &[&str] = &["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"];
 
 const MINUTE: Field = Field { name: "minute", min: 0, max: 59, names: (&[], 0), extras: Extras::None };
 const HOUR: Field = Field { name: "hour", min: 0, max: 23, names: (&[], 0), extras: Extras::None };
@@ -174,17 +189,45 @@ impl Field {
         if !(1..=u16::from(self.max)).contains(&step) {
             let message =
                 format!("In the {} field, a step is between 1 and {}, not {step}.", self.name, self.max);
-            return Err(Invalid::new("cron_step", message));
+            let invalid = Invalid::new("cron_step", message);
+            return Err(match self.interval(range, step) {
+                Some(minutes) => invalid.hint(format!(
+                    "For every {minutes} minutes use kind recurring with every_n_minutes: {minutes}."
+                )),
+                None => invalid,
+            });
         }
         if range == "*" {
             return Ok(format!("*/{step}"));
         }
         if !range.contains('-') {
             let message = "a step must follow * or a range";
-            let hint = format!("Write {range}-{max}/{step}, or */{step}.", max = self.max);
-            return Err(self.syntax(message).hint(hint));
+            let invalid = self.syntax(message);
+            return Err(match number(range) {
+                // Only a range from the first value is the same as *.
+                Some(start) if start == u16::from(self.min) => {
+                    invalid.hint(format!("Write {start}-{}/{step}, or */{step}.", self.max))
+                }
+                Some(start) => invalid.hint(format!("Write {start}-{}/{step}.", self.max)),
+                None => invalid,
+            });
         }
-        Ok(format!("{}/{step}", self.range_or_value(range)?))
+        let stepped = self.range_or_value(range).map_err(|invalid| Invalid {
+            // Two ranges with this step would be another list of values.
+            hint: invalid.hint.filter(|_| invalid.code != "cron_reversed_range"),
+            ..invalid
+        });
+        Ok(format!("{}/{step}", stepped?))
+    }
+
+    /// The interval that was meant by a step that is too long for the field.
+    fn interval(&self, range: &str, step: u16) -> Option<u16> {
+        let minutes = match self.name {
+            "minute" => step,
+            "hour" => step.checked_mul(60)?,
+            _ => return None,
+        };
+        (range == "*" && (1..=1440).contains(&minutes)).then_some(minutes)
     }
 
     /// `5#2`, `MON-FRI#1`, `5#L`
@@ -193,7 +236,11 @@ impl Field {
         if !matches!(nth, "1" | "2" | "3" | "4" | "5" | "L") {
             return Err(self.syntax("# must be followed by 1 to 5, or L for the last"));
         }
-        Ok(format!("{}#{nth}", self.range_or_value(days)?))
+        let days = self.range_or_value(days).map_err(|invalid| Invalid {
+            hint: invalid.hint.filter(|_| invalid.code != "cron_reversed_range"),
+            ..invalid
+        });
+        Ok(format!("{}#{nth}", days?))
     }
 
     fn range_or_value(&self, item: &str) -> Result<String, Invalid> {
@@ -212,10 +259,16 @@ impl Field {
 
     fn value(&self, text: &str) -> Result<u8, Invalid> {
         let (names, first) = self.names;
-        if let Some(index) = names.iter().position(|name| *name == text) {
+        if let Some(index) = names.iter().position(|name| &name[..3] == text) {
             return Ok(first + index as u8);
         }
-        let value = number(text).ok_or_else(|| self.syntax(&format!("{text:?} is not a value")))?;
+        let value = number(text).ok_or_else(|| {
+            let invalid = self.syntax(&format!("{text:?} is not a value"));
+            match names.iter().find(|name| text.len() > 3 && name.starts_with(text)) {
+                Some(name) => invalid.hint(did_you_mean(&name[..3])),
+                None => invalid,
+            }
+        })?;
         u8::try_from(value).ok().filter(|value| (self.min..=self.max).contains(value)).ok_or_else(|| {
             let message = format!("The {} field takes {} to {}, not {value}.", self.name, self.min, self.max);
             Invalid::new("cron_out_of_range", message)

@@ -1,27 +1,7 @@
 //! Lists of numbers and names in a sentence.
 
-use std::fmt::Display;
-
 use super::fields::Set;
-
-/// "1, 7 and 12"
-pub(super) fn all_of<T: Display>(parts: impl IntoIterator<Item = T>) -> String {
-    joined(parts, "and")
-}
-
-/// "1, 7 or 12"
-pub(super) fn one_of<T: Display>(parts: impl IntoIterator<Item = T>) -> String {
-    joined(parts, "or")
-}
-
-fn joined<T: Display>(parts: impl IntoIterator<Item = T>, word: &str) -> String {
-    let parts: Vec<String> = parts.into_iter().map(|part| part.to_string()).collect();
-    match parts.as_slice() {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
-    }
-}
+use crate::domain::wording::all_of;
 
 /// "1 year", "2 years"
 pub(super) fn counted(count: i64, unit: &str) -> String {

@@ -18,7 +18,12 @@ fn kinds_have_stable_names() {
     for kind in Kind::ALL {
         assert_eq!(kind.to_string().parse(), Ok(kind));
     }
-    assert_eq!("one-time".parse::<Kind>(), Err(UnknownKind));
+    let hint = |name: &str| name.parse::<Kind>().unwrap_err().hint.unwrap_or_default();
+    assert_eq!(
+        (hint("one-time"), hint("Cron")),
+        ("Did you mean one_time?".into(), "Did you mean cron?".into())
+    );
+    assert_eq!((hint("interval"), hint("weekly")), ("Did you mean recurring?".into(), String::new()));
     assert_eq!(Schedule::OneTime.kind().as_str(), "one_time");
 }
 

@@ -9,6 +9,7 @@ mod time;
 
 use super::fields::Fields;
 use super::{Cron, Schedule, list};
+use crate::domain::wording;
 
 /// A longer description is hard to read; the pattern replaces it.
 const MAX_WORDS_BYTES: usize = 450;
@@ -36,7 +37,7 @@ fn interval(seconds: u32) -> String {
         [(1, unit)] => format!("every {unit}"),
         parts => {
             let parts = parts.iter().map(|(count, unit)| list::counted((*count).into(), unit));
-            format!("every {}", list::all_of(parts))
+            format!("every {}", wording::all_of(parts))
         }
     }
 }

@@ -6,6 +6,8 @@
 //! only it has (Debian moved `US/Pacific` and similar names to a separate package). Reading the first line of the
 //! system's release file, once per process, is the only I/O; jiff reads its zone files the same way.
 
+mod hints;
+
 use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -46,7 +48,7 @@ pub fn check_zone(name: &str) -> Result<(), Invalid> {
     find(name).map(drop)
 }
 
-/// The zone of that name; letter case is ignored.
+/// The zone of that name; letter case is ignored, and the zone knows its name in the canonical spelling.
 pub(super) fn find(name: &str) -> Result<TimeZone, Invalid> {
     if name.len() > MAX_NAME_CHARS {
         return Err(Invalid::new(
@@ -103,33 +105,8 @@ fn is_zone(name: &str) -> bool {
 }
 
 fn unknown(name: &str) -> Invalid {
-    let invalid = Invalid::new("timezone_unknown", format!("There is no time zone named {name:?}."));
-    match nearest(name).as_slice() {
-        [] => invalid,
-        [only] => invalid.hint(format!("Did you mean {only}?")),
-        [others @ .., last] => invalid.hint(format!("Did you mean {} or {last}?", others.join(", "))),
-    }
-}
-
-/// Up to three names that are similar to `name`, the most similar first.
-fn nearest(name: &str) -> Vec<String> {
-    let name = name.to_ascii_lowercase().replace(' ', "_");
-    let mut scored: Vec<(f64, String)> =
-        names().into_iter().map(|zone| (likeness(&name, &zone), zone)).collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    scored.into_iter().take(3).map(|(_, zone)| zone).collect()
-}
-
-/// The similarity of `zone` to the text. The city counts as much as the whole name, because users write `Berlin`.
-fn likeness(written: &str, zone: &str) -> f64 {
-    let zone = zone.to_ascii_lowercase();
-    let whole = strsim::jaro_winkler(written, &zone);
-    let city = strsim::jaro_winkler(last_part(written), last_part(&zone));
-    whole.max(city)
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
+    let (detail, hint) = hints::explain(name, names);
+    Invalid::new("timezone_unknown", detail).hint(hint)
 }
 
 fn names() -> Vec<String> {

@@ -1,6 +1,6 @@
 //! URLs with variables: checked with each variable replaced by a value of maximum length, stored with the variables.
 
-use super::{TargetUrl, authority_of};
+use super::{TargetUrl, VARIABLES_HINT, authority_of};
 use crate::domain::{address::EgressPolicy, invalid::Invalid, variables};
 
 /// The form of `text` that is stored. Variables are allowed in the path and the query, so that the host is always known.
@@ -12,8 +12,7 @@ pub fn check(text: &str, policy: &EgressPolicy) -> Result<String, Invalid> {
     let marked = variables::replace(text, |name| marks.of(name));
     let url = TargetUrl::parse(&marked, policy)?;
     if marks.are_in(authority_of(&marked)?) {
-        return Err(Invalid::new("url_host", "The host contains a variable.")
-            .hint("Variables are allowed in the path and the query."));
+        return Err(Invalid::new("url_host", "The host contains a variable.").hint(VARIABLES_HINT));
     }
     // Marks are not replaced in the host: letters of other alphabets may be mapped to a mark there (UTS 46).
     let path = url.path_and_query();

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{Start, row::VersionRow, start};
@@ -26,6 +25,8 @@ pub struct NewJob<'a> {
     pub id: JobId,
     pub definition: &'a Definition,
     pub idempotency_key: Option<&'a str>,
+    /// Of the body of the request, if it has a key.
+    pub request_digest: Option<&'a [u8]>,
     pub now: DateTime<Utc>,
     pub first_fire: Option<DateTime<Utc>>,
     pub traceparent: Option<&'a str>,
@@ -52,6 +53,7 @@ struct NewJobRow<'a> {
     state: &'static str,
     tags: &'a [String],
     idempotency_key: Option<&'a str>,
+    request_digest: Option<&'a [u8]>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -68,6 +70,7 @@ impl<'a> NewJobRow<'a> {
             state: definition.state.as_str(),
             tags: &definition.tags,
             idempotency_key: new.idempotency_key,
+            request_digest: new.request_digest,
             created_at: new.now,
             updated_at: new.now,
         }
@@ -141,40 +144,4 @@ pub async fn insert_all(
         quotas::check(conn, workspace, Counted::Jobs, max).await
     })
     .await
-}
-
-/// A job that was created under an idempotency key, and how it was defined then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotentJob {
-    pub id: JobId,
-    pub url: String,
-    pub cron: Option<String>,
-    pub timezone: Option<String>,
-}
-
-/// The jobs that were created under these keys, by key.
-pub async fn find_by_idempotency_keys(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    keys: &[&str],
-) -> Result<HashMap<String, IdempotentJob>, StoreError> {
-    type Row = (Option<String>, Uuid, String, Option<String>, Option<String>);
-    let found: Vec<Row> = jobs::table
-        .inner_join(job_versions::table)
-        .filter(jobs::workspace_id.eq(workspace.uuid()))
-        .filter(jobs::idempotency_key.eq_any(keys))
-        .filter(job_versions::version.eq(1))
-        .select((
-            jobs::idempotency_key,
-            jobs::id,
-            job_versions::url,
-            job_versions::cron,
-            job_versions::timezone,
-        ))
-        .load(conn)
-        .await?;
-    let keyed = |(key, id, url, cron, timezone): Row| {
-        Some((key?, IdempotentJob { id: JobId::from_uuid(id), url, cron, timezone }))
-    };
-    Ok(found.into_iter().filter_map(keyed).collect())
 }

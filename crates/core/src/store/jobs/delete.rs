@@ -18,18 +18,28 @@ use crate::{
 };
 
 /// Deletes the job, its versions, its timer and its open executions without an owner. Its other executions are purged later.
-pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, id: JobId) -> Result<(), StoreError> {
+///
+/// With a `version`, only if it is the current one: otherwise [`StoreError::Conflict`] `version`.
+pub async fn delete(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: JobId,
+    version: Option<i32>,
+) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         // In the order in which results are recorded, to avoid deadlocks.
         rules::lock_of_job(conn, id).await?;
-        let deleted = diesel::delete(jobs::table)
+        let current: i32 = jobs::table
             .filter(jobs::workspace_id.eq(workspace.uuid()))
             .filter(jobs::id.eq(id.uuid()))
-            .execute(conn)
+            .select(jobs::version)
+            .for_update()
+            .first(conn)
             .await?;
-        if deleted == 0 {
-            return Err(StoreError::NotFound);
+        if version.is_some_and(|version| version != current) {
+            return Err(StoreError::conflict("version"));
         }
+        diesel::delete(jobs::table).filter(jobs::id.eq(id.uuid())).execute(conn).await?;
         diesel::insert_into(deleted_jobs::table)
             .values(deleted_jobs::job_id.eq(id.uuid()))
             .execute(conn)

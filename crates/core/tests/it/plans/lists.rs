@@ -210,7 +210,7 @@ async fn a_deleted_job_is_purged_without_reading_the_rest() {
     )
     .await;
     with_both_plans(&db, async |conn| {
-        jobs::delete(conn, workspace, job).await.unwrap();
+        jobs::delete(conn, workspace, job, None).await.unwrap();
         let before = rows_read(conn).await;
         assert!(!jobs::purge_deleted(conn, 50).await.unwrap());
         let read = rows_read(conn).await - before;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     enums,
-    extract::body::{each_once, object},
+    extract::body::{each_once, integer, integers, object},
     routes::jobs::body::{RetryBody, StatusCode},
 };
 
@@ -60,8 +60,10 @@ pub struct ImportRequestBody {
     pub body: Option<Box<RawValue>>,
     /// The timeout of one attempt in seconds.
     #[schema(minimum = 1, maximum = 300, default = 30)]
+    #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
     /// Statuses that count as success.
     #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    #[serde(deserialize_with = "integers")]
     pub success_statuses: Option<Vec<i64>>,
 }

@@ -8,17 +8,17 @@ use trigrun_core::{
         chain::Depth,
         crontab::{self, Crontab, CrontabEntry, Defaults, Refused},
         id::JobId,
-        invalid::{Checked, FieldErrors, Invalid, both},
+        invalid::{Checked, FieldErrors, Invalid, Violations, both},
         job::{
-            self, DEFAULT_CATCH_UP_LIMIT, Definition, MisfirePolicy, OverlapPolicy,
+            self, DEFAULT_CATCH_UP_LIMIT, Definition, Job, MisfirePolicy, OverlapPolicy,
             change::{ChangeError, first_fire},
         },
-        request::Request,
+        request::{Method, Request},
         retry::{DeliveryGuarantee, RetryPolicy},
         schedule::{Schedule, check_zone},
         target::template,
     },
-    store::jobs::{IdempotentJob, NewJob},
+    store::jobs::{ImportedJob, NewJob},
 };
 
 use super::body::{ImportBody, ImportRequestBody};
@@ -63,18 +63,21 @@ struct Shared {
 }
 
 impl Import {
-    /// The same lines with the jobs that an earlier import created from them; `None` if it created other jobs.
-    pub fn created_before(mut self, earlier: &HashMap<String, IdempotentJob>) -> Option<Self> {
-        for line in &mut self.lines {
-            let job = line.key.as_ref().and_then(|key| earlier.get(key)).filter(|job| line.created(job))?;
-            line.id = job.id;
+    /// The lines of an earlier import whose jobs still exist: of this one, if both had the same body.
+    pub fn created_before(mut self, found: Vec<ImportedJob>, differs: bool) -> Self {
+        if differs {
+            let lines = found.into_iter().filter_map(|imported| Line::of(imported.line, imported.job));
+            return Self { lines: lines.collect(), refused: Vec::new(), ..self };
         }
-        Some(self)
+        let mut ids: HashMap<usize, JobId> =
+            found.into_iter().map(|imported| (imported.line, imported.job.id)).collect();
+        self.lines.retain_mut(|line| ids.remove(&line.number).map(|id| line.id = id).is_some());
+        self
     }
 }
 
 impl ImportBody {
-    /// Checks the body, and then every line. This takes long: it belongs on a blocking thread.
+    /// Checks the body, and then every line, of which one at least must be valid. This takes long: it belongs on a blocking thread.
     pub fn check(mut self, state: &State, mut errors: FieldErrors) -> ApiResult<Import> {
         let (atomic, dry_run) = (self.atomic.unwrap_or_default(), self.dry_run.unwrap_or_default());
         let crontab = self.crontab(state, &mut errors);
@@ -85,7 +88,12 @@ impl ImportBody {
         let (crontab, shared) = errors.finish(both(crontab, shared))?;
         // Read the clock after the crontab: no fire may pass while a long crontab is parsed.
         let import = shared.import(crontab, &state.policy, state.clock.now(), dry_run);
-        if atomic {
+        if import.lines.is_empty() && import.refused.is_empty() {
+            let invalid = Invalid::new("crontab_empty", "has no line with a job")
+                .hint("A line is an expression and a URL: 0 9 * * * https://example.com/report");
+            Err(Violations::of("/crontab", invalid))?;
+        }
+        if atomic || import.lines.is_empty() {
             pointed_at(&import.refused).finish(Ok(()))?;
         }
         Ok(import)
@@ -114,8 +122,9 @@ impl ImportBody {
 impl ImportRequestBody {
     fn define(self, errors: &mut FieldErrors) -> Checked<Request> {
         if self.url.is_some() {
-            let invalid = Invalid::new("not_here", "each job has the URL of its line")
-                .hint("write it after the expression, or send default_url");
+            let invalid =
+                Invalid::new("not_here", "does not belong here: each job calls the URL of its line")
+                    .hint("Write the URL after the expression, or send `default_url`.");
             errors.push("/request/url", invalid);
         }
         let Self { url: _, method, headers, body, timeout_seconds, success_statuses } = self;
@@ -131,8 +140,9 @@ impl Shared {
         if each * jobs <= MAX_TOTAL_BYTES {
             return Ok(());
         }
-        let detail = format!("headers and bodies of {jobs} jobs exceed {MAX_TOTAL_BYTES} bytes in total");
-        Err(Invalid::new("request_too_large", detail).hint("import the crontab in parts"))
+        let detail =
+            format!("The headers and bodies of {jobs} jobs have more than {MAX_TOTAL_BYTES} bytes in total.");
+        Err(Invalid::new("request_too_large", detail).hint("Import the crontab in parts."))
     }
 
     fn import(&self, crontab: Crontab, policy: &EgressPolicy, now: DateTime<Utc>, dry_run: bool) -> Import {
@@ -163,7 +173,7 @@ impl Shared {
     ) -> Result<(Definition, Option<DateTime<Utc>>), Invalid> {
         let url = template::check(&entry.url, policy)?;
         let definition = Definition {
-            name: job::name(&name(entry))?,
+            name: job::name(&name(self.request.method, &url))?,
             schedule: Schedule::Cron(entry.cron.clone()),
             request: Request { url, ..self.request.clone() },
             retry_policy: self.retry_policy.clone(),
@@ -184,9 +194,12 @@ fn unreadable(error: ChangeError) -> Invalid {
     Invalid::new(error.code(), error.to_string())
 }
 
-/// The name by which a reader of the crontab recognises the job.
-fn name(entry: &CrontabEntry) -> String {
-    format!("{} {}", entry.cron.expression(), entry.url).chars().take(MAX_NAME_CHARACTERS).collect()
+/// The name by which a reader of the crontab recognises the job: method, host and path. Names are sent to channels, and the rest of a URL
+/// often holds a token.
+fn name(method: Method, url: &str) -> String {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    let path = place.split([';', '?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    format!("{} {path}", method.as_str()).chars().take(MAX_NAME_CHARACTERS).collect()
 }
 
 fn pointed_at(refused: &[Refused]) -> FieldErrors {
@@ -198,22 +211,48 @@ fn pointed_at(refused: &[Refused]) -> FieldErrors {
 }
 
 impl Line {
-    /// Whether the job was created from the same line.
-    fn created(&self, job: &IdempotentJob) -> bool {
-        let Schedule::Cron(cron) = &self.definition.schedule else { return false };
-        let this = (Some(cron.expression()), Some(cron.timezone()), self.definition.request.url.as_str());
-        this == (job.cron.as_deref(), job.timezone.as_deref(), job.url.as_str())
+    /// The line of a job that exists, with the text that would create it.
+    fn of(number: usize, job: Job) -> Option<Self> {
+        let Schedule::Cron(cron) = &job.definition.schedule else { return None };
+        let text = format!("{} {}", cron.expression(), job.definition.request.url);
+        let Job { id, definition, next_run_at: first_fire, .. } = job;
+        Some(Self { number, text, id, definition, first_fire, key: None })
     }
 
-    pub fn new_job(&self, depth: Depth, now: DateTime<Utc>) -> NewJob<'_> {
+    pub fn new_job<'a>(
+        &'a self,
+        depth: Depth,
+        now: DateTime<Utc>,
+        request_digest: Option<&'a [u8]>,
+    ) -> NewJob<'a> {
         NewJob {
             id: self.id,
             definition: &self.definition,
             idempotency_key: self.key.as_deref(),
+            request_digest,
             now,
             first_fire: self.first_fire,
             traceparent: None,
             depth,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_holds_no_more_of_a_url_than_host_and_path() {
+        for (url, name_of_it) in [
+            ("https://shop.example/cron.php?cron_key=KEY", "POST shop.example/cron.php"),
+            ("https://shop.example:8443/a/b;token=KEY/c", "POST shop.example:8443/a/b"),
+            ("https://shop.example/?KEY", "POST shop.example"),
+            ("https://shop.example/{{job_id}}?t={{timestamp}}", "POST shop.example/{{job_id}}"),
+        ] {
+            assert_eq!(name(Method::Post, url), name_of_it);
+        }
+        let long = name(Method::Get, &format!("https://shop.example/{}", "%C3%BC".repeat(300)));
+        assert_eq!(long.chars().count(), MAX_NAME_CHARACTERS);
     }
 }

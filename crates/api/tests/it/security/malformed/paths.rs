@@ -68,7 +68,6 @@ const UNKNOWN_PATHS: &[&str] = &[
     "/v1",
     "/v1/",
     "/v1/job",
-    "/v1/jobs/",
     "/V1/jobs",
     "/v1/Jobs",
     "/v2/jobs",

@@ -182,6 +182,11 @@ fn the_length_is_limited_in_bytes() {
 #[test]
 fn hints_show_the_correct_spelling() {
     assert_eq!(read("0/15 * * * *").unwrap_err().hint.unwrap(), "Write 0-59/15, or */15.");
+    // */15 would be other minutes.
+    assert_eq!(read("5/15 * * * *").unwrap_err().hint.unwrap(), "Write 5-59/15.");
+    for expression in ["* 22-3/3 * * *", "* * * * FRI-MON#1", "x/5 * * * *"] {
+        assert_eq!(read(expression).unwrap_err().hint, None, "{expression}");
+    }
     assert_eq!(read("* 22-2 * * *").unwrap_err().hint.unwrap(), "Write it as two: 22-23,0-2.");
 }
 

@@ -1,5 +1,6 @@
 //! Warnings about expressions that their owner may not have intended.
 
+use crate::domain::wording;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::fields::{DayRule, Fields, Set};
@@ -24,7 +25,21 @@ pub(super) fn of(cron: &Cron, from: DateTime<Utc>) -> Result<Vec<String>, Schedu
         return Ok(vec!["Never fires: there is no fire in the next ten years.".to_owned()]);
     }
     let days = missing_days(&Fields::of(cron.pattern()?));
-    Ok(rarely(cron, from)?.into_iter().chain(days).collect())
+    Ok(rarely(cron, from)?.into_iter().chain(days).chain(fixed_zone(cron.timezone())).collect())
+}
+
+/// Zones with one offset all year, whose names suggest something else.
+fn fixed_zone(name: &str) -> Option<String> {
+    let place = |place| Some(format!("{name} has no daylight saving time; {place} has it where it is used."));
+    match name {
+        "EST" => place("America/New_York"),
+        "MST" => place("America/Denver"),
+        _ => {
+            let reversed = name.strip_prefix("Etc/GMT").filter(|rest| rest.starts_with(['+', '-']))?;
+            let hours: i32 = reversed.parse().ok().filter(|hours| *hours != 0)?;
+            Some(format!("{name} is UTC{:+}: the sign in its name is the opposite.", -hours))
+        }
+    }
 }
 
 /// The first wait of more than a year.
@@ -66,7 +81,7 @@ fn missing_days(fields: &Fields) -> Option<String> {
         .filter(|(day, months)| named.has(*day) && lacks(months))
         .map(|(day, _)| day)
         .collect();
-    let days = (!missed.is_empty()).then(|| list::one_of(missed.values()))?;
+    let days = (!missed.is_empty()).then(|| wording::one_of(missed.values()))?;
     let hint = "L is the last day of every month.";
     if named.len() == 1 && !fields.days.last_weekday && rule != DayRule::Either {
         return Some(format!("Months without day {days} are skipped; {hint}"));

@@ -2,6 +2,7 @@
 
 use super::super::fields::{DayRule, Days, Fields, Set, Weekdays};
 use super::super::list;
+use crate::domain::wording;
 
 const WEEKDAY_NAMES: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -33,7 +34,7 @@ pub(super) fn words(fields: &Fields) -> String {
         }
         DayRule::Weekdays => format!("{} {in_months}", on_weekdays(&fields.weekdays, "")),
         DayRule::Either => {
-            let days = list::all_of(day_names(&fields.days));
+            let days = wording::all_of(day_names(&fields.days));
             let weekdays = on_weekdays(&fields.weekdays, "the month");
             let comma = if months.is_some() { ", " } else { "" };
             format!("on {days} of the month or {weekdays}{comma}{in_months}")
@@ -57,7 +58,7 @@ fn days_of(days: &Days, months: Option<&str>) -> String {
         None if lacking => "the month",
         None => "every month",
     };
-    format!("{} of {of}", list::all_of(names))
+    format!("{} of {of}", wording::all_of(names))
 }
 
 fn day_names(days: &Days) -> Vec<String> {
@@ -75,11 +76,11 @@ fn day_names(days: &Days) -> Vec<String> {
 fn on_weekdays(weekdays: &Weekdays, of: &str) -> String {
     if weekdays.has_nth() {
         let every = weekdays.every.values().map(|day| format!("every {}", weekday(day)));
-        return format!("on {} of {of}", list::all_of(every.chain(nth_weekdays(weekdays))));
+        return format!("on {} of {of}", wording::all_of(every.chain(nth_weekdays(weekdays))));
     }
     match list::runs(weekdays.every)[..] {
         [(first, last)] if last - first > 1 => format!("from {} to {}", weekday(first), weekday(last)),
-        _ => format!("on {}", list::all_of(weekdays.every.values().map(weekday))),
+        _ => format!("on {}", wording::all_of(weekdays.every.values().map(weekday))),
     }
 }
 
@@ -96,7 +97,7 @@ fn of_weekdays<'a>(weekdays: &Weekdays, months: Option<&'a str>) -> &'a str {
 fn one_of_weekdays(weekdays: &Weekdays) -> String {
     let every = weekdays.every.values().map(|day| weekday(day).to_owned());
     let of = if weekdays.has_nth() { " of the month" } else { "" };
-    format!("{}{of}", list::one_of(every.chain(nth_weekdays(weekdays))))
+    format!("{}{of}", wording::one_of(every.chain(nth_weekdays(weekdays))))
 }
 
 /// "the second Monday", "the last Friday"
@@ -115,7 +116,7 @@ fn months(months: Set) -> Option<String> {
         1 => vec![name(first).to_owned(), name(last).to_owned()],
         _ => vec![format!("{} to {}", name(first), name(last))],
     });
-    (!months.is_all(1..=12)).then(|| list::all_of(names))
+    (!months.is_all(1..=12)).then(|| wording::all_of(names))
 }
 
 fn weekday(day: u8) -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::super::fields::{Fields, Set};
 use super::super::list;
+use crate::domain::wording;
 
 /// Up to this many times of the day are listed one by one.
 const MAX_LISTED_TIMES: usize = 6;
@@ -22,7 +23,7 @@ pub(super) fn words(fields: &Fields) -> String {
     }
     if minutes.len() * hours.len() <= MAX_LISTED_TIMES {
         let minutes_of = |hour| minutes.values().map(move |minute| format!("{hour:02}:{minute:02}"));
-        return format!("at {}", list::all_of(hours.values().flat_map(minutes_of)));
+        return format!("at {}", wording::all_of(hours.values().flat_map(minutes_of)));
     }
     let hours = if fields.is_cadence && hours.is_all(0..=23) {
         "every hour".to_owned()

@@ -1,0 +1,33 @@
+//! What a 404 says: the kind of object that the path names. It depends on the text of the path alone, not on what exists.
+
+use std::cell::RefCell;
+use trigrun_core::domain::id;
+
+tokio::task_local! {
+    static SOUGHT: RefCell<Option<String>>;
+}
+
+/// Serves a request, whose extractors say what it looks for.
+pub async fn scope<T>(work: impl Future<Output = T>) -> T {
+    SOUGHT.scope(RefCell::default(), work).await
+}
+
+/// The request looks for an object of this kind, by its id.
+pub fn by_id(noun: &str, text: &str) {
+    let mut detail = format!("There is no {noun} with this id in this workspace.");
+    if let Some(other) = id::noun_of(text).filter(|other| *other != noun) {
+        let article = if other.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        detail.push_str(&format!(" It is the id of {article} {other}."));
+    }
+    sought(detail);
+}
+
+/// Sets the detail of a 404.
+pub fn sought(detail: impl Into<String>) {
+    let _outside_of_a_request = SOUGHT.try_with(|sought| sought.replace(Some(detail.into())));
+}
+
+/// The detail of a 404, if the request looks for an object.
+pub fn detail() -> Option<String> {
+    SOUGHT.try_with(|sought| sought.borrow().clone()).ok().flatten()
+}
