@@ -14,6 +14,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, EndedAttempt, Outcome},
         execution::{AttemptResult, decide},
         lease::MAX_LEASE_AHEAD,
+        retry::DeliveryGuarantee,
         target::TargetUrl,
     },
     runtime::clock::Clock,
@@ -25,7 +26,7 @@ use trigrun_core::{
 };
 
 use crate::{
-    egress::{Egress, Ready, Unprepared},
+    egress::{Egress, Ready, Reuse, Unprepared},
     request,
     secrets::{OpenedSecrets, RequestSecrets},
     session::Session,
@@ -154,8 +155,12 @@ impl AttemptRunner {
             let call = request::call(lease, secrets, lease.due_at.max(prepared_at))?;
             Ok((target, call))
         });
+        let reuse = match lease.delivery {
+            DeliveryGuarantee::AtLeastOnce => Reuse::Allowed,
+            DeliveryGuarantee::AtMostOnce => Reuse::Never,
+        };
         let ahead = match &prepared {
-            Ok((target, call)) => Some(self.prepare(&owner, target, call.timeout).await?),
+            Ok((target, call)) => Some(self.prepare(reuse, &owner, target, call.timeout).await?),
             Err(_) => None,
         };
         let is_early = Instant::now() < instant;
@@ -179,7 +184,7 @@ impl AttemptRunner {
         let ready = match ahead? {
             // A target that could not be reached before the instant may be reachable at the instant.
             Err(failed) if is_early && failed.status != AttemptStatus::Blocked => {
-                self.prepare(&owner, &target, call.timeout).await?
+                self.prepare(reuse, &owner, &target, call.timeout).await?
             }
             ready => ready,
         };
@@ -199,11 +204,12 @@ impl AttemptRunner {
     /// `None` when this process cannot open a connection: nothing was sent, and that is not the target's fault.
     async fn prepare(
         &self,
+        reuse: Reuse,
         owner: &Owner,
         target: &TargetUrl,
         budget: Duration,
     ) -> Option<Result<Ready, Box<Outcome>>> {
-        match self.egress.prepare(owner, target, budget).await {
+        match self.egress.prepare_on(reuse, owner, target, budget).await {
             Ok(ready) => Some(Ok(ready)),
             Err(Unprepared::Failed(outcome)) => Some(Err(outcome)),
             Err(Unprepared::NoCapacity) => None,

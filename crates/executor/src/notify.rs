@@ -3,6 +3,8 @@
 //! A delivery is not an execution, so a failed notification cannot cause another one.
 
 use backon::{ConstantBuilder, Retryable};
+use chrono::{DateTime, Utc};
+use http::{HeaderValue, Method};
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -38,7 +40,7 @@ mod slack;
 mod webhook;
 
 use crate::{
-    egress::{Call, Egress, Unprepared},
+    egress::{Call, Egress, HeaderLines, Unprepared},
     secrets::{SecretResolver, or_logged},
     shares::{Owner, Share, Shares},
 };
@@ -184,10 +186,10 @@ impl Notifier {
                 }
             }
             Destination::Slack { url } => {
-                self.post(share.owner(), &url, slack::call(&message), claimed_at).await?
+                self.post(share.owner(), &url, slack::call(&message, self.clock.now()), claimed_at).await?
             }
             Destination::Discord { url } => {
-                self.post(share.owner(), &url, discord::call(&message), claimed_at).await?
+                self.post(share.owner(), &url, discord::call(&message, self.clock.now()), claimed_at).await?
             }
             Destination::Email { to } => match &self.mailer {
                 Some(mailer) => mailer.send(delivery, &to, &message).await,
@@ -274,15 +276,15 @@ fn refused(class: &'static str, why: &str) -> Outcome {
     Outcome::failed(AttemptStatus::Blocked, class, why)
 }
 
-/// A POST of JSON.
-fn json(headers: http::HeaderMap, body: Vec<u8>) -> Call {
-    let mut headers = headers;
-    headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static(crate::request::AGENT));
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+/// A POST of JSON, with these headers after the usual ones.
+fn json(headers: HeaderLines, body: Vec<u8>, at: DateTime<Utc>) -> Call {
+    let usual = [("User-Agent", crate::request::AGENT), ("Content-Type", "application/json")];
+    let usual = usual.into_iter().map(|(name, value)| (name.into(), HeaderValue::from_static(value)));
     Call {
-        method: http::Method::POST,
-        headers,
+        method: Method::POST,
+        headers: usual.chain(headers).collect(),
         body: body.into(),
+        at,
         timeout: TIMEOUT,
         success_statuses: (200..300).collect(),
         max_preview_bytes: 0,

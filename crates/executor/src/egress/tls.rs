@@ -18,6 +18,8 @@ const MAX_SESSIONS: usize = 4096;
 
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
+    /// Offers no HTTP/2.
+    http1: Arc<ClientConfig>,
     names: Arc<dyn ResolveServerName + Send + Sync>,
 }
 
@@ -37,14 +39,17 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let mut config =
             builder.map_err(EgressError::Tls)?.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
-        Ok(Self { config: Arc::new(config), names: Arc::new(server_name) })
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let http1 = Arc::new(config.clone());
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+        Ok(Self { config: Arc::new(config), http1, names: Arc::new(server_name) })
     }
 
     /// TLS on top of this connector for `https`, and nothing for `http`.
-    pub(super) fn wrap(&self, connector: Connector) -> HttpsConnector<Connector> {
-        HttpsConnector::new(connector, Arc::clone(&self.config), false, Arc::clone(&self.names))
+    pub(super) fn wrap(&self, connector: Connector, http1_only: bool) -> HttpsConnector<Connector> {
+        let config = if http1_only { &self.http1 } else { &self.config };
+        HttpsConnector::new(connector, Arc::clone(config), false, Arc::clone(&self.names))
     }
 }
 

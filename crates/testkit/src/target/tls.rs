@@ -32,6 +32,8 @@ pub enum Certificate {
 pub enum Protocol {
     Http1,
     Http2,
+    /// As the client prefers.
+    Both,
 }
 
 pub(super) struct Prepared {
@@ -47,10 +49,12 @@ pub(super) fn prepare(certificate: Certificate, protocol: Protocol) -> io::Resul
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![made.chain], made.key))
         .map_err(io::Error::other)?;
-    config.alpn_protocols = vec![match protocol {
-        Protocol::Http1 => b"http/1.1".to_vec(),
-        Protocol::Http2 => b"h2".to_vec(),
-    }];
+    let (http1, http2) = (b"http/1.1".to_vec(), b"h2".to_vec());
+    config.alpn_protocols = match protocol {
+        Protocol::Http1 => vec![http1],
+        Protocol::Http2 => vec![http2],
+        Protocol::Both => vec![http2, http1],
+    };
     Ok(Prepared { acceptor: TlsAcceptor::from(Arc::new(config)), authority: made.authority })
 }
 

@@ -86,12 +86,12 @@ async fn a_rebinding_name_is_checked_at_every_dial() {
     let (server, egress) = names(allowing(&["127.0.0.1/32"])).await;
     let url = target.url_of("rebind.test", "/");
     server.set("rebind.test", &addresses(&["127.0.0.1"]));
-    let ready = prepare(&egress, &url).await.unwrap();
+    let mut ready = prepare(&egress, &url).await.unwrap();
     assert!(target.wait_for_connections(1, DEADLINE).await);
     server.set("rebind.test", &addresses(&["127.0.0.2"]));
     refused(&egress, &target, &url).await;
     // An open connection stays where it is. Before another dial the name is checked again.
-    super::reuse::close_connections(&target, &ready).await;
+    super::reuse::close_connections(&target, &mut ready).await;
     let sent = ready.send(get()).await.unwrap();
     assert_eq!((sent.outcome.status, sent.sent_at), (AttemptStatus::Blocked, None));
     assert!(target.hits().is_empty());
