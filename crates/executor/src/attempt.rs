@@ -255,8 +255,14 @@ impl AttemptRunner {
     fn ended(&self, lease: Lease, finished: Finished) -> Ended {
         let Finished { outcome, started_at, sent_at, .. } = finished;
         let ended_at = self.clock.now().max(started_at);
-        let result =
-            AttemptResult { number: lease.number, outcome: &outcome, sent: sent_at.is_some(), ended_at };
+        let method = lease.request.method;
+        let result = AttemptResult {
+            number: lease.number,
+            method,
+            outcome: &outcome,
+            sent: sent_at.is_some(),
+            ended_at,
+        };
         let disposition = decide(&lease.retry_policy, lease.delivery, result, fastrand::f64());
         let lateness = sent_at.map(|sent_at| self.clock.time_at(sent_at) - lease.scheduled_for);
         let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));

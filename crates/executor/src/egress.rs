@@ -38,6 +38,7 @@ use trigrun_core::{
     domain::{
         address::EgressPolicy,
         attempt::{AttemptStatus, Outcome, PhaseTimings},
+        statuses::Statuses,
         target::TargetUrl,
     },
     telemetry::metrics,
@@ -304,7 +305,7 @@ pub struct Call {
     pub at: DateTime<Utc>,
     /// For everything, including `prepare`, but not the wait until the instant.
     pub timeout: Duration,
-    pub success_statuses: Vec<u16>,
+    pub success_statuses: Statuses,
     /// How much of the response body is kept.
     pub max_preview_bytes: usize,
 }

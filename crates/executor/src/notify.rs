@@ -20,6 +20,7 @@ use trigrun_core::{
         channel::Destination,
         id::WorkspaceId,
         notification::{CLAIM_TIMEOUT, NotificationEvent, TIMEOUT, decide},
+        request::DEFAULT_SUCCESS_STATUSES,
         target::TargetUrl,
     },
     runtime::{
@@ -286,7 +287,7 @@ fn json(headers: HeaderLines, body: Vec<u8>, at: DateTime<Utc>) -> Call {
         body: body.into(),
         at,
         timeout: TIMEOUT,
-        success_statuses: (200..300).collect(),
+        success_statuses: DEFAULT_SUCCESS_STATUSES.into(),
         max_preview_bytes: 0,
     }
 }

@@ -7,13 +7,14 @@ use actix_web::{
     web::{self, Bytes},
 };
 use futures_util::future::LocalBoxFuture;
+use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
-use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
+use std::{fmt, marker::PhantomData, time::Duration};
 use trigrun_core::domain::invalid::{Checked, FieldErrors, Invalid};
 
 use crate::{
@@ -188,14 +189,14 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer.deserialize_any(Object(PhantomData))
 }
 
-/// Names and values. A repeated name is an error; by default, serde silently keeps the last value.
+/// Names and values in the order of the document. A repeated name is an error; by default, serde silently keeps the last value.
 pub fn each_once<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+) -> Result<Option<IndexMap<String, String>>, D::Error> {
     struct EachOnce;
 
     impl<'de> Visitor<'de> for EachOnce {
-        type Value = Option<BTreeMap<String, String>>;
+        type Value = Option<IndexMap<String, String>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a map")
@@ -206,7 +207,7 @@ pub fn each_once<'de, D: Deserializer<'de>>(
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut entries = BTreeMap::new();
+            let mut entries = IndexMap::new();
             while let Some((name, value)) = map.next_entry::<String, String>()? {
                 if entries.contains_key(&name) {
                     return Err(A::Error::custom(format_args!("duplicate field `{name}`")));

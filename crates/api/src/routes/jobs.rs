@@ -21,6 +21,7 @@ pub mod import;
 pub mod ledger;
 mod missing_secrets;
 mod patch;
+mod statuses;
 mod view;
 
 pub use body::{JobBody, ScheduleBody};

@@ -60,6 +60,12 @@ impl Outcome {
         }
     }
 
+    /// Whether the server responded with a head that could not be read.
+    pub fn is_unreadable(&self) -> bool {
+        self.status_code.is_none()
+            && matches!(self.error_class, Some("protocol_error" | "response_too_large"))
+    }
+
     /// A failure before any response: its class, and the sentence for users.
     pub fn failed(status: AttemptStatus, class: &'static str, error: impl Into<String>) -> Self {
         Self { error_class: Some(class), error: Some(error.into()), ..Self::of(status) }

@@ -7,7 +7,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use http::{StatusCode, Version, response};
-use trigrun_core::domain::attempt::{AttemptStatus, Outcome};
+use trigrun_core::domain::{
+    attempt::{AttemptStatus, Outcome},
+    statuses::Statuses,
+};
 
 /// Of response headers, names and values together: as they are received, and again as they are stored.
 pub(super) const MAX_KEPT_BYTES: usize = 16 * 1024;
@@ -122,8 +125,8 @@ fn readable(value: &[u8]) -> Cow<'_, str> {
 }
 
 /// Completes the outcome of a response: the job defines which statuses are a success.
-pub(super) fn classify(outcome: &mut Outcome, status: u16, successes: &[u16]) {
-    if successes.contains(&status) {
+pub(super) fn classify(outcome: &mut Outcome, status: u16, successes: &Statuses) {
+    if successes.contains(status) {
         outcome.status = AttemptStatus::Success;
         return;
     }
@@ -142,6 +145,7 @@ pub(super) fn classify(outcome: &mut Outcome, status: u16, successes: &[u16]) {
         300..=399 => "redirects are not followed: call the final URL",
         401 | 403 => "the credentials may be missing, wrong or expired",
         404 | 410 => "check the path of the URL",
+        408 | 425 | 507 | 520..=530 => "often temporary, and retried if the retry policy lists it",
         429 => "too many requests",
         500..=599 => "the failure is on the server's side",
         _ => "it does not count as a success",
@@ -206,15 +210,15 @@ mod tests {
 
     #[test]
     fn the_job_defines_success() {
-        let classified = |status, successes: &[u16]| {
+        let classified = |status, successes: Statuses| {
             let mut outcome = Outcome::of(AttemptStatus::Success);
-            classify(&mut outcome, status, successes);
+            classify(&mut outcome, status, &successes);
             (outcome.status, outcome.error_class)
         };
-        assert_eq!(classified(200, &[200]), (AttemptStatus::Success, None));
-        assert_eq!(classified(404, &[200, 404]), (AttemptStatus::Success, None));
-        assert_eq!(classified(202, &[200]), (AttemptStatus::HttpError, Some("http_2xx")));
-        assert_eq!(classified(302, &[200]), (AttemptStatus::HttpError, Some("http_3xx")));
-        assert_eq!(classified(999, &[200]), (AttemptStatus::HttpError, Some("http_other")));
+        assert_eq!(classified(200, [200].into()), (AttemptStatus::Success, None));
+        assert_eq!(classified(404, [200, 404].into()), (AttemptStatus::Success, None));
+        assert_eq!(classified(202, [200].into()), (AttemptStatus::HttpError, Some("http_2xx")));
+        assert_eq!(classified(302, [200].into()), (AttemptStatus::HttpError, Some("http_3xx")));
+        assert_eq!(classified(999, [200].into()), (AttemptStatus::HttpError, Some("http_other")));
     }
 }

@@ -60,7 +60,7 @@ fn post(body: &'static str) -> Call {
         body: Bytes::from_static(body.as_bytes()),
         at: DateTime::UNIX_EPOCH,
         timeout: DEADLINE,
-        success_statuses: vec![200, 201, 202, 204],
+        success_statuses: [200, 201, 202, 204].into(),
         max_preview_bytes: MAX_PREVIEW_BYTES,
     }
 }

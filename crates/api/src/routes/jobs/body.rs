@@ -1,8 +1,8 @@
 //! A job in requests. Every field is optional here: `define` checks what is required and what is valid.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use trigrun_core::domain::{
     job::{Definition, JobState},
     request::{Body, Request},
@@ -11,6 +11,7 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
+use super::statuses::{RetryReasonBody, StatusBody};
 use crate::{
     extract::body::{each_once, object},
     time::instant,
@@ -91,7 +92,8 @@ pub struct RequestBody {
     pub method: Option<String>,
     /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
-    pub headers: Option<BTreeMap<String, String>>,
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Option<IndexMap<String, String>>,
     /// A string is sent as its characters, any other JSON value exactly as written. At most 256 KiB. Absent in lists.
     // Absent in lists; null if the job has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,9 +102,9 @@ pub struct RequestBody {
     /// The timeout in seconds of one attempt, from connecting to the last byte, 1 to 300.
     #[schema(default = 30)]
     pub timeout_seconds: Option<i64>,
-    /// Statuses that count as success.
+    /// Statuses, and ranges such as 2xx, that count as success.
     #[schema(default = json!([200, 201, 202, 204]))]
-    pub success_statuses: Option<Vec<i64>>,
+    pub success_statuses: Option<Vec<StatusBody>>,
 }
 
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -112,9 +114,10 @@ pub struct RetryBody {
     /// The maximum number of attempts, including the first, 1 to 10.
     #[schema(default = 3)]
     pub max_attempts: Option<i64>,
-    /// Statuses after which an attempt is retried.
+    /// Statuses, and ranges such as 5xx, after which an attempt is retried. Worth adding where they are known to be temporary: 408, 425, 507,
+    /// and 520 to 530 of Cloudflare. protocol_error repeats a POST or PATCH whose response could not be read.
     #[schema(default = json!([429, 500, 502, 503, 504]))]
-    pub retry_on_statuses: Option<Vec<i64>>,
+    pub retry_on_statuses: Option<Vec<RetryReasonBody>>,
 }
 
 impl JobBody {
@@ -164,9 +167,7 @@ impl RequestBody {
             ),
             body: Some(request.body.as_ref().and_then(raw)),
             timeout_seconds: Some(request.timeout_seconds.into()),
-            success_statuses: Some(
-                request.success_statuses.iter().map(|status| i64::from(*status)).collect(),
-            ),
+            success_statuses: Some(StatusBody::list(&request.success_statuses)),
         }
     }
 }
@@ -182,9 +183,7 @@ impl RetryBody {
     fn of(policy: &RetryPolicy) -> Self {
         Self {
             max_attempts: Some(policy.max_attempts.into()),
-            retry_on_statuses: Some(
-                policy.retry_on_statuses.iter().map(|status| i64::from(*status)).collect(),
-            ),
+            retry_on_statuses: Some(RetryReasonBody::list(policy)),
         }
     }
 }

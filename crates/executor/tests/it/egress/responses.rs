@@ -82,7 +82,7 @@ async fn a_status_off_the_list_is_an_http_error() {
         assert_eq!(outcome.body_preview, b"why");
     }
     let outcome =
-        exchange(&egress, target.url("/"), Call { success_statuses: vec![999], ..get() }).await.outcome;
+        exchange(&egress, target.url("/"), Call { success_statuses: [999].into(), ..get() }).await.outcome;
     assert_eq!(outcome.status, AttemptStatus::Success);
 }
 

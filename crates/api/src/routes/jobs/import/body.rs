@@ -1,13 +1,13 @@
 //! The body of an import.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::{
     extract::body::{each_once, object},
-    routes::jobs::body::RetryBody,
+    routes::jobs::{body::RetryBody, statuses::StatusBody},
 };
 
 /// A crontab in which each line is an expression and a URL, and the settings that its jobs share.
@@ -54,7 +54,8 @@ pub struct ImportRequestBody {
     pub method: Option<String>,
     /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
-    pub headers: Option<BTreeMap<String, String>>,
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Option<IndexMap<String, String>>,
     /// At most 256 KiB. Headers and body of all jobs of the import together: at most 8 MiB.
     #[schema(value_type = Value)]
     pub body: Option<Box<RawValue>>,
@@ -62,5 +63,5 @@ pub struct ImportRequestBody {
     #[schema(default = 30)]
     pub timeout_seconds: Option<i64>,
     #[schema(default = json!([200, 201, 202, 204]))]
-    pub success_statuses: Option<Vec<i64>>,
+    pub success_statuses: Option<Vec<StatusBody>>,
 }
