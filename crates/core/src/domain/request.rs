@@ -184,14 +184,17 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Headers that frame the message or control the connection; the client that sends the request sets them (RFC 9110 §7.6.1, RFC 9112 §6).
-const FRAMING: [&str; 9] = [
+/// Headers that frame the message, or control or describe the connection; the client that sends the request sets them (RFC 9110 §7.6, RFC
+/// 9112 §6, RFC 7540 §3.2.1).
+const FRAMING: [&str; 11] = [
     "host",
     "content-length",
     "transfer-encoding",
     "connection",
     "keep-alive",
     "upgrade",
+    "http2-settings",
+    "via",
     "te",
     "trailer",
     "expect",
@@ -263,6 +266,9 @@ mod tests {
     #[test]
     fn header_rules() {
         assert_eq!(code_of("X-Api-Key", "abc äöü\t"), None);
+        for name in ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Host-Name", "Via-A"] {
+            assert_eq!(code_of(name, "x"), None, "{name}");
+        }
         for name in ["", "a b", "a:b", "ä", "a\r\nb"] {
             assert_eq!(code_of(name, "x"), Some("header_name_invalid"), "{name:?}");
         }
@@ -273,6 +279,8 @@ mod tests {
             "TrigRun-Job-Id",
             "Traceparent",
             "TE",
+            "Via",
+            "HTTP2-Settings",
             "webhook-id",
         ] {
             assert_eq!(code_of(name, "x"), Some("header_reserved"), "{name:?}");

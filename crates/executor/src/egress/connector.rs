@@ -63,7 +63,7 @@ impl Service<Uri> for Connector {
             let host = uri.host().unwrap_or_default();
             // There is nothing to resolve in an address, so it has no such phase.
             progress.enter(resolve::address_of(host).is_none().then_some(Phase::Resolve));
-            let addresses = resolver.resolve(*owner, host, progress).await?;
+            let addresses = resolver.resolve(*owner, host, port, progress).await?;
             progress.enter(Some(Phase::AwaitConnection));
             let (socket, peer) = connector.race(host, &addresses, port).await?;
             progress.connected(peer);
