@@ -255,6 +255,7 @@ impl AttemptRunner {
     fn ended(&self, lease: Lease, finished: Finished) -> Ended {
         let Finished { outcome, started_at, sent_at, .. } = finished;
         let ended_at = self.clock.now().max(started_at);
+        let outcome = outcome.with_limit(lease.request.timeout_seconds, "request.timeout_seconds");
         let method = lease.request.method;
         let result = AttemptResult {
             number: lease.number,

@@ -5,6 +5,7 @@
 //! error. Redirects are not followed, proxies from the environment are not used, no request is sent again that the server may have
 //! processed, and no connection serves two workspaces.
 
+mod certificates;
 mod connection;
 mod connector;
 mod destinations;
@@ -16,6 +17,7 @@ mod http1;
 mod names;
 mod pool;
 mod progress;
+mod readable;
 mod resolve;
 mod response;
 mod tls;
@@ -31,7 +33,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hickory_resolver::net::NetError;
 use http::{HeaderValue, Method};
-use rustls::pki_types::CertificateDer;
+use rustls::{client::VerifierBuilderError, pki_types::CertificateDer};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::{
@@ -115,6 +117,8 @@ pub enum EgressError {
     Resolver(#[source] NetError),
     #[error("cannot use an extra root certificate: {0}")]
     Root(#[source] rustls::Error),
+    #[error("cannot set up the verification of certificates: {0}")]
+    Verifier(#[source] VerifierBuilderError),
     #[error("cannot set up TLS: {0}")]
     Tls(#[source] rustls::Error),
 }

@@ -130,6 +130,7 @@ impl Notifier {
         match self.attempt(&delivery, claimed_at, &share).await {
             Ok(mut outcome) => {
                 outcome.timing.total = started.elapsed();
+                outcome = outcome.with_limit(TIMEOUT.as_secs() as u16, "fixed for notifications");
                 let ended_at = self.clock.now().max(started_at);
                 let ClaimedNotification { id, number, .. } = delivery;
                 let disposition = decide(number, &outcome, ended_at, crypto::unit());

@@ -205,10 +205,9 @@ impl RequestSecrets {
     pub fn redact(&self, outcome: &mut Outcome) {
         let read = outcome.body_preview.len();
         // A value that was cut in two could not be recognised, so what follows the preview must have been read, or the body ended.
-        let is_whole = outcome.response_bytes <= read as u64;
-        let after = if is_whole { 0 } else { self.redactor.longest() };
+        let after = if outcome.body_truncated { self.redactor.longest() } else { 0 };
         let keep = read.saturating_sub(after).min(MAX_PREVIEW_BYTES);
-        outcome.body_truncated = outcome.response_bytes > keep as u64;
+        outcome.body_truncated |= keep < read;
         if self.values.is_empty() {
             return outcome.body_preview.truncate(keep);
         }
@@ -231,6 +230,7 @@ mod tests {
         let mut outcome = Outcome {
             body_preview: preview.as_bytes().to_vec(),
             response_bytes: response_bytes as u64,
+            body_truncated: response_bytes > preview.len(),
             ..Outcome::of(AttemptStatus::Success)
         };
         secrets.redact(&mut outcome);

@@ -67,9 +67,10 @@ impl RetryPolicy {
     }
 }
 
-/// The `Retry-After` that counts: statuses other than these use it for other purposes (RFC 9110 §10.2.3, RFC 6585 §4).
+/// The `Retry-After` that counts: statuses other than these use it for other purposes (RFC 9110 §10.2.3, RFC 6585 §4). Without a status, it
+/// is TrigRun's own limit that asks to wait.
 pub(super) fn retry_after(outcome: &Outcome) -> Option<Duration> {
-    outcome.retry_after.filter(|_| matches!(outcome.status_code, Some(429 | 503)))
+    outcome.retry_after.filter(|_| matches!(outcome.status_code, None | Some(429 | 503)))
 }
 
 /// The wait after attempt `number` (1-based) failed: 250 ms · 2^number, ± 25 %, or the target's `Retry-After` if that is longer.

@@ -130,12 +130,12 @@ impl Connector {
                 timeout(CAPACITY_TIMEOUT, part()).await.map_err(|_| self.no_part())?
             }
         };
-        self.progress.begin_to_connect();
+        self.progress.begin_to_connect(address);
         let connected =
             TcpStream::connect(address).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
         connected
             .map(|socket| (socket, Peer { address, part }))
-            .map_err(|error| failure::of_connect(address, &error))
+            .map_err(|error| Failure { peer: Some(address), ..failure::of_connect(address, &error) })
     }
 }
 

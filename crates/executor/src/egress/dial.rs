@@ -76,10 +76,14 @@ impl Dialer {
         let phase = progress.current();
         progress.enter(None);
         *timing = progress.timing();
-        let stream = connected.unwrap_or_else(|_| Err(too_slow(url, phase)))?;
+        let with_peer = |failure: Failure| Failure { peer: failure.peer.or(progress.tried()), ..failure };
+        let stream = connected.unwrap_or_else(|_| Err(too_slow(url, phase))).map_err(with_peer)?;
         let peer = progress.take_peer().ok_or_else(failure::closed_early)?;
         let opened = timeout_at(deadline, open(stream, peer)).await;
-        opened.map_err(|_| too_slow_tls())?.map_err(|error| failure::of_http2(&error))
+        let opened = opened
+            .map_err(|_| too_slow_tls())
+            .and_then(|opened| opened.map_err(|error| failure::of_http2(&error)));
+        opened.map_err(with_peer)
     }
 
     async fn connect(

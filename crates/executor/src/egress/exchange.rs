@@ -13,6 +13,7 @@ use super::{
     connection::{Connection, Rest},
     failure::{self, Failure, Resend, Unanswered},
     origin,
+    readable::Form,
     response::{Head, classify},
 };
 use crate::shares::Share;
@@ -72,10 +73,12 @@ impl Exchange<'_> {
             connection = egress.dial(owner, &url, self.deadline, &mut self.outcome.timing).await?;
         };
         self.record_head(&head, call);
-        let status = head.status;
+        let (status, form) = (head.status, Form::of(&head));
         // A body can take long, and what is stored of the head has been copied.
         drop(head);
-        let is_whole = self.read(&mut connection, rest).await?;
+        let read = self.read(&mut connection, rest).await;
+        self.make_readable(&form);
+        let is_whole = read?;
         classify(&mut self.outcome, status, &call.success_statuses);
         if let (true, Connection::Exclusive(connection)) = (is_whole, connection) {
             egress.pool.put(owner.workspace(), origin(&url), connection);
@@ -145,6 +148,23 @@ impl Exchange<'_> {
         preview.extend_from_slice(&data[..data.len().min(remaining)]);
         self.outcome.response_bytes += data.len() as u64;
         self.outcome.response_bytes <= MAX_BODY_BYTES
+    }
+
+    /// What is kept of a body is what a user can read.
+    fn make_readable(&mut self, form: &Form) {
+        if !form.changes(&self.outcome.body_preview, self.outcome.body_truncated) {
+            return;
+        }
+        let mut max_bytes = self.max_preview_bytes.max(self.outcome.body_preview.len());
+        // The bodies before and after are held at the same time.
+        if let Some(memory) = &mut self.memory
+            && !memory.try_grow(max_bytes)
+        {
+            max_bytes = FREE_PREVIEW_BYTES.min(max_bytes);
+        }
+        let body = std::mem::take(&mut self.outcome.body_preview);
+        let read = form.read(body, self.outcome.body_truncated, max_bytes);
+        (self.outcome.body_preview, self.outcome.body_truncated) = (read.body, read.is_cut);
     }
 
     /// Makes room for this many bytes of the preview, or lowers the maximum to what there is room for.

@@ -22,19 +22,25 @@ pub(super) struct Failure {
     pub(super) status: AttemptStatus,
     pub(super) class: &'static str,
     pub(super) sentence: String,
+    /// The address that was called, or tried last. `None` before one was.
+    pub(super) peer: Option<SocketAddr>,
 }
 
 impl Failure {
+    pub(super) fn new(status: AttemptStatus, class: &'static str, sentence: impl Into<String>) -> Self {
+        Self { status, class, sentence: sentence.into(), peer: None }
+    }
+
     pub(super) fn blocked(sentence: impl Into<String>) -> Self {
-        Self { status: AttemptStatus::Blocked, class: "egress_refused", sentence: sentence.into() }
+        Self::new(AttemptStatus::Blocked, "egress_refused", sentence)
     }
 
     pub(super) fn timeout(class: &'static str, sentence: impl Into<String>) -> Self {
-        Self { status: AttemptStatus::Timeout, class, sentence: sentence.into() }
+        Self::new(AttemptStatus::Timeout, class, sentence)
     }
 
     pub(super) fn connection(class: &'static str, sentence: impl Into<String>) -> Self {
-        Self { status: AttemptStatus::ConnectionError, class, sentence: sentence.into() }
+        Self::new(AttemptStatus::ConnectionError, class, sentence)
     }
 
     /// This process cannot open a connection now. It never becomes an outcome.
@@ -60,6 +66,9 @@ impl Failure {
         outcome.status = self.status;
         outcome.error_class = Some(self.class);
         outcome.error = Some(self.sentence);
+        if let Some(peer) = self.peer {
+            outcome.remote_address = Some(peer.to_string());
+        }
     }
 }
 
@@ -180,6 +189,10 @@ pub(super) fn of_http2(error: &hyper::Error) -> Failure {
         return closed_early();
     }
     match h2.reason() {
+        // h2 ends the connection for a head of too many frames.
+        Some(h2::Reason::ENHANCE_YOUR_CALM) if !h2.is_remote() => {
+            Failure::connection("response_too_large", "The head of the response is larger than 64 KiB.")
+        }
         Some(h2::Reason::REFUSED_STREAM | h2::Reason::ENHANCE_YOUR_CALM) => {
             Failure::connection("closed_early", "The server refused the request: it may be overloaded.")
         }
@@ -195,8 +208,8 @@ pub(super) fn of_http2(error: &hyper::Error) -> Failure {
 
 /// The request has characters that its protocol cannot express.
 pub(super) fn unwritable() -> Failure {
-    let sentence = "The URL or a header cannot be written into a request; nothing was sent.".to_owned();
-    Failure { status: AttemptStatus::Blocked, class: "invalid_request", sentence }
+    let sentence = "The URL or a header cannot be written into a request; nothing was sent.";
+    Failure::new(AttemptStatus::Blocked, "invalid_request", sentence)
 }
 
 fn not_http() -> Failure {

@@ -144,6 +144,20 @@ async fn a_failed_attempt_is_retried_with_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_timeout_names_its_limit() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.respond("/hook", Script::Never);
+    let mut definition = bench.definition("/hook");
+    (definition.request.timeout_seconds, definition.retry_policy.max_attempts) = (1, 1);
+    let execution = bench.ended(bench.published(&definition).await).await;
+    let expected = "The server did not begin to respond in time. The limit is 1 s (request.timeout_seconds).";
+    assert_eq!(execution.attempts[0].error.as_deref(), Some(expected));
+    assert_eq!(execution.attempts[0].remote_address, Some(bench.target.address().to_string()));
+    executor.stop().await;
+}
+
+#[tokio::test]
 async fn a_permanent_failure_is_not_retried() {
     let bench = Bench::new().await;
     let executor = bench.executor();

@@ -4,7 +4,8 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::{
     ServerConfig,
@@ -25,6 +26,12 @@ pub enum Certificate {
     WrongName,
     /// Signed by its own key and not by the authority.
     SelfSigned,
+    /// Self-signed, and that of an authority, as `openssl req -x509` makes it.
+    SelfSignedAuthority,
+    /// Signed by an authority that the client does not know.
+    UnknownIssuer,
+    /// For clients.
+    WrongPurpose,
 }
 
 /// Negotiated by ALPN.
@@ -77,7 +84,12 @@ fn make(certificate: Certificate) -> Result<Made, rcgen::Error> {
     let key = KeyPair::generate()?;
     let params = params(certificate)?;
     let signed = match certificate {
-        Certificate::SelfSigned => params.self_signed(&key)?,
+        Certificate::SelfSigned | Certificate::SelfSignedAuthority => params.self_signed(&key)?,
+        Certificate::UnknownIssuer => {
+            let mut unknown = CertificateParams::new(Vec::new())?;
+            unknown.distinguished_name.push(DnType::CommonName, "an unknown authority");
+            params.signed_by(&key, &Issuer::new(unknown, KeyPair::generate()?))?
+        }
         _ => params.signed_by(&key, &issuer)?,
     };
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -95,5 +107,10 @@ fn params(certificate: Certificate) -> Result<CertificateParams, rcgen::Error> {
         Certificate::NotYetValid => (date_time_ymd(2100, 1, 1), date_time_ymd(2101, 1, 1)),
         _ => (date_time_ymd(2020, 1, 1), date_time_ymd(2100, 1, 1)),
     };
+    match certificate {
+        Certificate::SelfSignedAuthority => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+        Certificate::WrongPurpose => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+        _ => {}
+    }
     Ok(params)
 }

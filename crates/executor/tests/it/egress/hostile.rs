@@ -170,12 +170,13 @@ async fn the_same_over_http2() {
     let target = Target::start_tls(Certificate::Valid, Protocol::Http2).await.unwrap();
     let root = target.authority().unwrap().to_vec().into();
     let egress = Egress::new(super::Settings { extra_roots: vec![root], ..loopback() }).unwrap();
-    let long = Script::status(200).header("x-long", &"x".repeat(300_000));
+    let long = |bytes: usize| Script::status(200).header("x-long", &"x".repeat(bytes));
     let cases = [
         (Script::Never, AttemptStatus::Timeout, Some("timeout_response")),
         (Script::DripBody(Duration::from_millis(20)), AttemptStatus::Timeout, Some("timeout_body")),
         (Script::EndlessBody, AttemptStatus::Success, None),
-        (long, AttemptStatus::ConnectionError, Some("protocol_error")),
+        (long(80_000), AttemptStatus::ConnectionError, Some("protocol_error")),
+        (long(300_000), AttemptStatus::ConnectionError, Some("response_too_large")),
         // In HTTP/2 this resets the stream.
         (Script::Close, AttemptStatus::ConnectionError, Some("closed_early")),
     ];
