@@ -46,6 +46,7 @@ use trigrun_core::{
     telemetry::metrics,
 };
 
+pub use self::response::fit_headers;
 use self::{
     connection::{Connection, spawn_until},
     connector::CAPACITY_TIMEOUT,

@@ -75,23 +75,12 @@ impl Head {
 
     /// As text, up to the maximum in total, with marks for what is missing.
     pub(super) fn stored_headers(&self) -> Vec<(String, String)> {
-        let (mut stored, mut bytes, mut left_out) = (Vec::new(), 0, self.left_out);
-        for (name, value) in &self.headers {
-            let value = readable(value);
-            bytes += name.len() + value.len();
-            if bytes <= MAX_KEPT_BYTES {
-                stored.push((name.clone(), value.into_owned()));
-            } else {
-                bytes -= name.len() + value.len();
-                left_out += 1;
-            }
+        let text = |(name, value): &(String, Vec<u8>)| (name.clone(), readable(value).into_owned());
+        let mut stored: Vec<_> = self.headers.iter().map(text).collect();
+        if self.left_out > 0 {
+            stored.push(truncated(self.left_out));
         }
-        if left_out > 0 {
-            stored.push((
-                TRUNCATED.to_owned(),
-                format!("headers not stored because of their size: {left_out}"),
-            ));
-        }
+        fit_headers(&mut stored);
         if self.invalid > 0 {
             stored.push((INVALID.to_owned(), format!("lines that are not valid headers: {}", self.invalid)));
         }
@@ -108,6 +97,31 @@ impl Head {
         let since = self.text("date").and_then(date).unwrap_or_else(|| now.into());
         date(wanted)?.duration_since(since).ok()
     }
+}
+
+/// Leaves out the headers that exceed the maximum, and counts them in the mark that says so.
+pub fn fit_headers(headers: &mut Vec<(String, String)>) {
+    let (mut bytes, mut left_out) = (0, 0);
+    headers.retain(|(name, value)| {
+        let fits = bytes + name.len() + value.len() <= MAX_KEPT_BYTES
+            || [TRUNCATED, INVALID].contains(&name.as_str());
+        if fits {
+            bytes += name.len() + value.len()
+        } else {
+            left_out += 1
+        }
+        fits
+    });
+    if left_out > 0 {
+        let mark = headers.iter().position(|(name, _)| name == TRUNCATED);
+        let before =
+            mark.map(|at| headers.remove(at)).and_then(|(_, text)| text.rsplit(' ').next()?.parse().ok());
+        headers.push(truncated(left_out + before.unwrap_or(0)));
+    }
+}
+
+fn truncated(left_out: usize) -> (String, String) {
+    (TRUNCATED.to_owned(), format!("headers not stored because of their size: {left_out}"))
 }
 
 /// One of the three forms of RFC 9110 §5.6.7; and with an offset, as in e-mails, since some servers send it.
