@@ -8,6 +8,7 @@ use serde_json::{Value, value::RawValue};
 use trigrun_core::domain::{
     request::{self, Body},
     retry,
+    statuses::StatusItem,
 };
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -61,8 +62,10 @@ fn check(raw: &str, read: Result<Option<Body>, trigrun_core::domain::invalid::In
 }
 
 fn check_numbers(numbers: &[i64]) {
+    let wanted: Vec<StatusItem<i64>> = numbers.iter().copied().map(StatusItem::Status).collect();
     for read in [request::success_statuses, retry::retry_on_statuses] {
-        if let Ok(statuses) = read(Some(numbers.to_vec())) {
+        if let Ok(statuses) = read(Some(wanted.clone())) {
+            let statuses = statuses.to_numbers();
             assert!(statuses.iter().all(|status| (100..600).contains(status)) && statuses.len() <= 500);
             let mut sorted = statuses.clone();
             sorted.sort_unstable();

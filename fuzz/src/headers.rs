@@ -107,7 +107,7 @@ fn request(headers: Headers) -> Request {
         headers,
         body: None,
         timeout_seconds: 1,
-        success_statuses: vec![200],
+        success_statuses: [200].into(),
     }
 }
 

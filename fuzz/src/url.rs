@@ -26,7 +26,7 @@ const CODES: &[&str] = &[
     "secret_not_here",
 ];
 /// The error codes that depend on the policy.
-const POLICY_CODES: &[&str] = &["url_address_refused", "url_name_refused"];
+const POLICY_CODES: &[&str] = &["url_address_refused", "url_name_refused", "url_port_refused"];
 
 /// Domains that no public name may be under (RFC 6761, 6762, 7686, 8375).
 const PRIVATE: &[&str] = &["localhost", "local", "internal", "home.arpa", "onion"];

@@ -91,7 +91,7 @@ pub async fn serve(
         capacity: Capacity::new(request_timeout / 2),
         connections,
         clock: clock.clone(),
-        policy: EgressPolicy::new(settings.egress.allow),
+        policy: EgressPolicy::new(settings.egress.allow).with_ports(settings.egress.allow_ports),
         waker: Waker::default(),
         db_watchdog: DbWatchdog::default(),
     };

@@ -75,6 +75,7 @@ impl Origin {
 #[serde(deny_unknown_fields)]
 pub struct EgressSettings {
     pub allow: Vec<IpNet>,
+    pub allow_ports: Vec<u16>,
 }
 
 impl Settings {

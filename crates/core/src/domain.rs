@@ -25,6 +25,7 @@ pub mod request;
 pub mod retry;
 pub mod schedule;
 pub mod secret;
+pub mod statuses;
 mod string_enum;
 pub mod target;
 pub mod user;

@@ -11,6 +11,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, EndedAttempt, Outcome},
         execution::{AttemptResult, decide},
         lease::MAX_LEASE_AHEAD,
+        retry::DeliveryGuarantee,
     },
     runtime::clock::Clock,
     store::{
@@ -21,7 +22,7 @@ use trigrun_core::{
 };
 
 use crate::{
-    egress::{Egress, Ready, Unprepared},
+    egress::{Egress, Ready, Reuse, Unprepared},
     owner::{Owner, Share, Shares},
     request,
     secrets::{OpenedSecrets, RequestSecrets},
@@ -153,8 +154,14 @@ impl AttemptRunner {
             let call = request::call(lease, secrets, lease.due_at.max(prepared_at))?;
             Ok((target, call))
         });
+        let reuse = match lease.delivery {
+            DeliveryGuarantee::AtLeastOnce => Reuse::Allowed,
+            DeliveryGuarantee::AtMostOnce => Reuse::Never,
+        };
         let ahead = match &prepared {
-            Ok((target, call)) => Some(unless_full(self.egress.prepare(&owner, target, call.timeout).await)?),
+            Ok((target, call)) => {
+                Some(unless_full(self.egress.prepare_on(reuse, &owner, target, call.timeout).await)?)
+            }
             Err(_) => None,
         };
         let is_early = Instant::now() < instant;
@@ -178,7 +185,7 @@ impl AttemptRunner {
         let ready = match ahead? {
             // A target that could not be reached before the instant may be reachable at the instant.
             Err(failed) if is_early && failed.status != AttemptStatus::Blocked => {
-                unless_full(self.egress.prepare(&owner, &target, call.timeout).await)?
+                unless_full(self.egress.prepare_on(reuse, &owner, &target, call.timeout).await)?
             }
             ready => ready,
         };
@@ -234,8 +241,15 @@ impl AttemptRunner {
     fn ended(&self, lease: Lease, finished: Finished) -> Ended {
         let Finished { outcome, started_at, sent_at, .. } = finished;
         let ended_at = self.clock.now().max(started_at);
-        let result =
-            AttemptResult { number: lease.number, outcome: &outcome, sent: sent_at.is_some(), ended_at };
+        let outcome = outcome.with_limit(lease.request.timeout_seconds, "request.timeout_seconds");
+        let method = lease.request.method;
+        let result = AttemptResult {
+            number: lease.number,
+            method,
+            outcome: &outcome,
+            sent: sent_at.is_some(),
+            ended_at,
+        };
         let disposition = decide(&lease.retry_policy, lease.delivery, result, fastrand::f64());
         let lateness = sent_at.map(|sent_at| self.clock.time_at(sent_at) - lease.scheduled_for);
         let lateness_us = lateness.and_then(|late| late.num_microseconds()).map(|late| late.max(0));

@@ -2,9 +2,10 @@
 //!
 //! There are two calls, so that a request can be sent exactly at its instant: [`Egress::prepare`] does everything that can be
 //! done before, and [`Ready::send`] sends immediately and reads the response. A failing target is an [`Outcome`], never an
-//! error. Redirects are not followed, proxies from the environment are not used, nothing is sent twice, and no connection serves
-//! two workspaces.
+//! error. Redirects are not followed, proxies from the environment are not used, no request is sent again that the server may have
+//! processed, and no connection serves two workspaces.
 
+mod certificates;
 mod connection;
 mod connector;
 mod destinations;
@@ -12,9 +13,11 @@ mod dial;
 mod exchange;
 mod failure;
 mod fair_reader;
+mod http1;
 mod names;
 mod pool;
 mod progress;
+mod readable;
 mod resolve;
 mod response;
 mod tls;
@@ -22,25 +25,30 @@ mod tls;
 pub use pool::ExchangePermit;
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use hickory_resolver::net::NetError;
-use rustls::pki_types::CertificateDer;
+use http::{HeaderValue, Method};
+use rustls::{client::VerifierBuilderError, pki_types::CertificateDer};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
         attempt::{AttemptStatus, Outcome, PhaseTimings},
+        statuses::Statuses,
         target::TargetUrl,
     },
     telemetry::metrics,
 };
 
+pub use self::response::fit_headers;
 use self::{
     connection::{Connection, spawn_until},
     connector::CAPACITY_TIMEOUT,
@@ -112,6 +120,8 @@ pub enum EgressError {
     Resolver(#[source] NetError),
     #[error("cannot use an extra root certificate: {0}")]
     Root(#[source] rustls::Error),
+    #[error("cannot set up the verification of certificates: {0}")]
+    Verifier(#[source] VerifierBuilderError),
     #[error("cannot set up TLS: {0}")]
     Tls(#[source] rustls::Error),
 }
@@ -171,13 +181,28 @@ impl Egress {
         url: &TargetUrl,
         budget: Duration,
     ) -> Result<Ready, Unprepared> {
+        self.prepare_on(Reuse::Allowed, owner, url, budget).await
+    }
+
+    /// The same, with or without connections that were kept.
+    pub async fn prepare_on(
+        &self,
+        reuse: Reuse,
+        owner: &Owner,
+        url: &TargetUrl,
+        budget: Duration,
+    ) -> Result<Ready, Unprepared> {
         let give_up_at = Instant::now() + CAPACITY_TIMEOUT;
         let (mut started, mut timing, mut connection);
         loop {
             // The time that is lost here does not count against the target.
             (started, timing) = (Instant::now(), PhaseTimings::default());
             let deadline = started + budget.min(MAX_BUDGET);
-            connection = match self.0.pool.take(owner.workspace(), origin(url), deadline).await {
+            let kept = match reuse {
+                Reuse::Allowed => self.0.pool.take(owner.workspace(), origin(url)),
+                Reuse::Never => None,
+            };
+            connection = match kept {
                 Some(kept) => Ok(kept),
                 None => self.0.dial(*owner, url, deadline, &mut timing).await,
             };
@@ -252,17 +277,37 @@ fn origin(url: &TargetUrl) -> &str {
     url.as_str().strip_suffix(url.path_and_query()).unwrap_or(url.as_str())
 }
 
+/// Whether a request may use a connection that was kept. The server may close such a connection just when the request is sent, and then
+/// it is not certain whether it has processed the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    Allowed,
+    Never,
+}
+
+/// Names as they are spelled over HTTP/1.1, in the order in which they are sent.
+pub type HeaderLines = Vec<(Cow<'static, str>, HeaderValue)>;
+
 /// A request without its URL, which [`Egress::prepare`] received.
 pub struct Call {
-    pub method: http::Method,
+    pub method: Method,
     /// All except `Host` and `Content-Length`.
-    pub headers: http::HeaderMap,
+    pub headers: HeaderLines,
     pub body: Bytes,
+    /// The time by Postgres's clock. A `Retry-After` counts from it if the server does not say what time it is.
+    pub at: DateTime<Utc>,
     /// For everything, including `prepare`, but not the wait until the instant.
     pub timeout: Duration,
-    pub success_statuses: Vec<u16>,
+    pub success_statuses: Statuses,
     /// How much of the response body is kept.
     pub max_preview_bytes: usize,
+}
+
+impl Call {
+    /// Whether the length is sent although there is no body (RFC 9110 §8.6): where content has a meaning.
+    fn sends_length(&self) -> bool {
+        matches!(self.method, Method::POST | Method::PUT | Method::PATCH)
+    }
 }
 
 pub struct Sent {
@@ -283,7 +328,7 @@ pub struct Ready {
 
 impl Ready {
     /// Whether the server has closed the connection. If so, [`Ready::send`] dials again.
-    pub fn is_closed(&self) -> bool {
+    pub fn is_closed(&mut self) -> bool {
         self.connection.is_closed()
     }
 
@@ -305,7 +350,7 @@ impl Ready {
         let max_preview_bytes = call.max_preview_bytes;
         let mut exchange = Exchange { deadline, sent_at: None, outcome, max_preview_bytes, memory };
         let egress = Arc::clone(&self.egress);
-        let ended = exchange.run(self, call, &may_send).await;
+        let ended = exchange.run(self, &call, &may_send).await;
         let Exchange { sent_at, mut outcome, .. } = exchange;
         if let Err(failure) = ended {
             if failure.is_no_capacity() {

@@ -3,6 +3,8 @@
 //! A delivery is not an execution, so a failed notification cannot cause another one.
 
 use backon::{ConstantBuilder, Retryable};
+use chrono::{DateTime, Utc};
+use http::{HeaderValue, Method};
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -18,6 +20,7 @@ use trigrun_core::{
         channel::Destination,
         id::WorkspaceId,
         notification::{CLAIM_TIMEOUT, NotificationEvent, TIMEOUT, decide},
+        request::DEFAULT_SUCCESS_STATUSES,
         target::TargetUrl,
     },
     runtime::{
@@ -38,7 +41,7 @@ mod slack;
 mod webhook;
 
 use crate::{
-    egress::{Call, Egress, Unprepared},
+    egress::{Call, Egress, HeaderLines, Unprepared},
     owner::{Owner, Share, Shares},
     secrets::{SecretResolver, or_logged},
 };
@@ -127,6 +130,7 @@ impl Notifier {
         match self.attempt(&delivery, claimed_at, &share).await {
             Ok(mut outcome) => {
                 outcome.timing.total = started.elapsed();
+                outcome = outcome.with_limit(TIMEOUT.as_secs() as u16, "fixed for notifications");
                 let ended_at = self.clock.now().max(started_at);
                 let ClaimedNotification { id, number, .. } = delivery;
                 let disposition = decide(number, &outcome, ended_at, crypto::unit());
@@ -184,10 +188,10 @@ impl Notifier {
                 }
             }
             Destination::Slack { url } => {
-                self.post(share.owner(), &url, slack::call(&message), claimed_at).await?
+                self.post(share.owner(), &url, slack::call(&message, self.clock.now()), claimed_at).await?
             }
             Destination::Discord { url } => {
-                self.post(share.owner(), &url, discord::call(&message), claimed_at).await?
+                self.post(share.owner(), &url, discord::call(&message, self.clock.now()), claimed_at).await?
             }
             Destination::Email { to } => match &self.mailer {
                 Some(mailer) => mailer.send(delivery, &to, &message).await,
@@ -274,17 +278,17 @@ fn refused(class: &'static str, why: &str) -> Outcome {
     Outcome::failed(AttemptStatus::Blocked, class, why)
 }
 
-/// A POST of JSON.
-fn json(headers: http::HeaderMap, body: Vec<u8>) -> Call {
-    let mut headers = headers;
-    headers.insert(http::header::USER_AGENT, http::HeaderValue::from_static(crate::request::AGENT));
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+/// A POST of JSON, with these headers after the usual ones.
+fn json(headers: HeaderLines, body: Vec<u8>, at: DateTime<Utc>) -> Call {
+    let usual = [("User-Agent", crate::request::AGENT), ("Content-Type", "application/json")];
+    let usual = usual.into_iter().map(|(name, value)| (name.into(), HeaderValue::from_static(value)));
     Call {
-        method: http::Method::POST,
-        headers,
+        method: Method::POST,
+        headers: usual.chain(headers).collect(),
         body: body.into(),
+        at,
         timeout: TIMEOUT,
-        success_statuses: (200..300).collect(),
+        success_statuses: DEFAULT_SUCCESS_STATUSES.into(),
         max_preview_bytes: 0,
     }
 }

@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
-};
+use http::{HeaderName, HeaderValue, Method};
 use std::{borrow::Cow, time::Duration};
 use trigrun_core::{
     domain::{
@@ -21,7 +18,10 @@ use trigrun_core::{
     telemetry::trace,
 };
 
-use crate::{egress::Call, secrets::RequestSecrets};
+use crate::{
+    egress::{Call, HeaderLines},
+    secrets::RequestSecrets,
+};
 
 /// Room for the headers that are not the job's.
 const OWN_HEADERS: usize = 16;
@@ -51,6 +51,7 @@ pub fn call(lease: &mut Lease, secrets: &RequestSecrets, at: DateTime<Utc>) -> R
         method,
         headers,
         body,
+        at,
         timeout: Duration::from_secs(lease.request.timeout_seconds.into()),
         success_statuses: lease.request.success_statuses.clone(),
         max_preview_bytes: secrets.max_preview_bytes(),
@@ -79,17 +80,19 @@ fn refused<T>(class: &'static str, why: &str) -> Result<T, Box<Outcome>> {
     Err(Box::new(Outcome::failed(AttemptStatus::Blocked, class, why)))
 }
 
-/// The headers of the job, which override the defaults.
+/// The headers of the job, as it writes them, after the defaults that it does not override.
 fn job_headers(
     lease: &Lease,
     secrets: &RequestSecrets,
     variables: &Variables,
-) -> Result<HeaderMap, Box<Outcome>> {
-    let mut headers = HeaderMap::with_capacity(OWN_HEADERS + lease.request.headers.iter().count());
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    if let Some(body) = &lease.request.body {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(Body::content_type(body)));
+) -> Result<HeaderLines, Box<Outcome>> {
+    let mut headers = HeaderLines::with_capacity(OWN_HEADERS + lease.request.headers.iter().count());
+    let content_type = lease.request.body.as_ref().map(Body::content_type);
+    let defaults = [("User-Agent", Some(AGENT)), ("Accept", Some("*/*")), ("Content-Type", content_type)];
+    for (name, value) in defaults {
+        if let Some(value) = value.filter(|_| !lease.request.headers.has(name)) {
+            headers.push((name.into(), HeaderValue::from_static(value)));
+        }
     }
     for (name, value) in lease.request.headers.iter() {
         let filled = secret::fill(value, |text| variables.render(text), |name| secrets.value(name));
@@ -104,7 +107,7 @@ fn job_headers(
                 format!("This workspace has no secret {missing}, which a header needs; nothing was sent.");
             refused("secret_missing", &why)
         })?;
-        let (Ok(name), Ok(mut value)) =
+        let (Ok(_), Ok(mut value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(filled.as_bytes()))
         else {
             return refused(
@@ -113,14 +116,14 @@ fn job_headers(
             );
         };
         value.set_sensitive(true);
-        headers.insert(name, value);
+        headers.push((name.to_owned().into(), value));
     }
     Ok(headers)
 }
 
 /// TrigRun's own headers, with the signature of Standard Webhooks; `None` when it cannot be signed.
 fn add_own_headers(
-    headers: &mut HeaderMap,
+    headers: &mut HeaderLines,
     lease: &Lease,
     secrets: &RequestSecrets,
     at: DateTime<Utc>,
@@ -128,18 +131,18 @@ fn add_own_headers(
 ) -> Option<()> {
     let (id, seconds) = (lease.execution.to_string(), at.timestamp());
     let own = [
-        ("trigrun-job-id", lease.job.to_string()),
-        ("trigrun-execution-id", id.clone()),
-        ("trigrun-attempt", lease.number.to_string()),
+        ("TrigRun-Job-Id", lease.job.to_string()),
+        ("TrigRun-Execution-Id", id.clone()),
+        ("TrigRun-Attempt", lease.number.to_string()),
         (chain::DEPTH_HEADER, chain::next(lease.depth).to_string()),
-        ("trigrun-scheduled-for", lease.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        ("TrigRun-Scheduled-For", lease.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true)),
         ("traceparent", trace::of_attempt(lease.traceparent.as_deref(), lease.execution, lease.number)),
         ("webhook-signature", secrets.signer.as_ref()?.sign(&id, seconds, body)),
         ("webhook-timestamp", seconds.to_string()),
         ("webhook-id", id),
     ];
     for (name, value) in own {
-        headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?);
+        headers.push((name.into(), HeaderValue::try_from(value).ok()?));
     }
     Some(())
 }

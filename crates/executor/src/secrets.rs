@@ -19,6 +19,8 @@ use trigrun_core::{
     store::{Conn, Db, StoreError, leases::Lease, secrets, signing, workspace_keys},
 };
 
+use crate::egress;
+
 /// Workspaces whose keys are cached.
 const MAX_CACHED: u64 = 10_000;
 const DATA_KEY_TTL: Duration = Duration::from_secs(3600);
@@ -205,19 +207,19 @@ impl RequestSecrets {
     pub fn redact(&self, outcome: &mut Outcome) {
         let read = outcome.body_preview.len();
         // A value that was cut in two could not be recognised, so what follows the preview must have been read, or the body ended.
-        let is_whole = outcome.response_bytes <= read as u64;
-        let after = if is_whole { 0 } else { self.redactor.longest() };
+        let after = if outcome.body_truncated { self.redactor.longest() } else { 0 };
         let keep = read.saturating_sub(after).min(MAX_PREVIEW_BYTES);
-        outcome.body_truncated = outcome.response_bytes > keep as u64;
+        outcome.body_truncated |= keep < read;
         if self.values.is_empty() {
             return outcome.body_preview.truncate(keep);
         }
-        outcome.body_preview = self.redactor.bytes(&outcome.body_preview, keep);
-        outcome.body_preview.truncate(MAX_PREVIEW_BYTES);
+        outcome.body_preview = self.redactor.bytes_up_to(&outcome.body_preview, keep, MAX_PREVIEW_BYTES);
         for (name, value) in &mut outcome.response_headers {
             *name = self.redactor.text(name);
             *value = self.redactor.text(value);
         }
+        // Masks can be longer than what they replace.
+        egress::fit_headers(&mut outcome.response_headers);
         outcome.error = outcome.error.take().map(|error| self.redactor.text(&error));
     }
 }
@@ -227,10 +229,29 @@ mod tests {
     use super::*;
     use trigrun_core::domain::{attempt::AttemptStatus, redact::MASK};
 
+    #[test]
+    fn headers_are_redacted_in_every_case_and_do_not_grow() {
+        let values = [("a", "S3cret-Token"), ("b", "1")];
+        let values = values.map(|(name, value)| (name.to_owned(), Some(SecretString::from(value))));
+        let secrets = RequestSecrets::new(None, HashMap::from(values));
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let response_headers = vec![
+            header("x-s3cret-token", "S3CRET-TOKEN"),
+            header("x-many", &"1".repeat(15_000)),
+            header("x-a", "a"),
+        ];
+        let mut outcome = Outcome { response_headers, ..Outcome::of(AttemptStatus::Success) };
+        secrets.redact(&mut outcome);
+        let mark = header("trigrun-truncated", "headers not stored because of their size: 1");
+        let expected = vec![header(&format!("x-{MASK}"), MASK), header("x-a", "a"), mark];
+        assert_eq!(outcome.response_headers, expected);
+    }
+
     fn redacted(secrets: &RequestSecrets, preview: &str, response_bytes: usize) -> (String, bool) {
         let mut outcome = Outcome {
             body_preview: preview.as_bytes().to_vec(),
             response_bytes: response_bytes as u64,
+            body_truncated: response_bytes > preview.len(),
             ..Outcome::of(AttemptStatus::Success)
         };
         secrets.redact(&mut outcome);

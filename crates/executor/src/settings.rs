@@ -40,6 +40,7 @@ pub struct ExecutorSettings {
 #[serde(deny_unknown_fields)]
 pub struct EgressSettings {
     pub allow: Vec<IpNet>,
+    pub allow_ports: Vec<u16>,
     pub max_requests_per_destination: NonZeroUsize,
 }
 

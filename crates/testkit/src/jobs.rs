@@ -26,7 +26,7 @@ pub fn definition(schedule: Schedule, url: &str) -> Definition {
             headers: Headers::default(),
             body: None,
             timeout_seconds: 30,
-            success_statuses: DEFAULT_SUCCESS_STATUSES.to_vec(),
+            success_statuses: DEFAULT_SUCCESS_STATUSES.into(),
         },
         retry_policy: RetryPolicy::default(),
         concurrency_limit: None,

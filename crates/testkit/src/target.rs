@@ -48,6 +48,8 @@ pub struct Hit {
     pub path: String,
     /// Names in lower case, in the order received. HTTP/2's `:authority` appears as `host`.
     pub headers: Vec<(String, String)>,
+    /// The same names as they were spelled.
+    pub names: Vec<String>,
     pub body: Bytes,
     /// When its last byte was read.
     pub arrived: Instant,
@@ -57,7 +59,11 @@ pub struct Hit {
 impl Hit {
     #[allow(clippy::disallowed_methods, reason = "a test compares with the wall clock of this machine")]
     fn now(method: String, path: String, headers: Vec<(String, String)>, body: Bytes) -> Self {
-        Self { method, path, headers, body, arrived: Instant::now(), arrived_at: SystemTime::now() }
+        let (names, headers) = headers
+            .into_iter()
+            .map(|(name, value)| (name.clone(), (name.to_ascii_lowercase(), value)))
+            .unzip();
+        Self { method, path, headers, names, body, arrived: Instant::now(), arrived_at: SystemTime::now() }
     }
 
     /// The first value of the header `name`, which is in lower case.
@@ -140,10 +146,15 @@ impl Target {
         Some(format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n"))
     }
 
-    /// Serves scripted HTTP/2 frames at this address, with the certificate of this target, which must use HTTP/2.
-    pub async fn frames_at(&self, address: SocketAddr, frames: Frames) -> io::Result<DropGuard> {
+    /// Serves scripted HTTP/2 frames at this address, with the certificate of this target, which must use HTTP/2. Each connection gets the
+    /// next ones, and further connections the last.
+    pub async fn frames_at(
+        &self,
+        address: SocketAddr,
+        frames: impl IntoIterator<Item = Frames>,
+    ) -> io::Result<DropGuard> {
         let acceptor = self.acceptor.clone().ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(frames::serve(TcpListener::bind(address).await?, acceptor, frames))
+        Ok(frames::serve(TcpListener::bind(address).await?, acceptor, frames.into_iter().collect()))
     }
 
     /// Sets the response to requests for `path` (without the query). The default is 200 with `{"ok":true}`.

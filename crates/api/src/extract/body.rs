@@ -7,13 +7,14 @@ use actix_web::{
     web::{self, Bytes},
 };
 use futures_util::future::LocalBoxFuture;
+use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
-use std::{cell::LazyCell, collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
+use std::{cell::LazyCell, fmt, marker::PhantomData, time::Duration};
 use trigrun_core::{
     crypto,
     domain::invalid::{Checked, FieldErrors, Invalid},
@@ -255,10 +256,9 @@ pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>
     Ok(Option::<Integer>::deserialize(deserializer)?.map(|Integer(number)| number))
 }
 
-/// A list of whole numbers.
-pub fn integers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<i64>>, D::Error> {
-    let numbers = Option::<Vec<Integer>>::deserialize(deserializer)?;
-    Ok(numbers.map(|numbers| numbers.into_iter().map(|Integer(number)| number).collect()))
+/// A whole number where one must be.
+pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    Ok(Integer::deserialize(deserializer)?.0)
 }
 
 struct Integer(i64);
@@ -295,14 +295,14 @@ impl<'de> Deserialize<'de> for Integer {
     }
 }
 
-/// Names and values. A repeated name is an error; by default, serde silently keeps the last value.
+/// Names and values in the order of the document. A repeated name is an error; by default, serde silently keeps the last value.
 pub fn each_once<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+) -> Result<Option<IndexMap<String, String>>, D::Error> {
     struct EachOnce;
 
     impl<'de> Visitor<'de> for EachOnce {
-        type Value = Option<BTreeMap<String, String>>;
+        type Value = Option<IndexMap<String, String>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a map")
@@ -313,7 +313,7 @@ pub fn each_once<'de, D: Deserializer<'de>>(
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut entries = BTreeMap::new();
+            let mut entries = IndexMap::new();
             while let Some((name, value)) = map.next_entry::<String, String>()? {
                 if entries.contains_key(&name) {
                     return Err(A::Error::custom(format_args!("duplicate field `{name}`")));

@@ -22,6 +22,7 @@ pub mod import;
 pub mod ledger;
 mod patch;
 mod read_only;
+mod statuses;
 mod view;
 mod warnings;
 

@@ -76,6 +76,10 @@ pub struct SecretView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     used_by: Option<Vec<JobUsingView>>,
+    /// What is allowed but may be unintended, such as a value that is too short to be redacted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<String>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -96,6 +100,7 @@ impl SecretView {
             name: secret.name.clone(),
             version: secret.version,
             used_by: None,
+            warnings: Vec::new(),
             created_at: instant(secret.created_at),
             updated_at: instant(secret.updated_at),
         }
@@ -124,8 +129,11 @@ pub async fn create_secret(
     let value = check_value(&mut errors, value);
     let (name, value) = errors.finish(both(name, value))?;
     let location = (header::LOCATION, format!("/v1/secrets/{name}"));
+    let warnings = secret::warning(&value).into_iter().collect();
     let stored = store(&state, auth.workspace, auth.by, (name, value), true).await?;
-    Ok(HttpResponse::Created().insert_header(location).json(SecretView::new(&stored)))
+    Ok(HttpResponse::Created()
+        .insert_header(location)
+        .json(SecretView { warnings, ..SecretView::new(&stored) }))
 }
 
 /// Lists secrets without their values, newest first.
@@ -191,8 +199,9 @@ pub async fn put_secret(
     let value = errors.finish(value)?;
     let name = valid_name(&name)?;
     sought("There is no secret with this name in this workspace. Create it with POST /v1/secrets.");
+    let warnings = secret::warning(&value).into_iter().collect();
     let stored = store(&state, auth.workspace, auth.by, (name, value), false).await?;
-    Ok(HttpResponse::Ok().json(SecretView::new(&stored)))
+    Ok(HttpResponse::Ok().json(SecretView { warnings, ..SecretView::new(&stored) }))
 }
 
 /// Deletes a secret. While jobs use it, this requires `force=true`. Executions of these jobs then fail, and send nothing.

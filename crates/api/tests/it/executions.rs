@@ -103,7 +103,7 @@ async fn an_execution_with_its_attempt() {
         "timing": { "dns_ms": 1.5, "connect_ms": 0.25, "tls_ms": null, "first_byte_ms": 2.0, "body_ms": 0.01, "total_ms": 4.001 },
         "remote_address": "192.0.2.1:443", "http_version": "HTTP/2",
         "response_headers": [{ "name": "set-cookie", "value": "a" }, { "name": "set-cookie", "value": "b" }],
-        "body_preview": "ok\u{0}\u{fffd}", "body_truncated": false, "response_bytes": 4,
+        "body_preview": "b2sA/w==", "body_encoding": "base64", "body_truncated": false, "response_bytes": 4,
     });
     assert_eq!(*attempt, expected);
 }

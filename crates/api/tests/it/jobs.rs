@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::app::{App, job};
+use crate::app::{App, Response, job};
 
 /// Replaces values that differ in each run.
 fn redact(mut job: Value) -> Value {
@@ -119,9 +119,9 @@ async fn a_job_with_every_field() {
             "headers": { "Authorization": "Bearer x", "X-Empty": "" },
             "body": { "b": 1, "a": [null] },
             "timeout_seconds": 300,
-            "success_statuses": [200, 302],
+            "success_statuses": ["2xx", 302],
         },
-        "retry_policy": { "max_attempts": 10, "retry_on_statuses": [] },
+        "retry_policy": { "max_attempts": 10, "retry_on_statuses": [429, "5xx", "protocol_error"] },
         "concurrency_limit": 1,
         "overlap_policy": "skip",
         "misfire_policy": "catch_up",
@@ -135,6 +135,23 @@ async fn a_job_with_every_field() {
         assert_eq!(created[field], *value, "{field}");
     }
     assert_eq!(created["next_run_at"], Value::Null, "a paused job has no next run");
+}
+
+#[tokio::test]
+async fn headers_keep_their_order() {
+    let app = App::new().await;
+    let shown = |response: Response, expected: &str| {
+        assert!(response.text.contains(&format!(r#""headers":{expected}"#)), "{response:?}");
+        response.json()["id"].as_str().unwrap().to_owned()
+    };
+    let body = r#"{ "name": "order", "kind": "one_time", "state": "draft",
+        "request": { "url": "https://example.com/", "headers": { "X-B": "1", "SOAPAction": "x", "a": "2" } } }"#;
+    let created = app.post_text("/v1/jobs", body).await;
+    let path = format!("/v1/jobs/{}", shown(created, r#"{"X-B":"1","SOAPAction":"x","a":"2"}"#));
+    shown(app.get(&path).await, r#"{"X-B":"1","SOAPAction":"x","a":"2"}"#);
+    let patch = r#"{ "request": { "headers": { "SOAPAction": null, "X-B": "3", "A-Last": "4" } } }"#;
+    let changed = app.send(Method::PATCH, &path, &[], patch).await;
+    shown(changed, r#"{"X-B":"3","a":"2","A-Last":"4"}"#);
 }
 
 #[tokio::test]

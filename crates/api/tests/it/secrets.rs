@@ -49,7 +49,11 @@ async fn jobs_using_a_secret_and_missing_secrets_are_reported() {
         app.post("/v1/jobs", &crate::app::job(&with_header("Bearer secret://later"))).await.expect(201);
     assert!(response["warnings"][0].as_str().unwrap().contains("later"), "{response}");
     let job = response["id"].as_str().unwrap();
-    app.post("/v1/secrets", &json!({ "name": "later", "value": "x" })).await.expect(201);
+    let created = app.post("/v1/secrets", &json!({ "name": "later", "value": "x" })).await.expect(201);
+    assert!(created["warnings"][0].as_str().unwrap().contains("fewer than 8 characters"), "{created}");
+    let body = json!({ "value": "long enough" }).to_string();
+    let changed = app.send(Method::PUT, "/v1/secrets/later", &[], &body).await.expect(200);
+    assert_eq!(changed.get("warnings"), None);
     let patched = app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "renamed" })).await.expect(200);
     assert_eq!(patched.get("warnings"), None);
     let secret = app.get("/v1/secrets/later").await.expect(200);

@@ -71,6 +71,19 @@ async fn plain_fields() {
         case("/retry_policy/max_attempts", json!(65_537), "out_of_range"),
         case("/retry_policy/retry_on_statuses", json!([600]), "out_of_range"),
         case("/retry_policy/retry_on_statuses", json!([99]), "out_of_range"),
+        case("/retry_policy/retry_on_statuses", json!([5]), "out_of_range"),
+        case_at(
+            "/retry_policy/retry_on_statuses",
+            json!(["6xx"]),
+            "/retry_policy/retry_on_statuses/0",
+            "wrong_type",
+        ),
+        case_at(
+            "/retry_policy/retry_on_statuses",
+            json!([500, "closed_early"]),
+            "/retry_policy/retry_on_statuses/1",
+            "wrong_type",
+        ),
         case("/retry_policy", json!([]), "wrong_type"),
     ];
     expect(&app, cases).await;
@@ -109,6 +122,12 @@ async fn requests() {
         case("/request/success_statuses", json!([99]), "out_of_range"),
         case("/request/success_statuses", json!([600]), "out_of_range"),
         case_at("/request/success_statuses", json!(["200"]), "/request/success_statuses/0", "wrong_type"),
+        case_at(
+            "/request/success_statuses",
+            json!(["protocol_error"]),
+            "/request/success_statuses/0",
+            "wrong_type",
+        ),
         case(
             "/request/headers",
             json!({ "a": "v".repeat(9000), "b": "v".repeat(9000) }),

@@ -5,6 +5,7 @@
 //! the RFCs at each row).
 
 mod embedded;
+mod ports;
 mod tables;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
     allow: Vec<IpNet>,
+    allow_ports: Vec<u16>,
 }
 
 /// An address that may not be called, and why.
@@ -32,7 +34,24 @@ impl EgressPolicy {
     /// carries them (NAT64, 6to4), because those go through a gateway: name the IPv6 range to open that. The
     /// metadata services of clouds stay closed unless one is named exactly, as a /32 or /128.
     pub fn new(allow: Vec<IpNet>) -> Self {
-        Self { allow: allow.into_iter().map(embedded::unmapped_net).collect() }
+        Self { allow: allow.into_iter().map(embedded::unmapped_net).collect(), allow_ports: Vec::new() }
+    }
+
+    /// Also opens these ports, which are refused otherwise (`egress.allow_ports`).
+    #[must_use]
+    pub fn with_ports(self, allow_ports: Vec<u16>) -> Self {
+        Self { allow_ports, ..self }
+    }
+
+    /// Whether this port of a public host is refused. In a range that the operator opened, no port is: see [`EgressPolicy::opens`].
+    pub fn refuses_port(&self, port: u16) -> bool {
+        ports::REFUSED.binary_search(&port).is_ok() && !self.allow_ports.contains(&port)
+    }
+
+    /// Whether the address is in a range that the operator opened.
+    pub fn opens(&self, address: IpAddr) -> bool {
+        let destination = address.to_canonical();
+        self.allow.iter().any(|net| net.contains(&destination))
     }
 
     /// Whether the operator opened any range. If so, a name can be refused only for the addresses it resolves
@@ -52,7 +71,7 @@ impl EgressPolicy {
         if is_metadata(destination) && !self.names_exactly(destination) {
             return refuse("it is the metadata service of a cloud");
         }
-        if self.allow.iter().any(|net| net.contains(&destination)) {
+        if self.opens(destination) {
             return Ok(());
         }
         match refusal(destination) {

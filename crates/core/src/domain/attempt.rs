@@ -33,10 +33,11 @@ pub struct Outcome {
     pub http_version: Option<&'static str>,
     /// In the order received; names can repeat. Bytes that are not UTF-8 were replaced.
     pub response_headers: Vec<(String, String)>,
-    /// The first [`MAX_PREVIEW_BYTES`] of the body, as received.
+    /// The first [`MAX_PREVIEW_BYTES`] of the body: text in UTF-8, without compression, and anything else as received.
     pub body_preview: Vec<u8>,
+    /// Whether the preview lacks something of the body.
     pub body_truncated: bool,
-    /// Bytes of the body that were read, whether stored or not.
+    /// Bytes of the body that were read, as they were sent, whether stored or not.
     pub response_bytes: u64,
     /// The target's `Retry-After`, if it sent one.
     pub retry_after: Option<Duration>,
@@ -58,6 +59,21 @@ impl Outcome {
             response_bytes: 0,
             retry_after: None,
         }
+    }
+
+    /// Whether the server responded with a head that could not be read.
+    pub fn is_unreadable(&self) -> bool {
+        self.status_code.is_none()
+            && matches!(self.error_class, Some("protocol_error" | "response_too_large"))
+    }
+
+    /// Says how much time a timeout had, and which setting gives it.
+    #[must_use]
+    pub fn with_limit(mut self, seconds: u16, setting: &str) -> Self {
+        if let (AttemptStatus::Timeout, Some(error)) = (self.status, &mut self.error) {
+            error.push_str(&format!(" The limit is {seconds} s ({setting})."));
+        }
+        self
     }
 
     /// A failure before any response: its class, and the sentence for users.

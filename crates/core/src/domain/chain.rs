@@ -6,7 +6,7 @@
 /// How far a run is from what people, schedules and other systems ask for, which is 0.
 pub type Depth = i16;
 
-pub const DEPTH_HEADER: &str = "trigrun-depth";
+pub const DEPTH_HEADER: &str = "TrigRun-Depth";
 
 /// A request with a greater depth makes nothing due.
 pub const MAX_DEPTH: Depth = 3;

@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use super::{
     attempt::{Attempt, AttemptStatus, Disposition, Outcome},
     id::{ExecutionId, JobId, WorkspaceId},
-    retry::{DeliveryGuarantee, RetryPolicy, backoff},
+    request::Method,
+    retry::{DeliveryGuarantee, RetryPolicy, backoff, retry_after},
     string_enum::string_enum,
 };
 
@@ -101,6 +102,7 @@ impl From<&Disposition> for Status {
 pub struct AttemptResult<'a> {
     /// 1-based.
     pub number: u16,
+    pub method: Method,
     pub outcome: &'a Outcome,
     /// Whether any byte of the request may have been sent.
     pub sent: bool,
@@ -116,20 +118,13 @@ pub fn decide(
     attempt: AttemptResult<'_>,
     jitter: f64,
 ) -> Disposition {
-    let AttemptResult { number, outcome, sent, ended_at } = attempt;
-    let is_transient = match outcome.status {
-        AttemptStatus::Success => return Disposition::Succeeded,
-        AttemptStatus::HttpError => {
-            outcome.status_code.is_some_and(|status| policy.retry_on_statuses.contains(&status))
-        }
-        AttemptStatus::Timeout | AttemptStatus::ConnectionError => true,
-        AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
-    };
+    let AttemptResult { number, method, outcome, sent, ended_at } = attempt;
+    if outcome.status == AttemptStatus::Success {
+        return Disposition::Succeeded;
+    }
     let may_repeat = delivery == DeliveryGuarantee::AtLeastOnce || !sent;
-    if is_transient && may_repeat && number < policy.max_attempts {
-        let retry_after =
-            matches!(outcome.status_code, Some(429 | 503)).then_some(outcome.retry_after).flatten();
-        return Disposition::retry(ended_at, backoff(number, jitter, retry_after));
+    if policy.is_transient(method, outcome) && may_repeat && number < policy.max_attempts {
+        return Disposition::retry(ended_at, backoff(number, jitter, retry_after(outcome)));
     }
     Disposition::failed(outcome)
 }
@@ -171,12 +166,12 @@ mod tests {
     }
 
     fn first(outcome: &Outcome) -> AttemptResult<'_> {
-        AttemptResult { number: 1, outcome, sent: true, ended_at: DateTime::UNIX_EPOCH }
+        AttemptResult { number: 1, method: Method::Get, outcome, sent: true, ended_at: DateTime::UNIX_EPOCH }
     }
 
     #[test]
     fn which_attempts_are_retried() {
-        let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
+        let policy = RetryPolicy { retry_on_statuses: [500].into(), ..RetryPolicy::default() };
         let retried = |number, outcome: &Outcome| {
             let attempt = AttemptResult { number, ..first(outcome) };
             matches!(decide(&policy, DeliveryGuarantee::AtLeastOnce, attempt, 0.5), Disposition::Retry { .. })
@@ -194,7 +189,7 @@ mod tests {
 
     #[test]
     fn at_most_once_retries_only_unsent_requests() {
-        let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![500] };
+        let policy = RetryPolicy { retry_on_statuses: [500].into(), ..RetryPolicy::default() };
         let refused = ended(AttemptStatus::ConnectionError, None);
         let decided = |sent| {
             let attempt = AttemptResult { sent, ..first(&refused) };
@@ -206,7 +201,7 @@ mod tests {
 
     #[test]
     fn retry_after_counts_on_429_and_503_only() {
-        let policy = RetryPolicy { max_attempts: 3, retry_on_statuses: vec![429, 500, 503] };
+        let policy = RetryPolicy { retry_on_statuses: [429, 500, 503].into(), ..RetryPolicy::default() };
         let wait = |status| {
             let outcome = Outcome {
                 retry_after: Some(std::time::Duration::from_secs(60)),

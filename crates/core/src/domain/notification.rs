@@ -9,7 +9,8 @@ use super::{
     attempt::{AttemptStatus, Disposition, Outcome},
     id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId},
     invalid::Invalid,
-    retry,
+    request::Method,
+    retry::{self, RetryPolicy},
     string_enum::string_enum,
 };
 
@@ -117,19 +118,13 @@ pub fn wait(number: u16, jitter: f64, retry_after: Option<Duration>) -> Duration
     spread.max(retry_after.unwrap_or_default().min(retry::MAX_RETRY_AFTER))
 }
 
-/// Decides what follows from an attempt. Failures that may be temporary are retried: timeouts, connection errors, overload and faults of
-/// the receiver.
+/// Decides what follows from an attempt. What is retried is what the default policy of jobs retries.
 pub fn decide(number: u16, outcome: &Outcome, ended_at: DateTime<Utc>, jitter: f64) -> Disposition {
-    let is_transient = match outcome.status {
-        AttemptStatus::Success => return Disposition::Succeeded,
-        AttemptStatus::HttpError => {
-            outcome.status_code.is_some_and(|status| matches!(status, 408 | 425 | 429 | 500..))
-        }
-        AttemptStatus::Timeout | AttemptStatus::ConnectionError => true,
-        AttemptStatus::Blocked | AttemptStatus::Interrupted => false,
-    };
-    if is_transient && number < MAX_ATTEMPTS {
-        return Disposition::retry(ended_at, wait(number, jitter, outcome.retry_after));
+    if outcome.status == AttemptStatus::Success {
+        return Disposition::Succeeded;
+    }
+    if RetryPolicy::default().is_transient(Method::Post, outcome) && number < MAX_ATTEMPTS {
+        return Disposition::retry(ended_at, wait(number, jitter, retry::retry_after(outcome)));
     }
     Disposition::failed(outcome)
 }
@@ -242,10 +237,10 @@ mod tests {
             decide(number, &outcome, DateTime::UNIX_EPOCH, 0.5)
         };
         let failed = Disposition::Failed { error_class: "class".into() };
-        for status in [408, 429, 500, 503, 999] {
+        for status in [429, 500, 502, 503, 504] {
             assert_ne!(decided(1, AttemptStatus::HttpError, Some(status)), failed);
         }
-        for status in [301, 400, 404, 410] {
+        for status in [203, 301, 400, 404, 408, 410, 501, 507, 999] {
             assert_eq!(decided(1, AttemptStatus::HttpError, Some(status)), failed);
         }
         assert_ne!(decided(7, AttemptStatus::Timeout, None), failed);

@@ -1,4 +1,5 @@
-//! Redacts secret values that a target echoes back: each occurrence, in any common encoding, is replaced by [`MASK`] before it is stored.
+//! Redacts secret values that a target echoes back: each occurrence, in any common encoding and in any case, is replaced by [`MASK`] before
+//! it is stored. Targets change the case of header names, for example.
 //!
 //! Of an encoding, only its length and a hash are kept. The hash is a polynomial in a random base, so the hash of any part of a text
 //! follows from two prefix hashes of the text (Karp and Rabin, "Efficient randomized pattern-matching algorithms", IBM Journal of Research
@@ -78,6 +79,11 @@ impl Redactor {
     /// the cut is matched completely if `data` continues for [`Redactor::longest`] bytes after the cut. If `data` is shorter, the response
     /// ended there and no value was cut.
     pub fn bytes(&self, data: &[u8], keep: usize) -> Vec<u8> {
+        self.bytes_up_to(data, keep, usize::MAX)
+    }
+
+    /// The same, of which more than `max_bytes` are not needed: masks can be longer than values.
+    pub fn bytes_up_to(&self, data: &[u8], keep: usize, max_bytes: usize) -> Vec<u8> {
         let keep = keep.min(data.len());
         let (mut redacted, mut from) = (Vec::with_capacity(keep), 0);
         let (mut candidates, mut searched) = (Vec::new(), if self.lengths.is_empty() { keep } else { 0 });
@@ -91,6 +97,10 @@ impl Redactor {
                     redacted.extend_from_slice(MASK.as_bytes());
                     from = start + longest;
                 }
+            }
+            if redacted.len() >= max_bytes {
+                redacted.truncate(max_bytes);
+                return redacted;
             }
             searched = block_end.max(from);
         }
@@ -208,7 +218,8 @@ impl Starts {
 
     /// Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4).
     fn bit(&self, word: &[u8]) -> usize {
-        let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+        // Upper and lower case differ in this bit. Other bytes may become equal, too.
+        let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]) | 0x2020_2020;
         ((word & self.mask).wrapping_mul(0x9e37_79b1) >> (32 - Self::BITS.ilog2())) as usize
     }
 }

@@ -4,7 +4,9 @@ use std::{fmt, str::FromStr};
 
 use super::{
     invalid::{Invalid, Several},
-    secret, variables,
+    secret,
+    statuses::{StatusItem, Statuses},
+    variables,
     wording::all_of,
 };
 
@@ -18,7 +20,7 @@ pub struct Request {
     pub body: Option<Body>,
     /// For the whole attempt, from connecting to the last byte of the response.
     pub timeout_seconds: u16,
-    pub success_statuses: Vec<u16>,
+    pub success_statuses: Statuses,
 }
 
 impl Request {
@@ -68,8 +70,6 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Limited because every response is searched for each secret.
 const MAX_SECRETS: usize = 32;
 const MAX_BODY_BYTES: usize = 256 * 1024;
-/// From 100 to 599.
-const MAX_STATUSES: usize = 500;
 
 macro_rules! methods {
     ($($name:ident = $text:literal),*) => {
@@ -216,14 +216,17 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Headers that frame the message or control the connection; the client that sends the request sets them (RFC 9110 §7.6.1, RFC 9112 §6).
-const FRAMING: [&str; 9] = [
+/// Headers that frame the message, or control or describe the connection; the client that sends the request sets them (RFC 9110 §7.6, RFC
+/// 9112 §6, RFC 7540 §3.2.1).
+const FRAMING: [&str; 11] = [
     "host",
     "content-length",
     "transfer-encoding",
     "connection",
     "keep-alive",
     "upgrade",
+    "http2-settings",
+    "via",
     "te",
     "trailer",
     "expect",
@@ -270,30 +273,12 @@ pub fn timeout_seconds(wanted: Option<i64>) -> Result<u16, Invalid> {
     )
 }
 
-pub fn success_statuses(wanted: Option<Vec<i64>>) -> Result<Vec<u16>, Invalid> {
+pub fn success_statuses(wanted: Option<Vec<StatusItem<i64>>>) -> Result<Statuses, Invalid> {
     match wanted {
-        None => Ok(DEFAULT_SUCCESS_STATUSES.to_vec()),
+        None => Ok(DEFAULT_SUCCESS_STATUSES.into()),
         Some(list) if list.is_empty() => Err(Invalid::new("empty", "must name at least one status")),
-        Some(list) => statuses(list),
+        Some(list) => Statuses::check(list),
     }
-}
-
-/// HTTP statuses of a list, each once.
-pub(super) fn statuses(wanted: Vec<i64>) -> Result<Vec<u16>, Invalid> {
-    if wanted.len() > MAX_STATUSES {
-        return Err(Invalid::new("too_many", format!("must name at most {MAX_STATUSES} statuses")));
-    }
-    let mut list = Vec::with_capacity(wanted.len());
-    for status in wanted {
-        let status =
-            u16::try_from(status).ok().filter(|status| (100..=599).contains(status)).ok_or_else(|| {
-                Invalid::new("out_of_range", format!("must have statuses from 100 to 599, not {status}"))
-            })?;
-        if !list.contains(&status) {
-            list.push(status);
-        }
-    }
-    Ok(list)
 }
 
 #[cfg(test)]
@@ -307,6 +292,9 @@ mod tests {
     #[test]
     fn header_rules() {
         assert_eq!(code_of("X-Api-Key", "abc äöü\t"), None);
+        for name in ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Host-Name", "Via-A"] {
+            assert_eq!(code_of(name, "x"), None, "{name}");
+        }
         for name in ["", "a b", "a:b", "ä", "a\r\nb"] {
             assert_eq!(code_of(name, "x"), Some("header_name_invalid"), "{name:?}");
         }
@@ -317,6 +305,8 @@ mod tests {
             "TrigRun-Job-Id",
             "Traceparent",
             "TE",
+            "Via",
+            "HTTP2-Settings",
             "webhook-id",
         ] {
             assert_eq!(code_of(name, "x"), Some("header_reserved"), "{name:?}");
@@ -380,11 +370,9 @@ mod tests {
 
     #[test]
     fn statuses_and_timeouts() {
-        assert_eq!(success_statuses(Some(vec![200, 200, 599])), Ok(vec![200, 599]));
+        assert_eq!(success_statuses(None), Ok(Statuses::from([200, 201, 202, 204])));
         assert_eq!(success_statuses(Some(vec![])).unwrap_err().code, "empty");
-        for value in [99, 600, -1, 65_736] {
-            assert!(success_statuses(Some(vec![value])).is_err());
-        }
+        assert!(success_statuses(Some(vec![StatusItem::Status(600)])).is_err());
         assert_eq!(timeout_seconds(Some(300)), Ok(300));
         for value in [0, 301, -1, 65_537] {
             assert!(timeout_seconds(Some(value)).is_err());

@@ -7,6 +7,8 @@ use super::invalid::Invalid;
 const SCHEME: &str = "secret://";
 const MAX_NAME_BYTES: usize = 64;
 const MAX_VALUE_BYTES: usize = 8 * 1024;
+/// A shorter value is found in other text, and some of its encodings are not looked for.
+const MIN_REDACTED_CHARS: usize = 8;
 
 /// Checks a name: `[a-z0-9][a-z0-9_-]{0,63}`.
 pub fn name(text: &str) -> Result<String, Invalid> {
@@ -35,6 +37,15 @@ pub fn value(text: &str) -> Result<(), Invalid> {
         return Err(Invalid::new("control_character", detail));
     }
     Ok(())
+}
+
+/// What is allowed in a value but may be unintended.
+pub fn warning(value: &str) -> Option<String> {
+    (value.chars().count() < MIN_REDACTED_CHARS).then(|| {
+        format!(
+            "The value has fewer than {MIN_REDACTED_CHARS} characters: where a target echoes it, it cannot be redacted reliably."
+        )
+    })
 }
 
 /// The names of the secrets that a header value refers to, in order.
@@ -118,6 +129,11 @@ mod tests {
         for bad in ["", "a\r\nb", "a\nb", "a\0", "\u{7f}", &"x".repeat(8193)] {
             assert!(value(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn short_values_have_a_warning() {
+        assert!(warning("1234567").is_some() && warning("1234567\u{e4}").is_none());
     }
 
     #[test]

@@ -6,14 +6,14 @@
 //! dialled. This module resolves no names.
 //!
 //! Accepted, because they are other spellings of the same URL and not repairs: upper case in scheme and host, a
-//! default port, dot segments in the path, international names (stored in their `xn--` form), characters that
-//! are percent-encoded.
+//! default port, dot segments in the path, international names (stored in their `xn--` form), other spellings of
+//! an IPv6 address, characters that are percent-encoded.
 
 mod name;
 pub mod template;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use url::{Host, ParseError, Position, Url};
 
@@ -40,11 +40,11 @@ impl TargetUrl {
     ///
     /// # Errors
     /// Codes: `url_empty`, `url_too_long`, `url_character`, `url_scheme`, `url_slashes`, `url_host`,
-    /// `url_userinfo`, `url_port`, `url_fragment`, `url_address_refused`, `url_name_refused`, `secret_not_here`.
+    /// `url_userinfo`, `url_port`, `url_fragment`, `url_address_refused`, `url_name_refused`, `url_port_refused`, `secret_not_here`.
     pub fn parse(text: &str, policy: &EgressPolicy) -> Result<Self, Invalid> {
         check_characters(text)?;
         secret::check_absent(text)?;
-        check_authority(authority_of(text)?)?;
+        let written = check_authority(authority_of(text)?)?;
         if text.contains('#') {
             return Err(Invalid::new("url_fragment", "The URL has a fragment, which is never sent.")
                 .hint("Leave out # and what follows, or write %23 for a # in the path or query."));
@@ -54,11 +54,18 @@ impl TargetUrl {
             return Err(port_invalid());
         };
         match url.host() {
-            Some(Host::Ipv4(address)) => check_address(address.into(), policy)?,
+            Some(Host::Ipv4(address)) => {
+                check_address(address.into(), policy)?;
+                check_spelling_of_ipv4(written, address)?;
+            }
             Some(Host::Ipv6(address)) => check_address(address.into(), policy)?,
-            Some(Host::Domain(name)) => name::check(name, policy)?,
+            Some(Host::Domain(name)) => {
+                name::check(name, policy)?;
+                name::check_spelling(written, name)?;
+            }
             None => return Err(host_missing()),
         }
+        check_port(port, url.host(), policy)?;
         // Percent-encoding makes it longer.
         if url.as_str().len() > MAX_URL_CHARS {
             return Err(too_long());
@@ -160,7 +167,8 @@ fn authority_of(text: &str) -> Result<&str, Invalid> {
     Ok(rest.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
-fn check_authority(authority: &str) -> Result<(), Invalid> {
+/// Returns the host as it is written.
+fn check_authority(authority: &str) -> Result<&str, Invalid> {
     if authority.contains('@') {
         let detail = "The URL contains a user name or password before an @.";
         return Err(Invalid::new("url_userinfo", detail)
@@ -169,7 +177,7 @@ fn check_authority(authority: &str) -> Result<(), Invalid> {
     let (host, port) = match authority.rfind(']') {
         Some(end) => authority.split_at(end + 1),
         // The parser reports an IPv6 address without a closing bracket.
-        None if authority.starts_with('[') => return Ok(()),
+        None if authority.starts_with('[') => return Ok(authority),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     if authority.contains("{{") {
@@ -191,7 +199,7 @@ fn check_authority(authority: &str) -> Result<(), Invalid> {
             Invalid::new("url_host", "The host contains a percent sign.").hint("Write the host plainly.")
         );
     }
-    Ok(())
+    Ok(host)
 }
 
 /// Digits only, and not 0. The parser would drop an empty port, and a port has no sign.
@@ -201,6 +209,31 @@ fn is_port(text: &str) -> bool {
 
 fn check_address(address: IpAddr, policy: &EgressPolicy) -> Result<(), Invalid> {
     policy.check(address).map_err(|refused| Invalid::new("url_address_refused", refused.to_string()))
+}
+
+/// WHATWG parsing also reads `8.8`, `134744072` and `0x8.8` as addresses, each as another one than most people expect.
+fn check_spelling_of_ipv4(written: &str, address: Ipv4Addr) -> Result<(), Invalid> {
+    if written == address.to_string() {
+        return Ok(());
+    }
+    Err(Invalid::new("url_host", "The host is a number but is not written as an IPv4 address.")
+        .hint("Write all four numbers of the address in decimal, as in 192.0.2.1."))
+}
+
+/// The addresses of a name are known when it is dialled. If the operator opened a range, they decide then.
+fn check_port(port: u16, host: Option<Host<&str>>, policy: &EgressPolicy) -> Result<(), Invalid> {
+    let is_opened = match host {
+        Some(Host::Ipv4(address)) => policy.opens(address.into()),
+        Some(Host::Ipv6(address)) => policy.opens(address.into()),
+        Some(Host::Domain(_)) | None => policy.opens_anything(),
+    };
+    if is_opened || !policy.refuses_port(port) {
+        return Ok(());
+    }
+    let detail =
+        format!("Port {port} may not be called: it is used for mail, shells, databases or the like.");
+    Err(Invalid::new("url_port_refused", detail)
+        .hint("Use a port for HTTP. The operator of TrigRun can open this one with egress.allow_ports."))
 }
 
 fn unreadable(error: ParseError) -> Invalid {

@@ -7,7 +7,9 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 use super::StoreError;
 use crate::domain::{
     page::Searched,
+    retry::RetryPolicy,
     schedule::{Cron, Schedule},
+    statuses::Statuses,
 };
 
 /// A row of a search, with the columns `matches` and `is_last`.
@@ -92,12 +94,31 @@ pub fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-pub fn to_i16s(numbers: &[u16]) -> Vec<i16> {
-    numbers.iter().filter_map(|number| i16::try_from(*number).ok()).collect()
+/// In `retry_on_statuses`, this stands for [`RetryPolicy::retry_unreadable`]. In both lists, 1 to 5 stand for 1xx to 5xx.
+const UNREADABLE: i16 = 0;
+
+pub fn statuses_to_i16s(statuses: &Statuses) -> Vec<i16> {
+    statuses.to_numbers().into_iter().filter_map(|number| i16::try_from(number).ok()).collect()
 }
 
-pub fn from_i16s(numbers: &[i16]) -> Vec<u16> {
-    numbers.iter().filter_map(|number| u16::try_from(*number).ok()).collect()
+pub fn statuses_from_i16s(numbers: &[i16]) -> Statuses {
+    let numbers: Vec<u16> = numbers.iter().filter_map(|number| u16::try_from(*number).ok()).collect();
+    Statuses::from_numbers(&numbers)
+}
+
+pub fn retried_to_i16s(policy: &RetryPolicy) -> Vec<i16> {
+    let mut numbers = statuses_to_i16s(&policy.retry_on_statuses);
+    numbers.extend(policy.retry_unreadable.then_some(UNREADABLE));
+    numbers
+}
+
+pub fn retry_policy(max_attempts: i16, retried: &[i16]) -> RetryPolicy {
+    let statuses: Vec<i16> = retried.iter().copied().filter(|number| *number != UNREADABLE).collect();
+    RetryPolicy {
+        max_attempts: max_attempts.unsigned_abs(),
+        retry_on_statuses: statuses_from_i16s(&statuses),
+        retry_unreadable: statuses.len() < retried.len(),
+    }
 }
 
 pub fn micros(duration: Duration) -> i32 {

@@ -10,29 +10,32 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
-use hyper::{
-    body::Incoming,
-    client::conn::{TrySendError, http1, http2},
-};
+use http::{HeaderName, HeaderValue, Request, Uri, Version, header};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Instant,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use trigrun_core::runtime::tasks;
+use trigrun_core::{domain::target::TargetUrl, runtime::tasks};
 
-use super::{destinations::ConnectionShares, fair_reader::FairReader};
+use super::{
+    Call,
+    destinations::ConnectionShares,
+    failure::{self, Failure, Unanswered},
+    fair_reader::FairReader,
+    http1::Exclusive,
+    response::Head,
+};
 
-/// Of a response head, over HTTP/1.1 (with hyper's own limit of 100 headers) and HTTP/2. With HTTP/1.1, it is also the buffer for reading,
-/// and so the most that a peer can make us hold besides what is kept of a response.
-const MAX_HEAD_BYTES: u32 = 32 * 1024;
+/// Of a response head, as HTTP/2 counts it (RFC 9113 §6.5.2): with 32 bytes for each line. A peer that does not end its head makes us hold
+/// this for each connection, so it is less than over HTTP/1.1, where what is held does not grow with the head.
+const MAX_HEAD_BYTES: u32 = 64 * 1024;
 /// How many bytes a peer may send before we have read them, per HTTP/2 stream and connection: the most that it can make us hold. An
 /// exchange reads what arrives at once, so it is held for long by no well-behaved peer.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
@@ -42,8 +45,6 @@ const MAX_STREAMS: usize = 100;
 /// Exchanges over one HTTP/2 connection in total. Servers commonly close theirs after 1,000, with requests in flight.
 const MAX_EXCHANGES: usize = 900;
 
-pub(super) type Message = Request<Full<Bytes>>;
-
 /// The other end of a connection.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
@@ -52,83 +53,117 @@ pub(super) struct Peer {
 }
 
 pub(super) enum Connection {
-    Exclusive(Exclusive),
+    Exclusive(Box<Exclusive>),
     Shared(StreamPermit),
+}
+
+/// What of a response is still to be received.
+pub(super) enum Rest {
+    /// On the connection itself.
+    Exclusive,
+    Shared(Incoming),
 }
 
 impl Connection {
     pub(super) fn peer(&self) -> SocketAddr {
         match self {
             Self::Exclusive(connection) => connection.peer,
-            Self::Shared(stream) => stream.0.peer,
+            Self::Shared(stream) => stream.connection.peer,
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&mut self) -> bool {
         match self {
             Self::Exclusive(connection) => connection.is_closed(),
-            Self::Shared(stream) => stream.0.sender.is_closed(),
+            Self::Shared(stream) => stream.connection.sender.is_closed(),
         }
     }
 
-    pub(super) fn is_http2(&self) -> bool {
-        matches!(self, Self::Shared(_))
+    /// Whether it was idle after an exchange, so that the server may have closed it.
+    pub(super) fn has_rested(&self) -> bool {
+        match self {
+            Self::Exclusive(connection) => connection.has_rested,
+            Self::Shared(stream) => stream.has_rested,
+        }
     }
 
     /// After an exchange that did not complete: the peer may be gone, so no other exchange begins on this connection.
     pub(super) fn retire(&self) {
         if let Self::Shared(stream) = self {
-            stream.0.retired.store(true, Ordering::Relaxed);
+            stream.connection.retired.store(true, Ordering::Relaxed);
         }
     }
 
-    /// An error contains the message if, and only if, no byte of it can have been sent.
-    pub(super) async fn send(
-        &mut self,
-        message: Message,
-    ) -> Result<Response<Incoming>, TrySendError<Message>> {
+    /// Sends a request, and returns the head of its response.
+    pub(super) async fn send(&mut self, call: &Call, url: &TargetUrl) -> Result<(Head, Rest), Unanswered> {
+        let has_rested = self.has_rested();
         match self {
-            Self::Exclusive(connection) => connection.sender.try_send_request(message).await,
-            Self::Shared(stream) => stream.0.sender.clone().try_send_request(message).await,
+            Self::Exclusive(connection) => match connection.send(call, url).await {
+                Ok(head) => Ok((head, Rest::Exclusive)),
+                Err(sending) => Err(Unanswered::of_http1(&sending, has_rested)),
+            },
+            Self::Shared(stream) => {
+                let message = http2_message(call, url).map_err(Unanswered::failed)?;
+                match stream.connection.sender.clone().try_send_request(message).await {
+                    Ok(response) => {
+                        let (parts, body) = response.into_parts();
+                        Ok((Head::of_http2(&parts), Rest::Shared(body)))
+                    }
+                    Err(error) => Err(Unanswered::of_http2(error, has_rested)),
+                }
+            }
         }
     }
+
+    /// Receives the body, piece by piece, until its end or until `take` returns false. Whether it ended.
+    pub(super) async fn receive(
+        &mut self,
+        rest: Rest,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<bool, Failure> {
+        match (self, rest) {
+            (Self::Exclusive(connection), Rest::Exclusive) => {
+                while let Some(data) = connection.read().await.map_err(|error| failure::of_http1(&error))? {
+                    if !take(data) {
+                        return Ok(false);
+                    }
+                    // The deadline must be checked even if many small pieces arrive without a pause.
+                    tokio::task::coop::consume_budget().await;
+                }
+            }
+            (_, Rest::Shared(mut body)) => {
+                while let Some(frame) = body.frame().await {
+                    let frame = frame.map_err(|error| failure::of_http2(&error))?;
+                    if frame.data_ref().is_some_and(|data| !take(data)) {
+                        return Ok(false);
+                    }
+                    tokio::task::coop::consume_budget().await;
+                }
+            }
+            (Self::Shared(_), Rest::Exclusive) => return Err(failure::closed_early()),
+        }
+        Ok(true)
+    }
 }
 
-/// An HTTP/1.1 connection.
-pub(super) struct Exclusive {
-    sender: http1::SendRequest<Full<Bytes>>,
-    peer: SocketAddr,
-    /// How long the server said it keeps the connection when idle.
-    pub(super) kept_for: Option<Duration>,
-    _driver: DropGuard,
-}
-
-impl Exclusive {
-    pub(super) async fn open(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        Peer { address: peer, shares }: Peer,
-    ) -> hyper::Result<Self> {
-        let mut builder = http1::Builder::new();
-        let (sender, connection) =
-            builder.max_buf_size(MAX_HEAD_BYTES as usize).handshake(TokioIo::new(stream)).await?;
-        let stop = CancellationToken::new();
-        spawn_until(stop.clone(), async {
-            // Given back when the socket is closed.
-            let _shares = shares;
-            // An error, if any, also ends the exchange, which reports it.
-            let _reported = connection.await;
-        });
-        Ok(Self { sender, peer, kept_for: None, _driver: stop.drop_guard() })
+/// RFC 9113 §8.3.1: the URL is in the pseudo-header fields, and names are in lower case.
+fn http2_message(call: &Call, url: &TargetUrl) -> Result<Request<Full<Bytes>>, Failure> {
+    let uri = Uri::try_from(url.as_str()).map_err(|_| failure::unwritable())?;
+    let mut message = Request::new(Full::new(call.body.clone()));
+    *message.method_mut() = call.method.clone();
+    *message.uri_mut() = uri;
+    *message.version_mut() = Version::HTTP_2;
+    let headers = message.headers_mut();
+    headers.reserve(call.headers.len() + 1);
+    for (name, value) in &call.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| failure::unwritable())?;
+        headers.append(name, value.clone());
     }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+    // RFC 9110 §8.6: where content has a meaning, an empty one has a length, too. Hyper sends all other lengths.
+    if call.body.is_empty() && call.sends_length() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-
-    /// Resolves when the last exchange is complete; `false` if the connection cannot carry another one.
-    pub(super) async fn is_ready(&mut self) -> bool {
-        poll_fn(|context| self.sender.poll_ready(context)).await.is_ok()
-    }
+    Ok(message)
 }
 
 /// An HTTP/2 connection.
@@ -185,9 +220,9 @@ impl Multiplexed {
         if self.is_spent() || self.in_use.load(Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed) {
             return None;
         }
-        self.in_use.fetch_add(1, Ordering::Relaxed);
-        self.exchanges.fetch_add(1, Ordering::Relaxed);
-        Some(StreamPermit(Arc::clone(self)))
+        let is_alone = self.in_use.fetch_add(1, Ordering::Relaxed) == 0;
+        let is_new = self.exchanges.fetch_add(1, Ordering::Relaxed) == 0;
+        Some(StreamPermit { connection: Arc::clone(self), has_rested: is_alone && !is_new })
     }
 
     /// Whether it can carry no further exchange, now or later.
@@ -208,12 +243,15 @@ impl Multiplexed {
 }
 
 /// The right to one exchange over a shared connection.
-pub(super) struct StreamPermit(Arc<Multiplexed>);
+pub(super) struct StreamPermit {
+    connection: Arc<Multiplexed>,
+    has_rested: bool,
+}
 
 impl Drop for StreamPermit {
     fn drop(&mut self) {
-        *self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.in_use.fetch_sub(1, Ordering::Relaxed);
+        *self.connection.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.connection.in_use.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -63,7 +63,7 @@ impl Service<Uri> for Connector {
             let host = uri.host().unwrap_or_default();
             // There is nothing to resolve in an address, so it has no such phase.
             progress.enter(resolve::address_of(host).is_none().then_some(Phase::Resolve));
-            let addresses = resolver.resolve(*owner, host, progress).await?;
+            let addresses = resolver.resolve(*owner, host, port, progress).await?;
             progress.enter(Some(Phase::AwaitConnection));
             let (socket, peer) = connector.race(host, &addresses, port).await?;
             progress.connected(peer);
@@ -130,12 +130,12 @@ impl Connector {
                 timeout(CAPACITY_TIMEOUT, shares()).await.map_err(|_| self.no_share())?
             }
         };
-        self.progress.begin_to_connect();
+        self.progress.begin_to_connect(address);
         let connected =
             TcpStream::connect(address).await.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
         connected
             .map(|socket| (socket, Peer { address, shares }))
-            .map_err(|error| failure::of_connect(address, &error))
+            .map_err(|error| Failure { peer: Some(address), ..failure::of_connect(address, &error) })
     }
 }
 

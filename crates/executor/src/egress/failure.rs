@@ -6,8 +6,11 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
 };
 
+use hyper::client::conn::TrySendError;
 use nix::errno::Errno;
 use trigrun_core::domain::attempt::{AttemptStatus, Outcome};
+
+use super::http1::{Http1Error, Sending};
 
 const NO_CAPACITY: &str = "no_capacity";
 const SHARE_IN_USE: &str = "share_in_use";
@@ -19,19 +22,25 @@ pub(super) struct Failure {
     pub(super) status: AttemptStatus,
     pub(super) class: &'static str,
     pub(super) sentence: String,
+    /// The address that was called, or tried last. `None` before one was.
+    pub(super) peer: Option<SocketAddr>,
 }
 
 impl Failure {
+    pub(super) fn new(status: AttemptStatus, class: &'static str, sentence: impl Into<String>) -> Self {
+        Self { status, class, sentence: sentence.into(), peer: None }
+    }
+
     pub(super) fn blocked(sentence: impl Into<String>) -> Self {
-        Self { status: AttemptStatus::Blocked, class: "egress_refused", sentence: sentence.into() }
+        Self::new(AttemptStatus::Blocked, "egress_refused", sentence)
     }
 
     pub(super) fn timeout(class: &'static str, sentence: impl Into<String>) -> Self {
-        Self { status: AttemptStatus::Timeout, class, sentence: sentence.into() }
+        Self::new(AttemptStatus::Timeout, class, sentence)
     }
 
     pub(super) fn connection(class: &'static str, sentence: impl Into<String>) -> Self {
-        Self { status: AttemptStatus::ConnectionError, class, sentence: sentence.into() }
+        Self::new(AttemptStatus::ConnectionError, class, sentence)
     }
 
     /// This process cannot open a connection now. It never becomes an outcome.
@@ -57,6 +66,9 @@ impl Failure {
         outcome.status = self.status;
         outcome.error_class = Some(self.class);
         outcome.error = Some(self.sentence);
+        if let Some(peer) = self.peer {
+            outcome.remote_address = Some(peer.to_string());
+        }
     }
 }
 
@@ -104,31 +116,100 @@ pub(super) fn no_connection(peer: impl std::fmt::Display) -> Failure {
     Failure::timeout("timeout_connect", format!("{peer} did not accept a connection in time: {likely}"))
 }
 
-/// An exchange over an open connection that failed.
-pub(super) fn of_exchange(error: &hyper::Error) -> Failure {
-    if error.is_parse_too_large() {
-        return Failure::connection(
-            "response_too_large",
-            "The response has more or longer headers than are accepted.",
-        );
+/// No response arrived, or not all of its head.
+pub(super) struct Unanswered {
+    pub(super) failure: Failure,
+    pub(super) resend: Resend,
+}
+
+/// Whether the request may be sent again at once, as part of the same attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resend {
+    No,
+    /// The server has closed a connection that had rested, without any response: it probably closed it before the request arrived
+    /// (RFC 9112 §9.5), but that is not certain.
+    Probable,
+    /// The server has not processed the request: no byte of it was sent, or the protocol says so (RFC 9113 §8.7).
+    Unprocessed,
+    /// Likewise, and the server wants it over HTTP/1.1.
+    OverHttp1,
+}
+
+impl Unanswered {
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self { failure, resend: Resend::No }
     }
-    if error.is_parse() {
-        return not_http();
+
+    pub(super) fn of_http1(sending: &Sending, has_rested: bool) -> Self {
+        let was_closed = matches!(sending.error, Http1Error::ClosedEarly | Http1Error::Io(_));
+        let is_probable = has_rested && was_closed && !sending.has_responded;
+        let resend = if is_probable { Resend::Probable } else { Resend::No };
+        Self { failure: of_http1(&sending.error), resend }
     }
-    if let Some(h2) = source::<h2::Error>(error) {
-        return of_http2(h2);
+
+    pub(super) fn of_http2<M>(mut error: TrySendError<M>, has_rested: bool) -> Self {
+        let was_sent = error.take_message().is_none();
+        let h2 = source::<h2::Error>(error.error());
+        let resend = match h2.and_then(h2::Error::reason) {
+            _ if !was_sent => Resend::Unprocessed,
+            // A stream that fails with a GOAWAY is above the last one that the server processed (RFC 9113 §6.8).
+            Some(h2::Reason::HTTP_1_1_REQUIRED) if h2.is_some_and(h2::Error::is_remote) => Resend::OverHttp1,
+            Some(h2::Reason::REFUSED_STREAM) if h2.is_some_and(h2::Error::is_remote) => Resend::Unprocessed,
+            Some(_) if h2.is_some_and(|h2| h2.is_go_away() && h2.is_remote()) => Resend::Unprocessed,
+            None if has_rested => Resend::Probable,
+            _ => Resend::No,
+        };
+        Self { failure: of_http2(error.error()), resend }
     }
-    match source::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Failure::connection(
-            "connect_reset",
-            "The server reset the connection before the response was complete.",
+}
+
+/// An exchange over HTTP/1.1 that failed.
+pub(super) fn of_http1(error: &Http1Error) -> Failure {
+    match error {
+        Http1Error::NotHttp => not_http(),
+        Http1Error::HeadTooLarge => {
+            Failure::connection("response_too_large", "The head of the response is larger than 256 KiB.")
+        }
+        Http1Error::Io(error)
+            if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) =>
+        {
+            Failure::connection(
+                "connect_reset",
+                "The server reset the connection before the response was complete.",
+            )
+        }
+        Http1Error::Io(_) | Http1Error::ClosedEarly => closed_early(),
+    }
+}
+
+/// An exchange over HTTP/2 that failed.
+pub(super) fn of_http2(error: &hyper::Error) -> Failure {
+    let Some(h2) = source::<h2::Error>(error) else { return closed_early() };
+    if h2.is_io() {
+        return closed_early();
+    }
+    match h2.reason() {
+        // h2 ends the connection for a head of too many frames.
+        Some(h2::Reason::ENHANCE_YOUR_CALM) if !h2.is_remote() => {
+            Failure::connection("response_too_large", "The head of the response is larger than 64 KiB.")
+        }
+        Some(h2::Reason::REFUSED_STREAM | h2::Reason::ENHANCE_YOUR_CALM) => {
+            Failure::connection("closed_early", "The server refused the request: it may be overloaded.")
+        }
+        Some(h2::Reason::NO_ERROR | h2::Reason::CANCEL | h2::Reason::INTERNAL_ERROR) if h2.is_remote() => {
+            closed_early()
+        }
+        _ => Failure::connection(
+            "protocol_error",
+            "The response is not valid HTTP/2, or its head is larger than 64 KiB.",
         ),
-        // Hyper's errors for invalid chunks and for endless trailers.
-        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => not_http(),
-        Some(_) => closed_early(),
-        None if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => closed_early(),
-        None => not_http(),
     }
+}
+
+/// The request has characters that its protocol cannot express.
+pub(super) fn unwritable() -> Failure {
+    let sentence = "The URL or a header cannot be written into a request; nothing was sent.";
+    Failure::new(AttemptStatus::Blocked, "invalid_request", sentence)
 }
 
 fn not_http() -> Failure {
@@ -143,24 +224,6 @@ pub(super) fn closed_early() -> Failure {
 pub(super) fn lease_in_doubt() -> Failure {
     let sentence = "TrigRun lost the connection to its database just before this request; it was not sent.";
     Failure::connection("lease_in_doubt", sentence)
-}
-
-fn of_http2(error: &h2::Error) -> Failure {
-    if error.is_io() {
-        return closed_early();
-    }
-    match error.reason() {
-        Some(h2::Reason::REFUSED_STREAM | h2::Reason::ENHANCE_YOUR_CALM) => {
-            Failure::connection("closed_early", "The server refused the request: it may be overloaded.")
-        }
-        Some(h2::Reason::NO_ERROR | h2::Reason::CANCEL | h2::Reason::INTERNAL_ERROR) if error.is_remote() => {
-            closed_early()
-        }
-        _ => Failure::connection(
-            "protocol_error",
-            "The response is not valid HTTP/2, or its headers are too long.",
-        ),
-    }
 }
 
 /// The first cause of type `E`.

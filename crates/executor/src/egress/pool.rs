@@ -11,20 +11,19 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 use trigrun_core::domain::id::WorkspaceId;
 
 use super::{
-    connection::{Connection, Exclusive, Multiplexed},
+    connection::{Connection, Multiplexed},
     destinations::Destinations,
+    http1::Exclusive,
 };
 use crate::owner::{Owner, Share, Shares};
 
 /// Idle and shared connections of all workspaces. Above it, a connection is closed after its exchange.
 pub(super) const MAX_CONNECTIONS: usize = 4096;
-/// How long to wait for the end of the last exchange, which normally takes microseconds.
-const READY_TIMEOUT: Duration = Duration::from_millis(20);
 /// A connection is kept for less time than its server announces, so that no request is sent while the server closes it.
 const CLOSE_MARGIN: Duration = Duration::from_secs(1);
 /// Concurrent exchanges of one workspace with one destination at first; the others wait for a permit. A destination that responds
@@ -94,7 +93,7 @@ impl ExchangePermit {
 }
 
 struct Idle {
-    connection: Exclusive,
+    connection: Box<Exclusive>,
     until: Instant,
 }
 
@@ -122,30 +121,19 @@ impl Pool {
     }
 
     /// A kept connection that is still usable.
-    pub(super) async fn take(
-        &self,
-        workspace: WorkspaceId,
-        origin: &str,
-        deadline: Instant,
-    ) -> Option<Connection> {
-        loop {
-            let connection = self.lock().pop(workspace, origin)?;
-            let Connection::Exclusive(mut exclusive) = connection else { return Some(connection) };
-            let ready_by = deadline.min(Instant::now() + READY_TIMEOUT);
-            if let Ok(true) = timeout_at(ready_by, exclusive.is_ready()).await {
-                return Some(Connection::Exclusive(exclusive));
-            }
-        }
+    pub(super) fn take(&self, workspace: WorkspaceId, origin: &str) -> Option<Connection> {
+        self.lock().pop(workspace, origin)
     }
 
     /// Keeps a connection whose exchange is over.
-    pub(super) fn put(&self, workspace: WorkspaceId, origin: &str, connection: Exclusive) {
+    pub(super) fn put(&self, workspace: WorkspaceId, origin: &str, mut connection: Box<Exclusive>) {
         let kept_for = connection
             .kept_for
             .map_or(self.idle_timeout, |server| self.idle_timeout.min(server.saturating_sub(CLOSE_MARGIN)));
-        if connection.is_closed() || kept_for.is_zero() {
+        if kept_for.is_zero() || !connection.can_be_kept() {
             return;
         }
+        connection.has_rested = true;
         let mut connections = self.lock();
         if connections.count >= MAX_CONNECTIONS {
             return;
@@ -200,7 +188,7 @@ impl Pool {
         let mut connections = self.lock();
         for destinations in connections.destinations.values_mut() {
             for destination in destinations.values_mut() {
-                destination.idle.retain(|idle| idle.until > now && !idle.connection.is_closed());
+                destination.idle.retain_mut(|idle| idle.until > now && !idle.connection.is_closed());
                 destination.shared.retain(|shared| {
                     !shared.is_spent() && !idle_since.is_some_and(|instant| shared.is_idle_since(instant))
                 });
@@ -235,7 +223,7 @@ impl Connections {
     fn pop(&mut self, workspace: WorkspaceId, origin: &str) -> Option<Connection> {
         let destination = self.destinations.get_mut(&workspace)?.get_mut(origin)?;
         let now = Instant::now();
-        while let Some(idle) = destination.idle.pop() {
+        while let Some(mut idle) = destination.idle.pop() {
             self.count = self.count.saturating_sub(1);
             if idle.until > now && !idle.connection.is_closed() {
                 return Some(Connection::Exclusive(idle.connection));

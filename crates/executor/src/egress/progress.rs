@@ -1,6 +1,7 @@
 //! How far a dial has come, and how long each of its phases took.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -29,11 +30,13 @@ struct State {
     timing: PhaseTimings,
     current: Option<(Phase, Instant)>,
     peer: Option<Peer>,
+    /// The address that was tried last.
+    tried: Option<SocketAddr>,
 }
 
 impl Progress {
     pub(super) fn new(timing: PhaseTimings) -> Self {
-        Self(Arc::new(Mutex::new(State { timing, current: None, peer: None })))
+        Self(Arc::new(Mutex::new(State { timing, current: None, peer: None, tried: None })))
     }
 
     /// Ends the current phase, whose duration is now known, and begins another, if any.
@@ -42,7 +45,8 @@ impl Progress {
     }
 
     /// Possibly beside other addresses.
-    pub(super) fn begin_to_connect(&self) {
+    pub(super) fn begin_to_connect(&self, address: SocketAddr) {
+        self.lock().tried = Some(address);
         if self.current() == Some(Phase::AwaitConnection) {
             self.enter(Some(Phase::Connect));
         }
@@ -70,13 +74,20 @@ impl Progress {
         self.lock().timing
     }
 
+    /// `None` before one was tried.
+    pub(super) fn tried(&self) -> Option<SocketAddr> {
+        self.lock().tried
+    }
+
     /// `None` before there is a connection.
     pub(super) fn take_peer(&self) -> Option<Peer> {
         self.lock().peer.take()
     }
 
     pub(super) fn connected(&self, peer: Peer) {
-        self.lock().peer = Some(peer);
+        let mut state = self.lock();
+        state.tried = Some(peer.address);
+        state.peer = Some(peer);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

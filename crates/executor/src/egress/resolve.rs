@@ -33,6 +33,7 @@ impl Resolver {
         &self,
         owner: Owner,
         host: &str,
+        port: u16,
         progress: &Progress,
     ) -> Result<Vec<IpAddr>, Failure> {
         let literal = address_of(host);
@@ -41,20 +42,28 @@ impl Resolver {
             None => self.names.addresses(owner, host, progress).await.map_err(|why| unresolved(host, why))?,
         };
         match self.policy.check_all(&addresses) {
+            Ok(()) if self.refuses_port(port, &addresses) => Err(Failure::blocked(format!(
+                "Port {port} of {host} may not be called: it is used for mail, shells, databases or the like; nothing was sent."
+            ))),
             // `::ffff:a.b.c.d` was checked as the IPv4 address that it is, and is dialled as such.
             Ok(()) => Ok(addresses.iter().map(IpAddr::to_canonical).collect()),
-            Err(Refused { address, reason }) => {
-                let whose = if literal.is_some() {
-                    String::new()
-                } else {
-                    format!("{host} leads to an address that is refused: ")
-                };
-                Err(Failure::blocked(format!(
-                    "{whose}{address} may not be called: {reason}; nothing was sent."
-                )))
-            }
+            Err(refused) => Err(refusal(host, literal.is_some(), &refused)),
         }
     }
+
+    /// Of a name, too: see [`EgressPolicy::refuses_port`].
+    fn refuses_port(&self, port: u16, addresses: &[IpAddr]) -> bool {
+        self.policy.refuses_port(port) && !addresses.iter().all(|address| self.policy.opens(*address))
+    }
+}
+
+/// What a name server answers can be known inside a network only, so a tenant does not learn it; the log of the operator has it.
+fn refusal(host: &str, is_literal: bool, Refused { address, reason }: &Refused) -> Failure {
+    if is_literal {
+        return Failure::blocked(format!("{address} may not be called: {reason}; nothing was sent."));
+    }
+    tracing::info!(host, %address, reason, "refused an address of a name");
+    Failure::blocked(format!("{host} leads to an address that may not be called; nothing was sent."))
 }
 
 /// The host of a URL as an address, if it is not a name. An IPv6 address is in brackets.

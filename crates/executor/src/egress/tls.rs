@@ -2,22 +2,28 @@
 
 use std::{error::Error as StdError, io, sync::Arc};
 
-use chrono::DateTime;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, ResolveServerName};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
-    client::Resumption,
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    AlertDescription, ClientConfig, Error, RootCertStore,
+    client::{Resumption, WebPkiServerVerifier},
+    pki_types::{CertificateDer, ServerName},
 };
 
-use super::{EgressError, connector::Connector, failure::Failure};
+use super::{
+    EgressError,
+    certificates::{self, Verifier},
+    connector::Connector,
+    failure::Failure,
+};
 
 /// Kept for resumption, over all hosts.
 const MAX_SESSIONS: usize = 4096;
 
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
+    /// Offers no HTTP/2.
+    http1: Arc<ClientConfig>,
     names: Arc<dyn ResolveServerName + Send + Sync>,
 }
 
@@ -34,17 +40,25 @@ impl Tls {
             roots.add(root).map_err(EgressError::Root)?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let verifier = Verifier(verifier.build().map_err(EgressError::Verifier)?);
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let mut config =
-            builder.map_err(EgressError::Tls)?.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut config = builder
+            .map_err(EgressError::Tls)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
-        Ok(Self { config: Arc::new(config), names: Arc::new(server_name) })
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let http1 = Arc::new(config.clone());
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+        Ok(Self { config: Arc::new(config), http1, names: Arc::new(server_name) })
     }
 
     /// TLS on top of this connector for `https`, and nothing for `http`.
-    pub(super) fn wrap(&self, connector: Connector) -> HttpsConnector<Connector> {
-        HttpsConnector::new(connector, Arc::clone(&self.config), false, Arc::clone(&self.names))
+    pub(super) fn wrap(&self, connector: Connector, http1_only: bool) -> HttpsConnector<Connector> {
+        let config = if http1_only { &self.http1 } else { &self.config };
+        HttpsConnector::new(connector, Arc::clone(config), false, Arc::clone(&self.names))
     }
 }
 
@@ -63,7 +77,7 @@ fn certificate(sentence: String) -> Failure {
 /// A handshake that failed: rustls' own reason, if it has one, is inside of two or more `io::Error`s.
 pub(super) fn of_handshake(host: &str, error: &(dyn StdError + Send + Sync + 'static)) -> Failure {
     let sentence = match reason(error) {
-        Some(Error::InvalidCertificate(why)) => return certificate(of_certificate(host, why)),
+        Some(Error::InvalidCertificate(why)) => return certificate(certificates::sentence(host, why)),
         Some(Error::InvalidMessage(_)) => {
             "The server does not speak TLS on this port: is it http:// instead?"
         }
@@ -91,33 +105,6 @@ fn reason<'a>(mut error: &'a (dyn StdError + Send + Sync + 'static)) -> Option<&
         error = outer.get_ref()?;
     }
     error.downcast_ref()
-}
-
-fn of_certificate(host: &str, why: &CertificateError) -> String {
-    use CertificateError as Why;
-    match why {
-        Why::ExpiredContext { not_after, .. } => {
-            format!("The server's certificate expired on {}.", date(*not_after))
-        }
-        Why::Expired => "The server's certificate has expired.".to_owned(),
-        Why::NotValidYetContext { not_before, .. } => {
-            format!("The server's certificate is not valid before {}.", date(*not_before))
-        }
-        Why::NotValidYet => "The server's certificate is not valid yet.".to_owned(),
-        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
-            format!("The server's certificate is for another name than {host}.")
-        }
-        Why::UnknownIssuer => "The server's certificate comes from no authority that is trusted here: \
-            it is self-signed, or an intermediate certificate is missing."
-            .to_owned(),
-        Why::Revoked => "The server's certificate was revoked.".to_owned(),
-        _ => "The server's certificate is not valid.".to_owned(),
-    }
-}
-
-fn date(time: UnixTime) -> String {
-    let date = i64::try_from(time.as_secs()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    date.map_or_else(|| "an unknown date".to_owned(), |date| date.format("%Y-%m-%d").to_string())
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Slack's incoming webhooks, and compatible ones: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{json as send, message::Message};
-use crate::egress::Call;
+use crate::egress::{Call, HeaderLines};
 
-pub fn call(message: &Message) -> Call {
+pub fn call(message: &Message, at: DateTime<Utc>) -> Call {
     let text = format!("*{}*\n{}", escape(&message.title), escape(&message.text()));
-    send(http::HeaderMap::new(), json!({ "text": text }).to_string().into_bytes())
+    send(HeaderLines::new(), json!({ "text": text }).to_string().into_bytes(), at)
 }
 
 /// No name of a job can mention users or hide a link ("Formatting text": these three characters, and no others). Compatible
@@ -27,7 +28,8 @@ mod tests {
             title: "<!channel> & @all failed".into(),
             lines: vec!["a".into(), "b".into()],
         };
-        let body: serde_json::Value = serde_json::from_slice(&call(&message).body).unwrap();
+        let body: serde_json::Value =
+            serde_json::from_slice(&call(&message, DateTime::UNIX_EPOCH).body).unwrap();
         assert_eq!(body["text"], "*&lt;!channel&gt; &amp; @\u{200b}all failed*\na\nb");
     }
 }

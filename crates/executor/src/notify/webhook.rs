@@ -1,7 +1,7 @@
 //! A workspace's own webhook: the notification as JSON, signed as Standard Webhooks specifies.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 use serde_json::{Value, json};
 use trigrun_core::{
     crypto::sign::Signer,
@@ -10,7 +10,7 @@ use trigrun_core::{
 };
 
 use super::json as send;
-use crate::egress::Call;
+use crate::egress::{Call, HeaderLines};
 
 /// `None` when it cannot be signed.
 pub fn call(delivery: &ClaimedNotification, signer: Option<&Signer>, at: DateTime<Utc>) -> Option<Call> {
@@ -22,11 +22,11 @@ pub fn call(delivery: &ClaimedNotification, signer: Option<&Signer>, at: DateTim
         ("webhook-timestamp", seconds.to_string()),
         ("webhook-id", id),
     ];
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderLines::new();
     for (name, value) in own {
-        headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?);
+        headers.push((name.into(), HeaderValue::try_from(value).ok()?));
     }
-    Some(send(headers, body))
+    Some(send(headers, body, at))
 }
 
 /// In the form that Standard Webhooks recommends: type, timestamp, data.

@@ -1,9 +1,11 @@
 //! The egress module against scripted targets on loopback.
 
 mod destinations;
+mod heads;
 mod hostile;
 mod names;
 mod policy;
+mod resends;
 mod responses;
 mod reuse;
 mod tls;
@@ -11,7 +13,8 @@ mod tls;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use chrono::DateTime;
+use http::{HeaderValue, Method};
 use trigrun_core::domain::{
     address::EgressPolicy,
     attempt::{MAX_PREVIEW_BYTES, Outcome},
@@ -51,19 +54,19 @@ fn url(text: impl AsRef<str>) -> TargetUrl {
 }
 
 fn post(body: &'static str) -> Call {
-    let header = (HeaderName::from_static("content-type"), HeaderValue::from_static("application/json"));
     Call {
         method: Method::POST,
-        headers: HeaderMap::from_iter([header]),
+        headers: vec![("Content-Type".into(), HeaderValue::from_static("application/json"))],
         body: Bytes::from_static(body.as_bytes()),
+        at: DateTime::UNIX_EPOCH,
         timeout: DEADLINE,
-        success_statuses: vec![200, 201, 202, 204],
+        success_statuses: [200, 201, 202, 204].into(),
         max_preview_bytes: MAX_PREVIEW_BYTES,
     }
 }
 
 fn get() -> Call {
-    Call { method: Method::GET, headers: HeaderMap::new(), ..post("") }
+    Call { method: Method::GET, headers: Vec::new(), ..post("") }
 }
 
 /// The outcome of a preparation that failed.

@@ -7,6 +7,7 @@ use trigrun_core::{
         attempt::AttemptStatus,
         execution::Status,
         request::{Body, Headers},
+        retry::DeliveryGuarantee,
     },
     store::leases,
 };
@@ -76,6 +77,55 @@ async fn the_request_is_sent_at_its_instant_and_not_before() {
 }
 
 #[tokio::test]
+async fn headers_leave_as_they_were_written() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    let mut definition = bench.definition("/hook");
+    definition.request.method = trigrun_core::domain::request::Method::Post;
+    definition.request.body = Some(Body::Text("text".into()));
+    let headers =
+        [("X-B", "1"), ("SOAPAction", "x"), ("accept", "text/xml"), ("x-a", "2"), ("Content-type", "y")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    definition.request.headers = Headers::check(headers.to_vec()).unwrap();
+    bench.ended(bench.published(&definition).await).await;
+    let own = [
+        "TrigRun-Job-Id",
+        "TrigRun-Execution-Id",
+        "TrigRun-Attempt",
+        "TrigRun-Depth",
+        "TrigRun-Scheduled-For",
+    ];
+    let signed = ["traceparent", "webhook-signature", "webhook-timestamp", "webhook-id", "Content-Length"];
+    let expected = ["Host", "User-Agent"].into_iter().map(str::to_owned);
+    let expected =
+        expected.chain(headers.map(|(name, _)| name)).chain(own.into_iter().chain(signed).map(str::to_owned));
+    assert_eq!(bench.target.hits()[0].names, expected.collect::<Vec<_>>());
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_processed_takes_no_attempt() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    let mut definition = bench.definition("/hook");
+    definition.retry_policy.max_attempts = 1;
+    let given_up = Script::status(408).header("connection", "close");
+    bench.target.respond_in_turn("/hook", [Script::default(), given_up, Script::default()]);
+    for _ in 0..2 {
+        let execution = bench.ended(bench.published(&definition).await).await;
+        assert_eq!((execution.status, execution.attempt_count), (Status::Succeeded, 1));
+    }
+    assert_eq!((bench.target.hits().len(), bench.target.connections()), (3, 2));
+
+    definition.delivery = DeliveryGuarantee::AtMostOnce;
+    for connections in 3..=4 {
+        bench.ended(bench.published(&definition).await).await;
+        assert_eq!(bench.target.connections(), connections, "each has its own");
+    }
+    executor.stop().await;
+}
+
+#[tokio::test]
 async fn a_failed_attempt_is_retried_with_the_same_id() {
     let bench = Bench::new().await;
     let executor = bench.executor();
@@ -90,6 +140,20 @@ async fn a_failed_attempt_is_retried_with_the_same_id() {
     assert!(hits.iter().all(|hit| hit.header("trigrun-execution-id") == Some(&id.to_string())));
     let waits: Vec<_> = hits.windows(2).map(|pair| pair[1].arrived - pair[0].arrived).collect();
     assert!(waits[0] >= Duration::from_millis(375) && waits[1] >= Duration::from_millis(750), "{waits:?}");
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn a_timeout_names_its_limit() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.target.respond("/hook", Script::Never);
+    let mut definition = bench.definition("/hook");
+    (definition.request.timeout_seconds, definition.retry_policy.max_attempts) = (1, 1);
+    let execution = bench.ended(bench.published(&definition).await).await;
+    let expected = "The server did not begin to respond in time. The limit is 1 s (request.timeout_seconds).";
+    assert_eq!(execution.attempts[0].error.as_deref(), Some(expected));
+    assert_eq!(execution.attempts[0].remote_address, Some(bench.target.address().to_string()));
     executor.stop().await;
 }
 

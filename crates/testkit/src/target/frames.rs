@@ -1,6 +1,6 @@
 //! HTTP/2 by hand: arbitrary frames (RFC 9113 §4) and invalid header blocks (RFC 7541).
 
-use std::{io, sync::Arc};
+use std::{collections::VecDeque, io};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, split},
@@ -33,18 +33,19 @@ impl Frames {
     }
 }
 
-pub(super) fn serve(listener: TcpListener, acceptor: TlsAcceptor, frames: Frames) -> DropGuard {
-    let (stop, frames) = (CancellationToken::new(), Arc::new(frames));
+pub(super) fn serve(listener: TcpListener, acceptor: TlsAcceptor, mut frames: VecDeque<Frames>) -> DropGuard {
+    let stop = CancellationToken::new();
     let accepting = async move {
         while let Ok((socket, _)) = listener.accept().await {
-            tasks::spawn("frames", respond(socket, acceptor.clone(), frames.clone()));
+            let next = if frames.len() > 1 { frames.pop_front() } else { frames.front().cloned() };
+            tasks::spawn("frames", respond(socket, acceptor.clone(), next.unwrap_or_default()));
         }
     };
     tasks::spawn("frame server", stop.clone().run_until_cancelled_owned(accepting));
     stop.drop_guard()
 }
 
-async fn respond(socket: TcpStream, acceptor: TlsAcceptor, frames: Arc<Frames>) -> io::Result<()> {
+async fn respond(socket: TcpStream, acceptor: TlsAcceptor, frames: Frames) -> io::Result<()> {
     let (mut reading, mut writing) = split(acceptor.accept(socket).await?);
     // SETTINGS must come first; these are empty.
     writing.write_all(&Frames::one(SETTINGS, 0, 0, &[])).await?;

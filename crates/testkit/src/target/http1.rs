@@ -62,9 +62,9 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Hit>> 
     let (method, path) = (request.next().unwrap_or_default(), request.next().unwrap_or_default());
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let mut body = vec![0; length.and_then(|(_, length)| length.parse().ok()).unwrap_or(0)];
     stream.read_exact(&mut body).await?;
     Ok(Some(Hit::now(method, path, headers, Bytes::from(body))))
@@ -95,6 +95,7 @@ async fn follow<S: Socket>(stream: &mut BufReader<S>, script: Script) -> io::Res
         }
         Script::EndlessHeaders => repeat(stream, b"HTTP/1.1 200 OK\r\n", b"x-a: 1\r\n").await,
         Script::Close => Ok(false),
+        Script::RefuseStream(reason) => panic!("{reason:?} cannot be expressed in HTTP/1.1"),
         Script::Reset => stream.get_ref().tcp().set_zero_linger().map(|()| false),
     }
 }

@@ -34,10 +34,12 @@ pub(super) async fn serve(
     connection.await.map_err(io::Error::other)
 }
 
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
 /// An error resets the stream.
-async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<http::Response<Body>, io::Error> {
+async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<http::Response<Body>, Error> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let body = body.collect().await?.to_bytes();
     let mut headers: Vec<(String, String)> = head
         .uri
         .authority()
@@ -51,12 +53,13 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Result<http
     match shared.receive(Hit::now(head.method.to_string(), path, headers, body)) {
         Script::Response(response) => {
             sleep(response.after).await;
-            build(&response)
+            Ok(build(&response)?)
         }
         Script::Never => std::future::pending().await,
         Script::DripBody(pause) => Ok(endless(b"x", pause)),
         Script::EndlessBody => Ok(endless(&[b'x'; 16 * 1024], Duration::ZERO)),
-        Script::Close => Err(io::ErrorKind::ConnectionAborted.into()),
+        Script::Close => Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
+        Script::RefuseStream(reason) => Err(h2::Error::from(reason).into()),
         other => panic!("{other:?} cannot be expressed in HTTP/2"),
     }
 }

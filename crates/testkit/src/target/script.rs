@@ -25,6 +25,8 @@ pub enum Script {
     EndlessHeaders,
     /// The end of the connection; with HTTP/2, of the stream.
     Close,
+    /// The end of the stream with this error code (RFC 9113 §7). HTTP/2 only.
+    RefuseStream(h2::Reason),
     /// TCP RST.
     Reset,
 }

@@ -4,7 +4,8 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::{
     ServerConfig,
@@ -25,6 +26,12 @@ pub enum Certificate {
     WrongName,
     /// Signed by its own key and not by the authority.
     SelfSigned,
+    /// Self-signed, and that of an authority, as `openssl req -x509` makes it.
+    SelfSignedAuthority,
+    /// Signed by an authority that the client does not know.
+    UnknownIssuer,
+    /// For clients.
+    WrongPurpose,
 }
 
 /// Negotiated by ALPN.
@@ -32,6 +39,8 @@ pub enum Certificate {
 pub enum Protocol {
     Http1,
     Http2,
+    /// As the client prefers.
+    Both,
 }
 
 pub(super) struct Prepared {
@@ -47,10 +56,12 @@ pub(super) fn prepare(certificate: Certificate, protocol: Protocol) -> io::Resul
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![made.chain], made.key))
         .map_err(io::Error::other)?;
-    config.alpn_protocols = vec![match protocol {
-        Protocol::Http1 => b"http/1.1".to_vec(),
-        Protocol::Http2 => b"h2".to_vec(),
-    }];
+    let (http1, http2) = (b"http/1.1".to_vec(), b"h2".to_vec());
+    config.alpn_protocols = match protocol {
+        Protocol::Http1 => vec![http1],
+        Protocol::Http2 => vec![http2],
+        Protocol::Both => vec![http2, http1],
+    };
     Ok(Prepared { acceptor: TlsAcceptor::from(Arc::new(config)), authority: made.authority })
 }
 
@@ -73,7 +84,12 @@ fn make(certificate: Certificate) -> Result<Made, rcgen::Error> {
     let key = KeyPair::generate()?;
     let params = params(certificate)?;
     let signed = match certificate {
-        Certificate::SelfSigned => params.self_signed(&key)?,
+        Certificate::SelfSigned | Certificate::SelfSignedAuthority => params.self_signed(&key)?,
+        Certificate::UnknownIssuer => {
+            let mut unknown = CertificateParams::new(Vec::new())?;
+            unknown.distinguished_name.push(DnType::CommonName, "an unknown authority");
+            params.signed_by(&key, &Issuer::new(unknown, KeyPair::generate()?))?
+        }
         _ => params.signed_by(&key, &issuer)?,
     };
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -91,5 +107,10 @@ fn params(certificate: Certificate) -> Result<CertificateParams, rcgen::Error> {
         Certificate::NotYetValid => (date_time_ymd(2100, 1, 1), date_time_ymd(2101, 1, 1)),
         _ => (date_time_ymd(2020, 1, 1), date_time_ymd(2100, 1, 1)),
     };
+    match certificate {
+        Certificate::SelfSignedAuthority => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+        Certificate::WrongPurpose => params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+        _ => {}
+    }
     Ok(params)
 }

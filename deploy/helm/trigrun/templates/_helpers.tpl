@@ -77,6 +77,10 @@ valueFrom:
 - name: TRIGRUN__EGRESS__ALLOW
   value: {{ toJson . | quote }}
 {{- end }}
+{{- with $values.egress.allowPorts }}
+- name: TRIGRUN__EGRESS__ALLOW_PORTS
+  value: {{ toJson . | quote }}
+{{- end }}
 {{- end }}
 {{- if and (eq .component "executor") $values.smtp.existingSecret }}
 - name: TRIGRUN__SMTP__URL

@@ -1,5 +1,6 @@
 //! Executions and attempts in responses.
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
 use trigrun_core::domain::{
     attempt::{Attempt, PhaseTimings},
@@ -88,8 +89,10 @@ pub struct AttemptView {
     http_version: Option<String>,
     /// In the order received. A name can occur more than once.
     response_headers: Vec<HeaderView>,
-    /// The first 64 KiB of the body. Invalid UTF-8 is replaced by U+FFFD.
+    /// The first 64 KiB of the body. Text is converted to UTF-8, and gzip and deflate are undone. What is not text is in Base64.
     body_preview: String,
+    /// How `body_preview` is written: utf-8 or base64.
+    body_encoding: &'static str,
     /// Whether the body is longer than the preview.
     body_truncated: bool,
     /// The size of the body in bytes.
@@ -165,6 +168,7 @@ impl From<&Skipped> for SkippedView {
 impl From<&Attempt> for AttemptView {
     fn from(attempt: &Attempt) -> Self {
         let headers = attempt.response_headers.iter();
+        let (body_preview, body_encoding) = body(attempt);
         Self {
             number: attempt.number,
             status: attempt.status.as_str(),
@@ -178,10 +182,22 @@ impl From<&Attempt> for AttemptView {
             response_headers: headers
                 .map(|(name, value)| HeaderView { name: name.clone(), value: value.clone() })
                 .collect(),
-            body_preview: String::from_utf8_lossy(&attempt.body_preview).into_owned(),
+            body_preview,
+            body_encoding,
             body_truncated: attempt.body_truncated,
             response_bytes: attempt.response_bytes,
         }
+    }
+}
+
+/// As text if it is text, whose last character may be cut.
+fn body(Attempt { body_preview, body_truncated, .. }: &Attempt) -> (String, &'static str) {
+    match std::str::from_utf8(body_preview) {
+        Ok(text) => (text.to_owned(), "utf-8"),
+        Err(error) if *body_truncated && error.error_len().is_none() => {
+            (String::from_utf8_lossy(&body_preview[..error.valid_up_to()]).into_owned(), "utf-8")
+        }
+        Err(_) => (BASE64.encode(body_preview), "base64"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! A job in requests. Every field is optional here: `define` checks what is required and what is valid.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use trigrun_core::domain::{
     job::{Definition, JobState},
     request::{Body, Request},
@@ -11,9 +11,10 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
+use super::statuses::{RetryReasonBody, StatusBody};
 use crate::{
     enums,
-    extract::body::{each_once, integer, integers, object},
+    extract::body::{each_once, integer, object},
     time::instant,
 };
 
@@ -22,12 +23,6 @@ use crate::{
 #[schema(min_length = 1, max_length = 64)]
 #[expect(dead_code)]
 pub struct Tag(String);
-
-/// A status code of HTTP.
-#[derive(ToSchema)]
-#[schema(minimum = 100, maximum = 599)]
-#[expect(dead_code)]
-pub struct StatusCode(i64);
 
 /// A saved request and its schedule.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -137,7 +132,8 @@ pub struct RequestBody {
     pub method: Option<String>,
     /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
-    pub headers: Option<BTreeMap<String, String>>,
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Option<IndexMap<String, String>>,
     /// A string is sent as its characters, any other JSON value exactly as written. At most 256 KiB. Absent in lists.
     // Absent in lists; null if the job has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,10 +143,9 @@ pub struct RequestBody {
     #[schema(minimum = 1, maximum = 300, default = 30)]
     #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
-    /// Statuses that count as success.
-    #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
-    #[serde(deserialize_with = "integers")]
-    pub success_statuses: Option<Vec<i64>>,
+    /// Statuses, and ranges such as 2xx, that count as success.
+    #[schema(min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    pub success_statuses: Option<Vec<StatusBody>>,
 }
 
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -161,10 +156,10 @@ pub struct RetryBody {
     #[schema(minimum = 1, maximum = 10, default = 3)]
     #[serde(deserialize_with = "integer")]
     pub max_attempts: Option<i64>,
-    /// Statuses after which an attempt is retried.
-    #[schema(inline, value_type = Option<Vec<StatusCode>>, max_items = 500, default = json!([429, 500, 502, 503, 504]))]
-    #[serde(deserialize_with = "integers")]
-    pub retry_on_statuses: Option<Vec<i64>>,
+    /// Statuses, and ranges such as 5xx, after which an attempt is retried. Worth adding where they are known to be temporary: 408, 425, 507,
+    /// and 520 to 530 of Cloudflare. protocol_error repeats a POST or PATCH whose response could not be read.
+    #[schema(max_items = 500, default = json!([429, 500, 502, 503, 504]))]
+    pub retry_on_statuses: Option<Vec<RetryReasonBody>>,
 }
 
 impl JobBody {
@@ -215,9 +210,7 @@ impl RequestBody {
             ),
             body: Some(request.body.as_ref().and_then(raw)),
             timeout_seconds: Some(request.timeout_seconds.into()),
-            success_statuses: Some(
-                request.success_statuses.iter().map(|status| i64::from(*status)).collect(),
-            ),
+            success_statuses: Some(StatusBody::list(&request.success_statuses)),
         }
     }
 }
@@ -233,9 +226,7 @@ impl RetryBody {
     fn of(policy: &RetryPolicy) -> Self {
         Self {
             max_attempts: Some(policy.max_attempts.into()),
-            retry_on_statuses: Some(
-                policy.retry_on_statuses.iter().map(|status| i64::from(*status)).collect(),
-            ),
+            retry_on_statuses: Some(RetryReasonBody::list(policy)),
         }
     }
 }

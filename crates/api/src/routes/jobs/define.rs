@@ -9,10 +9,14 @@ use trigrun_core::domain::{
     request::{self, Headers, Method, Request},
     retry::{self, RetryPolicy},
     schedule::{Cron, CronField, Kind, Schedule, check_zone},
+    statuses::StatusItem,
     target::template,
 };
 
-use super::body::{JobBody, RequestBody, RetryBody, ScheduleBody};
+use super::{
+    body::{JobBody, RequestBody, RetryBody, ScheduleBody},
+    statuses::RetryReasonBody,
+};
 use crate::{
     extract::body::{escape, required},
     time::read_instant,
@@ -191,7 +195,9 @@ impl RequestBody {
         let timeout_seconds =
             errors.take("/request/timeout_seconds", request::timeout_seconds(self.timeout_seconds));
         let success_statuses =
-            errors.take("/request/success_statuses", request::success_statuses(self.success_statuses));
+            self.success_statuses.map(|list| list.into_iter().map(StatusItem::from).collect());
+        let success_statuses =
+            errors.take("/request/success_statuses", request::success_statuses(success_statuses));
         Ok(Request {
             url: String::new(),
             method: method?,
@@ -213,8 +219,12 @@ fn headers(given: Vec<(String, String)>, errors: &mut FieldErrors) -> Checked<He
 impl RetryBody {
     pub fn define(self, errors: &mut FieldErrors) -> Checked<RetryPolicy> {
         let max_attempts = errors.take("/retry_policy/max_attempts", retry::max_attempts(self.max_attempts));
-        let statuses =
-            errors.take("/retry_policy/retry_on_statuses", retry::retry_on_statuses(self.retry_on_statuses));
-        Ok(RetryPolicy { max_attempts: max_attempts?, retry_on_statuses: statuses? })
+        let (statuses, retry_unreadable) = self.retry_on_statuses.map(RetryReasonBody::split).unzip();
+        let statuses = errors.take("/retry_policy/retry_on_statuses", retry::retry_on_statuses(statuses));
+        Ok(RetryPolicy {
+            max_attempts: max_attempts?,
+            retry_on_statuses: statuses?,
+            retry_unreadable: retry_unreadable.unwrap_or_default(),
+        })
     }
 }

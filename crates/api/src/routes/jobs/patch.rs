@@ -1,16 +1,18 @@
 //! Merge patches (RFC 7396) on text, so that a request body keeps the spelling that it was written with.
 
+use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 use trigrun_core::domain::invalid::{FieldErrors, Invalid};
 
 use crate::extract::body::{MAX_ERRORS, escape};
 
-type Object = BTreeMap<String, Box<RawValue>>;
+/// In the order of its members, as headers are sent in it.
+type Object = IndexMap<String, Box<RawValue>>;
 
 /// Objects of a job whose members are patched one by one. Everything else is replaced as a whole, the body of the request too: to the
 /// job it is a value, not a structure.
@@ -20,7 +22,7 @@ const HEADERS: &str = "/request/headers";
 
 /// A patch, parsed once. It can be applied to several versions of a job, until a write succeeds.
 pub struct Patch {
-    changes: BTreeMap<String, Change>,
+    changes: IndexMap<String, Change>,
     /// Where a name is given twice.
     duplicates: Vec<String>,
 }
@@ -28,7 +30,7 @@ pub struct Patch {
 enum Change {
     Remove,
     Replace(Box<RawValue>),
-    Merge(BTreeMap<String, Change>),
+    Merge(IndexMap<String, Change>),
 }
 
 impl Patch {
@@ -66,15 +68,15 @@ impl Patch {
         if let Some(Change::Replace(kind)) = self.changes.get("kind")
             && old_kind != Some(kind.get())
         {
-            target.remove("schedule");
+            target.shift_remove("schedule");
         }
         serde_json::to_string(&merge(target, &self.changes, "")?)
     }
 }
 
-fn read(text: &str, at: &str, duplicates: &mut Vec<String>) -> serde_json::Result<BTreeMap<String, Change>> {
+fn read(text: &str, at: &str, duplicates: &mut Vec<String>) -> serde_json::Result<IndexMap<String, Change>> {
     let Members(members) = serde_json::from_str(text)?;
-    let mut changes = BTreeMap::new();
+    let mut changes = IndexMap::new();
     for (name, value) in members {
         let pointer = format!("{at}/{}", escape(&name));
         let change = match value.get() {
@@ -91,11 +93,11 @@ fn read(text: &str, at: &str, duplicates: &mut Vec<String>) -> serde_json::Resul
     Ok(changes)
 }
 
-fn merge(mut target: Object, changes: &BTreeMap<String, Change>, at: &str) -> serde_json::Result<Object> {
+fn merge(mut target: Object, changes: &IndexMap<String, Change>, at: &str) -> serde_json::Result<Object> {
     for (name, change) in changes {
         let pointer = format!("{at}/{}", escape(name));
         let value = match change {
-            Change::Remove if target.remove(name).is_some() || at == HEADERS => continue,
+            Change::Remove if target.shift_remove(name).is_some() || at == HEADERS => continue,
             // There is nothing to remove. The null stays, so that an unknown field is refused like any other.
             Change::Remove => RawValue::NULL.to_owned(),
             Change::Replace(value) => value.clone(),
@@ -152,6 +154,14 @@ mod tests {
         patched(
             r#"{"name":null,"request":{"headers":{"X":null,"Z":"3"}}}"#,
             r#"{"kind":"cron","request":{"body":{"b":1,"a":1.0},"headers":{"Y":"2","Z":"3"},"url":"u"},"schedule":{"cron":"c","timezone":"z"}}"#,
+        );
+    }
+
+    #[test]
+    fn headers_keep_their_order() {
+        patched(
+            r#"{"request":{"headers":{"Y":"3","A":"4"}}}"#,
+            r#"{"kind":"cron","name":"a","request":{"body":{"b":1,"a":1.0},"headers":{"X":"1","Y":"3","A":"4"},"url":"u"},"schedule":{"cron":"c","timezone":"z"}}"#,
         );
     }
 

@@ -191,7 +191,7 @@ mod tests {
                 headers: Headers::check(Vec::new()).unwrap(),
                 body: None,
                 timeout_seconds: 30,
-                success_statuses: vec![200],
+                success_statuses: [200].into(),
             },
             retry_policy: RetryPolicy::default(),
             concurrency_limit: None,

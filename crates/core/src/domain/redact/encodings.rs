@@ -21,7 +21,8 @@ pub(super) struct Encoding {
     pub(super) start: Start,
 }
 
-/// The polynomial hash of a text, modulo 2^64. Bytes of the text are the coefficients, the first one that of the highest power.
+/// The polynomial hash of a text in lower case, modulo 2^64. Bytes of the text are the coefficients, the first one that of the highest power.
+/// Only ASCII letters have a case here.
 #[derive(Clone, Copy)]
 pub(super) struct Hash {
     value: u64,
@@ -39,7 +40,7 @@ impl Hash {
 
     fn of(text: &[u8]) -> Self {
         let base = *BASE;
-        let byte = |byte: &u8| Self { value: u64::from(*byte), power: base, bytes: 1 };
+        let byte = |byte: &u8| Self { value: u64::from(byte.to_ascii_lowercase()), power: base, bytes: 1 };
         Self::joined(text, byte)
     }
 
@@ -72,19 +73,22 @@ impl Hash {
         let mut prefixes = Vec::with_capacity(text.len() + 1);
         prefixes.push(hash);
         prefixes.extend(text.iter().map(|byte| {
-            hash = hash.wrapping_mul(base).wrapping_add(u64::from(*byte));
+            hash = hash.wrapping_mul(base).wrapping_add(u64::from(byte.to_ascii_lowercase()));
             hash
         }));
         prefixes
     }
 }
 
-/// All encodings of a value: as UTF-8, and as a target sees it that reads headers as Latin-1 (RFC 9110 §5.5 allows this).
+/// All encodings of a value in all cases: as UTF-8, and as a target sees it that reads headers as Latin-1 (RFC 9110 §5.5 allows this).
 pub(super) fn of(value: &str) -> Vec<Encoding> {
     let mut all = Vec::new();
     encode(value, &mut all);
     if !value.is_ascii() {
-        encode(&value.bytes().map(char::from).collect::<String>(), &mut all);
+        for form in [value.to_owned(), value.to_lowercase(), value.to_uppercase()] {
+            encode(&form, &mut all);
+            encode(&form.bytes().map(char::from).collect::<String>(), &mut all);
+        }
     }
     all
 }
@@ -103,7 +107,7 @@ fn encode(value: &str, all: &mut Vec<Encoding>) {
         base64(value.as_bytes(), before, &mut add);
     }
     let is_ascii = value.is_ascii();
-    for writing in WRITINGS.iter().filter(|writing| !(is_ascii && writing.numbers.is_some())) {
+    for writing in WRITINGS.iter().filter(|writing| !(is_ascii && writing.has_numbers)) {
         add(writing.hash(value), writing.start(value));
     }
 }
@@ -112,6 +116,7 @@ pub(super) fn start_of(text: &[u8]) -> Start {
     let mut start = [0; START_BYTES];
     let bytes = text.len().min(start.len());
     start[..bytes].copy_from_slice(&text[..bytes]);
+    start.make_ascii_lowercase();
     start
 }
 
@@ -132,14 +137,8 @@ fn base64(value: &[u8], before: usize, add: &mut impl FnMut(Hash, Start)) {
 struct Writing {
     texts: Vec<Vec<u8>>,
     hashes: [Hash; 256],
-    /// Non-ASCII characters become `\u` and hexadecimal digits of this case.
-    numbers: Option<Case>,
-}
-
-#[derive(Clone, Copy)]
-enum Case {
-    Upper,
-    Lower,
+    /// Non-ASCII characters become `\u` and hexadecimal digits.
+    has_numbers: bool,
 }
 
 /// Characters, besides letters and digits, that percent-encoding leaves unchanged: the unreserved ones only (RFC 3986 §2.3), and the sets of
@@ -150,39 +149,36 @@ const NUMBERED: [&str; 3] = ["", "<>&", "<>&'"];
 
 static WRITINGS: LazyLock<Vec<Writing>> = LazyLock::new(|| {
     let mut writings = Vec::new();
-    for case in [Case::Upper, Case::Lower] {
-        for plain in UNESCAPED {
-            for space in ["%20", "+"] {
-                writings.push(Writing::new(None, |byte| percent(byte, plain, space, case)));
-            }
+    for plain in UNESCAPED {
+        for space in ["%20", "+"] {
+            writings.push(Writing::new(false, |byte| percent(byte, plain, space)));
         }
-        for numbered in NUMBERED {
-            for slash in ["/", "\\/"] {
-                for numbers in [None, Some(case)] {
-                    writings.push(Writing::new(numbers, |byte| json(byte, numbered, slash, case)));
-                }
+    }
+    for numbered in NUMBERED {
+        for slash in ["/", "\\/"] {
+            for has_numbers in [false, true] {
+                writings.push(Writing::new(has_numbers, |byte| json(byte, numbered, slash)));
             }
         }
     }
     writings
 });
 
-/// By case: of `\u` and the first byte of a number, and of its second byte.
-static NUMBERS: LazyLock<[[[Hash; 256]; 2]; 2]> = LazyLock::new(|| {
-    [Case::Upper, Case::Lower].map(|case| {
-        ["\\u", ""].map(|before| hashes(|byte| format!("{before}{}", case.hex(byte)).into_bytes()))
-    })
-});
+/// Of `\u` and the first byte of a number, and of its second byte.
+static NUMBERS: LazyLock<[[Hash; 256]; 2]> =
+    LazyLock::new(|| ["\\u", ""].map(|before| hashes(|byte| format!("{before}{byte:02x}").into_bytes())));
 
 impl Writing {
-    fn new(numbers: Option<Case>, write: impl Fn(u8) -> Vec<u8>) -> Self {
-        Self { texts: (0..=u8::MAX).map(&write).collect(), hashes: hashes(write), numbers }
+    fn new(has_numbers: bool, write: impl Fn(u8) -> Vec<u8>) -> Self {
+        Self { texts: (0..=u8::MAX).map(&write).collect(), hashes: hashes(write), has_numbers }
     }
 
     fn hash(&self, value: &str) -> Hash {
         let of_byte = |byte: &u8| self.hashes[usize::from(*byte)];
-        let Some(case) = self.numbers else { return Hash::joined(value.as_bytes(), of_byte) };
-        let [first, second] = &NUMBERS[case as usize];
+        if !self.has_numbers {
+            return Hash::joined(value.as_bytes(), of_byte);
+        }
+        let [first, second] = &*NUMBERS;
         value.chars().fold(Hash::EMPTY, |all, character| match u8::try_from(character) {
             Ok(byte) if byte.is_ascii() => all.then(of_byte(&byte)),
             _ => character.encode_utf16(&mut [0; 2]).iter().fold(all, |all, unit| {
@@ -195,10 +191,10 @@ impl Writing {
     fn start(&self, value: &str) -> Start {
         let mut text = Vec::new();
         for character in value.chars().take(START_BYTES) {
-            match self.numbers {
-                Some(case) if !character.is_ascii() => {
+            match character {
+                other if self.has_numbers && !other.is_ascii() => {
                     for unit in character.encode_utf16(&mut [0; 2]) {
-                        text.extend(number(*unit, case));
+                        text.extend(number(*unit));
                     }
                 }
                 _ => text.extend(
@@ -221,35 +217,25 @@ fn hashes(write: impl Fn(u8) -> Vec<u8>) -> [Hash; 256] {
     hashes
 }
 
-fn percent(byte: u8, plain: &str, space: &str, case: Case) -> Vec<u8> {
+fn percent(byte: u8, plain: &str, space: &str) -> Vec<u8> {
     match byte {
         b' ' => space.as_bytes().to_vec(),
         _ if byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte) => vec![byte],
-        _ => format!("%{}", case.hex(byte)).into_bytes(),
+        _ => format!("%{byte:02x}").into_bytes(),
     }
 }
 
 /// In a JSON string (RFC 8259 §7). Some encoders escape the characters of `numbered` by number.
-fn json(byte: u8, numbered: &str, slash: &str, case: Case) -> Vec<u8> {
+fn json(byte: u8, numbered: &str, slash: &str) -> Vec<u8> {
     match byte {
         b'\t' => b"\\t".to_vec(),
         b'"' | b'\\' => vec![b'\\', byte],
         b'/' => slash.as_bytes().to_vec(),
-        _ if numbered.as_bytes().contains(&byte) => number(byte.into(), case),
+        _ if numbered.as_bytes().contains(&byte) => number(byte.into()),
         _ => vec![byte],
     }
 }
 
-fn number(unit: u16, case: Case) -> Vec<u8> {
-    let [high, low] = unit.to_be_bytes();
-    format!("\\u{}{}", case.hex(high), case.hex(low)).into_bytes()
-}
-
-impl Case {
-    fn hex(self, byte: u8) -> String {
-        match self {
-            Self::Upper => format!("{byte:02X}"),
-            Self::Lower => format!("{byte:02x}"),
-        }
-    }
+fn number(unit: u16) -> Vec<u8> {
+    format!("\\u{unit:04x}").into_bytes()
 }

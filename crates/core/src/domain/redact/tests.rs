@@ -83,6 +83,26 @@ fn repetitive_values_take_linear_time() {
 }
 
 #[test]
+fn every_case_is_redacted() {
+    let redactor = Redactor::new(["S3cret-Välue"]);
+    for text in ["s3cret-välue", "S3CRET-VÄLUE", "S3cReT-VäLuE", "s3cret-v%C3%A4lue", "S3CRET-V\\U00E4LUE"]
+    {
+        assert_eq!(redactor.text(&format!("x-{text}-y")), format!("x-{MASK}-y"), "{text}");
+    }
+    let header = STANDARD.encode("user:S3cret-Välue").to_ascii_lowercase();
+    assert!(redactor.text(&header).contains(MASK), "an encoding in another case");
+}
+
+#[test]
+fn masks_do_not_grow_without_bound() {
+    let redactor = Redactor::new(["1"]);
+    let body = "1".repeat(64 * 1024);
+    let kept = redactor.bytes_up_to(body.as_bytes(), body.len(), body.len());
+    assert_eq!(kept.len(), body.len());
+    assert!(!String::from_utf8_lossy(&kept).contains('1'));
+}
+
+#[test]
 fn other_text_is_unchanged() {
     let text = "p\u{e4}ss/w\u{f6}rd is not quite it";
     assert_eq!(redacted(text), text);

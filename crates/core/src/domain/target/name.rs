@@ -53,6 +53,26 @@ pub(super) fn check(name: &str, policy: &EgressPolicy) -> Result<(), Invalid> {
     }
 }
 
+/// A name must be written in its `xn--` form or in its own alphabet. UTS 46 also reads other characters as these, such as full-width
+/// letters, and leaves some out, such as the soft hyphen and the zero-width space: nobody sees what is called.
+///
+/// # Errors
+/// `url_host`.
+pub(super) fn check_spelling(written: &str, name: &str) -> Result<(), Invalid> {
+    let lower = written.to_lowercase();
+    let unicode = url::quirks::domain_to_unicode(name);
+    let mut spellings = name.split('.').zip(unicode.split('.'));
+    let is_same = lower.split('.').count() == name.split('.').count()
+        && lower
+            .split('.')
+            .all(|label| spellings.next().is_some_and(|(ascii, unicode)| label == ascii || label == unicode));
+    if is_same {
+        return Ok(());
+    }
+    let detail = "The host has characters that are not part of its name.";
+    Err(Invalid::new("url_host", detail).hint(format!("Write it as {unicode}, if that is what you mean.")))
+}
+
 const PUBLIC_NAME_HINT: &str =
     "Use a public name. The operator of TrigRun can open private ranges with egress.allow.";
 

@@ -99,6 +99,66 @@ fn urls_that_would_be_silently_repaired_are_refused() {
 }
 
 #[test]
+fn hosts_that_would_be_silently_repaired_are_refused() {
+    let addresses = [
+        "8.8",
+        "1.2.3",
+        "8.8.2056",
+        "134744072",
+        "0x8080808",
+        "0x8.8.8.8",
+        "010.8.8.8",
+        "8.8.8.08",
+        "８.8.8.8",
+        "8。8。8。8",
+    ];
+    let ignored =
+        ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}', '\u{fe0f}', '\u{34f}', '\u{180b}', '\u{2064}'];
+    let names = [
+        "ｅxample.com",
+        "example。com",
+        "example．com",
+        "ⓔxample.com",
+        "℡.example.com",
+        "bu\u{308}cher.example",
+    ];
+    let hosts = addresses.into_iter().chain(names).map(str::to_owned);
+    let hosts = hosts.chain(ignored.map(|character| format!("exa{character}mple.com")));
+    for host in hosts {
+        for policy in [EgressPolicy::default(), opened(&["0.0.0.0/0", "::/0"])] {
+            assert_eq!(code(&format!("https://{host}/"), &policy), Some("url_host"), "{host:?}");
+        }
+    }
+    let hint = TargetUrl::parse("http://exa\u{ad}mple.com/", &EgressPolicy::default()).unwrap_err().hint;
+    assert_eq!(hint.as_deref(), Some("Write it as example.com, if that is what you mean."));
+    becomes("https://faß.example/", "https://xn--fa-hia.example/");
+    becomes("https://BÜCHER.example/", "https://xn--bcher-kva.example/");
+    becomes("https://xn--bcher-kva.Bücher.example/", "https://xn--bcher-kva.xn--bcher-kva.example/");
+    becomes("https://XN--BCHER-KVA.example/", "https://xn--bcher-kva.example/");
+    becomes("https://例え.テスト/", "https://xn--r8jz45g.xn--zckzah/");
+    becomes("https://παράδειγμα.δοκιμή/", "https://xn--hxajbheg2az3al.xn--jxalpdlp/");
+}
+
+#[test]
+fn ports_of_other_protocols_are_refused_on_public_hosts() {
+    let ports = [22, 23, 25, 110, 143, 445, 465, 587, 993, 1433, 3306, 3389, 5432, 6379, 11211, 27017];
+    for port in ports {
+        for host in ["example.com", "8.8.8.8", "[2606:4700:4700::1111]"] {
+            refuses("url_port_refused", &[&format!("http://{host}:{port}/")]);
+        }
+        let url = format!("http://example.com:{port}/");
+        assert_eq!(code(&url, &EgressPolicy::default().with_ports(vec![port])), None);
+        let policy = opened(&["10.1.2.0/24"]);
+        assert_eq!(code(&format!("http://10.1.2.3:{port}/"), &policy), None, "the operator opened the range");
+        assert_eq!(code(&format!("http://8.8.8.8:{port}/"), &policy), Some("url_port_refused"));
+        assert_eq!(code(&url, &policy), None, "the address decides when it is dialled");
+    }
+    for port in [80, 443, 81, 3000, 5000, 8000, 8080, 8443, 9000, 9200, 15672, 65535] {
+        assert_eq!(code(&format!("http://example.com:{port}/"), &EgressPolicy::default()), None, "{port}");
+    }
+}
+
+#[test]
 fn invalid_user_information_ports_and_hosts_are_refused() {
     refuses(
         "url_userinfo",
@@ -240,9 +300,7 @@ fn private_names_are_refused_unless_a_range_is_open() {
 #[test]
 fn an_open_range_opens_only_its_addresses() {
     let policy = opened(&["10.1.2.0/24", "127.0.0.0/8"]);
-    for url in
-        ["http://10.1.2.3/", "http://127.0.0.1:8080/", "http://[::ffff:10.1.2.3]/", "http://2130706433/"]
-    {
+    for url in ["http://10.1.2.3/", "http://127.0.0.1:8080/", "http://[::ffff:10.1.2.3]/"] {
         assert_eq!(code(url, &policy), None, "{url}");
     }
     for url in ["http://10.1.3.3/", "http://[::1]/", "http://169.254.169.254/"] {

@@ -11,11 +11,13 @@ use crate::{
         job::{Definition, Job, LastExecution},
         ledger::Version,
         request::{Body, Headers, Request},
-        retry::RetryPolicy,
     },
     store::{
         StoreError,
-        columns::{ScheduleColumns, flatten, from_i16s, pairs, parse_enum, to_i16s},
+        columns::{
+            ScheduleColumns, flatten, pairs, parse_enum, retried_to_i16s, retry_policy, statuses_from_i16s,
+            statuses_to_i16s,
+        },
         schema::{executions, job_timers, job_versions, jobs},
     },
 };
@@ -81,9 +83,9 @@ impl<'a> VersionRow<'a> {
             body: request.body.as_ref().map(Body::as_str),
             body_is_json: matches!(request.body, Some(Body::Json(_))),
             timeout_seconds: request.timeout_seconds as i16,
-            success_statuses: to_i16s(&request.success_statuses),
+            success_statuses: statuses_to_i16s(&request.success_statuses),
             max_attempts: definition.retry_policy.max_attempts as i16,
-            retry_on_statuses: to_i16s(&definition.retry_policy.retry_on_statuses),
+            retry_on_statuses: retried_to_i16s(&definition.retry_policy),
             concurrency_limit: definition.concurrency_limit.and_then(|limit| i32::try_from(limit).ok()),
             overlap_policy: definition.overlap_policy.as_str(),
             misfire_policy: definition.misfire_policy.as_str(),
@@ -168,10 +170,7 @@ impl JobRow {
                 name: self.name,
                 schedule: ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?,
                 request: self.request.into_request()?,
-                retry_policy: RetryPolicy {
-                    max_attempts: self.max_attempts.unsigned_abs(),
-                    retry_on_statuses: from_i16s(&self.retry_on_statuses),
-                },
+                retry_policy: retry_policy(self.max_attempts, &self.retry_on_statuses),
                 concurrency_limit: self.concurrency_limit.map(i32::unsigned_abs),
                 overlap_policy: parse_enum("overlap_policy", &self.overlap_policy)?,
                 misfire_policy: parse_enum("misfire_policy", &self.misfire_policy)?,
@@ -226,7 +225,7 @@ impl RequestRow {
             headers: Headers::from_stored(pairs(self.headers)),
             body: self.body.map(body),
             timeout_seconds: self.timeout_seconds.unsigned_abs(),
-            success_statuses: from_i16s(&self.success_statuses),
+            success_statuses: statuses_from_i16s(&self.success_statuses),
         })
     }
 }

@@ -9,13 +9,10 @@ use uuid::Uuid;
 
 use super::{Lease, OwnedExecutions};
 use crate::{
-    domain::{
-        id::{ExecutionId, JobId, WorkspaceId},
-        retry::RetryPolicy,
-    },
+    domain::id::{ExecutionId, JobId, WorkspaceId},
     store::{
         StoreError,
-        columns::{from_i16s, parse_enum},
+        columns::{parse_enum, retry_policy},
         jobs::row::RequestRow,
         schema::{executions, job_versions},
         sql::row,
@@ -99,10 +96,7 @@ impl LeaseRow {
                 success_statuses: self.success_statuses,
             }
             .into_request()?,
-            retry_policy: RetryPolicy {
-                max_attempts: self.max_attempts.unsigned_abs(),
-                retry_on_statuses: from_i16s(&self.retry_on_statuses),
-            },
+            retry_policy: retry_policy(self.max_attempts, &self.retry_on_statuses),
             delivery: parse_enum("delivery", &self.delivery)?,
             version: self.version,
             body_to_load: body_to_load.map(i32::unsigned_abs),

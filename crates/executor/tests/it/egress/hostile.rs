@@ -77,10 +77,10 @@ async fn endless_small_chunks_end_at_the_timeout() {
 #[tokio::test]
 async fn an_invalid_response_says_how() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    let many = format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", "x-a: 1\r\n".repeat(200));
+    let large = format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", "x-a: 1\r\n".repeat(40_000));
     let cases = [
         (Script::EndlessHeaders, "response_too_large", None),
-        (Script::raw(many), "response_too_large", None),
+        (Script::raw(large), "response_too_large", None),
         (Script::raw("220 mail.example.com ESMTP\r\n"), "protocol_error", None),
         (Script::raw("HTTP/1.1 200 OK\r\nx-nul: a\0b\r\n\r\n"), "protocol_error", None),
         (
@@ -170,12 +170,13 @@ async fn the_same_over_http2() {
     let target = Target::start_tls(Certificate::Valid, Protocol::Http2).await.unwrap();
     let root = target.authority().unwrap().to_vec().into();
     let egress = Egress::new(super::Settings { extra_roots: vec![root], ..loopback() }).unwrap();
-    let long = Script::status(200).header("x-long", &"x".repeat(80_000));
+    let long = |bytes: usize| Script::status(200).header("x-long", &"x".repeat(bytes));
     let cases = [
         (Script::Never, AttemptStatus::Timeout, Some("timeout_response")),
         (Script::DripBody(Duration::from_millis(20)), AttemptStatus::Timeout, Some("timeout_body")),
         (Script::EndlessBody, AttemptStatus::Success, None),
-        (long, AttemptStatus::ConnectionError, Some("protocol_error")),
+        (long(80_000), AttemptStatus::ConnectionError, Some("protocol_error")),
+        (long(300_000), AttemptStatus::ConnectionError, Some("response_too_large")),
         // In HTTP/2 this resets the stream.
         (Script::Close, AttemptStatus::ConnectionError, Some("closed_early")),
     ];

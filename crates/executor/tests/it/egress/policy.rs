@@ -39,7 +39,7 @@ async fn literal_addresses_are_checked_again_at_the_dial() {
     let target = Target::start().await.unwrap();
     let egress = Egress::new(Settings::new(EgressPolicy::default())).unwrap();
     let port = target.address().port();
-    for host in ["127.0.0.1", "2130706433", "127.1", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "[::]"] {
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "[::]"] {
         let outcome = refused(&egress, &target, &format!("http://{host}:{port}/")).await;
         assert_eq!(outcome.timing.dns, None);
     }
@@ -54,8 +54,27 @@ async fn names_are_checked_by_their_addresses() {
     let outcome = refused(&egress, &target, &target.url_of("inside.test", "/")).await;
     assert!(outcome.timing.dns.is_some());
     let sentence = outcome.error.unwrap();
-    assert!(sentence.contains("inside.test") && sentence.contains("127.0.0.1"), "{sentence}");
+    // Where a name leads may be known inside of a network only.
+    assert_eq!(sentence, "inside.test leads to an address that may not be called; nothing was sent.");
+    assert_eq!(outcome.remote_address, None);
     refused(&egress, &target, &target.url_of("mapped.test", "/")).await;
+}
+
+#[tokio::test]
+async fn ports_of_other_protocols_are_refused_at_the_dial() {
+    let target = Target::start().await.unwrap();
+    let (server, egress) = names(allowing(&["10.1.2.0/24"])).await;
+    server.set("public.test", &addresses(&["8.8.8.8"]));
+    server.set("mixed.test", &addresses(&["10.1.2.3", "8.8.8.8"]));
+    for host in ["public.test", "mixed.test"] {
+        let outcome = refused(&egress, &target, &format!("http://{host}:6379/")).await;
+        assert!(outcome.error.unwrap().starts_with(&format!("Port 6379 of {host} may not be called")));
+    }
+    // Nothing listens on this port. That it is dialled is what counts.
+    let (server, egress) = names(allowing(&["127.0.0.0/8"])).await;
+    server.set("inside.test", &addresses(&["127.0.0.9"]));
+    let outcome = exchange(&egress, "http://inside.test:1/", get()).await.outcome;
+    assert_eq!(outcome.error_class, Some("connect_refused"), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -86,12 +105,12 @@ async fn a_rebinding_name_is_checked_at_every_dial() {
     let (server, egress) = names(allowing(&["127.0.0.1/32"])).await;
     let url = target.url_of("rebind.test", "/");
     server.set("rebind.test", &addresses(&["127.0.0.1"]));
-    let ready = prepare(&egress, &url).await.unwrap();
+    let mut ready = prepare(&egress, &url).await.unwrap();
     assert!(target.wait_for_connections(1, DEADLINE).await);
     server.set("rebind.test", &addresses(&["127.0.0.2"]));
     refused(&egress, &target, &url).await;
     // An open connection stays where it is. Before another dial the name is checked again.
-    super::reuse::close_connections(&target, &ready).await;
+    super::reuse::close_connections(&target, &mut ready).await;
     let sent = ready.send(get()).await.unwrap();
     assert_eq!((sent.outcome.status, sent.sent_at), (AttemptStatus::Blocked, None));
     assert!(target.hits().is_empty());

@@ -9,7 +9,7 @@ use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
 use super::{DEADLINE, exchange, get, loopback, new_egress, owner, post, prepare, url};
 
 /// Closes all connections from the server's side, and lets other tasks run until `ready` has detected it.
-pub(super) async fn close_connections(target: &Target, ready: &Ready) {
+pub(super) async fn close_connections(target: &Target, ready: &mut Ready) {
     assert!(target.wait_for_connections(1, DEADLINE).await);
     target.close_connections().await;
     let closed = async {
@@ -105,8 +105,8 @@ async fn idle_connections_per_destination_are_limited() {
 #[tokio::test]
 async fn a_connection_closed_before_send_is_dialled_again() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
-    let ready = prepare(&egress, &target.url("/")).await.unwrap();
-    close_connections(&target, &ready).await;
+    let mut ready = prepare(&egress, &target.url("/")).await.unwrap();
+    close_connections(&target, &mut ready).await;
     let sent = ready.send(post("{}")).await.unwrap();
     assert_eq!(sent.outcome.status, AttemptStatus::Success, "{:?}", sent.outcome.error);
     assert!(sent.sent_at.is_some());
@@ -117,8 +117,8 @@ async fn a_connection_closed_before_send_is_dialled_again() {
 async fn a_closed_idle_connection_is_not_reused() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
     exchange(&egress, target.url("/"), get()).await;
-    let ready = prepare(&egress, &target.url("/")).await.unwrap();
-    close_connections(&target, &ready).await;
+    let mut ready = prepare(&egress, &target.url("/")).await.unwrap();
+    close_connections(&target, &mut ready).await;
     let outcome = ready.send(get()).await.unwrap().outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert!(outcome.timing.connect.is_some());
@@ -128,8 +128,8 @@ async fn a_closed_idle_connection_is_not_reused() {
 async fn nothing_is_sent_after_the_server_stopped() {
     let (target, egress) = (Target::start().await.unwrap(), new_egress());
     let url = target.url("/");
-    let ready = prepare(&egress, &url).await.unwrap();
-    close_connections(&target, &ready).await;
+    let mut ready = prepare(&egress, &url).await.unwrap();
+    close_connections(&target, &mut ready).await;
     target.stop().await;
     let sent = ready.send(get()).await.unwrap();
     assert_eq!(
@@ -185,8 +185,8 @@ async fn http2_is_shared_within_a_workspace() {
 #[tokio::test]
 async fn an_http2_connection_closed_before_send_is_dialled_again() {
     let (target, egress) = http2(DEADLINE).await;
-    let ready = prepare(&egress, &target.url("/")).await.unwrap();
-    close_connections(&target, &ready).await;
+    let mut ready = prepare(&egress, &target.url("/")).await.unwrap();
+    close_connections(&target, &mut ready).await;
     let outcome = ready.send(post("{}")).await.unwrap().outcome;
     assert_eq!(outcome.status, AttemptStatus::Success, "{:?}", outcome.error);
     assert_eq!((target.hits().len(), target.connections()), (1, 2));

@@ -54,8 +54,11 @@ async fn invalid_certificates_are_refused_in_plain_words() {
     let cases = [
         (Certificate::Expired, "The server's certificate expired on 2021-01-01"),
         (Certificate::NotYetValid, "The server's certificate is not valid before 2100-01-01"),
-        (Certificate::WrongName, "The server's certificate is for another name than 127.0.0.1"),
-        (Certificate::SelfSigned, "no authority that is trusted here"),
+        (Certificate::WrongName, "is for another name than 127.0.0.1: it is for other.test."),
+        (Certificate::SelfSigned, "The server's certificate is self-signed"),
+        (Certificate::SelfSignedAuthority, "The server's certificate is self-signed"),
+        (Certificate::UnknownIssuer, "comes from an authority that is not trusted here"),
+        (Certificate::WrongPurpose, "is for another purpose: its extended key usage"),
     ];
     for (certificate, sentence) in cases {
         let (target, egress) = target(certificate, Protocol::Http1).await;
@@ -67,6 +70,7 @@ async fn invalid_certificates_are_refused_in_plain_words() {
         );
         assert!(outcome.error.as_deref().unwrap().contains(sentence), "{:?}", outcome.error);
         assert!(sent.sent_at.is_none() && target.hits().is_empty(), "nothing was sent: {certificate:?}");
+        assert_eq!(outcome.remote_address, Some(target.address().to_string()), "it is known");
     }
 }
 
@@ -136,5 +140,7 @@ async fn failures_before_the_handshake_keep_their_class() {
         assert_eq!(timing.dns.is_some(), class == "dns_not_found", "{timing:?}");
         assert_eq!((timing.connect.is_some(), timing.tls), (class == "connect_refused", None), "{timing:?}");
         assert!(sent.sent_at.is_none());
+        let known = (class == "connect_refused").then(|| closed.to_string());
+        assert_eq!(outcome.remote_address, known, "{url}");
     }
 }

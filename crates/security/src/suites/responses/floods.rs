@@ -153,7 +153,7 @@ pub fn cases() -> Vec<Case> {
 
 async fn flooded(system: Arc<System>, port: u16, frames: Frames) -> anyhow::Result<()> {
     let at = SocketAddr::from(([93, 184, 216, 34], port));
-    let _server = system.targets()?.tls.frames_at(at, frames).await?;
+    let _server = system.targets()?.tls.frames_at(at, [frames]).await?;
     let before = system.resident_mb("executor")?;
     let attempt = attempt(&system, format!("https://target.test:{port}/")).await?;
     let after = system.resident_mb("executor")?;

@@ -1,14 +1,14 @@
 //! The body of an import.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::{
     enums,
-    extract::body::{each_once, integer, integers, object},
-    routes::jobs::body::{RetryBody, StatusCode},
+    extract::body::{each_once, integer, object},
+    routes::jobs::{body::RetryBody, statuses::StatusBody},
 };
 
 /// A crontab in which each line is an expression and a URL, and the settings that its jobs share.
@@ -54,7 +54,8 @@ pub struct ImportRequestBody {
     pub method: Option<String>,
     /// At most 64 headers, with at most 16 KiB in total.
     #[serde(deserialize_with = "each_once")]
-    pub headers: Option<BTreeMap<String, String>>,
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Option<IndexMap<String, String>>,
     /// At most 256 KiB. Headers and body of all jobs of the import together: at most 8 MiB.
     #[schema(value_type = Value)]
     pub body: Option<Box<RawValue>>,
@@ -62,8 +63,7 @@ pub struct ImportRequestBody {
     #[schema(minimum = 1, maximum = 300, default = 30)]
     #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
-    /// Statuses that count as success.
-    #[schema(inline, value_type = Option<Vec<StatusCode>>, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
-    #[serde(deserialize_with = "integers")]
-    pub success_statuses: Option<Vec<i64>>,
+    /// Statuses, and ranges such as 2xx, that count as success.
+    #[schema(min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    pub success_statuses: Option<Vec<StatusBody>>,
 }

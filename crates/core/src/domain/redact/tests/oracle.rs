@@ -22,8 +22,7 @@ impl Naive {
     pub fn bytes(&self, data: &[u8], keep: usize) -> Vec<u8> {
         let (mut redacted, mut at) = (Vec::new(), 0);
         while at < data.len().min(keep) {
-            let longest =
-                self.0.iter().filter(|encoding| data[at..].starts_with(encoding)).map(Vec::len).max();
+            let longest = self.0.iter().filter(|encoding| is_at(&data[at..], encoding)).map(Vec::len).max();
             match longest {
                 Some(_) => redacted.extend_from_slice(MASK.as_bytes()),
                 None => redacted.push(data[at]),
@@ -34,11 +33,18 @@ impl Naive {
     }
 }
 
+fn is_at(data: &[u8], encoding: &[u8]) -> bool {
+    data.get(..encoding.len()).is_some_and(|start| start.eq_ignore_ascii_case(encoding))
+}
+
 /// All encodings of a value: as UTF-8, and as a target sees it that reads headers as Latin-1 (RFC 9110 §5.5 allows this).
 pub fn encodings(value: &str) -> Vec<Vec<u8>> {
     let mut all = encodings_of(value);
     if !value.is_ascii() {
-        all.extend(encodings_of(&value.bytes().map(char::from).collect::<String>()));
+        for form in [value.to_owned(), value.to_lowercase(), value.to_uppercase()] {
+            all.extend(encodings_of(&form));
+            all.extend(encodings_of(&form.bytes().map(char::from).collect::<String>()));
+        }
     }
     all
 }

@@ -1,0 +1,112 @@
+//! Lists of HTTP statuses: which count as a success, and which are retried.
+
+use super::invalid::Invalid;
+
+/// From 100 to 599.
+const MAX_STATUSES: usize = 500;
+
+/// One status, or a range of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusItem<N = u16> {
+    Status(N),
+    /// Its first digit: 5 is `5xx`, the statuses from 500 to 599.
+    Range(u8),
+}
+
+/// Statuses and ranges, each once, in the given order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statuses(Vec<StatusItem>);
+
+impl Statuses {
+    pub fn check(wanted: Vec<StatusItem<i64>>) -> Result<Self, Invalid> {
+        if wanted.len() > MAX_STATUSES {
+            return Err(Invalid::new("too_many", format!("must name at most {MAX_STATUSES} statuses")));
+        }
+        let mut list = Vec::with_capacity(wanted.len());
+        for item in wanted {
+            let item = match item {
+                StatusItem::Range(digit) => StatusItem::Range(digit),
+                StatusItem::Status(status) => StatusItem::Status(known(status)?),
+            };
+            if !list.contains(&item) {
+                list.push(item);
+            }
+        }
+        Ok(Self(list))
+    }
+
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|item| match item {
+            StatusItem::Status(listed) => *listed == status,
+            StatusItem::Range(digit) => u16::from(*digit) == status / 100,
+        })
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = StatusItem> {
+        self.0.iter().copied()
+    }
+
+    /// As numbers: a range is its first digit.
+    pub fn to_numbers(&self) -> Vec<u16> {
+        let number = |item: &StatusItem| match item {
+            StatusItem::Status(status) => *status,
+            StatusItem::Range(digit) => u16::from(*digit),
+        };
+        self.0.iter().map(number).collect()
+    }
+
+    pub fn from_numbers(numbers: &[u16]) -> Self {
+        let item = |number: &u16| match u8::try_from(*number) {
+            Ok(digit @ 1..=9) => StatusItem::Range(digit),
+            _ => StatusItem::Status(*number),
+        };
+        Self(numbers.iter().map(item).collect())
+    }
+}
+
+impl<const N: usize> From<[u16; N]> for Statuses {
+    fn from(statuses: [u16; N]) -> Self {
+        Self(statuses.into_iter().map(StatusItem::Status).collect())
+    }
+}
+
+fn known(status: i64) -> Result<u16, Invalid> {
+    u16::try_from(status).ok().filter(|status| (100..=599).contains(status)).ok_or_else(|| {
+        let invalid = Invalid::new("out_of_range", format!("{status} is not an HTTP status from 100 to 599"));
+        match status {
+            1..=5 => invalid.hint(format!("for {status}00 to {status}99 write \"{status}xx\"")),
+            _ => invalid,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use StatusItem::{Range, Status};
+
+    #[test]
+    fn a_range_contains_a_hundred_statuses() {
+        let list = Statuses::check(vec![Status(204), Range(5), Status(204), Range(5)]).unwrap();
+        assert_eq!(list.iter().collect::<Vec<_>>(), [Status(204), Range(5)], "each once");
+        let contained: Vec<u16> = (0..=999).filter(|status| list.contains(*status)).collect();
+        assert_eq!(contained, [204].into_iter().chain(500..=599).collect::<Vec<u16>>());
+    }
+
+    #[test]
+    fn statuses_that_do_not_exist() {
+        for status in [99, 600, -1, 65_736] {
+            assert_eq!(Statuses::check(vec![Status(status)]).unwrap_err().code, "out_of_range");
+        }
+        let hint = Statuses::check(vec![Status(5)]).unwrap_err().hint;
+        assert_eq!(hint.as_deref(), Some("for 500 to 599 write \"5xx\""));
+        assert_eq!(Statuses::check(vec![Status(200); 501]).unwrap_err().code, "too_many");
+    }
+
+    #[test]
+    fn numbers_are_read_back() {
+        let list = Statuses::check(vec![Range(2), Status(404), Range(5), Status(100)]).unwrap();
+        assert_eq!(list.to_numbers(), [2, 404, 5, 100]);
+        assert_eq!(Statuses::from_numbers(&list.to_numbers()), list);
+    }
+}
