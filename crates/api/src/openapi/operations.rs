@@ -115,6 +115,9 @@ fn error_statuses(path: &str, operation: &Value) -> Vec<u16> {
     if path.contains('{') {
         statuses.push(404);
     }
+    if parameters(operation).any(|parameter| parameter["name"] == "If-Match") {
+        statuses.push(412);
+    }
     statuses
 }
 

@@ -166,7 +166,6 @@ pub async fn get_job(
     responses(
         (status = 200, body = JobView, headers(("ETag" = String))),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
         (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),

@@ -48,6 +48,27 @@ async fn the_server_has_the_documented_limits_and_names() {
     assert!(tried > 150, "{tried}");
 }
 
+#[tokio::test]
+async fn query_parameters_have_the_documented_limits_and_names() {
+    let app = App::new().await;
+    let job = app.job(&json!({})).await;
+    let mut tried = 0;
+    for (path, operations) in document()["paths"].as_object().unwrap() {
+        let parameters = operations["get"]["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
+            let name = parameter["name"].as_str().unwrap();
+            for Trial { value, is_valid, .. } in trials(&parameter["schema"]) {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let path = format!("{}?{name}={value}", path.replace("{id}", &job));
+                let response = app.get(&path).await;
+                assert_eq!(response.status.as_u16() == 200, is_valid, "{path}: {}", response.text);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}
+
 impl Trial {
     /// The field, and those without which the server does not look at it.
     fn body(&self) -> Value {
