@@ -15,6 +15,7 @@ mod failure;
 mod fair_reader;
 mod http1;
 mod names;
+mod own_addresses;
 mod pool;
 mod progress;
 mod readable;

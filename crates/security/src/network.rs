@@ -30,6 +30,10 @@ pub const TRACED_API: u16 = 8085;
 /// The collector of spans.
 pub const COLLECTOR: u16 = 8089;
 
+/// Public addresses of this machine itself, which are forbidden.
+pub const OWN: &[&str] = &["5.9.9.9", OWN_V6];
+const OWN_V6: &str = "2600::1";
+
 /// Allowed addresses. The targets listen on them.
 pub const PUBLIC: &[&str] = &[
     "93.184.216.34",
@@ -118,11 +122,22 @@ impl Network {
         ] {
             run("ip", line)?;
         }
-        for address in PUBLIC.iter().chain(PRIVATE) {
+        for address in OWN.iter().chain(PRIVATE) {
             let address: IpAddr = address.parse()?;
             let (bits, nodad) = if address.is_ipv4() { (32, "") } else { (128, " nodad") };
             run("ip", &format!("addr add {address}/{bits} dev lo{nodad}"))?;
         }
+        // No interface has them, so that they are not this machine's own, but packets to them stay here.
+        for address in PUBLIC {
+            let address: IpAddr = address.parse()?;
+            let route = if address.is_ipv4() {
+                format!("route add local {address}/32 dev lo")
+            } else {
+                format!("-6 route add local {address}/128 dev lo src {OWN_V6}")
+            };
+            run("ip", &route)?;
+        }
+        fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1")?;
         filter(&format!(
             "table inet security {{
                 counter forbidden {{ }}

@@ -10,6 +10,7 @@ use trigrun_core::domain::address::{EgressPolicy, Refused};
 use super::{
     failure::Failure,
     names::{Names, Unresolved},
+    own_addresses::OwnAddresses,
     progress::Progress,
 };
 use crate::owner::Owner;
@@ -17,6 +18,7 @@ use crate::owner::Owner;
 pub(super) struct Resolver {
     names: Names,
     policy: EgressPolicy,
+    own: OwnAddresses,
 }
 
 impl Resolver {
@@ -25,7 +27,7 @@ impl Resolver {
         nameservers: &[SocketAddr],
         max_open_files: usize,
     ) -> Result<Self, NetError> {
-        Ok(Self { names: Names::new(nameservers, max_open_files)?, policy })
+        Ok(Self { names: Names::new(nameservers, max_open_files)?, policy, own: OwnAddresses::new() })
     }
 
     /// Every address of a URL's host. A single address that is not allowed refuses the host, also if it was known before.
@@ -41,7 +43,7 @@ impl Resolver {
             Some(address) => [address].into(),
             None => self.names.addresses(owner, host, progress).await.map_err(|why| unresolved(host, why))?,
         };
-        match self.policy.check_all(&addresses) {
+        match self.policy.check_all(&addresses).and_then(|()| self.check_own(&addresses)) {
             Ok(()) if self.refuses_port(port, &addresses) => Err(Failure::blocked(format!(
                 "Port {port} of {host} may not be called: it is used for mail, shells, databases or the like; nothing was sent."
             ))),
@@ -49,6 +51,14 @@ impl Resolver {
             Ok(()) => Ok(addresses.iter().map(IpAddr::to_canonical).collect()),
             Err(refused) => Err(refusal(host, literal.is_some(), &refused)),
         }
+    }
+
+    /// Addresses of this machine are refused even if they are public, unless the operator opened them.
+    fn check_own(&self, addresses: &[IpAddr]) -> Result<(), Refused> {
+        let own =
+            addresses.iter().find(|address| !self.policy.opens(**address) && self.own.contains(**address));
+        let reason = "it is an address of the machine that TrigRun runs on";
+        own.map_or(Ok(()), |address| Err(Refused { address: *address, reason }))
     }
 
     /// Of a name, too: see [`EgressPolicy::refuses_port`].
@@ -103,4 +113,34 @@ pub(super) fn no_reply(host: &str) -> Failure {
 pub(super) fn not_asked(host: &str) -> Failure {
     let why = "many other names that this account calls were being looked up, and no name server responded.";
     Failure::timeout("timeout_dns", format!("the address of {host} was not looked up in time: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_of_this_machine_is_refused_unless_it_is_opened() {
+        let resolver = |policy: EgressPolicy| Resolver {
+            names: Names::new(&[], 100).unwrap(),
+            policy,
+            own: OwnAddresses::known(vec!["192.0.78.9".parse().unwrap(), "2600::1".parse().unwrap()]),
+        };
+        let id = uuid::Uuid::nil();
+        let owner = Owner::alone(
+            trigrun_core::domain::id::WorkspaceId::from_uuid(id),
+            trigrun_core::domain::id::JobId::from_uuid(id),
+        );
+        let progress = Progress::new(Default::default());
+        for host in ["192.0.78.9", "[2600::1]", "[::ffff:192.0.78.9]"] {
+            let closed = resolver(EgressPolicy::default()).resolve(owner, host, 80, &progress).await;
+            let sentence = closed.unwrap_err().sentence;
+            assert!(sentence.contains("of the machine that TrigRun runs on"), "{sentence}");
+            let open =
+                EgressPolicy::new(vec!["192.0.78.0/24".parse().unwrap(), "2600::/64".parse().unwrap()]);
+            assert!(resolver(open).resolve(owner, host, 80, &progress).await.is_ok(), "{host}");
+        }
+        let other = resolver(EgressPolicy::default()).resolve(owner, "192.0.78.10", 80, &progress).await;
+        assert!(other.is_ok());
+    }
 }

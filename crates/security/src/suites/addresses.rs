@@ -9,7 +9,7 @@ use trigrun_core::domain::id::JobId;
 use super::execution::{Ended, arrives};
 use crate::{
     case::{Case, Suite},
-    network::PUBLIC,
+    network::{OWN, PUBLIC},
     system::{System, text},
 };
 
@@ -139,7 +139,13 @@ pub fn cases() -> Vec<Case> {
             async move { arrives(&system, &host).await }
         })
     });
-    stored.chain(allowed).collect()
+    let own = OWN.iter().map(|address| {
+        let host = if address.contains(':') { format!("[{address}]") } else { (*address).to_owned() };
+        Case::dialling(Suite::Addresses, format!("the machine's own address: {host}"), move |system| {
+            stored_row(system, format!("http://{host}/metrics"))
+        })
+    });
+    stored.chain(allowed).chain(own).collect()
 }
 
 /// A job with a URL that the API does not accept: it is written into the database.
