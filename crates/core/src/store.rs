@@ -27,6 +27,7 @@ pub mod notifications;
 pub mod partitions;
 pub mod pool;
 pub mod quotas;
+mod rights;
 pub mod rules;
 pub mod schema;
 pub mod secrets;

@@ -322,7 +322,7 @@ pub async fn log_out(state: web::Data<State>, caller: SessionUser) -> ApiResult<
 pub async fn get_me(auth: Authorized<AnyScope>) -> HttpResponse {
     let scopes = auth.caller.scopes().iter().map(|scope| scope.as_str()).collect();
     let (user, token_id, role) = match &auth.caller {
-        Caller::Token { id, .. } => (None, Some(id.to_string()), None),
+        Caller::Token(token) => (None, Some(token.id.to_string()), None),
         Caller::User { user, role } => (Some(UserView::new(user)), None, Some(role.as_str())),
     };
     HttpResponse::Ok().json(MeView { user, token_id, workspace_id: auth.workspace.to_string(), role, scopes })

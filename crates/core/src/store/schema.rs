@@ -136,6 +136,7 @@ diesel::table! {
         role -> Text,
         hash -> Bytea,
         created_by -> Nullable<Uuid>,
+        created_with -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
     }
@@ -220,6 +221,9 @@ diesel::table! {
         user_id -> Uuid,
         role -> Text,
         created_at -> Timestamptz,
+        given_by -> Nullable<Uuid>,
+        given_with -> Nullable<Uuid>,
+        given_at -> Timestamptz,
     }
 }
 
@@ -318,6 +322,7 @@ diesel::table! {
         hash -> Bytea,
         scopes -> Array<Text>,
         created_by -> Nullable<Uuid>,
+        created_with -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         last_used_at -> Nullable<Timestamptz>,

@@ -58,7 +58,7 @@ pub async fn sign_up(
         match route {
             SignUpRoute::OwnWorkspace(workspace) => {
                 workspaces::insert(conn, workspace, new.by).await?;
-                members::join(conn, workspace.id, new.user.id, Role::Owner, new.by.at).await?;
+                members::join(conn, workspace.id, new.user.id, Role::Owner, (None, None), new.by.at).await?;
                 Ok(workspace.id)
             }
             SignUpRoute::Invitation { hash } => invitations::accept(conn, new.user, hash, new.by).await,

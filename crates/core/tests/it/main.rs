@@ -9,6 +9,7 @@ mod migrations;
 mod notifications;
 mod partitions;
 mod plans;
+mod rights;
 mod schema;
 mod slots;
 mod streams;
