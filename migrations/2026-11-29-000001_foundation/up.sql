@@ -65,18 +65,49 @@ create table sessions (
 -- Serves the foreign key: a user is deleted with all sessions.
 create index sessions_user on sessions (user_id);
 
+-- An API token.
+create table tokens (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    name text not null,
+    -- SHA-256 of the secret. The secret is random, so a plain digest suffices, and is shown once.
+    hash bytea not null unique,
+    scopes text[] not null,
+    -- Who created it, and with which token. The token is deleted when the giver may no longer give its scopes. Null for the operator.
+    created_by uuid references users on delete cascade,
+    created_with uuid references tokens on delete cascade,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz,
+    last_used_at timestamptz
+);
+-- Lists the tokens of a workspace, newest first, and counts them.
+create index tokens_workspace on tokens (workspace_id, id);
+-- Finds the tokens that a user created, and serves the foreign key.
+create index tokens_created_by on tokens (created_by) where created_by is not null;
+-- Likewise those that a token created.
+create index tokens_created_with on tokens (created_with) where created_with is not null;
+
 -- A user's role in a workspace.
 create table members (
     workspace_id uuid not null references workspaces on delete cascade,
     user_id uuid not null references users on delete cascade,
     role text not null check (role in ('owner', 'admin', 'member')),
     created_at timestamptz not null,
+    -- Who gave the role: a user, perhaps with a token. Null if it is the member's own, as of the first owner, or the operator's. For some days
+    -- the role falls with the giver's.
+    given_by uuid references users on delete set null,
+    given_with uuid references tokens on delete set null,
+    given_at timestamptz not null default now(),
     constraint members_pkey primary key (workspace_id, user_id)
 );
 -- Lists the members of a workspace, oldest first.
 create index members_workspace on members (workspace_id, created_at, user_id);
 -- Lists the workspaces of a user.
 create index members_user on members (user_id);
+-- Finds the roles that a user gave, and serves the foreign key.
+create index members_given_by on members (given_by) where given_by is not null;
+-- Likewise those that were given with a token.
+create index members_given_with on members (given_with) where given_with is not null;
 
 -- Lets the owner of an e-mail address who also has the secret become a member.
 create table invitations (
@@ -86,8 +117,9 @@ create table invitations (
     role text not null check (role in ('owner', 'admin', 'member')),
     -- SHA-256 of the secret.
     hash bytea not null unique,
-    -- Who invited. The invitation is deleted when that user leaves the workspace or may no longer invite. Null for the operator.
+    -- Who invited, and with which token. The invitation is deleted when the giver may no longer give its role. Null for the operator.
     created_by uuid references users on delete cascade,
+    created_with uuid references tokens on delete cascade,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     constraint invitations_email unique (workspace_id, email)
@@ -96,27 +128,10 @@ create table invitations (
 create index invitations_workspace on invitations (workspace_id, id);
 -- Finds the invitations that a user created, and serves the foreign key.
 create index invitations_created_by on invitations (created_by) where created_by is not null;
+-- Likewise those that a token created.
+create index invitations_created_with on invitations (created_with) where created_with is not null;
 -- The retention pass purges expired invitations.
 create index invitations_expires_at on invitations (expires_at);
-
--- An API token.
-create table tokens (
-    id uuid primary key,
-    workspace_id uuid not null references workspaces on delete cascade,
-    name text not null,
-    -- SHA-256 of the secret. The secret is random, so a plain digest suffices, and is shown once.
-    hash bytea not null unique,
-    scopes text[] not null,
-    -- Who created it. The token is deleted when that user leaves the workspace or may no longer create tokens. Null for the operator.
-    created_by uuid references users on delete set null,
-    created_at timestamptz not null default now(),
-    expires_at timestamptz,
-    last_used_at timestamptz
-);
--- Lists the tokens of a workspace, newest first, and counts them.
-create index tokens_workspace on tokens (workspace_id, id);
--- Finds the tokens that a user created, and serves the foreign key.
-create index tokens_created_by on tokens (created_by) where created_by is not null;
 
 
 -- 2. Sealed values -------------------------------------------------------------------------------------------------------------------
@@ -132,6 +147,13 @@ create table workspace_keys (
 );
 -- Finds the data keys that an old master key still wraps.
 create index workspace_keys_master_key on workspace_keys (master_key);
+
+-- The master keys that have been used. Nothing, sealed under the key: a process with another key under the same id does not start.
+create table master_keys (
+    id text primary key,
+    check_value bytea not null,
+    created_at timestamptz not null default now()
+);
 
 -- A value that a job's request names as secret://name.
 create table secrets (

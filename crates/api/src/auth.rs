@@ -16,6 +16,7 @@ use trigrun_core::{
         audit::{Actor, Author},
         id::{AccountId, TokenId, UserId, WorkspaceId},
         invalid::Invalid,
+        rights::{Giver, Lack, Rights},
         user::{Membership, Role, User},
     },
     runtime::tasks,
@@ -50,40 +51,70 @@ pub struct Authorized<S, Q = NoParameters> {
 
 /// The token or the user that makes a request.
 pub enum Caller {
-    Token { id: TokenId, name: String, scopes: Vec<Scope>, created_by: Option<UserId> },
+    Token(TokenCaller),
     User { user: User, role: Role },
+}
+
+pub struct TokenCaller {
+    pub id: TokenId,
+    name: String,
+    /// The digest of its secret.
+    hash: Vec<u8>,
+    scopes: Vec<Scope>,
+    expires_at: Option<DateTime<Utc>>,
+    created_by: Option<UserId>,
 }
 
 impl Caller {
     pub fn scopes(&self) -> &[Scope] {
         match self {
-            Self::Token { scopes, .. } => scopes,
+            Self::Token(token) => &token.scopes,
             Self::User { role, .. } => role.scopes(),
         }
     }
 
-    /// The user, or the user who created the token.
-    pub fn user_id(&self) -> Option<UserId> {
+    pub fn rights(&self) -> Rights {
         match self {
-            Self::Token { created_by, .. } => *created_by,
-            Self::User { user, .. } => Some(user.id),
+            Self::Token(token) => Rights::of_token(&token.scopes, token.expires_at),
+            Self::User { role, .. } => Rights::of_role(*role),
         }
+    }
+
+    /// As which it gives rights to others.
+    pub fn giver(&self) -> Giver {
+        match self {
+            Self::Token(token) => {
+                Giver::Token { id: token.id, hash: token.hash.clone(), user: token.created_by }
+            }
+            Self::User { user, .. } => Giver::User(user.id),
+        }
+    }
+
+    pub fn check_gives(&self, wanted: &Rights) -> ApiResult<()> {
+        check_lack(self.rights().lack(wanted))
     }
 
     fn actor(&self) -> Actor {
         match self {
-            Self::Token { id, name, .. } => Actor::Token { id: *id, name: name.clone() },
+            Self::Token(token) => Actor::Token { id: token.id, name: token.name.clone() },
             Self::User { user, .. } => Actor::User { id: user.id, email: user.email.clone() },
         }
     }
+}
 
-    /// The role that decides whom it may appoint: a token with workspace:admin counts as an admin.
-    pub fn role(&self) -> Role {
-        match self {
-            Self::Token { .. } => Role::Admin,
-            Self::User { role, .. } => *role,
+/// A caller can give only what it has.
+pub fn check_lack(lack: Option<Lack>) -> ApiResult<()> {
+    let (code, detail) = match lack {
+        None => return Ok(()),
+        Some(Lack::Ownership) => {
+            ("owner_required", "Only an owner with a session can do this for the role owner.".to_owned())
         }
-    }
+        Some(Lack::Scope(scope)) => {
+            let detail = "which the caller lacks. Use a token or session that has it.";
+            ("scope_missing", format!("This gives the scope {}, {detail}", scope.as_str()))
+        }
+    };
+    Err(Problem::new(StatusCode::FORBIDDEN, code, detail))
 }
 
 /// A scope as a type.
@@ -257,15 +288,16 @@ async fn find_by_token(
     secret: &TokenSecret,
     selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
-    let found = tokens::find_by_hash(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
+    let hash = crypto::token_hash(secret);
+    let found = tokens::find_by_hash(&mut *state.conn().await?, &hash).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
     state.limits.check(request, &grant.token.to_string(), &grant.workspace.to_string()).await?;
     if selected.is_some_and(|selected| selected != grant.workspace) {
         return Err(workspace_not_found());
     }
     touch(state, grant.token, last_used_at);
-    let Grant { token: id, name, workspace, account, scopes, created_by } = grant;
-    Ok((workspace, account, Caller::Token { id, name, scopes, created_by }))
+    let Grant { token: id, name, workspace, account, scopes, expires_at, created_by } = grant;
+    Ok((workspace, account, Caller::Token(TokenCaller { id, name, hash, scopes, expires_at, created_by })))
 }
 
 /// Records the use of a token in a separate task: the request does not wait for it.

@@ -10,6 +10,7 @@ use trigrun_core::{
         job::{Definition, MisfirePolicy, OverlapPolicy},
         request::{Headers, Request},
         retry::{DeliveryGuarantee, RetryPolicy},
+        rights::Giver,
         schedule::Schedule,
         workspace::Workspace,
     },
@@ -138,7 +139,7 @@ impl Load {
                 hash: &crypto::token_hash(&token),
                 scopes: Scope::ALL,
                 expires_at: None,
-                created_by: None,
+                giver: &Giver::Operator,
             };
             tokens::insert(&mut conn, workspace.id, new, &by, None).await?;
             if plan.secret {

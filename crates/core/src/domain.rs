@@ -23,6 +23,7 @@ pub mod page;
 pub mod redact;
 pub mod request;
 pub mod retry;
+pub mod rights;
 pub mod schedule;
 pub mod secret;
 pub mod statuses;

@@ -29,6 +29,7 @@ pub mod partitions;
 pub mod pool;
 mod postgres_url;
 pub mod quotas;
+mod rights;
 pub mod rules;
 pub mod schema;
 pub mod secrets;

@@ -13,6 +13,7 @@ use trigrun_core::{
         access::{Scope, TokenKind, TokenSecret},
         audit::Author,
         id::{TokenId, WorkspaceId},
+        rights::Giver,
         workspace::Workspace,
     },
     runtime::{process, tasks},
@@ -232,7 +233,7 @@ async fn create_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret
         hash: &hash,
         scopes: Scope::ALL,
         expires_at: None,
-        created_by: None,
+        giver: &Giver::Operator,
     };
     tokens::insert(&mut conn, workspace.id, token, &author, None).await?;
     Ok(secret)

@@ -13,6 +13,7 @@ use trigrun_core::{
         id::{TokenId, WorkspaceId},
         job::JobState,
         notification::NotificationStatus,
+        rights::Giver,
         workspace::Workspace,
     },
     store::{self, Db, PostgresSettings, migrate, tokens},
@@ -123,7 +124,7 @@ impl TestDb {
             hash: &hash,
             scopes,
             expires_at: None,
-            created_by: None,
+            giver: &Giver::Operator,
         };
         let by = Author::operator(self.now().await);
         tokens::insert(&mut *self.conn().await, workspace, token, &by, None)

@@ -11,6 +11,7 @@ use trigrun_core::{
         access::{Scope, TokenKind},
         audit::Author,
         id::{TokenId, WorkspaceId},
+        rights::Giver,
         workspace::Workspace,
     },
     store::{self, Conn, tokens, workspaces},
@@ -50,7 +51,7 @@ async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> anyhow::
         hash: &crypto::token_hash(&secret),
         scopes: Scope::ALL,
         expires_at: Some(by.at + TimeDelta::hours(1)),
-        created_by: None,
+        giver: &Giver::Operator,
     };
     tokens::insert(conn, workspace, token, by, None).await?;
     Ok(secret.reveal().to_owned())

@@ -1,6 +1,6 @@
 //! The members of a workspace, their roles, and invitations.
 
-use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
+use actix_web::{HttpResponse, delete, get, patch, post, web};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -10,6 +10,7 @@ use trigrun_core::{
         access::TokenKind,
         id::{InvitationId, UserId},
         invalid::{FieldErrors, both},
+        rights::Rights,
         user::{self, Role},
     },
     store::{
@@ -21,7 +22,7 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{Authorized, Caller, SessionUser, WorkspaceAdmin},
+    auth::{Authorized, SessionUser, WorkspaceAdmin, check_lack},
     enums,
     extract::{
         body::{JsonText, required},
@@ -85,7 +86,8 @@ pub struct InvitationView {
     created_at: String,
     #[schema(format = DateTime)]
     expires_at: String,
-    /// The user who created the invitation, directly or with a token. The invitation is deleted when this user leaves the workspace.
+    /// The user who created the invitation, directly or with a token. The invitation is deleted when this user or the token may no longer give
+    /// the role.
     created_by: Option<String>,
     /// The secret, returned only once. Pass it on to the invited user. An existing user sends it to POST /v1/invitations/accept, a new user to
     /// POST /v1/auth/signup.
@@ -171,22 +173,23 @@ pub async fn create_member(
         required(&mut errors, "/email", email).and_then(|email| errors.take("/email", user::email(&email)));
     let role = errors.take("/role", role.map_or(Ok(Role::Member), |role| Role::from_str(&role)));
     let (email, role) = errors.finish(both(email, role))?;
-    may_appoint(&auth.caller, role)?;
+    auth.caller.check_gives(&Rights::of_role(role))?;
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
-    let (now, created_by) = (auth.by.at, auth.caller.user_id());
+    let (now, giver) = (auth.by.at, auth.caller.giver());
+    let expires_at = now + INVITATION_LIFETIME;
     let invitation = Invitation {
         id: InvitationId::at(now),
         email,
         role,
         created_at: now,
-        expires_at: now + INVITATION_LIFETIME,
-        created_by,
+        expires_at: auth.caller.rights().latest(Some(expires_at)).unwrap_or(expires_at),
+        created_by: giver.user(),
     };
     let view = InvitationView::new(&invitation);
     let invite = async move |state: State| {
         let Invitation { id, ref email, role, expires_at, .. } = invitation;
-        let new = NewInvitation { id, email, role, hash: &hash, expires_at, created_by, by: &auth.by };
+        let new = NewInvitation { id, email, role, hash: &hash, expires_at, giver: &giver, by: &auth.by };
         invitations::invite(&mut *state.conn().await?, auth.workspace, new).await.map_err(|error| {
             join_failed(error, "This user is already a member. PATCH /v1/members/{id} changes the role.")
         })
@@ -328,10 +331,10 @@ async fn change(
     let workspace = auth.workspace;
     let members = members::list(&mut *state.connections.for_list().await?, workspace).await?;
     let member = members.into_iter().find(|member| member.user.id == user).ok_or_else(Problem::not_found)?;
-    may_appoint(&auth.caller, member.role)?;
-    may_appoint(&auth.caller, role.unwrap_or(Role::Member))?;
+    check_lack(auth.caller.rights().lack_to_change(member.role, role))?;
     let changed = state.run(async move |state| {
-        match members::change(&mut *state.conn().await?, workspace, user, role, &auth.by).await {
+        let giver = auth.caller.giver();
+        match members::change(&mut *state.conn().await?, workspace, user, role, &giver, &auth.by).await {
             Err(error) if error.is_conflict("last_owner") => Err(Problem::conflict(
                 "last_owner",
                 "A workspace must have an owner. Make another member an owner first.",
@@ -341,12 +344,4 @@ async fn change(
     });
     changed.await?;
     Ok(member)
-}
-
-fn may_appoint(caller: &Caller, role: Role) -> ApiResult<()> {
-    if caller.role().may_appoint(role) {
-        return Ok(());
-    }
-    let detail = format!("Only an owner with a session can do this for the role {}.", role.as_str());
-    Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail))
 }

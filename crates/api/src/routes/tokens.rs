@@ -1,7 +1,7 @@
 //! API tokens of a workspace. A response contains the secret only once, when it is created.
 
 use actix_web::{HttpResponse, delete, get, http::StatusCode, post, web};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use trigrun_core::{
@@ -11,6 +11,7 @@ use trigrun_core::{
         id::TokenId,
         invalid::{Checked, FieldErrors, Invalid, both},
         job,
+        rights::Rights,
     },
     store::tokens::{self, NewToken, Token},
 };
@@ -40,7 +41,7 @@ pub struct TokenBody {
     /// The permissions of the token. By default, all scopes of the caller.
     #[schema(value_type = Option<Vec<enums::Scope>>, min_items = 1, example = json!(["jobs:read", "executions:read"]))]
     scopes: Option<Vec<String>>,
-    /// RFC 3339, in the future. By default, the token does not expire.
+    /// RFC 3339, in the future. By default, the token does not expire, or expires with the token that creates it.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
@@ -121,25 +122,17 @@ pub async fn create_token(
     let TokenBody { name, scopes, expires_at } = text.read(&mut errors).await?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let scopes = check_scopes(scopes, own, &mut errors);
-    let expires_at = expires_at.map(|text| {
-        let at = DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()).filter(|at| *at > now);
-        errors.take(
-            "/expires_at",
-            at.ok_or_else(|| {
-                Invalid::new("instant_invalid", "must be a date and time in the future, with an offset")
-            }),
-        )
-    });
-    let ((name, scopes), expires_at) = errors.finish(both(both(name, scopes), expires_at.transpose()))?;
-    check_covered(&scopes, own)?;
+    let expires_at = errors.take("/expires_at", check_expiry(expires_at, now, &auth.caller.rights()));
+    let ((name, scopes), expires_at) = errors.finish(both(both(name, scopes), expires_at))?;
+    auth.caller.check_gives(&Rights::of_token(&scopes, expires_at))?;
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
     let plan = state.quotas.plan(state.connections.unshared(), auth.workspace).await?;
     let created = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let created_by = auth.caller.user_id();
-        let new = NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at, created_by };
+        let giver = &auth.caller.giver();
+        let new = NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at, giver };
         let inserted = tokens::insert(&mut conn, auth.workspace, new, &auth.by, plan.tokens()).await;
         inserted.map_err(|error| plan.exceeded(error))?;
         Ok(tokens::get(&mut conn, auth.workspace, id).await?)
@@ -149,14 +142,24 @@ pub async fn create_token(
         .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&created) }))
 }
 
-/// A caller never receives the secret of a token with more scopes than its own.
-fn check_covered(scopes: &[Scope], own: &[Scope]) -> ApiResult<()> {
-    let Some(more) = scopes.iter().find(|scope| !own.contains(scope)) else { return Ok(()) };
-    let detail = format!(
-        "The token cannot have the scope {}, which the caller lacks. Use a token or session that has it.",
-        more.as_str()
-    );
-    Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+/// By default, the token expires with the caller: no token outlives the one that created it.
+fn check_expiry(
+    given: Option<String>,
+    now: DateTime<Utc>,
+    own: &Rights,
+) -> Result<Option<DateTime<Utc>>, Invalid> {
+    let Some(text) = given else { return Ok(own.latest(None)) };
+    let at = DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()).filter(|at| *at > now);
+    let at =
+        at.ok_or_else(|| Invalid::new("instant_invalid", "must be a date and time in the future, with an offset"))?;
+    match own.latest(Some(at)) {
+        Some(latest) if latest < at => {
+            let detail =
+                format!("must be {} or earlier, when the token that creates it expires", instant(latest));
+            Err(Invalid::new("expires_too_late", detail))
+        }
+        latest => Ok(latest),
+    }
 }
 
 fn check_scopes(given: Option<Vec<String>>, own: &[Scope], errors: &mut FieldErrors) -> Checked<Vec<Scope>> {
@@ -171,7 +174,8 @@ fn check_scopes(given: Option<Vec<String>>, own: &[Scope], errors: &mut FieldErr
     Ok(scopes)
 }
 
-/// Gives a token a new secret. The previous secret becomes invalid immediately. The caller must have all scopes of the token.
+/// Gives a token a new secret. The previous secret becomes invalid immediately, and so does what was created with it. The caller must have all
+/// scopes of the token.
 #[utoipa::path(
     operation_id = "rotate_token", tag = "tokens", params(("id" = String, Path)),
     responses(
@@ -189,17 +193,21 @@ pub async fn rotate_token(
     let hash = crypto::token_hash(&secret);
     let rotate = async move |state: State| {
         let mut conn = state.conn().await?;
-        // The scopes of a token never change, so this cannot race.
-        check_covered(&tokens::get(&mut conn, auth.workspace, id).await?.scopes, auth.caller.scopes())?;
-        let created_by = auth.caller.user_id();
-        Ok(tokens::rotate(&mut conn, auth.workspace, id, &hash, created_by, &auth.by).await?)
+        // A token keeps its scopes and its expiry, so this cannot race.
+        let old = tokens::get(&mut conn, auth.workspace, id).await?;
+        auth.caller.check_gives(&Rights::of_token(&old.scopes, old.expires_at))?;
+        if !auth.caller.rights().may_give_until(old.expires_at) {
+            let detail = "The token outlives the one that you use. Use a session, or a token that is valid for as long.";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "expires_too_early", detail));
+        }
+        Ok(tokens::rotate(&mut conn, auth.workspace, id, &hash, &auth.caller.giver(), &auth.by).await?)
     };
     let rotated = state.run(rotate).await?;
     Ok(HttpResponse::Ok()
         .json(TokenView { token: Some(secret.reveal().to_owned()), ..TokenView::new(&rotated) }))
 }
 
-/// Revokes a token. It becomes invalid immediately.
+/// Revokes a token. It becomes invalid immediately, and so does what was created with it.
 #[utoipa::path(
     operation_id = "delete_token", tag = "tokens", params(("id" = String, Path)),
     responses(

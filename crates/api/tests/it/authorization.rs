@@ -50,8 +50,9 @@ pub const TABLE: [(&str, &str, u16); 47] = [
     ("delete_invitation", "workspace:admin", 204),
     ("list_audit_log", "workspace:admin", 200),
     ("list_members", "workspace:admin", 200),
-    ("create_member", "workspace:admin", 201),
-    ("patch_member", "workspace:admin", 200),
+    // With this scope alone, a caller has nothing that it could give: `rights.rs`.
+    ("create_member", "workspace:admin", 403),
+    ("patch_member", "workspace:admin", 403),
     ("delete_member", "workspace:admin", 204),
     ("list_tokens", "workspace:admin", 200),
     ("create_token", "workspace:admin", 201),
@@ -65,7 +66,8 @@ const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
 /// Operations for any token.
 const ANY_TOKEN: [&str; 2] = ["get_me", "get_workspace"];
 /// Operations that require a session.
-const SESSION: [&str; 4] = ["log_out", "list_workspaces", "create_workspace", "accept_invitation"];
+const SESSION: [&str; 5] =
+    ["log_out", "delete_me", "list_workspaces", "create_workspace", "accept_invitation"];
 
 pub struct Operation {
     pub id: String,

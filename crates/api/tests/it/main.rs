@@ -1,5 +1,6 @@
 //! The API over real sockets, each test on its own database. One module per subject.
 
+mod accounts;
 mod app;
 mod audit;
 mod authorization;
@@ -19,6 +20,7 @@ mod outage;
 mod preview;
 mod protocol;
 mod quotas;
+mod rights;
 mod round_trips;
 mod secrets;
 mod security;

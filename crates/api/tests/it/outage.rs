@@ -101,6 +101,7 @@ async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
         domain::{
             audit::Author,
             id::{TokenId, WorkspaceId},
+            rights::Giver,
             workspace::Workspace,
         },
         store::{self, Db, migrate, tokens, workspaces},
@@ -120,7 +121,8 @@ async fn api_on(postgres: &PostgresSettings) -> (Api, String) {
     let secret = crypto::new_token(TokenKind::Api).unwrap();
     let hash = crypto::token_hash(&secret);
     let (id, scopes) = (TokenId::at(now), Scope::ALL);
-    let token = tokens::NewToken { id, name: "a", hash: &hash, scopes, expires_at: None, created_by: None };
+    let token =
+        tokens::NewToken { id, name: "a", hash: &hash, scopes, expires_at: None, giver: &Giver::Operator };
     tokens::insert(&mut conn, workspace.id, token, &by, None).await.unwrap();
     let timeouts = |settings: &mut trigrun_api::Settings| settings.postgres.acquire_timeout_ms = 1500;
     (Api::start_with(postgres.clone(), timeouts).await, secret.reveal().to_owned())

@@ -8,6 +8,7 @@ use trigrun_core::{
         access::{Scope, TokenKind},
         audit::Author,
         id::{TokenId, WorkspaceId},
+        rights::Giver,
         workspace::Workspace,
     },
     store::{Db, clock, tokens, workspaces},
@@ -84,7 +85,7 @@ async fn token(servers: &Servers, database: &str, workspace: Option<WorkspaceId>
         hash: &crypto::token_hash(&token),
         scopes: Scope::ALL,
         expires_at: None,
-        created_by: None,
+        giver: &Giver::Operator,
     };
     tokens::insert(&mut conn, workspace, new, &by, None).await?;
     Ok(token.reveal().to_owned())

@@ -1,5 +1,6 @@
 //! Access control: tokens and their scopes.
 
+use chrono::{DateTime, Utc};
 use std::{fmt, str::FromStr};
 
 use super::{
@@ -52,6 +53,7 @@ pub struct Grant {
     pub workspace: WorkspaceId,
     pub account: AccountId,
     pub scopes: Vec<Scope>,
+    pub expires_at: Option<DateTime<Utc>>,
     pub created_by: Option<UserId>,
 }
 

@@ -324,7 +324,7 @@ mod tests {
             headers: Headers::check(vec![("X-A".into(), "{{ uuid }} {{who}}".into())]).unwrap(),
             body: Body::from_json_text(body).unwrap(),
             timeout_seconds: 1,
-            success_statuses: vec![200],
+            success_statuses: [200].into(),
         };
         let plain = request(Method::Post, "https://example.com/{{job_id}}", "\"{{timestamp}}\"");
         let who = "{{who}} is not a variable and is sent as it is written. \

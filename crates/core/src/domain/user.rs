@@ -36,15 +36,6 @@ impl Role {
             Self::Member => &[Scope::JobsRead, Scope::ExecutionsRead],
         }
     }
-
-    /// Whether a user with this role may add, change or remove a member with the role `other`.
-    pub const fn may_appoint(self, other: Self) -> bool {
-        match self {
-            Self::Owner => true,
-            Self::Admin => !matches!(other, Self::Owner),
-            Self::Member => false,
-        }
-    }
 }
 
 /// How many workspaces one user may have created, whoever owns them now. The limit exists because each workspace has its own quotas.
@@ -122,10 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_appoint_up_to_their_own_level() {
-        let may = |role: Role| Role::ALL.iter().filter(|other| role.may_appoint(**other)).count();
-        assert_eq!((may(Role::Owner), may(Role::Admin), may(Role::Member)), (3, 2, 0));
-        assert!(!Role::Admin.may_appoint(Role::Owner));
-        assert_eq!(Role::Member.scopes().len(), 2);
+    fn members_may_only_read() {
+        assert_eq!(Role::Member.scopes(), [Scope::JobsRead, Scope::ExecutionsRead]);
     }
 }

@@ -5,10 +5,11 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, audit, columns::parse_enum, members, schema::invitations, tokens, workspaces};
+use super::{Conn, StoreError, audit, columns::parse_enum, members, rights, schema::invitations, workspaces};
 use crate::domain::{
     audit::{Action, Author},
-    id::{InvitationId, UserId, WorkspaceId},
+    id::{InvitationId, TokenId, UserId, WorkspaceId},
+    rights::{Giver, Rights},
     user::{Role, User},
 };
 
@@ -18,24 +19,24 @@ pub struct NewInvitation<'a> {
     pub role: Role,
     pub hash: &'a [u8],
     pub expires_at: DateTime<Utc>,
-    /// Who invites. The invitation is deleted when that user leaves the workspace or may no longer invite.
-    pub created_by: Option<UserId>,
+    /// Who invites. The invitation is deleted when the giver may no longer give the role.
+    pub giver: &'a Giver,
     pub by: &'a Author,
 }
 
 /// Invites the owner of an e-mail address, who need not be a user yet. A later invitation replaces an earlier one.
 ///
-/// [`StoreError::Conflict`] `members_pkey` if the address belongs to a member.
+/// [`StoreError::Conflict`] `members_pkey` if the address belongs to a member; [`StoreError::NotFound`] if the giver may not give the role, until
+/// then.
 pub async fn invite(
     conn: &mut Conn,
     workspace: WorkspaceId,
     new: NewInvitation<'_>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_active(conn, workspace).await?;
-        if let Some(creator) = new.created_by {
-            tokens::check_creator(conn, workspace, creator).await?;
-        }
+        workspaces::lock_rights(conn, workspace).await?;
+        let wanted = Rights::of_role(new.role);
+        rights::check(conn, workspace, new.giver, &wanted, Some(new.expires_at)).await?;
         if members::has(conn, workspace, new.email).await? {
             return Err(StoreError::conflict("members_pkey"));
         }
@@ -46,7 +47,8 @@ pub async fn invite(
             invitations::hash.eq(new.hash),
             invitations::created_at.eq(new.by.at),
             invitations::expires_at.eq(new.expires_at),
-            invitations::created_by.eq(new.created_by.map(UserId::uuid)),
+            invitations::created_by.eq(new.giver.user().map(UserId::uuid)),
+            invitations::created_with.eq(new.giver.token().map(TokenId::uuid)),
         );
         diesel::insert_into(invitations::table)
             .values((
@@ -65,6 +67,21 @@ pub async fn invite(
     .await
 }
 
+/// [`StoreError::NotFound`] unless there is such an invitation for this address.
+pub(super) async fn check(
+    conn: &mut Conn,
+    email: &str,
+    hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let open = invitations::table
+        .filter(invitations::hash.eq(hash))
+        .filter(invitations::email.eq(email))
+        .filter(invitations::expires_at.gt(now));
+    open.select(invitations::id).first::<Uuid>(conn).await?;
+    Ok(())
+}
+
 /// Accepts, and deletes, the invitation with this digest that was made for the address of `user`.
 ///
 /// [`StoreError::NotFound`] if there is none or it has expired; [`StoreError::Conflict`] `members_pkey` if the user is a member already.
@@ -81,10 +98,12 @@ pub async fn accept(
             .filter(invitations::expires_at.gt(by.at));
         let workspace: Uuid = known.select(invitations::workspace_id).first(conn).await?;
         let workspace = WorkspaceId::from_uuid(workspace);
-        workspaces::lock_active(conn, workspace).await?;
-        let role: String = diesel::delete(known).returning(invitations::role).get_result(conn).await?;
+        workspaces::lock_rights(conn, workspace).await?;
+        let given = (invitations::role, invitations::created_by, invitations::created_with);
+        let (role, giver, token): (String, Option<Uuid>, Option<Uuid>) =
+            diesel::delete(known).returning(given).get_result(conn).await?;
         let new_role: Role = parse_enum("invitations.role", &role)?;
-        members::join(conn, workspace, user.id, new_role, by.at).await?;
+        members::join(conn, workspace, user.id, new_role, (giver, token), by.at).await?;
         let target = (user.id, Some(user.email.as_str()));
         audit::write(conn, workspace, by, Action::MemberJoined, target, &[("role", &role)]).await?;
         Ok(workspace)

@@ -8,12 +8,13 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError, audit,
     columns::parse_enum,
+    rights::{self, Loss, ORIGIN, Origin},
     schema::{invitations, members, users, workspaces},
-    tokens,
 };
 use crate::domain::{
     audit::{Action, Author},
-    id::{AccountId, InvitationId, UserId, WorkspaceId},
+    id::{AccountId, TokenId, UserId, WorkspaceId},
+    rights::{Giver, Rights, is_higher},
     user::{MAX_CREATED_WORKSPACES, Membership, Role, User},
     workspace::Workspace,
 };
@@ -22,12 +23,13 @@ diesel::joinable!(members -> users (user_id));
 diesel::joinable!(members -> workspaces (workspace_id));
 diesel::allow_tables_to_appear_in_same_query!(members, users, workspaces);
 
-/// Adds a member.
+/// Adds a member. The user and the token gave the role; neither did if it is the member's own or the operator's.
 pub(super) async fn join(
     conn: &mut Conn,
     workspace: WorkspaceId,
     user: UserId,
     role: Role,
+    (giver, token): (Option<Uuid>, Option<Uuid>),
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     diesel::insert_into(members::table)
@@ -36,6 +38,9 @@ pub(super) async fn join(
             members::user_id.eq(user.uuid()),
             members::role.eq(role.as_str()),
             members::created_at.eq(now),
+            members::given_by.eq(giver),
+            members::given_with.eq(token),
+            members::given_at.eq(now),
         ))
         .execute(conn)
         .await?;
@@ -82,7 +87,7 @@ pub async fn create_with_owner(
             return Err(StoreError::conflict("full"));
         }
         super::workspaces::insert(conn, workspace, by).await?;
-        join(conn, workspace.id, owner, Role::Owner, by.at).await
+        join(conn, workspace.id, owner, Role::Owner, (None, None), by.at).await
     })
     .await
 }
@@ -121,70 +126,125 @@ pub(super) async fn has(conn: &mut Conn, workspace: WorkspaceId, email: &str) ->
     Ok(diesel::select(diesel::dsl::exists(them)).get_result(conn).await?)
 }
 
-/// Changes a member's role, or removes the member if `role` is `None`. A user who may no longer create tokens loses those that they created.
-/// [`StoreError::Conflict`] `last_owner` if the workspace would have no owner left.
+/// Changes a member's role, or removes the member if `role` is `None`; what the member gave and could not give any more falls.
+///
+/// [`StoreError::Conflict`] `last_owner` if the workspace would have no owner left; [`StoreError::NotFound`] without such a member, or if the
+/// giver may not make the change.
 pub async fn change(
     conn: &mut Conn,
     workspace: WorkspaceId,
     user: UserId,
     role: Option<Role>,
+    giver: &Giver,
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        super::workspaces::lock_active(conn, workspace).await?;
-        // Locks all owners: two of them cannot leave at the same time.
-        let owners: Vec<Uuid> = members::table
-            .filter(members::workspace_id.eq(workspace.uuid()))
-            .filter(members::role.eq(Role::Owner.as_str()))
-            .order(members::user_id)
-            .select(members::user_id)
-            .for_update()
-            .load(conn)
-            .await?;
-        if role != Some(Role::Owner) && owners == [user.uuid()] {
-            return Err(StoreError::conflict("last_owner"));
+        super::workspaces::lock_rights(conn, workspace).await?;
+        let member = find(conn, workspace, user).await?;
+        if rights::of_giver(conn, workspace, giver).await?.lack_to_change(member.role, role).is_some() {
+            return Err(StoreError::NotFound);
         }
-        let member = members::table.find((workspace.uuid(), user.uuid()));
-        let previous: String = member.select(members::role).for_update().first(conn).await?;
-        let email: String = users::table.find(user.uuid()).select(users::email).first(conn).await?;
-        let target = (user, Some(email.as_str()));
-        if let Some(role) = role {
-            diesel::update(member).set(members::role.eq(role.as_str())).execute(conn).await?;
-            let details = [("role", role.as_str()), ("previous_role", &previous)];
-            audit::write(conn, workspace, by, Action::MemberChanged, target, &details).await?;
-        } else {
-            diesel::delete(member).execute(conn).await?;
-            let details = [("previous_role", previous.as_str())];
-            audit::write(conn, workspace, by, Action::MemberRemoved, target, &details).await?;
+        match role {
+            Some(role) => set_role(conn, workspace, &member, role, giver, by).await,
+            None => remove(conn, workspace, &member, by).await,
         }
-        if role.is_none_or(|role| role == Role::Member) {
-            // Their tokens and invitations must not do what the user may no longer do, and no invitation may bring the user back.
-            tokens::delete_created_by(conn, workspace, user, by).await?;
-            delete_invitations_of(conn, workspace, user, &email, by).await?;
-        }
-        Ok(())
     })
     .await
 }
 
-/// Withdraws the invitations that this user made for the workspace, and those to the user's address.
-async fn delete_invitations_of(
+/// Removes a member who leaves, which needs no right.
+pub(super) async fn leave(
     conn: &mut Conn,
     workspace: WorkspaceId,
     user: UserId,
-    email: &str,
     by: &Author,
 ) -> Result<(), StoreError> {
-    let theirs = invitations::created_by.eq(user.uuid()).or(invitations::email.eq(email).nullable());
-    let deleted: Vec<(Uuid, String)> = diesel::delete(invitations::table)
-        .filter(invitations::workspace_id.eq(workspace.uuid()))
-        .filter(theirs)
-        .returning((invitations::id, invitations::email))
-        .get_results(conn)
+    super::workspaces::lock_rights(conn, workspace).await?;
+    let member = find(conn, workspace, user).await?;
+    remove(conn, workspace, &member, by).await
+}
+
+/// A member with what its rights depend on.
+struct Found {
+    user: UserId,
+    email: String,
+    role: Role,
+    origin: Origin,
+}
+
+async fn find(conn: &mut Conn, workspace: WorkspaceId, user: UserId) -> Result<Found, StoreError> {
+    let (email, role, origin): (String, String, Origin) = members::table
+        .inner_join(users::table)
+        .filter(members::workspace_id.eq(workspace.uuid()))
+        .filter(members::user_id.eq(user.uuid()))
+        .select((users::email, members::role, ORIGIN))
+        .first(conn)
         .await?;
-    for (id, email) in deleted {
-        let target = (InvitationId::from_uuid(id), Some(email.as_str()));
-        audit::write(conn, workspace, by, Action::InvitationDeleted, target, &[]).await?;
+    Ok(Found { user, email, role: parse_enum("members.role", &role)?, origin })
+}
+
+async fn remove(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    member: &Found,
+    by: &Author,
+) -> Result<(), StoreError> {
+    check_owner_remains(conn, workspace, member, None).await?;
+    let Found { user, email, role, origin } = member;
+    diesel::delete(members::table.find((workspace.uuid(), user.uuid()))).execute(conn).await?;
+    // No invitation may bring the user back.
+    diesel::delete(invitations::table)
+        .filter(invitations::workspace_id.eq(workspace.uuid()))
+        .filter(invitations::email.eq(email))
+        .execute(conn)
+        .await?;
+    let details = [("previous_role", role.as_str())];
+    audit::write(conn, workspace, by, Action::MemberRemoved, (user, Some(email)), &details).await?;
+    let loss = Loss::Member { user: *user, left: Rights::none(), origin: *origin };
+    rights::revoke(conn, workspace, loss, by).await
+}
+
+/// Only a higher role has a new giver: who confirms or lowers a role does not answer for it.
+async fn set_role(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    member: &Found,
+    role: Role,
+    giver: &Giver,
+    by: &Author,
+) -> Result<(), StoreError> {
+    check_owner_remains(conn, workspace, member, Some(role)).await?;
+    let Found { user, email, role: previous, origin } = member;
+    let row = members::table.find((workspace.uuid(), user.uuid()));
+    diesel::update(row).set(members::role.eq(role.as_str())).execute(conn).await?;
+    if is_higher(role, *previous) {
+        let (user, token) = (giver.user().map(UserId::uuid), giver.token().map(TokenId::uuid));
+        diesel::update(row)
+            .set((members::given_by.eq(user), members::given_with.eq(token), members::given_at.eq(by.at)))
+            .execute(conn)
+            .await?;
     }
-    Ok(())
+    let details = [("role", role.as_str()), ("previous_role", previous.as_str())];
+    audit::write(conn, workspace, by, Action::MemberChanged, (user, Some(email)), &details).await?;
+    let loss = Loss::Member { user: *user, left: Rights::of_role(role), origin: *origin };
+    rights::revoke(conn, workspace, loss, by).await
+}
+
+/// [`StoreError::Conflict`] `last_owner` if this change leaves none.
+async fn check_owner_remains(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    member: &Found,
+    role: Option<Role>,
+) -> Result<(), StoreError> {
+    if member.role != Role::Owner || role == Some(Role::Owner) {
+        return Ok(());
+    }
+    let owners = members::table
+        .filter(members::workspace_id.eq(workspace.uuid()))
+        .filter(members::role.eq(Role::Owner.as_str()));
+    match owners.count().get_result::<i64>(conn).await? {
+        0 | 1 => Err(StoreError::conflict("last_owner")),
+        _ => Ok(()),
+    }
 }

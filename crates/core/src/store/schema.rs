@@ -136,6 +136,7 @@ diesel::table! {
         role -> Text,
         hash -> Bytea,
         created_by -> Nullable<Uuid>,
+        created_with -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
     }
@@ -216,11 +217,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    master_keys (id) {
+        id -> Text,
+        check_value -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     members (workspace_id, user_id) {
         workspace_id -> Uuid,
         user_id -> Uuid,
         role -> Text,
         created_at -> Timestamptz,
+        given_by -> Nullable<Uuid>,
+        given_with -> Nullable<Uuid>,
+        given_at -> Timestamptz,
     }
 }
 
@@ -319,6 +331,7 @@ diesel::table! {
         hash -> Bytea,
         scopes -> Array<Text>,
         created_by -> Nullable<Uuid>,
+        created_with -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         last_used_at -> Nullable<Timestamptz>,

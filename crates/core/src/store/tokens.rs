@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError, audit,
-    columns::parse_enum,
+    columns::parse_enums,
     quotas::{self, Counted},
-    schema::{self, members, tokens},
+    rights::{self, Loss},
+    schema::{self, tokens},
     workspaces,
 };
 use crate::domain::{
@@ -17,7 +18,7 @@ use crate::domain::{
     audit::{Action, Author},
     id::{AccountId, TokenId, UserId, WorkspaceId},
     page::{List, Page},
-    user::Role,
+    rights::{Giver, Rights},
 };
 
 /// Here, `workspaces` is the table.
@@ -35,11 +36,12 @@ pub struct NewToken<'a> {
     pub hash: &'a [u8],
     pub scopes: &'a [Scope],
     pub expires_at: Option<DateTime<Utc>>,
-    /// Who creates it. The token is deleted when that user leaves the workspace or may no longer create tokens.
-    pub created_by: Option<UserId>,
+    /// Who creates it. The token is deleted when the giver may no longer give its scopes.
+    pub giver: &'a Giver,
 }
 
-/// [`StoreError::NotFound`] without the workspace; [`StoreError::Conflict`] `quota` if it would have more than `max` tokens.
+/// [`StoreError::NotFound`] without the workspace, or if the giver may not give these scopes, until then; [`StoreError::Conflict`] `quota` if
+/// the workspace would have more than `max` tokens.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -48,9 +50,9 @@ pub async fn insert(
     max: Option<u32>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        if let Some(creator) = token.created_by {
-            check_creator(conn, workspace, creator).await?;
-        }
+        workspaces::lock_rights(conn, workspace).await?;
+        let wanted = Rights::of_token(token.scopes, token.expires_at);
+        rights::check(conn, workspace, token.giver, &wanted, token.expires_at).await?;
         insert_row(conn, workspace, &token).await?;
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
         let expires_at = token.expires_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
@@ -64,23 +66,6 @@ pub async fn insert(
     .await
 }
 
-/// [`StoreError::NotFound`] if `creator` may not create tokens or invitations. The loss of that right waits for this transaction, and then
-/// deletes what it has created.
-pub(super) async fn check_creator(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    creator: UserId,
-) -> Result<(), StoreError> {
-    members::table
-        .find((workspace.uuid(), creator.uuid()))
-        .filter(members::role.ne(Role::Member.as_str()))
-        .select(members::user_id)
-        .for_share()
-        .first::<Uuid>(conn)
-        .await?;
-    Ok(())
-}
-
 async fn insert_row(conn: &mut Conn, workspace: WorkspaceId, token: &NewToken<'_>) -> Result<(), StoreError> {
     let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
     diesel::insert_into(tokens::table)
@@ -91,7 +76,8 @@ async fn insert_row(conn: &mut Conn, workspace: WorkspaceId, token: &NewToken<'_
             tokens::hash.eq(token.hash),
             tokens::scopes.eq(scopes),
             tokens::expires_at.eq(token.expires_at),
-            tokens::created_by.eq(token.created_by.map(UserId::uuid)),
+            tokens::created_by.eq(token.giver.user().map(UserId::uuid)),
+            tokens::created_with.eq(token.giver.token().map(TokenId::uuid)),
         ))
         .execute(conn)
         .await?;
@@ -134,11 +120,15 @@ const COLUMNS: TokenColumns = (
 fn token(row: TokenRow) -> Result<Token, StoreError> {
     let (id, name, scopes, created_at, expires_at, last_used_at, created_by) = row;
     let (id, created_by) = (TokenId::from_uuid(id), created_by.map(UserId::from_uuid));
-    Ok(Token { id, name, scopes: scopes_of(&scopes)?, created_at, expires_at, last_used_at, created_by })
-}
-
-fn scopes_of(words: &[String]) -> Result<Vec<Scope>, StoreError> {
-    words.iter().map(|scope| parse_enum("tokens.scopes", scope)).collect()
+    Ok(Token {
+        id,
+        name,
+        scopes: parse_enums("tokens.scopes", &scopes)?,
+        created_at,
+        expires_at,
+        last_used_at,
+        created_by,
+    })
 }
 
 /// Newest first.
@@ -164,38 +154,46 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: TokenId) -> Result
     token(row)
 }
 
-/// Replaces the secret of a token; the previous one is invalid from then on. The token belongs to `creator` now: anyone who knows the secret
-/// can use it as long as that user may create tokens.
+/// Replaces the secret of a token; the previous one is invalid from then on, and what it gave falls. Anyone who knows the new secret can use it as
+/// long as `giver` may give the token's scopes: the token is theirs now. [`StoreError::NotFound`] also if they may not.
 pub async fn rotate(
     conn: &mut Conn,
     workspace: WorkspaceId,
     id: TokenId,
     hash: &[u8],
-    creator: Option<UserId>,
+    giver: &Giver,
     by: &Author,
 ) -> Result<Token, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_active(conn, workspace).await?;
-        if let Some(creator) = creator {
-            check_creator(conn, workspace, creator).await?;
-        }
-        let row: TokenRow = diesel::update(tokens::table)
-            .filter(tokens::workspace_id.eq(workspace.uuid()))
-            .filter(tokens::id.eq(id.uuid()))
-            .set((
-                tokens::hash.eq(hash),
-                tokens::created_by.eq(creator.map(UserId::uuid)),
-                tokens::last_used_at.eq(None::<DateTime<Utc>>),
-            ))
-            .returning(COLUMNS)
-            .get_result(conn)
+        workspaces::lock_rights(conn, workspace).await?;
+        let old = get(conn, workspace, id).await?;
+        let wanted = Rights::of_token(&old.scopes, old.expires_at);
+        rights::check(conn, workspace, giver, &wanted, old.expires_at).await?;
+        audit::write(conn, workspace, by, Action::TokenRotated, (id, Some(&old.name)), &[]).await?;
+        rights::revoke(conn, workspace, Loss::Token(id), by).await?;
+        let rotated = tokens::table.find(id.uuid());
+        diesel::update(rotated)
+            .set((tokens::hash.eq(hash), tokens::last_used_at.eq(None::<DateTime<Utc>>)))
+            .execute(conn)
             .await?;
-        audit::write(conn, workspace, by, Action::TokenRotated, (id, Some(&row.1)), &[]).await?;
-        token(row)
+        // A token that rotates itself, or the one that it was created with and so ends with, gives nothing new.
+        let is_there = match rights::of_giver(conn, workspace, giver).await {
+            Err(StoreError::NotFound) => false,
+            rights => rights.map(|_| true)?,
+        };
+        if is_there && giver.token() != Some(id) {
+            let (by, with) = (giver.user().map(UserId::uuid), giver.token().map(TokenId::uuid));
+            diesel::update(rotated)
+                .set((tokens::created_by.eq(by), tokens::created_with.eq(with)))
+                .execute(conn)
+                .await?;
+        }
+        get(conn, workspace, id).await
     })
     .await
 }
 
+/// With what it gave.
 pub async fn delete(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -203,36 +201,14 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        workspaces::lock_active(conn, workspace).await?;
-        let name: String = diesel::delete(tokens::table)
-            .filter(tokens::workspace_id.eq(workspace.uuid()))
-            .filter(tokens::id.eq(id.uuid()))
-            .returning(tokens::name)
-            .get_result(conn)
-            .await?;
-        audit::write(conn, workspace, by, Action::TokenDeleted, (id, Some(&name)), &[]).await
+        workspaces::lock_rights(conn, workspace).await?;
+        let name = get(conn, workspace, id).await?.name;
+        audit::write(conn, workspace, by, Action::TokenDeleted, (id, Some(&name)), &[]).await?;
+        rights::revoke(conn, workspace, Loss::Token(id), by).await?;
+        diesel::delete(tokens::table.find(id.uuid())).execute(conn).await?;
+        Ok(())
     })
     .await
-}
-
-/// Deletes the tokens of a user who may no longer create any.
-pub(super) async fn delete_created_by(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    creator: UserId,
-    by: &Author,
-) -> Result<(), StoreError> {
-    let deleted: Vec<(Uuid, String)> = diesel::delete(tokens::table)
-        .filter(tokens::workspace_id.eq(workspace.uuid()))
-        .filter(tokens::created_by.eq(creator.uuid()))
-        .returning((tokens::id, tokens::name))
-        .get_results(conn)
-        .await?;
-    for (number, (id, name)) in (1..).zip(deleted) {
-        let target = (TokenId::from_uuid(id), Some(name.as_str()));
-        audit::write(conn, workspace, &by.later(number), Action::TokenDeleted, target, &[]).await?;
-    }
-    Ok(())
 }
 
 /// What the token with this digest grants, and when it was last used; `None` if there is none or it has expired.
@@ -242,7 +218,16 @@ pub async fn find_by_hash(
     conn: &mut Conn,
     hash: &[u8],
 ) -> Result<Option<(Grant, Option<DateTime<Utc>>)>, StoreError> {
-    type Row = (Uuid, String, Uuid, Option<Uuid>, Vec<String>, Option<DateTime<Utc>>, Option<Uuid>);
+    type Row = (
+        Uuid,
+        String,
+        Uuid,
+        Option<Uuid>,
+        Vec<String>,
+        Option<DateTime<Utc>>,
+        Option<DateTime<Utc>>,
+        Option<Uuid>,
+    );
     let row: Option<Row> = tokens::table
         .inner_join(schema::workspaces::table)
         .filter(tokens::hash.eq(hash))
@@ -253,17 +238,19 @@ pub async fn find_by_hash(
             tokens::workspace_id,
             schema::workspaces::created_by,
             tokens::scopes,
+            tokens::expires_at,
             tokens::last_used_at,
             tokens::created_by,
         ))
         .first(conn)
         .await
         .optional()?;
-    row.map(|(id, name, workspace, creator, scopes, last_used_at, created_by)| {
+    row.map(|(id, name, workspace, creator, scopes, expires_at, last_used_at, created_by)| {
         let account = AccountId::from_uuid(creator.unwrap_or(workspace));
         let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
         let created_by = created_by.map(UserId::from_uuid);
-        Ok((Grant { token, name, workspace, account, scopes: scopes_of(&scopes)?, created_by }, last_used_at))
+        let scopes = parse_enums("tokens.scopes", &scopes)?;
+        Ok((Grant { token, name, workspace, account, scopes, expires_at, created_by }, last_used_at))
     })
     .transpose()
 }

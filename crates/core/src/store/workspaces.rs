@@ -63,6 +63,18 @@ pub(super) async fn lock_active(conn: &mut Conn, workspace: WorkspaceId) -> Resu
     Ok(())
 }
 
+/// Like [`lock_active`]; and makes every other transaction that gives or takes rights in this workspace wait until this one ends.
+pub(super) async fn lock_rights(conn: &mut Conn, workspace: WorkspaceId) -> Result<(), StoreError> {
+    workspaces::table
+        .find(workspace.uuid())
+        .filter(workspaces::deleted_at.is_null())
+        .select(workspaces::id)
+        .for_no_key_update()
+        .first::<Uuid>(conn)
+        .await?;
+    Ok(())
+}
+
 /// The accounts of these workspaces; without those that do not exist.
 pub async fn accounts(
     conn: &mut Conn,

@@ -10,6 +10,7 @@ mod notifications;
 mod partitions;
 mod plans;
 mod probes;
+mod rights;
 mod schema;
 mod slots;
 mod snapshots;

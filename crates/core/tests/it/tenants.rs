@@ -15,6 +15,7 @@ use trigrun_core::{
         ledger::LedgerWindow,
         notification::{Rule, RuleEvent},
         page::Page,
+        rights::Giver,
         user::Role,
     },
     store::{
@@ -223,11 +224,17 @@ async fn tokens_and_members_of_another_workspace_are_not_found() {
     let mut conn = db.conn().await;
     let by = &Author::operator(now);
     let token = TokenId::at(now);
-    let new =
-        NewToken { id: token, name: "a", hash: b"hash", scopes: &[], expires_at: None, created_by: None };
+    let new = NewToken {
+        id: token,
+        name: "a",
+        hash: b"hash",
+        scopes: &[],
+        expires_at: None,
+        giver: &Giver::Operator,
+    };
     tokens::insert(&mut conn, theirs, new, by, None).await.unwrap();
     not_found(tokens::get(&mut conn, ours, token).await.map(drop));
-    not_found(tokens::rotate(&mut conn, ours, token, b"other", None, by).await.map(drop));
+    not_found(tokens::rotate(&mut conn, ours, token, b"other", &Giver::Operator, by).await.map(drop));
     not_found(tokens::delete(&mut conn, ours, token, by).await);
     assert!(tokens::list(&mut conn, ours, PAGE).await.unwrap().data.is_empty());
     let invitation = InvitationId::at(now);
@@ -237,14 +244,14 @@ async fn tokens_and_members_of_another_workspace_are_not_found() {
         role: Role::Member,
         hash: b"i",
         expires_at: now + TimeDelta::days(1),
-        created_by: None,
+        giver: &Giver::Operator,
         by,
     };
     invitations::invite(&mut conn, theirs, new).await.unwrap();
     assert!(invitations::list(&mut conn, ours, now).await.unwrap().is_empty());
     assert_eq!(invitations::list(&mut conn, theirs, now).await.unwrap().len(), 1);
     not_found(invitations::delete(&mut conn, ours, invitation, by).await);
-    not_found(members::change(&mut conn, ours, UserId::at(now), None, by).await);
+    not_found(members::change(&mut conn, ours, UserId::at(now), None, &Giver::Operator, by).await);
     assert!(members::list(&mut conn, ours).await.unwrap().is_empty());
 }
 

@@ -14,7 +14,7 @@ use trigrun_core::{
         executions::{self, NewRun},
         executors,
     },
-    stream::Consumer,
+    stream::{Consumer, key::Lane},
 };
 use trigrun_scheduler::{DEFAULTS, Scheduler, Settings};
 use trigrun_testkit::{TestDb, redis};

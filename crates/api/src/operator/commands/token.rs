@@ -9,6 +9,7 @@ use trigrun_core::{
         access::{Scope, TokenKind},
         audit::Author,
         id::{TokenId, WorkspaceId},
+        rights::Giver,
     },
     store::{self, tokens},
 };
@@ -47,7 +48,7 @@ pub async fn run(settings: &Settings, command: TokenCommand) -> anyhow::Result<(
         hash: &hash,
         scopes: &scopes,
         expires_at,
-        created_by: None,
+        giver: &Giver::Operator,
     };
     let created = tokens::insert(conn, workspace, token, &Author::operator(now), None).await;
     created.with_context(|| format!("a token for {workspace}"))?;
