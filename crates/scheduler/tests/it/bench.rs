@@ -20,7 +20,6 @@ use trigrun_scheduler::{DEFAULTS, Scheduler, Settings};
 use trigrun_testkit::{TestDb, redis};
 
 pub const URL: &str = "http://192.0.2.1/";
-pub const SHARDS: [i16; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 /// How long a read waits for the first entry.
 pub const READ_TIMEOUT: Duration = Duration::from_millis(50);
 

@@ -85,7 +85,7 @@ async fn a_new_master_key_replaces_the_old_one() {
         "{}",
         text(&new_only.stderr)
     );
-    let both = format!("[\"{new}\", \"{}\"]", master::MASTER);
+    let both = format!("[\"{new}\", \"{}\"]", master::master());
     for _ in 0..2 {
         let rewrapped = api(both.clone(), &["keys", "rewrap"]);
         assert!(

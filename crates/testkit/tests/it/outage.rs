@@ -39,6 +39,7 @@ impl System {
             url: SecretString::from(services.redis_url()),
             namespace: "test".into(),
             timeout_ms: 1000,
+            ca_file: std::path::PathBuf::new(),
         };
         assert!(command("api", &postgres).arg("migrate").output().unwrap().status.success());
         let system =
