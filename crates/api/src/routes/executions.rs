@@ -37,9 +37,13 @@ use crate::{
 
 query! {
     pub struct ExecutionFilter {
-        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+        /// queued, running, retrying, succeeded, failed, cancelled or skipped; several are separated by commas.
         #[param(value_type = Option<String>)]
-        status: Option<Status> = Parameters::parsed,
+        status: Vec<Status> = Parameters::each,
+        /// The status of the last response.
+        status_code: Option<u16> = Parameters::status_code,
+        /// The error class of the execution.
+        error_class: Option<String> = Parameters::text,
         /// schedule, manual, one_time or replay.
         #[param(value_type = Option<String>)]
         source: Option<Source> = Parameters::parsed,
@@ -47,6 +51,10 @@ query! {
         job_id: Option<JobId> = Parameters::parsed,
         /// A part of the job's name, in any case.
         job_name: Option<String> = Parameters::text,
+        /// Executions of jobs with this tag.
+        tag: Option<String> = Parameters::text,
+        /// The host of the URL, such as example.com or example.com:8443. Without a port, it matches any.
+        host: Option<String> = Parameters::host,
         /// Scheduled for this instant or later, RFC 3339.
         #[param(value_type = Option<String>)]
         from: Option<DateTime<Utc>> = Parameters::instant,
@@ -58,9 +66,13 @@ query! {
 
 query! {
     pub struct JobExecutionFilter {
-        /// queued, running, retrying, succeeded, failed, cancelled or skipped.
+        /// queued, running, retrying, succeeded, failed, cancelled or skipped; several are separated by commas.
         #[param(value_type = Option<String>)]
-        status: Option<Status> = Parameters::parsed,
+        status: Vec<Status> = Parameters::each,
+        /// The status of the last response.
+        status_code: Option<u16> = Parameters::status_code,
+        /// The error class of the execution.
+        error_class: Option<String> = Parameters::text,
         /// schedule, manual, one_time or replay.
         #[param(value_type = Option<String>)]
         source: Option<Source> = Parameters::parsed,
@@ -88,8 +100,20 @@ pub async fn list_executions(
     auth: Authorized<ExecutionsRead, Paged<ExecutionFilter>>,
 ) -> ApiResult<HttpResponse> {
     let Paged { filter, page, filters } = auth.query;
-    let ExecutionFilter { status, source, job_id, job_name, from, to } = filter;
-    let filter = Filter { status, source, job: job_id, job_name, from, to };
+    let ExecutionFilter { status, status_code, error_class, source, job_id, job_name, tag, host, from, to } =
+        filter;
+    let filter = Filter {
+        statuses: status,
+        status_code,
+        error_class,
+        source,
+        job: job_id,
+        job_name,
+        tag,
+        host,
+        from,
+        to,
+    };
     list(&state, auth.workspace, &filter, page, &filters).await
 }
 
@@ -109,8 +133,9 @@ pub async fn list_job_executions(
     PathId(job): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
     let Paged { filter, page, filters } = auth.query;
-    let JobExecutionFilter { status, source, from, to } = filter;
-    let filter = Filter { status, source, job: Some(job), job_name: None, from, to };
+    let JobExecutionFilter { status, status_code, error_class, source, from, to } = filter;
+    let job_only = Filter { job: Some(job), ..Filter::default() };
+    let filter = Filter { statuses: status, status_code, error_class, source, from, to, ..job_only };
     jobs::get(&mut *state.conn().await?, auth.workspace, job, state.clock.now()).await?;
     list(&state, auth.workspace, &filter, page, &filters).await
 }
