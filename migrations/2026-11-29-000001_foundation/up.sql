@@ -356,6 +356,7 @@ create table executions (
     status_code smallint,
     attempt_error_class text,
     error text,
+    -- While an attempt runs: when it began, or will begin.
     attempt_started_at timestamptz,
     dns_us int,
     connect_us int,

@@ -70,6 +70,8 @@ enums! {
     ExecutionSource: names(execution::Source::ALL, execution::Source::as_str);
     /// Why a fire was skipped.
     SkipReason: ["misfire", "overlap", "too_many_waiting"];
+    /// What a due execution waits for. concurrency_limit: a free slot of its job. capacity: its share of the executors.
+    WaitingFor: ["concurrency_limit", "capacity"];
     /// How an attempt ended.
     AttemptStatus: names(attempt::AttemptStatus::ALL, attempt::AttemptStatus::as_str);
     /// A permission of a token.

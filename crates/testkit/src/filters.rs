@@ -25,7 +25,7 @@ impl Choices {
     /// All combinations of status, source, job, name of the job and span of time.
     pub fn filters(&self) -> Vec<Filter> {
         let mut filters = vec![Filter::default()];
-        extend(&mut filters, Status::ALL, |filter, status| filter.status = Some(*status));
+        extend(&mut filters, Status::ALL, |filter, status| filter.statuses = vec![*status]);
         extend(&mut filters, Source::ALL, |filter, source| filter.source = Some(*source));
         extend(&mut filters, &self.jobs, |filter, job| filter.job = Some(*job));
         extend(&mut filters, &self.names, |filter, name| filter.job_name = Some((*name).to_owned()));
@@ -44,9 +44,11 @@ fn extend<T>(filters: &mut Vec<Filter>, values: &[T], set: impl Fn(&mut Filter, 
     }
 }
 
-/// Does the execution match, by the meaning of the filters?
+/// Does the execution match, by the meaning of the filters? Its job has the name; an execution does not show tags and host.
 pub fn matches(filter: &Filter, execution: &Execution) -> bool {
-    filter.status.is_none_or(|status| status == execution.status)
+    (filter.statuses.is_empty() || filter.statuses.contains(&execution.status))
+        && filter.status_code.is_none_or(|code| Some(code) == execution.status_code)
+        && filter.error_class.as_ref().is_none_or(|class| Some(class) == execution.error_class.as_ref())
         && filter.source.is_none_or(|source| source == execution.source)
         && filter.job.is_none_or(|job| job == execution.job)
         && filter

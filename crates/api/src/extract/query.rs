@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use trigrun_core::domain::{
     invalid::{FieldErrors, Invalid},
     page::{self, Page},
+    target,
     wording::{did_you_mean, nearest},
 };
 use utoipa::{
@@ -154,6 +155,26 @@ impl Parameters {
         let text = self.text(name)?;
         let parsed = text.parse().map_err(|why: Invalid| Invalid { code: "parameter_invalid", ..why });
         self.errors.take(&format!("?{name}"), parsed).ok()
+    }
+
+    /// Values separated by commas.
+    pub fn each<T: FromStr<Err = Invalid>>(&mut self, name: &str) -> Vec<T> {
+        let Some(text) = self.text(name) else { return Vec::new() };
+        let parsed: Result<Vec<T>, Invalid> = text.split(',').map(str::parse).collect();
+        let parsed = parsed.map_err(|why| Invalid { code: "parameter_invalid", ..why });
+        self.errors.take(&format!("?{name}"), parsed).unwrap_or_default()
+    }
+
+    pub fn status_code(&mut self, name: &str) -> Option<u16> {
+        let text = self.text(name)?;
+        let code = text.parse().ok().filter(|code| (100..=599).contains(code));
+        let invalid = || Invalid::new("parameter_invalid", "must be an HTTP status from 100 to 599");
+        self.errors.take(&format!("?{name}"), code.ok_or_else(invalid)).ok()
+    }
+
+    pub fn host(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        self.errors.take(&format!("?{name}"), target::host(&text)).ok()
     }
 
     pub fn flag(&mut self, name: &str) -> bool {

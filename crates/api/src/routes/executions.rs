@@ -38,9 +38,14 @@ use crate::{
 
 query! {
     pub struct ExecutionFilter {
-        /// Executions with this status.
-        #[param(value_type = Option<enums::ExecutionStatus>)]
-        status: Option<Status> = Parameters::parsed,
+        /// Executions with one of these statuses, separated by commas.
+        #[param(value_type = Option<Vec<enums::ExecutionStatus>>, style = Form, explode = false)]
+        status: Vec<Status> = Parameters::each,
+        /// The status of the last response.
+        #[param(minimum = 100, maximum = 599)]
+        status_code: Option<u16> = Parameters::status_code,
+        /// The error class of the execution.
+        error_class: Option<String> = Parameters::text,
         /// Executions with this source.
         #[param(value_type = Option<enums::ExecutionSource>)]
         source: Option<Source> = Parameters::parsed,
@@ -48,6 +53,10 @@ query! {
         job_id: Option<JobId> = Parameters::parsed,
         /// A part of the job's name, in any case.
         job_name: Option<String> = Parameters::text,
+        /// Executions of jobs with this tag.
+        tag: Option<String> = Parameters::text,
+        /// The host of the URL, such as example.com or example.com:8443. Without a port, it matches any.
+        host: Option<String> = Parameters::host,
         /// Scheduled for this instant or later, RFC 3339.
         #[param(value_type = Option<String>, format = DateTime)]
         from: Option<DateTime<Utc>> = Parameters::instant,
@@ -59,9 +68,14 @@ query! {
 
 query! {
     pub struct JobExecutionFilter {
-        /// Executions with this status.
-        #[param(value_type = Option<enums::ExecutionStatus>)]
-        status: Option<Status> = Parameters::parsed,
+        /// Executions with one of these statuses, separated by commas.
+        #[param(value_type = Option<Vec<enums::ExecutionStatus>>, style = Form, explode = false)]
+        status: Vec<Status> = Parameters::each,
+        /// The status of the last response.
+        #[param(minimum = 100, maximum = 599)]
+        status_code: Option<u16> = Parameters::status_code,
+        /// The error class of the execution.
+        error_class: Option<String> = Parameters::text,
         /// Executions with this source.
         #[param(value_type = Option<enums::ExecutionSource>)]
         source: Option<Source> = Parameters::parsed,
@@ -89,8 +103,20 @@ pub async fn list_executions(
     auth: Authorized<ExecutionsRead, Paged<ExecutionFilter>>,
 ) -> ApiResult<HttpResponse> {
     let Paged { filter, page, filters } = auth.query;
-    let ExecutionFilter { status, source, job_id, job_name, from, to } = filter;
-    let filter = Filter { status, source, job: job_id, job_name, from, to };
+    let ExecutionFilter { status, status_code, error_class, source, job_id, job_name, tag, host, from, to } =
+        filter;
+    let filter = Filter {
+        statuses: status,
+        status_code,
+        error_class,
+        source,
+        job: job_id,
+        job_name,
+        tag,
+        host,
+        from,
+        to,
+    };
     list(&state, auth.workspace, &filter, page, &filters).await
 }
 
@@ -110,8 +136,9 @@ pub async fn list_job_executions(
     PathId(job): PathId<JobId>,
 ) -> ApiResult<HttpResponse> {
     let Paged { filter, page, filters } = auth.query;
-    let JobExecutionFilter { status, source, from, to } = filter;
-    let filter = Filter { status, source, job: Some(job), job_name: None, from, to };
+    let JobExecutionFilter { status, status_code, error_class, source, from, to } = filter;
+    let job_only = Filter { job: Some(job), ..Filter::default() };
+    let filter = Filter { statuses: status, status_code, error_class, source, from, to, ..job_only };
     jobs::get(&mut *state.conn().await?, auth.workspace, job, state.clock.now()).await?;
     list(&state, auth.workspace, &filter, page, &filters).await
 }

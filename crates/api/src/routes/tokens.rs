@@ -150,8 +150,9 @@ fn check_expiry(
 ) -> Result<Option<DateTime<Utc>>, Invalid> {
     let Some(text) = given else { return Ok(own.latest(None)) };
     let at = DateTime::parse_from_rfc3339(&text).ok().map(|at| at.to_utc()).filter(|at| *at > now);
-    let at =
-        at.ok_or_else(|| Invalid::new("instant_invalid", "must be a date and time in the future, with an offset"))?;
+    let at = at.ok_or_else(|| {
+        Invalid::new("instant_invalid", "must be a date and time in the future, with an offset")
+    })?;
     match own.latest(Some(at)) {
         Some(latest) if latest < at => {
             let detail =

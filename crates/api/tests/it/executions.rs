@@ -12,6 +12,7 @@ use trigrun_core::{
     store::{
         executors,
         leases::{self, Ended},
+        slots,
     },
 };
 
@@ -61,8 +62,9 @@ async fn a_requested_run_is_queued_and_returned() {
     assert_eq!(run, app.get(response.header("location").unwrap()).await.expect(200));
     let expected = json!({
         "id": run["id"], "job_id": job, "job_name": "nightly", "job_version": 1, "status": "queued", "source": "manual",
-        "scheduled_for": run["scheduled_for"], "started_at": null, "finished_at": null, "lateness_ms": null,
-        "duration_ms": null, "attempt_count": 0, "error_class": null, "replay_of": null, "attempts": [],
+        "scheduled_for": run["scheduled_for"], "started_at": null, "finished_at": null,
+        "next_attempt_at": null, "waiting_for": null, "lateness_ms": null, "duration_ms": null, "attempt_count": 0,
+        "status_code": null, "error": null, "error_class": null, "replay_of": null, "attempts": [],
     });
     assert_eq!(run, expected);
     let job = app.get(&format!("/v1/jobs/{job}")).await.expect(200);
@@ -108,6 +110,106 @@ async fn an_execution_with_its_attempt() {
     assert_eq!(*attempt, expected);
 }
 
+/// Leases the execution, as an executor would that is about to send its request.
+async fn lease(app: &App, run: &str) -> (ExecutorId, leases::Lease) {
+    let (mut conn, now) = (app.db.conn().await, app.db.now().await);
+    let session = ExecutorId::at(now);
+    executors::insert(&mut conn, session, "test").await.unwrap();
+    let lease = leases::lease(&mut conn, session, &[run.parse().unwrap()]).await.unwrap().remove(0);
+    (session, lease)
+}
+
+/// The execution by itself and in a list, which agree.
+async fn shown(app: &App, run: &str) -> Value {
+    let mut one = app.get(&format!("/v1/executions/{run}")).await.expect(200);
+    let attempts = one.as_object_mut().unwrap().remove("attempts").unwrap();
+    let list = app.get("/v1/executions").await.expect(200);
+    let listed = list["data"].as_array().unwrap().iter().find(|listed| listed["id"] == run).unwrap();
+    assert_eq!(*listed, one);
+    one["attempts"] = attempts;
+    one
+}
+
+#[tokio::test]
+async fn an_execution_in_progress_shows_what_it_does() {
+    let app = App::new().await;
+    let run = run_now(&app, &app.job(&json!({})).await).await;
+    let before = app.db.now().await - TimeDelta::seconds(1);
+    let (session, leased) = lease(&app, &run).await;
+    let running = shown(&app, &run).await;
+    let instant = |value: &Value| value.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert!(instant(&running["started_at"]) > before, "{running}");
+    assert_eq!((&running["status"], &running["next_attempt_at"]), (&json!("running"), &Value::Null));
+
+    let now = app.db.now().await;
+    let due_at = now + TimeDelta::milliseconds(2500);
+    let outcome = Outcome { status_code: Some(503), error: Some("Overloaded.".into()), ..failed().0 };
+    let disposition = Disposition::Retry { due_at };
+    let attempt = EndedAttempt { outcome, disposition, started_at: now, ended_at: now };
+    let ended = Ended { lease: leased, attempt, lateness_us: Some(1) };
+    leases::record(&mut *app.db.conn().await, session, &[ended]).await.unwrap();
+    let retrying = shown(&app, &run).await;
+    assert_eq!(retrying["status"], "retrying");
+    assert_eq!(instant(&retrying["next_attempt_at"]).timestamp_millis(), due_at.timestamp_millis());
+    assert_eq!((&retrying["status_code"], &retrying["error"]), (&json!(503), &json!("Overloaded.")));
+    assert_eq!(instant(&retrying["started_at"]).timestamp_millis(), now.timestamp_millis());
+
+    let failing = run_now(&app, &app.job(&json!({})).await).await;
+    self::attempt(&app, &failing, failed().0, failed().1).await;
+    let ended = shown(&app, &failing).await;
+    assert_eq!((&ended["status_code"], &ended["error_class"]), (&json!(404), &json!("http_4xx")));
+    assert_eq!(ended["error"], ended["attempts"][0]["error"]);
+}
+
+#[tokio::test]
+async fn a_waiting_execution_says_what_for() {
+    let app = App::new().await;
+    let job = app.job(&json!({ "concurrency_limit": 1 })).await;
+    let runs = [run_now(&app, &job).await, run_now(&app, &job).await];
+    let (mut conn, now) = (app.db.conn().await, app.db.now().await);
+    let session = ExecutorId::at(now);
+    executors::insert(&mut conn, session, "test").await.unwrap();
+    for run in &runs {
+        let id: ExecutionId = run.parse().unwrap();
+        for limited in slots::limited(&mut conn, session, &[id]).await.unwrap() {
+            leases::lease_limited(&mut conn, session, &limited).await.unwrap();
+        }
+    }
+    assert_eq!(shown(&app, &runs[0]).await["waiting_for"], Value::Null);
+    let waiting = shown(&app, &runs[1]).await;
+    assert_eq!(
+        (&waiting["status"], &waiting["waiting_for"]),
+        (&json!("queued"), &json!("concurrency_limit"))
+    );
+    let run = run_now(&app, &app.job(&json!({})).await).await;
+    let (session, leased) = lease(&app, &run).await;
+    let released = [(leased.execution, leased.number)];
+    leases::release(&mut conn, session, &released, leases::AfterRelease::Wait).await.unwrap();
+    let waiting = shown(&app, &run).await;
+    assert_eq!((&waiting["status"], &waiting["waiting_for"]), (&json!("queued"), &json!("capacity")));
+    assert_eq!(waiting["started_at"], Value::Null, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_cancelled_attempt_has_its_times() {
+    let app = App::new().await;
+    let run = run_now(&app, &app.job(&json!({})).await).await;
+    lease(&app, &run).await;
+    // As if the request had been sent some seconds ago.
+    app.db
+        .execute("update executions set attempt_started_at = attempt_started_at - interval '7 seconds'")
+        .await;
+    let cancelled =
+        app.send(Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await.expect(200);
+    let attempt = &cancelled["attempts"][0];
+    assert_eq!((&attempt["status"], &attempt["error_class"]), (&json!("interrupted"), &json!("cancelled")));
+    let total = attempt["timing"]["total_ms"].as_f64().unwrap();
+    assert!(total >= 7000.0, "{cancelled}");
+    assert_eq!((&cancelled["started_at"], &cancelled["error"]), (&attempt["started_at"], &attempt["error"]));
+    assert!((cancelled["duration_ms"].as_f64().unwrap() - total).abs() < 0.01, "{cancelled}");
+    assert_eq!(shown(&app, &run).await, cancelled);
+}
+
 #[tokio::test]
 async fn lists_filters_and_pages() {
     let app = App::new().await;
@@ -131,9 +233,48 @@ async fn lists_filters_and_pages() {
     assert_eq!(ids(&format!("/v1/jobs/{other}/executions")).await, of_other);
     assert_eq!(ids("/v1/executions?job_name=ANOTHER").await, of_other);
     assert_eq!(ids("/v1/executions?status=failed&source=manual").await, [runs[1].clone()]);
+    assert_eq!(ids("/v1/executions?status=failed,succeeded").await, [runs[1].clone()]);
+    assert_eq!(ids(&format!("/v1/jobs/{one}/executions?status=queued,failed")).await.len(), 3);
+    for filter in
+        ["status_code=404", "error_class=http_4xx", "status_code=404&error_class=http_4xx&status=failed"]
+    {
+        assert_eq!(ids(&format!("/v1/executions?{filter}")).await, [runs[1].clone()], "{filter}");
+        assert_eq!(ids(&format!("/v1/jobs/{one}/executions?{filter}")).await, [runs[1].clone()], "{filter}");
+        assert!(ids(&format!("/v1/jobs/{other}/executions?{filter}")).await.is_empty(), "{filter}");
+    }
+    assert!(ids("/v1/executions?status_code=500").await.is_empty());
+    app.patch(&format!("/v1/jobs/{other}"), &json!({ "tags": ["blue"] })).await.expect(200);
+    assert_eq!(ids("/v1/executions?tag=blue").await, of_other);
+    assert!(ids("/v1/executions?tag=BLUE").await.is_empty());
+    assert_eq!(ids("/v1/executions?host=EXAMPLE.com").await, runs);
+    assert!(ids("/v1/executions?host=example.com:8443").await.is_empty());
+    assert!(ids("/v1/executions?host=ample.com").await.is_empty());
+    // The version that was run counts.
+    let moved = json!({ "request": { "url": "https://b\u{fc}cher.example:8443/?x=https://example.com/" } });
+    app.patch(&format!("/v1/jobs/{other}"), &moved).await.expect(200);
+    runs.insert(0, run_now(&app, &other).await);
+    for host in ["b%C3%BCcher.example", "xn--bcher-kva.example:8443"] {
+        assert_eq!(ids(&format!("/v1/executions?host={host}")).await, [runs[0].clone()], "{host}");
+    }
+    app.send(Method::POST, &format!("/v1/executions/{}/cancel", runs[0]), &[], "").await.expect(200);
+    assert_eq!(ids("/v1/executions?host=example.com").await, runs[1..]);
+    for (query, pointer) in
+        [("status=failed,done", "?status"), ("status_code=99", "?status_code"), ("host=a/b", "?host")]
+    {
+        let errors = app.get(&format!("/v1/executions?{query}")).await.errors();
+        assert_eq!(
+            errors,
+            [(pointer.to_owned(), "parameter_invalid".to_owned())].map(|(at, code)| if at == "?host" {
+                (at, "host_invalid".to_owned())
+            } else {
+                (at, code)
+            })
+        );
+    }
+    let runs = runs;
     assert!(ids("/v1/executions?source=schedule").await.is_empty());
     assert!(ids("/v1/executions?to=2020-01-01T00:00:00Z").await.is_empty());
-    assert_eq!(ids("/v1/executions?from=2020-01-01T00:00:00Z").await.len(), 5);
+    assert_eq!(ids("/v1/executions?from=2020-01-01T00:00:00Z").await.len(), 6);
 
     let (mut seen, mut path) = (Vec::new(), "/v1/executions?limit=2&source=manual".to_owned());
     loop {

@@ -226,6 +226,15 @@ async fn lists_filters_and_pages() {
     assert_eq!(ids("?q=REPORT").await, of(&[2, 0]));
     assert_eq!(ids("?q=%25").await, of(&[2]), "a percent sign is not a wildcard");
     assert_eq!(ids("?q=_").await, of(&[]));
+    for (name, part) in [("Отчёт", "ОТЧЁТ"), ("Ετήσιος ΟΔΟΣΑ", "οδος"), ("Straße", "STRASSE"), ("ÉTÉ", "été")]
+    {
+        let id = app.job(&json!({ "name": name, "state": "draft" })).await;
+        let part: String = part.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(ids(&format!("?q={part}")).await, [id.clone()], "{name}");
+        let run = format!("/v1/executions?job_name={part}");
+        assert_eq!(app.get(&run).await.expect(200)["data"], json!([]), "{name}");
+        app.delete(&format!("/v1/jobs/{id}")).await.expect(204);
+    }
     assert_eq!(ids("?tag=billing&kind=recurring&state=active").await, of(&[0]));
     let first = app.get("/v1/jobs?limit=2").await.expect(200);
     assert_eq!((first["data"].as_array().unwrap().len(), &first["has_more"]), (2, &json!(true)));

@@ -30,6 +30,9 @@ string_enum! {
 
     /// What created the execution: the schedule, a user, the job's only run, or the replay of an earlier execution.
     Source { Schedule = "schedule", Manual = "manual", OneTime = "one_time", Replay = "replay", }
+
+    /// What an execution that is due waits for: a slot under the concurrency limit of its job, or a share of the executors.
+    WaitingFor { ConcurrencyLimit = "concurrency_limit", Capacity = "capacity", }
 }
 
 impl Status {
@@ -62,12 +65,19 @@ pub struct Execution {
     pub status: Status,
     pub source: Source,
     pub scheduled_for: DateTime<Utc>,
+    /// Of the first attempt.
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// While it is retried.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    pub waiting_for: Option<WaitingFor>,
     /// From `scheduled_for` until the first byte of the first attempt is sent.
     pub lateness_us: Option<i64>,
     pub duration_us: Option<i64>,
     pub attempt_count: u16,
+    /// Of the last attempt that ended.
+    pub status_code: Option<u16>,
+    pub error: Option<String>,
     pub error_class: Option<String>,
     pub replay_of: Option<ExecutionId>,
     pub skipped: Option<Skipped>,

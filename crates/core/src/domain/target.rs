@@ -125,6 +125,23 @@ impl fmt::Debug for TargetUrl {
     }
 }
 
+/// A host, with a port or without, as it is in the URLs that are stored.
+///
+/// # Errors
+/// `host_invalid`
+pub fn host(text: &str) -> Result<String, Invalid> {
+    let invalid = || Invalid::new("host_invalid", "must be the name of a host, such as example.com");
+    let url = Url::parse(&format!("https://{text}/")).map_err(|_| invalid())?;
+    let host = &url[Position::BeforeHost..Position::AfterPort];
+    // Nothing but a host: no path, no user name, nothing that was repaired.
+    let is_whole =
+        url.path() == "/" && url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
+    if !is_whole || text.contains(['/', '@', '\\']) || text.chars().any(char::is_whitespace) {
+        return Err(invalid());
+    }
+    Ok(host.to_owned())
+}
+
 /// Refuses characters that WHATWG parsing would silently strip, replace or encode.
 fn check_characters(text: &str) -> Result<(), Invalid> {
     if text.is_empty() {

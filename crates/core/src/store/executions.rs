@@ -27,7 +27,7 @@ use crate::domain::{
     ledger::{LedgerWindow, Record},
     workspace::shard,
 };
-use row::{AttemptRow, ExecutionRow, FireRow, Id};
+use row::{AttemptRow, ExecutionRow, FireRow, Id, execution_columns};
 
 /// An execution that is due now.
 pub struct NewRun<'a> {
@@ -247,13 +247,12 @@ pub(super) async fn move_planned(
 /// With all its attempts.
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Result<Execution, StoreError> {
     let row: ExecutionRow = prepared(
-        sql_query(
-            "select e.id, e.workspace_id, e.job_id, j.name as job_name, e.version, e.status, e.source, e.scheduled_for,
-                    e.started_at, e.finished_at, e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason,
-                    e.skip_count, e.skip_last
-             from executions e join jobs j on j.id = e.job_id and j.workspace_id = e.workspace_id
-             where e.workspace_id = $1 and e.id = $2",
-        )
+        sql_query(concat!(
+            "select j.name as job_name, ",
+            execution_columns!(),
+            " from executions e join jobs j on j.id = e.job_id and j.workspace_id = e.workspace_id
+             where e.workspace_id = $1 and e.id = $2"
+        ))
         .bind::<SqlUuid, _>(workspace.uuid())
         .bind::<SqlUuid, _>(id.uuid()),
     )
@@ -272,6 +271,10 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     .await?;
     let mut execution = row.into_execution()?;
     execution.attempts = attempts.into_iter().map(AttemptRow::into_attempt).collect::<Result<_, _>>()?;
+    if let Some(last) = execution.attempts.last() {
+        execution.status_code = last.status_code;
+        execution.error.clone_from(&last.error);
+    }
     Ok(execution)
 }
 

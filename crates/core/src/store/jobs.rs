@@ -125,7 +125,8 @@ pub struct Filter {
     pub state: Option<JobState>,
     pub kind: Option<Kind>,
     pub tag: Option<String>,
-    /// A substring of the name, regardless of case.
+    /// A substring of the name, regardless of case in any alphabet. (Postgres's default collation may know ASCII only. In upper case, no
+    /// letter depends on its place in the word.)
     pub q: Option<String>,
 }
 
@@ -141,7 +142,7 @@ pub const LIST: &str = select_jobs!(
                     case when state = $3 then true else $3::text is null end
                     and case when kind = $4 then true else $4::text is null end
                     and case when $5 = any(tags) then true else $5::text is null end
-                    and case when position(lower($6) in lower(name)) > 0 then true else $6::text is null end as matches
+                    and case when position(upper($6 collate \"und-x-icu\") in upper(name collate \"und-x-icu\")) > 0 then true else $6::text is null end as matches
              from (
                  select j.*, row_number() over () as number
                  from (select * from jobs where (workspace_id, id) < ($1, $7) and workspace_id >= $1 order by workspace_id desc, id desc limit ",

@@ -84,7 +84,8 @@ macro_rules! lease {
         concat!(
             "with alive as (select from executors where id = $1 and ended_at is null for key share)
              update executions e
-             set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1, waits_for_capacity = false
+             set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1, waits_for_capacity = false,
+                 attempt_started_at = greatest(e.due_at, clock_timestamp())
              from alive, job_versions v
              where e.id = any($2) and e.id between $3 and $4 and v.job_id = e.job_id and v.version = e.version
                and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot

@@ -35,7 +35,7 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
-const CALLED: [&str; 52] = [
+const CALLED: [&str; 54] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -53,11 +53,13 @@ const CALLED: [&str; 52] = [
     "invitations::list",
     "jobs::change",
     "jobs::delete",
-    "jobs::find_by_idempotency_keys",
+    "jobs::find_by_idempotency_key",
+    "jobs::find_import",
     "jobs::get",
     "jobs::history",
     "jobs::insert",
     "jobs::insert_all",
+    "jobs::insert_import",
     "jobs::list",
     "leases::cancel",
     "members::change",

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Serialize;
 use trigrun_core::domain::{
     attempt::{Attempt, PhaseTimings},
-    execution::{Execution, Skipped},
+    execution::{Execution, Skipped, WaitingFor},
 };
 use utoipa::ToSchema;
 
@@ -30,15 +30,25 @@ pub struct ExecutionView {
     /// The instant of the fire, or of the request to run.
     #[schema(format = DateTime)]
     scheduled_for: String,
+    /// When the first attempt began.
     #[schema(format = DateTime)]
     started_at: Option<String>,
     #[schema(format = DateTime)]
     finished_at: Option<String>,
+    /// When the next attempt is due, while the execution is retried.
+    #[schema(format = DateTime)]
+    next_attempt_at: Option<String>,
+    #[schema(value_type = Option<enums::WaitingFor>)]
+    waiting_for: Option<&'static str>,
     /// Milliseconds from scheduled_for to the first byte of the first attempt.
     lateness_ms: Option<f64>,
     /// Milliseconds from started_at to finished_at.
     duration_ms: Option<f64>,
     attempt_count: u16,
+    /// The status of the last response.
+    status_code: Option<u16>,
+    /// A sentence about the last attempt, if it failed.
+    error: Option<String>,
     /// The error class of the last attempt, if the execution failed.
     error_class: Option<String>,
     /// The execution that this one replays.
@@ -130,9 +140,13 @@ impl ExecutionView {
             scheduled_for: instant(execution.scheduled_for),
             started_at: execution.started_at.map(instant),
             finished_at: execution.finished_at.map(instant),
+            next_attempt_at: execution.next_attempt_at.map(instant),
+            waiting_for: execution.waiting_for.map(WaitingFor::as_str),
             lateness_ms: execution.lateness_us.map(micros),
             duration_ms: execution.duration_us.map(micros),
             attempt_count: execution.attempt_count,
+            status_code: execution.status_code,
+            error: execution.error.clone(),
             error_class: execution.error_class.clone(),
             replay_of: execution.replay_of.map(|id| id.to_string()),
             skipped: execution.skipped.as_ref().map(SkippedView::from),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     ID_MARGIN,
-    row::{ExecutionRow, Id},
+    row::{ExecutionRow, Id, LastAttemptRow, execution_columns},
 };
 use crate::{
     domain::{
@@ -29,11 +29,19 @@ use crate::{
 /// Filters of a list. The default matches everything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    pub status: Option<Status>,
+    /// Any of these; any at all if there are none.
+    pub statuses: Vec<Status>,
     pub source: Option<Source>,
     pub job: Option<JobId>,
     /// A substring of the job's name, regardless of case.
     pub job_name: Option<String>,
+    /// The job has this tag now.
+    pub tag: Option<String>,
+    /// Of the URL, as the version of the job has it that was run: with its port, or without.
+    pub host: Option<String>,
+    /// Of the attempt that ended the execution.
+    pub status_code: Option<u16>,
+    pub error_class: Option<String>,
     /// `scheduled_for` is in `[from, to)`.
     pub from: Option<DateTime<Utc>>,
     pub to: Option<DateTime<Utc>>,
@@ -52,10 +60,9 @@ macro_rules! max_rows_of_job {
 macro_rules! walk {
     ([$($key:literal)+], $value:literal, $and:literal, $max:expr) => {
         concat!(
-            "(select e.*, row_number() over () as number from (
-                  select e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.started_at, e.finished_at,
-                         e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason, e.skip_count, e.skip_last
-                  from executions e
+            "(select e.*, row_number() over () as number from (select ",
+            execution_columns!(),
+            " from executions e
                   where (", $($key, ", ",)+ "e.id) < (", $value, ", $2) and (", $($key, ", ",)+ "e.id) >= (", $value, ", $3)
                         and e.id < $2", $and, " order by ", $($key, " desc, ",)+ "e.id desc limit ",
             $max,
@@ -68,10 +75,9 @@ macro_rules! walk {
 macro_rules! open {
     ($max:expr) => {
         concat!(
-            "(select e.*, row_number() over () as number from (
-                  select e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.started_at, e.finished_at,
-                         e.lateness_us, e.attempt_count, e.error_class, e.replay_of, e.skip_reason, e.skip_count, e.skip_last
-                  from executions e where e.finished_at is null and e.shard = $11 order by e.due_at limit ",
+            "(select e.*, row_number() over () as number from (select ",
+            execution_columns!(),
+            " from executions e where e.finished_at is null and e.shard = $11 order by e.due_at limit ",
             $max,
             " + 1) e) e where e.workspace_id = $1 or e.number > ",
             $max
@@ -80,24 +86,34 @@ macro_rules! open {
 }
 
 /// The matching rows of a walk, and the row `$last` at which it stopped, up to one more than a page. The name of a job is looked up only for
-/// rows that match otherwise; it is null if the job does not exist. Postgres does not estimate conditions inside a `case`. Otherwise it
+/// rows that match otherwise; it is null if the job does not exist, or has not the tag or the host. Postgres does not estimate conditions inside a `case`. Otherwise it
 /// would expect few rows, and would read and sort all of them.
 macro_rules! wanted {
     ($walk:expr, $last:expr) => {
         concat!(
             "select * from (
-                 select id, workspace_id, job_id, version, status, source, scheduled_for, started_at, finished_at, lateness_us, attempt_count,
-                        error_class, replay_of, skip_reason, skip_count, skip_last, coalesce(job_name, '') as job_name, is_last,
+                 select id, workspace_id, job_id, version, status, source, scheduled_for, due_at, waits_for_slot, waits_for_capacity,
+                        started_at, finished_at, lateness_us, attempt_count, attempt_status, status_code, error, error_class, replay_of,
+                        skip_reason, skip_count, skip_last, coalesce(job_name, '') as job_name, is_last,
                         fits and job_name is not null
-                        and case when position(lower($7) in lower(job_name)) > 0 then true else $7::text is null end as matches
+                        and case when position(upper($7 collate \"und-x-icu\") in upper(job_name collate \"und-x-icu\")) > 0 then true else $7::text is null end as matches
                  from (
                      select e.*, ", $last, " as is_last,
-                            case when fits then (select j.name from jobs j where j.id = e.job_id and j.workspace_id = $1) end as job_name
+                            case when fits then (
+                                select j.name from jobs j
+                                where j.id = e.job_id and j.workspace_id = $1
+                                      and case when $15 = any(j.tags) then true else $15::text is null end
+                                      and case when $16::text is null then true else (
+                                          select authority = $16 or starts_with(authority, $16 || ':')
+                                          from (select split_part(v.url, '/', 3) as authority from job_versions v
+                                                where v.job_id = e.job_id and v.version = e.version) v) end) end as job_name
                      from (
                          select e.*, e.workspace_id = $1 and e.id < $2 and e.id >= $3
-                                and case when status = $4 then true else $4::text is null end
+                                and case when status = any($4) then true else cardinality($4) = 0 end
                                 and case when source = $5 then true else $5::text is null end
                                 and case when job_id = $6 then true else $6::uuid is null end
+                                and case when status_code = $13 then true else $13::smallint is null end
+                                and case when error_class = $14 then true else $14::text is null end
                                 and case when scheduled_for >= $8 then true else $8::timestamptz is null end
                                 and case when scheduled_for < $9 then true else $9::timestamptz is null end as fits
                          from ", $walk, ") e offset 0) e) e
@@ -149,11 +165,21 @@ pub const LISTS: [&str; 6] = [ALL, OF_JOB, UNSUCCESSFUL, OPEN, ASKED_FOR, OF_JOB
 fn statement(filter: &Filter, named: Option<&[Uuid]>) -> &'static str {
     match filter {
         Filter { job: Some(_), .. } => OF_JOB,
-        Filter { status: Some(Status::Failed | Status::Cancelled | Status::Skipped), .. } => UNSUCCESSFUL,
+        // Only these have an error class.
+        Filter { error_class: Some(_), .. } => UNSUCCESSFUL,
+        Filter { statuses, .. } if all_are(statuses, is_unsuccessful) => UNSUCCESSFUL,
         _ if named.is_some() => OF_JOBS,
         Filter { source: Some(Source::Manual | Source::OneTime | Source::Replay), .. } => ASKED_FOR,
         _ => ALL,
     }
+}
+
+fn all_are(statuses: &[Status], of: fn(Status) -> bool) -> bool {
+    !statuses.is_empty() && statuses.iter().all(|status| of(*status))
+}
+
+const fn is_unsuccessful(status: Status) -> bool {
+    matches!(status, Status::Failed | Status::Cancelled | Status::Skipped)
 }
 
 /// Newest first by due time; without attempts. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
@@ -165,20 +191,54 @@ pub async fn list(
     filter: &Filter,
     page: Page,
 ) -> Result<List<Execution>, StoreError> {
-    if filter.status.is_some_and(|status| !status.is_terminal()) {
+    if all_are(&filter.statuses, |status| !status.is_terminal()) {
         let rows = search(conn, OPEN, workspace, filter, page, None).await?;
         // Otherwise the shard has very many open executions. This workspace's are found among its newest.
         if !matches!(&rows[..], [row, ..] if row.is_last) {
-            return List::from_search(rows, page, ExecutionRow::id).try_map(ExecutionRow::into_execution);
+            return page_of(conn, rows, page).await;
         }
     }
-    let named = match &filter.job_name {
-        Some(name) if filter.job.is_none() => jobs_named(conn, workspace, name).await?,
-        _ => None,
-    };
+    let names_jobs = filter.job_name.is_some() || filter.tag.is_some();
+    let named =
+        if names_jobs && filter.job.is_none() { jobs_named(conn, workspace, filter).await? } else { None };
     let statement = statement(filter, named.as_deref());
     let rows = search(conn, statement, workspace, filter, page, named).await?;
-    List::from_search(rows, page, ExecutionRow::id).try_map(ExecutionRow::into_execution)
+    page_of(conn, rows, page).await
+}
+
+async fn page_of(
+    conn: &mut Conn,
+    rows: Vec<Searched<ExecutionRow>>,
+    page: Page,
+) -> Result<List<Execution>, StoreError> {
+    let mut list = List::from_search(rows, page, ExecutionRow::id);
+    add_earlier_attempts(conn, &mut list.data).await?;
+    list.try_map(ExecutionRow::into_execution)
+}
+
+/// Adds the last attempts of executions that have them in `earlier_attempts`: those that are retried, and those that were cancelled or lost.
+async fn add_earlier_attempts(conn: &mut Conn, rows: &mut [ExecutionRow]) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> =
+        rows.iter().filter(|row| row.has_earlier_attempts_only()).map(ExecutionRow::id).collect();
+    // With the first and the last id, few partitions are searched.
+    let (Some(first), Some(last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(()) };
+    let found: Vec<LastAttemptRow> = prepared(
+        sql_query(
+            "select distinct on (execution_id) execution_id, status_code, error from earlier_attempts
+             where execution_id = any($1) and execution_id between $2 and $3 order by execution_id, number desc",
+        )
+        .bind::<Array<SqlUuid>, _>(&ids)
+        .bind::<SqlUuid, _>(first)
+        .bind::<SqlUuid, _>(last),
+    )
+    .load(conn)
+    .await?;
+    for row in rows {
+        if let Some(attempt) = found.iter().find(|attempt| attempt.execution_id == row.id()) {
+            row.set_last_attempt(attempt);
+        }
+    }
+    Ok(())
 }
 
 async fn search(
@@ -195,7 +255,7 @@ async fn search(
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(upper_bound(filter, page))
             .bind::<SqlUuid, _>(from)
-            .bind::<Nullable<Text>, _>(filter.status.map(Status::as_str))
+            .bind::<Array<Text>, _>(filter.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
             .bind::<Nullable<Text>, _>(filter.source.map(Source::as_str))
             .bind::<Nullable<SqlUuid>, _>(filter.job.map(JobId::uuid))
             .bind::<Nullable<Text>, _>(filter.job_name.as_deref())
@@ -203,7 +263,11 @@ async fn search(
             .bind::<Nullable<Timestamptz>, _>(filter.to)
             .bind::<BigInt, _>(page.limit + 1)
             .bind::<SmallInt, _>(shard(workspace))
-            .bind::<Array<SqlUuid>, _>(named.unwrap_or_default()),
+            .bind::<Array<SqlUuid>, _>(named.unwrap_or_default())
+            .bind::<Nullable<SmallInt>, _>(filter.status_code.and_then(|code| i16::try_from(code).ok()))
+            .bind::<Nullable<Text>, _>(filter.error_class.as_deref())
+            .bind::<Nullable<Text>, _>(filter.tag.as_deref())
+            .bind::<Nullable<Text>, _>(filter.host.as_deref()),
     )
     .load(conn)
     .await?;
@@ -218,26 +282,28 @@ fn upper_bound(filter: &Filter, page: Page) -> Uuid {
 /// With more matching jobs than this, executions are not searched job by job: a scan of all executions soon finds some.
 const MAX_NAMED_JOBS: usize = 20;
 
-/// The jobs whose names contain `part`; `None` if they are many, or if the workspace has too many jobs to compare.
+/// The jobs with the name and the tag of the filter; `None` if they are many, or if the workspace has too many jobs to compare.
 async fn jobs_named(
     conn: &mut Conn,
     workspace: WorkspaceId,
-    part: &str,
+    filter: &Filter,
 ) -> Result<Option<Vec<Uuid>>, StoreError> {
     let rows: Vec<SearchedRow<Id>> = prepared(
         sql_query(concat!(
             "select id, matches, is_last from (
-                 select id, position(lower($2) in lower(name)) > 0 as matches, row_number() over () > ",
+                 select id, case when position(upper($2 collate \"und-x-icu\") in upper(name collate \"und-x-icu\")) > 0 then true else $2::text is null end
+                        and case when $4 = any(tags) then true else $4::text is null end as matches, row_number() over () > ",
             max_rows_searched!(),
             " as is_last
-                 from (select id, name from jobs where workspace_id = $1 order by id desc limit ",
+                 from (select id, name, tags from jobs where workspace_id = $1 order by id desc limit ",
             max_rows_searched!(),
             " + 1) j) j
              where matches or is_last order by is_last desc limit $3"
         ))
         .bind::<SqlUuid, _>(workspace.uuid())
-        .bind::<Text, _>(part)
-        .bind::<BigInt, _>(MAX_NAMED_JOBS as i64 + 1),
+        .bind::<Nullable<Text>, _>(filter.job_name.as_deref())
+        .bind::<BigInt, _>(MAX_NAMED_JOBS as i64 + 1)
+        .bind::<Nullable<Text>, _>(filter.tag.as_deref()),
     )
     .load(conn)
     .await?;

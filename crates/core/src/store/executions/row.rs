@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         attempt::{Attempt, PhaseTimings},
-        execution::{Execution, Skipped},
+        execution::{Execution, Skipped, Status, WaitingFor},
         id::{ExecutionId, JobId, WorkspaceId},
         ledger::Record,
     },
@@ -36,10 +36,16 @@ pub struct ExecutionRow {
     status: String,
     source: String,
     scheduled_for: DateTime<Utc>,
+    due_at: DateTime<Utc>,
+    waits_for_slot: bool,
+    waits_for_capacity: bool,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     lateness_us: Option<i64>,
     attempt_count: i16,
+    attempt_status: Option<String>,
+    status_code: Option<i16>,
+    error: Option<String>,
     error_class: Option<String>,
     replay_of: Option<Uuid>,
     skip_reason: Option<String>,
@@ -47,27 +53,68 @@ pub struct ExecutionRow {
     skip_last: Option<DateTime<Utc>>,
 }
 
+/// The select list of [`ExecutionRow`], without the name of the job.
+macro_rules! execution_columns {
+    () => {
+        "e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.due_at, e.waits_for_slot, e.waits_for_capacity,
+         coalesce(e.started_at, case when e.status = 'running' and e.attempt_started_at <= clock_timestamp() then e.attempt_started_at end)
+             as started_at,
+         e.finished_at, e.lateness_us, e.attempt_count, e.attempt_status, e.status_code, e.error, e.error_class, e.replay_of, e.skip_reason,
+         e.skip_count, e.skip_last"
+    };
+}
+pub(super) use execution_columns;
+
+/// The last attempt of an execution, of those in `earlier_attempts`.
+#[derive(QueryableByName)]
+#[diesel(table_name = earlier_attempts)]
+pub struct LastAttemptRow {
+    pub execution_id: Uuid,
+    pub status_code: Option<i16>,
+    pub error: Option<String>,
+}
+
 impl ExecutionRow {
     pub fn id(&self) -> Uuid {
         self.id
     }
 
+    /// It has no attempt in its own row, and has had one.
+    pub fn has_earlier_attempts_only(&self) -> bool {
+        self.attempt_status.is_none() && self.attempt_count > 0
+    }
+
+    pub fn set_last_attempt(&mut self, attempt: &LastAttemptRow) {
+        self.status_code = attempt.status_code;
+        self.error.clone_from(&attempt.error);
+    }
+
     pub fn into_execution(self) -> Result<Execution, StoreError> {
         let duration = self.started_at.zip(self.finished_at).map(|(started, finished)| finished - started);
+        let status = parse_enum("executions.status", &self.status)?;
+        let waiting_for = match (self.waits_for_slot, self.waits_for_capacity) {
+            (true, _) => Some(WaitingFor::ConcurrencyLimit),
+            (false, true) => Some(WaitingFor::Capacity),
+            (false, false) => None,
+        };
         Ok(Execution {
             id: ExecutionId::from_uuid(self.id),
             workspace: WorkspaceId::from_uuid(self.workspace_id),
             job: JobId::from_uuid(self.job_id),
             job_name: self.job_name,
             version: self.version,
-            status: parse_enum("executions.status", &self.status)?,
+            status,
             source: parse_enum("executions.source", &self.source)?,
             scheduled_for: self.scheduled_for,
             started_at: self.started_at,
             finished_at: self.finished_at,
+            next_attempt_at: (status == Status::Retrying).then_some(self.due_at),
+            waiting_for,
             lateness_us: self.lateness_us,
             duration_us: duration.and_then(|duration| duration.num_microseconds()),
             attempt_count: self.attempt_count.unsigned_abs(),
+            status_code: self.status_code.map(i16::unsigned_abs),
+            error: self.error,
             error_class: self.error_class,
             replay_of: self.replay_of.map(ExecutionId::from_uuid),
             skipped: self.skip_reason.map(|reason| Skipped {

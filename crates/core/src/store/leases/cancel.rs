@@ -28,7 +28,8 @@ pub async fn cancel(
         let cancelled: Vec<Id> = prepared(
             sql_query(
                 "with was as (
-                     select id, attempt_count, least(due_at, clock_timestamp()) as began, status = 'running' as is_running
+                     select id, attempt_count, status = 'running' as is_running, clock_timestamp() as now,
+                            least(coalesce(attempt_started_at, due_at), clock_timestamp()) as began
                      from executions
                      where workspace_id = $1 and id = $2 and status in ('queued', 'running', 'retrying') for update),
                  moved as (
@@ -36,13 +37,13 @@ pub async fn cancel(
                      set status = 'cancelled', owner_id = null, waits_for_slot = false, waits_for_capacity = false,
                          error_class = 'cancelled',
                          started_at = coalesce(e.started_at, case when w.is_running then w.began end),
-                         finished_at = clock_timestamp()
+                         finished_at = w.now
                      from was w where e.id = w.id returning e.id),
                  interrupted as (
                      insert into earlier_attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'cancelled',
                             'The execution was cancelled while this request was being made; it may or may not have arrived.',
-                            began, 0
+                            began, least(extract(epoch from now - began) * 1000000, 2147483647)::int
                      from was where is_running)
                  select id from moved",
             )

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use trigrun_core::{
     domain::{
         audit::Action,
-        execution::{Execution, Status},
+        execution::{Execution, Source, Status},
         id::{ChannelId, ExecutionId, JobId, WorkspaceId},
         job::JobState,
         notification::NotificationStatus,
@@ -36,15 +36,25 @@ const FILL: &str = "
     insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
     select ('00000000-0000-0000-0000-00000' || lpad(n::text, 7, '0'))::uuid,
            case when n < $jobs then '00000000-0000-0000-0000-000000000000' else 'ffffffff-0000-0000-0000-000000000000' end::uuid,
-           1, 'Job ' || n, 'recurring', 'active', '{}', now(), now()
+           1, 'Job ' || n, 'recurring', 'active', case when n % 5 = 0 then array['five'] else '{}' end, now(), now()
     from generate_series(0, $jobs) n;
-    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at, error_class, owner_id)
+    insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, url, method, headers, body_is_json,
+                              timeout_seconds, success_statuses, max_attempts, retry_on_statuses, overlap_policy, misfire_policy,
+                              catch_up_limit, delivery)
+    select id, 1, now(), name, 'active', tags, 'recurring', 60,
+           case when tags = '{}' then 'http://other.example/five.example' else 'http://five.example:8080/?a=/' end, 'GET', '{}', false,
+           30, '{200}', 1, '{}', 'queue', 'skip', 10, 'at_least_once'
+    from jobs;
+    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at, error_class, owner_id,
+                            attempt_status, status_code)
     select (lpad(to_hex((extract(epoch from e.at) * 1000)::bigint), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
            case when e.job < $jobs then '00000000-0000-0000-0000-000000000000' else 'ffffffff-0000-0000-0000-000000000000' end::uuid,
            ('00000000-0000-0000-0000-00000' || lpad(e.job::text, 7, '0'))::uuid, 1, $shard, e.status, e.source, e.at, e.at,
            case when e.status not in ('queued', 'running', 'retrying') then e.at end,
            case when e.status in ('failed', 'cancelled', 'skipped') then 'x' end,
-           case when e.status = 'running' then gen_random_uuid() end
+           case when e.status = 'running' then gen_random_uuid() end,
+           case when e.status in ('succeeded', 'failed') then 'success' end,
+           case e.status when 'succeeded' then 200 when 'failed' then 503 end
     from (
         select n, date_trunc('milliseconds', now()) - n * interval '$hours hours' / $executions as at, n % $jobs as job,
                case when n < 60 then (array['queued', 'running', 'retrying'])[1 + n % 3]
@@ -97,14 +107,52 @@ fn choices(now: DateTime<Utc>, hours: i64) -> Choices {
     }
 }
 
-/// Two walks, and the rows that are looked up for each row of a walk: the search of open executions, of names, of executions, and a name for
-/// each. Far less than the workspace has.
-const MAX_ROWS_READ: i64 = 4 * MAX_ROWS_SEARCHED + 500;
+/// Each of the other filters, alone and with some of those.
+fn other_filters(now: DateTime<Utc>) -> Vec<Filter> {
+    let set: [fn(&mut Filter); 9] = [
+        |filter| filter.statuses = vec![Status::Failed, Status::Succeeded],
+        |filter| filter.statuses = vec![Status::Failed, Status::Skipped],
+        |filter| filter.statuses = vec![Status::Queued, Status::Running],
+        |filter| filter.statuses = vec![Status::Retrying, Status::Cancelled],
+        |filter| filter.status_code = Some(503),
+        |filter| filter.error_class = Some("x".into()),
+        |filter| filter.error_class = Some("none".into()),
+        |filter| filter.tag = Some("five".into()),
+        |filter| filter.host = Some("five.example".into()),
+    ];
+    let others: [fn(&mut Filter, DateTime<Utc>); 6] = [
+        |_, _| (),
+        |filter, _| filter.source = Some(Source::Manual),
+        |filter, _| filter.job = Some(JobId::from_uuid(Uuid::from_u128(5))),
+        |filter, _| filter.job_name = Some("job 1".into()),
+        |filter, now| filter.to = Some(now - TimeDelta::hours(20)),
+        |filter, _| (filter.tag, filter.host) = (Some("five".into()), Some("five.example:8080".into())),
+    ];
+    let combined = set.iter().flat_map(|set| others.iter().map(move |other| (set, other)));
+    let filter = |(set, other): (&fn(&mut Filter), &fn(&mut Filter, DateTime<Utc>))| {
+        let mut filter = Filter::default();
+        other(&mut filter, now);
+        set(&mut filter);
+        filter
+    };
+    combined.map(filter).collect()
+}
+
+/// Whether the job of the execution has the tag and the host.
+fn job_matches(filter: &Filter, execution: &Execution) -> bool {
+    let number: u32 = execution.job_name.trim_start_matches("Job ").parse().unwrap();
+    number % 5 == 0 || (filter.tag.is_none() && filter.host.is_none())
+}
+
+/// Two walks, and the rows that are looked up for each row of a walk: the search of open executions, of names, of executions, a name for
+/// each, and a host for each. Far less than the workspace has.
+const MAX_ROWS_READ: i64 = 5 * MAX_ROWS_SEARCHED + 500;
 
 #[tokio::test]
 async fn a_page_reads_a_bounded_number_of_rows_whatever_its_filters() {
     let db = filled(Size { jobs: 40, executions: 40_000, hours: 48, foreign: 20_000 }).await;
-    let filters = choices(db.now().await, 48).filters();
+    let mut filters = choices(db.now().await, 48).filters();
+    filters.extend(other_filters(db.now().await));
     let mut conn = migrate::connect(&db.settings()).await.unwrap();
     conn.begin_test_transaction().await.unwrap();
     let deep = ExecutionId::lower_bound(db.now().await - TimeDelta::hours(30));
@@ -164,7 +212,8 @@ async fn the_pages_of_a_list_are_complete_whatever_its_filters() {
     // Once with a quiet shard, once with one in which a neighbour has too many open executions to sort them.
     for foreign in [100, MAX_ROWS_SEARCHED + 100] {
         let db = filled(Size { jobs: 10, executions: 5000, hours: 48, foreign }).await;
-        let filters = choices(db.now().await, 48).filters();
+        let mut filters = choices(db.now().await, 48).filters();
+        filters.extend(other_filters(db.now().await));
         let mut conn = db.conn().await;
         let everything = all_pages(&mut conn, &Filter::default()).await;
         assert_eq!(everything.len(), 5000);
@@ -172,7 +221,7 @@ async fn the_pages_of_a_list_are_complete_whatever_its_filters() {
         let states: BTreeSet<&str> = everything.iter().map(|execution| execution.status.as_str()).collect();
         assert_eq!(states.len(), Status::ALL.len(), "{states:?}");
         for filter in filters {
-            let expected = everything.iter().filter(|execution| matches(&filter, execution));
+            let expected = everything.iter().filter(|one| matches(&filter, one) && job_matches(&filter, one));
             let expected: Vec<ExecutionId> = expected.map(|execution| execution.id).collect();
             let listed: Vec<ExecutionId> =
                 all_pages(&mut conn, &filter).await.iter().map(|execution| execution.id).collect();
@@ -189,8 +238,8 @@ async fn a_search_among_the_rows_of_another_workspace_has_no_next_page() {
     let mut conn = db.conn().await;
     let page = Page { limit: 250, before: None };
     let job = Some(JobId::from_uuid(Uuid::from_u128(0x10)));
-    for status in [None, Some(Status::Queued), Some(Status::Succeeded)] {
-        let filter = Filter { job, status, ..Filter::default() };
+    for statuses in [vec![], vec![Status::Queued], vec![Status::Succeeded]] {
+        let filter = Filter { job, statuses, ..Filter::default() };
         let list = executions::list(&mut conn, workspace(), &filter, page).await.unwrap();
         assert_eq!((list.data.len(), list.next), (0, None), "{filter:?}");
     }

@@ -69,7 +69,8 @@ async fn filled() -> TestDb {
 async fn plan(db: &TestDb, statement: &str, parameters: &str) -> String {
     let explain = format!(
         "set plan_cache_mode = force_generic_plan; set enable_seqscan = off;
-         prepare statement (uuid, uuid, uuid, text, text, uuid, text, timestamptz, timestamptz, bigint, smallint, uuid[])
+         prepare statement (uuid, uuid, uuid, text[], text, uuid, text, timestamptz, timestamptz, bigint, smallint, uuid[],
+                            smallint, text, text, text)
              as {statement};
          explain (costs off) execute statement ({parameters})"
     );
@@ -93,8 +94,9 @@ async fn lists_of_executions_read_their_indexes_in_order() {
         .await;
     let (id, last) = ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'");
     for (statement, index) in executions::LISTS.iter().zip(indexes) {
-        let parameters =
-            format!("{id}, {last}, {id}, 'failed', 'manual', {id}, null, null, null, 51, 1, '{{}}'");
+        let parameters = format!(
+            "{id}, {last}, {id}, '{{failed}}', 'manual', {id}, null, null, null, 51, 1, '{{}}', 500, 'x', 'x', 'x'"
+        );
         let plan = plan(&db, statement, &parameters).await;
         let mut scans = plan.lines().filter(|line| line.contains(" on executions_")).peekable();
         let is_of = |name: &str| names.contains(&format!("{name} {index}"));
@@ -149,9 +151,9 @@ async fn rare_executions_are_found_without_reading_the_rest() {
     with_both_plans(&db, async |conn| {
         for filter in [
             every(),
-            Filter { status: Some(Status::Succeeded), ..every() },
-            Filter { status: Some(Status::Failed), ..every() },
-            Filter { status: Some(Status::Queued), ..every() },
+            Filter { statuses: vec![Status::Succeeded], ..every() },
+            Filter { statuses: vec![Status::Failed], ..every() },
+            Filter { statuses: vec![Status::Queued], ..every() },
             Filter { source: Some(Source::Manual), ..every() },
             Filter { job: Some(job), ..every() },
             Filter { job_name: Some("JOB 50".into()), ..every() },

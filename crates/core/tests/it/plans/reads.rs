@@ -226,9 +226,9 @@ async fn pages_read_no_more_than_their_workspace() {
             (every(), page),
             (every(), deep),
             (day, page),
-            (executions::Filter { status: Some(Status::Succeeded), ..every() }, deep),
+            (executions::Filter { statuses: vec![Status::Succeeded], ..every() }, deep),
             (executions::Filter { job: Some(job), ..every() }, page),
-            (executions::Filter { status: Some(Status::Failed), ..every() }, page),
+            (executions::Filter { statuses: vec![Status::Failed], ..every() }, page),
             (executions::Filter { source: Some(Source::Manual), ..every() }, page),
             (executions::Filter { job_name, ..every() }, page),
         ] {
