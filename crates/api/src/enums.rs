@@ -49,6 +49,8 @@ fn wanted_states() -> Vec<&'static str> {
     all.into_iter().filter(|name| job::wanted_state(name).is_ok()).collect()
 }
 
+const STATUS_RANGES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
 enums! {
     /// The kind of a job's schedule. recurring: every N minutes. cron: by an expression. scheduled: once, at an instant. one_time: once, now.
     JobKind: names(&schedule::Kind::ALL, schedule::Kind::as_str);
@@ -70,6 +72,10 @@ enums! {
     ExecutionSource: names(execution::Source::ALL, execution::Source::as_str);
     /// Why a fire was skipped.
     SkipReason: ["misfire", "overlap", "too_many_waiting"];
+    /// A hundred statuses.
+    StatusRange: STATUS_RANGES.to_vec();
+    /// What is retried, besides single statuses. protocol_error: a POST or PATCH whose response cannot be read.
+    RetryReason: [&STATUS_RANGES[..], &["protocol_error"]].concat();
     /// What a due execution waits for. concurrency_limit: a free slot of its job. capacity: its share of the executors.
     WaitingFor: ["concurrency_limit", "capacity"];
     /// How an attempt ended.

@@ -291,7 +291,7 @@ impl<'de> Deserialize<'de> for Integer {
                 Err(E::invalid_type(Unexpected::Float(number), &self))
             }
         }
-        deserializer.deserialize_i64(Whole)
+        deserializer.deserialize_any(Whole)
     }
 }
 

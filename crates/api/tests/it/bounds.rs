@@ -123,9 +123,16 @@ fn collect(schema: &Value, path: &mut Vec<String>, found: &mut Vec<Trial>) {
     for (value, is_valid) in at_bounds(schema) {
         add(value, is_valid);
     }
-    for (item, is_valid) in at_bounds(&schema["items"]) {
-        add(json!([item]), is_valid);
+    for items in alternatives(&schema["items"]) {
+        for (item, is_valid) in at_bounds(items) {
+            add(json!([item]), is_valid);
+        }
     }
+}
+
+/// The schema itself, and those of which a value fits one.
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+    iter::once(schema).chain(schema["oneOf"].as_array().into_iter().flatten())
 }
 
 /// The values at the limits of a schema, which are valid, and those beyond them.
@@ -152,7 +159,8 @@ fn at_bounds(schema: &Value) -> Vec<(Value, bool)> {
 fn value_of_length(schema: &Value, length: usize) -> Value {
     let example = &schema["example"];
     if !schema["maxItems"].is_null() || !schema["minItems"].is_null() {
-        let item = if schema["items"]["type"] == "integer" { &json!(200) } else { &example[0] };
+        let takes_numbers = alternatives(&schema["items"]).any(|items| items["type"] == "integer");
+        let item = if takes_numbers { &json!(200) } else { &example[0] };
         let item = if item.is_null() { &json!("a") } else { item };
         return json!(vec![item; length]);
     }

@@ -64,9 +64,9 @@ pub fn check(method: &Method, path: &str, response: &Response) {
     }
 }
 
-/// The operation of a request, and the template of its path. A path without parameters is preferred.
+/// The operation of a request, and the template of its path. A path without parameters is preferred. A slash at the end has no meaning.
 fn operation(method: &Method, path: &str) -> Option<(&'static str, &'static Value)> {
-    let path = path.split('?').next().unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
     let fits = |template: &str| {
         let (given, wanted) = (path.split('/'), template.split('/'));
         given.clone().count() == wanted.clone().count()

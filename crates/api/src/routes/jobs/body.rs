@@ -144,7 +144,7 @@ pub struct RequestBody {
     #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
     /// Statuses, and ranges such as 2xx, that count as success.
-    #[schema(min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    #[schema(inline, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
     pub success_statuses: Option<Vec<StatusBody>>,
 }
 
@@ -158,7 +158,7 @@ pub struct RetryBody {
     pub max_attempts: Option<i64>,
     /// Statuses, and ranges such as 5xx, after which an attempt is retried. Worth adding where they are known to be temporary: 408, 425, 507,
     /// and 520 to 530 of Cloudflare. protocol_error repeats a POST or PATCH whose response could not be read.
-    #[schema(max_items = 500, default = json!([429, 500, 502, 503, 504]))]
+    #[schema(inline, max_items = 500, default = json!([429, 500, 502, 503, 504]))]
     pub retry_on_statuses: Option<Vec<RetryReasonBody>>,
 }
 

@@ -187,7 +187,7 @@ mod tests {
     fn a_null_without_a_field_stays() {
         patched(
             r#"{"nmae":null,"request":{"headers":{"Z":null}}}"#,
-            r#"{"kind":"cron","name":"a","nmae":null,"request":{"body":{"b":1,"a":1.0},"headers":{"X":"1","Y":"2"},"url":"u"},"schedule":{"cron":"c","timezone":"z"}}"#,
+            r#"{"kind":"cron","name":"a","request":{"body":{"b":1,"a":1.0},"headers":{"X":"1","Y":"2"},"url":"u"},"schedule":{"cron":"c","timezone":"z"},"nmae":null}"#,
         );
     }
 

@@ -5,25 +5,26 @@ use trigrun_core::domain::{
     retry::RetryPolicy,
     statuses::{StatusItem, Statuses},
 };
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type},
+};
 
 use crate::extract::body::whole;
 
 /// A status code of HTTP.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[schema(minimum = 100, maximum = 599)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct StatusCode(#[serde(deserialize_with = "whole")] i64);
 
 /// A status from 100 to 599, or a range of a hundred.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a status from 100 to 599, or a range such as 5xx")]
-#[schema(as = Status)]
 pub enum StatusBody {
     Status(StatusCode),
     Range(StatusRange),
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub enum StatusRange {
     #[serde(rename = "1xx", alias = "1XX")]
     Informational,
@@ -38,20 +39,41 @@ pub enum StatusRange {
 }
 
 /// What a retry policy lists.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a status from 100 to 599, a range such as 5xx, or protocol_error")]
-#[schema(as = RetryReason)]
 pub enum RetryReasonBody {
     Status(StatusBody),
     Error(RetriedError),
 }
 
 /// An error that is retried only where it is listed.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub enum RetriedError {
     /// A POST or PATCH whose response has a head that cannot be read: the server may have acted on the request.
     #[serde(rename = "protocol_error")]
     ProtocolError,
+}
+
+impl PartialSchema for StatusBody {
+    fn schema() -> RefOr<Schema> {
+        status_or("StatusRange")
+    }
+}
+
+impl ToSchema for StatusBody {}
+
+impl PartialSchema for RetryReasonBody {
+    fn schema() -> RefOr<Schema> {
+        status_or("RetryReason")
+    }
+}
+
+impl ToSchema for RetryReasonBody {}
+
+/// A status, or one of the names of an enum.
+fn status_or(names: &str) -> RefOr<Schema> {
+    let status = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(100)).maximum(Some(599));
+    OneOfBuilder::new().item(status).item(Ref::from_schema_name(names)).into()
 }
 
 impl StatusBody {

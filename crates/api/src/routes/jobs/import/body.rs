@@ -64,6 +64,6 @@ pub struct ImportRequestBody {
     #[serde(deserialize_with = "integer")]
     pub timeout_seconds: Option<i64>,
     /// Statuses, and ranges such as 2xx, that count as success.
-    #[schema(min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
+    #[schema(inline, min_items = 1, max_items = 500, default = json!([200, 201, 202, 204]))]
     pub success_statuses: Option<Vec<StatusBody>>,
 }
