@@ -4,7 +4,7 @@ drop table audit_entries;
 drop table notification_attempts, notifications, notification_rules, channels;
 drop table run_keys, earlier_attempts, executions, executors;
 drop table deleted_jobs, job_slots, job_timers, job_versions, jobs;
-drop table signing_secrets, secrets, workspace_keys;
+drop table signing_secrets, secrets, master_keys, workspace_keys;
 drop table tokens, invitations, members, sessions, users, workspaces;
 drop function require_active_workspace();
 drop function lock_deleted_workspace();

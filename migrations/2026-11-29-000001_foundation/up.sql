@@ -148,6 +148,13 @@ create table workspace_keys (
 -- Finds the data keys that an old master key still wraps.
 create index workspace_keys_master_key on workspace_keys (master_key);
 
+-- The master keys that have been used. Nothing, sealed under the key: a process with another key under the same id does not start.
+create table master_keys (
+    id text primary key,
+    check_value bytea not null,
+    created_at timestamptz not null default now()
+);
+
 -- A value that a job's request names as secret://name.
 create table secrets (
     id uuid primary key,

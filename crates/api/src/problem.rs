@@ -159,7 +159,7 @@ impl From<StoreError> for Problem {
                 tracing::error!(what, "unexpected conflict");
                 Self::internal()
             }
-            StoreError::Internal(cause) => {
+            StoreError::Internal(cause) | StoreError::KeyUnreadable(cause) => {
                 tracing::error!(cause, "store error");
                 Self::internal()
             }

@@ -78,7 +78,7 @@ pub async fn serve(
     let redis = settings.redis.of_installation(installation);
     let clock = Clock::synchronised(&db).await?;
     let master = MasterKeys::new(&settings.keys)?;
-    workspace_keys::check(&mut *db.conn().await?, &master).await?;
+    workspace_keys::register(&mut *db.conn().await?, &master).await?;
     let state = State {
         keys: Arc::new(master),
         limits: Arc::new(RateLimits::new(&settings.limits, &redis)?),

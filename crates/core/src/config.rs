@@ -6,6 +6,7 @@
 
 use figment::{
     Figment,
+    error::{Actual, Kind},
     providers::{Format, Serialized, Toml},
     value::{Dict, Value},
 };
@@ -78,8 +79,11 @@ pub fn load_from<T: DeserializeOwned>(
             Ok(settings) if problems.is_empty() => return Ok(settings),
             Ok(_) => return Err(ConfigError(problems)),
             Err(error) => {
-                let path = error.path.join(".");
-                problems.push(format!("{}: {}", variable(&path), error.kind));
+                // Without the number of an element: only the whole list can be set.
+                let names = error.path.iter().filter(|name| name.parse::<usize>().is_err());
+                let path = names.map(String::as_str).collect::<Vec<_>>().join(".");
+                let given = figment.find_value(&path).ok();
+                problems.push(format!("{}: {}", variable(&path), problem(&error.kind, given.as_ref())));
                 let model = named(&path).map_or(String::new(), |(_, model, key)| format!("{model}.{key}"));
                 let default = defaults.find_value(&path).ok();
                 match default.or_else(|| defaults.find_value(&model).ok()) {
@@ -91,6 +95,50 @@ pub fn load_from<T: DeserializeOwned>(
             }
         }
     }
+}
+
+/// What is wrong, without the value: it may be a secret, whichever setting it was given for, and this text goes to the log.
+fn problem(kind: &Kind, given: Option<&Value>) -> String {
+    match kind {
+        Kind::InvalidType(actual, expected) if expected == "a sequence" => {
+            format!("found {}, expected a list, like [\"a\", \"b\"]", type_name(actual))
+        }
+        Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
+            format!("found {}, expected {expected}", type_name(actual))
+        }
+        Kind::InvalidLength(count, expected) => format!("found {count} elements, expected {expected}"),
+        Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
+        Kind::UnknownField(_, known) => format!("has an unknown key; known are {}", known.join(", ")),
+        Kind::MissingField(name) => format!("{name} is missing"),
+        Kind::DuplicateField(name) => format!("{name} is given twice"),
+        Kind::Message(text) => given.map_or_else(|| "is invalid".to_owned(), |value| without(text, value)),
+        _ => "is not a value of this setting".to_owned(),
+    }
+}
+
+const fn type_name(actual: &Actual) -> &'static str {
+    match actual {
+        Actual::Bool(_) => "true or false",
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "another number",
+        Actual::Char(_) | Actual::Str(_) => "a text",
+        Actual::Seq => "a list",
+        Actual::Map => "a table",
+        _ => "something else",
+    }
+}
+
+/// The text, unless it repeats some of the value.
+fn without(text: &str, value: &Value) -> String {
+    let repeats = match value {
+        Value::String(_, given) => {
+            let escaped = format!("{given:?}");
+            [given.as_str(), escaped.trim_matches('"')].iter().any(|given| text.contains(given))
+        }
+        Value::Array(_, given) => given.iter().any(|given| without(text, given) != text),
+        Value::Dict(..) => true,
+        other => other.to_i128().is_some_and(|number| text.contains(&number.to_string())),
+    };
+    if repeats { "is invalid".to_owned() } else { text.to_owned() }
 }
 
 /// `a.b` as the name of the variable that sets it.
@@ -137,6 +185,7 @@ fn unknown(name: &str, path: &str, known: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::SecretString;
     use serde::Deserialize;
     use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -219,5 +268,86 @@ mod tests {
             "{problems}"
         );
         assert!(problems.contains("did you mean TRIGRUN__SERVER__WORKERS?"), "{problems}");
+    }
+
+    /// Settings of every shape, each of them a secret.
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only their types matter")]
+    struct Secrets {
+        all: All,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only their types matter")]
+    struct All {
+        text: SecretString,
+        list: Vec<SecretString>,
+        number: u16,
+        flag: bool,
+        address: SocketAddr,
+        networks: Vec<ipnet::IpNet>,
+        word: Word,
+        checked: Checked,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Word {
+        One,
+    }
+
+    /// With an error that repeats the value.
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "String")]
+    struct Checked;
+
+    impl TryFrom<String> for Checked {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            if text.is_empty() { Ok(Self) } else { Err(format!("{text:?} is not valid")) }
+        }
+    }
+
+    #[test]
+    fn no_problem_repeats_a_value() {
+        const DEFAULTS: &str =
+            "[all]\ntext = \"\"\nlist = []\nnumber = 1\nflag = true\naddress = \"127.0.0.1:1\"
+networks = []\nword = \"one\"\nchecked = \"\"\n";
+        // What stands for a secret, and its quoting, its type or its list are wrong in one way each.
+        let given = [
+            "s3cr\u{e9}t-canary",
+            "\"s3cr\u{e9}t-canary",
+            "[s3cr\u{e9}t-canary",
+            "[\"s3cr\u{e9}t-canary\", 1]",
+            "[[\"s3cr\u{e9}t-canary\"]]",
+            "{ s3cret-canary = 1 }",
+            "{ a = \"s3cr\u{e9}t-canary\" }",
+            "[{ a = \"s3cr\u{e9}t-canary\" }]",
+            "82734615",
+            "-82734615",
+            "8.2734615",
+            "[82734615]",
+            "k:s3cr\u{e9}t \"canary\"\n",
+            "postgres://u:s3cr\u{e9}t-canary@",
+        ];
+        let mut refused = 0;
+        for key in ["text", "list", "number", "flag", "address", "networks", "word", "checked"] {
+            for value in given {
+                let variable = (format!("TRIGRUN__ALL__{}", key.to_uppercase()), value.to_owned());
+                // A text and a list of texts may be what they are.
+                let Err(error) = load_from::<Secrets>(DEFAULTS, [variable.clone()]) else { continue };
+                refused += 1;
+                for text in [error.to_string(), format!("{error:?}")] {
+                    assert!(text.contains(&variable.0), "{text}");
+                    for part in ["canary", "s3cr", "82734615", "8.27"] {
+                        assert!(!text.contains(part), "{variable:?}: {text}");
+                    }
+                }
+            }
+        }
+        assert!(refused > 90, "{refused}");
     }
 }

@@ -39,7 +39,7 @@ use crate::{
     in_flight::{AttemptKey, Capacity, InFlight, InFlightGuard},
     record::FinishedRun,
     retries::Retries,
-    secrets::{OpenedSecrets, SecretResolver},
+    secrets::{self, OpenedSecrets, SecretResolver},
     session::Session,
     shares::{Owner, Shares},
     spans,
@@ -315,22 +315,26 @@ impl Intake {
         }
     }
 
-    /// Repeats until Postgres responds. If the process must stop before that, the leases are released.
-    async fn resolve_and_start(self: Arc<Self>, runs: Vec<Run>) {
-        let leases: Vec<&Lease> = runs.iter().map(|run| &run.lease).collect();
+    /// Repeats until Postgres responds and the workspace's key can be opened. If the process must stop before that, the leases are released.
+    async fn resolve_and_start(self: Arc<Self>, mut runs: Vec<Run>) {
         let mut is_logged = false;
         let secrets = loop {
+            // Those that have been cancelled meanwhile wait no longer.
+            runs.retain(|run| !run.guard.revoked.is_cancelled());
+            let leases: Vec<&Lease> = runs.iter().map(|run| &run.lease).collect();
+            if leases.is_empty() {
+                return;
+            }
             let resolved = async { self.secrets.resolve(&mut *self.db.conn().await?, &leases).await };
-            match resolved.await {
+            let pause = match resolved.await {
                 Ok(secrets) => break secrets,
                 Err::<_, StoreError>(error) => {
-                    if !std::mem::replace(&mut is_logged, true) {
-                        tracing::warn!(%error, executions = leases.len(), "cannot read secrets");
-                    }
+                    let is_first = !std::mem::replace(&mut is_logged, true);
+                    secrets::resolving_failed(&error, leases.len(), is_first);
+                    secrets::retry_interval(&error)
                 }
-            }
-            let pause = tokio::time::sleep(RELEASE_RETRY_INTERVAL);
-            if self.stop.run_until_cancelled(pause).await.is_none() {
+            };
+            if self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 let keys: Vec<AttemptKey> =
                     leases.iter().map(|lease| (lease.execution, lease.number)).collect();
                 return self.release(&keys, AfterRelease::Publish).await;

@@ -17,6 +17,7 @@ use trigrun_core::{
     },
     runtime::clock::Clock,
     store::{Conn, Db, StoreError, leases::Lease, secrets, signing, workspace_keys},
+    telemetry::metrics,
 };
 
 /// Workspaces whose keys are cached.
@@ -24,6 +25,8 @@ const MAX_CACHED: u64 = 10_000;
 const DATA_KEY_TTL: Duration = Duration::from_secs(3600);
 /// After a rotation the previous secret signs for a day, so a slightly old signer does no harm.
 const SIGNER_TTL: Duration = Duration::from_secs(30);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+const KEY_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 pub struct SecretResolver {
     keys: MasterKeys,
@@ -79,7 +82,7 @@ impl SecretResolver {
         Some(OpenedSecrets { signer: Some(signer), values: HashMap::new() })
     }
 
-    /// For each of these leases, in their order. `Err` only when Postgres is unavailable.
+    /// For each of these leases, in their order. `Err` when Postgres is unavailable, or the key of a workspace cannot be opened.
     pub async fn resolve(
         &self,
         conn: &mut Conn,
@@ -163,7 +166,29 @@ impl SecretResolver {
     }
 }
 
-/// A failure that concerns one workspace is logged, and gives `None`; an outage of Postgres is an error.
+/// How long to wait before secrets are read again.
+pub const fn retry_interval(error: &StoreError) -> Duration {
+    match error {
+        StoreError::KeyUnreadable(_) => KEY_RETRY_INTERVAL,
+        _ => RETRY_INTERVAL,
+    }
+}
+
+/// Logs the first failure of a batch, and counts keys that cannot be opened, which an operator must mend.
+pub fn resolving_failed(error: &StoreError, executions: usize, is_first: bool) {
+    match error {
+        StoreError::KeyUnreadable(_) => {
+            metrics::unreadable_key();
+            if is_first {
+                tracing::error!(%error, executions, "cannot open the key of a workspace; its executions wait");
+            }
+        }
+        _ if is_first => tracing::warn!(%error, executions, "cannot read secrets"),
+        _ => {}
+    }
+}
+
+/// A failure that concerns one value is logged, and gives `None`; an outage of Postgres is an error, and so is a key that cannot be opened.
 pub fn or_logged<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),

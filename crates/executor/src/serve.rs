@@ -149,10 +149,10 @@ fn max_open_files(settings: &Settings) -> Result<usize, ExecutorError> {
     Ok(left.min(wanted))
 }
 
-/// The master keys; an error if one that is in use is missing.
+/// The master keys; an error if one that is in use is missing or is another one.
 async fn usable_keys(settings: &KeySettings, db: &Db) -> Result<MasterKeys, ExecutorError> {
     let master = MasterKeys::new(settings)?;
-    workspace_keys::check(&mut *db.conn().await?, &master).await?;
+    workspace_keys::register(&mut *db.conn().await?, &master).await?;
     Ok(master)
 }
 

@@ -14,7 +14,7 @@ use std::{
 };
 use trigrun_core::{store::PostgresSettings, stream::RedisSettings};
 
-use crate::{due, keys::MASTER};
+use crate::{due, keys};
 
 const END_TIMEOUT: Duration = Duration::from_secs(60);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,7 +78,7 @@ pub fn configure(command: &mut Command, role: Role, postgres: &PostgresSettings,
         .env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", "127.0.0.1:0")
         .stdin(Stdio::null());
     if role != Role::Scheduler {
-        command.env("TRIGRUN__KEYS__MASTER", format!("[\"{MASTER}\"]"));
+        command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::master()));
         command.env("TRIGRUN__EGRESS__ALLOW", "[\"127.0.0.0/8\"]");
     }
 }

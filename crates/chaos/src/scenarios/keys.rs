@@ -26,7 +26,7 @@ pub async fn rotated(name: &'static str, options: Options) -> anyhow::Result<Rep
     let ((baseline, faults, left), outcome) = run(name, setup, async |run| {
         let baseline = run.baseline(Duration::from_secs(6)).await;
         let from = run.clock.elapsed();
-        let (old, new) = (keys::MASTER, seal::new_master_key()?);
+        let (old, new) = (keys::master(), seal::new_master_key()?);
         for (step, list) in [
             ("1: every process knows the new key", vec![old, &new]),
             ("2: the new key wraps new data keys", vec![&new, old]),
@@ -70,7 +70,7 @@ fn rewrap(run: &Run, new: &str) -> anyhow::Result<()> {
     let rewrap = Command::new(binary("api"))
         .args(["keys", "rewrap"])
         .env("TRIGRUN__POSTGRES__URL", run.servers.postgres_url())
-        .env(MASTER, settings(&[new, keys::MASTER]))
+        .env(MASTER, settings(&[new, keys::master()]))
         .stdin(Stdio::null())
         .output()?;
     ensure!(rewrap.status.success(), "{}", String::from_utf8_lossy(&rewrap.stderr));

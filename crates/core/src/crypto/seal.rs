@@ -15,6 +15,7 @@ use super::NoRandomness;
 use crate::domain::id::WorkspaceId;
 
 const KEY_BYTES: usize = 32;
+const MAX_ID_BYTES: usize = 24;
 
 /// The section `[keys]` of the API and the executor.
 #[derive(Clone, Deserialize)]
@@ -34,6 +35,14 @@ pub enum KeyError {
     Form,
     #[error("the master key {0} does not have 32 bytes: create one with `trigrun-api keys generate`")]
     Short(String),
+    #[error(
+        "the master key {0} is not random, so it can be guessed: create one with `trigrun-api keys generate`"
+    )]
+    Guessable(String),
+    #[error(
+        "the master key {0} is not the one with which this database was sealed: keys.master has another key under this id. Restore the right key; a new key needs an id of its own"
+    )]
+    Different(String),
     #[error("the master key {0} is given twice")]
     Twice(String),
     #[error("data is sealed under the master key {0}, which is not in keys.master")]
@@ -52,15 +61,20 @@ impl MasterKeys {
         let mut keys: Vec<(String, LessSafeKey)> = Vec::new();
         for entry in &settings.master {
             let (id, key) = entry.expose_secret().split_once(':').ok_or(KeyError::Form)?;
-            if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-            {
+            // The id may be shown. A longer one may be the key, on the wrong side of the colon.
+            let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if id.is_empty() || id.len() > MAX_ID_BYTES || !id.bytes().all(is_id) {
                 return Err(KeyError::Form);
             }
             if keys.iter().any(|(known, _)| known == id) {
                 return Err(KeyError::Twice(id.to_owned()));
             }
             let bytes = STANDARD.decode(key).map_err(|_| KeyError::Form)?;
-            keys.push((id.to_owned(), key_of(&bytes).ok_or_else(|| KeyError::Short(id.to_owned()))?));
+            let key = key_of(&bytes).ok_or_else(|| KeyError::Short(id.to_owned()))?;
+            if is_guessable(&bytes) {
+                return Err(KeyError::Guessable(id.to_owned()));
+            }
+            keys.push((id.to_owned(), key));
         }
         if keys.is_empty() { Err(KeyError::None) } else { Ok(Self(keys)) }
     }
@@ -72,6 +86,18 @@ impl MasterKeys {
     /// The id of the key that wraps new data keys.
     pub fn newest(&self) -> &str {
         &self.0[0].0
+    }
+
+    /// What shows, with the id of each key, whether another process has the same one: nothing, sealed under it.
+    pub fn check_values(&self) -> Result<Vec<(&str, Vec<u8>)>, KeyError> {
+        self.0.iter().map(|(id, key)| Ok((id.as_str(), seal(key, &check_purpose(id), b"")?))).collect()
+    }
+
+    /// Whether the key with this id is the one that sealed the check value. `Ok` if there is no such key.
+    pub fn verify(&self, id: &str, check_value: &[u8]) -> Result<(), KeyError> {
+        let Some((_, key)) = self.0.iter().find(|(known, _)| known == id) else { return Ok(()) };
+        let opened = open(key, &check_purpose(id), check_value);
+        opened.map(drop).map_err(|_| KeyError::Different(id.to_owned()))
     }
 
     /// A new data key, wrapped for storage.
@@ -141,6 +167,20 @@ impl DataKey {
 /// The parts cannot run into each other, because names contain no NUL.
 fn purpose(workspace: WorkspaceId, what: &str, which: &str) -> Vec<u8> {
     [workspace.uuid().as_bytes(), what.as_bytes(), b"\0", which.as_bytes()].concat()
+}
+
+fn check_purpose(id: &str) -> Vec<u8> {
+    [b"master-key\0", id.as_bytes()].concat()
+}
+
+/// Zeros, a repeated word, 0 to 31 and the like. Of 32 random bytes, 16 are practically never equal to others.
+fn is_guessable(key: &[u8]) -> bool {
+    let mut distinct = key.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let step = |pair: &[u8]| pair[1].wrapping_sub(pair[0]);
+    let first = key.get(..2).map(step);
+    distinct.len() <= key.len() / 2 || key.windows(2).all(|pair| Some(step(pair)) == first)
 }
 
 fn key_of(bytes: &[u8]) -> Option<LessSafeKey> {
@@ -219,7 +259,37 @@ mod tests {
             assert_eq!(keys(&[form]).err(), Some(KeyError::Form), "{form}");
         }
         assert_eq!(keys(&["k:c2hvcnQ="]).err(), Some(KeyError::Short("k".into())));
+        let swapped = format!("{}:k", "5f".repeat(32));
+        assert_eq!(keys(&[&swapped]).err(), Some(KeyError::Form), "the message must not show the key");
         let id = good.split(':').next().unwrap().to_owned();
         assert_eq!(keys(&[&good, &good]).err(), Some(KeyError::Twice(id)));
+    }
+
+    #[test]
+    fn keys_that_can_be_guessed_are_refused() {
+        let counting: Vec<u8> = (0..32).collect();
+        let backwards: Vec<u8> = (0..32).rev().collect();
+        let words = b"0123456789abcdef0123456789abcdef".to_vec();
+        for bytes in
+            [vec![0; 32], vec![255; 32], counting, backwards, words, b"change-me-".repeat(4)[..32].to_vec()]
+        {
+            let entry = format!("k:{}", STANDARD.encode(&bytes));
+            assert_eq!(keys(&[&entry]).err(), Some(KeyError::Guessable("k".into())), "{bytes:?}");
+        }
+        for _ in 0..1000 {
+            assert!(keys(&[&new_master_key().unwrap()]).is_ok());
+        }
+    }
+
+    #[test]
+    fn another_key_under_the_same_id_is_noticed() {
+        let (one, other) = (new_master_key().unwrap(), new_master_key().unwrap());
+        let id = one.split(':').next().unwrap();
+        let other = format!("{id}:{}", other.split(':').nth(1).unwrap());
+        let (one, other) = (keys(&[&one]).unwrap(), keys(&[&other]).unwrap());
+        let values = one.check_values().unwrap();
+        assert_eq!(one.verify(id, &values[0].1), Ok(()));
+        assert_eq!(other.verify(id, &values[0].1), Err(KeyError::Different(id.to_owned())));
+        assert_eq!(other.verify("unknown", &values[0].1), Ok(()));
     }
 }

@@ -21,6 +21,9 @@ pub enum StoreError {
     /// The statement was cancelled: it ran for longer than `statement_timeout_ms`, or an administrator cancelled it.
     #[error("Postgres took too long: {0}")]
     TimedOut(String),
+    /// The key of a workspace cannot be opened with the master keys of this process. The operator can change that.
+    #[error("{0}")]
+    KeyUnreadable(String),
     /// A bug, or a database that this release does not understand.
     #[error("store: {0}")]
     Internal(String),
@@ -37,7 +40,7 @@ impl StoreError {
 
     /// May the same call succeed later?
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TimedOut(_))
+        matches!(self, Self::Unavailable(_) | Self::TimedOut(_) | Self::KeyUnreadable(_))
     }
 
     /// A stored value that the domain does not know: a newer release wrote it, or the database was edited by hand.

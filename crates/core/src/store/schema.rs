@@ -216,6 +216,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    master_keys (id) {
+        id -> Text,
+        check_value -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     members (workspace_id, user_id) {
         workspace_id -> Uuid,
         user_id -> Uuid,

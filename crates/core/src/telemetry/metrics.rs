@@ -39,6 +39,7 @@ struct Metrics {
     publish_failures: Counter<u64>,
     requeued: Counter<u64>,
     malformed: Counter<u64>,
+    unreadable_keys: Counter<u64>,
     no_capacity: Counter<u64>,
     notifications: Counter<u64>,
     passes: Histogram<f64>,
@@ -135,6 +136,10 @@ impl Metrics {
             publish_failures: counter("trigrun_publish_failures", "Failed attempts to write to the streams."),
             requeued: counter("trigrun_requeued", "Executions that recover made available again, by reason."),
             malformed: counter("trigrun_malformed_entries", "Stream entries that could not be parsed."),
+            unreadable_keys: counter(
+                "trigrun_unreadable_keys",
+                "Failed attempts to open the key of a workspace, whose executions wait.",
+            ),
             no_capacity: counter(
                 "trigrun_connections_without_capacity",
                 "Connections that the executor could not open for lack of file descriptors, ports or memory.",
@@ -228,6 +233,10 @@ pub fn no_capacity() {
 
 pub fn malformed_entry() {
     with(|m| m.malformed.add(1, &[]));
+}
+
+pub fn unreadable_key() {
+    with(|m| m.unreadable_keys.add(1, &[]));
 }
 
 pub fn notification_attempt(status: &'static str, is_last: bool) {

@@ -37,8 +37,9 @@ pub struct SmtpSettings {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
-    #[error("smtp.url cannot be used, it must read like smtps://user:password@mail.example.com: {0}")]
-    Url(#[source] smtp::Error),
+    // Without the cause, which may repeat a part of the URL.
+    #[error("smtp.url cannot be used, it must read like smtps://user:password@mail.example.com")]
+    Url,
     #[error("smtp.from must be an address like `TrigRun <noreply@example.com>` when smtp.url is set: {0}")]
     From(#[source] lettre::address::AddressError),
     #[error(transparent)]
@@ -62,7 +63,7 @@ impl Mailer {
             return Ok(None);
         }
         let from = settings.from.parse().map_err(SmtpError::From)?;
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(SmtpError::Url)?;
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| SmtpError::Url)?;
         let transport = transport.timeout(Some(TIMEOUT)).build();
         let rate = Rate {
             interval: Duration::from_secs(3600) / settings.workspace_per_hour.get(),

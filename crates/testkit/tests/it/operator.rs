@@ -39,7 +39,7 @@ impl Operator {
         let mut command = command(name, &self.postgres);
         command
             .env("TRIGRUN__REDIS__URL", self.redis.url.expose_secret())
-            .env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER))
+            .env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::master()))
             .env("TRIGRUN__EGRESS__ALLOW", "[\"127.0.0.0/8\"]");
         command
     }
@@ -112,7 +112,7 @@ async fn every_binary_waits_for_its_schema_and_reports_it() {
         let mut command = command(name, &db.settings());
         command.env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", probes.to_string());
         if name != "scheduler" {
-            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::MASTER));
+            command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", keys::master()));
         }
         if name == "api" {
             command.env("TRIGRUN__SERVER__ADDRESS", "127.0.0.1:0");

@@ -1,5 +1,6 @@
 //! `trigrun-api keys`
 
+use anyhow::ensure;
 use clap::Subcommand;
 use trigrun_core::{
     crypto::seal::{self, MasterKeys},
@@ -28,14 +29,26 @@ pub fn generate() -> anyhow::Result<()> {
 pub async fn rewrap(settings: &Settings) -> anyhow::Result<()> {
     let keys = MasterKeys::new(&settings.keys)?;
     let mut conn = connection::open(settings).await?;
-    let mut total = 0;
+    workspace_keys::register(&mut conn, &keys).await?;
+    let (mut total, mut failed, mut after) = (0, Vec::new(), None);
     loop {
-        match workspace_keys::rewrap(&mut conn, &keys, REWRAP_BATCH).await? {
-            0 => break,
-            count => total += count,
+        let rewrapped = workspace_keys::rewrap(&mut conn, &keys, after, REWRAP_BATCH).await?;
+        total += rewrapped.wrapped;
+        failed.extend(rewrapped.failed);
+        after = rewrapped.last;
+        if after.is_none() {
+            break;
         }
         println!("{total} keys wrapped by {}", keys.newest());
     }
+    for (workspace, error) in &failed {
+        println!("not wrapped: the key of {workspace}: {error}");
+    }
+    ensure!(
+        failed.is_empty(),
+        "the keys of {} workspaces are still wrapped by an older master key: keep that key until they can be opened",
+        failed.len()
+    );
     println!("all keys are wrapped by {}", keys.newest());
     Ok(())
 }

@@ -133,7 +133,7 @@ async fn use_all(system: &System) -> anyhow::Result<Canaries> {
     system.call_at(api, &tenant.token, ("POST", "/v1/secrets"), broken.as_bytes()).await?.expect(400)?;
     let again = json!({ "email": tenant.email, "password": PASSWORD });
     let again = call_traced(system, "", ("POST", "/v1/auth/login"), &again).await?.expect(200)?;
-    let master = keys::MASTER.split(':').nth(1).context("no master key")?;
+    let master = keys::master().split(':').nth(1).context("no master key")?;
     let hidden = vec![
         ("the secret", VALUE.to_owned()),
         ("the URL of a channel", IN_A_URL.to_owned()),
