@@ -15,7 +15,7 @@ use trigrun_core::stream::{
 
 mod log_ins;
 
-use log_ins::LogIns;
+use log_ins::{LogIns, Pace};
 
 use crate::{problem::Problem, result::ApiResult};
 
@@ -123,16 +123,16 @@ impl RateLimits {
 
     /// Whether this client may try a password of the user with this address. Does not depend on whether there is such a user, or whether the
     /// password is right.
-    pub fn may_log_in(&self, request: &HttpRequest, email: &str) -> ApiResult<()> {
+    pub fn may_log_in(&self, request: &HttpRequest, email: &str) -> ApiResult<Pace> {
         let network = self.network(request);
         self.log_ins.check(&self.failures, email, network)
     }
 
     /// A wrong password.
-    pub fn log_in_failed(&self, request: &HttpRequest, email: &str) {
+    pub fn log_in_failed(&self, request: &HttpRequest, email: &str, pace: Pace) {
         let network = self.network(request);
         self.failures.check(&network);
-        self.log_ins.failed(email, network);
+        self.log_ins.failed(email, network, pace);
     }
 
     /// A right password.

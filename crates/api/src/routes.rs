@@ -79,6 +79,7 @@ pub fn register(config: &mut ServiceConfig) {
             .add(auth::log_in)
             .add(auth::log_out)
             .add(auth::get_me)
+            .add(auth::delete_me)
             .add(members::list_members)
             .add(members::create_member)
             .add(members::accept_invitation)

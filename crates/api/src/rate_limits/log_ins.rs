@@ -1,13 +1,14 @@
 //! Limits on guessing passwords that nobody can use to keep a user out.
 //!
-//! Only wrong passwords count: against the user and the client's network together, against the user, and against the network. The first limit
-//! always applies. The other two, which others can use up, do not apply to a network from which the user has logged in before.
+//! Only wrong passwords count: against the user and the client's network together, against the user, and against the network. None of these
+//! limits keeps a user out of a network from which they have logged in before: there, passwords are still verified, and only wrong ones have to
+//! wait. So many wrong ones in a row end this.
 
 use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     num::NonZeroU32,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 use trigrun_core::stream::limiter::{LocalLimiter, Rate};
@@ -21,6 +22,10 @@ type Network = Option<IpAddr>;
 const INTERVAL: Duration = Duration::from_secs(60);
 /// One network alone cannot use up what a user may get wrong: it takes this many.
 const NETWORKS: u32 = 6;
+/// How long the response to a wrong password is delayed above the limit, in a known network.
+const WRONG_DELAY: Duration = Duration::from_secs(1);
+/// After so many wrong passwords in a row, a network is not known any more.
+const MAX_WRONG_IN_KNOWN: u32 = 1000;
 
 pub struct LogIns {
     /// By user and network.
@@ -28,6 +33,23 @@ pub struct LogIns {
     /// By user, from all networks.
     users: LocalLimiter,
     known: Known,
+}
+
+/// How a password may be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    Normal,
+    /// Above a limit, but the user has logged in from there: a wrong password is answered late.
+    Slow,
+}
+
+impl Pace {
+    pub const fn delay(self) -> Duration {
+        match self {
+            Self::Normal => Duration::ZERO,
+            Self::Slow => WRONG_DELAY,
+        }
+    }
 }
 
 impl LogIns {
@@ -41,18 +63,24 @@ impl LogIns {
     }
 
     /// `failures` are those of networks.
-    pub fn check(&self, failures: &LocalLimiter, email: &str, network: Network) -> ApiResult<()> {
-        allowed(self.pairs.peek(&(email, network)))?;
+    pub fn check(&self, failures: &LocalLimiter, email: &str, network: Network) -> ApiResult<Pace> {
+        let of_pair = allowed(self.pairs.peek(&(email, network)));
         if self.known.contains(email, network) {
-            return Ok(());
+            return Ok(if of_pair.is_ok() { Pace::Normal } else { Pace::Slow });
         }
+        of_pair?;
         allowed(failures.peek(&network))?;
-        allowed(self.users.peek(&email))
+        allowed(self.users.peek(&email))?;
+        Ok(Pace::Normal)
     }
 
-    pub fn failed(&self, email: &str, network: Network) {
+    pub fn failed(&self, email: &str, network: Network, pace: Pace) {
         self.pairs.check(&(email, network));
-        self.users.check(&email);
+        self.known.failed(email, network);
+        // What is beyond the limit of one network does not use up that of all.
+        if pace == Pace::Normal {
+            self.users.check(&email);
+        }
     }
 
     pub fn succeeded(&self, email: &str, network: Network) {
@@ -60,35 +88,54 @@ impl LogIns {
     }
 }
 
-/// Half a megabyte.
+/// A megabyte.
 const KNOWN: usize = 65_536;
 
 /// From which networks users have logged in: keyed digests, of which a later one may replace an earlier one.
 struct Known {
     digest: RandomState,
-    digests: Box<[AtomicU64]>,
+    places: Box<[Place]>,
+}
+
+#[derive(Default)]
+struct Place {
+    digest: AtomicU64,
+    /// Wrong passwords since the last right one.
+    wrong: AtomicU32,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { digest: RandomState::new(), digests: (0..KNOWN).map(|_| AtomicU64::new(0)).collect() }
+        Self { digest: RandomState::new(), places: (0..KNOWN).map(|_| Place::default()).collect() }
     }
 }
 
 impl Known {
     fn contains(&self, email: &str, network: Network) -> bool {
-        let (digest, place) = self.place(email, network);
-        place.load(Ordering::Relaxed) == digest
+        self.find(email, network)
+            .is_some_and(|place| place.wrong.load(Ordering::Relaxed) < MAX_WRONG_IN_KNOWN)
     }
 
     fn insert(&self, email: &str, network: Network) {
         let (digest, place) = self.place(email, network);
-        place.store(digest, Ordering::Relaxed);
+        place.digest.store(digest, Ordering::Relaxed);
+        place.wrong.store(0, Ordering::Relaxed);
     }
 
-    fn place(&self, email: &str, network: Network) -> (u64, &AtomicU64) {
+    fn failed(&self, email: &str, network: Network) {
+        if let Some(place) = self.find(email, network) {
+            place.wrong.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn find(&self, email: &str, network: Network) -> Option<&Place> {
+        let (digest, place) = self.place(email, network);
+        (place.digest.load(Ordering::Relaxed) == digest).then_some(place)
+    }
+
+    fn place(&self, email: &str, network: Network) -> (u64, &Place) {
         let digest = self.digest.hash_one((email, network));
-        (digest, &self.digests[digest as usize & (KNOWN - 1)])
+        (digest, &self.places[digest as usize & (KNOWN - 1)])
     }
 }
 
@@ -112,7 +159,7 @@ mod tests {
         let (failures, log_ins) = limits();
         for _ in 0..100 {
             failures.check(&network(1));
-            log_ins.failed(ADA, network(1));
+            log_ins.failed(ADA, network(1), Pace::Normal);
         }
         assert!(log_ins.check(&failures, ADA, network(1)).is_err());
         assert!(log_ins.check(&failures, "grace@example.com", network(1)).is_err());
@@ -120,7 +167,7 @@ mod tests {
         let (failures, log_ins) = limits();
         for _ in 0..10 {
             assert!(log_ins.check(&failures, ADA, network(1)).is_ok());
-            log_ins.failed(ADA, network(1));
+            log_ins.failed(ADA, network(1), Pace::Normal);
         }
         assert!(log_ins.check(&failures, ADA, network(1)).is_err());
         assert!(log_ins.check(&failures, ADA, network(2)).is_ok());
@@ -131,13 +178,25 @@ mod tests {
         let (failures, log_ins) = limits();
         log_ins.succeeded(ADA, network(200));
         for n in 0..100 {
-            log_ins.failed(ADA, network(n));
+            log_ins.failed(ADA, network(n), Pace::Normal);
         }
         assert!(log_ins.check(&failures, ADA, network(201)).is_err(), "guessing has an end");
-        assert!(log_ins.check(&failures, ADA, network(200)).is_ok());
-        for _ in 0..10 {
-            log_ins.failed(ADA, network(200));
+        assert_eq!(log_ins.check(&failures, ADA, network(200)).unwrap(), Pace::Normal);
+    }
+
+    #[test]
+    fn a_known_network_slows_down_and_forgets_at_last() {
+        let (failures, log_ins) = limits();
+        log_ins.succeeded(ADA, network(1));
+        let mut paces = Vec::new();
+        while let Ok(pace) = log_ins.check(&failures, ADA, network(1)) {
+            paces.push(pace);
+            log_ins.failed(ADA, network(1), pace);
         }
-        assert!(log_ins.check(&failures, ADA, network(200)).is_err(), "there too");
+        assert_eq!(paces.len(), MAX_WRONG_IN_KNOWN as usize, "guessing has an end there too");
+        assert_eq!(paces.iter().filter(|pace| **pace == Pace::Normal).count(), 10);
+        assert!(log_ins.check(&failures, ADA, network(2)).is_ok(), "the limit of the user is not used up");
+        log_ins.succeeded(ADA, network(1));
+        assert_eq!(log_ins.check(&failures, ADA, network(1)).unwrap(), Pace::Slow);
     }
 }

@@ -1,18 +1,19 @@
 //! Sign-up, login, logout, and the identity of the caller.
 
-use actix_web::{HttpRequest, HttpResponse, get, http::StatusCode, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, http::StatusCode, post, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     crypto,
     domain::{
         access::{TokenKind, TokenSecret},
-        audit::Actor,
+        audit::{Actor, Author},
         id::{SessionId, UserId, WorkspaceId},
         invalid::{Checked, FieldErrors, Invalid, both},
         user::{self, Membership, User},
         workspace::{self, Workspace},
     },
+    runtime::tasks,
     store::{
         StoreError,
         users::{self, NewSession, NewUser, SignUpRoute},
@@ -161,7 +162,8 @@ pub async fn sign_up(
         }
     });
     let workspace = joined.await?.to_string();
-    let session = session(&state, user).await?;
+    state.limits.logged_in(&request, &user.email);
+    let session = session(&state, user, None).await?;
     Ok(HttpResponse::Created().json(SessionView { workspace_id: Some(workspace), ..session }))
 }
 
@@ -261,32 +263,50 @@ pub async fn log_in(
     let email = email.to_lowercase();
     let permitted = || state.limits.may_log_in(&request, &email);
     // Checked before the request takes a place in the queue, and again when it is its turn.
-    permitted()?;
+    let pace = permitted()?;
     // No user has an invalid address. The password is hashed anyway, so that the response takes as long.
     let found = match user::email(&email) {
         Ok(email) => users::find_by_email(&mut *state.conn().await?, &email).await?,
         Err(_) => None,
     };
     let (user, hash) = found.unzip();
-    let is_right = state.passwords.verify(given, hash, permitted).await?;
-    match user.filter(|_| is_right) {
-        Some(user) => {
+    let is_right = state.passwords.verify(given, hash, || permitted().map(drop)).await?;
+    match user {
+        Some(user) if is_right => {
             state.limits.logged_in(&request, &email);
-            Ok(HttpResponse::Ok().json(session(&state, user).await?))
+            let by = author(&state, &request, Actor::User { id: user.id, email });
+            Ok(HttpResponse::Ok().json(session(&state, user, Some(&by)).await?))
         }
-        None => {
-            state.limits.log_in_failed(&request, &email);
+        user => {
+            state.limits.log_in_failed(&request, &email, pace);
+            if let Some(user) = user {
+                let by = author(&state, &request, Actor::User { id: user.id, email });
+                record_failed_log_in(&state, by);
+            }
+            tokio::time::sleep(pace.delay()).await;
             let detail = "The e-mail address or the password is wrong.";
             Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
         }
     }
 }
 
-async fn session(state: &State, user: User) -> ApiResult<SessionView> {
+/// In a separate task: the response takes as long as for an address without a user.
+fn record_failed_log_in(state: &State, by: Author) {
+    let state = state.clone();
+    tasks::spawn("log_in_failed", async move {
+        let recorded =
+            async { users::log_in_failed(&mut *state.connections.unshared().conn().await?, &by).await };
+        if let Err(error) = recorded.await {
+            tracing::warn!(%error, "cannot record a failed log-in");
+        }
+    });
+}
+
+async fn session(state: &State, user: User, by: Option<&Author>) -> ApiResult<SessionView> {
     let secret = crypto::new_token(TokenKind::Session).map_err(|_| Problem::internal())?;
     let now = state.clock.now();
     let (hash, expires_at): (Vec<u8>, DateTime<Utc>) = (crypto::token_hash(&secret), now + SESSION_LIFETIME);
-    let new = NewSession { id: SessionId::at(now), user: user.id, hash: &hash, now, expires_at };
+    let new = NewSession { id: SessionId::at(now), user: user.id, hash: &hash, now, expires_at, by };
     users::log_in(&mut *state.conn().await?, new).await?;
     Ok(SessionView {
         token: secret.reveal().to_owned(),
@@ -307,6 +327,35 @@ async fn session(state: &State, user: User) -> ApiResult<SessionView> {
 #[post("/auth/logout")]
 pub async fn log_out(state: web::Data<State>, caller: SessionUser) -> ApiResult<HttpResponse> {
     users::log_out(&mut *state.conn().await?, &crypto::token_hash(&caller.secret)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes the caller's account, with all sessions, memberships, tokens and invitations. Requires a session. The last owner of a workspace must
+/// first delete the workspace, or make another member an owner.
+#[utoipa::path(
+    operation_id = "delete_me", tag = "users",
+    responses(
+        (status = 204),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[delete("/me")]
+pub async fn delete_me(state: web::Data<State>, caller: SessionUser) -> ApiResult<HttpResponse> {
+    let delete = async move |state: State| {
+        let deleted = users::delete(&mut *state.conn().await?, caller.user.id, &caller.by).await;
+        deleted.map_err(|error| match error.is_conflict("last_owner") {
+            true => Problem::conflict(
+                "last_owner",
+                "You are the only owner of a workspace. Delete it, or make another member an owner first.",
+            ),
+            false => error.into(),
+        })?;
+        // With the membership, the audit log has no more place for it.
+        tracing::info!(user = %caller.user.id, request_id = caller.by.request_id, "user deleted");
+        Ok(())
+    };
+    state.run(delete).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,6 +1,6 @@
 //! The members of a workspace, their roles, and invitations.
 
-use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
+use actix_web::{HttpResponse, delete, get, patch, post, web};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;

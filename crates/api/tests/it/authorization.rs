@@ -65,7 +65,8 @@ const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
 /// Operations for any token.
 const ANY_TOKEN: [&str; 2] = ["get_me", "get_workspace"];
 /// Operations that require a session.
-const SESSION: [&str; 4] = ["log_out", "list_workspaces", "create_workspace", "accept_invitation"];
+const SESSION: [&str; 5] =
+    ["log_out", "delete_me", "list_workspaces", "create_workspace", "accept_invitation"];
 
 pub struct Operation {
     pub id: String,

@@ -16,6 +16,7 @@ mod outage;
 mod preview;
 mod protocol;
 mod quotas;
+mod rights;
 mod secrets;
 mod security;
 mod users;

@@ -17,6 +17,8 @@ string_enum! {
         TokenCreated = "token.created",
         TokenRotated = "token.rotated",
         TokenDeleted = "token.deleted",
+        LoggedIn = "user.logged_in",
+        LogInFailed = "user.log_in_failed",
         MemberInvited = "member.invited",
         InvitationDeleted = "invitation.deleted",
         MemberJoined = "member.joined",

@@ -36,6 +36,14 @@ where
     text.parse().map_err(|why| StoreError::unreadable(column, why))
 }
 
+/// Parses a stored list of them.
+pub fn parse_enums<T: FromStr>(column: &str, texts: &[String]) -> Result<Vec<T>, StoreError>
+where
+    T::Err: Display,
+{
+    texts.iter().map(|text| parse_enum(column, text)).collect()
+}
+
 /// The columns of a schedule.
 #[derive(Default)]
 pub struct ScheduleColumns {

@@ -67,6 +67,21 @@ pub async fn invite(
     .await
 }
 
+/// [`StoreError::NotFound`] unless there is such an invitation for this address.
+pub(super) async fn check(
+    conn: &mut Conn,
+    email: &str,
+    hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let open = invitations::table
+        .filter(invitations::hash.eq(hash))
+        .filter(invitations::email.eq(email))
+        .filter(invitations::expires_at.gt(now));
+    open.select(invitations::id).first::<Uuid>(conn).await?;
+    Ok(())
+}
+
 /// Accepts, and deletes, the invitation with this digest that was made for the address of `user`.
 ///
 /// [`StoreError::NotFound`] if there is none or it has expired; [`StoreError::Conflict`] `members_pkey` if the user is a member already.

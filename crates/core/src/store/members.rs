@@ -140,61 +140,111 @@ pub async fn change(
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         super::workspaces::lock_rights(conn, workspace).await?;
-        let member = members::table.find((workspace.uuid(), user.uuid()));
-        let (text, origin): (String, Origin) = member.select((members::role, ORIGIN)).first(conn).await?;
-        let previous: Role = parse_enum("members.role", &text)?;
-        if rights::of_giver(conn, workspace, giver).await?.lack_to_change(previous, role).is_some() {
+        let member = find(conn, workspace, user).await?;
+        if rights::of_giver(conn, workspace, giver).await?.lack_to_change(member.role, role).is_some() {
             return Err(StoreError::NotFound);
         }
-        if previous == Role::Owner && role != Some(Role::Owner) && owners(conn, workspace).await? == 1 {
-            return Err(StoreError::conflict("last_owner"));
+        match role {
+            Some(role) => set_role(conn, workspace, &member, role, giver, by).await,
+            None => remove(conn, workspace, &member, by).await,
         }
-        let email: String = users::table.find(user.uuid()).select(users::email).first(conn).await?;
-        let target = (user, Some(email.as_str()));
-        if let Some(role) = role {
-            set_role(conn, (workspace, user), (previous, role), giver, by.at).await?;
-            let details = [("role", role.as_str()), ("previous_role", previous.as_str())];
-            audit::write(conn, workspace, by, Action::MemberChanged, target, &details).await?;
-        } else {
-            diesel::delete(member).execute(conn).await?;
-            // No invitation may bring the user back.
-            diesel::delete(invitations::table)
-                .filter(invitations::workspace_id.eq(workspace.uuid()))
-                .filter(invitations::email.eq(&email))
-                .execute(conn)
-                .await?;
-            let details = [("previous_role", previous.as_str())];
-            audit::write(conn, workspace, by, Action::MemberRemoved, target, &details).await?;
-        }
-        let left = role.map_or(Rights::none(), Rights::of_role);
-        rights::revoke(conn, workspace, Loss::Member { user, left, origin }, by).await
     })
     .await
+}
+
+/// Removes a member who leaves, which needs no right.
+pub(super) async fn leave(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    user: UserId,
+    by: &Author,
+) -> Result<(), StoreError> {
+    super::workspaces::lock_rights(conn, workspace).await?;
+    let member = find(conn, workspace, user).await?;
+    remove(conn, workspace, &member, by).await
+}
+
+/// A member with what its rights depend on.
+struct Found {
+    user: UserId,
+    email: String,
+    role: Role,
+    origin: Origin,
+}
+
+async fn find(conn: &mut Conn, workspace: WorkspaceId, user: UserId) -> Result<Found, StoreError> {
+    let (email, role, origin): (String, String, Origin) = members::table
+        .inner_join(users::table)
+        .filter(members::workspace_id.eq(workspace.uuid()))
+        .filter(members::user_id.eq(user.uuid()))
+        .select((users::email, members::role, ORIGIN))
+        .first(conn)
+        .await?;
+    Ok(Found { user, email, role: parse_enum("members.role", &role)?, origin })
+}
+
+async fn remove(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    member: &Found,
+    by: &Author,
+) -> Result<(), StoreError> {
+    check_owner_remains(conn, workspace, member, None).await?;
+    let Found { user, email, role, origin } = member;
+    diesel::delete(members::table.find((workspace.uuid(), user.uuid()))).execute(conn).await?;
+    // No invitation may bring the user back.
+    diesel::delete(invitations::table)
+        .filter(invitations::workspace_id.eq(workspace.uuid()))
+        .filter(invitations::email.eq(email))
+        .execute(conn)
+        .await?;
+    let details = [("previous_role", role.as_str())];
+    audit::write(conn, workspace, by, Action::MemberRemoved, (user, Some(email)), &details).await?;
+    let loss = Loss::Member { user: *user, left: Rights::none(), origin: *origin };
+    rights::revoke(conn, workspace, loss, by).await
 }
 
 /// Only a higher role has a new giver: who confirms or lowers a role does not answer for it.
 async fn set_role(
     conn: &mut Conn,
-    (workspace, user): (WorkspaceId, UserId),
-    (previous, role): (Role, Role),
+    workspace: WorkspaceId,
+    member: &Found,
+    role: Role,
     giver: &Giver,
-    now: DateTime<Utc>,
+    by: &Author,
 ) -> Result<(), StoreError> {
-    let member = members::table.find((workspace.uuid(), user.uuid()));
-    diesel::update(member).set(members::role.eq(role.as_str())).execute(conn).await?;
-    if is_higher(role, previous) {
-        let (by, with) = (giver.user().map(UserId::uuid), giver.token().map(TokenId::uuid));
-        diesel::update(member)
-            .set((members::given_by.eq(by), members::given_with.eq(with), members::given_at.eq(now)))
+    check_owner_remains(conn, workspace, member, Some(role)).await?;
+    let Found { user, email, role: previous, origin } = member;
+    let row = members::table.find((workspace.uuid(), user.uuid()));
+    diesel::update(row).set(members::role.eq(role.as_str())).execute(conn).await?;
+    if is_higher(role, *previous) {
+        let (user, token) = (giver.user().map(UserId::uuid), giver.token().map(TokenId::uuid));
+        diesel::update(row)
+            .set((members::given_by.eq(user), members::given_with.eq(token), members::given_at.eq(by.at)))
             .execute(conn)
             .await?;
     }
-    Ok(())
+    let details = [("role", role.as_str()), ("previous_role", previous.as_str())];
+    audit::write(conn, workspace, by, Action::MemberChanged, (user, Some(email)), &details).await?;
+    let loss = Loss::Member { user: *user, left: Rights::of_role(role), origin: *origin };
+    rights::revoke(conn, workspace, loss, by).await
 }
 
-async fn owners(conn: &mut Conn, workspace: WorkspaceId) -> Result<i64, StoreError> {
+/// [`StoreError::Conflict`] `last_owner` if this change leaves none.
+async fn check_owner_remains(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    member: &Found,
+    role: Option<Role>,
+) -> Result<(), StoreError> {
+    if member.role != Role::Owner || role == Some(Role::Owner) {
+        return Ok(());
+    }
     let owners = members::table
         .filter(members::workspace_id.eq(workspace.uuid()))
         .filter(members::role.eq(Role::Owner.as_str()));
-    Ok(owners.count().get_result(conn).await?)
+    match owners.count().get_result::<i64>(conn).await? {
+        0 | 1 => Err(StoreError::conflict("last_owner")),
+        _ => Ok(()),
+    }
 }

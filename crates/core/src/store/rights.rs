@@ -14,9 +14,8 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError, audit,
-    columns::parse_enum,
+    columns::{parse_enum, parse_enums},
     schema::{invitations, members, tokens, users},
-    tokens::scopes_of,
 };
 use crate::domain::{
     audit::{Action, Actor, Author},
@@ -46,7 +45,7 @@ pub(super) async fn of_giver(
                 .select((tokens::scopes, tokens::expires_at))
                 .first(conn)
                 .await?;
-            Ok(Rights::of_token(&scopes_of(&scopes)?, until))
+            Ok(Rights::of_token(&parse_enums("tokens.scopes", &scopes)?, until))
         }
     }
 }
@@ -173,7 +172,8 @@ impl Revocation<'_> {
         let given: Vec<(Uuid, String, Vec<String>)> =
             given.select((tokens::id, tokens::name, tokens::scopes)).load(conn).await?;
         for (id, name, scopes) in given {
-            let may_give = loss.left().may_give(&Rights::of_token(&scopes_of(&scopes)?, None));
+            let may_give =
+                loss.left().may_give(&Rights::of_token(&parse_enums("tokens.scopes", &scopes)?, None));
             if !may_give && self.tokens.insert(id, name).is_none() {
                 self.losses.push(Loss::Token(TokenId::from_uuid(id)));
             }

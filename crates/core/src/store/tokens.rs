@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError, audit,
-    columns::parse_enum,
+    columns::parse_enums,
     quotas::{self, Counted},
     rights::{self, Loss},
     schema::{self, tokens},
@@ -120,11 +120,15 @@ const COLUMNS: TokenColumns = (
 fn token(row: TokenRow) -> Result<Token, StoreError> {
     let (id, name, scopes, created_at, expires_at, last_used_at, created_by) = row;
     let (id, created_by) = (TokenId::from_uuid(id), created_by.map(UserId::from_uuid));
-    Ok(Token { id, name, scopes: scopes_of(&scopes)?, created_at, expires_at, last_used_at, created_by })
-}
-
-pub(super) fn scopes_of(words: &[String]) -> Result<Vec<Scope>, StoreError> {
-    words.iter().map(|scope| parse_enum("tokens.scopes", scope)).collect()
+    Ok(Token {
+        id,
+        name,
+        scopes: parse_enums("tokens.scopes", &scopes)?,
+        created_at,
+        expires_at,
+        last_used_at,
+        created_by,
+    })
 }
 
 /// Newest first.
@@ -245,7 +249,7 @@ pub async fn find_by_hash(
         let account = AccountId::from_uuid(creator.unwrap_or(workspace));
         let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
         let created_by = created_by.map(UserId::from_uuid);
-        let scopes = scopes_of(&scopes)?;
+        let scopes = parse_enums("tokens.scopes", &scopes)?;
         Ok((Grant { token, name, workspace, account, scopes, expires_at, created_by }, last_used_at))
     })
     .transpose()

@@ -6,12 +6,12 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Conn, StoreError, invitations, members,
+    Conn, StoreError, audit, invitations, members,
     schema::{sessions, users},
     workspaces,
 };
 use crate::domain::{
-    audit::Author,
+    audit::{Action, Actor, Author},
     id::{SessionId, UserId, WorkspaceId},
     user::{Role, User},
     workspace::Workspace,
@@ -37,14 +37,18 @@ pub enum SignUpRoute<'a> {
 
 /// Creates a user and a membership, both or neither.
 ///
-/// [`StoreError::Conflict`] `users_email` if the address is taken; [`StoreError::NotFound`] if there is no such invitation for the address,
-/// or it has expired.
+/// [`StoreError::NotFound`] if there is no such invitation for the address, or it has expired, whether or not the address is taken; otherwise
+/// [`StoreError::Conflict`] `users_email` if it is.
 pub async fn sign_up(
     conn: &mut Conn,
     new: NewUser<'_>,
     route: SignUpRoute<'_>,
 ) -> Result<WorkspaceId, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // First, so that only the owner of an invitation learns whether its address is taken.
+        if let SignUpRoute::Invitation { hash } = route {
+            invitations::check(conn, &new.user.email, hash, new.by.at).await?;
+        }
         diesel::insert_into(users::table)
             .values((
                 users::id.eq(new.user.id.uuid()),
@@ -84,20 +88,66 @@ pub struct NewSession<'a> {
     pub hash: &'a [u8],
     pub now: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    /// The user, unless signing up, which the audit log has already.
+    pub by: Option<&'a Author>,
 }
 
+/// Starts a session, and records it in the audit log of each of the user's workspaces.
 pub async fn log_in(conn: &mut Conn, new: NewSession<'_>) -> Result<(), StoreError> {
-    diesel::insert_into(sessions::table)
-        .values((
-            sessions::id.eq(new.id.uuid()),
-            sessions::user_id.eq(new.user.uuid()),
-            sessions::hash.eq(new.hash),
-            sessions::created_at.eq(new.now),
-            sessions::expires_at.eq(new.expires_at),
-        ))
-        .execute(conn)
-        .await?;
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        if let Some(by) = new.by {
+            record(conn, by, Action::LoggedIn).await?;
+        }
+        diesel::insert_into(sessions::table)
+            .values((
+                sessions::id.eq(new.id.uuid()),
+                sessions::user_id.eq(new.user.uuid()),
+                sessions::hash.eq(new.hash),
+                sessions::created_at.eq(new.now),
+                sessions::expires_at.eq(new.expires_at),
+            ))
+            .execute(conn)
+            .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Records a wrong password for the user that is the author.
+pub async fn log_in_failed(conn: &mut Conn, by: &Author) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| record(conn, by, Action::LogInFailed).await).await
+}
+
+/// In the order of a deletion: each workspace is locked before its entry is written.
+async fn record(conn: &mut Conn, by: &Author, action: Action) -> Result<(), StoreError> {
+    let Actor::User { id, email } = &by.actor else { return Ok(()) };
+    for membership in members::of_user(conn, *id).await? {
+        match workspaces::lock_active(conn, membership.workspace).await {
+            Err(StoreError::NotFound) => {}
+            locked => {
+                locked?;
+                audit::write(conn, membership.workspace, by, action, (id, Some(email)), &[]).await?;
+            }
+        }
+    }
     Ok(())
+}
+
+/// Deletes a user, who leaves every workspace; what the user gave falls or stays as then.
+///
+/// [`StoreError::Conflict`] `last_owner` if a workspace would have no owner left.
+pub async fn delete(conn: &mut Conn, user: UserId, by: &Author) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let mut workspaces = members::of_user(conn, user).await?;
+        // All lock in the same order.
+        workspaces.sort_by_key(|membership| membership.workspace.uuid());
+        for membership in workspaces {
+            members::leave(conn, membership.workspace, user, by).await?;
+        }
+        let deleted = diesel::delete(users::table.find(user.uuid())).execute(conn).await?;
+        if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    })
+    .await
 }
 
 pub async fn log_out(conn: &mut Conn, hash: &[u8]) -> Result<(), StoreError> {

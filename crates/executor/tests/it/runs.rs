@@ -5,7 +5,7 @@ use std::time::Duration;
 use trigrun_core::{
     domain::{
         attempt::AttemptStatus,
-        execution::Status,
+        execution::{Execution, Status},
         request::{Body, Headers},
     },
     store::leases,
@@ -173,6 +173,48 @@ async fn a_secret_that_cannot_be_opened_is_not_reported_as_missing() {
     let execution = bench.ended(bench.published(&definition).await).await;
     assert_eq!(execution.error_class.as_deref(), Some("secret_unreadable"));
     assert!(bench.target.hits().is_empty());
+    executor.stop().await;
+}
+
+/// The operator can give the executor the right key: nothing fails until then.
+#[tokio::test]
+async fn a_run_whose_key_cannot_be_opened_waits_until_it_can() {
+    let bench = Bench::new().await;
+    let executor = bench.executor();
+    bench.secret("key", "value").await;
+    bench.db.execute("create table kept as select * from workspace_keys").await;
+    bench.db.execute("update workspace_keys set wrapped = decode(repeat('00', 60), 'hex')").await;
+    let mut definition = bench.definition("/hook");
+    definition.request.headers = Headers::check(vec![("X-Key".into(), "secret://key".into())]).unwrap();
+    let (waiting, cancelled) = (bench.published(&definition).await, bench.published(&definition).await);
+    let signed = bench.published(&bench.definition("/signed")).await;
+    let is_running = |execution: &Execution| execution.status == Status::Running;
+    for id in [waiting, cancelled, signed] {
+        bench.when(id, is_running).await;
+    }
+    leases::cancel(&mut *bench.db.conn().await, bench.workspace, cancelled).await.unwrap();
+    // The executor is asked to stop while they wait: nothing is lost, and another one continues.
+    executor.stop().await;
+    for id in [waiting, signed] {
+        assert_eq!(bench.get(id).await.status, Status::Queued, "released");
+        assert!(bench.get(id).await.attempts.is_empty());
+    }
+    let executor = bench.executor();
+    bench.publish(waiting).await;
+    bench.publish(signed).await;
+    bench.when(waiting, is_running).await;
+    assert!(bench.target.hits().is_empty());
+    bench
+        .db
+        .execute("update workspace_keys k set wrapped = o.wrapped from kept o where o.workspace_id = k.workspace_id")
+        .await;
+    for id in [waiting, signed] {
+        assert_eq!(bench.ended(id).await.status, Status::Succeeded);
+    }
+    let sent = bench.target.hits();
+    assert!(sent.iter().any(|hit| hit.header("x-key") == Some("value")));
+    bench.verify(&sent[..1], &sent[0].header("webhook-id").unwrap().to_owned()).await;
+    assert_eq!(bench.get(cancelled).await.status, Status::Cancelled);
     executor.stop().await;
 }
 

@@ -7,7 +7,12 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 use tokio::net::TcpStream;
-use trigrun_core::{domain::id::JobId, store::PostgresSettings, stream::RedisSettings};
+use trigrun_core::{
+    crypto::seal,
+    domain::id::JobId,
+    store::{PostgresSettings, workspace_keys},
+    stream::RedisSettings,
+};
 use trigrun_testkit::{
     TestDb, cluster,
     jobs::every_seconds,
@@ -139,6 +144,79 @@ async fn every_binary_waits_for_its_schema_and_reports_it() {
     }
 }
 
+fn key_id() -> &'static str {
+    keys::master().split(':').next().unwrap()
+}
+
+/// A wrong key must not be noticed only when everything has failed.
+#[tokio::test]
+async fn a_process_with_another_key_under_the_same_id_does_not_start() {
+    let db = TestDb::new().await;
+    let other = seal::new_master_key().unwrap();
+    let other = format!("{}:{}", key_id(), other.split(':').nth(1).unwrap());
+    let start = |name: &str, key: &str| {
+        let mut command = command(name, &db.settings());
+        command.env("TRIGRUN__KEYS__MASTER", format!("[\"{key}\"]"));
+        command.env("TRIGRUN__SERVER__ADDRESS", "127.0.0.1:0");
+        command.env_remove(if name == "executor" { "TRIGRUN__SERVER__ADDRESS" } else { "-" });
+        command
+    };
+    let keys_recorded = async || db.count("select count(*) from master_keys").await == 1;
+    let first = LoggedProcess::start(&mut start("executor", keys::master()));
+    until("the executor has recorded its key", keys_recorded).await;
+    drop(first);
+    let guessable = format!("{}:{}=", key_id(), "A".repeat(43));
+    for name in ["api", "executor"] {
+        for (key, why) in
+            [(&other, "is not the one with which this database was sealed"), (&guessable, "is not random")]
+        {
+            let output = start(name, key).output().unwrap();
+            let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(!output.status.success() && text.contains(why), "{name}: {text}");
+            assert!(!text.contains(key.split(':').nth(1).unwrap()), "{text}");
+        }
+    }
+    let restarted = LoggedProcess::start(&mut start("api", keys::master()));
+    drop(restarted);
+    let operator = Operator::of(&db);
+    let (_, text) = operator.run(&["doctor"]);
+    assert!(text.contains("ok     keys"), "{text}");
+}
+
+#[tokio::test]
+async fn rewrap_goes_on_and_lists_what_it_could_not_open() {
+    let db = TestDb::new().await;
+    let operator = Operator::of(&db);
+    let mut workspaces = Vec::new();
+    for name in ["a", "b", "c"] {
+        let workspace = db.workspace(name).await;
+        workspace_keys::data_key(&mut *db.conn().await, workspace, &keys::keys()).await.unwrap();
+        workspaces.push(workspace);
+    }
+    db.execute(&format!(
+        "update workspace_keys set wrapped = '' where workspace_id = '{}'",
+        workspaces[1].uuid()
+    ))
+    .await;
+    let new = seal::new_master_key().unwrap();
+    let rewrap = || {
+        let both = format!("[\"{new}\", \"{}\"]", keys::master());
+        result(
+            operator.command().args(["keys", "rewrap"]).env("TRIGRUN__KEYS__MASTER", both).output().unwrap(),
+        )
+    };
+    let older = format!("select workspace_id::text from workspace_keys where master_key = '{}'", key_id());
+    for _ in 0..2 {
+        let (success, text) = rewrap();
+        assert!(!success && text.contains(&workspaces[1].to_string()), "{text}");
+        assert!(text.contains("the keys of 1 workspaces are still wrapped by an older master key"), "{text}");
+        assert_eq!(db.lines(&older).await, [workspaces[1].uuid().to_string()]);
+    }
+    db.execute("delete from workspace_keys where wrapped = ''").await;
+    let (success, text) = rewrap();
+    assert!(success && text.contains("all keys are wrapped by"), "{text}");
+}
+
 #[tokio::test]
 async fn doctor_reports_problems_and_what_to_do() {
     let db = TestDb::new().await;
@@ -161,6 +239,11 @@ async fn doctor_reports_problems_and_what_to_do() {
     assert!(text.contains("warn   executors") && text.contains("none is running"), "{text}");
 
     db.workspace("a").await;
+    // What a process records when it starts, here with another key.
+    db.execute(&format!("insert into master_keys (id, check_value) values ('{}', '')", key_id())).await;
+    let (_, text) = operator.run(&["doctor"]);
+    assert!(text.contains("FAIL   keys") && text.contains("is not the one with which"), "{text}");
+    db.execute("delete from master_keys").await;
     db.execute("insert into workspace_keys (workspace_id, master_key, wrapped) select id, 'gone', '' from workspaces").await;
     let (_, text) = operator.run(&["doctor"]);
     assert!(

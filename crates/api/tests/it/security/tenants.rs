@@ -15,7 +15,8 @@ use fixture::Things;
 pub use fixture::World;
 
 /// For sessions, in any workspace. The document does not say so.
-const FOR_SESSIONS: [&str; 4] = ["log_out", "list_workspaces", "create_workspace", "accept_invitation"];
+const FOR_SESSIONS: [&str; 5] =
+    ["log_out", "delete_me", "list_workspaces", "create_workspace", "accept_invitation"];
 
 pub fn suite() -> Suite {
     let cases = [scopes::cases(), ids::cases(), lists::cases(), bodies::cases()];
