@@ -50,8 +50,9 @@ pub const TABLE: [(&str, &str, u16); 47] = [
     ("delete_invitation", "workspace:admin", 204),
     ("list_audit_log", "workspace:admin", 200),
     ("list_members", "workspace:admin", 200),
-    ("create_member", "workspace:admin", 201),
-    ("patch_member", "workspace:admin", 200),
+    // With this scope alone, a caller has nothing that it could give: `rights.rs`.
+    ("create_member", "workspace:admin", 403),
+    ("patch_member", "workspace:admin", 403),
     ("delete_member", "workspace:admin", 204),
     ("list_tokens", "workspace:admin", 200),
     ("create_token", "workspace:admin", 201),

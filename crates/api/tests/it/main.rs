@@ -1,5 +1,6 @@
 //! The API over real sockets, each test on its own database. One module per subject.
 
+mod accounts;
 mod app;
 mod audit;
 mod authorization;

@@ -21,6 +21,9 @@ const REVOCATIONS: &[(&str, &str, &str, &str, &str, Revoked)] = &[
     ("deleted", "ada", "DELETE", "/v1/tokens/{second}", "", Revoked::Second),
     ("deleted by itself", "second", "DELETE", "/v1/tokens/{second}", "", Revoked::Second),
     ("rotated", "ada", "POST", "/v1/tokens/{second}/rotate", "", Revoked::Second),
+    ("whose creating token is deleted", "ada", "DELETE", "/v1/tokens/{first}", "", Revoked::Both),
+    ("whose creating token is rotated", "ada", "POST", "/v1/tokens/{first}/rotate", "", Revoked::Both),
+    ("that rotates its creating token", "second", "POST", "/v1/tokens/{first}/rotate", "", Revoked::Both),
     ("rotated by itself", "second", "POST", "/v1/tokens/{second}/rotate", "", Revoked::Second),
     ("whose creator is removed", "ada", "DELETE", "/v1/members/{bob}", "", Revoked::Both),
     ("whose creator leaves", "bob", "DELETE", "/v1/members/{bob}", "", Revoked::Both),
@@ -93,7 +96,7 @@ async fn is_revoked_by(
     let token = json!({ "name": "test" });
     let first =
         system.call_in(&workspace, &bob.session, ("POST", "/v1/tokens"), &token).await?.expect(201)?;
-    let first = text(&first["token"])?;
+    let (first_id, first) = (text(&first["id"])?, text(&first["token"])?);
     let created = system.call_as(&first, "POST", "/v1/tokens", &token).await?.expect(201)?;
     let second = text(&created["token"])?;
     is_valid(system, &first).await?;
@@ -104,7 +107,8 @@ async fn is_revoked_by(
         "bob" => &bob.session,
         _ => &second,
     };
-    let path = path.replace("{second}", &text(&created["id"])?).replace("{bob}", bob_id);
+    let path = path.replace("{second}", &text(&created["id"])?);
+    let path = path.replace("{first}", &first_id).replace("{bob}", bob_id);
     let body = serde_json::from_str(body).unwrap_or_default();
     let response = system.call_in(&workspace, by, (method, &path), &body).await?;
     ensure!((200..300).contains(&response.status), "{} {}", response.status, response.text());
