@@ -56,11 +56,11 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let network = match (arguments.inside, network::is_available()) {
-        (true, _) => Some(Network::build()?),
-        (false, true) => return Err(network::enter().into()),
-        (false, false) => {
-            println!("Network namespaces are not available here: the cases that dial are skipped.");
+    let network = match network::obstacle() {
+        _ if arguments.inside => Some(Network::build()?),
+        None => return Err(network::enter().into()),
+        Some(why) => {
+            println!("The cases that dial are skipped: {why}.");
             None
         }
     };

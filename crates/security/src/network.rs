@@ -6,10 +6,10 @@
 use anyhow::{Context, ensure};
 use std::{
     fs,
-    io::{Error, Write},
+    io::{self, Error, Write},
     net::IpAddr,
     os::unix::process::CommandExt,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 /// The name server of the namespace; its traffic is not counted.
@@ -78,15 +78,32 @@ const FORBIDDEN_6: &str = "::/16, 64:ff9b::/96, 64:ff9b:1::/48, 100::/64, 2001::
 /// The namespace of this process and of all that it starts.
 pub struct Network(());
 
-/// Whether this machine allows namespaces, veth pairs and a packet filter.
-pub fn is_available() -> bool {
-    let try_all = "ip link add veth0 type veth peer name veth1 && nft add table inet security";
-    let status = Command::new("unshare")
-        .args(["--net", "--mount", "sh", "-c", try_all])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
+/// The tools, and the packages that have them.
+const TOOLS: [(&str, &str); 3] = [("unshare", "util-linux"), ("ip", "iproute2"), ("nft", "nftables")];
+/// What the network needs, each step in its own namespace; and what this machine does not allow if the step fails.
+const STEPS: [(&str, &str); 3] = [
+    ("true", "create network namespaces: run as root, with CAP_SYS_ADMIN"),
+    ("ip link add veth0 type veth peer name veth1", "create veth pairs: load the kernel module veth"),
+    ("nft add table inet security", "use the packet filter: load the kernel module nf_tables"),
+];
+
+/// Why the network cannot be built on this machine; `None` if it can.
+pub fn obstacle() -> Option<String> {
+    obstacle_with(|program, arguments| {
+        Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status()
+    })
+}
+
+fn obstacle_with(run: impl Fn(&str, &[&str]) -> io::Result<ExitStatus>) -> Option<String> {
+    let is_missing = |tool: &str| run(tool, &["--version"]).is_err();
+    if let Some((tool, package)) = TOOLS.into_iter().find(|(tool, _)| is_missing(tool)) {
+        return Some(format!("the tool {tool} is missing: apt-get install {package}"));
+    }
+    let fails = |step: &str| {
+        !run("unshare", &["--net", "--mount", "sh", "-c", step]).is_ok_and(|status| status.success())
+    };
+    let (_, what) = STEPS.into_iter().find(|(step, _)| fails(step))?;
+    Some(format!("this machine does not let this process {what}"))
 }
 
 /// Starts this program again in new namespaces. Returns only if that fails.
@@ -199,4 +216,31 @@ fn replace_file(path: &str, text: &str) -> anyhow::Result<()> {
     // The mount keeps the file.
     fs::remove_file(&file)?;
     mounted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    /// A machine on which everything works, except what is named.
+    fn machine(missing: &'static str, failing: &'static str) -> Option<String> {
+        obstacle_with(|program, arguments| match arguments.last() {
+            _ if program == missing => Err(io::ErrorKind::NotFound.into()),
+            Some(step) if *step == failing => Ok(ExitStatus::from_raw(256)),
+            _ => Ok(ExitStatus::from_raw(0)),
+        })
+    }
+
+    #[test]
+    fn the_obstacle_is_named() {
+        assert_eq!(machine("", ""), None);
+        for (tool, package) in TOOLS {
+            let why = machine(tool, "true").unwrap();
+            assert!(why.contains(tool) && why.contains(package) && !why.contains("machine"), "{why}");
+        }
+        for (step, what) in STEPS {
+            assert!(machine("", step).unwrap().ends_with(what));
+        }
+    }
 }

@@ -27,6 +27,7 @@ use std::{
     num::NonZeroU32,
     ops::Range,
     sync::{Arc, OnceLock},
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 use tokio_postgres::{
@@ -52,8 +53,13 @@ pub struct Conn {
     ended: Arc<OnceLock<PostgresError>>,
     /// The server said that it ends the session; the connection may still look open.
     is_ending: bool,
+    /// When the pool gave it out for the last time.
+    used_at: Instant,
     _driver: AbortOnDropHandle<()>,
 }
+
+/// A session that has rested for longer may have been ended by the server (`idle_session_timeout`) or by something on the way.
+const MAX_UNTESTED_REST: Duration = Duration::from_secs(1);
 
 impl Conn {
     pub(super) fn new<S>(client: Client, connection: Connection<Socket, S>) -> Self
@@ -73,8 +79,18 @@ impl Conn {
             notifications,
             ended,
             is_ending: false,
+            used_at: Instant::now(),
             _driver: driver,
         }
+    }
+
+    /// For the pool, before it gives this session out again: `Err` if it has ended. A busy session costs no round trip.
+    pub(super) async fn test_after_rest(&mut self) -> QueryResult<()> {
+        if self.used_at.elapsed() > MAX_UNTESTED_REST {
+            self.batch_execute("").await?;
+        }
+        self.used_at = Instant::now();
+        Ok(())
     }
 
     /// Waits for the next NOTIFY of a channel that this session listens to.

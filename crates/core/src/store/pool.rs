@@ -40,7 +40,8 @@ impl Db {
     pub fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let connector = Connector::new(settings)?;
         let mut config = ManagerConfig::default();
-        config.recycling_method = RecyclingMethod::Fast;
+        config.recycling_method =
+            RecyclingMethod::CustomFunction(Box::new(|conn: &mut Conn| conn.test_after_rest().boxed()));
         config.custom_setup = Box::new(move |_| connector.clone().connect());
         let manager = AsyncDieselConnectionManager::new_with_config("", config);
         let acquire = Duration::from_millis(settings.acquire_timeout_ms);

@@ -160,6 +160,27 @@ async fn an_idle_session_that_the_server_ended_says_why() {
     assert_unavailable(inserted, "57P01");
 }
 
+/// The runtime has one thread, which waits here: nothing can have noticed the end of the session before it is used again.
+#[tokio::test]
+async fn a_session_that_ended_while_it_rested_is_not_used() {
+    let db = TestDb::new().await;
+    let timeout = "do $$ begin
+        execute format('alter database %I set idle_session_timeout = 1500', current_database());
+    end $$";
+    db.execute(timeout).await;
+    let pool = Db::new(&PostgresSettings { max_connections: 1, ..db.settings() }).unwrap();
+    insert(&pool).await.unwrap();
+    let ours = "select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = 'trigrun'";
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { while db.count(ours).await > 0 {} });
+        });
+    });
+    insert(&pool).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_refused_connection_is_unavailable() {
     let db = TestDb::new().await;

@@ -64,6 +64,7 @@ pub fn cases() -> Vec<Case> {
         }),
         Case::new("guessing a password", guess_password),
         Case::new("guessing a password from one address", guess_password_from_one_address),
+        Case::new("logging in while others guess from the same address", log_in_while_guessed),
         Case::new("signing up again and again", |system| async move {
             let from = address(&system);
             let body = json!({ "email": "ada@example.com", "password": PASSWORD, "workspace_name": "a", "invitation": "" });
@@ -156,6 +157,24 @@ async fn guess_password(system: Arc<System>) -> anyhow::Result<()> {
     json_call(address(&system), &system, "/v1/auth/login", &right(&other.email)).await?.expect(200)?;
     let token = format!("authorization: Bearer {}", guessed.token);
     request(system.strict_api, "GET", "/v1/me", &[token], b"").await?.expect(200).map(drop)
+}
+
+/// Five wrong passwords at a time, with the user between them, who has logged in from there before.
+async fn log_in_while_guessed(system: Arc<System>) -> anyhow::Result<()> {
+    let guessed = system.sign_up(&format!("guessed-{}", system.number())).await?;
+    let home = address(&system);
+    let right = json!({ "email": guessed.email, "password": PASSWORD });
+    json_call(home, &system, "/v1/auth/login", &right).await?.expect(200)?;
+    let wrong = json!({ "email": guessed.email, "password": "not the password" });
+    for _ in 0..4 {
+        let guesses = try_join_all((0..5).map(|_| json_call(home, &system, "/v1/auth/login", &wrong)));
+        let (guesses, own) =
+            futures_util::future::try_join(guesses, json_call(home, &system, "/v1/auth/login", &right))
+                .await?;
+        own.expect(200)?;
+        ensure!(guesses.iter().all(|guess| guess.status == 401), "a guess was not refused as such");
+    }
+    Ok(())
 }
 
 /// Of one user, from one address: it ends far before the limit of the user.
