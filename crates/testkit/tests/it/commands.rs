@@ -1,6 +1,10 @@
 //! The commands of `trigrun-api`, as an operator runs them.
 
-use std::process::{Command, Output};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    process::{Command, Output},
+};
 use trigrun_core::{crypto::seal, store::workspace_keys};
 use trigrun_testkit::{TestDb, db, keys as master, process::command};
 
@@ -66,6 +70,43 @@ async fn error_messages_say_what_to_do() {
     assert!(api(&["sing"]).contains("Usage"));
     assert!(api(&["serve"]).contains("trigrun-api keys generate"), "without a key");
     assert!(api(&["keys", "rewrap"]).contains("trigrun-api keys generate"));
+}
+
+/// Whatever is wrong with it: the message goes to the log.
+#[tokio::test]
+async fn no_message_contains_the_value_of_a_wrong_setting() {
+    let db = TestDb::new().await;
+    let values: [&[u8]; 7] = [
+        b"s3cret-canary",
+        b"[\"s3cret-canary",
+        b"[\"s3cret-canary\"]",
+        b"[\"k:s3cret-canary\"]",
+        b"[\"s3cretcanary0123456789abcdefcanary:k\"]",
+        b"[[\"s3cret-canary\"]]",
+        b"s3cret-canary\xff",
+    ];
+    for (name, settings) in [
+        ("api", ["KEYS__MASTER", "POSTGRES__URL", "REDIS__URL"]),
+        ("executor", ["KEYS__MASTER", "SMTP__URL", "REDIS__URL"]),
+    ] {
+        for setting in settings {
+            for value in values {
+                let mut command = command(name, &db.settings());
+                command.env("TRIGRUN__KEYS__MASTER", format!("[\"{}\"]", master::master()));
+                command
+                    .env("TRIGRUN__REDIS__URL", "redis://127.0.0.1:1")
+                    .env("TRIGRUN__SMTP__FROM", "a@example.com");
+                if name == "api" {
+                    command.env_remove("TRIGRUN__SMTP__FROM");
+                }
+                command.env(format!("TRIGRUN__{setting}"), OsStr::from_bytes(value));
+                let output = run(&mut command);
+                let all = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+                assert!(!output.status.success(), "{name} {setting}: {all}");
+                assert!(!all.contains("canary") && !all.contains("s3cret"), "{name} {setting}: {all}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
