@@ -15,6 +15,7 @@ use trigrun_core::stream::{
 
 mod log_ins;
 
+pub use log_ins::REFUSAL_DELAY;
 use log_ins::{LogIns, Pace};
 
 use crate::{problem::Problem, result::ApiResult};
@@ -128,11 +129,11 @@ impl RateLimits {
         self.log_ins.check(&self.failures, email, network)
     }
 
-    /// A wrong password.
-    pub fn log_in_failed(&self, request: &HttpRequest, email: &str, pace: Pace) {
+    /// A wrong password. `Err` if it is one too many.
+    pub fn log_in_failed(&self, request: &HttpRequest, email: &str, pace: Pace) -> ApiResult<()> {
         let network = self.network(request);
         self.failures.check(&network);
-        self.log_ins.failed(email, network, pace);
+        self.log_ins.failed(email, network, pace)
     }
 
     /// A right password.

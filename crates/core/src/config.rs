@@ -35,8 +35,21 @@ impl fmt::Display for ConfigError {
 /// The settings of this process: its defaults with the environment on top.
 pub fn load<T: DeserializeOwned>(defaults: &str) -> Result<T, ConfigError> {
     #[allow(clippy::disallowed_methods, reason = "this is the only place")]
-    let environment = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX));
-    load_from(defaults, environment)
+    let environment = std::env::vars_os();
+    let mut problems = Vec::new();
+    let mut readable = Vec::new();
+    for (name, value) in environment {
+        let Some(name) = name.into_string().ok().filter(|name| name.starts_with(PREFIX)) else { continue };
+        match value.into_string() {
+            Ok(value) => readable.push((name, value)),
+            Err(_) => problems.push(format!("{name}: is not UTF-8")),
+        }
+    }
+    match load_from(defaults, readable) {
+        Ok(settings) if problems.is_empty() => Ok(settings),
+        Ok(_) => Err(ConfigError(problems)),
+        Err(ConfigError(others)) => Err(ConfigError([problems, others].concat())),
+    }
 }
 
 /// [`load`] with a given environment: for tests, and for programs that run several processes' parts.
@@ -119,7 +132,7 @@ fn problem(kind: &Kind, given: Option<&Value>) -> String {
 const fn type_name(actual: &Actual) -> &'static str {
     match actual {
         Actual::Bool(_) => "true or false",
-        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "another number",
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number",
         Actual::Char(_) | Actual::Str(_) => "a text",
         Actual::Seq => "a list",
         Actual::Map => "a table",

@@ -1,8 +1,9 @@
 //! Limits on guessing passwords that nobody can use to keep a user out.
 //!
 //! Only wrong passwords count: against the user and the client's network together, against the user, and against the network. None of these
-//! limits keeps a user out of a network from which they have logged in before: there, passwords are still verified, and only wrong ones have to
-//! wait. So many wrong ones in a row end this.
+//! limits keeps a user out of a network from which they have logged in before: there, passwords are still verified above the limit, and only
+//! wrong ones are refused. Many wrong ones in a row end this. A refusal is late and the same everywhere, so that it does not show whether
+//! somebody has logged in from there.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -22,8 +23,8 @@ type Network = Option<IpAddr>;
 const INTERVAL: Duration = Duration::from_secs(60);
 /// One network alone cannot use up what a user may get wrong: it takes this many.
 const NETWORKS: u32 = 6;
-/// How long the response to a wrong password is delayed above the limit, in a known network.
-const WRONG_DELAY: Duration = Duration::from_secs(1);
+/// When a refusal is sent, after the request. Verifying a password takes a tenth of it.
+pub const REFUSAL_DELAY: Duration = Duration::from_secs(1);
 /// After so many wrong passwords in a row, a network is not known any more.
 const MAX_WRONG_IN_KNOWN: u32 = 1000;
 
@@ -39,17 +40,8 @@ pub struct LogIns {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     Normal,
-    /// Above a limit, but the user has logged in from there: a wrong password is answered late.
+    /// Above a limit, but the user has logged in from there: only a wrong password is refused.
     Slow,
-}
-
-impl Pace {
-    pub const fn delay(self) -> Duration {
-        match self {
-            Self::Normal => Duration::ZERO,
-            Self::Slow => WRONG_DELAY,
-        }
-    }
 }
 
 impl LogIns {
@@ -74,12 +66,17 @@ impl LogIns {
         Ok(Pace::Normal)
     }
 
-    pub fn failed(&self, email: &str, network: Network, pace: Pace) {
-        self.pairs.check(&(email, network));
+    /// `Err` above the limit: the response does not even say that the password is wrong.
+    pub fn failed(&self, email: &str, network: Network, pace: Pace) -> ApiResult<()> {
         self.known.failed(email, network);
+        let of_pair = allowed(self.pairs.check(&(email, network)));
         // What is beyond the limit of one network does not use up that of all.
-        if pace == Pace::Normal {
-            self.users.check(&email);
+        match pace {
+            Pace::Normal => {
+                self.users.check(&email);
+                Ok(())
+            }
+            Pace::Slow => of_pair,
         }
     }
 
@@ -159,7 +156,7 @@ mod tests {
         let (failures, log_ins) = limits();
         for _ in 0..100 {
             failures.check(&network(1));
-            log_ins.failed(ADA, network(1), Pace::Normal);
+            log_ins.failed(ADA, network(1), Pace::Normal).unwrap();
         }
         assert!(log_ins.check(&failures, ADA, network(1)).is_err());
         assert!(log_ins.check(&failures, "grace@example.com", network(1)).is_err());
@@ -167,7 +164,7 @@ mod tests {
         let (failures, log_ins) = limits();
         for _ in 0..10 {
             assert!(log_ins.check(&failures, ADA, network(1)).is_ok());
-            log_ins.failed(ADA, network(1), Pace::Normal);
+            log_ins.failed(ADA, network(1), Pace::Normal).unwrap();
         }
         assert!(log_ins.check(&failures, ADA, network(1)).is_err());
         assert!(log_ins.check(&failures, ADA, network(2)).is_ok());
@@ -178,7 +175,7 @@ mod tests {
         let (failures, log_ins) = limits();
         log_ins.succeeded(ADA, network(200));
         for n in 0..100 {
-            log_ins.failed(ADA, network(n), Pace::Normal);
+            log_ins.failed(ADA, network(n), Pace::Normal).unwrap();
         }
         assert!(log_ins.check(&failures, ADA, network(201)).is_err(), "guessing has an end");
         assert_eq!(log_ins.check(&failures, ADA, network(200)).unwrap(), Pace::Normal);
@@ -191,7 +188,7 @@ mod tests {
         let mut paces = Vec::new();
         while let Ok(pace) = log_ins.check(&failures, ADA, network(1)) {
             paces.push(pace);
-            log_ins.failed(ADA, network(1), pace);
+            assert_eq!(log_ins.failed(ADA, network(1), pace).is_err(), pace == Pace::Slow);
         }
         assert_eq!(paces.len(), MAX_WRONG_IN_KNOWN as usize, "guessing has an end there too");
         assert_eq!(paces.iter().filter(|pace| **pace == Pace::Normal).count(), 10);

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, delete, get, http::StatusCode, post, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use trigrun_core::{
     crypto,
     domain::{
@@ -26,6 +27,7 @@ use crate::{
     enums,
     extract::body::{JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, required},
     problem::{Problem, ProblemBody},
+    rate_limits::REFUSAL_DELAY,
     result::ApiResult,
     settings::SignUp,
     state::State,
@@ -267,7 +269,27 @@ pub async fn log_in(
     let given = required(&mut errors, "/password", password);
     let (email, given) = errors.finish(both(email, given))?;
     let email = email.to_lowercase();
-    let permitted = || state.limits.may_log_in(&request, &email);
+    let refused_at = Instant::now() + REFUSAL_DELAY;
+    match verify(&state, &request, email, given).await {
+        Err(refused) if refused.is(StatusCode::TOO_MANY_REQUESTS) => {
+            tokio::time::sleep_until(refused_at).await;
+            Err(refused)
+        }
+        verified => {
+            let (user, by) = verified?;
+            Ok(HttpResponse::Ok().json(session(&state, user, Some(&by)).await?))
+        }
+    }
+}
+
+/// The user with this address and password.
+async fn verify(
+    state: &State,
+    request: &HttpRequest,
+    email: String,
+    given: String,
+) -> ApiResult<(User, Author)> {
+    let permitted = || state.limits.may_log_in(request, &email);
     // Checked before the request takes a place in the queue, and again when it is its turn.
     let pace = permitted()?;
     // No user has an invalid address. The password is hashed anyway, so that the response takes as long.
@@ -277,19 +299,19 @@ pub async fn log_in(
     };
     let (user, hash) = found.unzip();
     let is_right = state.passwords.verify(given, hash, || permitted().map(drop)).await?;
+    let by = |user: &User| author(state, request, Actor::User { id: user.id, email: user.email.clone() });
     match user {
         Some(user) if is_right => {
-            state.limits.logged_in(&request, &email);
-            let by = author(&state, &request, Actor::User { id: user.id, email });
-            Ok(HttpResponse::Ok().json(session(&state, user, Some(&by)).await?))
+            state.limits.logged_in(request, &email);
+            let by = by(&user);
+            Ok((user, by))
         }
         user => {
-            state.limits.log_in_failed(&request, &email, pace);
+            let counted = state.limits.log_in_failed(request, &email, pace);
             if let Some(user) = user {
-                let by = author(&state, &request, Actor::User { id: user.id, email });
-                record_failed_log_in(&state, by);
+                record_failed_log_in(state, by(&user));
             }
-            tokio::time::sleep(pace.delay()).await;
+            counted?;
             let detail = "The e-mail address or the password is wrong.";
             Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
         }

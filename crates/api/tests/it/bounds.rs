@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
+use std::iter;
 
 use crate::{
     app::{App, Response},
