@@ -72,9 +72,9 @@ impl<const N: usize> From<[u16; N]> for Statuses {
 
 fn known(status: i64) -> Result<u16, Invalid> {
     u16::try_from(status).ok().filter(|status| (100..=599).contains(status)).ok_or_else(|| {
-        let invalid = Invalid::new("out_of_range", format!("{status} is not an HTTP status from 100 to 599"));
+        let invalid = Invalid::new("out_of_range", format!("must have statuses from 100 to 599, not {status}"));
         match status {
-            1..=5 => invalid.hint(format!("for {status}00 to {status}99 write \"{status}xx\"")),
+            1..=5 => invalid.hint(format!("For {status}00 to {status}99 write \"{status}xx\".")),
             _ => invalid,
         }
     })
@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(Statuses::check(vec![Status(status)]).unwrap_err().code, "out_of_range");
         }
         let hint = Statuses::check(vec![Status(5)]).unwrap_err().hint;
-        assert_eq!(hint.as_deref(), Some("for 500 to 599 write \"5xx\""));
+        assert_eq!(hint.as_deref(), Some("For 500 to 599 write \"5xx\"."));
         assert_eq!(Statuses::check(vec![Status(200); 501]).unwrap_err().code, "too_many");
     }
 
