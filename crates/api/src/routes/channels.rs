@@ -21,9 +21,10 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, NotificationsWrite},
     extract::{
-        body::{JsonText, object, required},
+        body::{JsonText, required},
         path::PathId,
         query::{Force, NoParameters, Paged},
+        values::object,
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,

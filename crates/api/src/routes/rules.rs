@@ -18,8 +18,9 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, NotificationsWrite},
     extract::{
-        body::{JsonText, integer, required},
+        body::{JsonText, required},
         path::PathId,
+        values::integer,
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,

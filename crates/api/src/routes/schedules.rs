@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, JobsRead},
-    extract::body::{JsonText, integer, object},
+    extract::body::JsonText,
+    extract::values::{integer, object},
     problem::Problem,
     result::ApiResult,
     routes::jobs::{self, Context, ScheduleBody},

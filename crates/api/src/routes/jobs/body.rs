@@ -12,7 +12,7 @@ use trigrun_core::domain::{
 use utoipa::ToSchema;
 
 use crate::{
-    extract::body::{each_once, integer, integers, object},
+    extract::values::{each_once, integer, integers, object},
     time::instant,
 };
 

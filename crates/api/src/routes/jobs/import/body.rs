@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::{
-    extract::body::{each_once, integer, integers, object},
+    extract::values::{each_once, integer, integers, object},
     routes::jobs::body::RetryBody,
 };
 
