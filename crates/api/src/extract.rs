@@ -6,3 +6,4 @@ mod field_hints;
 pub mod key;
 pub mod path;
 pub mod query;
+pub mod values;

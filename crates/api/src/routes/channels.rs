@@ -22,9 +22,10 @@ use crate::{
     auth::{Authorized, NotificationsWrite},
     enums,
     extract::{
-        body::{JsonText, object, required},
+        body::{JsonText, required},
         path::PathId,
         query::{Force, NoParameters, Paged},
+        values::object,
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,

@@ -19,8 +19,9 @@ use crate::{
     auth::{Authorized, NotificationsWrite},
     enums,
     extract::{
-        body::{JsonText, integer, required},
+        body::{JsonText, required},
         path::PathId,
+        values::integer,
     },
     problem::{Problem, ProblemBody},
     result::ApiResult,

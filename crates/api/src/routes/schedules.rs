@@ -13,7 +13,10 @@ use utoipa::ToSchema;
 use crate::{
     auth::{Authorized, JobsRead},
     enums,
-    extract::body::{JsonText, integer, object},
+    extract::{
+        body::JsonText,
+        values::{integer, object},
+    },
     problem::Problem,
     result::ApiResult,
     routes::jobs::{self, Context, ScheduleBody},

@@ -230,7 +230,7 @@ async fn lists_filters_and_pages() {
     {
         let id = app.job(&json!({ "name": name, "state": "draft" })).await;
         let part: String = part.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        assert_eq!(ids(&format!("?q={part}")).await, [id.clone()], "{name}");
+        assert_eq!(ids(&format!("?q={part}")).await, std::slice::from_ref(&id), "{name}");
         let run = format!("/v1/executions?job_name={part}");
         assert_eq!(app.get(&run).await.expect(200)["data"], json!([]), "{name}");
         app.delete(&format!("/v1/jobs/{id}")).await.expect(204);

@@ -72,7 +72,8 @@ impl<const N: usize> From<[u16; N]> for Statuses {
 
 fn known(status: i64) -> Result<u16, Invalid> {
     u16::try_from(status).ok().filter(|status| (100..=599).contains(status)).ok_or_else(|| {
-        let invalid = Invalid::new("out_of_range", format!("must have statuses from 100 to 599, not {status}"));
+        let invalid =
+            Invalid::new("out_of_range", format!("must have statuses from 100 to 599, not {status}"));
         match status {
             1..=5 => invalid.hint(format!("For {status}00 to {status}99 write \"{status}xx\".")),
             _ => invalid,

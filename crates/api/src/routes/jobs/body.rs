@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::statuses::{RetryReasonBody, StatusBody};
 use crate::{
     enums,
-    extract::body::{each_once, integer, object},
+    extract::values::{each_once, integer, object},
     time::instant,
 };
 

@@ -10,7 +10,7 @@ use utoipa::{
     openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type},
 };
 
-use crate::extract::body::whole;
+use crate::extract::values::whole;
 
 /// A status code of HTTP.
 #[derive(Clone, Copy, Serialize, Deserialize)]

@@ -108,7 +108,9 @@ fn equal_steps(minutes: u64) -> Option<String> {
         (2..60, _) if 60 % minutes == 0 => Some(format!("*/{minutes} * * * *")),
         (60, _) => Some("0 * * * *".to_owned()),
         (1440, _) => Some("0 0 * * *".to_owned()),
-        (_, hours @ 2..24) if minutes % 60 == 0 && 24 % hours == 0 => Some(format!("0 */{hours} * * *")),
+        (_, hours @ 2..24) if minutes.is_multiple_of(60) && 24 % hours == 0 => {
+            Some(format!("0 */{hours} * * *"))
+        }
         _ => None,
     }
 }
@@ -178,7 +180,7 @@ fn fields(written: &str) -> Option<String> {
     }
     let is_hash =
         |field: &&str| matches!(*field, "H" | "h") || field.starts_with("H(") || field.starts_with("H/");
-    if fields.iter().any(|field| is_hash(&field)) {
+    if fields.iter().any(is_hash) {
         return Some("H belongs to Jenkins: choose a value yourself, such as 17 for the minute.".to_owned());
     }
     fields

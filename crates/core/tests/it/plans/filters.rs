@@ -128,20 +128,22 @@ fn other_filters(now: DateTime<Utc>) -> Vec<Filter> {
         |filter, now| filter.to = Some(now - TimeDelta::hours(20)),
         |filter, _| (filter.tag, filter.host) = (Some("five".into()), Some("five.example:8080".into())),
     ];
-    let combined = set.iter().flat_map(|set| others.iter().map(move |other| (set, other)));
-    let filter = |(set, other): (&fn(&mut Filter), &fn(&mut Filter, DateTime<Utc>))| {
-        let mut filter = Filter::default();
-        other(&mut filter, now);
-        set(&mut filter);
-        filter
-    };
-    combined.map(filter).collect()
+    let mut filters = Vec::new();
+    for set in set {
+        for other in others {
+            let mut filter = Filter::default();
+            other(&mut filter, now);
+            set(&mut filter);
+            filters.push(filter);
+        }
+    }
+    filters
 }
 
 /// Whether the job of the execution has the tag and the host.
 fn job_matches(filter: &Filter, execution: &Execution) -> bool {
     let number: u32 = execution.job_name.trim_start_matches("Job ").parse().unwrap();
-    number % 5 == 0 || (filter.tag.is_none() && filter.host.is_none())
+    number.is_multiple_of(5) || (filter.tag.is_none() && filter.host.is_none())
 }
 
 /// Two walks, and the rows that are looked up for each row of a walk: the search of open executions, of names, of executions, a name for

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     enums,
-    extract::body::{each_once, integer, object},
+    extract::values::{each_once, integer, object},
     routes::jobs::{body::RetryBody, statuses::StatusBody},
 };
 
