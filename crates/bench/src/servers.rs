@@ -95,6 +95,7 @@ impl Servers {
     pub fn postgres_settings(&self, database: &str) -> PostgresSettings {
         PostgresSettings {
             url: SecretString::from(self.services.postgres_url(database)),
+            ca_file: PathBuf::new(),
             max_connections: 4,
             acquire_timeout_ms: 10_000,
             statement_timeout_ms: 3_600_000,
@@ -106,6 +107,7 @@ impl Servers {
     pub fn redis_settings(&self) -> RedisSettings {
         RedisSettings {
             url: SecretString::from(self.services.redis_url()),
+            ca_file: PathBuf::new(),
             namespace: "bench".into(),
             timeout_ms: 1000,
         }

@@ -53,6 +53,7 @@ impl Servers {
     pub fn postgres_settings(&self) -> PostgresSettings {
         PostgresSettings {
             url: SecretString::from(self.postgres_url()),
+            ca_file: PathBuf::new(),
             max_connections: 4,
             acquire_timeout_ms: 10_000,
             statement_timeout_ms: 120_000,
@@ -69,6 +70,7 @@ impl Servers {
     pub fn redis_settings(&self) -> RedisSettings {
         RedisSettings {
             url: SecretString::from(self.redis.url()),
+            ca_file: PathBuf::new(),
             namespace: NAMESPACE.into(),
             timeout_ms: 1000,
         }

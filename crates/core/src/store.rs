@@ -26,6 +26,7 @@ pub mod migrate;
 pub mod notifications;
 pub mod partitions;
 pub mod pool;
+mod postgres_url;
 pub mod quotas;
 pub mod rules;
 pub mod schema;

@@ -121,6 +121,7 @@ impl System {
         migrate::run(&postgres).await?;
         let redis = RedisSettings {
             url: SecretString::from(services.redis_url()),
+            ca_file: PathBuf::new(),
             namespace: "security".into(),
             timeout_ms: 1000,
         };
@@ -279,6 +280,7 @@ impl System {
 fn postgres_settings(services: &Services) -> PostgresSettings {
     PostgresSettings {
         url: SecretString::from(services.postgres_url(DATABASE)),
+        ca_file: PathBuf::new(),
         max_connections: 4,
         acquire_timeout_ms: 5000,
         statement_timeout_ms: 30_000,

@@ -1,7 +1,7 @@
 //! A database per test, copied from a migrated template in some ten milliseconds.
 
 use secrecy::{ExposeSecret, SecretString};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 use tokio::sync::OnceCell;
 use tokio_postgres::{NoTls, Row};
 use trigrun_core::{
@@ -186,6 +186,7 @@ impl Drop for TestDb {
 pub fn settings(database: &str) -> PostgresSettings {
     PostgresSettings {
         url: SecretString::from(url(database)),
+        ca_file: PathBuf::new(),
         max_connections: 8,
         acquire_timeout_ms: 60_000,
         statement_timeout_ms: 30_000,

@@ -14,6 +14,7 @@ pub mod raw_http;
 pub mod redis;
 pub mod stats;
 pub mod target;
+pub mod tls_front;
 pub mod tls_proxy;
 
 pub use db::TestDb;

@@ -1,6 +1,7 @@
 //! A private namespace per test on a shared Redis.
 
 use secrecy::SecretString;
+use std::path::PathBuf;
 use trigrun_core::stream::RedisSettings;
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ const REDIS: &str = "TRIGRUN_TEST_REDIS";
 pub fn settings() -> RedisSettings {
     RedisSettings {
         url: SecretString::from(url()),
+        ca_file: PathBuf::new(),
         namespace: format!("test-{}", Uuid::new_v4().simple()),
         timeout_ms: 1000,
     }

@@ -7,18 +7,25 @@ use diesel_async::{
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool as pooled},
 };
 use futures_util::{FutureExt, future::BoxFuture};
+use rustls::CertificateError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio_postgres::config::SslMode;
 
-use super::{Conn, StoreError, error::PostgresError};
+use super::{
+    Conn, StoreError,
+    error::PostgresError,
+    postgres_url::{self, Server},
+};
 
 /// The section `[postgres]` of every process.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresSettings {
     pub url: SecretString,
+    /// The only certificate authorities that are trusted, in PEM; empty: the system's.
+    pub ca_file: PathBuf,
     pub max_connections: usize,
     pub acquire_timeout_ms: u64,
     pub statement_timeout_ms: u64,
@@ -80,10 +87,8 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
-        // tokio-postgres does not know `verify-full` and does not need it: with TLS, the certificate is always verified.
-        let url = settings.url.expose_secret().replace("sslmode=verify-full", "sslmode=require");
-        let mut config: tokio_postgres::Config =
-            url.parse().map_err(|error| StoreError::Internal(format!("postgres.url is invalid: {error}")))?;
+        let Server { mut config, tls } = postgres_url::parse(settings.url.expose_secret(), &settings.ca_file)
+            .map_err(|error| StoreError::Internal(format!("postgres.{error}")))?;
         config
             .connect_timeout(Duration::from_millis(settings.acquire_timeout_ms))
             // Detects a lost host: Postgres's own timeouts are on its side.
@@ -101,17 +106,14 @@ impl Connector {
              set plan_cache_mode = force_generic_plan",
             settings.statement_timeout_ms, settings.lock_timeout_ms, settings.idle_in_transaction_timeout_ms
         );
-        Ok(Self {
-            config,
-            session: session.into(),
-            tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls_config()),
-        })
+        Ok(Self { config, session: session.into(), tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls) })
     }
 
     pub(super) fn connect(self) -> BoxFuture<'static, ConnectionResult<Conn>> {
         async move {
             let refused = |error: tokio_postgres::Error| {
-                ConnectionError::BadConnection(PostgresError::from(error).to_string())
+                let hint = certificate_hint(&error).unwrap_or_default();
+                ConnectionError::BadConnection(format!("{}{hint}", PostgresError::from(error)))
             };
             let mut conn = if self.config.get_ssl_mode() == SslMode::Disable {
                 let (client, connection) =
@@ -129,13 +131,17 @@ impl Connector {
     }
 }
 
-fn tls_config() -> rustls::ClientConfig {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default protocol versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+/// What to set if the server's certificate is not accepted.
+fn certificate_hint(error: &tokio_postgres::Error) -> Option<&'static str> {
+    // tokio-rustls wraps the error in one of `io`, whose `source` is not what it wraps.
+    let io = error.source()?.downcast_ref::<io::Error>()?;
+    match io.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            Some("; postgres.ca_file names the file of the certificate authority to trust")
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => Some("; sslmode=verify-ca accepts a certificate for any name"),
+        _ => None,
+    }
 }

@@ -4,6 +4,9 @@
 pub enum StreamError {
     #[error("Redis is not available: {0}")]
     Unavailable(#[from] redis::RedisError),
+    /// Found when a client is made, before any request.
+    #[error("{0}")]
+    Settings(String),
     #[error("Redis did not respond within {0:?}")]
     Timeout(std::time::Duration),
 }

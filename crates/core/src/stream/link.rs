@@ -1,18 +1,22 @@
 //! A connection to Redis that is opened when needed and reopened after it broke. Every wait has a timeout.
 
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, TlsCertificates, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
+use url::Url;
 use uuid::Uuid;
 
 use super::StreamError;
+use crate::tls;
 
 /// The section `[redis]` of the scheduler and the executor.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
     pub url: SecretString,
+    /// The only certificate authorities that are trusted, in PEM; empty: the system's.
+    pub ca_file: PathBuf,
     /// The first part of every key, so that installations can share a server. See [`RedisSettings::of_installation`].
     pub namespace: String,
     pub timeout_ms: u64,
@@ -27,6 +31,33 @@ impl RedisSettings {
     }
 }
 
+/// Options of a URL that have an effect.
+const URL_OPTIONS: [&str; 4] = ["protocol", "db", "user", "pass"];
+
+fn client(settings: &RedisSettings) -> Result<Client, StreamError> {
+    let url = settings.url.expose_secret();
+    let options = Url::parse(url).map(|url| {
+        let options = url.query_pairs().map(|(name, _)| name.into_owned());
+        options.filter(|name| !URL_OPTIONS.contains(&name.as_str())).collect::<Vec<_>>()
+    });
+    if let Some(option) = options.unwrap_or_default().first() {
+        return Err(StreamError::Settings(format!(
+            "redis.url: the option {option} is not supported: remove it"
+        )));
+    }
+    if settings.ca_file.as_os_str().is_empty() {
+        return Ok(Client::open(url)?);
+    }
+    if !url.starts_with("rediss://") {
+        return Err(StreamError::Settings("redis.ca_file needs a redis.url with rediss://".into()));
+    }
+    let unreadable = |error: &dyn std::fmt::Display| StreamError::Settings(format!("redis.ca_file: {error}"));
+    // Also for its errors, which name the file.
+    tls::roots(Some(&settings.ca_file)).map_err(|error| unreadable(&error))?;
+    let authority = std::fs::read(&settings.ca_file).map_err(|error| unreadable(&error))?;
+    Ok(Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: Some(authority) })?)
+}
+
 pub(super) struct Link {
     client: Client,
     connection: Option<MultiplexedConnection>,
@@ -35,7 +66,7 @@ pub(super) struct Link {
 
 impl Link {
     pub fn new(settings: &RedisSettings) -> Result<Self, StreamError> {
-        let client = Client::open(settings.url.expose_secret())?;
+        let client = client(settings)?;
         Ok(Self { client, connection: None, timeout: Duration::from_millis(settings.timeout_ms) })
     }
 
@@ -71,7 +102,7 @@ impl Link {
             Err(StreamError::Unavailable(error)) => {
                 error.code().is_some_and(|code| !matches!(code, "READONLY" | "LOADING" | "MASTERDOWN"))
             }
-            Err(StreamError::Timeout(_)) => false,
+            Err(StreamError::Timeout(_) | StreamError::Settings(_)) => false,
         };
         if !is_intact {
             self.connection = None;

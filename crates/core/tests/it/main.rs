@@ -15,4 +15,5 @@ mod slots;
 mod streams;
 mod supply;
 mod tenants;
+mod tls;
 mod waiting;

@@ -38,7 +38,7 @@ impl System {
         let redis = RedisSettings {
             url: SecretString::from(services.redis_url()),
             namespace: "test".into(),
-            timeout_ms: 1000,
+            ..trigrun_testkit::redis::settings()
         };
         assert!(command("api", &postgres).arg("migrate").output().unwrap().status.success());
         let system =
