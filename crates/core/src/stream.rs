@@ -3,6 +3,7 @@
 //! Only the scheduler writes, and only executors read. An empty, restarted or wiped server is a normal condition: groups are created again,
 //! and the scheduler's `recover` pass republishes lost messages.
 
+pub mod check;
 pub mod consumer;
 pub mod error;
 pub mod installations;

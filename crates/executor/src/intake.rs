@@ -115,6 +115,7 @@ impl Intake {
             match received {
                 None => return,
                 Some(Ok(received)) => {
+                    metrics::streams_usable(true);
                     if !available.send_replace(true) {
                         tracing::info!("the streams are available again");
                     }
@@ -145,6 +146,7 @@ impl Intake {
     }
 
     async fn streams_failed(&self, error: &StreamError, available: &watch::Sender<bool>) {
+        metrics::streams_usable(false);
         if available.send_replace(false) {
             tracing::warn!(%error, "the streams are unavailable; due work is taken from Postgres");
         }

@@ -16,6 +16,7 @@
 //!   `republish` does it for those whose dispatch message was lost;
 //! - [`retention`]: `clean_up` creates partitions ahead and purges old data;
 //! - [`backlog`]: `report` measures what waits;
+//! - [`streams`]: `check_streams` checks that Redis can be used;
 //! - [`installations`]: `announce` detects other installations in the namespace of this one.
 //!
 //! `loops` repeats the passes; `pending` is the queue between `plan` and `publish`.
@@ -30,13 +31,14 @@ pub mod publish;
 pub mod recover;
 pub mod retention;
 mod settings;
+pub mod streams;
 
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use trigrun_core::{
     runtime::clock::Clock,
     store::{self, Db, StoreError},
-    stream::{Producer, StreamError, installations::Installations},
+    stream::{Producer, StreamError, check::StreamChecker, installations::Installations},
 };
 
 use liveness::Liveness;
@@ -61,6 +63,7 @@ pub struct Scheduler {
     publisher: Mutex<Producer>,
     inspector: Mutex<Producer>,
     installations: Mutex<Namespace>,
+    checker: Mutex<StreamChecker>,
     /// Dispatch messages of executions that this process planned, until they are published.
     pending: PendingDispatches,
     /// When this process saw which heartbeat.
@@ -90,6 +93,7 @@ impl Scheduler {
             publisher: Mutex::new(Producer::new(&redis)?),
             inspector: Mutex::new(Producer::new(&redis)?),
             installations: Mutex::new(Namespace { namespace, are_others_known: false }),
+            checker: Mutex::new(StreamChecker::new(&redis)?),
             pending: PendingDispatches::default(),
             liveness: Liveness::default(),
             plan_now: Notify::new(),

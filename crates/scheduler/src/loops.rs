@@ -23,6 +23,7 @@ use crate::{
     publish,
     recover::{StreamCheck, republish, requeue},
     retention::clean_up,
+    streams::check_streams,
 };
 
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(300);
@@ -33,6 +34,7 @@ const BACKLOG_PAUSE_FACTOR: u32 = 20;
 const MAX_REPUBLISH_INTERVAL: Duration = Duration::from_secs(2);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
+const STREAMS_INTERVAL: Duration = Duration::from_secs(10);
 const INSTALLATIONS_INTERVAL: Duration = Duration::from_secs(30);
 const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -58,6 +60,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("republish", repeat_republish(scheduler.clone(), shutdown.clone())),
         spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
         spawn("backlog", repeat_backlog(scheduler.clone(), shutdown.clone())),
+        spawn("streams", repeat_streams(scheduler.clone(), shutdown.clone())),
         spawn("installations", repeat_installations(scheduler.clone(), shutdown.clone())),
     ];
     // A loop ends on shutdown only, and survives a pass that fails or panics. A panic in the loop itself stops the process.
@@ -131,6 +134,10 @@ async fn repeat_retention(scheduler: Arc<Scheduler>, shutdown: CancellationToken
 
 async fn repeat_backlog(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     every("backlog", shutdown, BACKLOG_INTERVAL, std::future::pending, || report(&scheduler)).await;
+}
+
+async fn repeat_streams(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("streams", shutdown, STREAMS_INTERVAL, std::future::pending, || check_streams(&scheduler)).await;
 }
 
 async fn repeat_installations(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod keys;
 pub mod mail;
 pub mod memory;
+pub mod own_redis;
 pub mod process;
 pub mod raw_http;
 pub mod redis;

@@ -13,7 +13,7 @@ use trigrun_core::{
         backlog::{self, Backlog},
         executors, migrate, partitions, workspace_keys,
     },
-    stream::{self, installations::Installations},
+    stream::{self, StreamError, check::StreamChecker, installations::Installations},
 };
 use uuid::Uuid;
 
@@ -138,22 +138,32 @@ fn files(settings: &Settings, limit: u64) -> Finding {
 }
 
 async fn redis(settings: &Settings) -> Finding {
+    let unusable = |error: StreamError| {
+        let advice = error.advice().unwrap_or("check TRIGRUN__REDIS__URL");
+        Fail(format!("{error}; until Redis can be used, nothing is lost, but executions are late: {advice}"))
+    };
     let server = match stream::server::info(&settings.redis).await {
         Ok(server) => server,
-        Err(error) => {
-            return Fail(format!(
-                "{error}; until Redis responds, nothing is lost, but executions are late: check TRIGRUN__REDIS__URL"
-            ));
-        }
+        Err(error) => return unusable(error),
     };
+    let checked = async { StreamChecker::new(&settings.redis)?.check().await };
+    let checked = checked.await;
     let Some(server) = server else {
-        return Warn("responds, but the user has no permission to run INFO".to_owned());
+        return checked.map_or_else(unusable, |()| {
+            Warn("can be used, but the user has no permission to run INFO".to_owned())
+        });
     };
     let version = server.version;
-    if server.is_replica {
+    if server.is_cluster {
+        Fail(format!(
+            "{version}, in cluster mode, which TrigRun does not support: disable it, or use another server"
+        ))
+    } else if server.is_replica {
         Fail(format!("{version}, a replica, which rejects writes: set TRIGRUN__REDIS__URL to the primary"))
     } else if server.is_full && !server.evicts {
         Fail(format!("{version}, out of memory, rejects writes: increase maxmemory"))
+    } else if let Err(error) = checked {
+        unusable(error)
     } else if server.evicts {
         Warn(format!("{version}, may evict waiting dispatch messages: set maxmemory-policy to noeviction"))
     } else {

@@ -90,6 +90,11 @@ impl Link {
         self.finish(reply, timeout)
     }
 
+    /// Runs one command whose reply does not matter.
+    pub async fn run(&mut self, command: &redis::Cmd) -> Result<(), StreamError> {
+        self.command::<redis::Value>(command, Duration::ZERO).await.map(drop)
+    }
+
     fn finish<T>(
         &mut self,
         reply: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>,

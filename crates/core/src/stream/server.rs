@@ -10,6 +10,7 @@ use super::{RedisSettings, StreamError, link::Link};
 pub struct Server {
     pub version: String,
     pub is_replica: bool,
+    pub is_cluster: bool,
     /// It has a memory limit, and evicts keys when it reaches the limit.
     pub evicts: bool,
     /// It has a memory limit and has reached it.
@@ -30,6 +31,7 @@ pub async fn info(settings: &RedisSettings) -> Result<Option<Server>, StreamErro
     let used: u64 = info.get("used_memory").unwrap_or_default();
     Ok(Some(Server {
         version: text("redis_version"),
+        is_cluster: text("cluster_enabled") == "1",
         is_replica: matches!(text("role").as_str(), "slave" | "replica"),
         evicts: limit > 0 && !matches!(text("maxmemory_policy").as_str(), "noeviction" | ""),
         is_full: limit > 0 && used >= limit,

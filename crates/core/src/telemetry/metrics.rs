@@ -55,6 +55,7 @@ struct Metrics {
     pool_max: Gauge<u64>,
     clock_offset: Gauge<f64>,
     foreign_installations: Gauge<u64>,
+    streams_usable: Gauge<u64>,
     requests: Histogram<f64>,
 }
 
@@ -178,6 +179,10 @@ impl Metrics {
                 "trigrun_foreign_installations",
                 "Other installations that use the same namespace in Redis.",
             ),
+            streams_usable: gauge(
+                "trigrun_streams_usable",
+                "Whether the last use of the streams in Redis succeeded: 1 or 0.",
+            ),
             requests: histogram(
                 "trigrun_api_request_duration",
                 "Duration of API requests, by route, method and status.",
@@ -296,6 +301,11 @@ pub fn pool(used: usize, idle: usize, max: usize) {
 
 pub fn foreign_installations(count: usize) {
     with(|m| m.foreign_installations.record(count as u64, &[]));
+}
+
+/// In a scheduler, of the last check; in an executor, of the last read.
+pub fn streams_usable(is_usable: bool) {
+    with(|m| m.streams_usable.record(u64::from(is_usable), &[]));
 }
 
 pub fn clock_offset(seconds: f64) {

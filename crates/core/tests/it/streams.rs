@@ -1,17 +1,23 @@
 //! Dispatch messages on a real Redis: published, received once, acknowledged, and restored after the server lost everything.
 
 use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
 use std::time::Duration;
 use trigrun_core::{
     domain::{
         dispatch::Dispatch,
         id::{ExecutionId, ExecutorId, WorkspaceId},
     },
-    stream::{Consumer, Producer, Received, RedisSettings, consumer::Acknowledger},
+    stream::{
+        Consumer, Producer, Received, RedisSettings, check::StreamChecker, consumer::Acknowledger,
+        installations::Installations,
+    },
 };
-use trigrun_testkit::redis;
+use trigrun_testkit::{due, own_redis::OwnRedis, redis};
 use uuid::Uuid;
 
+/// Only ends a test that hangs.
+const TIMEOUT: Duration = Duration::from_secs(180);
 const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 fn instant(seconds: i64) -> DateTime<Utc> {
@@ -198,4 +204,68 @@ async fn acknowledged_entries_are_deleted_and_expired_readers_removed() {
     let left: usize = ::redis::cmd("XLEN").arg(&key).query_async(&mut connection).await.unwrap();
     assert_eq!(left, 0);
     assert_eq!(producer.oldest_undelivered(5).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_check_finds_a_redis_whose_streams_cannot_be_used() {
+    let usable = redis::settings();
+    StreamChecker::new(&usable).unwrap().check().await.unwrap();
+    let mut connection = redis::connection().await;
+    let left: Vec<String> = ::redis::cmd("KEYS")
+        .arg(format!("{}:*", usable.namespace))
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{left:?}");
+
+    let cluster = OwnRedis::start(&["--cluster-enabled", "yes"]).await.unwrap();
+    cluster.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await.unwrap();
+    let is_formed = async || {
+        let error = StreamChecker::new(&cluster.settings()).unwrap().check().await.unwrap_err();
+        error.advice().is_some_and(|advice| advice.contains("cluster mode"))
+            && error.to_string().contains("CrossSlot")
+    };
+    due::until("the cluster is formed, and refuses to read two slots", TIMEOUT, is_formed).await.unwrap();
+
+    let replica = OwnRedis::start(&[]).await.unwrap();
+    replica.run(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+    let full = OwnRedis::start(&["--maxmemory", "1"]).await.unwrap();
+    for (server, expected) in [(&replica, "replica"), (&full, "maxmemory")] {
+        let error = StreamChecker::new(&server.settings()).unwrap().check().await.expect_err(expected);
+        assert!(error.advice().is_some_and(|advice| advice.contains(expected)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_finds_a_permission_that_is_missing() {
+    let server = OwnRedis::start(&[]).await.unwrap();
+    let settings = |user: &str| {
+        let address = server.settings().url.expose_secret().replace("redis://", "");
+        RedisSettings {
+            url: format!("redis://{user}:pw@{address}").into(),
+            namespace: "ours".into(),
+            ..server.settings()
+        }
+    };
+    let allow = async |user: &str, rules: &[&str]| {
+        let words = [&["ACL", "SETUSER", user, "on", ">pw"], rules].concat();
+        server.run(&words).await.unwrap();
+    };
+    // As the error advises.
+    allow(
+        "right",
+        &["~ours:*", "+@stream", "+@scripting", "+@sortedset", "+get", "+set", "+del", "+time", "+info"],
+    )
+    .await;
+    StreamChecker::new(&settings("right")).unwrap().check().await.unwrap();
+    Installations::new(&settings("right"), Uuid::new_v4()).unwrap().announce().await.unwrap();
+    allow("other_keys", &["~other:*", "+@all"]).await;
+    for command in ["xadd", "xgroup", "xreadgroup", "xinfo", "xpending", "xrange", "xack", "xdel"] {
+        allow(command, &["~ours:*", "+@all", &format!("-{command}")]).await;
+    }
+    for user in ["other_keys", "xadd", "xgroup", "xreadgroup", "xinfo", "xpending", "xrange", "xack", "xdel"]
+    {
+        let error = StreamChecker::new(&settings(user)).unwrap().check().await.expect_err(user);
+        assert!(error.advice().is_some_and(|advice| advice.contains("+@stream")), "{user}: {error}");
+    }
 }

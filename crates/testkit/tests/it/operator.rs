@@ -12,6 +12,7 @@ use trigrun_testkit::{
     TestDb, cluster,
     jobs::every_seconds,
     keys,
+    own_redis::OwnRedis,
     process::{Process, Role, command},
     raw_http, redis,
     target::Target,
@@ -166,6 +167,20 @@ async fn doctor_reports_problems_and_what_to_do() {
         assert!(text.contains(line), "{line}: {text}");
     }
 
+    let cluster = OwnRedis::start(&["--cluster-enabled", "yes"]).await.unwrap();
+    let full = OwnRedis::start(&["--maxmemory", "1"]).await.unwrap();
+    for (server, expected) in
+        [(cluster, "in cluster mode, which TrigRun does not support"), (full, "increase maxmemory")]
+    {
+        let url = server.settings().url;
+        let output =
+            operator.command().arg("doctor").env("TRIGRUN__REDIS__URL", url.expose_secret()).output();
+        let (success, text) = result(output.unwrap());
+        let line =
+            text.lines().find(|line| line.starts_with("FAIL   redis")).unwrap_or_else(|| panic!("{text}"));
+        assert!(!success && line.contains(expected), "{line}");
+    }
+
     db.execute("delete from __diesel_schema_migrations").await;
     let unreachable = free_address();
     let output = operator
@@ -271,4 +286,27 @@ async fn a_scheduler_measures_the_backlog_and_an_executor_its_permits() {
             && text.contains("\ntrigrun_clock_offset_seconds ")
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_be_used_is_a_metric_of_schedulers_and_executors() {
+    let db = TestDb::new().await;
+    let cluster = OwnRedis::start(&["--cluster-enabled", "yes"]).await.unwrap();
+    cluster.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await.unwrap();
+    for (redis, expected) in [(redis::settings(), 1), (cluster.settings(), 0)] {
+        let operator = Operator { postgres: db.settings(), redis };
+        for name in ["scheduler", "executor"] {
+            let probes = free_address();
+            let mut command = operator.command_of(name);
+            if name == "scheduler" {
+                command.env_remove("TRIGRUN__KEYS__MASTER").env_remove("TRIGRUN__EGRESS__ALLOW");
+            }
+            let _process =
+                LoggedProcess::start(command.env("TRIGRUN__TELEMETRY__PROBES_ADDRESS", probes.to_string()));
+            until(&format!("the {name} reports {expected}"), async || {
+                get(probes, "/metrics").await.contains(&format!("\ntrigrun_streams_usable {expected}\n"))
+            })
+            .await;
+        }
+    }
 }
