@@ -8,7 +8,7 @@ use backon::{ConstantBuilder, Retryable};
 use chrono::TimeDelta;
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, watch};
@@ -23,7 +23,8 @@ use trigrun_core::{
     runtime::tasks,
     store::{
         Db, StoreError,
-        leases::{self, AfterRelease, Lease},
+        leases::{self, AfterRelease, DueExecution, Lease},
+        lower_bound::LowerBound,
         wake::Waker,
     },
     stream::{
@@ -91,6 +92,7 @@ pub struct Intake {
     pub results: mpsc::Sender<FinishedRun>,
     pub receipts: mpsc::Sender<Vec<Receipt>>,
     pub runs: TaskTracker,
+    pub search: Mutex<LowerBound>,
     pub waker: Waker,
     /// Cancelled when nothing more may be taken in.
     pub stop: CancellationToken,
@@ -216,7 +218,16 @@ impl Intake {
     }
 
     async fn due(&self, lead: TimeDelta, limit: usize) -> Result<Vec<ExecutionId>, StoreError> {
-        leases::due(&mut *self.db.conn().await?, lead, limit as i64).await
+        let (after, end) = (self.search().next(Instant::now()), self.runner.clock.now() + lead);
+        let due = leases::due(&mut *self.db.conn().await?, after, lead, limit as i64).await?;
+        // They are in order.
+        self.search().searched(due.first().map(|due| due.due_at), end);
+        Ok(due.iter().map(DueExecution::execution).collect())
+    }
+
+    /// For work that the streams did not bring.
+    fn search(&self) -> MutexGuard<'_, LowerBound> {
+        self.search.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many executions may be taken in now: at least one. `None` when nothing more may be.

@@ -1,6 +1,9 @@
 //! The main loop of an executor process: one session after another until shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
@@ -204,6 +207,7 @@ impl Process {
             results,
             receipts,
             runs: runs.clone(),
+            search: Mutex::default(),
             waker: self.waker.clone(),
             stop: stop.clone(),
         });

@@ -30,6 +30,7 @@ pub mod plan;
 pub mod publish;
 pub mod recover;
 pub mod retention;
+mod searches;
 mod settings;
 pub mod streams;
 
@@ -41,9 +42,11 @@ use trigrun_core::{
     stream::{Producer, StreamError, check::StreamChecker, installations::Installations},
 };
 
+use backlog::OldestXmin;
 use liveness::Liveness;
 pub use loops::serve;
 use pending::PendingDispatches;
+use searches::Searches;
 pub use settings::{DEFAULTS, SchedulerSettings, Settings};
 
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,8 @@ pub struct Scheduler {
     inspector: Mutex<Producer>,
     installations: Mutex<Namespace>,
     checker: Mutex<StreamChecker>,
+    searches: Searches,
+    replication: OldestXmin,
     /// Dispatch messages of executions that this process planned, until they are published.
     pending: PendingDispatches,
     /// When this process saw which heartbeat.
@@ -93,6 +98,8 @@ impl Scheduler {
             publisher: Mutex::new(Producer::new(&redis)?),
             inspector: Mutex::new(Producer::new(&redis)?),
             installations: Mutex::new(Namespace { namespace, are_others_known: false }),
+            searches: Searches::default(),
+            replication: OldestXmin::default(),
             checker: Mutex::new(StreamChecker::new(&redis)?),
             pending: PendingDispatches::default(),
             liveness: Liveness::default(),

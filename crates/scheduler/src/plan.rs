@@ -34,12 +34,24 @@ pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
         late: MISFIRE_THRESHOLD,
     };
     rounds(scheduler, due, PLAN_BATCH).await?;
-    if rounds(scheduler, PlanningWindow::Missed { late: MISFIRE_THRESHOLD }, MISSED_BATCH).await? > 0 {
+    if missed(scheduler).await? > 0 {
         // The missed fires are recorded; those timers may be due again.
         rounds(scheduler, due, PLAN_BATCH).await?;
     }
     metrics::pass("plan", started.elapsed());
     Ok(())
+}
+
+async fn missed(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
+    let search = &scheduler.searches.missed;
+    let (after, end) = (search.begin(), scheduler.clock.now() - MISFIRE_THRESHOLD);
+    let window = PlanningWindow::Missed { late: MISFIRE_THRESHOLD, after };
+    let advanced = rounds(scheduler, window, MISSED_BATCH).await?;
+    // Otherwise the rounds may have ended early.
+    if !scheduler.pending.is_full() {
+        search.succeeded(None, end);
+    }
+    Ok(advanced)
 }
 
 /// A timer that fires often is claimed again for its next fire, until it has left the window. Returns how often a timer was advanced.

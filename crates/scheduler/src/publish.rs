@@ -38,7 +38,10 @@ pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerErr
     let ahead = scheduler.lead() + Duration::from_millis(scheduler.settings.poll_ms);
     loop {
         let mut conn = scheduler.db.conn().await?;
-        let requested = dispatch::claim_unpublished(&mut conn, ahead, PUBLISH_BATCH).await?;
+        let search = &scheduler.searches.unpublished;
+        let (after, end) = (search.begin(), scheduler.clock.now() + ahead);
+        let requested = dispatch::claim_unpublished(&mut conn, after, ahead, PUBLISH_BATCH).await?;
+        search.succeeded(requested.iter().map(|dispatch| dispatch.due_at).min(), end);
         drop(conn);
         let count = requested.len() as i64;
         send_or_keep(scheduler, requested).await?;

@@ -27,6 +27,8 @@ pub async fn requeue(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let requeued = reclaim(scheduler).await? + requeue_waiters(scheduler).await?;
     retry_failed(scheduler).await?;
     if requeued > 0 {
+        // It may have been due long ago.
+        scheduler.searches.unpublished.restart();
         scheduler.wake_passes();
     }
     metrics::pass("recover", started.elapsed());
@@ -97,13 +99,16 @@ pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerEr
     }
     let started = Instant::now();
     let mut conn = scheduler.db.conn().await?;
-    let overdue = dispatch::overdue_shards(&mut conn, DELIVERY_TIMEOUT).await?;
+    let search = &scheduler.searches.lost;
+    let (after, end) = (search.begin(), scheduler.clock.now() - DELIVERY_TIMEOUT);
+    let overdue = dispatch::overdue_shards(&mut conn, after, DELIVERY_TIMEOUT).await?;
+    search.succeeded(overdue.iter().map(|shard| shard.due_at).min(), end);
     let mut lost = 0;
-    for shard in &overdue {
-        let oldest_undelivered = scheduler.inspector.lock().await.oldest_undelivered(*shard).await?;
+    for overdue in &overdue {
+        let oldest_undelivered = scheduler.inspector.lock().await.oldest_undelivered(overdue.shard).await?;
         lost += dispatch::request_republish(
             &mut conn,
-            *shard,
+            overdue,
             oldest_undelivered,
             DELIVERY_TIMEOUT,
             scheduler.lead(),
@@ -113,6 +118,7 @@ pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerEr
     }
     count("dispatch_lost", lost);
     if lost > 0 {
+        scheduler.searches.unpublished.restart();
         scheduler.wake_passes();
     }
     metrics::pass("republish", started.elapsed());

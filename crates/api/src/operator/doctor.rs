@@ -11,7 +11,9 @@ use trigrun_core::{
     store::{
         self, Conn,
         backlog::{self, Backlog},
-        executors, migrate, partitions, workspace_keys,
+        executors,
+        lower_bound::BEGINNING,
+        migrate, partitions, snapshots, workspace_keys,
     },
     stream::{self, StreamError, check::StreamChecker, installations::Installations},
 };
@@ -194,8 +196,9 @@ async fn postgres(
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);
     findings.add("locks", locks(conn).await?);
+    findings.add("snapshots", oldest_snapshot(conn).await?);
     findings.add("executors", live_executors(now, conn).await?);
-    let backlog = backlog::measure(conn).await?;
+    let backlog = backlog::measure(conn, BEGINNING).await?;
     findings.add("schedulers", planning(now, &backlog));
     findings.add("work", work(now, &backlog));
     Ok(())
@@ -225,6 +228,20 @@ async fn server(settings: &Settings, conn: &mut Conn) -> Result<Finding, store::
         Warn(format!("{text}: this is slow, and every fire takes several round trips"))
     } else {
         Good(text)
+    })
+}
+
+/// Old enough that nobody waits for it any more, and that the tables have grown by it.
+const MAX_SNAPSHOT_AGE_SECONDS: f64 = 3600.0;
+
+async fn oldest_snapshot(conn: &mut Conn) -> Result<Finding, store::StoreError> {
+    let oldest = snapshots::oldest(conn).await?.oldest_transaction_seconds.unwrap_or_default();
+    Ok(if oldest > MAX_SNAPSHOT_AGE_SECONDS {
+        Warn(format!(
+            "a transaction has been open for {oldest:.0} s, so no vacuum removes old rows: end it if it is not a backup"
+        ))
+    } else {
+        Good("no transaction has been open for long".to_owned())
     })
 }
 

@@ -19,7 +19,7 @@ const PROGRESS_POLLS: usize = 10;
 const FLOOD_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Quiet workspaces, to see what the flood costs them.
-fn quiet(options: &Options) -> Setup {
+pub(super) fn quiet(options: &Options) -> Setup {
     let mut setup = options.setup();
     setup.plan = Plan { jobs: 45, workspaces: 9, only: Some(Kind::Fast), ..Plan::default() };
     setup.client_pause = None;
@@ -57,7 +57,7 @@ pub async fn crowd(name: &'static str, options: Options) -> anyhow::Result<Repor
 }
 
 /// The id of a workspace in the same shard, where the flood can delay others most.
-fn neighbour_of(quiet: WorkspaceId) -> Uuid {
+pub(super) fn neighbour_of(quiet: WorkspaceId) -> Uuid {
     let ids = (0u128..).map(|n| Uuid::from_u128(0x00c0_0000_0000_7000_8000_0000_0000_0000 + n));
     let mut ids = ids.filter(|id| shard(WorkspaceId::from_uuid(*id)) == shard(quiet));
     ids.next().unwrap_or_default()
@@ -128,7 +128,11 @@ pub async fn deaf(name: &'static str, options: Options) -> anyhow::Result<Report
 }
 
 /// Waits until all runs of a flood have ended; calls `sample` at each poll.
-async fn wait_for_flood(run: &mut Run, sql: &Client, mut sample: impl FnMut(&Run)) -> anyhow::Result<()> {
+pub(super) async fn wait_for_flood(
+    run: &mut Run,
+    sql: &Client,
+    mut sample: impl FnMut(&Run),
+) -> anyhow::Result<()> {
     let began = run.clock.elapsed();
     let left = "select count(*) from executions where source = 'manual' and finished_at is null";
     for poll in 1.. {
@@ -150,7 +154,7 @@ async fn wait_for_flood(run: &mut Run, sql: &Client, mut sample: impl FnMut(&Run
 }
 
 /// A workspace and a job, both with this id, and `count` runs of it that are due now: more than the API would accept at once.
-fn due_now(id: Uuid, count: usize, timeout_seconds: u16, url: &str) -> String {
+pub(super) fn due_now(id: Uuid, count: usize, timeout_seconds: u16, url: &str) -> String {
     // Ids in ascending order of time, different in each workspace.
     let (salt, shard) = (id.as_u128() & 0xfff, shard(WorkspaceId::from_uuid(id)));
     format!(

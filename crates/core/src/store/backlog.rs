@@ -31,8 +31,9 @@ pub struct Backlog {
 }
 
 /// Executions that wait for a slot are not counted: their job wants them to wait. Those that wait for capacity are counted separately:
-/// they say that one tenant asks for much, not that the installation is behind.
-pub async fn measure(conn: &mut Conn) -> Result<Backlog, StoreError> {
+/// they say that one tenant asks for much, not that the installation is behind. What was due before `after` is not searched: see
+/// [`LowerBound`](super::lower_bound::LowerBound).
+pub async fn measure(conn: &mut Conn, after: DateTime<Utc>) -> Result<Backlog, StoreError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
@@ -49,16 +50,16 @@ pub async fn measure(conn: &mut Conn) -> Result<Backlog, StoreError> {
     let measured = format!(
         "select least(count(*), {MAX_COUNTED}) as waiting, min(w.due_at) as oldest_due_at,
                 (select count(*) from (select from executions where waits_for_capacity limit {MAX_COUNTED}) c) as waiting_for_capacity,
-                (select min(next_run_at) from job_timers where next_run_at is not null) as next_fire_at,
+                (select min(next_run_at) from job_timers where next_run_at > $1) as next_fire_at,
                 (select count(*) from (select from job_timers where next_run_at is null limit {MAX_COUNTED}) t) as schedule_errors
          from generate_series(0, {SHARDS} - 1) s
          cross join lateral (
              select e.due_at, e.owner_id, e.waits_for_slot, e.waits_for_capacity from executions e
-             where e.shard = s and e.finished_at is null and e.due_at <= statement_timestamp()
+             where e.shard = s and e.finished_at is null and e.due_at > $1 and e.due_at <= statement_timestamp()
              order by e.due_at limit {MAX_COUNTED}) w
          where w.owner_id is null and not w.waits_for_slot and not w.waits_for_capacity"
     );
-    let row: Row = prepared(sql_query(measured)).get_result(conn).await?;
+    let row: Row = prepared(sql_query(measured).bind::<Timestamptz, _>(after)).get_result(conn).await?;
     Ok(Backlog {
         waiting: row.waiting.unsigned_abs(),
         waiting_for_capacity: row.waiting_for_capacity.unsigned_abs(),

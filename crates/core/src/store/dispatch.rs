@@ -22,9 +22,10 @@ use crate::domain::{
 };
 
 /// Claims the publication of work that requests it and is due within `lead`: requested runs, released leases, executions that received a
-/// free slot.
+/// free slot. Work that was due before `after` is not searched: see [`LowerBound`](super::lower_bound::LowerBound).
 pub async fn claim_unpublished(
     conn: &mut Conn,
+    after: DateTime<Utc>,
     lead: Duration,
     limit: i64,
 ) -> Result<Vec<Dispatch>, StoreError> {
@@ -33,13 +34,14 @@ pub async fn claim_unpublished(
             "update executions e set publish_claimed_at = clock_timestamp()
              from (select id from executions
                    where publish_claimed_at is null and owner_id is null and finished_at is null and not waits_for_slot
-                     and due_at <= statement_timestamp() + $1 * interval '1 ms'
+                     and due_at <= statement_timestamp() + $1 * interval '1 ms' and due_at > $3
                    order by due_at limit $2 for update skip locked) u
              where e.id = u.id
              returning e.id, e.workspace_id, e.shard, e.due_at, e.traceparent",
         )
         .bind::<BigInt, _>(millis(lead))
-        .bind::<BigInt, _>(limit),
+        .bind::<BigInt, _>(limit)
+        .bind::<Timestamptz, _>(after),
     )
     .load(conn)
     .await?;
@@ -60,27 +62,34 @@ pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, Stor
     Ok(released)
 }
 
-/// The shards with published work that is overdue by more than `grace`: its dispatch messages are lost, or there is a backlog.
-pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>, StoreError> {
-    #[derive(QueryableByName)]
-    #[diesel(table_name = executions)]
-    struct Shard {
-        shard: i16,
-    }
-    // With constants, the statement is planned once. With parameters, Postgres plans it on each execution, which takes longer than running it.
+/// A shard with published work that is overdue.
+#[derive(Debug, PartialEq, Eq, QueryableByName)]
+#[diesel(table_name = executions)]
+pub struct OverdueShard {
+    pub shard: i16,
+    /// When the oldest of it was due.
+    pub due_at: DateTime<Utc>,
+}
+
+/// The shards with published work that is overdue by more than `grace`: its dispatch messages are lost, or there is a backlog. Work that was
+/// due before `after` is not searched: see [`LowerBound`](super::lower_bound::LowerBound).
+pub async fn overdue_shards(
+    conn: &mut Conn,
+    after: DateTime<Utc>,
+    grace: Duration,
+) -> Result<Vec<OverdueShard>, StoreError> {
     // The limit keeps the planner from a join with all overdue rows.
     let grace = millis(grace);
     let overdue = format!(
-        "select s::smallint as shard from generate_series(0, {SHARDS} - 1) s
+        "select s::smallint as shard, overdue.due_at from generate_series(0, {SHARDS} - 1) s
          cross join lateral (
-             select from executions e
-             where e.shard = s and e.owner_id is null and e.finished_at is null and not e.waits_for_slot and not e.waits_for_capacity
+             select e.due_at from executions e
+             where e.shard = s and e.due_at > $1 and e.owner_id is null and e.finished_at is null and not e.waits_for_slot and not e.waits_for_capacity
                and e.due_at < statement_timestamp() - interval '{grace} ms'
                and e.publish_claimed_at < statement_timestamp() - interval '{grace} ms'
-             limit 1) overdue"
+             order by e.due_at limit 1) overdue"
     );
-    let rows: Vec<Shard> = prepared(sql_query(overdue)).load(conn).await?;
-    Ok(rows.into_iter().map(|row| row.shard).collect())
+    Ok(prepared(sql_query(overdue).bind::<Timestamptz, _>(after)).load(conn).await?)
 }
 
 /// Requests publication of work in `shard` that must have lost its dispatch message: it was published, or should have been `lead` before it
@@ -89,10 +98,10 @@ pub async fn overdue_shards(conn: &mut Conn, grace: Duration) -> Result<Vec<i16>
 /// `delivered_up_to` is the publication time up to which the stream has been delivered; `None` means all of it. Without this bound, a
 /// backlog would be published again and again, and grow by that. It is not a due time, because the stream is in the order of publication: a
 /// released run is due before everything that was published before it. A message is published at most `lead` before it is due. This second
-/// bound avoids reading a burst that is still being delivered on each call.
+/// bound avoids reading a burst that is still being delivered on each call. Nothing in the shard is older than `overdue`.
 pub async fn request_republish(
     conn: &mut Conn,
-    shard: i16,
+    overdue: &OverdueShard,
     delivered_up_to: Option<DateTime<Utc>>,
     grace: Duration,
     lead: Duration,
@@ -102,7 +111,7 @@ pub async fn request_republish(
         sql_query(
             "update executions e set publish_claimed_at = null
              from (select id from executions w
-                   where shard = $1 and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
+                   where shard = $1 and due_at >= $6 and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
                      and due_at < statement_timestamp() - $3 * interval '1 ms'
                      and due_at < least($2, statement_timestamp()) + ($4 - $3) * interval '1 ms'
                      and greatest(publish_claimed_at, due_at - $4 * interval '1 ms')
@@ -111,11 +120,12 @@ pub async fn request_republish(
                    order by due_at limit $5 for update skip locked) lost
              where e.id = lost.id",
         )
-        .bind::<SmallInt, _>(shard)
+        .bind::<SmallInt, _>(overdue.shard)
         .bind::<Nullable<Timestamptz>, _>(delivered_up_to)
         .bind::<BigInt, _>(millis(grace))
         .bind::<BigInt, _>(millis(lead))
-        .bind::<BigInt, _>(limit),
+        .bind::<BigInt, _>(limit)
+        .bind::<Timestamptz, _>(overdue.due_at),
     )
     .execute(conn)
     .await?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Bool, SmallInt, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, SmallInt, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashSet;
@@ -37,6 +37,7 @@ use crate::domain::{
     retry::{DeliveryGuarantee, RetryPolicy},
     workspace::SHARDS,
 };
+pub use row::DueExecution;
 use row::{LeaseRow, LostRow, lease_columns};
 
 /// The right and the duty to make attempt `number` of an execution. One executor owns it until it records or releases it.
@@ -178,24 +179,29 @@ pub async fn body(conn: &mut Conn, lease: &Lease) -> Result<Option<Body>, StoreE
 }
 
 /// Work without an owner that is due within `lead`, or overdue by `-lead`; oldest first. For leasing when the stream is unavailable or has
-/// lost dispatch messages.
-pub async fn due(conn: &mut Conn, lead: TimeDelta, limit: i64) -> Result<Vec<ExecutionId>, StoreError> {
+/// lost dispatch messages. Work that was due before `after` is not searched: see [`LowerBound`](super::lower_bound::LowerBound).
+pub async fn due(
+    conn: &mut Conn,
+    after: DateTime<Utc>,
+    lead: TimeDelta,
+    limit: i64,
+) -> Result<Vec<DueExecution>, StoreError> {
     let shards: Vec<i16> = (0..SHARDS).collect();
-    let rows: Vec<row::Id> = prepared(
+    Ok(prepared(
         sql_query(
-            "select id from executions e
-             where shard = any($1) and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
+            "select id, due_at from executions e
+             where shard = any($1) and due_at > $4 and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
                and due_at <= statement_timestamp() + $2 * interval '1 ms'
                and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version)
              order by due_at limit $3",
         )
         .bind::<Array<SmallInt>, _>(shards)
         .bind::<BigInt, _>(lead.num_milliseconds())
-        .bind::<BigInt, _>(limit),
+        .bind::<BigInt, _>(limit)
+        .bind::<Timestamptz, _>(after),
     )
     .load(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
+    .await?)
 }
 
 /// What follows the release of a lease.

@@ -117,8 +117,8 @@ pub enum PlanningWindow {
     ///
     /// The lower bound keeps the scan from reading index entries that earlier fires left behind.
     Due { horizon: Duration, late: Duration },
-    /// Those that should have fired more than `late` ago.
-    Missed { late: Duration },
+    /// Those that should have fired more than `late` ago, but not before `after`: see [`LowerBound`](super::lower_bound::LowerBound).
+    Missed { late: Duration, after: DateTime<Utc> },
 }
 
 /// Claims timers, records their fires as `decide` says and advances the timers, in one transaction: a fire is recorded if and only if its
@@ -148,7 +148,7 @@ async fn round(
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let claim::Claimed { due, unreadable } = match window {
             PlanningWindow::Due { horizon, late } => claim::due(conn, horizon, late, limit).await?,
-            PlanningWindow::Missed { late } => claim::missed(conn, late, limit).await?,
+            PlanningWindow::Missed { late, after } => claim::missed(conn, late, after, limit).await?,
         };
         if due.is_empty() && unreadable.is_empty() {
             return Ok(Round::default());

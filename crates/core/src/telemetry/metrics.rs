@@ -56,6 +56,7 @@ struct Metrics {
     clock_offset: Gauge<f64>,
     foreign_installations: Gauge<u64>,
     streams_usable: Gauge<u64>,
+    oldest_snapshot: Gauge<f64>,
     requests: Histogram<f64>,
 }
 
@@ -183,6 +184,10 @@ impl Metrics {
                 "trigrun_streams_usable",
                 "Whether the last use of the streams in Redis succeeded: 1 or 0.",
             ),
+            oldest_snapshot: seconds(
+                "trigrun_postgres_oldest_snapshot",
+                "Age of the oldest snapshot in Postgres, which keeps it from removing old rows.",
+            ),
             requests: histogram(
                 "trigrun_api_request_duration",
                 "Duration of API requests, by route, method and status.",
@@ -306,6 +311,10 @@ pub fn foreign_installations(count: usize) {
 /// In a scheduler, of the last check; in an executor, of the last read.
 pub fn streams_usable(is_usable: bool) {
     with(|m| m.streams_usable.record(u64::from(is_usable), &[]));
+}
+
+pub fn oldest_snapshot(age: Duration) {
+    with(|m| m.oldest_snapshot.record(age.as_secs_f64(), &[]));
 }
 
 pub fn clock_offset(seconds: f64) {

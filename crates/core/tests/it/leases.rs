@@ -18,7 +18,8 @@ use trigrun_core::{
         dispatch,
         executions::{self, NewRun},
         executors, jobs,
-        leases::{self, AfterRelease, Ended, Lease, Reclaimed},
+        leases::{self, AfterRelease, DueExecution, Ended, Lease, Reclaimed},
+        lower_bound::BEGINNING,
     },
 };
 use trigrun_testkit::{
@@ -279,8 +280,9 @@ async fn a_release_leaves_no_trace() {
     assert_eq!(given, 1);
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
-    let unpublished =
-        dispatch::claim_unpublished(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    let unpublished = dispatch::claim_unpublished(&mut *bench.db.conn().await, BEGINNING, Duration::ZERO, 10)
+        .await
+        .unwrap();
     assert_eq!(unpublished.len(), 1, "its publication is requested");
     assert_eq!(bench.lease(other, &[id]).await[0].number, 1);
 }
@@ -289,7 +291,9 @@ async fn a_release_leaves_no_trace() {
 async fn the_end_of_its_only_run_completes_a_job() {
     let bench = Bench::new(&definition(Schedule::OneTime, URL)).await;
     let session = bench.session().await;
-    let due = leases::due(&mut *bench.db.conn().await, chrono::TimeDelta::zero(), 10).await.unwrap();
+    let due =
+        leases::due(&mut *bench.db.conn().await, BEGINNING, chrono::TimeDelta::zero(), 10).await.unwrap();
+    let due: Vec<ExecutionId> = due.iter().map(DueExecution::execution).collect();
     let lease = bench.lease(session, &due).await.remove(0);
     bench
         .end(session, lease, AttemptStatus::HttpError, Disposition::Failed { error_class: "http_4xx".into() })
@@ -315,7 +319,7 @@ async fn only_lost_dispatch_messages_are_republished() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let id = bench.run_now().await;
     let mut conn = bench.db.conn().await;
-    let published = dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap();
+    let published = dispatch::claim_unpublished(&mut conn, BEGINNING, Duration::ZERO, 10).await.unwrap();
     assert_eq!((published.len(), published[0].execution), (1, id));
     bench
         .db
@@ -323,19 +327,20 @@ async fn only_lost_dispatch_messages_are_republished() {
         .await;
     let (shard, due_at) = (published[0].shard, bench.get(id).await.scheduled_for);
     let (grace, lead) = (Duration::from_millis(400), Duration::from_millis(50));
-    assert_eq!(dispatch::overdue_shards(&mut conn, grace).await.unwrap(), [shard]);
+    let overdue = dispatch::overdue_shards(&mut conn, BEGINNING, grace).await.unwrap().remove(0);
+    assert_eq!(overdue.shard, shard);
     let behind = due_at - chrono::TimeDelta::seconds(10);
     assert_eq!(
-        dispatch::request_republish(&mut conn, shard, Some(behind), grace, lead, 10).await.unwrap(),
+        dispatch::request_republish(&mut conn, &overdue, Some(behind), grace, lead, 10).await.unwrap(),
         0,
         "a backlog does not feed itself"
     );
     assert_eq!(
-        dispatch::request_republish(&mut conn, shard, None, grace, lead, 10).await.unwrap(),
+        dispatch::request_republish(&mut conn, &overdue, None, grace, lead, 10).await.unwrap(),
         1,
         "nothing waits: it was lost"
     );
-    assert_eq!(dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap().len(), 1);
+    assert_eq!(dispatch::claim_unpublished(&mut conn, BEGINNING, Duration::ZERO, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod plans;
 mod probes;
 mod schema;
 mod slots;
+mod snapshots;
 mod streams;
 mod supply;
 mod tenants;

@@ -7,7 +7,7 @@ use trigrun_core::{
         execution::Status,
         job::OverlapPolicy,
     },
-    store::{dispatch, slots},
+    store::{dispatch, lower_bound::BEGINNING, slots},
 };
 use trigrun_testkit::jobs::every_seconds;
 
@@ -45,8 +45,9 @@ async fn the_end_of_a_run_gives_its_slot_to_the_next_waiter() {
     let (first, second, third) = (bench.run_now().await, bench.run_now().await, bench.run_now().await);
     let lease = bench.lease(session, &[first, second, third]).await.remove(0);
     assert_eq!(lease.execution, first);
-    let unpublished =
-        async || dispatch::claim_unpublished(&mut *bench.db.conn().await, Duration::ZERO, 10).await.unwrap();
+    let unpublished = async || {
+        dispatch::claim_unpublished(&mut *bench.db.conn().await, BEGINNING, Duration::ZERO, 10).await.unwrap()
+    };
     unpublished().await;
     bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
     let woken: Vec<_> = unpublished().await.into_iter().map(|dispatch| dispatch.execution).collect();

@@ -10,6 +10,7 @@ use trigrun_core::{
     store::{
         dispatch,
         leases::{self, AfterRelease, Lease, WaitingJob},
+        lower_bound::BEGINNING,
     },
 };
 use trigrun_testkit::jobs::every_seconds;
@@ -42,9 +43,9 @@ async fn nothing_announces_an_execution_that_waits_for_capacity() {
     let execution = bench.get(id).await;
     assert_eq!((execution.status, execution.attempt_count, execution.attempts.len()), (Status::Queued, 0, 0));
     let mut conn = bench.db.conn().await;
-    assert!(dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap().is_empty());
-    assert!(leases::due(&mut conn, TimeDelta::zero(), 10).await.unwrap().is_empty());
-    assert!(dispatch::overdue_shards(&mut conn, Duration::ZERO).await.unwrap().is_empty());
+    assert!(dispatch::claim_unpublished(&mut conn, BEGINNING, Duration::ZERO, 10).await.unwrap().is_empty());
+    assert!(leases::due(&mut conn, BEGINNING, TimeDelta::zero(), 10).await.unwrap().is_empty());
+    assert!(dispatch::overdue_shards(&mut conn, BEGINNING, Duration::ZERO).await.unwrap().is_empty());
     // A second dispatch message of it does no harm.
     assert_eq!(bench.lease(session, &[id]).await.len(), 1);
     assert!(bench.waiting_jobs(None, 10).await.is_empty());
@@ -122,7 +123,7 @@ async fn an_execution_waits_without_a_lease() {
     leases::wait(&mut *bench.db.conn().await, &[id, leased]).await.unwrap();
     assert_eq!(bench.db.count("select count(*) from executions where waits_for_capacity").await, 1);
     let mut conn = bench.db.conn().await;
-    assert!(dispatch::claim_unpublished(&mut conn, Duration::ZERO, 10).await.unwrap().is_empty());
+    assert!(dispatch::claim_unpublished(&mut conn, BEGINNING, Duration::ZERO, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

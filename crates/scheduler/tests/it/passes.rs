@@ -162,10 +162,11 @@ async fn an_outage_of_redis_loses_no_execution() {
 #[tokio::test]
 async fn missed_fires_follow_the_jobs_policy() {
     let bench = Bench::new().await;
-    let scheduler = bench.scheduler().await;
     for (policy, run, skipped) in
         [(MisfirePolicy::FireOnce, 1, 4), (MisfirePolicy::Skip, 0, 5), (MisfirePolicy::CatchUp, 3, 2)]
     {
+        // It searches everything at first, and then once a minute.
+        let scheduler = bench.scheduler().await;
         let mut job = every_seconds(60, URL);
         job.misfire_policy = policy;
         job.catch_up_limit = 3;

@@ -113,3 +113,17 @@ impl LeaseRow {
         })
     }
 }
+
+/// Work without an owner.
+#[derive(Debug, QueryableByName)]
+#[diesel(table_name = executions)]
+pub struct DueExecution {
+    id: Uuid,
+    pub due_at: DateTime<Utc>,
+}
+
+impl DueExecution {
+    pub fn execution(&self) -> ExecutionId {
+        ExecutionId::from_uuid(self.id)
+    }
+}

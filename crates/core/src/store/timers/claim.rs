@@ -118,11 +118,17 @@ pub async fn due(
     Ok(Claimed::of(rows))
 }
 
-pub async fn missed(conn: &mut Conn, late: Duration, limit: i64) -> Result<Claimed, StoreError> {
+pub async fn missed(
+    conn: &mut Conn,
+    late: Duration,
+    after: DateTime<Utc>,
+    limit: i64,
+) -> Result<Claimed, StoreError> {
     let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
-        sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms'"))
+        sql_query(claim!("next_run_at <= statement_timestamp() - $1 * interval '1 ms' and next_run_at > $3"))
             .bind::<BigInt, _>(millis(late))
-            .bind::<BigInt, _>(limit),
+            .bind::<BigInt, _>(limit)
+            .bind::<Timestamptz, _>(after),
     )
     .load(conn)
     .await?;

@@ -17,6 +17,7 @@ use trigrun_core::{
     store::{
         Conn, StoreError, audit, backlog, dispatch, executions, executors, invitations, jobs,
         leases::{self, AfterRelease, Ended, WaitingJob},
+        lower_bound::BEGINNING,
         migrate, notifications, slots, timers, workspaces,
     },
 };
@@ -106,12 +107,12 @@ async fn a_run_reads_only_its_own_rows() {
         let horizon = Duration::from_secs(2);
         let due = timers::PlanningWindow::Due { horizon, late: MISFIRE_THRESHOLD };
         frugal(conn, "plan", MAX_ROWS_READ, async |c| timers::fire(c, due, 20, decide).await).await;
-        let missed = timers::PlanningWindow::Missed { late: MISFIRE_THRESHOLD };
+        let missed = timers::PlanningWindow::Missed { late: MISFIRE_THRESHOLD, after: BEGINNING };
         frugal(conn, "missed", MAX_ROWS_READ, async |c| timers::fire(c, missed, 20, decide).await).await;
         frugal(conn, "retry_failed", MAX_ROWS_READ, async |c| timers::retry_failed(c, 20, |_| None).await)
             .await;
         let dispatches = frugal(conn, "publish", MAX_ROWS_READ, async |c| {
-            dispatch::claim_unpublished(c, horizon, 20).await
+            dispatch::claim_unpublished(c, BEGINNING, horizon, 20).await
         })
         .await;
         let published: Vec<ExecutionId> = dispatches.iter().map(|dispatch| dispatch.execution).collect();
@@ -167,14 +168,18 @@ async fn a_pass_with_little_work_reads_little() {
     let (now, grace) = (db.now().await, Duration::from_millis(400));
     with_both_plans(&db, async |conn| {
         let stand_in = TimeDelta::seconds(-2);
-        frugal(conn, "due", MAX_ROWS_READ, async |c| leases::due(c, stand_in, 20).await).await;
-        let shards =
-            frugal(conn, "overdue", MAX_ROWS_READ, async |c| dispatch::overdue_shards(c, grace).await).await;
-        assert_eq!(shards, [3]);
-        let again =
-            async |c: &mut Conn| dispatch::request_republish(c, 3, None, grace, Duration::ZERO, 20).await;
+        frugal(conn, "due", MAX_ROWS_READ, async |c| leases::due(c, BEGINNING, stand_in, 20).await).await;
+        let shards = frugal(conn, "overdue", MAX_ROWS_READ, async |c| {
+            dispatch::overdue_shards(c, BEGINNING, grace).await
+        })
+        .await;
+        assert_eq!(shards.iter().map(|overdue| overdue.shard).collect::<Vec<_>>(), [3]);
+        let again = async |c: &mut Conn| {
+            dispatch::request_republish(c, &shards[0], None, grace, Duration::ZERO, 20).await
+        };
         frugal(conn, "ask again", MAX_ROWS_READ, again).await;
-        let backlog = frugal(conn, "measure", MAX_ROWS_READ, async |c| backlog::measure(c).await).await;
+        let backlog =
+            frugal(conn, "measure", MAX_ROWS_READ, async |c| backlog::measure(c, BEGINNING).await).await;
         assert_eq!(backlog.waiting, 40);
         frugal(conn, "wake", MAX_ROWS_READ, async |c| slots::wake_all(c).await).await;
         frugal(conn, "reclaim", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
