@@ -83,7 +83,7 @@ fi
 export HELM_CONFIG_HOME=$PWD/$tools/helm HELM_CACHE_HOME=$PWD/$tools/helm HELM_DATA_HOME=$PWD/$tools/helm
 $tools/venv/bin/python deploy/check_rules.py "$promtool" $tools/kubectl-v36-2.0.1/helm/helm $chart
 exec $tools/venv/bin/python - $chart $promtool $tools/kubectl-v32-2.1.0/helm/helm $tools/kubectl-v36-2.0.1/helm/helm <<'PYTHON'
-import base64, ipaddress, json, pathlib, re, subprocess, sys, tomllib
+import base64, ipaddress, json, pathlib, re, shutil, subprocess, sys, tomllib
 
 import kubernetes_validate.utils
 import yaml
@@ -188,7 +188,7 @@ def pod_of(document):
 def restricted(name, spec):
     check(spec["automountServiceAccountToken"] is False and spec["enableServiceLinks"] is False, f"{name}: has a service account token or service links")
     pod = spec["securityContext"]
-    check(pod["runAsNonRoot"] is True and pod["runAsUser"] > 0 and pod["seccompProfile"]["type"] == "RuntimeDefault", f"{name}: {pod}")
+    check(pod["runAsNonRoot"] is True and pod.get("runAsUser", 1) > 0 and pod["seccompProfile"]["type"] == "RuntimeDefault", f"{name}: {pod}")
     check(not any("hostPath" in volume for volume in spec.get("volumes", [])), f"{name}: mounts a path of the host")
     for container in spec["containers"]:
         rights = container["securityContext"]
@@ -299,6 +299,12 @@ REJECTED = [
     ([*SECRETS, "--set", "executor.terminationGracePeriodSeconds=349"], r"terminationGracePeriodSeconds is 349: it must be at least 350"),
     ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=400,executor.terminationGracePeriodSeconds=400"], r"must be at least 420"),
     ([*SECRETS, "--set", "executor.settings.executor.drain_seconds=299"], r"drain_seconds is 299: a value less than 300"),
+    ([*SECRETS, "--set", "executor.extraEnv[0].name=TRIGRUN__SMTP__URL,executor.extraEnv[1].name=TRIGRUN__SMTP__URL"],
+     r"executor\.extraEnv: TRIGRUN__SMTP__URL is given twice"),
+    ([*SECRETS, "--set", "api.settings.limits.token_burst=7,api.extraEnv[0].name=TRIGRUN__LIMITS__TOKEN_BURST"],
+     r"api\.extraEnv: TRIGRUN__LIMITS__TOKEN_BURST is given twice"),
+    ([*SECRETS, "--set", "migrate.extraEnv[0].name=TRIGRUN__POSTGRES__URL"], r"migrate\.extraEnv: TRIGRUN__POSTGRES__URL is given twice"),
+    ([*SECRETS, "--set", "podSecurityContext.runAsUser=0"], r"runAsUser"),
     ([*SECRETS, "--set", "executor.autoscaling.minReplicas=0"], r"minReplicas is 0.*set executor\.autoscaling\.allowZero"),
     ([*SECRETS, "--set", "api.autoscaling.minReplicas=9"], r"api\.autoscaling\.maxReplicas is less than minReplicas"),
     ([*SECRETS, "--set", "smtp.existingSecret=a"], r"smtp\.from is not"),
@@ -339,6 +345,31 @@ check(job(HELMS[0], "--set", "api.replicas=5,api.settings.limits.token_burst=7")
 others = [job(HELMS[0], "--set-string", change) for change in ("image.tag=1", "image.tag=2", "image.repository=other", "postgres.existingSecret=other")]
 check(len({name, *others}) == 5, "the name of the Job does not depend on the image and the secret")
 print("the name of the migration Job changes only with the image and the secret")
+HOOK = pathlib.Path("deploy/chart-values/hook.yaml")
+for tag in ("1", "2"):
+    (hook,) = [d for d in template(HELMS[0], HOOK, "--set-string", f"image.tag={tag}") if d["kind"] == "Job"]
+    check(hook["metadata"]["name"] == "trigrun-migrate" and hook["spec"]["ttlSecondsAfterFinished"] == 86400, f"the hook's Job: {hook['metadata']}")
+print("the hook's Job has a fixed name, by which Helm deletes it, and a time to live")
+
+# --- what the platform decides ---------------------------------------------------------------------------------------------------------
+
+for document in template(HELMS[0], pathlib.Path("deploy/chart-values/openshift.yaml")):
+    text = yaml.safe_dump(document)
+    check("runAsUser" not in text and "runAsGroup" not in text and "fsGroup" not in text, f"{document['kind']} has the id of a user or group")
+    check(document["kind"] != "Deployment" or "replicas" not in document["spec"], f"{document['metadata']['name']} has a number of replicas")
+umbrella = pathlib.Path("target/chart-tools/umbrella")
+shutil.rmtree(umbrella, ignore_errors=True)
+shutil.copytree(CHART, umbrella / "charts/trigrun")
+version = yaml.safe_load(pathlib.Path(CHART, "Chart.yaml").read_text())["version"]
+(umbrella / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "umbrella", "version": "1.0.0", "dependencies": [
+    {"name": "trigrun", "version": version, "condition": "trigrun.enabled"}]}))
+secrets = {key: value for key, value in yaml.safe_load(pathlib.Path("deploy/chart-values/secrets.yaml").read_text()).items()}
+(umbrella / "values.yaml").write_text(yaml.safe_dump({"trigrun": {"enabled": False, **secrets}}))
+for binary in HELMS:
+    for enabled in ("true", "false"):
+        code, documents, said = helm(binary, "template", "umbrella", str(umbrella), "--set", f"trigrun.enabled={enabled}")
+        check(code == 0 and ("Deployment" in documents) == (enabled == "true"), f"an umbrella chart with trigrun.enabled={enabled}: {said}")
+print("ids and replicas can be left to the platform, and an umbrella chart can enable and disable this one")
 
 # --- the network policy ------------------------------------------------------------------------------------------------------------------
 

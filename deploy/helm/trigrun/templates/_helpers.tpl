@@ -92,16 +92,19 @@ valueFrom:
 {{- end }}
 {{- end }}
 
-{{/* Restrictions of every pod, including the demo: no privileges, no token, no environment from services. */}}
+{{/* Restrictions of every pod, including the demo: no privileges, no token, no environment from services. `user` replaces the ids of the values,
+but not null, which leaves them to the platform. */}}
 {{- define "trigrun.podRestrictions" -}}
 automountServiceAccountToken: false
 {{- /* A service with the name of one of our prefixes would create variables with that prefix. */}}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .user }}
-  runAsGroup: {{ .user }}
-  fsGroup: {{ .user }}
+  {{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
+  {{- with get $.root.Values.podSecurityContext $key }}
+  {{ $key }}: {{ $.user | default . | int64 }}
+  {{- end }}
+  {{- end }}
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
 

@@ -11,7 +11,7 @@ metadata:
     {{- include "trigrun.labels" . | nindent 4 }}
 spec:
   {{- /* An upgrade must not reset the number of replicas that an autoscaler has set. */}}
-  {{- if not (dig "autoscaling" "enabled" false $block) }}
+  {{- if and (not (dig "autoscaling" "enabled" false $block)) (not (kindIs "invalid" $block.replicas)) }}
   replicas: {{ $block.replicas }}
   {{- end }}
   selector:
@@ -32,7 +32,7 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
-      {{- include "trigrun.podRestrictions" (dict "user" 65532) | nindent 6 }}
+      {{- include "trigrun.podRestrictions" (dict "root" .root) | nindent 6 }}
       serviceAccountName: {{ include "trigrun.serviceAccountName" .root }}
       terminationGracePeriodSeconds: {{ include "trigrun.graceSeconds" . }}
       {{- with include "trigrun.pullSecrets" .root }}

@@ -32,8 +32,8 @@
 {{- end -}}
 
 {{- $drain := include "trigrun.drainSeconds" . | int64 -}}
-{{- if lt $drain 300 -}}
-  {{- $problems = append $problems (printf "executor.settings.executor.drain_seconds is %d: a value less than 300, the longest timeout of a job, interrupts requests in flight" $drain) -}}
+{{- if and (lt $drain 300) (not $values.executor.allowShortDrain) -}}
+  {{- $problems = append $problems (printf "executor.settings.executor.drain_seconds is %d: a value less than 300, the longest timeout of a job, interrupts requests in flight. If you accept this, as on spot nodes, set executor.allowShortDrain" $drain) -}}
 {{- end -}}
 {{- $grace := include "trigrun.graceSeconds" (dict "root" . "component" "executor") | int64 -}}
 {{- if lt $grace (add $drain 20) -}}
@@ -44,6 +44,23 @@
   {{- $needed := include "trigrun.executorMemory" $ | int64 -}}
   {{- if lt (include "trigrun.mebibytes" . | int64) $needed -}}
     {{- $problems = append $problems (printf "executor.resources.limits.memory is %s: with these settings an executor needs %dMi. Leave it empty, or lower settings.executor.max_in_flight or max_buffered_bytes" . $needed) -}}
+  {{- end -}}
+{{- end -}}
+
+{{- range $process := list "api" "scheduler" "executor" "migrate" -}}
+  {{- $names := list -}}
+  {{- if eq $process "migrate" -}}
+    {{- $names = list "TRIGRUN__POSTGRES__URL" -}}
+    {{- range $values.migrate.extraEnv }}{{ $names = append $names .name }}{{ end -}}
+  {{- else -}}
+    {{- range fromYamlArray (include "trigrun.env" (dict "root" $ "component" $process)) }}{{ $names = append $names .name }}{{ end -}}
+  {{- end -}}
+  {{- $seen := dict -}}
+  {{- range $name := $names -}}
+    {{- if hasKey $seen $name -}}
+      {{- $problems = append $problems (printf "%s.extraEnv: %s is given twice; the chart sets the variables of its values and of %s.settings itself" $process $name $process) -}}
+    {{- end -}}
+    {{- $_ := set $seen $name true -}}
   {{- end -}}
 {{- end -}}
 
