@@ -81,6 +81,26 @@ fi
 
 # By default, Helm reads plugins and caches from the user's home directory.
 export HELM_CONFIG_HOME=$PWD/$tools/helm HELM_CACHE_HOME=$PWD/$tools/helm HELM_DATA_HOME=$PWD/$tools/helm
+# What deploy/up.sh says is missing. The script in place of Docker responds to one of its commands with an error.
+stand_in=$tools/stand-in
+says() { # commands that fail, text, expected
+    rm -rf "$stand_in"
+    mkdir "$stand_in"
+    [[ $1 == docker ]] || printf '#!/bin/bash\ncase "$1 $2" in\n%s) echo "%s" >&2; exit 1 ;;\n"compose version") echo "%s" ;;\nesac\n' "$1" "$2" "$2" > "$stand_in/docker"
+    chmod +x "$stand_in"/* 2> /dev/null || true
+    local name said path=$PWD/$stand_in
+    for name in bash dirname head tail sort cat; do ln -s "$(command -v $name)" "$stand_in/$name"; done
+    said=$(PATH=$path deploy/up.sh 2>&1) && { echo "deploy/up.sh succeeds without $1"; exit 1; }
+    [[ $said == *"$3"* ]] || { echo "deploy/up.sh says without $1: $said"; exit 1; }
+}
+says docker '' 'Docker is missing'
+says 'info*' 'Cannot connect to the Docker daemon' 'the Docker daemon does not respond'
+says 'info*' 'permission denied while trying to connect' 'this user may not use Docker'
+says 'compose*' 'docker: compose is not a docker command' 'Docker Compose is missing'
+says 'image*' '2.23.0' 'Docker Compose is 2.23.0: it must be 2.24 or later'
+says 'image*' 'v2.30.1' 'the image trigrun:latest does not exist'
+echo "deploy/up.sh says what is missing"
+
 $tools/venv/bin/python deploy/check_rules.py "$promtool" $tools/kubectl-v36-2.0.1/helm/helm $chart
 exec $tools/venv/bin/python - $chart $promtool $tools/kubectl-v32-2.1.0/helm/helm $tools/kubectl-v36-2.0.1/helm/helm <<'PYTHON'
 import base64, ipaddress, json, pathlib, re, shutil, subprocess, sys, tomllib
@@ -480,13 +500,16 @@ check(entry.startswith("demo:") and len(base64.b64decode(entry.removeprefix("dem
 print("the demo has a master key of 32 bytes")
 
 # --- the Compose file ----------------------------------------------------------------------------------------------------------------------
-compose = yaml.safe_load(pathlib.Path("deploy/compose.yaml").read_text())["services"]
+project = yaml.safe_load(pathlib.Path("deploy/compose.yaml").read_text())
+compose = project["services"]
+check(project["name"] == "trigrun", "compose.yaml has no name of the project")
+check(all(service["logging"]["options"] == {"max-size": "10m", "max-file": "5"} for service in compose.values()), "compose.yaml: a log grows for ever")
 TRIGRUN_SERVICES = [name for name, service in compose.items() if service["image"] == "trigrun:latest"]
 check(sorted(TRIGRUN_SERVICES) == ["api", "executor", "migrate", "scheduler"], f"compose.yaml starts {TRIGRUN_SERVICES}")
 for name in TRIGRUN_SERVICES:
     service = compose[name]
     process = service["command"][0].removeprefix("trigrun-")
-    variables({"env": [{"name": key, "value": re.sub(r"\$\{[^}]*\}", "a", value)} for key, value in service["environment"].items()]}, process, "compose.yaml")
+    variables({"env": [{"name": key, "value": re.sub(r"\$\{[^}]*\}", "a", value or "a")} for key, value in service["environment"].items()]}, process, "compose.yaml")
     check(service["read_only"] and service["cap_drop"] == ["ALL"], f"compose.yaml: {name} is not restricted")
 drains = DEFAULTS["executor"]["executor"]["drain_seconds"]
 check(int(compose["executor"]["stop_grace_period"].removesuffix("s")) >= drains + 20, f"compose.yaml: executors drain for {drains} s, but stop_grace_period is too short")

@@ -4,7 +4,17 @@
 # in deploy/ stops them.
 set -euo pipefail
 cd "$(dirname "$0")"
-docker image inspect trigrun:latest > /dev/null 2>&1 || { echo "the image trigrun:latest does not exist: run make image, or docker build -f deploy/Dockerfile -t trigrun ."; exit 1; }
+missing() { echo "$1"; exit 1; }
+command -v docker > /dev/null || missing "Docker is missing: https://docs.docker.com/engine/install/ says how to install it"
+if ! info=$(docker info 2>&1); then
+    case $info in
+        *"permission denied"*) missing "this user may not use Docker: run deploy/up.sh as root, or add the user to the group docker and log in again" ;;
+        *) missing "the Docker daemon does not respond: start it, e.g. with systemctl start docker. It said: $(tail -n 1 <<< "$info")" ;;
+    esac
+fi
+version=$(docker compose version --short 2> /dev/null) || missing "Docker Compose is missing: https://docs.docker.com/compose/install/linux/ says how to install the plugin"
+[[ $(printf '%s\n' 2.24 "${version#v}" | sort -V | head -n 1) == 2.24 ]] || missing "Docker Compose is $version: it must be 2.24 or later"
+docker image inspect trigrun:latest > /dev/null 2>&1 || missing "the image trigrun:latest does not exist: run make image, or docker build -f deploy/Dockerfile -t trigrun ."
 if [[ ! -e .env ]]; then
     (
         umask 077
