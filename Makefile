@@ -47,7 +47,7 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	@echo "make test passed three times in a row on a busy machine"
 
 # The mutants mostly wait, so they run beside the tests.
-STEPS := fmt +chart lint docs build +mutants test story traces metrics fuzz security chaos-short fairness-short
+STEPS := fmt +chart lint docs build +mutants test story traces metrics fuzz security chaos-short fairness-short advisories
 
 .PHONY: check
 check: setup ## Everything that CI checks, with the duration of each step
@@ -205,6 +205,10 @@ bench-store: setup ## Measure a fire, an idle second, a job and a page with up t
 deny: ## Check licences, sources and bans of the dependencies (installs cargo-deny if it is missing)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
+
+.PHONY: advisories
+advisories: ## Compare the lock files with RustSec's advisories, or say that their database cannot be reached (installs cargo-deny if it is missing)
+	.ci/advisories.sh
 
 .PHONY: image
 image: setup ## Build a container image of the three processes, trigrun:latest (needs buildah or docker; with buildah, podman and root, it is also inspected and run)
