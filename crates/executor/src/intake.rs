@@ -221,7 +221,7 @@ impl Intake {
         let (after, end) = (self.search().next(Instant::now()), self.runner.clock.now() + lead);
         let due = leases::due(&mut *self.db.conn().await?, after, lead, limit as i64).await?;
         // They are in order.
-        self.search().searched(due.first().map(|due| due.due_at), end);
+        self.search().searched(due.first().map(|due| due.due_at), end, Instant::now());
         Ok(due.iter().map(DueExecution::execution).collect())
     }
 

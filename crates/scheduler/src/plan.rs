@@ -47,8 +47,8 @@ async fn missed(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
     let (after, end) = (search.begin(), scheduler.clock.now() - MISFIRE_THRESHOLD);
     let window = PlanningWindow::Missed { late: MISFIRE_THRESHOLD, after };
     let advanced = rounds(scheduler, window, MISSED_BATCH).await?;
-    // Otherwise the rounds may have ended early.
-    if !scheduler.pending.is_full() {
+    // Otherwise most of the time was for planning, and the rounds may have ended early.
+    if advanced == 0 && !scheduler.pending.is_full() {
         search.succeeded(None, end);
     }
     Ok(advanced)

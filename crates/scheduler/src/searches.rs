@@ -29,6 +29,6 @@ impl Search {
 
     /// The search up to `end` has succeeded, and `oldest` is the oldest that it found.
     pub fn succeeded(&self, oldest: Option<DateTime<Utc>>, end: DateTime<Utc>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).searched(oldest, end);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).searched(oldest, end, Instant::now());
     }
 }

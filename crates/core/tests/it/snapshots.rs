@@ -87,7 +87,7 @@ async fn a_search_with_a_lower_bound_does_not_read_what_has_ended() {
     let mut bound = LowerBound::default();
     let start = Instant::now();
     assert_eq!(bound.next(start), BEGINNING);
-    bound.searched(None, db.now().await);
+    bound.searched(None, db.now().await, start + Duration::from_secs(1));
     each_search_reads(&mut conn, BEGINNING, ENDED..=i64::MAX).await;
     // What has ended in the last seconds is still read.
     each_search_reads(&mut conn, bound.next(start), 0..=ENDED / 10).await;

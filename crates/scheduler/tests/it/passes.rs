@@ -165,7 +165,7 @@ async fn missed_fires_follow_the_jobs_policy() {
     for (policy, run, skipped) in
         [(MisfirePolicy::FireOnce, 1, 4), (MisfirePolicy::Skip, 0, 5), (MisfirePolicy::CatchUp, 3, 2)]
     {
-        // It searches everything at first, and then once a minute.
+        // Its first search begins at the beginning.
         let scheduler = bench.scheduler().await;
         let mut job = every_seconds(60, URL);
         job.misfire_policy = policy;
