@@ -87,7 +87,7 @@ scenarios! {
     "postgres-frozen" "Postgres is frozen for 30 s" postgres::frozen;
     "backends-ended" "connections to Postgres are terminated at random" postgres::backends_ended;
     "disk-full" "Postgres's disk is full for a while" postgres::disk_full;
-    "snapshot-held" "a transaction holds a snapshot while 100,000 runs end" snapshots::held;
+    "snapshot-held" "a transaction holds a snapshot while 30,000 runs end" snapshots::held;
     "users-hurried" "clients that disconnect at a random byte" users::hurried;
     "race" "patch, pause, resume, cancel, run and delete race the fires of a job" users::race;
     "crowd" "one workspace has 100,000 runs due at once, next to nine quiet ones" flood::crowd;

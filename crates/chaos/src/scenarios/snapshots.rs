@@ -13,10 +13,10 @@ use crate::{
     run::Run,
 };
 
-const RUNS: usize = 100_000;
+const RUNS: usize = 30_000;
 /// The buffers that Postgres reads depend on the load, not on the speed of the machine. Searches without a lower bound read all that has
 /// ended, some fifteen times a second. With it, they do so once a minute, and so does the search for jobs that wait for capacity.
-const MAX_BUFFERS: f64 = 20.0;
+const MAX_BUFFERS: f64 = 10.0;
 
 pub async fn held(name: &'static str, options: Options) -> anyhow::Result<Report> {
     let time = options.duration(30);
@@ -31,7 +31,7 @@ pub async fn held(name: &'static str, options: Options) -> anyhow::Result<Report
         let workspace = neighbour_of(run.load.tenants[0].workspace);
         sql.batch_execute(&due_now(workspace, RUNS, 30, &run.recorder.url("/fast"))).await?;
         wait_for_flood(run, &sql, |_| {}).await?;
-        run.log("100,000 runs have ended, and none of their rows can be removed");
+        run.log("30,000 runs have ended, and none of their rows can be removed");
         let from = run.clock.elapsed();
         let after = buffers(run, time).await?;
         let held = run.phase_since(from);
