@@ -24,7 +24,8 @@ use trigrun_core::domain::target::TargetUrl;
 
 use self::{
     body::{BodyError, Decoder},
-    head::{FinalHead, HeadError, HeadReader},
+    framing::HeadError,
+    head::{FinalHead, HeadReader},
 };
 use super::{Call, connection::Peer, destinations::Part, response::Head};
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::head::HeadError;
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HeadError {
+    NotHttp,
+    TooLarge,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {

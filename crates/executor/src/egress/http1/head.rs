@@ -3,18 +3,12 @@
 //!
 //! The memory of a reader is bounded by what is kept of a head, however long the head is: each line is kept or left out before the next.
 
-use super::framing::{Framing, Length};
+use super::framing::{Framing, HeadError, Length};
 use crate::egress::response::{Head, MAX_KEPT_BYTES};
 
 /// Of a response head, as received.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 const VERSION_START: &[u8] = b"HTTP/";
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum HeadError {
-    NotHttp,
-    TooLarge,
-}
 
 /// A head that is not interim, and what it says of the body and the connection.
 #[derive(Debug)]

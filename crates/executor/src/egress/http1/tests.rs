@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{
     body::{BodyError, Decoder},
-    framing::Length,
-    head::{HeadError, HeadReader},
+    framing::{HeadError, Length},
+    head::HeadReader,
 };
 
 /// Status, stored headers, body, and whether the connection persists.
