@@ -51,7 +51,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// The address, its other notations, and a URL with it as host get the same decision.
+/// The address, and a URL with it as host, get the same decision. In other notations it is refused.
 fn check(policy: &EgressPolicy, address: IpAddr, is_open: bool) {
     let decision = policy.check(address);
     assert_eq!(decision.is_ok(), is_open, "{address}: {decision:?}");
@@ -67,8 +67,14 @@ fn check(policy: &EgressPolicy, address: IpAddr, is_open: bool) {
         let bits = v4.to_bits();
         let mapped = v4.to_ipv6_mapped();
         assert_eq!(policy.check(mapped.into()).is_ok(), is_open, "{mapped}");
-        hosts.extend([format!("{bits}"), format!("{bits:#x}"), format!("0{bits:o}"), format!("[{mapped}]")]);
-        hosts.push(v4.octets().map(|byte| format!("0{byte:o}")).join("."));
+        hosts.push(format!("[{mapped}]"));
+        let octal = v4.octets().map(|byte| format!("0{byte:o}")).join(".");
+        // Spellings that most people read as another address, or as none.
+        for host in [format!("{bits}"), format!("{bits:#x}"), format!("0{bits:o}"), octal] {
+            let refused =
+                TargetUrl::parse(&format!("http://{host}/"), policy).err().map(|invalid| invalid.code);
+            assert_eq!(refused, Some(if is_open { "url_host" } else { "url_address_refused" }), "{host}");
+        }
     }
     for host in hosts {
         let url = TargetUrl::parse(&format!("http://{host}/"), policy);
