@@ -37,7 +37,8 @@ fn replaced(text: &str, variables: &Variables) -> String {
     while let Some(first) = rest.chars().next() {
         let inside = rest.strip_prefix("{{").and_then(|rest| rest.split_once("}}")).map(|(inside, _)| inside);
         let inside = inside.filter(|inside| inside.len() <= 32);
-        let name = NAMES.iter().find(|(name, _)| inside.is_some_and(|inside| inside.trim_matches(' ') == *name));
+        let name =
+            NAMES.iter().find(|(name, _)| inside.is_some_and(|inside| inside.trim_matches(' ') == *name));
         let taken = name.and(inside).map_or(first.len_utf8(), |inside| inside.len() + 4);
         match name {
             Some((name, _)) => replaced.push_str(&variables.render(&format!("{{{{{name}}}}}"))),

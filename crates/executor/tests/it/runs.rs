@@ -277,7 +277,7 @@ async fn a_run_whose_key_cannot_be_opened_waits_until_it_can() {
     }
     let sent = bench.target.hits();
     assert!(sent.iter().any(|hit| hit.header("x-key") == Some("value")));
-    bench.verify(&sent[..1], &sent[0].header("webhook-id").unwrap().to_owned()).await;
+    bench.verify(&sent[..1], sent[0].header("webhook-id").unwrap()).await;
     assert_eq!(bench.get(cancelled).await.status, Status::Cancelled);
     executor.stop().await;
 }
