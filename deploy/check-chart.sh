@@ -509,7 +509,9 @@ check(sorted(TRIGRUN_SERVICES) == ["api", "executor", "migrate", "scheduler"], f
 for name in TRIGRUN_SERVICES:
     service = compose[name]
     process = service["command"][0].removeprefix("trigrun-")
-    variables({"env": [{"name": key, "value": re.sub(r"\$\{[^}]*\}", "a", value or "a")} for key, value in service["environment"].items()]}, process, "compose.yaml")
+    given = {key: re.sub(r"\$\{[^}]*\}", "a", value) if value else None for key, value in service["environment"].items()}
+    # A variable without a value is taken from .env.
+    variables({"env": [{"name": key, **({"value": value} if value else {})} for key, value in given.items()]}, process, "compose.yaml")
     check(service["read_only"] and service["cap_drop"] == ["ALL"], f"compose.yaml: {name} is not restricted")
 drains = DEFAULTS["executor"]["executor"]["drain_seconds"]
 check(int(compose["executor"]["stop_grace_period"].removesuffix("s")) >= drains + 20, f"compose.yaml: executors drain for {drains} s, but stop_grace_period is too short")
