@@ -16,12 +16,12 @@ async fn installations_in_one_namespace_share_no_stream_and_detect_each_other() 
     other.db.execute(NEW_ID).await;
     other.settings.redis = one.settings.redis.clone();
     let schedulers: [Scheduler; 2] = [one.scheduler().await, other.scheduler().await];
+    other.reader = other.reader().await;
     let job = other.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
     other.run_now(job).await;
     plan(&schedulers[1]).await.unwrap();
     publish_requested(&schedulers[1]).await.unwrap();
     assert!(one.received().await.is_empty());
-    other.reader = other.reader().await;
     assert!(!other.received().await.is_empty());
 
     let id = installation::id(&mut *one.db.conn().await).await.unwrap();
