@@ -48,8 +48,10 @@ async fn rename(client: &Client, tag: &str) -> Result<(), Failure> {
         .method(types::Method::Post)
         .timeout_seconds(NonZeroU64::new(9))
         .body(serde_json::json!({ "a": 1 }));
+    let statuses: Vec<types::RetryPolicyInputRetryOnStatusesItem> =
+        serde_json::from_value(serde_json::json!([503, "5xx"]))?;
     let retries =
-        types::RetryPolicyInput::builder().max_attempts(NonZeroU64::new(5)).retry_on_statuses(vec![503]);
+        types::RetryPolicyInput::builder().max_attempts(NonZeroU64::new(5)).retry_on_statuses(statuses);
     let retries: types::RetryPolicyInput = retries.try_into()?;
     let job = JobInput::builder()
         .name("before")

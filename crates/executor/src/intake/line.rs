@@ -105,3 +105,36 @@ impl InLine {
         (self.lease.execution, self.lease.number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+    use trigrun_core::domain::id::{JobId, WorkspaceId};
+    use uuid::Uuid;
+
+    const ALL: &[Lane] = &Lane::ALL;
+    const PROMPT: &[Lane] = &[Lane::Prompt];
+
+    #[tokio::test(start_paused = true)]
+    async fn bulk_entries_are_read_unless_a_long_line_moves() {
+        let line = Shares::new(MAX_IN_LINE, 1000);
+        let owner = Owner::alone(WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
+        let mut reading = Reading::new();
+        assert_eq!(reading.lanes(&line).0, ALL, "it is empty");
+        let mut waiting: Vec<Share> = std::iter::from_fn(|| line.try_take(owner, 1)).collect();
+        assert!(line.free() < MAX_IN_LINE / 2);
+        for _ in 0..5 {
+            advance(BULK_INTERVAL).await;
+            waiting.pop();
+            assert_eq!(reading.lanes(&line).0, PROMPT, "it moves");
+        }
+        for _ in 0..3 {
+            assert_eq!(reading.lanes(&line).0, PROMPT, "it has only just stood still");
+            advance(BULK_INTERVAL).await;
+            assert_eq!(reading.lanes(&line).0, ALL, "it stands still");
+        }
+        waiting.clear();
+        assert_eq!(reading.lanes(&line).0, ALL, "it is empty again");
+    }
+}
