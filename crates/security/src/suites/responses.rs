@@ -139,13 +139,16 @@ pub fn cases() -> Vec<Case> {
 
 async fn harmless(system: Arc<System>, script: Script) -> anyhow::Result<()> {
     let path = format!("/hostile/{}", system.number());
+    // RFC 9112 §9.5: a server may close a kept connection at any time, so a request to which nothing came back is sent once more.
+    let max_sent = if matches!(script, Script::Close | Script::Reset) { 2 } else { 1 };
     system.targets()?.plain.respond(&path, script);
     let before = system.resident_mb("executor")?;
     attempt(&system, format!("http://93.184.216.34{path}")).await?;
     let after = system.resident_mb("executor")?;
     ensure!(after <= before + MAX_GROWTH_MB, "the executor grew from {before} MB to {after} MB");
     let hits = system.targets()?.plain.hits();
-    ensure!(hits.iter().filter(|hit| hit.path == path).count() == 1, "it was sent again");
+    let sent = hits.iter().filter(|hit| hit.path == path).count();
+    ensure!((1..=max_sent).contains(&sent), "it was sent {sent} times");
     Ok(())
 }
 
