@@ -108,7 +108,7 @@ impl Intake {
     pub async fn receive(self: Arc<Self>, mut consumer: Consumer, available: watch::Sender<bool>) {
         let (mut reading, mut last_check) = (Reading::new(), Instant::now());
         while let Some(limit) = self.capacity().await {
-            let (lanes, wait) = reading.lanes(&self.line);
+            let (lanes, wait) = reading.lanes(&self.line, Instant::now().into());
             let received = self.stop.run_until_cancelled(consumer.receive(lanes, limit, wait)).await;
             match received {
                 None => return,

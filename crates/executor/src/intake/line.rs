@@ -85,8 +85,8 @@ impl Reading {
 
     /// The lanes to read, and how long to wait for an entry. A line that stands still must not hold up the entries of other accounts: then
     /// bulk entries are read from time to time.
-    pub(super) fn lanes(&mut self, line: &Shares) -> (&'static [Lane], Duration) {
-        let (before, now) = (std::mem::replace(&mut self.free, line.free()), Instant::now());
+    pub(super) fn lanes(&mut self, line: &Shares, now: Instant) -> (&'static [Lane], Duration) {
+        let before = std::mem::replace(&mut self.free, line.free());
         let is_short = self.free >= MAX_IN_LINE / 2;
         let stands_still = self.free <= before && now - self.moved_at >= BULK_INTERVAL;
         if is_short || stands_still || self.free > before {
@@ -109,32 +109,35 @@ impl InLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::advance;
     use trigrun_core::domain::id::{JobId, WorkspaceId};
     use uuid::Uuid;
 
     const ALL: &[Lane] = &Lane::ALL;
     const PROMPT: &[Lane] = &[Lane::Prompt];
 
-    #[tokio::test(start_paused = true)]
-    async fn bulk_entries_are_read_unless_a_long_line_moves() {
+    #[test]
+    fn bulk_entries_are_read_unless_a_long_line_moves() {
         let line = Shares::new(MAX_IN_LINE, 1000);
         let owner = Owner::alone(WorkspaceId::from_uuid(Uuid::nil()), JobId::from_uuid(Uuid::nil()));
         let mut reading = Reading::new();
-        assert_eq!(reading.lanes(&line).0, ALL, "it is empty");
+        let mut now = reading.moved_at;
+        let mut lanes = |line: &Shares, passed: Duration| {
+            now += passed;
+            reading.lanes(line, now).0
+        };
+        assert_eq!(lanes(&line, BULK_INTERVAL), ALL, "it is empty");
         let mut waiting: Vec<Share> = std::iter::from_fn(|| line.try_take(owner, 1)).collect();
         assert!(line.free() < MAX_IN_LINE / 2);
+        assert_eq!(lanes(&line, Duration::ZERO), PROMPT, "it is long");
         for _ in 0..5 {
-            advance(BULK_INTERVAL).await;
             waiting.pop();
-            assert_eq!(reading.lanes(&line).0, PROMPT, "it moves");
+            assert_eq!(lanes(&line, BULK_INTERVAL), PROMPT, "it moves");
         }
         for _ in 0..3 {
-            assert_eq!(reading.lanes(&line).0, PROMPT, "it has only just stood still");
-            advance(BULK_INTERVAL).await;
-            assert_eq!(reading.lanes(&line).0, ALL, "it stands still");
+            assert_eq!(lanes(&line, BULK_INTERVAL / 2), PROMPT, "it has only just stood still");
+            assert_eq!(lanes(&line, BULK_INTERVAL / 2), ALL, "it stands still");
         }
         waiting.clear();
-        assert_eq!(reading.lanes(&line).0, ALL, "it is empty again");
+        assert_eq!(lanes(&line, Duration::ZERO), ALL, "it is empty again");
     }
 }
