@@ -49,7 +49,7 @@ pub fn account() -> Option<AccountId> {
 
 /// From here on, the request of this task is known to be one of this account.
 pub fn set_account(account: AccountId) {
-    // Outside of a request there is nobody to count.
+    // Outside of a request, no account is counted.
     let _ = ACCOUNT.try_with(|current| current.set(Some(account)));
 }
 

@@ -1,5 +1,5 @@
 //! Checks that the streams in Redis can be used. Most problems of Redis stop nothing, because executors then take work from Postgres: without
-//! this check, nobody would see them.
+//! this check, operators would not see them.
 
 use std::time::Instant;
 use trigrun_core::telemetry::metrics;

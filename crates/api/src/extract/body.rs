@@ -125,9 +125,9 @@ fn media_type(request: &HttpRequest) -> ApiResult<()> {
 }
 
 /// No body, null or an empty object: an operation that takes nothing says so, instead of ignoring what it does not understand.
-pub struct NoBody;
+pub struct EmptyBody;
 
-impl FromRequest for NoBody {
+impl FromRequest for EmptyBody {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 

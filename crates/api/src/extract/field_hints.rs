@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// A hint about a field that no body has would help nobody.
+    /// Each hint is about a field of a request.
     #[test]
     fn every_suggestion_exists() {
         let job = Shape::of::<JobBody>();

@@ -231,7 +231,7 @@ async fn server(settings: &Settings, conn: &mut Conn) -> Result<Finding, store::
     })
 }
 
-/// Old enough that nobody waits for it any more, and that the tables have grown by it.
+/// A report or a backup has rarely this long to go, and the tables have grown meanwhile.
 const MAX_SNAPSHOT_AGE_SECONDS: f64 = 3600.0;
 
 async fn oldest_snapshot(conn: &mut Conn) -> Result<Finding, store::StoreError> {

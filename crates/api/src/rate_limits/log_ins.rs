@@ -1,9 +1,9 @@
-//! Limits on guessing passwords that nobody can use to keep a user out.
+//! Limits on guessing passwords, which an attacker cannot use to keep a user out.
 //!
 //! Only wrong passwords count: against the user and the client's network together, against the user, and against the network. None of these
 //! limits keeps a user out of a network from which they have logged in before: there, passwords are still verified above the limit, and only
 //! wrong ones are refused. Many wrong ones in a row end this. A refusal is late and the same everywhere, so that it does not show whether
-//! somebody has logged in from there.
+//! the user has logged in from there.
 
 use std::{
     hash::{BuildHasher, RandomState},

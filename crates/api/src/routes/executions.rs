@@ -24,7 +24,7 @@ use crate::{
     auth::{Authorized, ExecutionsRead, JobsRun},
     enums,
     extract::{
-        body::NoBody,
+        body::EmptyBody,
         depth::depth,
         key::{Earlier, idempotency_key},
         path::PathId,
@@ -180,7 +180,7 @@ pub async fn replay_execution(
     auth: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
     request: HttpRequest,
-    _: NoBody,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     run(&state, auth.workspace, RunRequest::Replay(id), &request).await
 }
@@ -199,7 +199,7 @@ pub async fn cancel_execution(
     state: web::Data<State>,
     auth: Authorized<JobsRun>,
     PathId(id): PathId<ExecutionId>,
-    _: NoBody,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let workspace = auth.workspace;
     let ended =

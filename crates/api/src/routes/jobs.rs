@@ -39,7 +39,7 @@ use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
     enums,
     extract::{
-        body::{JsonText, NoBody},
+        body::{EmptyBody, JsonText},
         depth::depth,
         key::idempotency_key,
         path::PathId,
@@ -224,7 +224,7 @@ pub async fn pause_job(
     auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
     request: HttpRequest,
-    _: NoBody,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let of = Change { workspace: auth.workspace, job: id, if_match: IfMatch::of(&request)?, depth: 0 };
     let (job, _) = change::set_state(&state, of, JobState::Paused).await?;
@@ -249,7 +249,7 @@ pub async fn resume_job(
     auth: Authorized<JobsWrite>,
     PathId(id): PathId<JobId>,
     request: HttpRequest,
-    _: NoBody,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
     let of = Change { workspace: auth.workspace, job: id, if_match, depth };
@@ -276,7 +276,7 @@ pub async fn run_job_now(
     auth: Authorized<JobsRun>,
     PathId(job): PathId<JobId>,
     request: HttpRequest,
-    _: NoBody,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     run(&state, auth.workspace, RunRequest::Run(job), &request).await
 }

@@ -24,7 +24,7 @@ async fn as_user(app: &App, session: &Value, method: Method, path: &str) -> Resp
 }
 
 #[tokio::test]
-async fn an_invitation_that_is_not_theirs_tells_nobody_who_has_an_account() {
+async fn another_users_invitation_does_not_show_which_addresses_have_an_account() {
     for mode in [SignUp::Open, SignUp::Invite, SignUp::Closed] {
         let app = App::start_with(|settings| settings.server.sign_up = mode).await;
         let member = app.member("member").await.parse::<trigrun_core::domain::id::UserId>().unwrap();
@@ -84,14 +84,14 @@ async fn wrong_passwords_do_not_keep_a_user_out_of_a_known_network() {
     let count = |code: &str, guesses: &[String]| guesses.iter().filter(|guess| *guess == code).count();
     assert!(count("rate_limited", &guesses) > 15, "{guesses:?}");
     // It looks the same for an address without a user: the limit does not show who has logged in from here.
-    let mut of_nobody = Vec::new();
+    let mut of_unknown = Vec::new();
     for _ in 0..7 {
-        of_nobody.extend(join_all((0..5).map(|_| guess("nobody@example.com"))).await);
+        of_unknown.extend(join_all((0..5).map(|_| guess("nobody@example.com"))).await);
     }
     for code in ["credentials_wrong", "rate_limited"] {
-        let (ada, nobody) = (count(code, &guesses), count(code, &of_nobody));
+        let (ada, unknown) = (count(code, &guesses), count(code, &of_unknown));
         // Two at a time are verified, and neither knows yet that the other is wrong; one more is allowed each minute.
-        assert!(ada.abs_diff(nobody) <= 4, "{code}: {ada} {nobody}");
+        assert!(ada.abs_diff(unknown) <= 4, "{code}: {ada} {unknown}");
     }
     assert_eq!(guesses.len(), count("credentials_wrong", &guesses) + count("rate_limited", &guesses));
 }

@@ -483,7 +483,7 @@ async fn a_chain_of_runs_ends() {
         app.send(Method::PATCH, &path, &[("trigrun-depth", depth)], &body).await
     };
     assert_eq!(patch("4", "deeper").await.problem(508), "loop_detected");
-    // What a run creates or changes is as deep, until somebody else changes it.
+    // What a run creates or changes is as deep, until another request changes it.
     patch("2", "deep").await.expect(200);
     app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "again" })).await.expect(200);
     let versions = "select version || ':' || made_at_depth from job_versions order by version";

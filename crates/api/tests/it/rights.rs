@@ -1,4 +1,4 @@
-//! Nobody gives what they do not have, and what was given falls with its giver's rights. `core/tests/it/rights.rs` has the rule itself.
+//! A user or token grants only rights that it has, and what it granted ends with its own rights. `core/tests/it/rights.rs` has the rule itself.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ async fn members_keep_their_roles_when_the_one_who_gave_them_leaves() {
     let leave = format!("/v1/members/{}", id_of(&app, &leaving).await);
     call(&app, &leaving, Method::DELETE, &leave, &Value::Null).await.expect(204);
     assert_eq!(role(&app, next).await, "owner");
-    // The one who removes another keeps the role, whoever gave it.
+    // The member who removes another keeps the role, also if the removed one gave it.
     let invited = invite(&app, next, "third@example.com", "owner").await.expect(201);
     let third = sign_up(&app, "third@example.com", &invited["invitation"]).await.expect(201);
     let third = third["token"].as_str().unwrap();

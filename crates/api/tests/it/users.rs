@@ -137,7 +137,7 @@ async fn sign_up_can_require_an_invitation_or_be_closed() {
         app.send_as(session["token"].as_str().unwrap(), Method::GET, "/v1/me", &[], "").await.expect(200);
     assert_eq!(me["role"], "admin");
     let again = post(&by_invitation, &with("a@example.com")).await;
-    assert_eq!(again.errors()[0].1, "invitation_unknown", "it is used, whoever has the address");
+    assert_eq!(again.errors()[0].1, "invitation_unknown", "it is used, also for another address");
     let known = app.post("/v1/members", &json!({ "email": "a@example.com" })).await;
     assert_eq!(known.problem(409), "member_exists");
 }

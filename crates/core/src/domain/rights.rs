@@ -1,4 +1,4 @@
-//! The rule of rights: nobody gives what they do not have, and what was given ends when its giver could no longer give it.
+//! The rule of rights: users and tokens grant only what they have, and a grant ends when its giver could no longer make it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -38,7 +38,7 @@ impl Role {
     }
 }
 
-/// How many workspaces one user may have created, whoever owns them now. The limit exists because each workspace has its own quotas.
+/// How many workspaces one user may have created, also if others own them now. The limit exists because each workspace has its own quotas.
 pub const MAX_CREATED_WORKSPACES: i64 = 20;
 
 /// RFC 5321 §4.5.3.1.3: a path has at most 256 bytes, with its angle brackets.

@@ -1,6 +1,6 @@
 //! Divides a capacity of this process among accounts, so that no account can use it up.
 //!
-//! Half of a capacity goes to whoever asks first. For the other half, the rule is one of *dynamic thresholds*: an account may hold a
+//! Half of a capacity goes to the first accounts that ask for it. For the other half, the rule is one of *dynamic thresholds*: an account may hold a
 //! percentage of what is free. (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", IEEE/ACM
 //! Transactions on Networking 6 (2), 1998.) Each further greedy account gets a little less, and something is always left for the next one:
 //! no account waits until another's slow target responds. What comes back soon can be lent without harm, so an account may also hold as
@@ -20,7 +20,7 @@ use uuid::Uuid;
 #[cfg(test)]
 mod tests;
 
-/// One part of this many goes to whoever asks first.
+/// One part of this many goes to the first accounts that ask for it.
 const LENT_DIVISOR: usize = 2;
 /// A single workspace may hold three quarters of what its account may hold, and a single job three quarters of that.
 const LENT_WITHIN: usize = 3;
@@ -61,7 +61,7 @@ struct State<O: Owner> {
     returns: KeyMap<Returns>,
 }
 
-/// Keys are ids that this product made, or digests: nobody chooses them so that they collide.
+/// Keys are ids that this product made, or digests: users cannot choose them so that they collide.
 type KeyMap<T> = HashMap<Uuid, T, RandomState>;
 
 /// What is held, and who waits: of all, an account, a workspace, a job. Those that hold nothing and do not wait are not in memory.

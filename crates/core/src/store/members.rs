@@ -67,7 +67,7 @@ pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, S
 }
 
 /// Creates a workspace with its first owner, who is also its author. [`StoreError::Conflict`] `full` if the user has created
-/// [`MAX_CREATED_WORKSPACES`] workspaces that are not deleted, whoever owns them now: each has its own quotas.
+/// [`MAX_CREATED_WORKSPACES`] workspaces that are not deleted, also if others own them now: each has its own quotas.
 pub async fn create_with_owner(
     conn: &mut Conn,
     workspace: &Workspace,

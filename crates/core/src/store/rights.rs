@@ -74,7 +74,7 @@ pub(super) const ORIGIN: (members::given_by, members::given_with, members::given
     (members::given_by, members::given_with, members::given_at);
 
 impl Origin {
-    /// Nobody's, if the role belongs to its holder alone by now.
+    /// Empty if the role does not depend on its giver any more.
     fn within_probation(self, now: DateTime<Utc>) -> (Option<Uuid>, Option<Uuid>) {
         if self.at > now - ROLE_PROBATION { (self.user, self.token) } else { (None, None) }
     }
@@ -124,7 +124,7 @@ fn is_actor(by: &Author, user: UserId) -> bool {
 }
 
 /// Keeps roles that would fall: all that a member gave, when the member steps down, and that of `only`, who takes the giver's rights away. They
-/// count as given by whoever gave the giver's own, so that nobody can detach a role from where it came from.
+/// count as given by the giver of the giver's own role, so that no user can detach a role from its origin.
 async fn pass_on(
     conn: &mut Conn,
     workspace: WorkspaceId,

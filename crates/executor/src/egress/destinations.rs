@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_that_nobody_uses_are_forgotten() {
+    fn unused_targets_are_forgotten() {
         let destinations = Destinations::new(64, 1000);
         let held = take_all(&destinations, 1, "https://example.com/");
         drop(take_all(&destinations, 1, "https://example.org/"));

@@ -1,6 +1,6 @@
 //! The text of a notification: a title that says everything, and a few lines of detail.
 //!
-//! An e-mail may reach somebody who never asked for it, from the operator's address. So its subject has no text of the workspace, and what
+//! An e-mail may reach a person who never asked for it, from the operator's address. So its subject has no text of the workspace, and what
 //! its body has of it makes no links.
 
 use chrono::SecondsFormat;

@@ -54,7 +54,7 @@ pub(super) fn check(name: &str, policy: &EgressPolicy) -> Result<(), Invalid> {
 }
 
 /// A name must be written in its `xn--` form or in its own alphabet. UTS 46 also reads other characters as these, such as full-width
-/// letters, and leaves some out, such as the soft hyphen and the zero-width space: nobody sees what is called.
+/// letters, and leaves some out, such as the soft hyphen and the zero-width space: a reader does not see which host is called.
 ///
 /// # Errors
 /// `url_host`.

@@ -62,7 +62,7 @@ fn a_greedy_job_leaves_room_for_the_other_jobs_of_its_workspace() {
 }
 
 #[test]
-fn nobody_waits_for_more_than_it_can_get() {
+fn an_owner_that_is_alone_gets_the_most_that_one_may_hold() {
     let (shares, owner) = (Shares::new(4096, 12), owner(1, 1, 1));
     let most = shares.lock().most_of_one_owner(3);
     assert!(shares.try_take(owner, most).is_some());

@@ -1,8 +1,8 @@
 //! Rate limits within this process: the generic cell rate algorithm, like the shared ones.
 //!
 //! Whatever is sent, a limit takes the same memory: a keyed digest of the key selects one of a fixed number of counters. No key is
-//! stored and none is evicted, so nobody can push out the counter of another. Two keys may share a counter; then both get less, never more.
-//! The digest is keyed at random, so nobody can choose whose counter to share.
+//! stored and none is evicted, so no client can push out the counter of another. Two keys may share a counter; then both get less, never more.
+//! The digest is keyed at random, so no client can choose whose counter to share.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},

@@ -66,7 +66,7 @@ async fn answers_are_cached_for_their_time_and_failures_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_answers_for_is_not_waited_for_again() {
+async fn a_name_without_an_answer_is_not_waited_for_again() {
     let (_target, server, egress) = started().await;
     server.set_answers("dead.test", here().dropped());
     let dead = url("http://dead.test/");
@@ -82,7 +82,7 @@ async fn a_name_that_nobody_answers_for_is_not_waited_for_again() {
 }
 
 #[tokio::test]
-async fn nobody_waits_behind_the_dead_name_servers_of_another_account() {
+async fn accounts_do_not_wait_for_the_dead_name_servers_of_others() {
     let (target, server, egress) = started().await;
     let mut waiting = JoinSet::new();
     for number in 0..2 * MANY {
