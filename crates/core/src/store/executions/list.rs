@@ -86,7 +86,7 @@ macro_rules! open {
 }
 
 /// The matching rows of a walk, and the row `$last` at which it stopped, up to one more than a page. The name of a job is looked up only for
-/// rows that match otherwise; it is null if the job does not exist, or has not the tag or the host. Postgres does not estimate conditions inside a `case`. Otherwise it
+/// rows that match otherwise; it is null if the job does not exist, or lacks the tag or the host. Postgres does not estimate conditions inside a `case`. Otherwise it
 /// would expect few rows, and would read and sort all of them.
 macro_rules! wanted {
     ($walk:expr, $last:expr) => {
