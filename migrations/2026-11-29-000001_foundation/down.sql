@@ -1,8 +1,8 @@
 -- Leaves nothing, and no data either. Partitions, indexes and triggers are dropped with their tables.
-drop view attempts;
+drop view attempts, all_executions;
 drop table audit_entries;
 drop table notification_attempts, notifications, notification_rules, channels;
-drop table run_keys, earlier_attempts, executions, executors;
+drop table run_keys, earlier_attempts, executions, runs, executors;
 drop table deleted_jobs, job_slots, job_timers, job_versions, jobs;
 drop table signing_secrets, secrets, master_keys, workspace_keys;
 drop table tokens, invitations, members, sessions, users, workspaces;

@@ -1,6 +1,6 @@
 -- The whole schema of the first release.
 --
--- 1. Workspaces, users and tokens      4. Executors, executions and attempts
+-- 1. Workspaces, users and tokens      4. Executors, runs, executions and attempts
 -- 2. Sealed values                     5. Channels, rules and notifications
 -- 3. Jobs and their timers             6. The audit log
 --
@@ -285,7 +285,7 @@ create table deleted_jobs (
 );
 
 
--- 4. Executors, executions and attempts ----------------------------------------------------------------------------------------------
+-- 4. Executors, runs, executions and attempts ----------------------------------------------------------------------------------------------
 
 -- Executor sessions: each row is one run of an executor process. Its leases end with it.
 create table executors (
@@ -304,23 +304,19 @@ create index executors_live on executors (heartbeat_at) where ended_at is null;
 -- Recovery finds the expired executors that may still own executions.
 create index executors_unreleased on executors (id) where ended_at is not null and released_at is null;
 
--- One row per due occurrence of a job, with the attempt that ended it.
+-- Executions that have not ended: a row per planned fire and requested run. The transaction that records the end of an execution deletes its
+-- row here and inserts one into executions, so this table stays small, and every search for work reads only work.
 --
--- Partitioned by id, which starts with the due time in milliseconds: partitions of a day are created ahead and dropped whole.
---
--- The most frequent change is a lease. No index contains a column that a lease changes (status, owner_id, attempt_count), and 60 % of
--- each page stays free, so that Postgres rewrites the row in its page (a heap-only tuple). Keep it so.
---
--- The end of an execution writes a new entry into every index, next to the first one. Pages filled to 90 % have no room for it and split
--- in spite of the ascending ids; the indexes that contain every execution are therefore filled to 45 %, which costs no more disk space
--- than the splits did.
-create table executions (
-    id uuid not null,
+-- The most frequent change is a lease. No index contains a column that a lease changes (status, owner_id, attempt_count), and half of each
+-- page stays free, so that Postgres rewrites the row in its page (a heap-only tuple). Keep it so. Each row is soon dead: vacuum comes early.
+create table runs (
+    -- Starts with the due time in milliseconds. Of a fire, it is derived from job and instant: a second row of the same fire is impossible.
+    id uuid primary key,
     workspace_id uuid not null,
     job_id uuid not null,
     version int not null,
     shard smallint not null,
-    status text not null check (status in ('queued', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'skipped')),
+    status text not null check (status in ('queued', 'running', 'retrying')),
     source text not null check (source in ('schedule', 'manual', 'one_time', 'replay')),
     scheduled_for timestamptz not null,
     -- When to act next: at scheduled_for, or at the time of the next retry.
@@ -337,26 +333,59 @@ create table executions (
     attempt_count smallint not null default 0,
     -- How many attempts were interrupted because their executor expired.
     lost_count smallint not null default 0,
+    -- When the first attempt began, and how late: set when an attempt has ended.
     started_at timestamptz,
-    finished_at timestamptz,
     lateness_us bigint,
-    -- Why it failed or was cancelled.
-    error_class text,
+    -- While an attempt runs: when it began, or will begin.
+    attempt_started_at timestamptz,
     replay_of uuid,
     traceparent text,
     -- How deep in a chain of runs the request was that asked for it.
     depth smallint not null default 0,
+    constraint runs_owned check (owner_id is null or status in ('running', 'retrying')),
+    constraint runs_running check (status <> 'running' or owner_id is not null)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+-- Work by when it is due: executors lease it from here when the stream is not available, recovery searches it.
+create index runs_due on runs (shard, due_at);
+-- Lists the open executions of a workspace, newest first.
+create index runs_workspace on runs (workspace_id, id);
+-- Lists the open executions of a job, newest first. A change of the job searches its planned fires.
+create index runs_job on runs (job_id, id);
+-- Work whose publication is requested.
+create index runs_unpublished on runs (due_at) where publish_claimed_at is null and not waits_for_slot;
+-- Executions that wait for a slot of their job, oldest first.
+create index runs_waiting on runs (job_id, id) where waits_for_slot;
+-- Executions that wait for capacity, by job, oldest first.
+create index runs_waiting_for_capacity on runs (workspace_id, job_id, due_at) where waits_for_capacity;
+-- Lists runs that a user requested; a scheduled run has no entry.
+create index runs_asked_for on runs (workspace_id, source, id) where source <> 'schedule';
+
+-- Executions that have ended, each with the attempt that ended it. A row is inserted once and never changed.
+--
+-- Partitioned by id, which starts with the due time in milliseconds: partitions of a day are created ahead and dropped whole. An id is in
+-- runs or here, never in both: planning inserts into runs, then deletes what has ended before.
+create table executions (
+    id uuid not null,
+    workspace_id uuid not null,
+    job_id uuid not null,
+    version int not null,
+    attempt_count smallint not null,
+    -- How deep in a chain of runs the request was that asked for it.
+    depth smallint not null default 0,
+    scheduled_for timestamptz not null,
+    started_at timestamptz,
+    finished_at timestamptz not null,
+    lateness_us bigint,
+    status text not null check (status in ('succeeded', 'failed', 'cancelled', 'skipped')),
+    source text not null check (source in ('schedule', 'manual', 'one_time', 'replay')),
+    -- Why it failed or was cancelled.
+    error_class text,
+    replay_of uuid,
     -- Why it was skipped. A row may stand for several missed fires: skip_count of them, from scheduled_for to skip_last.
     skip_reason text,
     skip_count bigint,
     skip_last timestamptz,
     -- The attempt that ended it. Most executions have only one attempt and so need no row in earlier_attempts.
-    attempt_status text
-        check (attempt_status in ('success', 'http_error', 'timeout', 'connection_error', 'blocked', 'interrupted')),
-    status_code smallint,
-    attempt_error_class text,
-    error text,
-    -- While an attempt runs: when it began, or will begin.
     attempt_started_at timestamptz,
     dns_us int,
     connect_us int,
@@ -364,42 +393,45 @@ create table executions (
     first_byte_us int,
     body_us int,
     total_us int,
+    response_bytes bigint,
+    status_code smallint,
+    body_truncated boolean,
+    attempt_status text
+        check (attempt_status in ('success', 'http_error', 'timeout', 'connection_error', 'blocked', 'interrupted')),
+    attempt_error_class text,
+    error text,
     remote_address text,
     http_version text,
     -- One line `name: value` per header, in the order received: names may repeat, values contain no line breaks.
     response_headers text,
     body_preview bytea,
-    body_truncated boolean,
-    response_bytes bigint,
-    primary key (id) with (fillfactor = 45),
-    constraint executions_ended check ((finished_at is not null) = (status in ('succeeded', 'failed', 'cancelled', 'skipped'))),
-    constraint executions_owned check (owner_id is null or status in ('running', 'retrying')),
-    constraint executions_running check (status <> 'running' or owner_id is not null),
+    primary key (id),
     -- The index executions_unsuccessful relies on it.
-    constraint executions_explained
-        check (status not in ('failed', 'cancelled', 'skipped') or error_class is not null or skip_reason is not null),
-    constraint executions_result check (attempt_status is null or finished_at is not null)
+    constraint executions_explained check (status = 'succeeded' or error_class is not null or skip_reason is not null)
 ) partition by range (id);
--- Rows of days whose partition has not been created yet. Partitioned tables have no storage parameters: each partition sets its own.
-create table executions_default partition of executions default with (fillfactor = 40);
+-- Rows of days whose partition has not been created yet.
+create table executions_default partition of executions default;
 -- Lists the executions of a workspace, newest first.
-create index executions_workspace on executions (workspace_id, id) with (fillfactor = 45);
+create index executions_workspace on executions (workspace_id, id);
 -- Lists the executions of a job, newest first.
-create index executions_job on executions (job_id, id) with (fillfactor = 45);
--- Work that has not ended, by when it is due: executors lease it from here when the stream is not available, recovery searches it.
-create index executions_open on executions (shard, due_at) where finished_at is null;
--- Work whose publication is requested.
-create index executions_unpublished on executions (due_at) where publish_claimed_at is null and finished_at is null and not waits_for_slot;
--- Executions that wait for a slot of their job, oldest first.
-create index executions_waiting on executions (job_id, id) where waits_for_slot;
--- Executions that wait for capacity, by job, oldest first.
-create index executions_waiting_for_capacity on executions (workspace_id, job_id, due_at) where waits_for_capacity;
+create index executions_job on executions (job_id, id);
 -- Rows that stand for several missed fires: the ledger looks for the one that covers an instant.
 create index executions_missed on executions (job_id, skip_last) where skip_count > 1;
--- Lists failed, cancelled and skipped executions. It has no status, because a lease would change it; a run that succeeds has no entry.
+-- Lists failed, cancelled and skipped executions; a run that succeeds has no entry.
 create index executions_unsuccessful on executions (workspace_id, id) where error_class is not null or skip_reason is not null;
 -- Lists runs that a user requested; a scheduled run has no entry.
 create index executions_asked_for on executions (workspace_id, source, id) where source <> 'schedule';
+
+-- Every execution, open or ended. The columns that only one of the tables has are null for the rows of the other.
+create view all_executions as
+select id, workspace_id, job_id, version, status, source, scheduled_for, due_at, owner_id, attempt_count, depth, replay_of, started_at,
+       null::timestamptz as finished_at, lateness_us, null::text as error_class, null::text as skip_reason, null::bigint as skip_count,
+       null::timestamptz as skip_last
+from runs
+union all
+select id, workspace_id, job_id, version, status, source, scheduled_for, null, null, attempt_count, depth, replay_of, started_at,
+       finished_at, lateness_us, error_class, skip_reason, skip_count, skip_last
+from executions;
 
 -- Attempts that were interrupted or followed by another. Partitioned like executions, by the same ids.
 create table earlier_attempts (

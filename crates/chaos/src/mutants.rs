@@ -44,6 +44,11 @@ const ALL: &[Mutant] = &[
     mutant(failpoint::NO_REPUBLISH, "lost dispatch messages are not republished", &DISPATCHES),
     mutant(failpoint::NO_EXECUTOR_EXPIRY, "expired executors keep their leases", &SESSIONS),
     mutant(failpoint::NO_UNIQUE_ID, "a fire gets a new id each time it is recorded", &DISPATCHES),
+    mutant(
+        failpoint::NO_SEARCH_OF_ENDED,
+        "a fire is planned without a search for it among those that ended",
+        &DISPATCHES,
+    ),
     mutant(failpoint::NO_FENCING, "a result is recorded without a check of its owner", &SESSIONS),
     mutant(
         failpoint::PUBLISH_BEFORE_COMMIT,

@@ -73,7 +73,7 @@ impl Record {
             .query(
                 "select id, job_id, source, scheduled_for, status, attempt_count, skip_count, coalesce(skip_last, scheduled_for),
                         finished_at
-                 from executions",
+                 from all_executions",
                 &[],
             )
             .await?;
@@ -106,5 +106,4 @@ impl Record {
 }
 
 /// Executions that have not ended. Those of deleted jobs are about to be purged.
-pub const OPEN: &str =
-    "select count(*) from executions e join jobs j on j.id = e.job_id where e.finished_at is null";
+pub const OPEN: &str = "select count(*) from runs e join jobs j on j.id = e.job_id";

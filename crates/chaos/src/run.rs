@@ -43,8 +43,7 @@ const RECORD_TERMINAL_CHANGES: &str = "
         values (tg_table_name || ' ' || old.id || ' was ' || old.status || ', became ' || new.status);
         return new;
     end $$;
-    create trigger chaos_terminal_change before update on executions for each row
-        when (old.finished_at is not null) execute function chaos_record_terminal_change();
+    create trigger chaos_terminal_change before update on executions for each row execute function chaos_record_terminal_change();
     create trigger chaos_terminal_change before update on notifications for each row
         when (old.finished_at is not null) execute function chaos_record_terminal_change();";
 

@@ -7,6 +7,7 @@ pub const NO_REPUBLISH: &str = "no-republish";
 pub const NO_EXECUTOR_EXPIRY: &str = "no-executor-expiry";
 pub const NO_UNIQUE_ID: &str = "no-unique-id";
 pub const NO_FENCING: &str = "no-fencing";
+pub const NO_SEARCH_OF_ENDED: &str = "no-search-of-ended";
 pub const PUBLISH_BEFORE_COMMIT: &str = "publish-before-commit";
 pub const NEXT_FROM_NOW: &str = "next-from-now";
 pub const ACKNOWLEDGE_BEFORE_LEASE: &str = "acknowledge-before-lease";

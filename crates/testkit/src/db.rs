@@ -25,19 +25,18 @@ use uuid::Uuid;
 const POSTGRES: &str = "TRIGRUN_TEST_POSTGRES";
 const TEMPLATE: &str = "trigrun_template";
 
-/// A trigger that rejects every change of `column` that the domain's state machine does not have, and any change of an ended row.
-fn state_machine<S: Copy>(
-    (table, column): (&str, &str),
-    states: &[S],
-    as_str: fn(S) -> &'static str,
-    may_become: fn(S, S) -> bool,
-) -> String {
+/// The changes of a state that the domain's state machine has, as pairs of SQL literals.
+fn allowed<S: Copy>(states: &[S], as_str: fn(S) -> &'static str, may_become: fn(S, S) -> bool) -> String {
     let pairs = states.iter().flat_map(|from| states.iter().map(move |to| (*from, *to)));
     let allowed: Vec<String> = pairs
         .filter(|(from, to)| may_become(*from, *to))
         .map(|(from, to)| format!("('{}', '{}')", as_str(from), as_str(to)))
         .collect();
-    let allowed = allowed.join(", ");
+    allowed.join(", ")
+}
+
+/// A trigger that rejects every other change of `column`.
+fn state_machine((table, column): (&str, &str), allowed: &str) -> String {
     format!(
         "create function {table}_{column}_changes() returns trigger language plpgsql as $$
          begin
@@ -55,23 +54,50 @@ const FINAL_IS_FINAL: &str = "
     begin
         raise exception '% % is % and cannot change', tg_table_name, old.id, old.status;
     end $$;
-    create trigger final_is_final before update on executions for each row
-        when (old.finished_at is not null) execute function final_is_final();
+    create trigger final_is_final before update on executions for each row execute function final_is_final();
     create trigger final_is_final before update on notifications for each row
         when (old.finished_at is not null) execute function final_is_final();";
 
+/// At every commit, an id is in one of the tables `runs` and `executions`, and what left `runs` ended as the state machine allows. (A fire that
+/// was planned again leaves it because it has ended earlier.)
+fn one_of_two_tables(allowed: &str) -> String {
+    format!(
+        "create function is_in_one_table() returns trigger language plpgsql as $$
+         begin
+             if exists (select from runs r join executions e on e.id = r.id where r.id = new.id and e.id = new.id) then
+                 raise exception 'execution % is open and has ended', new.id;
+             end if;
+             return null;
+         end $$;
+         create constraint trigger is_in_one_table after insert on runs deferrable initially deferred for each row
+             execute function is_in_one_table();
+         create constraint trigger is_in_one_table after insert on executions deferrable initially deferred for each row
+             execute function is_in_one_table();
+         create function ended_as_allowed() returns trigger language plpgsql as $$
+         begin
+             if exists (select from executions e where e.id = old.id and (old.status, e.status) not in ({allowed})
+                            and e.xmin = pg_current_xact_id()::xid) then
+                 raise exception 'execution % cannot end as it did from %', old.id, old.status;
+             end if;
+             return null;
+         end $$;
+         create constraint trigger ended_as_allowed after delete on runs deferrable initially deferred for each row
+             execute function ended_as_allowed();"
+    )
+}
+
 /// What Postgres checks in tests, on every statement.
 fn checks() -> String {
+    let of_execution = allowed(Status::ALL, Status::as_str, Status::may_become);
+    let of_notification =
+        allowed(NotificationStatus::ALL, NotificationStatus::as_str, NotificationStatus::may_become);
+    let of_job = allowed(JobState::ALL, JobState::as_str, JobState::may_become);
     [
         FINAL_IS_FINAL.to_owned(),
-        state_machine(("executions", "status"), Status::ALL, Status::as_str, Status::may_become),
-        state_machine(
-            ("notifications", "status"),
-            NotificationStatus::ALL,
-            NotificationStatus::as_str,
-            NotificationStatus::may_become,
-        ),
-        state_machine(("jobs", "state"), JobState::ALL, JobState::as_str, JobState::may_become),
+        one_of_two_tables(&of_execution),
+        state_machine(("runs", "status"), &of_execution),
+        state_machine(("notifications", "status"), &of_notification),
+        state_machine(("jobs", "state"), &of_job),
     ]
     .concat()
 }

@@ -196,9 +196,7 @@ async fn a_cancelled_attempt_has_its_times() {
     let run = run_now(&app, &app.job(&json!({})).await).await;
     lease(&app, &run).await;
     // As if the request had been sent some seconds ago.
-    app.db
-        .execute("update executions set attempt_started_at = attempt_started_at - interval '7 seconds'")
-        .await;
+    app.db.execute("update runs set attempt_started_at = attempt_started_at - interval '7 seconds'").await;
     let cancelled =
         app.send(Method::POST, &format!("/v1/executions/{run}/cancel"), &[], "").await.expect(200);
     let attempt = &cancelled["attempts"][0];
@@ -314,7 +312,7 @@ async fn a_key_of_a_run_is_not_a_key_of_a_replay() {
     assert_eq!((&same.expect(200)["id"], same.header("idempotent-request-differs")), (&first["id"], None));
     let empty = app.send(Method::POST, &run, &[("idempotency-key", "")], "").await;
     assert_eq!(empty.errors(), [("Idempotency-Key".into(), "idempotency_key_invalid".into())]);
-    assert_eq!(app.db.count("select count(*) from executions").await, 1);
+    assert_eq!(app.db.count("select count(*) from all_executions").await, 1);
 }
 
 #[tokio::test]
@@ -459,7 +457,7 @@ async fn a_chain_of_runs_ends() {
         replay = format!("/v1/executions/{}/replay", run["id"].as_str().unwrap());
         send(&replay, depth).await.expect(202);
     }
-    let depths = "select source || depth from executions order by id";
+    let depths = "select source || depth from all_executions order by id";
     let recorded = ["manual", "replay"].map(|source| (0..4).map(move |depth| format!("{source}{depth}")));
     let mut recorded: Vec<String> = recorded.into_iter().flatten().collect();
     let mut found = app.db.lines(depths).await;
@@ -490,7 +488,7 @@ async fn a_chain_of_runs_ends() {
     assert_eq!(app.db.lines(versions).await, ["1:0", "2:2", "3:0"]);
     let once = crate::app::job(&json!({ "kind": "one_time", "schedule": {} })).to_string();
     app.send(Method::POST, "/v1/jobs", &[("trigrun-depth", "3")], &once).await.expect(201);
-    assert_eq!(app.db.lines("select depth::text from executions where source = 'one_time'").await, ["3"]);
+    assert_eq!(app.db.lines("select depth::text from all_executions where source = 'one_time'").await, ["3"]);
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ pub fn until(instant: DateTime<Utc>) -> Duration {
 
 /// When the last execution was recorded.
 async fn recorded(sql: &Client) -> anyhow::Result<i64> {
-    let open = sql.prepare("select exists (select from executions where finished_at is null)").await?;
+    let open = sql.prepare("select exists (select from runs)").await?;
     let recorded = async || sql.query_one(&open, &[]).await.is_ok_and(|row| !row.get::<_, bool>(0));
     due::until_every(POLL_INTERVAL, "every run is recorded", IDLE_TIMEOUT, recorded).await?;
     Ok(now_us())

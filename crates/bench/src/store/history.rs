@@ -104,13 +104,12 @@ async fn write_day(servers: &Servers, database: &str, day: NaiveDate, executions
     let (rows, suffix) = (rows(day, executions), day.format("%Y%m%d"));
     let execution = format!("executions_{suffix}");
     let write_executions = format!(
-        "insert into {execution} (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at,
-                                  attempt_count, started_at, finished_at, lateness_us, error_class, attempt_status, status_code,
+        "insert into {execution} (id, workspace_id, job_id, version, status, source, scheduled_for, attempt_count, started_at, finished_at, lateness_us, error_class, attempt_status, status_code,
                                   attempt_error_class, attempt_started_at, first_byte_us, body_us, total_us, remote_address,
                                   http_version, response_headers, body_preview, body_truncated, response_bytes)
-         select i.id, n.workspace_id, n.job_id, 1, n.shard,
+         select i.id, n.workspace_id, n.job_id, 1,
                 case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'failed' else 'succeeded' end,
-                'schedule', f.instant, f.instant, f.instant - interval '1 s', 1, f.instant + interval '1 ms',
+                'schedule', f.instant, 1, f.instant + interval '1 ms',
                 f.instant + interval '5 ms', 400 + g % 600, case when g % 99991 = 0 then 'cancelled' when g % 97 = 0 then 'status_500' end,
                 case when g % 97 = 0 then 'http_error' else 'success' end, case when g % 97 = 0 then 500 else 200 end,
                 case when g % 97 = 0 then 'status_500' end, f.instant + interval '1 ms', 300 + g % 500, 20, 400 + g % 600,

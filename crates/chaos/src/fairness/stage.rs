@@ -196,7 +196,7 @@ impl Stage {
 
     /// Waits until no execution is open, and returns which of the victims' were lost.
     async fn drain(&self) -> anyhow::Result<Vec<String>> {
-        const OPEN: &str = "select count(*) from executions where finished_at is null and due_at < now()";
+        const OPEN: &str = "select count(*) from runs where due_at < now()";
         let ended = async || Ok(self.sql.query_one(OPEN, &[]).await?.get::<_, i64>(0) == 0);
         let in_time = due::try_until("every execution ends", DRAIN_TIMEOUT, ended).await;
         let mut lost = match in_time {
@@ -205,7 +205,7 @@ impl Stage {
         };
         for victim in &self.victims {
             let workspace: uuid::Uuid = self.uuid(&victim.workspace)?;
-            let rows = "select status || coalesce(' ' || error_class, ''), count(*) from executions
+            let rows = "select status || coalesce(' ' || error_class, ''), count(*) from all_executions
                         where workspace_id = $1 and status <> 'succeeded' and due_at < now() - interval '1 s' group by 1";
             for row in self.sql.query(rows, &[&workspace]).await? {
                 lost.push(format!("{} {}", row.get::<_, i64>(1), row.get::<_, String>(0)));

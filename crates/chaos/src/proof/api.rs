@@ -30,7 +30,7 @@ pub async fn findings(sql: &Client, evidence: &Evidence<'_>) -> anyhow::Result<V
 /// Only the clients run their jobs by hand.
 async fn one_run_per_key(sql: &Client, keys: &HashMap<Uuid, usize>) -> anyhow::Result<Finding> {
     let jobs: Vec<Uuid> = keys.keys().copied().collect();
-    let runs = "select job_id, count(*) from executions where source = 'manual' and job_id = any($1) group by job_id";
+    let runs = "select job_id, count(*) from all_executions where source = 'manual' and job_id = any($1) group by job_id";
     let mut violations = Vec::new();
     for row in sql.query(runs, &[&jobs]).await? {
         let (job, runs): (Uuid, i64) = (row.get(0), row.get(1));

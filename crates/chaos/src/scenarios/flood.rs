@@ -134,7 +134,7 @@ pub(super) async fn wait_for_flood(
     mut sample: impl FnMut(&Run),
 ) -> anyhow::Result<()> {
     let began = run.clock.elapsed();
-    let left = "select count(*) from executions where source = 'manual' and finished_at is null";
+    let left = "select count(*) from runs where source = 'manual'";
     for poll in 1.. {
         run.wait(POLL_INTERVAL).await;
         sample(run);
@@ -166,7 +166,7 @@ pub(super) fn due_now(id: Uuid, count: usize, timeout_seconds: u16, url: &str) -
                                    catch_up_limit, delivery)
          values ('{id}', 1, now(), 'flood', 'draft', '{{}}', 'cron', '0 0 1 1 *', 'UTC', '{url}', 'GET', '{{}}', false, {timeout_seconds},
                  '{{200}}', 1, '{{}}', 'queue', 'fire_once', 10, 'at_least_once');
-         insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at)
+         insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at)
          select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex({salt}), 3, '0') || '8000'
                  || lpad(to_hex(n), 12, '0'))::uuid,
                 '{id}', '{id}', 1, {shard}, 'queued', 'manual', now(), now()

@@ -49,13 +49,13 @@ pub async fn measure(conn: &mut Conn, after: DateTime<Utc>) -> Result<Backlog, S
     }
     let measured = format!(
         "select least(count(*), {MAX_COUNTED}) as waiting, min(w.due_at) as oldest_due_at,
-                (select count(*) from (select from executions where waits_for_capacity limit {MAX_COUNTED}) c) as waiting_for_capacity,
+                (select count(*) from (select from runs where waits_for_capacity limit {MAX_COUNTED}) c) as waiting_for_capacity,
                 (select min(next_run_at) from job_timers where next_run_at > $1) as next_fire_at,
                 (select count(*) from (select from job_timers where next_run_at is null limit {MAX_COUNTED}) t) as schedule_errors
          from generate_series(0, {SHARDS} - 1) s
          cross join lateral (
-             select e.due_at, e.owner_id, e.waits_for_slot, e.waits_for_capacity from executions e
-             where e.shard = s and e.finished_at is null and e.due_at > $1 and e.due_at <= statement_timestamp()
+             select e.due_at, e.owner_id, e.waits_for_slot, e.waits_for_capacity from runs e
+             where e.shard = s and e.due_at > $1 and e.due_at <= statement_timestamp()
              order by e.due_at limit {MAX_COUNTED}) w
          where w.owner_id is null and not w.waits_for_slot and not w.waits_for_capacity"
     );

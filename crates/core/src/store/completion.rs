@@ -9,19 +9,18 @@ use uuid::Uuid;
 
 use super::{Conn, StoreError, sql::prepared};
 
-/// Completes the jobs whose last execution is among those that ended.
-pub(super) async fn complete_jobs(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreError> {
-    if ended.is_empty() {
+/// Completes these jobs, whose last execution has ended, unless they were changed to fire again.
+pub(super) async fn complete_jobs(conn: &mut Conn, jobs: &[Uuid]) -> Result<(), StoreError> {
+    if jobs.is_empty() {
         return Ok(());
     }
     prepared(
         sql_query(
             "update jobs j set state = 'completed', updated_at = clock_timestamp()
-             from executions e
-             where e.id = any($1) and e.ends_job and e.finished_at is not null and j.id = e.job_id and j.state = 'active'
+             where j.id = any($1) and j.state = 'active'
                and not exists (select from job_timers t where t.job_id = j.id)",
         )
-        .bind::<Array<SqlUuid>, _>(ended),
+        .bind::<Array<SqlUuid>, _>(jobs),
     )
     .execute(conn)
     .await?;

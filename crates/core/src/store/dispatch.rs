@@ -14,7 +14,7 @@ use diesel_async::RunQueryDsl;
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::{Conn, StoreError, columns::millis, schema::executions, sql::prepared};
+use super::{Conn, StoreError, columns::millis, schema::runs, sql::prepared};
 use crate::domain::{
     dispatch::Dispatch,
     id::{ExecutionId, WorkspaceId},
@@ -31,9 +31,9 @@ pub async fn claim_unpublished(
 ) -> Result<Vec<Dispatch>, StoreError> {
     let rows: Vec<DispatchRow> = prepared(
         sql_query(
-            "update executions e set publish_claimed_at = clock_timestamp()
-             from (select id from executions
-                   where publish_claimed_at is null and owner_id is null and finished_at is null and not waits_for_slot
+            "update runs e set publish_claimed_at = clock_timestamp()
+             from (select id from runs
+                   where publish_claimed_at is null and owner_id is null and not waits_for_slot
                      and due_at <= statement_timestamp() + $1 * interval '1 ms' and due_at > $3
                    order by due_at limit $2 for update skip locked) u
              where e.id = u.id
@@ -52,8 +52,8 @@ pub async fn claim_unpublished(
 pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
     let released = prepared(
         sql_query(
-            "update executions set publish_claimed_at = null
-             where id = any($1) and owner_id is null and finished_at is null and publish_claimed_at is not null",
+            "update runs set publish_claimed_at = null
+             where id = any($1) and owner_id is null and publish_claimed_at is not null",
         )
         .bind::<Array<SqlUuid>, _>(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>()),
     )
@@ -64,7 +64,7 @@ pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, Stor
 
 /// A shard with published work that is overdue.
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
-#[diesel(table_name = executions)]
+#[diesel(table_name = runs)]
 pub struct OverdueShard {
     pub shard: i16,
     /// When the oldest of it was due.
@@ -83,8 +83,8 @@ pub async fn overdue_shards(
     let overdue = format!(
         "select s::smallint as shard, overdue.due_at from generate_series(0, {SHARDS} - 1) s
          cross join lateral (
-             select e.due_at from executions e
-             where e.shard = s and e.due_at > $1 and e.owner_id is null and e.finished_at is null and not e.waits_for_slot and not e.waits_for_capacity
+             select e.due_at from runs e
+             where e.shard = s and e.due_at > $1 and e.owner_id is null and not e.waits_for_slot and not e.waits_for_capacity
                and e.due_at < statement_timestamp() - interval '{grace} ms'
                and e.publish_claimed_at < statement_timestamp() - interval '{grace} ms'
              order by e.due_at limit 1) overdue"
@@ -109,9 +109,9 @@ pub async fn request_republish(
 ) -> Result<usize, StoreError> {
     let requested = prepared(
         sql_query(
-            "update executions e set publish_claimed_at = null
-             from (select id from executions w
-                   where shard = $1 and due_at >= $6 and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
+            "update runs e set publish_claimed_at = null
+             from (select id from runs w
+                   where shard = $1 and due_at >= $6 and owner_id is null and not waits_for_slot and not waits_for_capacity
                      and due_at < statement_timestamp() - $3 * interval '1 ms'
                      and due_at < least($2, statement_timestamp()) + ($4 - $3) * interval '1 ms'
                      and greatest(publish_claimed_at, due_at - $4 * interval '1 ms')
@@ -133,7 +133,7 @@ pub async fn request_republish(
 }
 
 #[derive(QueryableByName)]
-#[diesel(table_name = executions)]
+#[diesel(table_name = runs)]
 struct DispatchRow {
     id: Uuid,
     workspace_id: Uuid,

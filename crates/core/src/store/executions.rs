@@ -1,4 +1,7 @@
 //! Executions: recorded when a fire is planned or a run is requested, and listed. `leases` has how they run.
+//!
+//! An execution is a row of `runs` while it is open, and a row of `executions` once it has ended. The transaction that ends it deletes the
+//! one and inserts the other; a row of `executions` never changes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
@@ -7,6 +10,7 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 mod idempotency;
@@ -18,16 +22,19 @@ pub use idempotency::{IdempotentRun, find_run, purge_keys};
 pub use list::{Filter, LISTS, list};
 
 use super::{Conn, StoreError, sql::prepared};
-use crate::domain::{
-    chain::Depth,
-    execution::{Execution, Source},
-    fire::Planned,
-    id::{ExecutionId, JobId, WorkspaceId},
-    job::JobState,
-    ledger::{LedgerWindow, Record},
-    workspace::shard,
+use crate::{
+    domain::{
+        chain::Depth,
+        execution::{Execution, Source},
+        fire::Planned,
+        id::{ExecutionId, JobId, WorkspaceId},
+        job::JobState,
+        ledger::{LedgerWindow, Record},
+        workspace::shard,
+    },
+    failpoint,
 };
-use row::{AttemptRow, ExecutionRow, FireRow, Id, execution_columns};
+use row::{AttemptRow, ExecutionRow, FireRow, RunId, execution_columns, run_columns};
 
 /// An execution that is due now.
 pub struct NewRun<'a> {
@@ -62,8 +69,8 @@ pub async fn insert_now(
              keyed as (
                  insert into run_keys (workspace_id, key, execution_id, job_id, replay_of)
                  select workspace_id, $8, $1, id, $6 from job where $8 is not null)
-             insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job,
-                                     replay_of, traceparent, depth)
+             insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job,
+                               replay_of, traceparent, depth)
              select $1, workspace_id, id, version, $4, 'queued', $5, now, now, $5 = 'one_time', $6, $7, $9 from job",
         )
         .bind::<SqlUuid, _>(id.uuid())
@@ -109,7 +116,7 @@ pub(super) enum Publisher {
     ByScheduler,
 }
 
-/// What happens to fires that are already recorded.
+/// What happens to fires that are already recorded and have not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeated {
     /// They fail the transaction ([`is_repeated`]). They are too rare to look up each fire first, as `on conflict` does.
@@ -120,28 +127,7 @@ pub(super) enum Repeated {
 
 /// Did the insertion fail because a fire is already recorded?
 pub(super) fn is_repeated(error: &StoreError) -> bool {
-    // Each partition has its own name for this constraint.
-    matches!(error, StoreError::Conflict(name) if name.starts_with("executions_") && name.ends_with("_pkey"))
-}
-
-macro_rules! insert_planned {
-    ($conflict:literal) => {
-        concat!(
-            "insert into executions (id, workspace_id, job_id, version, shard, source, scheduled_for, due_at, ends_job, traceparent,
-                                     status, publish_claimed_at, finished_at, skip_reason, skip_count, skip_last)
-             select p.id, p.workspace_id, p.job_id, p.version, p.shard, 'schedule', p.scheduled_for, p.scheduled_for, p.ends_job,
-                    p.traceparent,
-                    case when p.skip_reason is null then 'queued' else 'skipped' end,
-                    case when p.skip_reason is null and $12 then clock_timestamp() end,
-                    case when p.skip_reason is not null then clock_timestamp() end,
-                    p.skip_reason, p.skip_count, p.skip_last
-             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::smallint[], $6::timestamptz[], $7::bool[], $8::text[],
-                         $9::text[], $10::bigint[], $11::timestamptz[])
-               as p(id, workspace_id, job_id, version, shard, scheduled_for, ends_job, traceparent, skip_reason, skip_count, skip_last)",
-            $conflict,
-            " returning id"
-        )
-    };
+    matches!(error, StoreError::Conflict(name) if name == "runs_pkey")
 }
 
 /// Records fires, each at most once across all schedulers, because the id is derived from job and instant. Returns the new ones.
@@ -150,14 +136,48 @@ pub(super) async fn insert_planned(
     planned: &[Planned],
     published: Publisher,
     repeated: Repeated,
-) -> Result<Vec<ExecutionId>, StoreError> {
-    fn column<T>(planned: &[Planned], value: impl Fn(&Planned) -> T) -> Vec<T> {
-        planned.iter().map(value).collect()
+) -> Result<HashSet<ExecutionId>, StoreError> {
+    let (skipped, to_run): (Vec<_>, Vec<_>) = planned.iter().partition(|p| p.skipped.is_some());
+    let mut new = insert_runs(conn, &to_run, published, repeated).await?;
+    new.extend(insert_skipped(conn, &skipped).await?);
+    let last = skipped.iter().filter(|p| p.ends_job).map(|p| p.job.uuid()).collect::<Vec<_>>();
+    super::completion::complete_jobs(conn, &last).await?;
+    Ok(new)
+}
+
+fn column<'a, T>(planned: &[&'a Planned], value: impl Fn(&'a Planned) -> T) -> Vec<T> {
+    planned.iter().copied().map(value).collect()
+}
+
+macro_rules! insert_runs {
+    ($conflict:literal) => {
+        concat!(
+            "insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job, traceparent,
+                               publish_claimed_at)
+             select p.id, p.workspace_id, p.job_id, p.version, p.shard, 'queued', 'schedule', p.scheduled_for, p.scheduled_for,
+                    p.ends_job, p.traceparent, case when $9 then clock_timestamp() end
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::smallint[], $6::timestamptz[], $7::bool[], $8::text[])
+               as p(id, workspace_id, job_id, version, shard, scheduled_for, ends_job, traceparent)",
+            $conflict,
+            " returning id"
+        )
+    };
+}
+
+/// Records fires that are to run. Those that have ended are not recorded again: a timer that is set back plans them a second time.
+async fn insert_runs(
+    conn: &mut Conn,
+    planned: &[&Planned],
+    published: Publisher,
+    repeated: Repeated,
+) -> Result<HashSet<ExecutionId>, StoreError> {
+    if planned.is_empty() {
+        return Ok(HashSet::new());
     }
-    let rows: Vec<Id> = prepared(
+    let inserted: Vec<RunId> = prepared(
         sql_query(match repeated {
-            Repeated::Fail => insert_planned!(""),
-            Repeated::Stay => insert_planned!(" on conflict (id) do nothing"),
+            Repeated::Fail => insert_runs!(""),
+            Repeated::Stay => insert_runs!(" on conflict (id) do nothing"),
         })
         .bind::<Array<SqlUuid>, _>(column(planned, |p| p.id.uuid()))
         .bind::<Array<SqlUuid>, _>(column(planned, |p| p.workspace.uuid()))
@@ -166,22 +186,71 @@ pub(super) async fn insert_planned(
         .bind::<Array<SmallInt>, _>(column(planned, |p| p.shard))
         .bind::<Array<Timestamptz>, _>(column(planned, |p| p.scheduled_for))
         .bind::<Array<Bool>, _>(column(planned, |p| p.ends_job))
-        .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.traceparent.clone()))
-        .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.reason)))
-        .bind::<Array<Nullable<BigInt>>, _>(column(planned, |p| p.skipped.as_ref().map(|skip| skip.count)))
-        .bind::<Array<Nullable<Timestamptz>>, _>(column(planned, |p| {
-            p.skipped.as_ref().map(|skip| skip.last)
-        }))
+        .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.traceparent.as_deref()))
         .bind::<Bool, _>(published == Publisher::ByCaller),
     )
     .load(conn)
     .await?;
-    let skipped_last: Vec<Uuid> =
-        planned.iter().filter(|p| p.ends_job && p.skipped.is_some()).map(|p| p.id.uuid()).collect();
-    if !skipped_last.is_empty() {
-        super::completion::complete_jobs(conn, &skipped_last).await?;
+    let mut new: HashSet<ExecutionId> = inserted.into_iter().map(RunId::execution).collect();
+    for ended in withdraw_ended(conn, &new).await? {
+        new.remove(&ended);
     }
-    Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
+    Ok(new)
+}
+
+/// Deletes those of these new runs that have ended before, and returns them.
+///
+/// A statement of its own, after the insertion: it sees what has been committed until then. A search before the insertion would miss an
+/// execution that ends in between. While a run exists, its key refuses a second one; once it has ended, this finds it.
+async fn withdraw_ended(conn: &mut Conn, new: &HashSet<ExecutionId>) -> Result<Vec<ExecutionId>, StoreError> {
+    let (Some(first), Some(last)) = (new.iter().min(), new.iter().max()) else { return Ok(Vec::new()) };
+    if failpoint::is(failpoint::NO_SEARCH_OF_ENDED) {
+        return Ok(Vec::new());
+    }
+    let ended: Vec<RunId> = prepared(
+        sql_query(
+            "with ended as materialized (select id from executions where id = any($1) and id between $2 and $3)
+             delete from runs r using ended e where r.id = e.id returning r.id",
+        )
+        .bind::<Array<SqlUuid>, _>(new.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .bind::<SqlUuid, _>(first.uuid())
+        .bind::<SqlUuid, _>(last.uuid()),
+    )
+    .load(conn)
+    .await?;
+    Ok(ended.into_iter().map(RunId::execution).collect())
+}
+
+/// Records fires that are skipped, unless they are recorded already. They have ended.
+async fn insert_skipped(conn: &mut Conn, skipped: &[&Planned]) -> Result<Vec<ExecutionId>, StoreError> {
+    if skipped.is_empty() {
+        return Ok(Vec::new());
+    }
+    let skip = |p: &Planned| p.skipped.clone();
+    let inserted: Vec<RunId> = prepared(
+        sql_query(
+            "insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count,
+                                     skip_reason, skip_count, skip_last)
+             select p.id, p.workspace_id, p.job_id, p.version, 'skipped', 'schedule', p.scheduled_for, clock_timestamp(), 0,
+                    p.skip_reason, p.skip_count, p.skip_last
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[], $6::text[], $7::bigint[], $8::timestamptz[])
+               as p(id, workspace_id, job_id, version, scheduled_for, skip_reason, skip_count, skip_last)
+             where not exists (select from runs r where r.id = p.id)
+             on conflict (id) do nothing
+             returning id",
+        )
+        .bind::<Array<SqlUuid>, _>(column(skipped, |p| p.id.uuid()))
+        .bind::<Array<SqlUuid>, _>(column(skipped, |p| p.workspace.uuid()))
+        .bind::<Array<SqlUuid>, _>(column(skipped, |p| p.job.uuid()))
+        .bind::<Array<Integer>, _>(column(skipped, |p| p.version))
+        .bind::<Array<Timestamptz>, _>(column(skipped, |p| p.scheduled_for))
+        .bind::<Array<Nullable<Text>>, _>(column(skipped, |p| skip(p).map(|skip| skip.reason)))
+        .bind::<Array<Nullable<BigInt>>, _>(column(skipped, |p| skip(p).map(|skip| skip.count)))
+        .bind::<Array<Nullable<Timestamptz>>, _>(column(skipped, |p| skip(p).map(|skip| skip.last))),
+    )
+    .load(conn)
+    .await?;
+    Ok(inserted.into_iter().map(RunId::execution).collect())
 }
 
 /// Deletes planned executions that are not due by `now`.
@@ -190,9 +259,9 @@ pub(super) async fn withdraw_planned(
     job: JobId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let deleted: Vec<Id> = prepared(
+    let deleted: Vec<RunId> = prepared(
         sql_query(
-            "delete from executions
+            "delete from runs
              where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > $3 and id >= $2
              returning id",
         )
@@ -202,7 +271,7 @@ pub(super) async fn withdraw_planned(
     )
     .load(conn)
     .await?;
-    let deleted: Vec<Uuid> = deleted.into_iter().map(|row| row.id).collect();
+    let deleted: Vec<Uuid> = deleted.into_iter().map(RunId::uuid).collect();
     // An execution that waited may have received a slot before its instant.
     super::slots::release(conn, &deleted).await
 }
@@ -212,7 +281,7 @@ pub(super) async fn remove_unowned(conn: &mut Conn, job: JobId) -> Result<(), St
     prepared(
         sql_query(
             "with removed as (
-                 delete from executions where job_id = $1 and owner_id is null and finished_at is null returning id)
+                 delete from runs where job_id = $1 and owner_id is null returning id)
              delete from run_keys where execution_id in (select id from removed)",
         )
         .bind::<SqlUuid, _>(job.uuid()),
@@ -231,7 +300,7 @@ pub(super) async fn move_planned(
 ) -> Result<(), StoreError> {
     prepared(
         sql_query(
-            "update executions set version = $3
+            "update runs set version = $3
              where job_id = $1 and source = 'schedule' and status = 'queued' and scheduled_for > $4 and id >= $2",
         )
         .bind::<SqlUuid, _>(job.uuid())
@@ -248,10 +317,13 @@ pub(super) async fn move_planned(
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Result<Execution, StoreError> {
     let row: ExecutionRow = prepared(
         sql_query(concat!(
-            "select j.name as job_name, ",
+            "select j.name as job_name, e.* from (select ",
+            run_columns!(),
+            " from runs e where e.id = $2 union all select ",
             execution_columns!(),
-            " from executions e join jobs j on j.id = e.job_id and j.workspace_id = e.workspace_id
-             where e.workspace_id = $1 and e.id = $2"
+            " from executions e where e.id = $2) e
+             join jobs j on j.id = e.job_id and j.workspace_id = e.workspace_id
+             where e.workspace_id = $1"
         ))
         .bind::<SqlUuid, _>(workspace.uuid())
         .bind::<SqlUuid, _>(id.uuid()),
@@ -287,7 +359,7 @@ pub async fn fires(
 ) -> Result<Vec<Record>, StoreError> {
     let rows: Vec<FireRow> = prepared(
         sql_query(
-            "select id, status, scheduled_for, skip_reason, skip_last from executions
+            "select id, status, scheduled_for, skip_reason, skip_last from all_executions
              where workspace_id = $1 and job_id = $2 and source = 'schedule'
                and ((id >= $3 and id < $4 and scheduled_for >= $5) or (id < $3 and skip_count > 1 and skip_last >= $5))
                and scheduled_for < $6

@@ -117,7 +117,7 @@ pub(super) async fn mark_released(conn: &mut Conn, ended: &[Uuid]) -> Result<(),
         sql_query(
             "update executors x set released_at = clock_timestamp()
              where x.id = any($1) and x.ended_at is not null
-               and not exists (select from executions e where e.finished_at is null and e.owner_id = any($1))",
+               and not exists (select from runs e where e.owner_id = any($1))",
         )
         .bind::<Array<SqlUuid>, _>(ended),
     )
@@ -132,7 +132,7 @@ pub async fn prune(conn: &mut Conn) -> Result<usize, StoreError> {
     let pruned = prepared(sql_query(
         "with old as (
              select x.id, x.ended_at < clock_timestamp() - interval '1 day' as is_old,
-                    exists (select from executions e where e.finished_at is null and e.owner_id = x.id) as owns
+                    exists (select from runs e where e.owner_id = x.id) as owns
              from executors x
              where x.ended_at < clock_timestamp() - interval '1 day' or x.released_at > clock_timestamp() - interval '10 minutes'),
          again as (

@@ -45,7 +45,8 @@ diesel::allow_tables_to_appear_in_same_query!(job_versions, jobs);
 
 /// Everything about each of `$jobs`, newest first, one row each. `$2` is the smallest execution id of the current instant: planned fires have
 /// larger ids. The jobs are selected first, because searching a job's executions costs more than reading the job. `$body` is what is read of
-/// the body of the request. `$more` names further columns of `$jobs`.
+/// the body of the request. `$more` names further columns of `$jobs`. Jobs and ids of runs are compared and ordered together, as in the lists
+/// of executions: a plan that is made while there are few runs must not read those of all jobs later.
 macro_rules! select_jobs {
     ($body:literal, $jobs:expr, $more:literal) => {
         concat!(
@@ -64,13 +65,19 @@ macro_rules! select_jobs {
              join job_versions v on v.job_id = j.id and v.version = j.version
              left join job_timers t on t.job_id = j.id
              left join lateral (
-                 select e.scheduled_for from executions e
-                 where e.job_id = j.id and e.id >= $2 and e.source = 'schedule' and e.status = 'queued'
-                   and e.scheduled_for > clock_timestamp()
-                 order by e.id limit 1) planned on true
+                 select e.scheduled_for from runs e
+                 where (e.job_id, e.id) >= (j.id, $2) and (e.job_id, e.id) <= (j.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                   and e.source = 'schedule' and e.status = 'queued' and e.scheduled_for > clock_timestamp()
+                 order by e.job_id, e.id limit 1) planned on true
              left join lateral (
-                 select e.id, e.status, e.scheduled_for from executions e
-                 where e.job_id = j.id and e.scheduled_for <= clock_timestamp()
+                 select * from (
+                     (select e.id, e.status, e.scheduled_for from runs e
+                      where (e.job_id, e.id) >= (j.id, '00000000-0000-0000-0000-000000000000')
+                        and (e.job_id, e.id) <= (j.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.scheduled_for <= clock_timestamp()
+                      order by e.job_id desc, e.id desc limit 1)
+                     union all
+                     (select e.id, e.status, e.scheduled_for from executions e
+                      where e.job_id = j.id and e.scheduled_for <= clock_timestamp() order by e.id desc limit 1)) e
                  order by e.id desc limit 1) last on true
              order by j.id desc"
         )

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::domain::{
     chain::Depth,
-    execution::MAX_LOST,
+    execution::{MAX_LOST, Source},
     id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
     request::{Body, Request},
     retry::{DeliveryGuarantee, RetryPolicy},
@@ -47,11 +47,17 @@ pub struct Lease {
     pub workspace: WorkspaceId,
     pub job: JobId,
     pub number: u16,
+    pub source: Source,
     pub scheduled_for: DateTime<Utc>,
     pub due_at: DateTime<Utc>,
     pub traceparent: Option<String>,
     /// The version of the job.
     pub version: i32,
+    pub replay_of: Option<ExecutionId>,
+    /// Of the first attempt, if this is not the first.
+    pub first_started_at: Option<DateTime<Utc>>,
+    /// From `scheduled_for` to the first byte of the first attempt.
+    pub first_lateness_us: Option<i64>,
     pub request: Request,
     /// The size in bytes of a body that is too large to come with the lease: see [`body`].
     pub body_to_load: Option<u32>,
@@ -76,18 +82,17 @@ impl Lease {
     }
 }
 
-/// The lease statement, and what it returns. There are few partitions between the first and the last id; without these bounds, each id would
-/// be looked up in every partition. No indexed column changes, so the row is rewritten in its page. The executor's row is locked, so that its
-/// session cannot end in the meantime: see `executors::end`.
+/// The lease statement, and what it returns. No indexed column changes, so the row is rewritten in its page. The executor's row is locked, so
+/// that its session cannot end in the meantime: see `executors::end`.
 macro_rules! lease {
     ($where:literal) => {
         concat!(
             "with alive as (select from executors where id = $1 and ended_at is null for key share)
-             update executions e
+             update runs e
              set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1, waits_for_capacity = false,
                  attempt_started_at = greatest(e.due_at, clock_timestamp())
              from alive, job_versions v
-             where e.id = any($2) and e.id between $3 and $4 and v.job_id = e.job_id and v.version = e.version
+             where e.id = any($2) and v.job_id = e.job_id and v.version = e.version
                and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot
                and e.due_at <= clock_timestamp() + interval '5 seconds'
                and ",
@@ -115,15 +120,13 @@ pub async fn lease(
     let mut ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
+    if ids.is_empty() {
         return Ok(Vec::new());
-    };
+    }
     let rows: Vec<LeaseRow> = prepared_as::<LeaseRow, _>(
         sql_query(lease!("v.concurrency_limit is null"))
             .bind::<SqlUuid, _>(executor.uuid())
-            .bind::<Array<SqlUuid>, _>(&ids)
-            .bind::<SqlUuid, _>(first)
-            .bind::<SqlUuid, _>(last),
+            .bind::<Array<SqlUuid>, _>(&ids),
     )
     .load(conn)
     .await?;
@@ -152,9 +155,7 @@ pub async fn lease_limited(
         let row: Option<LeaseRow> = prepared_as::<LeaseRow, _>(
             sql_query(lease!("v.concurrency_limit is not null"))
                 .bind::<SqlUuid, _>(executor.uuid())
-                .bind::<Array<SqlUuid>, _>(vec![limited.id])
-                .bind::<SqlUuid, _>(limited.id)
-                .bind::<SqlUuid, _>(limited.id),
+                .bind::<Array<SqlUuid>, _>(vec![limited.id]),
         )
         .get_result(conn)
         .await
@@ -190,8 +191,8 @@ pub async fn due(
     let shards: Vec<i16> = (0..SHARDS).collect();
     Ok(prepared(
         sql_query(
-            "select id, due_at from executions e
-             where shard = any($1) and due_at > $4 and owner_id is null and finished_at is null and not waits_for_slot and not waits_for_capacity
+            "select id, due_at from runs e
+             where shard = any($1) and due_at > $4 and owner_id is null and not waits_for_slot and not waits_for_capacity
                and due_at <= statement_timestamp() + $2 * interval '1 ms'
                and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version)
              order by due_at limit $3",
@@ -226,7 +227,7 @@ pub async fn release(
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let released: Vec<row::Id> = prepared(
             sql_query(
-                "update executions e
+                "update runs e
                  set status = case when e.attempt_count = 1 then 'queued' else 'retrying' end,
                      attempt_count = e.attempt_count - 1, owner_id = null, waits_for_capacity = $4,
                      publish_claimed_at = case when $4 then clock_timestamp() end
@@ -259,11 +260,8 @@ pub struct OwnedExecutions {
 /// Everything that `executor` owns. Reads all open executions.
 pub async fn owned(conn: &mut Conn, executor: ExecutorId) -> Result<OwnedExecutions, StoreError> {
     let rows: Vec<row::OwnedRow> = prepared(
-        sql_query(
-            "select id, attempt_count, status = 'running' as running from executions
-             where finished_at is null and owner_id = $1",
-        )
-        .bind::<SqlUuid, _>(executor.uuid()),
+        sql_query("select id, attempt_count, status = 'running' as running from runs where owner_id = $1")
+            .bind::<SqlUuid, _>(executor.uuid()),
     )
     .load(conn)
     .await?;
@@ -277,18 +275,12 @@ pub async fn owned_of(
     these: &[ExecutionId],
 ) -> Result<OwnedExecutions, StoreError> {
     let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
-    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
-        return Ok(OwnedExecutions::default());
-    };
     let rows: Vec<row::OwnedRow> = prepared(
         sql_query(
-            "select id, attempt_count, status = 'running' as running from executions
-             where id = any($2) and id between $3 and $4 and owner_id = $1",
+            "select id, attempt_count, status = 'running' as running from runs where id = any($2) and owner_id = $1",
         )
         .bind::<SqlUuid, _>(executor.uuid())
-        .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<SqlUuid, _>(first)
-        .bind::<SqlUuid, _>(last),
+        .bind::<Array<SqlUuid>, _>(ids),
     )
     .load(conn)
     .await?;
@@ -304,14 +296,14 @@ pub async fn release_retrying(
     let released = match these {
         Some(these) => {
             let ids: Vec<Uuid> = these.iter().map(|id| id.uuid()).collect();
-            let these = "update executions set owner_id = null, publish_claimed_at = null
+            let these = "update runs set owner_id = null, publish_claimed_at = null
                          where id = any($2) and owner_id = $1 and status = 'retrying'";
             let these = sql_query(these).bind::<SqlUuid, _>(executor.uuid()).bind::<Array<SqlUuid>, _>(ids);
             prepared(these).execute(conn).await?
         }
         None => {
-            let all = "update executions set owner_id = null, publish_claimed_at = null
-                       where finished_at is null and owner_id = $1 and status = 'retrying'";
+            let all = "update runs set owner_id = null, publish_claimed_at = null
+                       where owner_id = $1 and status = 'retrying'";
             prepared(sql_query(all).bind::<SqlUuid, _>(executor.uuid())).execute(conn).await?
         }
     };
@@ -337,33 +329,39 @@ pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreErro
         let lost: Vec<LostRow> = prepared(
             sql_query(
                 "with held as materialized (
-                     select id from executions where finished_at is null and owner_id = any($3)),
+                     select id from runs where owner_id = any($3) order by id limit $1),
                  lost as (
-                     select e.id, e.job_id, e.status, e.attempt_count, e.due_at, e.started_at,
+                     select e.*, clock_timestamp() as now,
                             case when e.status = 'retrying' then 'retrying'
                                  when v.job_id is null or v.delivery = 'at_most_once' or e.lost_count + 1 >= $2 then 'failed'
                                  else 'queued' end as next,
                             case when v.delivery = 'at_most_once' then 'interrupted' else 'lost' end as class,
                             v.job_id is null as is_deleted
-                     from executions e
+                     from runs e
                      left join job_versions v on v.job_id = e.job_id and v.version = e.version
-                     where e.id in (select id from held order by id limit $1) and e.owner_id = any($3)
+                     where e.id in (select id from held) and e.owner_id = any($3)
                      for update of e skip locked),
-                 moved as (
-                     update executions e
+                 requeued as (
+                     update runs e
                      set status = l.next, owner_id = null, publish_claimed_at = null,
                          lost_count = e.lost_count + (l.status = 'running')::int,
-                         started_at = coalesce(e.started_at, l.due_at),
-                         finished_at = case when l.next = 'failed' then clock_timestamp() end,
-                         error_class = case when l.next = 'failed' then l.class end
-                     from lost l where e.id = l.id),
+                         started_at = coalesce(e.started_at, l.due_at)
+                     from lost l where e.id = l.id and l.next <> 'failed'),
+                 removed as (
+                     delete from runs e using lost l where e.id = l.id and l.next = 'failed'),
+                 failed as (
+                     insert into executions (id, workspace_id, job_id, version, attempt_count, depth, scheduled_for, started_at, finished_at,
+                                             lateness_us, status, source, error_class, replay_of)
+                     select id, workspace_id, job_id, version, attempt_count, depth, scheduled_for, coalesce(started_at, due_at), now,
+                            lateness_us, 'failed', source, class, replay_of
+                     from lost where next = 'failed'),
                  interrupted as (
                      insert into earlier_attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'executor_lost',
                             'The executor that was making this request stopped before it could record a response; the request may or may not have arrived.',
                             due_at, 0
                      from lost where status = 'running')
-                 select id, next = 'failed' and not is_deleted as is_lost from lost",
+                 select id, job_id, next = 'failed' as is_failed, is_deleted, ends_job from lost",
             )
             .bind::<BigInt, _>(limit)
             .bind::<SmallInt, _>(MAX_LOST)
@@ -371,15 +369,17 @@ pub async fn reclaim(conn: &mut Conn, limit: i64) -> Result<Reclaimed, StoreErro
         )
         .load(conn)
         .await?;
-        let ids: Vec<Uuid> = lost.iter().map(|row| row.id).collect();
-        if !ids.is_empty() {
-            notifications::write(conn, &ids).await?;
-            slots::release(conn, &ids).await?;
-            completion::complete_jobs(conn, &ids).await?;
-        } else {
+        if lost.is_empty() {
             executors::mark_released(conn, &ended).await?;
+            return Ok(Reclaimed::default());
         }
-        Ok(Reclaimed { all: ids.len(), lost: lost.iter().filter(|row| row.is_lost).count() })
+        let failed = || lost.iter().filter(|row| row.is_failed);
+        let ids: Vec<Uuid> = lost.iter().map(|row| row.id).collect();
+        notifications::write(conn, &failed().map(|row| row.id).collect::<Vec<_>>()).await?;
+        slots::release(conn, &ids).await?;
+        let last = failed().filter(|row| row.ends_job).map(|row| row.job_id);
+        completion::complete_jobs(conn, &last.collect::<Vec<_>>()).await?;
+        Ok(Reclaimed { all: ids.len(), lost: failed().filter(|row| !row.is_deleted).count() })
     })
     .await
 }

@@ -18,8 +18,6 @@ use crate::domain::id::ExecutionId;
 
 /// The partitioned tables and their key: the execution's id in both.
 const TABLES: [(&str, &str); 2] = [("executions", "id"), ("earlier_attempts", "execution_id")];
-/// 60 % of each page of executions stays free: a lease rewrites the row in its page.
-const EXECUTIONS_STORAGE: &str = "with (fillfactor = 40)";
 
 /// A week without a scheduler loses nothing.
 const DAYS_AHEAD: u64 = 7;
@@ -151,9 +149,8 @@ async fn create(
             } else {
                 sql_query(SET_LOCK_TIMEOUT).execute(conn).await?;
             }
-            let storage = if table == "executions" { EXECUTIONS_STORAGE } else { "" };
             for statement in [
-                format!("create table {partition} (like {table} including defaults including constraints) {storage}"),
+                format!("create table {partition} (like {table} including defaults including constraints)"),
                 format!("lock table {table}_default in access exclusive mode"),
                 format!(
                     "with early as (delete from {table}_default where {key} >= '{from}' and {key} < '{to}' returning *)

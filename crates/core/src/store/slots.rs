@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     Conn, StoreError,
-    schema::{executions, job_slots, job_versions},
+    schema::{job_slots, job_versions, runs},
     sql::prepared,
 };
 use crate::domain::{
@@ -25,7 +25,7 @@ use crate::domain::{
 
 /// An execution that needs a slot before it can be leased.
 #[derive(QueryableByName)]
-#[diesel(table_name = executions)]
+#[diesel(table_name = runs)]
 pub struct LimitedExecution {
     pub(super) id: Uuid,
     workspace_id: Uuid,
@@ -61,7 +61,7 @@ pub async fn limited(
     Ok(prepared(
         sql_query(
             "select e.id, e.workspace_id, e.job_id, coalesce(c.concurrency_limit, 2147483647) as concurrency_limit, c.overlap_policy
-             from executions e
+             from runs e
              join job_versions v on v.job_id = e.job_id and v.version = e.version
              join jobs j on j.id = e.job_id
              join job_versions c on c.job_id = j.id and c.version = j.version
@@ -97,7 +97,7 @@ pub(super) async fn take(conn: &mut Conn, limited: &LimitedExecution) -> Result<
                  from generate_series(1, least($3, (select count(*) + 1 from job_slots where job_id = $1))::int) n
                  where not exists (select from held)
                    and not exists (select from job_slots s where s.job_id = $1 and s.slot = n)
-                   and not exists (select from executions w where w.job_id = $1 and w.waits_for_slot)
+                   and not exists (select from runs w where w.job_id = $1 and w.waits_for_slot)
                  order by n limit 1
                  returning job_id)
              select true as had from held union all select false from taken",
@@ -123,21 +123,27 @@ pub(super) async fn park(
     limited: &LimitedExecution,
 ) -> Result<(), StoreError> {
     let may_wait = limited.overlap_policy == OverlapPolicy::Queue.as_str();
-    prepared(
+    let skipped: Vec<SkippedRow> = prepared(
         sql_query(
-            "with decision as (
-                 select case when e.status = 'retrying' or e.lost_count > 0 then null
-                             when $4 = 0 then 'overlap'
-                             when (select count(*) from executions w where w.job_id = $3 and w.waits_for_slot) >= $5
-                                 then 'too_many_waiting' end as skip
-                 from executions e where e.id = $2)
-             update executions e
-             set waits_for_slot = v.skip is null, waits_for_capacity = false, owner_id = null,
-                 status = case when v.skip is null then e.status else 'skipped' end,
-                 skip_reason = v.skip, skip_count = case when v.skip is not null then 1 end,
-                 finished_at = case when v.skip is not null then clock_timestamp() end
-             from decision v
-             where e.id = $2 and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1)",
+            "with available as (
+                 select e.id, case when e.status = 'retrying' or e.lost_count > 0 then null
+                                   when $4 = 0 then 'overlap'
+                                   when (select count(*) from runs w where w.job_id = $3 and w.waits_for_slot) >= $5
+                                       then 'too_many_waiting' end as skip
+                 from runs e
+                 where e.id = $2 and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1)
+                 for update),
+             parked as (
+                 update runs e set waits_for_slot = true, waits_for_capacity = false, owner_id = null
+                 from available a where e.id = a.id and a.skip is null),
+             removed as (
+                 delete from runs e using available a where e.id = a.id and a.skip is not null returning e.*, a.skip)
+             insert into executions (id, workspace_id, job_id, version, attempt_count, depth, scheduled_for, finished_at, status, source,
+                                     replay_of, skip_reason, skip_count)
+             select id, workspace_id, job_id, version, attempt_count, depth, scheduled_for, clock_timestamp(), 'skipped', source, replay_of,
+                    skip, 1
+             from removed
+             returning job_id, (select ends_job from removed) as ends_job",
         )
         .bind::<SqlUuid, _>(executor.uuid())
         .bind::<SqlUuid, _>(limited.id)
@@ -145,9 +151,10 @@ pub(super) async fn park(
         .bind::<Integer, _>(i32::from(may_wait))
         .bind::<BigInt, _>(MAX_WAITING),
     )
-    .execute(conn)
+    .load(conn)
     .await?;
-    super::completion::complete_jobs(conn, &[limited.id]).await
+    let last = skipped.into_iter().filter(|row| row.ends_job).map(|row| row.job_id);
+    super::completion::complete_jobs(conn, &last.collect::<Vec<_>>()).await
 }
 
 /// Releases the slots of these executions, if they have any, and gives them to the next waiters.
@@ -178,7 +185,7 @@ async fn assign_free(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError
         sql_query(
             "with waiting as (
                  select w.id, w.job_id, row_number() over (partition by w.job_id order by w.id) as place
-                 from executions w where w.job_id = any($1) and w.waits_for_slot),
+                 from runs w where w.job_id = any($1) and w.waits_for_slot),
              free as (
                  select j.id as job_id, n as slot, row_number() over (partition by j.id order by n) as place
                  from jobs j
@@ -192,7 +199,7 @@ async fn assign_free(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError
                  insert into job_slots (job_id, slot, execution_id)
                  select f.job_id, f.slot, w.id from free f join waiting w on w.job_id = f.job_id and w.place = f.place
                  returning execution_id)
-             update executions e set waits_for_slot = false, publish_claimed_at = null, due_at = greatest(e.due_at, clock_timestamp())
+             update runs e set waits_for_slot = false, publish_claimed_at = null, due_at = greatest(e.due_at, clock_timestamp())
              from given g where e.id = g.execution_id",
         )
         .bind::<Array<SqlUuid>, _>(jobs),
@@ -205,7 +212,7 @@ async fn assign_free(conn: &mut Conn, jobs: &[Uuid]) -> Result<usize, StoreError
 pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
     let waiting: Vec<JobRow> = prepared(sql_query(
         "select distinct w.job_id
-         from executions w
+         from runs w
          join jobs j on j.id = w.job_id
          join job_versions c on c.job_id = j.id and c.version = j.version
          where w.waits_for_slot
@@ -229,6 +236,13 @@ pub async fn wake_all(conn: &mut Conn) -> Result<usize, StoreError> {
 struct TakenRow {
     #[diesel(sql_type = Bool)]
     had: bool,
+}
+
+#[derive(QueryableByName)]
+#[diesel(table_name = runs)]
+struct SkippedRow {
+    job_id: Uuid,
+    ends_job: bool,
 }
 
 #[derive(QueryableByName)]

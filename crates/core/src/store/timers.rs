@@ -185,7 +185,7 @@ async fn fire_all(
         moves.push((job, decision.advance));
     }
     advance(conn, &moves).await?;
-    let new = executions::insert_planned(conn, &fires, published, repeated).await?.into_iter().collect();
+    let new = executions::insert_planned(conn, &fires, published, repeated).await?;
     Ok((fires, new))
 }
 

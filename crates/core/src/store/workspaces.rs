@@ -167,7 +167,7 @@ pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, now: DateTime<Utc>)
             "delete from tokens where workspace_id = $1",
             "delete from invitations where workspace_id = $1",
             "delete from job_timers where workspace_id = $1",
-            "delete from executions where workspace_id = $1 and finished_at is null",
+            "delete from runs where workspace_id = $1",
             "delete from notifications where workspace_id = $1 and finished_at is null",
         ] {
             sql_query(statement).bind::<SqlUuid, _>(workspace.uuid()).execute(conn).await?;

@@ -73,14 +73,14 @@ async fn a_defect_is_internal() {
     let db = TestDb::new().await;
     db.execute(RAISE).await;
     for (code, violated) in [
-        ("22003", ""),                 // a number out of range
-        ("22P02", ""),                 // an invalid value
-        ("23502", ""),                 // null in a column without null
-        ("23514", "executions_ended"), // a check of a table
-        ("42703", ""),                 // no such column
-        ("42501", ""),                 // missing privileges
-        ("P0001", ""),                 // raised by a trigger
-        ("XX000", ""),                 // a bug in Postgres
+        ("22003", ""),           // a number out of range
+        ("22P02", ""),           // an invalid value
+        ("23502", ""),           // null in a column without null
+        ("23514", "runs_owned"), // a check of a table
+        ("42703", ""),           // no such column
+        ("42501", ""),           // missing privileges
+        ("P0001", ""),           // raised by a trigger
+        ("XX000", ""),           // a bug in Postgres
     ] {
         let error = raised(&db, code, violated).await;
         assert!(matches!(error, StoreError::Internal(_)), "{code}: {error:?}");

@@ -87,7 +87,7 @@ async fn a_fire_is_recorded_once_and_still_shown_as_next() {
     // The database lost the timer's advance, but not the execution: the id keeps the fire unique.
     db.execute("update job_timers set next_run_at = anchor_at + interval '40 s'").await;
     assert_eq!(plan_a_minute(&db).await, 0, "already recorded, so not published again");
-    assert_eq!(db.count("select count(*) from executions").await, 1);
+    assert_eq!(db.count("select count(*) from all_executions").await, 1);
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn pausing_withdraws_fires_that_are_not_due() {
     change(&db, workspace, &stored, JobState::Paused, FutureFires::Reset).await.unwrap();
     let paused = get(&db, workspace, job).await;
     assert_eq!((paused.state, paused.next_run_at, paused.version), (JobState::Paused, None, 2));
-    assert_eq!(db.count("select count(*) from executions").await, 0);
+    assert_eq!(db.count("select count(*) from all_executions").await, 0);
 }
 
 /// Fires become due while no scheduler runs; then the job is changed.
@@ -117,7 +117,7 @@ async fn fires_due_before_a_change_are_recorded_with_it() {
         let stored = get(&db, workspace, job).await;
         change(&db, workspace, &stored, JobState::Paused, FutureFires::Reset).await.unwrap();
         let recorded =
-            format!("select count(*) from executions where job_id = '{}' and status = 'queued'", job.uuid());
+            format!("select count(*) from runs where job_id = '{}' and status = 'queued'", job.uuid());
         assert_eq!(
             db.count(&format!("{recorded} and version = 1 and publish_claimed_at is null")).await,
             fires,
@@ -144,7 +144,7 @@ async fn a_missed_last_fire_does_not_complete_a_changed_job() {
     let later = Job { definition: definition(later, URL), ..stored };
     change(&db, workspace, &later, JobState::Active, FutureFires::Reset).await.unwrap();
     assert_eq!(get(&db, workspace, job).await.state, JobState::Active, "it has a future fire");
-    assert_eq!(db.count("select count(*) from executions where status = 'skipped'").await, 1);
+    assert_eq!(db.count("select count(*) from all_executions where status = 'skipped'").await, 1);
 }
 
 /// Another session holds the timer's lock; fires that become due in the meantime belong to the job as it was.
@@ -172,7 +172,7 @@ async fn a_change_takes_effect_when_it_has_its_locks() {
     let dated = format!("select count(*) from job_versions where version = 2 and created_at >= '{due}'");
     assert_eq!(db.count(&dated).await, 1);
     assert_eq!(
-        db.count("select count(*) from executions where version = 1").await,
+        db.count("select count(*) from all_executions where version = 1").await,
         1,
         "it was due before the change"
     );
@@ -186,7 +186,7 @@ async fn a_change_that_keeps_the_schedule_moves_planned_runs_to_the_new_version(
     plan_a_minute(&db).await;
     let stored = get(&db, workspace, job).await;
     change(&db, workspace, &stored, JobState::Active, FutureFires::Keep).await.unwrap();
-    assert_eq!(db.count("select count(*) from executions where version = 2").await, 1);
+    assert_eq!(db.count("select count(*) from all_executions where version = 2").await, 1);
     assert_eq!(get(&db, workspace, job).await.definition.name, "changed");
 }
 
@@ -299,7 +299,7 @@ async fn many_jobs_start_as_a_single_one_does() {
         depth: 0,
     });
     jobs::insert_all(&mut *db.conn().await, workspace, &new, None).await.unwrap();
-    assert_eq!(db.count("select count(*) from executions where source = 'one_time'").await, 1);
+    assert_eq!(db.count("select count(*) from all_executions where source = 'one_time'").await, 1);
     assert_eq!(db.count("select count(*) from job_timers").await, 0);
 }
 
@@ -393,6 +393,6 @@ async fn a_timer_that_was_set_back_fires_nothing_twice_and_delays_no_other() {
     db.execute("update job_timers set next_run_at = next_run_at - interval '50 s'").await;
     db.job(workspace, &every_seconds(50, URL)).await;
     assert_eq!(plan_a_minute(&db).await, 1, "that of the other job, in the same round");
-    assert_eq!(db.count("select count(*) from executions").await, 2);
+    assert_eq!(db.count("select count(*) from all_executions").await, 2);
     assert_eq!(get(&db, workspace, job).await.next_run_at, next, "advanced again");
 }

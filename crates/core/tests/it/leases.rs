@@ -160,12 +160,15 @@ async fn the_database_of_a_test_rejects_what_the_state_machine_forbids() {
             .await
             .is_err_and(|error| error.code().is_some_and(|code| code.code() == "P0001"))
     };
-    assert!(rejects("update executions set status = 'succeeded'").await, "it was never leased");
+    assert!(rejects("update runs set status = 'retrying'").await, "it was never leased");
+    let end = "insert into executions (id, workspace_id, job_id, version, attempt_count, scheduled_for, finished_at, status, source)
+               select id, workspace_id, job_id, version, 1, scheduled_for, now(), 'succeeded', source from runs";
+    assert!(rejects(end).await, "it is open");
+    assert!(rejects(&format!("with ended as (delete from runs) {end}")).await, "it was never leased");
     assert!(rejects("update jobs set state = 'paused'; update jobs set state = 'completed'").await);
     let lease = bench.lease(session, &[id]).await.remove(0);
     bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await;
-    assert!(rejects("update executions set status = 'queued'").await, "it has ended");
-    assert!(rejects("update executions set due_at = now()").await, "no column of an ended execution changes");
+    assert!(rejects("update executions set error = ''").await, "no column of an ended execution changes");
 }
 
 #[tokio::test]
@@ -323,7 +326,7 @@ async fn only_lost_dispatch_messages_are_republished() {
     assert_eq!((published.len(), published[0].execution), (1, id));
     bench
         .db
-        .execute("update executions set publish_claimed_at = publish_claimed_at - interval '1 s', due_at = due_at - interval '1 s'")
+        .execute("update runs set publish_claimed_at = publish_claimed_at - interval '1 s', due_at = due_at - interval '1 s'")
         .await;
     let (shard, due_at) = (published[0].shard, bench.get(id).await.scheduled_for);
     let (grace, lead) = (Duration::from_millis(400), Duration::from_millis(50));
@@ -347,10 +350,10 @@ async fn only_lost_dispatch_messages_are_republished() {
 async fn a_run_cancelled_just_before_its_instant_may_have_been_sent() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, id) = (bench.session().await, bench.run_now().await);
-    bench.db.execute("update executions set due_at = clock_timestamp() + interval '3 s'").await;
+    bench.db.execute("update runs set due_at = clock_timestamp() + interval '3 s'").await;
     assert_eq!(bench.lease(session, &[id]).await.len(), 1, "kept until its instant");
     leases::cancel(&mut *bench.db.conn().await, bench.workspace, id).await.unwrap();
-    let attempts = "select count(*) from executions e join attempts a on a.execution_id = e.id
+    let attempts = "select count(*) from all_executions e join attempts a on a.execution_id = e.id
                     where e.status = 'cancelled' and e.attempt_count = 1 and a.status = 'interrupted' and a.started_at <= e.finished_at";
     assert_eq!(bench.db.count(attempts).await, 1, "the executor learns of it only after the instant");
 }

@@ -7,6 +7,7 @@ mod jobs;
 mod leases;
 mod migrations;
 mod notifications;
+mod one_record;
 mod partitions;
 mod plans;
 mod probes;

@@ -294,7 +294,7 @@ async fn a_job_can_be_deleted_while_its_executions_end() {
     for _ in 0..8 {
         let id = bench.run_now().await;
         // Each is recorded as the last one, so that the row of the job is locked too.
-        bench.db.execute("update executions set ends_job = true").await;
+        bench.db.execute("update runs set ends_job = true").await;
         bench.db.execute("delete from job_timers").await;
         leases.extend(bench.lease(session, &[id]).await);
     }

@@ -64,9 +64,9 @@ const PARTITIONS: &str = "select count(*) from pg_inherits where inhparent = 'ex
 /// An execution of every day before today, in noon's partition. None may be left to the default partition.
 const FILL: &str = "
     set session_replication_role = replica;
-    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at)
+    insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count)
     select (lpad(to_hex((extract(epoch from d) * 1000)::bigint), 12, '0') || '80008000000000000000')::uuid, gen_random_uuid(),
-           gen_random_uuid(), 1, 1, 'succeeded', 'schedule', d, d, d
+           gen_random_uuid(), 1, 'succeeded', 'schedule', d, d, 1
     from generate_series(now() - $days * interval '1 day', now(), interval '1 day') d";
 
 /// What a year of operation leaves: schedulers that keep executions for `days`.

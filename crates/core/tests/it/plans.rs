@@ -13,12 +13,12 @@ const FILL: &str = "
     insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
     select gen_random_uuid(), gen_random_uuid(), n % 16, 1, now() + n * interval '1 s', now(), 60, 'skip', 10
     from generate_series(-100, 30000) n;
-    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at)
+    insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count)
     select (lpad(to_hex((extract(epoch from now() + n * interval '20 s') * 1000)::bigint), 12, '0')
             || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
            ('00000000-0000-0000-0000-0000000000' || lpad((abs(n) % 50)::text, 2, '0'))::uuid,
-           ('00000000-0000-0000-0000-000000000' || lpad((abs(n) % 500)::text, 3, '0'))::uuid, 1, abs(n) % 16,
-           'succeeded', 'schedule', now(), now(), now()
+           ('00000000-0000-0000-0000-000000000' || lpad((abs(n) % 500)::text, 3, '0'))::uuid, 1,
+           'succeeded', 'schedule', now(), now(), 1
     from generate_series(-6000, 34000) n;
     insert into notifications (id, workspace_id, channel_id, job_id, execution_id, event, failures, status, due_at, created_at,
                                finished_at)
@@ -31,6 +31,15 @@ const FILL: &str = "
     select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'on_failure', 0, now()
     from generate_series(1, 5000);
     analyze";
+
+/// Work that runs later.
+const FILL_RUNS: &str = "
+    set session_replication_role = replica;
+    insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, owner_id, publish_claimed_at)
+    select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, n % 16, 'running', 'schedule', now(), now() + n * interval '1 s',
+           gen_random_uuid(), now()
+    from generate_series(60, 20000) n;
+    analyze runs";
 
 async fn plan(db: &TestDb, statement: &str) -> String {
     db.lines(&format!("explain (costs off) {statement}")).await.join("\n")
@@ -53,20 +62,24 @@ async fn claiming_due_timers_reads_the_index_in_order() {
 async fn lists_and_dispatches_use_their_indexes() {
     let db = TestDb::new().await;
     db.execute(FILL).await;
+    db.execute(FILL_RUNS).await;
     let id = "00000000-0000-0000-0000-000000000000";
     for (statement, index) in [
-        (format!("select id from executions where workspace_id = '{id}' order by id desc limit 50"), "workspace_id_id_idx"),
-        (format!("select id from executions where job_id = '{id}' order by id desc limit 50"), "job_id_id_idx"),
         (
-            "select id from executions where publish_claimed_at is null and owner_id is null and finished_at is null and not waits_for_slot
+            format!("select id from executions where workspace_id = '{id}' order by id desc limit 50"),
+            "workspace_id_id_idx",
+        ),
+        (
+            format!("select id from executions where job_id = '{id}' order by id desc limit 50"),
+            "job_id_id_idx",
+        ),
+        (
+            "select id from runs where publish_claimed_at is null and owner_id is null and not waits_for_slot
                and due_at <= statement_timestamp() order by due_at limit 100"
                 .into(),
-            "due_at_idx",
+            "runs_unpublished",
         ),
-        (
-            "select id from executions where shard = 1 and owner_id is null and finished_at is null and due_at < now()".into(),
-            "shard_due_at_idx",
-        ),
+        ("select id from runs where shard = 1 and owner_id is null and due_at < now()".into(), "runs_due"),
     ] {
         let plan = plan(&db, &statement).await;
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{statement}\n{plan}");

@@ -35,7 +35,7 @@ async fn concurrent_leases_never_exceed_the_limit() {
         futures_util::future::join_all(sessions.iter().map(|session| bench.lease(*session, &ids))).await;
     assert_eq!(leased.iter().map(Vec::len).sum::<usize>(), 2);
     assert_eq!(bench.db.count("select count(*) from job_slots").await, 2);
-    assert_eq!(bench.db.count("select count(*) from executions where waits_for_slot").await, 6);
+    assert_eq!(bench.db.count("select count(*) from runs where waits_for_slot").await, 6);
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn with_too_many_waiting_the_newest_is_skipped() {
     bench.lease(session, &ids).await;
     let skipped = bench.get(*ids.last().unwrap()).await;
     assert_eq!(skipped.skipped.unwrap().reason, "too_many_waiting");
-    assert_eq!(bench.db.count("select count(*) from executions where waits_for_slot").await, 100);
+    assert_eq!(bench.db.count("select count(*) from runs where waits_for_slot").await, 100);
 }
 
 #[tokio::test]

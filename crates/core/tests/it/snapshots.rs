@@ -24,12 +24,12 @@ const GRACE: Duration = Duration::from_millis(400);
 fn work() -> String {
     format!(
         "set session_replication_role = replica;
-         insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at)
+         insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at)
          select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, n % 16, 'queued', 'schedule', now(),
                 now() - interval '1 h' + n * interval '1 s', now() - interval '1 h'
          from generate_series(1, {ENDED}) n;
-         update executions set publish_claimed_at = null;
-         update executions set status = 'failed', error_class = 'http_5xx', started_at = now(), finished_at = now();
+         update runs set publish_claimed_at = null;
+         delete from runs;
          insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
          select gen_random_uuid(), gen_random_uuid(), 0, 1, now() - interval '1 h' + n * interval '1 s', now(), 3600, 'skip', 1
          from generate_series(1, {ENDED}) n;
@@ -82,7 +82,7 @@ async fn each_search_reads(db: &TestDb, after: DateTime<Utc>, entries: RangeIncl
 async fn a_search_with_a_lower_bound_does_not_read_what_has_ended() {
     let db = TestDb::new().await;
     // An automatic analysis would change the plans, and the planner reads entries, too.
-    for table in ["job_timers", "executions_default"] {
+    for table in ["job_timers", "runs"] {
         db.execute(&format!("alter table {table} set (autovacuum_enabled = off)")).await;
     }
     let mut pinned = migrate::connect(&db.settings()).await.unwrap();

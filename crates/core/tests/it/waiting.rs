@@ -107,10 +107,7 @@ async fn a_slot_is_still_needed() {
     let leased = bench.lease(session, &waiting).await;
     assert_eq!((leased.len(), leased[0].execution), (1, first));
     assert_eq!(
-        bench
-            .db
-            .count("select count(*) from executions where waits_for_slot and not waits_for_capacity")
-            .await,
+        bench.db.count("select count(*) from runs where waits_for_slot and not waits_for_capacity").await,
         1
     );
 }
@@ -121,7 +118,7 @@ async fn an_execution_waits_without_a_lease() {
     let (session, id, leased) = (bench.session().await, bench.run_now().await, bench.run_now().await);
     bench.lease(session, &[leased]).await;
     leases::wait(&mut *bench.db.conn().await, &[id, leased]).await.unwrap();
-    assert_eq!(bench.db.count("select count(*) from executions where waits_for_capacity").await, 1);
+    assert_eq!(bench.db.count("select count(*) from runs where waits_for_capacity").await, 1);
     let mut conn = bench.db.conn().await;
     assert!(dispatch::claim_unpublished(&mut conn, BEGINNING, Duration::ZERO, 10).await.unwrap().is_empty());
 }

@@ -88,7 +88,7 @@ impl Bench {
         let id = executions::insert_now(&mut *self.db.conn().await, self.workspace, job, run).await.unwrap();
         let micros = later.num_microseconds().unwrap();
         let later = format!(
-            "update executions set due_at = due_at + {micros} * interval '1 us', scheduled_for = due_at + {micros} * interval '1 us' where id = '{}'",
+            "update runs set due_at = due_at + {micros} * interval '1 us', scheduled_for = due_at + {micros} * interval '1 us' where id = '{}'",
             id.uuid()
         );
         self.db.execute(&later).await;

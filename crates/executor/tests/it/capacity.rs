@@ -31,7 +31,7 @@ impl Bench {
     }
 
     async fn waiting(&self) -> i64 {
-        self.db.count("select count(*) from executions where waits_for_capacity").await
+        self.db.count("select count(*) from runs where waits_for_capacity").await
     }
 
     async fn neighbour_in_the_same_shard(&self) -> WorkspaceId {

@@ -345,7 +345,7 @@ async fn a_drain_finishes_requests_in_flight_and_releases_the_rest() {
     assert!(matches!(retrying.status, Status::Retrying), "{retrying:?}");
     assert_eq!((waiting.status, waiting.attempt_count), (Status::Queued, 0));
     assert!(bench.target.hits().iter().all(|hit| hit.path != "/later"));
-    assert_eq!(bench.db.count("select count(*) from executions where owner_id is not null").await, 0);
+    assert_eq!(bench.db.count("select count(*) from runs where owner_id is not null").await, 0);
     assert_eq!(bench.db.count("select count(*) from executors where ended_at is null").await, 0);
 }
 

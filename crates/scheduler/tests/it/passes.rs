@@ -31,12 +31,12 @@ async fn two_concurrent_planners_record_each_fire_once() {
     let (first, second) = tokio::join!(plan(&one), plan(&other));
     first.unwrap();
     second.unwrap();
-    let fires = bench.db.count("select count(*) from executions").await;
+    let fires = bench.db.count("select count(*) from all_executions").await;
     assert!(fires >= 50 * 6, "those of the last five seconds, at least: {fires}");
-    let beyond = "select count(*) from executions where scheduled_for > now() + interval '2 s'";
+    let beyond = "select count(*) from all_executions where scheduled_for > now() + interval '2 s'";
     assert_eq!(bench.db.count(beyond).await, 0, "the horizon is two seconds");
     let gaps = "select count(*) from (
-        select scheduled_for - lag(scheduled_for) over (partition by job_id order by scheduled_for) as step from executions) s
+        select scheduled_for - lag(scheduled_for) over (partition by job_id order by scheduled_for) as step from all_executions) s
         where step <> interval '1 s'";
     assert_eq!(bench.db.count(gaps).await, 0);
     publish::publish_all(&one).await.unwrap();
@@ -73,13 +73,13 @@ async fn a_scheduler_killed_between_commit_and_publication_loses_nothing() {
     bench.job_due(TimeDelta::seconds(1), &every_seconds(3600, URL)).await;
     plan(&bench.scheduler().await).await.unwrap();
     // It is gone, and its pending messages with it. Another scheduler finds the execution once it is overdue for long enough.
-    bench.db.execute("update executions set publish_claimed_at = publish_claimed_at - interval '1 s'").await;
+    bench.db.execute("update runs set publish_claimed_at = publish_claimed_at - interval '1 s'").await;
     let other = bench.scheduler().await;
     assert_eq!(republish(&other).await.unwrap(), StreamCheck::Lost);
     publish::publish_requested(&other).await.unwrap();
     assert_eq!(bench.received().await.len(), 1);
     // Published just now, however long the test has taken since.
-    bench.db.execute("update executions set publish_claimed_at = now() + interval '1 hour'").await;
+    bench.db.execute("update runs set publish_claimed_at = now() + interval '1 hour'").await;
     assert_eq!(republish(&other).await.unwrap(), StreamCheck::NothingOverdue);
     publish::publish_requested(&other).await.unwrap();
     assert!(bench.received().await.is_empty(), "once");
@@ -96,7 +96,7 @@ async fn a_backlog_is_not_published_again() {
     publish::publish_requested(&scheduler).await.unwrap();
     bench
         .db
-        .execute("update executions set publish_claimed_at = publish_claimed_at - interval '5 s', due_at = due_at - interval '5 s'")
+        .execute("update runs set publish_claimed_at = publish_claimed_at - interval '5 s', due_at = due_at - interval '5 s'")
         .await;
     // No executor has received any of them or a later one. Tother stream entries say when they were due.
     for _ in 0..3 {
@@ -153,7 +153,7 @@ async fn an_outage_of_redis_loses_no_execution() {
     assert!(publish::publish_all(&scheduler).await.is_err());
     bench.settings.redis = good;
     let other = bench.scheduler().await;
-    bench.db.execute("update executions set publish_claimed_at = publish_claimed_at - interval '1 s'").await;
+    bench.db.execute("update runs set publish_claimed_at = publish_claimed_at - interval '1 s'").await;
     recover(&other).await.unwrap();
     publish::publish_requested(&other).await.unwrap();
     assert_eq!(bench.received().await.len(), 1);
@@ -173,7 +173,7 @@ async fn missed_fires_follow_the_jobs_policy() {
         let job = bench.job_due(TimeDelta::seconds(330), &job).await;
         plan(&scheduler).await.unwrap();
         // The policy decides about the fires that are more than a minute late; the one within the last minute runs in any case.
-        let of_job = format!("from executions where job_id = '{}'", job.uuid());
+        let of_job = format!("from all_executions where job_id = '{}'", job.uuid());
         let queued = bench.db.count(&format!("select count(*) {of_job} and status = 'queued'")).await;
         let skips = bench
             .db
@@ -205,11 +205,11 @@ async fn the_work_of_an_expired_executor_is_published_again() {
     leases::lease(&mut *bench.db.conn().await, session, &[execution]).await.unwrap();
     recover(&scheduler).await.unwrap();
     assert_eq!(
-        bench.db.count("select count(*) from executions where status = 'running'").await,
+        bench.db.count("select count(*) from all_executions where status = 'running'").await,
         1,
         "its session is live"
     );
-    let running = "select count(*) from executions where status = 'running'";
+    let running = "select count(*) from all_executions where status = 'running'";
     let start = Instant::now();
     for second in 1..=14 {
         expire_at(&scheduler, start + Duration::from_secs(second)).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_schedule_that_can_no_longer_be_read_delays_no_other() {
         recover(&scheduler).await.unwrap();
     }
     for job in [unreadable, good] {
-        let fires = format!("select count(*) from executions where job_id = '{}'", job.uuid());
+        let fires = format!("select count(*) from all_executions where job_id = '{}'", job.uuid());
         assert_eq!(bench.db.count(&fires).await, 1, "the fire that was computed before is planned");
     }
     let now = bench.db.now().await;
@@ -269,7 +269,7 @@ async fn a_timer_that_cannot_be_read_delays_no_other_and_is_kept() {
     };
     bench.db.execute(&policy("of_tomorrow")).await;
     let scheduler = bench.scheduler().await;
-    let planned = |job: JobId| format!("select count(*) from executions where job_id = '{}'", job.uuid());
+    let planned = |job: JobId| format!("select count(*) from all_executions where job_id = '{}'", job.uuid());
     for _ in 0..2 {
         plan(&scheduler).await.unwrap();
         recover(&scheduler).await.unwrap();
@@ -283,7 +283,7 @@ async fn a_timer_that_cannot_be_read_delays_no_other_and_is_kept() {
         assert_eq!(bench.db.count(&planned(job)).await, 1, "the fire that could not be planned");
     }
     let at = format!(
-        "select count(*) from executions where job_id = '{}' and scheduled_for = '{run_at}'",
+        "select count(*) from all_executions where job_id = '{}' and scheduled_for = '{run_at}'",
         once.uuid()
     );
     assert_eq!(bench.db.count(&at).await, 1);

@@ -54,7 +54,7 @@ async fn every_fire_runs_once_although_a_scheduler_is_killed() {
     until("all fires are due", async || db.now().await > last).await;
 
     let window = format!(
-        "from executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",
+        "from all_executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",
         job.uuid()
     );
     until("every run ends", async || {
@@ -121,7 +121,7 @@ async fn no_run_is_lost_when_redis_is_wiped() {
     })
     .await;
     let window = format!(
-        "from executions where job_id = '{}' and scheduled_for between '{first}' and '{}'",
+        "from all_executions where job_id = '{}' and scheduled_for between '{first}' and '{}'",
         job.uuid(),
         first + TimeDelta::seconds(9)
     );

@@ -64,7 +64,7 @@ fn result(output: Output) -> (bool, String) {
 /// The statement for an execution that has been due for 40 seconds and was published.
 fn due_run(job: JobId) -> String {
     format!(
-        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at)
+        "insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at)
          select gen_random_uuid(), workspace_id, id, 1, 0, 'queued', 'manual', now(), now() - interval '40 s', now()
          from jobs where id = '{}'",
         job.uuid()

@@ -63,7 +63,7 @@ impl System {
     }
 
     async fn count(&self, condition: &str) -> i64 {
-        let sql = format!("select count(*) from executions where {condition}");
+        let sql = format!("select count(*) from all_executions where {condition}");
         self.client().await.query_one(&sql, &[]).await.unwrap().get(0)
     }
 

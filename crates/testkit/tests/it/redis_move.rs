@@ -43,7 +43,7 @@ async fn moving_to_another_redis_loses_no_run() {
 
     let last = first + TimeDelta::seconds(8);
     let window = format!(
-        "from executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",
+        "from all_executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",
         job.uuid()
     );
     until("every run ends", async || {

@@ -29,7 +29,7 @@ fn run_client(name: &str, postgres: &PostgresSettings, arguments: &[&str]) {
 
 /// Scheduled instants and execution ids.
 async fn fires(db: &TestDb, job: JobId) -> BTreeMap<DateTime<Utc>, String> {
-    let fires = format!("select scheduled_for, id::text from executions where job_id = '{}'", job.uuid());
+    let fires = format!("select scheduled_for, id::text from all_executions where job_id = '{}'", job.uuid());
     db.query(&fires).await.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -64,7 +64,7 @@ async fn after_a_restore_every_fire_exists_once_with_its_old_id() {
     let _restored_processes = [start(Role::Scheduler), start(Role::Executor)];
     let last = restored.now().await.max(first) + TimeDelta::seconds(3);
     let window = format!(
-        "from executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",
+        "from all_executions where job_id = '{}' and scheduled_for between '{first}' and '{last}'",
         job.uuid()
     );
     // Executions in flight at the backup belong to an executor that no longer exists; its session expires after fifteen seconds.

@@ -73,15 +73,14 @@ pub async fn slow_lists(stage: &Stage) -> anyhow::Result<Seen> {
 /// Finished executions of the last hours, as the product writes them, for a job of this workspace.
 async fn write_executions(stage: &Stage, of: &Workspace, job: &str, rows: usize) -> anyhow::Result<()> {
     let job = job.parse::<trigrun_core::domain::id::JobId>().ok().context("not the id of a job")?.uuid();
-    let (workspace, shard) = (stage.uuid(of)?, of.shard);
+    let workspace = stage.uuid(of)?;
     let write = format!(
         "set session_replication_role = replica; set synchronous_commit = off; set statement_timeout = 0;
-         insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at,
-                                 publish_claimed_at, attempt_count, started_at, finished_at, lateness_us, attempt_status,
+         insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, attempt_count, started_at, finished_at, lateness_us, attempt_status,
                                  status_code, attempt_started_at, first_byte_us, body_us, total_us, remote_address,
                                  http_version, response_headers, body_preview, body_truncated, response_bytes)
          select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '8' || substr(md5(g::text), 1, 19))::uuid,
-                '{workspace}', '{job}', 1, {shard}, 'succeeded', 'schedule', at, at, at, 1, at, at, 400, 'success', 200, at,
+                '{workspace}', '{job}', 1, 'succeeded', 'schedule', at, 1, at, at, 400, 'success', 200, at,
                 300, 20, 400, '127.0.0.1:40000', 'HTTP/1.1', E'content-length: 12\\n', '{{\"ok\":true}}', false, 12
          from generate_series(1, {rows}) g,
               lateral (select now() - interval '1 minute' - g * interval '10 ms' as at) f;

@@ -121,7 +121,7 @@ pub async fn own_api_loop(stage: &Stage) -> anyhow::Result<Seen> {
     let attack = async {
         workspace.post(&format!("{path}/run-now"), &json!({})).await?;
         tokio::time::sleep(stage.scale.window).await;
-        let count = "select count(*) from executions where workspace_id = $1";
+        let count = "select count(*) from all_executions where workspace_id = $1";
         runs = stage.sql.query_one(count, &[&id]).await?.get(0);
         let client = Client::new(stage.api).with_token(&workspace.tokens[0]);
         // The loop ends with its job.

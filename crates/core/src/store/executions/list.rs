@@ -14,16 +14,15 @@ use uuid::Uuid;
 
 use super::{
     ID_MARGIN,
-    row::{ExecutionRow, Id, LastAttemptRow, execution_columns},
+    row::{ExecutionRow, LastAttemptRow, execution_columns, run_columns},
 };
 use crate::{
     domain::{
         execution::{Execution, Source, Status},
         id::{ExecutionId, JobId, WorkspaceId},
         page::{List, Page, Searched, max_rows_searched},
-        workspace::shard,
     },
-    store::{Conn, StoreError, columns::SearchedRow, sql::prepared},
+    store::{Conn, StoreError, columns::SearchedRow, schema::jobs, sql::prepared},
 };
 
 /// Filters of a list. The default matches everything.
@@ -54,33 +53,42 @@ macro_rules! max_rows_of_job {
     };
 }
 
-/// The executions in the index on `$key` and id with these values of the key, newest first, between two ids, at most `$max`, numbered. The
-/// key and the id are compared and ordered together: `$key = … order by id` might read the index on the id, with the rows of everybody. The
-/// comparison with `id` alone leaves out partitions.
-macro_rules! walk {
-    ([$($key:literal)+], $value:literal, $and:literal, $max:expr) => {
+/// The executions of one table in the index on `$key` and id with these values of the key, newest first, between two ids, at most `$max`. The
+/// key and the id are compared and ordered together: `$key = … order by id` might read the index on the id, with the rows of everybody.
+/// `$prune` leaves out partitions.
+macro_rules! walk_table {
+    ($columns:expr, $table:literal, $prune:literal, [$($key:literal)+], $value:literal, $and:literal, $max:expr) => {
         concat!(
-            "(select e.*, row_number() over () as number from (select ",
-            execution_columns!(),
-            " from executions e
-                  where (", $($key, ", ",)+ "e.id) < (", $value, ", $2) and (", $($key, ", ",)+ "e.id) >= (", $value, ", $3)
-                        and e.id < $2", $and, " order by ", $($key, " desc, ",)+ "e.id desc limit ",
-            $max,
-            ") e) e"
+            "select ", $columns, " from ", $table, " e
+                  where (", $($key, ", ",)+ "e.id) < (", $value, ", $2) and (", $($key, ", ",)+ "e.id) >= (", $value, ", $3)", $prune, $and, " order by ", $($key, " desc, ",)+ "e.id desc limit ", $max
         )
     };
 }
 
-/// The open executions of a shard, the first that are due. They are few; one more than `$max` shows that they are not.
-macro_rules! open {
-    ($max:expr) => {
+/// The rows of such a walk of the open executions, of those that ended, or of both, numbered. Postgres merges the two walks of both: each has
+/// the order of its index, and is read as far as the page needs it.
+macro_rules! walk {
+    (open, $key:tt, $value:literal, $and:literal, $max:expr) => {
         concat!(
-            "(select e.*, row_number() over () as number from (select ",
-            execution_columns!(),
-            " from executions e where e.finished_at is null and e.shard = $11 order by e.due_at limit ",
-            $max,
-            " + 1) e) e where e.workspace_id = $1 or e.number > ",
-            $max
+            "(select e.*, row_number() over () as number from (",
+            walk_table!(run_columns!(), "runs", "", $key, $value, $and, $max),
+            ") e) e"
+        )
+    };
+    (ended, $key:tt, $value:literal, $and:literal, $max:expr) => {
+        concat!(
+            "(select e.*, row_number() over () as number from (",
+            walk_table!(execution_columns!(), "executions", " and e.id < $2", $key, $value, $and, $max),
+            ") e) e"
+        )
+    };
+    (both, [$($key:literal)+], $value:literal, $and:literal, $max:expr) => {
+        concat!(
+            "(select e.*, row_number() over () as number from (select * from ((",
+            walk_table!(run_columns!(), "runs", "", [$($key)+], $value, $and, $max),
+            ") union all (",
+            walk_table!(execution_columns!(), "executions", " and e.id < $2", [$($key)+], $value, $and, $max),
+            ")) e order by ", $($key, " desc, ",)+ "e.id desc limit ", $max, ") e) e"
         )
     };
 }
@@ -102,9 +110,9 @@ macro_rules! wanted {
                             case when fits then (
                                 select j.name from jobs j
                                 where j.id = e.job_id and j.workspace_id = $1
-                                      and case when $15 = any(j.tags) then true else $15::text is null end
-                                      and case when $16::text is null then true else (
-                                          select authority = $16 or starts_with(authority, $16 || ':')
+                                      and case when $14 = any(j.tags) then true else $14::text is null end
+                                      and case when $15::text is null then true else (
+                                          select authority = $15 or starts_with(authority, $15 || ':')
                                           from (select split_part(v.url, '/', 3) as authority from job_versions v
                                                 where v.job_id = e.job_id and v.version = e.version) v) end) end as job_name
                      from (
@@ -112,8 +120,8 @@ macro_rules! wanted {
                                 and case when status = any($4) then true else cardinality($4) = 0 end
                                 and case when source = $5 then true else $5::text is null end
                                 and case when job_id = $6 then true else $6::uuid is null end
-                                and case when status_code = $13 then true else $13::smallint is null end
-                                and case when error_class = $14 then true else $14::text is null end
+                                and case when status_code = $12 then true else $12::smallint is null end
+                                and case when error_class = $13 then true else $13::text is null end
                                 and case when scheduled_for >= $8 then true else $8::timestamptz is null end
                                 and case when scheduled_for < $9 then true else $9::timestamptz is null end as fits
                          from ", $walk, ") e offset 0) e) e
@@ -125,10 +133,10 @@ macro_rules! wanted {
 /// A walk that stops after `$max` rows. The row at which it stopped becomes a cursor, so it is never one of another workspace; a job has
 /// rows of one workspace only.
 macro_rules! newest {
-    ($key:tt, $value:literal, $and:literal, $max:expr) => {
+    ($which:tt, $key:tt, $value:literal, $and:literal, $max:expr) => {
         concat!(
             wanted!(
-                walk!($key, $value, $and, $max),
+                walk!($which, $key, $value, $and, $max),
                 concat!("e.number = ", $max, " and e.workspace_id = $1")
             ),
             " limit $10"
@@ -136,26 +144,22 @@ macro_rules! newest {
     };
 }
 
-const ALL: &str = newest!(["e.workspace_id"], "$1", "", max_rows_searched!());
-const OF_JOB: &str = newest!(["e.job_id"], "$6", "", max_rows_searched!());
+const ALL: &str = newest!(both, ["e.workspace_id"], "$1", "", max_rows_searched!());
+const OF_JOB: &str = newest!(both, ["e.job_id"], "$6", "", max_rows_searched!());
+const OPEN: &str = newest!(open, ["e.workspace_id"], "$1", "", max_rows_searched!());
 const UNSUCCESSFUL: &str = newest!(
+    ended,
     ["e.workspace_id"],
     "$1",
     " and (e.error_class is not null or e.skip_reason is not null)",
     max_rows_searched!()
 );
-const ASKED_FOR: &str =
-    newest!(["e.workspace_id" "e.source"], "$1, $5", " and e.source <> 'schedule'", max_rows_searched!());
+const ASKED_FOR: &str = newest!(both, ["e.workspace_id" "e.source"], "$1, $5", " and e.source <> 'schedule'", max_rows_searched!());
 /// A page of each of these jobs, and of those rows the newest.
 const OF_JOBS: &str = concat!(
-    "select e.* from unnest($12::uuid[]) as named(id) cross join lateral (",
-    newest!(["e.job_id"], "named.id", "", max_rows_of_job!()),
+    "select e.* from unnest($11::uuid[]) as named(id) cross join lateral (",
+    newest!(both, ["e.job_id"], "named.id", "", max_rows_of_job!()),
     ") e order by e.id desc limit $10"
-);
-/// Complete, unless the first row says that the shard has too many open executions.
-const OPEN: &str = concat!(
-    wanted!(open!(max_rows_searched!()), concat!("e.number > ", max_rows_searched!())),
-    " order by is_last desc, id desc limit $10"
 );
 
 /// The statements of [`list`], for the test of their plans.
@@ -165,6 +169,7 @@ pub const LISTS: [&str; 6] = [ALL, OF_JOB, UNSUCCESSFUL, OPEN, ASKED_FOR, OF_JOB
 fn statement(filter: &Filter, named: Option<&[Uuid]>) -> &'static str {
     match filter {
         Filter { job: Some(_), .. } => OF_JOB,
+        Filter { statuses, .. } if all_are(statuses, |status| !status.is_terminal()) => OPEN,
         // Only these have an error class.
         Filter { error_class: Some(_), .. } => UNSUCCESSFUL,
         Filter { statuses, .. } if all_are(statuses, is_unsuccessful) => UNSUCCESSFUL,
@@ -191,13 +196,6 @@ pub async fn list(
     filter: &Filter,
     page: Page,
 ) -> Result<List<Execution>, StoreError> {
-    if all_are(&filter.statuses, |status| !status.is_terminal()) {
-        let rows = search(conn, OPEN, workspace, filter, page, None).await?;
-        // Otherwise the shard has very many open executions. This workspace's are found among its newest.
-        if !matches!(&rows[..], [row, ..] if row.is_last) {
-            return page_of(conn, rows, page).await;
-        }
-    }
     let names_jobs = filter.job_name.is_some() || filter.tag.is_some();
     let named =
         if names_jobs && filter.job.is_none() { jobs_named(conn, workspace, filter).await? } else { None };
@@ -262,7 +260,6 @@ async fn search(
             .bind::<Nullable<Timestamptz>, _>(filter.from)
             .bind::<Nullable<Timestamptz>, _>(filter.to)
             .bind::<BigInt, _>(page.limit + 1)
-            .bind::<SmallInt, _>(shard(workspace))
             .bind::<Array<SqlUuid>, _>(named.unwrap_or_default())
             .bind::<Nullable<SmallInt>, _>(filter.status_code.and_then(|code| i16::try_from(code).ok()))
             .bind::<Nullable<Text>, _>(filter.error_class.as_deref())
@@ -288,7 +285,12 @@ async fn jobs_named(
     workspace: WorkspaceId,
     filter: &Filter,
 ) -> Result<Option<Vec<Uuid>>, StoreError> {
-    let rows: Vec<SearchedRow<Id>> = prepared(
+    #[derive(diesel::QueryableByName)]
+    #[diesel(table_name = jobs)]
+    struct Named {
+        id: Uuid,
+    }
+    let rows: Vec<SearchedRow<Named>> = prepared(
         sql_query(concat!(
             "select id, matches, is_last from (
                  select id, case when position(upper($2 collate \"und-x-icu\") in upper(name collate \"und-x-icu\")) > 0 then true else $2::text is null end

@@ -1,7 +1,7 @@
 //! Rows of executions and attempts, to the domain. Private to `executions`.
 
 use chrono::{DateTime, Utc};
-use diesel::{QueryableByName, dsl::SqlTypeOf};
+use diesel::{QueryableByName, dsl::SqlTypeOf, sql_types::Nullable};
 use uuid::Uuid;
 
 use crate::{
@@ -14,14 +14,24 @@ use crate::{
     store::{
         StoreError,
         columns::{duration, parse_enum},
-        schema::{earlier_attempts, executions, jobs},
+        schema::{earlier_attempts, executions, jobs, runs},
     },
 };
 
 #[derive(QueryableByName)]
-#[diesel(table_name = executions)]
-pub struct Id {
-    pub id: Uuid,
+#[diesel(table_name = runs)]
+pub struct RunId {
+    id: Uuid,
+}
+
+impl RunId {
+    pub const fn uuid(self) -> Uuid {
+        self.id
+    }
+
+    pub const fn execution(self) -> ExecutionId {
+        ExecutionId::from_uuid(self.id)
+    }
 }
 
 #[derive(QueryableByName)]
@@ -36,10 +46,15 @@ pub struct ExecutionRow {
     status: String,
     source: String,
     scheduled_for: DateTime<Utc>,
-    due_at: DateTime<Utc>,
+    /// Of an open execution.
+    #[diesel(sql_type = Nullable<SqlTypeOf<runs::due_at>>)]
+    due_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = SqlTypeOf<runs::waits_for_slot>)]
     waits_for_slot: bool,
+    #[diesel(sql_type = SqlTypeOf<runs::waits_for_capacity>)]
     waits_for_capacity: bool,
     started_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::finished_at>>)]
     finished_at: Option<DateTime<Utc>>,
     lateness_us: Option<i64>,
     attempt_count: i16,
@@ -53,14 +68,25 @@ pub struct ExecutionRow {
     skip_last: Option<DateTime<Utc>>,
 }
 
-/// The select list of [`ExecutionRow`], without the name of the job.
-macro_rules! execution_columns {
+/// The select list of [`ExecutionRow`] from `runs`, without the name of the job.
+macro_rules! run_columns {
     () => {
         "e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.due_at, e.waits_for_slot, e.waits_for_capacity,
          coalesce(e.started_at, case when e.status = 'running' and e.attempt_started_at <= clock_timestamp() then e.attempt_started_at end)
              as started_at,
-         e.finished_at, e.lateness_us, e.attempt_count, e.attempt_status, e.status_code, e.error, e.error_class, e.replay_of, e.skip_reason,
-         e.skip_count, e.skip_last"
+         null::timestamptz as finished_at, e.lateness_us, e.attempt_count, null::text as attempt_status, null::smallint as status_code,
+         null::text as error, null::text as error_class, e.replay_of, null::text as skip_reason, null::bigint as skip_count,
+         null::timestamptz as skip_last"
+    };
+}
+pub(super) use run_columns;
+
+/// The same from `executions`.
+macro_rules! execution_columns {
+    () => {
+        "e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, null::timestamptz as due_at,
+         false as waits_for_slot, false as waits_for_capacity, e.started_at, e.finished_at, e.lateness_us, e.attempt_count,
+         e.attempt_status, e.status_code, e.error, e.error_class, e.replay_of, e.skip_reason, e.skip_count, e.skip_last"
     };
 }
 pub(super) use execution_columns;
@@ -108,7 +134,7 @@ impl ExecutionRow {
             scheduled_for: self.scheduled_for,
             started_at: self.started_at,
             finished_at: self.finished_at,
-            next_attempt_at: (status == Status::Retrying).then_some(self.due_at),
+            next_attempt_at: self.due_at.filter(|_| status == Status::Retrying),
             waiting_for,
             lateness_us: self.lateness_us,
             duration_us: duration.and_then(|duration| duration.num_microseconds()),

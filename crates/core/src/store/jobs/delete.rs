@@ -86,14 +86,20 @@ pub async fn purge_deleted(conn: &mut Conn, limit: i32) -> Result<bool, StoreErr
 /// They are selected first. A statement that has their ids, and the first and the last of them, searches few partitions, one id at a time. A
 /// join would read both tables entirely.
 async fn purge_executions(conn: &mut Conn, jobs: &[Uuid], limit: i32) -> Result<usize, StoreError> {
-    let found: Vec<Id> = prepared(
-        sql_query("select id from executions where job_id = any($1) limit $2")
-            .bind::<Array<SqlUuid>, _>(jobs)
-            .bind::<Integer, _>(limit),
-    )
-    .load(conn)
-    .await?;
-    let found: Vec<Uuid> = found.into_iter().map(|row| row.id).collect();
+    let mut found: Vec<Uuid> = Vec::new();
+    // Open ones first: an execution that ends in the meantime is found by the second statement.
+    for statement in [
+        "with removed as (
+             delete from runs where id in (select id from runs where job_id = any($1) limit $2) returning id)
+         select id from removed",
+        "select id from executions where job_id = any($1) limit $2",
+    ] {
+        let rows: Vec<Id> =
+            prepared(sql_query(statement).bind::<Array<SqlUuid>, _>(jobs).bind::<Integer, _>(limit))
+                .load(conn)
+                .await?;
+        found.extend(rows.into_iter().map(|row| row.id));
+    }
     if let (Some(first), Some(last)) = (found.iter().min(), found.iter().max()) {
         for statement in [
             "delete from executions where id = any($1) and id between $2 and $3",

@@ -1,6 +1,6 @@
 //! Cancellation of an execution that has not ended, by a user.
 
-use super::row::Id;
+use super::row::EndedRow;
 use crate::{
     domain::{
         execution::Status,
@@ -25,38 +25,39 @@ pub async fn cancel(
     id: ExecutionId,
 ) -> Result<Option<Status>, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let cancelled: Vec<Id> = prepared(
+        let cancelled: Vec<EndedRow> = prepared(
             sql_query(
                 "with was as (
-                     select id, attempt_count, status = 'running' as is_running, clock_timestamp() as now,
-                            least(coalesce(attempt_started_at, due_at), clock_timestamp()) as began
-                     from executions
-                     where workspace_id = $1 and id = $2 and status in ('queued', 'running', 'retrying') for update),
-                 moved as (
-                     update executions e
-                     set status = 'cancelled', owner_id = null, waits_for_slot = false, waits_for_capacity = false,
-                         error_class = 'cancelled',
-                         started_at = coalesce(e.started_at, case when w.is_running then w.began end),
-                         finished_at = w.now
-                     from was w where e.id = w.id returning e.id),
+                     delete from runs where workspace_id = $1 and id = $2
+                     returning *, status = 'running' as is_running, clock_timestamp() as now,
+                               least(coalesce(attempt_started_at, due_at), clock_timestamp()) as began),
+                 ended as (
+                     insert into executions (id, workspace_id, job_id, version, attempt_count, depth, scheduled_for, started_at, finished_at,
+                                             lateness_us, status, source, error_class, replay_of)
+                     select id, workspace_id, job_id, version, attempt_count, depth, scheduled_for,
+                            coalesce(started_at, case when is_running then began end), now, lateness_us, 'cancelled', source, 'cancelled',
+                            replay_of
+                     from was),
                  interrupted as (
                      insert into earlier_attempts (execution_id, number, status, error_class, error, started_at, total_us)
                      select id, attempt_count, 'interrupted', 'cancelled',
                             'The execution was cancelled while this request was being made; it may or may not have arrived.',
                             began, least(extract(epoch from now - began) * 1000000, 2147483647)::int
                      from was where is_running)
-                 select id from moved",
+                 select id, job_id, ends_job from was",
             )
             .bind::<SqlUuid, _>(workspace.uuid())
             .bind::<SqlUuid, _>(id.uuid()),
         )
         .load(conn)
         .await?;
-        if cancelled.is_empty() {
+        let [cancelled] = &cancelled[..] else {
             return status(conn, workspace, id).await.map(Some);
+        };
+        slots::release(conn, &[cancelled.id]).await?;
+        if cancelled.ends_job {
+            completion::complete_jobs(conn, &[cancelled.job_id]).await?;
         }
-        slots::release(conn, &[id.uuid()]).await?;
-        completion::complete_jobs(conn, &[id.uuid()]).await?;
         Ok(None)
     })
     .await

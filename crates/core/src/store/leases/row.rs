@@ -14,19 +14,28 @@ use crate::{
         StoreError,
         columns::{parse_enum, retry_policy},
         jobs::row::RequestRow,
-        schema::{executions, job_versions},
+        schema::{job_versions, runs},
         sql::row,
     },
 };
 
 #[derive(QueryableByName)]
-#[diesel(table_name = executions)]
+#[diesel(table_name = runs)]
 pub struct Id {
     pub id: Uuid,
 }
 
+/// An execution that ended without an attempt of its own.
 #[derive(QueryableByName)]
-#[diesel(table_name = executions)]
+#[diesel(table_name = runs)]
+pub struct EndedRow {
+    pub id: Uuid,
+    pub job_id: Uuid,
+    pub ends_job: bool,
+}
+
+#[derive(QueryableByName)]
+#[diesel(table_name = runs)]
 pub struct OwnedRow {
     pub id: Uuid,
     pub attempt_count: i16,
@@ -48,20 +57,26 @@ pub fn owned(rows: Vec<OwnedRow>) -> OwnedExecutions {
 }
 
 #[derive(QueryableByName)]
-#[diesel(table_name = executions)]
+#[diesel(table_name = runs)]
 pub struct LostRow {
     pub id: Uuid,
-    /// It failed, and its job still exists.
+    pub job_id: Uuid,
+    /// It does not run again.
     #[diesel(sql_type = Bool)]
-    pub is_lost: bool,
+    pub is_failed: bool,
+    /// Its job does not exist any more.
+    #[diesel(sql_type = Bool)]
+    pub is_deleted: bool,
+    pub ends_job: bool,
 }
 
 row! {
     /// What a lease statement returns.
     pub struct LeaseRow, lease_columns {
-        e in executions {
-            id: Uuid, workspace_id: Uuid, job_id: Uuid, attempt_count: i16, scheduled_for: DateTime<Utc>,
+        e in runs {
+            id: Uuid, workspace_id: Uuid, job_id: Uuid, attempt_count: i16, source: String, scheduled_for: DateTime<Utc>,
             due_at: DateTime<Utc>, traceparent: Option<String>, ends_job: bool, version: i32, depth: i16,
+            started_at: Option<DateTime<Utc>>, lateness_us: Option<i64>, replay_of: Option<Uuid>,
         }
         v in job_versions {
             url: String, method: String, headers: Vec<String>, body_is_json: bool,
@@ -83,6 +98,10 @@ impl LeaseRow {
             workspace: WorkspaceId::from_uuid(self.workspace_id),
             job: JobId::from_uuid(self.job_id),
             number: self.attempt_count.unsigned_abs(),
+            source: parse_enum("source", &self.source)?,
+            first_started_at: self.started_at,
+            first_lateness_us: self.lateness_us,
+            replay_of: self.replay_of.map(ExecutionId::from_uuid),
             scheduled_for: self.scheduled_for,
             due_at: self.due_at,
             traceparent: self.traceparent,
@@ -110,7 +129,7 @@ impl LeaseRow {
 
 /// Work without an owner.
 #[derive(Debug, QueryableByName)]
-#[diesel(table_name = executions)]
+#[diesel(table_name = runs)]
 pub struct DueExecution {
     id: Uuid,
     pub due_at: DateTime<Utc>,

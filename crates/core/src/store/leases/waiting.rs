@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Lease, lease, row::Id};
 use crate::{
     domain::id::{AccountId, ExecutionId, ExecutorId, JobId, WorkspaceId},
-    store::{Conn, StoreError, schema::executions, sql::prepared},
+    store::{Conn, StoreError, schema::runs, sql::prepared},
 };
 
 /// A job whose executions wait for capacity.
@@ -52,9 +52,9 @@ async fn jobs_after(
     struct Row {
         #[diesel(sql_type = SqlUuid)]
         account_id: Uuid,
-        #[diesel(sql_type = diesel::dsl::SqlTypeOf<executions::workspace_id>)]
+        #[diesel(sql_type = diesel::dsl::SqlTypeOf<runs::workspace_id>)]
         workspace_id: Uuid,
-        #[diesel(sql_type = diesel::dsl::SqlTypeOf<executions::job_id>)]
+        #[diesel(sql_type = diesel::dsl::SqlTypeOf<runs::job_id>)]
         job_id: Uuid,
     }
     let rows: Vec<Row> = prepared(
@@ -64,7 +64,7 @@ async fn jobs_after(
                  union all
                  select next.workspace_id, next.job_id, jobs.n + 1
                  from jobs cross join lateral (
-                     select e.workspace_id, e.job_id from executions e
+                     select e.workspace_id, e.job_id from runs e
                      where e.waits_for_capacity and (e.workspace_id, e.job_id) > (jobs.workspace_id, jobs.job_id)
                      order by e.workspace_id, e.job_id limit 1) next
                  where jobs.n < $3)
@@ -114,18 +114,12 @@ pub async fn waiting_limited(
 /// Lets executions without an owner wait for capacity.
 pub async fn wait(conn: &mut Conn, executions: &[ExecutionId]) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = executions.iter().map(|id| id.uuid()).collect();
-    let (Some(first), Some(last)) = (ids.iter().copied().min(), ids.iter().copied().max()) else {
-        return Ok(());
-    };
     prepared(
         sql_query(
-            "update executions set waits_for_capacity = true, publish_claimed_at = coalesce(publish_claimed_at, clock_timestamp())
-             where id = any($1) and id between $2 and $3 and owner_id is null and finished_at is null
-               and not waits_for_slot and not waits_for_capacity",
+            "update runs set waits_for_capacity = true, publish_claimed_at = coalesce(publish_claimed_at, clock_timestamp())
+             where id = any($1) and owner_id is null and not waits_for_slot and not waits_for_capacity",
         )
-        .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<SqlUuid, _>(first)
-        .bind::<SqlUuid, _>(last),
+        .bind::<Array<SqlUuid>, _>(ids),
     )
     .execute(conn)
     .await?;
@@ -135,7 +129,7 @@ pub async fn wait(conn: &mut Conn, executions: &[ExecutionId]) -> Result<(), Sto
 macro_rules! waiting {
     ($limit:literal, $lock:literal) => {
         concat!(
-            "select e.id from executions e
+            "select e.id from runs e
              where e.waits_for_capacity and e.workspace_id = $1 and e.job_id = $2
                and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version
                              and v.concurrency_limit ",

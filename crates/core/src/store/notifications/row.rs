@@ -158,6 +158,7 @@ struct SubjectRow {
     #[diesel(sql_type = Nullable<SqlTypeOf<executions::scheduled_for>>)]
     scheduled_for: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SqlTypeOf<executions::finished_at>>)]
     finished_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<SqlTypeOf<executions::attempt_count>>)]
     attempt_count: Option<i16>,

@@ -45,16 +45,11 @@ const FILL: &str = "
            case when tags = '{}' then 'http://other.example/five.example' else 'http://five.example:8080/?a=/' end, 'GET', '{}', false,
            30, '{200}', 1, '{}', 'queue', 'skip', 10, 'at_least_once'
     from jobs;
-    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, finished_at, error_class, owner_id,
-                            attempt_status, status_code)
-    select (lpad(to_hex((extract(epoch from e.at) * 1000)::bigint), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
-           case when e.job < $jobs then '00000000-0000-0000-0000-000000000000' else 'ffffffff-0000-0000-0000-000000000000' end::uuid,
-           ('00000000-0000-0000-0000-00000' || lpad(e.job::text, 7, '0'))::uuid, 1, $shard, e.status, e.source, e.at, e.at,
-           case when e.status not in ('queued', 'running', 'retrying') then e.at end,
-           case when e.status in ('failed', 'cancelled', 'skipped') then 'x' end,
-           case when e.status = 'running' then gen_random_uuid() end,
-           case when e.status in ('succeeded', 'failed') then 'success' end,
-           case e.status when 'succeeded' then 200 when 'failed' then 503 end
+    create temp table filled as
+    select (lpad(to_hex((extract(epoch from e.at) * 1000)::bigint), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid as id,
+           case when e.job < $jobs then '00000000-0000-0000-0000-000000000000' else 'ffffffff-0000-0000-0000-000000000000' end::uuid
+               as workspace_id,
+           ('00000000-0000-0000-0000-00000' || lpad(e.job::text, 7, '0'))::uuid as job_id, e.status, e.source, e.at
     from (
         select n, date_trunc('milliseconds', now()) - n * interval '$hours hours' / $executions as at, n % $jobs as job,
                case when n < 60 then (array['queued', 'running', 'retrying'])[1 + n % 3]
@@ -63,6 +58,16 @@ const FILL: &str = "
         from generate_series(1, $executions) n
         union all
         select n, date_trunc('milliseconds', now()) - n * interval '1 s', $jobs, 'queued', 'schedule' from generate_series(1, $foreign) n) e;
+    insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, owner_id)
+    select id, workspace_id, job_id, 1, $shard, status, source, at, at, case when status = 'running' then gen_random_uuid() end
+    from filled where status in ('queued', 'running', 'retrying');
+    insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count, error_class,
+                            attempt_status, status_code)
+    select id, workspace_id, job_id, 1, status, source, at, at, 1,
+           case when status in ('failed', 'cancelled', 'skipped') then 'x' end,
+           case when status in ('succeeded', 'failed') then 'success' end,
+           case status when 'succeeded' then 200 when 'failed' then 503 end
+    from filled where status not in ('queued', 'running', 'retrying');
     insert into notifications (id, workspace_id, channel_id, job_id, execution_id, event, failures, status, due_at, created_at, finished_at)
     select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
            '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000',

@@ -44,7 +44,7 @@ const FILL_JOBS: &str = "
     from jobs;
     insert into earlier_attempts (execution_id, number, status, started_at, total_us) select id, 1, 'success', now(), 1 from executions;
     insert into run_keys (workspace_id, key, execution_id, job_id) select workspace_id, id::text, id, job_id from executions;
-    insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at)
+    insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at)
     select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0') || lpad(n::text, 20, '0'))::uuid,
            '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 1, 3, 'queued', 'schedule',
            now() - interval '5 s', now() - interval '5 s', case when n % 2 = 0 then now() - interval '6 s' end
