@@ -42,6 +42,7 @@ pub mod timers;
 pub mod tokens;
 pub mod users;
 pub mod wake;
+pub mod work;
 pub mod workspace_keys;
 pub mod workspaces;
 

@@ -9,7 +9,12 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
     crypto,
-    domain::{attempt::Outcome, execution::Status, id::ExecutionId},
+    domain::{
+        attempt::Outcome,
+        execution::{Source, Status},
+        id::ExecutionId,
+        retry::DeliveryGuarantee,
+    },
     runtime::clock::Clock,
     store::{
         Db, StoreError,
@@ -28,8 +33,12 @@ use crate::{
 
 /// The maximum number of attempts that one transaction records.
 const RECORD_BATCH: usize = 500;
-/// Results that arrive this soon after the first one are recorded with it.
+/// Results that arrive this soon after an urgent one are recorded with it.
 const GATHER_TIMEOUT: Duration = Duration::from_millis(2);
+/// The same if none of them is urgent, and fewer than [`ENOUGH`] have arrived. A commit costs more than a result.
+const LONG_GATHER_TIMEOUT: Duration = Duration::from_millis(50);
+/// Also bounds how many requests are sent again if this process dies before it has recorded them.
+const ENOUGH: usize = 64;
 
 /// A run whose attempt has ended. Once it is recorded, guard and capacity are dropped.
 pub struct FinishedRun {
@@ -97,7 +106,18 @@ impl Recorder {
     }
 
     async fn try_record(&self, ended: &[Ended]) -> Result<Vec<ExecutionId>, StoreError> {
-        leases::record(&mut *self.db.conn().await?, self.session.id, ended).await
+        let mut conn = self.db.conn().await?;
+        let recorded = leases::record(&mut conn, self.session.id, ended).await;
+        if !recorded.as_ref().is_err_and(leases::is_repeated) {
+            return recorded;
+        }
+        // The others of the batch must be recorded.
+        let repeated = leases::remove_repeated(&mut conn, ended).await?;
+        metrics::repeated_ends(repeated.len());
+        for execution in repeated {
+            tracing::error!(%execution, "an execution that had ended ran again; its first record stays");
+        }
+        leases::record(&mut conn, self.session.id, ended).await
     }
 
     async fn follow_up(&self, ended: &[Ended], recorded: &Recorded) {
@@ -141,17 +161,31 @@ impl Recorder {
     }
 }
 
+/// Something waits for the result: a free slot, the state of the job, a notification, or the user who asked for the run. And a request that
+/// must not be sent twice is recorded as soon as possible.
+fn is_urgent(result: &FinishedRun) -> bool {
+    let lease = &result.ended.lease;
+    lease.holds_slot
+        || lease.ends_job
+        || lease.notifies
+        || lease.source != Source::Schedule
+        || lease.delivery == DeliveryGuarantee::AtMostOnce
+}
+
+/// Adds to a batch that has one result.
 async fn gather(results: &mut mpsc::Receiver<FinishedRun>, batch: &mut Vec<FinishedRun>) {
-    let more = async {
-        while batch.len() < RECORD_BATCH {
-            match results.recv().await {
-                Some(next) => batch.push(next),
-                None => return,
+    let start = tokio::time::Instant::now();
+    let mut is_short = batch.iter().any(is_urgent);
+    while batch.len() < RECORD_BATCH {
+        let timeout = if is_short || batch.len() >= ENOUGH { GATHER_TIMEOUT } else { LONG_GATHER_TIMEOUT };
+        match tokio::time::timeout_at(start + timeout, results.recv()).await {
+            Ok(Some(next)) => {
+                is_short |= is_urgent(&next);
+                batch.push(next);
             }
+            Ok(None) | Err(_) => return,
         }
-    };
-    // Most batches end by the timeout.
-    let _ = tokio::time::timeout(GATHER_TIMEOUT, more).await;
+    }
 }
 
 fn count(ended: &Ended) {

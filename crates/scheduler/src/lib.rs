@@ -8,6 +8,7 @@
 //! Each module holds one or two *passes*. A pass is a plain async function that may fail, may run in two processes at once, and
 //! is called directly by tests.
 //!
+//! - [`watch`]: `watch` searches for work of all kinds and starts the passes that find some;
 //! - [`plan`]: `plan` records the fires that are due within two seconds, then those that were missed, each exactly once, and advances the timers;
 //! - [`publish`]: `publish` sends the dispatch messages of what this process planned, shortly before each due time, and
 //!   `publish_requested` those of other executions whose publication is requested;
@@ -33,8 +34,9 @@ pub mod retention;
 mod searches;
 mod settings;
 pub mod streams;
+pub mod watch;
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicBool, time::Duration};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use trigrun_core::{
     runtime::clock::Clock,
@@ -73,9 +75,13 @@ pub struct Scheduler {
     pending: PendingDispatches,
     /// When this process saw which heartbeat.
     liveness: Liveness,
+    /// Whether NOTIFY of the API is received.
+    listens: AtomicBool,
     /// Raised when there may be work: one for each loop that waits for it.
     plan_now: Notify,
     publish_now: Notify,
+    republish_now: Notify,
+    requeue_now: Notify,
 }
 
 /// The namespace in Redis, and whether it is known that other installations use it too.
@@ -103,14 +109,27 @@ impl Scheduler {
             checker: Mutex::new(StreamChecker::new(&redis)?),
             pending: PendingDispatches::default(),
             liveness: Liveness::default(),
+            listens: AtomicBool::new(false),
             plan_now: Notify::new(),
             publish_now: Notify::new(),
+            republish_now: Notify::new(),
+            requeue_now: Notify::new(),
         })
+    }
+
+    /// How far ahead fires are recorded.
+    fn horizon(&self) -> Duration {
+        Duration::from_millis(self.settings.horizon_ms)
     }
 
     /// How long before its due time a dispatch message is published: the executor leases the execution and connects in this time.
     fn lead(&self) -> Duration {
         Duration::from_millis(self.settings.lead_ms)
+    }
+
+    /// How long before its due time a requested publication is claimed: whatever must be published before the next search for it.
+    fn publish_ahead(&self) -> Duration {
+        self.lead() + Duration::from_millis(self.settings.poll_ms)
     }
 
     async fn publisher(&self) -> MutexGuard<'_, Producer> {

@@ -27,18 +27,23 @@ use crate::Scheduler;
 /// A longer gap between two checks is an outage, after which observation starts again.
 const MAX_CHECK_GAP: Duration = Duration::from_secs(3);
 
-/// One pass. `recover` reclaims the executions of the sessions that expire here.
-pub async fn expire(scheduler: &Scheduler) -> Result<(), StoreError> {
-    expire_at(scheduler, Instant::now()).await
+/// Expires those of the `live` sessions whose heartbeats stopped. `recover` reclaims their executions.
+pub async fn expire_of(scheduler: &Scheduler, live: Vec<LiveExecutor>) -> Result<(), StoreError> {
+    expire(scheduler, live, Instant::now()).await
 }
 
-/// The same with `now` as an argument, for tests.
+/// One pass, with `now` as an argument, for tests.
 pub async fn expire_at(scheduler: &Scheduler, now: Instant) -> Result<(), StoreError> {
-    let mut conn = scheduler.db.conn().await?;
-    let candidates = scheduler.liveness.check(executors::live(&mut conn).await?, now);
+    let live = executors::live(&mut *scheduler.db.conn().await?).await?;
+    expire(scheduler, live, now).await
+}
+
+async fn expire(scheduler: &Scheduler, live: Vec<LiveExecutor>, now: Instant) -> Result<(), StoreError> {
+    let candidates = scheduler.liveness.check(live, now);
     if candidates.is_empty() || failpoint::is(failpoint::NO_EXECUTOR_EXPIRY) {
         return Ok(());
     }
+    let mut conn = scheduler.db.conn().await?;
     let expired = executors::expire(&mut conn, &candidates).await?;
     if expired > 0 {
         tracing::warn!(

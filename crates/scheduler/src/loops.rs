@@ -2,7 +2,10 @@
 
 use futures_util::future::select_all;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -18,16 +21,18 @@ use crate::{
     Scheduler, SchedulerError, Settings,
     backlog::report,
     installations::announce,
-    liveness::expire,
     plan::plan,
     publish,
     recover::{StreamCheck, republish, requeue},
     retention::clean_up,
     streams::check_streams,
+    watch::watch,
 };
 
-const LIVENESS_INTERVAL: Duration = Duration::from_millis(300);
-const RECOVER_INTERVAL: Duration = Duration::from_millis(300);
+/// How often a pass runs that `watch` has found no work for.
+const UNPROMPTED_INTERVAL: Duration = Duration::from_secs(5);
+/// The least time between two checks for lost dispatch messages.
+const REPUBLISH_INTERVAL: Duration = Duration::from_millis(300);
 /// In a backlog, a check for lost dispatch messages reads much and finds nothing. The pause after it is this many times as long
 /// as the check took, at most [`MAX_REPUBLISH_INTERVAL`].
 const BACKLOG_PAUSE_FACTOR: u32 = 20;
@@ -52,10 +57,10 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let loops = [
         spawn("clock", scheduler.clock.clone().run(scheduler.db.clone(), shutdown.clone())),
         spawn("listen", listen(scheduler.clone(), settings.postgres, shutdown.clone())),
-        spawn("plan", repeat_plan(scheduler.clone(), shutdown.clone(), poll)),
+        spawn("watch", repeat_watch(scheduler.clone(), shutdown.clone())),
+        spawn("plan", repeat_plan(scheduler.clone(), shutdown.clone())),
         spawn("publish", repeat_publish(scheduler.clone(), shutdown.clone(), poll)),
-        spawn("publish_requested", repeat_publish_requested(scheduler.clone(), shutdown.clone(), poll)),
-        spawn("liveness", repeat_liveness(scheduler.clone(), shutdown.clone())),
+        spawn("publish_requested", repeat_publish_requested(scheduler.clone(), shutdown.clone())),
         spawn("recover", repeat_recover(scheduler.clone(), shutdown.clone())),
         spawn("republish", repeat_republish(scheduler.clone(), shutdown.clone())),
         spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
@@ -79,13 +84,25 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     Ok(())
 }
 
-async fn repeat_plan(scheduler: Arc<Scheduler>, shutdown: CancellationToken, poll: Duration) {
-    every("plan", shutdown, poll, || scheduler.plan_now.notified(), || plan(&scheduler)).await;
+async fn repeat_watch(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    let is_idle = AtomicBool::new(false);
+    let interval = || tokio::time::sleep(scheduler.watch_interval(is_idle.load(Ordering::Relaxed)));
+    let pass = || async {
+        let has_work = watch(&scheduler).await?;
+        is_idle.store(!has_work, Ordering::Relaxed);
+        Ok::<_, SchedulerError>(())
+    };
+    every("watch", shutdown, UNPROMPTED_INTERVAL, interval, pass).await;
 }
 
-async fn repeat_publish_requested(scheduler: Arc<Scheduler>, shutdown: CancellationToken, poll: Duration) {
+async fn repeat_plan(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("plan", shutdown, UNPROMPTED_INTERVAL, || scheduler.plan_now.notified(), || plan(&scheduler)).await;
+}
+
+async fn repeat_publish_requested(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     let pass = || publish::publish_requested(&scheduler);
-    every("publish_requested", shutdown, poll, || scheduler.publish_now.notified(), pass).await;
+    let requested = || scheduler.publish_now.notified();
+    every("publish_requested", shutdown, UNPROMPTED_INTERVAL, requested, pass).await;
 }
 
 /// Publishes whenever a pending dispatch message is due soon.
@@ -102,30 +119,30 @@ async fn repeat_publish(scheduler: Arc<Scheduler>, shutdown: CancellationToken, 
     every("publish", shutdown, poll, next, || publish::publish(&scheduler)).await;
 }
 
-async fn repeat_liveness(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
-    every("liveness", shutdown, LIVENESS_INTERVAL, std::future::pending, || expire(&scheduler)).await;
-}
-
 async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
-    every("recover", shutdown, RECOVER_INTERVAL, std::future::pending, || requeue(&scheduler)).await;
+    let requested = || scheduler.requeue_now.notified();
+    every("recover", shutdown, UNPROMPTED_INTERVAL, requested, || requeue(&scheduler)).await;
 }
 
 async fn repeat_republish(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
-    // `every` repeats the pass when its interval has elapsed or `paused` resolves, whichever is first.
-    let pause = Mutex::new(RECOVER_INTERVAL);
-    let paused = || tokio::time::sleep(*pause.lock().unwrap_or_else(PoisonError::into_inner));
+    let pause = Mutex::new(REPUBLISH_INTERVAL);
+    let rested = || async {
+        let pause = *pause.lock().unwrap_or_else(PoisonError::into_inner);
+        tokio::time::sleep(pause).await;
+        scheduler.republish_now.notified().await;
+    };
     let pass = || async {
         let started = Instant::now();
         let found = republish(&scheduler).await?;
         *pause.lock().unwrap_or_else(PoisonError::into_inner) = match found {
             StreamCheck::Backlog => {
-                (started.elapsed() * BACKLOG_PAUSE_FACTOR).clamp(RECOVER_INTERVAL, MAX_REPUBLISH_INTERVAL)
+                (started.elapsed() * BACKLOG_PAUSE_FACTOR).clamp(REPUBLISH_INTERVAL, MAX_REPUBLISH_INTERVAL)
             }
-            StreamCheck::NothingOverdue | StreamCheck::Lost => RECOVER_INTERVAL,
+            StreamCheck::NothingOverdue | StreamCheck::Lost => REPUBLISH_INTERVAL,
         };
         Ok::<_, SchedulerError>(())
     };
-    every("republish", shutdown, MAX_REPUBLISH_INTERVAL, paused, pass).await;
+    every("republish", shutdown, UNPROMPTED_INTERVAL, rested, pass).await;
 }
 
 async fn repeat_retention(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
@@ -148,8 +165,13 @@ async fn repeat_installations(scheduler: Arc<Scheduler>, shutdown: CancellationT
 /// Receives the NOTIFY that the API sends when there may be work.
 async fn listen(scheduler: Arc<Scheduler>, postgres: PostgresSettings, shutdown: CancellationToken) {
     let listen = || async {
-        let received = wake::listen(&postgres, || scheduler.wake_passes());
-        shutdown.run_until_cancelled(received).await.unwrap_or(Ok(()))
+        let received = wake::listen(&postgres, || {
+            scheduler.listens.store(true, Ordering::Relaxed);
+            scheduler.wake_passes();
+        });
+        let ended = shutdown.run_until_cancelled(received).await.unwrap_or(Ok(()));
+        scheduler.listens.store(false, Ordering::Relaxed);
+        ended
     };
     every("listen", shutdown.clone(), LISTEN_RETRY_INTERVAL, std::future::pending, listen).await;
 }

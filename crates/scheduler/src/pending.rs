@@ -28,11 +28,13 @@ impl PendingDispatches {
         }
     }
 
-    /// Removes and returns those due until `until`.
-    pub fn take_due(&self, until: DateTime<Utc>) -> Vec<Dispatch> {
+    /// Removes and returns up to `limit` of those due until `until`, the first ones.
+    pub fn take_due(&self, until: DateTime<Utc>, limit: usize) -> Vec<Dispatch> {
         let mut waiting = self.lock();
         let mut due = Vec::new();
-        while waiting.peek().is_some_and(|Reverse(ByDue(dispatch))| dispatch.due_at <= until) {
+        while due.len() < limit
+            && waiting.peek().is_some_and(|Reverse(ByDue(dispatch))| dispatch.due_at <= until)
+        {
             due.extend(waiting.pop().map(|Reverse(ByDue(dispatch))| dispatch));
         }
         due
@@ -40,7 +42,7 @@ impl PendingDispatches {
 
     /// Removes and returns everything.
     pub fn take_all(&self) -> Vec<Dispatch> {
-        self.take_due(DateTime::<Utc>::MAX_UTC)
+        self.take_due(DateTime::<Utc>::MAX_UTC, usize::MAX)
     }
 
     pub fn next_due(&self) -> Option<DateTime<Utc>> {

@@ -4,7 +4,7 @@
 //! `domain::fire` decides what is recorded.
 
 use chrono::{DateTime, Utc};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trigrun_core::{
     domain::{
         dispatch::Dispatch,
@@ -29,10 +29,7 @@ const MISSED_BATCH: i64 = 100;
 /// One pass: the fires within the horizon (how far ahead a fire is recorded), then those that were missed. On-time work goes first.
 pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let due = PlanningWindow::Due {
-        horizon: Duration::from_millis(scheduler.settings.horizon_ms),
-        late: MISFIRE_THRESHOLD,
-    };
+    let due = PlanningWindow::Due { horizon: scheduler.horizon(), late: MISFIRE_THRESHOLD };
     rounds(scheduler, due, PLAN_BATCH).await?;
     if missed(scheduler).await? > 0 {
         // The missed fires are recorded; those timers may be due again.

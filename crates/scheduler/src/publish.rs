@@ -19,6 +19,11 @@ use crate::{Scheduler, SchedulerError};
 
 /// Messages that are due this close to each other are published together: at high rates one pipeline instead of a thousand.
 const PUBLISH_WINDOW: TimeDelta = TimeDelta::milliseconds(10);
+/// The same for the first [`MAX_PUBLISHED_EARLY`]: at low rates, ten times a second. What costs most is not a message but the entry, the
+/// lease and the commit that it brings.
+const EARLY_WINDOW: TimeDelta = TimeDelta::milliseconds(100);
+/// An executor that dies loses time for what it has leased and not sent yet. This bounds their number.
+const MAX_PUBLISHED_EARLY: usize = 64;
 /// After a failed publication, a message overdue by more than this is not tried again: while Redis fails, executors lease overdue
 /// executions from Postgres, and `republish` finds the rest.
 const MAX_OVERDUE: TimeDelta = TimeDelta::seconds(5);
@@ -26,8 +31,12 @@ const PUBLISH_BATCH: i64 = 1000;
 
 /// One pass over the executions that this process planned.
 pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
-    let until = scheduler.clock.now() + lead(scheduler) + PUBLISH_WINDOW;
-    send(scheduler, scheduler.pending.take_due(until)).await
+    let from = scheduler.clock.now() + lead(scheduler);
+    let mut dispatches = scheduler.pending.take_due(from + PUBLISH_WINDOW, usize::MAX);
+    if !dispatches.is_empty() {
+        dispatches.extend(scheduler.pending.take_due(from + EARLY_WINDOW, MAX_PUBLISHED_EARLY));
+    }
+    send(scheduler, dispatches).await
 }
 
 /// One pass over executions whose publication is requested (`publish_claimed_at` is null): runs requested by a user, released leases,
@@ -35,7 +44,7 @@ pub async fn publish(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 /// be published before the next pass, sends what is due soon, and keeps the rest pending. Later executions stay unclaimed.
 pub async fn publish_requested(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let ahead = scheduler.lead() + Duration::from_millis(scheduler.settings.poll_ms);
+    let ahead = scheduler.publish_ahead();
     loop {
         let mut conn = scheduler.db.conn().await?;
         let search = &scheduler.searches.unpublished;

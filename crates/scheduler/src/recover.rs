@@ -12,7 +12,7 @@ use trigrun_core::{
 use crate::{Scheduler, SchedulerError};
 
 /// How overdue an execution without an owner must be before its dispatch message may be presumed lost.
-const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
 const RECOVER_BATCH: i64 = 1000;
 
 /// Both passes, for tests. The part that needs only Postgres comes first, so that it is done while Redis is unavailable.
@@ -28,7 +28,7 @@ pub async fn requeue(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     retry_failed(scheduler).await?;
     if requeued > 0 {
         // It may have been due long ago.
-        scheduler.searches.unpublished.restart();
+        scheduler.searches.restart_requested();
         scheduler.wake_passes();
     }
     metrics::pass("recover", started.elapsed());
@@ -118,7 +118,7 @@ pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerEr
     }
     count("dispatch_lost", lost);
     if lost > 0 {
-        scheduler.searches.unpublished.restart();
+        scheduler.searches.restart_requested();
         scheduler.wake_passes();
     }
     metrics::pass("republish", started.elapsed());

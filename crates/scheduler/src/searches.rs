@@ -13,6 +13,15 @@ pub struct Searches {
     pub lost: Search,
     pub unpublished: Search,
     pub backlog: Search,
+    pub work: Search,
+}
+
+impl Searches {
+    /// Work whose publication was requested may have been due long ago.
+    pub fn restart_requested(&self) {
+        self.unpublished.restart();
+        self.work.restart();
+    }
 }
 
 #[derive(Default)]
@@ -23,7 +32,7 @@ impl Search {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now())
     }
 
-    pub fn restart(&self) {
+    fn restart(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).restart();
     }
 

@@ -79,17 +79,22 @@ pub async fn overdue_shards(
     grace: Duration,
 ) -> Result<Vec<OverdueShard>, StoreError> {
     // The limit keeps the planner from a join with all overdue rows.
-    let grace = millis(grace);
-    let overdue = format!(
-        "select s::smallint as shard, overdue.due_at from generate_series(0, {SHARDS} - 1) s
-         cross join lateral (
-             select e.due_at from runs e
-             where e.shard = s and e.due_at > $1 and e.owner_id is null and not e.waits_for_slot and not e.waits_for_capacity
-               and e.due_at < statement_timestamp() - interval '{grace} ms'
-               and e.publish_claimed_at < statement_timestamp() - interval '{grace} ms'
-             order by e.due_at limit 1) overdue"
-    );
-    Ok(prepared(sql_query(overdue).bind::<Timestamptz, _>(after)).load(conn).await?)
+    const OVERDUE: &str = "
+        select s::smallint as shard, overdue.due_at from generate_series(0, $3 - 1) s
+        cross join lateral (
+            select e.due_at from runs e
+            where e.shard = s and e.due_at > $1 and e.owner_id is null and not e.waits_for_slot and not e.waits_for_capacity
+              and e.due_at < statement_timestamp() - $2 * interval '1 ms'
+              and e.publish_claimed_at < statement_timestamp() - $2 * interval '1 ms'
+            order by e.due_at limit 1) overdue";
+    Ok(prepared(
+        sql_query(OVERDUE)
+            .bind::<Timestamptz, _>(after)
+            .bind::<BigInt, _>(millis(grace))
+            .bind::<BigInt, _>(i64::from(SHARDS)),
+    )
+    .load(conn)
+    .await?)
 }
 
 /// Requests publication of work in `shard` that must have lost its dispatch message: it was published, or should have been `lead` before it

@@ -10,8 +10,8 @@ use super::key::Lane;
 use crate::domain::id::WorkspaceId;
 
 /// How many messages of a workspace one scheduler publishes to the prompt stream.
-const PROMPT_PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
-const PROMPT_BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const PROMPT_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
+const PROMPT_BURST: NonZeroU32 = NonZeroU32::new(400).unwrap();
 /// With more workspaces than this in memory, idle ones are removed.
 const MAX_WORKSPACES: usize = 10_000;
 
@@ -42,7 +42,7 @@ mod tests {
         let [busy, quiet] = [1, 2].map(|id| WorkspaceId::from_uuid(Uuid::from_u128(id)));
         let lanes = Lanes::default();
         let prompt = (0..2000).filter(|_| lanes.of(busy) == Lane::Prompt).count();
-        assert!((100..200).contains(&prompt), "{prompt}");
+        assert!((400..800).contains(&prompt), "{prompt}");
         assert_eq!((lanes.of(busy), lanes.of(quiet)), (Lane::Bulk, Lane::Prompt));
     }
 }

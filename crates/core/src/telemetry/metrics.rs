@@ -41,6 +41,7 @@ struct Metrics {
     requeued: Counter<u64>,
     malformed: Counter<u64>,
     unreadable_keys: Counter<u64>,
+    repeated_ends: Counter<u64>,
     no_capacity: Counter<u64>,
     notifications: Counter<u64>,
     passes: Histogram<f64>,
@@ -146,6 +147,10 @@ impl Metrics {
                 "trigrun_unreadable_keys",
                 "Failed attempts to open the key of a workspace, whose executions wait.",
             ),
+            repeated_ends: counter(
+                "trigrun_repeated_ends",
+                "Results of executions that had ended before; they were discarded.",
+            ),
             no_capacity: counter(
                 "trigrun_connections_without_capacity",
                 "Connections that the executor could not open for lack of file descriptors, ports or memory.",
@@ -247,6 +252,10 @@ pub fn no_capacity() {
 
 pub fn malformed_entry() {
     with(|m| m.malformed.add(1, &[]));
+}
+
+pub fn repeated_ends(executions: usize) {
+    with(|m| m.repeated_ends.add(executions as u64, &[]));
 }
 
 pub fn unreadable_key() {

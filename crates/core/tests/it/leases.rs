@@ -357,3 +357,38 @@ async fn a_run_cancelled_just_before_its_instant_may_have_been_sent() {
                     where e.status = 'cancelled' and e.attempt_count = 1 and a.status = 'interrupted' and a.started_at <= e.finished_at";
     assert_eq!(bench.db.count(attempts).await, 1, "the executor learns of it only after the instant");
 }
+
+#[tokio::test]
+async fn a_repeated_end_is_refused_and_harms_no_other_result() {
+    let bench = Bench::new(&every_seconds(3600, URL)).await;
+    let (session, first, second) = (bench.session().await, bench.run_now().await, bench.run_now().await);
+    let leases = bench.lease(session, &[first, second]).await;
+    let copy = format!(
+        "insert into executions (id, workspace_id, job_id, version, attempt_count, scheduled_for, finished_at, status, source)
+         select id, workspace_id, job_id, version, 1, scheduled_for, now(), 'succeeded', source from runs where id = '{}'",
+        first.uuid()
+    );
+    // Without the triggers of the tests, as by hand.
+    bench.db.execute(&format!("set session_replication_role = replica; {copy}")).await;
+    let now = bench.db.now().await;
+    let ended: Vec<Ended> = leases
+        .into_iter()
+        .map(|lease| Ended {
+            lease,
+            attempt: EndedAttempt {
+                outcome: Outcome { error_class: Some("class"), ..Outcome::of(AttemptStatus::HttpError) },
+                disposition: Disposition::Failed { error_class: "class".into() },
+                started_at: now,
+                ended_at: now,
+            },
+            lateness_us: None,
+        })
+        .collect();
+    let mut conn = bench.db.conn().await;
+    let refused = leases::record(&mut conn, session, &ended).await.unwrap_err();
+    assert!(leases::is_repeated(&refused), "{refused}");
+    assert_eq!(leases::remove_repeated(&mut conn, &ended).await.unwrap(), [first]);
+    assert_eq!(leases::record(&mut conn, session, &ended).await.unwrap(), [second]);
+    assert_eq!(bench.get(first).await.status, Status::Succeeded, "the first record stays");
+    assert_eq!(bench.get(second).await.status, Status::Failed);
+}

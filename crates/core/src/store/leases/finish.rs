@@ -47,6 +47,8 @@ const MAX_NESTED_LOOP_BATCH: usize = 32;
 
 /// Records ended attempts, and returns the executions that were recorded. The executor no longer owns the others (it expired, the execution
 /// was cancelled, or its job was deleted); their results are discarded.
+///
+/// [`is_repeated`] tells that one of the executions had ended before. See [`remove_repeated`].
 pub async fn record(
     conn: &mut Conn,
     executor: ExecutorId,
@@ -83,6 +85,27 @@ pub async fn record(
         Ok(recorded)
     })
     .await
+}
+
+/// Did [`record`] fail because an execution had ended before?
+pub fn is_repeated(error: &StoreError) -> bool {
+    // Each partition has its own name for this constraint.
+    matches!(error, StoreError::Conflict(name) if name.starts_with("executions_") && name.ends_with("_pkey"))
+}
+
+/// Deletes those of these open executions that have ended, and returns them: their first record stays. The constraints exclude them, so this
+/// is for a database that was changed by hand.
+pub async fn remove_repeated(conn: &mut Conn, ended: &[Ended]) -> Result<Vec<ExecutionId>, StoreError> {
+    let ids: Vec<Uuid> = ended.iter().map(|ended| ended.lease.execution.uuid()).collect();
+    let removed: Vec<Id> = prepared(
+        sql_query(
+            "delete from runs r using executions e where e.id = r.id and r.id = any($1) returning r.id",
+        )
+        .bind::<Array<SqlUuid>, _>(ids),
+    )
+    .load(conn)
+    .await?;
+    Ok(removed.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
 }
 
 fn column<'a, T>(ended: &[&'a Ended], value: impl Fn(&'a Ended) -> T) -> Vec<T> {
