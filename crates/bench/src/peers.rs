@@ -13,8 +13,10 @@ mod report;
 
 use crate::{
     bench::Bench,
+    builds::Build,
     measured::Measured,
-    scenarios::{Load, Mode, load},
+    product::Installation,
+    scenarios::{Load, Mode, PAST_DAYS, load},
 };
 use measure::StorageTimes;
 use peer::Peer;
@@ -106,7 +108,8 @@ async fn measure(
 ) -> anyhow::Result<Measured> {
     match product {
         Product::TrigRun => {
-            let (measured, database) = load.measure(bench).await?;
+            let installation = Installation { bench, build: &Build::this()?, days: PAST_DAYS };
+            let (measured, database) = load.measure(&installation).await?;
             bench.servers.drop_database(&database).await?;
             Ok(measured)
         }
