@@ -16,6 +16,7 @@ mod requests;
 
 use crate::{bench::Bench, builds::Build, product::Installation, report::Report};
 pub use api::Api;
+pub use create::{BATCH_JOBS, Creation, Kind as JobKind};
 use end_to_end::EndToEnd;
 pub use idle::measure_on as idle_on;
 pub use load::{LEAD, Load, Mode, until};
