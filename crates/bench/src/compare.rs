@@ -42,7 +42,7 @@ pub async fn run(arguments: CompareArguments) -> anyhow::Result<()> {
     };
     let mut plan = plan(&arguments.plan);
     plan.retain(|measurement| measurement.kind.is_of_product());
-    let repetitions = if arguments.plan.quick { 1 } else { arguments.repetitions.max(1) };
+    let repetitions = arguments.repetitions.max(1);
     let bench = Bench::start(plan.len() * repetitions * 2).await?;
     let machine = Machine::this(&bench.servers).await?;
     let mut comparison = Comparison::default();
@@ -53,7 +53,7 @@ pub async fn run(arguments: CompareArguments) -> anyhow::Result<()> {
                 Ok([old, new]) => comparison.add(&measurement.name, &old, &new),
                 Err(error) => {
                     bench.progress.say(&format!("FAILED: {error:#}"));
-                    comparison.remarks.push(format!("FAILED: {line}, {error:#}"));
+                    comparison.failed.push(format!("{line}, {error:#}"));
                 }
             }
         }
@@ -61,9 +61,12 @@ pub async fn run(arguments: CompareArguments) -> anyhow::Result<()> {
     bench.stop().await;
     println!("{machine}\n{}", comparison.table());
     comparison.remarks.iter().for_each(|remark| println!("{remark}"));
+    comparison.failed.iter().for_each(|failed| println!("FAILED: {failed}"));
     let report =
         json!({ "machine": machine, "old": arguments.old, "new": arguments.new, "comparison": comparison });
-    write(Path::new("target/bench/compare.json"), &serde_json::to_string_pretty(&report)?)
+    write(Path::new("target/bench/compare.json"), &serde_json::to_string_pretty(&report)?)?;
+    anyhow::ensure!(comparison.failed.is_empty(), "some pairs failed: {}", comparison.failed.join("; "));
+    Ok(())
 }
 
 /// Measures both builds, and returns the outcomes in this order. The first one goes first in every other repetition only.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 pub const DAY_SECONDS: i32 = 86_400;
 
 /// Jobs to be written: number `i` fires first at `first` + `i` × `step_us`, rounded down to milliseconds, and then every `every_seconds`.
+/// They catch up on fires that a slow machine misses.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     pub jobs: i64,
@@ -48,7 +49,7 @@ impl Batch {
                                            overlap_policy, misfire_policy, catch_up_limit, delivery)
                  select j.id, 1, now(), 'job ' || g, 'active', '{{}}', 'recurring', {every}, $3 || g, 'POST', '{{}}',
                         '{{\"hello\":\"world\",\"n\":' || lpad(g::text, 7, '1') || '}}', true, 30, '{{200}}', 3, '{{429,500,502,503,504}}',
-                        'queue', 'fire_once', 10, 'at_least_once'
+                        'queue', 'catch_up', 10, 'at_least_once'
                  {rows}"
             ),
             &[&self.jobs, &workspaces, &format!("http://{}/hook/", self.sink)],
@@ -60,7 +61,7 @@ impl Batch {
                 "insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy,
                                          catch_up_limit)
                  select j.id, j.workspace, ($5::smallint[])[1 + g % cardinality($2::uuid[])], 1, at.first,
-                        at.first - interval '{every} s', {every}, 'fire_once', 10
+                        at.first - interval '{every} s', {every}, 'catch_up', 10
                  {rows}, lateral (select date_trunc('milliseconds', $3::timestamptz + (g - 1) * $4::bigint * interval '1 us') as first) at"
             ),
             &[&self.jobs, &workspaces, &self.first, &self.step_us, &shards],

@@ -27,7 +27,7 @@ pub use plan::{Measurement, PAST_DAYS, PlanArguments, load, plan};
 pub struct RunArguments {
     #[command(flatten)]
     plan: PlanArguments,
-    /// Repetitions of each measurement; the tables show medians
+    /// Repetitions of each measurement, one if --quick is given; the tables show medians
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
 }

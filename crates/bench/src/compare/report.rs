@@ -9,8 +9,10 @@ use crate::{measured::Outcome, report::tables};
 #[derive(Default, Serialize)]
 pub struct Comparison {
     rows: Vec<Row>,
-    /// Failures, violations, and what is not available.
+    /// Violations, and what is not available.
     pub remarks: Vec<String>,
+    /// Pairs that failed, and why.
+    pub failed: Vec<String>,
 }
 
 /// One figure of one measurement. The lists are in the order of the repetitions.

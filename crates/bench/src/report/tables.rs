@@ -17,7 +17,7 @@ pub fn all(report: &Report) -> Vec<Table> {
         self::loads(loads),
         ratios(report),
         time(loads),
-        written(loads),
+        writes(loads),
         memory(loads),
         ceilings(report),
         idle(report),
@@ -97,16 +97,15 @@ pub fn time(loads: &Series<Measured>) -> Table {
     by_process("µs per run, of which", loads, |cost, name| cost.us_per_run.get(name))
 }
 
-fn written(loads: &Series<Measured>) -> Table {
+fn writes(loads: &Series<Measured>) -> Table {
     let mut table = table(["written per run", "WAL, bytes", "commits", "rows, bytes", "indexes, bytes"]);
     for row in loads.0.iter().filter(|row| row.repetitions.iter().all(|m| m.written.is_some())) {
-        let median = |value: fn(&Written) -> f64| row.median(|m| m.written.as_ref().map_or(f64::NAN, value));
         table.add_row([
             row.name.clone(),
-            format!("{:.0}", median(|written| written.wal_bytes)),
-            format!("{:.3}", median(|written| written.commits)),
-            format!("{:.0}", median(|written| written.heap_bytes)),
-            format!("{:.0}", median(|written| written.index_bytes)),
+            format!("{:.0}", written(row, |written| written.wal_bytes)),
+            format!("{:.3}", written(row, |written| written.commits)),
+            format!("{:.0}", written(row, |written| written.heap_bytes)),
+            format!("{:.0}", written(row, |written| written.index_bytes)),
         ]);
     }
     table
@@ -163,7 +162,15 @@ fn idle(report: &Report) -> Table {
 }
 
 fn end_to_end(measured: &Series<Measured>) -> Table {
-    let mut table = table(["from the creation to the target", "p50, ms", "p99", "p99.9", "µs per job"]);
+    let mut table = table([
+        "from the creation to the target",
+        "p50, ms",
+        "p99",
+        "p99.9",
+        "µs per job",
+        "WAL, bytes",
+        "commits",
+    ]);
     for row in &measured.0 {
         table.add_row([
             row.name.clone(),
@@ -171,9 +178,16 @@ fn end_to_end(measured: &Series<Measured>) -> Table {
             format!("{:.2}", row.median(|m| m.lateness_p99_ms)),
             format!("{:.2}", row.median(|m| m.lateness_p999_ms)),
             format!("{:.0}", row.median(|m| m.cost.us_per_run_sum)),
+            format!("{:.0}", written(row, |written| written.wal_bytes)),
+            format!("{:.2}", written(row, |written| written.commits)),
         ]);
     }
     table
+}
+
+/// `NaN` if it was not measured.
+fn written(row: &Row<Measured>, value: fn(&Written) -> f64) -> f64 {
+    row.median(|measured| measured.written.as_ref().map_or(f64::NAN, value))
 }
 
 fn created(report: &Report) -> Table {
@@ -222,6 +236,6 @@ mod tests {
 
     #[test]
     fn numbers_have_about_three_digits() {
-        assert_eq!([0.0712, 3.14159, 42.42, 23_399.4].map(significant), ["0.071", "3.14", "42.4", "23399"]);
+        assert_eq!([0.0712, 3.21987, 42.42, 23_399.4].map(significant), ["0.071", "3.22", "42.4", "23399"]);
     }
 }

@@ -16,7 +16,7 @@ const FIRES_PER_JOB: i64 = 5;
 /// What to measure, and how long.
 #[derive(Args)]
 pub struct PlanArguments {
-    /// Fewer and shorter loads, once; takes five minutes
+    /// Fewer and shorter loads; once, they take five minutes
     #[arg(long)]
     pub quick: bool,
     /// Only measurements whose name contains this

@@ -80,7 +80,7 @@ async fn add(pool: PgPool) -> anyhow::Result<()> {
         let utils = utils.clone();
         async move {
             utils.add_job(job, JobSpecBuilder::new().build()).await?;
-            Ok(())
+            anyhow::Ok(())
         }
     })
     .await
@@ -93,17 +93,21 @@ async fn enqueue(pool: PgPool) -> anyhow::Result<()> {
         let utils = utils.clone();
         async move {
             utils.add_raw_jobs(&batch.iter().map(spec).collect::<anyhow::Result<Vec<_>>>()?).await?;
-            Ok(())
+            anyhow::Ok(())
         }
     })
     .await
 }
 
 /// Awaits `work` for each item, `limit` at a time, and prints the seconds that this took.
-async fn timed<T, F>(items: Vec<T>, limit: usize, work: impl Fn(T) -> F + Clone + Send + 'static) -> anyhow::Result<()>
+async fn timed<T, F>(
+    items: Vec<T>,
+    limit: usize,
+    work: impl Fn(T) -> F + Clone + Send + 'static,
+) -> anyhow::Result<()>
 where
     T: Send + 'static,
-    F: Future<Output = anyhow::Result<()>> + Send,
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
     let (start, items) = (Instant::now(), Arc::new(Mutex::new(items.into_iter())));
     let mut workers = JoinSet::new();
