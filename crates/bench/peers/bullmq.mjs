@@ -2,7 +2,7 @@
 
 import { Queue, Worker } from 'bullmq';
 import { fire } from './fire.mjs';
-import { batches, concurrency, redis } from './settings.mjs';
+import { adding, batches, concurrency, jobs, redis, timed } from './settings.mjs';
 
 const name = 'bench';
 
@@ -14,17 +14,19 @@ async function withQueue(work) {
 
 export const setup = () => withQueue((queue) => queue.obliterate({ force: true }));
 
+export const add = () =>
+  withQueue((queue) => timed(jobs(), adding.singly, (data) => queue.add('fire', data, { attempts: 3 })));
+
 export const enqueue = () =>
-  withQueue(async (queue) => {
-    for (const batch of batches(500)) {
+  withQueue((queue) =>
+    timed(batches(500), adding.inBulk, (batch) => {
       const now = Date.now();
-      const jobs = batch.map((data) => {
+      const delayed = batch.map((data) => {
         const delay = Math.max(0, Math.round(data.intended / 1000 - now));
         return { name: 'fire', data, opts: { delay, attempts: 3 } };
       });
-      await queue.addBulk(jobs);
-    }
-  });
+      return queue.addBulk(delayed);
+    }));
 
 export async function work() {
   const keep = { count: 1e9 };

@@ -3,7 +3,7 @@
 import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import pg from 'pg';
 import { fire } from './fire.mjs';
-import { batches, concurrency, postgres } from './settings.mjs';
+import { adding, batches, concurrency, jobs, postgres, timed } from './settings.mjs';
 
 const table = `
   CREATE TABLE runs (
@@ -20,6 +20,8 @@ const insert = {
   text: 'INSERT INTO runs (job_id, intended, status, latency_us, snippet) VALUES ($1, to_timestamp($2::float8 / 1e6), $3, $4, $5)',
 };
 
+const connections = 24;
+
 // Logging each job costs more than the job.
 const logger = new Logger(() => (level, message) => {
   if (level === 'error' || level === 'warning') console.error(message);
@@ -35,7 +37,7 @@ async function withPool(size, work) {
 }
 
 async function withUtils(work) {
-  await withPool(2, async (pgPool) => {
+  await withPool(connections, async (pgPool) => {
     const utils = await makeWorkerUtils({ pgPool, logger });
     await work(utils, pgPool);
     await utils.release();
@@ -50,16 +52,16 @@ export async function setup() {
   });
 }
 
+export const add = () => withUtils((utils) => timed(jobs(), adding.singly, (payload) => utils.addJob('fire', payload)));
+
 export const enqueue = () =>
-  withUtils(async (utils) => {
-    for (const batch of batches(1000)) {
-      const jobs = batch.map((payload) => ({ identifier: 'fire', payload, runAt: new Date(payload.intended / 1000) }));
-      await utils.addJobs(jobs);
-    }
-  });
+  withUtils((utils) =>
+    timed(batches(1000), adding.inBulk, (batch) =>
+      utils.addJobs(
+        batch.map((payload) => ({ identifier: 'fire', payload, runAt: new Date(payload.intended / 1000) })))));
 
 export async function work() {
-  await withPool(24, async (pgPool) => {
+  await withPool(connections, async (pgPool) => {
     const record = async (payload) => {
       const { status, latencyUs, snippet } = await fire(payload);
       await pgPool.query({ ...insert, values: [payload.id, payload.intended, status, latencyUs, snippet] });

@@ -3,7 +3,7 @@
 import { PgBoss } from 'pg-boss';
 import pg from 'pg';
 import { fire } from './fire.mjs';
-import { batches, concurrency, postgres } from './settings.mjs';
+import { adding, batches, concurrency, jobs, postgres, timed } from './settings.mjs';
 
 const queue = 'fire';
 // Concurrent fetches, each with its share of the requests in flight.
@@ -29,12 +29,15 @@ export async function setup() {
   await withBoss({}, (boss) => boss.createQueue(queue, { retryLimit: 2 }));
 }
 
+const onlyAdds = { supervise: false, schedule: false };
+
+export const add = () =>
+  withBoss(onlyAdds, (boss) => timed(jobs(), adding.singly, (data) => boss.send(queue, data)));
+
 export const enqueue = () =>
-  withBoss({ supervise: false, schedule: false }, async (boss) => {
-    for (const batch of batches(1000)) {
-      await boss.insert(queue, batch.map((data) => ({ data, startAfter: new Date(data.intended / 1000) })));
-    }
-  });
+  withBoss(onlyAdds, (boss) =>
+    timed(batches(1000), adding.inBulk, (batch) =>
+      boss.insert(queue, batch.map((data) => ({ data, startAfter: new Date(data.intended / 1000) })))));
 
 export async function work() {
   const boss = new PgBoss({ ...postgres, max: 10 });

@@ -10,11 +10,27 @@ export const sink = env.SINK_URL;
 // Requests in flight.
 export const concurrency = Number(env.CONCURRENCY ?? 256);
 
-// Jobs 0 to N-1, in lists of `size`: {id, intended}. Job k is due at T0_US + k × STEP_US, in unix microseconds.
-export function* batches(size) {
+// Jobs 0 to N-1: {id, intended}. Job k is due at T0_US + k × STEP_US, in unix microseconds.
+export function* jobs() {
   const [count, first, step] = [env.N, env.T0_US, env.STEP_US].map(Number);
-  for (let from = 0; from < count; from += size) {
-    const ids = Array.from({ length: Math.min(size, count - from) }, (_, k) => from + k);
-    yield ids.map((id) => ({ id, intended: first + id * step }));
-  }
+  for (let id = 0; id < count; id++) yield { id, intended: first + id * step };
+}
+
+// The same jobs, in lists of `size`.
+export function* batches(size) {
+  const all = [...jobs()];
+  for (let from = 0; from < all.length; from += size) yield all.slice(from, from + size);
+}
+
+// Calls of a product that are in flight while jobs are added: with one job each, or with many.
+export const adding = { singly: 64, inBulk: 4 };
+
+// Awaits `work` for each item, `limit` at a time, and prints the seconds that this took.
+export async function timed(items, limit, work) {
+  const start = process.hrtime.bigint();
+  const worker = async () => {
+    for (const item of items) await work(item);
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
+  console.log(Number(process.hrtime.bigint() - start) / 1e9);
 }

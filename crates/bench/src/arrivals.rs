@@ -59,8 +59,10 @@ pub struct Sink {
 }
 
 impl Sink {
-    pub async fn reset(&self) -> anyhow::Result<()> {
-        self.request(Method::POST, "/reset").await.map(drop)
+    /// Forgets all requests. From now on, those that are intended for `end` or later are not recorded.
+    pub async fn reset(&self, end: Option<DateTime<Utc>>) -> anyhow::Result<()> {
+        let path = end.map_or("/reset".to_owned(), |end| format!("/reset?{}", end.timestamp_micros()));
+        self.request(Method::POST, &path).await.map(drop)
     }
 
     pub async fn count(&self) -> anyhow::Result<usize> {
@@ -107,6 +109,13 @@ pub struct Arrivals(pub Vec<Arrival>);
 impl Arrivals {
     pub fn first_us(&self) -> i64 {
         self.0.iter().map(|arrival| arrival.at_us).min().unwrap_or(0)
+    }
+
+    /// The last fifth, by the instant for which they were intended.
+    pub fn last_fifth(&self) -> Self {
+        let mut arrivals = self.0.clone();
+        arrivals.sort_unstable_by_key(|arrival| arrival.intended_us);
+        Self(arrivals.split_off(arrivals.len() * 4 / 5))
     }
 
     /// Requests beyond the first of their id.

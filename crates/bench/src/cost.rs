@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::processes::{self, CpuTime, Roots};
+use crate::{
+    processes::{self, CpuTime, Roots},
+    series::Figures,
+};
 
 /// The target is the same for all that is measured: it is shown, but not in the sum.
 const SINK: &str = "sink";
@@ -20,6 +23,15 @@ pub struct Cost {
     pub memory_mib: BTreeMap<String, f64>,
     /// Processors used by other programs. If it is high, the measurement is not reliable.
     pub foreign_processors: f64,
+}
+
+impl Cost {
+    /// The sum, named `unit`, then the processes that are part of it.
+    pub fn figures(&self, unit: &str) -> Figures {
+        let parts = self.us_per_run.iter().filter(|(name, _)| *name != SINK);
+        let parts = parts.map(|(name, us)| (format!("– {name}"), *us));
+        std::iter::once((unit.to_owned(), self.us_per_run_sum)).chain(parts).collect()
+    }
 }
 
 /// Runs from [`Meter::start`] to [`Meter::stop`].

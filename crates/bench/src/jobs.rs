@@ -1,4 +1,4 @@
-//! Jobs and executions by the million: written by SQL, as the API would have written them.
+//! Jobs by the million: written by SQL, as the API would have written them.
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -6,23 +6,25 @@ use std::net::SocketAddr;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// Each job fires once in a measurement.
-const INTERVAL_SECONDS: i32 = 86_400;
+/// Of a job that fires once in a measurement.
+pub const DAY_SECONDS: i32 = 86_400;
 
-/// Jobs to be written: number `i` fires first at `first` + `i` × `step_us`, rounded down to milliseconds.
+/// Jobs to be written: number `i` fires first at `first` + `i` × `step_us`, rounded down to milliseconds, and then every `every_seconds`.
+/// They catch up on fires that a slow machine misses.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     pub jobs: i64,
     pub workspaces: i64,
     pub first: DateTime<Utc>,
     pub step_us: i64,
+    pub every_seconds: i32,
     pub sink: SocketAddr,
 }
 
 impl Batch {
     /// Also vacuums, as autovacuum would have done before they fire. Returns the workspaces.
     pub async fn write(&self, sql: &Client) -> anyhow::Result<Vec<Uuid>> {
-        let workspaces = workspaces(sql, self.workspaces).await?;
+        let (workspaces, every) = (workspaces(sql, self.workspaces).await?, self.every_seconds);
         sql.batch_execute("set synchronous_commit = off; set work_mem = '256MB'").await?;
         let shards: Vec<i16> = workspaces.iter().map(|workspace| shard(*workspace)).collect();
         // Ids ascend with time and number, like the product's: new rows go to the end of the index.
@@ -45,9 +47,9 @@ impl Batch {
                 "insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, url, method, headers,
                                            body, body_is_json, timeout_seconds, success_statuses, max_attempts, retry_on_statuses,
                                            overlap_policy, misfire_policy, catch_up_limit, delivery)
-                 select j.id, 1, now(), 'job ' || g, 'active', '{{}}', 'recurring', {INTERVAL_SECONDS}, $3 || g, 'POST', '{{}}',
+                 select j.id, 1, now(), 'job ' || g, 'active', '{{}}', 'recurring', {every}, $3 || g, 'POST', '{{}}',
                         '{{\"hello\":\"world\",\"n\":' || lpad(g::text, 7, '1') || '}}', true, 30, '{{200}}', 3, '{{429,500,502,503,504}}',
-                        'queue', 'fire_once', 10, 'at_least_once'
+                        'queue', 'catch_up', 10, 'at_least_once'
                  {rows}"
             ),
             &[&self.jobs, &workspaces, &format!("http://{}/hook/", self.sink)],
@@ -59,7 +61,7 @@ impl Batch {
                 "insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy,
                                          catch_up_limit)
                  select j.id, j.workspace, ($5::smallint[])[1 + g % cardinality($2::uuid[])], 1, at.first,
-                        at.first - interval '{INTERVAL_SECONDS} s', {INTERVAL_SECONDS}, 'fire_once', 10
+                        at.first - interval '{every} s', {every}, 'catch_up', 10
                  {rows}, lateral (select date_trunc('milliseconds', $3::timestamptz + (g - 1) * $4::bigint * interval '1 us') as first) at"
             ),
             &[&self.jobs, &workspaces, &self.first, &self.step_us, &shards],

@@ -7,8 +7,12 @@ use clap::{Parser, Subcommand};
 
 mod arrivals;
 mod bench;
+mod builds;
+mod bulk;
 mod ceiling;
+mod compare;
 mod cost;
+mod executions;
 mod jobs;
 mod measured;
 mod peers;
@@ -21,6 +25,7 @@ mod series;
 mod servers;
 mod sink;
 mod store;
+mod written;
 
 /// Measures TrigRun on this machine.
 #[derive(Parser)]
@@ -34,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Measures backlogs, bursts and steady rates: tables of medians, target/bench/report.json and a plot
     Run(scenarios::RunArguments),
+    /// Measures two builds in turn, each on its own databases: a table of medians and ratios, target/bench/compare.json
+    Compare(compare::CompareArguments),
     /// Compares TrigRun with BullMQ, pg-boss, Graphile Worker and its port to Rust: tables, target/bench/peers.json
     Peers(peers::PeersArguments),
     /// Measures the cost of a fire, an idle second, a job and a page with up to ten million jobs and executions: tables,
@@ -50,6 +57,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => runtime()?.block_on(scenarios::run(arguments)),
+        Command::Compare(arguments) => runtime()?.block_on(compare::run(arguments)),
         Command::Peers(arguments) => runtime()?.block_on(peers::run(arguments)),
         Command::Store(arguments) => runtime()?.block_on(store::run(arguments)),
         Command::Sink => sink::main(),

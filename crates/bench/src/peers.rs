@@ -4,8 +4,9 @@
 
 use anyhow::ensure;
 use clap::Args;
-use std::path::Path;
+use std::{fmt, path::Path};
 
+mod add;
 mod measure;
 mod peer;
 mod ready;
@@ -13,9 +14,11 @@ mod report;
 
 use crate::{
     bench::Bench,
-    measured::Measured,
-    scenarios::{Load, Mode, load},
+    builds::Build,
+    product::Installation,
+    scenarios::{Load, Mode, PAST_DAYS, load},
 };
+use add::Adding;
 use measure::StorageTimes;
 use peer::Peer;
 use report::Report;
@@ -38,10 +41,29 @@ enum Product {
 }
 
 impl Product {
+    fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::TrigRun).chain(Peer::all().map(Self::Peer))
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::TrigRun => TRIGRUN,
             Self::Peer(peer) => peer.name,
+        }
+    }
+}
+
+#[derive(Clone)]
+enum Work {
+    Run(Load),
+    Add(Adding),
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(load) => f.write_str(&load.name),
+            Self::Add(adding) => adding.fmt(f),
         }
     }
 }
@@ -51,21 +73,22 @@ pub async fn run(arguments: PeersArguments) -> anyhow::Result<()> {
     let repetitions = arguments.repetitions.max(1);
     let mut plan = plan();
     if let Some(only) = &arguments.only {
-        plan.retain(|(load, product)| line(&load.name, product.name()).contains(only.as_str()));
+        plan.retain(|(work, product)| line(&work.to_string(), product.name()).contains(only.as_str()));
     }
-    let bench = Bench::start(plan.len() * repetitions).await?;
-    let mut report = Report::new(&bench.servers).await?;
+    let (bench, build) = (Bench::start(plan.len() * repetitions).await?, Build::this()?);
+    let installation = Installation { bench: &bench, build: &build, days: PAST_DAYS };
+    let products = Product::all().map(|product| product.name()).collect();
+    let mut report = Report::new(&bench.servers, products).await?;
     let mut storage_times = StorageTimes::default();
     for repetition in 1..=repetitions {
-        for (load, product) in &plan {
-            let line = line(&load.name, product.name());
+        for (work, product) in &plan {
+            let line = line(&work.to_string(), product.name());
             bench.progress.begin(&format!("{line}, {repetition} of {repetitions}"));
-            // A failure is repeated once, and stays in the table.
+            // A failure is repeated once, and stays in the report.
             for _ in 0..2 {
-                match measure(load, product, &bench, &mut storage_times).await {
+                match measure(work, product, &installation, &mut storage_times, &mut report).await {
                     Ok(measured) => {
-                        bench.progress.say(&measured.to_string());
-                        report.measured.add(&line, measured);
+                        bench.progress.say(&measured);
                         break;
                     }
                     Err(error) => {
@@ -85,31 +108,48 @@ pub async fn run(arguments: PeersArguments) -> anyhow::Result<()> {
 }
 
 /// All products under one load after the other, so that a disturbance affects all of them.
-fn plan() -> Vec<(Load, Product)> {
-    let loads = || [(20_000, Mode::Backlog), (20_000, Mode::Burst), (4000, Mode::Steady { per_second: 200 })];
-    let products = || std::iter::once(Product::TrigRun).chain(Peer::all().map(Product::Peer));
-    loads()
-        .into_iter()
-        .flat_map(|(jobs, mode)| products().map(move |product| (load(jobs, 1, mode), product)))
-        .collect()
+fn plan() -> Vec<(Work, Product)> {
+    let run = |jobs, mode| Work::Run(load(jobs, 1, mode));
+    let works = [
+        run(20_000, Mode::Backlog),
+        run(20_000, Mode::Burst),
+        run(4000, Mode::Steady { per_second: 200 }),
+        Work::Add(Adding::Singly),
+        Work::Add(Adding::InBulk),
+    ];
+    let of_all = |work: Work| Product::all().map(move |product| (work.clone(), product));
+    works.into_iter().flat_map(of_all).collect()
 }
 
-fn line(load: &str, product: &str) -> String {
-    format!("{load}, {product}")
+fn line(work: &str, product: &str) -> String {
+    format!("{work}, {product}")
 }
 
+/// Adds the result to the report, and returns it as text.
 async fn measure(
-    load: &Load,
+    work: &Work,
     product: &Product,
-    bench: &Bench,
+    installation: &Installation<'_>,
     storage_times: &mut StorageTimes,
-) -> anyhow::Result<Measured> {
-    match product {
-        Product::TrigRun => {
-            let (measured, database) = load.measure(bench).await?;
-            bench.servers.drop_database(&database).await?;
-            Ok(measured)
+    report: &mut Report,
+) -> anyhow::Result<String> {
+    let (bench, line) = (installation.bench, line(&work.to_string(), product.name()));
+    let measured = match (work, product) {
+        (Work::Add(adding), _) => {
+            let Some(per_second) = add::measure(*adding, product, installation).await? else {
+                return Ok("not available".to_owned());
+            };
+            report.added.add(&line, per_second);
+            return Ok(format!("{per_second:.0} jobs/s"));
         }
-        Product::Peer(peer) => measure::measure(peer, load, bench, storage_times).await,
-    }
+        (Work::Run(load), Product::TrigRun) => {
+            let (measured, database) = load.measure(installation).await?;
+            bench.servers.drop_database(&database).await?;
+            measured
+        }
+        (Work::Run(load), Product::Peer(peer)) => measure::measure(peer, load, bench, storage_times).await?,
+    };
+    let text = measured.to_string();
+    report.measured.add(&line, measured);
+    Ok(text)
 }

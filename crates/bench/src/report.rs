@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde_json::json;
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 mod machine;
 pub mod plot;
@@ -11,7 +11,7 @@ pub mod tables;
 pub use machine::Machine;
 
 use crate::{
-    measured::{Created, Measured, Page},
+    measured::{Created, Idle, Measured, Outcome, Page},
     series::Series,
     servers::Servers,
 };
@@ -22,7 +22,12 @@ pub struct Report {
     pub loads: Series<Measured>,
     /// Per second.
     pub ceilings: Series<f64>,
+    /// From the creation of `one_time` jobs.
+    pub end_to_end: Series<Measured>,
+    pub idle: Series<Idle>,
     pub created: Series<Created>,
+    /// Operations that the build does not have.
+    pub not_available: BTreeSet<String>,
     pub pages: Series<Page>,
     /// Measurements that failed, and why.
     pub failed: Vec<String>,
@@ -34,10 +39,29 @@ impl Report {
             machine: Machine::this(servers).await?,
             loads: Series::default(),
             ceilings: Series::default(),
+            end_to_end: Series::default(),
+            idle: Series::default(),
             created: Series::default(),
+            not_available: BTreeSet::new(),
             pages: Series::default(),
             failed: Vec::new(),
         })
+    }
+
+    pub fn add(&mut self, name: &str, outcome: Outcome) {
+        match outcome {
+            Outcome::Load { measured, pages } => {
+                self.loads.add(name, measured);
+                for page in pages {
+                    self.pages.add(&page.list.clone(), page);
+                }
+            }
+            Outcome::EndToEnd(measured) => self.end_to_end.add(name, measured),
+            Outcome::Created(created) => self.created.add(name, created),
+            Outcome::Idle(idle) => self.idle.add(name, idle),
+            Outcome::NotAvailable => drop(self.not_available.insert(name.to_owned())),
+            Outcome::PerSecond(rate) => self.ceilings.add(name, rate),
+        }
     }
 
     pub fn print(&self) {
@@ -56,7 +80,10 @@ impl Report {
             "machine": self.machine,
             "loads": self.loads.json()?,
             "ceilings": self.ceilings.json()?,
+            "end_to_end": self.end_to_end.json()?,
+            "idle": self.idle.json()?,
             "created": self.created.json()?,
+            "not_available": self.not_available,
             "pages": self.pages.json()?,
             "failed": self.failed,
         });

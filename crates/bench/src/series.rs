@@ -4,6 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use trigrun_testkit::stats::median;
 
+/// Named numbers of one measurement, for a comparison of builds.
+pub type Figures = Vec<(String, f64)>;
+
 #[derive(Clone, Debug)]
 pub struct Series<T>(pub Vec<Row<T>>);
 
@@ -70,8 +73,9 @@ pub fn of_prototype(load: &str) -> String {
     format!("{PROTOTYPE}{load}")
 }
 
-pub fn is_of_prototype(name: &str) -> bool {
-    name.starts_with(PROTOTYPE)
+/// Whether it is a variant of another load: of the prototype, or under other circumstances. Only the tables show these.
+pub fn is_variant(name: &str) -> bool {
+    name.contains(", ")
 }
 
 #[cfg(test)]

@@ -2,17 +2,18 @@
 
 use anyhow::Context;
 use secrecy::SecretString;
-use std::{cell::Cell, fs, path::PathBuf};
-use tokio_postgres::{Client, NoTls};
-use trigrun_core::{
-    runtime::tasks,
-    store::{PostgresSettings, migrate, partitions},
-    stream::RedisSettings,
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    fs,
+    path::PathBuf,
 };
+use tokio_postgres::{Client, NoTls};
+use trigrun_core::{runtime::tasks, store::PostgresSettings, stream::RedisSettings};
 use trigrun_embed::{Durability, Options, Programs, Services};
 
-/// The template of every database: migrated, with the partitions of this week.
-const TEMPLATE: &str = "bench_template";
+use crate::{builds::Build, executions};
+
 /// As on a dedicated server of this size: no checkpoint is forced during a measurement because the log is full.
 const SETTINGS: [(&str, &str); 4] = [
     ("max_wal_size", "8GB"),
@@ -25,6 +26,8 @@ const SHARED_BUFFERS_MB: u32 = 2048;
 pub struct Servers {
     pub services: Services,
     created: Cell<u32>,
+    /// The databases that are copied for a measurement.
+    templates: RefCell<HashSet<String>>,
     dir: PathBuf,
 }
 
@@ -38,24 +41,31 @@ impl Servers {
         let mut options = Options::new(&dir, Durability::Production);
         options.shared_buffers_mb = SHARED_BUFFERS_MB;
         let services = Services::start(&Programs::find()?, &options).await?;
-        let servers = Self { services, created: Cell::new(0), dir };
+        let servers = Self { services, created: Cell::new(0), templates: RefCell::default(), dir };
         let sql = servers.sql("postgres").await?;
         for (name, value) in SETTINGS {
             sql.batch_execute(&format!("alter system set {name} = '{value}'")).await?;
         }
         sql.batch_execute("select pg_reload_conf()").await?;
-        sql.batch_execute(&format!("create database {TEMPLATE}")).await?;
-        let settings = servers.postgres_settings(TEMPLATE);
-        migrate::run(&settings).await?;
-        let mut conn = migrate::connect(&settings).await?;
-        let now = trigrun_core::store::clock::now(&mut conn).await?;
-        partitions::make_ahead(&mut conn, now, 1).await?;
         Ok(servers)
     }
 
-    /// A new database, migrated; Redis is emptied.
-    pub async fn database(&self) -> anyhow::Result<String> {
-        self.copy_of(TEMPLATE).await
+    /// A new database, migrated by this build, with partitions for this many past days; Redis is emptied.
+    pub async fn database(&self, build: &Build, days: u64) -> anyhow::Result<String> {
+        self.copy_of(&self.template(build, days).await?).await
+    }
+
+    /// Made when it is first needed.
+    async fn template(&self, build: &Build, days: u64) -> anyhow::Result<String> {
+        let name = format!("bench_{}_{days}_days", build.name);
+        if self.templates.borrow().contains(&name) {
+            return Ok(name);
+        }
+        self.sql("postgres").await?.batch_execute(&format!("create database {name}")).await?;
+        build.operate(&self.postgres_settings(&name), &self.redis_settings(), &["migrate"]).await?;
+        executions::create_past_partitions(&self.sql(&name).await?, days).await?;
+        self.templates.borrow_mut().insert(name.clone());
+        Ok(name)
     }
 
     /// A new, empty database; Redis is emptied.

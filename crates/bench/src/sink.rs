@@ -1,7 +1,7 @@
 //! The target: an HTTP/1.1 server on one thread that records what arrives, when, and when it should have.
 //!
 //! The product, the prototype and the peers call `/hook/…`. The benchmark uses `GET /count`, `GET /dump` (24 bytes for each arrival)
-//! and `POST /reset`.
+//! and `POST /reset`; after `POST /reset?<end>`, requests that are intended for this instant (unix microseconds) or later are not recorded.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -22,7 +22,18 @@ const ID_HEADERS: [&str; 2] = ["trigrun-execution-id", "x-job-id"];
 const RESPONSE: &[u8] = b"{\"ok\":true}\n";
 const BACKLOG: u32 = 65_535;
 
-type Arrivals = Rc<RefCell<Vec<Arrival>>>;
+struct Recorded {
+    arrivals: Vec<Arrival>,
+    end_us: i64,
+}
+
+impl Recorded {
+    fn until(end_us: Option<i64>) -> Self {
+        Self { arrivals: Vec::new(), end_us: end_us.unwrap_or(i64::MAX) }
+    }
+}
+
+type Shared = Rc<RefCell<Recorded>>;
 
 pub fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -37,14 +48,14 @@ pub fn main() -> anyhow::Result<()> {
 }
 
 async fn serve(listener: TcpListener) -> anyhow::Result<()> {
-    let arrivals = Arrivals::default();
+    let shared = Rc::new(RefCell::new(Recorded::until(None)));
     loop {
         let (connection, _) = listener.accept().await.context("cannot accept connections")?;
         connection.set_nodelay(true)?;
-        let arrivals = arrivals.clone();
+        let shared = shared.clone();
         tokio::task::spawn_local(async move {
             let service = service_fn(|request| {
-                let response = respond(&arrivals, &request);
+                let response = respond(&shared, &request);
                 async { Ok::<_, Infallible>(Response::new(Full::new(response))) }
             });
             let mut http = hyper::server::conn::http1::Builder::new();
@@ -55,20 +66,23 @@ async fn serve(listener: TcpListener) -> anyhow::Result<()> {
     }
 }
 
-fn respond(arrivals: &Arrivals, request: &Request<Incoming>) -> Bytes {
+fn respond(shared: &Shared, request: &Request<Incoming>) -> Bytes {
     let at_us = now_us();
+    let recorded = &mut *shared.borrow_mut();
     match request.uri().path() {
-        "/count" => arrivals.borrow().len().to_string().into(),
-        "/dump" => arrivals.borrow().iter().flat_map(|arrival| arrival.to_bytes()).collect(),
+        "/count" => recorded.arrivals.len().to_string().into(),
+        "/dump" => recorded.arrivals.iter().flat_map(|arrival| arrival.to_bytes()).collect(),
         "/reset" => {
-            arrivals.borrow_mut().clear();
+            *recorded = Recorded::until(request.uri().query().and_then(|end| end.parse().ok()));
             Bytes::new()
         }
         _ => {
             let headers = request.headers();
             let arrival =
                 Arrival { id: id(headers), intended_us: intended_us(headers).unwrap_or(at_us), at_us };
-            arrivals.borrow_mut().push(arrival);
+            if arrival.intended_us < recorded.end_us {
+                recorded.arrivals.push(arrival);
+            }
             Bytes::from_static(RESPONSE)
         }
     }

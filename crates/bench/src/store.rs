@@ -3,10 +3,8 @@
 use clap::Args;
 use std::path::Path;
 
-mod bulk;
 mod filters;
 mod history;
-mod idle;
 mod pages;
 mod plot;
 mod removal;
@@ -14,7 +12,7 @@ mod report;
 mod retention;
 mod sizes;
 
-use crate::bench::Bench;
+use crate::{bench::Bench, builds::Build, product::Installation, scenarios::PAST_DAYS};
 use report::StoreReport;
 use sizes::Scale;
 
@@ -30,22 +28,23 @@ pub struct StoreArguments {
     #[arg(long, default_value_t = 20_000)]
     fires: i64,
     /// Days of history with partitions, as after this many days of operation
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = PAST_DAYS)]
     days: u64,
 }
 
 pub async fn run(arguments: StoreArguments) -> anyhow::Result<()> {
     let StoreArguments { jobs, executions, fires, days } = arguments;
     let bench = Bench::start(jobs.len() + usize::from(executions > 0)).await?;
+    let installation = Installation { bench: &bench, build: &Build::this()?, days };
     let mut report = StoreReport::new(&bench.servers).await?;
     for jobs in jobs {
         bench.progress.begin(&format!("{jobs} jobs"));
-        report.sizes.push(Scale { jobs, fires, days }.measure(&bench).await?);
+        report.sizes.push(Scale { jobs, fires }.measure(&installation).await?);
         bench.progress.done();
     }
     if executions > 0 {
         bench.progress.begin(&format!("{executions} executions"));
-        report.history = Some(history::measure(&bench, executions, days).await?);
+        report.history = Some(history::measure(&installation, executions).await?);
         bench.progress.done();
     }
     bench.stop().await;

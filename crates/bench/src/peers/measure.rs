@@ -53,16 +53,16 @@ pub async fn measure(
     let Bench { servers, sink, progress, .. } = bench;
     let database = servers.empty_database().await?;
     let backlog = matches!(load.mode, Mode::Backlog);
-    let run = |first_us| PeerRun::new(*peer, bench, &database, load.jobs, first_us, load.step_us());
+    let run = |first_us| PeerRun::new(*peer, bench, &database, load.runs, first_us, load.step_us());
     run(0)?.step("setup").await?;
-    let lead_us = if backlog { 0 } else { i64::try_from(storage_times.lead(peer, load.jobs).as_micros())? };
+    let lead_us = if backlog { 0 } else { i64::try_from(storage_times.lead(peer, load.runs).as_micros())? };
     let first_us = now_us() + lead_us;
     let first = DateTime::from_timestamp_micros(first_us).context("the time is out of range")?;
     let run = run(first_us)?;
     let began = Instant::now();
     run.step("enqueue").await?;
-    storage_times.add(peer, load.jobs, began.elapsed());
-    sink.reset().await?;
+    storage_times.add(peer, load.runs, began.elapsed());
+    sink.reset(None).await?;
     servers.sql(&database).await?.batch_execute("checkpoint").await?;
     ensure!(backlog || until(first) > START_TIME + LEAD, "storing the jobs took too long");
 
@@ -75,7 +75,7 @@ pub async fn measure(
         meter = meter.restart();
         tokio::time::sleep(until(first)).await;
     }
-    let wanted = usize::try_from(load.jobs)?;
+    let wanted = usize::try_from(load.runs)?;
     let report = |count| progress.arrived(&format!("{}, {}", load.name, peer.name), count, wanted);
     let arrived = tokio::time::timeout(MAX_TIME, sink.wait_for(wanted, IDLE_TIMEOUT, report));
     arrived.await.context("the load took too long")??;

@@ -40,7 +40,7 @@ impl Peer {
     fn command(&self) -> Command {
         match self.program {
             Program::Node(name) => {
-                let mut command = trigrun_embed::ends_with_us(&directory().join("peer.sh"));
+                let mut command = trigrun_embed::ends_with_us(&node().join("peer.sh"));
                 command.arg(name);
                 command
             }
@@ -49,13 +49,19 @@ impl Peer {
     }
 }
 
-pub fn directory() -> PathBuf {
+/// The sources of all peers.
+pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
 }
 
 /// The target directory of peers in Rust.
 pub fn target() -> PathBuf {
     PathBuf::from("target/bench/peers")
+}
+
+/// The peers on Node, with their packages.
+pub fn node() -> PathBuf {
+    target().join("node")
 }
 
 pub fn built() -> PathBuf {
@@ -93,7 +99,7 @@ impl PeerRun {
         Ok(Self { peer, environment })
     }
 
-    /// The step is setup, enqueue, work or recorded.
+    /// The step is setup, add, enqueue, work or recorded.
     pub fn command(&self, step: &str) -> Command {
         let mut command = self.peer.command();
         command.arg(step).envs(self.environment.iter().map(|(name, value)| (name, value)));

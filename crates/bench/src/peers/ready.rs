@@ -7,19 +7,32 @@ use tokio::process::Command;
 use super::peer;
 
 pub async fn ready() -> anyhow::Result<()> {
-    let directory = peer::directory();
+    let (sources, node) = (peer::sources(), peer::node());
+    copy_files(&sources, &node)?;
     // npm writes this file last.
-    let installed = directory.join("node_modules/.package-lock.json");
-    if is_outdated(&installed, &[directory.join("package-lock.json")]) {
+    let installed = node.join("node_modules/.package-lock.json");
+    if is_outdated(&installed, &[sources.join("package-lock.json")]) {
         let mut npm = Command::new("npm");
-        run(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&directory)).await?;
+        run(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&node)).await?;
     }
-    let rust = directory.join("graphile-rs");
+    let rust = sources.join("graphile-rs");
     let sources = ["Cargo.lock", "Cargo.toml", "src/fire.rs", "src/main.rs", "src/settings.rs"];
     if is_outdated(&peer::built(), &sources.map(|source| rust.join(source))) {
         let mut cargo = Command::new("cargo");
         cargo.args(["build", "--release", "--locked", "--manifest-path"]).arg(rust.join("Cargo.toml"));
         run(cargo.arg("--target-dir").arg(peer::target())).await?;
+    }
+    Ok(())
+}
+
+/// The files of a directory, without those of its directories. Packages are found next to the programs that import them.
+fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The output of `peers`: medians of each product under each load, and TrigRun's ratio to the best peer.
+//! The output of `peers`: one table with the medians of each product, and TrigRun's ratio to the best other one.
 
 use comfy_table::Table;
 use serde_json::json;
@@ -12,17 +12,39 @@ use crate::{
     servers::Servers,
 };
 
+/// What counts in a load, and the better of two values.
+type Figure = (&'static str, fn(&Measured) -> f64, fn(f64, f64) -> f64);
+
+const COST: Figure = ("µs per run", |m| m.cost.us_per_run_sum, f64::min);
+const SATURATED: [Figure; 3] = [
+    ("runs/s", |m| m.runs_per_second, f64::max),
+    ("lateness p99, ms", |m| m.lateness_p99_ms, f64::min),
+    COST,
+];
+/// The load fixes the rate: a product that exceeds it has stalled before.
+const STEADY: [Figure; 4] = [
+    ("lateness p50, ms", |m| m.lateness_p50_ms, f64::min),
+    ("lateness p99, ms", |m| m.lateness_p99_ms, f64::min),
+    ("lateness p99.9, ms", |m| m.lateness_p999_ms, f64::min),
+    COST,
+];
+
 pub struct Report {
     machine: Machine,
+    /// TrigRun first.
+    products: Vec<&'static str>,
     pub measured: Series<Measured>,
+    /// Jobs per second.
+    pub added: Series<f64>,
     /// The errors of failed measurements.
     pub failed: Series<String>,
 }
 
 impl Report {
-    pub async fn new(servers: &Servers) -> anyhow::Result<Self> {
+    pub async fn new(servers: &Servers, products: Vec<&'static str>) -> anyhow::Result<Self> {
         let machine = Machine::this(servers).await?;
-        Ok(Self { machine, measured: Series::default(), failed: Series::default() })
+        let (measured, added, failed) = (Series::default(), Series::default(), Series::default());
+        Ok(Self { machine, products, measured, added, failed })
     }
 
     pub fn has_failed(&self, product: &str) -> bool {
@@ -31,7 +53,11 @@ impl Report {
 
     pub fn print(&self) {
         println!("{}\n{}", self.machine, self.table());
-        println!("{}\n{}", tables::time(&self.measured), tables::memory(&self.measured));
+        for row in &self.measured.0 {
+            for violation in row.repetitions.iter().filter_map(Measured::violation) {
+                println!("WARNING: {}: {violation}", row.name);
+            }
+        }
         for row in &self.failed.0 {
             for error in &row.repetitions {
                 println!("FAILED: {}: {error}", row.name);
@@ -40,92 +66,71 @@ impl Report {
     }
 
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let report = json!({ "machine": self.machine, "measured": self.measured.json()?, "failed": self.failed.json()? });
+        let report = json!({
+            "machine": self.machine,
+            "measured": self.measured.json()?,
+            "added": self.added.json()?,
+            "failed": self.failed.json()?,
+        });
         report::write(path, &serde_json::to_string_pretty(&report)?)
     }
 
     fn table(&self) -> Table {
-        let mut table = tables::table([
-            "load",
-            "runs/s",
-            "lateness p50, ms",
-            "p99",
-            "p99.9",
-            "max",
-            "µs per run",
-            "early",
-            "repeated",
-            "measured",
-            "failed",
-        ]);
-        let mut lines: Vec<&str> = self.measured.0.iter().map(|row| row.name.as_str()).collect();
-        lines.extend(
-            self.failed.0.iter().map(|row| row.name.as_str()).filter(|it| self.measured.get(it).is_none()),
-        );
-        let mut loads: Vec<&str> = Vec::new();
-        for (load, _) in lines.iter().map(|line| split(line)) {
-            if !loads.contains(&load) {
-                loads.push(load);
+        let mut table = tables::table([]);
+        let mut header = vec![String::new()];
+        header.extend(self.products.iter().map(|product| (*product).to_owned()));
+        table.set_header([header, vec![format!("{TRIGRUN} ÷ best")]].concat());
+        for load in works(&self.measured) {
+            let figures = match () {
+                // A backlog is late from the start.
+                () if load.starts_with("backlog") => vec![SATURATED[0], COST],
+                () if load.starts_with("steady") => STEADY.to_vec(),
+                () => SATURATED.to_vec(),
+            };
+            for (name, value, better) in figures {
+                let median = |row: &Row<Measured>| row.median(value);
+                table.add_row(self.row(&format!("{load}, {name}"), load, &self.measured, median, better));
             }
         }
-        for load in loads {
-            for line in lines.iter().filter(|line| split(line).0 == load) {
-                table.add_row(self.cells(line));
-            }
-            if let Some(ratio) = self.ratio(load) {
-                table.add_row(ratio);
-            }
+        for adding in works(&self.added) {
+            let median = |row: &Row<f64>| row.median(|rate| *rate);
+            table.add_row(self.row(&format!("{adding}, per second"), adding, &self.added, median, f64::max));
         }
         table
     }
 
-    /// The medians of a product under a load, or the number of failures.
-    fn cells(&self, line: &str) -> Vec<String> {
-        let failed = self.failed.get(line).map_or(0, |row| row.repetitions.len());
-        let failed = if failed > 0 { format!("{failed}: see below") } else { String::new() };
-        let Some(row) = self.measured.get(line) else {
-            let mut cells = vec![line.to_owned()];
-            cells.extend(std::iter::repeat_n("–".to_owned(), 8));
-            cells.extend(["0".to_owned(), failed]);
-            return cells;
-        };
-        let sum =
-            |value: fn(&Measured) -> usize| row.repetitions.iter().map(value).sum::<usize>().to_string();
-        vec![
-            line.to_owned(),
-            format!("{:.0}", row.median(|m| m.runs_per_second)),
-            format!("{:.2}", row.median(|m| m.lateness_p50_ms)),
-            format!("{:.2}", row.median(|m| m.lateness_p99_ms)),
-            format!("{:.2}", row.median(|m| m.lateness_p999_ms)),
-            format!("{:.2}", row.median(|m| m.lateness_max_ms)),
-            format!("{:.1}", row.median(|m| m.cost.us_per_run_sum)),
-            sum(|m| m.early),
-            sum(|m| m.repeated),
-            row.repetitions.len().to_string(),
-            failed,
-        ]
+    /// The medians of each product under one load, and the ratio.
+    fn row<T>(
+        &self,
+        name: &str,
+        work: &str,
+        series: &Series<T>,
+        median: impl Fn(&Row<T>) -> f64,
+        better: fn(f64, f64) -> f64,
+    ) -> Vec<String> {
+        let value = |product: &str| series.get(&super::line(work, product)).map(&median);
+        let cell = |product: &&str| value(product).map_or("–".to_owned(), tables::significant);
+        let best = self
+            .products
+            .iter()
+            .filter(|product| **product != TRIGRUN)
+            .filter_map(|it| value(it))
+            .reduce(better);
+        let ratio =
+            value(TRIGRUN).zip(best).map_or(String::new(), |(own, best)| format!("{:.2}", own / best));
+        std::iter::once(name.to_owned()).chain(self.products.iter().map(cell)).chain([ratio]).collect()
     }
+}
 
-    /// TrigRun relative to the best peer of each column. A steady load fixes the rate, so there is no ratio: a peer that exceeds it has
-    /// stalled before.
-    fn ratio(&self, load: &str) -> Option<Vec<String>> {
-        let trigrun = self.measured.get(&super::line(load, TRIGRUN))?;
-        let is_peer = |row: &&Row<Measured>| split(&row.name).0 == load && split(&row.name).1 != TRIGRUN;
-        let peers: Vec<_> = self.measured.0.iter().filter(is_peer).collect();
-        let to = |value: fn(&Measured) -> f64, best: fn(f64, f64) -> f64| {
-            let best = peers.iter().map(|row| row.median(value)).reduce(best)?;
-            Some(format!("{:.2}", trigrun.median(value) / best))
-        };
-        Some(vec![
-            format!("{load}: {TRIGRUN} ÷ best peer"),
-            if load.starts_with("steady") { String::new() } else { to(|m| m.runs_per_second, f64::max)? },
-            to(|m| m.lateness_p50_ms, f64::min)?,
-            to(|m| m.lateness_p99_ms, f64::min)?,
-            to(|m| m.lateness_p999_ms, f64::min)?,
-            to(|m| m.lateness_max_ms, f64::min)?,
-            to(|m| m.cost.us_per_run_sum, f64::min)?,
-        ])
+/// The loads of a series, in the order of their first measurement.
+fn works<T>(series: &Series<T>) -> Vec<&str> {
+    let mut works: Vec<&str> = Vec::new();
+    for (work, _) in series.0.iter().map(|row| split(&row.name)) {
+        if !works.contains(&work) {
+            works.push(work);
+        }
     }
+    works
 }
 
 /// Load and product: names of products contain no comma.

@@ -12,7 +12,7 @@ use trigrun_testkit::stats::median;
 
 use crate::{
     measured::Measured,
-    series::{Row, Series, is_of_prototype},
+    series::{Row, Series, is_variant},
 };
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -25,9 +25,9 @@ const CAPTION: (&str, u32) = ("sans-serif", 20);
 const MIN_MS: f64 = 0.05;
 const SECONDS_PER_TENTH: f64 = 0.1;
 
-/// The product's loads; `None` if none was measured.
+/// The product's loads without their variants; `None` if none was measured.
 pub fn plot(loads: &Series<Measured>) -> anyhow::Result<Option<String>> {
-    let product: Vec<_> = loads.0.iter().filter(|row| !is_of_prototype(&row.name)).collect();
+    let product: Vec<_> = loads.0.iter().filter(|row| !is_variant(&row.name)).collect();
     if product.is_empty() {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! The tables: loads, ratios, cost and memory by process, limits of the machine, and the API.
+//! The tables: loads, ratios, cost, writes and memory, limits of the machine, the idle installation, and the API.
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use std::collections::BTreeSet;
@@ -8,6 +8,7 @@ use crate::{
     cost::Cost,
     measured::Measured,
     series::{Row, Series, of_prototype},
+    written::Written,
 };
 
 pub fn all(report: &Report) -> Vec<Table> {
@@ -16,8 +17,11 @@ pub fn all(report: &Report) -> Vec<Table> {
         self::loads(loads),
         ratios(report),
         time(loads),
+        writes(loads),
         memory(loads),
         ceilings(report),
+        idle(report),
+        end_to_end(&report.end_to_end),
         created(report),
         pages(report),
     ];
@@ -39,6 +43,7 @@ fn loads(loads: &Series<Measured>) -> Table {
         "lateness p50, ms",
         "p99",
         "p99.9",
+        "p99 of the last fifth",
         "first, ms",
         "µs per run",
         "processors used by others",
@@ -51,6 +56,7 @@ fn loads(loads: &Series<Measured>) -> Table {
             format!("{:.2}", row.median(|m| m.lateness_p50_ms)),
             format!("{:.2}", row.median(|m| m.lateness_p99_ms)),
             format!("{:.2}", row.median(|m| m.lateness_p999_ms)),
+            format!("{:.2}", row.median(|m| m.lateness_end_p99_ms)),
             format!("{:.1}", row.median(|m| m.first_ms)),
             format!("{:.1}", row.median(|m| m.cost.us_per_run_sum)),
             format!("{:.2}", row.median(|m| m.cost.foreign_processors)),
@@ -91,6 +97,20 @@ pub fn time(loads: &Series<Measured>) -> Table {
     by_process("µs per run, of which", loads, |cost, name| cost.us_per_run.get(name))
 }
 
+fn writes(loads: &Series<Measured>) -> Table {
+    let mut table = table(["written per run", "WAL, bytes", "commits", "rows, bytes", "indexes, bytes"]);
+    for row in loads.0.iter().filter(|row| row.repetitions.iter().all(|m| m.written.is_some())) {
+        table.add_row([
+            row.name.clone(),
+            format!("{:.0}", written(row, |written| written.wal_bytes)),
+            format!("{:.3}", written(row, |written| written.commits)),
+            format!("{:.0}", written(row, |written| written.heap_bytes)),
+            format!("{:.0}", written(row, |written| written.index_bytes)),
+        ]);
+    }
+    table
+}
+
 pub fn memory(loads: &Series<Measured>) -> Table {
     by_process("peak memory, MiB", loads, |cost, name| cost.memory_mib.get(name))
 }
@@ -129,12 +149,58 @@ fn ceilings(report: &Report) -> Table {
     table
 }
 
+fn idle(report: &Report) -> Table {
+    let mut table = table(["nothing is due", "% of a processor", "statements/s"]);
+    for row in &report.idle.0 {
+        table.add_row([
+            row.name.clone(),
+            format!("{:.2}", row.median(|idle| idle.percent_sum)),
+            format!("{:.1}", row.median(|idle| idle.statements_per_second)),
+        ]);
+    }
+    table
+}
+
+fn end_to_end(measured: &Series<Measured>) -> Table {
+    let mut table = table([
+        "from the creation to the target",
+        "p50, ms",
+        "p99",
+        "p99.9",
+        "µs per job",
+        "WAL, bytes",
+        "commits",
+    ]);
+    for row in &measured.0 {
+        table.add_row([
+            row.name.clone(),
+            format!("{:.2}", row.median(|m| m.lateness_p50_ms)),
+            format!("{:.2}", row.median(|m| m.lateness_p99_ms)),
+            format!("{:.2}", row.median(|m| m.lateness_p999_ms)),
+            format!("{:.0}", row.median(|m| m.cost.us_per_run_sum)),
+            format!("{:.0}", written(row, |written| written.wal_bytes)),
+            format!("{:.2}", written(row, |written| written.commits)),
+        ]);
+    }
+    table
+}
+
+/// `NaN` if it was not measured.
+fn written(row: &Row<Measured>, value: fn(&Written) -> f64) -> f64 {
+    row.median(|measured| measured.written.as_ref().map_or(f64::NAN, value))
+}
+
 fn created(report: &Report) -> Table {
-    let mut table = table(["API", "requests/s", "at half that rate: p50, ms", "p99, ms", "µs per request"]);
+    let mut table =
+        table(["API", "jobs/s", "p99, ms", "at half that rate: p50, ms", "p99, ms", "µs per job"]);
+    for name in &report.not_available {
+        table.add_row([name.as_str(), "not available"]);
+    }
     for row in &report.created.0 {
         table.add_row([
             row.name.clone(),
-            format!("{:.0}", row.median(|created| created.requests_per_second)),
+            format!("{:.0}", row.median(|created| created.jobs_per_second)),
+            format!("{:.2}", row.median(|created| created.p99_ms)),
             format!("{:.2}", row.median(|created| created.half_rate_p50_ms)),
             format!("{:.2}", row.median(|created| created.half_rate_p99_ms)),
             format!("{:.0}", row.median(|created| created.cost.us_per_run_sum)),
@@ -151,4 +217,25 @@ fn pages(report: &Report) -> Table {
         table.add_row([row.name.clone(), p50, p99]);
     }
     table
+}
+
+/// About three digits.
+pub fn significant(number: f64) -> String {
+    let decimals = match number.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        _ => 3,
+    };
+    format!("{number:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_about_three_digits() {
+        assert_eq!([0.0712, 3.21987, 42.42, 23_399.4].map(significant), ["0.071", "3.22", "42.4", "23399"]);
+    }
 }

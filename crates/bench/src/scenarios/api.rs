@@ -2,17 +2,7 @@
 
 use anyhow::ensure;
 use bytes::Bytes;
-use trigrun_core::{
-    crypto,
-    domain::{
-        access::{Scope, TokenKind},
-        audit::Author,
-        id::{TokenId, WorkspaceId},
-        rights::Giver,
-        workspace::Workspace,
-    },
-    store::{Db, clock, tokens, workspaces},
-};
+use trigrun_core::domain::id::WorkspaceId;
 use trigrun_testkit::{
     client::{Client, Connection, Request, Response},
     cluster::{Cluster, HIGH_RATE_LIMITS},
@@ -20,8 +10,8 @@ use trigrun_testkit::{
 };
 
 use crate::{
-    product::{self, API},
-    servers::Servers,
+    processes::Roots,
+    product::{API, DEFAULTS, EXECUTOR, Installation, SCHEDULER},
 };
 
 pub struct Api {
@@ -32,20 +22,33 @@ pub struct Api {
 impl Api {
     /// Starts it on this database, with a token for this workspace or for a new one.
     pub async fn start(
-        servers: &Servers,
+        installation: &Installation<'_>,
         database: &str,
         workspace: Option<WorkspaceId>,
     ) -> anyhow::Result<Self> {
-        let token = token(servers, database, workspace).await?;
-        let mut cluster = product::cluster(servers, database)?;
+        let workspace = match workspace {
+            Some(workspace) => workspace.to_string(),
+            None => installation.operate(database, &["workspace", "create", "--name", "bench"]).await?,
+        };
+        let token = ["token", "create", "--name", "bench", "--workspace", &workspace];
+        let token = installation.operate(database, &token).await?;
+        let mut cluster = installation.cluster(database)?;
         cluster.start(API, Role::Api, HIGH_RATE_LIMITS)?;
         cluster.ready().await?;
         let client = Client::new(cluster.address(API)?).with_token(token);
         Ok(Self { cluster, client })
     }
 
-    pub fn pid(&self) -> anyhow::Result<u32> {
-        self.cluster.pid(API)
+    /// Starts the other processes on the same database.
+    pub fn start_scheduler_and_executor(&mut self) -> anyhow::Result<()> {
+        self.cluster.start(SCHEDULER, Role::Scheduler, DEFAULTS)?;
+        self.cluster.start(EXECUTOR, Role::Executor, DEFAULTS)
+    }
+
+    /// The processes that run.
+    pub fn processes(&self) -> anyhow::Result<Roots> {
+        let running = [API, SCHEDULER, EXECUTOR].into_iter().filter(|name| self.cluster.is_running(name));
+        running.map(|name| Ok((name, self.cluster.pid(name)?))).collect()
     }
 
     /// A connection that is kept alive.
@@ -63,30 +66,4 @@ pub async fn body_of(connection: &mut Connection, request: Request) -> anyhow::R
     let response: Response = connection.send(request).await?;
     ensure!(response.status.is_success(), "{}: {}", response.status, response.text());
     Ok(response.body)
-}
-
-async fn token(servers: &Servers, database: &str, workspace: Option<WorkspaceId>) -> anyhow::Result<String> {
-    let db = Db::new(&servers.postgres_settings(database))?;
-    let mut conn = db.conn().await?;
-    let now = clock::now(&mut conn).await?;
-    let by = Author::operator(now);
-    let workspace = match workspace {
-        Some(workspace) => workspace,
-        None => {
-            let new = Workspace { id: WorkspaceId::at(now), name: "bench".to_owned() };
-            workspaces::insert(&mut conn, &new, &by).await?;
-            new.id
-        }
-    };
-    let token = crypto::new_token(TokenKind::Api)?;
-    let new = tokens::NewToken {
-        id: TokenId::at(now),
-        name: "bench",
-        hash: &crypto::token_hash(&token),
-        scopes: Scope::ALL,
-        expires_at: None,
-        giver: &Giver::Operator,
-    };
-    tokens::insert(&mut conn, workspace, new, &by, None).await?;
-    Ok(token.reveal().to_owned())
 }

@@ -11,7 +11,7 @@ use trigrun_testkit::{
 };
 
 use super::api::{Api, body_of};
-use crate::{bench::Bench, measured::Page};
+use crate::{measured::Page, product::Installation};
 
 const REQUESTS: usize = 200;
 /// For slow lists, which get fewer requests.
@@ -30,10 +30,14 @@ pub enum Next {
 }
 
 /// One request at a time on one connection, pages of 50 rows. Cursors lead to the page in the middle of the `rows`.
-pub async fn measure(bench: &Bench, database: &str, rows: i64) -> anyhow::Result<Vec<Page>> {
-    let sql = bench.servers.sql(database).await?;
+pub async fn measure(
+    installation: &Installation<'_>,
+    database: &str,
+    rows: i64,
+) -> anyhow::Result<Vec<Page>> {
+    let sql = installation.bench.servers.sql(database).await?;
     let workspace = sql.query_one("select id from workspaces limit 1", &[]).await?.get(0);
-    let api = Api::start(&bench.servers, database, Some(WorkspaceId::from_uuid(workspace))).await?;
+    let api = Api::start(installation, database, Some(WorkspaceId::from_uuid(workspace))).await?;
     let mut connection = api.connect().await?;
     let mut pages = Vec::new();
     for (name, path) in [

@@ -39,7 +39,7 @@ pub async fn measure(name: &str, jobs: i64, mode: load::Mode, bench: &Bench) -> 
         sink: sink.address,
     };
     prototype.seed().await?;
-    sink.reset().await?;
+    sink.reset(None).await?;
     let too_late = matches!(mode, load::Mode::Burst) && now_us() + START_US > burst;
     anyhow::ensure!(!too_late, "storing the jobs took too long on this machine");
 

@@ -10,7 +10,7 @@ use std::{
 use trigrun_core::store::{migrate, partitions};
 use trigrun_testkit::client::Request;
 
-use crate::{bench::Bench, scenarios::Api, servers::Servers};
+use crate::{bench::Bench, executions, scenarios::Api, servers::Servers};
 
 const LIST: &str = "/v1/executions?";
 const BASELINE_TIME: Duration = Duration::from_secs(2);
@@ -115,13 +115,10 @@ async fn dropped(servers: &Servers, database: &str, oldest: NaiveDate) -> anyhow
 /// A transaction that has read both tables and is still open.
 async fn open_transaction(servers: &Servers, database: &str) -> anyhow::Result<tokio_postgres::Client> {
     let sql = servers.sql(database).await?;
-    sql.batch_execute("begin; select from executions limit 1; select from earlier_attempts limit 1").await?;
+    executions::begin_backup(&sql).await?;
     Ok(sql)
 }
 
-/// From the statistics of the last vacuum, since which nothing was written.
 async fn count(servers: &Servers, database: &str) -> anyhow::Result<i64> {
-    let count = "select coalesce(sum(greatest(reltuples, 0)), 0)::bigint from pg_inherits join pg_class c on c.oid = inhrelid
-                 where inhparent = 'executions'::regclass";
-    Ok(servers.sql(database).await?.query_one(count, &[]).await?.get(0))
+    executions::count(&servers.sql(database).await?).await
 }

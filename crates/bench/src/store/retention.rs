@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 use trigrun_testkit::{client::Client, cluster::free_address, process::Role};
 
-use crate::{
-    product::{self, SCHEDULER},
-    servers::Servers,
-};
+use crate::product::{Installation, SCHEDULER};
 
 /// Every pass has run by then; `retention` once, at the start.
 const RUN_TIME: Duration = Duration::from_secs(12);
@@ -14,9 +11,12 @@ const SUM: &str = "trigrun_pass_duration_seconds_sum{";
 const COUNT: &str = "trigrun_pass_duration_seconds_count{";
 
 /// Average seconds of each pass, by name.
-pub async fn measure(servers: &Servers, database: &str) -> anyhow::Result<BTreeMap<String, f64>> {
+pub async fn measure(
+    installation: &Installation<'_>,
+    database: &str,
+) -> anyhow::Result<BTreeMap<String, f64>> {
     let address = free_address()?;
-    let mut cluster = product::cluster(servers, database)?;
+    let mut cluster = installation.cluster(database)?;
     let probes = [("TRIGRUN__TELEMETRY__PROBES_ADDRESS", address.to_string())];
     cluster.start(SCHEDULER, Role::Scheduler, probes)?;
     tokio::time::sleep(RUN_TIME).await;

@@ -4,22 +4,17 @@ use chrono::{DateTime, Duration as Span, DurationRound, TimeDelta, Utc};
 use serde::Serialize;
 use std::{net::SocketAddr, time::Instant};
 use tokio_postgres::Client;
-use trigrun_core::store::{migrate, partitions};
 
-use super::{
-    bulk,
-    idle::{self, Idle},
-};
 use crate::{
     arrivals::now,
     bench::Bench,
-    jobs::Batch,
-    measured::Measured,
-    scenarios::{Load, Mode},
-    servers::Servers,
+    bulk,
+    jobs::{Batch, DAY_SECONDS},
+    measured::{Idle, Measured},
+    product::Installation,
+    scenarios::{Load, Mode, idle_on},
 };
 
-const TABLES: [&str; 3] = ["jobs", "job_versions", "job_timers"];
 const WORKSPACES: i64 = 1000;
 const PER_SECOND: i64 = 1000;
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -32,7 +27,6 @@ pub struct Scale {
     pub jobs: i64,
     /// Jobs that fire now: a random choice of all, as jobs created at different times are due together.
     pub fires: i64,
-    pub days: u64,
 }
 
 #[derive(Serialize)]
@@ -46,28 +40,29 @@ pub struct Size {
 }
 
 impl Scale {
-    pub async fn measure(self, bench: &Bench) -> anyhow::Result<Size> {
-        let Bench { servers, sink, progress, .. } = bench;
-        let Self { jobs, fires, days } = self;
+    pub async fn measure(self, installation: &Installation<'_>) -> anyhow::Result<Size> {
+        let Bench { servers, sink, progress, .. } = installation.bench;
+        let Self { jobs, fires } = self;
         bulk::check_disk_space(jobs, BYTES_PER_JOB)?;
-        let database = servers.database().await?;
-        make_partitions(servers, &database, days).await?;
+        let database = installation.database().await?;
         let sql = servers.sql(&database).await?;
         let began = Instant::now();
         self.write(&sql, sink.address).await?;
         let generated_seconds = began.elapsed().as_secs_f64();
         let bytes_per_job = bytes(&sql).await? as f64 / (jobs + fires) as f64;
         progress.say(&format!("written in {generated_seconds:.0} s, {bytes_per_job:.0} bytes each"));
-        let idle = idle::measure(bench, &database).await?;
+        let idle = idle_on(installation, &database).await?;
         progress.say(&format!("idle: {idle}"));
         let load = Load {
             name: format!("{PER_SECOND}/s among {jobs}"),
-            jobs: fires,
+            runs: fires,
+            fires_per_job: 1,
             workspaces: WORKSPACES,
             mode: Mode::Steady { per_second: PER_SECOND },
+            holds_snapshot: false,
         };
         let first = self.schedule_fires(&sql, load.step_us()).await?;
-        let fire = load.measure_on(bench, &database, first).await?;
+        let fire = load.measure_on(installation, &database, first).await?;
         progress.say(&fire.to_string());
         drop(sql);
         servers.drop_database(&database).await?;
@@ -78,13 +73,8 @@ impl Scale {
         let jobs = self.jobs + self.fires;
         let first = now()?.duration_trunc(DAY)? + DAY + DAY;
         let step_us = DAY.num_seconds() * 1_000_000 / jobs;
-        let batch = Batch { jobs, workspaces: WORKSPACES, first, step_us, sink };
-        let wal_size = bulk::shorten_wal(sql).await?;
-        bulk::prepare(sql).await?;
-        bulk::disable_indexes(sql, &TABLES).await?;
-        batch.write(sql).await?;
-        bulk::rebuild_indexes(sql, &TABLES).await?;
-        bulk::restore_wal(sql, &wal_size).await
+        let batch = Batch { jobs, workspaces: WORKSPACES, first, step_us, every_seconds: DAY_SECONDS, sink };
+        bulk::write_jobs(sql, &batch).await
     }
 
     /// Makes `fires` jobs due, one every `step_us`, in random order; returns the first instant.
@@ -112,16 +102,7 @@ impl Scale {
     }
 }
 
-/// Creates the partitions of this many days before today.
-pub async fn make_partitions(servers: &Servers, database: &str, days: u64) -> anyhow::Result<()> {
-    let mut conn = migrate::connect(&servers.postgres_settings(database)).await?;
-    for ago in 0..=i64::try_from(days)? {
-        partitions::make_ahead(&mut conn, now()? - DAY * i32::try_from(ago)?, 1).await?;
-    }
-    Ok(())
-}
-
 async fn bytes(sql: &Client) -> anyhow::Result<i64> {
     let size = "select sum(pg_total_relation_size(name::regclass))::bigint from unnest($1::text[]) name";
-    Ok(sql.query_one(size, &[&TABLES.as_slice()]).await?.get(0))
+    Ok(sql.query_one(size, &[&bulk::JOB_TABLES.as_slice()]).await?.get(0))
 }

@@ -4,6 +4,11 @@ use anyhow::{Context, ensure};
 use nix::sys::statvfs::statvfs;
 use tokio_postgres::Client;
 
+use crate::jobs::Batch;
+
+/// The tables of [`write_jobs`].
+pub const JOB_TABLES: [&str; 3] = ["jobs", "job_versions", "job_timers"];
+
 /// During bulk writes; the rows need the disk space.
 const SHORT_WAL: &str = "1GB";
 /// Disk space left for other programs.
@@ -17,6 +22,16 @@ pub fn check_disk_space(rows: i64, bytes_each: u64) -> anyhow::Result<()> {
     let mib = |bytes: u64| bytes >> 20;
     ensure!(free > wanted, "{rows} rows need {} MiB, and {} are free", mib(wanted), mib(free));
     Ok(())
+}
+
+/// Writes jobs by the million.
+pub async fn write_jobs(sql: &Client, batch: &Batch) -> anyhow::Result<()> {
+    let wal_size = shorten_wal(sql).await?;
+    prepare(sql).await?;
+    disable_indexes(sql, &JOB_TABLES).await?;
+    batch.write(sql).await?;
+    rebuild_indexes(sql, &JOB_TABLES).await?;
+    restore_wal(sql, &wal_size).await
 }
 
 /// Prepares this connection for bulk writes: no triggers, no foreign keys, no synchronous commits.
