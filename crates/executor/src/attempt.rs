@@ -12,6 +12,7 @@ use trigrun_core::{
         execution::{AttemptResult, decide},
         lease::MAX_LEASE_AHEAD,
         retry::DeliveryGuarantee,
+        target::TargetUrl,
     },
     runtime::clock::Clock,
     store::{
@@ -22,7 +23,7 @@ use trigrun_core::{
 };
 
 use crate::{
-    egress::{Egress, Ready, Reuse, Unprepared},
+    egress::{Egress, ExchangePermit, Ready, Reuse, Unprepared},
     owner::{Owner, Share, Shares},
     request,
     secrets::{OpenedSecrets, RequestSecrets},
@@ -88,8 +89,19 @@ impl AttemptRunner {
             trigrun.job.id = %lease.job,
         );
         trace::continue_from(&span, lease.traceparent.as_deref());
-        // Boxed, because it is large: every layer around it would hold, and move, its own copy.
-        let sending = Box::pin(self.send(&mut lease, &secrets, memory));
+        let sending = async {
+            let target = request::target(&lease, &self.policy);
+            let permit = match &target {
+                Ok(target) => {
+                    let permit = self.egress.permit(&owner, target);
+                    self.draining.run_until_cancelled(permit).await?
+                }
+                Err(_) => None,
+            };
+            // Boxed, because it is large: every layer around it would hold, and move, its own copy. Only now, because thousands of runs
+            // may wait for a permit.
+            Box::pin(self.send(&mut lease, &secrets, memory, target, permit)).await
+        };
         let finished = AssertUnwindSafe(sending.instrument(span.clone())).catch_unwind().await;
         // A panic ends this execution and no other.
         let mut finished = finished.unwrap_or_else(|_| Some(self.panicked()))?;
@@ -134,18 +146,12 @@ impl AttemptRunner {
         lease: &mut Lease,
         secrets: &RequestSecrets,
         memory: &mut Share,
+        target: Result<TargetUrl, Box<Outcome>>,
+        permit: Option<ExchangePermit>,
     ) -> Option<Finished> {
         // Postgres's clock may have been set, and this process may not have read it since.
         let instant = self.clock.instant_of(lease.due_at).min(Instant::now() + MAX_LEASE_AHEAD);
-        let target = request::target(lease, &self.policy);
         let owner = memory.owner();
-        let permit = match &target {
-            Ok(target) => {
-                let permit = self.egress.permit(&owner, target);
-                self.draining.run_until_cancelled(permit).await?
-            }
-            Err(_) => None,
-        };
         if lease.body_to_load.is_some() {
             self.draining.run_until_cancelled(Box::pin(self.load_body(lease, memory))).await??;
         }

@@ -13,6 +13,7 @@ mod dial;
 mod exchange;
 mod failure;
 mod fair_reader;
+mod gate;
 mod http1;
 mod names;
 mod own_addresses;
@@ -73,6 +74,9 @@ pub struct Settings {
     pub max_idle_per_destination: usize,
     /// Requests in flight to one host and port, over all workspaces and executors.
     pub max_requests_per_destination: usize,
+    /// Exchanges with one destination that may be young at the same time, and how long they are.
+    pub max_young: usize,
+    pub young_time: Duration,
     /// Roots to trust in addition to the system's, for installations with a private authority.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Of connections and look-ups.
@@ -88,6 +92,8 @@ impl Settings {
             idle_timeout: Duration::from_secs(10),
             max_idle_per_destination: 256,
             max_requests_per_destination: 512,
+            max_young: gate::max_young(),
+            young_time: gate::YOUNG_TIME,
             extra_roots: Vec::new(),
             max_open_files: wanted_open_files(4096),
             nameservers: Vec::new(),
@@ -147,7 +153,8 @@ impl Egress {
         let max_requests = settings.max_requests_per_destination;
         let pool = Arc::new(Pool::new(idle_timeout, settings.max_idle_per_destination, max_requests));
         let max_connections = settings.max_open_files - names::max_files(settings.max_open_files);
-        let destinations = Arc::new(Destinations::new(max_requests, max_connections));
+        let young = (settings.max_young, settings.young_time);
+        let destinations = Arc::new(Destinations::new(max_requests, max_connections, young));
         let dialer = Dialer::new(settings, Arc::clone(&destinations), Arc::clone(&pool))?;
         let stop = CancellationToken::new();
         spawn_until(
@@ -169,9 +176,9 @@ impl Egress {
     }
 
     /// The right to one exchange with this destination. The concurrent exchanges with a destination are limited, those of a workspace
-    /// to few at first. Never `None`, except at the end of the process.
+    /// to few at first, and so are those that begin at the same time. Never `None`, except at the end of the process.
     pub async fn permit(&self, owner: &Owner, url: &TargetUrl) -> Option<ExchangePermit> {
-        self.0.pool.permit(owner, origin(url), || self.0.destinations.requests(url)).await
+        self.0.pool.permit(owner, origin(url), || self.0.destinations.limits(url)).await
     }
 
     /// Everything that can be done before the instant: takes an idle connection of the same workspace, or resolves, checks,

@@ -7,7 +7,6 @@
 use backon::{ConstantBuilder, Retryable};
 use chrono::TimeDelta;
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto,
-    domain::id::{ExecutionId, WorkspaceId},
+    domain::id::ExecutionId,
     failpoint,
     runtime::tasks,
     store::{
@@ -35,17 +34,18 @@ use trigrun_core::{
 use crate::{
     accounts::Accounts,
     attempt::AttemptRunner,
-    in_flight::{AttemptKey, Capacity, InFlight, InFlightGuard},
+    in_flight::{AttemptKey, Capacity, InFlight},
     owner::Shares,
     record::FinishedRun,
     retries::Retries,
-    secrets::{self, OpenedSecrets, SecretResolver},
+    secrets::SecretResolver,
     session::Session,
     spans,
 };
 
 mod limited;
 mod line;
+mod start;
 mod waiting;
 
 pub use limited::SlotTurns;
@@ -94,13 +94,6 @@ pub struct Intake {
     pub waker: Waker,
     /// Cancelled when nothing more may be taken in.
     pub stop: CancellationToken,
-}
-
-/// A lease that is about to run.
-struct Run {
-    lease: Lease,
-    guard: InFlightGuard,
-    capacity: Box<Capacity>,
 }
 
 impl Intake {
@@ -294,73 +287,6 @@ impl Intake {
         }
     }
 
-    fn begin(self: &Arc<Self>, ready: impl IntoIterator<Item = (Lease, Box<Capacity>)>) {
-        let mut without_values = Vec::new();
-        for (lease, capacity) in ready {
-            let guard = self.in_flight.add(
-                (lease.execution, lease.number),
-                // All leases end with their session.
-                self.session.expired.child_token(),
-            );
-            let run = Run { lease, guard, capacity };
-            match self.secrets.known(&run.lease) {
-                Some(secrets) => self.start(run, secrets),
-                None => without_values.push(run),
-            }
-        }
-        if !without_values.is_empty() {
-            self.resolve(without_values);
-        }
-    }
-
-    /// Reads what these runs need of sealed values, each workspace in a task, so that none waits for another.
-    fn resolve(self: &Arc<Self>, runs: Vec<Run>) {
-        let mut of_workspace: HashMap<WorkspaceId, Vec<Run>> = HashMap::new();
-        for run in runs {
-            of_workspace.entry(run.lease.workspace).or_default().push(run);
-        }
-        for runs in of_workspace.into_values() {
-            let resolving = self.clone().resolve_and_start(runs);
-            tasks::spawn("resolve", self.runs.track_future(resolving));
-        }
-    }
-
-    /// Repeats until Postgres responds and the workspace's key can be opened. If the process must stop before that, the leases are released.
-    async fn resolve_and_start(self: Arc<Self>, mut runs: Vec<Run>) {
-        let mut is_logged = false;
-        let secrets = loop {
-            // Those that have been cancelled meanwhile wait no longer.
-            runs.retain(|run| !run.guard.revoked.is_cancelled());
-            let leases: Vec<&Lease> = runs.iter().map(|run| &run.lease).collect();
-            if leases.is_empty() {
-                return;
-            }
-            let resolved = async { self.secrets.resolve(&mut *self.db.conn().await?, &leases).await };
-            let pause = match resolved.await {
-                Ok(secrets) => break secrets,
-                Err::<_, StoreError>(error) => {
-                    let is_first = !std::mem::replace(&mut is_logged, true);
-                    secrets::resolving_failed(&error, leases.len(), is_first);
-                    secrets::retry_interval(&error)
-                }
-            };
-            if self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                let keys: Vec<AttemptKey> =
-                    leases.iter().map(|lease| (lease.execution, lease.number)).collect();
-                return self.release(&keys, AfterRelease::Publish).await;
-            }
-        };
-        for (run, secrets) in runs.into_iter().zip(secrets) {
-            self.start(run, secrets);
-        }
-    }
-
-    fn start(self: &Arc<Self>, run: Run, secrets: OpenedSecrets) {
-        // Boxed, because every layer of a task moves its future once more.
-        let running = Box::pin(self.clone().run(run, secrets));
-        tasks::spawn("run", self.runs.track_future(running));
-    }
-
     /// Repeats until Postgres responds; `None` when nothing more may be taken in.
     async fn lease(&self, ids: &[ExecutionId]) -> Option<Vec<Lease>> {
         let mut failures = 0u32;
@@ -377,21 +303,6 @@ impl Intake {
             failures += 1;
             let wait = Duration::from_millis(50 * u64::from(failures.min(20))).mul_f64(0.5 + crypto::unit());
             self.stop.run_until_cancelled(tokio::time::sleep(wait)).await?;
-        }
-    }
-
-    async fn run(self: Arc<Self>, run: Run, secrets: OpenedSecrets) {
-        let Run { lease, guard, mut capacity } = run;
-        let key = (lease.execution, lease.number);
-        let running = self.runner.run(lease, secrets, &mut capacity.memory);
-        match guard.revoked.run_until_cancelled(running).await {
-            // The recorder ends after the last run.
-            Some(Some(ended)) => drop(self.results.send(FinishedRun { ended, guard, capacity }).await),
-            None => {
-                tracing::debug!(execution = %key.0, "aborted: it was cancelled, deleted or reclaimed");
-            }
-            // Boxed, because it is large and rare.
-            Some(None) => Box::pin(self.release(&[key], AfterRelease::Publish)).await,
         }
     }
 

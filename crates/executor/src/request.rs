@@ -1,9 +1,13 @@
 //! Builds the request of a lease: variables, secrets, signature. A request that cannot be built gives an outcome; nothing is sent.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderName, HeaderValue, Method};
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+    time::Duration,
+};
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
@@ -25,6 +29,8 @@ use crate::{
 
 /// Room for the headers that are not the job's.
 const OWN_HEADERS: usize = 16;
+/// Of their values, usually.
+const OWN_HEADER_BYTES: usize = 256;
 pub const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
 
 /// Where the request goes, or the outcome of an attempt that sends nothing.
@@ -129,20 +135,34 @@ fn add_own_headers(
     at: DateTime<Utc>,
     body: &[u8],
 ) -> Option<()> {
-    let (id, seconds) = (lease.execution.to_string(), at.timestamp());
+    let (mut values, seconds) = (Values(BytesMut::with_capacity(OWN_HEADER_BYTES)), at.timestamp());
+    let id = values.add(lease.execution)?;
+    let signature = secrets.signer.as_ref()?.sign(id.to_str().ok()?, seconds, body);
+    let scheduled_for = lease.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true);
     let own = [
-        ("TrigRun-Job-Id", lease.job.to_string()),
+        ("TrigRun-Job-Id", values.add(lease.job)?),
         ("TrigRun-Execution-Id", id.clone()),
-        ("TrigRun-Attempt", lease.number.to_string()),
-        (chain::DEPTH_HEADER, chain::next(lease.depth).to_string()),
-        ("TrigRun-Scheduled-For", lease.scheduled_for.to_rfc3339_opts(SecondsFormat::Millis, true)),
-        ("traceparent", trace::of_attempt(lease.traceparent.as_deref(), lease.execution, lease.number)),
-        ("webhook-signature", secrets.signer.as_ref()?.sign(&id, seconds, body)),
-        ("webhook-timestamp", seconds.to_string()),
+        ("TrigRun-Attempt", values.add(lease.number)?),
+        (chain::DEPTH_HEADER, values.add(chain::next(lease.depth))?),
+        ("TrigRun-Scheduled-For", values.add(scheduled_for)?),
+        (
+            "traceparent",
+            values.add(trace::of_attempt(lease.traceparent.as_deref(), lease.execution, lease.number))?,
+        ),
+        ("webhook-signature", values.add(signature)?),
+        ("webhook-timestamp", values.add(seconds)?),
         ("webhook-id", id),
     ];
-    for (name, value) in own {
-        headers.push((name.into(), HeaderValue::try_from(value).ok()?));
-    }
+    headers.extend(own.map(|(name, value)| (name.into(), value)));
     Some(())
+}
+
+/// Values of headers that share one allocation.
+struct Values(BytesMut);
+
+impl Values {
+    fn add(&mut self, value: impl fmt::Display) -> Option<HeaderValue> {
+        write!(self.0, "{value}").ok()?;
+        HeaderValue::from_maybe_shared(self.0.split().freeze()).ok()
+    }
 }

@@ -212,6 +212,8 @@ impl Process {
             waker: self.waker.clone(),
             stop: stop.clone(),
         });
+        let aborting = in_flight.clone().abort_when_expired(session.expired.clone(), heartbeat_stop.clone());
+        let aborting = spawn("abort", aborting);
         let (available, is_available) = watch::channel(true);
         let consumer = Consumer::new(&self.settings.redis, session.id)?;
         // During a drain, requests in flight can still be cancelled.
@@ -250,6 +252,7 @@ impl Process {
         heartbeat_stop.cancel();
         log_panic(heartbeat.await);
         log_panic(reconciling.await);
+        log_panic(aborting.await);
         Ok(())
     }
 

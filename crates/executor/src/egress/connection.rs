@@ -65,10 +65,10 @@ pub(super) enum Rest {
 }
 
 impl Connection {
-    pub(super) fn peer(&self) -> SocketAddr {
+    pub(super) fn peer(&self) -> &str {
         match self {
-            Self::Exclusive(connection) => connection.peer,
-            Self::Shared(stream) => stream.connection.peer,
+            Self::Exclusive(connection) => &connection.peer,
+            Self::Shared(stream) => &stream.connection.peer,
         }
     }
 
@@ -169,7 +169,8 @@ fn http2_message(call: &Call, url: &TargetUrl) -> Result<Request<Full<Bytes>>, F
 /// An HTTP/2 connection.
 pub(super) struct Multiplexed {
     sender: http2::SendRequest<Full<Bytes>>,
-    peer: SocketAddr,
+    /// As it is recorded.
+    peer: Box<str>,
     /// Concurrent exchanges, as the server allows them.
     limit: Arc<AtomicUsize>,
     in_use: AtomicUsize,
@@ -182,7 +183,7 @@ pub(super) struct Multiplexed {
 impl Multiplexed {
     pub(super) async fn open(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        Peer { address: peer, shares }: Peer,
+        Peer { address, shares }: Peer,
     ) -> hyper::Result<Arc<Self>> {
         let stop = CancellationToken::new();
         let driver = stop.clone().drop_guard();
@@ -205,7 +206,7 @@ impl Multiplexed {
         });
         Ok(Arc::new(Self {
             sender,
-            peer,
+            peer: address.to_string().into(),
             limit,
             in_use: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),

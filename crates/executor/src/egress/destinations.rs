@@ -6,10 +6,12 @@ use std::{
     hash::Hash,
     net::{IpAddr, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use trigrun_core::domain::target::TargetUrl;
 
+use super::gate::Gate;
 use crate::owner::{Owner, Share, Shares};
 
 /// Many hosts can have one address: those of a content delivery network, for example.
@@ -21,10 +23,23 @@ pub(super) struct Destinations {
     /// Of the installation.
     max_requests: usize,
     requests: Capacities<Box<str>>,
+    gates: Mutex<HashMap<Box<str>, Gate>>,
+    /// Of each gate.
+    max_young: usize,
+    young_time: Duration,
     /// Also idle ones.
     connections: Capacities<Box<str>>,
     address_connections: Capacities<IpAddr>,
     all_connections: Shares,
+}
+
+/// What limits the exchanges with one destination, over all workspaces.
+#[derive(Clone)]
+pub(super) struct Limits {
+    /// Those in flight.
+    pub(super) requests: Shares,
+    /// Those that began a moment ago.
+    pub(super) gate: Gate,
 }
 
 /// One of the connections to a destination, to an address, and of all, until it is dropped.
@@ -33,11 +48,18 @@ pub(super) struct ConnectionShares {
 }
 
 impl Destinations {
-    pub(super) fn new(max_requests: usize, max_connections: usize) -> Self {
+    pub(super) fn new(
+        max_requests: usize,
+        max_connections: usize,
+        (max_young, young_time): (usize, Duration),
+    ) -> Self {
         Self {
             all_connections: Shares::new(max_connections, ACCOUNT_PERCENT),
             max_requests,
             requests: Capacities::new(max_requests),
+            gates: Mutex::default(),
+            max_young,
+            young_time,
             connections: Capacities::new(max_requests),
             address_connections: Capacities::new(max_requests * CONNECTIONS_PER_REQUEST),
         }
@@ -51,9 +73,15 @@ impl Destinations {
         self.address_connections.set_capacity(part * CONNECTIONS_PER_REQUEST);
     }
 
-    /// The requests in flight to the URL's host and port.
-    pub(super) fn requests(&self, url: &TargetUrl) -> Shares {
-        self.requests.of(key(url.host(), url.port()))
+    /// Of the URL's host and port.
+    pub(super) fn limits(&self, url: &TargetUrl) -> Limits {
+        let key = key(url.host(), url.port());
+        let gate = self
+            .gates()
+            .entry(key.clone())
+            .or_insert_with(|| Gate::new(self.max_young, self.young_time))
+            .clone();
+        Limits { requests: self.requests.of(key), gate }
     }
 
     /// Waits until the owner may have one more connection to the host and port, and to its address.
@@ -73,6 +101,11 @@ impl Destinations {
         self.requests.purge();
         self.connections.purge();
         self.address_connections.purge();
+        self.gates().retain(|_, gate| !gate.is_unused());
+    }
+
+    fn gates(&self) -> MutexGuard<'_, HashMap<Box<str>, Gate>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,7 +153,7 @@ impl<K: Eq + Hash> Capacities<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::gate::YOUNG_TIME, *};
     use trigrun_core::domain::{
         address::EgressPolicy,
         id::{JobId, WorkspaceId},
@@ -138,13 +171,13 @@ mod tests {
 
     /// Takes as much as the owner may have.
     fn take_all(destinations: &Destinations, number: u128, text: &str) -> Vec<Share> {
-        let requests = destinations.requests(&url(text));
+        let requests = destinations.limits(&url(text)).requests;
         std::iter::from_fn(|| requests.try_take(owner(number), 1)).collect()
     }
 
     #[test]
     fn all_accounts_together_have_no_more_than_the_maximum() {
-        let destinations = Destinations::new(64, 1000);
+        let destinations = Destinations::new(64, 1000, (48, YOUNG_TIME));
         let greedy = take_all(&destinations, 1, "https://example.com/a");
         assert!(greedy.len() <= 32 && greedy.len() > 16, "{}", greedy.len());
         let others =
@@ -156,7 +189,7 @@ mod tests {
 
     #[test]
     fn each_executor_has_a_part() {
-        let destinations = Destinations::new(64, 1000);
+        let destinations = Destinations::new(64, 1000, (48, YOUNG_TIME));
         destinations.set_live_executors(5);
         let all = |first| {
             (first..first + 50).flat_map(|account| take_all(&destinations, account, "https://example.com/"))
@@ -173,11 +206,11 @@ mod tests {
 
     #[test]
     fn unused_targets_are_forgotten() {
-        let destinations = Destinations::new(64, 1000);
+        let destinations = Destinations::new(64, 1000, (48, YOUNG_TIME));
         let held = take_all(&destinations, 1, "https://example.com/");
         drop(take_all(&destinations, 1, "https://example.org/"));
         destinations.purge();
-        assert_eq!(destinations.requests.lock().of.len(), 1);
+        assert_eq!((destinations.requests.lock().of.len(), destinations.gates().len()), (1, 0));
         drop(held);
         destinations.purge();
         assert_eq!(destinations.requests.lock().of.len(), 0);

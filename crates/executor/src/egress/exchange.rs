@@ -72,10 +72,8 @@ impl Exchange<'_> {
             resends += 1;
             connection = egress.dial(owner, &url, self.deadline, &mut self.outcome.timing).await?;
         };
-        self.record_head(&head, call);
         let (status, form) = (head.status, Form::of(&head));
-        // A body can take long, and what is stored of the head has been copied.
-        drop(head);
+        self.record_head(head, call);
         let read = self.read(&mut connection, rest).await;
         self.make_readable(&form);
         let is_whole = read?;
@@ -107,7 +105,7 @@ impl Exchange<'_> {
             return Err(Unanswered::failed(failure::lease_in_doubt()));
         }
         self.sent_at.get_or_insert(sent_at);
-        self.outcome.remote_address = Some(connection.peer().to_string());
+        self.outcome.remote_address = Some(connection.peer().to_owned());
         let response = timeout_at(self.deadline, connection.send(call, url)).await;
         let Ok(response) = response else {
             connection.retire();
@@ -118,11 +116,11 @@ impl Exchange<'_> {
         response
     }
 
-    fn record_head(&mut self, head: &Head, call: &Call) {
+    fn record_head(&mut self, head: Head, call: &Call) {
         self.outcome.status_code = Some(head.status);
         self.outcome.http_version = Some(head.version);
-        self.outcome.response_headers = head.stored_headers();
         self.outcome.retry_after = head.retry_after(call.at);
+        self.outcome.response_headers = head.into_stored_headers();
     }
 
     /// Whether the body was read to its end.

@@ -11,7 +11,6 @@ mod tests;
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -72,7 +71,8 @@ impl From<BodyError> for Http1Error {
 /// An HTTP/1.1 connection.
 pub(super) struct Exclusive {
     stream: Box<dyn Socket>,
-    pub(super) peer: SocketAddr,
+    /// As it is recorded.
+    pub(super) peer: Box<str>,
     output: Output,
     input: Input,
     body: Decoder,
@@ -102,10 +102,10 @@ struct Input {
 }
 
 impl Exclusive {
-    pub(super) fn new(stream: impl Socket + 'static, Peer { address: peer, shares }: Peer) -> Box<Self> {
+    pub(super) fn new(stream: impl Socket + 'static, Peer { address, shares }: Peer) -> Box<Self> {
         Box::new(Self {
             stream: Box::new(stream),
-            peer,
+            peer: address.to_string().into(),
             output: Output { is_flushed: true, ..Output::default() },
             input: Input::default(),
             body: Decoder::Ended,

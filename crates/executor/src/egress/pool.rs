@@ -17,10 +17,11 @@ use trigrun_core::domain::id::WorkspaceId;
 
 use super::{
     connection::{Connection, Multiplexed},
-    destinations::Destinations,
+    destinations::{Destinations, Limits},
+    gate::Young,
     http1::Exclusive,
 };
-use crate::owner::{Owner, Share, Shares};
+use crate::owner::{Owner, Share};
 
 /// Idle and shared connections of all workspaces. Above it, a connection is closed after its exchange.
 pub(super) const MAX_CONNECTIONS: usize = 4096;
@@ -52,8 +53,8 @@ struct Destination {
     permits: Arc<Semaphore>,
     /// How many permits may still be added.
     addable: Arc<AtomicUsize>,
-    /// The requests in flight to the same host and port, of all workspaces. Looked up once.
-    requests: Option<Shares>,
+    /// Of the host and port, over all workspaces. Looked up once.
+    limits: Option<Limits>,
 }
 
 impl Destination {
@@ -63,7 +64,7 @@ impl Destination {
             shared: Vec::new(),
             permits: Arc::new(Semaphore::new(INITIAL_PERMITS)),
             addable: Arc::new(AtomicUsize::new(max_permits.saturating_sub(INITIAL_PERMITS))),
-            requests: None,
+            limits: None,
         }
     }
 
@@ -78,6 +79,7 @@ pub struct ExchangePermit {
     permit: OwnedSemaphorePermit,
     addable: Arc<AtomicUsize>,
     _request: Share,
+    _young: Young,
 }
 
 impl ExchangePermit {
@@ -102,22 +104,25 @@ impl Pool {
         Self { connections: Mutex::default(), idle_timeout, max_idle_per_destination, max_permits }
     }
 
-    /// The right to an exchange, in order of arrival within the workspace. `requests` are those in flight to the destination, of all
-    /// workspaces. Never `None`: the semaphores are not closed.
+    /// The right to an exchange, in order of arrival within the workspace. `limits` are those of the destination, over all workspaces.
+    /// Never `None`: the semaphores are not closed.
     pub(super) async fn permit(
         &self,
         owner: &Owner,
         origin: &str,
-        requests: impl FnOnce() -> Shares,
+        limits: impl FnOnce() -> Limits,
     ) -> Option<ExchangePermit> {
-        let (permits, addable, requests) = {
+        let (permits, addable, limits, is_only) = {
             let mut connections = self.lock();
             let destination = connections.destination(owner.workspace(), origin, self.max_permits);
-            let requests = destination.requests.get_or_insert_with(requests).clone();
-            (destination.permits.clone(), destination.addable.clone(), requests)
+            let limits = destination.limits.get_or_insert_with(limits).clone();
+            let is_only = Arc::strong_count(&destination.permits) == 1;
+            (destination.permits.clone(), destination.addable.clone(), limits, is_only)
         };
         let permit = permits.acquire_owned().await.ok()?;
-        Some(ExchangePermit { permit, addable, _request: requests.take(*owner, 1).await })
+        let request = limits.requests.take(*owner, 1).await;
+        let young = limits.gate.enter(is_only).await;
+        Some(ExchangePermit { permit, addable, _request: request, _young: young })
     }
 
     /// A kept connection that is still usable.
@@ -257,7 +262,11 @@ pub(super) async fn purge_repeatedly(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::gate::{Gate, YOUNG_TIME},
+        *,
+    };
+    use crate::owner::Shares;
     use futures_util::FutureExt;
     use uuid::Uuid;
 
@@ -266,8 +275,11 @@ mod tests {
         const MAX_PERMITS: usize = 256;
         let pool = Pool::new(Duration::from_secs(60), 1, MAX_PERMITS);
         let owner = Owner::alone(Uuid::nil().into(), Uuid::nil().into());
-        let requests = || Shares::new(4 * MAX_PERMITS, 100);
-        let permit = || pool.permit(&owner, "https://example.com", requests).now_or_never().flatten();
+        let limits = || Limits {
+            requests: Shares::new(4 * MAX_PERMITS, 100),
+            gate: Gate::new(MAX_PERMITS, YOUNG_TIME),
+        };
+        let permit = || pool.permit(&owner, "https://example.com", limits).now_or_never().flatten();
         let mut permits: Vec<ExchangePermit> = std::iter::from_fn(permit).collect();
         assert_eq!(permits.len(), INITIAL_PERMITS);
         permits.pop().unwrap().release(SLOW_EXCHANGE);

@@ -1,9 +1,6 @@
 //! The head of a response: what is kept of it, what it means, and how it is stored.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use http::{StatusCode, Version, response};
@@ -74,9 +71,9 @@ impl Head {
     }
 
     /// As text, up to the maximum in total, with marks for what is missing.
-    pub(super) fn stored_headers(&self) -> Vec<(String, String)> {
-        let text = |(name, value): &(String, Vec<u8>)| (name.clone(), readable(value).into_owned());
-        let mut stored: Vec<_> = self.headers.iter().map(text).collect();
+    pub(super) fn into_stored_headers(self) -> Vec<(String, String)> {
+        let mut stored: Vec<_> =
+            self.headers.into_iter().map(|(name, value)| (name, readable(value))).collect();
         if self.left_out > 0 {
             stored.push(truncated(self.left_out));
         }
@@ -131,11 +128,9 @@ fn date(text: &str) -> Option<SystemTime> {
 }
 
 /// Values are UTF-8 or, as HTTP once said, ISO 8859-1 (RFC 9110 §5.5).
-fn readable(value: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(value) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => value.iter().copied().map(char::from).collect::<String>().into(),
-    }
+fn readable(value: Vec<u8>) -> String {
+    String::from_utf8(value)
+        .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect())
 }
 
 /// Completes the outcome of a response: the job defines which statuses are a success.
@@ -211,7 +206,7 @@ mod tests {
         many.keep("x-b".to_owned(), vec![b'b'; 5000]);
         many.keep("retry-after".to_owned(), b"9".to_vec());
         many.keep("x-c".to_owned(), b"c".to_vec());
-        let stored = many.stored_headers();
+        let stored = many.into_stored_headers();
         let names: Vec<&str> = stored.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["x-a", "retry-after", "x-c", TRUNCATED]);
         assert_eq!(stored[3].1, "headers not stored because of their size: 3");

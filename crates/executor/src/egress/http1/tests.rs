@@ -37,7 +37,8 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Message, Unrea
     }
     let (mut decoder, head) = found.ok_or(Unreadable::Unfinished)?;
     decoder.close().map_err(Unreadable::Body)?;
-    Ok((head.head.status, head.head.stored_headers(), body, head.is_persistent))
+    let (status, is_persistent) = (head.head.status, head.is_persistent);
+    Ok((status, head.head.into_stored_headers(), body, is_persistent))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What one target gets of this process: requests in flight and connections, over all workspaces.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use tokio::task::JoinSet;
 use trigrun_core::domain::attempt::AttemptStatus;
@@ -49,6 +49,53 @@ async fn all_accounts_together_have_so_many_requests_in_flight_to_one_destinatio
     assert!(paths.len() <= 8, "{paths:?}");
     assert_eq!(paths.iter().filter(|path| *path == "/1").count(), 4, "half of all: {paths:?}");
     drop((greedy, others));
+}
+
+/// Exchanges that have just begun are young for as long as a test lasts.
+fn gated(max_young: usize) -> Egress {
+    Egress::new(Settings { max_young, young_time: Duration::from_secs(3600), ..loopback() }).unwrap()
+}
+
+#[tokio::test]
+async fn connections_to_a_destination_do_not_grow_with_the_workspaces() {
+    let (target, egress) = (Target::start().await.unwrap(), gated(8));
+    let requests = deaf_requests(&egress, &target, 1..33);
+    // Eight are young, those of the first workspace, and each of the 31 other workspaces has one.
+    target.wait_for(39, DEADLINE).await.unwrap();
+    let newcomer = (owner(50), url(target.url("/newcomer")));
+    let permit = egress.permit(&newcomer.0, &newcomer.1).await;
+    let ready = egress.prepare(&newcomer.0, &newcomer.1, DEADLINE).await.unwrap();
+    assert_eq!(ready.send(get()).await.unwrap().outcome.status, AttemptStatus::Success);
+    assert_eq!(target.connections(), 40, "although each of the 32 workspaces has ten requests");
+    drop((permit, requests));
+}
+
+#[tokio::test]
+async fn every_exchange_with_a_quick_destination_has_its_turn() {
+    let (target, egress) = (Target::start().await.unwrap(), gated(2));
+    let mut exchanges = JoinSet::new();
+    for account in (0..10).flat_map(|_| 1..=8) {
+        let (egress, text) = (egress.clone(), target.url("/"));
+        exchanges.spawn(async move {
+            let (owner, url) = (owner(account), url(text));
+            let permit = egress.permit(&owner, &url).await;
+            let sent = egress.prepare(&owner, &url, DEADLINE).await.unwrap().send(get()).await.unwrap();
+            drop(permit);
+            sent.outcome.status
+        });
+    }
+    let ended = tokio::time::timeout(DEADLINE, exchanges.join_all()).await.expect("each has its turn");
+    assert_eq!(ended, [AttemptStatus::Success; 80]);
+}
+
+#[tokio::test]
+async fn a_destination_that_hangs_gets_as_many_requests_as_without_a_gate() {
+    let target = Target::start().await.unwrap();
+    let young_time = Duration::from_millis(1);
+    let egress = Egress::new(Settings { max_young: 1, young_time, ..loopback() }).unwrap();
+    let requests = deaf_requests(&egress, &target, 1..7);
+    assert_eq!(target.wait_for(60, DEADLINE).await.unwrap().len(), 60);
+    drop(requests);
 }
 
 #[tokio::test]
