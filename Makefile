@@ -187,6 +187,12 @@ fairness-short: setup ## The scenarios of `make fairness` that are quick, in a d
 	$(BUILD_ALL)
 	$(BIN)/debug/trigrun-chaos fairness --short $(ARGS)
 
+# ARGS go to trigrun-chaos memory: --runs 1024,8192.
+.PHONY: memory
+memory: setup ## Memory of an executor for each execution in flight: a table (docs/scaling.md, two minutes)
+	cargo build --release --workspace
+	$(BIN)/release/trigrun-chaos memory $(ARGS)
+
 # ARGS go to trigrun-bench: --only 'steady', --repetitions 5.
 BENCH = $(BIN)/release/trigrun-bench
 BUILD_BENCH = cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor --package trigrun-bench
