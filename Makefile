@@ -187,6 +187,12 @@ fairness-short: setup ## The scenarios of `make fairness` that are quick, in a d
 	$(BUILD_ALL)
 	$(BIN)/debug/trigrun-chaos fairness --short $(ARGS)
 
+# ARGS go to trigrun-chaos memory: --runs 1024,8192.
+.PHONY: memory
+memory: setup ## Memory of an executor for each execution in flight: a table (docs/scaling.md, two minutes)
+	cargo build --release --workspace
+	$(BIN)/release/trigrun-chaos memory $(ARGS)
+
 # ARGS go to trigrun-bench: --only 'steady', --repetitions 5. POSTGRES is the directory of the programs of another Postgres than the
 # installed one, like target/postgres/bin.
 BENCH = $(if $(POSTGRES),TRIGRUN_PROGRAMS=$(abspath $(POSTGRES))) $(BIN)/release/trigrun-bench

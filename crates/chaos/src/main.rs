@@ -11,6 +11,7 @@ mod cluster;
 mod fairness;
 mod faults;
 mod load;
+mod memory;
 mod mutants;
 mod oracle;
 mod proof;
@@ -70,6 +71,7 @@ enum Command {
         seed: u64,
     },
     Fairness(fairness::Arguments),
+    Memory(memory::Arguments),
     /// Runs a scenario with each deliberate defect of a build with failpoints; exits with 0 if each defect was found
     Mutants {
         /// Names of defects; the default is all of them
@@ -97,6 +99,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             Ok(exit_code(report.passed()))
         }
         Command::Fairness(arguments) => fairness::run(arguments).await,
+        Command::Memory(arguments) => memory::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Command::Mutants { names, seed } => mutants::run(&names, seed).await,
     }
 }

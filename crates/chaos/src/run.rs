@@ -16,7 +16,6 @@ use tokio_postgres::Client;
 use trigrun_testkit::{
     client::Request,
     due::{self, Overdue},
-    process::binary,
 };
 
 pub use self::{lateness::Lateness, setup::Setup};
@@ -88,7 +87,7 @@ impl Run {
         }
         fs::create_dir_all(&dir)?;
         let servers = Servers::start(setup.server_faults).await?;
-        migrate(&servers).await?;
+        servers.migrate(None).await?;
         servers.sql().await?.batch_execute(RECORD_TERMINAL_CHANGES).await?;
         let recorder = Recorder::start(&dir.join("requests.log"), clock).await?;
         let (postgres, redis) = (servers.postgres_settings(), servers.redis_settings());
@@ -301,16 +300,6 @@ fn in_time(waited: anyhow::Result<()>) -> anyhow::Result<bool> {
         Err(error) if error.is::<Overdue>() => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-async fn migrate(servers: &Servers) -> anyhow::Result<()> {
-    let migrate = tokio::process::Command::new(binary("api"))
-        .arg("migrate")
-        .env("TRIGRUN__POSTGRES__URL", servers.postgres_url())
-        .output()
-        .await?;
-    ensure!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
-    Ok(())
 }
 
 async fn now(sql: &Client) -> anyhow::Result<DateTime<Utc>> {

@@ -2,10 +2,17 @@
 
 use anyhow::{Context, ensure};
 use secrecy::SecretString;
-use std::{cell::Cell, fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    cell::Cell,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 use tokio_postgres::{Client, NoTls};
 use trigrun_core::{runtime::tasks, store::PostgresSettings, stream::RedisSettings};
 use trigrun_embed::{Durability, Frozen, Options, Programs, Scratch, Services, Shutdown};
+use trigrun_testkit::process::binary;
 
 use crate::{clock_file::ClockFile, proxy::Proxy};
 
@@ -79,6 +86,16 @@ impl Servers {
     /// Bypasses the proxy.
     pub fn direct_redis_settings(&self) -> RedisSettings {
         RedisSettings { url: SecretString::from(self.services.redis_url()), ..self.redis_settings() }
+    }
+
+    /// Applies the migrations of these binaries, or of those built with this program.
+    pub async fn migrate(&self, binaries: Option<&Path>) -> anyhow::Result<()> {
+        let program = binaries.map_or_else(|| binary("api"), |dir| dir.join("trigrun-api"));
+        let mut command = tokio::process::Command::new(program);
+        let migrate = command.arg("migrate").env("TRIGRUN__POSTGRES__URL", self.postgres_url()).output();
+        let migrate = migrate.await?;
+        ensure!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
+        Ok(())
     }
 
     pub async fn sql(&self) -> anyhow::Result<Client> {

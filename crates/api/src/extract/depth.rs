@@ -1,9 +1,12 @@
 //! The header `TrigRun-Depth`: a request that comes from a run of TrigRun itself says how deep in a chain of runs it is.
 
 use actix_web::{HttpRequest, http::StatusCode};
-use trigrun_core::domain::{
-    chain::{self, Depth},
-    id::WorkspaceId,
+use trigrun_core::{
+    domain::{
+        chain::{self, Depth},
+        id::WorkspaceId,
+    },
+    telemetry::metrics,
 };
 
 use crate::{problem::Problem, result::ApiResult};
@@ -17,6 +20,7 @@ pub fn depth(request: &HttpRequest, workspace: WorkspaceId) -> ApiResult<Depth> 
     let execution = request.headers().get("trigrun-execution-id").and_then(|value| value.to_str().ok());
     let execution = execution.filter(|id| id.len() <= 64);
     tracing::warn!(%workspace, depth, execution, "loop detected");
+    metrics::loop_detected();
     Err(Problem::new(
         StatusCode::LOOP_DETECTED,
         "loop_detected",

@@ -13,6 +13,7 @@ mod executions;
 mod import;
 mod jobs;
 mod limits;
+mod metrics;
 mod mistakes;
 mod notifications;
 mod openapi;

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use trigrun_testkit::{
     cluster::Cluster,
     due::{self, Overdue},
-    process::{Role, binary},
+    process::Role,
     target::{Answers, NameServer},
 };
 
@@ -29,7 +29,7 @@ use crate::{
 
 /// The limits of the chart (deploy/helm/trigrun/values.yaml), in bytes.
 const MEMORY_LIMITS: [(Role, u64); 3] =
-    [(Role::Api, 512 << 20), (Role::Scheduler, 256 << 20), (Role::Executor, 352 << 20)];
+    [(Role::Api, 512 << 20), (Role::Scheduler, 256 << 20), (Role::Executor, 576 << 20)];
 /// Where the name server listens: resolv.conf(5) cannot name a port.
 const NAME_SERVER: &str = "127.0.0.54:53";
 /// Workspaces of the greedy account in the neighbour's shard.
@@ -108,7 +108,7 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let clock = Clock::start();
         let servers = Servers::start(ServerFaults::default()).await?;
-        migrate(&servers, binaries).await?;
+        servers.migrate(binaries).await?;
         let names = match needs {
             Needs::NameServer => Some(name_server().await?),
             _ => None,
@@ -290,13 +290,4 @@ async fn name_server() -> anyhow::Result<NameServer> {
     let server = server.with_context(|| format!("no name server at {NAME_SERVER}: this needs root"))?;
     server.set_answers(VICTIMS_HOST, Answers::to(&["127.0.0.1".parse()?]));
     Ok(server)
-}
-
-async fn migrate(servers: &Servers, binaries: Option<&Path>) -> anyhow::Result<()> {
-    let program = binaries.map_or_else(|| binary("api"), |dir| dir.join("trigrun-api"));
-    let mut command = tokio::process::Command::new(program);
-    let migrate = command.arg("migrate").env("TRIGRUN__POSTGRES__URL", servers.postgres_url()).output();
-    let migrate = migrate.await?;
-    ensure!(migrate.status.success(), "{}", String::from_utf8_lossy(&migrate.stderr));
-    Ok(())
 }

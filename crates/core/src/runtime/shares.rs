@@ -9,7 +9,7 @@
 
 use foldhash::fast::RandomState;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -17,8 +17,11 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
+mod parts;
 #[cfg(test)]
 mod tests;
+
+use parts::{Part, Waiter};
 
 /// One part of this many goes to the first accounts that ask for it.
 const LENT_DIVISOR: usize = 2;
@@ -28,8 +31,6 @@ const LENT_WITHIN: usize = 3;
 const SOON: Duration = Duration::from_secs(1);
 /// With more accounts than this in memory, those are forgotten that have given nothing back lately.
 const MAX_RETURNS: usize = 1024;
-/// How many of the parts that wait are looked at, to find one that may hold more.
-const MAX_LOOKS: usize = 16;
 
 /// For whom something is held.
 pub trait Owner: Copy + Send + Sync + 'static {
@@ -64,32 +65,11 @@ struct State<O: Owner> {
 /// Keys are ids that this product made, or digests: users cannot choose them so that they collide.
 type KeyMap<T> = HashMap<Uuid, T, RandomState>;
 
-/// What is held, and who waits: of all, an account, a workspace, a job. Those that hold nothing and do not wait are not in memory.
-struct Part<O: Owner> {
-    held: usize,
-    /// Boxed, because the most numerous parts, jobs, mostly have none: so they stay in the processor's cache.
-    inner: Option<Box<PartInner<O>>>,
-}
-
-struct PartInner<O: Owner> {
-    parts: KeyMap<Part<O>>,
-    /// The parts that wait take turns.
-    turns: VecDeque<Uuid>,
-    /// Of a part without parts: first come, first served.
-    waiting: VecDeque<Waiter<O>>,
-}
-
 /// What an account gave back soon, within about the last second.
 #[derive(Clone, Copy)]
 struct Returns {
     amount: f64,
     at: Instant,
-}
-
-struct Waiter<O: Owner> {
-    owner: O,
-    amount: usize,
-    granted: oneshot::Sender<Share<O>>,
 }
 
 /// A part of a capacity that its owner holds until it is dropped.
@@ -278,101 +258,6 @@ impl Returns {
     fn recent(self, now: Instant) -> f64 {
         let left = (2 * SOON).saturating_sub(now.saturating_duration_since(self.at));
         self.amount * left.as_secs_f64() / (2 * SOON).as_secs_f64()
-    }
-}
-
-impl<O: Owner> Default for Part<O> {
-    fn default() -> Self {
-        Self { held: 0, inner: None }
-    }
-}
-
-impl<O: Owner> Default for PartInner<O> {
-    fn default() -> Self {
-        Self { parts: KeyMap::default(), turns: VecDeque::new(), waiting: VecDeque::new() }
-    }
-}
-
-impl<O: Owner> Part<O> {
-    fn part(&self, key: &Uuid) -> Option<&Self> {
-        self.inner.as_ref()?.parts.get(key)
-    }
-
-    fn at(&mut self, path: &[Uuid]) -> Option<&mut Self> {
-        path.iter().try_fold(self, |part, key| part.inner.as_mut()?.parts.get_mut(key))
-    }
-
-    fn add(&mut self, path: &[Uuid], amount: usize) {
-        self.held += amount;
-        if let Some((key, rest)) = path.split_first() {
-            self.inner.get_or_insert_default().parts.entry(*key).or_default().add(rest, amount);
-        }
-    }
-
-    fn remove(&mut self, path: &[Uuid], amount: usize) {
-        self.held -= amount;
-        if let Some((key, rest)) = path.split_first()
-            && let Some(inner) = &mut self.inner
-            && let Some(part) = inner.parts.get_mut(key)
-        {
-            part.remove(rest, amount);
-            if part.is_unused() {
-                inner.parts.remove(key);
-            }
-        }
-    }
-
-    fn is_unused(&self) -> bool {
-        self.held == 0 && !self.waits()
-    }
-
-    fn waits(&self) -> bool {
-        self.inner.as_ref().is_some_and(|inner| !inner.turns.is_empty() || !inner.waiting.is_empty())
-    }
-
-    fn push(&mut self, path: &[Uuid], waiter: Waiter<O>) {
-        let inner = self.inner.get_or_insert_default();
-        if let Some((key, rest)) = path.split_first() {
-            let part = inner.parts.entry(*key).or_default();
-            if !part.waits() {
-                inner.turns.push_back(*key);
-            }
-            return part.push(rest, waiter);
-        }
-        // Those that have given up go before the queue grows: it is never longer than twice what waits.
-        if inner.waiting.len() == inner.waiting.capacity() {
-            inner.waiting.retain(|waiter| !waiter.granted.is_closed());
-        }
-        inner.waiting.push_back(waiter);
-    }
-
-    fn next_waiter(&mut self, left: usize, available: usize) -> Option<Waiter<O>> {
-        let inner = self.inner.as_mut()?;
-        for _ in 0..inner.turns.len().min(MAX_LOOKS) {
-            let key = inner.turns.pop_front()?;
-            let found = inner.take_turn(key, left.saturating_mul(LENT_WITHIN), available);
-            if found.is_some() {
-                return found;
-            }
-        }
-        let may_have = inner.waiting.front().is_some_and(|first| first.amount <= available);
-        if may_have { inner.waiting.pop_front() } else { None }
-    }
-}
-
-impl<O: Owner> PartInner<O> {
-    /// The turn of a part that was at the front: the first of its waiters that may hold what it wants, within the part's limit and what is
-    /// available. The part goes to the end of the turns, if it still waits.
-    fn take_turn(&mut self, key: Uuid, limit: usize, available: usize) -> Option<Waiter<O>> {
-        let part = self.parts.get_mut(&key)?;
-        let left = limit.saturating_sub(part.held);
-        let found = if left == 0 { None } else { part.next_waiter(left, available.min(left)) };
-        if part.waits() {
-            self.turns.push_back(key);
-        } else if part.held == 0 {
-            self.parts.remove(&key);
-        }
-        found
     }
 }
 

@@ -60,6 +60,7 @@ struct Metrics {
     streams_usable: Gauge<u64>,
     oldest_snapshot: Gauge<f64>,
     requests: Histogram<f64>,
+    loops: Counter<u64>,
 }
 
 /// For `service`, e.g. `trigrun-api`.
@@ -202,6 +203,10 @@ impl Metrics {
                 "trigrun_api_request_duration",
                 "Duration of API requests, by route, method and status.",
                 &latency,
+            ),
+            loops: counter(
+                "trigrun_loops_detected",
+                "Requests refused because they come from a chain of too many runs.",
             ),
         }
     }
@@ -346,4 +351,9 @@ pub fn api_request(route: &str, method: &'static str, status: u16, took: Duratio
         KeyValue::new("status", i64::from(status)),
     ];
     with(|m| m.requests.record(took.as_secs_f64(), &labels));
+}
+
+/// A request that the API refused with 508.
+pub fn loop_detected() {
+    with(|m| m.loops.add(1, &[]));
 }

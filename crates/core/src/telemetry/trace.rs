@@ -70,6 +70,9 @@ pub fn id(traceparent: Option<&str>) -> Option<&str> {
 
 /// The `traceparent` of the current span; `None` when spans are not exported.
 pub fn current() -> Option<String> {
+    if !is_exported() {
+        return None;
+    }
     let context = Span::current().context();
     let context = context.span().span_context().clone();
     context.is_valid().then(|| write(context.trace_id(), context.span_id(), context.trace_flags()))

@@ -271,7 +271,7 @@ async fn receivers_that_never_respond_delay_no_execution() {
     let executor = bench.executor();
     bench.target.respond("/unresponsive", Script::status(200).after(2 * DEADLINE));
     let hook = bench.channel(Destination::Webhook { url: bench.target.url("/unresponsive") }).await;
-    for _ in 0..20 {
+    for _ in 0..60 {
         bench.test(hook).await;
     }
     bench.target.wait_for(4, DEADLINE).await.expect("up to the capacity of a workspace");
@@ -283,7 +283,8 @@ async fn receivers_that_never_respond_delay_no_execution() {
         "no delivery has ended yet"
     );
     let unresponsive = bench.target.hits().iter().filter(|hit| hit.path == "/unresponsive").count();
-    assert!(unresponsive < 16, "its account has its share: {unresponsive}");
+    // Three quarters of half of all.
+    assert!(unresponsive <= 48, "its account has its share: {unresponsive}");
     executor.stop().await;
 }
 

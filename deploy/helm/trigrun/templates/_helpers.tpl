@@ -146,7 +146,7 @@ crates/executor/config.default.toml. */}}
 {{- define "trigrun.executorMemory" -}}
 {{- $inFlight := dig "executor" "max_in_flight" 4096 .Values.executor.settings | int64 -}}
 {{- $buffered := dig "executor" "max_buffered_bytes" 67108864 .Values.executor.settings | int64 -}}
-{{- add 96 (div (add (mul $inFlight 40) 1023) 1024) (div (add (mul $buffered 3) 2097151) 2097152) -}}
+{{- add 96 (div (add (mul $inFlight 96) 1023) 1024) (div (add (mul $buffered 3) 2097151) 2097152) -}}
 {{- end }}
 
 {{/* A quantity of memory in MiB, rounded down. */}}

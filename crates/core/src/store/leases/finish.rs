@@ -264,11 +264,16 @@ async fn write(
 
 /// One line per header. A response can never make the statement fail: line breaks and NUL, which no header may contain, become spaces.
 fn header_lines(headers: &[(String, String)]) -> String {
-    let mut lines = String::new();
+    let bytes = headers.iter().map(|(name, value)| name.len() + value.len() + ": \n".len()).sum();
+    let mut lines = String::with_capacity(bytes);
     for (name, value) in headers {
         lines.push_str(name);
         lines.push_str(": ");
-        lines.extend(value.chars().map(|c| if matches!(c, '\n' | '\r' | '\0') { ' ' } else { c }));
+        if value.bytes().any(|byte| matches!(byte, b'\n' | b'\r' | b'\0')) {
+            lines.push_str(&value.replace(['\n', '\r', '\0'], " "));
+        } else {
+            lines.push_str(value);
+        }
         lines.push('\n');
     }
     lines
