@@ -4,27 +4,25 @@ use anyhow::Context;
 use chrono::NaiveDate;
 use tokio_postgres::{Client, Statement};
 
-/// Creates the partitions of this many days before today in every partitioned table, as after that time of operation: like those that
-/// the migration made ahead.
+/// Creates the partitions of this many days before the oldest one in every partitioned table, as after that time of operation: like those
+/// that the migration made ahead.
 pub async fn create_past_partitions(sql: &Client, days: u64) -> anyhow::Result<()> {
     let create = format!(
         "do $$
          declare
              parent record;
-             today date := (now() at time zone 'utc')::date;
          begin
              for parent in
-                 select p.oid, p.relname, (
-                     select coalesce('with (' || array_to_string(c.reloptions, ', ') || ')', '')
-                     from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                     where i.inhparent = p.oid and pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT' limit 1) as storage
-                 from pg_class p where p.relkind = 'p'
+                 select p.relname, min(right(c.relname, 8))::date as oldest,
+                        min(coalesce('with (' || array_to_string(c.reloptions, ', ') || ')', '')) as storage
+                 from pg_class p join pg_inherits i on i.inhparent = p.oid join pg_class c on c.oid = i.inhrelid
+                 where p.relkind = 'p' and pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT' group by p.relname
              loop
                  for ago in 1..{days} loop
                      execute format(
                          'create table %I partition of %I for values from (%L) to (%L) %s',
-                         parent.relname || to_char(today - ago, '_YYYYMMDD'), parent.relname,
-                         pg_temp.bound(today - ago), pg_temp.bound(today - ago + 1), parent.storage);
+                         parent.relname || to_char(parent.oldest - ago, '_YYYYMMDD'), parent.relname,
+                         pg_temp.bound(parent.oldest - ago), pg_temp.bound(parent.oldest - ago + 1), parent.storage);
                  end loop;
              end loop;
          end $$"
@@ -96,4 +94,58 @@ pub fn insert_ended(partition: &str, rows: &str) -> String {
                 '127.0.0.1:40000', 'HTTP/1.1', E'content-length: 12\\ndate: Thu, 26 Nov 2026 04:00:00 GMT\\n', '{{\"ok\":true}}', false, 12
          {rows}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{Batch, DAY_SECONDS};
+    use chrono::DateTime;
+    use trigrun_testkit::db::TestDb;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn past_partitions_are_like_those_made_ahead() {
+        let db = TestDb::new().await;
+        create_past_partitions(&db.session().await, 30).await.unwrap();
+        let partitions = "select inhparent::regclass || ': ' || count(*) || ' partitions, ' || count(distinct coalesce(c.reloptions, '{}'))
+                                 || ' storage, ' || count(distinct (select count(*) from pg_index where indrelid = c.oid)) || ' indexes'
+                          from pg_inherits join pg_class c on c.oid = inhrelid where c.relkind = 'r' group by inhparent order by 1";
+        let like =
+            ["earlier_attempts", "executions"].map(|it| format!("{it}: 39 partitions, 1 storage, 1 indexes"));
+        assert_eq!(db.lines(partitions).await, like);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn ended_executions_fit_the_schema() {
+        let db = TestDb::new().await;
+        let sql = db.session().await;
+        create_past_partitions(&sql, 1).await.unwrap();
+        let batch = Batch {
+            jobs: 2,
+            workspaces: 2,
+            first: DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000),
+            step_us: 1,
+            every_seconds: DAY_SECONDS,
+            sink: ([127, 0, 0, 1], 9).into(),
+        };
+        batch.write(&sql).await.unwrap();
+        let oldest =
+            "select min(right(relname, 8))::date from pg_class where relname ~ '^executions_[0-9]{8}$'";
+        let day: NaiveDate = sql.query_one(oldest, &[]).await.unwrap().get(0);
+        let rows = format!(
+            "from generate_series(1, 3) g, lateral (select '{day} 12:00:00+00'::timestamptz as instant) f,
+             lateral (select (lpad(to_hex((extract(epoch from f.instant) * 1000)::bigint), 12, '0') || '8'
+                              || substr(md5(g::text), 1, 19))::uuid as id) i,
+             (select * from job_timers limit 1) n"
+        );
+        let before = size(&sql).await.unwrap();
+        assert_eq!(sql.execute(&insert_ended(&partition(day), &rows), &[]).await.unwrap(), 3);
+        sql.batch_execute("analyze executions").await.unwrap();
+        assert_eq!(count(&sql).await.unwrap(), 3);
+        assert!(size(&sql).await.unwrap().heap > before.heap);
+        let is_open = prepare_is_open(&sql).await.unwrap();
+        let end = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(50_000);
+        assert!(!sql.query_one(&is_open, &[&end]).await.unwrap().get::<_, bool>(0));
+        begin_backup(&sql).await.unwrap();
+    }
 }

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{arrivals::now_us, cost::Meter, measured::Measured, product::Installation, written::Counters};
 
-const CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: i64 = 64;
+const MIN_CONNECTIONS: i64 = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-const WARM_UP: EndToEnd = EndToEnd { per_second: 20, seconds: 2 };
 
 /// Jobs that are created at a rate.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,10 @@ impl EndToEnd {
     ) -> anyhow::Result<Measured> {
         let bench = installation.bench;
         let sql = bench.servers.sql(database).await?;
-        let mut connections = connect(api, CONNECTIONS).await?;
-        // Also waits until the processes are ready.
-        WARM_UP.create(installation, &mut connections).await?;
+        let count = self.per_second.clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
+        let mut connections = connect(api, usize::try_from(count)?).await?;
+        // One job on each connection, because the API closes those that send nothing within seconds. Waits until the processes are ready.
+        Self { per_second: count, seconds: 1 }.create(installation, &mut connections).await?;
 
         let before = Counters::read(&sql).await?;
         let meter = Meter::start(bench.shared_processes()?, api.processes()?);
