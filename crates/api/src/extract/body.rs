@@ -3,7 +3,7 @@
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::{StatusCode, header},
+    http::header,
     web::{self, Bytes},
 };
 use futures_util::future::LocalBoxFuture;
@@ -19,7 +19,7 @@ use trigrun_core::{
 use crate::{
     capacity::{CallerShare, Capacity, SMALL_BODY_BYTES},
     extract::field_hints::{self, Shape},
-    problem::Problem,
+    problem::{Problem, ProblemCode},
     result::ApiResult,
     state::State,
 };
@@ -86,23 +86,23 @@ fn large(request: &HttpRequest, bytes: usize) -> ApiResult<Option<Large>> {
 
 fn incomplete() -> Problem {
     let detail = "The body could not be read to its end.";
-    Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail)
+    Problem::new(ProblemCode::BodyIncomplete, detail)
 }
 
 /// RFC 9110 §15.5.9.
 fn too_slow() -> Problem {
     let detail = format!("The body did not arrive within {} s.", BODY_TIMEOUT.as_secs());
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail)
+    Problem::new(ProblemCode::BodyTooSlow, detail)
 }
 
 fn larger_than(limit: usize) -> Problem {
     let detail = format!("The body is larger than {limit} bytes.");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    Problem::new(ProblemCode::BodyTooLarge, detail)
 }
 
 /// One `Content-Type`, JSON in UTF-8 (RFC 8259 §8.1), without a content coding (RFC 9110 §8.4).
 fn media_type(request: &HttpRequest) -> ApiResult<()> {
-    let refused = |detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
+    let refused = |detail| Err(Problem::new(ProblemCode::MediaType, detail));
     if request.headers().contains_key(header::CONTENT_ENCODING) {
         return refused("Send the body as it is, without a Content-Encoding.");
     }
@@ -184,7 +184,7 @@ impl<const MAX: usize> JsonText<MAX> {
 }
 
 fn object_text(bytes: &[u8]) -> ApiResult<&str> {
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "json_invalid", detail);
+    let bad = |detail: String| Problem::new(ProblemCode::JsonInvalid, detail);
     let text = std::str::from_utf8(bytes).map_err(|_| bad("The body is not UTF-8.".into()))?;
     if text.trim().is_empty() {
         return Err(bad("The body is empty. Send a JSON object.".into()));

@@ -27,7 +27,7 @@ use crate::{
         query::{Force, NoParameters, Paged},
         values::object,
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::{list::ListView, notifications::NotificationView},
     state::State,
@@ -310,13 +310,13 @@ async fn change(
 
 fn conflict(error: StoreError) -> Problem {
     if error.is_conflict("channels_name") {
-        return Problem::conflict("channel_exists", "A channel with this name already exists.");
+        return Problem::new(ProblemCode::ChannelExists, "A channel with this name already exists.");
     }
     if error.is_conflict("full") {
         let detail = format!(
             "A workspace can have at most {MAX_CHANNELS} channels. Delete one that is no longer needed."
         );
-        return Problem::conflict("too_many_channels", &detail);
+        return Problem::new(ProblemCode::TooManyChannels, detail);
     }
     error.into()
 }
@@ -329,5 +329,5 @@ fn in_use(jobs: &[JobId]) -> Problem {
     let detail = format!(
         "Rules of these jobs refer to the channel: {named}{more}. Add ?force=true to delete the channel and these rules."
     );
-    Problem::conflict("channel_in_use", &detail)
+    Problem::new(ProblemCode::ChannelInUse, detail)
 }

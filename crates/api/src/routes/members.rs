@@ -28,7 +28,7 @@ use crate::{
         body::{JsonText, required},
         path::PathId,
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::auth::{MembershipView, UserView, invitation_secret, invitation_unknown},
     state::State,
@@ -233,7 +233,11 @@ pub async fn accept_invitation(
 }
 
 fn join_failed(error: StoreError, already: &str) -> Problem {
-    if error.is_conflict("members_pkey") { Problem::conflict("member_exists", already) } else { error.into() }
+    if error.is_conflict("members_pkey") {
+        Problem::new(ProblemCode::MemberExists, already)
+    } else {
+        error.into()
+    }
 }
 
 /// Lists the pending invitations, newest first, without their secrets.
@@ -335,8 +339,8 @@ async fn change(
     let changed = state.run(async move |state| {
         let giver = auth.caller.giver();
         match members::change(&mut *state.conn().await?, workspace, user, role, &giver, &auth.by).await {
-            Err(error) if error.is_conflict("last_owner") => Err(Problem::conflict(
-                "last_owner",
+            Err(error) if error.is_conflict("last_owner") => Err(Problem::new(
+                ProblemCode::LastOwner,
                 "A workspace must have an owner. Make another member an owner first.",
             )),
             changed => Ok(changed?),

@@ -1,10 +1,6 @@
 //! Secrets: values that requests contain. The API accepts values and never returns them.
 
-use actix_web::{
-    HttpResponse, delete, get,
-    http::{StatusCode, header},
-    post, put, web,
-};
+use actix_web::{HttpResponse, delete, get, http::header, post, put, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
@@ -26,7 +22,7 @@ use crate::{
         body::{JsonText, required},
         query::{Force, NoParameters, Paged},
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::list::ListView,
     sought::sought,
@@ -248,7 +244,7 @@ fn check_unused(jobs: &[JobUsing]) -> ApiResult<()> {
         "These jobs use the secret: {}{more}. Add ?force=true to delete it anyway.",
         named.join(", ")
     );
-    Err(Problem::new(StatusCode::CONFLICT, "secret_in_use", detail))
+    Err(Problem::new(ProblemCode::SecretInUse, detail))
 }
 
 fn check_value(errors: &mut FieldErrors, value: Option<String>) -> Checked<String> {
@@ -280,7 +276,7 @@ async fn store(
             Err(error) if error.is_conflict("secrets_name") => {
                 let detail =
                     format!("The secret {name} already exists. PUT /v1/secrets/{name} changes its value.");
-                Err(Problem::conflict("secret_exists", &detail))
+                Err(Problem::new(ProblemCode::SecretExists, detail))
             }
             stored => Ok(stored?),
         }

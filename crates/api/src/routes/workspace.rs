@@ -1,6 +1,6 @@
 //! Workspaces: those of a user, the current one, and its signing secret.
 
-use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
+use actix_web::{HttpResponse, delete, get, http::patch, post, web};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -25,7 +25,7 @@ use crate::{
         body::{JsonText, required},
         query::Force,
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::auth::MembershipView,
     state::State,
@@ -102,8 +102,8 @@ pub async fn rotate_signing_secret(
         let mut conn = state.conn().await?;
         let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         match signing::rotate(&mut conn, workspace, &key, &by, force).await {
-            Err(error) if error.is_conflict("overlap") => Err(Problem::conflict(
-                "rotation_pending",
+            Err(error) if error.is_conflict("overlap") => Err(Problem::new(
+                ProblemCode::RotationPending,
                 "The previous secret is still valid. Wait until it expires, or add ?force=true to invalidate it now.",
             )),
             rotated => Ok(rotated?),
@@ -207,7 +207,7 @@ fn create_failed(error: StoreError) -> Problem {
         let detail = format!(
             "A user can create at most {MAX_CREATED_WORKSPACES} workspaces, counting those that belong to others now. One that is deleted no longer counts."
         );
-        return Problem::conflict("too_many_workspaces", &detail);
+        return Problem::new(ProblemCode::TooManyWorkspaces, detail);
     }
     error.into()
 }
@@ -265,7 +265,7 @@ pub async fn delete_workspace(
 ) -> ApiResult<HttpResponse> {
     let Caller::User { user: User { id: owner, .. }, role: Role::Owner } = auth.caller else {
         let detail = "Only an owner with a session can delete a workspace.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));
+        return Err(Problem::new(ProblemCode::OwnerRequired, detail));
     };
     let (workspace, by) = (auth.workspace, auth.by);
     state

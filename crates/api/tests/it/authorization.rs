@@ -60,7 +60,16 @@ pub const TABLE: [(&str, &str, u16); 47] = [
     ("delete_token", "workspace:admin", 204),
 ];
 /// Operations without a token.
-const OPEN: [&str; 6] = ["livez", "readyz", "version", "openapi", "openapi_3_0", "docs"];
+const OPEN: [&str; 8] = [
+    "livez",
+    "readyz",
+    "version",
+    "openapi",
+    "openapi_3_0",
+    "docs",
+    "list_problem_types",
+    "get_problem_type",
+];
 /// Operations without a token, with a body.
 const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
 /// Operations for any token.

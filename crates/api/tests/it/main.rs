@@ -18,6 +18,7 @@ mod notifications;
 mod openapi;
 mod outage;
 mod preview;
+mod problems;
 mod protocol;
 mod quotas;
 mod rights;
