@@ -20,7 +20,7 @@ use trigrun_core::{
 use super::{body::JobBody, define::Context, etag::IfMatch, patch::Patch, read_only, view::JobView};
 use crate::{
     capacity::SMALL_BODY_BYTES,
-    extract::body::{JsonText, read},
+    extract::{body::JsonText, json::read},
     problem::{Problem, ProblemCode},
     result::ApiResult,
     state::State,
