@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, author},
     enums,
-    extract::body::{JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, required},
+    extract::body::{EmptyBody, JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, required},
     problem::{Problem, ProblemBody, ProblemCode},
     rate_limits::REFUSAL_DELAY,
     result::ApiResult,
@@ -353,7 +353,7 @@ async fn session(state: &State, user: User, by: Option<&Author>) -> ApiResult<Se
     security(("token" = [])),
 )]
 #[post("/auth/logout")]
-pub async fn log_out(state: web::Data<State>, caller: SessionUser) -> ApiResult<HttpResponse> {
+pub async fn log_out(state: web::Data<State>, caller: SessionUser, _: EmptyBody) -> ApiResult<HttpResponse> {
     users::log_out(&mut *state.conn().await?, &crypto::token_hash(&caller.secret)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -22,7 +22,7 @@ use crate::{
     auth::{Authorized, NotificationsWrite},
     enums,
     extract::{
-        body::{JsonText, required},
+        body::{EmptyBody, JsonText, required},
         path::PathId,
         query::{Force, NoParameters, Paged},
         values::object,
@@ -265,6 +265,7 @@ pub async fn test_channel(
     state: web::Data<State>,
     auth: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     state.limits.test_channel(&auth.workspace.to_string()).await?;
     let mut conn = state.conn().await?;

@@ -21,7 +21,7 @@ use crate::{
     auth::{Authorized, WorkspaceAdmin},
     enums,
     extract::{
-        body::{JsonText, required},
+        body::{EmptyBody, JsonText, required},
         path::PathId,
         query::{NoParameters, Paged},
     },
@@ -189,6 +189,7 @@ pub async fn rotate_token(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<TokenId>,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let secret = crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
-        body::{JsonText, required},
+        body::{EmptyBody, JsonText, required},
         query::Force,
     },
     problem::{Problem, ProblemBody, ProblemCode},
@@ -95,6 +95,7 @@ pub async fn get_signing_secret(
 pub async fn rotate_signing_secret(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin, Force>,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let Force { force } = auth.query;
     let (workspace, by) = (auth.workspace, auth.by);

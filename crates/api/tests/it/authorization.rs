@@ -71,7 +71,7 @@ const OPEN: [&str; 8] = [
     "get_problem_type",
 ];
 /// Operations without a token, with a body.
-const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
+pub const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
 /// Operations for any token.
 const ANY_TOKEN: [&str; 2] = ["get_me", "get_workspace"];
 /// Operations that require a session.
@@ -183,6 +183,10 @@ impl Seeds {
             rule: text(&rule),
             notification: test.to_string(),
         }
+    }
+
+    pub fn channel(&self) -> &str {
+        &self.channel
     }
 
     /// Ids that do not exist.
