@@ -1,7 +1,7 @@
 //! Notification channels: where TrigRun notifies a workspace. The API accepts destinations, and returns them only masked.
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
         audit::Author,
@@ -25,7 +25,7 @@ use crate::{
         body::{EmptyBody, JsonText, required},
         path::PathId,
         query::{Force, NoParameters, Paged},
-        values::object,
+        values::{given, object},
     },
     problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
@@ -60,11 +60,6 @@ pub struct ChannelPatchBody {
     name: Option<Option<String>>,
     #[serde(deserialize_with = "object")]
     config: Option<ConfigBody>,
-}
-
-/// `Some(None)` for null.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// The destination of a channel. Responses contain it only masked.

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use trigrun_core::{
     domain::{
         id::WorkspaceId,
-        invalid::FieldErrors,
+        invalid::{Checked, FieldErrors},
         user::{MAX_CREATED_WORKSPACES, Role, User},
         workspace::{self, Workspace},
     },
@@ -24,6 +24,7 @@ use crate::{
     extract::{
         body::{EmptyBody, JsonText, required},
         query::Force,
+        values::given,
     },
     problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
@@ -121,6 +122,16 @@ pub struct WorkspaceBody {
     name: Option<String>,
 }
 
+/// The fields to change.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = WorkspacePatch)]
+pub struct WorkspacePatchBody {
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "billing")]
+    name: Option<Option<String>>,
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = Workspace)]
 pub struct WorkspaceView {
@@ -156,12 +167,8 @@ pub struct MembershipsView {
     data: Vec<MembershipView>,
 }
 
-async fn read_name(text: &JsonText) -> ApiResult<String> {
-    let mut errors = FieldErrors::default();
-    let WorkspaceBody { name } = text.read(&mut errors).await?;
-    let name =
-        required(&mut errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)));
-    Ok(errors.finish(name)?)
+fn check_name(errors: &mut FieldErrors, name: Option<String>) -> Checked<String> {
+    required(errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)))
 }
 
 /// Lists the workspaces of the caller, with the caller's role. Requires a session.
@@ -194,7 +201,10 @@ pub async fn create_workspace(
     caller: SessionUser,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let workspace = Workspace { id: WorkspaceId::at(caller.by.at), name: read_name(&text).await? };
+    let mut errors = FieldErrors::default();
+    let WorkspaceBody { name } = text.read(&mut errors).await?;
+    let name = check_name(&mut errors, name);
+    let workspace = Workspace { id: WorkspaceId::at(caller.by.at), name: errors.finish(name)? };
     let (owner, by, new) = (caller.user.id, caller.by, workspace.clone());
     let create = async move |state: State| {
         members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(create_failed)
@@ -229,7 +239,7 @@ pub async fn get_workspace(state: web::Data<State>, auth: Authorized<AnyScope>) 
 
 /// Renames the workspace.
 #[utoipa::path(
-    operation_id = "patch_workspace", tag = "workspace", request_body = WorkspaceBody,
+    operation_id = "patch_workspace", tag = "workspace", request_body = WorkspacePatchBody,
     responses(
         (status = 200, body = WorkspaceView),
     ),
@@ -241,13 +251,18 @@ pub async fn patch_workspace(
     auth: Authorized<WorkspaceAdmin>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let name = read_name(&text).await?;
-    let workspace = Workspace { id: auth.workspace, name };
-    let Workspace { id, name } = workspace.clone();
+    let mut errors = FieldErrors::default();
+    let WorkspacePatchBody { name } = text.read(&mut errors).await?;
+    let name = name.map(|name| check_name(&mut errors, name)).transpose();
+    let name = errors.finish(name)?;
     let rename = async move |state: State| {
-        Ok(workspaces::rename(&mut *state.conn().await?, id, &name, &auth.by).await?)
+        let mut conn = state.conn().await?;
+        if let Some(name) = name {
+            workspaces::rename(&mut conn, auth.workspace, &name, &auth.by).await?;
+        }
+        Ok(workspaces::get(&mut conn, auth.workspace).await?)
     };
-    state.run(rename).await?;
+    let workspace = state.run(rename).await?;
     Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
 
