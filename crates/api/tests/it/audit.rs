@@ -228,7 +228,7 @@ async fn patches_that_change_nothing_are_not_recorded() {
         let members = app.get("/v1/members").await.expect(200);
         members["data"].as_array().unwrap().iter().find(|it| it["user"]["id"] == member).unwrap().clone()
     };
-    let rows = "select action from audit_log order by id";
+    let rows = "select action from audit_entries order by id";
     let before = app.db.lines(rows).await;
     for (path, was, fields) in [
         ("/v1/workspace", app.get("/v1/workspace").await.json(), json!({ "name": "ours" })),

@@ -67,7 +67,8 @@ async fn put_creates_a_secret_or_changes_its_value() {
         let found: Vec<_> = found.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
         assert_eq!(found, errors, "{name}: {body}");
     }
-    let actions = app.db.lines("select action from audit_log order by id").await;
+    let actions = "select action from audit_entries where action like 'secret.%' order by created_at, id";
+    let actions = app.db.lines(actions).await;
     assert_eq!(actions, ["secret.created", "secret.changed"]);
 }
 

@@ -267,7 +267,7 @@ async fn operations_that_take_no_body_refuse_one() {
     let app = App::new().await;
     let seeds = Seeds::new(&app).await;
     let session = app.session("owner").await;
-    let rows = "select action from audit_log where action <> 'user.logged_in'";
+    let rows = "select action from audit_entries where action <> 'user.logged_in'";
     let before = app.db.lines(rows).await;
     let takes_none = |it: &Operation| {
         it.method == hyper::Method::POST && it.body(&seeds).is_empty() && !SIGN_IN.contains(&it.id.as_str())
