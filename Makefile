@@ -92,6 +92,10 @@ clients-tools: ## Install what `make clients` needs into target/clients
 configuration: ## Write docs/configuration.md from the default files
 	TRIGRUN_WRITE=1 cargo test --package trigrun-dev --test it configuration
 
+.PHONY: problems
+problems: ## Write the table of the codes of problems in docs/api.md
+	TRIGRUN_WRITE=1 cargo test --package trigrun-api --test it the_table_of_the_documentation
+
 .PHONY: fuzz
 fuzz: setup ## Send generated requests to the API: no 5xx, and every response as documented (installs schemathesis into target/)
 	$(BUILD) --package trigrun-dev

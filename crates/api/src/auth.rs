@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     connections,
     extract::query::{NoParameters, Query},
-    problem::Problem,
+    problem::{Problem, ProblemCode},
     request_id,
     result::ApiResult,
     state::State,
@@ -106,15 +106,16 @@ impl Caller {
 pub fn check_lack(lack: Option<Lack>) -> ApiResult<()> {
     let (code, detail) = match lack {
         None => return Ok(()),
-        Some(Lack::Ownership) => {
-            ("owner_required", "Only an owner with a session can do this for the role owner.".to_owned())
-        }
+        Some(Lack::Ownership) => (
+            ProblemCode::OwnerRequired,
+            "Only an owner with a session can do this for the role owner.".to_owned(),
+        ),
         Some(Lack::Scope(scope)) => {
             let detail = "which the caller lacks. Use a token or session that has it.";
-            ("scope_missing", format!("This gives the scope {}, {detail}", scope.as_str()))
+            (ProblemCode::ScopeMissing, format!("This gives the scope {}, {detail}", scope.as_str()))
         }
     };
-    Err(Problem::new(StatusCode::FORBIDDEN, code, detail))
+    Err(Problem::new(code, detail))
 }
 
 /// A scope as a type.
@@ -168,7 +169,7 @@ impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
             if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
                 let detail =
                     format!("The token lacks the scope {}. Use a token that has it.", scope.as_str());
-                return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
+                return Err(Problem::new(ProblemCode::ScopeMissing, detail));
             }
             let query = Q::read(request.query_string())?;
             let by = author(&state, &request, caller.actor());
@@ -247,13 +248,13 @@ fn selected_workspace(request: &HttpRequest) -> Option<WorkspaceId> {
 
 fn session_required() -> Problem {
     let detail = "This operation requires a session. Log in, and send the session's token.";
-    Problem::new(StatusCode::FORBIDDEN, "session_required", detail)
+    Problem::new(ProblemCode::SessionRequired, detail)
 }
 
 /// The same text for a workspace that does not exist.
 fn workspace_not_found() -> Problem {
     let detail = "The header TrigRun-Workspace names no workspace that this token may use.";
-    Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+    Problem::new(ProblemCode::NotFound, detail)
 }
 
 fn unknown() -> Problem {
@@ -347,12 +348,12 @@ fn select_membership(memberships: Vec<Membership>, selected: Option<WorkspaceId>
         (Some(_), None) => {
             let detail =
                 "You are a member of several workspaces. Select one with the header TrigRun-Workspace.";
-            Err(Problem::new(StatusCode::BAD_REQUEST, "workspace_ambiguous", detail))
+            Err(Problem::new(ProblemCode::WorkspaceAmbiguous, detail))
         }
         (None, Some(_)) => Err(workspace_not_found()),
         (None, None) => {
             let detail = "You are not a member of any workspace. Create one with POST /v1/workspaces.";
-            Err(Problem::new(StatusCode::FORBIDDEN, "no_workspace", detail))
+            Err(Problem::new(ProblemCode::NoWorkspace, detail))
         }
     }
 }

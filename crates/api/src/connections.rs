@@ -3,7 +3,7 @@
 //! A quarter of them is for lists. Postgres cancels a statement of a list after a second, so slow lists delay neither runs nor other
 //! requests. Of each part, an account may hold as many connections as it leaves free.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use std::{
     cell::Cell,
     ops::{Deref, DerefMut},
@@ -18,7 +18,10 @@ use trigrun_core::{
 
 use uuid::Uuid;
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{
+    problem::{Problem, ProblemCode},
+    result::ApiResult,
+};
 
 /// `statement_timeout` of lists. Each reads a bounded number of rows, which takes some ten milliseconds, or longer from a slow disk.
 const LIST_TIMEOUT_MS: u64 = 1000;
@@ -149,6 +152,5 @@ impl Pool {
 
 fn too_many() -> Problem {
     let detail = "The account has too many requests in progress. Wait for their responses, then try again.";
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_concurrent_requests", detail)
-        .with_header(header::RETRY_AFTER, "1")
+    Problem::new(ProblemCode::TooManyConcurrentRequests, detail).with_header(header::RETRY_AFTER, "1")
 }

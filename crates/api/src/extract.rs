@@ -3,6 +3,7 @@
 pub mod body;
 pub mod depth;
 mod field_hints;
+pub mod json;
 pub mod key;
 pub mod path;
 pub mod query;

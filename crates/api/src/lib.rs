@@ -25,6 +25,7 @@ mod sought;
 mod state;
 mod time;
 
+pub use problem::code::{Explanation, ProblemCode};
 pub use quotas::{Plan, PlanSettings};
 pub use rate_limits::LimitSettings;
 pub use server::{ServeError, serve};

@@ -23,7 +23,7 @@ use crate::{enums, routes};
 #[openapi(
     info(
         title = "TrigRun",
-        description = "Makes HTTP requests on a schedule, and records the result of each. Every response that is not a success is a problem (RFC 9457) with a stable `code`. Responses may get new fields, and new values in place of the listed ones, at any time.",
+        description = "Makes HTTP requests on a schedule, and records the result of each. Every response that is not a success is a problem (RFC 9457) with a stable `code`, which `GET /problems/{code}` explains. Responses may get new fields, and new values in place of the listed ones, at any time.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "/", description = "The server that publishes this document.")),
@@ -37,6 +37,7 @@ use crate::{enums, routes};
         (name = "users", description = "Sign-up, login, and the members of a workspace."),
         (name = "tokens", description = "API tokens, for programs."),
         (name = "workspace", description = "Settings and audit log of a workspace."),
+        (name = "problems", description = "The codes of problems."),
         (name = "health", description = "Probes, version, and this document."),
     ),
 )]

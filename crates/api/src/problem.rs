@@ -1,5 +1,7 @@
 //! Every response that is not a success: `application/problem+json` (RFC 9457). Causes are logged here, once, and never sent.
 
+pub mod code;
+
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
@@ -13,9 +15,8 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{request_id, sought};
+pub use code::ProblemCode;
 
-/// The prefix of the `type` of every problem.
-const TYPE_PREFIX: &str = "https://trigrun.dev/problems/";
 const RETRY_AFTER_SECONDS: u32 = 2;
 const NOT_FOUND: &str = "Not found.";
 /// How many fields the detail of a validation error names; `errors` has all of them.
@@ -24,7 +25,7 @@ const MAX_NAMED_FIELDS: usize = 10;
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: ProblemCode,
     detail: String,
     errors: Vec<FieldError>,
     headers: Vec<(header::HeaderName, String)>,
@@ -34,19 +35,19 @@ pub struct Problem {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
-    /// A URI that identifies this type of problem.
+    /// A URI that identifies this type of problem. The path /problems/{code} of every server says what it means.
     #[serde(rename = "type")]
     #[schema(example = "https://trigrun.dev/problems/validation_failed")]
     kind: String,
-    /// The HTTP status in words.
-    title: String,
+    /// This type of problem in words.
+    title: &'static str,
     #[schema(example = 422)]
     status: u16,
     /// What went wrong, and what to do about it.
     detail: String,
     /// A stable code for programs.
     #[schema(example = "validation_failed")]
-    code: String,
+    code: &'static str,
     /// The id of the request. Include it when you report a problem.
     request_id: Option<String>,
     /// All invalid fields and parameters of the request.
@@ -58,7 +59,7 @@ pub struct ProblemBody {
 /// An error in a field, a query parameter or a header.
 #[derive(Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// A JSON pointer (RFC 6901) into the body, `?name` for a query parameter, or the name of a header.
+    /// A JSON pointer (RFC 6901) into the body, `?name` for a query parameter, `{name}` for a part of the path, or the name of a header.
     #[schema(example = "/schedule/cron")]
     pointer: String,
     #[schema(example = "cron_field_count")]
@@ -70,8 +71,15 @@ pub struct FieldProblem {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        let status = code.status();
         Self { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new() }
+    }
+
+    /// Another of the statuses that its code has.
+    pub fn with_status(self, status: StatusCode) -> Self {
+        debug_assert!(self.code.explanation().statuses.contains(&status), "{status} {:?}", self.code);
+        Self { status, ..self }
     }
 
     pub fn is(&self, status: StatusCode) -> bool {
@@ -85,22 +93,16 @@ impl Problem {
 
     /// The same text for an object that never existed, was deleted, or belongs to another workspace. The response names its kind.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", NOT_FOUND)
+        Self::new(ProblemCode::NotFound, NOT_FOUND)
     }
 
     pub fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-            .with_header(header::WWW_AUTHENTICATE, "Bearer")
-    }
-
-    pub fn conflict(code: &'static str, detail: &str) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
+        Self::new(ProblemCode::Unauthorized, detail).with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     pub fn unavailable() -> Self {
         Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
+            ProblemCode::Unavailable,
             "TrigRun cannot reach its database. The request may or may not have taken effect. Try again; send creates and runs with an Idempotency-Key.",
         )
         .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
@@ -109,8 +111,7 @@ impl Problem {
     /// A statement was cancelled, most likely one of a list: see `connections`.
     fn query_timeout() -> Self {
         Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "query_timeout",
+            ProblemCode::QueryTimeout,
             "The query took too long and was cancelled. Try again; of a list, request a shorter span of time with from and to, or a smaller limit.",
         )
         .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
@@ -118,14 +119,12 @@ impl Problem {
 
     /// This process holds as much as it may; nothing has happened.
     pub fn busy(detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
-            .with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
+        Self::new(ProblemCode::Busy, detail).with_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS.to_string())
     }
 
     pub fn internal() -> Self {
         Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
+            ProblemCode::Internal,
             "Internal error. It has been logged; report it with this request id.",
         )
     }
@@ -142,7 +141,7 @@ impl From<Violations> for Problem {
             [only] => one_invalid(only),
             several => several_invalid(several),
         };
-        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail);
+        let problem = Self::new(ProblemCode::ValidationFailed, detail);
         Self { errors, ..problem }
     }
 }
@@ -193,7 +192,7 @@ impl From<StoreError> for Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.status.as_u16(), self.code, self.detail)
+        write!(f, "{} {}: {}", self.status.as_u16(), self.code.as_str(), self.detail)
     }
 }
 
@@ -208,12 +207,12 @@ impl ResponseError for Problem {
             response.insert_header((name.clone(), value.as_str()));
         }
         let body = ProblemBody {
-            kind: format!("{TYPE_PREFIX}{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Unknown").to_owned(),
+            kind: self.code.uri(),
+            title: self.code.explanation().title,
             status: self.status.as_u16(),
             detail: if self.detail == NOT_FOUND { sought::detail() } else { None }
                 .unwrap_or(self.detail.clone()),
-            code: self.code.to_owned(),
+            code: self.code.as_str(),
             request_id: request_id::current(),
             errors: self.errors.iter().map(FieldProblem::from).collect(),
         };

@@ -14,7 +14,11 @@ use trigrun_core::{
     },
 };
 
-use crate::{problem::Problem, rate_limits::seconds, result::ApiResult};
+use crate::{
+    problem::{Problem, ProblemCode},
+    rate_limits::seconds,
+    result::ApiResult,
+};
 
 /// The sections `[plans.…]`, by name.
 pub type PlanSettings = BTreeMap<String, Plan>;
@@ -60,7 +64,7 @@ impl Plan {
             "This exceeds the plan of this workspace, which allows {}. Delete what is no longer needed, or ask your administrator for a larger plan.",
             allowed.join(", ")
         );
-        Problem::new(StatusCode::FORBIDDEN, "quota_exceeded", detail)
+        Problem::new(ProblemCode::QuotaExceeded, detail)
     }
 }
 
@@ -90,7 +94,8 @@ impl Quotas {
                 let detail = format!(
                     "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
                 );
-                Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", detail)
+                Err(Problem::new(ProblemCode::QuotaExceeded, detail)
+                    .with_status(StatusCode::TOO_MANY_REQUESTS)
                     .with_header(header::RETRY_AFTER, wait.to_string()))
             }
         }

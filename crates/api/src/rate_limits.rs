@@ -1,6 +1,6 @@
 //! Rate limits of tokens and workspaces, shared by all replicas; and limits on guessing, per process. Both take a fixed amount of memory.
 
-use actix_web::{HttpMessage, HttpRequest, http::StatusCode, http::header};
+use actix_web::{HttpMessage, HttpRequest, http::header};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::{
@@ -18,7 +18,10 @@ mod log_ins;
 pub use log_ins::REFUSAL_DELAY;
 use log_ins::{LogIns, Pace};
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{
+    problem::{Problem, ProblemCode},
+    result::ApiResult,
+};
 
 /// draft-ietf-httpapi-ratelimit-headers
 pub const HEADERS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
@@ -179,8 +182,7 @@ pub fn seconds(duration: Duration) -> u64 {
 fn too_many_requests(wait: Duration) -> Problem {
     let wait = seconds(wait).max(1);
     let detail = format!("Too many requests. Try again in {wait} s.");
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
-        .with_header(header::RETRY_AFTER, wait.to_string())
+    Problem::new(ProblemCode::RateLimited, detail).with_header(header::RETRY_AFTER, wait.to_string())
 }
 
 /// The headers of the response, if the request was checked.

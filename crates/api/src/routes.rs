@@ -3,14 +3,17 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     dev::HttpServiceFactory,
-    http::{Method, StatusCode, header},
+    http::{Method, header},
     web,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::openapi::path::HttpMethod;
 use utoipa_actix_web::{OpenApiFactory, scope, service_config::ServiceConfig};
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{
+    problem::{Problem, ProblemCode},
+    result::ApiResult,
+};
 
 pub mod audit;
 pub mod auth;
@@ -22,6 +25,7 @@ pub mod jobs;
 pub mod list;
 pub mod members;
 pub mod notifications;
+pub mod problems;
 pub mod rules;
 pub mod schedules;
 pub mod secrets;
@@ -104,7 +108,9 @@ pub fn register(config: &mut ServiceConfig) {
         .add(health::version)
         .add(health::openapi_json)
         .add(health::openapi_3_0_json)
-        .add(docs::docs);
+        .add(docs::docs)
+        .add(problems::list_problem_types)
+        .add(problems::get_problem_type);
     config.app_data(web::Data::new(methods));
 }
 
@@ -154,15 +160,14 @@ pub async fn no_route(request: HttpRequest, methods: web::Data<Methods>) -> ApiR
             if request.method() == Method::PUT && allowed.contains("PATCH") {
                 detail.push_str(" Use PATCH to change the object.");
             }
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-                .with_header(header::ALLOW, allowed)
+            Problem::new(ProblemCode::MethodNotAllowed, detail).with_header(header::ALLOW, allowed)
         }
         None => {
             let mut detail = "There is nothing at this path.".to_owned();
             if let Some(path) = suggestion::suggestion(request.path(), methods.0.keys().map(String::as_str)) {
                 detail.push_str(&format!(" Did you mean {path}?"));
             }
-            Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+            Problem::new(ProblemCode::NotFound, detail)
         }
     })
 }

@@ -1,6 +1,6 @@
 //! The header `TrigRun-Depth`: a request that comes from a run of TrigRun itself says how deep in a chain of runs it is.
 
-use actix_web::{HttpRequest, http::StatusCode};
+use actix_web::HttpRequest;
 use trigrun_core::{
     domain::{
         chain::{self, Depth},
@@ -9,7 +9,10 @@ use trigrun_core::{
     telemetry::metrics,
 };
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{
+    problem::{Problem, ProblemCode},
+    result::ApiResult,
+};
 
 /// The depth of what this request makes due; 508 if it is too deep.
 pub fn depth(request: &HttpRequest, workspace: WorkspaceId) -> ApiResult<Depth> {
@@ -22,8 +25,7 @@ pub fn depth(request: &HttpRequest, workspace: WorkspaceId) -> ApiResult<Depth> 
     tracing::warn!(%workspace, depth, execution, "loop detected");
     metrics::loop_detected();
     Err(Problem::new(
-        StatusCode::LOOP_DETECTED,
-        "loop_detected",
+        ProblemCode::LoopDetected,
         format!(
             "This request comes from a chain of more than {} runs that each made the next one due. A run cannot do that endlessly; let it end here, or start runs from outside.",
             chain::MAX_DEPTH

@@ -105,3 +105,8 @@ pub fn each_once<'de, D: Deserializer<'de>>(
     }
     deserializer.deserialize_any(EachOnce)
 }
+
+/// A text of a patch: `Some(None)` for null, `None` if it is not given.
+pub fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}

@@ -6,14 +6,17 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        ConnectionType, StatusCode,
+        ConnectionType,
         header::{HOST, HeaderMap, UPGRADE},
         uri::Authority,
     },
     middleware::Next,
 };
 
-use crate::{problem::Problem, result::ApiResult};
+use crate::{
+    problem::{Problem, ProblemCode},
+    result::ApiResult,
+};
 
 pub async fn guard_request(
     request: ServiceRequest,
@@ -35,11 +38,7 @@ fn host(headers: &HeaderMap) -> ApiResult<()> {
     if given.to_str().is_ok_and(is_host) {
         return Ok(());
     }
-    Err(Problem::new(
-        StatusCode::BAD_REQUEST,
-        "host_invalid",
-        "The header Host is not a valid host and port.",
-    ))
+    Err(Problem::new(ProblemCode::HostInvalid, "The header Host is not a valid host and port."))
 }
 
 /// A server may ignore an upgrade (RFC 9110 §7.8). But with an upgrade to WebSockets, actix's parser ignores the length of the body, so that
@@ -48,7 +47,7 @@ fn no_upgrade(headers: &HeaderMap) -> ApiResult<()> {
     let mut upgrades = headers.get_all(UPGRADE).filter_map(|value| value.to_str().ok());
     if upgrades.any(|value| value.to_ascii_lowercase().contains("websocket")) {
         let detail = "WebSockets are not supported. Send the request without the header Upgrade.";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "upgrade_refused", detail));
+        return Err(Problem::new(ProblemCode::UpgradeRefused, detail));
     }
     Ok(())
 }

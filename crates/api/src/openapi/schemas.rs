@@ -91,7 +91,6 @@ fn add_patches(schemas: &mut Schemas) {
     }
     schemas["RequestPatch"]["properties"]["headers"]["additionalProperties"] =
         json!({ "type": ["string", "null"] });
-    schemas.insert("WorkspacePatch".into(), schemas["WorkspaceInput"].clone());
 }
 
 /// A response has all fields of a job, with the defaults filled in. A list leaves the body of the request out. The limits are left out: a

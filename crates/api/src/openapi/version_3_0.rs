@@ -86,12 +86,16 @@ fn siblings(object: &mut Map<String, Value>) {
     }
 }
 
-/// Generators of 3.0 know JSON as `application/json` only. Problems have the same form, and the server accepts a patch as either.
+/// Generators of 3.0 know JSON as `application/json` only. Problems have the same form, the server accepts a patch as either, and
+/// pages for browsers are left out where there is JSON.
 fn media_types(object: &mut Map<String, Value>) {
     if let Some(Value::Object(content)) = object.get_mut("content") {
         content.remove("application/merge-patch+json");
         if let Some(problem) = content.remove("application/problem+json") {
             content.insert("application/json".into(), problem);
+        }
+        if content.contains_key("application/json") {
+            content.remove("text/html");
         }
     }
 }

@@ -25,8 +25,8 @@ use utoipa::ToSchema;
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, author},
     enums,
-    extract::body::{JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, required},
-    problem::{Problem, ProblemBody},
+    extract::body::{EmptyBody, JsonText, MAX_UNAUTHENTICATED_BODY_BYTES, required},
+    problem::{Problem, ProblemBody, ProblemCode},
     rate_limits::REFUSAL_DELAY,
     result::ApiResult,
     settings::SignUp,
@@ -176,13 +176,13 @@ pub async fn sign_up(
 }
 
 fn check_sign_up_mode(mode: SignUp, invited: bool) -> ApiResult<()> {
-    let refused = |code, detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
+    let refused = |code, detail: &str| Err(Problem::new(code, detail));
     match mode {
         SignUp::Closed => {
-            refused("sign_up_closed", "Sign-up is disabled on this server. Ask its administrator.")
+            refused(ProblemCode::SignUpClosed, "Sign-up is disabled on this server. Ask its administrator.")
         }
         SignUp::Invite if !invited => refused(
-            "sign_up_by_invitation",
+            ProblemCode::SignUpByInvitation,
             "Sign-up requires an invitation. Ask an admin of a workspace for one.",
         ),
         SignUp::Invite | SignUp::Open => Ok(()),
@@ -236,8 +236,8 @@ pub fn invitation_unknown() -> Problem {
 
 fn sign_up_failed(error: StoreError) -> Problem {
     if error.is_conflict("users_email") {
-        return Problem::conflict(
-            "email_taken",
+        return Problem::new(
+            ProblemCode::EmailTaken,
             "A user with this e-mail address already exists. Log in instead. To accept an invitation, send POST /v1/invitations/accept.",
         );
     }
@@ -313,7 +313,7 @@ async fn verify(
             }
             counted?;
             let detail = "The e-mail address or the password is wrong.";
-            Err(Problem::new(StatusCode::UNAUTHORIZED, "credentials_wrong", detail))
+            Err(Problem::new(ProblemCode::CredentialsWrong, detail))
         }
     }
 }
@@ -353,7 +353,7 @@ async fn session(state: &State, user: User, by: Option<&Author>) -> ApiResult<Se
     security(("token" = [])),
 )]
 #[post("/auth/logout")]
-pub async fn log_out(state: web::Data<State>, caller: SessionUser) -> ApiResult<HttpResponse> {
+pub async fn log_out(state: web::Data<State>, caller: SessionUser, _: EmptyBody) -> ApiResult<HttpResponse> {
     users::log_out(&mut *state.conn().await?, &crypto::token_hash(&caller.secret)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -373,8 +373,8 @@ pub async fn delete_me(state: web::Data<State>, caller: SessionUser) -> ApiResul
     let delete = async move |state: State| {
         let deleted = users::delete(&mut *state.conn().await?, caller.user.id, &caller.by).await;
         deleted.map_err(|error| match error.is_conflict("last_owner") {
-            true => Problem::conflict(
-                "last_owner",
+            true => Problem::new(
+                ProblemCode::LastOwner,
                 "You are the only owner of a workspace. Delete it, or make another member an owner first.",
             ),
             false => error.into(),

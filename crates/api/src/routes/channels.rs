@@ -1,7 +1,7 @@
 //! Notification channels: where TrigRun notifies a workspace. The API accepts destinations, and returns them only masked.
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
         audit::Author,
@@ -22,12 +22,12 @@ use crate::{
     auth::{Authorized, NotificationsWrite},
     enums,
     extract::{
-        body::{JsonText, required},
+        body::{EmptyBody, JsonText, required},
         path::PathId,
         query::{Force, NoParameters, Paged},
-        values::object,
+        values::{given, object},
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::{list::ListView, notifications::NotificationView},
     state::State,
@@ -60,11 +60,6 @@ pub struct ChannelPatchBody {
     name: Option<Option<String>>,
     #[serde(deserialize_with = "object")]
     config: Option<ConfigBody>,
-}
-
-/// `Some(None)` for null.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// The destination of a channel. Responses contain it only masked.
@@ -265,6 +260,7 @@ pub async fn test_channel(
     state: web::Data<State>,
     auth: Authorized<NotificationsWrite>,
     PathId(id): PathId<ChannelId>,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     state.limits.test_channel(&auth.workspace.to_string()).await?;
     let mut conn = state.conn().await?;
@@ -310,13 +306,13 @@ async fn change(
 
 fn conflict(error: StoreError) -> Problem {
     if error.is_conflict("channels_name") {
-        return Problem::conflict("channel_exists", "A channel with this name already exists.");
+        return Problem::new(ProblemCode::ChannelExists, "A channel with this name already exists.");
     }
     if error.is_conflict("full") {
         let detail = format!(
             "A workspace can have at most {MAX_CHANNELS} channels. Delete one that is no longer needed."
         );
-        return Problem::conflict("too_many_channels", &detail);
+        return Problem::new(ProblemCode::TooManyChannels, detail);
     }
     error.into()
 }
@@ -329,5 +325,5 @@ fn in_use(jobs: &[JobId]) -> Problem {
     let detail = format!(
         "Rules of these jobs refer to the channel: {named}{more}. Add ?force=true to delete the channel and these rules."
     );
-    Problem::conflict("channel_in_use", &detail)
+    Problem::new(ProblemCode::ChannelInUse, detail)
 }

@@ -30,7 +30,7 @@ use crate::{
         path::PathId,
         query::{Paged, Parameters, query},
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::list::ListView,
     state::State,
@@ -209,7 +209,7 @@ pub async fn cancel_execution(
         None | Some(Status::Cancelled) => {}
         Some(status) => {
             let detail = format!("The execution has already ended: it is {}.", status.as_str());
-            return Err(Problem::conflict("execution_ended", &detail));
+            return Err(Problem::new(ProblemCode::ExecutionEnded, detail));
         }
     }
     state.waker.wake();
@@ -256,10 +256,10 @@ pub async fn run(
         let inserted = executions::insert_now(&mut *state.conn().await?, workspace, job, new).await;
         match inserted {
             Err(error) if error.is_conflict("draft") => {
-                Err(Problem::conflict("job_is_draft", "The job is a draft. Activate it first."))
+                Err(Problem::new(ProblemCode::JobIsDraft, "The job is a draft. Activate it first."))
             }
-            Err(error) if error.is_conflict("paused") => Err(Problem::conflict(
-                "job_is_paused",
+            Err(error) if error.is_conflict("paused") => Err(Problem::new(
+                ProblemCode::JobIsPaused,
                 "The job is paused, and this request comes from a run of TrigRun. Only other clients can run a paused job.",
             )),
             // A concurrent request with the same key was faster.

@@ -1,16 +1,12 @@
 //! Probes, version, and the OpenAPI document.
 
-use actix_web::{
-    HttpResponse, get,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{HttpResponse, get, http::header, web};
 use serde::Serialize;
 use trigrun_core::{domain::schedule::zone_database, runtime::probes};
 use utoipa::ToSchema;
 
 use crate::{
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     state::State,
 };
@@ -39,8 +35,7 @@ pub async fn readyz(state: web::Data<State>) -> ApiResult<HttpResponse> {
         Ok(()) => Ok(HttpResponse::Ok().json(Health { status: "ok" })),
         Err(probes::NotReady { part, why }) => {
             tracing::warn!(part, why, "not ready");
-            let problem =
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", format!("{part} is not ready."));
+            let problem = Problem::new(ProblemCode::NotReady, format!("{part} is not ready."));
             Err(problem.with_header(header::RETRY_AFTER, "2"))
         }
     }

@@ -8,7 +8,7 @@ use trigrun_core::{
     crypto,
     domain::{
         access::TokenKind,
-        id::{InvitationId, UserId},
+        id::{InvitationId, UserId, WorkspaceId},
         invalid::{FieldErrors, both},
         rights::Rights,
         user::{self, Role},
@@ -27,8 +27,9 @@ use crate::{
     extract::{
         body::{JsonText, required},
         path::PathId,
+        values::given,
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::auth::{MembershipView, UserView, invitation_secret, invitation_unknown},
     state::State,
@@ -49,12 +50,14 @@ pub struct MemberBody {
     role: Option<String>,
 }
 
+/// The fields to change.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = MemberPatch)]
 pub struct RoleBody {
-    #[schema(required, value_type = Option<enums::Role>)]
-    role: Option<String>,
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = enums::Role, required = false)]
+    role: Option<Option<String>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -233,7 +236,11 @@ pub async fn accept_invitation(
 }
 
 fn join_failed(error: StoreError, already: &str) -> Problem {
-    if error.is_conflict("members_pkey") { Problem::conflict("member_exists", already) } else { error.into() }
+    if error.is_conflict("members_pkey") {
+        Problem::new(ProblemCode::MemberExists, already)
+    } else {
+        error.into()
+    }
 }
 
 /// Lists the pending invitations, newest first, without their secrets.
@@ -295,11 +302,19 @@ pub async fn patch_member(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let RoleBody { role } = text.read(&mut errors).await?;
-    let role =
-        required(&mut errors, "/role", role).and_then(|role| errors.take("/role", Role::from_str(&role)));
-    let role = errors.finish(role)?;
-    let member = change(&state, auth, user, Some(role)).await?;
-    Ok(HttpResponse::Ok().json(MemberView { role: role.as_str(), ..MemberView::from(&member) }))
+    let role = role.map(|role| {
+        required(&mut errors, "/role", role).and_then(|role| errors.take("/role", Role::from_str(&role)))
+    });
+    let role = errors.finish(role.transpose())?;
+    let member = find(&state, auth.workspace, user).await?;
+    let view = MemberView::from(&member);
+    Ok(HttpResponse::Ok().json(match role.filter(|role| *role != member.role) {
+        Some(role) => {
+            change(&state, auth, member, Some(role)).await?;
+            MemberView { role: role.as_str(), ..view }
+        }
+        None => view,
+    }))
 }
 
 /// Removes a member from the workspace.
@@ -317,31 +332,34 @@ pub async fn delete_member(
     auth: Authorized<WorkspaceAdmin>,
     PathId(user): PathId<UserId>,
 ) -> ApiResult<HttpResponse> {
-    change(&state, auth, user, None).await?;
+    let member = find(&state, auth.workspace, user).await?;
+    change(&state, auth, member, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Changes the role of a member, or removes the member without `role`. Returns the member as it was before.
+async fn find(state: &State, workspace: WorkspaceId, user: UserId) -> ApiResult<Member> {
+    let members = members::list(&mut *state.connections.for_list().await?, workspace).await?;
+    members.into_iter().find(|member| member.user.id == user).ok_or_else(Problem::not_found)
+}
+
+/// Changes the role of a member, or removes the member without `role`.
 async fn change(
     state: &State,
     auth: Authorized<WorkspaceAdmin>,
-    user: UserId,
+    member: Member,
     role: Option<Role>,
-) -> ApiResult<Member> {
-    let workspace = auth.workspace;
-    let members = members::list(&mut *state.connections.for_list().await?, workspace).await?;
-    let member = members.into_iter().find(|member| member.user.id == user).ok_or_else(Problem::not_found)?;
+) -> ApiResult<()> {
+    let (workspace, user) = (auth.workspace, member.user.id);
     check_lack(auth.caller.rights().lack_to_change(member.role, role))?;
     let changed = state.run(async move |state| {
         let giver = auth.caller.giver();
         match members::change(&mut *state.conn().await?, workspace, user, role, &giver, &auth.by).await {
-            Err(error) if error.is_conflict("last_owner") => Err(Problem::conflict(
-                "last_owner",
+            Err(error) if error.is_conflict("last_owner") => Err(Problem::new(
+                ProblemCode::LastOwner,
                 "A workspace must have an owner. Make another member an owner first.",
             )),
             changed => Ok(changed?),
         }
     });
-    changed.await?;
-    Ok(member)
+    changed.await
 }

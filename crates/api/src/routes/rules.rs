@@ -23,7 +23,7 @@ use crate::{
         path::PathId,
         values::integer,
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     sought,
     state::State,
@@ -160,12 +160,12 @@ fn conflict(error: StoreError) -> Problem {
         );
     }
     if error.is_conflict("notification_rules_once") {
-        return Problem::conflict("rule_exists", "The job already has this rule.");
+        return Problem::new(ProblemCode::RuleExists, "The job already has this rule.");
     }
     if error.is_conflict("full") {
         let detail =
             format!("A job can have at most {MAX_RULES} rules. Delete one that is no longer needed.");
-        return Problem::conflict("too_many_rules", &detail);
+        return Problem::new(ProblemCode::TooManyRules, detail);
     }
     error.into()
 }

@@ -1,15 +1,9 @@
 //! Secrets: values that requests contain. The API accepts values and never returns them.
 
-use actix_web::{
-    HttpResponse, delete, get,
-    http::{StatusCode, header},
-    post, put, web,
-};
+use actix_web::{HttpResponse, delete, get, http::header, post, put, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
-        audit::Author,
-        id::WorkspaceId,
         invalid::{Checked, FieldErrors, both},
         secret,
     },
@@ -26,7 +20,7 @@ use crate::{
         body::{JsonText, required},
         query::{Force, NoParameters, Paged},
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::list::ListView,
     sought::sought,
@@ -128,9 +122,25 @@ pub async fn create_secret(
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", secret::name(&name)));
     let value = check_value(&mut errors, value);
     let (name, value) = errors.finish(both(name, value))?;
-    let location = (header::LOCATION, format!("/v1/secrets/{name}"));
-    let warnings = secret::warning(&value).into_iter().collect();
-    let stored = store(&state, auth.workspace, auth.by, (name, value), true).await?;
+    let (location, warnings) = (location(&name), secret::warning(&value).into_iter().collect());
+    let (workspace, by) = (auth.workspace, auth.by);
+    let stored = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let new = NewValue { name: &name, value: &value, key: &key, by: &by };
+        secrets::insert(&mut conn, workspace, new).await.map_err(|error| {
+            match error.is_conflict("secrets_name") {
+                true => {
+                    let detail = format!(
+                        "The secret {name} already exists. PUT /v1/secrets/{name} changes its value."
+                    );
+                    Problem::new(ProblemCode::SecretExists, detail)
+                }
+                false => error.into(),
+            }
+        })
+    });
+    let stored = stored.await?;
     Ok(HttpResponse::Created()
         .insert_header(location)
         .json(SecretView { warnings, ..SecretView::new(&stored) }))
@@ -178,11 +188,12 @@ pub async fn get_secret(
     Ok(HttpResponse::Ok().json(SecretView { used_by, ..SecretView::new(&secret) }))
 }
 
-/// Changes the value of a secret. The new value applies from the next attempt on.
+/// Changes the value of a secret, or creates the secret. The value applies from the next attempt on.
 #[utoipa::path(
     operation_id = "put_secret", tag = "secrets", params(("name" = String, Path)), request_body = ValueBody,
     responses(
-        (status = 200, body = SecretView),
+        (status = 200, description = "The secret has the new value.", body = SecretView),
+        (status = 201, body = SecretView, headers(("Location" = String))),
     ),
     security(("token" = ["secrets:write"])),
 )]
@@ -195,13 +206,27 @@ pub async fn put_secret(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let ValueBody { value } = text.read(&mut errors).await?;
+    let name = errors.take("{name}", secret::name(&name));
     let value = check_value(&mut errors, value);
-    let value = errors.finish(value)?;
-    let name = valid_name(&name)?;
-    sought("There is no secret with this name in this workspace. Create it with POST /v1/secrets.");
-    let warnings = secret::warning(&value).into_iter().collect();
-    let stored = store(&state, auth.workspace, auth.by, (name, value), false).await?;
-    Ok(HttpResponse::Ok().json(SecretView { warnings, ..SecretView::new(&stored) }))
+    let (name, value) = errors.finish(both(name, value))?;
+    let (location, warnings) = (location(&name), secret::warning(&value).into_iter().collect());
+    let (workspace, by) = (auth.workspace, auth.by);
+    let stored = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
+        let new = NewValue { name: &name, value: &value, key: &key, by: &by };
+        Ok(secrets::put(&mut conn, workspace, new).await?)
+    });
+    let (stored, is_new) = stored.await?;
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    if is_new {
+        response.insert_header(location);
+    }
+    Ok(response.json(SecretView { warnings, ..SecretView::new(&stored) }))
+}
+
+fn location(name: &str) -> (header::HeaderName, String) {
+    (header::LOCATION, format!("/v1/secrets/{name}"))
 }
 
 /// Deletes a secret. While jobs use it, this requires `force=true`. Executions of these jobs then fail, and send nothing.
@@ -248,7 +273,7 @@ fn check_unused(jobs: &[JobUsing]) -> ApiResult<()> {
         "These jobs use the secret: {}{more}. Add ?force=true to delete it anyway.",
         named.join(", ")
     );
-    Err(Problem::new(StatusCode::CONFLICT, "secret_in_use", detail))
+    Err(Problem::new(ProblemCode::SecretInUse, detail))
 }
 
 fn check_value(errors: &mut FieldErrors, value: Option<String>) -> Checked<String> {
@@ -260,30 +285,4 @@ fn check_value(errors: &mut FieldErrors, value: Option<String>) -> Checked<Strin
 fn valid_name(name: &str) -> ApiResult<String> {
     sought("There is no secret with this name in this workspace.");
     secret::name(name).map_err(|_| Problem::not_found())
-}
-
-async fn store(
-    state: &State,
-    workspace: WorkspaceId,
-    by: Author,
-    (name, value): (String, String),
-    is_new: bool,
-) -> ApiResult<Secret> {
-    let stored = state.run(async move |state| {
-        let mut conn = state.conn().await?;
-        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
-        let new = NewValue { name: &name, value: &value, key: &key, by: &by };
-        if !is_new {
-            return Ok(secrets::change(&mut conn, workspace, new).await?);
-        }
-        match secrets::insert(&mut conn, workspace, new).await {
-            Err(error) if error.is_conflict("secrets_name") => {
-                let detail =
-                    format!("The secret {name} already exists. PUT /v1/secrets/{name} changes its value.");
-                Err(Problem::conflict("secret_exists", &detail))
-            }
-            stored => Ok(stored?),
-        }
-    });
-    stored.await
 }

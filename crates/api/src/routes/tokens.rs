@@ -1,6 +1,6 @@
 //! API tokens of a workspace. A response contains the secret only once, when it is created.
 
-use actix_web::{HttpResponse, delete, get, http::StatusCode, post, web};
+use actix_web::{HttpResponse, delete, get, http::post, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -21,11 +21,11 @@ use crate::{
     auth::{Authorized, WorkspaceAdmin},
     enums,
     extract::{
-        body::{JsonText, required},
+        body::{EmptyBody, JsonText, required},
         path::PathId,
         query::{NoParameters, Paged},
     },
-    problem::Problem,
+    problem::{Problem, ProblemCode},
     result::ApiResult,
     routes::list::ListView,
     state::State,
@@ -189,6 +189,7 @@ pub async fn rotate_token(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin>,
     PathId(id): PathId<TokenId>,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let secret = crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
@@ -199,7 +200,7 @@ pub async fn rotate_token(
         auth.caller.check_gives(&Rights::of_token(&old.scopes, old.expires_at))?;
         if !auth.caller.rights().may_give_until(old.expires_at) {
             let detail = "The token outlives the one that you use. Use a session, or a token that is valid for as long.";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "expires_too_early", detail));
+            return Err(Problem::new(ProblemCode::ExpiresTooEarly, detail));
         }
         Ok(tokens::rotate(&mut conn, auth.workspace, id, &hash, &auth.caller.giver(), &auth.by).await?)
     };

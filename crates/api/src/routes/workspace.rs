@@ -1,13 +1,13 @@
 //! Workspaces: those of a user, the current one, and its signing secret.
 
-use actix_web::{HttpResponse, delete, get, http::StatusCode, patch, post, web};
+use actix_web::{HttpResponse, delete, get, http::patch, post, web};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use trigrun_core::{
     domain::{
         id::WorkspaceId,
-        invalid::FieldErrors,
+        invalid::{Checked, FieldErrors},
         user::{MAX_CREATED_WORKSPACES, Role, User},
         workspace::{self, Workspace},
     },
@@ -22,10 +22,11 @@ use utoipa::ToSchema;
 use crate::{
     auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin},
     extract::{
-        body::{JsonText, required},
+        body::{EmptyBody, JsonText, required},
         query::Force,
+        values::given,
     },
-    problem::{Problem, ProblemBody},
+    problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::auth::MembershipView,
     state::State,
@@ -95,6 +96,7 @@ pub async fn get_signing_secret(
 pub async fn rotate_signing_secret(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin, Force>,
+    _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let Force { force } = auth.query;
     let (workspace, by) = (auth.workspace, auth.by);
@@ -102,8 +104,8 @@ pub async fn rotate_signing_secret(
         let mut conn = state.conn().await?;
         let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         match signing::rotate(&mut conn, workspace, &key, &by, force).await {
-            Err(error) if error.is_conflict("overlap") => Err(Problem::conflict(
-                "rotation_pending",
+            Err(error) if error.is_conflict("overlap") => Err(Problem::new(
+                ProblemCode::RotationPending,
                 "The previous secret is still valid. Wait until it expires, or add ?force=true to invalidate it now.",
             )),
             rotated => Ok(rotated?),
@@ -118,6 +120,16 @@ pub async fn rotate_signing_secret(
 pub struct WorkspaceBody {
     #[schema(required, min_length = 1, max_length = 200, example = "billing")]
     name: Option<String>,
+}
+
+/// The fields to change.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = WorkspacePatch)]
+pub struct WorkspacePatchBody {
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200, example = "billing")]
+    name: Option<Option<String>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -155,12 +167,8 @@ pub struct MembershipsView {
     data: Vec<MembershipView>,
 }
 
-async fn read_name(text: &JsonText) -> ApiResult<String> {
-    let mut errors = FieldErrors::default();
-    let WorkspaceBody { name } = text.read(&mut errors).await?;
-    let name =
-        required(&mut errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)));
-    Ok(errors.finish(name)?)
+fn check_name(errors: &mut FieldErrors, name: Option<String>) -> Checked<String> {
+    required(errors, "/name", name).and_then(|name| errors.take("/name", workspace::name(&name)))
 }
 
 /// Lists the workspaces of the caller, with the caller's role. Requires a session.
@@ -193,7 +201,10 @@ pub async fn create_workspace(
     caller: SessionUser,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let workspace = Workspace { id: WorkspaceId::at(caller.by.at), name: read_name(&text).await? };
+    let mut errors = FieldErrors::default();
+    let WorkspaceBody { name } = text.read(&mut errors).await?;
+    let name = check_name(&mut errors, name);
+    let workspace = Workspace { id: WorkspaceId::at(caller.by.at), name: errors.finish(name)? };
     let (owner, by, new) = (caller.user.id, caller.by, workspace.clone());
     let create = async move |state: State| {
         members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(create_failed)
@@ -207,7 +218,7 @@ fn create_failed(error: StoreError) -> Problem {
         let detail = format!(
             "A user can create at most {MAX_CREATED_WORKSPACES} workspaces, counting those that belong to others now. One that is deleted no longer counts."
         );
-        return Problem::conflict("too_many_workspaces", &detail);
+        return Problem::new(ProblemCode::TooManyWorkspaces, detail);
     }
     error.into()
 }
@@ -228,7 +239,7 @@ pub async fn get_workspace(state: web::Data<State>, auth: Authorized<AnyScope>) 
 
 /// Renames the workspace.
 #[utoipa::path(
-    operation_id = "patch_workspace", tag = "workspace", request_body = WorkspaceBody,
+    operation_id = "patch_workspace", tag = "workspace", request_body = WorkspacePatchBody,
     responses(
         (status = 200, body = WorkspaceView),
     ),
@@ -240,13 +251,18 @@ pub async fn patch_workspace(
     auth: Authorized<WorkspaceAdmin>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
-    let name = read_name(&text).await?;
-    let workspace = Workspace { id: auth.workspace, name };
-    let Workspace { id, name } = workspace.clone();
+    let mut errors = FieldErrors::default();
+    let WorkspacePatchBody { name } = text.read(&mut errors).await?;
+    let name = name.map(|name| check_name(&mut errors, name)).transpose();
+    let name = errors.finish(name)?;
     let rename = async move |state: State| {
-        Ok(workspaces::rename(&mut *state.conn().await?, id, &name, &auth.by).await?)
+        let mut conn = state.conn().await?;
+        if let Some(name) = name {
+            workspaces::rename(&mut conn, auth.workspace, &name, &auth.by).await?;
+        }
+        Ok(workspaces::get(&mut conn, auth.workspace).await?)
     };
-    state.run(rename).await?;
+    let workspace = state.run(rename).await?;
     Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
 }
 
@@ -265,7 +281,7 @@ pub async fn delete_workspace(
 ) -> ApiResult<HttpResponse> {
     let Caller::User { user: User { id: owner, .. }, role: Role::Owner } = auth.caller else {
         let detail = "Only an owner with a session can delete a workspace.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "owner_required", detail));
+        return Err(Problem::new(ProblemCode::OwnerRequired, detail));
     };
     let (workspace, by) = (auth.workspace, auth.by);
     state

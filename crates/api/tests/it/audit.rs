@@ -214,3 +214,40 @@ async fn failed_changes_leave_no_entry() {
     assert_eq!(app.db.count("select count(*) from audit_entries").await, signed_up);
     assert_eq!(signed_up - before, 2, "the new user's workspace, and the log-in");
 }
+
+/// A patch that changes nothing succeeds, changes nothing and is not recorded: without fields, and with the values that GET returned.
+#[tokio::test]
+async fn patches_that_change_nothing_are_not_recorded() {
+    let app = App::new().await;
+    let hook = json!({ "name": "a", "type": "webhook", "config": { "url": "https://example.com/" } });
+    let channel = app.post("/v1/notification-channels", &hook).await.expect(201);
+    let channel = format!("/v1/notification-channels/{}", channel["id"].as_str().unwrap());
+    let member = app.member("owner").await;
+    let member_path = format!("/v1/members/{member}");
+    let role = async || {
+        let members = app.get("/v1/members").await.expect(200);
+        members["data"].as_array().unwrap().iter().find(|it| it["user"]["id"] == member).unwrap().clone()
+    };
+    let rows = "select action from audit_entries order by id";
+    let before = app.db.lines(rows).await;
+    for (path, was, fields) in [
+        ("/v1/workspace", app.get("/v1/workspace").await.json(), json!({ "name": "ours" })),
+        (&channel, app.get(&channel).await.json(), json!({ "name": "a" })),
+        (&member_path, role().await, json!({ "role": "owner" })),
+    ] {
+        for body in [json!({}), fields.clone()] {
+            assert_eq!(app.patch(path, &body).await.expect(200), was, "{path}: {body}");
+        }
+        for (name, _) in fields.as_object().unwrap() {
+            let null = json!({ name.as_str(): null });
+            let pointer = format!("/{name}");
+            assert_eq!(app.patch(path, &null).await.errors(), [(pointer, "required".to_owned())], "{path}");
+        }
+    }
+    assert_eq!(role().await["role"], "owner");
+    let absent = "/v1/members/usr_01h455vb4pex5vsknk084sn02q";
+    assert_eq!(app.patch(absent, &json!({})).await.problem(404), "not_found");
+    assert_eq!(app.db.lines(rows).await, before);
+    app.patch("/v1/workspace", &json!({ "name": "renamed" })).await.expect(200);
+    assert_eq!(app.db.lines(rows).await.len(), before.len() + 1);
+}

@@ -60,9 +60,18 @@ pub const TABLE: [(&str, &str, u16); 47] = [
     ("delete_token", "workspace:admin", 204),
 ];
 /// Operations without a token.
-const OPEN: [&str; 6] = ["livez", "readyz", "version", "openapi", "openapi_3_0", "docs"];
+const OPEN: [&str; 8] = [
+    "livez",
+    "readyz",
+    "version",
+    "openapi",
+    "openapi_3_0",
+    "docs",
+    "list_problem_types",
+    "get_problem_type",
+];
 /// Operations without a token, with a body.
-const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
+pub const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
 /// Operations for any token.
 const ANY_TOKEN: [&str; 2] = ["get_me", "get_workspace"];
 /// Operations that require a session.
@@ -174,6 +183,10 @@ impl Seeds {
             rule: text(&rule),
             notification: test.to_string(),
         }
+    }
+
+    pub fn channel(&self) -> &str {
+        &self.channel
     }
 
     /// Ids that do not exist.

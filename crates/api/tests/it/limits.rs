@@ -180,13 +180,15 @@ async fn sign_ups_of_one_address_are_limited() {
 }
 
 /// Operations without a limit per caller, and why.
-const NOT_LIMITED: [(&str, &str); 8] = [
+const NOT_LIMITED: [(&str, &str); 10] = [
     ("livez", "probes send no token, and it does nothing"),
     ("readyz", "probes send no token, and it shares one look at Postgres"),
     ("version", "the response is constant"),
     ("openapi", "the response is constant"),
     ("openapi_3_0", "the response is constant"),
     ("docs", "the response is constant"),
+    ("list_problem_types", "the response is constant"),
+    ("get_problem_type", "the response is constant"),
     ("sign_up", "limited by network: sign_ups_of_one_address_are_limited"),
     ("log_in", "wrong passwords are limited, right ones must not be: security::connections::guessing"),
 ];

@@ -19,6 +19,7 @@ mod notifications;
 mod openapi;
 mod outage;
 mod preview;
+mod problems;
 mod protocol;
 mod quotas;
 mod rights;

@@ -283,8 +283,8 @@ async fn ids_and_paths() {
     }
     let put = detail(Method::PUT, &format!("/v1/jobs/{id}"), 405).await;
     assert_eq!(put, "This path supports DELETE, GET, HEAD, PATCH. Use PATCH to change the object.");
-    let secret = app.send(Method::PUT, "/v1/secrets/new-one", &[], r#"{"value": "abcdefgh"}"#).await;
-    assert!(secret.text.contains("Create it with POST /v1/secrets."), "{}", secret.text);
+    let secret = app.send(Method::PUT, "/v1/secrets/New%20one", &[], r#"{"value": "abcdefgh"}"#).await;
+    assert_eq!(secret.errors(), [("{name}".to_owned(), "secret_name_invalid".to_owned())]);
     let slash = app.get(&format!("/v1/jobs/{id}/")).await.expect(200);
     assert_eq!(slash["id"], json!(id));
     app.get("/v1/jobs/?limit=1").await.expect(200);

@@ -23,11 +23,11 @@ async fn responses_and_tables_never_contain_a_value() {
     let put =
         app.send(Method::PUT, "/v1/secrets/stripe-key", &[], &json!({ "value": CANARY }).to_string()).await;
     assert_eq!(put.expect(200)["version"], 2);
-    let absent =
+    let other =
         app.send(Method::PUT, "/v1/secrets/other", &[], &json!({ "value": CANARY }).to_string()).await;
-    assert_eq!(absent.problem(404), "not_found");
+    other.expect(201);
     let job = app.job(&with_header("Bearer secret://stripe-key")).await;
-    let mut responses = vec![response, again, put, absent];
+    let mut responses = vec![response, again, put, other];
     for path in ["/v1/secrets", "/v1/secrets/stripe-key", "/v1/jobs", &format!("/v1/jobs/{job}")] {
         responses.push(app.get(path).await);
     }
@@ -40,6 +40,52 @@ async fn responses_and_tables_never_contain_a_value() {
 
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn put_creates_a_secret_or_changes_its_value() {
+    let app = App::new().await;
+    let put = async |name: &str, body: &Value| {
+        app.send(Method::PUT, &format!("/v1/secrets/{name}"), &[], &body.to_string()).await
+    };
+    let created = put("key", &json!({ "value": "short" })).await;
+    assert_eq!(created.header("location"), Some("/v1/secrets/key"));
+    let created = created.expect(201);
+    assert_eq!((&created["name"], &created["version"]), (&json!("key"), &json!(1)));
+    assert!(created["warnings"][0].as_str().unwrap().contains("fewer than 8 characters"), "{created}");
+    let changed = put("key", &json!({ "value": "long enough" })).await;
+    assert_eq!(changed.header("location"), None);
+    let changed = changed.expect(200);
+    assert_eq!((&changed["id"], &changed["version"]), (&created["id"], &json!(2)));
+    for (name, body, errors) in [
+        ("Key", json!({ "value": "x" }), vec![("{name}", "secret_name_invalid")]),
+        ("-", json!({}), vec![("/value", "required"), ("{name}", "secret_name_invalid")]),
+        ("new", json!({ "value": "" }), vec![("/value", "length")]),
+        ("new", json!({ "name": "new", "value": "x" }), vec![("/name", "unknown_field")]),
+    ] {
+        let found = put(name, &body).await.errors();
+        let found: Vec<_> = found.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+        assert_eq!(found, errors, "{name}: {body}");
+    }
+    let actions = "select action from audit_entries where action like 'secret.%' order by created_at, id";
+    let actions = app.db.lines(actions).await;
+    assert_eq!(actions, ["secret.created", "secret.changed"]);
+}
+
+#[tokio::test]
+async fn of_concurrent_puts_one_creates_the_secret() {
+    let app = App::new().await;
+    let puts = (0..8).map(|n| {
+        let body = json!({ "value": format!("value {n}") }).to_string();
+        let app = &app;
+        async move { app.send(Method::PUT, "/v1/secrets/key", &[], &body).await }
+    });
+    let responses = futures_util::future::join_all(puts).await;
+    let created = responses.iter().filter(|response| response.status == 201).count();
+    let mut versions: Vec<i64> =
+        responses.iter().map(|put| put.json()["version"].as_i64().unwrap()).collect();
+    versions.sort_unstable();
+    assert_eq!((created, versions), (1, (1..=8).collect()));
 }
 
 #[tokio::test]

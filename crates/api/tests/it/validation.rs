@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, job};
+use crate::{
+    app::{App, job},
+    authorization::{Operation, SIGN_IN, Seeds, operations},
+};
 
 /// A job with one field replaced, and the only expected error.
 #[track_caller]
@@ -256,4 +259,38 @@ async fn a_patch_can_remove_every_header() {
     let patch = json!({ "request": { "method": "POST", "headers": none, "body": "a".repeat(200_000) } });
     let patched = app.patch(&format!("/v1/jobs/{made}"), &patch).await.expect(200);
     assert_eq!(patched["request"]["headers"], json!({}));
+}
+
+/// Operations without a body refuse what they would ignore. What no rule of JSON allows is refused before anything happens.
+#[tokio::test]
+async fn operations_that_take_no_body_refuse_one() {
+    let app = App::new().await;
+    let seeds = Seeds::new(&app).await;
+    let session = app.session("owner").await;
+    let rows = "select action from audit_entries where action <> 'user.logged_in'";
+    let before = app.db.lines(rows).await;
+    let takes_none = |it: &Operation| {
+        it.method == hyper::Method::POST && it.body(&seeds).is_empty() && !SIGN_IN.contains(&it.id.as_str())
+    };
+    let mut count = 0;
+    for operation in operations().into_iter().filter(takes_none) {
+        let path = operation.path_to(&seeds);
+        let send = async |headers: &[(&str, &str)], body: &str| {
+            app.send_as(&session, operation.method.clone(), &path, headers, body).await
+        };
+        let refused = send(&[], r#"{"grace_seconds": 5}"#).await;
+        assert_eq!(refused.errors(), [("/grace_seconds".to_owned(), "unknown_field".to_owned())], "{path}");
+        assert_eq!(send(&[], "5").await.errors()[0].1, "wrong_type", "{path}");
+        assert_eq!(send(&[], "{").await.problem(400), "json_invalid", "{path}");
+        count += 1;
+    }
+    assert_eq!((count, app.db.lines(rows).await), (9, before));
+    for body in ["{}", " null ", ""] {
+        let test = format!("/v1/notification-channels/{}/test", seeds.channel());
+        app.post_text(&test, body).await.expect(202);
+    }
+    let log_out =
+        async |body: &str| app.send_as(&session, hyper::Method::POST, "/v1/auth/logout", &[], body).await;
+    log_out("{}").await.expect(204);
+    assert_eq!(log_out("").await.problem(401), "unauthorized");
 }

@@ -9,6 +9,7 @@
 mod encodings;
 #[cfg(test)]
 mod tests;
+pub mod urls;
 
 use encodings::{Encoding, Hash, START_BYTES, Start, start_of};
 

@@ -102,7 +102,9 @@ impl NotReady {
 impl From<SchemaError> for NotReady {
     fn from(error: SchemaError) -> Self {
         match error {
-            SchemaError::TooOld { .. } => Self { part: "schema", why: error.to_string() },
+            SchemaError::TooOld { .. } | SchemaError::NoCollation => {
+                Self { part: "schema", why: error.to_string() }
+            }
             SchemaError::Store(error) => Self::postgres(error),
         }
     }

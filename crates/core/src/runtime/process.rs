@@ -61,6 +61,7 @@ async fn wait_until_usable(
 const fn is_worth_waiting(error: &SchemaError) -> bool {
     match error {
         SchemaError::TooOld { .. } => true,
+        SchemaError::NoCollation => false,
         SchemaError::Store(error) => error.is_temporary(),
     }
 }

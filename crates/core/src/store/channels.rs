@@ -143,7 +143,8 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId, page: Page) -> Result
     List::from_rows(rows, page, |row| row.0).try_map(channel)
 }
 
-/// An attempt in progress still goes to the old destination; the next one goes to the new destination.
+/// An attempt in progress still goes to the old destination; the next one goes to the new destination. Without a change, the channel is as it
+/// was. A destination always counts as one: the stored one is not opened for a comparison.
 pub async fn change(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -152,14 +153,18 @@ pub async fn change(
 ) -> Result<Channel, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         super::workspaces::lock_active(conn, workspace).await?;
-        let version: i32 = channels::table
+        let (version, before): (i32, ChannelRow) = channels::table
             .filter(channels::workspace_id.eq(workspace.uuid()))
             .filter(channels::id.eq(id.uuid()))
-            .select(channels::version)
+            .select((channels::version, COLUMNS))
             .for_update()
             .first(conn)
             .await?;
-        if let Some(name) = change.name {
+        let new_name = change.name.filter(|name| *name != before.1);
+        if new_name.is_none() && change.destination.is_none() {
+            return channel(before);
+        }
+        if let Some(name) = new_name {
             diesel::update(channels::table.find(id.uuid()))
                 .set(channels::name.eq(name))
                 .execute(conn)
@@ -181,20 +186,11 @@ pub async fn change(
             .returning(COLUMNS)
             .get_result(conn)
             .await?;
-        let changed = [change.name.map(|_| "name"), change.destination.map(|_| "config")];
+        let changed = [new_name.map(|_| "name"), change.destination.map(|_| "config")];
         let changed: Vec<&str> = changed.into_iter().flatten().collect();
-        if !changed.is_empty() {
-            let (target, details) = ((id, Some(row.1.as_str())), changed.join(" "));
-            audit::write(
-                conn,
-                workspace,
-                change.by,
-                Action::ChannelChanged,
-                target,
-                &[("changed", &details)],
-            )
-            .await?;
-        }
+        let (target, details) = ((id, Some(row.1.as_str())), changed.join(" "));
+        let details = [("changed", details.as_str())];
+        audit::write(conn, workspace, change.by, Action::ChannelChanged, target, &details).await?;
         channel(row)
     })
     .await

@@ -126,7 +126,8 @@ pub(super) async fn has(conn: &mut Conn, workspace: WorkspaceId, email: &str) ->
     Ok(diesel::select(diesel::dsl::exists(them)).get_result(conn).await?)
 }
 
-/// Changes a member's role, or removes the member if `role` is `None`; what the member gave and could not give any more falls.
+/// Changes a member's role, or removes the member if `role` is `None`; what the member gave and could not give any more falls. A member who
+/// has the role already is unchanged.
 ///
 /// [`StoreError::Conflict`] `last_owner` if the workspace would have no owner left; [`StoreError::NotFound`] without such a member, or if the
 /// giver may not make the change.
@@ -145,6 +146,7 @@ pub async fn change(
             return Err(StoreError::NotFound);
         }
         match role {
+            Some(role) if role == member.role => Ok(()),
             Some(role) => set_role(conn, workspace, &member, role, giver, by).await,
             None => remove(conn, workspace, &member, by).await,
         }
@@ -204,7 +206,7 @@ async fn remove(
     rights::revoke(conn, workspace, loss, by).await
 }
 
-/// Only a higher role has a new giver: who confirms or lowers a role does not answer for it.
+/// Only a higher role has a new giver: who lowers a role does not answer for it.
 async fn set_role(
     conn: &mut Conn,
     workspace: WorkspaceId,

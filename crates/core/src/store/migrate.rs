@@ -24,9 +24,10 @@ struct Locked {
 
 /// Runs the pending migrations and creates the partitions of the next days; returns the names of the migrations that were run. Several
 /// processes may call it at once. Needs tokio's multi-thread runtime.
-pub async fn run(settings: &PostgresSettings) -> Result<Vec<String>, StoreError> {
+pub async fn run(settings: &PostgresSettings) -> Result<Vec<String>, SchemaError> {
     let settings = PostgresSettings { statement_timeout_ms: 0, lock_timeout_ms: 0, ..settings.clone() };
     let mut conn = connect(&settings).await?;
+    check_collation(&mut conn).await?;
     wait_for_lock(&mut conn).await?;
     // The session releases the lock when it ends, however it ends.
     let run = tokio::task::spawn_blocking(move || {
@@ -86,15 +87,34 @@ async fn wait_for_lock(conn: &mut Conn) -> Result<(), StoreError> {
     }
 }
 
-/// `Ok` if the schema has every migration of this binary. It may have more, from a newer one.
+/// `Ok` if the schema has every migration of this binary, and Postgres the collation of the searches. The schema may have more migrations,
+/// from a newer binary.
 pub async fn check(conn: &mut Conn) -> Result<(), SchemaError> {
+    check_collation(conn).await?;
     let applied = applied(conn).await?;
     let missing: Vec<String> = embedded().into_iter().filter(|version| !applied.contains(version)).collect();
     if missing.is_empty() { Ok(()) } else { Err(SchemaError::TooOld { missing }) }
 }
 
+/// Of the statements that search for names. A Postgres that was built without ICU lacks it, and so does a database with an encoding that ICU
+/// does not support.
+async fn check_collation(conn: &mut Conn) -> Result<(), SchemaError> {
+    let collation = sql_query("select to_regcollation('\"und-x-icu\"') is not null as exists");
+    if collation.get_result::<Exists>(conn).await?.exists { Ok(()) } else { Err(SchemaError::NoCollation) }
+}
+
+#[derive(QueryableByName)]
+struct Exists {
+    #[diesel(sql_type = Bool)]
+    exists: bool,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
+    #[error(
+        "Postgres lacks the collation und-x-icu, with which names are searched: use a Postgres that was built with ICU, and a database with the encoding UTF8"
+    )]
+    NoCollation,
     #[error(
         "the database schema is too old: migrations {missing:?} have not been run; run `trigrun-api migrate` first"
     )]
@@ -103,16 +123,17 @@ pub enum SchemaError {
     Store(#[from] StoreError),
 }
 
+impl From<diesel::result::Error> for SchemaError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 async fn applied(conn: &mut Conn) -> Result<Vec<String>, StoreError> {
     #[derive(QueryableByName)]
     struct Version {
         #[diesel(sql_type = diesel::sql_types::Text)]
         version: String,
-    }
-    #[derive(QueryableByName)]
-    struct Exists {
-        #[diesel(sql_type = Bool)]
-        exists: bool,
     }
     let table = sql_query("select to_regclass('__diesel_schema_migrations') is not null as exists");
     if !table.get_result::<Exists>(conn).await?.exists {

@@ -39,6 +39,7 @@ pub struct ClaimedNotification {
     pub id: NotificationId,
     pub workspace: WorkspaceId,
     pub channel: ChannelId,
+    /// As it may leave TrigRun: [`mask_urls`](crate::domain::redact::urls::mask_urls).
     pub channel_name: String,
     pub destination: SealedDestination,
     pub number: u16,
@@ -52,6 +53,7 @@ pub struct ClaimedNotification {
 #[derive(Clone, Debug)]
 pub struct Subject {
     pub job: JobId,
+    /// As it may leave TrigRun: [`mask_urls`](crate::domain::redact::urls::mask_urls).
     pub job_name: String,
     pub execution: ExecutionId,
     pub status: Status,

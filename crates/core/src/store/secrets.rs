@@ -37,6 +37,7 @@ pub struct User {
 }
 
 /// A value to be stored under a name.
+#[derive(Clone, Copy)]
 pub struct NewValue<'a> {
     pub name: &'a str,
     pub value: &'a str,
@@ -95,6 +96,23 @@ async fn write_audit(
 ) -> Result<(), StoreError> {
     let version = secret.version.to_string();
     audit::write(conn, workspace, by, action, (secret.id, Some(&secret.name)), &[("version", &version)]).await
+}
+
+/// Replaces the value, or creates the secret if there is none with this name. Returns whether it was created.
+pub async fn put(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    new: NewValue<'_>,
+) -> Result<(Secret, bool), StoreError> {
+    match change(conn, workspace, new).await {
+        Err(StoreError::NotFound) => {}
+        changed => return Ok((changed?, false)),
+    }
+    match insert(conn, workspace, new).await {
+        // A concurrent call was faster.
+        Err(error) if error.is_conflict("secrets_name") => Ok((change(conn, workspace, new).await?, false)),
+        inserted => Ok((inserted?, true)),
+    }
 }
 
 /// Replaces the value; the version grows by one.

@@ -123,6 +123,7 @@ pub async fn set_plan(
     .await
 }
 
+/// A workspace that has the name already is unchanged.
 pub async fn rename(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -137,6 +138,9 @@ pub async fn rename(
             .for_no_key_update()
             .first(conn)
             .await?;
+        if previous == name {
+            return Ok(());
+        }
         diesel::update(workspaces::table.find(workspace.uuid()))
             .set(workspaces::name.eq(name))
             .execute(conn)

@@ -83,6 +83,17 @@ async fn an_old_schema_is_refused_and_the_error_names_the_command() {
     assert!(refused.to_string().contains("trigrun-api migrate"), "{refused}");
 }
 
+/// As in a Postgres that was built without ICU. The collation belongs to the database of this test.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_collation_is_refused_and_the_error_names_the_remedy() {
+    let db = TestDb::new().await;
+    db.execute("drop collation pg_catalog.\"und-x-icu\"").await;
+    let refused = migrate::check(&mut *db.conn().await).await.unwrap_err();
+    assert!(matches!(refused, SchemaError::NoCollation));
+    assert!(refused.to_string().contains("built with ICU"), "{refused}");
+    assert!(matches!(migrate::run(&db.settings()).await, Err(SchemaError::NoCollation)));
+}
+
 #[tokio::test]
 async fn an_unreachable_server_is_unavailable_within_seconds() {
     let mut settings = db::settings("postgres");

@@ -7,6 +7,7 @@ use trigrun_core::{
         audit::Author,
         channel::Destination,
         id::{ChannelId, ExecutionId, ExecutorId, RuleId},
+        job::Definition,
         notification::{
             MAX_ATTEMPTS, MAX_RULES, Notification, NotificationEvent, NotificationStatus, Rule, RuleEvent,
         },
@@ -421,4 +422,21 @@ async fn old_notifications_are_purged_in_batches() {
     assert_eq!(notifications::purge_old(&mut conn, oldest, 10).await.unwrap(), 1);
     assert_eq!(notifications::purge_old(&mut conn, oldest, 10).await.unwrap(), 0);
     assert_eq!(bench.notified().await.len(), 2);
+}
+
+/// Its receivers need not be members of the workspace.
+#[tokio::test]
+async fn a_claim_has_no_credentials_of_urls_in_its_names() {
+    let definition = Definition {
+        name: "GET https://ada:KEY@b.example/a?token=KEY daily".into(),
+        ..every_seconds(60, "http://192.0.2.1/")
+    };
+    let bench = Bench::new(&definition).await;
+    let session = bench.session().await;
+    let channel = bench.channel("https://c.example/hook#KEY").await;
+    bench.rule(channel, RuleEvent::OnFailure, None).await;
+    bench.ends(session, false).await;
+    let claimed = bench.claim().await.remove(0);
+    assert_eq!(claimed.channel_name, "https://c.example/hook#••••");
+    assert_eq!(claimed.subject.unwrap().job_name, "GET https://••••@b.example/a?•••• daily");
 }

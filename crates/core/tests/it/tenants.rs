@@ -35,7 +35,7 @@ use trigrun_core::{
 use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
 
 /// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
-const CALLED: [&str; 54] = [
+const CALLED: [&str; 55] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -77,6 +77,7 @@ const CALLED: [&str; 54] = [
     "secrets::jobs_using",
     "secrets::list",
     "secrets::missing",
+    "secrets::put",
     "signing::get",
     "signing::rotate",
     "tokens::delete",
@@ -209,6 +210,8 @@ async fn secrets_of_another_workspace_are_not_found() {
     assert!(secrets::list(&mut conn, ours, PAGE).await.unwrap().data.is_empty());
     assert_eq!(secrets::missing(&mut conn, ours, &["a".to_owned()]).await.unwrap(), ["a"]);
     assert!(secrets::jobs_using(&mut conn, ours, "a").await.unwrap().is_empty());
+    let (_, is_new) = secrets::put(&mut conn, ours, value(&our_key)).await.unwrap();
+    assert!(is_new && secrets::get(&mut conn, theirs, "a").await.unwrap().version == 1);
     let signing = signing::rotate(&mut conn, theirs, &their_key, by, false).await.unwrap();
     let other = signing::get(&mut conn, ours, &our_key, now).await.unwrap();
     assert!(other.secrets().all(|ours| signing.secrets().all(|theirs| ours != theirs)));

@@ -286,6 +286,10 @@ async fn doctor_reports_problems_and_what_to_do() {
         !success && text.contains("FAIL   postgres") && text.contains("TRIGRUN__POSTGRES__URL"),
         "{text}"
     );
+
+    db.execute("drop collation pg_catalog.\"und-x-icu\"").await;
+    let (_, text) = operator.run(&["doctor"]);
+    assert!(text.contains("FAIL   schema") && text.contains("built with ICU"), "{text}");
 }
 
 /// Multi-threaded, because the command blocks a thread while the target serves.

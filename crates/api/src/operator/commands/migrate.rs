@@ -1,7 +1,10 @@
 //! `trigrun-api migrate`
 
 use std::time::{Duration, Instant};
-use trigrun_core::store::{StoreError, migrate};
+use trigrun_core::store::{
+    StoreError,
+    migrate::{self, SchemaError},
+};
 
 use crate::settings::Settings;
 
@@ -13,7 +16,7 @@ pub async fn run(settings: &Settings, wait: Duration) -> anyhow::Result<()> {
     let mut reported = String::new();
     let applied = loop {
         match migrate::run(&settings.postgres).await {
-            Err(StoreError::Unavailable(why)) if Instant::now() < deadline => {
+            Err(SchemaError::Store(StoreError::Unavailable(why))) if Instant::now() < deadline => {
                 if reported != why {
                     eprintln!("waiting for Postgres: {why}");
                     reported = why;

@@ -1,6 +1,6 @@
 //! Changes of a job: read, decide, and write against the version that was read. Of two concurrent changes, the second reads again.
 
-use actix_web::{HttpRequest, http::StatusCode};
+use actix_web::HttpRequest;
 use std::{sync::Arc, time::Duration};
 use trigrun_core::{
     crypto,
@@ -20,8 +20,8 @@ use trigrun_core::{
 use super::{body::JobBody, define::Context, etag::IfMatch, patch::Patch, read_only, view::JobView};
 use crate::{
     capacity::SMALL_BODY_BYTES,
-    extract::body::{JsonText, read},
-    problem::Problem,
+    extract::{body::JsonText, json::read},
+    problem::{Problem, ProblemCode},
     result::ApiResult,
     state::State,
 };
@@ -33,7 +33,13 @@ const MAX_PAUSE: Duration = Duration::from_millis(50);
 
 impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
-        Self::conflict(error.code(), &error.to_string())
+        let code = match error {
+            ChangeError::Completed => ProblemCode::JobCompleted,
+            ChangeError::Draft => ProblemCode::JobIsDraft,
+            ChangeError::RunAtPast => ProblemCode::RunAtPast,
+            ChangeError::Schedule(_) => ProblemCode::ScheduleUnreadable,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -97,12 +103,12 @@ async fn retrying(
         }
         tokio::time::sleep(MAX_PAUSE.mul_f64(crypto::unit())).await;
     }
-    Err(Problem::conflict("job_changes", "Others keep changing this job; try again."))
+    Err(Problem::new(ProblemCode::JobChanges, "Others keep changing this job; try again."))
 }
 
 fn stale() -> Problem {
     let detail = "The job is no longer as If-Match says; read it again.";
-    Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
+    Problem::new(ProblemCode::VersionMismatch, detail)
 }
 
 /// `None` when another client changed the job first.

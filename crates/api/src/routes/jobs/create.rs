@@ -24,7 +24,12 @@ use super::{
     body::JobBody,
     define::{Context, in_the_past},
 };
-use crate::{extract::key::Earlier, problem::Problem, result::ApiResult, state::State};
+use crate::{
+    extract::key::Earlier,
+    problem::{Problem, ProblemCode},
+    result::ApiResult,
+    state::State,
+};
 
 pub struct Created {
     pub id: JobId,
@@ -89,7 +94,7 @@ pub async fn create(
             (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
                 // Deleted in between: as if the key had never been used.
                 created_before(&state, workspace, Some(key), digest.as_deref()).await?.ok_or_else(|| {
-                    Problem::conflict("job_changes", "The job of this key was just deleted; try again.")
+                    Problem::new(ProblemCode::JobChanges, "The job of this key was just deleted; try again.")
                 })
             }
             (Err(error), _) => Err(plan.exceeded(error)),

@@ -18,7 +18,7 @@ use super::{
     statuses::RetryReasonBody,
 };
 use crate::{
-    extract::body::{escape, required},
+    extract::{body::required, json::escape},
     time::read_instant,
 };
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use std::fmt;
 use trigrun_core::domain::invalid::{FieldErrors, Invalid};
 
-use crate::extract::body::{MAX_ERRORS, escape};
+use crate::extract::json::{MAX_ERRORS, escape};
 
 /// In the order of its members, as headers are sent in it.
 type Object = IndexMap<String, Box<RawValue>>;

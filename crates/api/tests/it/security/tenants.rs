@@ -85,8 +85,9 @@ impl Operation {
         }
     }
 
-    fn has_id(&self) -> bool {
-        self.path.contains('{')
+    /// Whether it is about an object of a workspace that must exist. `put_secret` creates its object.
+    fn needs_object(&self) -> bool {
+        self.path.starts_with("/v1/") && self.path.contains('{') && self.id != "put_secret"
     }
 
     /// Its path with the ids of these things.
@@ -100,7 +101,8 @@ impl Operation {
             Some("notifications") => &things.notification,
             _ => &things.job,
         };
-        self.path.replace("{id}", id).replace("{name}", &things.secret).replace("{rule_id}", &things.rule)
+        let path = self.path.replace("{id}", id).replace("{name}", &things.secret);
+        path.replace("{rule_id}", &things.rule).replace("{code}", "not_found")
     }
 
     /// A body that it accepts; null where it takes none. What it creates is called `name`.

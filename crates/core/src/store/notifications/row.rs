@@ -13,6 +13,7 @@ use crate::{
     domain::{
         id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId, WorkspaceId},
         notification::{Notification, NotificationAttempt, NotificationStatus},
+        redact::urls::mask_urls,
     },
     store::{
         StoreError,
@@ -180,7 +181,7 @@ impl ClaimedRow {
             id: NotificationId::from_uuid(self.id),
             workspace: WorkspaceId::from_uuid(self.workspace_id),
             channel,
-            channel_name: self.channel_name,
+            channel_name: mask_urls(&self.channel_name),
             destination: SealedDestination { channel, version: self.version, sealed: self.sealed },
             number: self.number.unsigned_abs(),
             event: parse_enum("notifications.event", &self.event)?,
@@ -203,7 +204,7 @@ impl SubjectRow {
         };
         Ok(Some(Subject {
             job: JobId::from_uuid(job),
-            job_name,
+            job_name: mask_urls(&job_name),
             execution: ExecutionId::from_uuid(execution),
             status: parse_enum("executions.status", &status)?,
             source: parse_enum("executions.source", &source)?,

@@ -155,7 +155,11 @@ async fn what_is_kept_of_a_body_is_readable() {
         Script::status(200).header("content-type", "text/plain; charset=iso-8859-1").body(&b"caf\xe9"[..]);
     let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0";
     let gzip = Script::status(200).header("content-encoding", "gzip").body(&gzip[..]);
-    for (script, kept, bytes) in [(latin1, "café", 4), (gzip, "hello", 25)] {
+    let br = Script::status(200).header("content-encoding", "br").body(&b"\x40\0\x10hello\x03"[..]);
+    let zstd = b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello";
+    let zstd = Script::status(200).header("content-encoding", "zstd").body(&zstd[..]);
+    let scripts = [(latin1, "café", 4), (gzip, "hello", 25), (br, "hello", 9), (zstd, "hello", 14)];
+    for (script, kept, bytes) in scripts {
         target.respond("/", script);
         let memory = Shares::new(200_000, 100);
         let mut share = memory.try_take(owner(1), 1).unwrap();

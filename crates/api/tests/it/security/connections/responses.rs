@@ -81,6 +81,9 @@ const RESPONSES: &[(&str, &str, bool, u16)] = &[
     ("GET", "/version", false, 200),
     ("GET", "/openapi.json", false, 200),
     ("GET", "/docs", false, 200),
+    ("GET", "/problems", false, 200),
+    ("GET", "/problems/not_found", false, 200),
+    ("GET", "/problems/nothing", false, 404),
     ("GET", "/", false, 302),
 ];
 
@@ -111,7 +114,8 @@ pub fn cases() -> Vec<Case> {
             let headers: Vec<String> = token.into_iter().collect();
             let response = request(system.api, method, path, &headers, b"").await?;
             ensure!(response.status == status, "{} {}", response.status, response.text());
-            is_hardened(&response, path == "/docs")
+            let is_public = path.starts_with("/problems") && status == 200;
+            is_hardened(&response, path == "/docs", is_public)
         }));
     }
     for name in ["session", "token", "Authorization", "trigrun"] {
@@ -133,12 +137,13 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Data for programs: never sniffed, framed, cached or run. No cookie for the browser to send with the next request.
-fn is_hardened(response: &RawResponse, is_page: bool) -> anyhow::Result<()> {
+/// Data for programs: never sniffed, framed or run, and cached only if it is public. No cookie for the browser to send with the next request.
+fn is_hardened(response: &RawResponse, is_page: bool, is_public: bool) -> anyhow::Result<()> {
     let header = |name: &str| response.header(name).with_context(|| format!("no {name}: {}", response.head));
     ensure!(header("x-content-type-options")? == "nosniff", "{}", response.head);
     ensure!(header("referrer-policy")? == "no-referrer", "{}", response.head);
-    ensure!(header("cache-control")? == "no-store", "{}", response.head);
+    let cache = if is_public { "public, max-age=3600" } else { "no-store" };
+    ensure!(header("cache-control")? == cache, "{}", response.head);
     let policy = header("content-security-policy")?;
     ensure!(policy.starts_with("default-src 'none'"), "{policy}");
     ensure!(policy.contains("frame-ancestors 'none'"), "{policy}");

@@ -106,6 +106,7 @@ async fn is_refused(
     allowed: BTreeSet<String>,
 ) -> anyhow::Result<()> {
     let path = path.replace("{id}", "job_01h455vb4pex5vsknk084sn02q").replace("{name}", "never-was");
+    let path = path.replace("{code}", "not_found");
     let path = path.replace("{rule_id}", "rul_01h455vb4pex5vsknk084sn02q");
     let response = fixture(&system).await?.send(&system, (method, &path), &[], b"").await?;
     is_problem(&response)?;

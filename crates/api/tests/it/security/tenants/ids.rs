@@ -1,7 +1,7 @@
 //! Ids of another workspace get the response of unknown ids: for every operation with an id, and every operation in a named workspace.
 
 use anyhow::ensure;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 use trigrun_testkit::raw_http::request;
@@ -25,7 +25,7 @@ pub fn cases() -> Vec<Case> {
                 attempt(system, operation.clone())
             }));
         };
-        if operation.has_id() {
+        if operation.needs_object() {
             add("of another workspace", |system, it| Box::pin(of_another_workspace(system, it)));
         }
         if !matches!(operation.required, Required::Nothing | Required::Session) {
@@ -33,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         }
     }
     cases.extend([
+        Case::new("put_secret of another workspace", |system| Box::pin(secret_of_another_workspace(system))),
         Case::new("the victim's rule at one's own job", |system| {
             Box::pin(rule_of_another_job(system, false))
         }),
@@ -54,6 +55,19 @@ async fn of_another_workspace(system: Arc<System>, operation: Operation) -> anyh
         let (existing, absent) = (send(&world.theirs).await?, send(&Things::absent()).await?);
         absent.expect_problem(404, "not_found")?;
         ensure!(existing.comparable() == absent.comparable(), "{existing:?} is not {absent:?}");
+    }
+    world.is_unchanged(&system).await
+}
+
+/// Of a name that the victim has, the attacker creates a secret of its own, as of any other name.
+async fn secret_of_another_workspace(system: Arc<System>) -> anyhow::Result<()> {
+    let world = World::of(&system).await?;
+    let other = system.sign_up(&format!("other{}", system.number())).await?;
+    for name in [&world.theirs.secret, "never-was"] {
+        let path = format!("/v1/secrets/{name}");
+        let body = json!({ "value": "changed" });
+        let created = system.call_as(&other.token, "PUT", &path, &body).await?.expect(201)?;
+        ensure!(created["version"] == 1, "{created}");
     }
     world.is_unchanged(&system).await
 }
