@@ -134,8 +134,9 @@ metrics: setup ## Check the metrics of all processes with promtool, and the cont
 .PHONY: security
 security: setup ## Attack the product in a network namespace without a route out: a table (docs/security.md)
 	$(BUILD_ALL)
-	@command -v ip >/dev/null && command -v nft >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables; } \
-	  || echo "iproute2 and nftables cannot be installed: the cases that dial will be skipped"
+	@command -v ip >/dev/null && command -v nft >/dev/null && command -v openssl >/dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 nftables openssl; } \
+	  || echo "iproute2, nftables and openssl cannot be installed: the cases that dial will be skipped"
 	api_tests=$$(cargo build --workspace --all-targets --message-format=json-render-diagnostics \
 	  | sed -n 's|.*/crates/api/tests/it/main.rs".*"executable":"\([^"]*\)".*|\1|p'); \
 	$(BIN)/debug/trigrun-security --api-tests "$$api_tests" $(ARGS)

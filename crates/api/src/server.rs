@@ -21,6 +21,7 @@ use crate::{
     connections::Connections,
     db_watchdog::DbWatchdog,
     extract::body::MAX_BODY_BYTES,
+    failed_log_ins::FailedLogIns,
     middleware::{
         context::request_context,
         cors::{cors, ignore_unknown_origins},
@@ -88,6 +89,7 @@ pub async fn serve(
         origins: settings.server.origins.into(),
         request_timeout,
         passwords: Passwords::new(request_timeout / 3),
+        failed_log_ins: FailedLogIns::start(db.clone()),
         capacity: Capacity::new(request_timeout / 2),
         connections,
         clock: clock.clone(),

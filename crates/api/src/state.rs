@@ -12,6 +12,7 @@ use crate::{
     capacity::Capacity,
     connections::{self, Connections, SharedConn},
     db_watchdog::DbWatchdog,
+    failed_log_ins::FailedLogIns,
     passwords::Passwords,
     quotas::Quotas,
     rate_limits::RateLimits,
@@ -34,6 +35,7 @@ pub struct State {
     /// The time limit of a request, whatever it waits for.
     pub request_timeout: Duration,
     pub passwords: Passwords,
+    pub failed_log_ins: FailedLogIns,
     pub capacity: Capacity,
 }
 

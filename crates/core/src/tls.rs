@@ -1,8 +1,14 @@
-//! TLS towards the operator's own servers: Postgres, Redis, the collector of spans. Not towards targets, which trust other authorities.
+//! TLS towards the operator's own servers: Postgres, Redis, the collector of spans. Connections to targets share the [`Verifier`] only: they
+//! trust other authorities.
 
 use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        VerifierBuilderError, WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject},
 };
 use std::{
     path::{Path, PathBuf},
@@ -63,7 +69,7 @@ impl ClientCertificate {
 
 /// A client that trusts these authorities, and that presents this certificate if there is one.
 pub fn client(roots: RootCertStore, identity: Option<ClientCertificate>) -> Result<ClientConfig, TlsError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring supports the default protocol versions")
         .with_root_certificates(roots);
@@ -72,6 +78,62 @@ pub fn client(roots: RootCertStore, identity: Option<ClientCertificate>) -> Resu
         Some(ClientCertificate { chain, key, file }) => {
             builder.with_client_auth_cert(chain, key).map_err(|error| TlsError::Certificate(file, error))
         }
+    }
+}
+
+/// What a [`Verifier`] makes of rustls' verdict on this certificate of a server.
+pub type Review =
+    fn(&CertificateDer<'_>, Result<ServerCertVerified, Error>) -> Result<ServerCertVerified, Error>;
+
+/// rustls' own verifier, whose verdict on a certificate is reviewed. What it says of the signatures of a handshake always counts.
+#[derive(Debug)]
+pub struct Verifier {
+    rustls: Arc<WebPkiServerVerifier>,
+    review: Review,
+}
+
+impl Verifier {
+    /// Trusts these authorities. Without any, this is an error.
+    pub fn new(roots: RootCertStore, review: Review) -> Result<Arc<Self>, VerifierBuilderError> {
+        let provider = Arc::new(ring::default_provider());
+        let rustls = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        Ok(Arc::new(Self { rustls, review }))
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = self.rustls.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        (self.review)(certificate, verdict)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.rustls.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.rustls.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.rustls.supported_verify_schemes()
     }
 }
 

@@ -50,6 +50,7 @@ use trigrun_core::{
     telemetry::metrics,
 };
 
+pub(crate) use self::failure::{is_caused_by_lack_of_capacity, lacks_capacity};
 pub use self::response::fit_headers;
 use self::{
     connection::{Connection, spawn_until},
@@ -245,7 +246,7 @@ impl Egress {
 }
 
 impl Inner {
-    /// A lack of capacity. Each time counts, and one a minute is logged.
+    /// A lack of capacity. Each time counts, and one a minute is an error in the log.
     fn report(&self, lack: &Failure) {
         if lack.is_share_in_use() {
             return;
@@ -258,6 +259,8 @@ impl Inner {
                 connections_left = self.destinations.connections_left(),
                 "cannot open connections, requests wait: raise the limit of open files (ulimit -n), or add executors"
             );
+        } else {
+            tracing::debug!("still cannot open connections");
         }
     }
 

@@ -41,7 +41,7 @@ mod slack;
 mod webhook;
 
 use crate::{
-    egress::{Call, Egress, HeaderLines, Unprepared},
+    egress::{Call, Egress, HeaderLines, NoCapacity, Unprepared},
     owner::{Owner, Share, Shares},
     secrets::{SecretResolver, or_logged},
 };
@@ -194,7 +194,7 @@ impl Notifier {
                 self.post(share.owner(), &url, discord::call(&message, self.clock.now()), claimed_at).await?
             }
             Destination::Email { to } => match &self.mailer {
-                Some(mailer) => mailer.send(delivery, &to, &message).await,
+                Some(mailer) => mailer.send(delivery, &to, &message).await.map_err(no_capacity)?,
                 None => refused(
                     "email_not_set_up",
                     "This server sends no e-mail: its administrator must set smtp.url and smtp.from.",
@@ -203,7 +203,7 @@ impl Notifier {
         })
     }
 
-    /// `Err` when the destination had too many requests in flight, so that nothing was sent.
+    /// `Err` when the destination had too many requests in flight, or this process no connection left, so that nothing was sent.
     async fn post(
         &self,
         owner: Owner,
@@ -221,11 +221,10 @@ impl Notifier {
         let _permit = tokio::time::timeout(left, self.egress.permit(&owner, &target))
             .await
             .map_err(|_| StoreError::Unavailable("the destination has too many requests in flight".into()))?;
-        let no_capacity = || StoreError::Unavailable("this process cannot open a connection".into());
         match self.egress.prepare(&owner, &target, call.timeout).await {
-            Ok(ready) => ready.send(call).await.map(|sent| sent.outcome).map_err(|_| no_capacity()),
+            Ok(ready) => ready.send(call).await.map(|sent| sent.outcome).map_err(no_capacity),
             Err(Unprepared::Failed(outcome)) => Ok(*outcome),
-            Err(Unprepared::NoCapacity) => Err(no_capacity()),
+            Err(Unprepared::NoCapacity) => Err(no_capacity(NoCapacity)),
         }
     }
 
@@ -252,6 +251,10 @@ impl Notifier {
             }
         }
     }
+}
+
+fn no_capacity(_: NoCapacity) -> StoreError {
+    StoreError::Unavailable("this process cannot open a connection".into())
 }
 
 fn retries() -> ConstantBuilder {

@@ -83,7 +83,8 @@ const FORBIDDEN_6: &str = "::/16, 64:ff9b::/96, 64:ff9b:1::/48, 100::/64, 2001::
 pub struct Network(());
 
 /// The tools, and the packages that have them.
-const TOOLS: [(&str, &str); 3] = [("unshare", "util-linux"), ("ip", "iproute2"), ("nft", "nftables")];
+const TOOLS: [(&str, &str); 4] =
+    [("unshare", "util-linux"), ("ip", "iproute2"), ("nft", "nftables"), ("openssl", "openssl")];
 /// What the network needs, each step in its own namespace; and what this machine does not allow if the step fails.
 const STEPS: [(&str, &str); 3] = [
     ("true", "create network namespaces: run as root, with CAP_SYS_ADMIN"),

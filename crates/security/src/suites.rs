@@ -2,12 +2,17 @@
 
 mod addresses;
 mod connections;
+mod descriptors;
 mod execution;
+mod memory;
 mod names;
 mod quotas;
 mod redirects;
 mod responses;
 mod secrets;
+mod shares;
+mod sizes;
+mod tls;
 mod workspace_deletion;
 
 use crate::case::Case;
@@ -22,6 +27,11 @@ pub fn cases() -> Vec<Case> {
         quotas::cases(),
         connections::cases(),
         workspace_deletion::cases(),
+        tls::cases(),
+        sizes::cases(),
+        shares::cases(),
+        descriptors::cases(),
+        memory::cases(),
     ]
     .into_iter()
     .flatten()

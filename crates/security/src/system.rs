@@ -39,7 +39,7 @@ use crate::{
 pub use processes::{SMALL_JOBS, SMALL_RUNS, SMALL_TOKENS};
 
 const DATABASE: &str = "postgres";
-const EXECUTION_TIMEOUT: Duration = Duration::from_secs(30);
+const EXECUTION_TIMEOUT: Duration = Duration::from_secs(60);
 const LOGS: &str = "target/security/logs";
 
 /// A user with a workspace.
@@ -95,6 +95,8 @@ pub struct System {
     pub canaries: OnceCell<Canaries>,
     programs: Programs,
     cluster: Mutex<Cluster>,
+    /// The name of the one that runs everything.
+    executor: Mutex<String>,
     services: Services,
     count: AtomicU64,
     // Last: the others live in it.
@@ -138,6 +140,7 @@ impl System {
             canaries: OnceCell::new(),
             programs,
             cluster: Mutex::new(Cluster::new(postgres, redis, LOGS)?),
+            executor: Mutex::new(processes::FIRST_EXECUTOR.to_owned()),
             services,
             count: AtomicU64::new(1),
             scratch,
@@ -245,6 +248,13 @@ impl System {
         };
         due::until(&format!("{path} ends"), EXECUTION_TIMEOUT, ended).await?;
         Ok(seen)
+    }
+
+    /// A new directory, which is removed with the system.
+    pub fn directory(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.scratch.path().join(name);
+        fs::create_dir(&path)?;
+        Ok(path)
     }
 
     pub async fn sql(&self) -> anyhow::Result<tokio_postgres::Client> {

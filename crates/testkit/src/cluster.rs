@@ -175,6 +175,23 @@ impl Cluster {
         Ok(self.process(name)?.pid())
     }
 
+    /// Whether a process that was started has ended, by itself or after a signal.
+    pub fn has_ended(&mut self, name: &str) -> anyhow::Result<bool> {
+        let process = self.member_mut(name)?.process.as_mut();
+        Ok(process.is_none_or(|process| process.exit_status().is_some()))
+    }
+
+    /// Everything that this process has logged.
+    pub fn log(&self, name: &str) -> anyhow::Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(self.logs.join(format!("{name}.log")))?).into_owned())
+    }
+
+    /// Measures the peak of the memory of a process from now on: see [`Usage::peak_mb`].
+    pub fn reset_peak(&self, name: &str) -> anyhow::Result<()> {
+        // proc_pid_clear_refs(5)
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.pid(name)?), "5")?)
+    }
+
     pub fn is_running(&self, name: &str) -> bool {
         self.process(name).is_ok()
     }

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod db;
 pub mod due;
 pub mod filters;
+pub mod forbidden_hosts;
 pub mod jobs;
 pub mod keys;
 pub mod mail;

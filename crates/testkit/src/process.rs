@@ -94,6 +94,8 @@ pub struct Process {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub resident_mb: u64,
+    /// The most that was resident since the start.
+    pub peak_mb: u64,
     pub open_files: u64,
 }
 
@@ -141,10 +143,12 @@ impl Process {
     /// From /proc: proc_pid_status(5), proc_pid_fd(5).
     pub fn usage(&self) -> Option<Usage> {
         let status = self.status()?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kb: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        let megabytes = |field: &str| {
+            let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+            Some(value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? / 1024)
+        };
         let open_files = fs::read_dir(format!("/proc/{}/fd", self.pid())).ok()?.count() as u64;
-        Some(Usage { resident_mb: kb / 1024, open_files })
+        Some(Usage { resident_mb: megabytes("VmRSS:")?, peak_mb: megabytes("VmHWM:")?, open_files })
     }
 
     /// Waits until it handles SIGTERM. The signal ends a process that has only just been started.

@@ -2,6 +2,7 @@
 //!
 //! It must not depend on the code under test. It reads and writes HTTP/1.1 by hand, so that it can send malformed responses.
 
+mod certificates;
 mod frames;
 mod http1;
 mod http2;
@@ -17,7 +18,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -32,10 +32,11 @@ use tokio_util::{
 use trigrun_core::runtime::tasks;
 
 pub use self::{
+    certificates::{Authority, Certificate, NAMES, REVOCATION_LIST},
     frames::Frames,
     nameserver::{Answers, NameServer},
     script::Script,
-    tls::{Certificate, Protocol},
+    tls::Protocol,
 };
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -77,7 +78,7 @@ pub struct Target {
     shared: Arc<Shared>,
     address: SocketAddr,
     scheme: &'static str,
-    authority: Option<Bytes>,
+    authority: Option<Arc<Authority>>,
     acceptor: Option<TlsAcceptor>,
     stop: CancellationToken,
     accepting: Option<JoinHandle<()>>,
@@ -105,15 +106,27 @@ impl Target {
         certificate: Certificate,
         protocol: Protocol,
     ) -> io::Result<Self> {
-        Self::listen(address, Some(tls::prepare(certificate, protocol)?)).await
+        let authority = Arc::new(Authority::new().map_err(io::Error::other)?);
+        Self::start_tls_of(authority, address, certificate, protocol).await
     }
 
-    async fn listen(address: SocketAddr, tls: Option<tls::Prepared>) -> io::Result<Self> {
+    /// Serves `https://` at this address, with a certificate of this authority.
+    pub async fn start_tls_of(
+        authority: Arc<Authority>,
+        address: SocketAddr,
+        certificate: Certificate,
+        protocol: Protocol,
+    ) -> io::Result<Self> {
+        let acceptor = tls::acceptor(&authority, certificate, address.ip(), protocol)?;
+        Self::listen(address, Some((acceptor, authority))).await
+    }
+
+    async fn listen(address: SocketAddr, tls: Option<(TlsAcceptor, Arc<Authority>)>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let (shared, stop) = (Arc::<Shared>::default(), CancellationToken::new());
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let (acceptor, authority) = tls.map(|tls| (tls.acceptor, tls.authority)).unzip();
+        let (acceptor, authority) = tls.unzip();
         let accepting = accept(listener, acceptor.clone(), Arc::clone(&shared));
         let stopped = stop.clone();
         let accepting = tasks::spawn("target", async move {
@@ -137,13 +150,12 @@ impl Target {
 
     /// The certificate (DER) of the authority that a client must trust.
     pub fn authority(&self) -> Option<&[u8]> {
-        self.authority.as_deref()
+        Some(self.authority.as_deref()?.certificate())
     }
 
     /// The same in PEM.
     pub fn authority_pem(&self) -> Option<String> {
-        let der = STANDARD.encode(self.authority()?);
-        Some(format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n"))
+        Some(self.authority.as_deref()?.certificate_pem())
     }
 
     /// Serves scripted HTTP/2 frames at this address, with the certificate of this target, which must use HTTP/2. Each connection gets the

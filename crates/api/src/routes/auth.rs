@@ -14,7 +14,6 @@ use trigrun_core::{
         user::{self, Membership, User},
         workspace::{self, Workspace},
     },
-    runtime::tasks,
     store::{
         StoreError,
         users::{self, NewSession, NewUser, SignUpRoute},
@@ -309,25 +308,13 @@ async fn verify(
         user => {
             let counted = state.limits.log_in_failed(request, &email, pace);
             if let Some(user) = user {
-                record_failed_log_in(state, by(&user));
+                state.failed_log_ins.record(by(&user));
             }
             counted?;
             let detail = "The e-mail address or the password is wrong.";
             Err(Problem::new(ProblemCode::CredentialsWrong, detail))
         }
     }
-}
-
-/// In a separate task: the response takes as long as for an address without a user.
-fn record_failed_log_in(state: &State, by: Author) {
-    let state = state.clone();
-    tasks::spawn("log_in_failed", async move {
-        let recorded =
-            async { users::log_in_failed(&mut *state.connections.unshared().conn().await?, &by).await };
-        if let Err(error) = recorded.await {
-            tracing::warn!(%error, "cannot record a failed log-in");
-        }
-    });
 }
 
 async fn session(state: &State, user: User, by: Option<&Author>) -> ApiResult<SessionView> {

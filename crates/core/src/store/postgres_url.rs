@@ -4,21 +4,13 @@
 //! No error quotes the URL, which holds a password.
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    CertificateError, ClientConfig, Error, RootCertStore, client::danger::ServerCertVerified,
+    pki_types::CertificateDer,
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 use tokio_postgres::Config;
 
-use crate::tls::{self, ClientCertificate, TlsError};
+use crate::tls::{self, ClientCertificate, TlsError, Verifier};
 
 /// Where to connect, and how.
 pub(super) struct Server {
@@ -179,7 +171,10 @@ fn client(options: TlsOptions, ca_file: &Path) -> Result<ClientConfig, UrlError>
         ),
     };
     let is_any_name = options.mode.as_deref() == Some("verify-ca");
-    let verifier = is_any_name.then(|| AnyName::new(roots.clone())).transpose()?;
+    let verifier = is_any_name.then(|| Verifier::new(roots.clone(), any_name)).transpose();
+    let no_authority =
+        |_| UrlError::Value("sslmode".into(), ": verify-ca needs a certificate authority, in ca_file");
+    let verifier = verifier.map_err(no_authority)?;
     let mut client =
         tls::client(roots, identity).map_err(|error| UrlError::File("sslcert and sslkey", error))?;
     if let Some(verifier) = verifier {
@@ -203,57 +198,16 @@ fn percent_decode(text: &str) -> Option<String> {
 
 /// `verify-ca`: an authority that is trusted must have signed the certificate, which may be for any name. Google Cloud SQL's certificates are
 /// for the name of the instance, not of the host.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl AnyName {
-    fn new(roots: RootCertStore) -> Result<Arc<Self>, UrlError> {
-        let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        let none =
-            |_| UrlError::Value("sslmode".into(), ": verify-ca needs a certificate authority, in ca_file");
-        Ok(Arc::new(Self(verifier.map_err(none)?)))
-    }
-}
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // The name is compared last, so everything else was verified.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+fn any_name(
+    _certificate: &CertificateDer<'_>,
+    verdict: Result<ServerCertVerified, Error>,
+) -> Result<ServerCertVerified, Error> {
+    match verdict {
+        // The name is compared last, so everything else was verified.
+        Err(Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => Ok(ServerCertVerified::assertion()),
+        verdict => verdict,
     }
 }
 

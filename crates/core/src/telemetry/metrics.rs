@@ -44,6 +44,7 @@ struct Metrics {
     repeated_ends: Counter<u64>,
     no_capacity: Counter<u64>,
     notifications: Counter<u64>,
+    failed_log_ins_dropped: Counter<u64>,
     passes: Histogram<f64>,
     pass_failures: Counter<u64>,
     in_flight: Gauge<u64>,
@@ -160,6 +161,10 @@ impl Metrics {
                 "trigrun_notification_attempts",
                 "Attempts to deliver notifications, by result and by whether they were the last.",
             ),
+            failed_log_ins_dropped: counter(
+                "trigrun_failed_log_ins_dropped",
+                "Failed log-ins that are missing in the audit log.",
+            ),
             passes: histogram("trigrun_pass_duration", "Duration of a scheduler's pass.", &latency),
             pass_failures: counter("trigrun_pass_failures", "Runs of a repeated pass that failed, by pass."),
             in_flight: gauge("trigrun_in_flight", "Leases held by this executor."),
@@ -270,6 +275,10 @@ pub fn unreadable_key() {
 pub fn notification_attempt(status: &'static str, is_last: bool) {
     let labels = [KeyValue::new("status", status), KeyValue::new("given_up", is_last)];
     with(|m| m.notifications.add(1, &labels));
+}
+
+pub fn failed_log_in_dropped() {
+    with(|m| m.failed_log_ins_dropped.add(1, &[]));
 }
 
 pub fn pass(name: &'static str, took: Duration) {

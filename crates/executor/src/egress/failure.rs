@@ -78,6 +78,16 @@ pub(super) fn is_lack_of_capacity(error: &io::Error) -> bool {
     matches!(number, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::ENOSPC))
 }
 
+/// Whether one of the causes of this error is that.
+pub(crate) fn is_caused_by_lack_of_capacity(error: &(dyn Error + 'static)) -> bool {
+    source::<io::Error>(error).is_some_and(is_lack_of_capacity)
+}
+
+/// Whether this process cannot open a socket now.
+pub(crate) fn lacks_capacity() -> bool {
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).is_err_and(|error| is_lack_of_capacity(&error))
+}
+
 /// Whether this machine has an address from which `peer` can be called: it has no local port left, if it has.
 fn has_source_address(peer: SocketAddr) -> bool {
     let any = if peer.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };

@@ -11,6 +11,8 @@ use trigrun_core::domain::{
 
 /// Of response headers, names and values together: as they are received, and again as they are stored.
 pub(super) const MAX_KEPT_BYTES: usize = 16 * 1024;
+/// What a header takes besides its name and value, roughly, as in RFC 9113 §10.5.1: many short ones would take much more than their bytes.
+const HEADER_OVERHEAD_BYTES: usize = 32;
 /// Headers with a meaning here. They are kept also after [`MAX_KEPT_BYTES`] of others, once each.
 const NEEDED: [&str; 4] = ["content-encoding", "content-type", "date", "retry-after"];
 const MAX_NEEDED_BYTES: usize = 256;
@@ -48,7 +50,7 @@ impl Head {
 
     /// Keeps a header, if there is room for it.
     pub(super) fn keep(&mut self, name: String, value: Vec<u8>) {
-        let bytes = self.kept_bytes + name.len() + value.len();
+        let bytes = self.kept_bytes + name.len() + value.len() + HEADER_OVERHEAD_BYTES;
         let is_needed = || {
             NEEDED.contains(&name.as_str()) && value.len() <= MAX_NEEDED_BYTES && self.get(&name).is_none()
         };
@@ -211,10 +213,19 @@ mod tests {
         assert_eq!(names, ["x-a", "retry-after", "x-c", TRUNCATED]);
         assert_eq!(stored[3].1, "headers not stored because of their size: 3");
         assert!(stored[0].1.chars().all(|character| character == 'ÿ'));
-        let mut full = head(&[("x-a", &"a".repeat(MAX_KEPT_BYTES - 3)), ("x-b", "b")]);
+        let most = MAX_KEPT_BYTES - HEADER_OVERHEAD_BYTES - "x-a".len();
+        let mut full = head(&[("x-a", &"a".repeat(most)), ("x-b", "b")]);
         full.keep("retry-after".to_owned(), b"9".to_vec());
         assert_eq!((full.left_out, full.get("x-b")), (1, None));
         assert!(full.retry_after(DateTime::UNIX_EPOCH).is_some(), "it has a meaning");
+    }
+
+    #[test]
+    fn short_headers_are_bounded_too() {
+        let mut many = Head::new(200, "HTTP/1.1");
+        (0..40_000).for_each(|_| many.keep("x".to_owned(), Vec::new()));
+        assert!(many.headers.len() < MAX_KEPT_BYTES / HEADER_OVERHEAD_BYTES, "{}", many.headers.len());
+        assert_eq!(many.headers.len() + many.left_out, 40_000);
     }
 
     #[test]

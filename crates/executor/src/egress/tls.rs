@@ -6,16 +6,12 @@ use http::Uri;
 use hyper_rustls::{HttpsConnector, ResolveServerName};
 use rustls::{
     AlertDescription, ClientConfig, Error, RootCertStore,
-    client::{Resumption, WebPkiServerVerifier},
+    client::Resumption,
     pki_types::{CertificateDer, ServerName},
 };
+use trigrun_core::tls::Verifier;
 
-use super::{
-    EgressError,
-    certificates::{self, Verifier},
-    connector::Connector,
-    failure::Failure,
-};
+use super::{EgressError, certificates, connector::Connector, failure::Failure};
 
 /// Kept for resumption, over all hosts.
 const MAX_SESSIONS: usize = 4096;
@@ -39,14 +35,13 @@ impl Tls {
         for root in extra_roots {
             roots.add(root).map_err(EgressError::Root)?;
         }
+        let verifier = Verifier::new(roots, certificates::review).map_err(EgressError::Verifier)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let verifier = Verifier(verifier.build().map_err(EgressError::Verifier)?);
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let mut config = builder
             .map_err(EgressError::Tls)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -22,9 +22,11 @@ use trigrun_core::{
         RedisSettings, StreamError,
         limiter::{Limiter, Rate, RateDecision},
     },
+    telemetry::metrics,
 };
 
 use super::message::Message;
+use crate::egress::{self, NoCapacity};
 
 /// The section `[smtp]`.
 #[derive(Clone, Deserialize)]
@@ -72,16 +74,26 @@ impl Mailer {
         Ok(Some(Self { transport, from, limiter: Arc::new(Limiter::new(redis, [rate])?) }))
     }
 
-    /// One mail per address. A mail that reached one address counts as delivered, because a retry would repeat it there.
-    pub async fn send(&self, delivery: &ClaimedNotification, to: &[String], message: &Message) -> Outcome {
+    /// One mail per address. A mail that reached one address counts as delivered, because a retry would repeat it there. `Err` if this
+    /// process could not open a connection, and no address was reached.
+    pub async fn send(
+        &self,
+        delivery: &ClaimedNotification,
+        to: &[String],
+        message: &Message,
+    ) -> Result<Outcome, NoCapacity> {
+        // Before the mail counts against the limit of its workspace.
+        if egress::lacks_capacity() {
+            return Err(no_capacity());
+        }
         if let Some(limited) = self.limited(delivery).await {
-            return limited;
+            return Ok(limited);
         }
         let deadline = tokio::time::Instant::now() + TIMEOUT;
         let mut outcomes = Vec::with_capacity(to.len());
         for address in to {
             let sent = tokio::time::timeout_at(deadline, self.send_one(delivery.id, address, message)).await;
-            outcomes.push(sent.unwrap_or_else(|_| timed_out()));
+            outcomes.push(sent.unwrap_or_else(|_| Ok(timed_out())));
         }
         combine(outcomes)
     }
@@ -94,18 +106,19 @@ impl Mailer {
         Some(Outcome { retry_after: Some(wait), ..outcome })
     }
 
-    async fn send_one(&self, id: NotificationId, to: &str, message: &Message) -> Outcome {
+    async fn send_one(&self, id: NotificationId, to: &str, message: &Message) -> Result<Outcome, NoCapacity> {
         let Some(mail) = self.mail(id, to, message) else {
-            return Outcome::failed(
+            return Ok(Outcome::failed(
                 AttemptStatus::Blocked,
                 "email_invalid",
                 "No message can be written to this address; nothing was sent.",
-            );
+            ));
         };
         match self.transport.send(mail).await {
-            Ok(response) => {
-                Outcome { status_code: Some(response.code().into()), ..Outcome::of(AttemptStatus::Success) }
-            }
+            Ok(response) => Ok(Outcome {
+                status_code: Some(response.code().into()),
+                ..Outcome::of(AttemptStatus::Success)
+            }),
             Err(error) => failed(&error),
         }
     }
@@ -126,24 +139,32 @@ impl Mailer {
     }
 }
 
-/// The best outcome, and how many addresses failed.
-fn combine(outcomes: Vec<Outcome>) -> Outcome {
+/// The best outcome, and how many addresses failed. `Err` if none was reached, and for one of them this process had no connection.
+fn combine(outcomes: Vec<Result<Outcome, NoCapacity>>) -> Result<Outcome, NoCapacity> {
     let all = outcomes.len();
+    let unsent = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     let (delivered, failed): (Vec<Outcome>, Vec<Outcome>) =
-        outcomes.into_iter().partition(|outcome| outcome.status == AttemptStatus::Success);
-    let note = |failed: &Outcome, count: usize| {
-        let why = failed.error.as_deref().unwrap_or_default();
-        format!("Not delivered to {count} of {all} addresses. {why}")
-    };
-    let count = failed.len();
+        outcomes.into_iter().flatten().partition(|outcome| outcome.status == AttemptStatus::Success);
+    let count = failed.len() + unsent;
     // If nothing was delivered, one failure that may pass is enough for another attempt.
     let failed = failed.into_iter().min_by_key(|outcome| outcome.status == AttemptStatus::Blocked);
-    match (delivered.into_iter().next(), failed) {
-        (Some(delivered), Some(failed)) => Outcome { error: Some(note(&failed, count)), ..delivered },
-        (Some(delivered), None) => delivered,
-        (None, Some(failed)) => failed,
-        (None, None) => timed_out(),
+    let why = failed.as_ref().and_then(|failed| failed.error.as_deref());
+    let why = why.unwrap_or("TrigRun cannot open a connection at the moment.");
+    match delivered.into_iter().next() {
+        Some(delivered) if count > 0 => {
+            let note = format!("Not delivered to {count} of {all} addresses. {why}");
+            Ok(Outcome { error: Some(note), ..delivered })
+        }
+        Some(delivered) => Ok(delivered),
+        None if unsent > 0 => Err(no_capacity()),
+        None => Ok(failed.unwrap_or_else(timed_out)),
     }
+}
+
+/// This process lacks file descriptors, ports or memory, which says nothing about the mail server.
+fn no_capacity() -> NoCapacity {
+    metrics::no_capacity();
+    NoCapacity
 }
 
 fn timed_out() -> Outcome {
@@ -154,16 +175,17 @@ fn timed_out() -> Outcome {
     )
 }
 
-/// RFC 5321 §4.2.1: 4yz is transient, 5yz permanent. A failed login (RFC 4954 §6) needs the operator, and is retried.
-fn failed(error: &smtp::Error) -> Outcome {
+/// RFC 5321 §4.2.1: 4yz is transient, 5yz permanent. A failed login (RFC 4954 §6) needs the operator, and is retried. `Err` if no connection
+/// could be opened for a reason that is not the server's.
+fn failed(error: &smtp::Error) -> Result<Outcome, NoCapacity> {
     let code = error.status().map(u16::from);
     if matches!(code, Some(530 | 534 | 535 | 538)) {
         tracing::warn!(%error, "the mail server rejects the user and password of smtp.url");
         let why = "The mail server rejects TrigRun's login. Contact your administrator.";
-        return Outcome {
+        return Ok(Outcome {
             status_code: code,
             ..Outcome::failed(AttemptStatus::ConnectionError, "smtp_login", why)
-        };
+        });
     }
     let with_code = |text: &str| {
         code.map_or_else(|| format!("{text}."), |code| format!("{text}: it responded with {code}."))
@@ -177,11 +199,14 @@ fn failed(error: &smtp::Error) -> Outcome {
             with_code("The mail server is temporarily unable to accept the message"),
         )
     } else if error.is_timeout() {
-        return timed_out();
+        return Ok(timed_out());
+    } else if egress::is_caused_by_lack_of_capacity(error) || egress::lacks_capacity() {
+        // A look-up of the server's name that lacks a file descriptor fails without saying so.
+        return Err(NoCapacity);
     } else {
         // It is the operator's server, so the cause belongs in their log.
         tracing::warn!(%error, "cannot reach the mail server");
         (AttemptStatus::ConnectionError, "smtp_unreachable", "The mail server cannot be reached.".to_owned())
     };
-    Outcome { status_code: code, ..Outcome::failed(status, class, sentence) }
+    Ok(Outcome { status_code: code, ..Outcome::failed(status, class, sentence) })
 }

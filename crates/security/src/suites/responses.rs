@@ -1,12 +1,12 @@
-//! Suites F and G: targets that attack the executor. The attempt ends in time, what is stored of it is readable, and the executor does not
+//! Suite F: targets that attack the executor. The attempt ends in time, what is stored of it is readable, and the executor does not
 //! grow.
 
 mod floods;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-use trigrun_testkit::target::{Certificate, Protocol, Script, Target};
+use std::{sync::Arc, time::Duration};
+use trigrun_testkit::target::Script;
 
 use crate::{
     case::{Case, Suite, ensure_in_time},
@@ -99,42 +99,10 @@ fn scripts() -> Vec<(&'static str, Script)> {
 }
 
 pub fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = scripts()
-        .into_iter()
-        .map(|(name, script)| {
-            Case::dialling(Suite::Responses, name, move |system| harmless(system, script.clone()))
-        })
-        .collect();
-    let certificates = [
-        ("an expired certificate", 4431, Certificate::Expired, Protocol::Http1),
-        ("a certificate that is not yet valid", 4432, Certificate::NotYetValid, Protocol::Http1),
-        ("a certificate for another name", 4433, Certificate::WrongName, Protocol::Http1),
-        ("a self-signed certificate", 4434, Certificate::SelfSigned, Protocol::Http1),
-        ("a certificate of an unknown authority", 4435, Certificate::Valid, Protocol::Http1),
-        ("the same over HTTP/2", 4436, Certificate::Valid, Protocol::Http2),
-    ];
-    for (name, port, certificate, protocol) in certificates {
-        cases.push(Case::dialling(Suite::Tls, name, move |system| async move {
-            let at = SocketAddr::from(([93, 184, 216, 34], port));
-            let target = Target::start_tls_at(at, certificate, protocol).await?;
-            let attempt = attempt(&system, format!("https://{at}/")).await?;
-            ensure!(attempt["status"] == "connection_error", "{attempt}");
-            ensure!(attempt["error_class"] == "tls_certificate", "{attempt}");
-            ensure!(target.hits().is_empty(), "it was sent");
-            Ok(())
-        }));
-    }
-    cases.extend(floods::cases());
-    cases.push(Case::dialling(Suite::Tls, "no TLS on an https URL", |system| async move {
-        let attempt = attempt(&system, "https://93.184.216.34:80/".into()).await?;
-        // The target waits for the rest of what it takes for a request.
-        ensure!(
-            ["tls_handshake", "timeout_tls"].contains(&attempt["error_class"].as_str().unwrap_or_default()),
-            "{attempt}"
-        );
-        Ok(())
-    }));
-    cases
+    let case = |(name, script): (&'static str, Script)| {
+        Case::dialling(Suite::Responses, name, move |system| harmless(system, script.clone()))
+    };
+    scripts().into_iter().map(case).chain(floods::cases()).collect()
 }
 
 async fn harmless(system: Arc<System>, script: Script) -> anyhow::Result<()> {
@@ -142,9 +110,9 @@ async fn harmless(system: Arc<System>, script: Script) -> anyhow::Result<()> {
     // RFC 9112 §9.5: a server may close a kept connection at any time, so a request to which nothing came back is sent once more.
     let max_sent = if matches!(script, Script::Close | Script::Reset) { 2 } else { 1 };
     system.targets()?.plain.respond(&path, script);
-    let before = system.resident_mb("executor")?;
+    let before = system.resident_mb(&system.executor())?;
     attempt(&system, format!("http://93.184.216.34{path}")).await?;
-    let after = system.resident_mb("executor")?;
+    let after = system.resident_mb(&system.executor())?;
     ensure!(after <= before + MAX_GROWTH_MB, "the executor grew from {before} MB to {after} MB");
     let hits = system.targets()?.plain.hits();
     let sent = hits.iter().filter(|hit| hit.path == path).count();
@@ -153,7 +121,7 @@ async fn harmless(system: Arc<System>, script: Script) -> anyhow::Result<()> {
 }
 
 /// The only attempt at this URL. It ends in time, and the API returns it whole.
-async fn attempt(system: &System, url: String) -> anyhow::Result<Value> {
+pub(super) async fn attempt(system: &System, url: String) -> anyhow::Result<Value> {
     let ended = system.run(json!({ "url": url, "timeout_seconds": TIMEOUT.as_secs() })).await?;
     let attempts = ended["attempts"].as_array().context("no attempts")?;
     ensure!(attempts.len() == 1, "{ended}");

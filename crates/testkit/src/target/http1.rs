@@ -94,6 +94,7 @@ async fn follow<S: Socket>(stream: &mut BufReader<S>, script: Script) -> io::Res
             repeat(stream, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n").await
         }
         Script::EndlessHeaders => repeat(stream, b"HTTP/1.1 200 OK\r\n", b"x-a: 1\r\n").await,
+        Script::Endless { start, piece } => repeat(stream, &start, &piece).await,
         Script::Close => Ok(false),
         Script::RefuseStream(reason) => panic!("{reason:?} cannot be expressed in HTTP/1.1"),
         Script::Reset => stream.get_ref().tcp().set_zero_linger().map(|()| false),
@@ -135,7 +136,7 @@ async fn drip<S: Socket>(stream: &mut BufReader<S>, start: &[u8], pause: Duratio
 
 /// Sends `start`, then `piece` endlessly, as fast as the client reads; ends with an error.
 async fn repeat(stream: &mut (impl AsyncWrite + Unpin), start: &[u8], piece: &[u8]) -> io::Result<bool> {
-    let pieces = piece.repeat(64 * 1024 / piece.len());
+    let pieces = piece.repeat((64 * 1024 / piece.len()).max(1));
     send(stream, start).await?;
     loop {
         send(stream, &pieces).await?;

@@ -23,6 +23,11 @@ pub enum Script {
     EndlessChunks,
     /// Endless header lines.
     EndlessHeaders,
+    /// These bytes, then `piece` endlessly.
+    Endless {
+        start: Bytes,
+        piece: Bytes,
+    },
     /// The end of the connection; with HTTP/2, of the stream.
     Close,
     /// The end of the stream with this error code (RFC 9113 §7). HTTP/2 only.
@@ -54,6 +59,11 @@ impl Script {
 
     pub fn raw(bytes: impl Into<Bytes>) -> Self {
         Self::Raw(bytes.into())
+    }
+
+    /// These bytes, then `piece` endlessly.
+    pub fn endless(start: impl Into<Bytes>, piece: impl Into<Bytes>) -> Self {
+        Self::Endless { start: start.into(), piece: piece.into() }
     }
 
     pub fn header(self, name: &str, value: &str) -> Self {

@@ -154,9 +154,9 @@ pub fn cases() -> Vec<Case> {
 async fn flooded(system: Arc<System>, port: u16, frames: Frames) -> anyhow::Result<()> {
     let at = SocketAddr::from(([93, 184, 216, 34], port));
     let _server = system.targets()?.tls.frames_at(at, [frames]).await?;
-    let before = system.resident_mb("executor")?;
+    let before = system.resident_mb(&system.executor())?;
     let attempt = attempt(&system, format!("https://target.test:{port}/")).await?;
-    let after = system.resident_mb("executor")?;
+    let after = system.resident_mb(&system.executor())?;
     ensure!(after <= before + MAX_GROWTH_MB, "the executor grew from {before} MB to {after} MB");
     // The handshake succeeds in each case: none is refused for its certificate.
     ensure!(attempt["error_class"] != "tls_certificate" && attempt["error_class"] != "refused", "{attempt}");

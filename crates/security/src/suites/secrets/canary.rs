@@ -63,7 +63,7 @@ async fn canaries(system: &Arc<System>) -> anyhow::Result<&Canaries> {
 }
 
 async fn use_all(system: &System) -> anyhow::Result<Canaries> {
-    system.trace_executor()?;
+    system.trace_executor().await?;
     let tenant = system.sign_up(&format!("canary{}", system.number())).await?;
     let call = async |method: &str, path: &str, body: Value| {
         call_traced(system, &tenant.token, (method, path), &body).await
