@@ -8,6 +8,7 @@ mod connections;
 mod db_watchdog;
 mod enums;
 mod extract;
+mod job_writer;
 mod middleware;
 pub mod openapi;
 pub mod operator;

@@ -12,6 +12,7 @@ use crate::{
     capacity::Capacity,
     connections::{self, Connections, SharedConn},
     db_watchdog::DbWatchdog,
+    job_writer::JobWriter,
     passwords::Passwords,
     quotas::Quotas,
     rate_limits::RateLimits,
@@ -35,6 +36,7 @@ pub struct State {
     pub request_timeout: Duration,
     pub passwords: Passwords,
     pub capacity: Capacity,
+    pub job_writer: JobWriter,
 }
 
 impl State {

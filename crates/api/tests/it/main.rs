@@ -11,6 +11,7 @@ mod contract;
 mod docs;
 mod executions;
 mod import;
+mod job_writer;
 mod jobs;
 mod limits;
 mod mistakes;

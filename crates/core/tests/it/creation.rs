@@ -1,0 +1,134 @@
+//! Jobs of several workspaces are written in one statement, while their workspaces and tokens exist.
+
+use chrono::{DateTime, Utc};
+use std::collections::HashSet;
+use trigrun_core::{
+    crypto,
+    domain::{
+        access::Scope,
+        id::{JobId, WorkspaceId},
+        job::Definition,
+    },
+    store::{
+        StoreError,
+        jobs::{self, NewJob},
+        workspaces,
+    },
+};
+use trigrun_testkit::{TestDb, jobs::every_seconds};
+
+fn new<'a>(definition: &'a Definition, now: DateTime<Utc>, token_hash: Option<&'a [u8]>) -> NewJob<'a> {
+    NewJob {
+        id: JobId::at(now),
+        definition,
+        idempotency_key: None,
+        request_digest: None,
+        now,
+        first_fire: Some(now + chrono::TimeDelta::seconds(60)),
+        traceparent: None,
+        depth: 0,
+        token_hash,
+    }
+}
+
+/// Two workspaces, each with a token.
+struct Two {
+    db: TestDb,
+    workspaces: [WorkspaceId; 2],
+    hashes: [Vec<u8>; 2],
+    now: DateTime<Utc>,
+}
+
+impl Two {
+    async fn new() -> Self {
+        let db = TestDb::new().await;
+        let workspaces = [db.workspace("a").await, db.workspace("b").await];
+        let [a, b] = workspaces;
+        let hashes = [
+            crypto::token_hash(&db.token(a, Scope::ALL).await),
+            crypto::token_hash(&db.token(b, Scope::ALL).await),
+        ];
+        let now = db.now().await;
+        Self { db, workspaces, hashes, now }
+    }
+
+    fn hash(&self, of: usize) -> Option<&[u8]> {
+        Some(&self.hashes[of])
+    }
+}
+
+#[tokio::test]
+async fn only_jobs_of_valid_tokens_and_active_workspaces_are_written() {
+    let two = Two::new().await;
+    let [a, b] = two.workspaces;
+    let definition = every_seconds(60, "http://192.0.2.1/");
+    let all = [
+        (a, new(&definition, two.now, two.hash(0))),
+        (a, new(&definition, two.now, None)),
+        // The token of another workspace, and an unknown one.
+        (a, new(&definition, two.now, two.hash(1))),
+        (b, new(&definition, two.now, Some(b"unknown"))),
+        (b, new(&definition, two.now, two.hash(1))),
+    ];
+    let ids = all.each_ref().map(|(_, job)| job.id);
+    let mut conn = two.db.conn().await;
+    let written = jobs::insert_unlocked(&mut conn, &all).await.unwrap();
+    assert_eq!(written, HashSet::from([ids[0], ids[1], ids[4]]));
+    for (place, (workspace, job)) in all.iter().enumerate() {
+        let read = jobs::get(&mut conn, *workspace, job.id, two.now).await;
+        assert_eq!(read.is_ok(), [0, 1, 4].contains(&place), "{place}");
+    }
+    let read = jobs::get(&mut conn, b, ids[4], two.now).await.unwrap();
+    assert_eq!((read.definition, read.next_run_at), (definition.clone(), all[4].1.first_fire));
+    for table in ["jobs", "job_versions", "job_timers"] {
+        assert_eq!(two.db.count(&format!("select count(*) from {table}")).await, 3, "{table}");
+    }
+
+    two.db.execute("update tokens set expires_at = now() - interval '1 s'").await;
+    let late = new(&definition, two.now, two.hash(0));
+    assert!(matches!(jobs::insert(&mut conn, a, &late, None).await, Err(StoreError::NotFound)));
+    workspaces::delete(&mut conn, b, two.now).await.unwrap();
+    let all = [(a, late), (b, new(&definition, two.now, None))];
+    assert!(jobs::insert_unlocked(&mut conn, &all).await.unwrap().is_empty());
+    assert_eq!(two.db.count("select count(*) from jobs").await, 3);
+}
+
+#[tokio::test]
+async fn what_another_transaction_deletes_is_left_out_without_waiting() {
+    let two = Two::new().await;
+    let [a, b] = two.workspaces;
+    let definition = every_seconds(60, "http://192.0.2.1/");
+    let mut conn = two.db.conn().await;
+    let mut deleting = two.db.session().await;
+    for lock in [
+        "delete from tokens where workspace_id = $1",
+        "update tokens set hash = sha256('other') where workspace_id = $1",
+        "update workspaces set deleted_at = now() where id = $1",
+    ] {
+        let deletion = deleting.transaction().await.unwrap();
+        deletion.execute(lock, &[&a.uuid()]).await.unwrap();
+        let all = [(a, new(&definition, two.now, two.hash(0))), (b, new(&definition, two.now, two.hash(1)))];
+        // The test database has a lock timeout: a wait would fail.
+        let written = jobs::insert_unlocked(&mut conn, &all).await.unwrap();
+        assert_eq!(written, HashSet::from([all[1].1.id]), "{lock}");
+        deletion.rollback().await.unwrap();
+        assert_eq!(jobs::insert_unlocked(&mut conn, &all[..1]).await.unwrap().len(), 1, "{lock}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_row_leaves_nothing_of_the_others() {
+    let two = Two::new().await;
+    let [a, b] = two.workspaces;
+    let definition = every_seconds(60, "http://192.0.2.1/");
+    let mut conn = two.db.conn().await;
+    let keyed = NewJob { idempotency_key: Some("key"), ..new(&definition, two.now, two.hash(0)) };
+    jobs::insert(&mut conn, a, &keyed, None).await.unwrap();
+    let again = NewJob { id: JobId::at(two.now), ..keyed };
+    let all = [(b, new(&definition, two.now, two.hash(1))), (a, again)];
+    let refused = jobs::insert_unlocked(&mut conn, &all).await;
+    assert!(refused.is_err_and(|error| error.is_conflict("jobs_idempotency_key")));
+    assert_eq!(two.db.count("select count(*) from jobs").await, 1);
+    assert_eq!(jobs::insert_unlocked(&mut conn, &all[..1]).await.unwrap().len(), 1);
+    assert!(jobs::insert_unlocked(&mut conn, &[]).await.unwrap().is_empty());
+}
