@@ -13,7 +13,7 @@ use serde_path_to_error::{Path, Segment};
 use std::{cell::LazyCell, time::Duration};
 use trigrun_core::{
     crypto,
-    domain::invalid::{Checked, FieldErrors, Invalid},
+    domain::invalid::{Checked, FieldErrors, Invalid, Violations},
 };
 
 use crate::{
@@ -156,10 +156,7 @@ impl FromRequest for EmptyBody {
 impl<const MAX: usize> JsonText<MAX> {
     /// Of its value: spaces and the order of names do not count, as far as the value has a representation.
     pub fn digest(&self) -> Vec<u8> {
-        match serde_json::from_slice::<Value>(&self.bytes) {
-            Ok(value) => crypto::digest(value.to_string().as_bytes()),
-            Err(_) => crypto::digest(&self.bytes),
-        }
+        digest(&self.bytes)
     }
 
     /// Reads a `T` from a JSON object, as [`read`] does.
@@ -167,7 +164,7 @@ impl<const MAX: usize> JsonText<MAX> {
         let mut taken = std::mem::take(errors);
         let (value, taken) = self.read_with(move |text| Ok((read(text, &mut taken), taken))).await?;
         *errors = taken;
-        value
+        Ok(value?)
     }
 
     /// Reads the text of a JSON object: if it is large, on a blocking thread.
@@ -180,6 +177,14 @@ impl<const MAX: usize> JsonText<MAX> {
         };
         let bytes = self.bytes.clone();
         capacity.compute(request.headers(), move || work(object_text(&bytes)?)).await?
+    }
+}
+
+/// See [`JsonText::digest`].
+pub fn digest(text: &[u8]) -> Vec<u8> {
+    match serde_json::from_slice::<Value>(text) {
+        Ok(value) => crypto::digest(value.to_string().as_bytes()),
+        Err(_) => crypto::digest(text),
     }
 }
 
@@ -225,7 +230,7 @@ pub fn required<T>(errors: &mut FieldErrors, pointer: &str, value: Option<T>) ->
 
 /// Reads a `T`. A field that does not fit is recorded and left out. Fails when too many do not fit, or one cannot be left out: the response
 /// then reports the errors recorded so far, and no rule is applied.
-pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiResult<T> {
+pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> Result<T, Violations> {
     let mut text = text.to_owned();
     let shape = LazyCell::new(Shape::of::<T>);
     let mut rounds = (MAX_REREAD_BYTES / text.len().max(1)).clamp(MIN_ROUNDS, MAX_ERRORS);
@@ -239,7 +244,7 @@ pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiRes
         rounds -= 1;
         match prune(&text, &segments) {
             Some(pruned) if rounds > 0 => text = pruned,
-            _ => return Ok(std::mem::take(errors).finish(Err(rejected))?),
+            _ => return std::mem::take(errors).finish(Err(rejected)),
         }
     }
 }

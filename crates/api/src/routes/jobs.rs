@@ -13,6 +13,7 @@ use trigrun_core::{
     store::jobs,
 };
 
+pub mod batch;
 mod body;
 mod change;
 mod create;

@@ -4,6 +4,7 @@ mod accounts;
 mod app;
 mod audit;
 mod authorization;
+mod batch;
 mod bounds;
 mod bytes;
 mod connections;
