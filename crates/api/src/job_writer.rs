@@ -10,7 +10,7 @@
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use trigrun_core::{
     domain::{
         chain::Depth,
-        id::{AccountId, JobId, WorkspaceId},
+        id::{AccountId, ExecutionId, JobId, WorkspaceId},
         job::Definition,
     },
     runtime::{
@@ -90,7 +90,8 @@ impl PendingJob {
 
 /// What came of a job in the queue.
 pub enum Written {
-    Created(PendingJob),
+    /// With its execution, if it runs at once.
+    Created(PendingJob, Option<ExecutionId>),
     /// Not with the others: it has to be written alone, and that says why.
     LeftOut(PendingJob),
 }
@@ -188,24 +189,24 @@ impl JobWriter {
     }
 }
 
-fn answer(batch: Vec<Queued>, written: Result<HashSet<JobId>, StoreError>) {
+fn answer(batch: Vec<Queued>, written: Result<HashMap<JobId, Option<ExecutionId>>, StoreError>) {
     let (created, failed) = match written {
         Ok(created) => (created, false),
         // Postgres cannot be reached, or is too slow: to write each job alone would make it worse.
         Err(error) if error.is_temporary() => {
             tracing::warn!(%error, jobs = batch.len(), "cannot write new jobs");
-            (HashSet::new(), true)
+            (HashMap::new(), true)
         }
         Err(error) => {
             tracing::debug!(%error, jobs = batch.len(), "new jobs are written one by one");
-            (HashSet::new(), false)
+            (HashMap::new(), false)
         }
     };
     for Queued { job, answer, .. } in batch {
-        let written = match (failed, created.contains(&job.id)) {
+        let written = match (failed, created.get(&job.id)) {
             (true, _) => Err(Problem::unavailable()),
-            (false, true) => Ok(Written::Created(job)),
-            (false, false) => Ok(Written::LeftOut(job)),
+            (false, Some(execution)) => Ok(Written::Created(job, *execution)),
+            (false, None) => Ok(Written::LeftOut(job)),
         };
         // The client may have disconnected.
         let _ = answer.send(written);
@@ -290,8 +291,8 @@ mod tests {
         }
         let batch = writer.take_batch();
         assert_eq!(batch.iter().map(|queued| queued.job.id).collect::<Vec<_>>(), [id]);
-        answer(batch, Ok(HashSet::from([id])));
-        assert!(matches!(stays.await, Ok(Written::Created(job)) if job.id == id));
+        answer(batch, Ok(HashMap::from([(id, None)])));
+        assert!(matches!(stays.await, Ok(Written::Created(job, None)) if job.id == id));
     }
 
     #[actix_web::test]
@@ -310,7 +311,7 @@ mod tests {
         let accounts = batch.len();
         assert!(accounts <= 1 + MAX_BATCH_BYTES / (256 * 1024), "a transaction is short: {accounts} jobs");
         drop(greedy);
-        answer(batch, Ok(HashSet::new()));
+        answer(batch, Ok(HashMap::new()));
         assert!(matches!(other.await, Ok(Written::LeftOut(_))), "it was among the first");
     }
 

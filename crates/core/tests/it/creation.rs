@@ -1,16 +1,19 @@
 //! Jobs of several workspaces are written in one statement, while their workspaces and tokens exist.
 
 use chrono::{DateTime, Utc};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use trigrun_core::{
     crypto,
     domain::{
         access::Scope,
-        id::{JobId, WorkspaceId},
-        job::Definition,
+        execution::Source,
+        id::{ExecutionId, JobId, WorkspaceId},
+        job::{Definition, JobState},
+        schedule::Schedule,
     },
     store::{
         StoreError,
+        executions::{self, NewRun},
         jobs::{self, NewJob},
         workspaces,
     },
@@ -73,7 +76,7 @@ async fn only_jobs_of_valid_tokens_and_active_workspaces_are_written() {
     let ids = all.each_ref().map(|(_, job)| job.id);
     let mut conn = two.db.conn().await;
     let written = jobs::insert_unlocked(&mut conn, &all).await.unwrap();
-    assert_eq!(written, HashSet::from([ids[0], ids[1], ids[4]]));
+    assert_eq!(written, HashMap::from([(ids[0], None), (ids[1], None), (ids[4], None)]));
     for (place, (workspace, job)) in all.iter().enumerate() {
         let read = jobs::get(&mut conn, *workspace, job.id, two.now).await;
         assert_eq!(read.is_ok(), [0, 1, 4].contains(&place), "{place}");
@@ -110,7 +113,7 @@ async fn what_another_transaction_deletes_is_left_out_without_waiting() {
         let all = [(a, new(&definition, two.now, two.hash(0))), (b, new(&definition, two.now, two.hash(1)))];
         // The test database has a lock timeout: a wait would fail.
         let written = jobs::insert_unlocked(&mut conn, &all).await.unwrap();
-        assert_eq!(written, HashSet::from([all[1].1.id]), "{lock}");
+        assert_eq!(written, HashMap::from([(all[1].1.id, None)]), "{lock}");
         deletion.rollback().await.unwrap();
         assert_eq!(jobs::insert_unlocked(&mut conn, &all[..1]).await.unwrap().len(), 1, "{lock}");
     }
@@ -131,4 +134,45 @@ async fn a_refused_row_leaves_nothing_of_the_others() {
     assert_eq!(two.db.count("select count(*) from jobs").await, 1);
     assert_eq!(jobs::insert_unlocked(&mut conn, &all[..1]).await.unwrap().len(), 1);
     assert!(jobs::insert_unlocked(&mut conn, &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_one_time_job_is_written_with_its_execution() {
+    let two = Two::new().await;
+    let [a, b] = two.workspaces;
+    let mut conn = two.db.conn().await;
+    let once = Definition { schedule: Schedule::OneTime, ..every_seconds(60, "http://192.0.2.1/") };
+    let draft = Definition { state: JobState::Draft, ..once.clone() };
+    let run = |definition, hash| NewJob {
+        first_fire: None,
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        depth: 2,
+        ..new(definition, two.now, hash)
+    };
+    let all =
+        [(a, run(&once, two.hash(0))), (b, run(&draft, two.hash(1))), (b, run(&once, Some(b"unknown")))];
+    let written = jobs::insert_unlocked(&mut conn, &all).await.unwrap();
+    let execution = written[&all[0].1.id].expect("it runs at once");
+    assert_eq!((written[&all[1].1.id], written.len()), (None, 2));
+    // As `insert_now` records a run.
+    let requested = NewRun {
+        source: Source::OneTime,
+        replay_of: None,
+        traceparent: all[0].1.traceparent,
+        depth: 2,
+        key: None,
+        now: two.now,
+    };
+    let requested = executions::insert_now(&mut conn, a, all[0].1.id, requested).await.unwrap();
+    let read = async |id: ExecutionId| {
+        let columns = "to_jsonb(e) - '{id,scheduled_for,due_at}'::text[] || jsonb_build_object('due', e.due_at = e.scheduled_for)";
+        two.db.lines(&format!("select {columns} from executions e where id = '{}'", id.uuid())).await
+    };
+    assert_eq!(read(execution).await, read(requested).await);
+    assert_eq!(
+        two.db
+            .count("select count(*) from executions where due_at between now() - interval '1 hour' and now()")
+            .await,
+        2
+    );
 }

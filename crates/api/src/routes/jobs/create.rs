@@ -96,7 +96,7 @@ pub async fn create(
         depth: by.depth,
         token_hash: by.token_hash.clone(),
     };
-    let created = if by.key.is_none() && plan.jobs().is_none() && !job.definition.runs_at_once() {
+    let created = if by.key.is_none() && plan.jobs().is_none() {
         write(state, job, by, plan).await?
     } else {
         write_alone(state, job, by, plan).await?
@@ -109,7 +109,7 @@ pub async fn create(
 async fn write(state: &State, job: PendingJob, by: Requested, plan: Plan) -> ApiResult<Created> {
     let account = connections::account().unwrap_or(AccountId::from_uuid(job.workspace.uuid()));
     match state.job_writer.write(account, job).await? {
-        Written::Created(job) => Ok(Created::new(job, None)),
+        Written::Created(job, execution) => Ok(Created::new(job, execution)),
         Written::LeftOut(job) => write_alone(state, job, by, plan).await,
     }
 }

@@ -3,17 +3,17 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{Array, Binary, Text, Uuid as SqlUuid},
+    sql_types::{Array, Binary, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use serde::Serialize;
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap},
     fmt::Write,
 };
 use uuid::Uuid;
 
-use super::{Start, row::VersionRow, start};
+use super::row::VersionRow;
 use crate::{
     domain::{
         chain::Depth,
@@ -45,13 +45,6 @@ pub struct NewJob<'a> {
     pub token_hash: Option<&'a [u8]>,
 }
 
-impl<'a> NewJob<'a> {
-    fn start(&self) -> Start<'a> {
-        let Self { definition, now, first_fire: next, traceparent, depth, .. } = *self;
-        Start { depth, version: 1, definition, anchor: now, next, traceparent, now }
-    }
-}
-
 /// What the statement reads of a new job. The names of the fields are those of its columns.
 #[derive(Serialize)]
 struct NewJobRow<'a> {
@@ -63,10 +56,14 @@ struct NewJobRow<'a> {
     request_digest: Option<String>,
     shard: i16,
     next_run_at: Option<DateTime<Utc>>,
+    /// The one execution of a `one_time` job.
+    execution_id: Option<String>,
+    traceparent: Option<&'a str>,
 }
 
 impl<'a> NewJobRow<'a> {
     fn new(workspace: WorkspaceId, new: &NewJob<'a>) -> Self {
+        let runs_at_once = new.definition.runs_at_once();
         Self {
             version: VersionRow::new(new.id, 1, new.definition, new.depth, new.now),
             workspace_id: workspace.uuid().to_string(),
@@ -75,6 +72,8 @@ impl<'a> NewJobRow<'a> {
             request_digest: new.request_digest.map(hex),
             shard: shard(workspace),
             next_run_at: new.first_fire,
+            execution_id: runs_at_once.then(|| ExecutionId::at(new.now).uuid().to_string()),
+            traceparent: new.traceparent,
         }
     }
 }
@@ -85,6 +84,17 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Records the executions of new `one_time` jobs, as [`executions::insert_now`](crate::store::executions::insert_now) would: due now by
+/// Postgres's clock, and to be published.
+macro_rules! insert_runs {
+    () => {
+        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job, traceparent,
+                                 depth)
+         select execution_id, workspace_id, job_id, version, shard, 'queued', 'one_time', due_at, due_at, true, traceparent, made_at_depth
+         from allowed where execution_id is not null"
+    };
 }
 
 /// `$1` are the jobs, `$2` their workspaces, `$3` the tokens with which they are created. Writes the jobs whose workspace is not deleted
@@ -102,7 +112,7 @@ macro_rules! insert_jobs {
                      timeout_seconds smallint, success_statuses smallint[], max_attempts smallint, retry_on_statuses smallint[],
                      concurrency_limit int, overlap_policy text, misfire_policy text, catch_up_limit smallint, delivery text,
                      secrets text[], made_at_depth smallint, workspace_id uuid, token_hash bytea, idempotency_key text,
-                     request_digest bytea, shard smallint, next_run_at timestamptz)),
+                     request_digest bytea, shard smallint, next_run_at timestamptz, execution_id uuid, traceparent text)),
              active as (
                  select id from workspaces where id = any($2) and deleted_at is null for key share",
             $locked,
@@ -113,7 +123,7 @@ macro_rules! insert_jobs {
             $locked,
             "),
              allowed as materialized (
-                 select new.* from new join active on active.id = new.workspace_id
+                 select new.*, clock_timestamp() as due_at from new join active on active.id = new.workspace_id
                  where new.token_hash is null
                     or exists (select from valid where valid.hash = new.token_hash and valid.workspace_id = new.workspace_id)),
              identities as (
@@ -135,8 +145,11 @@ macro_rules! insert_jobs {
                                          misfire_policy, catch_up_limit)
                  select job_id, workspace_id, shard, version, next_run_at, created_at, every_seconds, cron, timezone, misfire_policy,
                         catch_up_limit
-                 from allowed where next_run_at is not null)
-             select job_id from allowed"
+                 from allowed where next_run_at is not null),
+             runs as (",
+            insert_runs!(),
+            ")
+             select job_id, execution_id from allowed"
         )
     };
 }
@@ -156,11 +169,13 @@ async fn insert_rows(
     workspaces: BTreeSet<Uuid>,
     tokens: BTreeSet<&[u8]>,
     locked: Locked,
-) -> Result<HashSet<JobId>, StoreError> {
+) -> Result<HashMap<JobId, Option<ExecutionId>>, StoreError> {
     #[derive(QueryableByName)]
     struct Written {
         #[diesel(sql_type = SqlUuid)]
         job_id: Uuid,
+        #[diesel(sql_type = Nullable<SqlUuid>)]
+        execution_id: Option<Uuid>,
     }
     let rows = serde_json::to_string(rows).map_err(|error| StoreError::Internal(error.to_string()))?;
     let written: Vec<Written> = prepared(
@@ -174,29 +189,34 @@ async fn insert_rows(
     )
     .load(conn)
     .await?;
-    Ok(written.into_iter().map(|row| JobId::from_uuid(row.job_id)).collect())
+    let id = |row: Written| (JobId::from_uuid(row.job_id), row.execution_id.map(ExecutionId::from_uuid));
+    Ok(written.into_iter().map(id).collect())
 }
 
-/// Creates jobs of any workspaces in one statement, without waiting for a lock. Returns those that were created. Of the others, the workspace or
+/// Creates jobs of any workspaces in one statement, without waiting for a lock. Returns those that were created, each with its execution, if it has one. Of the others, the workspace or
 /// the token does not exist any more, or another transaction is deleting it: [`insert`] waits for that, and says what came of it.
 ///
-/// If any row is refused, none is written. No job may run at once.
+/// If any row is refused, none is written.
 pub async fn insert_unlocked(
     conn: &mut Conn,
     all: &[(WorkspaceId, NewJob<'_>)],
-) -> Result<HashSet<JobId>, StoreError> {
+) -> Result<HashMap<JobId, Option<ExecutionId>>, StoreError> {
     let rows: Vec<_> = all.iter().map(|(workspace, new)| NewJobRow::new(*workspace, new)).collect();
     let workspaces = all.iter().map(|(workspace, _)| workspace.uuid()).collect();
     let tokens = all.iter().filter_map(|(_, new)| new.token_hash).collect();
     insert_rows(conn, &rows, workspaces, tokens, Locked::Skip).await
 }
 
-/// [`StoreError::NotFound`] if any of them was not written.
-async fn insert_of(conn: &mut Conn, workspace: WorkspaceId, all: &[NewJob<'_>]) -> Result<(), StoreError> {
+/// Returns their executions, in the same order. [`StoreError::NotFound`] if any of them was not written.
+async fn insert_of(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    all: &[NewJob<'_>],
+) -> Result<Vec<Option<ExecutionId>>, StoreError> {
     let rows: Vec<_> = all.iter().map(|new| NewJobRow::new(workspace, new)).collect();
     let tokens = all.iter().filter_map(|new| new.token_hash).collect();
     let written = insert_rows(conn, &rows, [workspace.uuid()].into(), tokens, Locked::Wait).await?;
-    if written.len() == all.len() { Ok(()) } else { Err(StoreError::NotFound) }
+    all.iter().map(|new| written.get(&new.id).copied().ok_or(StoreError::NotFound)).collect()
 }
 
 /// Creates the job with its first version and its timer. An active `one_time` job gets its execution at once.
@@ -210,10 +230,11 @@ pub async fn insert(
     max: Option<u32>,
 ) -> Result<Option<ExecutionId>, StoreError> {
     let one = std::slice::from_ref(new);
-    if max.is_none() && !new.definition.runs_at_once() {
-        return insert_of(conn, workspace, one).await.map(|()| None);
-    }
-    insert_all(conn, workspace, one, max).await.map(|runs| runs.into_iter().next().flatten())
+    let runs = match max {
+        None => insert_of(conn, workspace, one).await?,
+        Some(_) => insert_all(conn, workspace, one, max).await?,
+    };
+    Ok(runs.into_iter().next().flatten())
 }
 
 /// Rows per statement: few enough to stay far from a timeout.
@@ -229,15 +250,7 @@ pub async fn insert_all(
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let mut runs = Vec::with_capacity(all.len());
         for batch in all.chunks(INSERT_BATCH) {
-            insert_of(conn, workspace, batch).await?;
-            for new in batch {
-                let runs_at_once = new.definition.runs_at_once();
-                runs.push(if runs_at_once {
-                    start(conn, workspace, new.id, new.start()).await?
-                } else {
-                    None
-                });
-            }
+            runs.extend(insert_of(conn, workspace, batch).await?);
         }
         quotas::check(conn, workspace, Counted::Jobs, max).await?;
         Ok(runs)
