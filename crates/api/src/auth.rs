@@ -90,6 +90,14 @@ impl Caller {
         }
     }
 
+    /// The digest of the token, unless it is a session.
+    pub fn token_hash(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Token(token) => Some(token.hash.clone()),
+            Self::User { .. } => None,
+        }
+    }
+
     pub fn check_gives(&self, wanted: &Rights) -> ApiResult<()> {
         check_lack(self.rights().lack(wanted))
     }
@@ -257,7 +265,7 @@ fn workspace_not_found() -> Problem {
     Problem::new(ProblemCode::NotFound, detail)
 }
 
-fn unknown() -> Problem {
+pub fn unknown() -> Problem {
     Problem::unauthorized("The token is unknown, expired or revoked.")
 }
 

@@ -1,7 +1,8 @@
 //! The connections to Postgres, divided: so that no account can hold all of them, and lists only some.
 //!
 //! A quarter of them is for lists. Postgres cancels a statement of a list after a second, so slow lists delay neither runs nor other
-//! requests. Of each part, an account may hold as many connections as it leaves free.
+//! requests. Of each part, an account may hold as many connections as it leaves free. Up to two write new jobs, for all accounts: see
+//! `job_writer`.
 
 use actix_web::http::header;
 use std::{
@@ -27,6 +28,10 @@ use crate::{
 const LIST_TIMEOUT_MS: u64 = 1000;
 /// One connection of this many is for lists.
 const LISTS_DIVISOR: usize = 4;
+/// Transactions of new jobs at a time: one waits for the disk while the next is prepared.
+pub const WRITERS: usize = 2;
+/// One connection of this many writes new jobs, up to one for each writer.
+const WRITERS_DIVISOR: usize = 8;
 /// One connection of this many is reserved for authentication and health checks, which belong to no account.
 const RESERVED_DIVISOR: usize = 6;
 /// An account may hold as many as it leaves free: alone, half of all.
@@ -61,6 +66,7 @@ pub fn set_account(account: AccountId) {
 pub struct Connections {
     requests: Pool,
     lists: Pool,
+    new_jobs: Db,
 }
 
 /// A connection, and the place that it takes.
@@ -93,7 +99,8 @@ struct Pool {
 impl Connections {
     pub fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let for_lists = (settings.max_connections / LISTS_DIVISOR).max(1);
-        let for_requests = settings.max_connections.saturating_sub(for_lists).max(1);
+        let for_new_jobs = (settings.max_connections / WRITERS_DIVISOR).clamp(1, WRITERS);
+        let for_requests = settings.max_connections.saturating_sub(for_lists + for_new_jobs).max(1);
         let requests = PostgresSettings { max_connections: for_requests, ..settings.clone() };
         let lists = PostgresSettings {
             max_connections: for_lists,
@@ -104,13 +111,23 @@ impl Connections {
             },
             ..settings.clone()
         };
+        let new_jobs = PostgresSettings { max_connections: for_new_jobs, ..settings.clone() };
         let reserved = for_requests.div_ceil(RESERVED_DIVISOR);
-        Ok(Self { requests: Pool::new(&requests, reserved)?, lists: Pool::new(&lists, 0)? })
+        Ok(Self {
+            requests: Pool::new(&requests, reserved)?,
+            lists: Pool::new(&lists, 0)?,
+            new_jobs: Db::new(&new_jobs)?,
+        })
     }
 
     /// The pool for everything that belongs to no account.
     pub fn unshared(&self) -> &Db {
         &self.requests.db
+    }
+
+    /// The pool of the writers of new jobs.
+    pub fn for_new_jobs(&self) -> &Db {
+        &self.new_jobs
     }
 
     /// For a request that is not a list.
@@ -150,7 +167,7 @@ impl Pool {
     }
 }
 
-fn too_many() -> Problem {
+pub fn too_many() -> Problem {
     let detail = "The account has too many requests in progress. Wait for their responses, then try again.";
     Problem::new(ProblemCode::TooManyConcurrentRequests, detail).with_header(header::RETRY_AFTER, "1")
 }

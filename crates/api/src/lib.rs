@@ -9,6 +9,7 @@ mod db_watchdog;
 mod enums;
 mod extract;
 mod failed_log_ins;
+mod job_writer;
 mod middleware;
 pub mod openapi;
 pub mod operator;

@@ -84,13 +84,20 @@ impl Quotas {
         Ok(self.find(db, workspace).await?.map_or_else(Plan::default, |(plan, _)| *plan))
     }
 
-    /// Counts one execution whose time a client chooses.
-    pub async fn run(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<()> {
+    /// Counts executions whose time a client chooses: all of them, or none.
+    pub async fn run(&self, db: &Db, workspace: WorkspaceId, count: u32) -> ApiResult<()> {
         let Some((plan, Some(limiter))) = self.find(db, workspace).await? else { return Ok(()) };
-        match limiter.check(&workspace.to_string(), ["runs"]).await {
+        let max = plan.executions_per_minute;
+        if count > max {
+            let detail = format!(
+                "The plan of this workspace allows {max} requested executions per minute; this request is for {count}."
+            );
+            return Err(Problem::new(ProblemCode::QuotaExceeded, detail));
+        }
+        match limiter.check_all(&workspace.to_string(), ["runs"], count).await {
             RateDecision::Allowed { .. } => Ok(()),
             RateDecision::Limited { wait } => {
-                let (max, wait) = (plan.executions_per_minute, seconds(wait).max(1));
+                let wait = seconds(wait).max(1);
                 let detail = format!(
                     "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
                 );

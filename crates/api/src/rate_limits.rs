@@ -69,8 +69,8 @@ impl RateLimits {
         let token = Rate::per_second(settings.token_per_second, settings.token_burst);
         let workspace = Rate::per_second(settings.workspace_per_second, settings.workspace_burst);
         Ok(Self {
-            shared: Limiter::new(redis, [token, workspace])?,
-            users: Limiter::new(redis, [token])?,
+            shared: Limiter::new(redis, [token, workspace])?.in_allotments(),
+            users: Limiter::new(redis, [token])?.in_allotments(),
             token,
             failures: LocalLimiter::new(Rate::per_minute(settings.failures_per_minute)),
             log_ins: LogIns::new(settings.failures_per_minute),

@@ -41,6 +41,7 @@ pub fn register(config: &mut ServiceConfig) {
     config.service(scope::scope(V1).configure(|config| {
         Registration { config, prefix: V1, methods: &mut methods }
             .add(jobs::create_job)
+            .add(jobs::batch::create_jobs)
             .add(jobs::import::import_jobs)
             .add(jobs::list_jobs)
             .add(jobs::get_job)

@@ -22,6 +22,7 @@ use crate::{
     db_watchdog::DbWatchdog,
     extract::body::MAX_BODY_BYTES,
     failed_log_ins::FailedLogIns,
+    job_writer::JobWriter,
     middleware::{
         context::request_context,
         cors::{cors, ignore_unknown_origins},
@@ -91,12 +92,18 @@ pub async fn serve(
         passwords: Passwords::new(request_timeout / 3),
         failed_log_ins: FailedLogIns::start(db.clone()),
         capacity: Capacity::new(request_timeout / 2),
+        job_writer: JobWriter::new(
+            Duration::from_millis(settings.postgres.acquire_timeout_ms),
+            request_timeout,
+        ),
         connections,
         clock: clock.clone(),
         policy: EgressPolicy::new(settings.egress.allow).with_ports(settings.egress.allow_ports),
         waker: Waker::default(),
         db_watchdog: DbWatchdog::default(),
     };
+    // They end after the last request.
+    let _writers = state.job_writer.start(state.connections.for_new_jobs());
     tasks::spawn("db_watchdog", state.db_watchdog.clone().run(settings.postgres, shutdown.clone()));
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
     tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));

@@ -13,6 +13,7 @@ use crate::{
     connections::{self, Connections, SharedConn},
     db_watchdog::DbWatchdog,
     failed_log_ins::FailedLogIns,
+    job_writer::JobWriter,
     passwords::Passwords,
     quotas::Quotas,
     rate_limits::RateLimits,
@@ -37,6 +38,7 @@ pub struct State {
     pub passwords: Passwords,
     pub failed_log_ins: FailedLogIns,
     pub capacity: Capacity,
+    pub job_writer: JobWriter,
 }
 
 impl State {

@@ -216,6 +216,7 @@ fn new_job<'a>(definition: &'a Definition, job: &LoadJob) -> jobs::NewJob<'a> {
         first_fire: Some(job.first),
         traceparent: None,
         depth: 0,
+        token_hash: None,
     }
 }
 

@@ -68,6 +68,7 @@ impl TestDb {
             first_fire,
             traceparent: None,
             depth: 0,
+            token_hash: None,
         };
         store::jobs::insert(&mut *self.conn().await, workspace, &new, None)
             .await

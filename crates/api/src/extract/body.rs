@@ -149,10 +149,7 @@ impl FromRequest for EmptyBody {
 impl<const MAX: usize> JsonText<MAX> {
     /// Of its value: spaces and the order of names do not count, as far as the value has a representation.
     pub fn digest(&self) -> Vec<u8> {
-        match serde_json::from_slice::<Value>(&self.bytes) {
-            Ok(value) => crypto::digest(value.to_string().as_bytes()),
-            Err(_) => crypto::digest(&self.bytes),
-        }
+        digest(&self.bytes)
     }
 
     /// Reads a `T` from a JSON object, as [`read`] does.
@@ -160,7 +157,7 @@ impl<const MAX: usize> JsonText<MAX> {
         let mut taken = std::mem::take(errors);
         let (value, taken) = self.read_with(move |text| Ok((read(text, &mut taken), taken))).await?;
         *errors = taken;
-        value
+        Ok(value?)
     }
 
     /// Reads the text of a JSON object: if it is large, on a blocking thread.
@@ -173,6 +170,14 @@ impl<const MAX: usize> JsonText<MAX> {
         };
         let bytes = self.bytes.clone();
         capacity.compute(request.headers(), move || work(object_text(&bytes)?)).await?
+    }
+}
+
+/// See [`JsonText::digest`].
+pub fn digest(text: &[u8]) -> Vec<u8> {
+    match serde_json::from_slice::<Value>(text) {
+        Ok(value) => crypto::digest(value.to_string().as_bytes()),
+        Err(_) => crypto::digest(text),
     }
 }
 

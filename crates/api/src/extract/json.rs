@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
 use serde_path_to_error::{Path, Segment};
 use std::cell::LazyCell;
-use trigrun_core::domain::invalid::{FieldErrors, Invalid};
+use trigrun_core::domain::invalid::{FieldErrors, Invalid, Violations};
 
 use super::field_hints::{self, Shape};
 use crate::{
@@ -57,7 +57,7 @@ fn syntax_error(message: &str) -> &'static str {
 
 /// Reads a `T`. A field that does not fit is recorded and left out. Fails when too many do not fit, or one cannot be left out: the response
 /// then reports the errors recorded so far, and no rule is applied.
-pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiResult<T> {
+pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> Result<T, Violations> {
     let mut text = text.to_owned();
     let shape = LazyCell::new(Shape::of::<T>);
     let mut rounds = (MAX_REREAD_BYTES / text.len().max(1)).clamp(MIN_ROUNDS, MAX_ERRORS);
@@ -71,7 +71,7 @@ pub fn read<T: DeserializeOwned>(text: &str, errors: &mut FieldErrors) -> ApiRes
         rounds -= 1;
         match prune(&text, &segments) {
             Some(pruned) if rounds > 0 => text = pruned,
-            _ => return Ok(std::mem::take(errors).finish(Err(rejected))?),
+            _ => return std::mem::take(errors).finish(Err(rejected)),
         }
     }
 }

@@ -246,7 +246,7 @@ pub async fn run(
             (job, Source::Replay, Some(original))
         }
     };
-    state.quotas.run(state.connections.unshared(), workspace).await?;
+    state.quotas.run(state.connections.unshared(), workspace, 1).await?;
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();

@@ -13,6 +13,7 @@ use trigrun_core::{
     store::jobs,
 };
 
+pub mod batch;
 mod body;
 mod change;
 mod create;
@@ -80,7 +81,8 @@ pub async fn create_job(
     let body: JobBody = text.read(&mut errors).await?;
     let key = idempotency_key(&request, &mut errors);
     let digest = key.is_some().then(|| text.digest());
-    let by = Requested { key, digest, depth: depth(&request, auth.workspace)? };
+    let depth = depth(&request, auth.workspace)?;
+    let by = Requested { key, digest, depth, token_hash: auth.caller.token_hash() };
     let Created { id, job, execution, earlier } =
         create::create(&state, auth.workspace, body, by, errors).await?;
     let job = match job {

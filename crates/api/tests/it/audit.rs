@@ -32,8 +32,9 @@ const AUDITED: [(&str, &str); 21] = [
     ("delete_workspace", ""),
 ];
 /// Operations that change jobs (every version is stored), run them, or store nothing.
-const NOT_AUDITED: [&str; 14] = [
+const NOT_AUDITED: [&str; 15] = [
     "create_job",
+    "create_jobs",
     "import_jobs",
     "patch_job",
     "delete_job",

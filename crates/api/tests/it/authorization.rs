@@ -7,8 +7,9 @@ use trigrun_core::{domain::access::Scope, store::notifications};
 use crate::app::{App, job};
 
 /// Operation, required scope, and the status of an authorized request.
-pub const TABLE: [(&str, &str, u16); 47] = [
+pub const TABLE: [(&str, &str, u16); 48] = [
     ("create_job", "jobs:write", 201),
+    ("create_jobs", "jobs:write", 201),
     ("import_jobs", "jobs:write", 201),
     ("list_jobs", "jobs:read", 200),
     ("get_job", "jobs:read", 200),
@@ -103,6 +104,7 @@ impl Operation {
     pub fn body(&self, seeds: &Seeds) -> String {
         match self.id.as_str() {
             "create_job" => job(&json!({})).to_string(),
+            "create_jobs" => json!({ "items": [job(&json!({}))] }).to_string(),
             "import_jobs" => json!({ "crontab": "@daily https://example.com/import" }).to_string(),
             "preview_schedule" => json!({ "kind": "one_time" }).to_string(),
             "patch_job" => json!({ "name": "changed" }).to_string(),

@@ -14,7 +14,7 @@ use trigrun_core::{
     domain::access::{Scope, TokenKind},
     stream::{
         RedisSettings,
-        limiter::{Limiter, Rate},
+        limiter::{Limiter, MAX_PERMITS, Rate},
     },
 };
 
@@ -163,6 +163,36 @@ async fn guessing_through_a_proxy_does_not_affect_its_other_clients() {
     );
 }
 
+/// With a large burst, a replica takes several requests of the limit at once.
+#[tokio::test]
+async fn what_replicas_take_at_once_is_not_lost() {
+    const BURST: usize = 100;
+    let (app, redis) = (App::new().await, redis_settings());
+    let start = || {
+        Api::start_with(app.db.settings(), |settings| {
+            narrow(settings, &redis);
+            settings.limits.token_burst = number(100);
+            settings.limits.workspace_burst = number(1000);
+        })
+    };
+    let replicas = [start().await, start().await];
+    let started = Instant::now();
+    // One after the other: none is held back, so each response says exactly how many are left.
+    for sent in 1..=20 {
+        let response = get(&replicas[0], &app.token).await;
+        let limit = response.header("ratelimit").unwrap().to_owned();
+        let left: usize = limit.split(['=', ';']).nth(2).unwrap().parse().unwrap();
+        let exact = BURST - sent;
+        assert!((exact..=exact + refills(started, INTERVAL)).contains(&left), "{sent}: {limit}");
+    }
+    let responses = join_all((0..300).map(|at| get(&replicas[at % 2], &app.token))).await;
+    let allowed = 20 + allowed(&responses);
+    let held_back = 2 * MAX_PERMITS as usize;
+    assert!(allowed >= BURST - held_back, "{allowed}");
+    assert!(allowed <= BURST + held_back + refills(started, INTERVAL), "{allowed}");
+    assert_eq!(limited(&responses).problem(429), "rate_limited");
+}
+
 #[tokio::test]
 async fn sign_ups_of_one_address_are_limited() {
     let (app, redis) = (App::new().await, redis_settings());
@@ -202,7 +232,13 @@ async fn use_up<const N: usize>(redis: &RedisSettings, group: &str, names: [&str
 #[tokio::test]
 async fn every_operation_is_limited_for_tokens_and_for_sessions() {
     let redis = redis_settings();
-    let app = App::start_with(|settings| settings.redis = redis.clone()).await;
+    let app = App::start_with(|settings| {
+        settings.redis = redis.clone();
+        // So small that the API asks Redis for each request.
+        settings.limits.token_burst = number(10);
+        settings.limits.workspace_burst = number(10);
+    })
+    .await;
     let redis = app.db.redis(&redis).await;
     let seeds = Seeds::new(&app).await;
     let session = app.session("owner").await;

@@ -218,7 +218,8 @@ fn headers_are_declared() {
         let id = operation["operationId"].as_str().unwrap();
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         let parameters: Vec<&str> = parameters.filter_map(|parameter| parameter["$ref"].as_str()).collect();
-        let has_key = ["create_job", "import_jobs", "run_job_now", "replay_execution"].contains(&id);
+        let has_key =
+            ["create_job", "create_jobs", "import_jobs", "run_job_now", "replay_execution"].contains(&id);
         assert_eq!(parameters.contains(&"#/components/parameters/IdempotencyKey"), has_key, "{id}");
         let has_header =
             |status: &str, name: &str| operation["responses"][status]["headers"][name].is_object();

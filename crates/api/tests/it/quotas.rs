@@ -56,6 +56,9 @@ async fn one_of_many_concurrent_creates_gets_the_last_place() {
     assert_eq!(app.post("/v1/jobs/import", &crontab).await.problem(403), "quota_exceeded");
     let deleted = app.get("/v1/jobs").await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
     app.delete(&format!("/v1/jobs/{deleted}")).await.expect(204);
+    let batch = json!({ "items": [job(&json!({})), job(&json!({}))] });
+    assert_eq!(app.post("/v1/jobs/batch", &batch).await.problem(403), "quota_exceeded");
+    assert_eq!(app.db.count("select count(*) from jobs").await, 2, "all or none");
     app.post("/v1/jobs/import", &crontab).await.expect(201);
 }
 
@@ -91,6 +94,10 @@ async fn requested_executions_are_limited() {
     let app = app().await;
     let job = app.job(&json!({})).await;
     assign_plan(&app.db, "few_runs").await;
+    let one_time = crate::app::job(&json!({ "kind": "one_time", "schedule": {} }));
+    let six = json!({ "items": vec![one_time.clone(); 6] });
+    // More than a minute allows; none of them counts.
+    assert_eq!(app.post("/v1/jobs/batch", &six).await.problem(403), "quota_exceeded");
     let started = Instant::now();
     let run_now = format!("/v1/jobs/{job}/run-now");
     let run = async || app.send(Method::POST, &run_now, &[], "").await;
@@ -101,7 +108,6 @@ async fn requested_executions_are_limited() {
     let again = [("idempotency-key", "again")];
     let keyed = async || app.send(Method::POST, &run_now, &again, "").await;
     keyed().await.expect(202);
-    let one_time = crate::app::job(&json!({ "kind": "one_time", "schedule": {} }));
     let create = async || app.post("/v1/jobs", &one_time).await;
     create().await.expect(201);
     let mut allowed = 5;

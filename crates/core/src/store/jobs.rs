@@ -15,10 +15,10 @@ mod idempotency;
 pub(super) mod row;
 
 pub use change::change;
-pub use create::{NewJob, insert, insert_all};
+pub use create::{NewJob, insert, insert_all, insert_unlocked};
 pub use delete::{delete, purge_deleted};
 pub use idempotency::{
-    IdempotentJob, ImportedJob, find_by_idempotency_key, find_import, insert_import, key_of_line,
+    GroupedJob, IdempotentJob, find_by_idempotency_key, find_group, insert_group, key_in_group,
 };
 
 use super::{

@@ -141,34 +141,3 @@ macro_rules! columns {
     };
 }
 pub(super) use columns;
-
-/// Two or three insertions in one statement, and so in one transaction. None of them sees the others; constraints between them are
-/// checked after the last.
-pub struct InsertAll<A, B, C>(pub A, pub B, pub Option<C>);
-
-impl<A: QueryFragment<Pg>, B: QueryFragment<Pg>, C: QueryFragment<Pg>> QueryFragment<Pg>
-    for InsertAll<A, B, C>
-{
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("with first as (");
-        self.0.walk_ast(out.reborrow())?;
-        let Some(third) = &self.2 else {
-            out.push_sql(") ");
-            return self.1.walk_ast(out);
-        };
-        out.push_sql("), second as (");
-        self.1.walk_ast(out.reborrow())?;
-        out.push_sql(") ");
-        third.walk_ast(out)
-    }
-}
-
-impl<A, B, C> Query for InsertAll<A, B, C> {
-    type SqlType = Untyped;
-}
-
-/// Cached by its text.
-impl<A, B, C> QueryId for InsertAll<A, B, C> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}

@@ -230,6 +230,7 @@ async fn one_idempotency_key_creates_one_job() {
         first_fire: Some(now + TimeDelta::seconds(60)),
         traceparent: None,
         depth: 0,
+        token_hash: None,
     };
     let first = JobId::at(now);
     jobs::insert(&mut conn, workspace, &create(first), None).await.unwrap();
@@ -252,6 +253,7 @@ fn keyed<'a>(keys: &'a [String], definition: &'a Definition, now: DateTime<Utc>)
         first_fire: Some(now + TimeDelta::seconds(60)),
         traceparent: None,
         depth: 0,
+        token_hash: None,
     };
     keys.iter().map(new).collect()
 }
@@ -297,6 +299,7 @@ async fn many_jobs_start_as_a_single_one_does() {
         first_fire: None,
         traceparent: None,
         depth: 0,
+        token_hash: None,
     });
     jobs::insert_all(&mut *db.conn().await, workspace, &new, None).await.unwrap();
     assert_eq!(db.count("select count(*) from all_executions where source = 'one_time'").await, 1);

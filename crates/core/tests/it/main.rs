@@ -1,6 +1,7 @@
 //! Tests of core against a real Postgres and a real Redis.
 
 mod corpus;
+mod creation;
 mod errors;
 mod house;
 mod jobs;

@@ -54,12 +54,12 @@ const CALLED: [&str; 55] = [
     "jobs::change",
     "jobs::delete",
     "jobs::find_by_idempotency_key",
-    "jobs::find_import",
+    "jobs::find_group",
     "jobs::get",
     "jobs::history",
     "jobs::insert",
     "jobs::insert_all",
-    "jobs::insert_import",
+    "jobs::insert_group",
     "jobs::list",
     "leases::cancel",
     "members::change",
@@ -152,6 +152,7 @@ async fn jobs_of_another_workspace_are_not_found() {
         first_fire: None,
         traceparent: None,
         depth: 0,
+        token_hash: None,
     });
     jobs::insert_all(&mut conn, theirs, &new, None).await.unwrap();
     for job in many {
@@ -162,12 +163,12 @@ async fn jobs_of_another_workspace_are_not_found() {
     jobs::insert(&mut conn, theirs, &keyed, None).await.unwrap();
     assert!(jobs::find_by_idempotency_key(&mut conn, theirs, "key").await.unwrap().is_some());
     assert_eq!(jobs::find_by_idempotency_key(&mut conn, ours, "key").await.unwrap(), None);
-    let line = jobs::key_of_line("import", 7);
+    let line = jobs::key_in_group("import", 7);
     let keyed = NewJob { id: JobId::at(now), idempotency_key: Some(&line), ..new[0] };
-    jobs::insert_import(&mut conn, theirs, Some("import"), &[keyed], None).await.unwrap();
-    assert_eq!(jobs::find_import(&mut conn, theirs, "import", now).await.unwrap()[0].line, 7);
-    assert!(jobs::find_import(&mut conn, ours, "import", now).await.unwrap().is_empty());
-    jobs::insert_import(&mut conn, ours, Some("import"), &[], None).await.unwrap();
+    jobs::insert_group(&mut conn, theirs, Some("import"), &[keyed], None).await.unwrap();
+    assert_eq!(jobs::find_group(&mut conn, theirs, "import", now).await.unwrap()[0].number, 7);
+    assert!(jobs::find_group(&mut conn, ours, "import", now).await.unwrap().is_empty());
+    jobs::insert_group(&mut conn, ours, Some("import"), &[], None).await.unwrap();
 }
 
 #[tokio::test]

@@ -163,6 +163,14 @@ pub struct RetryBody {
 }
 
 impl JobBody {
+    /// Prepares a job that a client has received and sends back for the creation of a copy.
+    pub fn copy(&mut self) {
+        // TrigRun has completed the original.
+        if self.id.is_some() && self.state.as_deref() == Some(JobState::Completed.as_str()) {
+            self.state = None;
+        }
+    }
+
     /// The definition as a client could have sent it, with all defaults filled in.
     pub fn of(definition: &Definition, state: JobState) -> Self {
         Self {

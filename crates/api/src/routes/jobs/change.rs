@@ -94,7 +94,7 @@ async fn retrying(
         let Some(change) = decide(&job).await? else { return Ok((job, None)) };
         // Once, however often others are faster.
         if change.requests_run() && !std::mem::replace(&mut counted, true) {
-            state.quotas.run(state.connections.unshared(), workspace).await?;
+            state.quotas.run(state.connections.unshared(), workspace, 1).await?;
         }
         if let Some(execution) = write(state, (workspace, id), change, depth).await? {
             state.waker.wake();

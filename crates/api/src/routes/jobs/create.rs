@@ -1,19 +1,20 @@
 //! Creates a job: once per idempotency key, even when two requests arrive together.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::SubsecRound;
 use trigrun_core::{
     domain::{
         chain::Depth,
         execution::Source,
-        id::{ExecutionId, JobId, WorkspaceId},
+        id::{AccountId, ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
         job::{
-            Definition, Job, JobState,
+            Job,
             change::{ChangeError, first_fire},
         },
         page::Page,
     },
     store::{
+        StoreError,
         executions::{self, Filter},
         jobs::{self, NewJob},
     },
@@ -25,8 +26,11 @@ use super::{
     define::{Context, in_the_past},
 };
 use crate::{
+    auth, connections,
     extract::key::Earlier,
+    job_writer::{PendingJob, Written},
     problem::{Problem, ProblemCode},
+    quotas::Plan,
     result::ApiResult,
     state::State,
 };
@@ -46,6 +50,19 @@ pub struct Requested {
     /// Of its body, if it has a key.
     pub digest: Option<Vec<u8>>,
     pub depth: Depth,
+    /// Of the token that makes the request. The jobs are only created while it is valid.
+    pub token_hash: Option<Vec<u8>>,
+}
+
+impl Requested {
+    /// Why the store has not created the jobs.
+    pub fn not_written(&self, plan: Plan, error: StoreError) -> Problem {
+        match error {
+            // The token was deleted or rotated after the request was authenticated. Deleting a workspace deletes its tokens.
+            StoreError::NotFound if self.token_hash.is_some() => auth::unknown(),
+            error => plan.exceeded(error),
+        }
+    }
 }
 
 /// The key comes first: the job that it created was valid then, even if its run_at has passed since.
@@ -53,56 +70,74 @@ pub async fn create(
     state: &State,
     workspace: WorkspaceId,
     mut body: JobBody,
-    Requested { key, digest, depth }: Requested,
+    by: Requested,
     mut errors: FieldErrors,
 ) -> ApiResult<Created> {
-    if let Some(created) = created_before(state, workspace, key.as_deref(), digest.as_deref()).await? {
+    if let Some(created) = created_before(state, workspace, &by).await? {
         return Ok(created);
     }
-    // A copy of a job that TrigRun has completed.
-    if body.id.is_some() && body.state.as_deref() == Some(JobState::Completed.as_str()) {
-        body.state = None;
-    }
+    body.copy();
     let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
     let definition = body.define(&context, &mut errors);
     let definition = errors.finish(definition)?;
     if definition.requests_run() {
-        state.quotas.run(state.connections.unshared(), workspace).await?;
+        state.quotas.run(state.connections.unshared(), workspace, 1).await?;
     }
     let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
-    let traceparent = trace::current();
-    let created = state.run(async move |state| {
-        // The precision that Postgres stores.
-        let now = state.clock.now().trunc_subsecs(6);
-        let new = NewJob {
-            id: JobId::at(now),
-            definition: &definition,
-            idempotency_key: key.as_deref(),
-            request_digest: digest.as_deref(),
-            now,
-            first_fire: first_fire(&definition, now, now).map_err(refused)?,
-            traceparent: traceparent.as_deref(),
-            depth,
-        };
-        let inserted = jobs::insert(&mut *state.conn().await?, workspace, &new, plan.jobs()).await;
-        match (inserted, &key) {
-            (Ok(execution), _) => {
-                let (id, next_run_at) = (new.id, new.first_fire);
-                let job = execution.is_none().then(|| fresh(id, workspace, definition, next_run_at, now));
-                Ok(Created { id, job, execution, earlier: None })
-            }
-            (Err(error), Some(key)) if error.is_conflict("jobs_idempotency_key") => {
+    // The precision that Postgres stores.
+    let now = state.clock.now().trunc_subsecs(6);
+    let job = PendingJob {
+        workspace,
+        id: JobId::at(now),
+        first_fire: first_fire(&definition, now, now).map_err(refused)?,
+        definition,
+        now,
+        traceparent: trace::current(),
+        depth: by.depth,
+        token_hash: by.token_hash.clone(),
+    };
+    let created = if by.key.is_none() && plan.jobs().is_none() {
+        write(state, job, by, plan).await?
+    } else {
+        write_alone(state, job, by, plan).await?
+    };
+    state.waker.wake();
+    Ok(created)
+}
+
+/// In one transaction with the jobs of other requests, if possible.
+async fn write(state: &State, job: PendingJob, by: Requested, plan: Plan) -> ApiResult<Created> {
+    let account = connections::account().unwrap_or(AccountId::from_uuid(job.workspace.uuid()));
+    match state.job_writer.write(account, job).await? {
+        Written::Created(job, execution) => Ok(Created::new(job, execution)),
+        Written::LeftOut(job) => write_alone(state, job, by, plan).await,
+    }
+}
+
+async fn write_alone(state: &State, job: PendingJob, by: Requested, plan: Plan) -> ApiResult<Created> {
+    let written = state.run(async move |state| {
+        let key = by.key.as_deref();
+        let new = NewJob { idempotency_key: key, request_digest: by.digest.as_deref(), ..job.new_job() };
+        let inserted = jobs::insert(&mut *state.conn().await?, job.workspace, &new, plan.jobs()).await;
+        match inserted {
+            Ok(execution) => Ok(Created::new(job, execution)),
+            Err(error) if key.is_some() && error.is_conflict("jobs_idempotency_key") => {
                 // Deleted in between: as if the key had never been used.
-                created_before(&state, workspace, Some(key), digest.as_deref()).await?.ok_or_else(|| {
+                created_before(&state, job.workspace, &by).await?.ok_or_else(|| {
                     Problem::new(ProblemCode::JobChanges, "The job of this key was just deleted; try again.")
                 })
             }
-            (Err(error), _) => Err(plan.exceeded(error)),
+            Err(error) => Err(by.not_written(plan, error)),
         }
     });
-    let created = created.await?;
-    state.waker.wake();
-    Ok(created)
+    written.await
+}
+
+impl Created {
+    fn new(new: PendingJob, execution: Option<ExecutionId>) -> Self {
+        let id = new.id;
+        Self { id, job: execution.is_none().then(|| fresh(new)), execution, earlier: None }
+    }
 }
 
 fn refused(error: ChangeError) -> Problem {
@@ -114,20 +149,15 @@ fn refused(error: ChangeError) -> Problem {
 }
 
 /// The job as it was just written. It has not run, and no other client knows its id yet.
-fn fresh(
-    id: JobId,
-    workspace: WorkspaceId,
-    definition: Definition,
-    next_run_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Job {
+pub fn fresh(new: PendingJob) -> Job {
+    let PendingJob { workspace, id, definition, now, first_fire, .. } = new;
     Job {
         id,
         workspace,
         version: 1,
         state: definition.state,
         definition,
-        next_run_at,
+        next_run_at: first_fire,
         schedule_error: None,
         last_execution: None,
         created_at: now,
@@ -136,13 +166,8 @@ fn fresh(
 }
 
 /// The job that this key has created before, and its execution if it ran at once.
-async fn created_before(
-    state: &State,
-    workspace: WorkspaceId,
-    key: Option<&str>,
-    digest: Option<&[u8]>,
-) -> ApiResult<Option<Created>> {
-    let Some(key) = key else { return Ok(None) };
+async fn created_before(state: &State, workspace: WorkspaceId, by: &Requested) -> ApiResult<Option<Created>> {
+    let Some(key) = &by.key else { return Ok(None) };
     let mut conn = state.conn().await?;
     let Some(found) = jobs::find_by_idempotency_key(&mut conn, workspace, key).await? else {
         return Ok(None);
@@ -151,6 +176,6 @@ async fn created_before(
     let at_once = Filter { job: Some(id), source: Some(Source::OneTime), ..Filter::default() };
     let page = Page { limit: 1, before: None };
     let runs = executions::list(&mut conn, workspace, &at_once, page).await?.data;
-    let earlier = Some(Earlier { differs: found.request_digest.as_deref() != digest });
+    let earlier = Some(Earlier { differs: found.request_digest != by.digest });
     Ok(Some(Created { id, job: None, execution: runs.first().map(|run| run.id), earlier }))
 }

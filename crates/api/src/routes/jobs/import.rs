@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
 use trigrun_core::{
     domain::{crontab::Refused, id::WorkspaceId, invalid::FieldErrors},
-    store::jobs::{self, ImportedJob, NewJob},
+    store::jobs::{self, GroupedJob, NewJob},
 };
 use utoipa::ToSchema;
 
@@ -20,15 +20,12 @@ use crate::{
     },
     problem::ProblemBody,
     result::ApiResult,
-    routes::jobs::{body::JobBody, create::Requested, warnings::warnings},
+    routes::jobs::{body::JobBody, create::Requested, warnings::warnings_of_all},
     state::State,
     time::instant,
 };
 use body::ImportBody;
 use lines::{Import, Line};
-
-/// Many lines may have as many unknown variables.
-const MAX_WARNINGS: usize = 50;
 
 /// The result of each line: a job, or an error.
 #[derive(Serialize, ToSchema)]
@@ -116,11 +113,12 @@ pub async fn import_jobs(
         move || body.check(&state, errors)
     };
     let import = state.capacity.compute(request.headers(), check).await??;
-    let mut warnings = import_warnings(&state, auth.workspace, &import).await?;
+    let requests = import.lines.iter().map(|line| &line.definition.request);
+    let mut warnings = warnings_of_all(&state, auth.workspace, requests).await?;
     if import.dry_run {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let requested = Requested { key, digest, depth };
+    let requested = Requested { key, digest, depth, token_hash: auth.caller.token_hash() };
     let (import, earlier) = create(&state, auth.workspace, import, requested).await?;
     let Some(Replayed { earlier, deleted }) = earlier else {
         return Ok(HttpResponse::Created().json(ImportView::of(import, warnings)));
@@ -136,18 +134,6 @@ pub async fn import_jobs(
     Ok(response.json(ImportView::of(import, warnings)))
 }
 
-/// The jobs differ in schedule and URL only, which cannot reference secrets: those of the first job are those of all.
-async fn import_warnings(state: &State, workspace: WorkspaceId, import: &Import) -> ApiResult<Vec<String>> {
-    let Some((first, others)) = import.lines.split_first() else { return Ok(Vec::new()) };
-    let mut all = warnings(state, workspace, &first.definition.request).await?;
-    for warning in others.iter().flat_map(|line| line.definition.request.warnings()) {
-        if all.len() < MAX_WARNINGS && !all.contains(&warning) {
-            all.push(warning);
-        }
-    }
-    Ok(all)
-}
-
 /// An earlier import used the key.
 struct Replayed {
     earlier: Earlier,
@@ -160,28 +146,28 @@ async fn create(
     state: &State,
     workspace: WorkspaceId,
     mut import: Import,
-    Requested { key, digest, depth }: Requested,
+    by: Requested,
 ) -> ApiResult<(Import, Option<Replayed>)> {
     let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
-    if let Some(key) = &key {
-        import.lines.iter_mut().for_each(|line| line.key = Some(jobs::key_of_line(key, line.number)));
+    if let Some(key) = &by.key {
+        import.lines.iter_mut().for_each(|line| line.key = Some(jobs::key_in_group(key, line.number)));
     }
     let created = state.run(async move |state| {
         let mut conn = state.conn().await?;
-        let digest = digest.as_deref();
-        let new = import.lines.iter().map(|line| line.new_job(depth, import.now, digest));
+        let (key, digest) = (by.key.as_deref(), by.digest.as_deref());
+        let new = import.lines.iter().map(|line| line.new_job(import.now, &by));
         let all: Vec<NewJob<'_>> = new.collect();
-        match (jobs::insert_import(&mut conn, workspace, key.as_deref(), &all, plan.jobs()).await, &key) {
-            (Ok(()), _) => Ok((import, None)),
-            (Err(error), Some(key)) if error.is_conflict("import_key") => {
-                let found = jobs::find_import(&mut conn, workspace, key, state.clock.now()).await?;
-                let is_same = |job: &ImportedJob| job.request_digest.as_deref() == digest;
+        match (jobs::insert_group(&mut conn, workspace, key, &all, plan.jobs()).await, key) {
+            (Ok(_), _) => Ok((import, None)),
+            (Err(error), Some(key)) if error.is_conflict("group_key") => {
+                let found = jobs::find_group(&mut conn, workspace, key, state.clock.now()).await?;
+                let is_same = |job: &GroupedJob| job.request_digest.as_deref() == digest;
                 let differs = !found.iter().all(is_same);
                 let deleted = if differs { 0 } else { import.lines.len().saturating_sub(found.len()) };
                 let earlier = Earlier { differs };
                 Ok((import.created_before(found, differs), Some(Replayed { earlier, deleted })))
             }
-            (Err(error), _) => Err(plan.exceeded(error)),
+            (Err(error), _) => Err(by.not_written(plan, error)),
         }
     });
     let created = created.await?;

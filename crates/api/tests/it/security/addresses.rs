@@ -29,6 +29,7 @@ fn at_each_entry_point(host: &'static str, code: &'static str) -> Vec<Case> {
         case("a job", |system, url, code| Box::pin(create_job(system, url, code))),
         case("a patch", |system, url, code| Box::pin(patch_job(system, url, code))),
         case("an import", |system, url, code| Box::pin(import_job(system, url, code))),
+        case("a batch", |system, url, code| Box::pin(create_in_a_batch(system, url, code))),
         case("a channel", |system, url, code| Box::pin(create_channel(system, url, code))),
         case("a patched channel", |system, url, code| Box::pin(patch_channel(system, url, code))),
     ]
@@ -51,6 +52,12 @@ async fn patch_job(system: Arc<System>, url: String, code: &str) -> anyhow::Resu
         "{after}"
     );
     Ok(())
+}
+
+async fn create_in_a_batch(system: Arc<System>, url: String, code: &str) -> anyhow::Result<()> {
+    let job = json!({ "name": "a", "kind": "one_time", "request": { "url": url } });
+    let batch = json!({ "items": [job] });
+    system.call("POST", "/v1/jobs/batch", &batch).await?.expect_invalid("/items/0/request/url", code)
 }
 
 async fn import_job(system: Arc<System>, url: String, code: &str) -> anyhow::Result<()> {

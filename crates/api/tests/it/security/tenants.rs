@@ -115,6 +115,10 @@ impl Operation {
                 json!({ "name": name, "kind": "cron", "schedule": { "cron": "0 0 1 1 *" }, "state": "draft",
                 "request": { "url": "https://target.example/" } })
             }
+            "create_jobs" => {
+                json!({ "items": [{ "name": name, "kind": "cron", "schedule": { "cron": "0 0 1 1 *" },
+                    "state": "draft", "request": { "url": "https://target.example/" } }] })
+            }
             "import_jobs" => {
                 json!({ "crontab": format!("0 0 1 1 * https://target.example/{name}"), "state": "draft" })
             }

@@ -1,6 +1,7 @@
 //! Which jobs a request with an idempotency key has created.
 //!
-//! An import has one key, and each of its jobs a key of its own: that of the import, a separator and the number of the line.
+//! A *group* is the jobs that one request has created: an import or a batch. It has one key, and each of its jobs a key of its own: that of the
+//! group, a separator and the number of the job.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -22,7 +23,7 @@ use crate::{
     store::{Conn, StoreError, schema::jobs, sql::prepared},
 };
 
-/// No key that a client sends contains it, so the key of a line is never that of a single job.
+/// No key that a client sends contains it, so the key of a job of a group is never that of a single job.
 const SEPARATOR: char = '\u{1f}';
 
 /// A job that was created under an idempotency key.
@@ -49,26 +50,27 @@ pub async fn find_by_idempotency_key(
     Ok(found.map(|(id, request_digest)| IdempotentJob { id: JobId::from_uuid(id), request_digest }))
 }
 
-/// The key of the job of a line.
-pub fn key_of_line(import: &str, line: usize) -> String {
-    format!("{import}{SEPARATOR}{line}")
+/// The key of a job of a group. Its number is that of the line of an import, or the index in a batch.
+pub fn key_in_group(group: &str, number: usize) -> String {
+    format!("{group}{SEPARATOR}{number}")
 }
 
-/// Creates the jobs of an import, all or none. [`StoreError::Conflict`] `import_key` if an import with this key has created jobs before.
-pub async fn insert_import(
+/// Creates the jobs of a group, all or none. Returns the execution of each, as [`insert_all`] does. [`StoreError::Conflict`] `group_key` if a
+/// group with this key has created jobs before.
+pub async fn insert_group(
     conn: &mut Conn,
     workspace: WorkspaceId,
     key: Option<&str>,
     all: &[NewJob<'_>],
     max: Option<u32>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Option<ExecutionId>>, StoreError> {
     let Some(key) = key else { return insert_all(conn, workspace, all, max).await };
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // Two imports may have no line in common, so no constraint would stop the second.
+        // Two groups may have no number in common, so no constraint would stop the second.
         let lock = sql_query("select pg_advisory_xact_lock(hashtextextended($1 || $2, 0))");
         let lock = lock.bind::<Text, _>(workspace.uuid().to_string()).bind::<Text, _>(key);
         prepared(lock).execute(conn).await?;
-        let (first, end) = keys_of_import(key);
+        let (first, end) = keys_of_group(key);
         let created: i64 = jobs::table
             .filter(jobs::workspace_id.eq(workspace.uuid()))
             .filter(jobs::idempotency_key.ge(first))
@@ -77,30 +79,30 @@ pub async fn insert_import(
             .get_result(conn)
             .await?;
         if created > 0 {
-            return Err(StoreError::conflict("import_key"));
+            return Err(StoreError::conflict("group_key"));
         }
         insert_all(conn, workspace, all, max).await
     })
     .await
 }
 
-/// From the first possible key, up to one that is no longer of the import.
-fn keys_of_import(key: &str) -> (String, String) {
+/// From the first possible key, up to one that is no longer of the group.
+fn keys_of_group(key: &str) -> (String, String) {
     (format!("{key}{SEPARATOR}"), format!("{key} "))
 }
 
-/// A job that an import has created, as it is now.
+/// A job of a group, as it is now.
 #[derive(Clone, Debug)]
-pub struct ImportedJob {
-    /// Of the crontab, counted from 1.
-    pub line: usize,
+pub struct GroupedJob {
+    /// See [`key_in_group`].
+    pub number: usize,
     pub job: Job,
     /// Of the body of the request.
     pub request_digest: Option<Vec<u8>>,
 }
 
 #[derive(QueryableByName)]
-struct ImportedRow {
+struct GroupedRow {
     #[diesel(embed)]
     job: JobRow,
     #[diesel(sql_type = Text)]
@@ -109,15 +111,15 @@ struct ImportedRow {
     request_digest: Option<Vec<u8>>,
 }
 
-/// The jobs that an import with this key has created and that still exist, in the order of their lines.
-pub async fn find_import(
+/// The jobs of the group with this key that still exist, in the order of their numbers.
+pub async fn find_group(
     conn: &mut Conn,
     workspace: WorkspaceId,
     key: &str,
     now: DateTime<Utc>,
-) -> Result<Vec<ImportedJob>, StoreError> {
-    let (first, end) = keys_of_import(key);
-    let rows: Vec<ImportedRow> = prepared(
+) -> Result<Vec<GroupedJob>, StoreError> {
+    let (first, end) = keys_of_group(key);
+    let rows: Vec<GroupedRow> = prepared(
         sql_query(select_jobs!(
             "v.body",
             "select * from jobs where workspace_id = $1 and idempotency_key >= $3 and idempotency_key < $4 limit $5",
@@ -131,11 +133,12 @@ pub async fn find_import(
     )
     .load(conn)
     .await?;
-    let imported = |ImportedRow { job, idempotency_key, request_digest }| {
-        let line = idempotency_key.rsplit(SEPARATOR).next().and_then(|line| line.parse().ok()).unwrap_or(0);
-        Ok(ImportedJob { line, job: job.into_job()?, request_digest })
+    let grouped = |GroupedRow { job, idempotency_key, request_digest }| {
+        let number =
+            idempotency_key.rsplit(SEPARATOR).next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        Ok(GroupedJob { number, job: job.into_job()?, request_digest })
     };
-    let mut jobs = rows.into_iter().map(imported).collect::<Result<Vec<_>, StoreError>>()?;
-    jobs.sort_by_key(|imported| imported.line);
+    let mut jobs = rows.into_iter().map(grouped).collect::<Result<Vec<_>, StoreError>>()?;
+    jobs.sort_by_key(|grouped| grouped.number);
     Ok(jobs)
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{dsl::SqlTypeOf, prelude::*, sql_types::Nullable};
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::{
@@ -23,9 +24,10 @@ use crate::{
 };
 
 /// A new row of `job_versions`.
-#[derive(Insertable)]
+#[derive(Insertable, Serialize)]
 #[diesel(table_name = job_versions, treat_none_as_default_value = false)]
 pub struct VersionRow<'a> {
+    #[serde(serialize_with = "as_text")]
     job_id: Uuid,
     version: i32,
     created_at: DateTime<Utc>,
@@ -53,6 +55,10 @@ pub struct VersionRow<'a> {
     delivery: &'static str,
     secrets: Vec<&'a str>,
     made_at_depth: Depth,
+}
+
+fn as_text<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 impl<'a> VersionRow<'a> {

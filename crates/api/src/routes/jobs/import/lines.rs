@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use trigrun_core::{
     domain::{
         address::EgressPolicy,
-        chain::Depth,
         crontab::{self, Crontab, CrontabEntry, Defaults, Refused},
         id::JobId,
         invalid::{Checked, FieldErrors, Invalid, Violations, both},
@@ -18,14 +17,14 @@ use trigrun_core::{
         schedule::{Schedule, check_zone},
         target::template,
     },
-    store::jobs::{ImportedJob, NewJob},
+    store::jobs::{GroupedJob, NewJob},
 };
 
 use super::body::{ImportBody, ImportRequestBody};
 use crate::{
     extract::body::required,
     result::ApiResult,
-    routes::jobs::{body::RequestBody, define::or_default},
+    routes::jobs::{body::RequestBody, create::Requested, define::or_default},
     state::State,
 };
 
@@ -64,13 +63,13 @@ struct Shared {
 
 impl Import {
     /// The lines of an earlier import whose jobs still exist: of this one, if both had the same body.
-    pub fn created_before(mut self, found: Vec<ImportedJob>, differs: bool) -> Self {
+    pub fn created_before(mut self, found: Vec<GroupedJob>, differs: bool) -> Self {
         if differs {
-            let lines = found.into_iter().filter_map(|imported| Line::of(imported.line, imported.job));
+            let lines = found.into_iter().filter_map(|imported| Line::of(imported.number, imported.job));
             return Self { lines: lines.collect(), refused: Vec::new(), ..self };
         }
         let mut ids: HashMap<usize, JobId> =
-            found.into_iter().map(|imported| (imported.line, imported.job.id)).collect();
+            found.into_iter().map(|imported| (imported.number, imported.job.id)).collect();
         self.lines.retain_mut(|line| ids.remove(&line.number).map(|id| line.id = id).is_some());
         self
     }
@@ -219,21 +218,17 @@ impl Line {
         Some(Self { number, text, id, definition, first_fire, key: None })
     }
 
-    pub fn new_job<'a>(
-        &'a self,
-        depth: Depth,
-        now: DateTime<Utc>,
-        request_digest: Option<&'a [u8]>,
-    ) -> NewJob<'a> {
+    pub fn new_job<'a>(&'a self, now: DateTime<Utc>, by: &'a Requested) -> NewJob<'a> {
         NewJob {
             id: self.id,
             definition: &self.definition,
             idempotency_key: self.key.as_deref(),
-            request_digest,
+            request_digest: by.digest.as_deref(),
             now,
             first_fire: self.first_fire,
             traceparent: None,
-            depth,
+            depth: by.depth,
+            token_hash: by.token_hash.as_deref(),
         }
     }
 }

@@ -46,9 +46,9 @@ pub fn cases() -> Vec<Case> {
         if allowed.contains("GET") {
             allowed.insert("HEAD".to_owned());
         }
-        // With these methods, `import` is the id of a job, and `accept` the id of an invitation.
+        // With these methods, `import` or `batch` is the id of a job, and `accept` the id of an invitation.
         let is_an_id = |method: &str| match path.as_str() {
-            "/v1/jobs/import" => ["GET", "PATCH", "DELETE"].contains(&method),
+            "/v1/jobs/import" | "/v1/jobs/batch" => ["GET", "PATCH", "DELETE"].contains(&method),
             "/v1/invitations/accept" => method == "DELETE",
             _ => false,
         };

@@ -55,6 +55,7 @@ const FORBIDDEN_VALUES: &[(&str, &str, &str, &str)] = &[
     ("create_job", "/schedule/next_run_at", r#""2999-01-01T00:00:00Z""#, "unknown_field"),
     ("create_job", "/request/workspace_id", r#""x""#, "unknown_field"),
     ("create_job", "/retry_policy/attempt", "1", "unknown_field"),
+    ("create_jobs", "/workspace_id", r#""x""#, "unknown_field"),
     ("import_jobs", "/request/url", r#""https://target.example/""#, "not_here"),
     ("create_channel", "/config/workspace_id", r#""x""#, "unknown_field"),
     ("create_channel", "/config/secret", r#""x""#, "unknown_field"),
@@ -91,6 +92,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("the victim's idempotency key of an import", |system| {
             another_key(system, "/v1/jobs/import")
         }),
+        Case::new("the victim's idempotency key of a batch", |system| another_key(system, "/v1/jobs/batch")),
+        Case::new("a batch with the victim's secret", another_secret_in_a_batch),
     ]);
     cases
 }
@@ -230,6 +233,17 @@ async fn another_secret_imported(system: Arc<System>) -> anyhow::Result<()> {
     world.is_unchanged(&system).await
 }
 
+async fn another_secret_in_a_batch(system: Arc<System>) -> anyhow::Result<()> {
+    let world = World::of(&system).await?;
+    let headers = json!({ "x-key": format!("secret://{}", world.theirs.secret) });
+    let batch = json!({ "items": [{ "name": "batch", "kind": "cron", "schedule": { "cron": "0 0 1 1 *" },
+        "state": "draft", "request": { "url": "https://target.example/", "headers": headers } }] });
+    let created =
+        system.call_as(&world.attacker.token, "POST", "/v1/jobs/batch", &batch).await?.expect(201)?;
+    warns_of_missing_secret(&created)?;
+    world.is_unchanged(&system).await
+}
+
 async fn another_invitation(system: Arc<System>) -> anyhow::Result<()> {
     let world = World::of(&system).await?;
     let guest = json!({ "email": "guest.tenants@example.com", "role": "admin" });
@@ -254,11 +268,14 @@ async fn another_key(system: Arc<System>, path: &str) -> anyhow::Result<()> {
         system.call_in(&world.as_admin, &world.victim.session, operation, &token).await?.expect(201)?;
     let key = format!("key-{}", system.number());
     let send = async |token: &str, name: &str| {
-        let body = if path.ends_with("import") {
-            json!({ "crontab": format!("0 0 1 1 * https://target.example/{name}"), "state": "draft" })
-        } else {
-            json!({ "name": name, "kind": "cron", "schedule": { "cron": "0 0 1 1 *" }, "state": "draft",
-                "request": { "url": "https://target.example/" } })
+        let job = json!({ "name": name, "kind": "cron", "schedule": { "cron": "0 0 1 1 *" }, "state": "draft",
+            "request": { "url": "https://target.example/" } });
+        let body = match path.rsplit('/').next() {
+            Some("import") => {
+                json!({ "crontab": format!("0 0 1 1 * https://target.example/{name}"), "state": "draft" })
+            }
+            Some("batch") => json!({ "items": [job] }),
+            _ => job,
         };
         let headers = [
             format!("authorization: Bearer {token}"),
@@ -279,7 +296,9 @@ async fn another_key(system: Arc<System>, path: &str) -> anyhow::Result<()> {
     );
     let id = |response: &RawResponse| {
         let json = response.json();
-        json["id"].as_str().or(json["created"][0]["job"]["id"].as_str()).map(str::to_owned)
+        let created = &json["created"][0];
+        let id = json["id"].as_str().or(created["id"].as_str()).or(created["job"]["id"].as_str());
+        id.map(str::to_owned)
     };
     ensure!(id(&first).context("no id")? != id(&second).context("no id")?, "it is the same job");
     Ok(())
