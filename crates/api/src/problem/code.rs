@@ -174,7 +174,7 @@ problem_codes! {
         "The job is no longer as the `ETag` in `If-Match` says."
         "Read the job again, and decide anew.";
     BodyTooLarge "body_too_large" [PAYLOAD_TOO_LARGE] "Body too large"
-        "The body exceeds 1 MiB, or 16 KiB for sign-up, login and operations that take no body."
+        "The body exceeds 1 MiB, 8 MiB for a batch, or 16 KiB for sign-up, login and operations that take no body."
         "Send a smaller body.";
     MediaType "media_type" [UNSUPPORTED_MEDIA_TYPE] "Unsupported media type"
         "The body is not sent as JSON, is not UTF-8, or has a `Content-Encoding`."

@@ -68,7 +68,8 @@ pub async fn sessions(name: &'static str, options: Options) -> anyhow::Result<Re
         let baseline = run.baseline(Duration::from_secs(2)).await;
         request_endless_body(run).await?;
         request_slow_responses(run).await?;
-        // Long enough for its session to expire. The responses arrive in the meantime, and wait in the sockets.
+        // Long enough for its session to expire. The responses arrive in the meantime, and wait in the sockets. When it resumes, others
+        // make the same requests.
         run.pause_executor(0, Duration::from_secs(20))?;
         run.kill(Role::Executor, 1)?;
         run.cluster.restart(Role::Executor, 1)?;
@@ -86,7 +87,7 @@ pub async fn sessions(name: &'static str, options: Options) -> anyhow::Result<Re
 
 async fn request_slow_responses(run: &Run) -> anyhow::Result<()> {
     for _ in 0..SLOW_REQUESTS {
-        run_once(run, json!({ "url": run.recorder.url("/slow/2500") })).await?;
+        run_once(run, json!({ "url": run.recorder.url("/slow/6000") })).await?;
     }
     run.wait(Duration::from_millis(700)).await;
     Ok(())

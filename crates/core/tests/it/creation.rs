@@ -166,12 +166,12 @@ async fn a_one_time_job_is_written_with_its_execution() {
     let requested = executions::insert_now(&mut conn, a, all[0].1.id, requested).await.unwrap();
     let read = async |id: ExecutionId| {
         let columns = "to_jsonb(e) - '{id,scheduled_for,due_at}'::text[] || jsonb_build_object('due', e.due_at = e.scheduled_for)";
-        two.db.lines(&format!("select {columns} from executions e where id = '{}'", id.uuid())).await
+        two.db.lines(&format!("select {columns} from runs e where id = '{}'", id.uuid())).await
     };
     assert_eq!(read(execution).await, read(requested).await);
     assert_eq!(
         two.db
-            .count("select count(*) from executions where due_at between now() - interval '1 hour' and now()")
+            .count("select count(*) from runs where due_at between now() - interval '1 hour' and now()")
             .await,
         2
     );

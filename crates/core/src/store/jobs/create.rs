@@ -90,7 +90,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Postgres's clock, and to be published.
 macro_rules! insert_runs {
     () => {
-        "insert into executions (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job, traceparent,
+        "insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, ends_job, traceparent,
                                  depth)
          select execution_id, workspace_id, job_id, version, shard, 'queued', 'one_time', due_at, due_at, true, traceparent, made_at_depth
          from allowed where execution_id is not null"
