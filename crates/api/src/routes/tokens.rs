@@ -1,6 +1,6 @@
 //! API tokens of a workspace. A response contains the secret only once, when it is created.
 
-use actix_web::{HttpResponse, delete, get, http::post, web};
+use actix_web::{HttpResponse, delete, get, post, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;

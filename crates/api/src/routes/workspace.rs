@@ -1,6 +1,6 @@
 //! Workspaces: those of a user, the current one, and its signing secret.
 
-use actix_web::{HttpResponse, delete, get, http::patch, post, web};
+use actix_web::{HttpResponse, delete, get, patch, post, web};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
