@@ -22,7 +22,7 @@ use hickory_resolver::{
 use moka::{Expiry, sync::Cache};
 
 use super::{
-    failure::is_lack_of_capacity,
+    failure::{is_caused_by_lack_of_capacity, lacks_capacity},
     progress::{Phase, Progress},
 };
 use crate::owner::{Owner, Shares};
@@ -218,10 +218,11 @@ async fn ask(resolver: &TokioResolver, name: &str) -> Known {
         Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { negative_ttl, .. }))) => {
             not_found(Duration::from_secs(negative_ttl.unwrap_or(0).into()).min(MAX_NEGATIVE_TTL))
         }
-        Err(NetError::Timeout) => Known::failure(Unresolved::NoReply),
-        Err(NetError::Io(error)) if is_lack_of_capacity(&error) => {
+        // The resolver does not always say that it lacked a socket.
+        Err(error) if is_caused_by_lack_of_capacity(&error) || lacks_capacity() => {
             Known { addresses: Err(Unresolved::NoCapacity), ttl: Duration::ZERO }
         }
+        Err(NetError::Timeout) => Known::failure(Unresolved::NoReply),
         Err(_) => Known::failure(Unresolved::Failed),
     }
 }
