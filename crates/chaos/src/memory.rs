@@ -53,7 +53,7 @@ struct Case {
     name: &'static str,
     /// `None`: without TLS.
     protocol: Option<Protocol>,
-    /// Those of one workspace share an HTTP/2 connection.
+    /// Over HTTP/2, those of one workspace may share a connection.
     runs_per_workspace: usize,
 }
 
@@ -65,11 +65,11 @@ const CASES: [Case; 4] = [
         runs_per_workspace: RUNS_PER_WORKSPACE,
     },
     Case {
-        name: "HTTP/2, 32 runs per connection",
+        name: "HTTP/2, 32 runs of a workspace",
         protocol: Some(Protocol::Http2),
         runs_per_workspace: RUNS_PER_WORKSPACE,
     },
-    Case { name: "HTTP/2, one run per connection", protocol: Some(Protocol::Http2), runs_per_workspace: 1 },
+    Case { name: "HTTP/2, one run of a workspace", protocol: Some(Protocol::Http2), runs_per_workspace: 1 },
 ];
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
