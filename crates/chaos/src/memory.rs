@@ -11,7 +11,6 @@ use trigrun_core::{
     domain::{
         audit::Author,
         id::{JobId, WorkspaceId},
-        schedule::Schedule,
         workspace::Workspace,
     },
     runtime::open_files,
@@ -19,7 +18,7 @@ use trigrun_core::{
 };
 use trigrun_testkit::{
     cluster::Cluster,
-    jobs::definition,
+    jobs::every_seconds,
     process::Role,
     target::{Certificate, Protocol, Script, Target},
 };
@@ -54,7 +53,7 @@ struct Case {
     name: &'static str,
     /// `None`: without TLS.
     protocol: Option<Protocol>,
-    /// Those of one workspace share an HTTP/2 connection.
+    /// Over HTTP/2, those of one workspace may share a connection.
     runs_per_workspace: usize,
 }
 
@@ -66,11 +65,11 @@ const CASES: [Case; 4] = [
         runs_per_workspace: RUNS_PER_WORKSPACE,
     },
     Case {
-        name: "HTTP/2, 32 runs per connection",
+        name: "HTTP/2, 32 runs of a workspace",
         protocol: Some(Protocol::Http2),
         runs_per_workspace: RUNS_PER_WORKSPACE,
     },
-    Case { name: "HTTP/2, one run per connection", protocol: Some(Protocol::Http2), runs_per_workspace: 1 },
+    Case { name: "HTTP/2, one run of a workspace", protocol: Some(Protocol::Http2), runs_per_workspace: 1 },
 ];
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -124,14 +123,13 @@ impl Case {
 
     /// Adds runs, and waits until the requests of all of them are at the target.
     async fn add(&self, db: &Db, target: &Target, runs: usize) -> anyhow::Result<()> {
-        let (wanted, mut workspace) = (target.hits().len() + runs, None);
+        let (wanted, mut left) = (target.hits().len() + runs, runs);
         let mut conn = db.conn().await?;
-        for number in 0..runs {
-            if number % self.runs_per_workspace == 0 {
-                workspace = Some(new_workspace(&mut conn).await?);
-            }
-            let workspace = workspace.context("the first run makes one")?;
-            new_run(&mut conn, workspace, &target.url(PATH)).await?;
+        while left > 0 {
+            let of_workspace = left.min(self.runs_per_workspace);
+            let workspace = new_workspace(&mut conn).await?;
+            new_jobs(&mut conn, workspace, &target.url(PATH), of_workspace).await?;
+            left -= of_workspace;
         }
         drop(conn);
         let arrived = target.wait_for(wanted, ARRIVAL_TIMEOUT).await;
@@ -147,20 +145,22 @@ async fn new_workspace(conn: &mut Conn) -> anyhow::Result<WorkspaceId> {
     Ok(workspace.id)
 }
 
-async fn new_run(conn: &mut Conn, workspace: WorkspaceId, url: &str) -> anyhow::Result<()> {
-    let (now, mut definition) = (store::clock::now(conn).await?, definition(Schedule::OneTime, url));
+/// Jobs that are due now, and not again during the measurement.
+async fn new_jobs(conn: &mut Conn, workspace: WorkspaceId, url: &str, count: usize) -> anyhow::Result<()> {
+    let (now, mut definition) = (store::clock::now(conn).await?, every_seconds(24 * 3600, url));
     definition.request.timeout_seconds = TIMEOUT_SECONDS;
-    let job = NewJob {
+    let job = || NewJob {
         id: JobId::at(now),
         definition: &definition,
         idempotency_key: None,
         request_digest: None,
         now,
-        first_fire: None,
+        first_fire: Some(now),
         traceparent: None,
         depth: 0,
     };
-    store::jobs::insert(conn, workspace, &job, None).await?;
+    let jobs: Vec<NewJob<'_>> = std::iter::repeat_with(job).take(count).collect();
+    store::jobs::insert_all(conn, workspace, &jobs, None).await?;
     Ok(())
 }
 
