@@ -158,6 +158,7 @@ async fn new_jobs(conn: &mut Conn, workspace: WorkspaceId, url: &str, count: usi
         first_fire: Some(now),
         traceparent: None,
         depth: 0,
+        token_hash: None,
     };
     let jobs: Vec<NewJob<'_>> = std::iter::repeat_with(job).take(count).collect();
     store::jobs::insert_all(conn, workspace, &jobs, None).await?;
