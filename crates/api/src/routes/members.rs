@@ -308,7 +308,8 @@ pub async fn patch_member(
     let role = errors.finish(role.transpose())?;
     let member = find(&state, auth.workspace, user).await?;
     let view = MemberView::from(&member);
-    Ok(HttpResponse::Ok().json(match role.filter(|role| *role != member.role) {
+    Ok(HttpResponse::Ok().json(match role {
+        // Also if it has this role, because the caller may not be allowed to give it.
         Some(role) => {
             change(&state, auth, member, Some(role)).await?;
             MemberView { role: role.as_str(), ..view }

@@ -147,8 +147,8 @@ fn at_bounds(schema: &Value) -> Vec<(Value, bool)> {
     for (bound, step) in [("minLength", -1), ("maxLength", 1), ("minItems", -1), ("maxItems", 1)] {
         let Some(bound) = schema[bound].as_i64() else { continue };
         let of_length = |length: i64| value_of_length(schema, usize::try_from(length).unwrap());
-        // An address of the maximum length must have a domain of several labels.
-        if schema["maxLength"] != 254 {
+        // An address of the maximum length must have a domain of several labels, and these lists have texts and numbers, not objects.
+        if schema["maxLength"] != 254 && schema["items"]["$ref"].is_null() {
             values.push((of_length(bound), true));
         }
         values.push((of_length(bound + step), false));

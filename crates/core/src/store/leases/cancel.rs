@@ -27,10 +27,12 @@ pub async fn cancel(
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let cancelled: Vec<EndedRow> = prepared(
             sql_query(
-                "with was as (
-                     delete from runs where workspace_id = $1 and id = $2
-                     returning *, status = 'running' as is_running, clock_timestamp() as now,
-                               least(coalesce(attempt_started_at, due_at), clock_timestamp()) as began),
+                "with removed as (
+                     delete from runs where workspace_id = $1 and id = $2 returning *),
+                 was as (
+                     select r.*, r.status = 'running' as is_running, clock.now,
+                            least(coalesce(r.attempt_started_at, r.due_at), clock.now) as began
+                     from removed r cross join (select clock_timestamp() as now) clock),
                  ended as (
                      insert into executions (id, workspace_id, job_id, version, attempt_count, depth, scheduled_for, started_at, finished_at,
                                              lateness_us, status, source, error_class, replay_of)
