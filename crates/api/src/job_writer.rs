@@ -260,7 +260,7 @@ mod tests {
     use trigrun_testkit::jobs::every_seconds;
 
     fn job(body: usize) -> PendingJob {
-        let now = Utc::now();
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let mut definition = every_seconds(60, "https://example.com/");
         definition.request.body = Some(Body::Text("x".repeat(body)));
         PendingJob {
