@@ -223,7 +223,7 @@ async fn patches_that_change_nothing_are_not_recorded() {
     let hook = json!({ "name": "a", "type": "webhook", "config": { "url": "https://example.com/" } });
     let channel = app.post("/v1/notification-channels", &hook).await.expect(201);
     let channel = format!("/v1/notification-channels/{}", channel["id"].as_str().unwrap());
-    let member = app.member("owner").await;
+    let member = app.member("member").await;
     let member_path = format!("/v1/members/{member}");
     let role = async || {
         let members = app.get("/v1/members").await.expect(200);
@@ -234,7 +234,7 @@ async fn patches_that_change_nothing_are_not_recorded() {
     for (path, was, fields) in [
         ("/v1/workspace", app.get("/v1/workspace").await.json(), json!({ "name": "ours" })),
         (&channel, app.get(&channel).await.json(), json!({ "name": "a" })),
-        (&member_path, role().await, json!({ "role": "owner" })),
+        (&member_path, role().await, json!({ "role": "member" })),
     ] {
         for body in [json!({}), fields.clone()] {
             assert_eq!(app.patch(path, &body).await.expect(200), was, "{path}: {body}");
@@ -245,7 +245,7 @@ async fn patches_that_change_nothing_are_not_recorded() {
             assert_eq!(app.patch(path, &null).await.errors(), [(pointer, "required".to_owned())], "{path}");
         }
     }
-    assert_eq!(role().await["role"], "owner");
+    assert_eq!(role().await["role"], "member");
     let absent = "/v1/members/usr_01h455vb4pex5vsknk084sn02q";
     assert_eq!(app.patch(absent, &json!({})).await.problem(404), "not_found");
     assert_eq!(app.db.lines(rows).await, before);
