@@ -125,7 +125,7 @@ async fn use_all(system: &System) -> anyhow::Result<Canaries> {
     call("POST", "/v1/secrets", json!({ "name": "canary", "value": VALUE })).await?.expect(409)?;
     call("POST", "/v1/secrets", json!({ "name": "a", "valeu": VALUE })).await?.expect(422)?;
     call("POST", "/v1/secrets", json!({ "name": "a", "value": [VALUE] })).await?.expect(422)?;
-    call("PUT", "/v1/secrets/unknown", json!({ "value": VALUE })).await?.expect(404)?;
+    call("PUT", "/v1/secrets/not%20a%20name", json!({ "value": VALUE })).await?.expect(422)?;
     let log_in = json!({ "email": tenant.email, "password": format!("{PASSWORD}!") });
     call_traced(system, "", ("POST", "/v1/auth/login"), &log_in).await?.expect(401)?;
     let broken = format!("{{\"name\": \"a\", \"value\": \"{VALUE}\"");
