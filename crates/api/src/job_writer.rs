@@ -43,7 +43,7 @@ use crate::{
     result::ApiResult,
 };
 
-/// A transaction is short: whoever deletes a token or a workspace waits for it.
+/// A transaction is short: a deletion of a token or a workspace waits for it.
 const MAX_BATCH: usize = 200;
 const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024;
 const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;

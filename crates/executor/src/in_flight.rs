@@ -95,6 +95,10 @@ impl InFlight {
         InFlightGuard { key, all: self.clone(), _counted: metrics::held(), revocation }
     }
 
+    pub fn count(&self) -> usize {
+        self.lock().of.len()
+    }
+
     pub fn keys(&self) -> HashSet<AttemptKey> {
         self.lock().of.keys().copied().collect()
     }

@@ -25,7 +25,7 @@ use trigrun_core::{
 };
 
 use crate::{
-    in_flight::{Capacity, InFlightGuard},
+    in_flight::{Capacity, InFlight, InFlightGuard},
     retries::Retries,
     session::Session,
     spans,
@@ -35,8 +35,11 @@ use crate::{
 const RECORD_BATCH: usize = 500;
 /// Results that arrive this soon after an urgent one are recorded with it.
 const GATHER_TIMEOUT: Duration = Duration::from_millis(2);
-/// The same if none of them is urgent, and fewer than [`ENOUGH`] have arrived. A commit costs more than a result.
+/// The same if none of them is urgent, fewer than [`ENOUGH`] have arrived, and at most [`FEW_IN_FLIGHT`] runs are in flight. A commit costs
+/// more than a result.
 const LONG_GATHER_TIMEOUT: Duration = Duration::from_millis(50);
+/// With more, others wait for the capacity that an unrecorded run holds: an account may hold as much as it gave back a moment ago.
+const FEW_IN_FLIGHT: usize = 512;
 /// Also bounds how many requests are sent again if this process dies before it has recorded them.
 const ENOUGH: usize = 64;
 
@@ -59,6 +62,7 @@ pub struct Recorder {
     pub clock: Clock,
     pub session: Session,
     pub retries: Arc<Retries>,
+    pub in_flight: InFlight,
     pub waker: Waker,
     /// Raised when this process has written a notification.
     pub notification_written: Arc<Notify>,
@@ -72,7 +76,8 @@ impl Recorder {
         let mut batch = Vec::with_capacity(RECORD_BATCH);
         while let Some(first) = results.recv().await {
             batch.push(first);
-            gather(&mut results, &mut batch).await;
+            let may_wait = self.in_flight.count() <= FEW_IN_FLIGHT;
+            gather(&mut results, &mut batch, may_wait).await;
             let (ended, guards): (Vec<Ended>, Vec<_>) =
                 batch.drain(..).map(|result| (*result.ended, (result.guard, result.capacity))).unzip();
             if let Some(recorded) = self.record(&ended).await {
@@ -173,9 +178,9 @@ fn is_urgent(result: &FinishedRun) -> bool {
 }
 
 /// Adds to a batch that has one result.
-async fn gather(results: &mut mpsc::Receiver<FinishedRun>, batch: &mut Vec<FinishedRun>) {
+async fn gather(results: &mut mpsc::Receiver<FinishedRun>, batch: &mut Vec<FinishedRun>, may_wait: bool) {
     let start = tokio::time::Instant::now();
-    let mut is_short = batch.iter().any(is_urgent);
+    let mut is_short = !may_wait || batch.iter().any(is_urgent);
     while batch.len() < RECORD_BATCH {
         let timeout = if is_short || batch.len() >= ENOUGH { GATHER_TIMEOUT } else { LONG_GATHER_TIMEOUT };
         match tokio::time::timeout_at(start + timeout, results.recv()).await {

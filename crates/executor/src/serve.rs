@@ -171,7 +171,7 @@ impl Process {
         );
 
         let stop = shutdown.child_token();
-        let retries = Arc::<Retries>::default();
+        let (retries, in_flight) = (Arc::<Retries>::default(), InFlight::default());
         let (results, results_reader) = mpsc::channel(MAX_QUEUED_RESULTS);
         let (receipts, receipts_reader) = mpsc::channel(MAX_QUEUED_RECEIPTS);
         let recorder = Recorder {
@@ -179,6 +179,7 @@ impl Process {
             clock: self.clock.clone(),
             session: session.clone(),
             retries: retries.clone(),
+            in_flight: in_flight.clone(),
             waker: self.waker.clone(),
             notification_written: self.notification_written.clone(),
             draining: stop.clone(),
@@ -192,7 +193,6 @@ impl Process {
             self.settings.executor;
         metrics::permits(max_in_flight);
         let runs = TaskTracker::new();
-        let in_flight = InFlight::default();
         let intake = Arc::new(Intake {
             db: self.db.clone(),
             session: session.clone(),
