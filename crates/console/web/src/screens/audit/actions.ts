@@ -1,0 +1,40 @@
+import type { AuditAction } from '../../api/queries/audit';
+
+/** The actions to filter by, grouped by what they are about. The type keeps the list complete. */
+const ALL: Record<AuditAction, true> = {
+  'job.created': true,
+  'job.changed': true,
+  'job.paused': true,
+  'job.resumed': true,
+  'job.deleted': true,
+  'jobs.bulk': true,
+  'stack.applied': true,
+  'secret.created': true,
+  'secret.changed': true,
+  'secret.deleted': true,
+  'channel.created': true,
+  'channel.changed': true,
+  'channel.deleted': true,
+  'channel.snoozed': true,
+  'notification_rule.created': true,
+  'notification_rule.changed': true,
+  'notification_rule.deleted': true,
+  'token.created': true,
+  'token.rotated': true,
+  'token.deleted': true,
+  'member.invited': true,
+  'member.joined': true,
+  'member.changed': true,
+  'member.removed': true,
+  'invitation.deleted': true,
+  'user.logged_in': true,
+  'user.log_in_failed': true,
+  'user.session_ended': true,
+  'user.password_changed': true,
+  'signing_secret.rotated': true,
+  'workspace.created': true,
+  'workspace.renamed': true,
+  'workspace.plan_changed': true,
+};
+
+export const ACTIONS = Object.keys(ALL) as AuditAction[];

@@ -1,0 +1,79 @@
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import {
+  fetchJobPage,
+  type JobFilter,
+  type JobPages,
+  type JobSort,
+  jobListKey,
+  mergeJobs,
+} from '../../api/queries/jobs';
+import { useStream } from '../../api/stream';
+import type { Query } from './filter';
+import { listsOf } from './useJobRows';
+
+const REFRESH_MS = 15_000;
+/** Health follows some seconds after a run; many runs at once are one refresh. */
+const AFTER_RUN_MS = 3_000;
+
+/**
+ * Keeps the rows on the screen current without moving them: their pages are read again, and jobs are replaced in their
+ * places. A job that has become the first by the order is there after the next visit.
+ */
+export function useLiveRows(query: Query): void {
+  const client = useQueryClient();
+  const latest = useRef(query);
+  latest.current = query;
+  const soon = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const changed = useRef(new Set<string>());
+  useEffect(() => {
+    const timer = setInterval(() => void refresh(client, latest.current), REFRESH_MS);
+    return () => {
+      clearInterval(timer);
+      clearTimeout(soon.current);
+      soon.current = undefined;
+    };
+  }, [client]);
+  useStream((event) => {
+    if (event.type === 'execution') changed.current.add(event.execution.job_id);
+    soon.current ??= setTimeout(() => {
+      soon.current = undefined;
+      const ids = changed.current;
+      changed.current = new Set();
+      for (const id of ids) void client.invalidateQueries({ queryKey: ['jobs', 'activity', id] });
+      void client.invalidateQueries({ queryKey: ['jobs', 'counts'] });
+      void client.invalidateQueries({ queryKey: ['failures'] });
+      void refresh(client, latest.current);
+    }, AFTER_RUN_MS);
+  });
+}
+
+async function refresh(client: QueryClient, query: Query): Promise<void> {
+  if (document.visibilityState !== 'visible') return;
+  const { failing, all, sort } = listsOf(query);
+  const shown = idsOnScreen();
+  if (failing) await refreshList(client, failing, sort, shown);
+  await refreshList(client, all, sort, shown);
+}
+
+async function refreshList(
+  client: QueryClient,
+  filter: JobFilter,
+  sort: JobSort,
+  shown: ReadonlySet<string>,
+) {
+  const key = jobListKey(filter, sort);
+  const pages = client.getQueryData<JobPages>(key);
+  if (!pages) return;
+  const cursors = pages.pageParams.filter((_, at) => pages.pages[at]?.data.some((job) => shown.has(job.id)));
+  for (const cursor of cursors) {
+    // What cannot be read now is read with the next refresh.
+    const page = await fetchJobPage(filter, sort, cursor).catch(() => null);
+    if (page) client.setQueryData<JobPages>(key, (before) => mergeJobs(before, page.data));
+  }
+}
+
+function idsOnScreen(): ReadonlySet<string> {
+  const links = document.querySelectorAll<HTMLElement>('.jobs [data-job]');
+  return new Set([...links].map((link) => link.dataset.job ?? ''));
+}

@@ -1,0 +1,72 @@
+import { useState } from 'react';
+import { signUp } from '../../api/session';
+import { Button } from '../../parts/Button';
+import { TextField } from '../../parts/Field';
+import { Say } from '../../parts/Say';
+import { words } from '../../words/en/login';
+import { PasswordField } from './PasswordField';
+import { useSubmit } from './useSubmit';
+
+/** A new user, with a workspace of their own or in that of an invitation. */
+export function SignUpForm({
+  invitation,
+  onDone,
+}: {
+  invitation: string | null;
+  onDone?: (workspace: string | null) => void;
+}) {
+  const [email, setEmail] = useState('');
+  const [name, setName] = useState('');
+  const [workspace, setWorkspace] = useState('');
+  const [password, setPassword] = useState('');
+  const { submit, form, isBusy, errorOf, message } = useSubmit(async () => {
+    const joined = await signUp({
+      email: email.trim(),
+      password,
+      name: name.trim() || null,
+      ...(invitation ? { invitation } : { workspace_name: workspace.trim() || null }),
+    });
+    onDone?.(joined);
+  });
+  return (
+    <form ref={form} onSubmit={submit}>
+      {message && (
+        <Say tone="bad" news>
+          {message}
+        </Say>
+      )}
+      <TextField
+        label={words.name}
+        value={name}
+        onChange={setName}
+        autoComplete="name"
+        autoFocus
+        error={errorOf('/name')}
+      />
+      <TextField
+        label={words.email}
+        type="email"
+        name="email"
+        autoComplete="username"
+        required
+        value={email}
+        onChange={setEmail}
+        error={errorOf('/email')}
+      />
+      <PasswordField value={password} onChange={setPassword} isNew error={errorOf('/password')} />
+      {!invitation && (
+        <TextField
+          label={words.workspace}
+          value={workspace}
+          onChange={setWorkspace}
+          autoComplete="organization"
+          hint={words.workspaceHint}
+          error={errorOf('/workspace_name')}
+        />
+      )}
+      <Button kind="solid" type="submit" busy={isBusy}>
+        {words.createAccount}
+      </Button>
+    </form>
+  );
+}
