@@ -3,6 +3,7 @@
 -- 1. Workspaces, users and tokens      4. Executors, runs, executions and attempts
 -- 2. Sealed values                     5. Channels, rules and notifications
 -- 3. Jobs and their timers             6. The audit log
+--                                      7. Statistics
 --
 -- Conventions:
 -- * Ids are UUIDs that start with a time in milliseconds, so an index on (workspace_id, id) lists newest first.
@@ -59,10 +60,20 @@ create table sessions (
     user_id uuid not null references users on delete cascade,
     -- SHA-256 of the session's secret, as for tokens.
     hash bytea not null unique,
+    -- How the secret is sent: in the header Authorization (token) or as a cookie. It is good in no other place.
+    kind text not null constraint sessions_kind check (kind in ('token', 'cookie')),
     created_at timestamptz not null,
-    expires_at timestamptz not null
+    -- Use puts this off if the secret is a cookie, until 14 days after the log-in.
+    expires_at timestamptz not null,
+    -- The password was given within ten minutes before.
+    confirmed_until timestamptz not null,
+    -- The last use, accurate to the minute, and the client's address and User-Agent then.
+    last_seen_at timestamptz not null,
+    address text,
+    user_agent text,
+    constraint sessions_lifetime check (expires_at <= created_at + interval '336 hours')
 );
--- Serves the foreign key: a user is deleted with all sessions.
+-- Lists the sessions of a user, and serves the foreign key: a user is deleted with all sessions.
 create index sessions_user on sessions (user_id);
 
 -- An API token.
@@ -193,6 +204,14 @@ create table jobs (
     kind text not null check (kind in ('recurring', 'cron', 'scheduled', 'one_time')),
     state text not null check (state in ('active', 'paused', 'draft', 'completed')),
     tags text[] not null,
+    -- The name by which the client refers to the job.
+    key text collate "C",
+    -- The set of jobs that the job is applied with.
+    stack text collate "C",
+    -- The version that the last application of the stack wrote: a later one comes from elsewhere.
+    applied_version int,
+    -- Of the URL, in lower case.
+    host text not null default '',
     -- In the order of bytes: all keys of an import begin with the key of its request.
     idempotency_key text collate "C",
     -- SHA-256 of the request body that used the key: a repeated request with another body is told so.
@@ -203,6 +222,30 @@ create table jobs (
 );
 -- Lists and counts the jobs of a workspace.
 create index jobs_workspace on jobs (workspace_id, id);
+-- Finds a job by its key, which is unique.
+create unique index jobs_key on jobs (workspace_id, key) where key is not null;
+-- Lists the jobs of a stack.
+create index jobs_stack on jobs (workspace_id, stack, id) where stack is not null;
+-- Lists the jobs of a workspace by name, in any case. A run changes no indexed column of its job.
+create index jobs_name on jobs (workspace_id, (upper(name collate "und-x-icu") collate "C"), id);
+
+-- Who paused a job, why, and until when: a row while it is paused.
+create table pauses (
+    job_id uuid primary key references jobs on delete cascade,
+    workspace_id uuid not null,
+    paused_at timestamptz not null,
+    -- With the name at that time, as in audit_entries.
+    actor text not null check (actor in ('user', 'token', 'operator')),
+    actor_id uuid,
+    actor_name text,
+    note text,
+    -- When the job becomes active by itself; null if it stays paused.
+    paused_until timestamptz,
+    -- How deep in a chain of runs the request was that said so.
+    depth smallint not null default 0
+);
+-- Finds the jobs that become active by themselves.
+create index pauses_due on pauses (paused_until) where paused_until is not null;
 
 -- Append-only definitions. An execution names its version: a retry never sees a half-changed job, and history costs nothing per run.
 create table job_versions (
@@ -241,6 +284,10 @@ create table job_versions (
     delivery text not null check (delivery in ('at_least_once', 'at_most_once')),
     -- How deep in a chain of runs the request was that wrote this version; its executions are at least as deep.
     made_at_depth smallint not null default 0,
+    -- Who wrote this version, with the name at that time, as in audit_entries.
+    actor text not null default 'operator' check (actor in ('user', 'token', 'operator')),
+    actor_id uuid,
+    actor_name text,
     primary key (job_id, version)
 );
 
@@ -405,6 +452,9 @@ create table executions (
     -- One line `name: value` per header, in the order received: names may repeat, values contain no line breaks.
     response_headers text,
     body_preview bytea,
+    -- The transaction that recorded it. Statistics are counted in this order: what an older transaction than all running ones has recorded is
+    -- complete, whatever the order of the commits.
+    recorded_in bigint not null default pg_current_xact_id()::text::bigint,
     primary key (id),
     -- The index executions_unsuccessful relies on it.
     constraint executions_explained check (status = 'succeeded' or error_class is not null or skip_reason is not null)
@@ -421,6 +471,8 @@ create index executions_missed on executions (job_id, skip_last) where skip_coun
 create index executions_unsuccessful on executions (workspace_id, id) where error_class is not null or skip_reason is not null;
 -- Lists runs that a user requested; a scheduled run has no entry.
 create index executions_asked_for on executions (workspace_id, source, id) where source <> 'schedule';
+-- Reads the executions in the order in which they were recorded. Those of one transaction share an entry.
+create index executions_recorded on executions (recorded_in);
 
 -- Every execution, open or ended. The columns that only one of the tables has are null for the rows of the other.
 create view all_executions as
@@ -483,6 +535,49 @@ create table run_keys (
 -- Purges keys with their executions, and by age.
 create index run_keys_execution on run_keys (execution_id);
 
+-- Requests that are sent once, to try them, each with its result. An executor claims a test within half a minute; it is kept for an hour.
+create table request_tests (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    -- What the request names as its job: a job of the workspace, or the test itself.
+    job_id uuid not null,
+    created_at timestamptz not null,
+    -- How deep in a chain of runs the request was that asked for it.
+    depth smallint not null,
+    -- The request, as in job_versions.
+    url text not null,
+    method text not null,
+    headers text[] not null,
+    body text,
+    body_is_json boolean not null,
+    timeout_seconds smallint not null,
+    success_statuses smallint[] not null,
+    -- When an executor claimed it; stays when it has ended.
+    claimed_at timestamptz,
+    -- The attempt, as in earlier_attempts. Null until it has ended.
+    status text check (status in ('success', 'http_error', 'timeout', 'connection_error', 'blocked', 'interrupted')),
+    status_code smallint,
+    error_class text,
+    error text,
+    started_at timestamptz,
+    dns_us int,
+    connect_us int,
+    tls_us int,
+    first_byte_us int,
+    body_us int,
+    total_us int,
+    remote_address text,
+    http_version text,
+    response_headers text,
+    body_preview bytea,
+    body_truncated boolean,
+    response_bytes bigint
+);
+-- Finds those that wait for an executor, and purges old ones.
+create index request_tests_created on request_tests (created_at);
+-- Serves the foreign key.
+create index request_tests_workspace on request_tests (workspace_id);
+
 
 -- 5. Channels, rules and notifications -----------------------------------------------------------------------------------------------
 
@@ -496,6 +591,8 @@ create table channels (
     version int not null,
     sealed bytea not null,
     masked text[] not null,
+    -- Until then, it is not notified of executions.
+    snoozed_until timestamptz,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     constraint channels_name unique (workspace_id, name)
@@ -520,8 +617,27 @@ create unique index notification_rules_once on notification_rules (job_id, chann
 -- Finds the rules of a channel, and serves the foreign key.
 create index notification_rules_channel on notification_rules (channel_id);
 
--- The outbox and the delivery log. The commit that ends an execution writes its notifications. No foreign keys, as for executions:
--- rows are purged with their job, with their workspace, or by age.
+-- Rules for many jobs: all of a workspace, those with a tag, or those that call a host. The pass that counts executions applies them, so
+-- that recording an execution does not depend on their number.
+create table workspace_rules (
+    id uuid primary key,
+    workspace_id uuid not null references workspaces on delete cascade,
+    channel_id uuid not null references channels on delete cascade,
+    selector text not null check (selector in ('all', 'tag', 'host')),
+    -- The tag or the host.
+    value text check ((value is null) = (selector = 'all')),
+    event text not null check (event in ('on_success', 'on_failure', 'on_completion', 'on_recovery')),
+    after_failures smallint check (after_failures > 0),
+    created_at timestamptz not null
+);
+-- A rule exists once. Also finds the rules of a workspace.
+create unique index workspace_rules_once
+    on workspace_rules (workspace_id, channel_id, selector, coalesce(value, ''), event, coalesce(after_failures, 0));
+-- Finds the rules of a channel, and serves the foreign key.
+create index workspace_rules_channel on workspace_rules (channel_id);
+
+-- The outbox and the delivery log. The commit that ends an execution writes its notifications, those of rules of its job; the pass that
+-- counts it writes the others. No foreign keys, as for executions: rows are purged with their job, with their workspace, or by age.
 create table notifications (
     id uuid primary key,
     workspace_id uuid not null,
@@ -532,7 +648,7 @@ create table notifications (
     execution_id uuid,
     event text not null check (event in ('succeeded', 'failed', 'recovered', 'test')),
     failures int not null,
-    status text not null check (status in ('queued', 'running', 'retrying', 'succeeded', 'failed')),
+    status text not null check (status in ('queued', 'running', 'retrying', 'succeeded', 'failed', 'skipped')),
     -- When to act next: at the first attempt, at a retry, or when the claim of a running attempt expires.
     due_at timestamptz not null,
     attempt_count smallint not null default 0,
@@ -541,7 +657,7 @@ create table notifications (
     finished_at timestamptz,
     -- At most one per execution and rule. Also finds the notifications of an execution.
     constraint notifications_once unique (execution_id, rule_id),
-    constraint notifications_ended check ((finished_at is not null) = (status in ('succeeded', 'failed')))
+    constraint notifications_ended check ((finished_at is not null) = (status in ('succeeded', 'failed', 'skipped')))
 );
 -- Executors claim due notifications, workspace by workspace.
 create index notifications_open on notifications (workspace_id, due_at) where finished_at is null;
@@ -592,6 +708,112 @@ create table audit_entries (
 );
 -- Lists the audit log of a workspace, newest first.
 create index audit_entries_workspace on audit_entries (workspace_id, id);
+
+
+-- 7. Statistics ----------------------------------------------------------------------------------------------------------------------
+
+-- Passes of the scheduler count ended executions, after they have been recorded. A pass writes its sums and its position in one transaction.
+create table stats_positions (
+    name text primary key check (name in ('minutes', 'hours')),
+    -- What transactions before this one have recorded is counted.
+    counted_to bigint not null default 0,
+    -- What was recorded before this instant is counted.
+    fresh_until timestamptz not null default now(),
+    -- A transaction, and an instant before which all that recorded before it had begun: fresh_until when counted_to has reached it.
+    mark bigint not null default 0,
+    mark_at timestamptz not null default now()
+);
+insert into stats_positions (name) values ('minutes'), ('hours');
+
+-- Executions of a workspace by the minute in which they were due, for 30 hours. The histograms are counts of ranges of microseconds, in the
+-- encoding of domain/statistics/histogram.rs. Pages have free space for the rewrites.
+create table stats_minutes (
+    workspace_id uuid not null,
+    at timestamptz not null,
+    succeeded bigint not null,
+    failed bigint not null,
+    cancelled bigint not null,
+    skipped bigint not null,
+    retried bigint not null,
+    attempts bigint not null,
+    lateness bytea not null,
+    duration bytea not null,
+    primary key (workspace_id, at)
+) with (fillfactor = 70);
+-- The retention pass purges old minutes.
+create index stats_minutes_at on stats_minutes (at);
+
+-- Executions of a job by the hour in which they were due, kept as long as executions.
+create table stats_hours (
+    workspace_id uuid not null,
+    at timestamptz not null,
+    job_id uuid not null,
+    succeeded bigint not null,
+    failed bigint not null,
+    cancelled bigint not null,
+    skipped bigint not null,
+    retried bigint not null,
+    attempts bigint not null,
+    lateness bytea not null,
+    duration bytea not null,
+    primary key (workspace_id, at, job_id)
+) with (fillfactor = 70);
+-- The retention pass purges old hours.
+create index stats_hours_at on stats_hours (at);
+
+-- The same by the host that the job called when the hour was counted; empty if the job had been deleted.
+create table stats_hosts (
+    workspace_id uuid not null,
+    at timestamptz not null,
+    host text collate "C" not null,
+    succeeded bigint not null,
+    failed bigint not null,
+    cancelled bigint not null,
+    skipped bigint not null,
+    retried bigint not null,
+    attempts bigint not null,
+    lateness bytea not null,
+    duration bytea not null,
+    primary key (workspace_id, at, host)
+) with (fillfactor = 70);
+-- The retention pass purges old hours.
+create index stats_hosts_at on stats_hosts (at);
+
+-- Failed executions of a job by hour and cause. A job that does not fail has no row.
+create table stats_failures (
+    workspace_id uuid not null,
+    at timestamptz not null,
+    job_id uuid not null,
+    error_class text not null,
+    -- 0 without a response.
+    status_code smallint not null,
+    executions bigint not null,
+    first_at timestamptz not null,
+    last_at timestamptz not null,
+    -- One of them, the last that was counted.
+    execution_id uuid not null,
+    primary key (workspace_id, at, job_id, error_class, status_code)
+) with (fillfactor = 70);
+-- The retention pass purges old hours.
+create index stats_failures_at on stats_failures (at);
+
+-- Whether a job fails, as of its last executions. A job that has never failed has no row.
+create table job_health (
+    job_id uuid primary key references jobs on delete cascade,
+    workspace_id uuid not null,
+    -- No index contains a column that another failure changes.
+    state text not null check (state in ('well', 'failing')),
+    -- When the first of the failures in a row ended, or the first success after them.
+    since timestamptz not null,
+    failures_in_a_row bigint not null,
+    -- The last failure.
+    failed_at timestamptz not null,
+    error_class text not null,
+    status_code smallint,
+    execution_id uuid not null
+) with (fillfactor = 70);
+-- Finds the failing jobs of a workspace.
+create index job_health_failing on job_health (workspace_id, job_id) where state = 'failing';
 
 
 -- A deleted workspace gets no new rows -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 //! Small interfaces over the `ring` library.
 
+pub mod csrf;
 pub mod password;
 pub mod seal;
 pub mod sign;

@@ -1,7 +1,8 @@
-//! The audit log: who changed the security-relevant parts of a workspace. It records names, and never values.
+//! The audit log: who changed a workspace. It records names, and never values.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use std::net::IpAddr;
+use uuid::Uuid;
 
 use super::{
     id::{AuditId, TokenId, UserId},
@@ -11,6 +12,13 @@ use super::{
 string_enum! {
     /// What was done.
     Action {
+        JobCreated = "job.created",
+        JobChanged = "job.changed",
+        JobPaused = "job.paused",
+        JobResumed = "job.resumed",
+        JobDeleted = "job.deleted",
+        JobsBulk = "jobs.bulk",
+        StackApplied = "stack.applied",
         SecretCreated = "secret.created",
         SecretChanged = "secret.changed",
         SecretDeleted = "secret.deleted",
@@ -19,6 +27,8 @@ string_enum! {
         TokenDeleted = "token.deleted",
         LoggedIn = "user.logged_in",
         LogInFailed = "user.log_in_failed",
+        SessionEnded = "user.session_ended",
+        PasswordChanged = "user.password_changed",
         MemberInvited = "member.invited",
         InvitationDeleted = "invitation.deleted",
         MemberJoined = "member.joined",
@@ -27,6 +37,10 @@ string_enum! {
         ChannelCreated = "channel.created",
         ChannelChanged = "channel.changed",
         ChannelDeleted = "channel.deleted",
+        ChannelSnoozed = "channel.snoozed",
+        RuleCreated = "notification_rule.created",
+        RuleChanged = "notification_rule.changed",
+        RuleDeleted = "notification_rule.deleted",
         SigningSecretRotated = "signing_secret.rotated",
         WorkspaceCreated = "workspace.created",
         WorkspaceRenamed = "workspace.renamed",
@@ -47,6 +61,27 @@ pub enum Actor {
     },
     /// The operator, on the command line of the server.
     Operator,
+}
+
+impl Actor {
+    /// The kind of actor, and its id and name, if it has one: the columns in which it is stored.
+    pub fn columns(&self) -> (&'static str, Option<Uuid>, Option<&str>) {
+        match self {
+            Self::User { id, email } => ("user", Some(id.uuid()), Some(email)),
+            Self::Token { id, name } => ("token", Some(id.uuid()), Some(name)),
+            Self::Operator => ("operator", None, None),
+        }
+    }
+
+    /// The inverse of [`columns`](Self::columns).
+    pub fn from_columns(kind: &str, id: Option<Uuid>, name: Option<String>) -> Self {
+        let name = name.unwrap_or_default();
+        match (kind, id) {
+            ("user", Some(id)) => Self::User { id: UserId::from_uuid(id), email: name },
+            ("token", Some(id)) => Self::Token { id: TokenId::from_uuid(id), name },
+            _ => Self::Operator,
+        }
+    }
 }
 
 /// Who makes a change, when, and with which request. Every audited change requires an author.

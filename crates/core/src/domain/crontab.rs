@@ -12,7 +12,8 @@ use super::{
     invalid::{Invalid, Several},
     schedule::{Cron, CronError},
 };
-use line::Line;
+
+pub(in crate::domain) use line::{Line, is_url, read as read_line, url as read_url};
 
 /// How many entries and refused lines one crontab may have. This bounds the jobs that one request creates.
 pub const MAX_ENTRIES: usize = 1000;
@@ -88,6 +89,7 @@ pub fn read(text: &str, defaults: &Defaults<'_>, now: DateTime<Utc>) -> Result<C
                     Err(unknown) => Err(unknown.clone()),
                 }
             }
+            Ok(Line::Variable { name, .. }) => Err(variable(name)),
             Ok(Line::Fires { expression, rest }) => match &zone {
                 Ok(zone) => job(&expression, rest, zone, defaults.url, now),
                 Err(_) => Err(zone_unknown()),
@@ -122,8 +124,13 @@ fn job(
     Ok((cron, url.to_owned()))
 }
 
+fn variable(name: &str) -> Invalid {
+    let detail = format!("{name} is a variable. TrigRun runs no commands, so nothing could read it.");
+    Invalid::new("crontab_variable", detail).hint("Only CRON_TZ and TZ are supported.")
+}
+
 /// Returns the name if there is such a zone.
-fn known_zone(name: &str) -> Result<String, Invalid> {
+pub(in crate::domain) fn known_zone(name: &str) -> Result<String, Invalid> {
     let is_zone = |name: &str| Cron::parse("@daily", name).map(|_| name.to_owned()).map_err(first);
     if name.split_once([' ', '\t']).is_some_and(|(zone, _)| is_zone(zone).is_ok()) {
         // Some schedulers accept a zone in front of the expression.
@@ -137,7 +144,7 @@ fn first(errors: Several<CronError>) -> Invalid {
     errors.into_first().invalid
 }
 
-fn zone_unknown() -> Invalid {
+pub(in crate::domain) fn zone_unknown() -> Invalid {
     Invalid::new(
         "crontab_timezone",
         "The time zone set above this line is unknown, so the line has no time zone.",

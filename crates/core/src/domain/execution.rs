@@ -33,6 +33,9 @@ string_enum! {
 
     /// What an execution that is due waits for: a slot under the concurrency limit of its job, or a share of the executors.
     WaitingFor { ConcurrencyLimit = "concurrency_limit", Capacity = "capacity", }
+
+    /// What a client does to many executions at once.
+    BulkAction { Replay = "replay", Cancel = "cancel", }
 }
 
 impl Status {
@@ -61,6 +64,8 @@ pub struct Execution {
     pub workspace: WorkspaceId,
     pub job: JobId,
     pub job_name: String,
+    /// Of the URL that it calls, without a port.
+    pub host: String,
     pub version: i32,
     pub status: Status,
     pub source: Source,

@@ -71,15 +71,17 @@ pub trait TypedId: FromStr + From<Uuid> {
 }
 
 /// Objects that clients address by their ids, and what texts call them.
-const NOUNS: [(&str, &str); 8] = [
+const NOUNS: [(&str, &str); 10] = [
     ("job", "job"),
     ("exe", "execution"),
+    ("tst", "test"),
     ("chn", "notification channel"),
     ("rul", "notification rule"),
     ("ntf", "notification"),
     ("usr", "member"),
     ("tok", "token"),
     ("inv", "invitation"),
+    ("ses", "session"),
 ];
 
 /// What texts call the objects whose ids have this prefix.
@@ -103,6 +105,8 @@ ids! {
     JobId = "job";
     /// One due occurrence of a job.
     ExecutionId = "exe";
+    /// A request that is sent once, to try it.
+    TestId = "tst";
     /// A sealed value with a name.
     SecretId = "sec";
     /// Where a workspace receives notifications.

@@ -206,6 +206,12 @@ impl Violations {
         Self(vec![FieldError::new(pointer, invalid)])
     }
 
+    /// The same at other places.
+    pub fn moved(mut self, pointer: impl Fn(&str) -> String) -> Self {
+        self.0.iter_mut().for_each(|error| error.pointer = pointer(&error.pointer));
+        self
+    }
+
     pub fn into_vec(self) -> Vec<FieldError> {
         self.0
     }

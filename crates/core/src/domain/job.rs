@@ -3,6 +3,11 @@
 use chrono::{DateTime, Utc};
 
 pub mod change;
+pub mod key;
+pub mod order;
+pub mod pause;
+
+use pause::Pause;
 
 use super::{
     execution::Status,
@@ -11,6 +16,7 @@ use super::{
     request::Request,
     retry::{DeliveryGuarantee, RetryPolicy},
     schedule::Schedule,
+    statistics::JobHealth,
     string_enum::string_enum,
     wording::did_you_mean,
 };
@@ -18,6 +24,10 @@ use super::{
 /// The part of a job that its owner decides. Each change creates a new version; an execution names the version it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
+    /// The name by which the client refers to the job; unique in the workspace.
+    pub key: Option<String>,
+    /// The set of jobs that the job is applied with.
+    pub stack: Option<String>,
     pub name: String,
     pub schedule: Schedule,
     pub request: Request,
@@ -40,12 +50,17 @@ pub struct Job {
     pub id: JobId,
     pub workspace: WorkspaceId,
     pub version: i32,
+    /// The version that the last application of its stack wrote.
+    pub applied_version: Option<i32>,
     pub definition: Definition,
     pub state: JobState,
+    /// Of a job that is paused.
+    pub pause: Option<Pause>,
     pub next_run_at: Option<DateTime<Utc>>,
     /// Why the next run could not be computed, if it failed. The job stays active and the computation is retried.
     pub schedule_error: Option<String>,
     pub last_execution: Option<LastExecution>,
+    pub health: JobHealth,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -68,6 +83,19 @@ string_enum! {
     /// What happens to fires that were missed by more than a minute: one run for all of them, none, or one each.
     MisfirePolicy { FireOnce = "fire_once", Skip = "skip", CatchUp = "catch_up", }
 
+    /// What a client does to many jobs at once.
+    BulkAction {
+        Pause = "pause",
+        Resume = "resume",
+        Run = "run",
+        Delete = "delete",
+        AddTags = "add_tags",
+        RemoveTags = "remove_tags",
+        Patch = "patch",
+    }
+
+    /// What happens to the jobs of a stack that an application of the stack does not name.
+    Prune { Keep = "keep", Pause = "pause", Delete = "delete", }
 }
 
 /// How many executions of one job may wait for a slot; further fires are skipped.

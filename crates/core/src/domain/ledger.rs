@@ -6,6 +6,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
+mod explain;
+
+pub use explain::{Explanation, History, Verdict, explain};
+
 use super::{
     execution::Status,
     id::ExecutionId,
@@ -16,6 +20,7 @@ use super::{
 /// The part of a job's version that decides its fires.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Version {
+    pub number: i32,
     pub created_at: DateTime<Utc>,
     pub state: JobState,
     pub schedule: Schedule,

@@ -5,6 +5,10 @@
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
+mod selector;
+
+pub use selector::{Selector, SelectorKind};
+
 use super::{
     attempt::{AttemptStatus, Disposition, Outcome},
     id::{ChannelId, ExecutionId, JobId, NotificationId, RuleId},
@@ -28,6 +32,7 @@ string_enum! {
         Retrying = "retrying",
         Succeeded = "succeeded",
         Failed = "failed",
+        Skipped = "skipped",
     }
 }
 
@@ -38,7 +43,8 @@ impl NotificationStatus {
             Self::Queued | Self::Retrying => matches!(next, Self::Running),
             // Queued and retrying: released unsent. Failed: also after the last claim expired.
             Self::Running => matches!(next, Self::Succeeded | Self::Failed | Self::Retrying | Self::Queued),
-            Self::Succeeded | Self::Failed => false,
+            // Skipped from the start: its channel was snoozed.
+            Self::Succeeded | Self::Failed | Self::Skipped => false,
         }
     }
 }
@@ -53,7 +59,10 @@ impl From<&Disposition> for NotificationStatus {
     }
 }
 
+/// Of a job.
 pub const MAX_RULES: i64 = 20;
+/// Of a workspace, for many jobs.
+pub const MAX_WORKSPACE_RULES: i64 = 20;
 const MAX_AFTER_FAILURES: u16 = 1000;
 
 /// When a channel is notified of a job.

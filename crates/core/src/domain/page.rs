@@ -21,11 +21,12 @@ pub(crate) use max_rows_searched;
 /// the next one continues after the last row read: a list does a bounded amount of work, whatever its filters.
 pub const MAX_ROWS_SEARCHED: i64 = max_rows_searched!();
 
-/// The requested part of a list: newest first, strictly older than `before`.
+/// The requested part of a list: what comes strictly after a position in its order. Most lists are newest first, and the position is the id of
+/// a row: what is older comes after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct Page<P = Uuid> {
     pub limit: i64,
-    pub before: Option<Uuid>,
+    pub before: Option<P>,
 }
 
 /// A row that a search has read.
@@ -40,28 +41,29 @@ pub struct Searched<T> {
 
 /// One page of a list, and the cursor of the next if there is one.
 #[derive(Clone, Debug)]
-pub struct List<T> {
+pub struct List<T, P = Uuid> {
     pub data: Vec<T>,
-    pub next: Option<Uuid>,
+    pub next: Option<P>,
 }
 
-impl<T> List<T> {
+impl<T, P> List<T, P> {
     /// Takes up to one row more than the limit; the extra row only shows that there is a next page.
-    pub fn from_rows(mut rows: Vec<T>, page: Page, id: impl Fn(&T) -> Uuid) -> Self {
+    pub fn from_rows(mut rows: Vec<T>, page: Page, position: impl Fn(&T) -> P) -> Self {
         let more = rows.len() as i64 > page.limit;
         rows.truncate(usize::try_from(page.limit).unwrap_or(0));
-        Self { next: more.then(|| rows.last().map(id)).flatten(), data: rows }
+        Self { next: more.then(|| rows.last().map(position)).flatten(), data: rows }
     }
 
-    /// Takes the rows of a search, newest first: those that match, up to one more than the limit, and the row at which the search stopped.
-    pub fn from_search(rows: Vec<Searched<T>>, page: Page, id: impl Fn(&T) -> Uuid) -> Self {
-        let limit = usize::try_from(page.limit).unwrap_or(0);
+    /// Takes the rows of a search, in the order of the list: those that match, up to one more than the limit, and the row at which the search
+    /// stopped.
+    pub fn from_search(rows: Vec<Searched<T>>, limit: i64, position: impl Fn(&T) -> P) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(0);
         let mut data = Vec::new();
         for Searched { row, matches, is_last } in rows {
             if data.len() == limit {
-                return Self { next: data.last().map(id), data };
+                return Self { next: data.last().map(position), data };
             }
-            let stopped_at = is_last.then(|| id(&row));
+            let stopped_at = is_last.then(|| position(&row));
             if matches {
                 data.push(row);
             }
@@ -72,7 +74,7 @@ impl<T> List<T> {
         Self { data, next: None }
     }
 
-    pub fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<List<U>, E> {
+    pub fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<List<U, P>, E> {
         Ok(List { data: self.data.into_iter().map(convert).collect::<Result<_, _>>()?, next: self.next })
     }
 }
@@ -89,11 +91,13 @@ pub fn cursor(id: Uuid, filters: &str) -> String {
     format!("{:032x}{:08x}", id.as_u128(), crc32fast::hash(filters.as_bytes()))
 }
 
+pub fn cursor_invalid() -> Invalid {
+    Invalid::new("cursor_invalid", "is not a cursor of this list with these filters")
+        .hint("Send next_cursor of the previous page, with the same filters.")
+}
+
 pub fn read_cursor(cursor: &str, filters: &str) -> Result<Uuid, Invalid> {
-    let invalid = || {
-        Invalid::new("cursor_invalid", "is not a cursor of this list with these filters")
-            .hint("Send next_cursor of the previous page, with the same filters.")
-    };
+    let invalid = cursor_invalid;
     if !cursor.is_ascii()
         || cursor.len() != 40
         || cursor.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'+')
@@ -135,10 +139,9 @@ mod tests {
 
     #[test]
     fn a_search_continues_after_the_last_row_that_it_has_read() {
-        let page = Page { limit: 2, before: None };
         let list = |rows: &[(u128, bool, bool)]| {
             let searched = |&(id, matches, is_last)| Searched { row: Uuid::from_u128(id), matches, is_last };
-            let list = List::from_search(rows.iter().map(searched).collect(), page, |id| *id);
+            let list = List::from_search(rows.iter().map(searched).collect(), 2, |id| *id);
             let data: Vec<u128> = list.data.iter().map(Uuid::as_u128).collect();
             (data, list.next.map(|id| id.as_u128()))
         };

@@ -6,6 +6,7 @@ use super::{
     invalid::{Invalid, Several},
     secret,
     statuses::{StatusItem, Statuses},
+    target::host_of,
     variables,
     wording::all_of,
 };
@@ -24,6 +25,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The host of the URL, in lower case and without the port; an IPv6 address is in brackets.
+    pub fn host(&self) -> &str {
+        host_of(&self.url)
+    }
+
     /// The names of the secrets that the headers refer to, each once.
     pub fn secrets(&self) -> Vec<&str> {
         // Invalid references were refused when the headers were checked.

@@ -3,13 +3,17 @@
 //! Instants come in and go out as `chrono::DateTime<Utc>`; zones and civil time stay inside `schedule/`.
 //! No code here reads a clock: "now" is always an argument.
 
+mod buckets;
 mod calendar;
 mod cron;
 mod fields;
 mod foreign;
+mod frequency;
 mod grammar;
 mod list;
+mod minutes;
 mod missed;
+mod move_minute;
 mod preview;
 mod words;
 mod zone;
@@ -22,9 +26,10 @@ use super::{invalid::Invalid, wording::did_you_mean};
 use chrono::{DateTime, Utc};
 
 pub use cron::{Cron, CronError, CronField};
+pub use minutes::{MinuteSpan, Minutes};
 pub use missed::{MAX_COUNTED_FIRES, Missed};
-pub use preview::Fire;
-pub use zone::{ZoneDatabase, check_zone, zone_database};
+pub use preview::{ClockChange, ClockEffect, Difference, Fire};
+pub use zone::{Zone, ZoneDatabase, check_zone, zone_database, zones};
 
 /// The kind of a schedule, as named in the API and the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -56,6 +56,11 @@ pub fn references(value: &str) -> Result<Vec<&str>, Invalid> {
     pieces(value).filter_map(|(_, reference)| reference).map(valid).collect()
 }
 
+/// The reference to a secret.
+pub fn reference(name: &str) -> String {
+    format!("{SCHEME}{name}")
+}
+
 /// Refuses a reference where it would be sent as text. Case is ignored: it was meant as a reference in any case.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! Lists of HTTP statuses: which count as a success, and which are retried.
 
+use std::str::FromStr;
+
 use super::invalid::Invalid;
 
 /// From 100 to 599.
@@ -11,6 +13,33 @@ pub enum StatusItem<N = u16> {
     Status(N),
     /// Its first digit: 5 is `5xx`, the statuses from 500 to 599.
     Range(u8),
+}
+
+impl StatusItem {
+    /// The first and the last status.
+    pub fn bounds(self) -> (u16, u16) {
+        match self {
+            Self::Status(status) => (status, status),
+            Self::Range(digit) => (u16::from(digit) * 100, u16::from(digit) * 100 + 99),
+        }
+    }
+}
+
+impl FromStr for StatusItem {
+    type Err = Invalid;
+
+    /// Reads `503` or `5xx`.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let range = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX"));
+        let item = match range {
+            Some(digit) => digit.parse().map(Self::Range),
+            None => text.parse().map(Self::Status),
+        };
+        let known = item.ok().filter(|item| (100..=599).contains(&item.bounds().0));
+        known.ok_or_else(|| {
+            Invalid::new("status_invalid", "must be an HTTP status from 100 to 599, or a range such as 5xx")
+        })
+    }
 }
 
 /// Statuses and ranges, each once, in the given order.
@@ -102,6 +131,18 @@ mod tests {
         let hint = Statuses::check(vec![Status(5)]).unwrap_err().hint;
         assert_eq!(hint.as_deref(), Some("For 500 to 599 write \"5xx\"."));
         assert_eq!(Statuses::check(vec![Status(200); 501]).unwrap_err().code, "too_many");
+    }
+
+    #[test]
+    fn one_status_or_range_as_text() {
+        for (text, bounds) in
+            [("503", (503, 503)), ("5xx", (500, 599)), ("1XX", (100, 199)), ("599", (599, 599))]
+        {
+            assert_eq!(text.parse::<StatusItem>().unwrap().bounds(), bounds, "{text}");
+        }
+        for text in ["", "xx", "5", "0xx", "6xx", "99", "600", "5x", "-5xx", "255xx", "65736", "5xx,4xx"] {
+            assert_eq!(text.parse::<StatusItem>().unwrap_err().code, "status_invalid", "{text}");
+        }
     }
 
     #[test]

@@ -125,6 +125,17 @@ impl fmt::Debug for TargetUrl {
     }
 }
 
+/// The host of a stored URL, in lower case, without its port; an IPv6 address is in brackets. Variables are in its path and query only.
+pub fn host_of(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let end = match authority.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    &authority[..end]
+}
+
 /// A host, with a port or without, as it is in the URLs that are stored.
 ///
 /// # Errors
@@ -140,6 +151,18 @@ pub fn host(text: &str) -> Result<String, Invalid> {
         return Err(invalid());
     }
     Ok(host.to_owned())
+}
+
+/// A host without a port, as it is in the URLs that are stored.
+///
+/// # Errors
+/// `host_invalid`
+pub fn host_name(text: &str) -> Result<String, Invalid> {
+    let host = host(text)?;
+    if host_of(&host).len() < host.len() {
+        return Err(Invalid::new("host_invalid", "must be the name of a host without a port"));
+    }
+    Ok(host)
 }
 
 /// Refuses characters that WHATWG parsing would silently strip, replace or encode.

@@ -50,6 +50,12 @@ fn joined<T: Display>(parts: impl IntoIterator<Item = T>, word: &str) -> String 
     }
 }
 
+/// The beginning of a text, whole characters of at most `max_bytes` in total.
+pub fn beginning(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +76,13 @@ mod tests {
         }
         for other in ["timezone", "corn_job", "time", "at", "", "retries", "u", &"x".repeat(1000)] {
             assert_eq!(near(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_ends_with_a_character() {
+        for (bytes, expected) in [(0, ""), (1, "a"), (2, "a"), (3, "aä"), (9, "aä")] {
+            assert_eq!(beginning("aä", bytes), expected);
         }
     }
 

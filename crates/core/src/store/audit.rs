@@ -21,7 +21,7 @@ use super::{
 };
 use crate::domain::{
     audit::{Action, Actor, AuditEntry, Author, Target},
-    id::{AuditId, ExecutionId, TokenId, UserId, WorkspaceId},
+    id::{AuditId, ExecutionId, WorkspaceId},
     page::{List, Page, max_rows_searched},
 };
 
@@ -40,11 +40,7 @@ pub(super) async fn write(
     (target, name): (impl Display, Option<&str>),
     details: &[(&str, &str)],
 ) -> Result<(), StoreError> {
-    let (actor, id, called) = match &by.actor {
-        Actor::User { id, email } => ("user", Some(id.uuid()), Some(email)),
-        Actor::Token { id, name } => ("token", Some(id.uuid()), Some(name)),
-        Actor::Operator => ("operator", None, None),
-    };
+    let (actor, id, called) = by.actor.columns();
     diesel::insert_into(audit_entries::table)
         .values((
             audit_entries::id.eq(AuditId::at(by.at).uuid()),
@@ -82,16 +78,10 @@ struct EntryRow {
 }
 
 fn entry(row: EntryRow) -> AuditEntry {
-    let name = row.actor_name.unwrap_or_default();
-    let actor = match (row.actor.as_str(), row.actor_id) {
-        ("user", Some(id)) => Actor::User { id: UserId::from_uuid(id), email: name },
-        ("token", Some(id)) => Actor::Token { id: TokenId::from_uuid(id), name },
-        _ => Actor::Operator,
-    };
     AuditEntry {
         id: AuditId::from_uuid(row.id),
         at: row.created_at,
-        actor,
+        actor: Actor::from_columns(&row.actor, row.actor_id, row.actor_name),
         action: row.action,
         target: Target { id: row.target, name: row.target_name },
         details: pairs(row.details),
@@ -134,7 +124,7 @@ pub async fn list(
     .load(conn)
     .await?;
     let rows = rows.into_iter().map(Into::into).collect();
-    let list = List::from_search(rows, page, |row: &EntryRow| row.id);
+    let list = List::from_search(rows, page.limit, |row: &EntryRow| row.id);
     Ok(List { data: list.data.into_iter().map(entry).collect(), next: list.next })
 }
 

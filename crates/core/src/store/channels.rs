@@ -1,6 +1,6 @@
 //! Channels: sealed destinations with a name. Only executors open them, directly before they send.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use super::{
     destination::seal,
     notifications, rules,
     schema::{channels, notification_rules, workspaces},
+    workspace_rules,
 };
 use crate::{
     crypto::seal::DataKey,
@@ -30,6 +31,7 @@ pub struct Channel {
     pub kind: ChannelType,
     /// What may be shown of its destination; the rest is masked.
     pub masked: Vec<String>,
+    pub snoozed_until: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -52,12 +54,13 @@ pub struct ChannelChange<'a> {
 /// Rows that one transaction deletes.
 const DELETE_BATCH: i64 = 1000;
 
-type ChannelRow = (Uuid, String, String, Vec<String>, DateTime<Utc>, DateTime<Utc>);
+type ChannelRow = (Uuid, String, String, Vec<String>, Option<DateTime<Utc>>, DateTime<Utc>, DateTime<Utc>);
 type ChannelColumns = (
     channels::id,
     channels::name,
     channels::kind,
     channels::masked,
+    channels::snoozed_until,
     channels::created_at,
     channels::updated_at,
 );
@@ -66,13 +69,15 @@ const COLUMNS: ChannelColumns = (
     channels::name,
     channels::kind,
     channels::masked,
+    channels::snoozed_until,
     channels::created_at,
     channels::updated_at,
 );
 
-fn channel((id, name, kind, masked, created_at, updated_at): ChannelRow) -> Result<Channel, StoreError> {
+fn channel(row: ChannelRow) -> Result<Channel, StoreError> {
+    let (id, name, kind, masked, snoozed_until, created_at, updated_at) = row;
     let kind = parse_enum("channels.kind", &kind)?;
-    Ok(Channel { id: ChannelId::from_uuid(id), name, kind, masked, created_at, updated_at })
+    Ok(Channel { id: ChannelId::from_uuid(id), name, kind, masked, snoozed_until, created_at, updated_at })
 }
 
 /// [`StoreError::Conflict`] `channels_name` if the name is taken, `full` if there are [`MAX_CHANNELS`] already.
@@ -196,6 +201,42 @@ pub async fn change(
     .await
 }
 
+/// Until then, the channel is not notified of executions; `None` ends it. Notifications that wait already are delivered.
+pub async fn snooze(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: ChannelId,
+    until: Option<DateTime<Utc>>,
+    by: &Author,
+) -> Result<Channel, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::lock_active(conn, workspace).await?;
+        let own = channels::table
+            .filter(channels::workspace_id.eq(workspace.uuid()))
+            .filter(channels::id.eq(id.uuid()));
+        let before: ChannelRow = own.select(COLUMNS).for_update().first(conn).await?;
+        if before.4 == until {
+            return channel(before);
+        }
+        let row: ChannelRow = diesel::update(channels::table.find(id.uuid()))
+            .set(channels::snoozed_until.eq(until))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        let until = until.map(|until| until.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default();
+        let (target, details) = ((id, Some(row.1.as_str())), [("until", until.as_str())]);
+        audit::write(conn, workspace, by, Action::ChannelSnoozed, target, &details).await?;
+        channel(row)
+    })
+    .await
+}
+
+/// Whether rules notify the channel.
+async fn is_used(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Result<bool, StoreError> {
+    Ok(!jobs_using(conn, workspace, id).await?.is_empty()
+        || workspace_rules::uses_channel(conn, workspace, id).await?)
+}
+
 /// Jobs with a rule that notifies the channel, at most 100.
 pub async fn jobs_using(
     conn: &mut Conn,
@@ -223,7 +264,7 @@ pub async fn delete(
     by: &Author,
 ) -> Result<(), StoreError> {
     let Channel { name, .. } = get(conn, workspace, id).await?;
-    if force || jobs_using(conn, workspace, id).await?.is_empty() {
+    if force || !is_used(conn, workspace, id).await? {
         // Most of it in batches, each in its own transaction, because recording results waits for the locks of rules.
         while force && rules::drop_of_channel(conn, id, DELETE_BATCH).await? > 0 {}
         while notifications::drop_open(conn, id, Some(DELETE_BATCH)).await? > 0 {}
@@ -235,7 +276,7 @@ pub async fn delete(
             .filter(channels::workspace_id.eq(workspace.uuid()))
             .filter(channels::id.eq(id.uuid()));
         own.select(channels::id).for_update().first::<Uuid>(conn).await?;
-        if !force && !jobs_using(conn, workspace, id).await?.is_empty() {
+        if !force && is_used(conn, workspace, id).await? {
             return Err(StoreError::conflict("in_use"));
         }
         // Rules first: this waits for commits that hold one, and the last statement sees what they wrote.

@@ -102,6 +102,23 @@ pub fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+/// One line per header. A response can never make the statement fail: line breaks and NUL, which no header may contain, become spaces.
+pub fn header_lines(headers: &[(String, String)]) -> String {
+    let bytes = headers.iter().map(|(name, value)| name.len() + value.len() + ": \n".len()).sum();
+    let mut lines = String::with_capacity(bytes);
+    for (name, value) in headers {
+        lines.push_str(name);
+        lines.push_str(": ");
+        if value.bytes().any(|byte| matches!(byte, b'\n' | b'\r' | b'\0')) {
+            lines.push_str(&value.replace(['\n', '\r', '\0'], " "));
+        } else {
+            lines.push_str(value);
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
 /// In `retry_on_statuses`, this stands for [`RetryPolicy::retry_unreadable`]. In both lists, 1 to 5 stand for 1xx to 5xx.
 const UNREADABLE: i16 = 0;
 

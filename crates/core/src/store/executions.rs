@@ -13,13 +13,26 @@ use diesel_async::RunQueryDsl;
 use std::collections::HashSet;
 use uuid::Uuid;
 
+mod activity;
+mod blocking;
+mod bulk;
+mod ended;
 mod idempotency;
 mod list;
+mod open;
+mod phases;
 mod row;
 
+pub use activity::{ACTIVITY, Activity, activity};
+pub use blocking::find_blocking;
+pub use bulk::{NewReplay, Replayed, find_all, insert_replays};
+pub use ended::{ENDED, ended, settled};
 pub(super) use idempotency::purge_keys_of_workspaces;
 pub use idempotency::{IdempotentRun, find_run, purge_keys};
-pub use list::{Filter, LISTS, list};
+pub use list::{Filter, LISTS, LISTS_OLDEST_FIRST, MAX_NAMED_JOBS, list, list_oldest_first};
+pub use open::{FIND_OPEN, find_open};
+pub use phases::{PHASES, phases};
+pub(super) use row::AttemptRow;
 
 use super::{Conn, StoreError, sql::prepared};
 use crate::{
@@ -34,7 +47,7 @@ use crate::{
     },
     failpoint,
 };
-use row::{AttemptRow, ExecutionRow, FireRow, RunId, execution_columns, run_columns};
+use row::{ExecutionRow, FireRow, RunId, authority, execution_columns, run_columns};
 
 /// An execution that is due now.
 pub struct NewRun<'a> {
@@ -317,7 +330,9 @@ pub(super) async fn move_planned(
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Result<Execution, StoreError> {
     let row: ExecutionRow = prepared(
         sql_query(concat!(
-            "select j.name as job_name, e.* from (select ",
+            "select j.name as job_name, e.*, ",
+            authority!(),
+            " as authority from (select ",
             run_columns!(),
             " from runs e where e.id = $2 union all select ",
             execution_columns!(),

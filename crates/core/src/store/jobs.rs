@@ -2,73 +2,112 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
+    prelude::*,
     sql_query,
-    sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
+use std::collections::HashMap;
 use uuid::Uuid;
 
+mod brief;
 mod change;
 mod create;
 mod delete;
+mod hosts;
 mod idempotency;
+mod list;
+mod order;
+mod pause;
 pub(super) mod row;
+mod stack;
+mod versions;
 
-pub use change::change;
+pub use brief::{Brief, brief};
+pub use change::{Origin, change};
 pub use create::{NewJob, insert, insert_all, insert_unlocked};
 pub use delete::{delete, purge_deleted};
+pub use hosts::{CALLED_HOSTS, CalledHost, called_hosts};
 pub use idempotency::{
     GroupedJob, IdempotentJob, find_by_idempotency_key, find_group, insert_group, key_in_group,
 };
+pub use list::{COUNT, Counts, Filter, MAX_SORTED, SORTED, Sorted, count, list, sorted};
+pub use order::{after, count_after};
+pub use pause::{DUE_PAUSES, due_pauses, stay_paused};
+pub use stack::{Applied, StackedJob, of_stack, record_application, record_bulk};
+pub use versions::{JobVersion, versions};
 
 use super::{
-    Conn, StoreError,
-    columns::SearchedRow,
-    executions,
+    Conn, StoreError, executions,
     schema::{job_timers, job_versions, jobs},
     sql::prepared,
     timers::NewTimer,
 };
 use crate::domain::{
+    audit::Actor,
     chain::Depth,
     execution::Source,
     id::{ExecutionId, JobId, WorkspaceId},
-    job::{Definition, Job, JobState},
+    job::{Definition, Job},
     ledger,
-    page::{List, Page, max_rows_searched},
-    schedule::Kind,
 };
+use pause::pause_columns;
 use row::{HistoryRow, JobRow, VersionRow};
 
 diesel::joinable!(job_versions -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(job_versions, jobs);
 
-/// Everything about each of `$jobs`, newest first, one row each. `$2` is the smallest execution id of the current instant: planned fires have
+/// The columns of a job `j` and its version `v`. `$body` is what is read of the body of the request.
+macro_rules! job_columns {
+    ($body:literal) => {
+        concat!(
+            "j.id, j.workspace_id, j.version, j.key, j.stack, j.applied_version, j.state as job_state, j.created_at, j.updated_at,
+             v.name, v.state, v.tags, v.every_seconds, v.cron, v.timezone, v.run_at, v.url, v.method, v.headers, ",
+            $body,
+            ", v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts, v.retry_on_statuses, v.concurrency_limit,
+             v.overlap_policy, v.misfire_policy, v.catch_up_limit, v.delivery"
+        )
+    };
+}
+
+use job_columns;
+
+/// The first planned fire of job `j` that is not due yet. `$2` is the smallest execution id of the current instant.
+macro_rules! planned_run {
+    () => {
+        "select e.scheduled_for from runs e
+         where (e.job_id, e.id) >= (j.id, $2) and (e.job_id, e.id) <= (j.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+           and e.source = 'schedule' and e.status = 'queued' and e.scheduled_for > clock_timestamp()
+         order by e.job_id, e.id limit 1"
+    };
+}
+
+use planned_run;
+
+/// Everything about each of `$jobs`, one row each, in the order `$order`. `$2` is the smallest execution id of the current instant: planned fires have
 /// larger ids. The jobs are selected first, because searching a job's executions costs more than reading the job. `$body` is what is read of
 /// the body of the request. `$more` names further columns of `$jobs`. Jobs and ids of runs are compared and ordered together, as in the lists
 /// of executions: a plan that is made while there are few runs must not read those of all jobs later.
 macro_rules! select_jobs {
-    ($body:literal, $jobs:expr, $more:literal) => {
+    ($body:literal, $jobs:expr, $more:literal, $order:literal) => {
         concat!(
-            "select j.id, j.workspace_id, j.version, j.state as job_state, j.created_at, j.updated_at,
-                    v.name, v.state, v.tags, v.every_seconds, v.cron, v.timezone, v.run_at, v.url, v.method, v.headers,
-                    ",
-            $body,
-            ", v.body_is_json, v.timeout_seconds, v.success_statuses, v.max_attempts, v.retry_on_statuses,
-                    v.concurrency_limit, v.overlap_policy, v.misfire_policy, v.catch_up_limit, v.delivery,
-                    least(t.next_run_at, planned.scheduled_for) as next_run_at, t.error as schedule_error,
-                    last.id as last_id, last.status as last_status, last.scheduled_for as last_scheduled_for",
+            "select ",
+            job_columns!($body),
+            ", least(t.next_run_at, planned.scheduled_for) as next_run_at, t.error as schedule_error,
+                    last.id as last_id, last.status as last_status, last.scheduled_for as last_scheduled_for,
+                    health.failures_in_a_row, health.since as health_since, ",
+            pause_columns!(),
             $more,
             " from (",
             $jobs,
             ") j
              join job_versions v on v.job_id = j.id and v.version = j.version
              left join job_timers t on t.job_id = j.id
-             left join lateral (
-                 select e.scheduled_for from runs e
-                 where (e.job_id, e.id) >= (j.id, $2) and (e.job_id, e.id) <= (j.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-                   and e.source = 'schedule' and e.status = 'queued' and e.scheduled_for > clock_timestamp()
-                 order by e.job_id, e.id limit 1) planned on true
+             left join lateral (select * from job_health h where h.job_id = j.id limit 1) health on true
+             left join lateral (select * from pauses p where p.job_id = j.id limit 1) p on true
+             left join lateral (",
+            planned_run!(),
+            ") planned on true
              left join lateral (
                  select * from (
                      (select e.id, e.status, e.scheduled_for from runs e
@@ -79,7 +118,8 @@ macro_rules! select_jobs {
                      (select e.id, e.status, e.scheduled_for from executions e
                       where e.job_id = j.id and e.scheduled_for <= clock_timestamp() order by e.id desc limit 1)) e
                  order by e.id desc limit 1) last on true
-             order by j.id desc"
+             order by ",
+            $order
         )
     };
 }
@@ -93,14 +133,77 @@ pub async fn get(
     now: DateTime<Utc>,
 ) -> Result<Job, StoreError> {
     let row: JobRow = prepared(
-        sql_query(select_jobs!("v.body", "select * from jobs where workspace_id = $1 and id = $3", ""))
-            .bind::<SqlUuid, _>(workspace.uuid())
-            .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
-            .bind::<SqlUuid, _>(id.uuid()),
+        sql_query(select_jobs!(
+            "v.body",
+            "select * from jobs where workspace_id = $1 and id = $3",
+            "",
+            "j.id"
+        ))
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
+        .bind::<SqlUuid, _>(id.uuid()),
     )
     .get_result(conn)
     .await?;
     row.into_job()
+}
+
+/// The id of the job with this key.
+pub async fn find_by_key(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    key: &str,
+) -> Result<Option<JobId>, StoreError> {
+    let id: Option<Uuid> = jobs::table
+        .filter(jobs::workspace_id.eq(workspace.uuid()))
+        .filter(jobs::key.eq(key))
+        .select(jobs::id)
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(id.map(JobId::from_uuid))
+}
+
+/// The jobs with these keys or ids, in any order. The caller bounds their number: each comes with the body of its request.
+pub async fn find_all(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    (keys, ids): (&[&str], &[JobId]),
+    now: DateTime<Utc>,
+) -> Result<Vec<Job>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows: Vec<JobRow> = prepared(
+        sql_query(select_jobs!(
+            "v.body",
+            "select * from jobs where workspace_id = $1 and key = any($3)
+             union all
+             select * from jobs where workspace_id = $1 and id = any($4) and not coalesce(key = any($3), false)",
+            "",
+            "j.id"
+        ))
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
+        .bind::<Array<Text>, _>(keys)
+        .bind::<Array<SqlUuid>, _>(ids),
+    )
+    .load(conn)
+    .await?;
+    rows.into_iter().map(JobRow::into_job).collect()
+}
+
+/// Those of the keys that jobs have, with the ids of these.
+pub async fn ids_by_key(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    keys: &[&str],
+) -> Result<HashMap<String, JobId>, StoreError> {
+    let found: Vec<(Option<String>, Uuid)> = jobs::table
+        .filter(jobs::workspace_id.eq(workspace.uuid()))
+        .filter(jobs::key.eq_any(keys))
+        .select((jobs::key, jobs::id))
+        .load(conn)
+        .await?;
+    Ok(found.into_iter().filter_map(|(key, id)| Some((key?, JobId::from_uuid(id)))).collect())
 }
 
 /// The versions of a job, as far as they decide its fires; oldest first. [`StoreError::NotFound`] without the job.
@@ -111,7 +214,7 @@ pub async fn history(
 ) -> Result<Vec<ledger::Version>, StoreError> {
     let rows: Vec<HistoryRow> = prepared(
         sql_query(
-            "select v.created_at, v.state, v.every_seconds, v.cron, v.timezone, v.run_at
+            "select v.version, v.created_at, v.state, v.every_seconds, v.cron, v.timezone, v.run_at
              from jobs j join job_versions v on v.job_id = j.id
              where j.workspace_id = $1 and j.id = $2 order by v.version",
         )
@@ -124,67 +227,6 @@ pub async fn history(
         return Err(StoreError::NotFound);
     }
     rows.into_iter().map(HistoryRow::into_version).collect()
-}
-
-/// Filters of a list. The default matches everything.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    pub state: Option<JobState>,
-    pub kind: Option<Kind>,
-    pub tag: Option<String>,
-    /// A substring of the name, regardless of case in any alphabet. (Postgres's default collation may know ASCII only. In upper case, no
-    /// letter depends on its place in the word.)
-    pub q: Option<String>,
-}
-
-/// The statement of [`list`], for the test of its plan. The limit of the index scan separates it from the filters, which are inside a
-/// `case`, so that it reads in order and stops when the page is full: see `executions::list`.
-pub const LIST: &str = select_jobs!(
-    "null as body",
-    concat!(
-        "select * from (
-             select j.*, j.number = ",
-        max_rows_searched!(),
-        " as is_last,
-                    case when state = $3 then true else $3::text is null end
-                    and case when kind = $4 then true else $4::text is null end
-                    and case when $5 = any(tags) then true else $5::text is null end
-                    and case when position(upper($6 collate \"und-x-icu\") in upper(name collate \"und-x-icu\")) > 0 then true else $6::text is null end as matches
-             from (
-                 select j.*, row_number() over () as number
-                 from (select * from jobs where (workspace_id, id) < ($1, $7) and workspace_id >= $1 order by workspace_id desc, id desc limit ",
-        max_rows_searched!(),
-        ") j) j) j
-         where matches or is_last limit $8"
-    ),
-    ", j.matches, j.is_last"
-);
-
-/// Newest first, without the bodies of the requests: a page of them could be 64 MiB. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
-///
-/// [`MAX_ROWS_SEARCHED`]: crate::domain::page::MAX_ROWS_SEARCHED
-pub async fn list(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    filter: &Filter,
-    page: Page,
-    now: DateTime<Utc>,
-) -> Result<List<Job>, StoreError> {
-    let rows: Vec<SearchedRow<JobRow>> = prepared(
-        sql_query(LIST)
-            .bind::<SqlUuid, _>(workspace.uuid())
-            .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))
-            .bind::<Nullable<Text>, _>(filter.state.map(JobState::as_str))
-            .bind::<Nullable<Text>, _>(filter.kind.map(Kind::as_str))
-            .bind::<Nullable<Text>, _>(filter.tag.as_deref())
-            .bind::<Nullable<Text>, _>(filter.q.as_deref())
-            .bind::<SqlUuid, _>(page.before.unwrap_or_else(Uuid::max))
-            .bind::<BigInt, _>(page.limit + 1),
-    )
-    .load(conn)
-    .await?;
-    let rows = rows.into_iter().map(Into::into).collect();
-    List::from_search(rows, page, JobRow::id).try_map(JobRow::into_job)
 }
 
 struct Start<'a> {
@@ -235,10 +277,11 @@ async fn insert_version(
     version: i32,
     definition: &Definition,
     depth: Depth,
+    by: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     diesel::insert_into(job_versions::table)
-        .values(VersionRow::new(id, version, definition, depth, now))
+        .values(VersionRow::new(id, version, definition, depth, by, now))
         .execute(conn)
         .await?;
     Ok(())

@@ -21,7 +21,7 @@ mod waiting;
 pub use super::slots::{LimitedExecution, limited};
 pub use cancel::cancel;
 pub use finish::{Ended, is_repeated, record, remove_repeated};
-pub use waiting::{WaitingJob, lease_waiting, wait, waiting_jobs, waiting_limited};
+pub use waiting::{JobCapacity, WaitingJob, lease_waiting, wait, waiting_jobs, waiting_limited};
 
 use super::{
     Conn, StoreError, completion, executors, notifications,

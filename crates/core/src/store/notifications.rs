@@ -12,10 +12,14 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 mod deliver;
+mod last_delivery;
+mod of_workspace;
 mod purge;
 mod row;
 
 pub use deliver::{CLAIM_DUE, Delivered, OpenWorkspace, claim_due, open_workspaces, record, release};
+pub use last_delivery::{LAST_DELIVERIES, LastDelivery, last_deliveries};
+pub(super) use of_workspace::{Decided, write as write_of_workspaces};
 pub use purge::purge_old;
 pub(super) use purge::{drop_open, drop_open_of_job, purge_jobs, purge_workspaces};
 
@@ -111,7 +115,17 @@ pub(super) async fn write(conn: &mut Conn, ended: &[Uuid]) -> Result<(), StoreEr
         failures.insert(row.rule_id, after);
         if let Some(event) = rule.event_after(before, succeeded) {
             // A recovery reports the number of failures that it ends.
-            notified.push((row, event, if succeeded { before } else { after }));
+            let failures = if succeeded { before } else { after };
+            notified.push(NewNotification {
+                rule: row.rule_id,
+                channel: row.channel_id,
+                workspace: row.workspace_id,
+                job: row.job_id,
+                execution: row.execution_id,
+                finished_at: row.finished_at,
+                event,
+                failures,
+            });
         }
     }
     for row in &rows {
@@ -165,38 +179,50 @@ async fn failures_in_a_row(conn: &mut Conn, job: Uuid, before: &[Uuid]) -> Resul
     Ok(u32::try_from(row.failures).unwrap_or(u32::MAX))
 }
 
-async fn insert(conn: &mut Conn, rows: &[(&EndedRow, NotificationEvent, u32)]) -> Result<(), StoreError> {
-    fn column<'a, T>(
-        rows: &[(&'a EndedRow, NotificationEvent, u32)],
-        value: impl Fn(&'a EndedRow) -> T,
-    ) -> Vec<T> {
-        rows.iter().map(|(row, ..)| value(row)).collect()
+/// A notification of an execution.
+pub(super) struct NewNotification {
+    pub rule: Uuid,
+    pub channel: Uuid,
+    pub workspace: Uuid,
+    pub job: Uuid,
+    pub execution: Uuid,
+    pub finished_at: DateTime<Utc>,
+    pub event: NotificationEvent,
+    pub failures: u32,
+}
+
+/// Those of a channel that is snoozed are skipped.
+pub(super) async fn insert(conn: &mut Conn, new: &[NewNotification]) -> Result<(), StoreError> {
+    fn column<'a, T>(new: &'a [NewNotification], value: impl Fn(&'a NewNotification) -> T) -> Vec<T> {
+        new.iter().map(value).collect()
     }
-    if rows.is_empty() {
+    if new.is_empty() {
         return Ok(());
     }
     prepared(
         sql_query(
             "insert into notifications (id, workspace_id, channel_id, rule_id, job_id, execution_id, event, failures, status,
-                                        due_at, created_at)
-             select n.id, n.workspace_id, n.channel_id, n.rule_id, n.job_id, n.execution_id, n.event, n.failures, 'queued',
-                    clock_timestamp(), n.created_at
+                                        error_class, due_at, created_at, finished_at)
+             select n.id, n.workspace_id, n.channel_id, n.rule_id, n.job_id, n.execution_id, n.event, n.failures,
+                    case when s.snoozed then 'skipped' else 'queued' end, case when s.snoozed then 'snoozed' end,
+                    clock_timestamp(), n.created_at, case when s.snoozed then clock_timestamp() end
              from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::int[],
                          $9::timestamptz[])
                as n(id, workspace_id, channel_id, rule_id, job_id, execution_id, event, failures, created_at)
+             cross join lateral (
+                 select coalesce((select snoozed_until > clock_timestamp() from channels where id = n.channel_id limit 1), false)
+                     as snoozed) s
              on conflict on constraint notifications_once do nothing",
         )
-        .bind::<Array<SqlUuid>, _>(column(rows, |row| NotificationId::at(row.finished_at).uuid()))
-        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.workspace_id))
-        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.channel_id))
-        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.rule_id))
-        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.job_id))
-        .bind::<Array<SqlUuid>, _>(column(rows, |row| row.execution_id))
-        .bind::<Array<Text>, _>(rows.iter().map(|(_, event, _)| event.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Integer>, _>(
-            rows.iter().map(|(.., failures)| i32::try_from(*failures).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
-        )
-        .bind::<Array<Timestamptz>, _>(column(rows, |row| row.finished_at)),
+        .bind::<Array<SqlUuid>, _>(column(new, |new| NotificationId::at(new.finished_at).uuid()))
+        .bind::<Array<SqlUuid>, _>(column(new, |new| new.workspace))
+        .bind::<Array<SqlUuid>, _>(column(new, |new| new.channel))
+        .bind::<Array<SqlUuid>, _>(column(new, |new| new.rule))
+        .bind::<Array<SqlUuid>, _>(column(new, |new| new.job))
+        .bind::<Array<SqlUuid>, _>(column(new, |new| new.execution))
+        .bind::<Array<Text>, _>(column(new, |new| new.event.as_str()))
+        .bind::<Array<Integer>, _>(column(new, |new| i32::try_from(new.failures).unwrap_or(i32::MAX)))
+        .bind::<Array<Timestamptz>, _>(column(new, |new| new.finished_at)),
     )
     .execute(conn)
     .await?;
@@ -310,8 +336,8 @@ pub async fn list(
     .load(conn)
     .await?;
     let rows = rows.into_iter().map(Into::into).collect();
-    let mut list =
-        List::from_search(rows, page, NotificationRow::id).try_map(NotificationRow::into_notification)?;
+    let mut list = List::from_search(rows, page.limit, NotificationRow::id)
+        .try_map(NotificationRow::into_notification)?;
     with_attempts(conn, &mut list.data).await?;
     Ok(list)
 }

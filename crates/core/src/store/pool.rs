@@ -11,7 +11,9 @@ use rustls::CertificateError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
+use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Conn, StoreError,
@@ -43,7 +45,10 @@ pub struct Db(pooled::Pool<Conn>);
 pub type PooledConn = pooled::Object<Conn>;
 
 impl Db {
-    /// A pool that connects on first use. Fails only on invalid settings.
+    /// A pool that connects on first use. Fails only on invalid settings, and outside of a runtime.
+    ///
+    /// Its connections live in the runtime that calls this, whichever uses them: each thread of the API's server has a runtime, which ends
+    /// while others still finish requests.
     pub fn new(settings: &PostgresSettings) -> Result<Self, StoreError> {
         let connector = Connector::new(settings)?;
         let mut config = ManagerConfig::default();
@@ -84,6 +89,7 @@ pub(super) struct Connector {
     config: tokio_postgres::Config,
     session: Arc<str>,
     tls: tokio_postgres_rustls::MakeRustlsConnect,
+    runtime: Handle,
 }
 
 impl Connector {
@@ -100,35 +106,43 @@ impl Connector {
             .application_name("trigrun");
         // Every statement has its index. Postgres has no statistics of a new partition and might read all of it. It overestimates
         // statements over many partitions, and would compile them for longer than they run. One plan serves all parameters, because
-        // planning a statement over partitions takes longer than running it.
+        // planning a statement over partitions takes longer than running it. Such a plan takes a limit for a tenth of the rows, so that to
+        // read all jobs of a workspace and sort them looks cheaper than to read a page in order.
         let session = format!(
             "set statement_timeout = {}; set lock_timeout = {}; set idle_in_transaction_session_timeout = {}; set timezone = 'UTC';
-             set jit = off; set enable_seqscan = off; set max_parallel_workers_per_gather = 0;
+             set jit = off; set enable_seqscan = off; set enable_incremental_sort = off; set max_parallel_workers_per_gather = 0;
              set plan_cache_mode = force_generic_plan",
             settings.statement_timeout_ms, settings.lock_timeout_ms, settings.idle_in_transaction_timeout_ms
         );
-        Ok(Self { config, session: session.into(), tls: tokio_postgres_rustls::MakeRustlsConnect::new(tls) })
+        let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
+        let runtime = Handle::try_current().map_err(|error| StoreError::Internal(error.to_string()))?;
+        Ok(Self { config, session: session.into(), tls, runtime })
     }
 
     pub(super) fn connect(self) -> BoxFuture<'static, ConnectionResult<Conn>> {
+        let runtime = self.runtime.clone();
         async move {
-            let refused = |error: tokio_postgres::Error| {
-                let hint = certificate_hint(&error).unwrap_or_default();
-                ConnectionError::BadConnection(format!("{}{hint}", PostgresError::from(error)))
-            };
-            let mut conn = if self.config.get_ssl_mode() == SslMode::Disable {
-                let (client, connection) =
-                    self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
-                Conn::new(client, connection)
-            } else {
-                let (client, connection) = self.config.connect(self.tls).await.map_err(refused)?;
-                Conn::new(client, connection)
-            };
-            let session = conn.batch_execute(&self.session).await;
-            session.map_err(ConnectionError::CouldntSetupConfiguration)?;
-            Ok(conn)
+            let connecting = AbortOnDropHandle::new(runtime.spawn(self.connect_here()));
+            connecting.await.unwrap_or_else(|error| Err(ConnectionError::BadConnection(error.to_string())))
         }
         .boxed()
+    }
+
+    async fn connect_here(self) -> ConnectionResult<Conn> {
+        let refused = |error: tokio_postgres::Error| {
+            let hint = certificate_hint(&error).unwrap_or_default();
+            ConnectionError::BadConnection(format!("{}{hint}", PostgresError::from(error)))
+        };
+        let mut conn = if self.config.get_ssl_mode() == SslMode::Disable {
+            let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
+            Conn::new(client, connection)
+        } else {
+            let (client, connection) = self.config.connect(self.tls).await.map_err(refused)?;
+            Conn::new(client, connection)
+        };
+        let session = conn.batch_execute(&self.session).await;
+        session.map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(conn)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Quotas: how many jobs or tokens a workspace may have.
 //!
-//! Checked after the insertion, in its transaction. The count takes the row lock of the workspace, which serialises concurrent counts.
+//! A quota is checked after the insertion, in its transaction. The count takes the row lock of the workspace, which serialises concurrent counts.
 //! Without a quota, no lock is taken. The time of a count grows with the quota (10,000 index entries take about a millisecond), so a plan
 //! with more than about 100,000 jobs should have no limit.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
@@ -12,7 +13,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{Conn, StoreError, sql::prepared};
-use crate::domain::id::WorkspaceId;
+use crate::domain::id::{ExecutionId, WorkspaceId};
 
 /// What is counted.
 #[derive(Clone, Copy)]
@@ -54,4 +55,43 @@ pub(super) async fn check(
             .get_result(conn)
             .await?;
     if counted.count > max { Err(StoreError::conflict("quota")) } else { Ok(()) }
+}
+
+/// What a workspace uses.
+#[derive(Clone, Copy, Debug, QueryableByName)]
+pub struct Used {
+    #[diesel(sql_type = BigInt)]
+    pub jobs: i64,
+    #[diesel(sql_type = BigInt)]
+    pub tokens: i64,
+    /// Executions whose time a client chose, requested since then.
+    #[diesel(sql_type = BigInt)]
+    pub requested: i64,
+}
+
+/// The statement of [`used`], for the test of its plan.
+pub const USED: &str = "
+    select (select count(*) from (select from jobs where workspace_id = $1 limit $2) j) as jobs,
+           (select count(*) from (select from tokens where workspace_id = $1 limit $2) t) as tokens,
+           (select count(*) from (select from runs where workspace_id = $1 and source <> 'schedule'
+              and source in ('manual', 'one_time', 'replay') and id >= $3 limit $2) r)
+           + (select count(*) from (select from executions where workspace_id = $1 and source <> 'schedule'
+              and source in ('manual', 'one_time', 'replay') and id >= $3 limit $2) e) as requested";
+
+/// Counts what the workspace uses; each count stops at `max`.
+pub async fn used(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    since: DateTime<Utc>,
+    max: i64,
+) -> Result<Used, StoreError> {
+    let used = prepared(
+        sql_query(USED)
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<BigInt, _>(max)
+            .bind::<SqlUuid, _>(ExecutionId::lower_bound(since)),
+    )
+    .get_result(conn)
+    .await?;
+    Ok(used)
 }

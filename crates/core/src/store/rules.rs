@@ -48,16 +48,7 @@ pub async fn insert(
         if of_job.count().get_result::<i64>(conn).await? >= MAX_RULES {
             return Err(StoreError::conflict("full"));
         }
-        let channel = channels::table
-            .filter(channels::workspace_id.eq(workspace.uuid()))
-            .filter(channels::id.eq(new.channel.uuid()))
-            .select(channels::id)
-            .first::<Uuid>(conn)
-            .await
-            .optional()?;
-        if channel.is_none() {
-            return Err(StoreError::conflict("channel"));
-        }
+        check_channel(conn, workspace, new.channel).await?;
         diesel::insert_into(notification_rules::table)
             .values((
                 notification_rules::id.eq(new.id.uuid()),
@@ -105,6 +96,55 @@ pub async fn list(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result
         })
     };
     rows.into_iter().map(rule).collect()
+}
+
+/// [`StoreError::NotFound`] if the job has no such rule.
+pub async fn get(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    id: RuleId,
+) -> Result<JobRule, StoreError> {
+    list(conn, workspace, job).await?.into_iter().find(|rule| rule.id == id).ok_or(StoreError::NotFound)
+}
+
+/// Replaces a rule, except for its id, its time and its count of failures. [`StoreError::Conflict`] `channel` or
+/// `notification_rules_once` as for [`insert`].
+pub async fn change(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    changed: &JobRule,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        check_channel(conn, workspace, changed.channel).await?;
+        let updated = diesel::update(notification_rules::table)
+            .filter(notification_rules::workspace_id.eq(workspace.uuid()))
+            .filter(notification_rules::job_id.eq(job.uuid()))
+            .filter(notification_rules::id.eq(changed.id.uuid()))
+            .set((
+                notification_rules::channel_id.eq(changed.channel.uuid()),
+                notification_rules::event.eq(changed.rule.event.as_str()),
+                notification_rules::after_failures.eq(changed.rule.after_failures.map(|after| after as i16)),
+            ))
+            .execute(conn)
+            .await?;
+        if updated == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    })
+    .await
+}
+
+/// [`StoreError::Conflict`] `channel` if the workspace has no such channel.
+pub(super) async fn check_channel(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    channel: ChannelId,
+) -> Result<(), StoreError> {
+    let own = channels::table
+        .filter(channels::workspace_id.eq(workspace.uuid()))
+        .filter(channels::id.eq(channel.uuid()));
+    let found = own.select(channels::id).first::<Uuid>(conn).await.optional()?;
+    found.map(drop).ok_or_else(|| StoreError::conflict("channel"))
 }
 
 /// Its notifications stay in the log, and are still delivered.

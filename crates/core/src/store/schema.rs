@@ -26,6 +26,7 @@ diesel::table! {
         version -> Int4,
         sealed -> Bytea,
         masked -> Array<Text>,
+        snoozed_until -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }
@@ -98,6 +99,7 @@ super::sql::columns! {
         http_version -> Nullable<Text>,
         response_headers -> Nullable<Text>,
         body_preview -> Nullable<Bytea>,
+        recorded_in -> Int8,
     }
 }
 
@@ -130,6 +132,20 @@ diesel::table! {
         created_with -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    job_health (job_id) {
+        job_id -> Uuid,
+        workspace_id -> Uuid,
+        state -> Text,
+        since -> Timestamptz,
+        failures_in_a_row -> Int8,
+        failed_at -> Timestamptz,
+        error_class -> Text,
+        status_code -> Nullable<Int2>,
+        execution_id -> Uuid,
     }
 }
 
@@ -188,6 +204,9 @@ diesel::table! {
         catch_up_limit -> Int2,
         delivery -> Text,
         made_at_depth -> Int2,
+        actor -> Text,
+        actor_id -> Nullable<Uuid>,
+        actor_name -> Nullable<Text>,
     }
 }
 
@@ -200,6 +219,10 @@ diesel::table! {
         kind -> Text,
         state -> Text,
         tags -> Array<Text>,
+        key -> Nullable<Text>,
+        stack -> Nullable<Text>,
+        applied_version -> Nullable<Int4>,
+        host -> Text,
         idempotency_key -> Nullable<Text>,
         request_digest -> Nullable<Bytea>,
         created_at -> Timestamptz,
@@ -273,6 +296,55 @@ super::sql::columns! {
 }
 
 diesel::table! {
+    pauses (job_id) {
+        job_id -> Uuid,
+        workspace_id -> Uuid,
+        paused_at -> Timestamptz,
+        actor -> Text,
+        actor_id -> Nullable<Uuid>,
+        actor_name -> Nullable<Text>,
+        note -> Nullable<Text>,
+        paused_until -> Nullable<Timestamptz>,
+        depth -> Int2,
+    }
+}
+
+diesel::table! {
+    request_tests (id) {
+        id -> Uuid,
+        workspace_id -> Uuid,
+        job_id -> Uuid,
+        created_at -> Timestamptz,
+        depth -> Int2,
+        url -> Text,
+        method -> Text,
+        headers -> Array<Text>,
+        body -> Nullable<Text>,
+        body_is_json -> Bool,
+        timeout_seconds -> Int2,
+        success_statuses -> Array<Int2>,
+        claimed_at -> Nullable<Timestamptz>,
+        status -> Nullable<Text>,
+        status_code -> Nullable<Int2>,
+        error_class -> Nullable<Text>,
+        error -> Nullable<Text>,
+        started_at -> Nullable<Timestamptz>,
+        dns_us -> Nullable<Int4>,
+        connect_us -> Nullable<Int4>,
+        tls_us -> Nullable<Int4>,
+        first_byte_us -> Nullable<Int4>,
+        body_us -> Nullable<Int4>,
+        total_us -> Nullable<Int4>,
+        remote_address -> Nullable<Text>,
+        http_version -> Nullable<Text>,
+        response_headers -> Nullable<Text>,
+        body_preview -> Nullable<Bytea>,
+        body_truncated -> Nullable<Bool>,
+        response_bytes -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
     run_keys (workspace_id, key) {
         workspace_id -> Uuid,
         key -> Text,
@@ -326,8 +398,13 @@ diesel::table! {
         id -> Uuid,
         user_id -> Uuid,
         hash -> Bytea,
+        kind -> Text,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        confirmed_until -> Timestamptz,
+        last_seen_at -> Timestamptz,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
     }
 }
 
@@ -338,6 +415,77 @@ diesel::table! {
         sealed -> Bytea,
         previous -> Nullable<Bytea>,
         previous_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    stats_failures (workspace_id, at, job_id, error_class, status_code) {
+        workspace_id -> Uuid,
+        at -> Timestamptz,
+        job_id -> Uuid,
+        error_class -> Text,
+        status_code -> Int2,
+        executions -> Int8,
+        first_at -> Timestamptz,
+        last_at -> Timestamptz,
+        execution_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    stats_hosts (workspace_id, at, host) {
+        workspace_id -> Uuid,
+        at -> Timestamptz,
+        host -> Text,
+        succeeded -> Int8,
+        failed -> Int8,
+        cancelled -> Int8,
+        skipped -> Int8,
+        retried -> Int8,
+        attempts -> Int8,
+        lateness -> Bytea,
+        duration -> Bytea,
+    }
+}
+
+diesel::table! {
+    stats_hours (workspace_id, at, job_id) {
+        workspace_id -> Uuid,
+        at -> Timestamptz,
+        job_id -> Uuid,
+        succeeded -> Int8,
+        failed -> Int8,
+        cancelled -> Int8,
+        skipped -> Int8,
+        retried -> Int8,
+        attempts -> Int8,
+        lateness -> Bytea,
+        duration -> Bytea,
+    }
+}
+
+diesel::table! {
+    stats_minutes (workspace_id, at) {
+        workspace_id -> Uuid,
+        at -> Timestamptz,
+        succeeded -> Int8,
+        failed -> Int8,
+        cancelled -> Int8,
+        skipped -> Int8,
+        retried -> Int8,
+        attempts -> Int8,
+        lateness -> Bytea,
+        duration -> Bytea,
+    }
+}
+
+diesel::table! {
+    stats_positions (name) {
+        name -> Text,
+        counted_to -> Int8,
+        fresh_until -> Timestamptz,
+        mark -> Int8,
+        mark_at -> Timestamptz,
     }
 }
 
@@ -371,6 +519,19 @@ diesel::table! {
         workspace_id -> Uuid,
         master_key -> Text,
         wrapped -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workspace_rules (id) {
+        id -> Uuid,
+        workspace_id -> Uuid,
+        channel_id -> Uuid,
+        selector -> Text,
+        value -> Nullable<Text>,
+        event -> Text,
+        after_failures -> Nullable<Int2>,
         created_at -> Timestamptz,
     }
 }

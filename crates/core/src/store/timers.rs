@@ -10,7 +10,10 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
+mod active;
 mod claim;
+
+pub use active::{ACTIVE, ACTIVE_BATCH, ActiveTimers, active, active_job};
 
 use super::{
     Conn, StoreError,

@@ -1,24 +1,16 @@
-//! Users and their sessions.
+//! Users.
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{
-    Conn, StoreError, audit, invitations, members,
-    schema::{sessions, users},
-    workspaces,
-};
+use super::{Conn, StoreError, audit, invitations, members, schema::users, workspaces};
 use crate::domain::{
     audit::{Action, Actor, Author},
-    id::{SessionId, UserId, WorkspaceId},
+    id::{UserId, WorkspaceId},
     user::{Role, User},
     workspace::Workspace,
 };
-
-diesel::joinable!(sessions -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(sessions, users);
 
 pub struct NewUser<'a> {
     pub user: &'a User,
@@ -82,51 +74,26 @@ pub async fn find_by_email(conn: &mut Conn, email: &str) -> Result<Option<(User,
     Ok(row.map(|(id, email, name, hash)| (User { id: UserId::from_uuid(id), email, name }, hash)))
 }
 
-pub struct NewSession<'a> {
-    pub id: SessionId,
-    pub user: UserId,
-    pub hash: &'a [u8],
-    pub now: DateTime<Utc>,
-    pub expires_at: DateTime<Utc>,
-    /// The user, unless signing up, which the audit log has already.
-    pub by: Option<&'a Author>,
-}
-
-/// Starts a session, and records it in the audit log of each of the user's workspaces.
-pub async fn log_in(conn: &mut Conn, new: NewSession<'_>) -> Result<(), StoreError> {
-    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        if let Some(by) = new.by {
-            record(conn, by, Action::LoggedIn).await?;
-        }
-        diesel::insert_into(sessions::table)
-            .values((
-                sessions::id.eq(new.id.uuid()),
-                sessions::user_id.eq(new.user.uuid()),
-                sessions::hash.eq(new.hash),
-                sessions::created_at.eq(new.now),
-                sessions::expires_at.eq(new.expires_at),
-            ))
-            .execute(conn)
-            .await?;
-        Ok(())
-    })
-    .await
-}
-
 /// Records a wrong password for the user that is the author.
 pub async fn log_in_failed(conn: &mut Conn, by: &Author) -> Result<(), StoreError> {
-    conn.transaction(async |conn: &mut Conn| record(conn, by, Action::LogInFailed).await).await
+    conn.transaction(async |conn: &mut Conn| record(conn, by, Action::LogInFailed, &[]).await).await
 }
 
-/// In the order of a deletion: each workspace is locked before its entry is written.
-async fn record(conn: &mut Conn, by: &Author, action: Action) -> Result<(), StoreError> {
+/// Records in each of the user's workspaces what the user did. In the order of a deletion: each workspace is locked before its entry is
+/// written, and before any row of the user is changed.
+pub(super) async fn record(
+    conn: &mut Conn,
+    by: &Author,
+    action: Action,
+    details: &[(&str, &str)],
+) -> Result<(), StoreError> {
     let Actor::User { id, email } = &by.actor else { return Ok(()) };
     for membership in members::of_user(conn, *id).await? {
         match workspaces::lock_active(conn, membership.workspace).await {
             Err(StoreError::NotFound) => {}
             locked => {
                 locked?;
-                audit::write(conn, membership.workspace, by, action, (id, Some(email)), &[]).await?;
+                audit::write(conn, membership.workspace, by, action, (id, Some(email)), details).await?;
             }
         }
     }
@@ -150,20 +117,13 @@ pub async fn delete(conn: &mut Conn, user: UserId, by: &Author) -> Result<(), St
     .await
 }
 
-pub async fn log_out(conn: &mut Conn, hash: &[u8]) -> Result<(), StoreError> {
-    diesel::delete(sessions::table).filter(sessions::hash.eq(hash)).execute(conn).await?;
-    Ok(())
+pub async fn rename(conn: &mut Conn, user: UserId, name: &str) -> Result<(), StoreError> {
+    let renamed =
+        diesel::update(users::table.find(user.uuid())).set(users::name.eq(name)).execute(conn).await?;
+    if renamed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
-/// The user of a session; `None` if there is none or it has expired.
-pub async fn find_by_session(conn: &mut Conn, hash: &[u8]) -> Result<Option<User>, StoreError> {
-    let row: Option<(Uuid, String, String)> = sessions::table
-        .inner_join(users::table)
-        .filter(sessions::hash.eq(hash))
-        .filter(sessions::expires_at.gt(diesel::dsl::now))
-        .select((users::id, users::email, users::name))
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(row.map(|(id, email, name)| User { id: UserId::from_uuid(id), email, name }))
+/// Whether there is any user.
+pub async fn exist(conn: &mut Conn) -> Result<bool, StoreError> {
+    Ok(diesel::select(diesel::dsl::exists(users::table.select(users::id))).get_result(conn).await?)
 }

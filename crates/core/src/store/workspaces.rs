@@ -204,6 +204,7 @@ pub async fn purge_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
             if super::notifications::purge_workspaces(conn, limit).await? > 0
                 || audit::purge_workspaces(conn, limit).await? > 0
                 || super::executions::purge_keys_of_workspaces(conn, limit).await? > 0
+                || super::statistics::purge_workspaces(conn, limit).await? > 0
             {
                 return Ok(false);
             }

@@ -54,6 +54,7 @@ struct Metrics {
     waiting_for_capacity: Gauge<u64>,
     schedule_errors: Gauge<u64>,
     partitions_ahead: Gauge<f64>,
+    statistics_lag: Gauge<f64>,
     pool_connections: Gauge<u64>,
     pool_max: Gauge<u64>,
     clock_offset: Gauge<f64>,
@@ -181,6 +182,10 @@ impl Metrics {
             schedule_errors: gauge(
                 "trigrun_schedule_errors",
                 "Active jobs whose next fire could not be computed, up to 10,000.",
+            ),
+            statistics_lag: seconds(
+                "trigrun_statistics_lag",
+                "Age of the oldest recorded execution that statistics may not count yet.",
             ),
             partitions_ahead: seconds(
                 "trigrun_partitions_ahead",
@@ -323,6 +328,11 @@ pub fn schedule_errors(count: u64) {
 }
 
 /// Negative if today has none.
+/// Of what is counted: minutes or hours.
+pub fn statistics_lag(counting: &'static str, lag: TimeDelta) {
+    with(|m| m.statistics_lag.record(lag.as_seconds_f64().max(0.0), &[KeyValue::new("counting", counting)]));
+}
+
 pub fn partitions_ahead(ahead: TimeDelta) {
     with(|m| m.partitions_ahead.record(ahead.as_seconds_f64(), &[]));
 }

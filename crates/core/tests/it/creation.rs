@@ -18,20 +18,14 @@ use trigrun_core::{
         workspaces,
     },
 };
-use trigrun_testkit::{TestDb, jobs::every_seconds};
+use trigrun_testkit::{
+    TestDb,
+    jobs::{OPERATOR, every_seconds},
+};
 
 fn new<'a>(definition: &'a Definition, now: DateTime<Utc>, token_hash: Option<&'a [u8]>) -> NewJob<'a> {
-    NewJob {
-        id: JobId::at(now),
-        definition,
-        idempotency_key: None,
-        request_digest: None,
-        now,
-        first_fire: Some(now + chrono::TimeDelta::seconds(60)),
-        traceparent: None,
-        depth: 0,
-        token_hash,
-    }
+    let first_fire = Some(now + chrono::TimeDelta::seconds(60));
+    NewJob { first_fire, token_hash, ..NewJob::new(JobId::at(now), definition, &OPERATOR, now) }
 }
 
 /// Two workspaces, each with a token.

@@ -53,6 +53,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("crates/chaos/src/oracle.rs", &["trigrun_core", "croner"]),
     ("crates/chaos/src/proof", &["trigrun_core", "trigrun_scheduler", "trigrun_executor", "trigrun_api"]),
     ("crates/embed/src", &["trigrun_core", "trigrun_api", "trigrun_scheduler", "trigrun_executor"]),
+    // They know the API as any user does.
+    ("crates/client/src", &["trigrun_core", "diesel", "redis", "actix", "trigrun_api"]),
+    ("crates/cli/src", &["trigrun_core", "diesel", "redis", "actix", "trigrun_api"]),
+    ("crates/console/src", &["trigrun_core", "diesel", "redis", "trigrun_api"]),
     (
         "crates",
         &["mod utils", "mod common", "mod helpers", "mod misc", "mod prelude", "todo!(", "unimplemented!("],

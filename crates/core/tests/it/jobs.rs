@@ -17,13 +17,13 @@ use trigrun_core::{
     store::{
         StoreError,
         executions::{self, NewRun},
-        jobs::{self, NewJob},
+        jobs::{self, NewJob, Origin},
         timers::{self, PlanningWindow},
     },
 };
 use trigrun_testkit::{
     TestDb,
-    jobs::{definition, every_seconds},
+    jobs::{OPERATOR, definition, every_seconds},
 };
 
 const URL: &str = "http://192.0.2.1/";
@@ -58,8 +58,12 @@ async fn change(
         state,
         future_fires,
         anchor: job.created_at,
+        applied: false,
+        pause: None,
+        since: None,
     };
-    jobs::change(&mut *db.conn().await, workspace, job.id, &change, None, 0).await.map(drop)
+    let origin = Origin { by: &OPERATOR, traceparent: None, depth: 0 };
+    jobs::change(&mut *db.conn().await, workspace, job.id, &change, origin).await.map(drop)
 }
 
 #[tokio::test]
@@ -222,15 +226,9 @@ async fn one_idempotency_key_creates_one_job() {
     let now = db.now().await;
     let mut conn = db.conn().await;
     let create = |id| NewJob {
-        id,
-        definition: &definition,
         idempotency_key: Some("key"),
-        request_digest: None,
-        now,
         first_fire: Some(now + TimeDelta::seconds(60)),
-        traceparent: None,
-        depth: 0,
-        token_hash: None,
+        ..NewJob::new(id, &definition, &OPERATOR, now)
     };
     let first = JobId::at(now);
     jobs::insert(&mut conn, workspace, &create(first), None).await.unwrap();
@@ -245,15 +243,9 @@ async fn one_idempotency_key_creates_one_job() {
 /// One job per key, in more than one statement.
 fn keyed<'a>(keys: &'a [String], definition: &'a Definition, now: DateTime<Utc>) -> Vec<NewJob<'a>> {
     let new = |key: &'a String| NewJob {
-        id: JobId::at(now),
-        definition,
         idempotency_key: Some(key),
-        request_digest: None,
-        now,
         first_fire: Some(now + TimeDelta::seconds(60)),
-        traceparent: None,
-        depth: 0,
-        token_hash: None,
+        ..NewJob::new(JobId::at(now), definition, &OPERATOR, now)
     };
     keys.iter().map(new).collect()
 }
@@ -290,17 +282,7 @@ async fn many_jobs_start_as_a_single_one_does() {
     let workspace = db.workspace("a").await;
     let (now, once) = (db.now().await, definition(Schedule::OneTime, URL));
     let draft = Definition { state: JobState::Draft, ..every_seconds(60, URL) };
-    let new = [&once, &draft].map(|definition| NewJob {
-        id: JobId::at(now),
-        definition,
-        idempotency_key: None,
-        request_digest: None,
-        now,
-        first_fire: None,
-        traceparent: None,
-        depth: 0,
-        token_hash: None,
-    });
+    let new = [&once, &draft].map(|definition| NewJob::new(JobId::at(now), definition, &OPERATOR, now));
     jobs::insert_all(&mut *db.conn().await, workspace, &new, None).await.unwrap();
     assert_eq!(db.count("select count(*) from all_executions where source = 'one_time'").await, 1);
     assert_eq!(db.count("select count(*) from job_timers").await, 0);
@@ -347,8 +329,11 @@ async fn a_deletion_removes_everything_of_the_job() {
     let job = db.job(workspace, &every_seconds(40, URL)).await;
     plan_a_minute(&db).await;
     let mut conn = db.conn().await;
-    jobs::delete(&mut conn, workspace, job, None).await.unwrap();
-    assert!(matches!(jobs::delete(&mut conn, workspace, job, None).await, Err(StoreError::NotFound)));
+    jobs::delete(&mut conn, workspace, job, None, &OPERATOR).await.unwrap();
+    assert!(matches!(
+        jobs::delete(&mut conn, workspace, job, None, &OPERATOR).await,
+        Err(StoreError::NotFound)
+    ));
     let page = Page { limit: 10, before: None };
     let list = executions::list(&mut conn, workspace, &executions::Filter::default(), page).await.unwrap();
     assert!(list.data.is_empty(), "its executions are not listed any more");

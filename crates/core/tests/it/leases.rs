@@ -17,14 +17,15 @@ use trigrun_core::{
     store::{
         dispatch,
         executions::{self, NewRun},
-        executors, jobs,
+        executors,
+        jobs::{self, Origin},
         leases::{self, AfterRelease, DueExecution, Ended, Lease, Reclaimed},
         lower_bound::BEGINNING,
     },
 };
 use trigrun_testkit::{
     TestDb,
-    jobs::{definition, every_seconds},
+    jobs::{OPERATOR, definition, every_seconds},
 };
 
 const URL: &str = "http://192.0.2.1/";
@@ -109,8 +110,12 @@ impl Bench {
             state: job.state,
             future_fires: FutureFires::Keep,
             anchor: job.created_at,
+            applied: false,
+            pause: None,
+            since: None,
         };
-        jobs::change(&mut conn, self.workspace, self.job, &changed, None, 0).await.unwrap();
+        let origin = Origin { by: &OPERATOR, traceparent: None, depth: 0 };
+        jobs::change(&mut conn, self.workspace, self.job, &changed, origin).await.unwrap();
     }
 
     pub async fn expire(&self, session: ExecutorId) {
@@ -311,7 +316,7 @@ async fn the_result_of_a_deleted_job_is_discarded() {
     let bench = Bench::new(&every_seconds(3600, URL)).await;
     let (session, id) = (bench.session().await, bench.run_now().await);
     let lease = bench.lease(session, &[id]).await.remove(0);
-    jobs::delete(&mut *bench.db.conn().await, bench.workspace, bench.job, None).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, bench.job, None, &OPERATOR).await.unwrap();
     while !jobs::purge_deleted(&mut *bench.db.conn().await, 100).await.unwrap() {}
     assert_eq!(bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded).await, 0);
     assert_eq!(bench.db.count("select count(*) from attempts").await, 0);

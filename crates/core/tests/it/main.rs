@@ -1,5 +1,6 @@
 //! Tests of core against a real Postgres and a real Redis.
 
+mod convert;
 mod corpus;
 mod creation;
 mod errors;
@@ -11,9 +12,11 @@ mod notifications;
 mod one_record;
 mod partitions;
 mod plans;
+mod pool;
 mod probes;
 mod rights;
 mod schema;
+mod sent_request;
 mod slots;
 mod snapshots;
 mod streams;

@@ -23,7 +23,10 @@ use trigrun_core::{
         workspace_keys, workspaces,
     },
 };
-use trigrun_testkit::{jobs::every_seconds, keys as master};
+use trigrun_testkit::{
+    jobs::{OPERATOR, every_seconds},
+    keys as master,
+};
 
 use crate::leases::Bench;
 
@@ -304,7 +307,7 @@ async fn a_job_can_be_deleted_while_its_executions_end() {
         .map(|lease| bench.end(session, lease, AttemptStatus::Success, Disposition::Succeeded));
     let delete = async {
         let mut conn = bench.db.conn().await;
-        jobs::delete(&mut conn, bench.workspace, bench.job, None).await.unwrap();
+        jobs::delete(&mut conn, bench.workspace, bench.job, None, &OPERATOR).await.unwrap();
     };
     futures_util::future::join(futures_util::future::join_all(ends), delete).await;
     assert_eq!(bench.db.count("select count(*) from notifications where finished_at is null").await, 0);
@@ -384,7 +387,7 @@ async fn a_deleted_channel_or_job_is_not_notified() {
     let delivery = bench.claim().await.remove(0);
     assert!(bench.deliver(&delivery, AttemptStatus::Success, Disposition::Succeeded).await);
     bench.ends(session, true).await;
-    jobs::delete(&mut conn, bench.workspace, bench.job, None).await.unwrap();
+    jobs::delete(&mut conn, bench.workspace, bench.job, None, &OPERATOR).await.unwrap();
     assert_eq!(bench.notified().await.len(), 1, "the undelivered ones are deleted");
     while !jobs::purge_deleted(&mut conn, 100).await.unwrap() {}
     assert_eq!(bench.notified().await.len(), 0);

@@ -1,11 +1,13 @@
 //! The hot statements use their indexes, on tables that are large enough for Postgres to have a choice.
 
-use trigrun_core::store::notifications;
+use trigrun_core::store::{executions, jobs, notifications, request_tests};
 use trigrun_testkit::TestDb;
 
 mod filters;
 mod lists;
 mod reads;
+mod sessions;
+mod statistics;
 
 /// Jobs and history of a small installation, over all days with a partition and one without. Rows refer to nothing, which does not matter to the plans.
 const FILL: &str = "
@@ -133,4 +135,86 @@ async fn notifications_use_their_indexes() {
         let plan = plan(&db, &statement).await;
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{statement}\n{plan}");
     }
+}
+
+#[tokio::test]
+async fn awaited_executions_are_found_by_their_ids() {
+    let db = TestDb::new().await;
+    db.execute(FILL_RUNS).await;
+    fill_tests(&db).await;
+    let plan = generic_plan(&db, executions::FIND_OPEN, "'{00000000-0000-0000-0000-000000000000}'").await;
+    assert!(plan.contains("runs_pkey") && plan.contains("request_tests_pkey"), "{plan}");
+    assert!(!plan.contains("Seq Scan"), "{plan}");
+}
+
+/// An hour of tests, of which few are new.
+async fn fill_tests(db: &TestDb) {
+    let workspace = db.workspace("tests").await;
+    let fill = format!(
+        "insert into request_tests (id, workspace_id, job_id, created_at, depth, url, method, headers, body_is_json, timeout_seconds,
+                                    success_statuses)
+         select gen_random_uuid(), '{}', gen_random_uuid(), now() - n * interval '0.1 s', 0, 'https://example.com/', 'GET', '{{}}', false, 30, '{{}}'
+         from generate_series(1, 36000) n",
+        workspace.uuid()
+    );
+    db.execute(&fill).await;
+    db.execute("analyze request_tests").await;
+}
+
+#[tokio::test]
+async fn queued_tests_are_found_among_the_newest() {
+    let db = TestDb::new().await;
+    fill_tests(&db).await;
+    let plan = generic_plan(&db, request_tests::QUEUED, "256").await;
+    assert!(plan.contains("request_tests_created") && !plan.contains("Seq Scan"), "{plan}");
+}
+
+#[tokio::test]
+async fn the_activity_of_jobs_reads_their_executions_in_order() {
+    let db = TestDb::new().await;
+    db.execute(FILL).await;
+    db.execute(FILL_RUNS).await;
+    let (id, last) = ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'");
+    let explain = format!(
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_incremental_sort = off;
+         prepare statement (uuid, uuid[], uuid, uuid, bigint) as {};
+         explain (costs off) execute statement ({id}, '{{}}', {last}, {id}, 20)",
+        executions::ACTIVITY
+    );
+    let plan = db.lines(&explain).await.join("\n");
+    assert!(plan.contains("job_id_id_idx") && plan.contains("runs_job"), "{plan}");
+    assert!(!plan.contains("Seq Scan") && !plan.contains("executions_pkey"), "{plan}");
+}
+
+#[tokio::test]
+async fn pauses_that_end_are_found_in_order() {
+    let db = TestDb::new().await;
+    db.execute(
+        "set session_replication_role = replica;
+         insert into pauses (job_id, workspace_id, paused_at, actor, paused_until)
+         select gen_random_uuid(), gen_random_uuid(), now(), 'operator', case when n % 10 = 0 then now() + n * interval '1 s' end
+         from generate_series(-100, 20000) n;
+         analyze pauses",
+    )
+    .await;
+    let plan = generic_plan(&db, jobs::DUE_PAUSES, "100").await;
+    assert!(plan.contains("Index Scan using pauses_due") && !plan.contains("Sort"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_baseline_reads_the_executions_of_its_job_in_order() {
+    let db = TestDb::new().await;
+    db.execute(FILL).await;
+    let (id, last) = ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'");
+    // As in the test of the plans of lists.
+    let explain = format!(
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_incremental_sort = off; prepare statement as {};
+         explain (costs off) execute statement ({id}, {id}, {last}, 50, {id})",
+        executions::PHASES
+    );
+    let plan = db.lines(&explain).await.join("\n");
+    assert!(
+        plan.contains("job_id_id_idx") && !plan.contains("Seq Scan") && !plan.contains("_pkey"),
+        "{plan}"
+    );
 }

@@ -7,35 +7,49 @@ use trigrun_core::{
         audit::Author,
         channel::Destination,
         execution::Source,
-        id::{ChannelId, InvitationId, JobId, RuleId, TokenId, UserId, WorkspaceId},
+        id::{
+            ChannelId, ExecutionId, ExecutorId, InvitationId, JobId, RuleId, TestId, TokenId, UserId,
+            WorkspaceId,
+        },
         job::{
-            Definition, JobState,
+            BulkAction, Definition, JobState,
             change::{FutureFires, JobChange},
+            order::JobOrder,
         },
         ledger::LedgerWindow,
-        notification::{Rule, RuleEvent},
+        notification::{Rule, RuleEvent, Selector},
         page::Page,
         rights::Giver,
+        statistics::bucket,
         user::Role,
     },
     store::{
         StoreError, audit,
         channels::{self, ChannelChange, NewChannel},
-        executions::{self, NewRun},
+        executions::{self, NewReplay, NewRun, Replayed},
+        executors,
         invitations::{self, NewInvitation},
-        jobs::{self, NewJob},
-        leases, members, notifications,
+        jobs::{self, NewJob, Origin},
+        leases::{self, JobCapacity},
+        members, notifications, quotas,
+        request_tests::{self, NewTest},
         rules::{self, NewRule},
         secrets::{self, NewValue},
-        signing,
+        sent, signing, statistics, timers,
         tokens::{self, NewToken},
-        workspace_keys, workspaces,
+        workspace_keys,
+        workspace_rules::{self, WorkspaceRule},
+        workspaces,
     },
 };
-use trigrun_testkit::{TestDb, jobs::every_seconds, keys::keys};
+use trigrun_testkit::{
+    TestDb,
+    jobs::{OPERATOR, every_seconds},
+    keys::keys,
+};
 
 /// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
-const CALLED: [&str; 55] = [
+const CALLED: [&str; 101] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -43,31 +57,60 @@ const CALLED: [&str; 55] = [
     "channels::insert",
     "channels::jobs_using",
     "channels::list",
+    "channels::snooze",
+    "executions::activity",
+    "executions::find_all",
+    "executions::find_blocking",
     "executions::find_run",
     "executions::fires",
     "executions::get",
     "executions::insert_now",
+    "executions::insert_replays",
     "executions::list",
+    "executions::list_oldest_first",
+    "executions::phases",
     "invitations::delete",
     "invitations::invite",
     "invitations::list",
+    "jobs::after",
+    "jobs::brief",
+    "jobs::called_hosts",
     "jobs::change",
+    "jobs::count",
+    "jobs::count_after",
     "jobs::delete",
+    "jobs::find_all",
     "jobs::find_by_idempotency_key",
+    "jobs::find_by_key",
     "jobs::find_group",
     "jobs::get",
     "jobs::history",
+    "jobs::ids_by_key",
     "jobs::insert",
     "jobs::insert_all",
     "jobs::insert_group",
     "jobs::list",
+    "jobs::of_stack",
+    "jobs::record_application",
+    "jobs::record_bulk",
+    "jobs::sorted",
+    "jobs::stay_paused",
+    "jobs::versions",
     "leases::cancel",
+    "leases::lease_waiting",
+    "leases::waiting_limited",
     "members::change",
     "members::list",
     "notifications::get",
     "notifications::insert_test",
+    "notifications::last_deliveries",
     "notifications::list",
+    "quotas::used",
+    "request_tests::get",
+    "request_tests::insert",
+    "rules::change",
     "rules::delete",
+    "rules::get",
     "rules::insert",
     "rules::list",
     "secrets::change",
@@ -78,14 +121,31 @@ const CALLED: [&str; 55] = [
     "secrets::list",
     "secrets::missing",
     "secrets::put",
+    "sent::get",
     "signing::get",
     "signing::rotate",
+    "statistics::failing_jobs",
+    "statistics::failures",
+    "statistics::failures_by_class",
+    "statistics::hosts",
+    "statistics::hours",
+    "statistics::labels",
+    "statistics::minutes",
+    "statistics::of_job",
+    "timers::active",
+    "timers::active_job",
     "tokens::delete",
     "tokens::get",
     "tokens::insert",
     "tokens::list",
     "tokens::rotate",
     "workspace_keys::data_key",
+    "workspace_rules::change",
+    "workspace_rules::delete",
+    "workspace_rules::get",
+    "workspace_rules::insert",
+    "workspace_rules::list",
+    "workspace_rules::uses_channel",
     "workspaces::delete",
     "workspaces::get",
     "workspaces::plan",
@@ -130,7 +190,7 @@ async fn jobs_of_another_workspace_are_not_found() {
     let mut conn = db.conn().await;
     let definition = definition();
     not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
-    not_found(jobs::delete(&mut conn, ours, job, None).await);
+    not_found(jobs::delete(&mut conn, ours, job, None, &OPERATOR).await);
     let change = JobChange {
         from_version: 1,
         from_state: JobState::Active,
@@ -138,22 +198,29 @@ async fn jobs_of_another_workspace_are_not_found() {
         state: JobState::Active,
         future_fires: FutureFires::Keep,
         anchor: now,
+        applied: false,
+        pause: None,
+        since: None,
     };
-    not_found(jobs::change(&mut conn, ours, job, &change, None, 0).await.map(drop));
+    let origin = Origin { by: &OPERATOR, traceparent: None, depth: 0 };
+    not_found(jobs::change(&mut conn, ours, job, &change, origin).await.map(drop));
     assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), PAGE, now).await.unwrap().data.is_empty());
+    let by_name = (JobOrder::Name, Page { limit: 10, before: None });
+    for (workspace, found) in [(theirs, 1), (ours, 0)] {
+        let filter = jobs::Filter::default();
+        let list = jobs::sorted(&mut conn, workspace, &filter, by_name.clone(), now).await.unwrap();
+        assert_eq!(list.data.len(), found);
+        assert_eq!(jobs::count(&mut conn, workspace, &filter, 10).await.unwrap().by_state.len(), found);
+    }
     not_found(jobs::history(&mut conn, ours, job).await.map(drop));
+    assert!(jobs::brief(&mut conn, ours, &[job]).await.unwrap().is_empty());
+    assert_eq!(jobs::brief(&mut conn, theirs, &[job]).await.unwrap().len(), 1);
+    assert!(timers::active(&mut conn, ours, None, None, 10).await.unwrap().timers.is_empty());
+    assert_eq!(timers::active(&mut conn, theirs, None, None, 10).await.unwrap().timers.len(), 1);
+    assert!(timers::active_job(&mut conn, ours, job, None).await.unwrap().is_none());
+    assert!(timers::active_job(&mut conn, theirs, job, None).await.unwrap().is_some());
     let many = [JobId::at(now), JobId::at(now)];
-    let new = many.map(|id| NewJob {
-        id,
-        definition: &definition,
-        idempotency_key: None,
-        request_digest: None,
-        now,
-        first_fire: None,
-        traceparent: None,
-        depth: 0,
-        token_hash: None,
-    });
+    let new = many.map(|id| NewJob::new(id, &definition, &OPERATOR, now));
     jobs::insert_all(&mut conn, theirs, &new, None).await.unwrap();
     for job in many {
         not_found(jobs::get(&mut conn, ours, job, now).await.map(drop));
@@ -161,6 +228,31 @@ async fn jobs_of_another_workspace_are_not_found() {
     }
     let keyed = NewJob { id: JobId::at(now), idempotency_key: Some("key"), ..new[0] };
     jobs::insert(&mut conn, theirs, &keyed, None).await.unwrap();
+    let named = Definition { key: Some("nightly".into()), stack: Some("web".into()), ..definition.clone() };
+    let named = NewJob::new(JobId::at(now), &named, &OPERATOR, now);
+    jobs::insert(&mut conn, theirs, &named, None).await.unwrap();
+    assert_eq!(jobs::find_by_key(&mut conn, theirs, "nightly").await.unwrap(), Some(named.id));
+    assert_eq!(jobs::find_by_key(&mut conn, ours, "nightly").await.unwrap(), None);
+    for (workspace, found) in [(theirs, 1), (ours, 0)] {
+        let (keys, ids) = (["nightly"], [named.id]);
+        assert_eq!(jobs::find_all(&mut conn, workspace, (&keys, &ids), now).await.unwrap().len(), found);
+        assert_eq!(jobs::find_all(&mut conn, workspace, (&[], &ids), now).await.unwrap().len(), found);
+        assert_eq!(jobs::ids_by_key(&mut conn, workspace, &keys).await.unwrap().len(), found);
+        assert_eq!(jobs::of_stack(&mut conn, workspace, "web", 10).await.unwrap().len(), found);
+    }
+    let paused = Definition { state: JobState::Paused, ..definition.clone() };
+    let paused = NewJob::new(JobId::at(now), &paused, &OPERATOR, now);
+    jobs::insert(&mut conn, theirs, &paused, None).await.unwrap();
+    let with_end = "select count(*) from pauses where paused_until is not null";
+    // One that a client has prolonged stays as it is.
+    for (workspace, until, left) in [(ours, "-1 second", 1), (theirs, "1 hour", 1), (theirs, "-1 second", 0)]
+    {
+        db.execute(&format!("update pauses set paused_until = now() + interval '{until}'")).await;
+        jobs::stay_paused(&mut conn, workspace, paused.id).await.unwrap();
+        assert_eq!(db.count(with_end).await, left, "{until}");
+    }
+    not_found(jobs::versions(&mut conn, ours, named.id, 1, 1).await.map(drop));
+    assert_eq!(jobs::versions(&mut conn, theirs, named.id, 1, 1).await.unwrap().len(), 1);
     assert!(jobs::find_by_idempotency_key(&mut conn, theirs, "key").await.unwrap().is_some());
     assert_eq!(jobs::find_by_idempotency_key(&mut conn, ours, "key").await.unwrap(), None);
     let line = jobs::key_in_group("import", 7);
@@ -183,13 +275,54 @@ async fn executions_of_another_workspace_are_not_found() {
     executions::insert_now(&mut conn, theirs, job, NewRun { key: Some("key"), ..run() }).await.unwrap();
     assert!(executions::find_run(&mut conn, theirs, "key").await.unwrap().is_some());
     assert_eq!(executions::find_run(&mut conn, ours, "key").await.unwrap(), None);
+    let ever = (DateTime::UNIX_EPOCH, now + TimeDelta::hours(1));
+    let activity = executions::activity(&mut conn, theirs, &[job], ever, 10).await.unwrap();
+    assert!(activity[&job].iter().any(|run| run.id == execution));
+    assert!(executions::activity(&mut conn, ours, &[job], ever, 10).await.unwrap().is_empty());
     not_found(executions::get(&mut conn, ours, execution).await.map(drop));
     not_found(executions::insert_now(&mut conn, ours, job, run()).await.map(drop));
     let theirs_by_id = executions::Filter { job: Some(job), ..executions::Filter::default() };
     assert!(executions::list(&mut conn, ours, &theirs_by_id, PAGE).await.unwrap().data.is_empty());
+    let oldest_first = executions::list_oldest_first(&mut conn, ours, &theirs_by_id, 10, None).await.unwrap();
+    assert!(oldest_first.data.is_empty());
     not_found(leases::cancel(&mut conn, ours, execution).await.map(drop));
+    leases::wait(&mut conn, &[execution]).await.unwrap();
+    let capacity = [JobCapacity { job, limit: 9 }];
+    let executor = ExecutorId::at(now);
+    executors::insert(&mut conn, executor, "test").await.unwrap();
+    assert!(leases::lease_waiting(&mut conn, ours, executor, &capacity, 9).await.unwrap().is_empty());
+    assert!(leases::waiting_limited(&mut conn, ours, &capacity).await.unwrap().is_empty());
+    assert_eq!(executions::find_all(&mut conn, theirs, &[execution]).await.unwrap().len(), 1);
+    assert!(executions::find_all(&mut conn, ours, &[execution]).await.unwrap().is_empty());
+    let replay = NewReplay { id: ExecutionId::at(now), job, original: execution, key: Some("key".into()) };
+    let replayed = executions::insert_replays(&mut conn, ours, &[replay], None, 0).await.unwrap();
+    assert_eq!(replayed, [Replayed::NotFound]);
     let window = LedgerWindow { from: now - TimeDelta::hours(1), to: now + TimeDelta::hours(1) };
     assert!(executions::fires(&mut conn, ours, job, window).await.unwrap().is_empty());
+    // Two fires, of which the first ran and the second was skipped meanwhile.
+    let (first, second) = (ExecutionId::at(now), ExecutionId::at(now + TimeDelta::seconds(1)));
+    let fires = format!(
+        "insert into executions (id, workspace_id, job_id, version, attempt_count, status, source, scheduled_for, started_at, finished_at,
+                                 skip_reason, attempt_status, total_us)
+         select v.id::uuid, '{}', '{}', 1, 1, v.status, 'schedule', now(), now(), now() + v.seconds * interval '1 s', v.reason, 'success', 7
+         from (values ('{}', 'succeeded', 3, null), ('{}', 'skipped', 1, 'overlap')) v(id, status, seconds, reason)",
+        theirs.uuid(),
+        job.uuid(),
+        first.uuid(),
+        second.uuid()
+    );
+    db.execute(&fires).await;
+    assert_eq!(executions::find_blocking(&mut conn, theirs, job, second).await.unwrap(), Some(first));
+    assert_eq!(executions::find_blocking(&mut conn, ours, job, second).await.unwrap(), None);
+    assert_eq!(sent::get(&mut conn, theirs, first, Some(1)).await.unwrap().job, job);
+    not_found(sent::get(&mut conn, ours, first, Some(1)).await.map(drop));
+    let request = definition().request;
+    let test = NewTest { id: TestId::at(now), job: None, created_at: now, depth: 0, request: &request };
+    request_tests::insert(&mut conn, theirs, &test).await.unwrap();
+    assert_eq!(request_tests::get(&mut conn, theirs, test.id).await.unwrap().id, test.id);
+    not_found(request_tests::get(&mut conn, ours, test.id).await.map(drop));
+    assert_eq!(executions::phases(&mut conn, theirs, job, None, 9).await.unwrap().len(), 1);
+    assert!(executions::phases(&mut conn, ours, job, None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -287,6 +420,28 @@ async fn channels_and_rules_of_another_workspace_are_not_found() {
     let foreign = rules::insert(&mut conn, ours, our_job, &new).await.unwrap_err();
     assert!(foreign.is_conflict("channel"), "a channel of another workspace: {foreign}");
     not_found(rules::list(&mut conn, ours, job).await.map(drop));
+    let mut changed = rules::get(&mut conn, theirs, job, rule).await.unwrap();
+    not_found(rules::get(&mut conn, ours, job, rule).await.map(drop));
+    changed.rule.event = RuleEvent::OnSuccess;
+    not_found(rules::change(&mut conn, theirs, our_job, &changed).await);
+    assert!(rules::change(&mut conn, ours, job, &changed).await.unwrap_err().is_conflict("channel"));
+    rules::change(&mut conn, theirs, job, &changed).await.unwrap();
+    let mut of_all =
+        WorkspaceRule { id: rule, channel, selector: Selector::All, rule: changed.rule, created_at: now };
+    let foreign = workspace_rules::insert(&mut conn, ours, &of_all, by).await.unwrap_err();
+    assert!(foreign.is_conflict("channel"), "a channel of another workspace: {foreign}");
+    workspace_rules::insert(&mut conn, theirs, &of_all, by).await.unwrap();
+    assert_eq!(workspace_rules::list(&mut conn, theirs).await.unwrap(), [of_all.clone()]);
+    assert!(workspace_rules::list(&mut conn, ours).await.unwrap().is_empty());
+    assert!(workspace_rules::uses_channel(&mut conn, theirs, channel).await.unwrap());
+    assert!(!workspace_rules::uses_channel(&mut conn, ours, channel).await.unwrap());
+    not_found(workspace_rules::get(&mut conn, ours, rule).await.map(drop));
+    of_all.selector = Selector::Tag("a".into());
+    not_found(workspace_rules::change(&mut conn, ours, &of_all, by).await);
+    not_found(workspace_rules::delete(&mut conn, ours, rule, by).await);
+    assert_eq!(workspace_rules::get(&mut conn, theirs, rule).await.unwrap().selector, Selector::All);
+    not_found(channels::snooze(&mut conn, ours, channel, Some(now), by).await.map(drop));
+    assert!(notifications::last_deliveries(&mut conn, ours, &[channel]).await.unwrap().is_empty());
     not_found(rules::delete(&mut conn, ours, job, rule).await);
     assert!(channels::jobs_using(&mut conn, ours, channel).await.unwrap().is_empty());
     let notification = notifications::insert_test(&mut conn, theirs, channel, now).await.unwrap();
@@ -297,12 +452,60 @@ async fn channels_and_rules_of_another_workspace_are_not_found() {
 }
 
 #[tokio::test]
+async fn statistics_of_another_workspace_are_not_shown() {
+    let tenants = Tenants::new().await;
+    let Tenants { db, ours, theirs, job, now } = &tenants;
+    let (ours, theirs, job, now) = (*ours, *theirs, *job, *now);
+    let (workspace, id, execution) = (theirs.uuid(), job.uuid(), ExecutionId::at(now).uuid());
+    db.execute(&format!(
+        "insert into stats_minutes values ('{workspace}', now(), 0, 1, 0, 0, 0, 1, '', '');
+         insert into stats_hours values ('{workspace}', date_trunc('hour', now()), '{id}', 0, 1, 0, 0, 0, 1, '', '');
+         insert into stats_hosts values ('{workspace}', now(), 'a', 0, 1, 0, 0, 0, 1, '', '');
+         insert into stats_failures values ('{workspace}', date_trunc('hour', now()), '{id}', 'timeout', 0, 1, now(), now(), '{execution}');
+         insert into job_health values ('{id}', '{workspace}', 'failing', now(), 1, now(), 'timeout', null, '{execution}');
+         insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count)
+         values ('{execution}', '{workspace}', '{id}', 1, 'succeeded', 'manual', now(), now(), 1)"
+    ))
+    .await;
+    let mut conn = db.conn().await;
+    let conn = &mut *conn;
+    let day = (now - TimeDelta::days(1), now + TimeDelta::days(1));
+    let mut counts = Vec::new();
+    for workspace in [ours, theirs] {
+        let used = quotas::used(conn, workspace, day.0, 10).await.unwrap();
+        let rows = [
+            statistics::minutes(conn, workspace, day).await.unwrap().len() as i64,
+            statistics::hours(conn, workspace, day, None, 10, |_| ()).await.unwrap(),
+            statistics::hours(conn, workspace, (bucket(day.0, 3600), day.1), Some(job), 10, |_| ())
+                .await
+                .unwrap(),
+            statistics::hosts(conn, workspace, day, None, 10, |_| ()).await.unwrap(),
+            statistics::failures(conn, workspace, day, 10).await.unwrap().len() as i64,
+            statistics::failures_by_class(conn, workspace, day, None).await.unwrap().len() as i64,
+            statistics::failing_jobs(conn, workspace, 10).await.unwrap().len() as i64,
+            statistics::of_job(conn, workspace, job, day, 10).await.unwrap().len() as i64,
+            statistics::labels(conn, workspace, (None, None), 10).await.unwrap().len() as i64,
+            jobs::after(conn, workspace, None, 10).await.unwrap().len() as i64,
+            jobs::count_after(conn, workspace, None, 10).await.unwrap(),
+            jobs::called_hosts(conn, workspace, 10, 10).await.unwrap().len() as i64,
+            used.jobs,
+            used.requested,
+        ];
+        counts.push(rows);
+    }
+    assert_eq!(counts, [[0; 14], [1; 14]]);
+}
+
+#[tokio::test]
 async fn workspaces_do_not_see_each_other() {
     let tenants = Tenants::new().await;
     let Tenants { db, ours, theirs, job, now } = &tenants;
     let (ours, theirs, job, now) = (*ours, *theirs, *job, *now);
     let mut conn = db.conn().await;
     let by = &Author::operator(now);
+    let none = jobs::Applied { created: 0, updated: 0, paused: 0, deleted: 0 };
+    jobs::record_application(&mut conn, theirs, by, "web", none).await.unwrap();
+    jobs::record_bulk(&mut conn, theirs, by, BulkAction::Pause, (1, 0)).await.unwrap();
     let log = audit::list(&mut conn, ours, audit::Filter::default(), PAGE).await.unwrap().data;
     assert_eq!(log.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["workspace.created"]);
     // Rows that the id of the workspace identifies.

@@ -7,17 +7,19 @@ const MAX_EXCERPT_CHARS: usize = 100;
 
 /// The kind of a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(in crate::domain) enum Line<'a> {
     /// Blank, or a comment.
     Nothing,
     /// `CRON_TZ=Europe/Berlin`
     Zone(&'a str),
+    /// `NAME=value`, for the commands of other lines.
+    Variable { name: &'a str, value: &'a str },
     /// An expression, its fields separated by one space, and the text after it.
     Fires { expression: String, rest: &'a str },
 }
 
 /// Parses a line, which has no surrounding space.
-pub(super) fn read(text: &str) -> Result<Line<'_>, Invalid> {
+pub(in crate::domain) fn read(text: &str) -> Result<Line<'_>, Invalid> {
     if text.is_empty() || text.starts_with('#') {
         return Ok(Line::Nothing);
     }
@@ -29,16 +31,13 @@ pub(super) fn read(text: &str) -> Result<Line<'_>, Invalid> {
     }
     match assignment(text) {
         Some(("CRON_TZ" | "TZ", value)) => Ok(Line::Zone(value)),
-        Some((name, _)) => {
-            let detail = format!("{name} is a variable. TrigRun runs no commands, so nothing could read it.");
-            Err(Invalid::new("crontab_variable", detail).hint("Only CRON_TZ and TZ are supported."))
-        }
+        Some((name, value)) => Ok(Line::Variable { name, value }),
         None => Ok(split(text)),
     }
 }
 
 /// The URL of a line: the text after its expression, if there is any.
-pub(super) fn url(rest: &str) -> Result<Option<&str>, Invalid> {
+pub(in crate::domain) fn url(rest: &str) -> Result<Option<&str>, Invalid> {
     let mut words = words(rest);
     let Some(first) = words.next() else { return Ok(None) };
     let Some(second) = words.next() else { return as_written(first).map(Some) };
@@ -70,7 +69,7 @@ fn as_written(url: &str) -> Result<&str, Invalid> {
 }
 
 /// The line, or the beginning of one that is too long.
-pub(super) fn excerpt(text: &str) -> String {
+pub(in crate::domain) fn excerpt(text: &str) -> String {
     if text.len() <= MAX_LINE_BYTES {
         return text.to_owned();
     }
@@ -131,7 +130,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', '\t']).filter(|word| !word.is_empty())
 }
 
-fn is_url(word: &str) -> bool {
+pub(in crate::domain) fn is_url(word: &str) -> bool {
     word.contains("://")
 }
 

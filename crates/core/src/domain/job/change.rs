@@ -5,7 +5,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Definition, Job, JobState};
+use super::{
+    Definition, Job, JobState,
+    pause::{PauseTerms, active_since},
+};
 use crate::domain::schedule::{Kind, ScheduleError};
 
 impl JobState {
@@ -39,6 +42,12 @@ pub struct JobChange {
     pub future_fires: FutureFires,
     /// The origin of intervals: when the job was created.
     pub anchor: DateTime<Utc>,
+    /// Whether the application of a stack makes the change.
+    pub applied: bool,
+    /// What the client says about the pause, if the job is paused afterwards.
+    pub pause: Option<PauseTerms>,
+    /// Since when the change is in effect, if that is not the time at which it is written.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// Why a job cannot be changed like this.
@@ -69,7 +78,9 @@ impl ChangeError {
 impl JobChange {
     /// Whether the change makes an execution due at a time of the client's choosing.
     pub fn requests_run(&self) -> bool {
-        self.future_fires == FutureFires::Reset && self.definition.requests_run()
+        let runs_after_pause = self.pause.as_ref().is_some_and(|terms| terms.until.is_some())
+            && matches!(self.definition.schedule.kind(), Kind::OneTime | Kind::Scheduled);
+        runs_after_pause || (self.future_fires == FutureFires::Reset && self.definition.requests_run())
     }
 
     fn new(
@@ -89,6 +100,9 @@ impl JobChange {
             state,
             future_fires,
             anchor: job.created_at,
+            applied: false,
+            pause: None,
+            since: None,
         })
     }
 }
@@ -134,6 +148,35 @@ pub fn set_state(job: &Job, wanted: JobState, now: DateTime<Utc>) -> Result<Opti
     }
 }
 
+/// Pauses a job. If it is paused already, new terms replace those that it has; `None` if nothing changes.
+pub fn pause(
+    job: &Job,
+    terms: Option<PauseTerms>,
+    now: DateTime<Utc>,
+) -> Result<Option<JobChange>, ChangeError> {
+    if job.state != JobState::Paused {
+        let change = set_state(job, JobState::Paused, now)?;
+        return Ok(change.map(|change| JobChange { pause: terms, ..change }));
+    }
+    match terms {
+        Some(terms) if job.pause.as_ref().is_none_or(|pause| pause.terms != terms) => {
+            let change = JobChange::new(job, job.definition.clone(), JobState::Paused, now)?;
+            Ok(Some(JobChange { pause: Some(terms), ..change }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Resumes a job whose pause has ended by `now`, as of the end of the pause; `None` if it has not.
+pub fn resume_by_itself(job: &Job, now: DateTime<Utc>) -> Result<Option<JobChange>, ChangeError> {
+    let until = job.pause.as_ref().and_then(|pause| pause.terms.until).filter(|until| *until <= now);
+    let (JobState::Paused, Some(until)) = (job.state, until) else { return Ok(None) };
+    let since = active_since(until);
+    let definition = Definition { state: JobState::Active, ..job.definition.clone() };
+    let change = JobChange::new(job, definition, JobState::Active, since)?;
+    Ok(Some(JobChange { since: Some(since), ..change }))
+}
+
 /// A new schedule or another state starts from now; any other change leaves the fires as they are.
 fn future_fires(job: &Job, new: &Definition) -> FutureFires {
     let same_schedule = job.definition.schedule == new.schedule;
@@ -166,15 +209,18 @@ pub fn first_fire(
 mod tests {
     use super::*;
     use crate::domain::{
+        audit::Actor,
         execution::Status,
         id::{ExecutionId, JobId, WorkspaceId},
-        job::{DEFAULT_CATCH_UP_LIMIT, LastExecution, MisfirePolicy, OverlapPolicy},
+        job::{DEFAULT_CATCH_UP_LIMIT, LastExecution, MisfirePolicy, OverlapPolicy, pause::Pause},
         request::{Headers, Method, Request},
         retry::{DeliveryGuarantee, RetryPolicy},
         schedule::{Cron, Schedule},
     };
     use chrono::TimeDelta;
     use uuid::Uuid;
+
+    use crate::domain::statistics::JobHealth;
 
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -183,6 +229,8 @@ mod tests {
     fn job(schedule: Schedule, state: JobState) -> Job {
         let wanted = if state == JobState::Completed { JobState::Active } else { state };
         let definition = Definition {
+            key: None,
+            stack: None,
             name: "a".into(),
             schedule,
             request: Request {
@@ -206,11 +254,14 @@ mod tests {
             id: JobId::from_uuid(Uuid::nil()),
             workspace: WorkspaceId::from_uuid(Uuid::nil()),
             version: 7,
+            applied_version: None,
             definition,
             state,
+            pause: None,
             next_run_at: None,
             schedule_error: None,
             last_execution: None,
+            health: JobHealth::default(),
             created_at: now() - TimeDelta::days(1),
             updated_at: now(),
         }
@@ -251,6 +302,54 @@ mod tests {
         for wanted in [Active, Paused] {
             assert_eq!(decided(Completed, wanted), Err(ChangeError::Completed));
         }
+    }
+
+    fn paused(schedule: Schedule, until: Option<DateTime<Utc>>) -> Job {
+        let terms = PauseTerms { note: Some("why".into()), until };
+        let pause = Pause { at: now(), by: Actor::Operator, terms, depth: 0 };
+        Job { pause: Some(pause), ..job(schedule, JobState::Paused) }
+    }
+
+    #[test]
+    fn terms_of_a_pause() {
+        let until = |seconds| Some(now() + TimeDelta::seconds(seconds));
+        let terms = |seconds| Some(PauseTerms { note: None, until: until(seconds) });
+        let active = job(cron("0 * * * *"), JobState::Active);
+        let change = pause(&active, terms(60), now()).unwrap().unwrap();
+        assert_eq!(
+            (change.state, change.future_fires, change.pause),
+            (JobState::Paused, FutureFires::Reset, terms(60))
+        );
+        let already = paused(cron("0 * * * *"), until(60));
+        assert!(pause(&already, None, now()).unwrap().is_none());
+        assert!(pause(&already, Some(already.pause.clone().unwrap().terms), now()).unwrap().is_none());
+        let other = pause(&already, terms(90), now()).unwrap().unwrap();
+        assert_eq!(
+            (other.state, other.future_fires, other.pause),
+            (JobState::Paused, FutureFires::Keep, terms(90))
+        );
+        assert_eq!(
+            pause(&job(Schedule::OneTime, JobState::Draft), terms(60), now()).unwrap_err(),
+            ChangeError::Draft
+        );
+        let once = pause(&job(Schedule::OneTime, JobState::Active), terms(60), now()).unwrap().unwrap();
+        assert!(once.requests_run(), "the client chooses the time of the run");
+    }
+
+    #[test]
+    fn a_job_resumes_by_itself_as_of_the_end_of_its_pause() {
+        let resumed =
+            |schedule, until| resume_by_itself(&paused(schedule, until), now() + TimeDelta::hours(1));
+        let end = now() + TimeDelta::minutes(30);
+        let change = resumed(cron("0 * * * *"), Some(end)).unwrap().unwrap();
+        assert_eq!((change.state, change.since), (JobState::Active, Some(end - TimeDelta::microseconds(1))));
+        assert!(resumed(cron("0 * * * *"), Some(end + TimeDelta::hours(1))).unwrap().is_none());
+        assert!(resumed(cron("0 * * * *"), None).unwrap().is_none());
+        let at = |run_at| resumed(Schedule::Scheduled { run_at }, Some(end));
+        assert!(at(end).unwrap().is_some(), "a fire at the end of the pause");
+        assert_eq!(at(end - TimeDelta::seconds(1)).unwrap_err(), ChangeError::RunAtPast);
+        let manual = job(cron("0 * * * *"), JobState::Active);
+        assert!(resume_by_itself(&manual, end).unwrap().is_none());
     }
 
     #[test]

@@ -8,7 +8,12 @@ fn instant(seconds: i64) -> DateTime<Utc> {
 }
 
 fn version(seconds: i64, state: JobState, every_seconds: u32) -> Version {
-    Version { created_at: instant(seconds), state, schedule: Schedule::Recurring { every_seconds } }
+    Version {
+        number: 1,
+        created_at: instant(seconds),
+        state,
+        schedule: Schedule::Recurring { every_seconds },
+    }
 }
 
 fn record(seconds: i64) -> Record {

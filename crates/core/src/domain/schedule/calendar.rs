@@ -58,6 +58,16 @@ impl Calendar {
         Ok(None)
     }
 
+    /// Whether the pattern matches any time of this date.
+    pub(super) fn matches_on(&self, date: Date) -> Result<bool, ScheduleError> {
+        Ok(self.days.month_match(date.month() as u32).map_err(library)? && self.day_matches(date)?)
+    }
+
+    /// The matching hours and minutes of a date that matches, a bit each.
+    pub(super) fn times(&self) -> (u32, u64) {
+        (self.hours, self.minutes)
+    }
+
     fn day_matches(&self, date: Date) -> Result<bool, ScheduleError> {
         let weekday = croner::Weekday::from_days_from_sunday(date.weekday().to_sunday_zero_offset() as u32);
         self.days

@@ -1,14 +1,22 @@
 //! The next fires of a schedule, for a user who is about to save it: in UTC, in local time, and with a note on each fire
 //! that a clock transition moves, skips or repeats.
 
+mod changes;
+mod difference;
 mod notes;
 mod warnings;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+pub use changes::{ClockChange, ClockEffect};
+pub use difference::Difference;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use jiff::Timestamp;
 
 use super::cron::out_of_range;
 use super::{Cron, Schedule, ScheduleError};
+
+/// The resolution of fires.
+const RESOLUTION: TimeDelta = TimeDelta::microseconds(1);
 
 /// One fire of a preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +53,33 @@ impl Schedule {
             since = at;
         }
         Ok(fires)
+    }
+
+    /// The fire at an instant at which the schedule fires, as [`Schedule::preview`] shows it.
+    ///
+    /// # Errors
+    /// As [`Schedule::next_after`].
+    pub fn fire_at(&self, anchor: DateTime<Utc>, at: DateTime<Utc>) -> Result<Fire, ScheduleError> {
+        let just_before = at - RESOLUTION;
+        let since = match self {
+            Self::Cron(cron) => self.since_change(cron, anchor, at)?.unwrap_or(just_before),
+            _ => just_before,
+        };
+        let fire = self.preview(anchor, since, 1)?.pop();
+        fire.filter(|fire| fire.at == at).ok_or(ScheduleError::OutOfRange)
+    }
+
+    /// Just before the last change of the clock, if no fire lies between it and the one at `at`.
+    fn since_change(
+        &self,
+        cron: &Cron,
+        anchor: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, ScheduleError> {
+        let Some(change) = cron.zone().preceding(second(at)?).next() else { return Ok(None) };
+        let change = DateTime::from_timestamp(change.timestamp().as_second(), 0);
+        let Some(before) = change.map(|change| change - RESOLUTION) else { return Ok(None) };
+        Ok((self.next_after(anchor, before)? == Some(at)).then_some(before))
     }
 
     /// Warnings about a schedule that its owner may not have intended, one sentence each, as of `from`: an expression that

@@ -12,7 +12,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use chrono::{DateTime, Utc};
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::domain::invalid::Invalid;
 
@@ -38,6 +40,38 @@ pub struct ZoneDatabase {
 /// The database in use, for `/version` and the startup log.
 pub fn zone_database() -> &'static ZoneDatabase {
     &databases().in_use
+}
+
+/// A time zone at an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// As in the IANA database.
+    pub name: String,
+    /// Of its local time from UTC: `+02:00`.
+    pub offset: String,
+    /// When the offset changes next, if that is known.
+    pub next_change: Option<DateTime<Utc>>,
+}
+
+/// All zones by name, as they are at `now`.
+pub fn zones(now: DateTime<Utc>) -> Vec<Zone> {
+    let Ok(now) = Timestamp::from_second(now.timestamp()) else { return Vec::new() };
+    let zone = |name: String| {
+        let zone = find(&name).ok()?;
+        let offset = zone.to_offset(now);
+        let next_change = zone.following(now).find(|change| change.offset() != offset);
+        let next_change =
+            next_change.and_then(|change| DateTime::from_timestamp(change.timestamp().as_second(), 0));
+        Some(Zone { name, offset: offset_text(offset), next_change })
+    };
+    names().into_iter().filter_map(zone).collect()
+}
+
+/// As RFC 3339 writes it; seconds, which only old offsets have, are added.
+pub(super) fn offset_text(offset: Offset) -> String {
+    let (sign, seconds) = (if offset.is_negative() { '-' } else { '+' }, offset.seconds().unsigned_abs());
+    let text = format!("{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60);
+    if seconds % 60 == 0 { text } else { format!("{text}:{:02}", seconds % 60) }
 }
 
 /// Checks that a zone exists, for a zone that is given without an expression.

@@ -324,3 +324,21 @@ proptest! {
         let _result = TargetUrl::parse(&text, &EgressPolicy::default());
     }
 }
+
+#[test]
+fn the_host_of_a_stored_url_is_that_of_the_parsed_url() {
+    for url in [
+        "https://EXAMPLE.com",
+        "https://example.com:8443/a:b?c=d@e",
+        "http://example.com?x=/",
+        "https://b\u{fc}cher.example/{{uuid}}",
+        "http://8.8.8.8:8080/",
+        "http://[2606:4700::1111]:8080/",
+        "http://[2606:4700::1111]/",
+    ] {
+        let policy = EgressPolicy::default();
+        let (parsed, stored) =
+            (TargetUrl::parse(url, &policy).unwrap(), template::check(url, &policy).unwrap());
+        assert_eq!(host_of(&stored), parsed.host(), "{url}");
+    }
+}

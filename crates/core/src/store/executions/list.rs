@@ -1,6 +1,6 @@
 //! Lists of executions: one statement per way to filter, each of them bounded.
 //!
-//! A workspace may have millions of executions, a page has fifty. Each statement reads one index, newest first, and stops when the page is
+//! A workspace may have millions of executions, a page has fifty. Each statement reads one index in order, and stops when the page is
 //! full or when it has read `MAX_ROWS_SEARCHED` rows. The limit also separates the index scan from the filters. Otherwise Postgres would
 //! assume that they match next to nothing, and would read and sort all rows.
 
@@ -14,13 +14,14 @@ use uuid::Uuid;
 
 use super::{
     ID_MARGIN,
-    row::{ExecutionRow, LastAttemptRow, execution_columns, run_columns},
+    row::{ExecutionRow, LastAttemptRow, authority, execution_columns, run_columns},
 };
 use crate::{
     domain::{
         execution::{Execution, Source, Status},
         id::{ExecutionId, JobId, WorkspaceId},
         page::{List, Page, Searched, max_rows_searched},
+        statuses::StatusItem,
     },
     store::{Conn, StoreError, columns::SearchedRow, schema::jobs, sql::prepared},
 };
@@ -32,6 +33,8 @@ pub struct Filter {
     pub statuses: Vec<Status>,
     pub source: Option<Source>,
     pub job: Option<JobId>,
+    /// Of any of these jobs, at most [`MAX_NAMED_JOBS`]; of any at all if there are none.
+    pub jobs: Vec<JobId>,
     /// A substring of the job's name, regardless of case.
     pub job_name: Option<String>,
     /// The job has this tag now.
@@ -39,7 +42,9 @@ pub struct Filter {
     /// Of the URL, as the version of the job has it that was run: with its port, or without.
     pub host: Option<String>,
     /// Of the attempt that ended the execution.
-    pub status_code: Option<u16>,
+    pub status_code: Option<StatusItem>,
+    /// It has had so many attempts or more.
+    pub min_attempts: Option<u16>,
     pub error_class: Option<String>,
     /// `scheduled_for` is in `[from, to)`.
     pub from: Option<DateTime<Utc>>,
@@ -53,14 +58,14 @@ macro_rules! max_rows_of_job {
     };
 }
 
-/// The executions of one table in the index on `$key` and id with these values of the key, newest first, between two ids, at most `$max`. The
-/// key and the id are compared and ordered together: `$key = … order by id` might read the index on the id, with the rows of everybody.
-/// `$prune` leaves out partitions.
+/// The executions of one table in the index on `$key` and id with these values of the key, between two ids, at most `$max`, in the order
+/// `$order`. The key and the id are compared and ordered together: `$key = … order by id` might read the index on the id, with the rows of
+/// everybody. `$prune` leaves out partitions.
 macro_rules! walk_table {
-    ($columns:expr, $table:literal, $prune:literal, [$($key:literal)+], $value:literal, $and:literal, $max:expr) => {
+    ($columns:expr, $table:literal, $prune:literal, [$($key:literal)+], $value:literal, $and:literal, $max:expr, $order:literal) => {
         concat!(
             "select ", $columns, " from ", $table, " e
-                  where (", $($key, ", ",)+ "e.id) < (", $value, ", $2) and (", $($key, ", ",)+ "e.id) >= (", $value, ", $3)", $prune, $and, " order by ", $($key, " desc, ",)+ "e.id desc limit ", $max
+                  where (", $($key, ", ",)+ "e.id) < (", $value, ", $2) and (", $($key, ", ",)+ "e.id) >= (", $value, ", $3)", $prune, $and, " order by ", $($key, $order, ", ",)+ "e.id", $order, " limit ", $max
         )
     };
 }
@@ -68,27 +73,27 @@ macro_rules! walk_table {
 /// The rows of such a walk of the open executions, of those that ended, or of both, numbered. Postgres merges the two walks of both: each has
 /// the order of its index, and is read as far as the page needs it.
 macro_rules! walk {
-    (open, $key:tt, $value:literal, $and:literal, $max:expr) => {
+    (open, $key:tt, $value:literal, $and:literal, $max:expr, $order:literal) => {
         concat!(
             "(select e.*, row_number() over () as number from (",
-            walk_table!(run_columns!(), "runs", "", $key, $value, $and, $max),
+            walk_table!(run_columns!(), "runs", "", $key, $value, $and, $max, $order),
             ") e) e"
         )
     };
-    (ended, $key:tt, $value:literal, $and:literal, $max:expr) => {
+    (ended, $key:tt, $value:literal, $and:literal, $max:expr, $order:literal) => {
         concat!(
             "(select e.*, row_number() over () as number from (",
-            walk_table!(execution_columns!(), "executions", " and e.id < $2", $key, $value, $and, $max),
+            walk_table!(execution_columns!(), "executions", " and e.id < $2", $key, $value, $and, $max, $order),
             ") e) e"
         )
     };
-    (both, [$($key:literal)+], $value:literal, $and:literal, $max:expr) => {
+    (both, [$($key:literal)+], $value:literal, $and:literal, $max:expr, $order:literal) => {
         concat!(
             "(select e.*, row_number() over () as number from (select * from ((",
-            walk_table!(run_columns!(), "runs", "", [$($key)+], $value, $and, $max),
+            walk_table!(run_columns!(), "runs", "", [$($key)+], $value, $and, $max, $order),
             ") union all (",
-            walk_table!(execution_columns!(), "executions", " and e.id < $2", [$($key)+], $value, $and, $max),
-            ")) e order by ", $($key, " desc, ",)+ "e.id desc limit ", $max, ") e) e"
+            walk_table!(execution_columns!(), "executions", " and e.id < $2", [$($key)+], $value, $and, $max, $order),
+            ")) e order by ", $($key, $order, ", ",)+ "e.id", $order, " limit ", $max, ") e) e"
         )
     };
 }
@@ -120,7 +125,9 @@ macro_rules! wanted {
                                 and case when status = any($4) then true else cardinality($4) = 0 end
                                 and case when source = $5 then true else $5::text is null end
                                 and case when job_id = $6 then true else $6::uuid is null end
-                                and case when status_code = $12 then true else $12::smallint is null end
+                                and case when job_id = any($18::uuid[]) then true else cardinality($18::uuid[]) = 0 end
+                                and case when status_code between $12 and $16 then true else $12::smallint is null end
+                                and case when attempt_count >= $17 then true else $17::smallint is null end
                                 and case when error_class = $13 then true else $13::text is null end
                                 and case when scheduled_for >= $8 then true else $8::timestamptz is null end
                                 and case when scheduled_for < $9 then true else $9::timestamptz is null end as fits
@@ -132,11 +139,11 @@ macro_rules! wanted {
 
 /// A walk that stops after `$max` rows. The row at which it stopped becomes a cursor, so it is never one of another workspace; a job has
 /// rows of one workspace only.
-macro_rules! newest {
-    ($which:tt, $key:tt, $value:literal, $and:literal, $max:expr) => {
+macro_rules! first {
+    ($which:tt, $key:tt, $value:literal, $and:literal, $max:expr, $order:literal) => {
         concat!(
             wanted!(
-                walk!($which, $key, $value, $and, $max),
+                walk!($which, $key, $value, $and, $max, $order),
                 concat!("e.number = ", $max, " and e.workspace_id = $1")
             ),
             " limit $10"
@@ -144,38 +151,76 @@ macro_rules! newest {
     };
 }
 
-const ALL: &str = newest!(both, ["e.workspace_id"], "$1", "", max_rows_searched!());
-const OF_JOB: &str = newest!(both, ["e.job_id"], "$6", "", max_rows_searched!());
-const OPEN: &str = newest!(open, ["e.workspace_id"], "$1", "", max_rows_searched!());
-const UNSUCCESSFUL: &str = newest!(
-    ended,
-    ["e.workspace_id"],
-    "$1",
-    " and (e.error_class is not null or e.skip_reason is not null)",
-    max_rows_searched!()
-);
-const ASKED_FOR: &str = newest!(both, ["e.workspace_id" "e.source"], "$1, $5", " and e.source <> 'schedule'", max_rows_searched!());
-/// A page of each of these jobs, and of those rows the newest.
-const OF_JOBS: &str = concat!(
-    "select e.* from unnest($11::uuid[]) as named(id) cross join lateral (",
-    newest!(both, ["e.job_id"], "named.id", "", max_rows_of_job!()),
-    ") e order by e.id desc limit $10"
-);
+/// The rows of a list with the authority of the URL that their jobs had: looked up for the rows of the page only.
+macro_rules! with_authority {
+    ($rows:expr) => {
+        concat!("select e.*, ", authority!(), " as authority from (", $rows, ") e")
+    };
+}
+
+/// The statements in one order, at the places that [`Search`] names.
+macro_rules! lists {
+    ($order:literal) => {
+        [
+            with_authority!(first!(both, ["e.workspace_id"], "$1", "", max_rows_searched!(), $order)),
+            with_authority!(first!(both, ["e.job_id"], "$6", "", max_rows_searched!(), $order)),
+            with_authority!(first!(
+                ended,
+                ["e.workspace_id"],
+                "$1",
+                " and (e.error_class is not null or e.skip_reason is not null)",
+                max_rows_searched!(),
+                $order
+            )),
+            with_authority!(first!(open, ["e.workspace_id"], "$1", "", max_rows_searched!(), $order)),
+            with_authority!(first!(
+                both,
+                ["e.workspace_id" "e.source"],
+                "$1, $5",
+                " and e.source <> 'schedule'",
+                max_rows_searched!(),
+                $order
+            )),
+            // A page of each of these jobs, and of those rows the first.
+            with_authority!(concat!(
+                "select e.* from unnest($11::uuid[]) as named(id) cross join lateral (",
+                first!(both, ["e.job_id"], "named.id", "", max_rows_of_job!(), $order),
+                ") e order by e.id",
+                $order,
+                " limit $10"
+            )),
+        ]
+    };
+}
 
 /// The statements of [`list`], for the test of their plans.
-pub const LISTS: [&str; 6] = [ALL, OF_JOB, UNSUCCESSFUL, OPEN, ASKED_FOR, OF_JOBS];
+pub const LISTS: [&str; 6] = lists!(" desc");
+/// The statements of [`list_oldest_first`].
+pub const LISTS_OLDEST_FIRST: [&str; 6] = lists!("");
 
-/// The statement that reads the fewest rows newest first.
-fn statement(filter: &Filter, named: Option<&[Uuid]>) -> &'static str {
+/// What a statement searches.
+#[derive(Clone, Copy)]
+enum Search {
+    All,
+    OfJob,
+    Unsuccessful,
+    Open,
+    AskedFor,
+    OfJobs,
+}
+
+/// The search that reads the fewest rows in order.
+fn search_for(filter: &Filter, named: Option<&[Uuid]>) -> Search {
     match filter {
-        Filter { job: Some(_), .. } => OF_JOB,
-        Filter { statuses, .. } if all_are(statuses, |status| !status.is_terminal()) => OPEN,
+        Filter { job: Some(_), .. } => Search::OfJob,
+        Filter { jobs, .. } if !jobs.is_empty() => Search::OfJobs,
+        Filter { statuses, .. } if all_are(statuses, |status| !status.is_terminal()) => Search::Open,
         // Only these have an error class.
-        Filter { error_class: Some(_), .. } => UNSUCCESSFUL,
-        Filter { statuses, .. } if all_are(statuses, is_unsuccessful) => UNSUCCESSFUL,
-        _ if named.is_some() => OF_JOBS,
-        Filter { source: Some(Source::Manual | Source::OneTime | Source::Replay), .. } => ASKED_FOR,
-        _ => ALL,
+        Filter { error_class: Some(_), .. } => Search::Unsuccessful,
+        Filter { statuses, .. } if all_are(statuses, is_unsuccessful) => Search::Unsuccessful,
+        _ if named.is_some() => Search::OfJobs,
+        Filter { source: Some(Source::Manual | Source::OneTime | Source::Replay), .. } => Search::AskedFor,
+        _ => Search::All,
     }
 }
 
@@ -196,26 +241,64 @@ pub async fn list(
     filter: &Filter,
     page: Page,
 ) -> Result<List<Execution>, StoreError> {
-    let names_jobs = filter.job_name.is_some() || filter.tag.is_some();
-    let named =
-        if names_jobs && filter.job.is_none() { jobs_named(conn, workspace, filter).await? } else { None };
-    let statement = statement(filter, named.as_deref());
-    let rows = search(conn, statement, workspace, filter, page, named).await?;
-    page_of(conn, rows, page).await
+    let (from, to) = bounds(filter);
+    let to = page.before.map_or(to, |before| to.min(before));
+    page_of(conn, workspace, filter, (&LISTS, page.limit), (from, to)).await
+}
+
+/// Likewise, oldest first: those that come after this id.
+pub async fn list_oldest_first(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    limit: i64,
+    after: Option<Uuid>,
+) -> Result<List<Execution>, StoreError> {
+    let (from, to) = bounds(filter);
+    let next = |after: Uuid| Uuid::from_u128(after.as_u128().saturating_add(1));
+    let from = after.map_or(from, |after| from.max(next(after)));
+    page_of(conn, workspace, filter, (&LISTS_OLDEST_FIRST, limit), (from, to)).await
+}
+
+/// From (inclusive) and to (exclusive).
+type Ids = (Uuid, Uuid);
+
+fn bounds(filter: &Filter) -> Ids {
+    let from = filter.from.map_or(Uuid::nil(), |from| ExecutionId::lower_bound(from - ID_MARGIN));
+    let to = filter.to.map_or(Uuid::max(), |to| ExecutionId::lower_bound(to + ID_MARGIN));
+    (from, to)
 }
 
 async fn page_of(
     conn: &mut Conn,
-    rows: Vec<Searched<ExecutionRow>>,
-    page: Page,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    (statements, limit): (&[&'static str; 6], i64),
+    ids: Ids,
 ) -> Result<List<Execution>, StoreError> {
-    let mut list = List::from_search(rows, page, ExecutionRow::id);
+    let names_jobs = filter.job_name.is_some() || filter.tag.is_some();
+    let named = match filter {
+        Filter { job: Some(_), .. } => None,
+        Filter { jobs, .. } if !jobs.is_empty() => Some(uuids(jobs)),
+        _ if names_jobs => jobs_named(conn, workspace, filter).await?,
+        _ => None,
+    };
+    let statement = statements[search_for(filter, named.as_deref()) as usize];
+    let rows = search(conn, statement, workspace, filter, (ids, limit), named).await?;
+    let mut list = List::from_search(rows, limit, ExecutionRow::id);
     add_earlier_attempts(conn, &mut list.data).await?;
     list.try_map(ExecutionRow::into_execution)
 }
 
+fn uuids(jobs: &[JobId]) -> Vec<Uuid> {
+    jobs.iter().map(|job| job.uuid()).collect()
+}
+
 /// Adds the last attempts of executions that have them in `earlier_attempts`: those that are retried, and those that were cancelled or lost.
-async fn add_earlier_attempts(conn: &mut Conn, rows: &mut [ExecutionRow]) -> Result<(), StoreError> {
+pub(super) async fn add_earlier_attempts(
+    conn: &mut Conn,
+    rows: &mut [ExecutionRow],
+) -> Result<(), StoreError> {
     let ids: Vec<Uuid> =
         rows.iter().filter(|row| row.has_earlier_attempts_only()).map(ExecutionRow::id).collect();
     // With the first and the last id, few partitions are searched.
@@ -244,14 +327,18 @@ async fn search(
     statement: &'static str,
     workspace: WorkspaceId,
     filter: &Filter,
-    page: Page,
+    ((from, to), limit): (Ids, i64),
     named: Option<Vec<Uuid>>,
 ) -> Result<Vec<Searched<ExecutionRow>>, StoreError> {
-    let from = filter.from.map_or(Uuid::nil(), |from| ExecutionId::lower_bound(from - ID_MARGIN));
+    let (first_status, last_status) = filter
+        .status_code
+        .map(StatusItem::bounds)
+        .and_then(|(first, last)| Some((i16::try_from(first).ok()?, i16::try_from(last).ok()?)))
+        .unzip();
     let rows: Vec<SearchedRow<ExecutionRow>> = prepared(
         sql_query(statement)
             .bind::<SqlUuid, _>(workspace.uuid())
-            .bind::<SqlUuid, _>(upper_bound(filter, page))
+            .bind::<SqlUuid, _>(to)
             .bind::<SqlUuid, _>(from)
             .bind::<Array<Text>, _>(filter.statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
             .bind::<Nullable<Text>, _>(filter.source.map(Source::as_str))
@@ -259,25 +346,23 @@ async fn search(
             .bind::<Nullable<Text>, _>(filter.job_name.as_deref())
             .bind::<Nullable<Timestamptz>, _>(filter.from)
             .bind::<Nullable<Timestamptz>, _>(filter.to)
-            .bind::<BigInt, _>(page.limit + 1)
+            .bind::<BigInt, _>(limit + 1)
             .bind::<Array<SqlUuid>, _>(named.unwrap_or_default())
-            .bind::<Nullable<SmallInt>, _>(filter.status_code.and_then(|code| i16::try_from(code).ok()))
+            .bind::<Nullable<SmallInt>, _>(first_status)
             .bind::<Nullable<Text>, _>(filter.error_class.as_deref())
             .bind::<Nullable<Text>, _>(filter.tag.as_deref())
-            .bind::<Nullable<Text>, _>(filter.host.as_deref()),
+            .bind::<Nullable<Text>, _>(filter.host.as_deref())
+            .bind::<Nullable<SmallInt>, _>(last_status)
+            .bind::<Nullable<SmallInt>, _>(filter.min_attempts.and_then(|count| i16::try_from(count).ok()))
+            .bind::<Array<SqlUuid>, _>(uuids(&filter.jobs)),
     )
     .load(conn)
     .await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-fn upper_bound(filter: &Filter, page: Page) -> Uuid {
-    let to = filter.to.map_or(Uuid::max(), |to| ExecutionId::lower_bound(to + ID_MARGIN));
-    page.before.map_or(to, |before| to.min(before))
-}
-
-/// With more matching jobs than this, executions are not searched job by job: a scan of all executions soon finds some.
-const MAX_NAMED_JOBS: usize = 20;
+/// How many jobs are searched one by one. With more jobs that match, a scan of all executions soon finds some.
+pub const MAX_NAMED_JOBS: usize = 20;
 
 /// The jobs with the name and the tag of the filter; `None` if they are many, or if the workspace has too many jobs to compare.
 async fn jobs_named(

@@ -10,6 +10,7 @@ use crate::{
         execution::{Execution, Skipped, Status, WaitingFor},
         id::{ExecutionId, JobId, WorkspaceId},
         ledger::Record,
+        target::host_of,
     },
     store::{
         StoreError,
@@ -42,6 +43,9 @@ pub struct ExecutionRow {
     job_id: Uuid,
     #[diesel(sql_type = SqlTypeOf<jobs::name>)]
     job_name: String,
+    /// Of the URL of the version: its host, perhaps with a port.
+    #[diesel(sql_type = SqlTypeOf<jobs::host>)]
+    authority: String,
     version: i32,
     status: String,
     source: String,
@@ -68,7 +72,15 @@ pub struct ExecutionRow {
     skip_last: Option<DateTime<Utc>>,
 }
 
-/// The select list of [`ExecutionRow`] from `runs`, without the name of the job.
+/// The authority of the URL of the version of execution `e`.
+macro_rules! authority {
+    () => {
+        "coalesce((select split_part(v.url, '/', 3) from job_versions v where v.job_id = e.job_id and v.version = e.version limit 1), '')"
+    };
+}
+pub(super) use authority;
+
+/// The select list of [`ExecutionRow`] from `runs`, without what is looked up of the job.
 macro_rules! run_columns {
     () => {
         "e.id, e.workspace_id, e.job_id, e.version, e.status, e.source, e.scheduled_for, e.due_at, e.waits_for_slot, e.waits_for_capacity,
@@ -128,6 +140,7 @@ impl ExecutionRow {
             workspace: WorkspaceId::from_uuid(self.workspace_id),
             job: JobId::from_uuid(self.job_id),
             job_name: self.job_name,
+            host: host_of(&self.authority).to_owned(),
             version: self.version,
             status,
             source: parse_enum("executions.source", &self.source)?,

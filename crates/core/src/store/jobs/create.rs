@@ -16,9 +16,11 @@ use uuid::Uuid;
 use super::row::VersionRow;
 use crate::{
     domain::{
+        audit::Author,
         chain::Depth,
-        id::{ExecutionId, JobId, WorkspaceId},
+        id::{AuditId, ExecutionId, JobId, WorkspaceId},
         job::Definition,
+        schedule::Kind,
         workspace::shard,
     },
     store::{
@@ -40,9 +42,31 @@ pub struct NewJob<'a> {
     pub traceparent: Option<&'a str>,
     /// Of the request that creates it.
     pub depth: Depth,
+    pub by: &'a Author,
+    /// Whether the application of a stack creates it.
+    pub applied: bool,
     /// The digest of the token with which it is created. The token must still be valid when the job is written: see
     /// [`tokens::find_by_hash`](crate::store::tokens::find_by_hash). `None` if it is not created with a token.
     pub token_hash: Option<&'a [u8]>,
+}
+
+impl<'a> NewJob<'a> {
+    /// Without a fire, an idempotency key, a trace or a token.
+    pub const fn new(id: JobId, definition: &'a Definition, by: &'a Author, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            definition,
+            idempotency_key: None,
+            request_digest: None,
+            now,
+            first_fire: None,
+            traceparent: None,
+            depth: 0,
+            by,
+            applied: false,
+            token_hash: None,
+        }
+    }
 }
 
 /// What the statement reads of a new job. The names of the fields are those of its columns.
@@ -59,13 +83,26 @@ struct NewJobRow<'a> {
     /// The one execution of a `one_time` job.
     execution_id: Option<String>,
     traceparent: Option<&'a str>,
+    key: Option<&'a str>,
+    stack: Option<&'a str>,
+    applied_version: Option<i32>,
+    host: &'a str,
+    /// Of its entry in the audit log.
+    audit_id: Option<String>,
+    target: String,
+    changed_at: DateTime<Utc>,
+    request_id: Option<&'a str>,
+    address: Option<String>,
 }
 
 impl<'a> NewJobRow<'a> {
     fn new(workspace: WorkspaceId, new: &NewJob<'a>) -> Self {
-        let runs_at_once = new.definition.runs_at_once();
+        let NewJob { definition, by, .. } = *new;
+        let runs_at_once = definition.runs_at_once();
+        // A job that runs once is the subject of its execution; programs create many.
+        let is_audited = matches!(definition.schedule.kind(), Kind::Recurring | Kind::Cron);
         Self {
-            version: VersionRow::new(new.id, 1, new.definition, new.depth, new.now),
+            version: VersionRow::new(new.id, 1, definition, new.depth, &by.actor, new.now),
             workspace_id: workspace.uuid().to_string(),
             token_hash: new.token_hash.map(hex),
             idempotency_key: new.idempotency_key,
@@ -74,6 +111,15 @@ impl<'a> NewJobRow<'a> {
             next_run_at: new.first_fire,
             execution_id: runs_at_once.then(|| ExecutionId::at(new.now).uuid().to_string()),
             traceparent: new.traceparent,
+            key: definition.key.as_deref(),
+            stack: definition.stack.as_deref(),
+            applied_version: new.applied.then_some(1),
+            host: definition.request.host(),
+            audit_id: is_audited.then(|| AuditId::at(by.at).uuid().to_string()),
+            target: new.id.to_string(),
+            changed_at: by.at,
+            request_id: by.request_id.as_deref(),
+            address: by.address.map(|address| address.to_string()),
         }
     }
 }
@@ -112,7 +158,9 @@ macro_rules! insert_jobs {
                      timeout_seconds smallint, success_statuses smallint[], max_attempts smallint, retry_on_statuses smallint[],
                      concurrency_limit int, overlap_policy text, misfire_policy text, catch_up_limit smallint, delivery text,
                      secrets text[], made_at_depth smallint, workspace_id uuid, token_hash bytea, idempotency_key text,
-                     request_digest bytea, shard smallint, next_run_at timestamptz, execution_id uuid, traceparent text)),
+                     request_digest bytea, shard smallint, next_run_at timestamptz, execution_id uuid, traceparent text, key text,
+                     stack text, applied_version int, host text, actor text, actor_id uuid, actor_name text, audit_id uuid, target text,
+                     changed_at timestamptz, request_id text, address text)),
              active as (
                  select id from workspaces where id = any($2) and deleted_at is null for key share",
             $locked,
@@ -127,19 +175,29 @@ macro_rules! insert_jobs {
                  where new.token_hash is null
                     or exists (select from valid where valid.hash = new.token_hash and valid.workspace_id = new.workspace_id)),
              identities as (
-                 insert into jobs (id, workspace_id, version, name, kind, state, tags, idempotency_key, request_digest, created_at,
-                                   updated_at)
-                 select job_id, workspace_id, version, name, kind, state, tags, idempotency_key, request_digest, created_at, created_at
+                 insert into jobs (id, workspace_id, version, name, kind, state, tags, key, stack, applied_version, host, idempotency_key,
+                                   request_digest, created_at, updated_at)
+                 select job_id, workspace_id, version, name, kind, state, tags, key, stack, applied_version, host, idempotency_key,
+                        request_digest, created_at, created_at
                  from allowed),
              versions as (
                  insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, cron, timezone, run_at,
                                            url, method, headers, body, body_is_json, timeout_seconds, success_statuses, max_attempts,
                                            retry_on_statuses, concurrency_limit, overlap_policy, misfire_policy, catch_up_limit,
-                                           delivery, secrets, made_at_depth)
+                                           delivery, secrets, made_at_depth, actor, actor_id, actor_name)
                  select job_id, version, created_at, name, state, tags, kind, every_seconds, cron, timezone, run_at, url, method, headers,
                         body, body_is_json, timeout_seconds, success_statuses, max_attempts, retry_on_statuses, concurrency_limit,
-                        overlap_policy, misfire_policy, catch_up_limit, delivery, secrets, made_at_depth
+                        overlap_policy, misfire_policy, catch_up_limit, delivery, secrets, made_at_depth, actor, actor_id, actor_name
                  from allowed),
+             paused as (
+                 insert into pauses (job_id, workspace_id, paused_at, actor, actor_id, actor_name)
+                 select job_id, workspace_id, created_at, actor, actor_id, actor_name from allowed where state = 'paused'),
+             audited as (
+                 insert into audit_entries (id, workspace_id, created_at, actor, actor_id, actor_name, action, target, target_name,
+                                            details, request_id, address)
+                 select audit_id, workspace_id, changed_at, actor, actor_id, actor_name, 'job.created', target, name, '{}', request_id,
+                        address
+                 from allowed where audit_id is not null),
              timers as (
                  insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, cron, timezone,
                                          misfire_policy, catch_up_limit)
@@ -222,7 +280,7 @@ async fn insert_of(
 /// Creates the job with its first version and its timer. An active `one_time` job gets its execution at once.
 ///
 /// [`StoreError::NotFound`] if the workspace is deleted or the token is not valid any more; [`StoreError::Conflict`] `jobs_idempotency_key`
-/// if the workspace already has a job under that key, `quota` if it would have more than `max` jobs.
+/// if the workspace already has a job under that key, `jobs_key` if it has a job with the key of the definition, `quota` if it would have more than `max` jobs.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,

@@ -9,11 +9,15 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    domain::id::{JobId, WorkspaceId},
+    domain::{
+        audit::{Action, Author},
+        id::{JobId, WorkspaceId},
+    },
     store::{
-        Conn, StoreError, executions, notifications, rules,
+        Conn, StoreError, audit, executions, notifications, rules,
         schema::{deleted_jobs, jobs},
         sql::prepared,
+        workspaces,
     },
 };
 
@@ -25,20 +29,25 @@ pub async fn delete(
     workspace: WorkspaceId,
     id: JobId,
     version: Option<i32>,
+    by: &Author,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        workspaces::lock_active(conn, workspace).await?;
         // In the order in which results are recorded, to avoid deadlocks.
         rules::lock_of_job(conn, id).await?;
-        let current: i32 = jobs::table
+        let (current, name, key, stack): (i32, String, Option<String>, Option<String>) = jobs::table
             .filter(jobs::workspace_id.eq(workspace.uuid()))
             .filter(jobs::id.eq(id.uuid()))
-            .select(jobs::version)
+            .select((jobs::version, jobs::name, jobs::key, jobs::stack))
             .for_update()
             .first(conn)
             .await?;
         if version.is_some_and(|version| version != current) {
             return Err(StoreError::conflict("version"));
         }
+        let details = [("key", key.as_deref()), ("stack", stack.as_deref())];
+        let details: Vec<_> = details.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
+        audit::write(conn, workspace, by, Action::JobDeleted, (id, Some(&name)), &details).await?;
         diesel::delete(jobs::table).filter(jobs::id.eq(id.uuid())).execute(conn).await?;
         diesel::insert_into(deleted_jobs::table)
             .values(deleted_jobs::job_id.eq(id.uuid()))

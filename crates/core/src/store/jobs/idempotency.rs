@@ -13,7 +13,7 @@ use diesel::{
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{NewJob, insert_all, row::JobRow, select_jobs};
+use super::{NewJob, insert_all, job_columns, pause::pause_columns, planned_run, row::JobRow, select_jobs};
 use crate::{
     domain::{
         crontab::MAX_ENTRIES,
@@ -123,7 +123,8 @@ pub async fn find_group(
         sql_query(select_jobs!(
             "v.body",
             "select * from jobs where workspace_id = $1 and idempotency_key >= $3 and idempotency_key < $4 limit $5",
-            ", j.idempotency_key, j.request_digest"
+            ", j.idempotency_key, j.request_digest",
+            "j.id"
         ))
         .bind::<SqlUuid, _>(workspace.uuid())
         .bind::<SqlUuid, _>(ExecutionId::lower_bound(now))

@@ -1,17 +1,24 @@
 //! Rows of jobs, to and from the domain. Private to `jobs`.
 
 use chrono::{DateTime, Utc};
-use diesel::{dsl::SqlTypeOf, prelude::*, sql_types::Nullable};
+use diesel::{
+    dsl::SqlTypeOf,
+    prelude::*,
+    sql_types::{BigInt, Nullable, Timestamptz},
+};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::pause::PauseRow;
 use crate::{
     domain::{
+        audit::Actor,
         chain::Depth,
         id::{ExecutionId, JobId, WorkspaceId},
         job::{Definition, Job, LastExecution},
         ledger::Version,
         request::{Body, Headers, Request},
+        statistics::JobHealth,
     },
     store::{
         StoreError,
@@ -55,10 +62,18 @@ pub struct VersionRow<'a> {
     delivery: &'static str,
     secrets: Vec<&'a str>,
     made_at_depth: Depth,
+    actor: &'static str,
+    #[serde(serialize_with = "as_optional_text")]
+    actor_id: Option<Uuid>,
+    actor_name: Option<&'a str>,
 }
 
 fn as_text<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
+}
+
+fn as_optional_text<S: Serializer>(id: &Option<Uuid>, serializer: S) -> Result<S::Ok, S::Error> {
+    id.map(|id| id.to_string()).serialize(serializer)
 }
 
 impl<'a> VersionRow<'a> {
@@ -67,8 +82,10 @@ impl<'a> VersionRow<'a> {
         version: i32,
         definition: &'a Definition,
         depth: Depth,
+        by: &'a Actor,
         now: DateTime<Utc>,
     ) -> Self {
+        let (actor, actor_id, actor_name) = by.columns();
         let ScheduleColumns { every_seconds, cron, timezone, run_at } = (&definition.schedule).into();
         let request = &definition.request;
         Self {
@@ -99,6 +116,9 @@ impl<'a> VersionRow<'a> {
             delivery: definition.delivery.as_str(),
             secrets: request.secrets(),
             made_at_depth: depth,
+            actor,
+            actor_id,
+            actor_name,
         }
     }
 }
@@ -112,6 +132,12 @@ pub struct JobRow {
     #[diesel(sql_type = SqlTypeOf<jobs::workspace_id>)]
     workspace_id: Uuid,
     version: i32,
+    #[diesel(sql_type = SqlTypeOf<jobs::key>)]
+    key: Option<String>,
+    #[diesel(sql_type = SqlTypeOf<jobs::stack>)]
+    stack: Option<String>,
+    #[diesel(sql_type = SqlTypeOf<jobs::applied_version>)]
+    applied_version: Option<i32>,
     #[diesel(sql_type = SqlTypeOf<jobs::state>)]
     job_state: String,
     #[diesel(sql_type = SqlTypeOf<jobs::created_at>)]
@@ -145,6 +171,12 @@ pub struct JobRow {
     last_status: Option<String>,
     #[diesel(sql_type = Nullable<SqlTypeOf<executions::scheduled_for>>)]
     last_scheduled_for: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    failures_in_a_row: Option<i64>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    health_since: Option<DateTime<Utc>>,
+    #[diesel(embed)]
+    pause: PauseRow,
 }
 
 impl JobRow {
@@ -166,13 +198,21 @@ impl JobRow {
             id: JobId::from_uuid(self.id),
             workspace: WorkspaceId::from_uuid(self.workspace_id),
             version: self.version,
+            applied_version: self.applied_version,
             state: parse_enum("jobs.state", &self.job_state)?,
+            pause: self.pause.into_pause(),
             next_run_at: self.next_run_at,
             schedule_error: self.schedule_error,
             last_execution,
+            health: JobHealth {
+                failures_in_a_row: self.failures_in_a_row.unwrap_or(0),
+                since: self.health_since,
+            },
             created_at: self.created_at,
             updated_at: self.updated_at,
             definition: Definition {
+                key: self.key,
+                stack: self.stack,
                 name: self.name,
                 schedule: ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?,
                 request: self.request.into_request()?,
@@ -193,6 +233,7 @@ impl JobRow {
 #[derive(QueryableByName)]
 #[diesel(table_name = job_versions)]
 pub struct HistoryRow {
+    version: i32,
     created_at: DateTime<Utc>,
     state: String,
     every_seconds: Option<i32>,
@@ -203,9 +244,14 @@ pub struct HistoryRow {
 
 impl HistoryRow {
     pub fn into_version(self) -> Result<Version, StoreError> {
-        let Self { created_at, state, every_seconds, cron, timezone, run_at } = self;
+        let Self { version, created_at, state, every_seconds, cron, timezone, run_at } = self;
         let schedule = ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?;
-        Ok(Version { created_at, state: parse_enum("job_versions.state", &state)?, schedule })
+        Ok(Version {
+            number: version,
+            created_at,
+            state: parse_enum("job_versions.state", &state)?,
+            schedule,
+        })
     }
 }
 

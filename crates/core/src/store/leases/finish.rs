@@ -20,7 +20,7 @@ use crate::{
     failpoint,
     store::{
         Conn, StoreError,
-        columns::{micros, text},
+        columns::{header_lines, micros, text},
         completion, notifications, slots,
         sql::prepared,
     },
@@ -140,8 +140,8 @@ macro_rules! record {
     };
 }
 
-/// The execution leaves the open ones, and the attempt that ends it is written into its row. All columns come from the lease: to return them
-/// from the deleted row takes twice the time of the whole statement.
+/// The execution leaves the open ones, and the attempt that ends it is written into its row. All columns come from the lease, so that the
+/// deletion returns nothing but ids.
 macro_rules! last {
     ($guard:literal) => {
         record!(
@@ -260,21 +260,4 @@ async fn write(
     .load(conn)
     .await?;
     Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
-}
-
-/// One line per header. A response can never make the statement fail: line breaks and NUL, which no header may contain, become spaces.
-fn header_lines(headers: &[(String, String)]) -> String {
-    let bytes = headers.iter().map(|(name, value)| name.len() + value.len() + ": \n".len()).sum();
-    let mut lines = String::with_capacity(bytes);
-    for (name, value) in headers {
-        lines.push_str(name);
-        lines.push_str(": ");
-        if value.bytes().any(|byte| matches!(byte, b'\n' | b'\r' | b'\0')) {
-            lines.push_str(&value.replace(['\n', '\r', '\0'], " "));
-        } else {
-            lines.push_str(value);
-        }
-        lines.push('\n');
-    }
-    lines
 }

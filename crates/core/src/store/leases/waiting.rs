@@ -8,9 +8,10 @@ use diesel::{
     sql_types::{Array, BigInt, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::collections::HashMap;
 use uuid::Uuid;
 
-use super::{Lease, lease, row::Id};
+use super::{Lease, lease};
 use crate::{
     domain::id::{AccountId, ExecutionId, ExecutorId, JobId, WorkspaceId},
     store::{Conn, StoreError, schema::runs, sql::prepared},
@@ -86,29 +87,44 @@ async fn jobs_after(
     Ok(rows.into_iter().map(job).collect())
 }
 
-/// Leases up to `limit` executions of a job that wait for capacity, those first that have been due for longest. Executors that call it at
-/// the same time get different ones. Those that need a slot are left out: see [`waiting_limited`].
+/// A job of the workspace that is asked for, and how many of its executions an executor has capacity for.
+#[derive(Clone, Copy, Debug)]
+pub struct JobCapacity {
+    pub job: JobId,
+    pub limit: usize,
+}
+
+/// Leases executions that wait for capacity: of each of these jobs as many as its limit, and of all of them `limit`. Of a job, those come
+/// first that have been due for longest. Executors that call it at the same time get different ones. Those that need a slot are left out:
+/// see [`waiting_limited`].
 pub async fn lease_waiting(
     conn: &mut Conn,
+    workspace: WorkspaceId,
     executor: ExecutorId,
-    waiting: &WaitingJob,
-    limit: i64,
+    jobs: &[JobCapacity],
+    limit: usize,
 ) -> Result<Vec<Lease>, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let ids = ids(conn, LOCK_UNLIMITED, waiting, limit).await?;
+        let waiting = find(conn, LOCK_UNLIMITED, workspace, jobs, limit).await?;
+        let ids: Vec<ExecutionId> = waiting.iter().map(|row| ExecutionId::from_uuid(row.id)).collect();
         lease(conn, executor, &ids).await
     })
     .await
 }
 
-/// Up to `limit` executions of a job that wait for capacity and need a slot, those first that have been due for longest. They are not
-/// locked: their job has to be locked before them.
+/// The executions of these jobs that wait for capacity and need a slot: of each job as many as its limit, those first that have been due
+/// for longest. They are not locked: their job has to be locked before them.
 pub async fn waiting_limited(
     conn: &mut Conn,
-    waiting: &WaitingJob,
-    limit: i64,
-) -> Result<Vec<ExecutionId>, StoreError> {
-    ids(conn, FIND_LIMITED, waiting, limit).await
+    workspace: WorkspaceId,
+    jobs: &[JobCapacity],
+) -> Result<HashMap<JobId, Vec<ExecutionId>>, StoreError> {
+    let all = jobs.iter().map(|job| job.limit).sum();
+    let mut of_jobs: HashMap<JobId, Vec<ExecutionId>> = HashMap::new();
+    for row in find(conn, FIND_LIMITED, workspace, jobs, all).await? {
+        of_jobs.entry(JobId::from_uuid(row.job_id)).or_default().push(ExecutionId::from_uuid(row.id));
+    }
+    Ok(of_jobs)
 }
 
 /// Lets executions without an owner wait for capacity.
@@ -129,13 +145,16 @@ pub async fn wait(conn: &mut Conn, executions: &[ExecutionId]) -> Result<(), Sto
 macro_rules! waiting {
     ($limit:literal, $lock:literal) => {
         concat!(
-            "select e.id from runs e
-             where e.waits_for_capacity and e.workspace_id = $1 and e.job_id = $2
-               and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version
-                             and v.concurrency_limit ",
+            "select e.id, e.job_id
+             from unnest($2, $3) j(id, n) cross join lateral (
+                 select e.id, e.job_id from runs e
+                 where e.waits_for_capacity and e.workspace_id = $1 and e.job_id = j.id
+                   and exists (select from job_versions v where v.job_id = e.job_id and v.version = e.version
+                                 and v.concurrency_limit ",
             $limit,
-            ") order by e.due_at limit $3 ",
-            $lock
+            ") order by e.due_at limit j.n ",
+            $lock,
+            ") e limit $4"
         )
     };
 }
@@ -143,19 +162,30 @@ macro_rules! waiting {
 const LOCK_UNLIMITED: &str = waiting!("is null", "for update of e skip locked");
 const FIND_LIMITED: &str = waiting!("is not null", "");
 
-async fn ids(
+#[derive(QueryableByName)]
+#[diesel(table_name = runs)]
+struct ExecutionRow {
+    id: Uuid,
+    job_id: Uuid,
+}
+
+async fn find(
     conn: &mut Conn,
     statement: &'static str,
-    waiting: &WaitingJob,
-    limit: i64,
-) -> Result<Vec<ExecutionId>, StoreError> {
-    let rows: Vec<Id> = prepared(
+    workspace: WorkspaceId,
+    jobs: &[JobCapacity],
+    limit: usize,
+) -> Result<Vec<ExecutionRow>, StoreError> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.job.uuid()).collect();
+    let limits: Vec<i64> = jobs.iter().map(|job| job.limit as i64).collect();
+    let rows = prepared(
         sql_query(statement)
-            .bind::<SqlUuid, _>(waiting.workspace.uuid())
-            .bind::<SqlUuid, _>(waiting.job.uuid())
-            .bind::<BigInt, _>(limit),
+            .bind::<SqlUuid, _>(workspace.uuid())
+            .bind::<Array<SqlUuid>, _>(ids)
+            .bind::<Array<BigInt>, _>(limits)
+            .bind::<BigInt, _>(limit as i64),
     )
     .load(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| ExecutionId::from_uuid(row.id)).collect())
+    Ok(rows)
 }

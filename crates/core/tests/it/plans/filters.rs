@@ -12,6 +12,7 @@ use trigrun_core::{
         notification::NotificationStatus,
         page::{List, MAX_ROWS_SEARCHED, Page},
         schedule::Kind,
+        statuses::StatusItem,
         workspace::shard,
     },
     store::{
@@ -63,7 +64,7 @@ const FILL: &str = "
     from filled where status in ('queued', 'running', 'retrying');
     insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count, error_class,
                             attempt_status, status_code)
-    select id, workspace_id, job_id, 1, status, source, at, at, 1,
+    select id, workspace_id, job_id, 1, status, source, at, at, case status when 'failed' then 3 else 1 end,
            case when status in ('failed', 'cancelled', 'skipped') then 'x' end,
            case when status in ('succeeded', 'failed') then 'success' end,
            case status when 'succeeded' then 200 when 'failed' then 503 end
@@ -114,12 +115,18 @@ fn choices(now: DateTime<Utc>, hours: i64) -> Choices {
 
 /// Each of the other filters, alone and with some of those.
 fn other_filters(now: DateTime<Utc>) -> Vec<Filter> {
-    let set: [fn(&mut Filter); 9] = [
+    let set: [fn(&mut Filter); 13] = [
         |filter| filter.statuses = vec![Status::Failed, Status::Succeeded],
         |filter| filter.statuses = vec![Status::Failed, Status::Skipped],
         |filter| filter.statuses = vec![Status::Queued, Status::Running],
         |filter| filter.statuses = vec![Status::Retrying, Status::Cancelled],
-        |filter| filter.status_code = Some(503),
+        |filter| {
+            filter.jobs = vec![JobId::from_uuid(Uuid::from_u128(1)), JobId::from_uuid(Uuid::from_u128(5))]
+        },
+        |filter| filter.jobs = (0..20).map(|job| JobId::from_uuid(Uuid::from_u128(job))).collect(),
+        |filter| filter.status_code = Some(StatusItem::Status(503)),
+        |filter| filter.status_code = Some(StatusItem::Range(2)),
+        |filter| filter.min_attempts = Some(3),
         |filter| filter.error_class = Some("x".into()),
         |filter| filter.error_class = Some("none".into()),
         |filter| filter.tag = Some("five".into()),
@@ -152,8 +159,8 @@ fn job_matches(filter: &Filter, execution: &Execution) -> bool {
 }
 
 /// Two walks, and the rows that are looked up for each row of a walk: the search of open executions, of names, of executions, a name for
-/// each, and a host for each. Far less than the workspace has.
-const MAX_ROWS_READ: i64 = 5 * MAX_ROWS_SEARCHED + 500;
+/// each, and a host for each; or of twenty jobs a full page of each. Far less than the workspace has.
+const MAX_ROWS_READ: i64 = 8 * MAX_ROWS_SEARCHED + 500;
 
 #[tokio::test]
 async fn a_page_reads_a_bounded_number_of_rows_whatever_its_filters() {
@@ -168,8 +175,12 @@ async fn a_page_reads_a_bounded_number_of_rows_whatever_its_filters() {
             let page = Page { limit: 250, before };
             let read = rows_read(&mut conn).await;
             executions::list(&mut conn, workspace(), &filter, page).await.unwrap();
-            let read = rows_read(&mut conn).await - read;
-            assert!(read <= MAX_ROWS_READ, "{filter:?}, {before:?}: {read} rows were read");
+            let between = rows_read(&mut conn).await;
+            let after = before;
+            executions::list_oldest_first(&mut conn, workspace(), &filter, 250, after).await.unwrap();
+            for read in [between - read, rows_read(&mut conn).await - between] {
+                assert!(read <= MAX_ROWS_READ, "{filter:?}, {before:?}: {read} rows were read");
+            }
         }
     }
     other_lists(&mut conn, db.now().await).await;
@@ -214,6 +225,20 @@ async fn all_pages(conn: &mut Conn, filter: &Filter) -> Vec<Execution> {
     }
 }
 
+/// The same, from the oldest on.
+async fn all_pages_oldest_first(conn: &mut Conn, filter: &Filter) -> Vec<ExecutionId> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let List { data, next } =
+            executions::list_oldest_first(conn, workspace(), filter, 250, after).await.unwrap();
+        all.extend(data.iter().map(|execution| execution.id));
+        match next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_pages_of_a_list_are_complete_whatever_its_filters() {
     // Once with a quiet shard, once with one in which a neighbour has too many open executions to sort them.
@@ -233,6 +258,9 @@ async fn the_pages_of_a_list_are_complete_whatever_its_filters() {
             let listed: Vec<ExecutionId> =
                 all_pages(&mut conn, &filter).await.iter().map(|execution| execution.id).collect();
             assert_eq!(listed, expected, "{filter:?}");
+            let mut oldest_first = all_pages_oldest_first(&mut conn, &filter).await;
+            oldest_first.reverse();
+            assert_eq!(oldest_first, expected, "oldest first: {filter:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{JobId, WorkspaceId},
-        job::JobState,
+        job::{JobState, order::SortedBy},
         page::Page,
         schedule::Kind,
         workspace::shard,
@@ -18,7 +18,7 @@ use trigrun_core::{
         jobs, migrate,
     },
 };
-use trigrun_testkit::TestDb;
+use trigrun_testkit::{TestDb, jobs::OPERATOR};
 use uuid::Uuid;
 
 use super::FILL;
@@ -44,18 +44,24 @@ const FILL_RARE: &str = "
     select id, workspace_id, job_id, version, $shard, 'queued', source, scheduled_for, scheduled_for from opened;
     analyze";
 
-/// Two thousand other jobs of the workspace, each with an execution.
+/// More than [`FILL_JOBS`] and [`FILL_RARE`] create.
+const JOBS: i64 = 2100;
+
+/// Two thousand other jobs of the workspace, each with a timer and an execution; and the timers of other workspaces.
 const FILL_JOBS: &str = "
     set session_replication_role = replica;
-    insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
+    insert into jobs (id, workspace_id, version, name, kind, state, tags, host, created_at, updated_at)
     select (lpad(to_hex(n), 12, '0') || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
-           '00000000-0000-0000-0000-000000000000', 1, 'other ' || n, 'recurring', 'active', '{tag}', now(), now()
-    from generate_series(1, 2000) n;
+           case when n <= 2000 then '00000000-0000-0000-0000-000000000000' else 'ffffffff-0000-0000-0000-000000000000' end::uuid, 1,
+           'other ' || n, 'recurring', 'active', '{tag}', '192.0.2.1', now(), now()
+    from generate_series(1, 6000) n;
+    insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
+    select id, workspace_id, 1, 1, now() + interval '1 minute', now(), 60, 'skip', 10 from jobs;
     insert into job_versions (job_id, version, created_at, name, state, tags, kind, every_seconds, url, method, headers, body_is_json,
                               timeout_seconds, success_statuses, max_attempts, retry_on_statuses, overlap_policy, misfire_policy,
-                              catch_up_limit, delivery)
+                              catch_up_limit, delivery, secrets)
     select id, 1, now(), name, 'active', '{tag}', 'recurring', 60, 'http://192.0.2.1/', 'GET', '{}', false, 30, '{200}', 1, '{}',
-           'queue', 'skip', 10, 'at_least_once'
+           'queue', 'skip', 10, 'at_least_once', '{key}'
     from jobs;
     insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count)
     select gen_random_uuid(), workspace_id, id, 1, 'succeeded', 'schedule', now(), now(), 1 from jobs;
@@ -72,9 +78,9 @@ async fn filled() -> TestDb {
 /// The plan of a list, independent of its parameters, in a session like those of the product.
 async fn plan(db: &TestDb, statement: &str, parameters: &str) -> String {
     let explain = format!(
-        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off;
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_incremental_sort = off;
          prepare statement (uuid, uuid, uuid, text[], text, uuid, text, timestamptz, timestamptz, bigint, uuid[], smallint, text,
-                            text, text)
+                            text, text, smallint, smallint, uuid[])
              as {statement};
          explain (costs off) execute statement ({parameters})"
     );
@@ -97,9 +103,10 @@ async fn lists_of_executions_read_their_indexes_in_order() {
         .lines("select inhrelid::regclass || ' ' || inhparent::regclass from pg_inherits where inhparent::regclass::text like 'executions_%'")
         .await;
     let (id, last) = ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'");
-    for (statement, (ended, open)) in executions::LISTS.iter().zip(indexes) {
+    let both = [executions::LISTS, executions::LISTS_OLDEST_FIRST];
+    for (statement, (ended, open)) in both.iter().flat_map(|order| order.iter().zip(indexes)) {
         let parameters = format!(
-            "{id}, {last}, {id}, '{{failed}}', 'manual', {id}, null, null, null, 51, '{{}}', 500, 'x', 'x', 'x'"
+            "{id}, {last}, {id}, '{{failed}}', 'manual', {id}, null, null, null, 51, '{{}}', 500, 'x', 'x', 'x', 599, 2, '{{}}'"
         );
         let plan = plan(&db, statement, &parameters).await;
         let mut read = [0, 0];
@@ -122,7 +129,10 @@ async fn lists_of_executions_read_their_indexes_in_order() {
             }
         }
         assert_eq!((read[0] > 0, read[1]), (!ended.is_empty(), usize::from(!open.is_empty())), "{plan}");
-        assert!(!plan.contains("Sort Key: e.id") || *statement == executions::LISTS[5], "{plan}");
+        assert!(
+            !plan.contains("Sort Key: e.id") || both.iter().any(|order| *statement == order[5]),
+            "{plan}"
+        );
     }
 }
 
@@ -190,7 +200,6 @@ async fn a_page_of_jobs_reads_the_executions_of_no_other_job() {
     let workspace = WorkspaceId::from_uuid(Uuid::nil());
     TestDb::execute(&db, FILL_JOBS).await;
     let now = db.now().await;
-    let page = Page { limit: 20, before: None };
     let every = jobs::Filter::default;
     with_both_plans(&db, async |conn| {
         for filter in [
@@ -199,13 +208,28 @@ async fn a_page_of_jobs_reads_the_executions_of_no_other_job() {
             jobs::Filter { kind: Some(Kind::Recurring), ..every() },
             jobs::Filter { tag: Some("tag".into()), ..every() },
             jobs::Filter { q: Some("OTHER".into()), ..every() },
+            jobs::Filter { host: Some("192.0.2.1".into()), ..every() },
+            jobs::Filter { secret: Some("key".into()), ..every() },
         ] {
-            let before = rows_read(conn).await;
-            let list = jobs::list(conn, workspace, &filter, page, now).await.unwrap();
-            let read = rows_read(conn).await - before;
-            assert_eq!((list.data.len(), list.next.is_some()), (20, true), "{filter:?}");
-            assert!(read <= MAX_ROWS_READ, "{filter:?}: {read} rows were read");
+            for (order, _) in jobs::SORTED {
+                let page = Page { limit: 20, before: None };
+                let before = rows_read(conn).await;
+                let list = jobs::sorted(conn, workspace, &filter, (order, page), now).await.unwrap();
+                let read = rows_read(conn).await - before;
+                assert_eq!((list.data.len(), list.next.is_some()), (20, true), "{order:?} {filter:?}");
+                // By the next run, the jobs are counted, and each is read with its timer, and perhaps with its version.
+                let max = match order.sorted_by() {
+                    SortedBy::NextRun => 4 * JOBS + MAX_ROWS_READ,
+                    SortedBy::Id | SortedBy::Name => MAX_ROWS_READ,
+                };
+                assert!(read <= max, "{order:?} {filter:?}: {read} rows were read");
+            }
         }
+        let read = rows_read(conn).await;
+        let counts = jobs::count(conn, workspace, &every(), 1000).await.unwrap();
+        assert_eq!((counts.by_state.iter().map(|(_, jobs)| jobs).sum::<i64>(), counts.capped), (1000, true));
+        let read = rows_read(conn).await - read;
+        assert!(read <= 1001, "counts: {read} rows were read");
     })
     .await;
 }
@@ -221,7 +245,7 @@ async fn a_deleted_job_is_purged_without_reading_the_rest() {
     )
     .await;
     with_both_plans(&db, async |conn| {
-        jobs::delete(conn, workspace, job, None).await.unwrap();
+        jobs::delete(conn, workspace, job, None, &OPERATOR).await.unwrap();
         let before = rows_read(conn).await;
         assert!(!jobs::purge_deleted(conn, 50).await.unwrap());
         let read = rows_read(conn).await - before;

@@ -8,17 +8,18 @@ use trigrun_core::{
         attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         execution::{Source, Status},
         fire::{MISFIRE_THRESHOLD, decide},
-        id::{AccountId, ExecutionId, ExecutorId, JobId, WorkspaceId},
-        job::JobState,
+        id::{ExecutionId, ExecutorId, JobId, WorkspaceId},
+        job::{JobState, order::SortedBy},
         ledger::LedgerWindow,
         page::Page,
         schedule::Kind,
+        statistics::HealthState,
     },
     store::{
         Conn, StoreError, audit, backlog, dispatch, executions, executors, invitations, jobs,
-        leases::{self, AfterRelease, Ended, WaitingJob},
+        leases::{self, AfterRelease, Ended, JobCapacity},
         lower_bound::BEGINNING,
-        migrate, notifications, slots, timers, workspaces,
+        migrate, notifications, sent, slots, timers, workspaces,
     },
 };
 use trigrun_testkit::TestDb;
@@ -66,7 +67,7 @@ const MAX_ROWS_READ: i64 = 600;
 const ROWS_READ: &str = "(select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint from pg_stat_xact_user_tables)";
 
 /// Runs `work` and fails if it reads more rows than `max`: a statement without its index reads a table.
-async fn frugal<T>(
+pub async fn frugal<T>(
     conn: &mut Conn,
     name: &str,
     max: i64,
@@ -83,7 +84,7 @@ async fn frugal<T>(
 }
 
 /// In a transaction that is rolled back: with plans for the parameters, and with generic plans.
-async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
+pub async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
     for mode in ["force_custom_plan", "force_generic_plan"] {
         // The end of the session rolls the work back.
         let mut conn = migrate::connect(&db.settings()).await.unwrap();
@@ -93,7 +94,7 @@ async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
     }
 }
 
-async fn filled() -> TestDb {
+pub async fn filled() -> TestDb {
     let db = TestDb::new().await;
     TestDb::execute(&db, FILL).await;
     TestDb::execute(&db, FILL_JOBS).await;
@@ -145,15 +146,21 @@ async fn a_run_reads_only_its_own_rows() {
         })
         .await;
         // The first job has the smallest id there is, which is where the search begins.
-        let (account, workspace) = (AccountId::from_uuid(Uuid::nil()), WorkspaceId::from_uuid(Uuid::nil()));
-        let job = WaitingJob { account, workspace, job: JobId::from_uuid(Uuid::nil()) };
+        let workspace = WorkspaceId::from_uuid(Uuid::nil());
+        let job = |n| JobCapacity { job: JobId::from_uuid(Uuid::from_u128(n)), limit: 100 };
+        let jobs: Vec<JobCapacity> = (0..64).map(job).collect();
         let search = async |c: &mut Conn| leases::waiting_jobs(c, None, 500).await;
         frugal(conn, "waiting jobs", MAX_ROWS_READ, search).await;
         let waiting = frugal(conn, "lease waiting", MAX_ROWS_READ, async |c| {
-            leases::lease_waiting(c, session, &job, 100).await
+            leases::lease_waiting(c, workspace, session, &jobs, 100).await
         })
         .await;
         assert_eq!(waiting.len(), 5);
+        let limited = frugal(conn, "waiting with slots", MAX_ROWS_READ, async |c| {
+            leases::waiting_limited(c, workspace, &jobs).await
+        })
+        .await;
+        assert!(limited.is_empty());
         frugal(conn, "hand over", MAX_ROWS_READ, async |c| dispatch::release(c, &published).await).await;
         executors::end(conn, session).await.unwrap();
         let taken = frugal(conn, "reclaim", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
@@ -169,6 +176,12 @@ async fn a_pass_with_little_work_reads_little() {
     with_both_plans(&db, async |conn| {
         let stand_in = TimeDelta::seconds(-2);
         frugal(conn, "due", MAX_ROWS_READ, async |c| leases::due(c, BEGINNING, stand_in, 20).await).await;
+        let settled = executions::settled(conn).await.unwrap();
+        let workspaces = [WorkspaceId::from_uuid(Uuid::nil())];
+        frugal(conn, "followed", MAX_ROWS_READ, async |c| {
+            executions::ended(c, &workspaces, (settled, settled + 5000), 100).await
+        })
+        .await;
         let shards = frugal(conn, "overdue", MAX_ROWS_READ, async |c| {
             dispatch::overdue_shards(c, BEGINNING, grace).await
         })
@@ -241,6 +254,14 @@ async fn pages_read_no_more_than_their_workspace() {
         let window = LedgerWindow { from: now, to: now + TimeDelta::hours(1) };
         frugal(conn, "fires", MAX_ROWS_READ, async |c| executions::fires(c, workspace, job, window).await)
             .await;
+        let blocking = async |c: &mut Conn| executions::find_blocking(c, workspace, job, first.id).await;
+        frugal(conn, "blocking", MAX_ROWS_READ, blocking).await;
+        let sent = async |c: &mut Conn| sent::get(c, workspace, first.id, None).await;
+        frugal(conn, "sent", MAX_ROWS_READ, sent).await;
+        let phases = async |c: &mut Conn| executions::phases(c, workspace, job, None, 50).await;
+        frugal(conn, "phases", MAX_ROWS_READ, phases).await;
+        frugal(conn, "many", MAX_ROWS_READ, async |c| executions::find_all(c, workspace, &[first.id]).await)
+            .await;
         frugal(conn, "job", MAX_ROWS_READ, async |c| jobs::get(c, workspace, job, now).await).await;
         for filter in job_filters() {
             let list = async |c: &mut Conn| jobs::list(c, workspace, &filter, page, now).await;
@@ -250,7 +271,7 @@ async fn pages_read_no_more_than_their_workspace() {
     .await;
 }
 
-fn job_filters() -> [jobs::Filter; 5] {
+fn job_filters() -> [jobs::Filter; 6] {
     let every = jobs::Filter::default;
     [
         every(),
@@ -258,5 +279,106 @@ fn job_filters() -> [jobs::Filter; 5] {
         jobs::Filter { kind: Some(Kind::Cron), ..every() },
         jobs::Filter { tag: Some("tag".into()), ..every() },
         jobs::Filter { q: Some("job".into()), ..every() },
+        jobs::Filter { health: Some(HealthState::Failing), ..every() },
     ]
+}
+
+/// A timer for each job of all workspaces.
+const FILL_TIMERS: &str = "
+    insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
+    select id, workspace_id, 1, version, now(), now(), 60, 'skip', 10 from jobs;
+    analyze job_timers";
+
+#[tokio::test]
+async fn active_jobs_are_read_without_those_of_other_workspaces() {
+    let db = filled().await;
+    TestDb::execute(&db, FILL_TIMERS).await;
+    let workspace = WorkspaceId::from_uuid(Uuid::nil());
+    with_both_plans(&db, async |conn| {
+        // A row of the job and its timer.
+        let all = frugal(conn, "active", 2 * 410 + 1, async |c| {
+            timers::active(c, workspace, None, None, timers::ACTIVE_BATCH).await
+        })
+        .await;
+        // The nil id is before all others.
+        assert_eq!((all.timers.len(), all.next), (409, None));
+        let page = frugal(conn, "active, a page", 2 * 20 + 1, async |c| {
+            timers::active(c, workspace, None, Some(all.timers[99].job), 20).await
+        })
+        .await;
+        assert_eq!((page.timers[0].job, page.timers.len()), (all.timers[100].job, 20));
+        assert_eq!(page.next, Some(all.timers[119].job));
+        let tagged = frugal(conn, "active, by tag", 2 * 20 + 1, async |c| {
+            timers::active(c, workspace, Some("none"), None, 20).await
+        })
+        .await;
+        assert_eq!((tagged.timers.len(), tagged.next), (0, Some(all.timers[19].job)));
+        let job = all.timers[7].job;
+        frugal(conn, "active_job", 2, async |c| timers::active_job(c, workspace, job, None).await)
+            .await
+            .unwrap();
+        let ids: Vec<JobId> = all.timers.iter().map(|timer| timer.job).take(100).collect();
+        let briefs = frugal(conn, "brief", 2 * 100, async |c| jobs::brief(c, workspace, &ids).await).await;
+        assert_eq!(briefs.len(), 100);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_their_keys_and_stacks() {
+    let db = filled().await;
+    let keyed = "set session_replication_role = replica; update jobs set key = 'k' || replace(name, 'job ', ''), stack = 'web'; analyze jobs";
+    TestDb::execute(&db, keyed).await;
+    let (workspace, now) = (WorkspaceId::from_uuid(Uuid::nil()), db.now().await);
+    let id = JobId::from_uuid(Uuid::from_u128(0x50));
+    with_both_plans(&db, async |conn| {
+        let found = frugal(conn, "find_by_key", 2, async |c| jobs::find_by_key(c, workspace, "k100").await);
+        assert!(found.await.is_some());
+        let (keys, ids) = (["k100", "k150"], [id]);
+        let all =
+            frugal(conn, "find_all", 40, async |c| jobs::find_all(c, workspace, (&keys, &ids), now).await);
+        assert_eq!(all.await.len(), 3);
+        let known = frugal(conn, "ids_by_key", 4, async |c| jobs::ids_by_key(c, workspace, &keys).await);
+        assert_eq!(known.await.len(), 2);
+        let stacked = frugal(conn, "of_stack", 11, async |c| jobs::of_stack(c, workspace, "web", 10).await);
+        assert_eq!(stacked.await.len(), 10);
+        let versions =
+            frugal(conn, "versions", 4, async |c| jobs::versions(c, workspace, id, i32::MAX, 10).await);
+        assert_eq!(versions.await.len(), 1);
+    })
+    .await;
+}
+
+/// The walks of a list of jobs are those of its indexes.
+#[tokio::test]
+async fn lists_of_jobs_read_the_index_of_their_order() {
+    let db = filled().await;
+    for (order, statement) in jobs::SORTED {
+        let explain = format!(
+            "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_incremental_sort = off;
+             prepare statement (uuid, uuid, text, text, text, text, text, text, text, uuid, bigint, text, text) as {statement};
+             explain (costs off) execute statement ('{nil}', '{nil}', null, null, null, null, null, null, null, '{nil}', 51, '1970-01-01', null)",
+            nil = "00000000-0000-0000-0000-000000000000",
+        );
+        let plan = db.lines(&explain).await.join("\n");
+        assert!(!plan.contains("Seq Scan") && !plan.contains("Hash"), "{order:?}\n{plan}");
+        let index = match order.sorted_by() {
+            SortedBy::Name => "jobs_name",
+            SortedBy::Id => "jobs_workspace",
+            // It reads all jobs of the workspace.
+            SortedBy::NextRun => continue,
+        };
+        let scan = plan.lines().find(|line| line.contains(&format!("using {index} on jobs")));
+        let is_backward = scan.is_some_and(|scan| scan.contains("Backward"));
+        assert!(scan.is_some() && is_backward == order.is_descending(), "{order:?}\n{plan}");
+    }
+    let explain = format!(
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_incremental_sort = off;
+         prepare statement (uuid, bigint, text, text, text, text, text, text, text, text) as {};
+         explain (costs off) execute statement ('{}', 10, null, null, null, null, null, null, null, null)",
+        jobs::COUNT,
+        Uuid::nil()
+    );
+    let plan = db.lines(&explain).await.join("\n");
+    assert!(plan.contains("Backward using jobs_workspace on jobs") && !plan.contains("Seq Scan"), "{plan}");
 }

@@ -18,25 +18,19 @@ pub(super) fn note(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Optio
 }
 
 /// For a set of local times: the times in a gap that ends at this fire.
-fn moved(cron: &Cron, at: Timestamp) -> Result<Option<String>, ScheduleError> {
+pub(super) fn moved(cron: &Cron, at: Timestamp) -> Result<Option<String>, ScheduleError> {
     let Some(gap) = gaps_until(cron, at).next().filter(|gap| gap.at == at) else { return Ok(None) };
     let times = gap.times(cron)?;
-    let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(None) };
+    let Some(first) = times.first() else { return Ok(None) };
     let date = first.date();
     let end = shown(gap.end, date);
-    let has_end = this_or_next_minute(gap.end)? == gap.end
-        && cron.calendar()?.first_in(gap.end, next_minute(gap.end)?)?.is_some();
-    let outcome = match (times.len(), has_end) {
+    let outcome = match (times.len(), gap.has_end(cron)?) {
         (1, false) => format!("it runs at {end} instead"),
         (1, true) => format!("it runs together with {end}, once"),
         (_, false) => format!("they run together, once, at {end}"),
         (_, true) => format!("they run together with {end}, once"),
     };
-    let (which, verb) = match times.as_slice() {
-        [only] => (shown(*only, date), "does"),
-        [one, two] => (format!("{} and {}", shown(*one, date), shown(*two, date)), "do"),
-        all => (format!("{} times from {} to {}", all.len(), shown(*first, date), shown(*last, date)), "do"),
-    };
+    let (which, verb) = (all_shown(&times, date), if times.len() == 1 { "does" } else { "do" });
     Ok(Some(format!("{which} {verb} not exist on {date} in {}; {outcome}.", cron.timezone())))
 }
 
@@ -70,32 +64,48 @@ fn skipped(cron: &Cron, since: Timestamp, at: Timestamp) -> Result<Option<String
         if gap.times(cron)?.is_empty() {
             continue;
         }
-        let date = gap.start.date();
-        let (start, end, zone) = (shown(gap.start, date), shown(gap.end, date), cron.timezone());
-        return Ok(Some(format!(
-            "The clock goes forward on {date} in {zone}: {start} to {end} does not exist, and fires in it are skipped."
-        )));
+        return Ok(Some(gap.skips(cron)));
     }
     Ok(None)
 }
 
 /// Local times that do not exist: from `start` up to `end`, which is the local time at the instant `at`.
-struct Gap {
-    at: Timestamp,
-    start: DateTime,
-    end: DateTime,
+pub(super) struct Gap {
+    pub(super) at: Timestamp,
+    pub(super) start: DateTime,
+    pub(super) end: DateTime,
 }
 
 impl Gap {
     /// The times of the pattern in the gap.
-    fn times(&self, cron: &Cron) -> Result<Vec<DateTime>, ScheduleError> {
-        let (mut times, mut from) = (Vec::new(), this_or_next_minute(self.start)?);
-        while let Some(time) = cron.calendar()?.first_in(from, self.end)? {
-            times.push(time);
-            from = next_minute(time)?;
-        }
-        Ok(times)
+    pub(super) fn times(&self, cron: &Cron) -> Result<Vec<DateTime>, ScheduleError> {
+        times_in(cron, self.start, self.end)
     }
+
+    /// Whether the pattern also matches the end of the gap.
+    pub(super) fn has_end(&self, cron: &Cron) -> Result<bool, ScheduleError> {
+        Ok(this_or_next_minute(self.end)? == self.end
+            && cron.calendar()?.first_in(self.end, next_minute(self.end)?)?.is_some())
+    }
+
+    /// For a cadence.
+    pub(super) fn skips(&self, cron: &Cron) -> String {
+        let date = self.start.date();
+        let (start, end, zone) = (shown(self.start, date), shown(self.end, date), cron.timezone());
+        format!(
+            "The clock goes forward on {date} in {zone}: {start} to {end} does not exist, and fires in it are skipped."
+        )
+    }
+}
+
+/// The times of the pattern in `[start, end)`.
+pub(super) fn times_in(cron: &Cron, start: DateTime, end: DateTime) -> Result<Vec<DateTime>, ScheduleError> {
+    let (mut times, mut from) = (Vec::new(), this_or_next_minute(start)?);
+    while let Some(time) = cron.calendar()?.first_in(from, end)? {
+        times.push(time);
+        from = next_minute(time)?;
+    }
+    Ok(times)
 }
 
 /// The gaps that end at or before an instant, latest first.
@@ -109,8 +119,20 @@ fn gaps_until(cron: &Cron, at: Timestamp) -> impl Iterator<Item = Gap> {
     })
 }
 
+/// "02:30", "02:15 and 02:45", "12 times from 02:00 to 02:55"
+pub(super) fn all_shown(times: &[DateTime], date: Date) -> String {
+    match times {
+        [] => String::new(),
+        [only] => shown(*only, date),
+        [one, two] => format!("{} and {}", shown(*one, date), shown(*two, date)),
+        [first, .., last] => {
+            format!("{} times from {} to {}", times.len(), shown(*first, date), shown(*last, date))
+        }
+    }
+}
+
 /// The time, with its date if that differs from `date`.
-fn shown(local: DateTime, date: Date) -> String {
+pub(super) fn shown(local: DateTime, date: Date) -> String {
     let format = match (local.date() == date, local.second()) {
         (true, 0) => "%H:%M",
         (true, _) => "%H:%M:%S",
