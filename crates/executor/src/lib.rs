@@ -19,6 +19,7 @@ pub mod owner;
 mod reconcile;
 mod record;
 mod request;
+mod request_tests;
 mod retries;
 mod secrets;
 mod serve;

@@ -21,6 +21,7 @@ use trigrun_core::{
         id::WorkspaceId,
         notification::{CLAIM_TIMEOUT, NotificationEvent, TIMEOUT, decide},
         request::DEFAULT_SUCCESS_STATUSES,
+        sent_request::AGENT,
         target::TargetUrl,
     },
     runtime::{
@@ -283,7 +284,7 @@ fn refused(class: &'static str, why: &str) -> Outcome {
 
 /// A POST of JSON, with these headers after the usual ones.
 fn json(headers: HeaderLines, body: Vec<u8>, at: DateTime<Utc>) -> Call {
-    let usual = [("User-Agent", crate::request::AGENT), ("Content-Type", "application/json")];
+    let usual = [("User-Agent", AGENT), ("Content-Type", "application/json")];
     let usual = usual.into_iter().map(|(name, value)| (name.into(), HeaderValue::from_static(value)));
     Call {
         method: Method::POST,

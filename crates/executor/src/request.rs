@@ -15,6 +15,7 @@ use trigrun_core::{
         chain,
         request::Body,
         secret,
+        sent_request::default_headers,
         target::TargetUrl,
         variables::Variables,
     },
@@ -31,7 +32,6 @@ use crate::{
 const OWN_HEADERS: usize = 16;
 /// Of their values, usually.
 const OWN_HEADER_BYTES: usize = 256;
-pub const AGENT: &str = concat!("TrigRun/", env!("CARGO_PKG_VERSION"));
 
 /// Where the request goes, or the outcome of an attempt that sends nothing.
 pub fn target(lease: &Lease, policy: &EgressPolicy) -> Result<TargetUrl, Box<Outcome>> {
@@ -93,12 +93,8 @@ fn job_headers(
     variables: &Variables,
 ) -> Result<HeaderLines, Box<Outcome>> {
     let mut headers = HeaderLines::with_capacity(OWN_HEADERS + lease.request.headers.iter().count());
-    let content_type = lease.request.body.as_ref().map(Body::content_type);
-    let defaults = [("User-Agent", Some(AGENT)), ("Accept", Some("*/*")), ("Content-Type", content_type)];
-    for (name, value) in defaults {
-        if let Some(value) = value.filter(|_| !lease.request.headers.has(name)) {
-            headers.push((name.into(), HeaderValue::from_static(value)));
-        }
+    for (name, value) in default_headers(&lease.request) {
+        headers.push((name.into(), HeaderValue::from_static(value)));
     }
     for (name, value) in lease.request.headers.iter() {
         let filled = secret::fill(value, |text| variables.render(text), |name| secrets.value(name));

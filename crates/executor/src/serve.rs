@@ -29,6 +29,7 @@ use crate::{
     owner::Shares,
     reconcile::LeaseReconciler,
     record::Recorder,
+    request_tests::{MAX_TESTS, RequestTester, TESTS_PERCENT},
     retries::Retries,
     secrets::SecretResolver,
     session::Session,
@@ -225,7 +226,18 @@ impl Process {
             waker: self.waker.clone(),
         };
         let reconciling = spawn("reconcile", reconciler.run(heartbeat_stop.clone()));
+        let tester = Arc::new(RequestTester {
+            db: self.db.clone(),
+            accounts: self.accounts.clone(),
+            capacity: Shares::new(MAX_TESTS, TESTS_PERCENT),
+            memory: intake.memory.clone(),
+            secrets: self.secrets.clone(),
+            runner: intake.runner.clone(),
+            runs: runs.clone(),
+            ended: Notify::new(),
+        });
         let loops = [
+            ends_with("request_tests", stop.clone(), tester.run(stop.clone())),
             ends_with("receive", stop.clone(), intake.clone().receive(consumer, available)),
             ends_with("retry", stop.clone(), intake.clone().retry(retries)),
             ends_with("take_waiting", stop.clone(), intake.clone().take_waiting()),

@@ -10,6 +10,7 @@ use trigrun_core::{
     store::{
         backlog, partitions,
         snapshots::{self, Snapshots},
+        statistics::{self, Counting},
     },
     telemetry::metrics,
 };
@@ -30,6 +31,10 @@ pub async fn report(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     metrics::schedule_errors(backlog.schedule_errors);
     if let Some(newest) = partitions::newest(&mut conn).await? {
         metrics::partitions_ahead(newest - now.date_naive());
+    }
+    for counting in Counting::ALL {
+        let fresh_until = statistics::fresh_until(&mut conn, *counting).await?;
+        metrics::statistics_lag(counting.as_str(), now - fresh_until);
     }
     metrics::oldest_snapshot(
         scheduler.replication.oldest_snapshot(&snapshots::oldest(&mut conn).await?, started),

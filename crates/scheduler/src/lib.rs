@@ -17,6 +17,7 @@
 //!   `republish` does it for those whose dispatch message was lost;
 //! - [`retention`]: `clean_up` creates partitions ahead and purges old data;
 //! - [`backlog`]: `report` measures what waits;
+//! - [`statistics`]: `count_minutes` and `count_hours` count ended executions;
 //! - [`streams`]: `check_streams` checks that Redis can be used;
 //! - [`installations`]: `announce` detects other installations in the namespace of this one.
 //!
@@ -30,9 +31,11 @@ mod pending;
 pub mod plan;
 pub mod publish;
 pub mod recover;
+pub mod resume;
 pub mod retention;
 mod searches;
 mod settings;
+pub mod statistics;
 pub mod streams;
 pub mod watch;
 

@@ -24,7 +24,9 @@ use crate::{
     plan::plan,
     publish,
     recover::{StreamCheck, republish, requeue},
+    resume::resume,
     retention::clean_up,
+    statistics::{count_hours, count_minutes},
     streams::check_streams,
     watch::watch,
 };
@@ -39,7 +41,11 @@ const BACKLOG_PAUSE_FACTOR: u32 = 20;
 const MAX_REPUBLISH_INTERVAL: Duration = Duration::from_secs(2);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Statistics are less than five seconds old, with what a pass takes.
+const MINUTES_INTERVAL: Duration = Duration::from_secs(2);
+const HOURS_INTERVAL: Duration = Duration::from_secs(30);
 const STREAMS_INTERVAL: Duration = Duration::from_secs(10);
+const RESUME_INTERVAL: Duration = Duration::from_secs(1);
 const INSTALLATIONS_INTERVAL: Duration = Duration::from_secs(30);
 const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -63,8 +69,11 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("publish_requested", repeat_publish_requested(scheduler.clone(), shutdown.clone())),
         spawn("recover", repeat_recover(scheduler.clone(), shutdown.clone())),
         spawn("republish", repeat_republish(scheduler.clone(), shutdown.clone())),
+        spawn("resume", repeat_resume(scheduler.clone(), shutdown.clone())),
         spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
         spawn("backlog", repeat_backlog(scheduler.clone(), shutdown.clone())),
+        spawn("count_minutes", repeat_count_minutes(scheduler.clone(), shutdown.clone())),
+        spawn("count_hours", repeat_count_hours(scheduler.clone(), shutdown.clone())),
         spawn("streams", repeat_streams(scheduler.clone(), shutdown.clone())),
         spawn("installations", repeat_installations(scheduler.clone(), shutdown.clone())),
     ];
@@ -149,8 +158,21 @@ async fn repeat_retention(scheduler: Arc<Scheduler>, shutdown: CancellationToken
     every("retention", shutdown, RETENTION_INTERVAL, std::future::pending, || clean_up(&scheduler)).await;
 }
 
+async fn repeat_resume(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("resume", shutdown, RESUME_INTERVAL, std::future::pending, || resume(&scheduler)).await;
+}
+
 async fn repeat_backlog(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     every("backlog", shutdown, BACKLOG_INTERVAL, std::future::pending, || report(&scheduler)).await;
+}
+
+async fn repeat_count_minutes(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("count_minutes", shutdown, MINUTES_INTERVAL, std::future::pending, || count_minutes(&scheduler))
+        .await;
+}
+
+async fn repeat_count_hours(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    every("count_hours", shutdown, HOURS_INTERVAL, std::future::pending, || count_hours(&scheduler)).await;
 }
 
 async fn repeat_streams(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {

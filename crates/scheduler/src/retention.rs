@@ -1,10 +1,14 @@
 //! Creates partitions ahead and purges old data: days of executions, notifications, keys, the audit log, deleted jobs and
 //! workspaces, ended executor sessions and their consumers in the streams.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use std::time::{Duration, Instant};
 use trigrun_core::{
-    store::{audit, executions, executors, invitations, jobs, notifications, partitions, workspaces},
+    store::{
+        audit, executions, executors, invitations, jobs, notifications, partitions, request_tests,
+        statistics::{self, Kept},
+        workspaces,
+    },
     telemetry::metrics,
 };
 
@@ -17,8 +21,11 @@ const PURGE_ROWS_BATCH: i64 = 5000;
 /// Jobs of deleted workspaces purged by one transaction.
 const PURGE_JOBS_BATCH: i64 = 500;
 
-/// How long one pass purges each of five kinds; the next pass continues. Together they must fit into the minute that a pass has.
-const PURGE_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long sums of minutes are kept: a day, and what is asked for at the end of it.
+const MINUTES_KEPT: TimeDelta = TimeDelta::hours(30);
+
+/// How long one pass purges each of seven kinds; the next pass continues. Together they must fit into the minute that a pass has.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// One pass. Each part is done even if another fails; the error is that of the first part that failed.
 pub async fn clean_up(scheduler: &Scheduler) -> Result<(), SchedulerError> {
@@ -29,7 +36,9 @@ pub async fn clean_up(scheduler: &Scheduler) -> Result<(), SchedulerError> {
         purge_notifications(scheduler).await,
         purge_keys(scheduler).await,
         purge_audit(scheduler).await,
+        purge_statistics(scheduler).await,
         purge_invitations(scheduler).await,
+        purge_tests(scheduler).await,
         purge_workspaces(scheduler).await,
         purge_jobs(scheduler).await,
         purge_sessions(scheduler).await,
@@ -91,8 +100,29 @@ async fn purge_audit(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     Ok(())
 }
 
+async fn purge_statistics(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let (mut conn, begun, now) = (scheduler.db.conn().await?, Instant::now(), scheduler.clock.now());
+    let hours =
+        start_of(scheduler, scheduler.settings.retention_days).map(|oldest| (Kept::AsExecutions, oldest));
+    for (kept, oldest) in [(Kept::Hours, now - MINUTES_KEPT)].into_iter().chain(hours) {
+        while statistics::purge_old(&mut conn, kept, oldest, PURGE_ROWS_BATCH).await?
+            == PURGE_ROWS_BATCH as usize
+            && begun.elapsed() < PURGE_TIMEOUT
+        {}
+    }
+    Ok(())
+}
+
 async fn purge_invitations(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     invitations::purge(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
+    Ok(())
+}
+
+async fn purge_tests(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    let (mut conn, begun) = (scheduler.db.conn().await?, Instant::now());
+    while request_tests::purge(&mut conn, PURGE_ROWS_BATCH).await? == PURGE_ROWS_BATCH as usize
+        && begun.elapsed() < PURGE_TIMEOUT
+    {}
     Ok(())
 }
 

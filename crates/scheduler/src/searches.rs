@@ -17,6 +17,12 @@ pub struct Searches {
 }
 
 impl Searches {
+    /// Timers were set that may have been due long ago.
+    pub fn restart_timers(&self) {
+        self.missed.restart();
+        self.work.restart();
+    }
+
     /// Work whose publication was requested may have been due long ago.
     pub fn restart_requested(&self) {
         self.unpublished.restart();

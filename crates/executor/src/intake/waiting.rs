@@ -1,7 +1,7 @@
-//! Takes in executions that wait for capacity in Postgres, job by job, as far as each job's share allows.
+//! Takes in executions that wait for capacity in Postgres, workspace by workspace, as far as the share of each job allows.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,11 +10,11 @@ use std::{
 };
 use tokio::{sync::Notify, task::JoinHandle};
 use trigrun_core::{
-    domain::id::{ExecutionId, JobId},
+    domain::id::JobId,
     runtime::tasks,
     store::{
         StoreError,
-        leases::{self, WaitingJob},
+        leases::{self, JobCapacity, WaitingJob},
     },
 };
 
@@ -23,6 +23,8 @@ use crate::{owner::Owner, spans};
 
 /// How many jobs one look finds; the next look continues after them.
 const MAX_JOBS: i64 = 500;
+/// How many jobs of a workspace one statement leases from. One per job would cost a transaction for each few executions.
+const JOBS_BATCH: usize = 64;
 /// How often a process looks that knows of no waiting job: another one may have released some.
 const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 /// How often it looks for jobs while it knows of some.
@@ -70,9 +72,11 @@ impl Intake {
                 }
             }
             with_slots.retain(|_, leasing| !leasing.is_finished());
-            for job in jobs.iter().filter(|job| !with_slots.contains_key(&job.job)).collect::<Vec<_>>() {
-                if let Some(leasing) = self.take_waiting_of(job).await {
-                    with_slots.insert(job.job, leasing);
+            for of_workspace in jobs.chunk_by(|job, next| job.workspace == next.workspace) {
+                for jobs in of_workspace.chunks(JOBS_BATCH) {
+                    if let Err(error) = self.take_waiting_of(jobs, &mut with_slots).await {
+                        tracing::debug!(%error, "cannot lease what waits for capacity");
+                    }
                 }
             }
             self.pause(jobs.is_empty()).await;
@@ -83,43 +87,44 @@ impl Intake {
         leases::waiting_jobs(&mut *self.db.conn().await?, after, MAX_JOBS).await
     }
 
-    /// Returns the task that leases those of them that need slots.
-    async fn take_waiting_of(self: &Arc<Self>, job: &WaitingJob) -> Option<JoinHandle<()>> {
-        let owner = Owner::new(job.account, job.workspace, job.job.uuid());
-        // Without bytes left, they would be released again.
-        let by_memory = self.memory.available(&owner) / MAX_DEFINITION_BYTES;
-        let available = self.permits.available(&owner).min(by_memory);
-        if available == 0 || self.stop.is_cancelled() {
-            return None;
-        }
-        match self.lease_waiting(job, available.min(LEASE_BATCH) as i64).await {
-            Ok(limited) if limited.is_empty() => None,
-            Ok(limited) => {
-                let leasing = self.clone().take_limited_of(limited, Vec::new());
-                Some(tasks::spawn("lease_limited", self.runs.track_future(leasing)))
-            }
-            Err(error) => {
-                tracing::debug!(%error, "cannot lease what waits for capacity");
-                None
-            }
-        }
-    }
-
-    /// Leases and starts executions that need no slot. If there are none, it returns some that need one.
-    async fn lease_waiting(
+    /// Leases and starts executions of these jobs of a workspace. Those that need a slot are leased by a task of their job, in `with_slots`.
+    async fn take_waiting_of(
         self: &Arc<Self>,
-        job: &WaitingJob,
-        limit: i64,
-    ) -> Result<Vec<ExecutionId>, StoreError> {
+        jobs: &[WaitingJob],
+        with_slots: &mut HashMap<JobId, JoinHandle<()>>,
+    ) -> Result<(), StoreError> {
+        let Some(WaitingJob { workspace, .. }) = jobs.first().copied() else { return Ok(()) };
+        let without_task = jobs.iter().filter(|job| !with_slots.contains_key(&job.job));
+        let mut jobs: Vec<JobCapacity> = without_task.filter_map(|job| self.capacity_for(job)).collect();
+        // A job that runs nothing may have all that its workspace may have.
+        let limit = jobs.iter().map(|job| job.limit).max().unwrap_or(0);
+        if limit == 0 || self.stop.is_cancelled() {
+            return Ok(());
+        }
         let (started, mut conn) = (Instant::now(), self.db.conn().await?);
-        let leases = leases::lease_waiting(&mut conn, self.session.id, job, limit).await?;
-        if leases.is_empty() {
-            return leases::waiting_limited(&mut conn, job, limit).await;
+        let leases = leases::lease_waiting(&mut conn, workspace, self.session.id, &jobs, limit).await?;
+        if leases.len() < limit {
+            let leased: HashSet<JobId> = leases.iter().map(|lease| lease.job).collect();
+            jobs.retain(|job| !leased.contains(&job.job));
+            for (job, limited) in leases::waiting_limited(&mut conn, workspace, &jobs).await? {
+                let leasing = self.clone().take_limited_of(limited, Vec::new());
+                let leasing = tasks::spawn("lease_limited", self.runs.track_future(leasing));
+                with_slots.insert(job, leasing);
+            }
         }
         drop(conn);
         spans::leased(&leases, false, &self.runner.clock, started);
         self.start_all(leases).await;
-        Ok(Vec::new())
+        Ok(())
+    }
+
+    /// `None` if the job has its share of this process.
+    fn capacity_for(&self, job: &WaitingJob) -> Option<JobCapacity> {
+        let owner = Owner::new(job.account, job.workspace, job.job.uuid());
+        // Without bytes left, they would be released again.
+        let by_memory = self.memory.available(&owner) / MAX_DEFINITION_BYTES;
+        let limit = self.permits.available(&owner).min(by_memory).min(LEASE_BATCH);
+        (limit > 0).then_some(JobCapacity { job: job.job, limit })
     }
 
     /// Until a permit was freed or a job waits, or for as long as another executor may make some wait unnoticed.

@@ -6,4 +6,5 @@ mod documented;
 mod egress;
 mod limits;
 mod notify;
+mod request_tests;
 mod runs;

@@ -3,4 +3,6 @@
 mod bench;
 mod installations;
 mod passes;
+mod pauses;
 mod retention;
+mod statistics;

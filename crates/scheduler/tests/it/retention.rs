@@ -12,7 +12,7 @@ use trigrun_core::{
     },
 };
 use trigrun_scheduler::{plan::plan, retention::clean_up};
-use trigrun_testkit::jobs::every_seconds;
+use trigrun_testkit::jobs::{OPERATOR, every_seconds};
 
 use crate::bench::{Bench, URL};
 
@@ -75,7 +75,7 @@ async fn the_executions_of_a_deleted_job_are_purged() {
     plan(&scheduler).await.unwrap();
     // An ended execution stays until it is purged; the deletion removes the others.
     bench.db.execute(END).await;
-    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job, None).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job, None, &OPERATOR).await.unwrap();
     assert_ne!(bench.db.count(REMAINING).await, 0);
     clean_up(&scheduler).await.unwrap();
     assert_eq!(bench.db.count(REMAINING).await, 0);
@@ -88,7 +88,7 @@ async fn each_part_is_done_even_if_another_fails() {
     let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
     plan(&scheduler).await.unwrap();
     bench.db.execute(END).await;
-    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job, None).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job, None, &OPERATOR).await.unwrap();
     bench.db.execute("alter table audit_entries rename to elsewhere").await;
     let failed = clean_up(&scheduler).await.unwrap_err().to_string();
     assert!(failed.contains("audit_entries"), "{failed}");
@@ -137,7 +137,7 @@ async fn a_key_is_free_again_when_its_job_is_gone() {
         executions::insert_now(&mut *bench.db.conn().await, bench.workspace, job, run).await.unwrap();
     }
     bench.db.execute(END).await;
-    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job, None).await.unwrap();
+    jobs::delete(&mut *bench.db.conn().await, bench.workspace, job, None, &OPERATOR).await.unwrap();
     assert_eq!(bench.db.lines("select key from run_keys").await, ["ended"]);
     clean_up(&scheduler).await.unwrap();
     assert_eq!(bench.db.count("select count(*) from run_keys").await, 0);
