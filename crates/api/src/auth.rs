@@ -1,28 +1,30 @@
 //! Authentication and authorization. The scope that a handler requires is a type in its signature, and so are its query parameters.
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::{StatusCode, header},
-    web,
-};
+mod credentials;
+mod session;
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::LocalBoxFuture;
 use std::marker::PhantomData;
 use trigrun_core::{
     crypto,
     domain::{
-        access::{Grant, Scope, TokenKind, TokenSecret},
+        access::{Grant, Scope, TokenKind},
         audit::{Actor, Author},
         id::{AccountId, TokenId, UserId, WorkspaceId},
-        invalid::Invalid,
         rights::{Giver, Lack, Rights},
+        session::{Session, SessionKind},
         user::{Membership, Role, User},
     },
     runtime::tasks,
-    store::{members, tokens, users},
+    store::{members, tokens},
 };
 use uuid::Uuid;
+
+use credentials::Credentials;
+use session::find_session;
+pub use session::{AnyCredentials, PageSession, SessionUser, check_confirmed, seen};
 
 use crate::{
     connections,
@@ -30,6 +32,7 @@ use crate::{
     problem::{Problem, ProblemCode},
     request_id,
     result::ApiResult,
+    session_cookie::Csrf,
     state::State,
 };
 
@@ -52,16 +55,16 @@ pub struct Authorized<S, Q = NoParameters> {
 /// The token or the user that makes a request.
 pub enum Caller {
     Token(TokenCaller),
-    User { user: User, role: Role },
+    User { user: User, role: Role, session: Session },
 }
 
 pub struct TokenCaller {
     pub id: TokenId,
-    name: String,
+    pub name: String,
     /// The digest of its secret.
     hash: Vec<u8>,
     scopes: Vec<Scope>,
-    expires_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
     created_by: Option<UserId>,
 }
 
@@ -71,6 +74,14 @@ impl Caller {
             Self::Token(token) => &token.scopes,
             Self::User { role, .. } => role.scopes(),
         }
+    }
+
+    pub fn check_scope(&self, scope: Scope) -> ApiResult<()> {
+        if self.scopes().contains(&scope) {
+            return Ok(());
+        }
+        let detail = format!("The token lacks the scope {}. Use a token that has it.", scope.as_str());
+        Err(Problem::new(ProblemCode::ScopeMissing, detail))
     }
 
     pub fn rights(&self) -> Rights {
@@ -100,6 +111,14 @@ impl Caller {
 
     pub fn check_gives(&self, wanted: &Rights) -> ApiResult<()> {
         check_lack(self.rights().lack(wanted))
+    }
+
+    /// 403 for a session that needs the password again, see [`check_confirmed`]. An API token has what it was given.
+    pub fn check_confirmed(&self, now: DateTime<Utc>) -> ApiResult<()> {
+        match self {
+            Self::Token(_) => Ok(()),
+            Self::User { session, .. } => check_confirmed(session, now),
+        }
     }
 
     fn actor(&self) -> Actor {
@@ -163,59 +182,17 @@ impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (state, secret) = (state(request), secret(request));
-        let (selected, request) = (selected_workspace(request), request.clone());
+        let request = request.clone();
         Box::pin(async move {
-            let state = state?;
-            let found = match secret {
-                Ok(secret) => find_caller(&state, &request, &secret, selected).await,
-                Err(invalid) => Err(invalid),
-            };
+            let state = state(&request)?;
+            let found = find_caller(&state, &request).await;
             let (workspace, account, caller) =
                 found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
             connections::set_account(account);
-            if let Some(scope) = S::SCOPE.filter(|scope| !caller.scopes().contains(scope)) {
-                let detail =
-                    format!("The token lacks the scope {}. Use a token that has it.", scope.as_str());
-                return Err(Problem::new(ProblemCode::ScopeMissing, detail));
-            }
+            S::SCOPE.map_or(Ok(()), |scope| caller.check_scope(scope))?;
             let query = Q::read(request.query_string())?;
             let by = author(&state, &request, caller.actor());
             Ok(Self { workspace, caller, by, query, scope: PhantomData })
-        })
-    }
-}
-
-/// A user with a session, in whatever workspace.
-pub struct SessionUser {
-    pub user: User,
-    pub secret: TokenSecret,
-    /// For the audit log.
-    pub by: Author,
-}
-
-impl FromRequest for SessionUser {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (state, secret, request) = (state(request), secret(request), request.clone());
-        Box::pin(async move {
-            let state = state?;
-            let secret = secret.map_err(|problem| record_auth_failure(&state, &request, problem))?;
-            let found = match secret.kind() {
-                TokenKind::Api => match find_by_token(&state, &request, &secret, None).await {
-                    Ok(_) => Err(session_required()),
-                    Err(refused) => Err(refused),
-                },
-                _ => session_user(&state, &request, &secret).await,
-            };
-            let user = found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
-            // The workspaces that a user creates are one account, which has the id of the user.
-            connections::set_account(AccountId::from_uuid(user.id.uuid()));
-            NoParameters::read(request.query_string())?;
-            let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
-            Ok(Self { user, secret, by })
         })
     }
 }
@@ -230,33 +207,11 @@ fn state(request: &HttpRequest) -> ApiResult<web::Data<State>> {
     request.app_data::<web::Data<State>>().cloned().ok_or_else(Problem::internal)
 }
 
-/// The one token of the request. Text with a wrong checksum is refused without a look-up.
-fn secret(request: &HttpRequest) -> ApiResult<TokenSecret> {
-    let mut given = request.headers().get_all(header::AUTHORIZATION);
-    let (Some(value), None) = (given.next(), given.next()) else {
-        return Err(Problem::unauthorized(
-            "Send one header `Authorization: Bearer trg_…` with an API token.",
-        ));
-    };
-    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
-    match token {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            token.trim().parse().map_err(|invalid: Invalid| Problem::unauthorized(&invalid.detail))
-        }
-        _ => Err(Problem::unauthorized("The header must read `Authorization: Bearer trg_…`.")),
-    }
-}
-
 /// Text that is not an id selects the nil id, which no workspace has.
 fn selected_workspace(request: &HttpRequest) -> Option<WorkspaceId> {
     let given = request.headers().get(WORKSPACE_HEADER)?;
     let id = given.to_str().ok().and_then(|text| text.parse().ok());
     Some(id.unwrap_or(WorkspaceId::from_uuid(Uuid::nil())))
-}
-
-fn session_required() -> Problem {
-    let detail = "This operation requires a session. Log in, and send the session's token.";
-    Problem::new(ProblemCode::SessionRequired, detail)
 }
 
 /// The same text for a workspace that does not exist.
@@ -269,17 +224,14 @@ pub fn unknown() -> Problem {
     Problem::unauthorized("The token is unknown, expired or revoked.")
 }
 
-async fn find_caller(
-    state: &State,
-    request: &HttpRequest,
-    secret: &TokenSecret,
-    selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
-    match secret.kind() {
-        TokenKind::Api => find_by_token(state, request, secret, selected).await,
-        TokenKind::Session => find_by_session(state, request, secret, selected).await,
-        TokenKind::Invitation => Err(unknown()),
+async fn find_caller(state: &State, request: &HttpRequest) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
+    let credentials = Credentials::read(state, request, Csrf::Required)?;
+    let selected = selected_workspace(request);
+    if credentials.secret.kind() == TokenKind::Api {
+        let (workspace, account, token) = find_by_token(state, request, &credentials, selected).await?;
+        return Ok((workspace, account, Caller::Token(token)));
     }
+    find_by_session(state, request, &credentials, selected).await
 }
 
 /// Counts a failed authentication against its network; 429 when there are too many.
@@ -294,10 +246,14 @@ fn record_auth_failure(state: &State, request: &HttpRequest, problem: Problem) -
 async fn find_by_token(
     state: &State,
     request: &HttpRequest,
-    secret: &TokenSecret,
+    credentials: &Credentials,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
-    let hash = crypto::token_hash(secret);
+) -> ApiResult<(WorkspaceId, AccountId, TokenCaller)> {
+    // API tokens are never in cookies.
+    if credentials.sent_as == SessionKind::Cookie {
+        return Err(unknown());
+    }
+    let hash = crypto::token_hash(&credentials.secret);
     let found = tokens::find_by_hash(&mut *state.conn().await?, &hash).await?;
     let (grant, last_used_at) = found.ok_or_else(unknown)?;
     state.limits.check(request, &grant.token.to_string(), &grant.workspace.to_string()).await?;
@@ -306,7 +262,7 @@ async fn find_by_token(
     }
     touch(state, grant.token, last_used_at);
     let Grant { token: id, name, workspace, account, scopes, expires_at, created_by } = grant;
-    Ok((workspace, account, Caller::Token(TokenCaller { id, name, hash, scopes, expires_at, created_by })))
+    Ok((workspace, account, TokenCaller { id, name, hash, scopes, expires_at, created_by }))
 }
 
 /// Records the use of a token in a separate task: the request does not wait for it.
@@ -328,22 +284,14 @@ fn touch(state: &State, token: TokenId, last_used_at: Option<DateTime<Utc>>) {
 async fn find_by_session(
     state: &State,
     request: &HttpRequest,
-    secret: &TokenSecret,
+    credentials: &Credentials,
     selected: Option<WorkspaceId>,
 ) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
-    let user = session_user(state, request, secret).await?;
+    let (user, session) = find_session(state, request, credentials).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
     let Membership { workspace, account, role, .. } = select_membership(memberships, selected)?;
     state.limits.check(request, &user.id.to_string(), &workspace.to_string()).await?;
-    Ok((workspace, account, Caller::User { user, role }))
-}
-
-/// The request counts against the user, before anything else is looked up.
-async fn session_user(state: &State, request: &HttpRequest, secret: &TokenSecret) -> ApiResult<User> {
-    let found = users::find_by_session(&mut *state.conn().await?, &crypto::token_hash(secret)).await?;
-    let user = found.ok_or_else(unknown)?;
-    state.limits.check_user(request, &user.id.to_string()).await?;
-    Ok(user)
+    Ok((workspace, account, Caller::User { user, role, session }))
 }
 
 fn select_membership(memberships: Vec<Membership>, selected: Option<WorkspaceId>) -> ApiResult<Membership> {

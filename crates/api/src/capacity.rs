@@ -82,7 +82,8 @@ impl Capacity {
     }
 
     fn caller(&self, headers: &HeaderMap) -> CallerDigest {
-        let credentials = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+        let credentials = headers.get(header::AUTHORIZATION).or_else(|| headers.get(header::COOKIE));
+        let credentials = credentials.map_or(&[][..], HeaderValue::as_bytes);
         [Uuid::from_u64_pair(self.digest.hash_one(credentials), 0)]
     }
 }

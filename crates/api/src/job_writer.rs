@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use trigrun_core::{
     domain::{
+        audit::Author,
         chain::Depth,
         id::{AccountId, ExecutionId, JobId, WorkspaceId},
         job::Definition,
@@ -63,21 +64,18 @@ pub struct PendingJob {
     pub first_fire: Option<DateTime<Utc>>,
     pub traceparent: Option<String>,
     pub depth: Depth,
+    pub by: Author,
     pub token_hash: Option<Vec<u8>>,
 }
 
 impl PendingJob {
     pub fn new_job(&self) -> NewJob<'_> {
         NewJob {
-            id: self.id,
-            definition: &self.definition,
-            idempotency_key: None,
-            request_digest: None,
-            now: self.now,
             first_fire: self.first_fire,
             traceparent: self.traceparent.as_deref(),
             depth: self.depth,
             token_hash: self.token_hash.as_deref(),
+            ..NewJob::new(self.id, &self.definition, &self.by, self.now)
         }
     }
 
@@ -271,6 +269,7 @@ mod tests {
             first_fire: None,
             traceparent: None,
             depth: 0,
+            by: Author::operator(now),
             token_hash: None,
         }
     }

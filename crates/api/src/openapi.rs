@@ -12,6 +12,7 @@ use utoipa::{
 };
 use utoipa_actix_web::AppExt;
 
+mod jobs_schema;
 mod operations;
 mod schemas;
 mod version_3_0;
@@ -30,14 +31,16 @@ use crate::{enums, routes};
     modifiers(&Components),
     tags(
         (name = "jobs", description = "Saved requests with a schedule."),
-        (name = "schedules", description = "Previews of schedules."),
+        (name = "schedules", description = "Previews of schedules, and what will fire."),
         (name = "executions", description = "Runs of jobs, and their results."),
+        (name = "tests", description = "Requests that are sent once, to try them."),
         (name = "secrets", description = "Values that requests contain and that the API never returns."),
         (name = "notifications", description = "Channels, rules, and the notifications that they send."),
         (name = "users", description = "Sign-up, login, and the members of a workspace."),
         (name = "tokens", description = "API tokens, for programs."),
         (name = "workspace", description = "Settings and audit log of a workspace."),
         (name = "problems", description = "The codes of problems."),
+        (name = "documentation", description = "What this server publishes for those who program against it."),
         (name = "health", description = "Probes, version, and this document."),
     ),
 )]
@@ -69,6 +72,12 @@ pub fn json() -> &'static str {
 /// The document for tools that read no OpenAPI 3.1.
 pub fn json_3_0() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| text(&version_3_0::of(document())));
+    &TEXT
+}
+
+/// The JSON Schema of a file of jobs, as text.
+pub fn jobs_schema() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| text(&jobs_schema::of(&document())));
     &TEXT
 }
 

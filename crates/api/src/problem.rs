@@ -86,6 +86,25 @@ impl Problem {
         self.status == status
     }
 
+    pub const fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    pub fn has(&self, code: ProblemCode) -> bool {
+        self.code == code
+    }
+
+    /// Not of the request: to repeat it later may succeed.
+    pub fn is_of_server(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// What went wrong. A 404 names the kind of object that is not found.
+    pub fn detail(&self) -> String {
+        let sought = if self.detail == NOT_FOUND { sought::detail() } else { None };
+        sought.unwrap_or(self.detail.clone())
+    }
+
     pub fn with_header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -210,8 +229,7 @@ impl ResponseError for Problem {
             kind: self.code.uri(),
             title: self.code.explanation().title,
             status: self.status.as_u16(),
-            detail: if self.detail == NOT_FOUND { sought::detail() } else { None }
-                .unwrap_or(self.detail.clone()),
+            detail: self.detail(),
             code: self.code.as_str(),
             request_id: request_id::current(),
             errors: self.errors.iter().map(FieldProblem::from).collect(),

@@ -4,7 +4,7 @@
 
 use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use trigrun_core::{
     domain::id::WorkspaceId,
     store::{Db, StoreError, workspaces},
@@ -25,6 +25,9 @@ pub type PlanSettings = BTreeMap<String, Plan>;
 
 /// The plan of workspaces without one, and of those whose plan is no longer in the settings.
 pub const DEFAULT_PLAN: &str = "default";
+
+/// Many executions are counted in parts of what a plan allows, so that few of a minute are left unused.
+const BATCHES_PER_MINUTE: u32 = 10;
 
 /// One section; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -94,17 +97,33 @@ impl Quotas {
             );
             return Err(Problem::new(ProblemCode::QuotaExceeded, detail));
         }
+        let Some(wait) = Self::limited(limiter, workspace, count).await else { return Ok(()) };
+        let wait = seconds(wait).max(1);
+        let detail = format!(
+            "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
+        );
+        Err(Problem::new(ProblemCode::QuotaExceeded, detail)
+            .with_status(StatusCode::TOO_MANY_REQUESTS)
+            .with_header(header::RETRY_AFTER, wait.to_string()))
+    }
+
+    /// How many of many executions to count at a time: at most so many, and few enough for the plan.
+    pub async fn batch(&self, db: &Db, workspace: WorkspaceId, most: u32) -> ApiResult<usize> {
+        let max = self.plan(db, workspace).await?.executions_per_minute();
+        let size = max.map_or(most, |max| (max.get() / BATCHES_PER_MINUTE).clamp(1, most));
+        Ok(usize::try_from(size).unwrap_or(usize::MAX))
+    }
+
+    /// Counts some of many executions, all or none: how long to wait if the plan does not allow them yet.
+    pub async fn wait(&self, db: &Db, workspace: WorkspaceId, count: usize) -> ApiResult<Option<Duration>> {
+        let Some((_, Some(limiter))) = self.find(db, workspace).await? else { return Ok(None) };
+        Ok(Self::limited(limiter, workspace, u32::try_from(count).unwrap_or(u32::MAX)).await)
+    }
+
+    async fn limited(limiter: &Limiter<1>, workspace: WorkspaceId, count: u32) -> Option<Duration> {
         match limiter.check_all(&workspace.to_string(), ["runs"], count).await {
-            RateDecision::Allowed { .. } => Ok(()),
-            RateDecision::Limited { wait } => {
-                let wait = seconds(wait).max(1);
-                let detail = format!(
-                    "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
-                );
-                Err(Problem::new(ProblemCode::QuotaExceeded, detail)
-                    .with_status(StatusCode::TOO_MANY_REQUESTS)
-                    .with_header(header::RETRY_AFTER, wait.to_string()))
-            }
+            RateDecision::Allowed { .. } => None,
+            RateDecision::Limited { wait } => Some(wait),
         }
     }
 

@@ -28,6 +28,7 @@ pub const HEADERS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const MAX_CHANNEL_TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const MAX_REQUEST_TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// The section `[limits]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +55,8 @@ pub struct RateLimits {
     sign_ups: LocalLimiter,
     /// By workspace: each test of a channel sends a message to a third party.
     channel_tests: Limiter<1>,
+    /// By workspace: each sends a request.
+    request_tests: Limiter<1>,
     proxies: Vec<IpNet>,
 }
 
@@ -75,6 +78,7 @@ impl RateLimits {
             failures: LocalLimiter::new(Rate::per_minute(settings.failures_per_minute)),
             log_ins: LogIns::new(settings.failures_per_minute),
             channel_tests: Limiter::new(redis, [Rate::per_minute(MAX_CHANNEL_TESTS_PER_MINUTE)])?,
+            request_tests: Limiter::new(redis, [Rate::per_minute(MAX_REQUEST_TESTS_PER_MINUTE)])?,
             sign_ups: LocalLimiter::new(Rate::per_hour(settings.sign_ups_per_hour)),
             proxies: settings.proxies.clone(),
         })
@@ -156,6 +160,11 @@ impl RateLimits {
     /// A test of a channel of this workspace.
     pub async fn test_channel(&self, workspace: &str) -> ApiResult<()> {
         allowed(self.channel_tests.check(workspace, ["tests"]).await)
+    }
+
+    /// A test of a request of this workspace.
+    pub async fn test_request(&self, workspace: &str) -> ApiResult<()> {
+        allowed(self.request_tests.check(workspace, ["request_tests"]).await)
     }
 }
 

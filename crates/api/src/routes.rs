@@ -17,21 +17,38 @@ use crate::{
 
 pub mod audit;
 pub mod auth;
+mod bulk;
 pub mod channels;
 pub mod docs;
 pub mod executions;
+pub mod failures;
+pub mod forecast;
 pub mod health;
+pub mod hosts;
+pub mod instance;
 pub mod jobs;
+pub mod ledger;
 pub mod list;
+pub mod me;
 pub mod members;
 pub mod notifications;
 pub mod problems;
 pub mod rules;
 pub mod schedules;
 pub mod secrets;
+pub mod sessions;
+pub mod stats;
+mod statuses;
+pub mod stream;
 mod suggestion;
+pub mod tests;
+pub mod texts;
+pub mod time_zones;
 pub mod tokens;
+pub mod upcoming;
+pub mod usage;
 pub mod workspace;
+pub mod workspace_rules;
 
 pub const V1: &str = "/v1";
 
@@ -43,20 +60,45 @@ pub fn register(config: &mut ServiceConfig) {
             .add(jobs::create_job)
             .add(jobs::batch::create_jobs)
             .add(jobs::import::import_jobs)
-            .add(jobs::list_jobs)
+            .add(jobs::apply::apply_jobs)
+            .add(jobs::export::export_jobs)
+            .add(jobs::convert::convert_jobs)
+            .add(jobs::bulk::bulk_jobs)
+            .add(jobs::list::list_jobs)
+            .add(jobs::list::count_jobs)
+            .add(jobs::activity::get_jobs_activity)
             .add(jobs::get_job)
             .add(jobs::patch_job)
+            .add(jobs::put::put_job)
             .add(jobs::delete_job)
-            .add(jobs::pause_job)
-            .add(jobs::resume_job)
+            .add(jobs::pause::pause_job)
+            .add(jobs::pause::resume_job)
             .add(jobs::run_job_now)
             .add(jobs::ledger::get_job_ledger)
+            .add(jobs::versions::list_job_versions)
+            .add(jobs::versions::get_job_version)
+            .add(jobs::explain::explain_job)
+            .add(jobs::baseline::get_job_baseline)
             .add(schedules::preview_schedule)
+            .add(time_zones::list_time_zones)
+            .add(forecast::get_forecast)
+            .add(forecast::spread::spread_forecast)
+            .add(upcoming::list_upcoming)
+            .add(stats::get_stats)
+            .add(failures::get_failures)
+            .add(ledger::get_ledger)
+            .add(hosts::get_hosts)
+            .add(usage::get_usage)
             .add(executions::list_job_executions)
             .add(executions::list_executions)
+            .add(stream::stream_executions)
+            .add(executions::bulk::bulk_executions)
             .add(executions::get_execution)
+            .add(executions::request::get_execution_request)
             .add(executions::replay_execution)
             .add(executions::cancel_execution)
+            .add(tests::create_test)
+            .add(tests::get_test)
             .add(secrets::create_secret)
             .add(secrets::list_secrets)
             .add(secrets::get_secret)
@@ -68,6 +110,13 @@ pub fn register(config: &mut ServiceConfig) {
             .add(channels::patch_channel)
             .add(channels::delete_channel)
             .add(channels::test_channel)
+            .add(channels::snooze_channel)
+            .add(workspace_rules::create_workspace_rule)
+            .add(workspace_rules::list_workspace_rules)
+            .add(workspace_rules::get_workspace_rule)
+            .add(workspace_rules::patch_workspace_rule)
+            .add(workspace_rules::delete_workspace_rule)
+            .add(rules::patch_rule)
             .add(rules::create_rule)
             .add(rules::list_rules)
             .add(rules::delete_rule)
@@ -81,11 +130,19 @@ pub fn register(config: &mut ServiceConfig) {
             .add(workspace::patch_workspace)
             .add(workspace::delete_workspace)
             .add(audit::list_audit_log)
-            .add(auth::sign_up)
+            .add(instance::get_instance)
+            .add(auth::sign_up::sign_up)
             .add(auth::log_in)
             .add(auth::log_out)
-            .add(auth::get_me)
-            .add(auth::delete_me)
+            .add(sessions::get_session)
+            .add(sessions::confirm_session)
+            .add(sessions::list_sessions)
+            .add(sessions::delete_session)
+            .add(sessions::delete_other_sessions)
+            .add(me::get_me)
+            .add(me::patch_me)
+            .add(me::change_password)
+            .add(me::delete_me)
             .add(members::list_members)
             .add(members::create_member)
             .add(members::accept_invitation)
@@ -99,7 +156,6 @@ pub fn register(config: &mut ServiceConfig) {
             .add(tokens::delete_token);
     }));
     config
-        .route("/", web::get().to(docs::redirect_to_docs))
         .route("/docs/start.js", web::get().to(docs::start_script))
         .route("/docs/swagger-ui-5.35.0.js", web::get().to(docs::swagger_script))
         .route("/docs/swagger-ui-5.35.0.css", web::get().to(docs::swagger_style));
@@ -110,6 +166,9 @@ pub fn register(config: &mut ServiceConfig) {
         .add(health::openapi_json)
         .add(health::openapi_3_0_json)
         .add(docs::docs)
+        .add(texts::page)
+        .add(texts::overview)
+        .add(texts::jobs_schema)
         .add(problems::list_problem_types)
         .add(problems::get_problem_type);
     config.app_data(web::Data::new(methods));

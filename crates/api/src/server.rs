@@ -7,6 +7,7 @@ use actix_web::{App, dev::AppConfig, middleware::from_fn, rt::net::TcpStream, we
 use std::{future::ready, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
+use trigrun_console::Console;
 use trigrun_core::{
     crypto::seal::{KeyError, MasterKeys},
     domain::address::EgressPolicy,
@@ -33,10 +34,13 @@ use crate::{
     passwords::Passwords,
     quotas::Quotas,
     rate_limits::RateLimits,
-    routes::{self, health::OpenApiText},
+    routes::{self, health::OpenApiText, texts::JobsSchema},
+    session_cookie::SessionCookie,
     settings::Settings,
     slow_client::SlowClientGuard,
     state::State,
+    streams::Streams,
+    waiting::Waiting,
 };
 
 /// How long a client may take to send the first head on a connection.
@@ -87,6 +91,8 @@ pub async fn serve(
         limits: Arc::new(RateLimits::new(&settings.limits, &redis)?),
         quotas: Arc::new(Quotas::new(&settings.plans, &redis)?),
         sign_up: settings.server.sign_up,
+        has_users: Arc::default(),
+        session_cookie: SessionCookie { is_insecure: settings.server.insecure_cookies },
         origins: settings.server.origins.into(),
         request_timeout,
         passwords: Passwords::new(request_timeout / 3),
@@ -101,16 +107,21 @@ pub async fn serve(
         policy: EgressPolicy::new(settings.egress.allow).with_ports(settings.egress.allow_ports),
         waker: Waker::default(),
         db_watchdog: DbWatchdog::default(),
+        waiting: Waiting::new(shutdown.clone()),
+        streams: Streams::new(shutdown.clone(), routes::stream::event),
     };
     // They end after the last request.
     let _writers = state.job_writer.start(state.connections.for_new_jobs());
     tasks::spawn("db_watchdog", state.db_watchdog.clone().run(settings.postgres, shutdown.clone()));
+    tasks::spawn("waiting", state.waiting.clone().run(db.clone()));
+    tasks::spawn("streams", state.streams.clone().run(db.clone()));
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
     tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));
     let probes = settings.telemetry.probes_address;
     probes::serve(probes, db, shutdown.clone()).await.map_err(|error| ServeError::Bind(probes, error))?;
 
-    let (server, bound) = start(settings.server.address, state, &shutdown)?;
+    let console = settings.console.enabled.then(|| Console::new(settings.console.base_path));
+    let (server, bound) = start(settings.server.address, state, console, &shutdown)?;
     let handle = server.handle();
     tracing::info!(address = %bound, "api started");
     on_bound(bound);
@@ -127,6 +138,7 @@ pub async fn serve(
 fn start(
     address: SocketAddr,
     state: State,
+    console: Option<Console>,
     shutdown: &CancellationToken,
 ) -> Result<(Server, SocketAddr), ServeError> {
     let listener = listen(address).map_err(|error| ServeError::Bind(address, error))?;
@@ -134,12 +146,16 @@ fn start(
     let (state, shutdown) = (web::Data::new(state), shutdown.clone());
     let connections = move || {
         let app = App::new().into_utoipa_app().configure(routes::register).into_app();
+        // After the API, whose paths it leaves.
+        let app = app.configure(|config| console.iter().for_each(|console| console.configure(config)));
         let app = app
+            .route("/", web::get().to(routes::docs::redirect_to_docs))
             .app_data(state.clone())
             .app_data(web::Data::new(OpenApiText {
                 version_3_1: openapi::json(),
                 version_3_0: openapi::json_3_0(),
             }))
+            .app_data(web::Data::new(JobsSchema(openapi::jobs_schema())))
             .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
             .default_service(web::to(routes::no_route))
             .wrap(from_fn(route_leniently))

@@ -1,8 +1,9 @@
 //! The API's settings. `config.default.toml` documents them.
 
 use ipnet::IpNet;
-use serde::Deserialize;
-use std::net::SocketAddr;
+use serde::{Deserialize, Deserializer, de::Error};
+use std::{fmt::Display, net::SocketAddr, str::FromStr};
+use trigrun_console::BasePath;
 use trigrun_core::{
     config::{self, ConfigError},
     crypto::seal::KeySettings,
@@ -19,6 +20,7 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub server: ServerSettings,
+    pub console: ConsoleSettings,
     pub postgres: PostgresSettings,
     pub redis: RedisSettings,
     pub limits: LimitSettings,
@@ -34,6 +36,19 @@ pub struct ServerSettings {
     pub address: SocketAddr,
     pub sign_up: SignUp,
     pub origins: Vec<Origin>,
+    pub insecure_cookies: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleSettings {
+    pub enabled: bool,
+    #[serde(deserialize_with = "parsed")]
+    pub base_path: BasePath,
+}
+
+fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(Error::custom)
 }
 
 /// Who can sign up.
@@ -43,6 +58,18 @@ pub enum SignUp {
     Open,
     Invite,
     Closed,
+}
+
+impl SignUp {
+    pub const ALL: [Self; 3] = [Self::Open, Self::Invite, Self::Closed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// Scheme, host and port of a page, as browsers send it: `https://console.example.com`.

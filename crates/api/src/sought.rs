@@ -1,7 +1,7 @@
 //! What a 404 says: the kind of object that the path names. It depends on the text of the path alone, not on what exists.
 
 use std::cell::RefCell;
-use trigrun_core::domain::id;
+use trigrun_core::domain::id::{self, JobId, SessionId, TypedId};
 
 tokio::task_local! {
     static SOUGHT: RefCell<Option<String>>;
@@ -12,9 +12,12 @@ pub async fn scope<T>(work: impl Future<Output = T>) -> T {
     SOUGHT.scope(RefCell::default(), work).await
 }
 
-/// The request looks for an object of this kind, by its id.
+/// The request looks for an object of this kind, by its id or, if it is a job, its key.
 pub fn by_id(noun: &str, text: &str) {
-    let mut detail = format!("There is no {noun} with this id in this workspace.");
+    let id_or_key = if noun == id::noun(JobId::PREFIX) { "id or key" } else { "id" };
+    // A session belongs to a user, whatever the workspace.
+    let place = if noun == id::noun(SessionId::PREFIX) { "" } else { " in this workspace" };
+    let mut detail = format!("There is no {noun} with this {id_or_key}{place}.");
     if let Some(other) = id::noun_of(text).filter(|other| *other != noun) {
         let article = if other.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         detail.push_str(&format!(" It is the id of {article} {other}."));

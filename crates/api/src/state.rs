@@ -1,6 +1,9 @@
 //! What handlers share, and the one place where their work outlives their client.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use trigrun_core::{
     crypto::seal::MasterKeys,
     domain::address::EgressPolicy,
@@ -18,7 +21,10 @@ use crate::{
     quotas::Quotas,
     rate_limits::RateLimits,
     result::ApiResult,
+    session_cookie::SessionCookie,
     settings::{Origin, SignUp},
+    streams::Streams,
+    waiting::Waiting,
 };
 
 #[derive(Clone)]
@@ -29,16 +35,21 @@ pub struct State {
     pub waker: Waker,
     pub keys: Arc<MasterKeys>,
     pub sign_up: SignUp,
+    /// Whether there was a user once. Remembered, so that requests without a token cost no statement.
+    pub has_users: Arc<AtomicBool>,
+    pub session_cookie: SessionCookie,
     pub limits: Arc<RateLimits>,
     pub quotas: Arc<Quotas>,
     pub origins: Arc<[Origin]>,
     pub db_watchdog: DbWatchdog,
-    /// The time limit of a request, whatever it waits for.
+    /// The time limit of a request, without the time for which its client asks to wait.
     pub request_timeout: Duration,
     pub passwords: Passwords,
     pub failed_log_ins: FailedLogIns,
     pub capacity: Capacity,
     pub job_writer: JobWriter,
+    pub waiting: Waiting,
+    pub streams: Streams,
 }
 
 impl State {

@@ -117,29 +117,46 @@ fn media_type(request: &HttpRequest) -> ApiResult<()> {
     }
 }
 
+/// A body that may be left out: no body and null are the default of `T`. What is read may have errors, which the handler finishes.
+pub struct OptionalBody<T>(pub T, pub FieldErrors);
+
+impl<T: DeserializeOwned + Default + Send + 'static> FromRequest for OptionalBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_empty = content_length(request).is_none_or(|length| length == 0)
+            && !request.headers().contains_key(header::TRANSFER_ENCODING);
+        if is_empty {
+            return Box::pin(async { Ok(Self(T::default(), FieldErrors::default())) });
+        }
+        let text = JsonText::<MAX_UNAUTHENTICATED_BODY_BYTES>::from_request(request, payload);
+        Box::pin(async move {
+            let (text, mut errors) = (text.await?, FieldErrors::default());
+            let body = match text.bytes.trim_ascii() {
+                b"null" => T::default(),
+                _ => text.read::<T>(&mut errors).await?,
+            };
+            Ok(Self(body, errors))
+        })
+    }
+}
+
 /// No body, null or an empty object: an operation that takes nothing says so, instead of ignoring what it does not understand.
 pub struct EmptyBody;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Nothing {}
 
 impl FromRequest for EmptyBody {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        #[derive(Default, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        struct Nothing {}
-
-        let is_empty = content_length(request).is_none_or(|length| length == 0)
-            && !request.headers().contains_key(header::TRANSFER_ENCODING);
-        if is_empty {
-            return Box::pin(async { Ok(Self) });
-        }
-        let text = JsonText::<MAX_UNAUTHENTICATED_BODY_BYTES>::from_request(request, payload);
+        let read = OptionalBody::<Nothing>::from_request(request, payload);
         Box::pin(async move {
-            let (text, mut errors) = (text.await?, FieldErrors::default());
-            if text.bytes.trim_ascii() != b"null" {
-                text.read::<Nothing>(&mut errors).await?;
-            }
+            let OptionalBody(Nothing {}, errors) = read.await?;
             errors.finish(Ok(()))?;
             Ok(Self)
         })

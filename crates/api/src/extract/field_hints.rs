@@ -8,12 +8,16 @@ use trigrun_core::domain::wording::{did_you_mean, nearest};
 /// No body has a field of this name.
 const PROBE: &str = "\\u0001";
 /// What responses have and requests ignore is no suggestion.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 13] = [
     "id",
     "version",
+    "host",
+    "schedule_in_words",
+    "paused",
     "next_run_at",
     "schedule_error",
     "last_execution",
+    "health",
     "execution_id",
     "warnings",
     "created_at",

@@ -1,19 +1,30 @@
 //! Query parameters: each known, each given once, each checked. What an operation takes is a type in its signature.
 
 use chrono::{DateTime, Utc};
-use std::{collections::BTreeMap, str::FromStr};
-use trigrun_core::domain::{
-    invalid::{FieldErrors, Invalid},
-    page::{self, Page},
-    target,
-    wording::{did_you_mean, nearest},
+use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use trigrun_core::{
+    domain::{
+        baseline::{DEFAULT_BASELINE_RUNS, MAX_BASELINE_RUNS},
+        invalid::{FieldErrors, Invalid},
+        job::key::JobRef,
+        page::{self, Page},
+        retry::MAX_ATTEMPTS,
+        target,
+        wording::{did_you_mean, nearest},
+    },
+    store::executions::MAX_NAMED_JOBS,
 };
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
 };
 
-use crate::{result::ApiResult, time::read_instant};
+use crate::{result::ApiResult, streams::MAX_STREAM_SECONDS, time::read_instant, waiting::MAX_WAIT_SECONDS};
+
+/// Of how many jobs the activity is returned at once, and how much of it.
+const MAX_ACTIVE_JOBS: usize = 100;
+const MAX_ACTIVITY_RUNS: i64 = 64;
+const DEFAULT_ACTIVITY_RUNS: i64 = 20;
 
 /// The query parameters of an operation.
 pub trait Query: Sized {
@@ -76,7 +87,16 @@ query! {
 }
 
 query! {
-    struct PageParameters {
+    pub struct Wait {
+        /// How many seconds to wait for the execution to end. The response comes as soon as it has ended, or with its present state after
+        /// this time. Of more than 64 waiting requests of an account, the others get the present state at once.
+        #[param(value_type = Option<u8>, minimum = 0, maximum = 25, default = 0)]
+        pub wait: Duration = Parameters::wait,
+    }
+}
+
+query! {
+    pub struct PageParameters {
         /// The maximum number of items on the page.
         #[param(minimum = 1, maximum = 250, default = 50)]
         limit: Option<i64> = Parameters::number,
@@ -96,8 +116,22 @@ pub struct Paged<F = NoParameters> {
 impl<F: Query> Query for Paged<F> {
     fn take(parameters: &mut Parameters) -> Self {
         let filter = F::take(parameters);
-        let PageParameters { limit, cursor } = PageParameters::take(parameters);
-        Self { filter, page: parameters.page(limit, cursor), filters: parameters.filters.clone() }
+        let page = PageParameters::take(parameters).page(parameters, page::read_cursor);
+        Self { filter, page, filters: parameters.filters.clone() }
+    }
+}
+
+impl PageParameters {
+    /// The page. `read` reads a cursor, given the filters that it is bound to.
+    pub fn page<P>(
+        self,
+        parameters: &mut Parameters,
+        read: impl FnOnce(&str, &str) -> Result<P, Invalid>,
+    ) -> Page<P> {
+        let Parameters { errors, filters, .. } = parameters;
+        let limit = errors.take("?limit", page::limit(self.limit)).unwrap_or(page::DEFAULT_LIMIT);
+        let before = self.cursor.and_then(|cursor| errors.take("?cursor", read(&cursor, filters)).ok());
+        Page { limit, before }
     }
 }
 
@@ -165,16 +199,37 @@ impl Parameters {
         self.errors.take(&format!("?{name}"), parsed).unwrap_or_default()
     }
 
-    pub fn status_code(&mut self, name: &str) -> Option<u16> {
+    /// How many attempts an execution can have had at least.
+    pub fn attempts(&mut self, name: &str) -> Option<u16> {
+        self.whole(name, MAX_ATTEMPTS.into()).and_then(|count| u16::try_from(count).ok())
+    }
+
+    /// The number of an attempt. Interruptions can add some to the most that a job can ask for.
+    pub fn attempt(&mut self, name: &str) -> Option<u16> {
+        self.whole(name, i16::MAX.into()).and_then(|number| u16::try_from(number).ok())
+    }
+
+    /// A number of executions.
+    pub fn runs(&mut self, name: &str) -> i64 {
+        self.whole(name, MAX_BASELINE_RUNS).unwrap_or(DEFAULT_BASELINE_RUNS)
+    }
+
+    /// A whole number from 1 to `max`.
+    fn whole(&mut self, name: &str, max: i64) -> Option<i64> {
         let text = self.text(name)?;
-        let code = text.parse().ok().filter(|code| (100..=599).contains(code));
-        let invalid = || Invalid::new("parameter_invalid", "must be an HTTP status from 100 to 599");
-        self.errors.take(&format!("?{name}"), code.ok_or_else(invalid)).ok()
+        let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+        let invalid = || Invalid::new("parameter_invalid", format!("must be a whole number from 1 to {max}"));
+        self.errors.take(&format!("?{name}"), number.ok_or_else(invalid)).ok()
     }
 
     pub fn host(&mut self, name: &str) -> Option<String> {
         let text = self.text(name)?;
         self.errors.take(&format!("?{name}"), target::host(&text)).ok()
+    }
+
+    pub fn host_name(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        self.errors.take(&format!("?{name}"), target::host_name(&text)).ok()
     }
 
     pub fn flag(&mut self, name: &str) -> bool {
@@ -189,6 +244,24 @@ impl Parameters {
         self.errors.take(&format!("?{name}"), parsed).ok()
     }
 
+    /// A number of seconds to wait; zero if it is not given.
+    pub fn wait(&mut self, name: &str) -> Duration {
+        let Some(text) = self.text(name) else { return Duration::ZERO };
+        let seconds = text.parse().ok().filter(|seconds| (0..=MAX_WAIT_SECONDS).contains(seconds));
+        let invalid = || {
+            let detail = format!("must be a whole number of seconds from 0 to {MAX_WAIT_SECONDS}");
+            Invalid::new("parameter_invalid", detail)
+        };
+        let seconds = self.errors.take(&format!("?{name}"), seconds.ok_or_else(invalid));
+        Duration::from_secs(seconds.unwrap_or_default().unsigned_abs())
+    }
+
+    /// For how many seconds a stream lasts.
+    pub fn stream_seconds(&mut self, name: &str) -> Duration {
+        let seconds = self.whole(name, MAX_STREAM_SECONDS).unwrap_or(MAX_STREAM_SECONDS);
+        Duration::from_secs(seconds.unsigned_abs())
+    }
+
     pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name)?;
         let parsed = read_instant(&text)
@@ -196,11 +269,36 @@ impl Parameters {
         self.errors.take(&format!("?{name}"), parsed).ok()
     }
 
-    fn page(&mut self, limit: Option<i64>, cursor: Option<String>) -> Page {
-        let limit = self.errors.take("?limit", page::limit(limit)).unwrap_or(page::DEFAULT_LIMIT);
-        let before = cursor
-            .and_then(|cursor| self.errors.take("?cursor", page::read_cursor(&cursor, &self.filters)).ok());
-        Page { limit, before }
+    /// All parameters except limit and cursor, as text.
+    pub fn filters(&self) -> &str {
+        &self.filters
+    }
+
+    /// The jobs whose executions are listed, by their ids or keys.
+    pub fn jobs(&mut self, name: &str) -> Vec<JobRef> {
+        self.each_up_to(name, MAX_NAMED_JOBS)
+    }
+
+    /// The jobs whose activity is returned: at least one.
+    pub fn jobs_of_activity(&mut self, name: &str) -> Vec<JobRef> {
+        if !self.given.contains_key(name) {
+            self.reject(name, Invalid::new("required", "is required"));
+        }
+        self.each_up_to(name, MAX_ACTIVE_JOBS)
+    }
+
+    /// How many executions of a job its activity has.
+    pub fn runs_of_activity(&mut self, name: &str) -> i64 {
+        self.whole(name, MAX_ACTIVITY_RUNS).unwrap_or(DEFAULT_ACTIVITY_RUNS)
+    }
+
+    fn each_up_to<T: FromStr<Err = Invalid>>(&mut self, name: &str, max: usize) -> Vec<T> {
+        let all = self.each(name);
+        if all.len() > max {
+            let detail = format!("has {} values; at most {max} are allowed", all.len());
+            self.reject(name, Invalid::new("too_many", detail));
+        }
+        all
     }
 
     /// All errors of the query string. What was not taken is unknown.
@@ -226,6 +324,11 @@ impl Parameters {
             }
             "per_page" | "page_size" | "pagesize" | "size" | "count" | "max" if is_list => {
                 Some(did_you_mean("limit"))
+            }
+            "sort_by" | "order" | "order_by" | "orderby" | "direction"
+                if self.known.iter().any(|known| known == "sort") =>
+            {
+                Some(did_you_mean("sort"))
             }
             "sort" | "sort_by" | "order" | "order_by" | "orderby" | "direction" if is_list => {
                 Some("Lists are newest first; there is no other order.".to_owned())

@@ -76,13 +76,13 @@ impl<'de> Deserialize<'de> for Integer {
 }
 
 /// Names and values in the order of the document. A repeated name is an error; by default, serde silently keeps the last value.
-pub fn each_once<'de, D: Deserializer<'de>>(
+pub fn each_once<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<IndexMap<String, String>>, D::Error> {
-    struct EachOnce;
+) -> Result<Option<IndexMap<String, V>>, D::Error> {
+    struct EachOnce<V>(PhantomData<V>);
 
-    impl<'de> Visitor<'de> for EachOnce {
-        type Value = Option<IndexMap<String, String>>;
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for EachOnce<V> {
+        type Value = Option<IndexMap<String, V>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a map")
@@ -94,7 +94,7 @@ pub fn each_once<'de, D: Deserializer<'de>>(
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut entries = IndexMap::new();
-            while let Some((name, value)) = map.next_entry::<String, String>()? {
+            while let Some((name, value)) = map.next_entry::<String, V>()? {
                 if entries.contains_key(&name) {
                     return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
                 }
@@ -103,7 +103,12 @@ pub fn each_once<'de, D: Deserializer<'de>>(
             Ok(Some(entries))
         }
     }
-    deserializer.deserialize_any(EachOnce)
+    deserializer.deserialize_any(EachOnce(PhantomData))
+}
+
+/// A whole number of a patch, in the same way as [`given`].
+pub fn given_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
+    integer(deserializer).map(Some)
 }
 
 /// A text of a patch: `Some(None)` for null, `None` if it is not given.

@@ -24,7 +24,7 @@ use tracing::{Instrument, Span};
 use trigrun_core::telemetry::{metrics, trace};
 
 use super::counted_body::counted;
-use crate::{connections, problem::Problem, rate_limits, request_id, sought, state::State};
+use crate::{connections, problem::Problem, rate_limits, request_id, sought, state::State, time_limit};
 
 pub async fn request_context(
     request: ServiceRequest,
@@ -36,26 +36,29 @@ pub async fn request_context(
     let method = method(request.method());
     let response = request_id::scope(
         id.clone(),
-        sought::scope(connections::scope(None, async {
-            let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
-                return Err(Problem::internal().error_response());
-            };
-            let response = AssertUnwindSafe(next.call(request)).catch_unwind();
-            let response = tokio::select! {
-                biased;
-                response = response => response,
-                // A request that still waits may wait for Postgres; one that does not need it has finished by now.
-                () = state.db_watchdog.unresponsive() => return Err(Problem::unavailable().error_response()),
-                () = tokio::time::sleep(state.request_timeout) => return Err(timed_out(state.request_timeout)),
-            };
-            match response {
-                Ok(Ok(response)) => Ok(counted(response)),
-                Ok(Err(error)) => Err(error.error_response()),
-                Err(_) => Err(Problem::internal().error_response()),
-            }
-        })),
+        sought::scope(connections::scope(
+            None,
+            time_limit::scope(async {
+                let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+                    return Err(Problem::internal().error_response());
+                };
+                let response = AssertUnwindSafe(next.call(request)).catch_unwind();
+                let response = tokio::select! {
+                    biased;
+                    response = response => response,
+                    // A request that still waits may wait for Postgres; one that does not need it has finished by now.
+                    () = state.db_watchdog.unresponsive() => return Err(Problem::unavailable().error_response()),
+                    () = time_limit::exceeded(state.request_timeout) => return Err(timed_out(state.request_timeout)),
+                };
+                match response {
+                    Ok(Ok(response)) => Ok(counted(response)),
+                    Ok(Err(error)) => Err(error.error_response()),
+                    Err(_) => Err(Problem::internal().error_response()),
+                }
+            }),
+        )),
     );
-    let mut response = response.instrument(span.clone()).await;
+    let (mut response, waited) = response.instrument(span.clone()).await;
     if let Ok(response) = &mut response
         && let Some(status) = rate_limits::headers(response.request())
     {
@@ -77,7 +80,8 @@ pub async fn request_context(
     let (status, route) = (status.as_u16(), route.unwrap_or_else(|| "none".into()));
     trace::rename(&span, || format!("{method} {route}"));
     span.record("http.response.status_code", status).record("http.route", &route);
-    metrics::api_request(&route, method, status, started.elapsed());
+    // A request that waits as its client has asked is not slow.
+    metrics::api_request(&route, method, status, started.elapsed().saturating_sub(waited));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| {
         let traceparent = trace::current();

@@ -1,6 +1,6 @@
 //! Which pages can call the API from a browser (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 //!
-//! Access takes a token in a header, so the API uses no cookie and no credential of the browser.
+//! They need a token in a header: pages of other servers have no use of a cookie, and of no credential of the browser.
 
 use actix_cors::Cors;
 use actix_web::{
@@ -39,6 +39,9 @@ pub async fn ignore_unknown_origins(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if let Some(state) = request.app_data::<web::Data<State>>() {
+        state.session_cookie.mark_foreign(&request);
+    }
     let origin = request.headers().get(ORIGIN).map(HeaderValue::as_bytes);
     let state = request.app_data::<web::Data<State>>();
     let is_known = state

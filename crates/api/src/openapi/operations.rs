@@ -5,7 +5,19 @@ use serde_json::{Map, Value, json};
 use super::{each_object, reference};
 
 /// Operations of a user, for which no workspace is selected.
-const OF_A_USER: [&str; 4] = ["accept_invitation", "create_workspace", "list_workspaces", "log_out"];
+const OF_A_USER: [&str; 11] = [
+    "accept_invitation",
+    "change_password",
+    "confirm_session",
+    "create_workspace",
+    "delete_other_sessions",
+    "delete_session",
+    "get_session",
+    "list_sessions",
+    "list_workspaces",
+    "log_out",
+    "patch_me",
+];
 
 /// Headers of responses, by the name of their component.
 const HEADERS: [(&str, &str, &str); 8] = [
@@ -53,6 +65,11 @@ fn add_components(document: &mut Value) {
             "description": "The ETag of the version that the change is based on, or a list of them. If the object has another version, nothing changes, and the response is 412.",
             "schema": { "type": "string" }, "example": "\"3\"",
         },
+        "IfNoneMatch": {
+            "name": "If-None-Match", "in": "header",
+            "description": "`*` only creates the object: if it exists, the response is 412.",
+            "schema": { "type": "string" }, "example": "*",
+        },
         "Workspace": {
             "name": "TrigRun-Workspace", "in": "header",
             "description": "The id of the workspace, for a user who is a member of several.",
@@ -77,7 +94,14 @@ fn describe(operation: &mut Value) {
 /// The body of a PATCH is a merge patch (RFC 7396), of which every field is optional.
 fn complete_body(method: &str, operation: &mut Value) {
     let Some(body) = operation.get_mut("requestBody") else { return };
-    body["required"] = true.into();
+    // `Option<T>`: the request may have no body.
+    let schema = body.pointer_mut("/content/application~1json/schema");
+    let is_optional = schema.is_some_and(|schema| {
+        let of = schema["oneOf"].as_array().filter(|of| of.iter().any(|of| of["type"] == "null"));
+        let of = of.and_then(|of| of.iter().find(|of| of["$ref"].is_string()).cloned());
+        of.map(|of| *schema = of).is_some()
+    });
+    body["required"] = (!is_optional).into();
     if method == "patch" {
         each_object(body, &mut |object| {
             let target = object.get("$ref").and_then(Value::as_str);
@@ -168,6 +192,7 @@ fn complete_parameters(operation: &mut Value) {
         match parameter["name"].as_str() {
             Some("Idempotency-Key") => *parameter = reference("parameters", "IdempotencyKey"),
             Some("If-Match") => *parameter = reference("parameters", "IfMatch"),
+            Some("If-None-Match") => *parameter = reference("parameters", "IfNoneMatch"),
             _ => {}
         }
     }

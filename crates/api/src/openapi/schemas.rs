@@ -22,6 +22,7 @@ pub fn complete(document: &mut Value) {
         }
     }
     add_patches(schemas);
+    add_declarations(schemas);
     add_job_responses(schemas);
     let is_enum = |(_, schema): &(&String, &Value)| schema.get("enum").is_some();
     let enums: Vec<String> = schemas.iter().filter(is_enum).map(|(name, _)| pointer(name)).collect();
@@ -93,11 +94,29 @@ fn add_patches(schemas: &mut Schemas) {
         json!({ "type": ["string", "null"] });
 }
 
+/// The name of a job that is sent under a key may be left out.
+fn add_declarations(schemas: &mut Schemas) {
+    let mut declared = schemas["JobInput"].clone();
+    let mut names = required(&declared);
+    names.retain(|name| name != "name");
+    declared["required"] = json!(names);
+    let mut applied = declared.clone();
+    for (schema, name) in [(&mut declared, "DeclaredJobInput"), (&mut applied, "AppliedJobInput")] {
+        schema["description"] = schemas[name]["description"].clone();
+        for (field, property) in schemas[name]["properties"].as_object().into_iter().flatten() {
+            schema["properties"][field] = property.clone();
+        }
+    }
+    schemas.insert("DeclaredJobInput".into(), declared);
+    schemas.insert("AppliedJobInput".into(), applied);
+}
+
 /// A response has all fields of a job, with the defaults filled in. A list leaves the body of the request out. The limits are left out: a
 /// client must be able to read what a later version allows.
 fn add_job_responses(schemas: &mut Schemas) {
-    const LIMITS: [&str; 6] = ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"];
-    const CAN_BE_NULL_OR_ABSENT: [&str; 3] = ["schedule", "concurrency_limit", "body"];
+    const LIMITS: [&str; 7] =
+        ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern"];
+    const CAN_BE_NULL_OR_ABSENT: [&str; 5] = ["key", "stack", "schedule", "concurrency_limit", "body"];
     let mut fields = Value::Null;
     for name in JOB {
         let mut response = schemas[&format!("{name}Input")].clone();
@@ -118,7 +137,7 @@ fn add_job_responses(schemas: &mut Schemas) {
             _ => drop(schemas.insert(name.into(), response)),
         }
     }
-    for name in ["Job", "ImportedJob"] {
+    for name in ["Job", "ImportedJob", "JobDefinition"] {
         schemas[name] = flattened(&schemas[name], &fields);
     }
 }

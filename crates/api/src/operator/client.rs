@@ -52,6 +52,17 @@ impl Client {
     }
 }
 
+/// The response to a POST without a token.
+pub async fn call_open(api: &str, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+    let request = Request::post(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body.to_string())))?;
+    let (status, response) = exchange(api, request).await?;
+    let value =
+        serde_json::from_slice(&response).with_context(|| format!("POST {path} did not return JSON"))?;
+    Ok((status.as_u16(), value))
+}
+
 /// The response to `GET path` without a token, as text.
 pub async fn get(address: &str, path: &str) -> anyhow::Result<(StatusCode, String)> {
     let request = Request::get(path).body(Full::default())?;

@@ -85,6 +85,10 @@ problem_codes! {
     SessionRequired "session_required" [FORBIDDEN] "Session required"
         "The operation needs a user who is logged in."
         "Log in, and send the token of the session.";
+    ConfirmationRequired "confirmation_required" [FORBIDDEN] "Password required"
+        "The session is that of a browser, and the operation needs the password, which was not given within ten minutes."
+        "Send the password to `POST /v1/auth/confirm`, then repeat the request."
+        see "sessions.md#confirmation";
     OwnerRequired "owner_required" [FORBIDDEN] "Owner required"
         "The operation needs an owner of the workspace with a session."
         "Ask an owner of the workspace.";
@@ -133,6 +137,22 @@ problem_codes! {
     ExecutionEnded "execution_ended" [CONFLICT] "Execution ended"
         "The execution has ended and cannot be cancelled."
         "Read the execution to see its result.";
+    KeyTaken "key_taken" [CONFLICT] "Key taken"
+        "Another job of the workspace has the key."
+        "Use another key, or replace that job with `PUT /v1/jobs/{key}`."
+        see "apply.md#keys";
+    StackConflict "stack_conflict" [CONFLICT] "Jobs of another stack"
+        "Jobs with these keys exist, and they do not belong to the stack."
+        "Use other keys, or take the jobs over with `take_over`."
+        see "apply.md#stacks";
+    ApplicationIncomplete "application_incomplete" [CONFLICT] "Incomplete application"
+        "The time of the request was over before this job was changed. Only a job in the response to an application has this code."
+        "Apply the stack again: what has been done is not done again."
+        see "apply.md#stacks";
+    TooManyDeletes "too_many_deletes" [CONFLICT] "Too many deletions"
+        "The application would delete more jobs than `max_deletes` allows. Nothing has changed."
+        "Check the plan with `dry_run`, then raise `max_deletes`."
+        see "apply.md#pruning";
     SecretExists "secret_exists" [CONFLICT] "Secret exists"
         "The workspace has a secret with this name."
         "Replace its value with `PUT /v1/secrets/{name}`, or choose another name.";
@@ -173,8 +193,16 @@ problem_codes! {
     VersionMismatch "version_mismatch" [PRECONDITION_FAILED] "Version mismatch"
         "The job is no longer as the `ETag` in `If-Match` says."
         "Read the job again, and decide anew.";
+    JobExists "job_exists" [PRECONDITION_FAILED] "Job exists"
+        "The request has `If-None-Match: *`, and a job with this key exists."
+        "Leave the header out to replace the job."
+        see "apply.md#keys";
+    PlanStale "plan_stale" [PRECONDITION_FAILED] "Stale plan"
+        "Jobs are no longer as the plan in `expect` says. Nothing has changed."
+        "Make a new plan with `dry_run`, and decide anew."
+        see "apply.md#plans";
     BodyTooLarge "body_too_large" [PAYLOAD_TOO_LARGE] "Body too large"
-        "The body exceeds 1 MiB, 8 MiB for a batch, or 16 KiB for sign-up, login and operations that take no body."
+        "The body exceeds 1 MiB, 8 MiB for a batch, 4 MiB for a conversion or an application, or 16 KiB for sign-up, login and operations that take no body."
         "Send a smaller body.";
     MediaType "media_type" [UNSUPPORTED_MEDIA_TYPE] "Unsupported media type"
         "The body is not sent as JSON, is not UTF-8, or has a `Content-Encoding`."
@@ -190,6 +218,10 @@ problem_codes! {
         "The account has too many requests in progress."
         "Wait for their responses, then try again."
         see "#limits";
+    TooManyStreams "too_many_streams" [TOO_MANY_REQUESTS] "Too many streams"
+        "The account, or the server, has as many streams as it can have."
+        "Close a stream, or wait until one ends."
+        see "executions.md#a-stream";
     Internal "internal" [INTERNAL_SERVER_ERROR] "Internal error"
         "TrigRun has a bug. It has been logged."
         "Report it with the `request_id`.";

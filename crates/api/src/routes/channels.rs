@@ -1,19 +1,21 @@
 //! Notification channels: where TrigRun notifies a workspace. The API accepts destinations, and returns them only masked.
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
         audit::Author,
         channel::{ChannelType, Destination, MAX_CHANNELS, Wanted},
         id::{ChannelId, JobId, WorkspaceId},
-        invalid::{FieldErrors, both},
+        invalid::{FieldErrors, Invalid, both},
         job,
     },
     store::{
         StoreError,
         channels::{self, Channel, ChannelChange, NewChannel},
-        notifications, workspace_keys,
+        notifications::{self, LastDelivery},
+        workspace_keys,
     },
 };
 use utoipa::ToSchema;
@@ -31,7 +33,7 @@ use crate::{
     result::ApiResult,
     routes::{list::ListView, notifications::NotificationView},
     state::State,
-    time::instant,
+    time::{instant, read_instant},
 };
 
 /// A new channel.
@@ -92,10 +94,36 @@ pub struct ChannelView {
     #[schema(value_type = enums::ChannelType, example = "webhook")]
     kind: &'static str,
     config: ConfigView,
+    /// Until then, the channel is not notified of executions.
+    #[schema(format = DateTime)]
+    snoozed_until: Option<String>,
+    /// Of the channel's last hundred notifications, the last one that was delivered or failed.
+    last_delivery: Option<LastDeliveryView>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+}
+
+/// How the last delivery through a channel ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LastDelivery)]
+pub struct LastDeliveryView {
+    #[schema(value_type = enums::NotificationStatus)]
+    status: &'static str,
+    #[schema(format = DateTime)]
+    at: String,
+    error_class: Option<String>,
+}
+
+/// How long to snooze a channel.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = SnoozeInput)]
+pub struct SnoozeBody {
+    /// An instant in the future, RFC 3339. Without it, the snooze ends.
+    #[schema(format = DateTime, example = "2026-12-24T08:00:00+01:00")]
+    until: Option<String>,
 }
 
 /// The masked destination of a channel. The part of a URL after the host is a credential, so it is replaced by an ellipsis.
@@ -111,7 +139,7 @@ pub struct ConfigView {
 }
 
 impl ChannelView {
-    fn new(channel: &Channel) -> Self {
+    fn new(channel: &Channel, now: DateTime<Utc>, last: Option<&LastDelivery>) -> Self {
         let masked = channel.masked.clone();
         let config = match channel.kind {
             ChannelType::Email => ConfigView { url: None, to: Some(masked) },
@@ -122,6 +150,12 @@ impl ChannelView {
             name: channel.name.clone(),
             kind: channel.kind.as_str(),
             config,
+            snoozed_until: channel.snoozed_until.filter(|until| *until > now).map(instant),
+            last_delivery: last.map(|last| LastDeliveryView {
+                status: last.status.as_str(),
+                at: instant(last.at),
+                error_class: last.error_class.clone(),
+            }),
             created_at: instant(channel.created_at),
             updated_at: instant(channel.updated_at),
         }
@@ -155,7 +189,11 @@ pub async fn create_channel(
     let (name, destination) = errors.finish(both(name, destination))?;
     let created = insert(&state, auth.workspace, auth.by, name, destination).await?;
     let location = (header::LOCATION, format!("/v1/notification-channels/{}", created.id));
-    Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(&created)))
+    Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(
+        &created,
+        state.clock.now(),
+        None,
+    )))
 }
 
 /// Lists channels, newest first.
@@ -171,8 +209,13 @@ pub async fn list_channels(
     auth: Authorized<NotificationsWrite, Paged>,
 ) -> ApiResult<HttpResponse> {
     let Paged { page, filters, .. } = auth.query;
-    let list = channels::list(&mut *state.connections.for_list().await?, auth.workspace, page).await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |channel| channel.id.uuid(), ChannelView::new)))
+    let mut conn = state.connections.for_list().await?;
+    let list = channels::list(&mut conn, auth.workspace, page).await?;
+    let ids: Vec<ChannelId> = list.data.iter().map(|channel| channel.id).collect();
+    let (now, last) =
+        (state.clock.now(), notifications::last_deliveries(&mut conn, auth.workspace, &ids).await?);
+    let view = |channel: &Channel| ChannelView::new(channel, now, last.get(&channel.id));
+    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |channel| channel.id.uuid(), view)))
 }
 
 /// Returns a channel.
@@ -188,7 +231,7 @@ pub async fn get_channel(
     PathId(id): PathId<ChannelId>,
 ) -> ApiResult<HttpResponse> {
     let channel = channels::get(&mut *state.conn().await?, auth.workspace, id).await?;
-    Ok(HttpResponse::Ok().json(ChannelView::new(&channel)))
+    Ok(HttpResponse::Ok().json(view(&state, auth.workspace, &channel).await?))
 }
 
 /// Changes the name or the config of a channel. The type cannot be changed.
@@ -216,11 +259,51 @@ pub async fn patch_channel(
     let destination =
         config.map(|config| Destination::check(kind, config.into(), &state.policy, "/config", &mut errors));
     let wanted = errors.finish(both(name.transpose(), destination.transpose()))?;
-    let changed = change(&state, auth.workspace, auth.by, id, wanted).await?;
-    Ok(HttpResponse::Ok().json(ChannelView::new(&changed)))
+    let workspace = auth.workspace;
+    let changed = change(&state, workspace, auth.by, id, wanted).await?;
+    Ok(HttpResponse::Ok().json(view(&state, workspace, &changed).await?))
 }
 
-/// Deletes a channel and its pending notifications. While rules of jobs refer to it, this requires `force=true`, which deletes these rules too.
+/// Snoozes a channel: until then, it is not notified of executions. Its notifications are recorded as skipped.
+#[utoipa::path(
+    operation_id = "snooze_channel", tag = "notifications", params(("id" = String, Path)), request_body = SnoozeBody,
+    responses((status = 200, body = ChannelView)),
+    security(("token" = ["notifications:write"])),
+)]
+#[post("/notification-channels/{id}/snooze")]
+pub async fn snooze_channel(
+    state: web::Data<State>,
+    auth: Authorized<NotificationsWrite>,
+    PathId(id): PathId<ChannelId>,
+    text: JsonText,
+) -> ApiResult<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let SnoozeBody { until } = text.read(&mut errors).await?;
+    let now = state.clock.now();
+    let until = until.map(|until| errors.take("/until", snooze_end(&until, now))).transpose();
+    let until = errors.finish(until)?;
+    let (workspace, by) = (auth.workspace, auth.by);
+    let snoozed = state.run(async move |state| {
+        Ok(channels::snooze(&mut *state.conn().await?, workspace, id, until, &by).await?)
+    });
+    let channel = snoozed.await?;
+    Ok(HttpResponse::Ok().json(view(&state, workspace, &channel).await?))
+}
+
+fn snooze_end(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Invalid> {
+    let until = read_instant(text)?;
+    if until <= now {
+        return Err(Invalid::new("in_the_past", "must be in the future"));
+    }
+    Ok(until)
+}
+
+async fn view(state: &State, workspace: WorkspaceId, channel: &Channel) -> ApiResult<ChannelView> {
+    let last = notifications::last_deliveries(&mut *state.conn().await?, workspace, &[channel.id]).await?;
+    Ok(ChannelView::new(channel, state.clock.now(), last.get(&channel.id)))
+}
+
+/// Deletes a channel and its pending notifications. While rules refer to it, this requires `force=true`, which deletes these rules too.
 #[utoipa::path(
     operation_id = "delete_channel", tag = "notifications",
     params(("id" = String, Path), Force),
@@ -318,6 +401,10 @@ fn conflict(error: StoreError) -> Problem {
 }
 
 fn in_use(jobs: &[JobId]) -> Problem {
+    if jobs.is_empty() {
+        let detail = "Rules for many jobs refer to the channel. Add ?force=true to delete the channel and these rules.";
+        return Problem::new(ProblemCode::ChannelInUse, detail);
+    }
     const MAX_NAMED: usize = 5;
     let named: Vec<String> = jobs.iter().take(MAX_NAMED).map(ToString::to_string).collect();
     let more = if jobs.len() > MAX_NAMED { " and others" } else { "" };

@@ -1,35 +1,38 @@
 //! Executions: runs of jobs, and their results.
 
-use actix_web::{HttpRequest, HttpResponse, get, http::header, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
 use trigrun_core::{
     domain::{
         execution::{Source, Status},
         id::{ExecutionId, JobId, WorkspaceId},
-        invalid::FieldErrors,
+        job::key::JobRef,
         page::Page,
+        statuses::StatusItem,
     },
     store::{
-        executions::{self, Filter, NewRun},
+        executions::{self, Filter},
         jobs, leases,
     },
-    telemetry::trace,
 };
 
+pub mod bulk;
+pub mod request;
+mod run;
 mod view;
 
-pub use view::ExecutionView;
+pub use run::{RunRequest, not_run, run};
+pub use view::{AttemptView, ExecutionView};
 
 use crate::{
     auth::{Authorized, ExecutionsRead, JobsRun},
     enums,
     extract::{
         body::EmptyBody,
-        depth::depth,
-        key::{Earlier, idempotency_key},
-        path::PathId,
-        query::{Paged, Parameters, query},
+        path::{PathId, PathJob},
+        query::{Paged, Parameters, Wait, query},
     },
+    job_refs::{resolve, resolve_one},
     problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
     routes::list::ListView,
@@ -41,16 +44,23 @@ query! {
         /// Executions with one of these statuses, separated by commas.
         #[param(value_type = Option<Vec<enums::ExecutionStatus>>, style = Form, explode = false)]
         status: Vec<Status> = Parameters::each,
-        /// The status of the last response.
-        #[param(minimum = 100, maximum = 599)]
-        status_code: Option<u16> = Parameters::status_code,
+        /// The status of the last response, or a range of statuses such as 5xx.
+        #[param(value_type = Option<String>, pattern = "^[1-5]([0-9]{2}|xx)$")]
+        status_code: Option<StatusItem> = Parameters::parsed,
+        /// Executions with this many attempts or more.
+        #[param(minimum = 1, maximum = 10)]
+        min_attempts: Option<u16> = Parameters::attempts,
         /// The error class of the execution.
         error_class: Option<String> = Parameters::text,
         /// Executions with this source.
         #[param(value_type = Option<enums::ExecutionSource>)]
         source: Option<Source> = Parameters::parsed,
+        /// Executions of the job with this id or key.
         #[param(value_type = Option<String>)]
-        job_id: Option<JobId> = Parameters::parsed,
+        job_id: Option<JobRef> = Parameters::parsed,
+        /// Executions of any of these jobs: ids or keys, separated by commas.
+        #[param(value_type = Option<Vec<String>>, style = Form, explode = false, max_items = 20)]
+        job_ids: Vec<JobRef> = Parameters::jobs,
         /// A part of the job's name, in any case.
         job_name: Option<String> = Parameters::text,
         /// Executions of jobs with this tag.
@@ -71,9 +81,12 @@ query! {
         /// Executions with one of these statuses, separated by commas.
         #[param(value_type = Option<Vec<enums::ExecutionStatus>>, style = Form, explode = false)]
         status: Vec<Status> = Parameters::each,
-        /// The status of the last response.
-        #[param(minimum = 100, maximum = 599)]
-        status_code: Option<u16> = Parameters::status_code,
+        /// The status of the last response, or a range of statuses such as 5xx.
+        #[param(value_type = Option<String>, pattern = "^[1-5]([0-9]{2}|xx)$")]
+        status_code: Option<StatusItem> = Parameters::parsed,
+        /// Executions with this many attempts or more.
+        #[param(minimum = 1, maximum = 10)]
+        min_attempts: Option<u16> = Parameters::attempts,
         /// The error class of the execution.
         error_class: Option<String> = Parameters::text,
         /// Executions with this source.
@@ -85,6 +98,33 @@ query! {
         /// Scheduled before this instant, RFC 3339.
         #[param(value_type = Option<String>, format = DateTime)]
         to: Option<DateTime<Utc>> = Parameters::instant,
+    }
+}
+
+impl ExecutionFilter {
+    async fn resolve(self, state: &State, workspace: WorkspaceId) -> ApiResult<Filter> {
+        Ok(Filter {
+            statuses: self.status,
+            source: self.source,
+            job: resolve_one(state, workspace, self.job_id.as_ref()).await?,
+            jobs: resolve(state, workspace, &self.job_ids).await?,
+            job_name: self.job_name,
+            tag: self.tag,
+            host: self.host,
+            status_code: self.status_code,
+            min_attempts: self.min_attempts,
+            error_class: self.error_class,
+            from: self.from,
+            to: self.to,
+        })
+    }
+}
+
+impl JobExecutionFilter {
+    fn of_job(self, job: JobId) -> Filter {
+        let Self { status, status_code, min_attempts, error_class, source, from, to } = self;
+        let of_job = Filter { job: Some(job), ..Filter::default() };
+        Filter { statuses: status, status_code, min_attempts, error_class, source, from, to, ..of_job }
     }
 }
 
@@ -103,20 +143,7 @@ pub async fn list_executions(
     auth: Authorized<ExecutionsRead, Paged<ExecutionFilter>>,
 ) -> ApiResult<HttpResponse> {
     let Paged { filter, page, filters } = auth.query;
-    let ExecutionFilter { status, status_code, error_class, source, job_id, job_name, tag, host, from, to } =
-        filter;
-    let filter = Filter {
-        statuses: status,
-        status_code,
-        error_class,
-        source,
-        job: job_id,
-        job_name,
-        tag,
-        host,
-        from,
-        to,
-    };
+    let filter = filter.resolve(&state, auth.workspace).await?;
     list(&state, auth.workspace, &filter, page, &filters).await
 }
 
@@ -133,20 +160,19 @@ pub async fn list_executions(
 pub async fn list_job_executions(
     state: web::Data<State>,
     auth: Authorized<ExecutionsRead, Paged<JobExecutionFilter>>,
-    PathId(job): PathId<JobId>,
+    path: PathJob,
 ) -> ApiResult<HttpResponse> {
+    let job = path.id(&state, auth.workspace).await?;
     let Paged { filter, page, filters } = auth.query;
-    let JobExecutionFilter { status, status_code, error_class, source, from, to } = filter;
-    let job_only = Filter { job: Some(job), ..Filter::default() };
-    let filter = Filter { statuses: status, status_code, error_class, source, from, to, ..job_only };
+    let filter = filter.of_job(job);
     jobs::get(&mut *state.conn().await?, auth.workspace, job, state.clock.now()).await?;
     list(&state, auth.workspace, &filter, page, &filters).await
 }
 
-/// Returns an execution with all its attempts.
+/// Returns an execution with all its attempts, at once or when it has ended.
 #[utoipa::path(
     operation_id = "get_execution", tag = "executions",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), Wait),
     responses(
         (status = 200, body = ExecutionView),
     ),
@@ -155,17 +181,17 @@ pub async fn list_job_executions(
 #[get("/executions/{id}")]
 pub async fn get_execution(
     state: web::Data<State>,
-    auth: Authorized<ExecutionsRead>,
+    auth: Authorized<ExecutionsRead, Wait>,
     PathId(id): PathId<ExecutionId>,
 ) -> ApiResult<HttpResponse> {
-    let execution = executions::get(&mut *state.conn().await?, auth.workspace, id).await?;
+    let execution = run::read(&state, auth.workspace, id, auth.query.wait).await?;
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
 }
 
 /// Replays an execution: makes its request again, with the current definition of the job.
 #[utoipa::path(
     operation_id = "replay_execution", tag = "executions",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A repeated replay with the same key returns the execution of the first.")),
+    params(("id" = String, Path), Wait, ("Idempotency-Key" = Option<String>, Header, description = "A repeated replay with the same key returns the execution of the first.")),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
         (status = 200, description = "The key was used before; the body is its execution. Idempotent-Replayed: true", body = ExecutionView),
@@ -177,12 +203,12 @@ pub async fn get_execution(
 #[post("/executions/{id}/replay")]
 pub async fn replay_execution(
     state: web::Data<State>,
-    auth: Authorized<JobsRun>,
+    auth: Authorized<JobsRun, Wait>,
     PathId(id): PathId<ExecutionId>,
     request: HttpRequest,
     _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
-    run(&state, auth.workspace, RunRequest::Replay(id), &request).await
+    run(&state, auth.workspace, RunRequest::Replay(id), &request, auth.query.wait).await
 }
 
 /// Cancels an execution that has not ended. TrigRun aborts a request in flight within five seconds.
@@ -215,103 +241,6 @@ pub async fn cancel_execution(
     state.waker.wake();
     let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
     Ok(HttpResponse::Ok().json(ExecutionView::with_attempts(&execution)))
-}
-
-/// What to run immediately.
-#[derive(Clone, Copy)]
-pub enum RunRequest {
-    Run(JobId),
-    Replay(ExecutionId),
-}
-
-/// Records an execution, once per idempotency key of the request, and returns it.
-pub async fn run(
-    state: &State,
-    workspace: WorkspaceId,
-    run: RunRequest,
-    request: &HttpRequest,
-) -> ApiResult<HttpResponse> {
-    let mut errors = FieldErrors::default();
-    let key = idempotency_key(request, &mut errors);
-    let key = errors.finish(Ok(key))?;
-    let depth = depth(request, workspace)?;
-    // The key is checked first: its execution was allowed when it was created.
-    if let Some(earlier) = created_before(state, workspace, key.as_deref(), run).await? {
-        return respond(state, workspace, earlier).await;
-    }
-    let (job, source, replay_of) = match run {
-        RunRequest::Run(job) => (job, Source::Manual, None),
-        RunRequest::Replay(original) => {
-            let job = executions::get(&mut *state.conn().await?, workspace, original).await?.job;
-            (job, Source::Replay, Some(original))
-        }
-    };
-    state.quotas.run(state.connections.unshared(), workspace, 1).await?;
-    let traceparent = trace::current();
-    let recorded = state.run(async move |state| {
-        let now = state.clock.now();
-        let (traceparent, key) = (traceparent.as_deref(), key.as_deref());
-        let new = NewRun { source, replay_of, traceparent, depth, key, now };
-        // Releases the connection before another is acquired: requests that hold one each would wait for each other.
-        let inserted = executions::insert_now(&mut *state.conn().await?, workspace, job, new).await;
-        match inserted {
-            Err(error) if error.is_conflict("draft") => {
-                Err(Problem::new(ProblemCode::JobIsDraft, "The job is a draft. Activate it first."))
-            }
-            Err(error) if error.is_conflict("paused") => Err(Problem::new(
-                ProblemCode::JobIsPaused,
-                "The job is paused, and this request comes from a run of TrigRun. Only other clients can run a paused job.",
-            )),
-            // A concurrent request with the same key was faster.
-            Err(error) if error.is_conflict("run_keys_pkey") => {
-                let earlier = created_before(&state, workspace, key, run).await?;
-                // Its job was deleted in the meantime.
-                earlier.ok_or_else(Problem::not_found)
-            }
-            inserted => Ok(Recorded { id: inserted?, earlier: None }),
-        }
-    });
-    let recorded = recorded.await?;
-    state.waker.wake();
-    respond(state, workspace, recorded).await
-}
-
-/// The execution of a request to run.
-struct Recorded {
-    id: ExecutionId,
-    /// An earlier request with this key created it.
-    earlier: Option<Earlier>,
-}
-
-/// The execution that this key created.
-async fn created_before(
-    state: &State,
-    workspace: WorkspaceId,
-    key: Option<&str>,
-    run: RunRequest,
-) -> ApiResult<Option<Recorded>> {
-    let Some(key) = key else { return Ok(None) };
-    let found = executions::find_run(&mut *state.conn().await?, workspace, key).await?;
-    let recorded = |found: executions::IdempotentRun| {
-        let is_same = match run {
-            RunRequest::Run(job) => found.replay_of.is_none() && found.job == job,
-            RunRequest::Replay(original) => found.replay_of == Some(original),
-        };
-        Recorded { id: found.execution, earlier: Some(Earlier { differs: !is_same }) }
-    };
-    Ok(found.map(recorded))
-}
-
-async fn respond(
-    state: &State,
-    workspace: WorkspaceId,
-    Recorded { id, earlier }: Recorded,
-) -> ApiResult<HttpResponse> {
-    let execution = executions::get(&mut *state.conn().await?, workspace, id).await?;
-    let mut response = if earlier.is_some() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
-    let warning = earlier.and_then(|earlier| earlier.describe(&mut response));
-    response.insert_header((header::LOCATION, format!("/v1/executions/{id}")));
-    Ok(response.json(ExecutionView::with_attempts(&execution).with_warning(warning)))
 }
 
 async fn list(

@@ -57,13 +57,18 @@ pub struct TimeZones {
     version: String,
 }
 
+impl TimeZones {
+    pub fn current() -> Self {
+        let zones = zone_database();
+        Self { source: zones.source, version: zones.version.clone() }
+    }
+}
+
 /// Returns the version of this server.
 #[utoipa::path(operation_id = "version", tag = "health", responses((status = 200, body = Version)))]
 #[get("/version")]
 pub async fn version() -> HttpResponse {
-    let zones = zone_database();
-    let time_zones = TimeZones { source: zones.source, version: zones.version.clone() };
-    HttpResponse::Ok().json(Version { version: env!("CARGO_PKG_VERSION"), time_zones })
+    HttpResponse::Ok().json(Version { version: env!("CARGO_PKG_VERSION"), time_zones: TimeZones::current() })
 }
 
 /// The OpenAPI document. The server supplies it: it is derived from the routes, of which this module is a part.

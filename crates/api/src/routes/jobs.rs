@@ -7,51 +7,60 @@ use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
         invalid::FieldErrors,
-        job::{Job, JobState},
-        schedule::Kind,
+        job::Job,
     },
     store::jobs,
 };
 
+pub mod activity;
+pub mod apply;
+pub mod baseline;
 pub mod batch;
-mod body;
+pub(super) mod body;
+pub mod bulk;
 mod change;
+pub mod convert;
 mod create;
+mod declare;
 mod define;
+mod difference;
 mod etag;
+pub mod explain;
+pub mod export;
+mod filter;
 pub mod import;
 pub mod ledger;
+pub mod list;
 mod patch;
+pub mod pause;
+pub mod put;
 mod read_only;
-mod statuses;
+pub mod versions;
 mod view;
 mod warnings;
 
 pub use body::{JobBody, ScheduleBody};
 pub use define::{Context, schedule};
 pub use view::JobView;
+pub use warnings::secret_missing;
 
-use change::Change;
+use change::{Change, Changed};
 use create::{Created, Requested};
 use etag::{IfMatch, etag};
 use warnings::warnings;
 
 use crate::{
     auth::{Authorized, JobsRead, JobsRun, JobsWrite},
-    enums,
     extract::{
         body::{EmptyBody, JsonText},
         depth::depth,
         key::idempotency_key,
-        path::PathId,
-        query::{Paged, Parameters, query},
+        path::PathJob,
+        query::Wait,
     },
     problem::ProblemBody,
     result::ApiResult,
-    routes::{
-        executions::{ExecutionView, RunRequest, run},
-        list::ListView,
-    },
+    routes::executions::{ExecutionView, RunRequest, run},
     state::State,
 };
 
@@ -66,6 +75,7 @@ use crate::{
     responses(
         (status = 201, body = JobView, headers(("Location" = String), ("ETag" = String))),
         (status = 200, description = "The key was used before; the body is its job. Idempotent-Replayed: true", body = JobView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
@@ -82,7 +92,7 @@ pub async fn create_job(
     let key = idempotency_key(&request, &mut errors);
     let digest = key.is_some().then(|| text.digest());
     let depth = depth(&request, auth.workspace)?;
-    let by = Requested { key, digest, depth, token_hash: auth.caller.token_hash() };
+    let by = Requested { key, digest, depth, token_hash: auth.caller.token_hash(), author: auth.by };
     let Created { id, job, execution, earlier } =
         create::create(&state, auth.workspace, body, by, errors).await?;
     let job = match job {
@@ -99,49 +109,6 @@ pub async fn create_job(
     Ok(with_etag(response, &job).json(view))
 }
 
-query! {
-    pub struct JobFilter {
-        /// Jobs in this state.
-        #[param(value_type = Option<enums::JobState>)]
-        state: Option<JobState> = Parameters::parsed,
-        /// Jobs of this kind.
-        #[param(value_type = Option<enums::JobKind>)]
-        kind: Option<Kind> = Parameters::parsed,
-        /// Jobs with this tag.
-        tag: Option<String> = Parameters::text,
-        /// A part of the name, in any case.
-        q: Option<String> = Parameters::text,
-    }
-}
-
-/// Lists jobs, newest first. The jobs of a list have no `request.body`: GET /v1/jobs/{id} returns it.
-#[utoipa::path(
-    operation_id = "list_jobs", tag = "jobs",
-    params(Paged::<JobFilter>),
-    responses(
-        (status = 200, body = ListView<JobView>),
-    ),
-    security(("token" = ["jobs:read"])),
-)]
-#[get("/jobs")]
-pub async fn list_jobs(
-    state: web::Data<State>,
-    auth: Authorized<JobsRead, Paged<JobFilter>>,
-) -> ApiResult<HttpResponse> {
-    let Paged { filter, page, filters } = auth.query;
-    let JobFilter { state: job_state, kind, tag, q } = filter;
-    let filter = jobs::Filter { state: job_state, kind, tag, q };
-    let list = jobs::list(
-        &mut *state.connections.for_list().await?,
-        auth.workspace,
-        &filter,
-        page,
-        state.clock.now(),
-    )
-    .await?;
-    Ok(HttpResponse::Ok().json(ListView::new(list, &filters, |job| job.id.uuid(), JobView::without_body)))
-}
-
 /// Returns a job.
 #[utoipa::path(
     operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
@@ -154,8 +121,9 @@ pub async fn list_jobs(
 pub async fn get_job(
     state: web::Data<State>,
     auth: Authorized<JobsRead>,
-    PathId(id): PathId<JobId>,
+    path: PathJob,
 ) -> ApiResult<HttpResponse> {
+    let id = path.id(&state, auth.workspace).await?;
     let job = load(&state, auth.workspace, id).await?;
     Ok(job_response(&job))
 }
@@ -176,13 +144,14 @@ pub async fn get_job(
 pub async fn patch_job(
     state: web::Data<State>,
     auth: Authorized<JobsWrite>,
-    PathId(id): PathId<JobId>,
+    path: PathJob,
     request: HttpRequest,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
+    let id = path.id(&state, auth.workspace).await?;
     let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
-    let of = Change { workspace: auth.workspace, job: id, if_match, depth };
-    let (job, execution) = change::patch(&state, of, &request, &text).await?;
+    let of = Change { workspace: auth.workspace, job: id, if_match, depth, by: auth.by };
+    let Changed { job, execution, .. } = change::patch(&state, of, &request, &text).await?;
     let warnings = warnings(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(execution).with_warnings(warnings);
     Ok(with_etag(HttpResponse::Ok(), &job).json(view))
@@ -202,68 +171,19 @@ pub async fn patch_job(
 pub async fn delete_job(
     state: web::Data<State>,
     auth: Authorized<JobsWrite>,
-    PathId(id): PathId<JobId>,
+    path: PathJob,
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
-    change::delete(&state, auth.workspace, id, IfMatch::of(&request)?).await?;
+    let id = path.id(&state, auth.workspace).await?;
+    change::delete(&state, auth.workspace, id, IfMatch::of(&request)?, auth.by).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// Pauses a job's schedule. Fires during the pause are not made up. Queued executions continue.
-#[utoipa::path(
-    operation_id = "pause_job", tag = "jobs",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag, or the quoted version, that the request is based on.")),
-    responses(
-        (status = 200, body = JobView),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("token" = ["jobs:write"])),
-)]
-#[post("/jobs/{id}/pause")]
-pub async fn pause_job(
-    state: web::Data<State>,
-    auth: Authorized<JobsWrite>,
-    PathId(id): PathId<JobId>,
-    request: HttpRequest,
-    _: EmptyBody,
-) -> ApiResult<HttpResponse> {
-    let of = Change { workspace: auth.workspace, job: id, if_match: IfMatch::of(&request)?, depth: 0 };
-    let (job, _) = change::set_state(&state, of, JobState::Paused).await?;
-    Ok(job_response(&job))
-}
-
-/// Resumes a paused job, or activates a draft. Its schedule applies from now on.
-#[utoipa::path(
-    operation_id = "resume_job", tag = "jobs",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "The ETag, or the quoted version, that the request is based on.")),
-    responses(
-        (status = 200, body = JobView),
-        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 412, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("token" = ["jobs:write"])),
-)]
-#[post("/jobs/{id}/resume")]
-pub async fn resume_job(
-    state: web::Data<State>,
-    auth: Authorized<JobsWrite>,
-    PathId(id): PathId<JobId>,
-    request: HttpRequest,
-    _: EmptyBody,
-) -> ApiResult<HttpResponse> {
-    let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
-    let of = Change { workspace: auth.workspace, job: id, if_match, depth };
-    let (job, execution) = change::set_state(&state, of, JobState::Active).await?;
-    Ok(with_etag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
 }
 
 /// Runs a job once, immediately, without affecting its schedule. Works for paused and completed jobs, but not for drafts. A run of
 /// TrigRun itself cannot run a paused job.
 #[utoipa::path(
     operation_id = "run_job_now", tag = "jobs",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A repeated run with the same key returns the execution of the first.")),
+    params(("id" = String, Path), Wait, ("Idempotency-Key" = Option<String>, Header, description = "A repeated run with the same key returns the execution of the first.")),
     responses(
         (status = 202, body = ExecutionView, headers(("Location" = String))),
         (status = 200, description = "The key was used before; the body is its execution. Idempotent-Replayed: true", body = ExecutionView),
@@ -275,12 +195,13 @@ pub async fn resume_job(
 #[post("/jobs/{id}/run-now")]
 pub async fn run_job_now(
     state: web::Data<State>,
-    auth: Authorized<JobsRun>,
-    PathId(job): PathId<JobId>,
+    auth: Authorized<JobsRun, Wait>,
+    path: PathJob,
     request: HttpRequest,
     _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
-    run(&state, auth.workspace, RunRequest::Run(job), &request).await
+    let job = path.id(&state, auth.workspace).await?;
+    run(&state, auth.workspace, RunRequest::Run(job), &request, auth.query.wait).await
 }
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> ApiResult<Job> {

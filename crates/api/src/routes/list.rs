@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// The data of a page ends before it would be larger than this, but never before the first item.
 const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
-/// A page of a list, newest first. It has at most `limit` items and 1 MiB of data, and may have fewer, or none, although there are more.
+/// A page of a list, in the order of its operation. It has at most `limit` items and 1 MiB of data, and may have fewer, or none, although there are more.
 #[derive(Serialize, ToSchema)]
 pub struct ListView<T> {
     pub data: Vec<T>,
@@ -19,7 +19,18 @@ pub struct ListView<T> {
 }
 
 impl<T: Serialize> ListView<T> {
+    /// Of a list whose order is that of its ids.
     pub fn new<U>(list: List<U>, filters: &str, id: impl Fn(&U) -> Uuid, view: impl Fn(&U) -> T) -> Self {
+        Self::with_cursors(list, id, |id| page::cursor(*id, filters), view)
+    }
+
+    /// `position` is where an item is in the order of the list, and `cursor` the text of a position.
+    pub fn with_cursors<U, P>(
+        list: List<U, P>,
+        position: impl Fn(&U) -> P,
+        cursor: impl Fn(&P) -> String,
+        view: impl Fn(&U) -> T,
+    ) -> Self {
         let mut page = Self { data: Vec::with_capacity(list.data.len()), next_cursor: None, has_more: false };
         let (mut bytes, mut last, mut next) = (0, None, list.next);
         for item in &list.data {
@@ -29,10 +40,10 @@ impl<T: Serialize> ListView<T> {
                 next = last;
                 break;
             }
-            last = Some(id(item));
+            last = Some(position(item));
             page.data.push(viewed);
         }
-        page.next_cursor = next.map(|id| page::cursor(id, filters));
+        page.next_cursor = next.as_ref().map(cursor);
         page.has_more = next.is_some();
         page
     }

@@ -31,7 +31,10 @@ use crate::{
     },
     problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
-    routes::auth::{MembershipView, UserView, invitation_secret, invitation_unknown},
+    routes::auth::{
+        MembershipView, UserView,
+        sign_up::{invitation_secret, invitation_unknown},
+    },
     state::State,
     time::instant,
 };
@@ -177,6 +180,7 @@ pub async fn create_member(
     let role = errors.take("/role", role.map_or(Ok(Role::Member), |role| Role::from_str(&role)));
     let (email, role) = errors.finish(both(email, role))?;
     auth.caller.check_gives(&Rights::of_role(role))?;
+    check_makes_owner(&auth, Some(role))?;
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
     let (now, giver) = (auth.by.at, auth.caller.giver());
@@ -233,6 +237,11 @@ pub async fn accept_invitation(
     let (workspace, memberships) = accepted.await?;
     let membership = memberships.iter().find(|membership| membership.workspace == workspace);
     Ok(HttpResponse::Ok().json(MembershipView::from(membership.ok_or_else(Problem::not_found)?)))
+}
+
+/// An owner may take everything from the others, so this needs the password.
+fn check_makes_owner(auth: &Authorized<WorkspaceAdmin>, role: Option<Role>) -> ApiResult<()> {
+    if role == Some(Role::Owner) { auth.caller.check_confirmed(auth.by.at) } else { Ok(()) }
 }
 
 fn join_failed(error: StoreError, already: &str) -> Problem {
@@ -352,6 +361,7 @@ async fn change(
 ) -> ApiResult<()> {
     let (workspace, user) = (auth.workspace, member.user.id);
     check_lack(auth.caller.rights().lack_to_change(member.role, role))?;
+    check_makes_owner(&auth, role)?;
     let changed = state.run(async move |state| {
         let giver = auth.caller.giver();
         match members::change(&mut *state.conn().await?, workspace, user, role, &giver, &auth.by).await {

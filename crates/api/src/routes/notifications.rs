@@ -4,7 +4,8 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use trigrun_core::{
     domain::{
-        id::{ChannelId, ExecutionId, JobId, NotificationId},
+        id::{ChannelId, ExecutionId, NotificationId},
+        job::key::JobRef,
         notification::{Notification, NotificationAttempt, NotificationStatus},
     },
     store::notifications::{self, Filter},
@@ -18,6 +19,7 @@ use crate::{
         path::PathId,
         query::{Paged, Parameters, query},
     },
+    job_refs::resolve_one,
     result::ApiResult,
     routes::list::ListView,
     state::State,
@@ -108,8 +110,9 @@ query! {
         status: Option<NotificationStatus> = Parameters::parsed,
         #[param(value_type = Option<String>)]
         channel_id: Option<ChannelId> = Parameters::parsed,
+        /// Notifications about the job with this id or key.
         #[param(value_type = Option<String>)]
-        job_id: Option<JobId> = Parameters::parsed,
+        job_id: Option<JobRef> = Parameters::parsed,
         #[param(value_type = Option<String>)]
         execution_id: Option<ExecutionId> = Parameters::parsed,
     }
@@ -129,7 +132,8 @@ pub async fn list_notifications(
 ) -> ApiResult<HttpResponse> {
     let Paged { filter, page, filters } = auth.query;
     let NotificationFilter { status, channel_id, job_id, execution_id } = filter;
-    let filter = Filter { status, channel: channel_id, job: job_id, execution: execution_id };
+    let job = resolve_one(&state, auth.workspace, job_id.as_ref()).await?;
+    let filter = Filter { status, channel: channel_id, job, execution: execution_id };
     let list =
         notifications::list(&mut *state.connections.for_list().await?, auth.workspace, &filter, page).await?;
     Ok(HttpResponse::Ok().json(ListView::new(

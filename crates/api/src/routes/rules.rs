@@ -1,10 +1,10 @@
 //! Notification rules: which events of a job notify which channel.
 
-use actix_web::{HttpResponse, delete, get, post, web};
+use actix_web::{HttpResponse, delete, get, patch, post, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
-        id::{ChannelId, JobId, RuleId},
+        id::{ChannelId, RuleId},
         invalid::{Checked, FieldErrors, Invalid, both},
         notification::{MAX_RULES, Rule},
     },
@@ -20,8 +20,8 @@ use crate::{
     enums,
     extract::{
         body::{JsonText, required},
-        path::PathId,
-        values::integer,
+        path::PathJob,
+        values::{given, given_integer, integer},
     },
     problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
@@ -36,14 +36,30 @@ use crate::{
 #[schema(as = RuleInput)]
 pub struct RuleBody {
     #[schema(required, example = "chn_01k9x2v6m8f5q0c3r7t1w4y6za")]
-    channel_id: Option<String>,
+    pub channel_id: Option<String>,
     /// on_completion: success and failure. on_recovery: the first success after a failure.
     #[schema(required, value_type = Option<enums::RuleEvent>, example = "on_failure")]
-    event: Option<String>,
+    pub event: Option<String>,
     /// With on_failure, the rule applies to exactly this failure in a row; with on_recovery, to a success after at least this many.
     #[schema(minimum = 1, maximum = 1000, example = 3)]
     #[serde(deserialize_with = "integer")]
-    after_failures: Option<i64>,
+    pub after_failures: Option<i64>,
+}
+
+/// The fields to change.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = RulePatch)]
+pub struct RulePatchBody {
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>, nullable = false, example = "chn_01k9x2v6m8f5q0c3r7t1w4y6za")]
+    pub channel_id: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<enums::RuleEvent>, nullable = false)]
+    pub event: Option<Option<String>>,
+    #[serde(deserialize_with = "given_integer")]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 1000)]
+    pub after_failures: Option<Option<i64>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -90,9 +106,10 @@ impl RuleView {
 pub async fn create_rule(
     state: web::Data<State>,
     auth: Authorized<NotificationsWrite>,
-    PathId(job): PathId<JobId>,
+    path: PathJob,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
+    let job = path.id(&state, auth.workspace).await?;
     let mut errors = FieldErrors::default();
     let body: RuleBody = text.read(&mut errors).await?;
     let checked = check(body, &mut errors);
@@ -117,10 +134,44 @@ pub async fn create_rule(
 pub async fn list_rules(
     state: web::Data<State>,
     auth: Authorized<NotificationsWrite>,
-    PathId(job): PathId<JobId>,
+    path: PathJob,
 ) -> ApiResult<HttpResponse> {
+    let job = path.id(&state, auth.workspace).await?;
     let rules = rules::list(&mut *state.connections.for_list().await?, auth.workspace, job).await?;
     Ok(HttpResponse::Ok().json(RulesView { data: rules.iter().map(RuleView::new).collect() }))
+}
+
+/// Changes a rule. It keeps its count of failures in a row.
+#[utoipa::path(
+    operation_id = "patch_rule", tag = "notifications", params(("id" = String, Path), ("rule_id" = String, Path)),
+    request_body = RulePatchBody,
+    responses(
+        (status = 200, body = RuleView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["notifications:write"])),
+)]
+#[patch("/jobs/{id}/notification-rules/{rule_id}")]
+pub async fn patch_rule(
+    state: web::Data<State>,
+    auth: Authorized<NotificationsWrite>,
+    ids: web::Path<(String, String)>,
+    text: JsonText,
+) -> ApiResult<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let patch: RulePatchBody = text.read(&mut errors).await?;
+    let (job, rule) = ids.into_inner();
+    let job = PathJob::read(&job).id(&state, auth.workspace).await?;
+    let rule = rule_id(&rule)?;
+    let mut changed = rules::get(&mut *state.conn().await?, auth.workspace, job, rule).await?;
+    let patched = patch.apply(changed.channel, changed.rule, &mut errors);
+    (changed.channel, changed.rule) = errors.finish(patched)?;
+    let (workspace, wanted) = (auth.workspace, changed.clone());
+    let change = async move |state: State| {
+        rules::change(&mut *state.conn().await?, workspace, job, &wanted).await.map_err(conflict)
+    };
+    state.run(change).await?;
+    Ok(HttpResponse::Ok().json(RuleView::new(&changed)))
 }
 
 /// Deletes a rule. Its notifications remain in the log, and pending ones are delivered.
@@ -136,14 +187,38 @@ pub async fn delete_rule(
     ids: web::Path<(String, String)>,
 ) -> ApiResult<HttpResponse> {
     let (job, rule) = ids.into_inner();
-    sought::by_id("notification rule", &rule);
-    let ids = job.parse().ok().zip(rule.parse().ok());
-    let (job, rule) = ids.ok_or_else(Problem::not_found)?;
+    let job = PathJob::read(&job).id(&state, auth.workspace).await?;
+    let rule = rule_id(&rule)?;
     rules::delete(&mut *state.conn().await?, auth.workspace, job, rule).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn check(body: RuleBody, errors: &mut FieldErrors) -> Checked<(ChannelId, Rule)> {
+pub fn rule_id(text: &str) -> ApiResult<RuleId> {
+    sought::by_id("notification rule", text);
+    text.parse().map_err(|_: Invalid| Problem::not_found())
+}
+
+impl RulePatchBody {
+    /// The channel and the rule with these changes.
+    pub fn apply(
+        self,
+        channel: ChannelId,
+        rule: Rule,
+        errors: &mut FieldErrors,
+    ) -> Checked<(ChannelId, Rule)> {
+        let Self { channel_id, event, after_failures } = self;
+        check(
+            RuleBody {
+                channel_id: channel_id.unwrap_or_else(|| Some(channel.to_string())),
+                event: event.unwrap_or_else(|| Some(rule.event.as_str().to_owned())),
+                after_failures: after_failures.unwrap_or(rule.after_failures.map(i64::from)),
+            },
+            errors,
+        )
+    }
+}
+
+pub fn check(body: RuleBody, errors: &mut FieldErrors) -> Checked<(ChannelId, Rule)> {
     let channel = required(errors, "/channel_id", body.channel_id)
         .and_then(|id| errors.take("/channel_id", id.parse::<ChannelId>()));
     let event =
@@ -152,7 +227,7 @@ fn check(body: RuleBody, errors: &mut FieldErrors) -> Checked<(ChannelId, Rule)>
     both(channel, rule)
 }
 
-fn conflict(error: StoreError) -> Problem {
+pub fn conflict(error: StoreError) -> Problem {
     if error.is_conflict("channel") {
         return Problem::of_field(
             "/channel_id",
@@ -161,6 +236,9 @@ fn conflict(error: StoreError) -> Problem {
     }
     if error.is_conflict("notification_rules_once") {
         return Problem::new(ProblemCode::RuleExists, "The job already has this rule.");
+    }
+    if error.is_conflict("workspace_rules_once") {
+        return Problem::new(ProblemCode::RuleExists, "The workspace already has this rule.");
     }
     if error.is_conflict("full") {
         let detail =

@@ -5,10 +5,13 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use trigrun_core::domain::{
-    invalid::{FieldErrors, Invalid, both},
-    schedule::{Fire, Schedule, ScheduleError},
+    address::EgressPolicy,
+    invalid::{Checked, FieldErrors, Invalid, both},
+    schedule::Schedule,
 };
 use utoipa::ToSchema;
+
+mod view;
 
 use crate::{
     auth::{Authorized, JobsRead},
@@ -21,8 +24,9 @@ use crate::{
     result::ApiResult,
     routes::jobs::{self, Context, ScheduleBody},
     state::State,
-    time::{instant, read_instant},
+    time::read_instant,
 };
+use view::PreviewView;
 
 const MAX_FIRES: usize = 100;
 const DEFAULT_FIRES: usize = 5;
@@ -45,40 +49,30 @@ pub struct PreviewBody {
     /// RFC 3339; by default now. The preview contains only later fires, and a recurring schedule counts from here.
     #[schema(format = DateTime, example = "2026-03-28T00:00:00Z")]
     from: Option<String>,
+    /// Another schedule, such as the one before a change.
+    #[serde(deserialize_with = "object")]
+    compare: Option<CompareBody>,
 }
 
-/// The preview of a schedule.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Preview)]
-pub struct PreviewView {
-    /// The schedule in words.
-    #[schema(example = "at 02:30, Europe/Berlin time")]
-    description: String,
-    /// The next fires; fewer if the schedule ends. A one_time job has none: it runs when it is created.
-    fires: Vec<FireView>,
-    /// Properties of the schedule that may be unintended, a sentence each.
-    #[schema(example = json!(["Months without day 31 are skipped; L is the last day of every month."]))]
-    warnings: Vec<String>,
+/// The schedule to compare with.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = CompareInput)]
+pub struct CompareBody {
+    /// By default, the kind of the previewed schedule.
+    #[schema(value_type = Option<enums::JobKind>)]
+    kind: Option<String>,
+    #[serde(deserialize_with = "object")]
+    schedule: Option<ScheduleBody>,
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = Fire)]
-pub struct FireView {
-    #[schema(format = DateTime, example = "2026-03-29T01:00:00.000Z")]
-    at: String,
-    /// The same instant in the schedule's time zone.
-    #[schema(format = DateTime, example = "2026-03-29T03:00:00+02:00")]
-    local: String,
-    /// How a clock change affects this fire.
-    #[schema(example = "02:30 does not exist on 2026-03-29 in Europe/Berlin; it runs at 03:00 instead.")]
-    note: Option<String>,
-}
-
-/// Previews a schedule: a description, the next fires with notes on clock changes, and warnings.
+/// Previews a schedule: the schedule in words, the next fires with notes on clock changes, and warnings. `compare` lists what a change of the
+/// schedule adds and removes.
 #[utoipa::path(
     operation_id = "preview_schedule", tag = "schedules",
     request_body(content = PreviewBody, example = json!({
         "kind": "cron", "schedule": { "cron": "30 2 * * *", "timezone": "Europe/Berlin" }, "from": "2026-03-28T00:00:00Z",
+        "compare": { "schedule": { "cron": "30 3 * * *", "timezone": "Europe/Berlin" } },
     })),
     responses(
         (status = 200, body = PreviewView),
@@ -104,13 +98,41 @@ impl PreviewBody {
     fn preview(self, state: &State, mut errors: FieldErrors) -> ApiResult<PreviewView> {
         let now = state.clock.now();
         let context = Context { policy: &state.policy, now, before: None };
+        let compare = compared(self.compare, self.kind.as_deref(), &state.policy, &mut errors);
         let schedule = jobs::schedule(self.kind, self.schedule, &context, true, &mut errors);
         let count = errors.take("/count", self.count.map_or(Ok(DEFAULT_FIRES), count));
         let from = errors.take("/from", self.from.map_or(Ok(now), |text| from(&text)));
-        let ((schedule, count), from) = errors.finish(both(both(schedule, count), from))?;
-        PreviewView::new(&schedule, from, count).map_err(|error| {
+        let parts = both(both(schedule, compare), both(count, from));
+        let ((schedule, compare), (count, from)) = errors.finish(parts)?;
+        PreviewView::new(&schedule, compare.as_ref(), from, count).map_err(|error| {
             Problem::of_field("/from", Invalid::new("schedule_unreadable", error.to_string()))
         })
+    }
+}
+
+/// The schedule to compare with. It may be one of the past: its single run need not be in the future.
+fn compared(
+    body: Option<CompareBody>,
+    kind: Option<&str>,
+    policy: &EgressPolicy,
+    errors: &mut FieldErrors,
+) -> Checked<Option<Schedule>> {
+    let Some(CompareBody { kind: own_kind, schedule }) = body else { return Ok(None) };
+    // That of the preview, unless the fields of the schedule say another.
+    let kind = match schedule.as_ref().and_then(ScheduleBody::kind) {
+        None => own_kind.or_else(|| kind.map(str::to_owned)),
+        Some(_) => own_kind,
+    };
+    let context = Context { policy, now: DateTime::UNIX_EPOCH, before: None };
+    let mut inner = FieldErrors::default();
+    let schedule = jobs::schedule(kind, schedule, &context, false, &mut inner);
+    match inner.finish(schedule) {
+        Ok(schedule) => Ok(Some(schedule)),
+        Err(violations) => {
+            let all = violations.into_vec().into_iter();
+            let all = all.map(|error| errors.push(format!("/compare{}", error.pointer), error.invalid));
+            all.last().map_or(Ok(None), Err)
+        }
     }
 }
 
@@ -122,27 +144,14 @@ fn count(wanted: i64) -> Result<usize, Invalid> {
 }
 
 fn from(text: &str) -> Result<DateTime<Utc>, Invalid> {
-    let from = read_instant(text)?;
+    check_start(read_instant(text)?)
+}
+
+/// An instant from which fires are computed.
+pub fn check_start(from: DateTime<Utc>) -> Result<DateTime<Utc>, Invalid> {
     if START_YEARS.contains(&from.year()) {
         return Ok(from);
     }
     let detail = format!("must be between the years {} and {}", START_YEARS.start(), START_YEARS.end());
     Err(Invalid::new("out_of_range", detail))
-}
-
-impl PreviewView {
-    fn new(schedule: &Schedule, from: DateTime<Utc>, count: usize) -> Result<Self, ScheduleError> {
-        let fires = schedule.preview(from, from, count)?;
-        Ok(Self {
-            description: schedule.in_words(),
-            fires: fires.into_iter().map(FireView::from).collect(),
-            warnings: schedule.warnings(from)?,
-        })
-    }
-}
-
-impl From<Fire> for FireView {
-    fn from(fire: Fire) -> Self {
-        Self { at: instant(fire.at), local: fire.local, note: fire.note }
-    }
 }

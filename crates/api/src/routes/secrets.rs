@@ -123,24 +123,7 @@ pub async fn create_secret(
     let value = check_value(&mut errors, value);
     let (name, value) = errors.finish(both(name, value))?;
     let (location, warnings) = (location(&name), secret::warning(&value).into_iter().collect());
-    let (workspace, by) = (auth.workspace, auth.by);
-    let stored = state.run(async move |state| {
-        let mut conn = state.conn().await?;
-        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
-        let new = NewValue { name: &name, value: &value, key: &key, by: &by };
-        secrets::insert(&mut conn, workspace, new).await.map_err(|error| {
-            match error.is_conflict("secrets_name") {
-                true => {
-                    let detail = format!(
-                        "The secret {name} already exists. PUT /v1/secrets/{name} changes its value."
-                    );
-                    Problem::new(ProblemCode::SecretExists, detail)
-                }
-                false => error.into(),
-            }
-        })
-    });
-    let stored = stored.await?;
+    let (stored, _) = store(&state, auth, (name, value), Existing::Refuse).await?;
     Ok(HttpResponse::Created()
         .insert_header(location)
         .json(SecretView { warnings, ..SecretView::new(&stored) }))
@@ -210,19 +193,45 @@ pub async fn put_secret(
     let value = check_value(&mut errors, value);
     let (name, value) = errors.finish(both(name, value))?;
     let (location, warnings) = (location(&name), secret::warning(&value).into_iter().collect());
-    let (workspace, by) = (auth.workspace, auth.by);
-    let stored = state.run(async move |state| {
-        let mut conn = state.conn().await?;
-        let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
-        let new = NewValue { name: &name, value: &value, key: &key, by: &by };
-        Ok(secrets::put(&mut conn, workspace, new).await?)
-    });
-    let (stored, is_new) = stored.await?;
+    let (stored, is_new) = store(&state, auth, (name, value), Existing::Replace).await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     if is_new {
         response.insert_header(location);
     }
     Ok(response.json(SecretView { warnings, ..SecretView::new(&stored) }))
+}
+
+/// What happens if the secret exists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    Refuse,
+    Replace,
+}
+
+/// Seals and stores the value; `true` if the secret is new.
+async fn store(
+    state: &State,
+    auth: Authorized<SecretsWrite>,
+    (name, value): (String, String),
+    existing: Existing,
+) -> ApiResult<(Secret, bool)> {
+    let stored = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        let key = workspace_keys::data_key(&mut conn, auth.workspace, &state.keys).await?;
+        let new = NewValue { name: &name, value: &value, key: &key, by: &auth.by };
+        if existing == Existing::Replace {
+            return Ok(secrets::put(&mut conn, auth.workspace, new).await?);
+        }
+        match secrets::insert(&mut conn, auth.workspace, new).await {
+            Err(error) if error.is_conflict("secrets_name") => {
+                let detail =
+                    format!("The secret {name} already exists. PUT /v1/secrets/{name} changes its value.");
+                Err(Problem::new(ProblemCode::SecretExists, detail))
+            }
+            stored => Ok((stored?, true)),
+        }
+    });
+    stored.await
 }
 
 fn location(name: &str) -> (header::HeaderName, String) {

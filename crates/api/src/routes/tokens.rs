@@ -118,6 +118,7 @@ pub async fn create_token(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let (now, own) = (auth.by.at, auth.caller.scopes());
+    auth.caller.check_confirmed(now)?;
     let mut errors = FieldErrors::default();
     let TokenBody { name, scopes, expires_at } = text.read(&mut errors).await?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
@@ -191,6 +192,7 @@ pub async fn rotate_token(
     PathId(id): PathId<TokenId>,
     _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
+    auth.caller.check_confirmed(auth.by.at)?;
     let secret = crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
     let rotate = async move |state: State| {

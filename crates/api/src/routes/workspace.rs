@@ -20,7 +20,7 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use crate::{
-    auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin},
+    auth::{AnyScope, Authorized, Caller, SessionUser, WorkspaceAdmin, check_confirmed},
     extract::{
         body::{EmptyBody, JsonText, required},
         query::Force,
@@ -76,6 +76,7 @@ pub async fn get_signing_secret(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
+    auth.caller.check_confirmed(auth.by.at)?;
     let mut conn = state.conn().await?;
     let key = workspace_keys::data_key(&mut conn, auth.workspace, &state.keys).await?;
     let signing = signing::get(&mut conn, auth.workspace, &key, state.clock.now()).await?;
@@ -98,6 +99,7 @@ pub async fn rotate_signing_secret(
     auth: Authorized<WorkspaceAdmin, Force>,
     _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
+    auth.caller.check_confirmed(auth.by.at)?;
     let Force { force } = auth.query;
     let (workspace, by) = (auth.workspace, auth.by);
     let rotated = state.run(async move |state| {
@@ -279,10 +281,11 @@ pub async fn delete_workspace(
     state: web::Data<State>,
     auth: Authorized<WorkspaceAdmin>,
 ) -> ApiResult<HttpResponse> {
-    let Caller::User { user: User { id: owner, .. }, role: Role::Owner } = auth.caller else {
+    let Caller::User { user: User { id: owner, .. }, role: Role::Owner, session } = auth.caller else {
         let detail = "Only an owner with a session can delete a workspace.";
         return Err(Problem::new(ProblemCode::OwnerRequired, detail));
     };
+    check_confirmed(&session, auth.by.at)?;
     let (workspace, by) = (auth.workspace, auth.by);
     state
         .run(async move |state| {

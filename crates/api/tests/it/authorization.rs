@@ -4,27 +4,53 @@ use hyper::Method;
 use serde_json::{Value, json};
 use trigrun_core::{domain::access::Scope, store::notifications};
 
-use crate::app::{App, job};
+use crate::app::{App, PASSWORD, job};
 
 /// Operation, required scope, and the status of an authorized request.
-pub const TABLE: [(&str, &str, u16); 48] = [
+pub const TABLE: [(&str, &str, u16); 79] = [
     ("create_job", "jobs:write", 201),
     ("create_jobs", "jobs:write", 201),
     ("import_jobs", "jobs:write", 201),
+    ("apply_jobs", "jobs:write", 200),
+    ("export_jobs", "jobs:read", 200),
+    ("put_job", "jobs:write", 201),
+    ("list_job_versions", "jobs:read", 200),
+    ("get_job_version", "jobs:read", 200),
+    ("convert_jobs", "jobs:read", 200),
     ("list_jobs", "jobs:read", 200),
+    ("count_jobs", "jobs:read", 200),
+    ("get_jobs_activity", "executions:read", 200),
     ("get_job", "jobs:read", 200),
     ("patch_job", "jobs:write", 200),
     ("delete_job", "jobs:write", 204),
     ("pause_job", "jobs:write", 200),
     ("resume_job", "jobs:write", 200),
     ("run_job_now", "jobs:run", 202),
+    ("bulk_jobs", "jobs:write", 200),
     ("preview_schedule", "jobs:read", 200),
+    ("get_forecast", "jobs:read", 200),
+    ("spread_forecast", "jobs:read", 200),
+    ("list_upcoming", "jobs:read", 200),
+    ("get_hosts", "jobs:read", 200),
+    ("get_usage", "jobs:read", 200),
+    ("get_stats", "executions:read", 200),
+    ("get_failures", "executions:read", 200),
+    ("get_ledger", "executions:read", 200),
     ("list_executions", "executions:read", 200),
     ("list_job_executions", "executions:read", 200),
     ("get_execution", "executions:read", 200),
     ("get_job_ledger", "executions:read", 200),
+    ("explain_job", "executions:read", 200),
+    ("get_job_baseline", "executions:read", 200),
+    // The execution has had no attempt.
+    ("get_execution_request", "jobs:read", 404),
     ("replay_execution", "jobs:run", 202),
+    ("bulk_executions", "jobs:run", 200),
+    ("stream_executions", "executions:read", 200),
     ("cancel_execution", "jobs:run", 200),
+    ("create_test", "jobs:write", 202),
+    // It has been purged.
+    ("get_test", "jobs:write", 404),
     ("create_secret", "secrets:write", 201),
     ("list_secrets", "secrets:write", 200),
     ("get_secret", "secrets:write", 200),
@@ -37,7 +63,14 @@ pub const TABLE: [(&str, &str, u16); 48] = [
     ("test_channel", "notifications:write", 202),
     // A rule refers to the channel.
     ("delete_channel", "notifications:write", 409),
+    ("snooze_channel", "notifications:write", 200),
+    ("create_workspace_rule", "notifications:write", 201),
+    ("list_workspace_rules", "notifications:write", 200),
+    ("get_workspace_rule", "notifications:write", 200),
+    ("patch_workspace_rule", "notifications:write", 200),
+    ("delete_workspace_rule", "notifications:write", 204),
     ("create_rule", "notifications:write", 201),
+    ("patch_rule", "notifications:write", 200),
     ("list_rules", "notifications:write", 200),
     ("delete_rule", "notifications:write", 204),
     ("list_notifications", "notifications:write", 200),
@@ -61,23 +94,40 @@ pub const TABLE: [(&str, &str, u16); 48] = [
     ("delete_token", "workspace:admin", 204),
 ];
 /// Operations without a token.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 12] = [
+    "get_instance",
     "livez",
     "readyz",
     "version",
     "openapi",
     "openapi_3_0",
     "docs",
+    "get_documentation_page",
+    "overview",
+    "jobs_schema",
     "list_problem_types",
     "get_problem_type",
 ];
 /// Operations without a token, with a body.
 pub const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
 /// Operations for any token.
-const ANY_TOKEN: [&str; 2] = ["get_me", "get_workspace"];
+const ANY_TOKEN: [&str; 3] = ["get_me", "get_workspace", "list_time_zones"];
 /// Operations that require a session.
-const SESSION: [&str; 5] =
-    ["log_out", "delete_me", "list_workspaces", "create_workspace", "accept_invitation"];
+const SESSION: [&str; 11] = [
+    "get_session",
+    "confirm_session",
+    "list_sessions",
+    "delete_session",
+    "delete_other_sessions",
+    "patch_me",
+    "change_password",
+    "delete_me",
+    "list_workspaces",
+    "create_workspace",
+    "accept_invitation",
+];
+/// Operations about the session or the token itself.
+const ANY_CREDENTIALS: [&str; 1] = ["log_out"];
 
 pub struct Operation {
     pub id: String,
@@ -92,7 +142,11 @@ pub fn operations() -> Vec<Operation> {
         let of_method = |(method, operation): (&String, &Value)| Operation {
             id: operation["operationId"].as_str().unwrap().to_owned(),
             method: method.to_uppercase().parse().unwrap(),
-            path: path.clone(),
+            path: if operation["operationId"] == "stream_executions" {
+                format!("{path}?seconds=1")
+            } else {
+                path.clone()
+            },
         };
         operations.as_object().unwrap().iter().map(of_method).collect::<Vec<_>>()
     };
@@ -106,10 +160,23 @@ impl Operation {
             "create_job" => job(&json!({})).to_string(),
             "create_jobs" => json!({ "items": [job(&json!({}))] }).to_string(),
             "import_jobs" => json!({ "crontab": "@daily https://example.com/import" }).to_string(),
+            "apply_jobs" => {
+                let new =
+                    json!({ "schedule": { "cron": "@daily" }, "request": { "url": "https://example.com/" } });
+                json!({ "stack": "web", "jobs": { "applied": new } }).to_string()
+            }
+            "export_jobs" => json!({}).to_string(),
+            "put_job" => job(&json!({})).to_string(),
+            "convert_jobs" => json!({ "source": "curl https://example.com/" }).to_string(),
             "preview_schedule" => json!({ "kind": "one_time" }).to_string(),
+            "spread_forecast" => json!({ "from": "2026-12-01T04:00:00Z" }).to_string(),
             "patch_job" => json!({ "name": "changed" }).to_string(),
+            "create_test" => json!({ "request": { "url": "https://example.com/" } }).to_string(),
             "create_secret" => json!({ "name": "another", "value": "x" }).to_string(),
             "create_workspace" | "patch_workspace" => json!({ "name": "another" }).to_string(),
+            "confirm_session" => json!({ "password": PASSWORD }).to_string(),
+            "change_password" => json!({ "current": PASSWORD, "new": "another horse battery" }).to_string(),
+            "patch_me" => json!({ "name": "changed" }).to_string(),
             "accept_invitation" => json!({ "invitation": "tri_none" }).to_string(),
             "create_member" => json!({ "email": "grace@example.com" }).to_string(),
             "patch_member" => json!({ "role": "admin" }).to_string(),
@@ -119,8 +186,15 @@ impl Operation {
                     .to_string()
             }
             "patch_channel" => json!({ "name": "changed" }).to_string(),
+            "snooze_channel" => json!({ "until": null }).to_string(),
+            "create_workspace_rule" => {
+                json!({ "channel_id": seeds.channel, "event": "on_success" }).to_string()
+            }
+            "patch_rule" | "patch_workspace_rule" => json!({ "event": "on_completion" }).to_string(),
             "create_rule" => json!({ "channel_id": seeds.channel, "event": "on_success" }).to_string(),
             "put_secret" => json!({ "value": "y" }).to_string(),
+            "bulk_jobs" => json!({ "action": "pause", "ids": [seeds.job] }).to_string(),
+            "bulk_executions" => json!({ "action": "cancel", "ids": [seeds.execution] }).to_string(),
             _ => String::new(),
         }
     }
@@ -128,15 +202,21 @@ impl Operation {
     /// Its path with ids.
     pub fn path_to(&self, seeds: &Seeds) -> String {
         let id = match self.path.split('/').nth(2) {
+            _ if self.id == "put_job" => "a-key",
             Some("executions") => &seeds.execution,
             Some("members") => &seeds.member,
             Some("invitations") => &seeds.invitation,
+            Some("tests") => "tst_01h455vb4pex5vsknk084sn02q",
+            Some("sessions") => "ses_01h455vb4pex5vsknk084sn02q",
             Some("tokens") => &seeds.token,
             Some("notification-channels") => &seeds.channel,
             Some("notifications") => &seeds.notification,
+            Some("notification-rules") => &seeds.workspace_rule,
             _ => &seeds.job,
         };
-        self.path.replace("{id}", id).replace("{name}", "key").replace("{rule_id}", &seeds.rule)
+        let path = self.path.replace("{id}", id).replace("{version}", "1").replace("{name}", "key");
+        let path = path.replace("{rule_id}", &seeds.rule);
+        if self.id == "get_jobs_activity" { format!("{path}?ids={id}") } else { path }
     }
 }
 
@@ -149,6 +229,7 @@ pub struct Seeds {
     token: String,
     channel: String,
     rule: String,
+    workspace_rule: String,
     notification: String,
 }
 
@@ -166,9 +247,16 @@ impl Seeds {
         let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
         let invited = app.post("/v1/members", &json!({ "email": "seed@example.com" })).await.expect(201);
         let hook = json!({ "name": job, "type": "webhook", "config": { "url": "https://example.com/" } });
-        let channel = text(&app.post("/v1/notification-channels", &hook).await.expect(201));
+        // A workspace has at most a hundred.
+        let channels = app.get("/v1/notification-channels?limit=1").await.expect(200);
+        let channel = match channels["data"].get(0) {
+            Some(channel) => text(channel),
+            None => text(&app.post("/v1/notification-channels", &hook).await.expect(201)),
+        };
         let rule = json!({ "channel_id": channel, "event": "on_failure" });
         let rule = app.post(&format!("/v1/jobs/{job}/notification-rules"), &rule).await.expect(201);
+        let of_all = json!({ "channel_id": channel, "event": "on_failure", "selector": "tag", "value": "a" });
+        let workspace_rule = app.post("/v1/notification-rules", &of_all).await.expect(201);
         // Through the store: the API limits tests of channels.
         let now = app.db.now().await;
         let channel_id = channel.parse().unwrap();
@@ -183,6 +271,7 @@ impl Seeds {
             token: text(&token),
             channel,
             rule: text(&rule),
+            workspace_rule: text(&workspace_rule),
             notification: test.to_string(),
         }
     }
@@ -202,6 +291,7 @@ impl Seeds {
             token: id("tok"),
             channel: id("chn"),
             rule: id("rul"),
+            workspace_rule: id("rul"),
             notification: id("ntf"),
         }
     }
@@ -211,8 +301,15 @@ impl Seeds {
 fn every_operation_has_a_row() {
     let mut documented: Vec<String> = operations().into_iter().map(|operation| operation.id).collect();
     documented.sort();
-    let mut known: Vec<&str> =
-        TABLE.iter().map(|(id, ..)| *id).chain(OPEN).chain(SIGN_IN).chain(ANY_TOKEN).chain(SESSION).collect();
+    let mut known: Vec<&str> = TABLE
+        .iter()
+        .map(|(id, ..)| *id)
+        .chain(OPEN)
+        .chain(SIGN_IN)
+        .chain(ANY_TOKEN)
+        .chain(SESSION)
+        .chain(ANY_CREDENTIALS)
+        .collect();
     known.sort_unstable();
     assert_eq!(documented, known);
 }
@@ -226,7 +323,7 @@ async fn other_operations_require_their_kind_of_token() {
             app.send_as(
                 token,
                 operation.method.clone(),
-                &operation.path,
+                &operation.path_to(&Seeds::absent()),
                 &[],
                 &operation.body(&Seeds::absent()),
             )
@@ -240,10 +337,18 @@ async fn other_operations_require_their_kind_of_token() {
         if SESSION.contains(&operation.id.as_str()) {
             assert_eq!(send("nonsense").await.problem(401), "unauthorized");
             let response = send(&app.session("owner").await).await;
-            // The invitation does not exist.
-            let is_authorized =
-                response.status.is_success() || operation.id == "accept_invitation" && response.status == 422;
+            // The invitation and the session do not exist.
+            let is_authorized = match operation.id.as_str() {
+                "accept_invitation" => response.status == 422,
+                "delete_session" => response.status == 404,
+                _ => response.status.is_success(),
+            };
             assert!(is_authorized, "{}: {}", operation.id, response.text);
+        }
+        if ANY_CREDENTIALS.contains(&operation.id.as_str()) {
+            assert_eq!(send("nonsense").await.problem(401), "unauthorized");
+            send(&app.token_of(app.workspace, &[Scope::JobsRead]).await).await.expect(204);
+            send(&app.session("member").await).await.expect(204);
         }
     }
 }

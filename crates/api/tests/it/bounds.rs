@@ -7,6 +7,8 @@ use std::iter;
 use crate::{
     app::{App, Response},
     contract::document,
+    executions::{attempt, failed},
+    request_tests,
 };
 
 /// A value of a field, and whether the document allows it.
@@ -24,6 +26,9 @@ async fn the_server_has_the_documented_limits_and_names() {
     let job = app.job(&json!({})).await;
     let channel = json!({ "name": "on call", "type": "email", "config": { "to": ["ops@example.com"] } });
     let channel = app.post("/v1/notification-channels", &channel).await.expect(201);
+    let rule = json!({ "channel_id": channel["id"], "event": "on_failure" });
+    let of_job = app.post(&format!("/v1/jobs/{job}/notification-rules"), &rule).await.expect(201);
+    let of_all = app.post("/v1/notification-rules", &rule).await.expect(201);
     let mut tried = 0;
     for (path, operations) in document()["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -33,13 +38,28 @@ async fn the_server_has_the_documented_limits_and_names() {
                 continue;
             }
             let of_channel = path.starts_with("/v1/notification-channels");
-            let id = if of_channel { channel["id"].as_str().unwrap() } else { &job };
+            let id = match operation["operationId"].as_str() {
+                Some("put_job") => "a-key",
+                _ if of_channel => channel["id"].as_str().unwrap(),
+                _ if path.starts_with("/v1/notification-rules") => of_all["id"].as_str().unwrap(),
+                _ => &job,
+            };
             let path = path.replace("{id}", id).replace("{name}", "x");
+            let path = path.replace("{rule_id}", of_job["id"].as_str().unwrap());
             let method: Method = method.to_uppercase().parse().unwrap();
-            // The channel is one of e-mail.
-            let is_possible = |trial: &Trial| !(path.ends_with(id) && trial.path.ends_with(&["url".into()]));
-            for trial in trials(schema).into_iter().filter(is_possible) {
-                let body = trial.body().to_string();
+            // The channel is one of e-mail, and the key of the job is that of the path.
+            let impossible = if id == "a-key" { "key" } else { "url" };
+            let is_possible =
+                |trial: &Trial| !(path.ends_with(id) && trial.path.ends_with(&[impossible.into()]));
+            let is_bulk = operation["operationId"] == "bulk_jobs";
+            // A patch is checked with each of the jobs that it changes.
+            let is_checked = |trial: &Trial| !is_bulk || trial.path[0] != "patch";
+            for trial in trials(schema).into_iter().filter(is_possible).filter(is_checked) {
+                let mut body = trial.body();
+                if is_bulk && body["tags"].is_array() {
+                    body["action"] = json!("add_tags");
+                }
+                let body = body.to_string();
                 let response = app.send_as(&session, method.clone(), &path, &[], &body).await;
                 trial.check(&response, &format!("{method} {path} {}", &body[..body.len().min(200)]));
                 tried += 1;
@@ -53,14 +73,38 @@ async fn the_server_has_the_documented_limits_and_names() {
 async fn query_parameters_have_the_documented_limits_and_names() {
     let app = App::new().await;
     let job = app.job(&json!({})).await;
+    let run = app.send(Method::POST, &format!("/v1/jobs/{job}/run-now"), &[], "").await.expect(202);
+    let execution = run["id"].as_str().unwrap();
+    // It has had an attempt, and a request for an ended execution does not wait.
+    let (outcome, next) = failed();
+    attempt(&app, execution, outcome, next).await;
+    // Nor one for an ended test.
+    let test =
+        app.post("/v1/tests", &json!({ "request": { "url": "https://example.com/" } })).await.expect(202);
+    request_tests::succeed(&app).await;
     let mut tried = 0;
     for (path, operations) in document()["paths"].as_object().unwrap() {
+        let id = match path.split('/').nth(2) {
+            Some("executions") => execution,
+            Some("tests") => test["id"].as_str().unwrap(),
+            _ => &job,
+        };
         let parameters = operations["get"]["parameters"].as_array().into_iter().flatten();
-        for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
+        // An attempt must exist, too.
+        let is_limited = |parameter: &&Value| parameter["in"] == "query" && parameter["name"] != "attempt";
+        for parameter in parameters.filter(is_limited) {
             let name = parameter["name"].as_str().unwrap();
             for Trial { value, is_valid, .. } in trials(&parameter["schema"]) {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let path = format!("{}?{name}={value}", path.replace("{id}", &job));
+                let value = match &value {
+                    Value::String(text) => text.clone(),
+                    Value::Array(items) => vec![job.as_str(); items.len()].join(","),
+                    other => other.to_string(),
+                };
+                let mut path =
+                    format!("{}?{name}={value}", path.replace("{id}", id).replace("{version}", "1"));
+                if path.starts_with("/v1/jobs/activity?runs") {
+                    path += &format!("&ids={job}");
+                }
                 let response = app.get(&path).await;
                 assert_eq!(response.status.as_u16() == 200, is_valid, "{path}: {}", response.text);
                 tried += 1;

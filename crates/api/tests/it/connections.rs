@@ -60,8 +60,9 @@ async fn works(app: &App, token: &str) {
 async fn slow_lists_of_a_workspace_are_cancelled_and_delay_no_other() {
     let (app, token) = app().await;
     let locked = app.db.session().await;
-    locked.batch_execute("begin; lock table audit_entries in access exclusive mode").await.unwrap();
-    let responses = while_flooded(async || app.get("/v1/audit-log").await, works(&app, &token)).await;
+    locked.batch_execute("begin; lock table channels in access exclusive mode").await.unwrap();
+    let responses =
+        while_flooded(async || app.get("/v1/notification-channels").await, works(&app, &token)).await;
     drop(locked);
     let codes: Vec<String> = responses
         .iter()
@@ -71,7 +72,7 @@ async fn slow_lists_of_a_workspace_are_cancelled_and_delay_no_other() {
     let known = ["query_timeout", "too_many_concurrent_requests"];
     assert!(codes.iter().all(|code| known.contains(&code.as_str())), "{codes:?}");
     assert!(responses.iter().all(|response| response.header("retry-after").is_some()));
-    app.get("/v1/audit-log").await.expect(200);
+    app.get("/v1/notification-channels").await.expect(200);
 }
 
 #[tokio::test]

@@ -67,10 +67,15 @@ pub fn check(method: &Method, path: &str, response: &Response) {
 /// The operation of a request, and the template of its path. A path without parameters is preferred. A slash at the end has no meaning.
 fn operation(method: &Method, path: &str) -> Option<(&'static str, &'static Value)> {
     let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let is = |given: &str, wanted: &str| match wanted.strip_prefix('{').and_then(|rest| rest.split_once('}'))
+    {
+        Some((_, end)) => given.ends_with(end),
+        None => given == wanted,
+    };
     let fits = |template: &str| {
         let (given, wanted) = (path.split('/'), template.split('/'));
         given.clone().count() == wanted.clone().count()
-            && given.zip(wanted).all(|(given, wanted)| given == wanted || wanted.starts_with('{'))
+            && given.zip(wanted).all(|(given, wanted)| is(given, wanted))
     };
     let paths = document()["paths"].as_object()?.iter();
     let (template, operations) =

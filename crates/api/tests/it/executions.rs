@@ -61,7 +61,7 @@ async fn a_requested_run_is_queued_and_returned() {
     );
     assert_eq!(run, app.get(response.header("location").unwrap()).await.expect(200));
     let expected = json!({
-        "id": run["id"], "job_id": job, "job_name": "nightly", "job_version": 1, "status": "queued", "source": "manual",
+        "id": run["id"], "job_id": job, "job_name": "nightly", "host": "example.com", "job_version": 1, "status": "queued", "source": "manual",
         "scheduled_for": run["scheduled_for"], "started_at": null, "finished_at": null,
         "next_attempt_at": null, "waiting_for": null, "lateness_ms": null, "duration_ms": null, "attempt_count": 0,
         "status_code": null, "error": null, "error_class": null, "replay_of": null, "attempts": [],
@@ -233,14 +233,20 @@ async fn lists_filters_and_pages() {
     assert_eq!(ids("/v1/executions?status=failed&source=manual").await, [runs[1].clone()]);
     assert_eq!(ids("/v1/executions?status=failed,succeeded").await, [runs[1].clone()]);
     assert_eq!(ids(&format!("/v1/jobs/{one}/executions?status=queued,failed")).await.len(), 3);
-    for filter in
-        ["status_code=404", "error_class=http_4xx", "status_code=404&error_class=http_4xx&status=failed"]
-    {
+    for filter in [
+        "status_code=404",
+        "error_class=http_4xx",
+        "status_code=404&error_class=http_4xx&status=failed",
+        "status_code=4xx",
+        "min_attempts=1",
+    ] {
         assert_eq!(ids(&format!("/v1/executions?{filter}")).await, [runs[1].clone()], "{filter}");
         assert_eq!(ids(&format!("/v1/jobs/{one}/executions?{filter}")).await, [runs[1].clone()], "{filter}");
         assert!(ids(&format!("/v1/jobs/{other}/executions?{filter}")).await.is_empty(), "{filter}");
     }
-    assert!(ids("/v1/executions?status_code=500").await.is_empty());
+    for filter in ["status_code=500", "status_code=5xx", "min_attempts=2"] {
+        assert!(ids(&format!("/v1/executions?{filter}")).await.is_empty(), "{filter}");
+    }
     app.patch(&format!("/v1/jobs/{other}"), &json!({ "tags": ["blue"] })).await.expect(200);
     assert_eq!(ids("/v1/executions?tag=blue").await, of_other);
     assert!(ids("/v1/executions?tag=BLUE").await.is_empty());
@@ -256,9 +262,14 @@ async fn lists_filters_and_pages() {
     }
     app.send(Method::POST, &format!("/v1/executions/{}/cancel", runs[0]), &[], "").await.expect(200);
     assert_eq!(ids("/v1/executions?host=example.com").await, runs[1..]);
-    for (query, pointer) in
-        [("status=failed,done", "?status"), ("status_code=99", "?status_code"), ("host=a/b", "?host")]
-    {
+    for (query, pointer) in [
+        ("status=failed,done", "?status"),
+        ("status_code=99", "?status_code"),
+        ("status_code=6xx", "?status_code"),
+        ("min_attempts=0", "?min_attempts"),
+        ("min_attempts=11", "?min_attempts"),
+        ("host=a/b", "?host"),
+    ] {
         let errors = app.get(&format!("/v1/executions?{query}")).await.errors();
         assert_eq!(
             errors,

@@ -10,6 +10,8 @@ use trigrun_core::{
     domain::access::{Scope, TokenSecret},
 };
 
+use trigrun_testkit::due;
+
 use crate::app::{App, Response, job};
 
 /// Only ends a test that hangs.
@@ -32,12 +34,9 @@ async fn create(app: &App, token: &str) -> Response {
 async fn waiting(app: &App, insertions: i64) {
     let count = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock' and query like 'with new as%'";
-    let waits = async {
-        while app.db.count(count).await < insertions {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(TIMEOUT, waits).await.expect("an insertion waits");
+    due::until("an insertion waits", TIMEOUT, async || app.db.count(count).await >= insertions)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

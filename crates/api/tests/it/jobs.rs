@@ -61,13 +61,21 @@ async fn a_minimal_job_gets_every_default() {
       "concurrency_limit": null,
       "created_at": "[created_at]",
       "delivery": "at_least_once",
+      "health": {
+        "failures_in_a_row": 0,
+        "since": null,
+        "state": "never_ran"
+      },
+      "host": "example.com",
       "id": "[id]",
+      "key": null,
       "kind": "recurring",
       "last_execution": null,
       "misfire_policy": "fire_once",
       "name": "report",
       "next_run_at": "[next_run_at]",
       "overlap_policy": "queue",
+      "paused": null,
       "request": {
         "body": null,
         "headers": {},
@@ -94,6 +102,8 @@ async fn a_minimal_job_gets_every_default() {
       "schedule": {
         "every_n_minutes": 5
       },
+      "schedule_in_words": "every 5 minutes",
+      "stack": null,
       "state": "active",
       "tags": [],
       "updated_at": "[updated_at]",

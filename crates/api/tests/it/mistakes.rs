@@ -260,7 +260,7 @@ async fn ids_and_paths() {
         assert_eq!(response.status, status, "{path}: {}", response.text);
         response.json()["detail"].as_str().unwrap().to_owned()
     };
-    let no_job = "There is no job with this id in this workspace.";
+    let no_job = "There is no job with this id or key in this workspace.";
     for (path, expected) in [
         ("/v1/jobs/5", no_job.to_owned()),
         (&format!("/v1/jobs/{run}"), format!("{no_job} It is the id of an execution.")),
@@ -281,7 +281,7 @@ async fn ids_and_paths() {
     ] {
         assert_eq!(detail(Method::GET, path, 404).await, expected);
     }
-    let put = detail(Method::PUT, &format!("/v1/jobs/{id}"), 405).await;
+    let put = detail(Method::PUT, "/v1/workspace", 405).await;
     assert_eq!(put, "This path supports DELETE, GET, HEAD, PATCH. Use PATCH to change the object.");
     let secret = app.send(Method::PUT, "/v1/secrets/New%20one", &[], r#"{"value": "abcdefgh"}"#).await;
     assert_eq!(secret.errors(), [("{name}".to_owned(), "secret_name_invalid".to_owned())]);
@@ -306,7 +306,9 @@ async fn parameters_of_other_lists() {
         ("sort", "Lists are newest first; there is no other order."),
         ("colour", ""),
     ] {
-        let found = refused(&app.get(&format!("/v1/jobs?{parameter}=2")).await);
+        let found = refused(&app.get(&format!("/v1/executions?{parameter}=2")).await);
         assert_eq!(found, (format!("?{parameter}"), unknown(parameter), hint.to_owned()));
     }
+    let found = refused(&app.get("/v1/jobs?order_by=name").await);
+    assert_eq!(found, ("?order_by".to_owned(), unknown("order_by"), "Did you mean sort?".to_owned()));
 }

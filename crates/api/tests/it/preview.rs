@@ -1,4 +1,4 @@
-//! Previews: the description of a schedule, its next fires, and the effects of clock changes.
+//! Previews: a schedule in words, its next fires, the effects of clock changes, and the difference from another schedule.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -26,18 +26,31 @@ fn column(preview: &Value, field: &str) -> Vec<Value> {
     preview["fires"].as_array().unwrap().iter().map(|fire| fire[field].clone()).collect()
 }
 
+/// A change at 01:00 UTC that has no effect on the schedule.
+fn unaffected(date: &str, from: &str, to: &str) -> Value {
+    json!({
+        "at": format!("{date}T01:00:00.000Z"), "date": date, "from_offset": from, "to_offset": to, "effect": null, "note": null,
+        "fires": 0,
+    })
+}
+
 #[tokio::test]
-async fn a_cron_schedule_has_a_description_and_fires() {
+async fn a_cron_schedule_is_put_in_words_and_has_fires() {
     let app = App::new().await;
     let body = with(
         cron("30 4 * * MON-FRI", "Europe/Berlin"),
         &json!({ "count": 2, "from": "2026-11-26T03:30:00Z" }),
     );
     let expected = json!({
-        "description": "at 04:30 from Monday to Friday, Europe/Berlin time",
+        "schedule_in_words": "at 04:30 from Monday to Friday, Europe/Berlin time",
+        "fires_per_day": 0.7143,
         "fires": [
             { "at": "2026-11-27T03:30:00.000Z", "local": "2026-11-27T04:30:00+01:00", "note": null },
             { "at": "2026-11-30T03:30:00.000Z", "local": "2026-11-30T04:30:00+01:00", "note": null },
+        ],
+        "clock_changes": [
+            unaffected("2027-03-28", "+01:00", "+02:00"), unaffected("2027-10-31", "+02:00", "+01:00"),
+            unaffected("2028-03-26", "+01:00", "+02:00"), unaffected("2028-10-29", "+02:00", "+01:00"),
         ],
         "warnings": [],
     });
@@ -50,7 +63,9 @@ async fn recurring_schedules_count_from_the_start() {
     let recurring = json!({ "kind": "recurring", "schedule": { "every_n_minutes": 90 } });
     let body = with(recurring.clone(), &json!({ "from": "2026-03-28T23:00:00.5+01:00", "count": 3 }));
     let expected = json!({
-        "description": "every 1 hour and 30 minutes",
+        "schedule_in_words": "every 1 hour and 30 minutes",
+        "fires_per_day": 16.0,
+        "clock_changes": [],
         "fires": [
             { "at": "2026-03-28T23:30:00.500Z", "local": "2026-03-28T23:30:00+00:00", "note": null },
             { "at": "2026-03-29T01:00:00.500Z", "local": "2026-03-29T01:00:00+00:00", "note": null },
@@ -76,7 +91,9 @@ async fn a_single_run_is_one_fire() {
     let scheduled =
         json!({ "kind": "scheduled", "schedule": { "run_at": "2999-01-01T01:00:00.1239+01:00" } });
     let expected = json!({
-        "description": "once, at 2999-01-01 00:00:00.123 UTC",
+        "schedule_in_words": "once, at 2999-01-01 00:00:00.123 UTC",
+        "fires_per_day": null,
+        "clock_changes": [],
         "fires": [{ "at": "2999-01-01T00:00:00.123Z", "local": "2999-01-01T00:00:00+00:00", "note": null }],
         "warnings": [],
     });
@@ -84,7 +101,9 @@ async fn a_single_run_is_one_fire() {
     let past = with(scheduled, &json!({ "from": "2999-01-01T00:00:00.123Z" }));
     assert_eq!(preview(&app, &past).await["fires"], json!([]), "no fire is left after it");
     for body in [json!({ "kind": "one_time" }), json!({ "kind": "one_time", "schedule": null })] {
-        let expected = json!({ "description": "once, immediately", "fires": [], "warnings": [] });
+        let expected = json!({
+            "schedule_in_words": "once, immediately", "fires_per_day": null, "fires": [], "clock_changes": [], "warnings": [],
+        });
         assert_eq!(preview(&app, &body).await, expected);
     }
 }
@@ -160,6 +179,74 @@ async fn warnings_about_unintended_schedules() {
 }
 
 #[tokio::test]
+async fn clock_changes_have_their_effects() {
+    let app = App::new().await;
+    let from = json!({ "from": "2026-03-01T00:00:00Z" });
+    let changes = async |expression: &str| {
+        let shown = preview(&app, &with(cron(expression, "Europe/Berlin"), &from)).await;
+        let changes = shown["clock_changes"].as_array().unwrap().clone();
+        assert_eq!(changes.len(), 4, "two years");
+        [changes[0].clone(), changes[1].clone()]
+    };
+    let [spring, autumn] = changes("30 2 * * *").await;
+    let expected = json!({
+        "at": "2026-03-29T01:00:00.000Z", "date": "2026-03-29", "from_offset": "+01:00", "to_offset": "+02:00", "effect": "moved",
+        "note": "02:30 does not exist on 2026-03-29 in Europe/Berlin; it runs at 03:00 instead.", "fires": 1,
+    });
+    assert_eq!((&spring, &autumn["effect"]), (&expected, &json!("once")));
+    let [spring, autumn] = changes("*/15 * * * *").await;
+    assert_eq!((&spring["effect"], &spring["fires"]), (&json!("dropped"), &json!(4)));
+    assert_eq!((&autumn["effect"], &autumn["fires"]), (&json!("twice"), &json!(4)));
+    let [spring, _] = changes("0,30 2 * * *").await;
+    assert_eq!(spring["effect"], "merged");
+}
+
+#[tokio::test]
+async fn a_comparison_lists_added_and_removed_fires() {
+    let app = App::new().await;
+    let compared = async |compare: Value| {
+        let from = json!({ "from": "2026-01-01T00:00:00Z", "count": 2, "compare": compare });
+        preview(&app, &with(cron("0 9 * * *", "UTC"), &from)).await["compare"].clone()
+    };
+    let expected = json!({
+        "until": "2026-01-02T08:00:00.000Z",
+        "added": ["2026-01-01T09:00:00.000Z"],
+        "removed": ["2026-01-01T08:00:00.000Z", "2026-01-02T08:00:00.000Z"],
+    });
+    assert_eq!(compared(json!({ "schedule": { "cron": "0 8 * * *" } })).await, expected);
+    let same = compared(json!({ "schedule": { "cron": "0 9 * * *" } })).await;
+    assert_eq!((&same["added"], &same["removed"]), (&json!([]), &json!([])));
+    // A run of the past may have been the schedule before.
+    let once = json!({ "kind": "scheduled", "schedule": { "run_at": "2020-01-01T00:00:00Z" } });
+    assert_eq!(compared(once).await["removed"], json!([]));
+    let recurring = compared(json!({ "kind": "recurring", "schedule": { "every_n_minutes": 60 } })).await;
+    assert_eq!(recurring["removed"], json!(["2026-01-01T01:00:00.000Z", "2026-01-01T02:00:00.000Z"]));
+    assert_eq!(compared(Value::Null).await, Value::Null);
+}
+
+#[tokio::test]
+async fn the_time_zones_are_those_that_a_schedule_accepts() {
+    let app = App::new().await;
+    let zones = app.get("/v1/time-zones").await.expect(200);
+    let zones = zones["data"].as_array().unwrap();
+    let names: Vec<&str> = zones.iter().map(|zone| zone["name"].as_str().unwrap()).collect();
+    assert!(names.len() > 400 && names.is_sorted());
+    let of = |name: &str| zones.iter().find(|zone| zone["name"] == name).unwrap();
+    assert_eq!((&of("UTC")["offset"], &of("UTC")["next_change"]), (&json!("+00:00"), &Value::Null));
+    assert_eq!(of("Asia/Kolkata")["offset"], "+05:30");
+    for name in names.into_iter().step_by(60) {
+        preview(&app, &cron("0 9 * * *", name)).await;
+    }
+    // The next change of the clock is the first one of a preview.
+    let changes = preview(&app, &cron("0 9 * * *", "Europe/Berlin")).await["clock_changes"].clone();
+    assert_eq!(of("Europe/Berlin")["next_change"], changes[0]["at"]);
+    assert_eq!(of("Europe/Berlin")["offset"], changes[0]["from_offset"]);
+    let again = app.get("/v1/time-zones").await;
+    assert_eq!(again.header("content-type"), Some("application/json"));
+    assert_eq!(again.expect(200)["data"].as_array().unwrap(), zones);
+}
+
+#[tokio::test]
 async fn count_is_limited() {
     let app = App::new().await;
     for count in [1, 100] {
@@ -181,15 +268,36 @@ async fn every_error_has_its_pointer() {
         (with(ok(), &json!({ "from": "2026-01-01T00:00:00" })), "/from", "instant_invalid"),
         (with(ok(), &json!({ "form": "2026-01-01T00:00:00Z" })), "/form", "unknown_field"),
         (with(ok(), &json!({ "request": {} })), "/request", "unknown_field"),
+        (with(ok(), &json!({ "compare": [] })), "/compare", "wrong_type"),
+        (with(ok(), &json!({ "compare": {} })), "/compare/schedule/cron", "required"),
+        (with(ok(), &json!({ "compare": { "kind": "x" } })), "/compare/kind", "not_one_of"),
+        (
+            with(ok(), &json!({ "compare": { "kind": "one_time", "cron": "" } })),
+            "/compare/cron",
+            "unknown_field",
+        ),
+        (json!({ "compare": { "schedule": { "cron": "0 9 * * *" } } }), "/kind", "required"),
     ];
     for (body, pointer, code) in cases {
         let errors = app.post(PREVIEW, &body).await.errors();
         assert_eq!(errors, [(pointer.to_owned(), code.to_owned())], "{body}");
     }
-    let all = json!({ "kind": "cron", "schedule": { "cron": "x", "timezone": "y" }, "count": 0, "from": "z", "a": 1 });
+    let all = json!({ "kind": "cron", "schedule": { "cron": "x", "timezone": "y" }, "count": 0, "from": "z", "a": 1,
+        "compare": { "schedule": { "cron": "x", "timezone": "y" } } });
     let all = app.post(PREVIEW, &all).await.errors();
     let pointers: Vec<&str> = all.iter().map(|(pointer, _)| pointer.as_str()).collect();
-    assert_eq!(pointers, ["/a", "/count", "/from", "/schedule/cron", "/schedule/timezone"]);
+    assert_eq!(
+        pointers,
+        [
+            "/a",
+            "/compare/schedule/cron",
+            "/compare/schedule/timezone",
+            "/count",
+            "/from",
+            "/schedule/cron",
+            "/schedule/timezone",
+        ]
+    );
     assert_eq!(app.post_text(PREVIEW, "[]").await.problem(422), "validation_failed");
     assert_eq!(app.post_text(PREVIEW, "{").await.problem(400), "json_invalid");
 }

@@ -89,7 +89,7 @@ async fn pages_of_configured_origins_can_call_the_api() {
     assert_eq!(preflight.header("access-control-allow-origin"), Some(console));
     assert!(preflight.header("access-control-allow-methods").unwrap().contains("PATCH"));
     assert!(preflight.header("access-control-allow-headers").unwrap().contains("idempotency-key"));
-    assert_eq!(preflight.header("access-control-allow-credentials"), None, "there are no cookies");
+    assert_eq!(preflight.header("access-control-allow-credentials"), None, "without credentials");
 
     let refused = send(Method::GET, console, &[]).await;
     assert_eq!(refused.problem(401), "unauthorized");

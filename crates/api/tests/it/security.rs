@@ -2,6 +2,7 @@
 //! Cases that need an executor, a network namespace or several processes are in `crates/security`.
 
 mod addresses;
+mod browsers;
 mod case;
 mod connections;
 mod idempotency;
@@ -29,6 +30,7 @@ fn suites() -> Vec<Suite> {
         idempotency::suite(),
         connections::suite(),
         workspace_deletion::suite(),
+        browsers::suite(),
     ]
 }
 
@@ -87,6 +89,11 @@ async fn idempotency_keys() {
 #[tokio::test]
 async fn connections() {
     connections::suite().run().await;
+}
+
+#[tokio::test]
+async fn sessions_of_browsers() {
+    browsers::suite().run().await;
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ pub struct ExecutionView {
     id: String,
     job_id: String,
     job_name: String,
+    /// The host of the URL that this execution calls.
+    #[schema(example = "example.com")]
+    host: String,
     /// The version of the job that this execution runs.
     job_version: i32,
     #[schema(value_type = enums::ExecutionStatus)]
@@ -134,6 +137,7 @@ impl ExecutionView {
             id: execution.id.to_string(),
             job_id: execution.job.to_string(),
             job_name: execution.job_name.clone(),
+            host: execution.host.clone(),
             job_version: execution.version,
             status: execution.status.as_str(),
             source: execution.source.as_str(),

@@ -40,7 +40,7 @@ use crate::{
 };
 
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
-const MAX_ITEMS: usize = 1000;
+pub const MAX_ITEMS: usize = 1000;
 
 /// Jobs that are created together.
 #[derive(Default, Deserialize, ToSchema)]
@@ -76,6 +76,7 @@ pub struct BatchView {
     responses(
         (status = 201, body = BatchView),
         (status = 200, description = "The key was used before; the body has its jobs. Idempotent-Replayed: true", body = BatchView),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 508, description = "The request comes from a chain of too many runs (TrigRun-Depth).", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["jobs:write"])),
@@ -97,7 +98,7 @@ pub async fn create_jobs(
             Ok((check(text, &for_check, errors), digest))
         })
         .await?;
-    let by = Requested { key, digest, depth, token_hash };
+    let by = Requested { key, digest, depth, token_hash, author: auth.by };
     // The key comes first: the jobs that it created were valid then, even if a run_at has passed since.
     if let Some(response) = created_before(&state, auth.workspace, &by).await? {
         return Ok(response);
@@ -184,6 +185,7 @@ fn pending(
             first_fire,
             traceparent: traceparent.clone(),
             depth: by.depth,
+            by: by.author.clone(),
             token_hash: by.token_hash.clone(),
         });
     }

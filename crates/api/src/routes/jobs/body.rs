@@ -4,14 +4,14 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use trigrun_core::domain::{
-    job::{Definition, JobState},
-    request::{Body, Request},
-    retry::RetryPolicy,
+    job::{DEFAULT_CATCH_UP_LIMIT, Definition, JobState, MisfirePolicy, OverlapPolicy},
+    request::{Body, DEFAULT_SUCCESS_STATUSES, DEFAULT_TIMEOUT_SECONDS, Method, Request},
+    retry::{DeliveryGuarantee, RetryPolicy},
     schedule::Schedule,
 };
 use utoipa::ToSchema;
 
-use super::statuses::{RetryReasonBody, StatusBody};
+use crate::routes::statuses::{RetryReasonBody, StatusBody};
 use crate::{
     enums,
     extract::values::{each_once, integer, object},
@@ -29,9 +29,16 @@ pub struct Tag(String);
 #[serde(deny_unknown_fields, default)]
 #[schema(as = JobInput)]
 pub struct JobBody {
+    /// Your name for the job, unique in the workspace: 1 to 100 characters of a-z, 0-9, `.`, `_` and `-`. In a path, it can stand for the id.
+    #[schema(max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$", example = "nightly-report")]
+    pub key: Option<String>,
+    /// The set of jobs that this job is applied with: see POST /v1/jobs/apply.
+    #[schema(max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    pub stack: Option<String>,
     #[schema(required, min_length = 1, max_length = 200, example = "nightly report")]
     pub name: Option<String>,
-    #[schema(required, value_type = Option<enums::JobKind>, example = "cron")]
+    /// May be left out where a field of `schedule` says it.
+    #[schema(value_type = Option<enums::JobKind>, example = "cron")]
     pub kind: Option<String>,
     #[serde(deserialize_with = "object")]
     pub schedule: Option<ScheduleBody>,
@@ -72,6 +79,16 @@ pub struct JobBody {
     pub version: Option<Repeated>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
+    pub host: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub schedule_in_words: Option<Repeated>,
+    // An object: `"paused": true` would be a misunderstanding.
+    #[serde(skip_serializing, deserialize_with = "object")]
+    #[schema(ignore)]
+    pub paused: Option<RepeatedObject>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
     pub next_run_at: Option<Repeated>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
@@ -79,6 +96,9 @@ pub struct JobBody {
     #[serde(skip_serializing)]
     #[schema(ignore)]
     pub last_execution: Option<Repeated>,
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub health: Option<Repeated>,
     #[serde(skip_serializing)]
     #[schema(ignore)]
     pub execution_id: Option<Repeated>,
@@ -95,6 +115,10 @@ pub struct JobBody {
 
 /// What a response has in addition, so that a client may send it back. A create ignores it; a change checks it: see `read_only`.
 pub type Repeated = IgnoredAny;
+
+/// An object of a response, likewise.
+#[derive(Default, Deserialize)]
+pub struct RepeatedObject {}
 
 /// When the job fires. The kind determines the fields; a `one_time` job has none.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
@@ -171,9 +195,40 @@ impl JobBody {
         }
     }
 
+    /// What a job with this schedule has if a client sends nothing else.
+    pub fn defaults(schedule: &Schedule) -> Self {
+        Self {
+            name: None,
+            schedule: match schedule {
+                Schedule::Cron(_) => {
+                    Some(ScheduleBody { timezone: Some("UTC".to_owned()), ..ScheduleBody::default() })
+                }
+                _ => None,
+            },
+            request: Some(RequestBody {
+                url: None,
+                method: Some(Method::default().as_str().to_owned()),
+                headers: Some(IndexMap::new()),
+                body: None,
+                timeout_seconds: Some(DEFAULT_TIMEOUT_SECONDS.into()),
+                success_statuses: Some(StatusBody::list(&DEFAULT_SUCCESS_STATUSES.into())),
+            }),
+            retry_policy: Some(RetryBody::of(&RetryPolicy::default())),
+            overlap_policy: Some(OverlapPolicy::default().as_str().to_owned()),
+            misfire_policy: Some(MisfirePolicy::default().as_str().to_owned()),
+            catch_up_limit: Some(DEFAULT_CATCH_UP_LIMIT.into()),
+            delivery: Some(DeliveryGuarantee::default().as_str().to_owned()),
+            state: Some(JobState::default().as_str().to_owned()),
+            tags: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
     /// The definition as a client could have sent it, with all defaults filled in.
     pub fn of(definition: &Definition, state: JobState) -> Self {
         Self {
+            key: definition.key.clone(),
+            stack: definition.stack.clone(),
             name: Some(definition.name.clone()),
             kind: Some(definition.schedule.kind().as_str().to_owned()),
             schedule: ScheduleBody::of(&definition.schedule),

@@ -1,23 +1,27 @@
 //! Changes of a job: read, decide, and write against the version that was read. Of two concurrent changes, the second reads again.
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, http::header::HeaderMap};
 use std::{sync::Arc, time::Duration};
 use trigrun_core::{
     crypto,
     domain::{
+        audit::Author,
         chain::Depth,
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
         job::{
             Job, JobState,
             change::{self, ChangeError, JobChange},
+            pause::PauseTerms,
         },
     },
-    store::jobs,
+    store::jobs::{self, Origin},
     telemetry::trace,
 };
 
-use super::{body::JobBody, define::Context, etag::IfMatch, patch::Patch, read_only, view::JobView};
+use super::{
+    body::JobBody, create::key_taken, define::Context, etag::IfMatch, patch::Patch, read_only, view::JobView,
+};
 use crate::{
     capacity::SMALL_BODY_BYTES,
     extract::{body::JsonText, json::read},
@@ -43,6 +47,15 @@ impl From<ChangeError> for Problem {
     }
 }
 
+/// What came of a request for a change.
+pub struct Changed {
+    pub job: Job,
+    /// That the change has created.
+    pub execution: Option<ExecutionId>,
+    /// `false` if the job was like that already.
+    pub is_changed: bool,
+}
+
 /// Which job changes, and what the headers of the request say.
 pub struct Change {
     pub workspace: WorkspaceId,
@@ -50,63 +63,76 @@ pub struct Change {
     /// Which representations may change; `None` for any.
     pub if_match: Option<IfMatch>,
     pub depth: Depth,
+    pub by: Author,
 }
 
 /// Applies a merge patch to the job.
-pub async fn patch(
-    state: &State,
-    of: Change,
-    request: &HttpRequest,
-    text: &JsonText,
-) -> ApiResult<(Job, Option<ExecutionId>)> {
+pub async fn patch(state: &State, of: Change, request: &HttpRequest, text: &JsonText) -> ApiResult<Changed> {
     let (patch, bytes) =
         text.read_with(|text| Ok((Patch::read(text).map_err(|error| internal(&error))?, text.len()))).await?;
     let patch = Arc::new(patch);
-    let decide = async |job: &Job| {
-        let bytes = bytes + job.definition.request.body.as_ref().map_or(0, |body| body.as_str().len());
-        if bytes <= SMALL_BODY_BYTES {
-            return patched(state, job, &patch);
-        }
-        let (owned, job, patch) = (state.clone(), job.clone(), patch.clone());
-        state.capacity.compute(request.headers(), move || patched(&owned, &job, &patch)).await?
-    };
+    let decide = async |job: &Job| decide_patch(state, request.headers(), job, (&patch, bytes)).await;
     retrying(state, of, decide).await
 }
 
+/// The change that a patch of so many bytes makes: if it is large, computed on a blocking thread. `None` if it changes nothing.
+pub async fn decide_patch(
+    state: &State,
+    headers: &HeaderMap,
+    job: &Job,
+    (patch, bytes): (&Arc<Patch>, usize),
+) -> ApiResult<Option<JobChange>> {
+    let bytes = bytes + job.definition.request.body.as_ref().map_or(0, |body| body.as_str().len());
+    if bytes <= SMALL_BODY_BYTES {
+        return patched(state, job, patch);
+    }
+    let (owned, job, patch) = (state.clone(), job.clone(), patch.clone());
+    state.capacity.compute(headers, move || patched(&owned, &job, &patch)).await?
+}
+
 /// Pauses or resumes. A job that already has the state is unchanged.
-pub async fn set_state(state: &State, of: Change, wanted: JobState) -> ApiResult<(Job, Option<ExecutionId>)> {
+pub async fn set_state(state: &State, of: Change, wanted: JobState) -> ApiResult<Changed> {
     let decide = async |job: &Job| Ok(change::set_state(job, wanted, state.clock.now())?);
     retrying(state, of, decide).await
 }
 
-async fn retrying(
+/// Pauses, or changes the terms of a pause. A job that is paused like that already is unchanged.
+pub async fn pause(state: &State, of: Change, terms: Option<PauseTerms>) -> ApiResult<Changed> {
+    let decide = async |job: &Job| Ok(change::pause(job, terms.clone(), state.clock.now())?);
+    retrying(state, of, decide).await
+}
+
+/// Applies what `decide` says, again if another client was faster. `None` leaves the job as it is.
+pub async fn retrying(
     state: &State,
     of: Change,
     decide: impl AsyncFn(&Job) -> ApiResult<Option<JobChange>>,
-) -> ApiResult<(Job, Option<ExecutionId>)> {
-    let Change { workspace, job: id, ref if_match, depth } = of;
+) -> ApiResult<Changed> {
+    let Change { workspace, job: id, ref if_match, depth, ref by } = of;
     let mut counted = false;
     for _ in 0..MAX_ATTEMPTS {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
         if if_match.as_ref().is_some_and(|tags| !tags.allows(&job)) {
             return Err(stale());
         }
-        let Some(change) = decide(&job).await? else { return Ok((job, None)) };
+        let Some(change) = decide(&job).await? else {
+            return Ok(Changed { job, execution: None, is_changed: false });
+        };
         // Once, however often others are faster.
         if change.requests_run() && !std::mem::replace(&mut counted, true) {
             state.quotas.run(state.connections.unshared(), workspace, 1).await?;
         }
-        if let Some(execution) = write(state, (workspace, id), change, depth).await? {
+        if let Some(execution) = write(state, (workspace, id), change, (depth, by.clone())).await? {
             state.waker.wake();
             let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
-            return Ok((job, execution));
+            return Ok(Changed { job, execution, is_changed: true });
         }
         tokio::time::sleep(MAX_PAUSE.mul_f64(crypto::unit())).await;
     }
     Err(Problem::new(ProblemCode::JobChanges, "Others keep changing this job; try again."))
 }
 
-fn stale() -> Problem {
+pub fn stale() -> Problem {
     let detail = "The job is no longer as If-Match says; read it again.";
     Problem::new(ProblemCode::VersionMismatch, detail)
 }
@@ -116,13 +142,14 @@ async fn write(
     state: &State,
     (workspace, id): (WorkspaceId, JobId),
     change: JobChange,
-    depth: Depth,
+    (depth, by): (Depth, Author),
 ) -> ApiResult<Option<Option<ExecutionId>>> {
     let traceparent = trace::current();
     state
         .run(async move |state| {
             let mut conn = state.conn().await?;
-            match jobs::change(&mut conn, workspace, id, &change, traceparent.as_deref(), depth).await {
+            let origin = Origin { by: &by, traceparent: traceparent.as_deref(), depth };
+            match jobs::change(&mut conn, workspace, id, &change, origin).await {
                 Ok(execution) => Ok(Some(execution)),
                 // The next attempt reads the job again and reports its schedule error.
                 Err(error) if error.is_conflict("version") || error.is_conflict("schedule_unreadable") => {
@@ -132,6 +159,7 @@ async fn write(
                 Err(error) if error.is_conflict(ChangeError::RunAtPast.code()) => {
                     Err(ChangeError::RunAtPast.into())
                 }
+                Err(error) if error.is_conflict("jobs_key") => Err(key_taken()),
                 Err(error) => Err(error.into()),
             }
         })
@@ -144,6 +172,7 @@ pub async fn delete(
     workspace: WorkspaceId,
     id: JobId,
     if_match: Option<IfMatch>,
+    by: Author,
 ) -> ApiResult<()> {
     let version = match if_match {
         None => None,
@@ -155,8 +184,20 @@ pub async fn delete(
             Some(job.version)
         }
     };
+    delete_version(state, workspace, id, version, by).await
+}
+
+/// Deletes the job, if it still has this version.
+pub async fn delete_version(
+    state: &State,
+    workspace: WorkspaceId,
+    id: JobId,
+    version: Option<i32>,
+    by: Author,
+) -> ApiResult<()> {
     let delete =
-        async move |state: State| match jobs::delete(&mut *state.conn().await?, workspace, id, version).await
+        async move |state: State| match jobs::delete(&mut *state.conn().await?, workspace, id, version, &by)
+            .await
         {
             Err(error) if error.is_conflict("version") => Err(stale()),
             deleted => Ok(deleted?),

@@ -3,15 +3,18 @@
 use chrono::SubsecRound;
 use trigrun_core::{
     domain::{
+        audit::Author,
         chain::Depth,
         execution::Source,
         id::{AccountId, ExecutionId, JobId, WorkspaceId},
         invalid::FieldErrors,
         job::{
-            Job,
+            Definition, Job, JobState,
             change::{ChangeError, first_fire},
+            pause::{Pause, PauseTerms},
         },
         page::Page,
+        statistics::JobHealth,
     },
     store::{
         StoreError,
@@ -45,6 +48,7 @@ pub struct Created {
 }
 
 /// What the headers of the request say.
+#[derive(Clone)]
 pub struct Requested {
     pub key: Option<String>,
     /// Of its body, if it has a key.
@@ -52,6 +56,7 @@ pub struct Requested {
     pub depth: Depth,
     /// Of the token that makes the request. The jobs are only created while it is valid.
     pub token_hash: Option<Vec<u8>>,
+    pub author: Author,
 }
 
 impl Requested {
@@ -60,6 +65,7 @@ impl Requested {
         match error {
             // The token was deleted or rotated after the request was authenticated. Deleting a workspace deletes its tokens.
             StoreError::NotFound if self.token_hash.is_some() => auth::unknown(),
+            error if error.is_conflict("jobs_key") => key_taken(),
             error => plan.exceeded(error),
         }
     }
@@ -80,6 +86,16 @@ pub async fn create(
     let context = Context { policy: &state.policy, now: state.clock.now(), before: None };
     let definition = body.define(&context, &mut errors);
     let definition = errors.finish(definition)?;
+    create_defined(state, workspace, definition, by).await
+}
+
+/// Creates a job that has been checked.
+pub async fn create_defined(
+    state: &State,
+    workspace: WorkspaceId,
+    definition: Definition,
+    by: Requested,
+) -> ApiResult<Created> {
     if definition.requests_run() {
         state.quotas.run(state.connections.unshared(), workspace, 1).await?;
     }
@@ -94,9 +110,11 @@ pub async fn create(
         now,
         traceparent: trace::current(),
         depth: by.depth,
+        by: by.author.clone(),
         token_hash: by.token_hash.clone(),
     };
-    let created = if by.key.is_none() && plan.jobs().is_none() {
+    let may_share = by.key.is_none() && job.definition.key.is_none() && plan.jobs().is_none();
+    let created = if may_share {
         write(state, job, by, plan).await?
     } else {
         write_alone(state, job, by, plan).await?
@@ -140,7 +158,13 @@ impl Created {
     }
 }
 
-fn refused(error: ChangeError) -> Problem {
+/// Another job of the workspace has the key.
+pub fn key_taken() -> Problem {
+    let detail = "Another job of this workspace has this key. Use another key, or change that job with PUT.";
+    Problem::new(ProblemCode::KeyTaken, detail)
+}
+
+pub fn refused(error: ChangeError) -> Problem {
     match error {
         // It was in the future when the body was checked.
         ChangeError::RunAtPast => Problem::of_field("/schedule/run_at", in_the_past()),
@@ -150,16 +174,24 @@ fn refused(error: ChangeError) -> Problem {
 
 /// The job as it was just written. It has not run, and no other client knows its id yet.
 pub fn fresh(new: PendingJob) -> Job {
-    let PendingJob { workspace, id, definition, now, first_fire, .. } = new;
+    let PendingJob { workspace, id, definition, now, first_fire, by, .. } = new;
     Job {
         id,
         workspace,
         version: 1,
+        applied_version: None,
         state: definition.state,
+        pause: (definition.state == JobState::Paused).then(|| Pause {
+            at: now,
+            by: by.actor,
+            terms: PauseTerms::default(),
+            depth: 0,
+        }),
         definition,
         next_run_at: first_fire,
         schedule_error: None,
         last_execution: None,
+        health: JobHealth::default(),
         created_at: now,
         updated_at: now,
     }

@@ -13,12 +13,10 @@ use trigrun_core::domain::{
     target::template,
 };
 
-use super::{
-    body::{JobBody, RequestBody, RetryBody, ScheduleBody},
-    statuses::RetryReasonBody,
-};
+use super::body::{JobBody, RequestBody, RetryBody, ScheduleBody};
 use crate::{
     extract::{body::required, json::escape},
+    routes::statuses::RetryReasonBody,
     time::read_instant,
 };
 
@@ -36,6 +34,8 @@ impl JobBody {
     /// The definition; fails when a field is invalid. The errors are recorded.
     pub fn define(self, context: &Context<'_>, errors: &mut FieldErrors) -> Checked<Definition> {
         let state = or_default(errors, "/state", self.state, job::wanted_state);
+        let key = optional(errors, "/key", self.key, job::key::key);
+        let stack = optional(errors, "/stack", self.stack, job::key::stack);
         let name =
             required(errors, "/name", self.name).and_then(|name| errors.take("/name", job::name(&name)));
         let starts = matches!(state, Ok(JobState::Active))
@@ -55,6 +55,8 @@ impl JobBody {
         let delivery = or_default(errors, "/delivery", self.delivery, FromStr::from_str);
         let tags = errors.take("/tags", job::tags(self.tags.unwrap_or_default()));
         Ok(Definition {
+            key: key?,
+            stack: stack?,
             name: name?,
             schedule: schedule?,
             request: request?,
@@ -78,8 +80,25 @@ pub fn schedule(
     starts: bool,
     errors: &mut FieldErrors,
 ) -> Checked<Schedule> {
-    let kind = required(errors, "/kind", kind).and_then(|kind| errors.take("/kind", kind.parse::<Kind>()))?;
-    body.unwrap_or_default().define(kind, context, starts, errors)
+    let body = body.unwrap_or_default();
+    let kind = match (kind, body.kind()) {
+        (Some(kind), _) => errors.take("/kind", kind.parse())?,
+        (None, Some(kind)) => kind,
+        (None, None) => {
+            let hint = "Or give one of schedule.cron, schedule.every_n_minutes and schedule.run_at.";
+            return Err(errors.push("/kind", Invalid::new("required", "is required").hint(hint)));
+        }
+    };
+    body.define(kind, context, starts, errors)
+}
+
+fn optional<T>(
+    errors: &mut FieldErrors,
+    pointer: &str,
+    text: Option<String>,
+    check: impl Fn(&str) -> Result<T, Invalid>,
+) -> Checked<Option<T>> {
+    text.map(|text| errors.take(pointer, check(&text))).transpose()
 }
 
 pub fn or_default<T: Default>(
@@ -92,6 +111,16 @@ pub fn or_default<T: Default>(
 }
 
 impl ScheduleBody {
+    /// The kind that has the fields of this schedule, if there is only one.
+    pub fn kind(&self) -> Option<Kind> {
+        match (self.every_n_minutes.is_some(), self.cron.is_some(), self.run_at.is_some()) {
+            (true, false, false) => Some(Kind::Recurring),
+            (false, true, false) => Some(Kind::Cron),
+            (false, false, true) => Some(Kind::Scheduled),
+            _ => None,
+        }
+    }
+
     fn define(
         self,
         kind: Kind,
@@ -177,7 +206,8 @@ pub fn in_the_past() -> Invalid {
 }
 
 impl RequestBody {
-    fn define(mut self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Checked<Request> {
+    /// The request; fails when a field is invalid. The errors are recorded under `/request`.
+    pub fn define(mut self, policy: &EgressPolicy, errors: &mut FieldErrors) -> Checked<Request> {
         let url = required(errors, "/request/url", self.url.take())
             .and_then(|url| errors.take("/request/url", template::check(&url, policy)));
         let others = self.without_url(errors);

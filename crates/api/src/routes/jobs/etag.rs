@@ -25,6 +25,7 @@ pub fn etag(job: &Job) -> String {
 }
 
 /// The tags of an If-Match header.
+#[derive(Clone)]
 pub struct IfMatch(Vec<String>);
 
 impl IfMatch {

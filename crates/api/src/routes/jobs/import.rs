@@ -118,7 +118,7 @@ pub async fn import_jobs(
     if import.dry_run {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let requested = Requested { key, digest, depth, token_hash: auth.caller.token_hash() };
+    let requested = Requested { key, digest, depth, token_hash: auth.caller.token_hash(), author: auth.by };
     let (import, earlier) = create(&state, auth.workspace, import, requested).await?;
     let Some(Replayed { earlier, deleted }) = earlier else {
         return Ok(HttpResponse::Created().json(ImportView::of(import, warnings)));

@@ -6,7 +6,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use trigrun_core::{
     domain::{
-        id::JobId,
         invalid::Invalid,
         ledger::{self, Ledger, LedgerError, LedgerWindow, MAX_FIRES, Mismatch},
     },
@@ -18,7 +17,7 @@ use crate::{
     auth::{Authorized, ExecutionsRead},
     enums,
     extract::{
-        path::PathId,
+        path::PathJob,
         query::{Parameters, query},
     },
     problem::Problem,
@@ -90,9 +89,10 @@ query! {
 pub async fn get_job_ledger(
     state: web::Data<State>,
     auth: Authorized<ExecutionsRead, WindowQuery>,
-    PathId(id): PathId<JobId>,
+    path: PathJob,
     request: HttpRequest,
 ) -> ApiResult<HttpResponse> {
+    let id = path.id(&state, auth.workspace).await?;
     let WindowQuery { from, to } = auth.query;
     let mut conn = state.conn().await?;
     let versions = jobs::history(&mut conn, auth.workspace, id).await?;
@@ -108,7 +108,8 @@ pub async fn get_job_ledger(
     Ok(HttpResponse::Ok().json(LedgerView::new(&ledger, window)))
 }
 
-fn window(
+/// The window that a request asks for, as far as executions are kept.
+pub fn window(
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
     kept_from: DateTime<Utc>,
@@ -123,7 +124,7 @@ fn window(
     Ok(LedgerWindow { from: from.max(kept_from).min(to), to })
 }
 
-fn ledger_failed(error: LedgerError) -> Problem {
+pub fn ledger_failed(error: LedgerError) -> Problem {
     match error {
         LedgerError::TooMany => {
             let detail = format!("The window has more than {MAX_FIRES} fires. Request a shorter one.");

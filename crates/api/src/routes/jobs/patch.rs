@@ -16,7 +16,7 @@ type Object = IndexMap<String, Box<RawValue>>;
 
 /// Objects of a job whose members are patched one by one. Everything else is replaced as a whole, the body of the request too: to the
 /// job it is a value, not a structure.
-const MERGED: &[&str] = &["", "/schedule", "/request", HEADERS, "/retry_policy"];
+pub const MERGED: &[&str] = &["", "/schedule", "/request", HEADERS, "/retry_policy"];
 /// Its names are the client's.
 const HEADERS: &str = "/request/headers";
 

@@ -45,7 +45,9 @@ async fn missing_secrets<'a>(
         return Ok(names);
     }
     let missing = secrets::missing(&mut *state.conn().await?, workspace, &names).await?;
-    let warning =
-        |name| format!("The secret {name} does not exist. Until it does, executions fail and send nothing.");
-    Ok(missing.into_iter().map(warning).collect())
+    Ok(missing.iter().map(|name| secret_missing(name)).collect())
+}
+
+pub fn secret_missing(name: &str) -> String {
+    format!("The secret {name} does not exist. Until it does, executions fail and send nothing.")
 }

@@ -12,7 +12,10 @@ use trigrun_api::{DEFAULTS, LimitSettings, Settings};
 use trigrun_core::config;
 use trigrun_testkit::raw_http::{RawResponse, request};
 
-use super::{malformed::Fixture as MalformedFixture, schedules::Jobs, tenants::World, tokens::Users};
+use super::{
+    browsers::Sessions, malformed::Fixture as MalformedFixture, schedules::Jobs, tenants::World,
+    tokens::Users,
+};
 use crate::app::{Api, App, redis_settings};
 
 pub use crate::app::PASSWORD;
@@ -53,6 +56,7 @@ pub struct System {
     pub(super) jobs: OnceCell<Jobs>,
     pub(super) world: OnceCell<World>,
     pub(super) users: OnceCell<Users>,
+    pub(super) sessions: OnceCell<Sessions>,
 }
 
 impl System {
@@ -82,6 +86,7 @@ impl System {
             jobs: OnceCell::new(),
             world: OnceCell::new(),
             users: OnceCell::new(),
+            sessions: OnceCell::new(),
         };
         system.tenant = system.sign_up("tenant").await.expect("the tenant can sign up");
         system

@@ -15,8 +15,21 @@ use fixture::Things;
 pub use fixture::World;
 
 /// For sessions, in any workspace. The document does not say so.
-const FOR_SESSIONS: [&str; 5] =
-    ["log_out", "delete_me", "list_workspaces", "create_workspace", "accept_invitation"];
+const FOR_SESSIONS: [&str; 11] = [
+    "get_session",
+    "confirm_session",
+    "list_sessions",
+    "delete_session",
+    "delete_other_sessions",
+    "patch_me",
+    "change_password",
+    "delete_me",
+    "list_workspaces",
+    "create_workspace",
+    "accept_invitation",
+];
+/// For the session or the token that it ends, in any workspace.
+const FOR_ITSELF: &str = "log_out";
 
 pub fn suite() -> Suite {
     let cases = [scopes::cases(), ids::cases(), lists::cases(), bodies::cases()];
@@ -29,6 +42,7 @@ enum Required {
     Nothing,
     AnyToken,
     Session,
+    SessionOrToken,
     Scope(String),
 }
 
@@ -39,6 +53,8 @@ struct Operation {
     method: String,
     path: String,
     required: Required,
+    /// All scopes that it requires, if it requires any.
+    scopes: Vec<String>,
     /// The names of its query parameters.
     parameters: Vec<String>,
     /// The names of its body's fields; empty where it has none.
@@ -64,6 +80,7 @@ impl Operation {
             (None, _) => Required::Nothing,
             (_, Some(scope)) => Required::Scope(scope.to_owned()),
             _ if FOR_SESSIONS.contains(&&*id) => Required::Session,
+            _ if id == FOR_ITSELF => Required::SessionOrToken,
             _ => Required::AnyToken,
         };
         let parameters = operation["parameters"].as_array().into_iter().flatten();
@@ -75,8 +92,10 @@ impl Operation {
         let schema = body.and_then(|body| body["schema"]["$ref"].as_str()).unwrap_or_default();
         let schema = document.pointer(schema.trim_start_matches('#')).unwrap_or(&Value::Null);
         let fields = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        let scopes = scopes.as_array().into_iter().flatten();
         Self {
             required,
+            scopes: scopes.filter_map(|scope| scope.as_str().map(str::to_owned)).collect(),
             method: method.to_uppercase(),
             path: path.to_owned(),
             parameters: parameters.collect(),
@@ -85,24 +104,35 @@ impl Operation {
         }
     }
 
-    /// Whether it is about an object of a workspace that must exist. `put_secret` creates its object.
+    /// Whether it is about an object of a workspace that must exist. A PUT creates its object.
     fn needs_object(&self) -> bool {
-        self.path.starts_with("/v1/") && self.path.contains('{') && self.id != "put_secret"
+        self.path.starts_with("/v1/") && self.path.contains('{') && self.method != "PUT"
     }
 
     /// Its path with the ids of these things.
     fn path_to(&self, things: &Things) -> String {
         let id = match self.path.split('/').nth(2) {
+            _ if self.id == "put_job" => "put-by-key",
             Some("executions") => &things.execution,
+            Some("tests") => &things.test,
             Some("invitations") => &things.invitation,
             Some("members") => &things.member,
+            Some("sessions") => &things.session,
             Some("tokens") => &things.token,
             Some("notification-channels") => &things.channel,
             Some("notifications") => &things.notification,
+            Some("notification-rules") => &things.workspace_rule,
             _ => &things.job,
         };
         let path = self.path.replace("{id}", id).replace("{name}", &things.secret);
-        path.replace("{rule_id}", &things.rule).replace("{code}", "not_found")
+        let path =
+            path.replace("{rule_id}", &things.rule).replace("{version}", "1").replace("{code}", "not_found");
+        let path = path.replace("{page}", "quickstart");
+        match &*self.id {
+            "stream_executions" => path + "?seconds=1",
+            "get_jobs_activity" => format!("{path}?ids={id}"),
+            _ => path,
+        }
     }
 
     /// A body that it accepts; null where it takes none. What it creates is called `name`.
@@ -119,10 +149,22 @@ impl Operation {
                 json!({ "items": [{ "name": name, "kind": "cron", "schedule": { "cron": "0 0 1 1 *" },
                     "state": "draft", "request": { "url": "https://target.example/" } }] })
             }
+            "put_job" => {
+                json!({ "name": name, "schedule": { "cron": "0 0 1 1 *" }, "state": "draft",
+                "request": { "url": "https://target.example/" } })
+            }
+            "apply_jobs" => {
+                json!({ "stack": "web", "dry_run": true, "jobs": { "applied": { "name": name, "state": "draft",
+                    "schedule": { "cron": "0 0 1 1 *" }, "request": { "url": "https://target.example/" } } } })
+            }
+            "export_jobs" => json!({ "limit": 250 }),
             "import_jobs" => {
                 json!({ "crontab": format!("0 0 1 1 * https://target.example/{name}"), "state": "draft" })
             }
+            "convert_jobs" => json!({ "source": "@daily curl https://target.example/" }),
             "preview_schedule" => json!({ "kind": "one_time" }),
+            "spread_forecast" => json!({ "from": "2999-03-01T04:00:00Z" }),
+            "create_test" => json!({ "request": { "url": "https://target.example/" } }),
             "create_secret" => json!({ "name": name, "value": "x" }),
             "accept_invitation" => {
                 // Well-formed, but not an invitation that was ever created.
@@ -130,12 +172,22 @@ impl Operation {
                 json!({ "invitation": secret.as_ref().map(TokenSecret::reveal) })
             }
             "put_secret" => json!({ "value": "y" }),
+            "bulk_jobs" => json!({ "action": "pause", "ids": [things.job] }),
+            "bulk_executions" => json!({ "action": "cancel", "ids": [things.execution] }),
             "create_member" => json!({ "email": email }),
             "patch_member" => json!({ "role": "admin" }),
             "create_token" => json!({ "name": name, "scopes": ["workspace:admin"] }),
             "create_channel" => channel,
+            "snooze_channel" => json!({ "until": "2999-01-01T00:00:00Z" }),
+            "create_workspace_rule" => {
+                json!({ "channel_id": things.channel, "event": "on_success", "selector": "tag", "value": name })
+            }
+            "patch_rule" | "patch_workspace_rule" => json!({ "event": "on_completion" }),
             "create_rule" => json!({ "channel_id": things.channel, "event": "on_success" }),
             "patch_job" | "patch_channel" | "create_workspace" | "patch_workspace" => json!({ "name": name }),
+            "confirm_session" => json!({ "password": PASSWORD }),
+            "change_password" => json!({ "current": PASSWORD, "new": "another horse battery" }),
+            "patch_me" => json!({ "name": name }),
             "sign_up" => json!({ "email": email, "password": PASSWORD }),
             "log_in" => json!({ "email": email, "password": "wrong horse battery" }),
             _ => Value::Null,

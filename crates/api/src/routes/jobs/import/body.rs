@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     enums,
     extract::values::{each_once, integer, object},
-    routes::jobs::{body::RetryBody, statuses::StatusBody},
+    routes::{jobs::body::RetryBody, statuses::StatusBody},
 };
 
 /// A crontab in which each line is an expression and a URL, and the settings that its jobs share.

@@ -172,6 +172,8 @@ impl Shared {
     ) -> Result<(Definition, Option<DateTime<Utc>>), Invalid> {
         let url = template::check(&entry.url, policy)?;
         let definition = Definition {
+            key: None,
+            stack: None,
             name: job::name(&name(self.request.method, &url))?,
             schedule: Schedule::Cron(entry.cron.clone()),
             request: Request { url, ..self.request.clone() },
@@ -220,15 +222,12 @@ impl Line {
 
     pub fn new_job<'a>(&'a self, now: DateTime<Utc>, by: &'a Requested) -> NewJob<'a> {
         NewJob {
-            id: self.id,
-            definition: &self.definition,
             idempotency_key: self.key.as_deref(),
             request_digest: by.digest.as_deref(),
-            now,
             first_fire: self.first_fire,
-            traceparent: None,
             depth: by.depth,
             token_hash: by.token_hash.as_deref(),
+            ..NewJob::new(self.id, &self.definition, &by.author, now)
         }
     }
 }

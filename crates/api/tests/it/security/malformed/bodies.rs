@@ -25,6 +25,9 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("PATCH", "/v1/members/{member}", "role"),
     ("PATCH", "/v1/workspace", "name"),
     ("POST", "/v1/workspaces", "name"),
+    ("PATCH", "/v1/me", "name"),
+    ("POST", "/v1/me/password", "current"),
+    ("POST", "/v1/auth/confirm", "password"),
     ("POST", "/v1/auth/signup", "email"),
     ("POST", "/v1/auth/login", "email"),
 ];

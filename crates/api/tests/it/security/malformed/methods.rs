@@ -46,9 +46,12 @@ pub fn cases() -> Vec<Case> {
         if allowed.contains("GET") {
             allowed.insert("HEAD".to_owned());
         }
-        // With these methods, `import` or `batch` is the id of a job, and `accept` the id of an invitation.
+        // With these methods, a word such as `import` is the key of a job, which none has, and `accept` the id of an invitation.
         let is_an_id = |method: &str| match path.as_str() {
-            "/v1/jobs/import" | "/v1/jobs/batch" => ["GET", "PATCH", "DELETE"].contains(&method),
+            path if path.strip_prefix("/v1/jobs/").is_some_and(|word| !word.contains(['{', '/'])) => {
+                ["GET", "PUT", "PATCH", "DELETE"].contains(&method)
+            }
+            "/v1/executions/bulk" => method == "GET",
             "/v1/invitations/accept" => method == "DELETE",
             _ => false,
         };
@@ -106,7 +109,7 @@ async fn is_refused(
     allowed: BTreeSet<String>,
 ) -> anyhow::Result<()> {
     let path = path.replace("{id}", "job_01h455vb4pex5vsknk084sn02q").replace("{name}", "never-was");
-    let path = path.replace("{code}", "not_found");
+    let path = path.replace("{code}", "not_found").replace("{page}", "quickstart");
     let path = path.replace("{rule_id}", "rul_01h455vb4pex5vsknk084sn02q");
     let response = fixture(&system).await?.send(&system, (method, &path), &[], b"").await?;
     is_problem(&response)?;

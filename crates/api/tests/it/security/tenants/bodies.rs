@@ -17,10 +17,10 @@ use crate::security::{
 };
 
 /// What responses have of a job, besides what a client may set.
-const READ_ONLY_FIELDS: [&str; 7] =
-    ["id", "version", "created_at", "updated_at", "next_run_at", "last_execution", "execution_id"];
+const READ_ONLY_FIELDS: [&str; 8] =
+    ["id", "version", "created_at", "updated_at", "next_run_at", "last_execution", "health", "execution_id"];
 /// Columns and fields of responses. A client may set none of them, unless the document names it.
-const FORBIDDEN_FIELDS: [&str; 24] = [
+const FORBIDDEN_FIELDS: [&str; 25] = [
     "id",
     "workspace_id",
     "workspace",
@@ -33,6 +33,7 @@ const FORBIDDEN_FIELDS: [&str; 24] = [
     "next_run_at",
     "last_used_at",
     "last_execution",
+    "health",
     "execution_id",
     "idempotency_key",
     "version",
@@ -56,6 +57,12 @@ const FORBIDDEN_VALUES: &[(&str, &str, &str, &str)] = &[
     ("create_job", "/request/workspace_id", r#""x""#, "unknown_field"),
     ("create_job", "/retry_policy/attempt", "1", "unknown_field"),
     ("create_jobs", "/workspace_id", r#""x""#, "unknown_field"),
+    ("put_job", "/key", r#""another""#, "key_differs"),
+    ("apply_jobs", "/jobs/applied/workspace_id", r#""x""#, "unknown_field"),
+    ("apply_jobs", "/jobs/applied/stack", r#""another""#, "stack_differs"),
+    ("apply_jobs", "/jobs/applied/adopt", r#""job_01h455vb4pex5vsknk084sn02q""#, "job_unknown"),
+    ("bulk_jobs", "/workspace_id", r#""x""#, "unknown_field"),
+    ("bulk_jobs", "/action", r#""replay""#, "not_one_of"),
     ("import_jobs", "/request/url", r#""https://target.example/""#, "not_here"),
     ("create_channel", "/config/workspace_id", r#""x""#, "unknown_field"),
     ("create_channel", "/config/secret", r#""x""#, "unknown_field"),
@@ -65,6 +72,8 @@ const FORBIDDEN_VALUES: &[(&str, &str, &str, &str)] = &[
     ("patch_member", "/role", r#""root""#, "not_one_of"),
     ("patch_member", "/scopes", r#"["workspace:admin"]"#, "unknown_field"),
     ("create_token", "/role", r#""owner""#, "unknown_field"),
+    ("patch_me", "/email", r#""other@example.com""#, "unknown_field"),
+    ("log_in", "/session", r#""admin""#, "not_one_of"),
     ("sign_up", "/role", r#""owner""#, "unknown_field"),
     ("sign_up", "/scopes", r#"["workspace:admin"]"#, "unknown_field"),
     ("put_secret", "/name", r#""another""#, "unknown_field"),
@@ -161,8 +170,8 @@ async fn forbidden_fields(system: Arc<System>, operation: Operation) -> anyhow::
 /// What GET returned may be sent back: a new job is made without these, and those that change with each run are not compared.
 fn is_ignored(operation: &Operation, field: &str) -> bool {
     match &*operation.id {
-        "create_job" => READ_ONLY_FIELDS.contains(&field),
-        "patch_job" => ["last_execution", "execution_id"].contains(&field),
+        "create_job" | "put_job" => READ_ONLY_FIELDS.contains(&field),
+        "patch_job" => ["last_execution", "health", "execution_id"].contains(&field),
         _ => false,
     }
 }

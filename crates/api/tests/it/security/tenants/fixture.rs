@@ -17,11 +17,15 @@ const ATTACKER: &str = "attacker.tenants";
 pub struct Things {
     pub job: String,
     pub execution: String,
+    pub test: String,
     pub secret: String,
     pub channel: String,
     pub rule: String,
+    pub workspace_rule: String,
     pub notification: String,
     pub token: String,
+    /// The owner's.
+    pub session: String,
     /// The owner.
     pub member: String,
     pub invitation: String,
@@ -34,11 +38,14 @@ impl Things {
         Self {
             job: id("job"),
             execution: id("exe"),
+            test: id("tst"),
             secret: "never-was".into(),
             channel: id("chn"),
             rule: id("rul"),
+            workspace_rule: id("rul"),
             notification: id("ntf"),
             token: id("tok"),
+            session: id("ses"),
             member: id("usr"),
             invitation: id("inv"),
         }
@@ -63,11 +70,17 @@ impl Things {
                 "tags": [name], "retry_policy": { "max_attempts": 1 }, "request": { "url": "https://target.example/",
                 "headers": { "x-key": format!("secret://{secret}"), "x-other": "secret://never-was" } } });
             let job = create("/v1/jobs", job).await?;
+            // A list of versions has more than one.
+            let path = format!("/v1/jobs/{}", text(&job["id"])?);
+            let change = json!({ "misfire_policy": "skip" });
+            system.call_as(&of.token, "PATCH", &path, &change).await?.expect(200)?;
             (things.token, things.channel, things.job) =
                 (text(&token["id"])?, text(&channel["id"])?, text(&job["id"])?);
             let rules = format!("/v1/jobs/{}/notification-rules", things.job);
             let rule = create(&rules, json!({ "channel_id": things.channel, "event": "on_failure" })).await?;
             things.rule = text(&rule["id"])?;
+            let rule = json!({ "channel_id": things.channel, "event": "on_recovery", "selector": "tag", "value": name });
+            things.workspace_rule = text(&create("/v1/notification-rules", rule).await?["id"])?;
         }
         for _ in [1, 2] {
             let run = create(&format!("/v1/jobs/{}/run-now", things.job), Value::Null).await?;
@@ -75,6 +88,8 @@ impl Things {
             let (outcome, next) = failed();
             attempt(&system.app, &things.execution, outcome, next).await;
         }
+        let test = create("/v1/tests", json!({ "request": { "url": "https://target.example/" } })).await?;
+        things.test = text(&test["id"])?;
         let notifications = format!("/v1/notifications?job_id={}", things.job);
         let notifications =
             system.call_as(&of.token, "GET", &notifications, &Value::Null).await?.expect(200)?;
@@ -82,6 +97,8 @@ impl Things {
         things.notification = text(&notifications["data"][0]["id"])?;
         let me = system.call_as(&of.session, "GET", "/v1/me", &Value::Null).await?.expect(200)?;
         things.member = text(&me["user"]["id"])?;
+        let sessions = system.call_as(&of.session, "GET", "/v1/sessions", &Value::Null).await?.expect(200)?;
+        things.session = text(&sessions["data"][0]["id"])?;
         let guest = json!({ "email": format!("{name}.invited@example.com") });
         things.invitation = text(&create("/v1/members", guest).await?["id"])?;
         Ok(things)
@@ -170,17 +187,32 @@ impl World {
 
     /// The response contains no id or name of the victim's.
     pub fn is_not_in(&self, response: &RawResponse) -> anyhow::Result<()> {
-        let Things { job, execution, secret, channel, rule, notification, token, member, invitation } =
-            &self.theirs;
+        let Things {
+            job,
+            execution,
+            test,
+            secret,
+            channel,
+            rule,
+            workspace_rule,
+            notification,
+            token,
+            session,
+            member,
+            invitation,
+        } = &self.theirs;
         let text = format!("{}\n{}", response.head, response.text());
         for word in [
             job,
             execution,
+            test,
             secret,
             channel,
             rule,
+            workspace_rule,
             notification,
             token,
+            session,
             member,
             invitation,
             &self.victim.workspace,

@@ -28,11 +28,14 @@ pub fn cases() -> Vec<Case> {
         if operation.needs_object() {
             add("of another workspace", |system, it| Box::pin(of_another_workspace(system, it)));
         }
-        if !matches!(operation.required, Required::Nothing | Required::Session) {
+        if !matches!(operation.required, Required::Nothing | Required::Session | Required::SessionOrToken) {
             add("in another workspace", |system, it| Box::pin(in_another_workspace(system, it)));
         }
     }
     cases.extend([
+        Case::new("the victim's job by its key, replaced, adopted and exported", |system| {
+            Box::pin(key_of_another_workspace(system))
+        }),
         Case::new("put_secret of another workspace", |system| Box::pin(secret_of_another_workspace(system))),
         Case::new("the victim's rule at one's own job", |system| {
             Box::pin(rule_of_another_job(system, false))
@@ -47,7 +50,8 @@ pub fn cases() -> Vec<Case> {
 async fn of_another_workspace(system: Arc<System>, operation: Operation) -> anyhow::Result<()> {
     let world = World::of(&system).await?;
     let Tenant { workspace, token, session, .. } = &world.attacker;
-    for token in [token, session] {
+    let callers = if operation.required == Required::Session { vec![session] } else { vec![token, session] };
+    for token in callers {
         let send = async |things: &Things| {
             let (path, body) = (operation.path_to(things), operation.body(things, "changed"));
             system.call_in(workspace, token, (&operation.method, &path), &body).await
@@ -70,6 +74,32 @@ async fn secret_of_another_workspace(system: Arc<System>) -> anyhow::Result<()> 
         ensure!(created["version"] == 1, "{created}");
     }
     world.is_unchanged(&system).await
+}
+
+/// A key is a name inside a workspace: of the victim's, the attacker creates a job of its own. The id of the victim's job adopts nothing.
+async fn key_of_another_workspace(system: Arc<System>) -> anyhow::Result<()> {
+    let attacker = &World::of(&system).await?.attacker.token;
+    let victim = system.sign_up(&format!("keys{}", system.number())).await?;
+    let body =
+        json!({ "schedule": { "cron": "0 0 1 1 *" }, "request": { "url": "https://target.example/" } });
+    let key = format!("key{}", system.number());
+    let by_key = format!("/v1/jobs/{key}");
+    let theirs = system.call_as(&victim.token, "PUT", &by_key, &body).await?.expect(201)?;
+    let id = theirs["id"].as_str().unwrap_or_default();
+    system.call_as(attacker, "GET", &by_key, &Value::Null).await?.expect_problem(404, "not_found")?;
+    let own = system.call_as(attacker, "PUT", &by_key, &body).await?.expect(201)?;
+    ensure!(own["id"] != theirs["id"], "{own}");
+    let mut adopting = body.clone();
+    adopting["adopt"] = json!(id);
+    let apply = json!({ "stack": "theirs", "jobs": { "adopted": adopting }, "take_over": true });
+    let refused = system.call_as(attacker, "POST", "/v1/jobs/apply", &apply).await?;
+    refused.expect_invalid("/jobs/adopted/adopt", "job_unknown")?;
+    let export = system.call_as(attacker, "POST", "/v1/jobs/export", &json!({})).await?;
+    export.expect(200)?;
+    ensure!(!export.text().contains(id), "{}", export.text());
+    let read = system.call_as(&victim.token, "GET", &by_key, &Value::Null).await?.expect(200)?;
+    ensure!(read["version"] == 1 && read["id"] == theirs["id"], "{read}");
+    Ok(())
 }
 
 async fn in_another_workspace(system: Arc<System>, operation: Operation) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use trigrun_testkit::raw_http::RawResponse;
 
 use super::{
-    Operation,
+    Operation, Required,
     fixture::{Things, World},
     operations,
 };
@@ -75,7 +75,7 @@ pub fn cases() -> Vec<Case> {
 /// The value with which this filter finds these things.
 fn filter_value(things: &Things, parameter: &str) -> Option<String> {
     let value = match parameter {
-        "job_id" => &things.job,
+        "job_id" | "job_ids" => &things.job,
         "channel_id" => &things.channel,
         "execution_id" => &things.execution,
         // The job has a similar name, and it as a tag.
@@ -88,7 +88,7 @@ fn filter_value(things: &Things, parameter: &str) -> Option<String> {
 async fn list(system: &System, operation: &Operation, query: &str) -> anyhow::Result<RawResponse> {
     let World { attacker, own, .. } = World::of(system).await?;
     let path = format!("{}{query}", operation.path_to(own));
-    let token = if operation.id == "list_workspaces" { &attacker.session } else { &attacker.token };
+    let token = if operation.required == Required::Session { &attacker.session } else { &attacker.token };
     system.call_in(&attacker.workspace, token, ("GET", &path), &Value::Null).await
 }
 

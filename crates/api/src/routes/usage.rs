@@ -1,0 +1,62 @@
+//! What a workspace uses of its plan.
+
+use actix_web::{HttpResponse, get, web};
+use chrono::TimeDelta;
+use serde::Serialize;
+use std::num::NonZeroU32;
+use trigrun_core::store::quotas;
+use utoipa::ToSchema;
+
+use crate::{
+    auth::{Authorized, JobsRead},
+    result::ApiResult,
+    state::State,
+};
+
+/// Counting stops here.
+const MAX_COUNTED: i64 = 100_000;
+
+/// What the workspace uses, and what its plan allows.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Usage)]
+pub struct UsageView {
+    jobs: UsedView,
+    tokens: UsedView,
+    /// Executions whose time a client chose, requested in the last minute: run-now, replays, one_time jobs.
+    executions_per_minute: UsedView,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Used)]
+pub struct UsedView {
+    /// Counting stops at 100,000.
+    #[schema(example = 120)]
+    used: i64,
+    /// Null means no limit.
+    #[schema(example = 1000)]
+    limit: Option<u32>,
+}
+
+/// Returns how many jobs and tokens the workspace has, how many executions were requested in the last minute, and what its plan allows.
+#[utoipa::path(
+    operation_id = "get_usage", tag = "workspace",
+    responses(
+        (status = 200, body = UsageView),
+    ),
+    security(("token" = ["jobs:read"])),
+)]
+#[get("/usage")]
+pub async fn get_usage(state: web::Data<State>, auth: Authorized<JobsRead>) -> ApiResult<HttpResponse> {
+    let workspace = auth.workspace;
+    let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
+    let since = state.clock.now() - TimeDelta::minutes(1);
+    let mut conn = state.connections.for_list().await?;
+    let counted = quotas::used(&mut conn, workspace, since, MAX_COUNTED).await?;
+    let used = |used, limit| UsedView { used, limit };
+    let usage = UsageView {
+        jobs: used(counted.jobs, plan.jobs()),
+        tokens: used(counted.tokens, plan.tokens()),
+        executions_per_minute: used(counted.requested, plan.executions_per_minute().map(NonZeroU32::get)),
+    };
+    Ok(HttpResponse::Ok().json(usage))
+}
