@@ -14,7 +14,7 @@ const { GET, POST, PATCH } = createClient<paths>({
 const tag = `typescript-${process.pid}`;
 const request = { url: `${server}/livez` };
 
-async function create(input: Omit<JobInput, "name" | "request" | "tags">) {
+async function create(input: Omit<JobInput, "name" | "request" | "tags"> & { kind: NonNullable<JobInput["kind"]> }) {
   const body: JobInput = { name: input.kind, request, tags: [tag], ...input };
   const { data, error } = await POST("/v1/jobs", { body });
   assert.ok(data, error?.detail);

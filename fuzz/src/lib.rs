@@ -7,6 +7,7 @@
 pub mod address;
 pub mod body;
 pub mod clock;
+pub mod convert;
 pub mod crontab;
 pub mod headers;
 pub mod redact;
@@ -19,9 +20,10 @@ pub mod url;
 
 /// Every target: its name, which is also the name of its folder in `corpus`, and its function. The function panics at an input that
 /// is not handled as documented.
-pub const TARGETS: [(&str, fn(&[u8])); 11] = [
+pub const TARGETS: [(&str, fn(&[u8])); 12] = [
     ("address", address::run),
     ("body", body::run),
+    ("convert", convert::run),
     ("crontab", crontab::run),
     ("headers", headers::run),
     ("redact", redact::run),

@@ -13,6 +13,7 @@ mod ceiling;
 mod compare;
 mod cost;
 mod executions;
+mod forecast;
 mod jobs;
 mod measured;
 mod peers;
@@ -46,6 +47,8 @@ enum Command {
     /// Measures the cost of a fire, an idle second, a job and a page with up to ten million jobs and executions: tables,
     /// target/bench/store.json and a plot
     Store(store::StoreArguments),
+    /// Times what the API computes of many jobs: eight days of a forecast, a page of the next fires, a proposal
+    Forecast(forecast::ForecastArguments),
     /// Runs the target of the requests, and prints its address
     #[command(hide = true)]
     Sink,
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         Command::Compare(arguments) => runtime()?.block_on(compare::run(arguments)),
         Command::Peers(arguments) => runtime()?.block_on(peers::run(arguments)),
         Command::Store(arguments) => runtime()?.block_on(store::run(arguments)),
+        Command::Forecast(arguments) => forecast::run(&arguments),
         Command::Sink => sink::main(),
         Command::Prototype(arguments) => ceiling::prototype::main(arguments),
     }

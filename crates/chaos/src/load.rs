@@ -20,7 +20,10 @@ use trigrun_core::{
         tokens, workspace_keys, workspaces,
     },
 };
-use trigrun_testkit::{jobs::every_seconds, keys as master};
+use trigrun_testkit::{
+    jobs::{OPERATOR, every_seconds},
+    keys as master,
+};
 use uuid::Uuid;
 
 use crate::recorder::{Recorder, SECRET, SECRET_HEADER};
@@ -207,17 +210,8 @@ fn definition(job: &LoadJob, plan: Plan, recorder: &Recorder) -> Definition {
 }
 
 fn new_job<'a>(definition: &'a Definition, job: &LoadJob) -> jobs::NewJob<'a> {
-    jobs::NewJob {
-        id: JobId::from_uuid(job.id),
-        definition,
-        idempotency_key: None,
-        request_digest: None,
-        now: job.first - job.every,
-        first_fire: Some(job.first),
-        traceparent: None,
-        depth: 0,
-        token_hash: None,
-    }
+    let new = jobs::NewJob::new(JobId::from_uuid(job.id), definition, &OPERATOR, job.first - job.every);
+    jobs::NewJob { first_fire: Some(job.first), ..new }
 }
 
 fn whole_second(at: DateTime<Utc>) -> DateTime<Utc> {

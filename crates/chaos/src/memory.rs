@@ -18,7 +18,7 @@ use trigrun_core::{
 };
 use trigrun_testkit::{
     cluster::Cluster,
-    jobs::every_seconds,
+    jobs::{OPERATOR, every_seconds},
     process::Role,
     target::{Certificate, Protocol, Script, Target},
 };
@@ -149,17 +149,7 @@ async fn new_workspace(conn: &mut Conn) -> anyhow::Result<WorkspaceId> {
 async fn new_jobs(conn: &mut Conn, workspace: WorkspaceId, url: &str, count: usize) -> anyhow::Result<()> {
     let (now, mut definition) = (store::clock::now(conn).await?, every_seconds(24 * 3600, url));
     definition.request.timeout_seconds = TIMEOUT_SECONDS;
-    let job = || NewJob {
-        id: JobId::at(now),
-        definition: &definition,
-        idempotency_key: None,
-        request_digest: None,
-        now,
-        first_fire: Some(now),
-        traceparent: None,
-        depth: 0,
-        token_hash: None,
-    };
+    let job = || NewJob { first_fire: Some(now), ..NewJob::new(JobId::at(now), &definition, &OPERATOR, now) };
     let jobs: Vec<NewJob<'_>> = std::iter::repeat_with(job).take(count).collect();
     store::jobs::insert_all(conn, workspace, &jobs, None).await?;
     Ok(())

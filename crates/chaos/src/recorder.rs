@@ -128,6 +128,13 @@ impl Recorder {
         self.shared.lock().unexpected.clone()
     }
 
+    /// Waits until the requests that have arrived are as wanted.
+    pub async fn received(&self, are_wanted: impl Fn(&[Hit]) -> bool, timeout: Duration) -> bool {
+        let mut count = self.shared.count.subscribe();
+        let received = count.wait_for(|_| are_wanted(&self.shared.lock().hits));
+        tokio::time::timeout(timeout, received).await.is_ok_and(|received| received.is_ok())
+    }
+
     /// Waits until more than `received` requests have arrived.
     pub async fn more_than(&self, received: usize, timeout: Duration) -> bool {
         let mut count = self.shared.count.subscribe();

@@ -172,6 +172,13 @@ impl Run {
         Ok(())
     }
 
+    /// Resumes all executors now.
+    pub fn end_pauses(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        self.paused.iter_mut().for_each(|(_, until)| *until = now);
+        self.resume_executors()
+    }
+
     pub fn is_paused(&self, role: Role, index: usize) -> bool {
         role == Role::Executor && self.paused.iter().any(|(paused, _)| *paused == index)
     }

@@ -5,6 +5,7 @@
 mod demo;
 mod echo;
 mod progress;
+mod sample;
 mod system;
 
 use anyhow::Context;
@@ -39,7 +40,11 @@ struct Options {
 #[derive(Subcommand)]
 enum Command {
     /// Serves until Ctrl-C.
-    Run,
+    Run {
+        /// Also creates a workspace with a hundred jobs and a day of history, unless it exists, and a user who can log in to it.
+        #[arg(long)]
+        demo: bool,
+    },
     /// Creates one job of each kind, waits for their runs, and shows what was recorded.
     Demo,
     /// Runs COMMAND with TRIGRUN_URL and TRIGRUN_TOKEN set, and exits with its exit code.
@@ -55,8 +60,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     let shutdown = shutdown::on_signal()?;
     let system = system::System::start(&options, shutdown.clone()).await?;
     let code = match command {
-        Command::Run => {
-            system.print_introduction();
+        Command::Run { demo } => {
+            let log_in = if demo {
+                let started = sample::start(system.api, system.database_url(), shutdown.clone()).await;
+                started.context("cannot create the demo's workspace")?
+            } else {
+                "sign up with any e-mail address".to_owned()
+            };
+            system.print_introduction(&log_in);
             shutdown.cancelled().await;
             ExitCode::SUCCESS
         }

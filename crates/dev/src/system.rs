@@ -31,6 +31,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct System {
     pub api: SocketAddr,
     pub token: TokenSecret,
+    database_url: String,
     services: Services,
     processes: Vec<JoinHandle<anyhow::Result<()>>>,
     shutdown: CancellationToken,
@@ -47,9 +48,15 @@ impl System {
             eprintln!("note: {note}");
         }
         match Self::start_processes(options, &services, shutdown.clone()).await {
-            Ok((api, token, processes, telemetry)) => {
-                Ok(Self { api, token, services, processes, shutdown, _telemetry: telemetry })
-            }
+            Ok((api, token, processes, telemetry)) => Ok(Self {
+                api,
+                token,
+                database_url: services.postgres_url(DATABASE),
+                services,
+                processes,
+                shutdown,
+                _telemetry: telemetry,
+            }),
             Err(error) => {
                 shutdown.cancel();
                 services.stop().await;
@@ -101,11 +108,17 @@ impl System {
         }
     }
 
-    /// Prints the address, a token, and the first commands.
-    pub fn print_introduction(&self) {
+    pub fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// Prints the address, how to log in to the console, a token, and the first commands.
+    pub fn print_introduction(&self, log_in: &str) {
         let (api, token) = (self.api, self.token.reveal());
         println!(
-            "TrigRun is at http://{api}
+            "TrigRun is at http://{api}: open it in a browser, and {log_in}.
+
+For programs, there is the workspace dev:
 
   export TRIGRUN_URL=http://{api}
   export TRIGRUN_TOKEN={token}
@@ -177,6 +190,8 @@ impl Settings {
         executor.executor.drain_seconds = 5;
         // Only this machine can connect, and sign-up is part of what the user tries.
         api.server.sign_up = trigrun_api::SignUp::Open;
+        // Browsers connect over plain HTTP here, and some send secure cookies over HTTPS only.
+        api.server.insecure_cookies = true;
         api.server.address = SocketAddr::from(([127, 0, 0, 1], options.port));
         Ok(Self { api, scheduler, executor })
     }

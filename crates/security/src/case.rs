@@ -48,6 +48,7 @@ suites! {
     Shares 'S' "capacity inside a shard";
     Descriptors 'T' "file descriptors";
     Memory 'U' "memory under attack";
+    Browsers 'V' "sessions of browsers";
 }
 
 type Attempt = Box<dyn Fn(Arc<System>) -> LocalBoxFuture<'static, anyhow::Result<()>>>;

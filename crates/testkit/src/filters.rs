@@ -47,10 +47,15 @@ fn extend<T>(filters: &mut Vec<Filter>, values: &[T], set: impl Fn(&mut Filter, 
 /// Does the execution match, by the meaning of the filters? Its job has the name; an execution does not show tags and host.
 pub fn matches(filter: &Filter, execution: &Execution) -> bool {
     (filter.statuses.is_empty() || filter.statuses.contains(&execution.status))
-        && filter.status_code.is_none_or(|code| Some(code) == execution.status_code)
+        && filter.status_code.is_none_or(|item| {
+            let (first, last) = item.bounds();
+            execution.status_code.is_some_and(|code| (first..=last).contains(&code))
+        })
+        && filter.min_attempts.is_none_or(|min| min <= execution.attempt_count)
         && filter.error_class.as_ref().is_none_or(|class| Some(class) == execution.error_class.as_ref())
         && filter.source.is_none_or(|source| source == execution.source)
         && filter.job.is_none_or(|job| job == execution.job)
+        && (filter.jobs.is_empty() || filter.jobs.contains(&execution.job))
         && filter
             .job_name
             .as_ref()

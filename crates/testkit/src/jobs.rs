@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use trigrun_core::{
     domain::{
+        audit::Author,
         id::{JobId, WorkspaceId},
         job::{Definition, JobState, MisfirePolicy, OverlapPolicy, change::first_fire},
         ledger::{self, Ledger, LedgerWindow},
@@ -10,14 +11,19 @@ use trigrun_core::{
         retry::{DeliveryGuarantee, RetryPolicy},
         schedule::Schedule,
     },
-    store,
+    store::{self, jobs::NewJob},
 };
 
 use crate::db::TestDb;
 
+/// Whom tests give as the author of changes.
+pub static OPERATOR: Author = Author::operator(DateTime::UNIX_EPOCH);
+
 /// A job with this schedule and URL, and defaults for the rest.
 pub fn definition(schedule: Schedule, url: &str) -> Definition {
     Definition {
+        key: None,
+        stack: None,
         name: "test job".into(),
         schedule,
         request: Request {
@@ -59,17 +65,7 @@ impl TestDb {
         let id = JobId::at(created_at);
         let first_fire =
             first_fire(definition, created_at, created_at).expect("the next fire can be computed");
-        let new = store::jobs::NewJob {
-            id,
-            definition,
-            idempotency_key: None,
-            request_digest: None,
-            now: created_at,
-            first_fire,
-            traceparent: None,
-            depth: 0,
-            token_hash: None,
-        };
+        let new = NewJob { first_fire, ..NewJob::new(id, definition, &OPERATOR, created_at) };
         store::jobs::insert(&mut *self.conn().await, workspace, &new, None)
             .await
             .expect("a job can be stored");

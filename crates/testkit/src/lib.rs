@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod cluster;
+mod counted;
 pub mod db;
 pub mod due;
 pub mod filters;

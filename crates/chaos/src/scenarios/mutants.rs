@@ -3,8 +3,10 @@
 use anyhow::ensure;
 use hyper::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
+use trigrun_core::domain::id::JobId;
 use trigrun_testkit::client::Request;
+use uuid::Uuid;
 
 use super::{Options, run};
 use crate::{
@@ -12,11 +14,15 @@ use crate::{
     cluster::Role,
     faults::{Fault, apply},
     load::Plan,
+    recorder::{End, Hit},
     report::{Bound, Figure, Report},
     run::{Run, Setup},
 };
 
 const BASELINE_BOUND: Bound = Bound::AtMost(300.0);
+/// Until the session of a paused executor has expired and another has taken over. With a mutant it may never happen.
+const REPEAT_TIMEOUT: Duration = Duration::from_secs(45);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Each executor gets some of them.
 const SLOW_REQUESTS: usize = 24;
 
@@ -67,14 +73,21 @@ pub async fn sessions(name: &'static str, options: Options) -> anyhow::Result<Re
     let (baseline, outcome) = run(name, setup(&options), async |run| {
         let baseline = run.baseline(Duration::from_secs(2)).await;
         request_endless_body(run).await?;
-        request_slow_responses(run).await?;
-        // Long enough for its session to expire. The responses arrive in the meantime, and wait in the sockets. When it resumes, others
-        // make the same requests.
-        run.pause_executor(0, Duration::from_secs(20))?;
+        let slow = request_slow_responses(run).await?;
+        // The responses arrive during the pause, and wait in the sockets. The executor resumes when another makes the same requests, so
+        // its results are stale and the runs are still open, however fast the machine is.
+        run.pause_executor(0, REPEAT_TIMEOUT)?;
+        let is_repeated = |hits: &[Hit]| {
+            hits.iter().any(|hit| slow.contains(&hit.job) && hit.number > 1 && hit.end == End::Open)
+        };
+        if !run.recorder.received(is_repeated, REPEAT_TIMEOUT).await {
+            run.log("no request was repeated");
+        }
+        run.end_pauses()?;
+        run.wait(Duration::from_secs(2)).await;
         run.kill(Role::Executor, 1)?;
         run.cluster.restart(Role::Executor, 1)?;
-        run.wait(Duration::from_secs(20)).await;
-        run.resume_executors()?;
+        run.wait(Duration::from_secs(12)).await;
         Ok(baseline)
     })
     .await?;
@@ -85,24 +98,30 @@ pub async fn sessions(name: &'static str, options: Options) -> anyhow::Result<Re
     Ok(Report::new(name, options.seed, outcome, figures))
 }
 
-async fn request_slow_responses(run: &Run) -> anyhow::Result<()> {
+/// The jobs of the requests, when all of these have arrived.
+async fn request_slow_responses(run: &Run) -> anyhow::Result<HashSet<Uuid>> {
+    let mut jobs = HashSet::new();
     for _ in 0..SLOW_REQUESTS {
-        run_once(run, json!({ "url": run.recorder.url("/slow/6000") })).await?;
+        jobs.insert(run_once(run, json!({ "url": run.recorder.url("/slow/8000") })).await?);
     }
-    run.wait(Duration::from_millis(700)).await;
-    Ok(())
+    let have_arrived = |hits: &[Hit]| jobs.iter().all(|job| hits.iter().any(|hit| hit.job == *job));
+    ensure!(run.recorder.received(have_arrived, ARRIVAL_TIMEOUT).await, "not all slow requests have arrived");
+    Ok(jobs)
 }
 
 /// A target that starts its response immediately and never ends it.
 async fn request_endless_body(run: &Run) -> anyhow::Result<()> {
-    run_once(run, json!({ "url": run.recorder.url("/drip"), "timeout_seconds": 2 })).await
+    run_once(run, json!({ "url": run.recorder.url("/drip"), "timeout_seconds": 2 })).await?;
+    Ok(())
 }
 
-async fn run_once(run: &Run, request: Value) -> anyhow::Result<()> {
+/// The id of a job that runs once, now.
+async fn run_once(run: &Run, request: Value) -> anyhow::Result<Uuid> {
     let retries = json!({ "max_attempts": 1 });
     let job = json!({ "name": "once", "kind": "one_time", "request": request, "retry_policy": retries });
     let (api, token) = (run.cluster.apis()[0], &run.load.tenants[0].token);
     let created = call(api, token, Request::new(Method::POST, "/v1/jobs").json(&job)).await;
     ensure!(created.status == Some(201), "{created:?}");
-    Ok(())
+    let id: JobId = created.body["id"].as_str().unwrap_or_default().parse()?;
+    Ok(id.uuid())
 }

@@ -16,15 +16,21 @@ use crate::run::{Directory, Running};
 
 /// Only ends a page that hangs.
 const PAGE_TIMEOUT_SECONDS: &str = "600";
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 16] = [
     "quickstart.md",
     "jobs.md",
+    "cli.md",
+    "apply.md",
     "schedules.md",
+    "import.md",
+    "forecast.md",
     "executions.md",
+    "statistics.md",
     "secrets.md",
     "signing.md",
     "notifications.md",
     "people.md",
+    "sessions.md",
     "api.md",
     "promise.md",
 ];
@@ -88,7 +94,9 @@ fn steps(page: &str) -> Vec<Step> {
 
 /// The page as a script. Before each step it writes the number of the step to a file; the output of each step goes to its own file.
 fn script(page: &str, steps: &[Step]) -> String {
-    let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
+    let mut script =
+        "set -euo pipefail\nexport PATH=$PROGRAMS:$PATH\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
+            .to_owned();
     if page != PAGES[0] {
         script.push_str(&blocks(PAGES[0]).into_iter().find(|block| block.tag == "bash").unwrap().text);
     }
@@ -117,6 +125,8 @@ fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
     let Output { status, stderr, .. } = Command::new("timeout")
         .args([PAGE_TIMEOUT_SECONDS, "bash", "script"])
         .current_dir(dir)
+        // Of the command line, which is built beside `trigrun-dev`.
+        .env("PROGRAMS", Path::new(env!("CARGO_BIN_EXE_trigrun-dev")).parent().unwrap())
         .env("CURL_HOME", dir)
         .env("TRIGRUN_URL", url)
         .env("TRIGRUN_TOKEN", token)
@@ -149,6 +159,8 @@ fn the_commands_of_the_guides_work() {
     for program in ["curl", "python3", "bash", "timeout"] {
         assert!(is_installed(program), "{program} is missing: apt-get install curl python3 bash coreutils");
     }
+    let cli = Path::new(env!("CARGO_BIN_EXE_trigrun-dev")).with_file_name("trigrun");
+    assert!(cli.exists(), "{} is missing: make build", cli.display());
     let directory = Directory::new("guides");
     let mut running = Running::start(&directory, "run");
     let (url, token) = (running.exported("TRIGRUN_URL"), running.exported("TRIGRUN_TOKEN"));

@@ -76,8 +76,8 @@ async fn write_executions(stage: &Stage, of: &Workspace, job: &str, rows: usize)
     let workspace = stage.uuid(of)?;
     let write = format!(
         "set session_replication_role = replica; set synchronous_commit = off; set statement_timeout = 0;
-         insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, attempt_count, started_at, finished_at, lateness_us, attempt_status,
-                                 status_code, attempt_started_at, first_byte_us, body_us, total_us, remote_address,
+         insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, attempt_count, started_at,
+                                 finished_at, lateness_us, attempt_status, status_code, attempt_started_at, first_byte_us, body_us, total_us, remote_address,
                                  http_version, response_headers, body_preview, body_truncated, response_bytes)
          select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '8' || substr(md5(g::text), 1, 19))::uuid,
                 '{workspace}', '{job}', 1, 'succeeded', 'schedule', at, 1, at, at, 400, 'success', 200, at,

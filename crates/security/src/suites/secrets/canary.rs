@@ -4,7 +4,11 @@ use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use trigrun_testkit::{due, keys, raw_http::RawResponse, target::Script};
+use trigrun_testkit::{
+    due, keys,
+    raw_http::{RawResponse, request},
+    target::Script,
+};
 
 use super::with_secret;
 use crate::{
@@ -133,6 +137,7 @@ async fn use_all(system: &System) -> anyhow::Result<Canaries> {
     system.call_at(api, &tenant.token, ("POST", "/v1/secrets"), broken.as_bytes()).await?.expect(400)?;
     let again = json!({ "email": tenant.email, "password": PASSWORD });
     let again = call_traced(system, "", ("POST", "/v1/auth/login"), &again).await?.expect(200)?;
+    let (cookie, csrf) = use_from_a_browser(system, &tenant.email).await?;
     let master = keys::master().split(':').nth(1).context("no master key")?;
     let hidden = vec![
         ("the secret", VALUE.to_owned()),
@@ -141,6 +146,8 @@ async fn use_all(system: &System) -> anyhow::Result<Canaries> {
         ("the password", PASSWORD.to_owned()),
         ("the API token", tenant.token.clone()),
         ("a session", text(&again["token"])?),
+        ("a cookie", cookie),
+        ("a CSRF token", csrf),
         ("a token", text(&extra["token"])?),
         ("a rotated token", text(&rotated.expect(200)?["token"])?),
         ("an invitation", text(&invited["invitation"])?),
@@ -148,6 +155,18 @@ async fn use_all(system: &System) -> anyhow::Result<Canaries> {
         ("the signing secret before", text(&signing["previous"]["secret"])?),
     ];
     Ok(Canaries { hidden, execution, workspace: tenant.workspace.clone(), tenant })
+}
+
+/// Logs in, and uses the session; returns the value of the cookie, and the CSRF token.
+async fn use_from_a_browser(system: &System, email: &str) -> anyhow::Result<(String, String)> {
+    let log_in = json!({ "email": email, "password": PASSWORD, "session": "cookie" });
+    let page = call_traced(system, "", ("POST", "/v1/auth/login"), &log_in).await?;
+    let csrf = text(&page.expect(200)?["csrf"])?;
+    let cookie = page.header("set-cookie").and_then(|set| set.split(';').next()).context("no cookie")?;
+    let headers = [format!("cookie: {cookie}"), format!("trigrun-csrf: {csrf}")];
+    request(system.traced_api, "GET", "/v1/me", &headers, b"").await?.expect(200)?;
+    let secret = cookie.split('=').nth(1).context("no value")?;
+    Ok((secret.to_owned(), csrf))
 }
 
 /// Calls the API that logs at level `trace`.
@@ -224,9 +243,15 @@ async fn responses(system: &System, canaries: &Canaries) -> anyhow::Result<Vec<u
 
 /// The path with every known id: most are of another kind, and not found.
 fn filled(path: &str, ids: &[String]) -> Vec<String> {
+    // A stream lasts for a minute unless it is asked to end.
+    if path == "/v1/stream" {
+        return vec![format!("{path}?seconds=1")];
+    }
     if !path.contains('{') {
         return vec![path.to_owned()];
     }
-    let with = |id: &str| path.replace("{id}", id).replace("{name}", "canary").replace("{rule_id}", id);
+    let with = |id: &str| {
+        path.replace("{id}", id).replace("{name}", "canary").replace("{rule_id}", id).replace("{page}", "api")
+    };
     ids.iter().map(|id| with(id)).collect()
 }
