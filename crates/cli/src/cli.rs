@@ -4,7 +4,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use std::{path::PathBuf, rc::Rc};
 
 use crate::{
-    commands::{api, apply, channels, executions, export, import, jobs, login, schedule, secrets, tokens},
+    commands::{
+        api, apply, channels, executions, export, import, jobs, login, mcp, schedule, secrets, tokens,
+    },
     context::Context,
     exit::{Exit, Failure},
     globals::Globals,
@@ -82,6 +84,10 @@ enum Command {
   trigrun api GET /v1/audit-log --paginate
   trigrun api POST /v1/members -f email=grace@example.com -f role=member")]
     Api(api::Api),
+    /// Serve tools for an agent over standard input and output (Model Context Protocol)
+    #[command(after_help = "Example, in the configuration of an agent:
+  {\"mcpServers\": {\"trigrun\": {\"command\": \"trigrun\", \"args\": [\"mcp\", \"--read-only\"]}}}")]
+    Mcp(mcp::Mcp),
     /// Print the completion script of a shell
     #[command(after_help = "Example:
   trigrun completion bash > ~/.local/share/bash-completion/completions/trigrun")]
@@ -108,7 +114,7 @@ impl Cli {
         if !matches!(self.command, Command::Schema | Command::Api(_)) {
             identity.require_token()?;
         }
-        let context = Context::new(&self.globals, Rc::clone(&identity))?;
+        let context = Rc::new(Context::new(&self.globals, Rc::clone(&identity))?);
         login::warn_of_exposure(&identity, &context.output);
         let result = match &self.command {
             Command::Whoami => login::whoami(&context).await,
@@ -124,6 +130,7 @@ impl Cli {
             Command::Channels(channels) => channels.run(&context).await,
             Command::Tokens(tokens) => tokens.run(&context).await,
             Command::Api(api) => api.run(&context).await,
+            Command::Mcp(mcp) => mcp.run(Rc::clone(&context)).await,
             Command::Completion { .. } | Command::Man { .. } | Command::Login(_) | Command::Logout => {
                 Ok(Exit::Done)
             }

@@ -8,6 +8,7 @@ pub mod export;
 pub mod import;
 pub mod jobs;
 pub mod login;
+pub mod mcp;
 pub mod schedule;
 pub mod secrets;
 pub mod tokens;

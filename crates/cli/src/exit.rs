@@ -85,6 +85,12 @@ impl Failure {
         self.problem.as_ref().is_some_and(|problem| problem.code == code)
     }
 
+    /// The text without colours.
+    pub fn plain(&self) -> String {
+        let lines = self.lines.iter().map(String::as_str);
+        std::iter::once(self.text.as_str()).chain(lines).collect::<Vec<_>>().join("\n")
+    }
+
     /// The text for a terminal.
     pub fn for_people(&self) -> String {
         let mut text = format!("{RED}error{RED:#}: {}", self.text);

@@ -20,7 +20,8 @@ macro_rules! pages {
 }
 
 /// The pages for users.
-const PAGES: [(&str, &str); 19] = pages![
+const PAGES: [(&str, &str); 20] = pages![
+    "agents",
     "api",
     "apply",
     "cli",

@@ -2,6 +2,7 @@
 //!
 //! TRIGRUN_DEV_BINARY may name that program. Otherwise it is the one that was built together with these tests.
 
+mod agents;
 mod files;
 mod imports;
 mod jobs;

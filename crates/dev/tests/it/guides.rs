@@ -16,10 +16,11 @@ use crate::run::{Directory, Running};
 
 /// Only ends a page that hangs.
 const PAGE_TIMEOUT_SECONDS: &str = "600";
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "quickstart.md",
     "jobs.md",
     "cli.md",
+    "agents.md",
     "apply.md",
     "schedules.md",
     "import.md",
