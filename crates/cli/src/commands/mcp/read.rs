@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use trigrun_client::Call;
 
 use super::{page_of, value_of};
-use crate::{context::Context, exit::Failure, path};
+use crate::{
+    context::Context,
+    exit::{Failure, OrFail},
+    path,
+};
 
 /// An agent reads each row.
 const MAX_ROWS: &str = "20";
@@ -139,17 +143,40 @@ pub async fn ledger(context: &Context, window: Window) -> Result<Value, Failure>
     value_of(what, &answer)
 }
 
-/// No value of a credential gets into the text of an agent.
+/// No value of a credential gets into the text of an agent, also where the conversion quotes its source.
 pub async fn conversion(context: &Context, body: Value) -> Result<Value, Failure> {
     let what = "the source cannot be converted";
     let call = Call::post("/v1/jobs/convert").body(body.to_string()).repeatable();
-    let mut conversion = value_of(what, &context.call(what, call).await?)?;
-    let names: Vec<Value> = match conversion["secrets"].take() {
-        Value::Array(secrets) => secrets.into_iter().map(|mut secret| secret["name"].take()).collect(),
-        _ => Vec::new(),
-    };
-    conversion["secrets"] = json!(names);
+    let answer = context.call(what, call).await?;
+    let Conversion { secrets } = answer.json().or_fail(what)?;
+    let mut conversion = value_of(what, &answer)?;
+    conversion["secrets"] = json!(secrets.iter().map(|secret| &secret.name).collect::<Vec<_>>());
+    mask(&mut conversion, &secrets);
     Ok(conversion)
+}
+
+#[derive(Deserialize)]
+struct Conversion {
+    secrets: Vec<ConvertedSecret>,
+}
+
+#[derive(Deserialize)]
+struct ConvertedSecret {
+    name: String,
+    value: String,
+}
+
+fn mask(value: &mut Value, secrets: &[ConvertedSecret]) {
+    match value {
+        Value::String(text) => {
+            for secret in secrets.iter().filter(|secret| !secret.value.is_empty()) {
+                *text = text.replace(&secret.value, &format!("secret://{}", secret.name));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, secrets)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, secrets)),
+        _ => {}
+    }
 }
 
 fn filtered(call: Call, filters: &[(&str, &Option<String>)]) -> Call {
