@@ -1,7 +1,7 @@
 //! Dispatch messages in Redis streams: they announce which executions are due, and carry nothing else.
 //!
 //! Only the scheduler writes, and only executors read. An empty, restarted or wiped server is a normal condition: groups are created again,
-//! and the scheduler's `recover` pass republishes lost messages.
+//! and the scheduler's `republish` pass requests publication of lost messages again.
 
 pub mod check;
 pub mod consumer;

@@ -8,10 +8,10 @@ use crate::{Scheduler, SchedulerError};
 /// Announces this installation in its namespace, and counts the others there. Logs once when the first is found.
 pub async fn announce(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
-    let mut installations = scheduler.installations.lock().await;
-    let others = installations.namespace.announce().await?;
-    if others.is_empty() == installations.are_others_known {
-        installations.are_others_known = !others.is_empty();
+    let mut neighbours = scheduler.neighbours.lock().await;
+    let others = neighbours.installations.announce().await?;
+    if others.is_empty() == neighbours.are_known {
+        neighbours.are_known = !others.is_empty();
         match others.first() {
             Some(first) => tracing::warn!(
                 installations = others.len(),

@@ -3,7 +3,7 @@
 //!
 //! A *timer* holds the time of a job's next *fire*. A fire is one scheduled occurrence; it is recorded as one *execution*, a row
 //! in Postgres. A *dispatch message* announces one execution to the executors; an entry of a Redis stream carries up to 16 of
-//! them: ids, and nothing else.
+//! them: ids, and the time of publication.
 //!
 //! Each module holds one or two *passes*. A pass is a plain async function that may fail, may run in two processes at once, and
 //! is called directly by tests.
@@ -12,9 +12,10 @@
 //! - [`plan`]: `plan` records the fires that are due within two seconds, then those that were missed, each exactly once, and advances the timers;
 //! - [`publish`]: `publish` sends the dispatch messages of what this process planned, shortly before each due time, and
 //!   `publish_requested` those of other executions whose publication is requested;
-//! - [`liveness`]: `expire` ends the sessions of executors whose heartbeats stopped;
-//! - [`recover`]: `requeue` makes executions available again whose executor is gone, or that still wait although a slot is free;
+//! - [`liveness`]: ends the sessions of executors whose heartbeats stopped, as a part of `watch`;
+//! - [`recover`]: `requeue` makes executions available again whose executor is gone, or that still wait although a slot is free, and repairs timers;
 //!   `republish` does it for those whose dispatch message was lost;
+//! - [`resume`]: `resume` resumes jobs whose pauses have ended;
 //! - [`retention`]: `clean_up` creates partitions ahead and purges old data;
 //! - [`backlog`]: `report` measures what waits;
 //! - [`statistics`]: `count_minutes` and `count_hours` count ended executions;
@@ -70,7 +71,7 @@ pub struct Scheduler {
     /// Two connections to Redis, so that publishing does not wait for the inspection of a stream, nor the reverse.
     publisher: Mutex<Producer>,
     inspector: Mutex<Producer>,
-    installations: Mutex<Namespace>,
+    neighbours: Mutex<Neighbours>,
     checker: Mutex<StreamChecker>,
     searches: Searches,
     replication: OldestXmin,
@@ -80,17 +81,17 @@ pub struct Scheduler {
     liveness: Liveness,
     /// Whether NOTIFY of the API is received.
     listens: AtomicBool,
-    /// Raised when there may be work: one for each loop that waits for it.
+    /// Raised when there may be work: each wakes the pass of its name.
     plan_now: Notify,
-    publish_now: Notify,
+    publish_requested_now: Notify,
     republish_now: Notify,
     requeue_now: Notify,
 }
 
-/// The namespace in Redis, and whether it is known that other installations use it too.
-struct Namespace {
-    namespace: Installations,
-    are_others_known: bool,
+/// The installations that use this namespace in Redis, and whether it is known that there are others than this one.
+struct Neighbours {
+    installations: Installations,
+    are_known: bool,
 }
 
 impl Scheduler {
@@ -99,14 +100,14 @@ impl Scheduler {
         let db = Db::new(&settings.postgres)?;
         let installation = store::installation::id(&mut *db.conn().await?).await?;
         let redis = settings.redis.of_installation(installation);
-        let namespace = Installations::new(&settings.redis, installation)?;
+        let installations = Installations::new(&settings.redis, installation)?;
         Ok(Self {
             clock: Clock::synchronised(&db).await?,
             db,
             settings: settings.scheduler.clone(),
             publisher: Mutex::new(Producer::new(&redis)?),
             inspector: Mutex::new(Producer::new(&redis)?),
-            installations: Mutex::new(Namespace { namespace, are_others_known: false }),
+            neighbours: Mutex::new(Neighbours { installations, are_known: false }),
             searches: Searches::default(),
             replication: OldestXmin::default(),
             checker: Mutex::new(StreamChecker::new(&redis)?),
@@ -114,7 +115,7 @@ impl Scheduler {
             liveness: Liveness::default(),
             listens: AtomicBool::new(false),
             plan_now: Notify::new(),
-            publish_now: Notify::new(),
+            publish_requested_now: Notify::new(),
             republish_now: Notify::new(),
             requeue_now: Notify::new(),
         })
@@ -130,7 +131,8 @@ impl Scheduler {
         Duration::from_millis(self.settings.lead_ms)
     }
 
-    /// How long before its due time a requested publication is claimed: whatever must be published before the next search for it.
+    /// How long before its due time a requested publication is claimed: `lead` and one interval, because what is due sooner cannot wait for the
+    /// next search.
     fn publish_ahead(&self) -> Duration {
         self.lead() + Duration::from_millis(self.settings.poll_ms)
     }
@@ -139,9 +141,9 @@ impl Scheduler {
         self.publisher.lock().await
     }
 
-    /// Starts the passes that take up new work without waiting for their next interval.
+    /// Starts `plan` and `publish_requested`, which take up new work, without waiting for their next interval.
     fn wake_passes(&self) {
         self.plan_now.notify_one();
-        self.publish_now.notify_one();
+        self.publish_requested_now.notify_one();
     }
 }

@@ -5,7 +5,7 @@
 //! that does not change means nothing while this scheduler could not reach Postgres. Two schedulers may decide at different times;
 //! the first one counts.
 //!
-//! The pass does nothing else, so that its checks stay continuous however long the recovery of expired sessions takes.
+//! `watch` checks with each search. `requeue` then recovers the executions, so that the checks stay continuous however long that takes.
 
 use chrono::{DateTime, Utc};
 use std::{
@@ -27,12 +27,12 @@ use crate::Scheduler;
 /// A longer gap between two checks is an outage, after which observation starts again.
 const MAX_CHECK_GAP: Duration = Duration::from_secs(3);
 
-/// Expires those of the `live` sessions whose heartbeats stopped. `recover` reclaims their executions.
+/// Expires those of the `live` sessions whose heartbeats stopped. `requeue` reclaims their executions.
 pub async fn expire_of(scheduler: &Scheduler, live: Vec<LiveExecutor>) -> Result<(), StoreError> {
     expire(scheduler, live, Instant::now()).await
 }
 
-/// One pass, with `now` as an argument, for tests.
+/// One check, with `now` as an argument, for tests.
 pub async fn expire_at(scheduler: &Scheduler, now: Instant) -> Result<(), StoreError> {
     let live = executors::live(&mut *scheduler.db.conn().await?).await?;
     expire(scheduler, live, now).await

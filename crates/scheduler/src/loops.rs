@@ -31,7 +31,7 @@ use crate::{
     watch::watch,
 };
 
-/// How often a pass runs that `watch` has found no work for.
+/// The longest pause of a pass that `watch` starts, and of `watch` itself, so that nothing depends on one search alone.
 const UNPROMPTED_INTERVAL: Duration = Duration::from_secs(5);
 /// The least time between two checks for lost dispatch messages.
 const REPUBLISH_INTERVAL: Duration = Duration::from_millis(300);
@@ -67,7 +67,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("plan", repeat_plan(scheduler.clone(), shutdown.clone())),
         spawn("publish", repeat_publish(scheduler.clone(), shutdown.clone(), poll)),
         spawn("publish_requested", repeat_publish_requested(scheduler.clone(), shutdown.clone())),
-        spawn("recover", repeat_recover(scheduler.clone(), shutdown.clone())),
+        spawn("requeue", repeat_requeue(scheduler.clone(), shutdown.clone())),
         spawn("republish", repeat_republish(scheduler.clone(), shutdown.clone())),
         spawn("resume", repeat_resume(scheduler.clone(), shutdown.clone())),
         spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
@@ -110,7 +110,7 @@ async fn repeat_plan(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
 
 async fn repeat_publish_requested(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     let pass = || publish::publish_requested(&scheduler);
-    let requested = || scheduler.publish_now.notified();
+    let requested = || scheduler.publish_requested_now.notified();
     every("publish_requested", shutdown, UNPROMPTED_INTERVAL, requested, pass).await;
 }
 
@@ -128,9 +128,9 @@ async fn repeat_publish(scheduler: Arc<Scheduler>, shutdown: CancellationToken, 
     every("publish", shutdown, poll, next, || publish::publish(&scheduler)).await;
 }
 
-async fn repeat_recover(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+async fn repeat_requeue(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     let requested = || scheduler.requeue_now.notified();
-    every("recover", shutdown, UNPROMPTED_INTERVAL, requested, || requeue(&scheduler)).await;
+    every("requeue", shutdown, UNPROMPTED_INTERVAL, requested, || requeue(&scheduler)).await;
 }
 
 async fn repeat_republish(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {

@@ -44,7 +44,7 @@ async fn missed(scheduler: &Scheduler) -> Result<usize, SchedulerError> {
     let (after, end) = (search.begin(), scheduler.clock.now() - MISFIRE_THRESHOLD);
     let window = PlanningWindow::Missed { late: MISFIRE_THRESHOLD, after };
     let advanced = rounds(scheduler, window, MISSED_BATCH).await?;
-    // Otherwise most of the time was for planning, and the rounds may have ended early.
+    // Only a search that planned nothing and that a full queue did not end has read all missed timers, and took only the time of a search.
     if advanced == 0 && !scheduler.pending.is_full() {
         search.succeeded(None, end);
     }
@@ -71,7 +71,7 @@ async fn round(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Res
         let fired = decide(timer.clone());
         if failpoint::ENABLED { apply_failpoints(scheduler, &timer, fired) } else { fired }
     };
-    let mut round = timers::fire(&mut conn, window, limit, decide_traced).await?;
+    let mut round = timers::record_fires(&mut conn, window, limit, decide_traced).await?;
     metrics::planned("run", round.to_publish.len());
     metrics::planned("skipped", round.skipped);
     let dispatches = std::mem::take(&mut round.to_publish);

@@ -1,5 +1,5 @@
-//! Requeues executions: requests their publication again when their executor is gone, when their dispatch message was lost, or
-//! when they still wait although a slot is free. Retries timers whose next fire could not be computed.
+//! Requests the publication of executions again: `requeue` when their executor is gone, or when they still wait although a slot is
+//! free; `republish` when their dispatch message was lost. `requeue` also repairs timers whose next fire could not be computed.
 
 use std::time::{Duration, Instant};
 use trigrun_core::{
@@ -25,13 +25,18 @@ pub async fn recover(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 pub async fn requeue(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let started = Instant::now();
     let requeued = reclaim(scheduler).await? + requeue_waiters(scheduler).await?;
-    retry_failed(scheduler).await?;
+    let repaired = retry_failed(scheduler).await?;
+    // What was found may have been due long ago.
     if requeued > 0 {
-        // It may have been due long ago.
         scheduler.searches.restart_requested();
+    }
+    if repaired > 0 {
+        scheduler.searches.restart_timers();
+    }
+    if requeued + repaired > 0 {
         scheduler.wake_passes();
     }
-    metrics::pass("recover", started.elapsed());
+    metrics::pass("requeue", started.elapsed());
     Ok(())
 }
 
@@ -47,7 +52,7 @@ async fn reclaim(scheduler: &Scheduler) -> Result<usize, StoreError> {
             metrics::lost(batch.lost);
             tracing::warn!(
                 executions = batch.lost,
-                "failed with error_class lost: their executors' sessions ended, and they are not allowed to run again"
+                "failed: their executors' sessions ended, and they are not allowed to run again"
             );
         }
         if (batch.all as i64) < RECOVER_BATCH {
@@ -67,7 +72,7 @@ async fn requeue_waiters(scheduler: &Scheduler) -> Result<usize, StoreError> {
 }
 
 /// Timers with a schedule error: their next fire could not be computed, for example because a time zone was unknown.
-async fn retry_failed(scheduler: &Scheduler) -> Result<(), StoreError> {
+async fn retry_failed(scheduler: &Scheduler) -> Result<usize, StoreError> {
     let mut conn = scheduler.db.conn().await?;
     let next = |timer: &DueTimer| match advance_after(timer, timer.next_run_at) {
         Advance::To(next) => Some(next),
@@ -77,7 +82,7 @@ async fn retry_failed(scheduler: &Scheduler) -> Result<(), StoreError> {
     if repaired > 0 {
         tracing::info!(jobs = repaired, "have a next fire again");
     }
-    Ok(())
+    Ok(repaired)
 }
 
 /// What a check for lost dispatch messages found.
@@ -92,7 +97,7 @@ pub enum StreamCheck {
 /// One pass. Requests the publication of executions whose dispatch message is presumed lost: the execution is overdue, no executor
 /// owns it, it waits for no slot, and executors have already read every entry added to the shard's streams before the time at which this message should
 /// have been published (an empty stream counts as read). An execution that
-/// was read and waits for capacity may be published twice, which does no harm.
+/// was read and is not leased yet may be published twice, which does no harm.
 pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerError> {
     if failpoint::is(failpoint::NO_REPUBLISH) {
         return Ok(StreamCheck::NothingOverdue);

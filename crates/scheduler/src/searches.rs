@@ -17,13 +17,14 @@ pub struct Searches {
 }
 
 impl Searches {
-    /// Timers were set that may have been due long ago.
+    /// Makes the next searches for timers full ones: to be called after timers were set to times that may lie far back.
     pub fn restart_timers(&self) {
         self.missed.restart();
         self.work.restart();
     }
 
-    /// Work whose publication was requested may have been due long ago.
+    /// Makes the next searches for requested publications full ones: to be called after publication of work was requested that may have been
+    /// due long ago.
     pub fn restart_requested(&self) {
         self.unpublished.restart();
         self.work.restart();

@@ -44,7 +44,7 @@ impl Scheduler {
             self.plan_now.notify_one();
         }
         if work.unpublished.is_some() {
-            self.publish_now.notify_one();
+            self.publish_requested_now.notify_one();
         }
         let overdue = self.clock.now() - DELIVERY_TIMEOUT;
         if work.published.is_some_and(|due_at| due_at < overdue) {

@@ -1,4 +1,4 @@
-//! The dispatch message: the content of a stream entry. It carries no payload and no secret; the executor that receives it reads the
+//! The dispatch message, of which a stream entry has up to 16. It carries no payload and no secret; the executor that receives it reads the
 //! execution from Postgres.
 
 use chrono::{DateTime, Utc};

@@ -44,7 +44,7 @@ impl Status {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Skipped)
     }
 
-    /// Exactly the arrows of the diagram above.
+    /// The table of states in docs/architecture.md, with a cause for each change.
     pub const fn may_become(self, next: Self) -> bool {
         use Status::{Cancelled, Failed, Queued, Retrying, Running, Skipped, Succeeded};
         match self {

@@ -97,13 +97,17 @@ pub async fn overdue_shards(
     .await?)
 }
 
-/// Requests publication of work in `shard` that must have lost its dispatch message: it was published, or should have been `lead` before it
-/// was due, longer than `grace` before `delivered_up_to`, and still has no owner. Returns how many.
+/// Requests publication of work in `shard` whose dispatch message must be lost; returns how many. Such work
+///
+/// - has no owner, and waits neither for a slot nor for capacity;
+/// - is overdue by more than `grace`;
+/// - is due less than `lead - grace` after `delivered_up_to`: what is due later cannot have been delivered for `grace`. This avoids reading a
+///   burst on each call that is still being delivered;
+/// - was published, or should have been `lead` before it was due, longer than `grace` before `delivered_up_to`.
 ///
 /// `delivered_up_to` is the publication time up to which the stream has been delivered; `None` means all of it. Without this bound, a
-/// backlog would be published again and again, and grow by that. It is not a due time, because the stream is in the order of publication: a
-/// released run is due before everything that was published before it. A message is published at most `lead` before it is due. This second
-/// bound avoids reading a burst that is still being delivered on each call. Nothing in the shard is older than `overdue`.
+/// backlog would be published again and again, and would grow with each time. It is not a due time, because the stream is in the order of
+/// publication: a released run is due before everything that was published before it. Nothing in the shard is older than `overdue`.
 pub async fn request_republish(
     conn: &mut Conn,
     overdue: &OverdueShard,

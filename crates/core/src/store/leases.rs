@@ -133,7 +133,7 @@ pub async fn lease(
     Ok(readable(rows))
 }
 
-/// A newer release wrote a row that cannot be read: it is released in time, for an executor of that release.
+/// A newer version of TrigRun wrote a row that cannot be read: `reconcile` releases its lease, for an executor of that version.
 fn readable(rows: Vec<LeaseRow>) -> Vec<Lease> {
     let read = rows.into_iter().map(LeaseRow::into_lease);
     read.filter_map(|lease| lease.map_err(|error| tracing::error!(%error, "cannot read a lease")).ok())

@@ -106,9 +106,9 @@ pub(super) async fn remove(conn: &mut Conn, job: JobId) -> Result<(), StoreError
 /// The result of a round of planning.
 #[derive(Debug, Default)]
 pub struct Round {
-    /// Advanced timers. If they are as many as the limit, there may be more.
+    /// Advanced timers. As long as there are some, there may be more.
     pub timers: usize,
-    /// Fires that this round recorded first, to be published.
+    /// Newly recorded fires, to be published.
     pub to_publish: Vec<Dispatch>,
     pub skipped: usize,
 }
@@ -126,7 +126,7 @@ pub enum PlanningWindow {
 
 /// Claims timers, records their fires as `decide` says and advances the timers, in one transaction: a fire is recorded if and only if its
 /// timer has advanced past it. Several schedulers may do so at once; each timer is claimed by one.
-pub async fn fire(
+pub async fn record_fires(
     conn: &mut Conn,
     window: PlanningWindow,
     limit: i64,
@@ -160,7 +160,7 @@ async fn round(
         if !unreadable.is_empty() {
             advance(conn, &unreadable).await?;
         }
-        let (fires, new) = fire_all(conn, due, decide, Publisher::ByCaller, repeated).await?;
+        let (fires, new) = record_all(conn, due, decide, Publisher::ByCaller, repeated).await?;
         let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
         let to_publish = fires
             .into_iter()
@@ -172,7 +172,7 @@ async fn round(
 }
 
 /// Records the fires of these timers, and advances them. Returns the fires, and which of them are new.
-async fn fire_all(
+async fn record_all(
     conn: &mut Conn,
     due: Vec<DueTimer>,
     decide: impl Fn(DueTimer) -> FireDecision,
@@ -194,13 +194,13 @@ async fn fire_all(
 
 /// Records the fires of a job that are due by `now` and that no scheduler has planned, before its timer is removed or set again: they became
 /// due before the change. Any scheduler publishes them.
-pub(super) async fn fire_overdue(
+pub(super) async fn record_overdue(
     conn: &mut Conn,
     job: JobId,
     now: DateTime<Utc>,
     traceparent: Option<&str>,
 ) -> Result<(), StoreError> {
-    // A timer with missed fires first advances to the last minute.
+    // The first iteration decides missed fires; the next ones record those of the last minute.
     loop {
         let Some(due) = claim::overdue(conn, job, now).await? else { return Ok(()) };
         let decide = |timer| {
@@ -210,7 +210,7 @@ pub(super) async fn fire_overdue(
             decision.fires.iter_mut().for_each(|fire| fire.ends_job = false);
             decision
         };
-        fire_all(conn, vec![due], decide, Publisher::ByScheduler, Repeated::Stay).await?;
+        record_all(conn, vec![due], decide, Publisher::ByScheduler, Repeated::Stay).await?;
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::domain::{dispatch::Dispatch, id::ExecutorId};
 
-/// How many entries a stream may hold. Beyond that Redis drops the oldest, and `recover` republishes them later.
+/// How many entries a stream may hold. Beyond that Redis drops the oldest, and `republish` requests their publication later.
 const MAX_STREAM_ENTRIES: usize = 100_000;
 const PUBLISH_BATCH: usize = 1000;
 

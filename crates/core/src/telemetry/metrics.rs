@@ -139,12 +139,15 @@ impl Metrics {
             executions: counter("trigrun_executions", "Executions that ended, by status."),
             lost: counter(
                 "trigrun_executions_lost",
-                "Executions that ended as lost because their executors expired.",
+                "Executions that failed because their executors expired.",
             ),
             planned: counter("trigrun_planned", "Fires that were planned, by kind (run or skipped)."),
             published: counter("trigrun_published", "Dispatch messages published."),
             publish_failures: counter("trigrun_publish_failures", "Failed attempts to write to the streams."),
-            requeued: counter("trigrun_requeued", "Executions that recover made available again, by reason."),
+            requeued: counter(
+                "trigrun_requeued",
+                "Executions whose publication was requested again, by reason.",
+            ),
             malformed: counter("trigrun_malformed_entries", "Stream entries that could not be parsed."),
             unreadable_keys: counter(
                 "trigrun_unreadable_keys",

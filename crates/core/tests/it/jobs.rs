@@ -34,7 +34,7 @@ async fn plan_a_minute(db: &TestDb) -> usize {
         horizon: TimeDelta::seconds(60).to_std().unwrap(),
         late: TimeDelta::seconds(60).to_std().unwrap(),
     };
-    let round = timers::fire(&mut *db.conn().await, window, 100, fire::decide).await.unwrap();
+    let round = timers::record_fires(&mut *db.conn().await, window, 100, fire::decide).await.unwrap();
     round.to_publish.len()
 }
 

@@ -143,7 +143,7 @@ impl Process<'_> {
 
 async fn plan(conn: &mut Conn) -> Round {
     let window = PlanningWindow::Due { horizon: Duration::from_secs(2), late: MISFIRE_THRESHOLD };
-    timers::fire(conn, window, 10, decide).await.unwrap()
+    timers::record_fires(conn, window, 10, decide).await.unwrap()
 }
 
 async fn session(conn: &mut Conn, db: &TestDb) -> ExecutorId {

@@ -68,7 +68,7 @@ async fn each_search_reads(db: &TestDb, after: DateTime<Utc>, entries: RangeIncl
     let conn = &mut conn;
     let late = MISFIRE_THRESHOLD;
     let missed = timers::PlanningWindow::Missed { late, after };
-    reads(conn, "missed", entries.clone(), async |c| timers::fire(c, missed, 20, decide).await).await;
+    reads(conn, "missed", entries.clone(), async |c| timers::record_fires(c, missed, 20, decide).await).await;
     let lost = async |c: &mut Conn| dispatch::overdue_shards(c, after, GRACE).await;
     let unpublished = async |c: &mut Conn| dispatch::claim_unpublished(c, after, GRACE, 20).await;
     reads(conn, "unpublished", entries.clone(), unpublished).await;

@@ -20,7 +20,12 @@ pub fn decide(timer: DueTimer) -> FireDecision {
         Err(error) => {
             let after = timer.next_run_at;
             let advance = Advance::Failed { after, error: error.to_string() };
-            return FireDecision { fires: vec![fire(&timer, after, &advance)], advance };
+            // Only this fire is known. `requeue` computes those after it once it can.
+            let known = match run {
+                0 => skip(&timer, &advance, after, after, 1),
+                _ => fire(&timer, after, &advance),
+            };
+            return FireDecision { fires: vec![known], advance };
         }
     };
     let advance = advance_after(&timer, missed.last);
@@ -83,6 +88,19 @@ mod tests {
     #[test]
     fn skip_runs_none() {
         assert_eq!(outcome(MisfirePolicy::Skip, 330), [(0, Some((5, 240)))]);
+    }
+
+    #[test]
+    fn if_the_fires_cannot_be_computed_the_policy_decides_about_the_known_one() {
+        for (policy, is_skipped) in
+            [(MisfirePolicy::FireOnce, false), (MisfirePolicy::CatchUp, false), (MisfirePolicy::Skip, true)]
+        {
+            let schedule = Schedule::Recurring { every_seconds: 0 };
+            let fired = decide(DueTimer { schedule, ..timer(policy, 330) });
+            assert_eq!((fired.fires.len(), fired.fires[0].scheduled_for), (1, instant(0)));
+            assert_eq!(fired.fires[0].skipped.is_some(), is_skipped, "{policy:?}");
+            assert!(matches!(fired.advance, Advance::Failed { .. }));
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub async fn change(
             }
             FutureFires::Reset => {
                 let anchor = change.anchor;
-                timers::fire_overdue(conn, id, now, traceparent).await?;
+                timers::record_overdue(conn, id, now, traceparent).await?;
                 timers::remove(conn, id).await?;
                 executions::withdraw_planned(conn, id, now).await?;
                 let next = first_fire(definition, anchor, since)

@@ -12,9 +12,9 @@ use crate::store::{Conn, StoreError, sql::prepared};
 /// Tables that are kept for as long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// Minutes.
+    /// For some hours: sums by minute.
     Hours,
-    /// Hours of jobs and hosts, and failures.
+    /// As long as executions: sums by hour of jobs and hosts, and failures.
     AsExecutions,
 }
 

@@ -107,9 +107,10 @@ async fn a_run_reads_only_its_own_rows() {
     with_both_plans(&db, async |conn| {
         let horizon = Duration::from_secs(2);
         let due = timers::PlanningWindow::Due { horizon, late: MISFIRE_THRESHOLD };
-        frugal(conn, "plan", MAX_ROWS_READ, async |c| timers::fire(c, due, 20, decide).await).await;
+        frugal(conn, "plan", MAX_ROWS_READ, async |c| timers::record_fires(c, due, 20, decide).await).await;
         let missed = timers::PlanningWindow::Missed { late: MISFIRE_THRESHOLD, after: BEGINNING };
-        frugal(conn, "missed", MAX_ROWS_READ, async |c| timers::fire(c, missed, 20, decide).await).await;
+        frugal(conn, "missed", MAX_ROWS_READ, async |c| timers::record_fires(c, missed, 20, decide).await)
+            .await;
         frugal(conn, "retry_failed", MAX_ROWS_READ, async |c| timers::retry_failed(c, 20, |_| None).await)
             .await;
         let dispatches = frugal(conn, "publish", MAX_ROWS_READ, async |c| {
