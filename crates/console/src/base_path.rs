@@ -12,8 +12,18 @@ pub struct BasePath(String);
 pub struct InvalidBasePath;
 
 /// First segments that the API serves.
-const TAKEN: [&str; 9] =
-    ["v1", "docs", "problems", "schema", "livez", "readyz", "version", "openapi.json", "openapi-3.0.json"];
+const TAKEN: [&str; 10] = [
+    "v1",
+    "docs",
+    "problems",
+    "schema",
+    "livez",
+    "readyz",
+    "version",
+    "llms.txt",
+    "openapi.json",
+    "openapi-3.0.json",
+];
 
 impl BasePath {
     pub fn as_str(&self) -> &str {
@@ -71,6 +81,7 @@ mod tests {
             "/v1",
             "/v1/x",
             "/docs/",
+            "/llms.txt",
             "/\"><script>",
             "https://x",
         ] {

@@ -32,7 +32,7 @@ query! {
         /// one job.
         #[param(minimum = 60, maximum = 86400, default = 3600)]
         step: Option<i64> = Parameters::number,
-        /// What is shown apart, those with most failures first.
+        /// The groups that `by` makes, those with most failures first.
         #[param(value_type = Option<enums::StatsBy>)]
         by: Option<StatsBy> = Parameters::parsed,
         /// Executions of this job: its id or key.

@@ -76,7 +76,7 @@ pub struct List {
     /// The class of the error, such as timeout
     #[arg(long, value_name = "CLASS")]
     error_class: Option<String>,
-    /// Since this time (RFC 3339), or for so long
+    /// Since this time (RFC 3339), or in this last duration, such as 2h
     #[arg(long, value_parser = When::parse, value_name = "TIME")]
     since: Option<When>,
     /// Before this time (RFC 3339), or so long ago

@@ -25,7 +25,7 @@ pub struct Replay {
     /// The ids of executions
     #[arg(value_name = "EXECUTION", required_unless_present = "since", conflicts_with_all = ["since", "until", "job", "failed", "status", "tag", "host"])]
     executions: Vec<String>,
-    /// All executions since this time (RFC 3339), or for so long
+    /// All executions since this time (RFC 3339), or of this last duration, such as 2h
     #[arg(long, value_parser = When::parse, value_name = "TIME")]
     since: Option<When>,
     /// Only those before this time (RFC 3339), or so long ago

@@ -30,7 +30,7 @@ pub struct Tail {
     /// Only failed executions
     #[arg(long)]
     failed: bool,
-    /// Begin with those that ended since this time (RFC 3339), or for so long
+    /// Begin with those that ended since this time (RFC 3339), or of this last duration, such as 2h
     #[arg(long, value_parser = When::parse, value_name = "TIME")]
     since: Option<When>,
 }

@@ -208,7 +208,7 @@ pub struct Many {
 pub struct Pause {
     #[command(flatten)]
     many: Many,
-    /// Why, for the others
+    /// A note for other members
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["tag", "stack"])]
     note: Option<String>,
     /// Resume by itself at this time (RFC 3339)
