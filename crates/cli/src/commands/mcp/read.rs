@@ -197,7 +197,10 @@ pub fn without_responses(mut execution: Value, include_body: bool) -> Value {
         let is_cut = attempt.remove("body_truncated").is_some_and(|cut| cut == true);
         let encoding = attempt.remove("body_encoding");
         if let Some(Value::String(text)) = body.filter(|_| include_body) {
-            let end = text.floor_char_boundary(MAX_BODY_BYTES);
+            let end = (0..=MAX_BODY_BYTES.min(text.len()))
+                .rev()
+                .find(|end| text.is_char_boundary(*end))
+                .unwrap_or(0);
             attempt.insert(
                 "untrusted_body".to_owned(),
                 json!({ "text": text[..end], "encoding": encoding, "truncated": is_cut || end < text.len() }),
