@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -21,6 +21,8 @@ use crate::{
 };
 
 const MAX_PAGE: u16 = 250;
+/// More than any response of TrigRun has. What answers at a wrong URL may never end.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// What happened during a call, for a person who waits.
 pub enum Event<'a> {
@@ -328,8 +330,8 @@ impl Client {
     ) -> Result<Answer, Error> {
         let url = || self.settings.url.to_string();
         let (parts, body) = response.into_parts();
-        let body = body.collect().await;
-        let body = body.map_err(|error| Error::Broken { url: url(), cause: innermost(&error) })?.to_bytes();
+        let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
+        let body = body.map_err(|error| Error::Broken { url: url(), cause: innermost(&*error) })?.to_bytes();
         let status = parts.status.as_u16();
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(date) = text("date").and_then(|date| httpdate::parse_http_date(date).ok()) {

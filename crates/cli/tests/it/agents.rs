@@ -179,7 +179,7 @@ fn jobs_are_applied_only_with_the_confirmation_of_the_same_plan() {
     let again = agent.call("apply_jobs", arguments(None));
     assert_eq!(again["done"], true, "nothing is left to do: {again}");
 
-    // Between plan and confirmation, somebody changes the job.
+    // Another client changes the job between the plan and the confirmation.
     let mut change = arguments(None);
     change["jobs"]["hello"]["name"] = json!("changed");
     change["confirm"] = agent.call("apply_jobs", change.clone())["confirm"].clone();

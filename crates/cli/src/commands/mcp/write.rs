@@ -73,30 +73,39 @@ pub async fn apply(context: &Context, arguments: Apply) -> Result<Value, Failure
         body["max_deletes"] = json!(max_deletes);
     }
     let what = "the jobs cannot be applied";
-    let shown = value_of(what, &context.call(what, apply_call(&body)).await?)?;
+    let mut shown = value_of(what, &context.call(what, apply_call(&body)).await?)?;
     let plan: Application =
         serde_json::from_value(shown.clone()).map_err(trigrun_client::Error::from).or_fail(what)?;
     if plan.summary.pending() == 0 {
         return Ok(
-            json!({ "done": true, "next": "The jobs are already so: nothing had to change.", "result": shown }),
+            json!({ "done": true, "next": "The jobs are already so: nothing had to change.", "summary": shown["summary"] }),
         );
     }
     let versions = plan.changes.iter().map(|change| (change.key.clone(), json!(change.version))).collect();
     body["expect"] = Value::Object(versions);
+    without_unchanged(&mut shown);
     let plan = Plan { shown, basis: body.clone() };
     match plan.decide(context, Tool::ApplyJobs, confirm).await? {
         Decision::Planned(answer) => Ok(answer),
         Decision::Confirmed(_) => {
             body["dry_run"] = json!(false);
-            let result = value_of(what, &context.call("nothing was applied", apply_call(&body)).await?)?;
+            let mut result = value_of(what, &context.call("nothing was applied", apply_call(&body)).await?)?;
+            without_unchanged(&mut result);
             Ok(json!({ "done": true, "result": result }))
         }
     }
 }
 
+/// The versions of unchanged jobs are expected, too, but an agent need not read them.
+fn without_unchanged(application: &mut Value) {
+    if let Some(changes) = application["changes"].as_array_mut() {
+        changes.retain(|change| change["action"] != "unchanged");
+    }
+}
+
 /// The versions that the plan has found are expected, so a second effect does not differ from the first.
 fn apply_call(body: &Value) -> Call {
-    Call::post("/v1/jobs/apply").body(body.to_string()).repeatable().waits(APPLY_TIMEOUT)
+    Call::post("/v1/jobs/apply").query("all", "true").body(body.to_string()).repeatable().waits(APPLY_TIMEOUT)
 }
 
 pub async fn run(context: &Context, arguments: OfJob) -> Result<Value, Failure> {
