@@ -47,7 +47,7 @@ impl Scheduler {
             self.publish_requested_now.notify_one();
         }
         let overdue = self.clock.now() - DELIVERY_TIMEOUT;
-        if work.published.is_some_and(|due_at| due_at < overdue) {
+        if work.publish_claimed.is_some_and(|due_at| due_at < overdue) {
             self.republish_now.notify_one();
         }
         if work.waits_for_slot || work.unreleased || work.schedule_errors {

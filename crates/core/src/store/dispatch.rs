@@ -48,9 +48,9 @@ pub async fn claim_unpublished(
     Ok(rows.into_iter().map(DispatchRow::into_dispatch).collect())
 }
 
-/// Releases the publication of work that is not due yet: any scheduler will claim it in time.
-pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
-    let released = prepared(
+/// Gives up the publication of work that is not due yet: any scheduler will claim it in time.
+pub async fn unclaim(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
+    let unclaimed = prepared(
         sql_query(
             "update runs set publish_claimed_at = null
              where id = any($1) and owner_id is null and publish_claimed_at is not null",
@@ -59,10 +59,10 @@ pub async fn release(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, Stor
     )
     .execute(conn)
     .await?;
-    Ok(released)
+    Ok(unclaimed)
 }
 
-/// A shard with published work that is overdue.
+/// A shard with overdue work whose publication is claimed.
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
 #[diesel(table_name = runs)]
 pub struct OverdueShard {
@@ -71,8 +71,8 @@ pub struct OverdueShard {
     pub due_at: DateTime<Utc>,
 }
 
-/// The shards with published work that is overdue by more than `grace`: its dispatch messages are lost, or there is a backlog. Work that was
-/// due before `after` is not searched: see [`LowerBound`](super::lower_bound::LowerBound).
+/// The shards with work that is overdue by more than `grace` though its publication is claimed: its dispatch messages are lost, or there is
+/// a backlog. Work that was due before `after` is not searched: see [`LowerBound`](super::lower_bound::LowerBound).
 pub async fn overdue_shards(
     conn: &mut Conn,
     after: DateTime<Utc>,
@@ -103,7 +103,7 @@ pub async fn overdue_shards(
 /// - is overdue by more than `grace`;
 /// - is due less than `lead - grace` after `delivered_up_to`: what is due later cannot have been delivered for `grace`. This avoids reading a
 ///   burst on each call that is still being delivered;
-/// - was published, or should have been `lead` before it was due, longer than `grace` before `delivered_up_to`.
+/// - was claimed for publication, or should have been `lead` before it was due, longer than `grace` before `delivered_up_to`.
 ///
 /// `delivered_up_to` is the publication time up to which the stream has been delivered; `None` means all of it. Without this bound, a
 /// backlog would be published again and again, and would grow with each time. It is not a due time, because the stream is in the order of

@@ -123,7 +123,7 @@ async fn why_not_run(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Res
 /// Who publishes the recorded executions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Publisher {
-    /// The caller, once the transaction has committed. They are recorded as published.
+    /// The caller, once the transaction has committed. Their publication is recorded as claimed.
     ByCaller,
     /// Any scheduler: their publication is requested.
     ByScheduler,
@@ -147,11 +147,11 @@ pub(super) fn is_repeated(error: &StoreError) -> bool {
 pub(super) async fn insert_planned(
     conn: &mut Conn,
     planned: &[Planned],
-    published: Publisher,
+    publisher: Publisher,
     repeated: Repeated,
 ) -> Result<HashSet<ExecutionId>, StoreError> {
     let (skipped, to_run): (Vec<_>, Vec<_>) = planned.iter().partition(|p| p.skipped.is_some());
-    let mut new = insert_runs(conn, &to_run, published, repeated).await?;
+    let mut new = insert_runs(conn, &to_run, publisher, repeated).await?;
     new.extend(insert_skipped(conn, &skipped).await?);
     let last = skipped.iter().filter(|p| p.ends_job).map(|p| p.job.uuid()).collect::<Vec<_>>();
     super::completion::complete_jobs(conn, &last).await?;
@@ -181,7 +181,7 @@ macro_rules! insert_runs {
 async fn insert_runs(
     conn: &mut Conn,
     planned: &[&Planned],
-    published: Publisher,
+    publisher: Publisher,
     repeated: Repeated,
 ) -> Result<HashSet<ExecutionId>, StoreError> {
     if planned.is_empty() {
@@ -200,7 +200,7 @@ async fn insert_runs(
         .bind::<Array<Timestamptz>, _>(column(planned, |p| p.scheduled_for))
         .bind::<Array<Bool>, _>(column(planned, |p| p.ends_job))
         .bind::<Array<Nullable<Text>>, _>(column(planned, |p| p.traceparent.as_deref()))
-        .bind::<Bool, _>(published == Publisher::ByCaller),
+        .bind::<Bool, _>(publisher == Publisher::ByCaller),
     )
     .load(conn)
     .await?;
@@ -346,7 +346,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     .get_result(conn)
     .await?;
     let attempts: Vec<AttemptRow> = prepared(
-        // Columns are named, so that a column that a later release adds does not break running processes.
+        // Columns are named, so that a column that a later version adds does not break running processes.
         sql_query(
             "select number, status, status_code, error_class, error, started_at, dns_us, connect_us, tls_us, first_byte_us, body_us,
                     total_us, remote_address, http_version, response_headers, body_preview, body_truncated, response_bytes

@@ -127,7 +127,7 @@ pub(super) async fn mark_released(conn: &mut Conn, ended: &[Uuid]) -> Result<(),
 }
 
 /// Deletes sessions that ended more than a day ago and own nothing. A released session that still owns something is reclaimed again: an older
-/// release took leases without a lock, and may have committed one after the search.
+/// version took leases without a lock, and may have committed one after the search.
 pub async fn prune(conn: &mut Conn) -> Result<usize, StoreError> {
     let pruned = prepared(sql_query(
         "with old as (

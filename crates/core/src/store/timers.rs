@@ -176,7 +176,7 @@ async fn record_all(
     conn: &mut Conn,
     due: Vec<DueTimer>,
     decide: impl Fn(DueTimer) -> FireDecision,
-    published: Publisher,
+    publisher: Publisher,
     repeated: Repeated,
 ) -> Result<(Vec<Planned>, HashSet<ExecutionId>), StoreError> {
     let mut fires = Vec::with_capacity(due.len());
@@ -188,7 +188,7 @@ async fn record_all(
         moves.push((job, decision.advance));
     }
     advance(conn, &moves).await?;
-    let new = executions::insert_planned(conn, &fires, published, repeated).await?;
+    let new = executions::insert_planned(conn, &fires, publisher, repeated).await?;
     Ok((fires, new))
 }
 

@@ -20,8 +20,9 @@ pub struct Work {
     pub timer: Option<DateTime<Utc>>,
     /// When the first execution is due whose publication is requested.
     pub unpublished: Option<DateTime<Utc>>,
-    /// When the first published execution is due that no executor owns. If that is long ago, its dispatch message may be lost.
-    pub published: Option<DateTime<Utc>>,
+    /// When the first execution is due that no executor owns, though its publication is claimed. If that is long ago, its dispatch message
+    /// may be lost.
+    pub publish_claimed: Option<DateTime<Utc>>,
     /// Executions wait for a slot of their job.
     pub waits_for_slot: bool,
     /// Sessions have ended and may still own executions.
@@ -34,7 +35,7 @@ pub struct Work {
 impl Work {
     /// The oldest that was found: see [`LowerBound`](super::lower_bound::LowerBound).
     pub fn oldest(&self) -> Option<DateTime<Utc>> {
-        [self.timer, self.unpublished, self.published].into_iter().flatten().min()
+        [self.timer, self.unpublished, self.publish_claimed].into_iter().flatten().min()
     }
 
     pub fn is_none(&self) -> bool {
@@ -54,7 +55,7 @@ const FIND: &str = "
                  select due_at from runs
                  where shard = s and due_at > $1 and due_at <= statement_timestamp() + $2 * interval '1 ms' and owner_id is null
                    and publish_claimed_at is not null and not waits_for_slot and not waits_for_capacity
-                 order by due_at limit 1) p) as published,
+                 order by due_at limit 1) p) as publish_claimed,
             exists (select from runs where waits_for_slot) as waits_for_slot,
             exists (select from executors where ended_at is not null and released_at is null) as unreleased,
             exists (select from job_timers where next_run_at is null) as schedule_errors,
@@ -71,7 +72,7 @@ pub async fn find(conn: &mut Conn, after: DateTime<Utc>, horizon: Duration) -> R
         #[diesel(sql_type = Nullable<Timestamptz>)]
         unpublished: Option<DateTime<Utc>>,
         #[diesel(sql_type = Nullable<Timestamptz>)]
-        published: Option<DateTime<Utc>>,
+        publish_claimed: Option<DateTime<Utc>>,
         #[diesel(sql_type = Bool)]
         waits_for_slot: bool,
         #[diesel(sql_type = Bool)]
@@ -95,7 +96,7 @@ pub async fn find(conn: &mut Conn, after: DateTime<Utc>, horizon: Duration) -> R
     Ok(Work {
         timer: row.timer,
         unpublished: row.unpublished,
-        published: row.published,
+        publish_claimed: row.publish_claimed,
         waits_for_slot: row.waits_for_slot,
         unreleased: row.unreleased,
         schedule_errors: row.schedule_errors,

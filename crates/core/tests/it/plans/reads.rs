@@ -162,7 +162,7 @@ async fn a_run_reads_only_its_own_rows() {
         })
         .await;
         assert!(limited.is_empty());
-        frugal(conn, "hand over", MAX_ROWS_READ, async |c| dispatch::release(c, &published).await).await;
+        frugal(conn, "hand over", MAX_ROWS_READ, async |c| dispatch::unclaim(c, &published).await).await;
         executors::end(conn, session).await.unwrap();
         let taken = frugal(conn, "reclaim", MAX_ROWS_READ, async |c| leases::reclaim(c, 100).await).await;
         assert_eq!(taken.all, 10);
