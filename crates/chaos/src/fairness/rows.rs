@@ -4,6 +4,7 @@ mod api;
 mod executors;
 mod limits;
 mod memory;
+mod work;
 
 use super::{
     Row,
@@ -132,6 +133,48 @@ pub fn all() -> Vec<Row> {
             needs: Needs::Nothing,
             is_short: true,
             play: |stage| Box::pin(limits::own_api_loop(stage)),
+        },
+        Row {
+            name: "large_batches",
+            about: "40 batches of 1,000 jobs and 8 MiB, in four workspaces",
+            needs: Needs::Nothing,
+            is_short: false,
+            play: |stage| Box::pin(work::large_batches(stage)),
+        },
+        Row {
+            name: "conversions",
+            about: "100 conversions of sources of 4 MB",
+            needs: Needs::Nothing,
+            is_short: false,
+            play: |stage| Box::pin(work::conversions(stage)),
+        },
+        Row {
+            name: "forecasts",
+            about: "300 forecasts, lists of next fires and statistics of 10,000 jobs that fire each minute",
+            needs: Needs::Nothing,
+            is_short: false,
+            play: |stage| Box::pin(work::forecasts(stage)),
+        },
+        Row {
+            name: "bulk_changes",
+            about: "200 bulk changes of 1,000 jobs and rules for 5,000",
+            needs: Needs::Nothing,
+            is_short: false,
+            play: |stage| Box::pin(work::bulk_changes(stage)),
+        },
+        Row {
+            name: "event_streams",
+            about: "120 streams of executions at a time",
+            needs: Needs::Nothing,
+            is_short: false,
+            play: |stage| Box::pin(work::event_streams(stage)),
+        },
+        Row {
+            name: "request_tests",
+            about: "200 tests in 20 workspaces of a request that is never answered",
+            needs: Needs::Nothing,
+            is_short: false,
+            play: |stage| Box::pin(work::request_tests(stage)),
         },
     ]
 }

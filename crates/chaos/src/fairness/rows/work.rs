@@ -1,0 +1,154 @@
+//! Attacks by how much one request asks the API, or an executor, to do.
+
+use futures_util::future::join_all;
+use hyper::Method;
+use serde_json::{Value, json};
+use trigrun_testkit::client::{Client, Request};
+
+use super::super::{
+    accounts::{Statuses, Workspace, flood},
+    seen::{Measure, Seen},
+    stage::Stage,
+};
+
+/// Items of a batch, and jobs of a bulk action.
+const MAX_ITEMS: usize = 1000;
+/// A thousand of these are just below the limit of a batch, 8 MiB.
+const BODY_BYTES: usize = 7500;
+/// Of a source to convert: just below the limit, 4 MiB.
+const SOURCE_BYTES: usize = 4_000_000;
+/// An account may have this many at a time.
+const MAX_STREAMS: usize = 16;
+const STREAM_SECONDS: u32 = 10;
+const STREAMS: usize = 120;
+/// Tests that a workspace may ask for in a minute.
+const TESTS: usize = 10;
+
+/// Sends `count` requests, 16 at a time, with all tokens of these workspaces in turn.
+async fn all_at_once(
+    stage: &Stage,
+    workspaces: &[&Workspace],
+    count: usize,
+    request: impl Fn(usize) -> Request,
+) -> Statuses {
+    let client = |token: &String| Client::new(stage.api).with_token(token);
+    let clients: Vec<Client> = workspaces.iter().flat_map(|it| it.tokens.iter().map(client)).collect();
+    let statuses = flood(&clients, count, stage.scale.attack, request).await;
+    println!("  responses by status: {:?}", statuses.0);
+    statuses
+}
+
+fn job(number: usize, cron: &str, body: &str) -> Value {
+    json!({ "name": format!("job {number}"), "kind": "cron", "schedule": { "cron": cron },
+        "request": { "url": "https://example.com/", "method": "POST", "body": body } })
+}
+
+fn batch(cron: &str, body: &str) -> Value {
+    json!({ "items": (0..MAX_ITEMS).map(|number| job(number, cron, body)).collect::<Vec<_>>() })
+}
+
+pub async fn large_batches(stage: &Stage) -> anyhow::Result<Seen> {
+    let batch = batch("@yearly", &"x".repeat(BODY_BYTES));
+    let attack = async {
+        let request = |_| Request::new(Method::POST, "/v1/jobs/batch").json(&batch);
+        all_at_once(stage, &stage.neighbours(), stage.scale.of(40, 8), request).await;
+        Ok(())
+    };
+    stage.under(Measure::Api, attack, &[]).await
+}
+
+pub async fn conversions(stage: &Stage) -> anyhow::Result<Seen> {
+    let line = "*/5 * * * * curl -fsS -m 60 -H 'Authorization: Bearer s3cr3t' https://example.com/ >/dev/null\n";
+    let source = line.repeat(SOURCE_BYTES / line.len());
+    let convert = json!({ "source": source });
+    let attack = async {
+        let request = |_| Request::new(Method::POST, "/v1/jobs/convert").json(&convert);
+        all_at_once(stage, &stage.neighbours(), stage.scale.of(100, 16), request).await;
+        Ok(())
+    };
+    stage.under(Measure::Api, attack, &[]).await
+}
+
+/// Jobs that fire each minute of a month to come: they are counted by a forecast, and do not run.
+pub async fn forecasts(stage: &Stage) -> anyhow::Result<Seen> {
+    let greedy = stage.greedy();
+    let at = stage.clock.now() + chrono::TimeDelta::days(60);
+    let cron = format!("* * * {} *", at.format("%-m"));
+    for _ in 0..stage.scale.of(10, 2) {
+        greedy.post("/v1/jobs/batch", &batch(&cron, "")).await?;
+    }
+    let from = at.format("%Y-%m-01T00:00:00Z");
+    let to = at.format("%Y-%m-08T00:00:00Z");
+    let paths = [
+        format!("/v1/forecast?from={from}&to={to}&step=60"),
+        format!("/v1/upcoming?to={to}&limit=250"),
+        "/v1/stats".to_owned(),
+    ];
+    let attack = async {
+        let request = |number: usize| Request::new(Method::GET, &paths[number % paths.len()]);
+        all_at_once(stage, &[greedy], stage.scale.of(300, 24), request).await;
+        Ok(())
+    };
+    stage.under(Measure::Api, attack, &[]).await
+}
+
+pub async fn bulk_changes(stage: &Stage) -> anyhow::Result<Seen> {
+    let greedy = stage.greedy();
+    for _ in 0..stage.scale.of(5, 1) {
+        greedy.post("/v1/jobs/batch", &batch("@yearly", "")).await?;
+    }
+    let channel =
+        json!({ "name": "all", "type": "webhook", "config": { "url": "https://example.com/notify" } });
+    let channel = greedy.post("/v1/notification-channels", &channel).await?;
+    let change = |number: usize| match number % 2 {
+        0 => {
+            let tag = format!("t{}", number % 10);
+            let body = json!({ "action": "add_tags", "tags": [tag], "filter": { "state": "active" } });
+            Request::new(Method::POST, "/v1/jobs/bulk").json(&body)
+        }
+        _ => {
+            let tag = format!("t{}", number % 10);
+            let body = json!({ "channel_id": channel["id"], "event": "on_failure", "selector": "tag", "value": tag });
+            Request::new(Method::POST, "/v1/notification-rules").json(&body)
+        }
+    };
+    let attack = async {
+        all_at_once(stage, &[greedy], stage.scale.of(200, 12), change).await;
+        Ok(())
+    };
+    stage.under(Measure::Api, attack, &[]).await
+}
+
+pub async fn event_streams(stage: &Stage) -> anyhow::Result<Seen> {
+    let mut open = 0;
+    let attack = async {
+        let workspaces = stage.greedy.workspaces.iter();
+        let tokens = workspaces.flat_map(|workspace| &workspace.tokens).cycle().take(STREAMS);
+        let streams = tokens.map(async |token| {
+            let client = Client::new(stage.api).with_token(token);
+            client.get(&format!("/v1/stream?seconds={STREAM_SECONDS}")).await
+        });
+        let mut statuses = Statuses::default();
+        for response in join_all(streams).await {
+            let status = response.map_or(0, |response| response.status.as_u16());
+            *statuses.0.entry(status).or_default() += 1;
+        }
+        println!("  responses by status: {:?}", statuses.0);
+        open = statuses.count(200);
+        Ok(())
+    };
+    let seen = stage.under(Measure::Api, attack, &[]).await?;
+    Ok(seen.rule((1..=MAX_STREAMS).contains(&open), format!("{open} streams at a time")))
+}
+
+pub async fn request_tests(stage: &Stage) -> anyhow::Result<Seen> {
+    let target = stage.target().await?;
+    let request = json!({ "request": { "url": target.url("/hang"), "timeout_seconds": 300 } });
+    let workspaces: Vec<&Workspace> = stage.greedy.workspaces.iter().collect();
+    let attack = async {
+        let test = |_| Request::new(Method::POST, "/v1/tests").json(&request);
+        all_at_once(stage, &workspaces, workspaces.len() * TESTS, test).await;
+        Ok(())
+    };
+    stage.under(Measure::Runs, attack, &[&target]).await
+}
