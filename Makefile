@@ -10,6 +10,8 @@ WITH_SERVICES = $(BIN)/debug/trigrun-embed exec --
 # Compiles a debug build of the given packages. `make check` compiles everything once, and sets BUILT.
 BUILD = $(if $(BUILT),@:,cargo build)
 BUILD_ALL = $(BUILD) --workspace --all-targets
+# Of a release build, the optimisation at link time takes minutes for each program: only those that are needed.
+PROCESSES = --package trigrun-api --package trigrun-scheduler --package trigrun-executor
 
 .PHONY: help
 help: ## List the targets
@@ -192,11 +194,12 @@ security: setup ## Attack the product in a network namespace without a route out
 
 # SEED=7 repeats an order of faults; without it, each run has a new one, which it prints.
 # The binary itself, because it starts the others that were built with it.
+BUILD_CHAOS = cargo build --release $(PROCESSES) --package trigrun-chaos
 CHAOS = $(BIN)/release/trigrun-chaos run $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos
 chaos: setup ## A minute of kill -9, crashes and wiped servers under load; fails if the promise is broken (docs/reliability.md)
-	cargo build --release --workspace
+	$(BUILD_CHAOS)
 	$(CHAOS) chaos
 
 .PHONY: chaos-short
@@ -216,24 +219,24 @@ upgrade: setup ## From the last release (or FROM=<commit>) to this tree, and bac
 	if [[ -z $$from ]]; then echo "there is no release yet to upgrade from; FROM=<commit> names another"; exit 0; fi; \
 	rm -rf target/upgrade/source && git worktree prune && git worktree add --force --detach target/upgrade/source "$$from"; \
 	trap 'git worktree remove --force target/upgrade/source' EXIT; \
-	(cd target/upgrade/source && CARGO_TARGET_DIR=../build cargo build --package trigrun-api --package trigrun-scheduler --package trigrun-executor); \
+	(cd target/upgrade/source && CARGO_TARGET_DIR=../build cargo build $(PROCESSES)); \
 	$(BIN)/debug/trigrun-chaos upgrade --old target/upgrade/build/debug
 
 .PHONY: reliability
 reliability: setup ## Every fault separately, with its cost: the tables of docs/reliability.md (about 25 minutes)
-	cargo build --release --workspace
+	$(BUILD_CHAOS)
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq --no-install-recommends faketime; }
 	$(CHAOS) all
 
 .PHONY: soak
 soak: setup ## Half an hour of chaos and a million fires
-	cargo build --release --workspace
+	$(BUILD_CHAOS)
 	$(CHAOS) soak
 
 # ARGS go to trigrun-chaos fairness: --only hanging_target.
 .PHONY: fairness
 fairness: setup ## One greedy tenant in each way that is known, and two tenants that must not notice: a table (docs/fairness.md, about 25 minutes)
-	cargo build --release --workspace
+	$(BUILD_CHAOS)
 	$(BIN)/release/trigrun-chaos fairness $(ARGS)
 
 .PHONY: fairness-short
@@ -244,13 +247,12 @@ fairness-short: setup ## The scenarios of `make fairness` that are quick, in a d
 # ARGS go to trigrun-chaos memory: --runs 1024,8192.
 .PHONY: memory
 memory: setup ## Memory of an executor for each execution in flight: a table (docs/scaling.md, two minutes)
-	cargo build --release --workspace
+	$(BUILD_CHAOS)
 	$(BIN)/release/trigrun-chaos memory $(ARGS)
 
 # ARGS go to trigrun-bench: --only 'steady', --repetitions 5. POSTGRES is the directory of the programs of another Postgres than the
 # installed one, like target/postgres/bin.
 BENCH = $(if $(POSTGRES),TRIGRUN_PROGRAMS=$(abspath $(POSTGRES))) $(BIN)/release/trigrun-bench
-PROCESSES = --package trigrun-api --package trigrun-scheduler --package trigrun-executor
 BUILD_BENCH = cargo build --release $(PROCESSES) --package trigrun-bench
 
 .PHONY: bench
