@@ -84,7 +84,8 @@ impl TestDb {
         let versions = store::jobs::history(&mut conn, workspace, job).await.expect("the job has a history");
         let records = store::executions::fires(&mut conn, workspace, job, window).await.expect("a list");
         let now = store::clock::now(&mut conn).await.expect("Postgres has a clock");
-        ledger::balance(&versions, versions[0].created_at, &records, window, now).expect("a balance")
+        let in_effect = versions.since(from).expect("few versions");
+        ledger::balance(in_effect, versions.created_at, &records, window, now).expect("a balance")
     }
 
     pub async fn job(&self, workspace: WorkspaceId, definition: &Definition) -> JobId {

@@ -78,7 +78,8 @@ pub struct WorkspaceLedgerView {
     duplicates: usize,
     /// The first 100 gaps and duplicates.
     mismatches: Vec<JobMismatchView>,
-    /// Jobs that are not in the sums because they fire too often in the window, the first 100: request a shorter one.
+    /// Jobs that are not in the sums because they fire too often in the window, or have been changed too often since, the first 100: request
+    /// a shorter or later one.
     unchecked_jobs: Vec<String>,
     /// Send it as `cursor`, with the same `from` and `to`, to check the jobs that are left; null if there are none.
     next_cursor: Option<String>,
@@ -158,15 +159,16 @@ impl Check<'_> {
             Err(StoreError::NotFound) => return Ok(()),
             versions => versions?,
         };
-        let created_at = versions.first().map_or(self.now, |version| version.created_at);
+        let created_at = versions.created_at;
         let from = self.window.from.max(created_at).min(self.window.to);
         let (window, now) = (LedgerWindow { from, ..self.window }, self.now);
         let records = executions::fires(&mut conn, self.workspace, job, window).await?;
         drop(conn);
-        let balance = move || ledger::balance(&versions, created_at, &records, window, now);
+        let balance =
+            move || ledger::balance(versions.since(window.from)?, created_at, &records, window, now);
         match self.state.capacity.compute(self.request.headers(), balance).await? {
             Ok(ledger) => sums.add(job, &ledger),
-            Err(LedgerError::TooMany) => sums.unchecked.push(job),
+            Err(LedgerError::TooMany | LedgerError::TooManyVersions) => sums.unchecked.push(job),
             Err(error @ LedgerError::Schedule(_)) => return Err(ledger_failed(error)),
         }
         Ok(())

@@ -28,7 +28,7 @@ pub fn validator(schema: &Value) -> Arc<Validator> {
     built.entry(schema.to_string()).or_insert_with(build).clone()
 }
 
-/// Panics if the response has another status, media type, header or form than its operation documents. Responses to what is no operation of
+/// Panics if the response has another status, media type, header or form than its operation documents. Responses to a path without an operation of
 /// the document pass.
 #[track_caller]
 pub fn check(method: &Method, path: &str, response: &Response) {

@@ -102,6 +102,33 @@ async fn why_a_job_ran_or_did_not() {
 }
 
 #[tokio::test]
+async fn of_a_job_with_very_many_versions_only_the_newest_count() {
+    let app = App::new().await;
+    let (job, first) = old_job(&app).await;
+    app.db
+        .execute(
+            "insert into job_versions
+             select (jsonb_populate_record(v, jsonb_build_object('version', n, 'created_at', v.created_at + n * interval '1 ms'))).*
+             from job_versions v, generate_series(2, 10001) n",
+        )
+        .await;
+    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let (created, later) = (first - TimeDelta::hours(1), first + TimeDelta::hours(100));
+    let errors = app.get(&format!("/v1/jobs/{job}/ledger?from={}", text(created))).await.errors();
+    assert_eq!(errors, [("?from".to_owned(), "too_many_versions".to_owned())]);
+    let errors = app.get(&format!("/v1/jobs/{job}/explain?at={}", text(created))).await.errors();
+    assert_eq!(errors, [("?at".to_owned(), "too_many_versions".to_owned())]);
+    let ledger = app.get(&format!("/v1/ledger?from={}", text(created))).await.expect(200);
+    assert_eq!((&ledger["jobs_checked"], &ledger["unchecked_jobs"]), (&json!(0), &json!([job])));
+
+    let window = format!("from={}&to={}", text(later), text(later + TimeDelta::hours(2)));
+    let ledger = app.get(&format!("/v1/jobs/{job}/ledger?{window}")).await.expect(200);
+    assert_eq!((&ledger["due"], &ledger["gaps"]), (&json!(2), &json!(2)));
+    let explained = app.get(&format!("/v1/jobs/{job}/explain?at={}", text(later))).await.expect(200);
+    assert_eq!((&explained["verdict"], &explained["version"]), (&json!("gap"), &json!(10_001)));
+}
+
+#[tokio::test]
 async fn the_request_of_an_attempt_without_secrets() {
     const CANARY: &str = "canary-91d3f";
     let app = App::new().await;

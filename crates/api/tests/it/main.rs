@@ -34,6 +34,7 @@ mod problems;
 mod protocol;
 mod quotas;
 mod request_tests;
+mod retention;
 mod rights;
 mod round_trips;
 mod secrets;

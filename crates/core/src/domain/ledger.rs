@@ -26,6 +26,28 @@ pub struct Version {
     pub schedule: Schedule,
 }
 
+/// The versions of a job, as far as they are read.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    /// When the job was created: the anchor of its schedules.
+    pub created_at: DateTime<Utc>,
+    /// Oldest first; at most [`MAX_VERSIONS`], the newest.
+    pub newest: Vec<Version>,
+    /// The job has older ones.
+    pub has_older: bool,
+}
+
+impl Versions {
+    /// Those that were in effect from `from` on, and perhaps earlier ones. [`LedgerError::TooManyVersions`] if some of them are not read.
+    pub fn since(&self, from: DateTime<Utc>) -> Result<&[Version], LedgerError> {
+        let is_read = self.newest.first().is_some_and(|oldest| oldest.created_at < from - EDGE_TOLERANCE);
+        match self.has_older && !is_read {
+            true => Err(LedgerError::TooManyVersions),
+            false => Ok(&self.newest),
+        }
+    }
+}
+
 /// An execution of source `schedule`.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -82,11 +104,15 @@ const EDGE_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
 /// How many fires one report may contain. A job that fires every minute has fewer in a month.
 pub const MAX_FIRES: usize = 50_000;
+/// How many versions of a job are read, the newest.
+pub const MAX_VERSIONS: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     #[error("The window contains more than {MAX_FIRES} fires.")]
     TooMany,
+    #[error("The job has been changed more than {MAX_VERSIONS} times since.")]
+    TooManyVersions,
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
 }
@@ -99,6 +125,9 @@ pub fn balance(
     window: LedgerWindow,
     now: DateTime<Utc>,
 ) -> Result<Ledger, LedgerError> {
+    if records.len() > MAX_FIRES {
+        return Err(LedgerError::TooMany);
+    }
     let due = due(versions, anchor, LedgerWindow { to: window.to.min(now), ..window })?;
     let mut ledger = Ledger::default();
     let mut unmatched: BTreeMap<DateTime<Utc>, Vec<&Record>> = BTreeMap::new();

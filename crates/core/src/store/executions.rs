@@ -42,7 +42,7 @@ use crate::{
         fire::Planned,
         id::{ExecutionId, JobId, WorkspaceId},
         job::JobState,
-        ledger::{LedgerWindow, Record},
+        ledger::{LedgerWindow, MAX_FIRES, Record},
         workspace::shard,
     },
     failpoint,
@@ -365,7 +365,8 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     Ok(execution)
 }
 
-/// The recorded fires of a job with an instant in `[from, to)`, in order, and the earlier rows that stand for missed fires in it.
+/// The recorded fires of a job with an instant in `[from, to)`, in order, and the earlier rows that stand for missed fires in it. At most
+/// one more than [`MAX_FIRES`]: such a window has too many.
 pub async fn fires(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -378,14 +379,15 @@ pub async fn fires(
              where workspace_id = $1 and job_id = $2 and source = 'schedule'
                and ((id >= $3 and id < $4 and scheduled_for >= $5) or (id < $3 and skip_count > 1 and skip_last >= $5))
                and scheduled_for < $6
-             order by id",
+             order by id limit $7",
         )
         .bind::<SqlUuid, _>(workspace.uuid())
         .bind::<SqlUuid, _>(job.uuid())
         .bind::<SqlUuid, _>(ExecutionId::lower_bound(window.from - ID_MARGIN))
         .bind::<SqlUuid, _>(ExecutionId::lower_bound(window.to + ID_MARGIN))
         .bind::<Timestamptz, _>(window.from)
-        .bind::<Timestamptz, _>(window.to),
+        .bind::<Timestamptz, _>(window.to)
+        .bind::<BigInt, _>(MAX_FIRES as i64 + 1),
     )
     .load(conn)
     .await?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ use crate::domain::{
     execution::Source,
     id::{ExecutionId, JobId, WorkspaceId},
     job::{Definition, Job},
-    ledger,
+    ledger::{self, MAX_VERSIONS},
 };
 use pause::pause_columns;
 use row::{HistoryRow, JobRow, VersionRow};
@@ -206,27 +206,29 @@ pub async fn ids_by_key(
     Ok(found.into_iter().filter_map(|(key, id)| Some((key?, JobId::from_uuid(id)))).collect())
 }
 
-/// The versions of a job, as far as they decide its fires; oldest first. [`StoreError::NotFound`] without the job.
+/// The newest versions of a job, as far as they decide its fires. [`StoreError::NotFound`] without the job.
 pub async fn history(
     conn: &mut Conn,
     workspace: WorkspaceId,
     id: JobId,
-) -> Result<Vec<ledger::Version>, StoreError> {
-    let rows: Vec<HistoryRow> = prepared(
+) -> Result<ledger::Versions, StoreError> {
+    let mut rows: Vec<HistoryRow> = prepared(
         sql_query(
-            "select v.version, v.created_at, v.state, v.every_seconds, v.cron, v.timezone, v.run_at
+            "select j.created_at as job_created_at, v.version, v.created_at, v.state, v.every_seconds, v.cron, v.timezone, v.run_at
              from jobs j join job_versions v on v.job_id = j.id
-             where j.workspace_id = $1 and j.id = $2 order by v.version",
+             where j.workspace_id = $1 and j.id = $2 order by v.version desc limit $3",
         )
         .bind::<SqlUuid, _>(workspace.uuid())
-        .bind::<SqlUuid, _>(id.uuid()),
+        .bind::<SqlUuid, _>(id.uuid())
+        .bind::<BigInt, _>(MAX_VERSIONS as i64 + 1),
     )
     .load(conn)
     .await?;
-    if rows.is_empty() {
-        return Err(StoreError::NotFound);
-    }
-    rows.into_iter().map(HistoryRow::into_version).collect()
+    let created_at = rows.as_slice().first().ok_or(StoreError::NotFound)?.job_created_at;
+    let has_older = rows.len() > MAX_VERSIONS;
+    rows.truncate(MAX_VERSIONS);
+    let newest = rows.into_iter().rev().map(HistoryRow::into_version).collect::<Result<_, _>>()?;
+    Ok(ledger::Versions { created_at, newest, has_older })
 }
 
 struct Start<'a> {

@@ -7,7 +7,7 @@ use trigrun_core::{
     domain::{
         id::{ExecutionId, JobId, WorkspaceId},
         invalid::Invalid,
-        ledger::{self, Explanation, History, LedgerWindow, Record},
+        ledger::{self, Explanation, History, LedgerError, LedgerWindow, Record},
     },
     store::{Conn, executions, jobs, partitions},
 };
@@ -91,19 +91,22 @@ pub async fn explain_job(
     let now = state.clock.now();
     let at = auth.query.at.unwrap_or(now).trunc_subsecs(3);
     let mut conn = state.conn().await?;
-    let versions = jobs::history(&mut conn, auth.workspace, id).await?;
+    let history = jobs::history(&mut conn, auth.workspace, id).await?;
     let kept_from = partitions::oldest(&mut conn).await?.unwrap_or_default();
     let (records, blocking) = records(&mut conn, auth.workspace, id, at).await?;
     drop(conn);
     // The fires around the instant may be many years away: they are searched on a blocking thread.
     let explain = move || {
-        let history = History { versions: &versions, records: &records, blocking, kept_from, now };
-        ledger::explain(&history, at)
+        let (created_at, versions) = (history.created_at, history.since(at)?);
+        ledger::explain(&History { created_at, versions, records: &records, blocking, kept_from, now }, at)
     };
-    let explanation =
-        state.capacity.compute(request.headers(), explain).await?.map_err(|error| {
-            Problem::of_field("?at", Invalid::new("schedule_unreadable", error.to_string()))
-        })?;
+    let explanation = state.capacity.compute(request.headers(), explain).await?.map_err(|error| {
+        let code = match error {
+            LedgerError::TooMany | LedgerError::TooManyVersions => "too_many_versions",
+            LedgerError::Schedule(_) => "schedule_unreadable",
+        };
+        Problem::of_field("?at", Invalid::new(code, error.to_string()))
+    })?;
     Ok(HttpResponse::Ok().json(ExplanationView::from(explanation)))
 }
 

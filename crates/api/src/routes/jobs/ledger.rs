@@ -96,14 +96,13 @@ pub async fn get_job_ledger(
     let WindowQuery { from, to } = auth.query;
     let mut conn = state.conn().await?;
     let versions = jobs::history(&mut conn, auth.workspace, id).await?;
-    let now = state.clock.now();
-    let created_at = versions.first().map_or(now, |version| version.created_at);
+    let (now, created_at) = (state.clock.now(), versions.created_at);
     let kept_from = partitions::oldest(&mut conn).await?.map_or(created_at, |oldest| oldest.max(created_at));
     let window = window(from, to, kept_from, now)?;
     let records = executions::fires(&mut conn, auth.workspace, id, window).await?;
     drop(conn);
     // Tens of milliseconds of computation for a month of minutes: it runs on a blocking thread.
-    let balance = move || ledger::balance(&versions, created_at, &records, window, now);
+    let balance = move || ledger::balance(versions.since(window.from)?, created_at, &records, window, now);
     let ledger = state.capacity.compute(request.headers(), balance).await?.map_err(ledger_failed)?;
     Ok(HttpResponse::Ok().json(LedgerView::new(&ledger, window)))
 }
@@ -129,6 +128,10 @@ pub fn ledger_failed(error: LedgerError) -> Problem {
         LedgerError::TooMany => {
             let detail = format!("The window has more than {MAX_FIRES} fires. Request a shorter one.");
             Problem::of_field("?from", Invalid::new("window_too_long", detail))
+        }
+        LedgerError::TooManyVersions => {
+            let detail = format!("{error} Request a later window.");
+            Problem::of_field("?from", Invalid::new("too_many_versions", detail))
         }
         LedgerError::Schedule(error) => {
             tracing::error!(%error, "cannot compute a stored schedule");

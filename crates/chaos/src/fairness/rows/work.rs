@@ -58,7 +58,8 @@ pub async fn large_batches(stage: &Stage) -> anyhow::Result<Seen> {
 }
 
 pub async fn conversions(stage: &Stage) -> anyhow::Result<Seen> {
-    let line = "*/5 * * * * curl -fsS -m 60 -H 'Authorization: Bearer s3cr3t' https://example.com/ >/dev/null\n";
+    let line =
+        "*/5 * * * * curl -fsS -m 60 -H 'Authorization: Bearer s3cr3t' https://example.com/ >/dev/null\n";
     let source = line.repeat(SOURCE_BYTES / line.len());
     let convert = json!({ "source": source });
     let attack = async {

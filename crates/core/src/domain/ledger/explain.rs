@@ -33,7 +33,9 @@ string_enum! {
 
 /// What is known about a job around an instant.
 pub struct History<'a> {
-    /// Oldest first; at least one.
+    /// When the job was created.
+    pub created_at: DateTime<Utc>,
+    /// Oldest first; at least one. See [`Versions::since`](super::Versions::since).
     pub versions: &'a [Version],
     /// The executions of source `schedule` at the instant, and those that stand for missed fires then.
     pub records: &'a [Record],
@@ -75,10 +77,11 @@ struct Finding {
 
 /// Explains what happened in the millisecond of `at`.
 pub fn explain(history: &History<'_>, at: DateTime<Utc>) -> Result<Explanation, LedgerError> {
-    let versions = history.versions;
-    let Some(first) = versions.first() else { return Err(ScheduleError::OutOfRange.into()) };
+    let History { versions, created_at: anchor, .. } = *history;
+    if versions.is_empty() {
+        return Err(ScheduleError::OutOfRange.into());
+    }
     let at = at.trunc_subsecs(3);
-    let anchor = first.created_at;
     let fire = due(versions, anchor, LedgerWindow { from: at, to: at + PRECISION })?.into_iter().next();
     let instant = Instant { history, at, anchor };
     let finding = instant.find(fire.as_ref())?;

@@ -233,6 +233,8 @@ impl JobRow {
 #[derive(QueryableByName)]
 #[diesel(table_name = job_versions)]
 pub struct HistoryRow {
+    #[diesel(sql_type = SqlTypeOf<jobs::created_at>)]
+    pub job_created_at: DateTime<Utc>,
     version: i32,
     created_at: DateTime<Utc>,
     state: String,
@@ -244,7 +246,7 @@ pub struct HistoryRow {
 
 impl HistoryRow {
     pub fn into_version(self) -> Result<Version, StoreError> {
-        let Self { version, created_at, state, every_seconds, cron, timezone, run_at } = self;
+        let Self { version, created_at, state, every_seconds, cron, timezone, run_at, .. } = self;
         let schedule = ScheduleColumns { every_seconds, cron, timezone, run_at }.schedule()?;
         Ok(Version {
             number: version,

@@ -37,6 +37,7 @@ fn versions() -> Vec<Version> {
 
 fn explained(versions: &[Version], records: &[Record], instant: &str) -> Explanation {
     let history = History {
+        created_at: versions[0].created_at,
         versions,
         records,
         blocking: None,
@@ -139,9 +140,16 @@ fn the_execution_that_held_the_slot_is_named() {
         ..record(at("2026-03-10T08:00:00Z"), Status::Skipped)
     };
     let blocking = record(at("2026-03-09T08:00:00Z"), Status::Running).execution;
-    let (kept_from, now) = (versions[0].created_at, at("2026-03-25T00:00:00Z"));
-    let history =
-        History { versions: &versions, records: &[skipped], blocking: Some(blocking), kept_from, now };
+    let (created_at, now) = (versions[0].created_at, at("2026-03-25T00:00:00Z"));
+    let kept_from = created_at;
+    let history = History {
+        created_at,
+        versions: &versions,
+        records: &[skipped],
+        blocking: Some(blocking),
+        kept_from,
+        now,
+    };
     let found = explain(&history, at("2026-03-10T08:00:00Z")).unwrap();
     assert_eq!(found.blocking, Some(blocking));
     assert!(found.sentence.ends_with(&format!(" The execution {blocking} was running.")));
@@ -302,7 +310,7 @@ proptest! {
                     || (record.scheduled_for < at && record.skipped.as_ref().is_some_and(|(_, last)| *last >= at)))
                 .cloned()
                 .collect();
-            let history = History { versions: &versions, records: &here, blocking: None, kept_from: minute(0), now };
+            let history = History { created_at: anchor, versions: &versions, records: &here, blocking: None, kept_from: minute(0), now };
             let instant = Instant { history: &history, at, anchor };
             let fire = due(&versions, anchor, LedgerWindow { from: at, to: at + PRECISION }).unwrap().into_iter().next();
             match (instant.find(fire.as_ref()).unwrap().verdict, fire.is_some()) {
