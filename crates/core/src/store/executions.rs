@@ -215,6 +215,9 @@ async fn insert_runs(
 ///
 /// A statement of its own, after the insertion: it sees what has been committed until then. A search before the insertion would miss an
 /// execution that ends in between. While a run exists, its key refuses a second one; once it has ended, this finds it.
+///
+/// Each id is looked up separately: in one search, Postgres would read all ids between the first and the last in a partition that has no
+/// statistics yet. The bounds exclude the other partitions.
 async fn withdraw_ended(conn: &mut Conn, new: &HashSet<ExecutionId>) -> Result<Vec<ExecutionId>, StoreError> {
     let (Some(first), Some(last)) = (new.iter().min(), new.iter().max()) else { return Ok(Vec::new()) };
     if failpoint::is(failpoint::NO_SEARCH_OF_ENDED) {
@@ -222,7 +225,9 @@ async fn withdraw_ended(conn: &mut Conn, new: &HashSet<ExecutionId>) -> Result<V
     }
     let ended: Vec<RunId> = prepared(
         sql_query(
-            "with ended as materialized (select id from executions where id = any($1) and id between $2 and $3)
+            "with ended as materialized (
+                 select i.id from unnest($1::uuid[]) as i(id) cross join lateral (
+                     select from executions e where e.id = i.id and e.id between $2 and $3 limit 1) e)
              delete from runs r using ended e where r.id = e.id returning r.id",
         )
         .bind::<Array<SqlUuid>, _>(new.iter().map(|id| id.uuid()).collect::<Vec<_>>())

@@ -42,8 +42,10 @@ impl Ended {
 }
 
 /// Postgres has no statistics of a new partition: it expects one row and plans a nested loop, which takes a hundred milliseconds for a
-/// batch of five hundred. Larger batches than this disable nested loops, which costs two round trips.
+/// batch of five hundred. Larger batches than this disable nested loops, which costs two round trips. Their statements have a text of their
+/// own: Postgres keeps the plan of a prepared statement, whatever is disabled when it is used again.
 const MAX_NESTED_LOOP_BATCH: usize = 32;
+const LARGE_BATCH: &str = " -- planned without nested loops";
 
 /// Records ended attempts, and returns the executions that were recorded. The executor no longer owns the others (it expired, the execution
 /// was cancelled, or its job was deleted); their results are discarded.
@@ -58,17 +60,17 @@ pub async fn record(
         let lease = &ended.lease;
         !(lease.holds_slot || lease.ends_job || lease.notifies || ended.is_retried())
     };
-    if ended.len() <= MAX_NESTED_LOOP_BATCH && ended.iter().all(is_plain) {
+    if !is_large(ended) && ended.iter().all(is_plain) {
         return record_batch(conn, executor, ended).await;
     }
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let recorded = if ended.len() <= MAX_NESTED_LOOP_BATCH {
-            record_batch(conn, executor, ended).await?
-        } else {
+        let recorded = if is_large(ended) {
             conn.batch_execute("set local enable_nestloop = off").await?;
             let recorded = record_batch(conn, executor, ended).await?;
             conn.batch_execute("set local enable_nestloop = on").await?;
             recorded
+        } else {
+            record_batch(conn, executor, ended).await?
         };
         // Only for these: the slots of the others may belong to their next waiters by now.
         let ours: HashSet<ExecutionId> = recorded.iter().copied().collect();
@@ -85,6 +87,10 @@ pub async fn record(
         Ok(recorded)
     })
     .await
+}
+
+const fn is_large(ended: &[Ended]) -> bool {
+    ended.len() > MAX_NESTED_LOOP_BATCH
 }
 
 /// Did [`record`] fail because an execution had ended before?
@@ -199,20 +205,23 @@ async fn record_batch(
 ) -> Result<Vec<ExecutionId>, StoreError> {
     let (earlier, last): (Vec<_>, Vec<_>) = ended.iter().partition(|ended| ended.is_retried());
     let [write_last, write_earlier] = if failpoint::is(failpoint::NO_FENCING) { NO_FENCE } else { FENCE };
-    let mut recorded = write(conn, write_last, executor, &last).await?;
-    recorded.extend(write(conn, write_earlier, executor, &earlier).await?);
+    let is_large = is_large(ended);
+    let mut recorded = write(conn, write_last, is_large, executor, &last).await?;
+    recorded.extend(write(conn, write_earlier, is_large, executor, &earlier).await?);
     Ok(recorded)
 }
 
 async fn write(
     conn: &mut Conn,
     statement: &'static str,
+    is_large: bool,
     executor: ExecutorId,
     ended: &[&Ended],
 ) -> Result<Vec<ExecutionId>, StoreError> {
     if ended.is_empty() {
         return Ok(Vec::new());
     }
+    let statement = if is_large { format!("{statement}{LARGE_BATCH}") } else { statement.to_owned() };
     let rows: Vec<Id> = prepared(
         sql_query(statement)
             .bind::<SqlUuid, _>(executor.uuid())

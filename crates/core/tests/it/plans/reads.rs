@@ -86,12 +86,16 @@ pub async fn frugal<T>(
 /// In a transaction that is rolled back: with plans for the parameters, and with generic plans.
 pub async fn with_both_plans(db: &TestDb, work: impl AsyncFn(&mut Conn)) {
     for mode in ["force_custom_plan", "force_generic_plan"] {
-        // The end of the session rolls the work back.
-        let mut conn = migrate::connect(&db.settings()).await.unwrap();
-        conn.begin_test_transaction().await.unwrap();
-        conn.batch_execute(&format!("set local plan_cache_mode = {mode}")).await.unwrap();
-        work(&mut conn).await;
+        with_plans(db, mode, &work).await;
     }
+}
+
+async fn with_plans(db: &TestDb, mode: &str, work: impl AsyncFn(&mut Conn)) {
+    // The end of the session rolls the work back.
+    let mut conn = migrate::connect(&db.settings()).await.unwrap();
+    conn.begin_test_transaction().await.unwrap();
+    conn.batch_execute(&format!("set local plan_cache_mode = {mode}")).await.unwrap();
+    work(&mut conn).await;
 }
 
 pub async fn filled() -> TestDb {
@@ -99,6 +103,87 @@ pub async fn filled() -> TestDb {
     TestDb::execute(&db, FILL).await;
     TestDb::execute(&db, FILL_JOBS).await;
     db
+}
+
+/// An attempt under this lease that succeeded.
+fn ended(lease: &leases::Lease) -> Ended {
+    Ended {
+        lease: lease.clone(),
+        attempt: EndedAttempt {
+            outcome: Outcome::of(AttemptStatus::Success),
+            disposition: Disposition::Succeeded,
+            started_at: lease.due_at,
+            ended_at: lease.due_at,
+        },
+        lateness_us: Some(1),
+    }
+}
+
+/// Forty timers of one instant.
+const FILL_AN_INSTANT: &str = "
+    set session_replication_role = replica;
+    insert into job_timers (job_id, workspace_id, shard, version, next_run_at, anchor_at, every_seconds, misfire_policy, catch_up_limit)
+    select gen_random_uuid(), gen_random_uuid(), n % 16, 1, date_trunc('second', now()), now(), 60, 'skip', 10
+    from generate_series(1, 40) n";
+/// Three thousand executions of the instant of the timers, in a partition that has no statistics.
+const FILL_ITS_EXECUTIONS: &str = "
+    insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count)
+    select (lpad(to_hex((extract(epoch from (select min(next_run_at) from job_timers)) * 1000)::bigint), 12, '0')
+            || '8' || substr(md5(n::text), 1, 19))::uuid, gen_random_uuid(), gen_random_uuid(), 1, 'succeeded', 'schedule', now(), now(), 1
+    from generate_series(1, 3000) n";
+
+/// The plan is made for an empty table and kept: the first minute of a day is like this.
+#[tokio::test]
+async fn planning_reads_no_other_execution_of_the_same_instant() {
+    let db = TestDb::new().await;
+    db.execute(FILL_AN_INSTANT).await;
+    with_plans(&db, "force_generic_plan", async |conn| {
+        let due = timers::PlanningWindow::Due { horizon: Duration::from_secs(2), late: MISFIRE_THRESHOLD };
+        let first = timers::record_fires(conn, due, 20, decide).await.unwrap();
+        assert_eq!(first.to_publish.len(), 20);
+        conn.batch_execute(FILL_ITS_EXECUTIONS).await.unwrap();
+        let second =
+            frugal(conn, "plan", MAX_ROWS_READ, async |c| timers::record_fires(c, due, 20, decide).await)
+                .await;
+        assert_eq!(second.to_publish.len(), 20);
+    })
+    .await;
+}
+
+/// The plan of the statement that records a large batch, as the session keeps it.
+const NESTED_LOOPS: &str = "
+    do $$ declare kept record; line text; plans int := 0;
+    begin
+        for kept in select name, cardinality(parameter_types) as count from pg_prepared_statements
+                    where statement like '%insert into executions%' and statement like '%planned without nested loops' loop
+            plans := plans + 1;
+            for line in execute format('explain execute %I (%s null)', kept.name, repeat('null, ', kept.count - 1)) loop
+                if line like '%Nested Loop%' then raise '%', line; end if;
+            end loop;
+        end loop;
+        if plans <> 1 then raise '% plans', plans; end if;
+    end $$";
+
+/// Postgres compares each row of a batch with each other in a nested loop, and keeps the plan that it made for a small batch.
+#[tokio::test]
+async fn a_large_batch_is_recorded_without_a_nested_loop_whatever_came_before() {
+    let db = filled().await;
+    with_plans(&db, "force_generic_plan", async |conn| {
+        let session = ExecutorId::from_uuid(Uuid::now_v7());
+        executors::insert(conn, session, "test").await.unwrap();
+        let due = leases::due(conn, BEGINNING, TimeDelta::zero(), 40).await.unwrap();
+        let ids: Vec<ExecutionId> = due.iter().map(leases::DueExecution::execution).collect();
+        let leases = leases::lease(conn, session, &ids).await.unwrap();
+        assert_eq!(leases.len(), 40);
+        let (small, large) = leases.split_at(5);
+        for lease in small {
+            leases::record(conn, session, &[ended(lease)]).await.unwrap();
+        }
+        let large: Vec<Ended> = large.iter().map(ended).collect();
+        assert_eq!(leases::record(conn, session, &large).await.unwrap().len(), 35);
+        conn.batch_execute(NESTED_LOOPS).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -127,16 +212,6 @@ async fn a_run_reads_only_its_own_rows() {
         assert_eq!(leases.len(), 20);
         let held = frugal(conn, "held", MAX_ROWS_READ, async |c| leases::owned(c, session).await).await;
         assert_eq!(held.running.len(), 20);
-        let ended = |lease: &leases::Lease| Ended {
-            lease: lease.clone(),
-            attempt: EndedAttempt {
-                outcome: Outcome::of(AttemptStatus::Success),
-                disposition: Disposition::Succeeded,
-                started_at: lease.due_at,
-                ended_at: lease.due_at,
-            },
-            lateness_us: Some(1),
-        };
         let ended: Vec<Ended> = leases[..10].iter().map(ended).collect();
         let recorded =
             frugal(conn, "record", MAX_ROWS_READ, async |c| leases::record(c, session, &ended).await).await;
