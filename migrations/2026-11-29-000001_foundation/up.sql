@@ -575,8 +575,8 @@ create table request_tests (
 );
 -- Finds those that wait for an executor, and purges old ones.
 create index request_tests_created on request_tests (created_at);
--- Serves the foreign key.
-create index request_tests_workspace on request_tests (workspace_id);
+-- Finds the oldest of a workspace.
+create index request_tests_workspace on request_tests (workspace_id, created_at);
 
 
 -- 5. Channels, rules and notifications -----------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ pub struct TestBody {
     pub job_id: Option<String>,
 }
 
-/// A request that is sent once, to try it. It is kept for an hour.
+/// A request that is sent once, to try it. It is kept for an hour, or until the workspace has made 100 newer ones.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Test)]
 pub struct TestView {

@@ -26,7 +26,7 @@ use crate::domain::{
     execution::Source,
     id::{ExecutionId, JobId, TestId, WorkspaceId},
     request::{Body, Request},
-    request_test::{CLAIM_LIMIT, RETENTION, RequestTest},
+    request_test::{CLAIM_LIMIT, MAX_KEPT, RETENTION, RequestTest},
     retry::{DeliveryGuarantee, RetryPolicy},
     sent_request::SentAttempt,
 };
@@ -40,11 +40,15 @@ pub struct NewTest<'a> {
     pub request: &'a Request,
 }
 
+/// Also deletes the oldest of the workspace if it has more than [`MAX_KEPT`].
 pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, new: &NewTest<'_>) -> Result<(), StoreError> {
     let NewTest { id, job, created_at, depth, request } = new;
     prepared(
         sql_query(
-            "insert into request_tests (id, workspace_id, job_id, created_at, depth, url, method, headers, body, body_is_json,
+            "with deleted as (
+                 delete from request_tests where id in (
+                     select id from request_tests where workspace_id = $2 order by created_at desc offset $13 - 1 limit 10))
+             insert into request_tests (id, workspace_id, job_id, created_at, depth, url, method, headers, body, body_is_json,
                                         timeout_seconds, success_statuses)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
@@ -59,7 +63,8 @@ pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, new: &NewTest<'_>) 
         .bind::<Nullable<Text>, _>(request.body.as_ref().map(Body::as_str))
         .bind::<Bool, _>(matches!(request.body, Some(Body::Json(_))))
         .bind::<SmallInt, _>(request.timeout_seconds as i16)
-        .bind::<Array<SmallInt>, _>(statuses_to_i16s(&request.success_statuses)),
+        .bind::<Array<SmallInt>, _>(statuses_to_i16s(&request.success_statuses))
+        .bind::<BigInt, _>(i64::from(MAX_KEPT)),
     )
     .execute(conn)
     .await?;

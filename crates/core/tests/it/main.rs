@@ -14,6 +14,7 @@ mod partitions;
 mod plans;
 mod pool;
 mod probes;
+mod request_tests;
 mod rights;
 mod schema;
 mod sent_request;
