@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes each TARGET in order, stops at the first that fails, and prints a table with the duration of each.
-# A target with a leading + runs in the background, and its output follows at the end. It must not use cargo in the target directory of the others.
+# A target with a leading + runs in the background, and its output follows at the end, or once it has failed. It must not use cargo in the
+# target directory of the others.
 # The targets share one build: `build` compiles everything, and the others do not compile again (BUILT).
 # Usage: steps.sh [+]TARGET…
 set -euo pipefail
@@ -22,6 +23,18 @@ finish() {
 }
 trap finish EXIT
 
+# Prints the output of a target that ran in the background, and exits if it failed.
+report() {
+    local status=0
+    step=$1
+    wait "$2" || status=$?
+    printf '\n=== %s\n' "$step"
+    cat "$logs/$step"
+    begin=$((SECONDS - $(cat "$logs/$step.seconds")))
+    [[ $status == 0 ]] || exit $status
+    rows+=("$step $((SECONDS - begin)) in-parallel")
+}
+
 run() {
     local built=BUILT=1
     [[ $1 != build ]] || built=
@@ -36,22 +49,19 @@ for target in "$@"; do
         (begin=$SECONDS status=0
          run "$target" > "$logs/$target" 2>&1 || status=$?
          echo $((SECONDS - begin)) > "$logs/$target.seconds"
+         [[ $status == 0 ]] || touch "$logs/$target.failed"
          exit $status) &
         set +m
         background+=("$target" $!)
         continue
     fi
+    for ((i = 0; i < ${#background[@]}; i += 2)); do
+        [[ ! -e $logs/${background[i]}.failed ]] || report "${background[i]}" "${background[i + 1]}"
+    done
     step=$target begin=$SECONDS
     printf '\n=== %s\n' "$step"
     run "$step"
     rows+=("$step $((SECONDS - begin)) ")
 done
-for ((i = 0; i < ${#background[@]}; i += 2)); do
-    step=${background[i]} begin=$SECONDS status=0
-    wait "${background[i + 1]}" || status=$?
-    printf '\n=== %s\n' "$step"
-    cat "$logs/$step"
-    [[ $status == 0 ]] || exit $status
-    rows+=("$step $(cat "$logs/$step.seconds") in-parallel")
-done
+for ((i = 0; i < ${#background[@]}; i += 2)); do report "${background[i]}" "${background[i + 1]}"; done
 step=''

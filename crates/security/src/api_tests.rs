@@ -32,6 +32,8 @@ impl Results {
 
 /// Runs the cases that contain one of `names`, or all, on the servers of this system.
 pub async fn run(binary: &Path, names: &[String], system: &System) -> anyhow::Result<Results> {
+    // Fails if two cases have the same name.
+    list(binary)?;
     let report = new_report("cases.tsv")?;
     let mut command = tokio::process::Command::new(binary);
     command.arg("security::").args(["--skip", NAMES]).env(REPORT, &report).kill_on_drop(true);
