@@ -126,6 +126,18 @@ impl Seen {
             println!("  {}: {}", if rule.holds { "holds" } else { "BROKEN" }, rule.text);
         }
         println!("  memory at most: API {} MiB, executor {} MiB", self.api_mib, self.executor_mib);
+        println!(
+            "  {}: {} p99 {:.0} ms, alone {:.0} ms, at most {:.0} ms",
+            self.verdict(),
+            self.measure.name(),
+            self.attacked_ms,
+            self.base_ms,
+            self.bound_ms
+        );
+    }
+
+    fn verdict(&self) -> &'static str {
+        if self.holds() { "passed" } else { "FAILED" }
     }
 
     pub fn row(&self, name: &str) -> Vec<String> {
@@ -139,7 +151,7 @@ impl Seen {
             self.killed.len().to_string(),
             self.lost.len().to_string(),
             self.rules.iter().map(|rule| rule.text.as_str()).collect::<Vec<_>>().join("\n"),
-            if self.holds() { "passed" } else { "FAILED" }.to_owned(),
+            self.verdict().to_owned(),
         ]
     }
 }

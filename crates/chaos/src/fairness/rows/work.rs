@@ -11,12 +11,12 @@ use super::super::{
     stage::Stage,
 };
 
-/// Items of a batch, and jobs of a bulk action.
+/// Items of a batch, jobs of a bulk action, and jobs of a conversion.
 const MAX_ITEMS: usize = 1000;
 /// A thousand of these are just below the limit of a batch, 8 MiB.
 const BODY_BYTES: usize = 7500;
-/// Of a source to convert: just below the limit, 4 MiB.
-const SOURCE_BYTES: usize = 4_000_000;
+/// Of each of the thousand lines of a source: together just below the limit, 4 MiB.
+const LINE_BYTES: usize = 4000;
 /// An account may have this many at a time.
 const MAX_STREAMS: usize = 16;
 const STREAM_SECONDS: u32 = 10;
@@ -58,9 +58,10 @@ pub async fn large_batches(stage: &Stage) -> anyhow::Result<Seen> {
 }
 
 pub async fn conversions(stage: &Stage) -> anyhow::Result<Seen> {
+    let token = "x".repeat(LINE_BYTES - 100);
     let line =
-        "*/5 * * * * curl -fsS -m 60 -H 'Authorization: Bearer s3cr3t' https://example.com/ >/dev/null\n";
-    let source = line.repeat(SOURCE_BYTES / line.len());
+        format!("*/5 * * * * curl -fsS -m 60 -H 'Authorization: Bearer {token}' https://example.com/\n");
+    let source = line.repeat(MAX_ITEMS);
     let convert = json!({ "source": source });
     let attack = async {
         let request = |_| Request::new(Method::POST, "/v1/jobs/convert").json(&convert);
