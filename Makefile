@@ -10,9 +10,9 @@ WITH_SERVICES = $(BIN)/debug/trigrun-embed exec --
 # Compiles a debug build of the given packages. `make check` compiles everything once, and sets BUILT.
 BUILD = $(if $(BUILT),@:,cargo build)
 BUILD_ALL = $(BUILD) --workspace --all-targets
-# Clippy and rustdoc share nothing with a build. In `make check`, they have a directory of their own, so that neither waits for the other.
+# `make check` gives clippy and rustdoc their own target directory, so that neither blocks the build and the tests.
 APART = $(if $(BUILT),--target-dir $(BIN)/lint)
-# Of a release build, the optimisation at link time takes minutes for each program: only those that are needed.
+# Optimisation at link time takes minutes for each program, so a release run builds only those that it needs.
 PROCESSES = --package trigrun-api --package trigrun-scheduler --package trigrun-executor
 
 .PHONY: help
@@ -92,20 +92,20 @@ build: ## Compile all binaries and tests in one debug build
 .PHONY: test
 test: setup ## Run all tests, against a real Postgres and Redis; ARGS: arguments of cargo test
 	$(BUILD_ALL)
-	$(WITH_SERVICES) cargo test --workspace $(ARGS) $(if $(CHECK),-- --skip security::)
+	$(WITH_SERVICES) cargo test --workspace $(ARGS) $(if $(SKIP_SECURITY),-- --skip security::)
 
 .PHONY: test-busy
 test-busy: build ## Run `make test` three times in a row, with six busy loops on the same machine
 	.ci/busy.sh 6 bash -ec 'for run in 1 2 3; do echo "=== run $$run of 3"; $(MAKE) --no-print-directory BUILT=1 test; done'
 	@echo "make test passed three times in a row on a busy machine"
 
-# Tests and mutants often wait, so they run beside each other and beside what compiles in a directory of its own.
+# Tests and mutants often wait, so they run beside each other, and beside clippy and rustdoc.
 STEPS := fmt +chart +clients-tools +sdk-tools console-check build +lint +docs +mutants test story traces metrics clients sdk fuzz security chaos-short fairness-short advisories
 
 # Of the API's tests, the step `security` runs those of security.
 .PHONY: check
 check: setup ## Everything that CI checks, with the duration of each step
-	@CHECK=1 MAKE="$(MAKE)" .ci/steps.sh $(STEPS)
+	@SKIP_SECURITY=1 MAKE="$(MAKE)" .ci/steps.sh $(STEPS)
 
 .PHONY: fmt
 fmt: ## Check the format (cargo fmt formats)
@@ -238,7 +238,7 @@ soak: setup ## Half an hour of chaos and a million fires
 
 # ARGS go to trigrun-chaos fairness: --only hanging_target.
 .PHONY: fairness
-fairness: setup ## One greedy tenant in each way that is known, and two tenants that must not notice: a table (docs/fairness.md, about 25 minutes)
+fairness: setup ## One greedy tenant in each way that is known, and two tenants that must not notice: a table (docs/fairness.md, about 35 minutes)
 	$(BUILD_CHAOS)
 	$(BIN)/release/trigrun-chaos fairness $(ARGS)
 
@@ -305,7 +305,7 @@ advisories: ## Compare the lock files with RustSec's advisories, or say that the
 
 .PHONY: image
 image: setup console ## Build a container image of the three processes, trigrun:latest (needs buildah or docker; with buildah, podman and root, it is also inspected and run)
-	cargo build --release --package trigrun-api --package trigrun-scheduler --package trigrun-executor
+	cargo build --release $(PROCESSES)
 	deploy/gather.sh target/release target/image/gathered
 	if command -v buildah >/dev/null; then \
 	  buildah build --isolation chroot --build-context compiled=target/image -t trigrun:latest -f deploy/Dockerfile .; \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes each TARGET in order, stops at the first that fails, and prints a table with the duration of each.
-# A target with a leading + runs in the background, and its output follows at the end, or once it has failed. It must not use cargo in the
-# target directory of the others.
+# A target with a leading + runs in the background, and its output follows at the end, or before the next step once it has failed. It must not
+# use cargo in the target directory of those that run in the foreground.
 # The targets share one build: `build` compiles everything, and the others do not compile again (BUILT).
 # Usage: steps.sh [+]TARGET…
 set -euo pipefail
@@ -14,6 +14,14 @@ finish() {
     trap - EXIT
     [[ -z $step ]] || rows+=("$step $((SECONDS - begin)) FAILED")
     for ((i = 0; i < ${#background[@]}; i += 2)); do kill -- "-${background[i + 1]}" 2>/dev/null || true; done
+    # Those that have failed beside a step that failed, too.
+    for ((i = 0; i < ${#background[@]}; i += 2)); do
+        local failed=${background[i]}
+        [[ -e $logs/$failed.failed && $failed != "$step" ]] || continue
+        printf '\n=== %s\n' "$failed"
+        cat "$logs/$failed"
+        rows+=("$failed $(cat "$logs/$failed.seconds") FAILED")
+    done
     rm -rf "$logs"
     printf '\n%-14s %7s\n' step seconds
     for row in "${rows[@]}"; do printf '%-14s %7d %s\n' $row; done

@@ -535,7 +535,8 @@ create table run_keys (
 -- Purges keys with their executions, and by age.
 create index run_keys_execution on run_keys (execution_id);
 
--- Requests that are sent once, to try them, each with its result. An executor claims a test within half a minute; it is kept for an hour.
+-- Requests that are sent once, to try them, each with its result. An executor claims a test within half a minute; the newest of a workspace
+-- are kept for an hour.
 create table request_tests (
     id uuid primary key,
     workspace_id uuid not null references workspaces on delete cascade,
@@ -575,7 +576,7 @@ create table request_tests (
 );
 -- Finds those that wait for an executor, and purges old ones.
 create index request_tests_created on request_tests (created_at);
--- Finds the oldest of a workspace.
+-- Finds the oldest of a workspace, and serves the foreign key.
 create index request_tests_workspace on request_tests (workspace_id, created_at);
 
 

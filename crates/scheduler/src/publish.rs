@@ -71,7 +71,7 @@ pub async fn publish_all(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 pub async fn hand_over_pending(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     let (soon, later) = by_urgency(scheduler, scheduler.pending.take_all());
     let ids: Vec<ExecutionId> = later.iter().map(|dispatch| dispatch.execution).collect();
-    let handed_over = async { dispatch::unclaim(&mut *scheduler.db.conn().await?, &ids).await };
+    let handed_over = async { dispatch::hand_over(&mut *scheduler.db.conn().await?, &ids).await };
     // This comes first, because it works while Redis is unavailable.
     if let Err::<_, StoreError>(error) = handed_over.await {
         // With Postgres unavailable, early is better than late.

@@ -68,10 +68,10 @@ pub fn list(binary: &Path) -> anyhow::Result<String> {
     let listed = Command::new(binary)
         .args([NAMES, "--exact"])
         .env(REPORT, &report)
-        .stdout(Stdio::null())
-        .status()
+        .output()
         .with_context(|| format!("{} cannot be run", binary.display()))?;
-    ensure!(listed.success(), "{} cannot list its cases", binary.display());
+    let stdout = String::from_utf8_lossy(&listed.stdout);
+    ensure!(listed.status.success(), "{} cannot list its cases: {stdout}", binary.display());
     Ok(fs::read_to_string(report)?)
 }
 

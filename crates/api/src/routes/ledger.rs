@@ -78,8 +78,8 @@ pub struct WorkspaceLedgerView {
     duplicates: usize,
     /// The first 100 gaps and duplicates.
     mismatches: Vec<JobMismatchView>,
-    /// Jobs that are not in the sums because they fire too often in the window, or have been changed too often since, the first 100: request
-    /// a shorter or later one.
+    /// Jobs that are not in the sums, the first 100: they fire too often in the window, or have changed too often since it began. Request a
+    /// shorter or later window.
     unchecked_jobs: Vec<String>,
     /// Send it as `cursor`, with the same `from` and `to`, to check the jobs that are left; null if there are none.
     next_cursor: Option<String>,

@@ -179,6 +179,22 @@ pub async fn run_each(jobs: &[(&Workspace, String)], runs: usize, timeout: Durat
     send_all(jobs.len() * runs, timeout, true, sender).await
 }
 
+/// Sends `count` requests, each with its client.
+pub async fn send_each(
+    count: usize,
+    timeout: Duration,
+    request: impl Fn(usize) -> (Client, Request),
+) -> Statuses {
+    let request = &request;
+    let sender = |_| {
+        async move |number: usize| {
+            let (client, request) = request(number);
+            client.send(request).await.ok()
+        }
+    };
+    send_all(count, timeout, false, sender).await
+}
+
 /// Sends `count` requests over connections that are kept, for each of these clients in turn.
 pub async fn flood(
     clients: &[Client],

@@ -157,7 +157,7 @@ pub fn all() -> Vec<Row> {
         },
         Row {
             name: "bulk_changes",
-            about: "200 bulk changes of 1,000 jobs and rules for 5,000",
+            about: "200 bulk changes of the tags of 1,000 jobs, of which each has a rule",
             needs: Needs::Nothing,
             is_short: false,
             play: |stage| Box::pin(work::bulk_changes(stage)),

@@ -118,7 +118,7 @@ pub struct AuditEntry {
     pub id: AuditId,
     pub at: DateTime<Utc>,
     pub actor: Actor,
-    /// One of [`Action`], or an action that a newer version wrote.
+    /// One of [`Action`], or an action that a newer version of TrigRun wrote.
     pub action: String,
     pub target: Target,
     pub details: Vec<(String, String)>,

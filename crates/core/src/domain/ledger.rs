@@ -111,7 +111,7 @@ pub const MAX_VERSIONS: usize = 10_000;
 pub enum LedgerError {
     #[error("The window contains more than {MAX_FIRES} fires.")]
     TooMany,
-    #[error("The job has been changed more than {MAX_VERSIONS} times since.")]
+    #[error("The job has more than {MAX_VERSIONS} later versions, of which TrigRun reads the newest.")]
     TooManyVersions,
     #[error(transparent)]
     Schedule(#[from] ScheduleError),

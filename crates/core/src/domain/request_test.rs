@@ -13,7 +13,7 @@ use super::{
 pub const CLAIM_LIMIT: TimeDelta = TimeDelta::seconds(30);
 /// How long a test is kept.
 pub const RETENTION: TimeDelta = TimeDelta::hours(1);
-/// How many tests of a workspace are kept, the newest. It cannot ask for as many while one of them may still run.
+/// How many tests of a workspace are kept, the newest, besides those that have not ended.
 pub const MAX_KEPT: u16 = 100;
 /// How long an executor may wait for the destination, before and after the request.
 const MAX_WAIT: TimeDelta = TimeDelta::seconds(60);

@@ -49,8 +49,8 @@ pub async fn claim_unpublished(
 }
 
 /// Gives up the publication of work that is not due yet: any scheduler will claim it in time.
-pub async fn unclaim(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
-    let unclaimed = prepared(
+pub async fn hand_over(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, StoreError> {
+    let handed_over = prepared(
         sql_query(
             "update runs set publish_claimed_at = null
              where id = any($1) and owner_id is null and publish_claimed_at is not null",
@@ -59,7 +59,7 @@ pub async fn unclaim(conn: &mut Conn, ids: &[ExecutionId]) -> Result<usize, Stor
     )
     .execute(conn)
     .await?;
-    Ok(unclaimed)
+    Ok(handed_over)
 }
 
 /// A shard with overdue work whose publication is claimed.

@@ -24,7 +24,7 @@ pub enum StoreError {
     /// The key of a workspace cannot be opened with the master keys of this process. The operator can change that.
     #[error("{0}")]
     KeyUnreadable(String),
-    /// A bug, or a database that this version does not understand.
+    /// A bug, or a database that this version of TrigRun does not understand.
     #[error("store: {0}")]
     Internal(String),
 }
@@ -43,7 +43,7 @@ impl StoreError {
         matches!(self, Self::Unavailable(_) | Self::TimedOut(_) | Self::KeyUnreadable(_))
     }
 
-    /// A stored value that the domain does not know: a newer version wrote it, or the database was edited by hand.
+    /// A stored value that the domain does not know: a newer version of TrigRun wrote it, or the database was edited by hand.
     pub fn unreadable(column: &str, why: impl fmt::Display) -> Self {
         Self::Internal(format!("stored {column} cannot be read: {why}"))
     }

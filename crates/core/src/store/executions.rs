@@ -351,7 +351,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ExecutionId) -> Re
     .get_result(conn)
     .await?;
     let attempts: Vec<AttemptRow> = prepared(
-        // Columns are named, so that a column that a later version adds does not break running processes.
+        // Columns are named, so that a column that a later version of TrigRun adds does not break running processes.
         sql_query(
             "select number, status, status_code, error_class, error, started_at, dns_us, connect_us, tls_us, first_byte_us, body_us,
                     total_us, remote_address, http_version, response_headers, body_preview, body_truncated, response_bytes

@@ -367,7 +367,7 @@ pub async fn get(
 async fn with_attempts(conn: &mut Conn, notifications: &mut [Notification]) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = notifications.iter().map(|notification| notification.id.uuid()).collect();
     let rows: Vec<AttemptRow> = prepared(
-        // Columns are named, so that a column that a later version adds does not break running processes.
+        // Columns are named, so that a column that a later version of TrigRun adds does not break running processes.
         sql_query(
             "select notification_id, number, status, status_code, error_class, error, started_at, total_us
              from notification_attempts where notification_id = any($1) order by number",

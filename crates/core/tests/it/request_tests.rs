@@ -6,10 +6,7 @@ use trigrun_core::{
         id::{TestId, WorkspaceId},
         request_test::MAX_KEPT,
     },
-    store::{
-        StoreError,
-        request_tests::{self, NewTest},
-    },
+    store::request_tests::{self, NewTest},
 };
 use trigrun_testkit::{TestDb, jobs::every_seconds};
 
@@ -27,17 +24,18 @@ async fn a_workspace_keeps_its_newest_tests() {
     };
     let others = insert(other, 0).await;
     let mut tests = Vec::new();
-    for seconds in 0..MAX_KEPT + 5 {
+    for seconds in 0..MAX_KEPT + 4 {
         tests.push(insert(one, seconds).await);
     }
-    let mut conn = db.conn().await;
-    let (deleted, kept) = tests.split_at(5);
-    for id in deleted {
-        let found = request_tests::get(&mut conn, one, *id).await;
-        assert!(matches!(found, Err(StoreError::NotFound)));
-    }
-    for id in kept {
-        request_tests::get(&mut conn, one, *id).await.unwrap();
-    }
-    request_tests::get(&mut conn, other, others).await.unwrap();
+    // None of them has ended.
+    assert_eq!(db.count("select count(*) from request_tests").await, i64::from(MAX_KEPT) + 5);
+    db.execute("update request_tests set claimed_at = created_at, status = 'timeout'").await;
+    tests.push(insert(one, MAX_KEPT + 4).await);
+    let kept = async |workspace: WorkspaceId| {
+        let sql = "select id::text from request_tests where workspace_id = '{}' order by created_at";
+        db.lines(&sql.replace("{}", &workspace.uuid().to_string())).await
+    };
+    let texts = |tests: &[TestId]| tests.iter().map(|id| id.uuid().to_string()).collect::<Vec<_>>();
+    assert_eq!(kept(one).await, texts(&tests[5..]));
+    assert_eq!(kept(other).await, texts(&[others]));
 }

@@ -255,7 +255,7 @@ async fn a_schedule_that_can_no_longer_be_read_delays_no_other() {
     assert_eq!(list.data.len(), 2);
 }
 
-/// A newer version has written a policy that this one does not know.
+/// A newer version of TrigRun has written a policy that this one does not know.
 #[tokio::test]
 async fn a_timer_that_cannot_be_read_delays_no_other_and_is_kept() {
     let bench = Bench::new().await;

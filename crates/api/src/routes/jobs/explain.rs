@@ -101,11 +101,15 @@ pub async fn explain_job(
         ledger::explain(&History { created_at, versions, records: &records, blocking, kept_from, now }, at)
     };
     let explanation = state.capacity.compute(request.headers(), explain).await?.map_err(|error| {
-        let code = match error {
-            LedgerError::TooMany | LedgerError::TooManyVersions => "too_many_versions",
-            LedgerError::Schedule(_) => "schedule_unreadable",
+        let invalid = match error {
+            LedgerError::TooManyVersions => {
+                Invalid::new("too_many_versions", format!("{error} Ask about a later instant."))
+            }
+            LedgerError::TooMany | LedgerError::Schedule(_) => {
+                Invalid::new("schedule_unreadable", error.to_string())
+            }
         };
-        Problem::of_field("?at", Invalid::new(code, error.to_string()))
+        Problem::of_field("?at", invalid)
     })?;
     Ok(HttpResponse::Ok().json(ExplanationView::from(explanation)))
 }

@@ -1,14 +1,16 @@
 //! Attacks by how much one request asks the API, or an executor, to do.
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
 use trigrun_testkit::client::{Client, Request};
 
 use super::super::{
-    accounts::{Statuses, Workspace, flood},
+    accounts::{Statuses, Workspace, send_each},
     seen::{Measure, Seen},
     stage::Stage,
+    target::Target,
 };
 
 /// Items of a batch, jobs of a bulk action, and jobs of a conversion.
@@ -19,23 +21,39 @@ const BODY_BYTES: usize = 7500;
 const LINE_BYTES: usize = 4000;
 /// An account may have this many at a time.
 const MAX_STREAMS: usize = 16;
-const STREAM_SECONDS: u32 = 10;
+/// Longer than it takes to ask for all.
+const STREAM_SECONDS: u32 = 25;
 const STREAMS: usize = 120;
+/// Fewer than a workspace may have rules.
+const TAGS: usize = 10;
 /// Tests that a workspace may ask for in a minute.
 const TESTS: usize = 10;
 
-/// Sends `count` requests, 16 at a time, with all tokens of these workspaces in turn.
-async fn all_at_once(
+/// Sends `count` requests, 16 at a time, with the tokens of these workspaces in turn. An attack that the API refuses shows nothing, so it must
+/// accept a tenth of them.
+async fn attack(
     stage: &Stage,
+    measure: Measure,
     workspaces: &[&Workspace],
     count: usize,
     request: impl Fn(usize) -> Request,
-) -> Statuses {
-    let client = |token: &String| Client::new(stage.api).with_token(token);
-    let clients: Vec<Client> = workspaces.iter().flat_map(|it| it.tokens.iter().map(client)).collect();
-    let statuses = flood(&clients, count, stage.scale.attack, request).await;
-    println!("  responses by status: {:?}", statuses.0);
-    statuses
+    targets: &[&Target],
+) -> anyhow::Result<Seen> {
+    let client = |number: usize| {
+        let (round, at) = (number / workspaces.len(), number % workspaces.len());
+        let tokens = &workspaces[at].tokens;
+        Client::new(stage.api).with_token(&tokens[round % tokens.len()])
+    };
+    let mut accepted = 0;
+    let attack = async {
+        let to_send = |number| (client(number), request(number));
+        let statuses = send_each(count, stage.scale.attack, to_send).await;
+        println!("  responses by status: {:?}", statuses.0);
+        accepted = statuses.accepted();
+        Ok(())
+    };
+    let seen = stage.under(measure, attack, targets).await?;
+    Ok(seen.rule(accepted * 10 >= count, format!("{accepted} of {count} requests were accepted")))
 }
 
 fn job(number: usize, cron: &str, body: &str) -> Value {
@@ -49,51 +67,38 @@ fn batch(cron: &str, body: &str) -> Value {
 
 pub async fn large_batches(stage: &Stage) -> anyhow::Result<Seen> {
     let batch = batch("@yearly", &"x".repeat(BODY_BYTES));
-    let attack = async {
-        let request = |_| Request::new(Method::POST, "/v1/jobs/batch").json(&batch);
-        all_at_once(stage, &stage.neighbours(), stage.scale.of(40, 8), request).await;
-        Ok(())
-    };
-    stage.under(Measure::Api, attack, &[]).await
+    let request = |_| Request::new(Method::POST, "/v1/jobs/batch").json(&batch);
+    attack(stage, Measure::Api, &stage.neighbours(), stage.scale.of(40, 8), request, &[]).await
 }
 
 pub async fn conversions(stage: &Stage) -> anyhow::Result<Seen> {
     let token = "x".repeat(LINE_BYTES - 100);
     let line =
         format!("*/5 * * * * curl -fsS -m 60 -H 'Authorization: Bearer {token}' https://example.com/\n");
-    let source = line.repeat(MAX_ITEMS);
-    let convert = json!({ "source": source });
-    let attack = async {
-        let request = |_| Request::new(Method::POST, "/v1/jobs/convert").json(&convert);
-        all_at_once(stage, &stage.neighbours(), stage.scale.of(100, 16), request).await;
-        Ok(())
-    };
-    stage.under(Measure::Api, attack, &[]).await
+    let convert = json!({ "source": line.repeat(MAX_ITEMS) });
+    let request = |_| Request::new(Method::POST, "/v1/jobs/convert").json(&convert);
+    attack(stage, Measure::Api, &stage.neighbours(), stage.scale.of(100, 16), request, &[]).await
 }
 
 /// Jobs that fire each minute of a month to come: they are counted by a forecast, and do not run.
 pub async fn forecasts(stage: &Stage) -> anyhow::Result<Seen> {
     let greedy = stage.greedy();
-    let at = stage.clock.now() + chrono::TimeDelta::days(60);
+    let at = stage.clock.now() + TimeDelta::days(60);
     let cron = format!("* * * {} *", at.format("%-m"));
     for _ in 0..stage.scale.of(10, 2) {
         greedy.post("/v1/jobs/batch", &batch(&cron, "")).await?;
     }
-    let from = at.format("%Y-%m-01T00:00:00Z");
-    let to = at.format("%Y-%m-08T00:00:00Z");
+    let (from, to) = (at.format("%Y-%m-01T00:00:00Z"), at.format("%Y-%m-08T00:00:00Z"));
     let paths = [
         format!("/v1/forecast?from={from}&to={to}&step=60"),
         format!("/v1/upcoming?to={to}&limit=250"),
         "/v1/stats".to_owned(),
     ];
-    let attack = async {
-        let request = |number: usize| Request::new(Method::GET, &paths[number % paths.len()]);
-        all_at_once(stage, &[greedy], stage.scale.of(300, 24), request).await;
-        Ok(())
-    };
-    stage.under(Measure::Api, attack, &[]).await
+    let request = |number: usize| Request::new(Method::GET, &paths[number % paths.len()]);
+    attack(stage, Measure::Api, &[greedy], stage.scale.of(300, 24), request, &[]).await
 }
 
+/// Each of ten tags has a rule, and is added to the jobs and removed from them in turn.
 pub async fn bulk_changes(stage: &Stage) -> anyhow::Result<Seen> {
     let greedy = stage.greedy();
     for _ in 0..stage.scale.of(5, 1) {
@@ -102,23 +107,17 @@ pub async fn bulk_changes(stage: &Stage) -> anyhow::Result<Seen> {
     let channel =
         json!({ "name": "all", "type": "webhook", "config": { "url": "https://example.com/notify" } });
     let channel = greedy.post("/v1/notification-channels", &channel).await?;
-    let change = |number: usize| match number % 2 {
-        0 => {
-            let tag = format!("t{}", number % 10);
-            let body = json!({ "action": "add_tags", "tags": [tag], "filter": { "state": "active" } });
-            Request::new(Method::POST, "/v1/jobs/bulk").json(&body)
-        }
-        _ => {
-            let tag = format!("t{}", number % 10);
-            let body = json!({ "channel_id": channel["id"], "event": "on_failure", "selector": "tag", "value": tag });
-            Request::new(Method::POST, "/v1/notification-rules").json(&body)
-        }
+    let tag = |number: usize| format!("t{}", number % TAGS);
+    for number in 0..TAGS {
+        let rule = json!({ "channel_id": channel["id"], "event": "on_failure", "selector": "tag", "value": tag(number) });
+        greedy.post("/v1/notification-rules", &rule).await?;
+    }
+    let request = |number: usize| {
+        let action = if (number / TAGS).is_multiple_of(2) { "add_tags" } else { "remove_tags" };
+        let change = json!({ "action": action, "tags": [tag(number)], "filter": { "state": "active" } });
+        Request::new(Method::POST, "/v1/jobs/bulk").json(&change)
     };
-    let attack = async {
-        all_at_once(stage, &[greedy], stage.scale.of(200, 12), change).await;
-        Ok(())
-    };
-    stage.under(Measure::Api, attack, &[]).await
+    attack(stage, Measure::Api, &[greedy], stage.scale.of(200, 12), request, &[]).await
 }
 
 pub async fn event_streams(stage: &Stage) -> anyhow::Result<Seen> {
@@ -145,12 +144,8 @@ pub async fn event_streams(stage: &Stage) -> anyhow::Result<Seen> {
 
 pub async fn request_tests(stage: &Stage) -> anyhow::Result<Seen> {
     let target = stage.target().await?;
-    let request = json!({ "request": { "url": target.url("/hang"), "timeout_seconds": 300 } });
+    let test = json!({ "request": { "url": target.url("/hang"), "timeout_seconds": 300 } });
     let workspaces: Vec<&Workspace> = stage.greedy.workspaces.iter().collect();
-    let attack = async {
-        let test = |_| Request::new(Method::POST, "/v1/tests").json(&request);
-        all_at_once(stage, &workspaces, workspaces.len() * TESTS, test).await;
-        Ok(())
-    };
-    stage.under(Measure::Runs, attack, &[&target]).await
+    let request = |_| Request::new(Method::POST, "/v1/tests").json(&test);
+    attack(stage, Measure::Runs, &workspaces, workspaces.len() * TESTS, request, &[&target]).await
 }

@@ -120,3 +120,19 @@ fn too_many_fires_are_refused() {
     let balanced = balance(&[version(0, JobState::Active, 1)], instant(0), &[], window, instant(2_000_000));
     assert!(matches!(balanced, Err(LedgerError::TooMany)));
 }
+
+#[test]
+fn what_is_not_read_is_not_computed() {
+    let newest = vec![version(100, JobState::Active, 60), version(200, JobState::Active, 120)];
+    let versions = |has_older| Versions { created_at: instant(0), newest: newest.clone(), has_older };
+    assert_eq!(versions(false).since(instant(0)).unwrap().len(), 2);
+    assert_eq!(versions(true).since(instant(102)).unwrap().len(), 2);
+    // The version before may have been in effect within the tolerance.
+    for from in [0, 100, 101] {
+        assert!(matches!(versions(true).since(instant(from)), Err(LedgerError::TooManyVersions)), "{from}");
+    }
+    let records = vec![record(60); MAX_FIRES + 1];
+    let window = LedgerWindow { from: instant(0), to: instant(3600) };
+    let report = balance(&newest, instant(0), &records, window, instant(7200));
+    assert!(matches!(report, Err(LedgerError::TooMany)));
+}

@@ -104,7 +104,7 @@ impl Cron {
 
     /// Parses an expression and a zone that [`Cron::parse`] accepted when the job was created.
     ///
-    /// If the zone has left the database since, or this version accepts less than the one that stored it, every
+    /// If the zone has left the database since, or this version of TrigRun accepts less than the one that stored it, every
     /// computation of its fires returns [`ScheduleError::Stored`]: one such job must not prevent others from
     /// being listed or planned.
     pub fn from_stored(expression: &str, timezone: &str) -> Self {

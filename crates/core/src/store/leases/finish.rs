@@ -42,8 +42,8 @@ impl Ended {
 }
 
 /// Postgres has no statistics of a new partition: it expects one row and plans a nested loop, which takes a hundred milliseconds for a
-/// batch of five hundred. Larger batches than this disable nested loops, which costs two round trips. Their statements have a text of their
-/// own: Postgres keeps the plan of a prepared statement, whatever is disabled when it is used again.
+/// batch of five hundred. Larger batches than this disable nested loops, which costs two round trips. Their statements have their own
+/// text: Postgres keeps the plan of a prepared statement, whatever is disabled when it is used again.
 const MAX_NESTED_LOOP_BATCH: usize = 32;
 const LARGE_BATCH: &str = " -- planned without nested loops";
 

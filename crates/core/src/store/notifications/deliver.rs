@@ -137,7 +137,7 @@ pub async fn claim_due(
         let (id, number) = row.claim();
         match row.into_claimed() {
             Ok(delivery) => deliveries.push(delivery),
-            // A newer version wrote it; an executor of that version can read it.
+            // A newer version of TrigRun wrote it; an executor of that version can read it.
             Err(error) => {
                 tracing::error!(%error, notification = %id, "cannot read a notification");
                 release(conn, id, number).await?;

@@ -154,7 +154,7 @@ async fn rules(conn: &mut Conn, workspaces: HashSet<Uuid>) -> Result<Rules, Stor
         let workspace = row.workspace_id;
         match row.into_rule() {
             Ok(rule) => of.entry(workspace).or_default().push(rule),
-            // A newer version wrote it. Counting goes on without it.
+            // A newer version of TrigRun wrote it. Counting goes on without it.
             Err(error) => tracing::error!(%error, "cannot read a notification rule"),
         }
     }

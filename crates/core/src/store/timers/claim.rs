@@ -61,10 +61,10 @@ impl TimerRow {
     }
 }
 
-/// Claimed timers, and those of them that this version cannot read.
+/// Claimed timers, and those of them that this version of TrigRun cannot read.
 pub struct Claimed {
     pub due: Vec<DueTimer>,
-    /// Set aside, so that they do not delay others: they are retried later, by a version that can read them.
+    /// Set aside, so that they do not delay others: they are retried later, by a version of TrigRun that can read them.
     pub unreadable: Vec<(JobId, Advance)>,
 }
 
@@ -76,7 +76,7 @@ impl Claimed {
             match row.into_timer() {
                 Ok(timer) => claimed.due.push(timer),
                 Err(error) => {
-                    tracing::error!(%job, %error, "cannot read a timer; its next fire waits for a version that can");
+                    tracing::error!(%job, %error, "cannot read a timer; its next fire waits for a newer TrigRun");
                     // The next fire after this is the one that could not be planned.
                     let after = next - TIME_RESOLUTION;
                     claimed.unreadable.push((job, Advance::Failed { after, error: error.to_string() }));
@@ -135,7 +135,7 @@ pub async fn missed(
     Ok(Claimed::of(rows))
 }
 
-/// The timer of this job if it is due by `now` and this version can read it. The caller has locked its row.
+/// The timer of this job if it is due by `now` and this version of TrigRun can read it. The caller has locked its row.
 pub async fn overdue(
     conn: &mut Conn,
     job: JobId,
