@@ -13,7 +13,7 @@ use super::{
 pub const CLAIM_LIMIT: TimeDelta = TimeDelta::seconds(30);
 /// How long a test is kept.
 pub const RETENTION: TimeDelta = TimeDelta::hours(1);
-/// How many tests of a workspace are kept, the newest, besides those that have not ended.
+/// How many tests of a workspace are kept, the newest, besides those that may still run: none runs for ten minutes.
 pub const MAX_KEPT: u16 = 100;
 /// How long an executor may wait for the destination, before and after the request.
 const MAX_WAIT: TimeDelta = TimeDelta::seconds(60);

@@ -40,13 +40,13 @@ pub struct NewTest<'a> {
     pub request: &'a Request,
 }
 
-/// Also deletes the ended tests of the workspace that are not among its newest [`MAX_KEPT`].
+/// Also deletes the tests of the workspace that are not among its newest [`MAX_KEPT`], except those that may still run.
 pub async fn insert(conn: &mut Conn, workspace: WorkspaceId, new: &NewTest<'_>) -> Result<(), StoreError> {
     let NewTest { id, job, created_at, depth, request } = new;
     prepared(
         sql_query(
             "with deleted as (
-                 delete from request_tests where status is not null and id in (
+                 delete from request_tests where (status is not null or created_at < $4 - interval '10 minutes') and id in (
                      select id from request_tests where workspace_id = $2 order by created_at desc offset $13 - 1))
              insert into request_tests (id, workspace_id, job_id, created_at, depth, url, method, headers, body, body_is_json,
                                         timeout_seconds, success_statuses)

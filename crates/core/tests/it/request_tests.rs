@@ -38,4 +38,9 @@ async fn a_workspace_keeps_its_newest_tests() {
     let texts = |tests: &[TestId]| tests.iter().map(|id| id.uuid().to_string()).collect::<Vec<_>>();
     assert_eq!(kept(one).await, texts(&tests[5..]));
     assert_eq!(kept(other).await, texts(&[others]));
+    // Those that no executor has claimed are not kept for longer.
+    db.execute("update request_tests set claimed_at = null, status = null, created_at = created_at - interval '20 minutes'").await;
+    tests.push(insert(one, MAX_KEPT + 5).await);
+    assert_eq!(kept(one).await, texts(&tests[6..]));
+    assert_eq!(kept(other).await, texts(&[others]));
 }
