@@ -104,7 +104,9 @@ pub async fn serve(
         ),
         connections,
         clock: clock.clone(),
-        policy: EgressPolicy::new(settings.egress.allow).with_ports(settings.egress.allow_ports),
+        policy: EgressPolicy::new(settings.egress.allow)
+            .with_ports(settings.egress.allow_ports)
+            .without(settings.egress.refuse),
         waker: Waker::default(),
         db_watchdog: DbWatchdog::default(),
         waiting: Waiting::new(shutdown.clone()),

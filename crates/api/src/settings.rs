@@ -7,6 +7,7 @@ use trigrun_console::BasePath;
 use trigrun_core::{
     config::{self, ConfigError},
     crypto::seal::KeySettings,
+    domain::address::RefusedDestination,
     store::PostgresSettings,
     stream::RedisSettings,
     telemetry::TelemetrySettings,
@@ -103,6 +104,7 @@ impl Origin {
 pub struct EgressSettings {
     pub allow: Vec<IpNet>,
     pub allow_ports: Vec<u16>,
+    pub refuse: Vec<RefusedDestination>,
 }
 
 impl Settings {

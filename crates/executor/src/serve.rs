@@ -91,8 +91,9 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let settings = Settings { redis: settings.redis.of_installation(installation), ..settings };
     let clock = Clock::synchronised(&db).await?;
     let secrets = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
-    let policy =
-        EgressPolicy::new(settings.egress.allow.clone()).with_ports(settings.egress.allow_ports.clone());
+    let policy = EgressPolicy::new(settings.egress.allow.clone())
+        .with_ports(settings.egress.allow_ports.clone())
+        .without(settings.egress.refuse.clone());
     let mailer = Mailer::new(&settings.smtp, &settings.redis)?;
     let max_requests_per_destination = settings.egress.max_requests_per_destination.get();
     let egress = Egress::new(egress::Settings {

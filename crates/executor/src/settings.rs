@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use trigrun_core::{
     config::{self, ConfigError},
     crypto::seal::KeySettings,
+    domain::address::RefusedDestination,
     store::PostgresSettings,
     stream::RedisSettings,
     telemetry::TelemetrySettings,
@@ -41,6 +42,7 @@ pub struct ExecutorSettings {
 pub struct EgressSettings {
     pub allow: Vec<IpNet>,
     pub allow_ports: Vec<u16>,
+    pub refuse: Vec<RefusedDestination>,
     pub max_requests_per_destination: NonZeroUsize,
 }
 

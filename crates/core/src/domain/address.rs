@@ -6,17 +6,21 @@
 
 mod embedded;
 mod ports;
+mod refused;
 mod tables;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// The policy of an installation: global unicast addresses, and the ranges that its operator opened.
+pub use refused::{InvalidDestination, RefusedDestination};
+
+/// The policy of an installation: global unicast addresses and the ranges that its operator opened, without what the operator refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
     allow: Vec<IpNet>,
     allow_ports: Vec<u16>,
+    refuse: Vec<RefusedDestination>,
 }
 
 /// An address that may not be called, and why.
@@ -34,13 +38,24 @@ impl EgressPolicy {
     /// carries them (NAT64, 6to4), because those go through a gateway: name the IPv6 range to open that. The
     /// metadata services of clouds stay closed unless one is named exactly, as a /32 or /128.
     pub fn new(allow: Vec<IpNet>) -> Self {
-        Self { allow: allow.into_iter().map(embedded::unmapped_net).collect(), allow_ports: Vec::new() }
+        Self { allow: allow.into_iter().map(embedded::unmapped_net).collect(), ..Self::default() }
     }
 
     /// Also opens these ports, which are refused otherwise (`egress.allow_ports`).
     #[must_use]
     pub fn with_ports(self, allow_ports: Vec<u16>) -> Self {
         Self { allow_ports, ..self }
+    }
+
+    /// Also refuses these destinations, although they are public or opened (`egress.refuse`).
+    #[must_use]
+    pub fn without(self, refuse: Vec<RefusedDestination>) -> Self {
+        Self { refuse, ..self }
+    }
+
+    /// Whether the operator refuses this host name, which is in the form that the `url` crate serialises.
+    pub fn refuses_name(&self, name: &str) -> bool {
+        self.refuse.iter().any(|refused| refused.covers(name))
     }
 
     /// Whether this port of a public host is refused. In a range that the operator opened, no port is: see [`EgressPolicy::opens`].
@@ -70,6 +85,10 @@ impl EgressPolicy {
         let destination = address.to_canonical();
         if is_metadata(destination) && !self.names_exactly(destination) {
             return refuse("it is the metadata service of a cloud");
+        }
+        let is_refused = |address| self.refuse.iter().any(|refused| refused.contains(address));
+        if holds_of_any_form(destination, is_refused) {
+            return refuse("the operator of TrigRun refuses it");
         }
         if self.opens(destination) {
             return Ok(());
@@ -101,12 +120,16 @@ impl EgressPolicy {
 
 /// Whether the address is a metadata service, or carries the address of one.
 fn is_metadata(address: IpAddr) -> bool {
-    let listed = |address: IpAddr| tables::METADATA.contains(&address);
-    listed(address)
+    holds_of_any_form(address, |address| tables::METADATA.contains(&address))
+}
+
+/// Whether it holds of the address, or of an IPv4 address that it carries.
+fn holds_of_any_form(address: IpAddr, holds: impl Fn(IpAddr) -> bool) -> bool {
+    holds(address)
         || match address {
             IpAddr::V4(_) => false,
             IpAddr::V6(address) => {
-                embedded::carried(address).into_iter().any(|carried| listed(carried.into()))
+                embedded::carried(address).into_iter().any(|carried| holds(carried.into()))
             }
         }
 }

@@ -81,6 +81,10 @@ valueFrom:
 - name: TRIGRUN__EGRESS__ALLOW_PORTS
   value: {{ toJson . | quote }}
 {{- end }}
+{{- with $values.egress.refuse }}
+- name: TRIGRUN__EGRESS__REFUSE
+  value: {{ toJson . | quote }}
+{{- end }}
 {{- end }}
 {{- if and (eq .component "executor") $values.smtp.existingSecret }}
 - name: TRIGRUN__SMTP__URL

@@ -168,3 +168,14 @@ fn one_refused_address_refuses_the_name() {
     assert_eq!(refused.address, "10.0.0.1".parse::<IpAddr>().unwrap());
     assert_eq!(default.check_all(&[]).unwrap_err().reason, "the name has no address");
 }
+
+#[test]
+fn what_the_operator_refuses_stays_refused() {
+    let refuse = |policy: EgressPolicy| {
+        policy.without(vec!["8.8.8.0/24".parse().unwrap(), "10.0.0.9".parse().unwrap()])
+    };
+    let opened = refuse(policy(&["10.0.0.0/8", "64:ff9b::/96"]));
+    refuses(&opened, &words("8.8.8.8 ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1 10.0.0.9"));
+    allows(&opened, &words("8.8.9.8 10.0.0.8 64:ff9b::8.8.9.8"));
+    refuses(&refuse(EgressPolicy::default()), &words("8.8.8.255 10.0.0.8"));
+}

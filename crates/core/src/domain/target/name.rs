@@ -36,6 +36,10 @@ pub(super) fn check(name: &str, policy: &EgressPolicy) -> Result<(), Invalid> {
     if name.len() > MAX_NAME_BYTES || !name.split('.').all(is_label) {
         return Err(Invalid::new("url_host", "The host is not a valid name.").hint(EXAMPLE_HINT));
     }
+    if policy.refuses_name(name) {
+        let why = format!("{name} may not be called: the operator of TrigRun refuses it.");
+        return Err(Invalid::new("url_name_refused", why));
+    }
     if policy.opens_anything() {
         return Ok(());
     }

@@ -342,3 +342,20 @@ fn the_host_of_a_stored_url_is_that_of_the_parsed_url() {
         assert_eq!(host_of(&stored), parsed.host(), "{url}");
     }
 }
+
+#[test]
+fn hosts_that_the_operator_refuses_cannot_be_written() {
+    for policy in [EgressPolicy::default(), opened(&["10.0.0.0/8"])] {
+        let policy = policy
+            .without(["trigrun.example.com", "203.0.112.0/24"].map(|text| text.parse().unwrap()).into());
+        for url in [
+            "https://trigrun.example.com/v1/jobs",
+            "http://TRIGRUN.example.com:8080/",
+            "https://eu.trigrun.example.com/",
+        ] {
+            assert_eq!(code(url, &policy), Some("url_name_refused"), "{url}");
+        }
+        assert_eq!(code("http://203.0.112.9/", &policy), Some("url_address_refused"));
+        assert_eq!(code("https://mytrigrun.example.com/", &policy), None);
+    }
+}

@@ -46,6 +46,17 @@ async fn literal_addresses_are_checked_again_at_the_dial() {
 }
 
 #[tokio::test]
+async fn addresses_that_the_operator_refuses_are_not_dialled() {
+    let target = Target::start().await.unwrap();
+    let policy = allowing(&["127.0.0.0/8"]).without(vec!["127.0.0.1".parse().unwrap()]);
+    let (server, egress) = names(policy).await;
+    server.set("mine.test", &addresses(&["127.0.0.1"]));
+    for url in [target.url("/"), target.url_of("mine.test", "/")] {
+        refused(&egress, &target, &url).await;
+    }
+}
+
+#[tokio::test]
 async fn names_are_checked_by_their_addresses() {
     let target = Target::start().await.unwrap();
     let (server, egress) = names(EgressPolicy::default()).await;
