@@ -159,7 +159,7 @@ impl Target {
     }
 
     /// Serves scripted HTTP/2 frames at this address, with the certificate of this target, which must use HTTP/2. Each connection gets the
-    /// next ones, and further connections the last.
+    /// next ones, and further connections the last. One over HTTP/1.1 gets a successful response.
     pub async fn frames_at(
         &self,
         address: SocketAddr,

@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, split},
     net::{TcpListener, TcpStream},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trigrun_core::runtime::tasks;
 
@@ -14,6 +14,9 @@ const PREFACE_BYTES: usize = 24;
 const FRAME_HEADER_BYTES: usize = 9;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
+
+const HEAD_END: &[u8] = b"\r\n\r\n";
+const MAX_HEAD_BYTES: usize = 65_536;
 
 /// Sent after a request: `first`, then `again` repeatedly, unless it is empty.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +49,11 @@ pub(super) fn serve(listener: TcpListener, acceptor: TlsAcceptor, mut frames: Ve
 }
 
 async fn respond(socket: TcpStream, acceptor: TlsAcceptor, frames: Frames) -> io::Result<()> {
-    let (mut reading, mut writing) = split(acceptor.accept(socket).await?);
+    let connection = acceptor.accept(socket).await?;
+    if connection.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return succeed_over_http1(connection).await;
+    }
+    let (mut reading, mut writing) = split(connection);
     // SETTINGS must come first; these are empty.
     writing.write_all(&Frames::one(SETTINGS, 0, 0, &[])).await?;
     writing.flush().await?;
@@ -74,4 +81,17 @@ async fn respond(socket: TcpStream, acceptor: TlsAcceptor, frames: Frames) -> io
         ended = drain => ended,
         failed = send => failed,
     }
+}
+
+/// For a client that was told to use HTTP/1.1: one successful response to a request of less than 64 KiB.
+async fn succeed_over_http1(mut connection: TlsStream<TcpStream>) -> io::Result<()> {
+    let mut request = Vec::new();
+    while !request.windows(HEAD_END.len()).any(|window| window == HEAD_END) {
+        if connection.read_buf(&mut request).await? == 0 || request.len() > MAX_HEAD_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?;
+    connection.flush().await?;
+    tokio::io::copy(&mut connection, &mut tokio::io::sink()).await.map(drop)
 }

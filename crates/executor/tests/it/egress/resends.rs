@@ -109,14 +109,23 @@ async fn a_stream_above_the_last_one_is_sent_again() {
     };
     // `:status: 200` of the static table, END_STREAM and END_HEADERS.
     let success = Frames { first: Frames::one(HEADERS, 5, 1, &[0x88]), again: Vec::new() };
-    let (target, egress) = https(Protocol::Http2).await;
-    for reason in [h2::Reason::NO_ERROR, h2::Reason::ENHANCE_YOUR_CALM] {
+    let (target, egress) = https(Protocol::Both).await;
+    for (reason, version) in [
+        (h2::Reason::NO_ERROR, "HTTP/2"),
+        (h2::Reason::ENHANCE_YOUR_CALM, "HTTP/2"),
+        (h2::Reason::HTTP_1_1_REQUIRED, "HTTP/1.1"),
+    ] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
         let _server = target.frames_at(address, [go_away(0, reason), success.clone()]).await.unwrap();
         let outcome = exchange_once(&egress, &format!("https://{address}/"), post("{}")).await.outcome;
-        assert_eq!(outcome.status, AttemptStatus::Success, "{reason:?} {:?}", outcome.error);
+        assert_eq!(
+            (outcome.status, outcome.http_version),
+            (AttemptStatus::Success, Some(version)),
+            "{reason:?} {:?}",
+            outcome.error
+        );
     }
 }
 
