@@ -20,9 +20,11 @@ const READ_INTERVAL: Duration = Duration::from_secs(2);
 /// The best of the last few readings counts: the one with the shortest round trip.
 const MAX_READINGS: usize = 8;
 
-/// If a reading differs from the projection by more than the round trips plus this, Postgres's clock was set, and older readings are
+/// If a reading differs from the projection by more than the round trips plus this, Postgres's clock was corrected, and older readings are
 /// discarded.
 const MIN_STEP: TimeDelta = TimeDelta::milliseconds(20);
+/// A clock that is corrected without being set runs faster or slower by at most a twelfth (chrony.conf(5), maxslewrate).
+const MAX_SLEW_DIVISOR: u32 = 12;
 
 #[derive(Clone, Copy)]
 struct Reading {
@@ -67,9 +69,10 @@ impl Clock {
     fn take(&self, reading: Reading) {
         let mut readings = self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(best) = best(&readings) {
-            let off = reading.now - projected(best, reading.at);
-            if off.abs() > delta(reading.round_trip + best.round_trip) + MIN_STEP {
-                tracing::warn!(off_ms = off.num_milliseconds(), "Postgres's clock was set");
+            if let Some(off) = correction(best, reading) {
+                if off.was_set {
+                    tracing::warn!(off_ms = off.by.num_milliseconds(), "Postgres's clock was set");
+                }
                 readings.clear();
             }
         }
@@ -120,6 +123,22 @@ fn best(readings: &VecDeque<Reading>) -> Option<Reading> {
     readings.iter().min_by_key(|reading| reading.round_trip).copied()
 }
 
+/// By how much Postgres's clock was corrected between two readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Correction {
+    by: TimeDelta,
+    /// By more than a clock can be slewed in that time.
+    was_set: bool,
+}
+
+/// `None` if the round trips explain the difference.
+fn correction(before: Reading, after: Reading) -> Option<Correction> {
+    let by = after.now - projected(before, after.at);
+    let unexplained = by.abs() - delta(before.round_trip + after.round_trip) - MIN_STEP;
+    let slewed = delta(after.at.saturating_duration_since(before.at) / MAX_SLEW_DIVISOR);
+    (unexplained > TimeDelta::zero()).then_some(Correction { by, was_set: unexplained > slewed })
+}
+
 fn projected(reading: Reading, instant: Instant) -> DateTime<Utc> {
     match instant.checked_duration_since(reading.at) {
         Some(later) => reading.now + delta(later),
@@ -167,5 +186,20 @@ mod tests {
         assert_eq!(clock.time_at(after(5)).timestamp(), 1_800_003_605, "an hour is more than that");
         clock.take(reading(after(6), 6, 40));
         assert_eq!(clock.time_at(after(7)).timestamp(), 1_800_000_007, "and back again");
+    }
+
+    #[test]
+    fn a_clock_that_is_slewed_was_not_set() {
+        let start = Instant::now();
+        let (before, later) = (reading(start, 0, 1), start + Duration::from_secs(2));
+        let off = |off_ms| {
+            let after = reading(later, 2, 1);
+            correction(before, Reading { now: after.now + TimeDelta::milliseconds(off_ms), ..after })
+        };
+        let by = |ms, was_set| Some(Correction { by: TimeDelta::milliseconds(ms), was_set });
+        // 2 ms of round trips, 20 ms in any case, and 166 ms in two seconds.
+        assert_eq!([off(22), off(-22)], [None, None]);
+        assert_eq!([off(23), off(-23), off(188)], [by(23, false), by(-23, false), by(188, false)]);
+        assert_eq!([off(189), off(-189)], [by(189, true), by(-189, true)]);
     }
 }
