@@ -247,11 +247,14 @@ create table pauses (
 -- Finds the jobs that become active by themselves.
 create index pauses_due on pauses (paused_until) where paused_until is not null;
 
--- Append-only definitions. An execution names its version: a retry never sees a half-changed job, and history costs nothing per run.
+-- Definitions, which never change. An execution names its version: a retry never sees a half-changed job, and history costs nothing per
+-- run. A version is purged when no execution that is kept can have it.
 create table job_versions (
     job_id uuid not null references jobs on delete cascade,
     version int not null,
     created_at timestamptz not null,
+    -- When the next version took effect; null for the current one.
+    replaced_at timestamptz,
     name text not null,
     state text not null check (state in ('active', 'paused', 'draft')),
     tags text[] not null,
@@ -290,6 +293,8 @@ create table job_versions (
     actor_name text,
     primary key (job_id, version)
 );
+-- Finds old versions to purge. A job that never changes has no entry.
+create index job_versions_replaced on job_versions (replaced_at) where replaced_at is not null;
 
 -- One narrow row per job with a next fire, and everything needed to compute the fire after it: a fire never rewrites the wide rows.
 -- A job without a row has no next fire. Pages have free space for the rewrites.

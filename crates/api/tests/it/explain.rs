@@ -129,6 +129,49 @@ async fn of_a_job_with_very_many_versions_only_the_newest_count() {
 }
 
 #[tokio::test]
+async fn versions_that_are_no_longer_kept_are_not_missed() {
+    let app = App::new().await;
+    let (job, first) = old_job(&app).await;
+    app.patch(&format!("/v1/jobs/{job}"), &json!({ "schedule": { "every_n_minutes": 30 } }))
+        .await
+        .expect(200);
+    app.patch(&format!("/v1/jobs/{job}"), &json!({ "name": "third" })).await.expect(200);
+    let now = app.db.now().await;
+    // The second version took effect a day before the oldest day that is kept, and the first is gone.
+    for sql in [
+        "update jobs set created_at = created_at - interval '50 days'",
+        "update job_versions set created_at = now() - interval '42 days' where version = 2",
+        "delete from job_versions where version = 1",
+    ] {
+        app.db.execute(sql).await;
+    }
+    let versions = app.get(&format!("/v1/jobs/{job}/versions")).await.expect(200);
+    let list: Vec<_> = versions["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["version"], one["changes"].as_array().unwrap().len()))
+        .collect();
+    assert_eq!(list, [(&json!(3), 1), (&json!(2), 0)]);
+    let gone = app.get(&format!("/v1/jobs/{job}/versions/1")).await.expect(404)["detail"].to_string();
+    assert!(gone.contains("does not keep it any more"), "{gone}");
+
+    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let explain = async |at: DateTime<Utc>| {
+        app.get(&format!("/v1/jobs/{job}/explain?at={}", text(at))).await.expect(200)
+    };
+    assert_eq!(explain(first - TimeDelta::days(45)).await["verdict"], "not_kept");
+    assert_eq!(explain(first - TimeDelta::days(90)).await["verdict"], "before_created");
+    let due = explain(first + TimeDelta::minutes(30)).await;
+    assert_eq!((&due["verdict"], &due["version"]), (&json!("gap"), &json!(2)), "{due}");
+    // It begins where executions are kept.
+    let ledger =
+        app.get(&format!("/v1/jobs/{job}/ledger?from={}", text(now - TimeDelta::days(60)))).await.expect(200);
+    assert_eq!(ledger["due"], ledger["gaps"], "{ledger}");
+    assert!(ledger["due"].as_i64().unwrap() > 40 * 48, "{ledger}");
+}
+
+#[tokio::test]
 async fn the_request_of_an_attempt_without_secrets() {
     const CANARY: &str = "canary-91d3f";
     let app = App::new().await;

@@ -33,7 +33,7 @@ pub struct Versions {
     pub created_at: DateTime<Utc>,
     /// Oldest first; at most [`MAX_VERSIONS`], the newest.
     pub newest: Vec<Version>,
-    /// The job has older ones.
+    /// The job had older ones, which are not read or no longer kept.
     pub has_older: bool,
 }
 

@@ -35,7 +35,7 @@ pub use list::{COUNT, Counts, Filter, MAX_SORTED, SORTED, Sorted, count, list, s
 pub use order::{after, count_after};
 pub use pause::{DUE_PAUSES, due_pauses, stay_paused};
 pub use stack::{Applied, StackedJob, of_stack, record_application, record_bulk};
-pub use versions::{JobVersion, versions};
+pub use versions::{JobVersion, purge_versions, versions};
 
 use super::{
     Conn, StoreError, executions,
@@ -225,8 +225,8 @@ pub async fn history(
     .load(conn)
     .await?;
     let created_at = rows.as_slice().first().ok_or(StoreError::NotFound)?.job_created_at;
-    let has_older = rows.len() > MAX_VERSIONS;
     rows.truncate(MAX_VERSIONS);
+    let has_older = rows.last().is_some_and(|oldest| oldest.version > 1);
     let newest = rows.into_iter().rev().map(HistoryRow::into_version).collect::<Result<_, _>>()?;
     Ok(ledger::Versions { created_at, newest, has_older })
 }

@@ -180,6 +180,7 @@ diesel::table! {
         job_id -> Uuid,
         version -> Int4,
         created_at -> Timestamptz,
+        replaced_at -> Nullable<Timestamptz>,
         name -> Text,
         state -> Text,
         tags -> Array<Text>,

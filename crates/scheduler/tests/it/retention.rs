@@ -5,10 +5,12 @@ use trigrun_core::{
     domain::{
         execution::Source,
         id::{AuditId, ExecutionId},
+        job::{Definition, change},
     },
     store::{
         executions::{self, NewRun},
-        jobs, workspaces,
+        jobs::{self, Origin},
+        workspaces,
     },
 };
 use trigrun_scheduler::{plan::plan, retention::clean_up};
@@ -79,6 +81,40 @@ async fn the_executions_of_a_deleted_job_are_purged() {
     assert_ne!(bench.db.count(REMAINING).await, 0);
     clean_up(&scheduler).await.unwrap();
     assert_eq!(bench.db.count(REMAINING).await, 0);
+}
+
+#[tokio::test]
+async fn versions_that_no_execution_can_have_are_purged() {
+    let bench = Bench::new().await;
+    let scheduler = bench.scheduler().await;
+    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(3600, URL)).await;
+    for number in 1..6 {
+        let (workspace, now) = (bench.workspace, bench.db.now().await);
+        let mut conn = bench.db.conn().await;
+        let stored = jobs::get(&mut conn, workspace, job, now).await.unwrap();
+        let definition = Definition { name: format!("{number}"), ..stored.definition.clone() };
+        let change = change::redefine(&stored, definition, false, now).unwrap();
+        let origin = Origin { by: &OPERATOR, traceparent: None, depth: 0 };
+        jobs::change(&mut conn, workspace, job, &change, origin).await.unwrap();
+    }
+    let consistent = "select count(*) from job_versions v join job_versions n
+                      on n.job_id = v.job_id and n.version = v.version + 1 and n.created_at = v.replaced_at";
+    assert_eq!(bench.db.count(consistent).await, 5);
+    // Version 2 has an open execution; 5 was replaced today, on which executions are kept.
+    bench.run_now(job).await;
+    bench.db.execute("update runs set version = 2").await;
+    bench
+        .db
+        .execute("update job_versions set replaced_at = replaced_at - interval '3 days' where version < 5")
+        .await;
+    clean_up(&scheduler).await.unwrap();
+    assert_eq!(
+        bench.db.lines("select version::text from job_versions order by version").await,
+        ["2", "5", "6"]
+    );
+    bench.db.execute("delete from runs").await;
+    clean_up(&scheduler).await.unwrap();
+    assert_eq!(bench.db.lines("select version::text from job_versions order by version").await, ["5", "6"]);
 }
 
 #[tokio::test]

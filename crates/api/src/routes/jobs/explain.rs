@@ -97,7 +97,9 @@ pub async fn explain_job(
     drop(conn);
     // The fires around the instant may be many years away: they are searched on a blocking thread.
     let explain = move || {
-        let (created_at, versions) = (history.created_at, history.since(at)?);
+        let created_at = history.created_at;
+        // Before `kept_from`, which executions there were is not known, whatever the versions say.
+        let versions = if at < kept_from { &history.newest[..] } else { history.since(at)? };
         ledger::explain(&History { created_at, versions, records: &records, blocking, kept_from, now }, at)
     };
     let explanation = state.capacity.compute(request.headers(), explain).await?.map_err(|error| {

@@ -38,7 +38,7 @@ pub struct VersionView {
     #[schema(format = DateTime)]
     created_at: String,
     by: ActorView,
-    /// The fields in which it differs from the version before. The first version has none.
+    /// The fields in which it differs from the version before. Empty for the oldest version that TrigRun keeps.
     changes: Vec<FieldChangeView>,
 }
 
@@ -126,7 +126,7 @@ pub async fn get_job_version(
 ) -> ApiResult<HttpResponse> {
     let id = path.id(&state, auth.workspace).await?;
     let (_, number) = parts.into_inner();
-    sought::sought(format!("The job has no version {number}."));
+    sought::sought(format!("The job has no version {number}, or TrigRun does not keep it any more."));
     let number: i32 = number.parse().ok().filter(|number| *number > 0).ok_or_else(Problem::not_found)?;
     let versions = jobs::versions(&mut *state.conn().await?, auth.workspace, id, number, 2).await?;
     let version = versions.first().filter(|version| version.version == number);

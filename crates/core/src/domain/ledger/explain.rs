@@ -35,7 +35,7 @@ string_enum! {
 pub struct History<'a> {
     /// When the job was created.
     pub created_at: DateTime<Utc>,
-    /// Oldest first; at least one. See [`Versions::since`](super::Versions::since).
+    /// Oldest first; at least one. From `kept_from` on, all: see [`Versions::since`](super::Versions::since).
     pub versions: &'a [Version],
     /// The executions of source `schedule` at the instant, and those that stand for missed fires then.
     pub records: &'a [Record],
@@ -124,7 +124,7 @@ impl Instant<'_> {
         Ok(match (fire, own.or(covering)) {
             (_, Some(record)) if record.status == Status::Skipped => self.skipped(version, record),
             (_, Some(record)) => ran(version, record, fire.is_some()),
-            _ if version.created_at > self.at => self.before_created(version),
+            _ if self.history.created_at > self.at => self.before_created(version),
             _ if self.at < kept_from => not_kept(version, kept_from),
             (Some(fire), None) if fire.at_edge => self.at_edge(version),
             (Some(fire), None) if fire.at > now => found(
@@ -150,7 +150,7 @@ impl Instant<'_> {
         (self.at..self.at + PRECISION).contains(&instant)
     }
 
-    /// The version in effect; before the creation of the job, the first.
+    /// The version in effect; before the oldest version that is kept, that one.
     fn version(&self) -> &Version {
         let versions = self.history.versions;
         let later = versions.partition_point(|version| version.created_at < self.at + PRECISION);
@@ -158,7 +158,8 @@ impl Instant<'_> {
     }
 
     fn before_created(&self, first: &Version) -> Finding {
-        let sentence = format!("The job did not exist yet. It was created at {}.", shown(first.created_at));
+        let sentence =
+            format!("The job did not exist yet. It was created at {}.", shown(self.history.created_at));
         found(Verdict::BeforeCreated, first, sentence)
     }
 

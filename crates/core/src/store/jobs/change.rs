@@ -79,6 +79,10 @@ pub async fn change(
             None => now,
         };
         insert_version(conn, id, version, definition, depth, &by.actor, since).await?;
+        diesel::update(job_versions::table.find((id.uuid(), change.from_version)))
+            .set(job_versions::replaced_at.eq(since))
+            .execute(conn)
+            .await?;
         pause::record(conn, workspace, id, change, (&by.actor, depth, now)).await?;
         let details = details(change, version);
         let details: Vec<_> = details.iter().map(|(name, value)| (*name, value.as_str())).collect();

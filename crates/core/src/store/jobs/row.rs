@@ -235,7 +235,7 @@ impl JobRow {
 pub struct HistoryRow {
     #[diesel(sql_type = SqlTypeOf<jobs::created_at>)]
     pub job_created_at: DateTime<Utc>,
-    version: i32,
+    pub version: i32,
     created_at: DateTime<Utc>,
     state: String,
     every_seconds: Option<i32>,

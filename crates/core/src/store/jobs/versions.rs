@@ -5,7 +5,7 @@ use diesel::{
     QueryableByName,
     dsl::SqlTypeOf,
     sql_query,
-    sql_types::{BigInt, Integer, Uuid as SqlUuid},
+    sql_types::{BigInt, Integer, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -80,4 +80,19 @@ pub async fn versions(
         Ok(JobVersion { version: number, created_at: written_at, by, definition: job.into_job()?.definition })
     };
     rows.into_iter().map(version).collect()
+}
+
+/// Deletes up to `limit` versions that were replaced before `oldest` and that no open execution has; returns how many. `oldest` is a day
+/// before the oldest execution that is kept, which may have a version that was replaced while its fire was planned.
+pub async fn purge_versions(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
+    let statement = sql_query(
+        "delete from job_versions where (job_id, version) in (
+             select v.job_id, v.version from job_versions v
+             where v.replaced_at < $1
+               and not exists (select from runs r where r.job_id = v.job_id and r.version = v.version)
+             order by v.replaced_at limit $2)",
+    )
+    .bind::<Timestamptz, _>(oldest)
+    .bind::<BigInt, _>(limit);
+    Ok(prepared(statement).execute(conn).await?)
 }

@@ -291,6 +291,8 @@ async fn a_pass_with_little_work_reads_little() {
                 .await;
         assert_eq!(keys, 100);
         frugal(conn, "old entries", MAX_ROWS_READ, async |c| audit::purge_old(c, now, 100).await).await;
+        let versions = async |c: &mut Conn| jobs::purge_versions(c, now, 100).await;
+        frugal(conn, "old versions", MAX_ROWS_READ, versions).await;
         frugal(conn, "invitations", MAX_ROWS_READ, async |c| invitations::purge(c, now).await).await;
         frugal(conn, "workspaces", MAX_ROWS_READ, async |c| workspaces::purge_deleted(c, 100).await).await;
         conn.batch_execute(FILL_DELETED).await.unwrap();
