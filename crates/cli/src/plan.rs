@@ -177,10 +177,25 @@ fn show_field(field: &Field) -> String {
     let header = field.pointer.strip_prefix("/request/headers/").unwrap_or_default();
     let value = |value: &Value| match value {
         Value::Null => "–".to_owned(),
+        Value::Array(rules) if field.pointer == "/notify" => cut(&show_rules(rules)),
         Value::String(text) if is_sensitive(header) && !text.contains("secret://") => "••••".to_owned(),
         value => cut(&value.to_string()),
     };
     format!("      {name}  {} → {}\n", value(&field.before), value(&field.after))
+}
+
+/// `on-call: on_failure after 3, mail: on_recovery`
+fn show_rules(rules: &[Value]) -> String {
+    let rule = |rule: &Value| {
+        let text = |field: &str| rule[field].as_str().unwrap_or_default();
+        let after =
+            rule["after_failures"].as_u64().map_or_else(String::new, |count| format!(" after {count}"));
+        format!("{}: {}{after}", text("channel"), text("event"))
+    };
+    match rules.is_empty() {
+        true => "–".to_owned(),
+        false => rules.iter().map(rule).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn cut(text: &str) -> String {

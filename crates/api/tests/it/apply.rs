@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
+use trigrun_core::domain::access::Scope;
 
 use crate::app::{App, job};
 
@@ -317,4 +318,139 @@ async fn the_body_is_checked() {
     app.post("/v1/jobs/apply", &large).await.expect(413);
     let none = app.send(Method::POST, "/v1/jobs/apply", &[], "").await;
     none.expect(415);
+}
+
+/// A channel with this name.
+async fn channel(app: &App, name: &str) -> String {
+    let hook = json!({ "name": name, "type": "webhook", "config": { "url": "https://example.com/hook" } });
+    let made = app.post("/v1/notification-channels", &hook).await.expect(201);
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// A job with these rules.
+fn notifying(notify: &Value) -> Value {
+    let mut job = cron("0 4 * * *");
+    job["notify"] = notify.clone();
+    job
+}
+
+/// The channels and events of a job's rules.
+async fn rules(app: &App, key: &str) -> Vec<String> {
+    let list = app.get(&format!("/v1/jobs/{key}/notification-rules")).await.expect(200);
+    let rule = |rule: &Value| {
+        format!("{} {} {}", rule["channel_id"], rule["event"], rule["after_failures"]).replace('"', "")
+    };
+    list["data"].as_array().unwrap().iter().map(rule).collect()
+}
+
+#[tokio::test]
+async fn notification_rules_are_applied_with_their_job() {
+    let app = App::new().await;
+    let (pager, mail) = (channel(&app, "pager").await, channel(&app, "mail").await);
+    let third = json!({ "channel": "pager", "event": "on_failure", "after_failures": 3 });
+    let recovery = json!({ "channel": mail, "event": "on_recovery" });
+    let both = json!({ "a": notifying(&json!([third, recovery])), "b": cron("0 5 * * *") });
+    assert_eq!(summary(&apply(&app, &both, &json!({ "dry_run": true })).await), "create 2");
+    assert_eq!(app.db.count("select count(*) from notification_rules").await, 0);
+    assert_eq!(summary(&apply(&app, &both, &json!({})).await), "create 2");
+    assert_eq!(rules(&app, "a").await, [format!("{pager} on_failure 3"), format!("{mail} on_recovery null")]);
+    assert_eq!(summary(&apply(&app, &both, &json!({})).await), "unchanged 2");
+    let turned = json!({ "a": notifying(&json!([recovery, third])) });
+    assert_eq!(summary(&apply(&app, &turned, &json!({})).await), "orphan 1, unchanged 1");
+
+    // A rule that stays keeps its count of failures.
+    app.db.execute("update notification_rules set failures = 2 where event = 'on_failure'").await;
+    let other = json!({ "channel": "mail", "event": "on_success" });
+    let jobs = json!({ "a": notifying(&json!([third, other])), "b": cron("0 5 * * *") });
+    let done = apply(&app, &jobs, &json!({})).await;
+    assert_eq!(summary(&done), "unchanged 1, update 1");
+    let expected = json!([{
+        "pointer": "/notify",
+        "before": [third, { "channel": "mail", "event": "on_recovery" }],
+        "after": [third, other],
+    }]);
+    assert_eq!(done["changes"][0]["fields"], expected);
+    assert_eq!(rules(&app, "a").await, [format!("{pager} on_failure 3"), format!("{mail} on_success null")]);
+    assert_eq!(
+        app.db.count("select failures::bigint from notification_rules where event = 'on_failure'").await,
+        2
+    );
+    assert_eq!(app.get("/v1/jobs/a").await.expect(200)["version"], 1, "rules are no part of the definition");
+
+    // What is left out stays; an empty list removes all.
+    assert_eq!(
+        summary(&apply(&app, &json!({ "a": cron("0 4 * * *"), "b": cron("0 5 * * *") }), &json!({})).await),
+        "unchanged 2"
+    );
+    assert_eq!(rules(&app, "a").await.len(), 2);
+    let none = json!({ "a": notifying(&json!([])), "b": cron("0 5 * * *") });
+    assert_eq!(summary(&apply(&app, &none, &json!({})).await), "unchanged 1, update 1");
+    assert_eq!(rules(&app, "a").await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn notification_rules_that_cannot_be_applied() {
+    let app = App::new().await;
+    channel(&app, "pager").await;
+    let rule = |channel: &str, event: &str| json!({ "channel": channel, "event": event });
+    let many: Vec<Value> =
+        (1..=21).map(|n| json!({ "channel": "pager", "event": "on_failure", "after_failures": n })).collect();
+    for (notify, pointer, code) in [
+        (json!([rule("pager", "on_failure"), rule("nobody", "on_failure")]), "/1/channel", "channel_unknown"),
+        (json!([rule("pager", "on_failure"), rule("pager", "on_failure")]), "/1", "rule_twice"),
+        (json!([rule("pager", "failed")]), "/0/event", "not_one_of"),
+        (json!([{ "event": "on_failure" }]), "/0/channel", "required"),
+        (
+            json!([{ "channel": "pager", "event": "on_success", "after_failures": 2 }]),
+            "/0/after_failures",
+            "not_with_event",
+        ),
+        (json!([{ "channel_id": "pager", "event": "on_success" }]), "/0/channel_id", "unknown_field"),
+        (json!("pager"), "", "wrong_type"),
+        (json!(many), "", "too_many"),
+    ] {
+        let errors = app
+            .post("/v1/jobs/apply", &stack(&json!({ "a": notifying(&notify) }), &json!({})))
+            .await
+            .errors();
+        assert!(
+            errors.contains(&(format!("/jobs/a/notify{pointer}"), code.to_owned())),
+            "{notify}: {errors:?}"
+        );
+    }
+    assert_eq!(app.db.count("select count(*) from jobs").await, 0);
+    // Of another workspace, not even by its id.
+    let theirs = app.db.workspace("theirs").await;
+    let token = app.token_of(theirs, Scope::ALL).await;
+    let pager = app.db.lines("select id::text from channels").await[0].clone();
+    let pager = trigrun_core::domain::id::ChannelId::from_uuid(pager.parse().unwrap()).to_string();
+    for channel in ["pager", pager.as_str()] {
+        let body =
+            stack(&json!({ "a": notifying(&json!([rule(channel, "on_failure")])) }), &json!({})).to_string();
+        let errors = app.send_as(&token, Method::POST, "/v1/jobs/apply", &[], &body).await.errors();
+        assert_eq!(errors, [("/jobs/a/notify/0/channel".to_owned(), "channel_unknown".to_owned())]);
+    }
+}
+
+#[tokio::test]
+async fn notification_rules_need_their_scope() {
+    let app = App::new().await;
+    channel(&app, "pager").await;
+    let notify = json!([{ "channel": "pager", "event": "on_failure" }]);
+    apply(&app, &json!({ "a": notifying(&notify), "b": cron("0 5 * * *") }), &json!({})).await;
+    let token = app.token_of(app.workspace, &[Scope::JobsRead, Scope::JobsWrite]).await;
+    let send = async |path: &str, body: &Value| {
+        app.send_as(&token, Method::POST, path, &[], &body.to_string()).await
+    };
+    for notify in [&notify, &json!([])] {
+        let body = stack(&json!({ "a": notifying(notify) }), &json!({ "dry_run": true }));
+        assert_eq!(send("/v1/jobs/apply", &body).await.problem(403), "scope_missing");
+    }
+    send("/v1/jobs/apply", &stack(&three(), &json!({}))).await.expect(200);
+    assert_eq!(rules(&app, "a").await.len(), 1);
+    let export = send("/v1/jobs/export", &json!({})).await.expect(200);
+    assert_eq!(export["jobs"]["a"], cron("0 4 * * *"));
+    let export = app.post("/v1/jobs/export", &json!({})).await.expect(200);
+    assert_eq!((&export["jobs"]["a"], &export["jobs"]["b"]), (&notifying(&notify), &cron("0 5 * * *")));
+    assert_eq!(summary(&apply(&app, &export["jobs"], &json!({})).await), "unchanged 3");
 }

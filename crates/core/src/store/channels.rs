@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{
@@ -123,6 +124,19 @@ pub async fn insert(
         channel(row)
     })
     .await
+}
+
+/// The names of all channels of a workspace, of which there are at most [`MAX_CHANNELS`].
+pub async fn names(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+) -> Result<HashMap<ChannelId, String>, StoreError> {
+    let rows: Vec<(Uuid, String)> = channels::table
+        .filter(channels::workspace_id.eq(workspace.uuid()))
+        .select((channels::id, channels::name))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|(id, name)| (ChannelId::from_uuid(id), name)).collect())
 }
 
 pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: ChannelId) -> Result<Channel, StoreError> {

@@ -1,8 +1,9 @@
 //! Rules: which channel is notified of which events of a job. Each rule keeps how many executions have failed in a row.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{
@@ -40,62 +41,139 @@ pub async fn insert(
     new: &NewRule,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // Serialises concurrent counts: takes the row lock of the job.
-        let in_workspace =
-            jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
-        in_workspace.select(jobs::id).for_no_key_update().first::<Uuid>(conn).await?;
+        lock_job(conn, workspace, job).await?;
         let of_job = notification_rules::table.filter(notification_rules::job_id.eq(job.uuid()));
         if of_job.count().get_result::<i64>(conn).await? >= MAX_RULES {
             return Err(StoreError::conflict("full"));
         }
         check_channel(conn, workspace, new.channel).await?;
-        diesel::insert_into(notification_rules::table)
-            .values((
-                notification_rules::id.eq(new.id.uuid()),
-                notification_rules::workspace_id.eq(workspace.uuid()),
-                notification_rules::job_id.eq(job.uuid()),
-                notification_rules::channel_id.eq(new.channel.uuid()),
-                notification_rules::event.eq(new.rule.event.as_str()),
-                notification_rules::after_failures.eq(new.rule.after_failures.map(|after| after as i16)),
-                notification_rules::created_at.eq(new.now),
-            ))
-            .execute(conn)
-            .await?;
-        Ok(())
+        insert_row(conn, workspace, job, new).await
     })
     .await
 }
 
 /// All rules of a job, oldest first.
 pub async fn list(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<Vec<JobRule>, StoreError> {
-    type RuleRow = (Uuid, Uuid, String, Option<i16>, DateTime<Utc>);
     let in_workspace =
         jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
     in_workspace.select(jobs::id).first::<Uuid>(conn).await?;
+    Ok(of_jobs(conn, workspace, &[job]).await?.remove(&job).unwrap_or_default())
+}
+
+/// The rules of these jobs, oldest first. A job that the workspace does not have, or that has no rules, is absent.
+pub async fn of_jobs(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    jobs: &[JobId],
+) -> Result<HashMap<JobId, Vec<JobRule>>, StoreError> {
     let rows: Vec<RuleRow> = notification_rules::table
-        .filter(notification_rules::job_id.eq(job.uuid()))
+        .filter(notification_rules::job_id.eq_any(jobs.iter().map(|job| job.uuid())))
+        .filter(notification_rules::workspace_id.eq(workspace.uuid()))
         .order(notification_rules::id)
-        .select((
-            notification_rules::id,
-            notification_rules::channel_id,
-            notification_rules::event,
-            notification_rules::after_failures,
-            notification_rules::created_at,
-        ))
+        .select(RULE_COLUMNS)
         .load(conn)
         .await?;
-    let rule = |(id, channel, event, after_failures, created_at): RuleRow| {
-        Ok(JobRule {
-            id: RuleId::from_uuid(id),
-            channel: ChannelId::from_uuid(channel),
-            rule: Rule {
-                event: parse_enum("notification_rules.event", &event)?,
-                after_failures: after_failures.map(i16::unsigned_abs),
-            },
-            created_at,
-        })
-    };
-    rows.into_iter().map(rule).collect()
+    let mut rules: HashMap<JobId, Vec<JobRule>> = HashMap::new();
+    for (job, row) in rows {
+        rules.entry(JobId::from_uuid(job)).or_default().push(job_rule(row)?);
+    }
+    Ok(rules)
+}
+
+type RuleColumns = (
+    notification_rules::id,
+    notification_rules::channel_id,
+    notification_rules::event,
+    notification_rules::after_failures,
+    notification_rules::created_at,
+);
+type JobRuleRow = (Uuid, Uuid, String, Option<i16>, DateTime<Utc>);
+type RuleRow = (Uuid, JobRuleRow);
+const RULE_COLUMNS: (notification_rules::job_id, RuleColumns) = (
+    notification_rules::job_id,
+    (
+        notification_rules::id,
+        notification_rules::channel_id,
+        notification_rules::event,
+        notification_rules::after_failures,
+        notification_rules::created_at,
+    ),
+);
+
+fn job_rule((id, channel, event, after_failures, created_at): JobRuleRow) -> Result<JobRule, StoreError> {
+    Ok(JobRule {
+        id: RuleId::from_uuid(id),
+        channel: ChannelId::from_uuid(channel),
+        rule: Rule {
+            event: parse_enum("notification_rules.event", &event)?,
+            after_failures: after_failures.map(i16::unsigned_abs),
+        },
+        created_at,
+    })
+}
+
+/// Gives the job these rules and no others. A rule that it has already stays, with its count of failures. [`StoreError::NotFound`] without the
+/// job, [`StoreError::Conflict`] `channel` if the workspace lacks one of the channels. The caller checks that there are at most [`MAX_RULES`],
+/// each once.
+pub async fn replace(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    wanted: &[(ChannelId, Rule)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        // In the order in which results are recorded, to avoid deadlocks.
+        lock_of_job(conn, job).await?;
+        lock_job(conn, workspace, job).await?;
+        let present = of_jobs(conn, workspace, &[job]).await?.remove(&job).unwrap_or_default();
+        let is_wanted = |rule: &JobRule| wanted.contains(&(rule.channel, rule.rule));
+        let removed = present.iter().filter(|rule| !is_wanted(rule)).map(|rule| rule.id.uuid());
+        diesel::delete(notification_rules::table)
+            .filter(notification_rules::id.eq_any(removed))
+            .execute(conn)
+            .await?;
+        let is_present = |(channel, rule): &(ChannelId, Rule)| {
+            present.iter().any(|present| (present.channel, present.rule) == (*channel, *rule))
+        };
+        for (index, (channel, rule)) in wanted.iter().filter(|wanted| !is_present(wanted)).enumerate() {
+            check_channel(conn, workspace, *channel).await?;
+            // Ids are a microsecond apart, so that lists show the rules in this order.
+            let id = RuleId::at(now + TimeDelta::microseconds(index as i64));
+            insert_row(conn, workspace, job, &NewRule { id, channel: *channel, rule: *rule, now }).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Serialises concurrent changes of the rules of a job: takes the row lock of the job.
+async fn lock_job(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<(), StoreError> {
+    let in_workspace =
+        jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
+    in_workspace.select(jobs::id).for_no_key_update().first::<Uuid>(conn).await?;
+    Ok(())
+}
+
+async fn insert_row(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    job: JobId,
+    new: &NewRule,
+) -> Result<(), StoreError> {
+    diesel::insert_into(notification_rules::table)
+        .values((
+            notification_rules::id.eq(new.id.uuid()),
+            notification_rules::workspace_id.eq(workspace.uuid()),
+            notification_rules::job_id.eq(job.uuid()),
+            notification_rules::channel_id.eq(new.channel.uuid()),
+            notification_rules::event.eq(new.rule.event.as_str()),
+            notification_rules::after_failures.eq(new.rule.after_failures.map(|after| after as i16)),
+            notification_rules::created_at.eq(new.now),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// [`StoreError::NotFound`] if the job has no such rule.

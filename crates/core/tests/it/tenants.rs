@@ -49,7 +49,7 @@ use trigrun_testkit::{
 };
 
 /// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
-const CALLED: [&str; 101] = [
+const CALLED: [&str; 104] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -57,6 +57,7 @@ const CALLED: [&str; 101] = [
     "channels::insert",
     "channels::jobs_using",
     "channels::list",
+    "channels::names",
     "channels::snooze",
     "executions::activity",
     "executions::find_all",
@@ -113,6 +114,8 @@ const CALLED: [&str; 101] = [
     "rules::get",
     "rules::insert",
     "rules::list",
+    "rules::of_jobs",
+    "rules::replace",
     "secrets::change",
     "secrets::delete",
     "secrets::get",
@@ -426,6 +429,15 @@ async fn channels_and_rules_of_another_workspace_are_not_found() {
     not_found(rules::change(&mut conn, theirs, our_job, &changed).await);
     assert!(rules::change(&mut conn, ours, job, &changed).await.unwrap_err().is_conflict("channel"));
     rules::change(&mut conn, theirs, job, &changed).await.unwrap();
+    assert_eq!(channels::names(&mut conn, theirs).await.unwrap().len(), 1);
+    assert!(channels::names(&mut conn, ours).await.unwrap().is_empty());
+    assert_eq!(rules::of_jobs(&mut conn, theirs, &[job, our_job]).await.unwrap()[&job].len(), 1);
+    assert!(rules::of_jobs(&mut conn, ours, &[job, our_job]).await.unwrap().is_empty());
+    not_found(rules::replace(&mut conn, ours, job, &[], now).await);
+    let foreign =
+        rules::replace(&mut conn, ours, our_job, &[(channel, changed.rule)], now).await.unwrap_err();
+    assert!(foreign.is_conflict("channel"), "a channel of another workspace: {foreign}");
+    assert_eq!(rules::get(&mut conn, theirs, job, rule).await.unwrap().rule, changed.rule);
     let mut of_all =
         WorkspaceRule { id: rule, channel, selector: Selector::All, rule: changed.rule, created_at: now };
     let foreign = workspace_rules::insert(&mut conn, ours, &of_all, by).await.unwrap_err();

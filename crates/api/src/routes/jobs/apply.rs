@@ -2,10 +2,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
-use trigrun_core::domain::job::Prune;
+use trigrun_core::domain::{access::Scope, job::Prune};
 use utoipa::ToSchema;
 
 pub mod body;
+pub mod notify;
 mod plan;
 mod write;
 
@@ -85,13 +86,17 @@ impl SummaryView {
 /// Makes the jobs of a stack what the request says: creates, changes, and, with `prune`, pauses or deletes. The body may have 4 MiB.
 ///
 /// A job that already is as it is sent stays as it is, so the request can be repeated. One invalid job means that nothing changes. Jobs of other
-/// stacks, and those of none, are never changed or deleted unless `take_over` or `adopt` says so.
+/// stacks, and those of none, are never changed or deleted unless `take_over` or `adopt` says so. A request with `notify` also needs the scope
+/// `notifications:write`.
 #[utoipa::path(
     operation_id = "apply_jobs", tag = "jobs",
     params(ApplyQuery),
     request_body(content = ApplyBody, example = json!({
         "stack": "web-prod",
-        "jobs": { "nightly-report": { "schedule": { "cron": "30 4 * * *", "timezone": "Europe/Berlin" }, "request": { "url": "https://example.com/report" } } },
+        "jobs": { "nightly-report": {
+            "schedule": { "cron": "30 4 * * *", "timezone": "Europe/Berlin" }, "request": { "url": "https://example.com/report" },
+            "notify": [{ "channel": "on-call", "event": "on_failure", "after_failures": 3 }],
+        } },
         "prune": "delete", "dry_run": true,
     })),
     responses(
@@ -112,6 +117,9 @@ pub async fn apply_jobs(
 ) -> ApiResult<HttpResponse> {
     let (depth, token_hash) = (depth(&request, auth.workspace)?, auth.caller.token_hash());
     let wanted = text.read_with(|text| Ok(Wanted::read(text)?)).await?;
+    if wanted.notifies() {
+        auth.caller.check_scope(Scope::NotificationsWrite)?;
+    }
     let (mut plan, wanted) = plan::plan(&state, auth.workspace, request.headers(), wanted).await?;
     let (unchanged, paused) = (std::mem::take(&mut plan.unchanged), std::mem::take(&mut plan.paused));
     let mut changes = if wanted.dry_run {

@@ -27,6 +27,17 @@ pub struct FieldChangeView {
     after: Option<Box<RawValue>>,
 }
 
+impl FieldChangeView {
+    pub fn new(pointer: &str, before: &impl Serialize, after: &impl Serialize) -> Self {
+        let value = |text: serde_json::Result<Box<RawValue>>| text.ok().map(|text| cut(&text));
+        Self {
+            pointer: pointer.to_owned(),
+            before: value(serde_json::value::to_raw_value(before)),
+            after: value(serde_json::value::to_raw_value(after)),
+        }
+    }
+}
+
 type Object = IndexMap<String, Box<RawValue>>;
 
 /// In the order of the fields.
@@ -62,8 +73,14 @@ fn compare(
     }
 }
 
-/// The job as an application takes it under `key`: without what is at its default. A job that is adopted names its id.
-pub fn without_defaults(definition: &Definition, key: &str, adopt: Option<JobId>) -> Option<Box<RawValue>> {
+/// The job as an application takes it under `key`: without what is at its default. A job that is adopted names its id, and one with
+/// notification rules has them.
+pub fn without_defaults(
+    definition: &Definition,
+    key: &str,
+    adopt: Option<JobId>,
+    notify: Option<&impl Serialize>,
+) -> Option<Box<RawValue>> {
     let body = JobBody::of(definition, definition.state);
     let defaults = JobBody { name: Some(key.to_owned()), ..JobBody::defaults(&definition.schedule) };
     let (body, defaults) = [body, defaults].map(|body| serde_json::value::to_raw_value(&body).ok()).into();
@@ -71,6 +88,9 @@ pub fn without_defaults(definition: &Definition, key: &str, adopt: Option<JobId>
     // The key of the map, the stack of the whole, and what the fields of the schedule say.
     for field in ["key", "stack", "kind"] {
         job.shift_remove(field);
+    }
+    if let Some(notify) = notify {
+        job.insert("notify".to_owned(), serde_json::value::to_raw_value(notify).ok()?);
     }
     if let Some(id) = adopt {
         job.insert("adopt".to_owned(), serde_json::value::to_raw_value(&id.to_string()).ok()?);

@@ -4,20 +4,27 @@ use actix_web::{HttpResponse, post, web};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use trigrun_core::{
     domain::{
+        access::Scope,
         id::{JobId, TypedId, WorkspaceId},
         invalid::{Checked, FieldErrors},
         job::{Job, JobState, key},
         page::{self, Page},
         schedule::Kind,
     },
-    store::jobs::{self, Filter},
+    store::{
+        jobs::{self, Filter},
+        rules::{self, JobRule},
+    },
 };
 use utoipa::ToSchema;
 
-use super::difference::without_defaults;
+use super::{
+    apply::notify::{Channels, of_job},
+    difference::without_defaults,
+};
 use crate::{
     auth::{Authorized, JobsRead},
     extract::{body::JsonText, values::integer},
@@ -63,7 +70,8 @@ pub struct ExportView {
     next_cursor: Option<String>,
 }
 
-/// Exports jobs as POST /v1/jobs/apply takes them, newest first. Values of secrets are never part of it.
+/// Exports jobs as POST /v1/jobs/apply takes them, newest first: with their notification rules if the token has the scope `notifications:write`.
+/// Values of secrets are never part of it.
 #[utoipa::path(
     operation_id = "export_jobs", tag = "jobs",
     request_body(content = ExportBody, example = json!({ "stack": "web-prod" })),
@@ -87,6 +95,10 @@ pub async fn export_jobs(
     let ids: Vec<JobId> = list.data.iter().map(|job| job.id).collect();
     let mut export =
         Exported { is_whole: page.before.is_none() && list.next.is_none(), ..Exported::default() };
+    // What a token may not read is not exported.
+    if auth.caller.check_scope(Scope::NotificationsWrite).is_ok() {
+        export.channels = Some(Channels::load(&state, auth.workspace).await?);
+    }
     let last = export.add(&state, auth.workspace, &ids).await?;
     // The list may have more, or this page may have ended before its end.
     let next = match last {
@@ -115,6 +127,8 @@ struct Exported {
     bytes: usize,
     /// Whether this page has all jobs.
     is_whole: bool,
+    /// `None` if notification rules are not exported.
+    channels: Option<Channels>,
 }
 
 impl Exported {
@@ -130,8 +144,12 @@ impl Exported {
                 jobs::find_all(&mut *state.conn().await?, workspace, (&[], batch), state.clock.now()).await?;
             found.sort_by_key(|job| std::cmp::Reverse(job.id));
             let taken = self.taken(state, workspace, &found).await?;
+            let rules = match self.channels {
+                Some(_) => rules::of_jobs(&mut *state.conn().await?, workspace, batch).await?,
+                None => HashMap::new(),
+            };
             for job in &found {
-                self.add_job(job, &taken);
+                self.add_job(job, &taken, rules.get(&job.id));
             }
             if self.bytes >= MAX_PAGE_BYTES && batch.last() != ids.last() {
                 return Ok(batch.last().copied());
@@ -156,7 +174,7 @@ impl Exported {
         Ok(jobs::ids_by_key(&mut *state.conn().await?, workspace, &slugs).await?.into_keys().collect())
     }
 
-    fn add_job(&mut self, job: &Job, taken: &HashSet<String>) {
+    fn add_job(&mut self, job: &Job, taken: &HashSet<String>, rules: Option<&Vec<JobRule>>) {
         let reason = match (job.definition.schedule.kind(), job.state) {
             (Kind::OneTime, _) => Some("one_time"),
             (_, JobState::Completed) => Some("completed"),
@@ -168,7 +186,9 @@ impl Exported {
         }
         let key = job.definition.key.clone().unwrap_or_else(|| self.suggested_key(job, taken));
         let adopt = job.definition.key.is_none().then_some(job.id);
-        if let Some(text) = without_defaults(&job.definition, &key, adopt) {
+        let notify =
+            rules.zip(self.channels.as_ref()).map(|(rules, channels)| channels.views(&of_job(rules)));
+        if let Some(text) = without_defaults(&job.definition, &key, adopt, notify.as_ref()) {
             self.bytes += text.get().len();
             self.view.jobs.insert(key, text);
         }

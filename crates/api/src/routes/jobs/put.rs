@@ -128,6 +128,12 @@ pub struct NextRunView {
 }
 
 impl ChangeView {
+    /// Adds a field that changes beside the definition of an existing job.
+    pub fn with_field(&mut self, field: FieldChangeView) {
+        self.action = "update";
+        self.fields.push(field);
+    }
+
     pub fn of(state: &State, key: &str, job: Option<&Job>, decision: &Decision) -> Self {
         let now = state.clock.now();
         let before = job.and_then(|job| job.next_run_at);

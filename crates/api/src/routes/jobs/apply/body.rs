@@ -11,6 +11,7 @@ use trigrun_core::domain::{
 };
 use utoipa::ToSchema;
 
+use super::notify::NotifyBody;
 use crate::{
     enums,
     extract::{
@@ -71,6 +72,9 @@ pub struct AppliedJobBody {
     /// May be left out where a field of `schedule` says it.
     #[schema(value_type = Option<enums::DeclaredKind>)]
     kind: Option<String>,
+    /// All notification rules of the job, at most 20; `[]` removes those that it has. If `notify` is left out, they stay as they are. It needs the
+    /// scope `notifications:write`.
+    notify: Option<Vec<NotifyBody>>,
 }
 
 /// A checked body. The jobs themselves are checked later, together with those that exist.
@@ -86,9 +90,11 @@ pub struct Wanted {
 
 pub struct WantedJob {
     pub key: String,
-    /// The JSON text, without `adopt`.
+    /// The JSON text, without `adopt` and `notify`.
     pub text: String,
     pub adopt: Option<JobId>,
+    /// `None` leaves the rules of the job as they are.
+    pub notify: Option<Box<RawValue>>,
 }
 
 impl WantedJob {
@@ -99,6 +105,11 @@ impl WantedJob {
 }
 
 impl Wanted {
+    /// Whether it says anything about notification rules.
+    pub fn notifies(&self) -> bool {
+        self.jobs.iter().any(|job| job.notify.is_some())
+    }
+
     pub fn read(text: &str) -> Result<Self, Violations> {
         let mut errors = FieldErrors::default();
         let body: ApplyBody = read(text, &mut errors)?;
@@ -157,18 +168,20 @@ fn wanted_job(name: &str, text: &RawValue, errors: &mut FieldErrors) -> Checked<
     let key = errors.take(&pointer, key::key(name))?;
     // Anything else than an object is refused when the job is read.
     let Ok(mut fields) = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text.get()) else {
-        return Ok(WantedJob { key, text: text.get().to_owned(), adopt: None });
+        return Ok(WantedJob { key, text: text.get().to_owned(), adopt: None, notify: None });
     };
-    let adopt = match fields.shift_remove("adopt").filter(|adopt| adopt.get() != "null") {
-        None => return Ok(WantedJob { key, text: text.get().to_owned(), adopt: None }),
-        Some(adopt) => {
-            let text: Result<String, _> = serde_json::from_str(adopt.get());
-            let text = text.map_err(|_| Invalid::new("wrong_type", "must be a string"));
-            errors.take(&format!("{pointer}/adopt"), text.and_then(|text| text.parse::<JobId>()))?
-        }
-    };
+    let mut own = |name: &str| fields.shift_remove(name).filter(|value| value.get() != "null");
+    let (adopt, notify) = (own("adopt"), own("notify"));
+    if adopt.is_none() && notify.is_none() {
+        return Ok(WantedJob { key, text: text.get().to_owned(), adopt: None, notify: None });
+    }
+    let adopt = adopt.map(|adopt| {
+        let text: Result<String, _> = serde_json::from_str(adopt.get());
+        let text = text.map_err(|_| Invalid::new("wrong_type", "must be a string"));
+        errors.take(&format!("{pointer}/adopt"), text.and_then(|text| text.parse::<JobId>()))
+    });
     let text = serde_json::to_string(&fields).unwrap_or_default();
-    Ok(WantedJob { key, text, adopt: Some(adopt) })
+    Ok(WantedJob { key, text, adopt: adopt.transpose()?, notify })
 }
 
 #[cfg(test)]

@@ -2,23 +2,33 @@
 
 use actix_web::http::header::HeaderMap;
 use indexmap::IndexMap;
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use trigrun_core::{
     domain::{
         id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid, Violations},
         job::{Definition, Job, JobState, Prune},
     },
-    store::jobs::{self, StackedJob},
+    store::{
+        jobs::{self, StackedJob},
+        rules::{self, JobRule},
+    },
 };
 
-use super::body::{MAX_JOBS, Wanted, WantedJob};
+use super::{
+    body::{MAX_JOBS, Wanted, WantedJob},
+    notify::{ChannelRule, Channels, are_same, of_job},
+};
 use crate::{
     extract::json::MAX_ERRORS,
     problem::{Problem, ProblemCode},
     result::ApiResult,
     routes::jobs::{
         declare::{Decision, Names, declaration},
+        difference::FieldChangeView,
         put::ChangeView,
     },
     state::State,
@@ -45,12 +55,16 @@ pub struct Plan {
 pub struct Creation {
     pub definition: Definition,
     pub view: ChangeView,
+    /// The notification rules that the job gets.
+    pub rules: Vec<ChannelRule>,
 }
 
 pub struct PlannedChange {
     pub job: JobId,
     pub wanted: WantedJob,
     pub view: ChangeView,
+    /// The notification rules that the job has from then on; `None` if they stay as they are.
+    pub rules: Option<Vec<ChannelRule>>,
 }
 
 /// Makes the plan, or says what is wrong with the request.
@@ -63,16 +77,21 @@ pub async fn plan(
     let mut wanted = wanted;
     let (mut plan, mut errors) = (Plan { prune: wanted.prune, ..Plan::default() }, FieldErrors::default());
     let (mut foreign, mut stale, mut found) = (Vec::new(), Vec::new(), HashSet::new());
+    let channels = match wanted.notifies() {
+        true => Channels::load(state, workspace).await?,
+        false => Channels::default(),
+    };
+    let channels = Arc::new(channels);
     let mut left = std::mem::take(&mut wanted.jobs).into_iter().peekable();
     let mut invalid = 0;
     while left.peek().is_some() && invalid < MAX_ERRORS {
         let batch: Vec<WantedJob> = left.by_ref().take(COMPARE_BATCH).collect();
         let existing = existing(state, workspace, &batch).await?;
         let body = |job: &Job| job.definition.request.body.as_ref().map_or(0, |body| body.as_str().len());
-        let _held = state.capacity.bytes(headers, existing.values().map(body).sum())?;
-        let (owned, stack) = (state.clone(), wanted.stack.clone());
+        let _held = state.capacity.bytes(headers, existing.jobs.values().map(body).sum())?;
+        let (owned, stack, channels) = (state.clone(), wanted.stack.clone(), channels.clone());
         let compared = move || -> Vec<Result<Compared, Violations>> {
-            batch.into_iter().map(|wanted| compare(&owned, &stack, wanted, &existing)).collect()
+            batch.into_iter().map(|wanted| compare(&owned, &stack, wanted, &existing, &channels)).collect()
         };
         for compared in state.capacity.compute(headers, compared).await? {
             match compared {
@@ -82,18 +101,19 @@ pub async fn plan(
                         errors.push(error.pointer, error.invalid);
                     }
                 }
-                Ok(Compared { wanted: job, before, decision, view, keeps_pause }) => {
+                Ok(compared) => {
+                    let Compared { wanted: job, before, keeps_pause, .. } = &compared;
                     let key = job.key.clone();
                     found.extend(before.as_ref().map(|before| before.id));
                     let is_foreign = |before: &Before| before.is_foreign && job.adopt.is_none();
                     if !wanted.take_over && before.as_ref().is_some_and(is_foreign) {
                         foreign.push(key.clone());
                     }
-                    if !matches!(decision, Decision::Keep) && !wanted.expects(&key, before.as_ref()) {
+                    if compared.changes() && !wanted.expects(&key, before.as_ref()) {
                         stale.push(key.clone());
                     }
                     plan.paused.extend(keeps_pause.then_some(key));
-                    plan.add(job, before, decision, view);
+                    plan.add(compared);
                 }
             }
         }
@@ -169,21 +189,37 @@ struct Compared {
     wanted: WantedJob,
     before: Option<Before>,
     decision: Decision,
+    /// `None` if the notification rules stay as they are.
+    rules: Option<Vec<ChannelRule>>,
     view: ChangeView,
     keeps_pause: bool,
 }
 
+impl Compared {
+    fn changes(&self) -> bool {
+        !matches!(self.decision, Decision::Keep) || self.rules.is_some()
+    }
+}
+
+/// The jobs of a batch that exist.
+struct Existing {
+    jobs: HashMap<JobId, Job>,
+    /// Of the jobs for which the request has `notify`.
+    rules: HashMap<JobId, Vec<JobRule>>,
+}
+
 /// The jobs with the keys of the batch, and those that it adopts.
-async fn existing(
-    state: &State,
-    workspace: WorkspaceId,
-    batch: &[WantedJob],
-) -> ApiResult<HashMap<JobId, Job>> {
+async fn existing(state: &State, workspace: WorkspaceId, batch: &[WantedJob]) -> ApiResult<Existing> {
     let keys: Vec<&str> = batch.iter().map(|wanted| wanted.key.as_str()).collect();
     let ids: Vec<JobId> = batch.iter().filter_map(|wanted| wanted.adopt).collect();
-    let found =
-        jobs::find_all(&mut *state.conn().await?, workspace, (&keys, &ids), state.clock.now()).await?;
-    Ok(found.into_iter().map(|job| (job.id, job)).collect())
+    let mut conn = state.conn().await?;
+    let found = jobs::find_all(&mut conn, workspace, (&keys, &ids), state.clock.now()).await?;
+    let jobs: HashMap<JobId, Job> = found.into_iter().map(|job| (job.id, job)).collect();
+    let rules = match batch.iter().any(|wanted| wanted.notify.is_some()) {
+        true => rules::of_jobs(&mut conn, workspace, &jobs.keys().copied().collect::<Vec<_>>()).await?,
+        false => HashMap::new(),
+    };
+    Ok(Existing { jobs, rules })
 }
 
 /// Takes long for many jobs: it belongs on a blocking thread.
@@ -191,22 +227,31 @@ fn compare(
     state: &State,
     stack: &str,
     wanted: WantedJob,
-    existing: &HashMap<JobId, Job>,
+    existing: &Existing,
+    channels: &Channels,
 ) -> Result<Compared, Violations> {
-    let job = existing_job(&wanted, existing).map_err(|invalid| at(&wanted, "/adopt", invalid))?;
+    let moved = |violations: Violations| violations.moved(|pointer| format!("{}{pointer}", wanted.pointer()));
+    let job = existing_job(&wanted, &existing.jobs).map_err(|invalid| at(&wanted, "/adopt", invalid))?;
     let names = Names { key: &wanted.key, stack: Some(stack) };
-    let declared = declaration(state, names, &wanted.text, job)
-        .map_err(|violations| violations.moved(|pointer| format!("{}{pointer}", wanted.pointer())))?;
+    let declared = declaration(state, names, &wanted.text, job).map_err(moved)?;
+    let rules = wanted.notify.as_ref().map(|notify| channels.rules(notify)).transpose().map_err(moved)?;
     let keeps_pause = !declared.names_state && job.is_some_and(|job| job.state == JobState::Paused);
     let decided = declared.decide(state, job);
     let decision = decided.map_err(|error| at(&wanted, "", Invalid::new(error.code(), error.to_string())))?;
-    let view = ChangeView::of(state, &wanted.key, job, &decision);
+    let mut view = ChangeView::of(state, &wanted.key, job, &decision);
+    let present =
+        job.and_then(|job| existing.rules.get(&job.id)).map_or_else(Vec::new, |rules| of_job(rules));
+    let rules = rules.filter(|rules| !are_same(&present, rules));
+    if let (Some(rules), Some(_)) = (&rules, job) {
+        let (before, after) = (channels.views(&present), channels.views(rules));
+        view.with_field(FieldChangeView::new("/notify", &before, &after));
+    }
     let before = |job: &Job| Before {
         id: job.id,
         version: job.version,
         is_foreign: job.definition.stack.as_deref() != Some(stack),
     };
-    Ok(Compared { before: job.map(before), wanted, decision, view, keeps_pause })
+    Ok(Compared { before: job.map(before), wanted, decision, rules, view, keeps_pause })
 }
 
 fn at(wanted: &WantedJob, field: &str, invalid: Invalid) -> Violations {
@@ -273,13 +318,16 @@ impl Wanted {
 }
 
 impl Plan {
-    fn add(&mut self, wanted: WantedJob, before: Option<Before>, decision: Decision, view: ChangeView) {
+    fn add(&mut self, compared: Compared) {
+        let changes = compared.changes();
+        let Compared { wanted, before, decision, rules, view, .. } = compared;
         match (decision, before) {
             (Decision::Create(definition), _) => {
-                self.creations.push(Creation { definition: *definition, view });
+                let (definition, rules) = (*definition, rules.unwrap_or_default());
+                self.creations.push(Creation { definition, view, rules });
             }
-            (Decision::Change(_), Some(Before { id: job, .. })) => {
-                self.changes.push(PlannedChange { job, wanted, view });
+            (_, Some(Before { id: job, .. })) if changes => {
+                self.changes.push(PlannedChange { job, wanted, view, rules });
             }
             (Decision::Change(_) | Decision::Keep, _) => self.unchanged.push(view),
         }

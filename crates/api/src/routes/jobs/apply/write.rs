@@ -13,24 +13,31 @@ use trigrun_core::{
             change::{JobChange, first_fire},
         },
     },
-    store::jobs::{self, Applied, NewJob, StackedJob},
+    store::{
+        jobs::{self, Applied, NewJob, StackedJob},
+        rules,
+    },
     telemetry::trace,
 };
 
 use super::{
     SummaryView,
     body::Wanted,
+    notify::ChannelRule,
     plan::{Creation, Plan, PlannedChange, name_of, plan_stale},
 };
 use crate::{
     job_writer::PendingJob,
     problem::{Problem, ProblemCode},
     result::ApiResult,
-    routes::jobs::{
-        change::{self, Change, Changed},
-        create::{Requested, refused},
-        declare::{Decision, Names, declaration},
-        put::{ChangeProblemView, ChangeView, NextRunView},
+    routes::{
+        jobs::{
+            change::{self, Change, Changed},
+            create::{Requested, refused},
+            declare::{Decision, Names, declaration},
+            put::{ChangeProblemView, ChangeView, NextRunView},
+        },
+        rules::conflict,
     },
     state::State,
     time::instant,
@@ -38,6 +45,9 @@ use crate::{
 
 /// No change begins after this part of the time limit of a request.
 const TIME_DIVISOR: u32 = 2;
+
+/// What is shown of new jobs, the jobs, and their notification rules.
+type Pending = (Vec<ChangeView>, Vec<PendingJob>, Vec<Vec<ChannelRule>>);
 
 /// The request that is carried out.
 pub struct Application<'a> {
@@ -53,7 +63,7 @@ impl Application<'_> {
         let Plan { creations, changes, orphans, prune, .. } = plan;
         // Time remains for the change that has begun, and for the response.
         let deadline = Instant::now() + self.state.request_timeout / TIME_DIVISOR;
-        let mut views = self.create(creations).await?;
+        let mut views = self.create(creations, deadline).await?;
         for planned in changes {
             views.push(match Instant::now() > deadline {
                 true => failed(planned.view, too_late())?,
@@ -73,8 +83,8 @@ impl Application<'_> {
         Ok(views)
     }
 
-    /// All or none: nothing has changed if this fails.
-    async fn create(&self, creations: Vec<Creation>) -> ApiResult<Vec<ChangeView>> {
+    /// All jobs or none: nothing has changed if this fails. Then each gets its notification rules.
+    async fn create(&self, creations: Vec<Creation>, deadline: Instant) -> ApiResult<Vec<ChangeView>> {
         if creations.is_empty() {
             return Ok(Vec::new());
         }
@@ -84,7 +94,8 @@ impl Application<'_> {
             state.quotas.run(state.connections.unshared(), workspace, runs).await?;
         }
         let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
-        let (views, pending) = self.pending(creations)?;
+        let (views, pending, rules) = self.pending(creations)?;
+        let ids: Vec<JobId> = pending.iter().map(|job| job.id).collect();
         let by = self.by.clone();
         let inserted = state.run(async move |state| {
             let new = pending.iter().map(|job| NewJob { applied: true, ..job.new_job() });
@@ -99,15 +110,41 @@ impl Application<'_> {
             }
         });
         inserted.await?;
-        Ok(views)
+        let mut done = Vec::with_capacity(views.len());
+        for ((view, id), rules) in views.into_iter().zip(ids).zip(rules) {
+            done.push(match rules.is_empty() {
+                true => view,
+                false if Instant::now() > deadline => failed(view, too_late())?,
+                false => self.with_rules(view, id, rules).await?,
+            });
+        }
+        Ok(done)
     }
 
-    fn pending(&self, creations: Vec<Creation>) -> ApiResult<(Vec<ChangeView>, Vec<PendingJob>)> {
+    /// Gives a job its notification rules, after it was written.
+    async fn with_rules(
+        &self,
+        view: ChangeView,
+        job: JobId,
+        rules: Vec<ChannelRule>,
+    ) -> ApiResult<ChangeView> {
+        let (workspace, now) = (self.workspace, self.state.clock.now());
+        let replace = async move |state: State| {
+            let mut conn = state.conn().await?;
+            rules::replace(&mut conn, workspace, job, &rules, now).await.map_err(conflict)
+        };
+        match self.state.run(replace).await {
+            Ok(()) => Ok(view),
+            Err(problem) => failed(view, problem),
+        }
+    }
+
+    fn pending(&self, creations: Vec<Creation>) -> ApiResult<Pending> {
         // The precision that Postgres stores.
         let now = self.state.clock.now().trunc_subsecs(6);
         let traceparent = trace::current();
-        let mut all = (Vec::new(), Vec::new());
-        for (index, Creation { definition, view }) in creations.into_iter().enumerate() {
+        let mut all = (Vec::new(), Vec::new(), Vec::new());
+        for (index, Creation { definition, view, rules }) in creations.into_iter().enumerate() {
             let first_fire = first_fire(&definition, now, now).map_err(refused)?;
             // Ids are a microsecond apart, so that lists show the jobs in the order of the request.
             let id = JobId::at(now + TimeDelta::microseconds(index as i64));
@@ -124,12 +161,13 @@ impl Application<'_> {
                 by: self.by.author.clone(),
                 token_hash: self.by.token_hash.clone(),
             });
+            all.2.push(rules);
         }
         Ok(all)
     }
 
     async fn change(&self, planned: PlannedChange) -> ApiResult<ChangeView> {
-        let PlannedChange { job, wanted, view } = planned;
+        let PlannedChange { job, wanted, view, rules } = planned;
         let names = Names { key: &wanted.key, stack: Some(&self.wanted.stack) };
         let expected = view.version.filter(|_| self.wanted.expect.is_some());
         let decide = async |job: &Job| {
@@ -143,7 +181,11 @@ impl Application<'_> {
             }
         };
         let changed = change::retrying(self.state, self.change_of(job), decide).await;
-        reported(view, changed)
+        let view = reported(view, changed)?;
+        match rules.filter(|_| view.problem.is_none()) {
+            Some(rules) => self.with_rules(view, job, rules).await,
+            None => Ok(view),
+        }
     }
 
     async fn pause(&self, orphan: &StackedJob) -> ApiResult<ChangeView> {
