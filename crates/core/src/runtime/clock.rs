@@ -68,13 +68,12 @@ impl Clock {
 
     fn take(&self, reading: Reading) {
         let mut readings = self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(best) = best(&readings) {
-            if let Some(off) = correction(best, reading) {
-                if off.was_set {
-                    tracing::warn!(off_ms = off.by.num_milliseconds(), "Postgres's clock was set");
-                }
-                readings.clear();
+        if let Some(off) = best(&readings).and_then(|best| correction(best, reading)) {
+            // The last reading is the nearest: a clock that is slewed is only a little off it.
+            if readings.back().and_then(|last| correction(*last, reading)).is_some_and(Correction::was_set) {
+                tracing::warn!(off_ms = off.by.num_milliseconds(), "Postgres's clock was set");
             }
+            readings.clear();
         }
         readings.push_back(reading);
         if readings.len() > MAX_READINGS {
@@ -127,16 +126,24 @@ fn best(readings: &VecDeque<Reading>) -> Option<Reading> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Correction {
     by: TimeDelta,
-    /// By more than a clock can be slewed in that time.
-    was_set: bool,
+    /// By how much a clock can be slewed in that time.
+    slewed: TimeDelta,
+}
+
+impl Correction {
+    fn was_set(self) -> bool {
+        self.by.abs() > self.slewed
+    }
 }
 
 /// `None` if the round trips explain the difference.
 fn correction(before: Reading, after: Reading) -> Option<Correction> {
     let by = after.now - projected(before, after.at);
-    let unexplained = by.abs() - delta(before.round_trip + after.round_trip) - MIN_STEP;
-    let slewed = delta(after.at.saturating_duration_since(before.at) / MAX_SLEW_DIVISOR);
-    (unexplained > TimeDelta::zero()).then_some(Correction { by, was_set: unexplained > slewed })
+    let explained = delta(before.round_trip + after.round_trip) + MIN_STEP;
+    // Without Postgres, readings may be far apart.
+    let elapsed = after.at.saturating_duration_since(before.at).min(2 * READ_INTERVAL);
+    let slewed = explained + delta(elapsed / MAX_SLEW_DIVISOR);
+    (by.abs() > explained).then_some(Correction { by, slewed })
 }
 
 fn projected(reading: Reading, instant: Instant) -> DateTime<Utc> {
@@ -196,10 +203,12 @@ mod tests {
             let after = reading(later, 2, 1);
             correction(before, Reading { now: after.now + TimeDelta::milliseconds(off_ms), ..after })
         };
-        let by = |ms, was_set| Some(Correction { by: TimeDelta::milliseconds(ms), was_set });
+        let was_set = |ms| off(ms).map(Correction::was_set);
         // 2 ms of round trips, 20 ms in any case, and 166 ms in two seconds.
         assert_eq!([off(22), off(-22)], [None, None]);
-        assert_eq!([off(23), off(-23), off(188)], [by(23, false), by(-23, false), by(188, false)]);
-        assert_eq!([off(189), off(-189)], [by(189, true), by(-189, true)]);
+        assert_eq!([23, -23, 188, 189, -189].map(was_set), [false, false, false, true, true].map(Some));
+        // However long there was no reading.
+        let much_later = reading(start + Duration::from_secs(600), 601, 1);
+        assert_eq!(correction(before, much_later).map(Correction::was_set), Some(true));
     }
 }
