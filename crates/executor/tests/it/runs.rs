@@ -181,6 +181,24 @@ async fn nothing_is_sent_with_a_missing_secret_or_to_a_refused_address() {
     );
     assert!(execution.attempts[0].error.as_deref().unwrap().contains("no secret key"));
     executor.stop().await;
+    // Opened, and refused all the same; then not opened.
+    let named = |bench: &Bench| {
+        let mut named = bench.definition("/hook");
+        named.request.url = bench.target.url_of("localhost", "/hook");
+        named
+    };
+    for (refused, code) in [("127.0.0.1", "url_address_refused"), ("localhost", "url_name_refused")] {
+        bench.settings.egress.refuse = vec![refused.parse().unwrap()];
+        let executor = bench.executor();
+        let definition = if refused == "localhost" { named(&bench) } else { bench.definition("/hook") };
+        let execution = bench.ended(bench.published(&definition).await).await;
+        assert_eq!(
+            (execution.attempts[0].status, execution.error_class.as_deref()),
+            (AttemptStatus::Blocked, Some(code))
+        );
+        executor.stop().await;
+    }
+    bench.settings.egress.refuse.clear();
     bench.settings.egress.allow.clear();
     let executor = bench.executor();
     let execution = bench.ended(bench.published(&bench.definition("/hook")).await).await;
