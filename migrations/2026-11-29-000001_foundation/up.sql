@@ -253,7 +253,7 @@ create table job_versions (
     job_id uuid not null references jobs on delete cascade,
     version int not null,
     created_at timestamptz not null,
-    -- When the next version took effect; null for the current one.
+    -- When the next version was written; null for the current one.
     replaced_at timestamptz,
     name text not null,
     state text not null check (state in ('active', 'paused', 'draft')),

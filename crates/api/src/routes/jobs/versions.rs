@@ -38,7 +38,7 @@ pub struct VersionView {
     #[schema(format = DateTime)]
     created_at: String,
     by: ActorView,
-    /// The fields in which it differs from the version before. Empty for the oldest version that TrigRun keeps.
+    /// The fields in which it differs from the version before. Empty if TrigRun does not keep that version.
     changes: Vec<FieldChangeView>,
 }
 
@@ -67,6 +67,7 @@ impl VersionView {
             created_at: instant(version.created_at),
             by: ActorView::from(&version.by),
             changes: before
+                .filter(|before| before.version + 1 == version.version)
                 .map_or_else(Vec::new, |before| differences(&before.definition, &version.definition)),
         }
     }

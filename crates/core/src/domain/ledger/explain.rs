@@ -250,11 +250,16 @@ impl Instant<'_> {
             .last()
             .copied()
             .unwrap_or(version);
-        let sentence = format!(
-            "The job was {state}: version {} of {} made it so. Otherwise it would have been due.",
-            since.number,
-            shown(since.created_at)
-        );
+        let (number, at) = (since.number, shown(since.created_at));
+        // Which version made it so may not be kept.
+        let sentence = match number > 1 && number == versions[0].number {
+            true => format!(
+                "The job was {state}, at least since version {number} of {at}. Otherwise it would have been due."
+            ),
+            false => format!(
+                "The job was {state}: version {number} of {at} made it so. Otherwise it would have been due."
+            ),
+        };
         Finding {
             field: (since.number > versions[0].number).then_some("/state"),
             ..found(verdict, since, sentence)

@@ -82,15 +82,16 @@ pub async fn versions(
     rows.into_iter().map(version).collect()
 }
 
-/// Deletes up to `limit` versions that were replaced before `oldest` and that no open execution has; returns how many. `oldest` is a day
-/// before the oldest execution that is kept, which may have a version that was replaced while its fire was planned.
+/// Deletes up to `limit` versions that were replaced before `oldest`; returns how many. `oldest` is a day before the oldest execution that is
+/// kept, which may have a version that was replaced while its fire was planned. An open execution keeps its version and all later ones, so that
+/// those of a job have no gaps.
 pub async fn purge_versions(conn: &mut Conn, oldest: DateTime<Utc>, limit: i64) -> Result<usize, StoreError> {
     let statement = sql_query(
         "delete from job_versions where (job_id, version) in (
              select v.job_id, v.version from job_versions v
              where v.replaced_at < $1
-               and not exists (select from runs r where r.job_id = v.job_id and r.version = v.version)
-             order by v.replaced_at limit $2)",
+               and not exists (select from runs r where r.job_id = v.job_id and r.version <= v.version)
+             order by v.replaced_at limit $2 for update of v skip locked)",
     )
     .bind::<Timestamptz, _>(oldest)
     .bind::<BigInt, _>(limit);
