@@ -145,6 +145,8 @@ enums! {
     FailureState: names(statistics::FailureState::ALL, statistics::FailureState::as_str);
     /// The health of a job: the last execution that succeeded or failed decides.
     HealthState: names(statistics::HealthState::ALL, statistics::HealthState::as_str);
+    /// The health by which jobs are searched. will_fail: active jobs that reference a secret that does not exist.
+    HealthFilter: names(statistics::HealthFilter::ALL, statistics::HealthFilter::as_str);
     /// gap: a fire without an execution. duplicate: an execution without a fire.
     MismatchKind: ["gap", "duplicate"];
 }

@@ -198,6 +198,18 @@ async fn a_job_is_failing_until_it_succeeds() {
     assert_eq!(jobs_by_health(&app, "failing").await, ["failing"]);
     assert_eq!(jobs_by_health(&app, "well").await, ["well", "recovered"]);
     assert_eq!(jobs_by_health(&app, "never_ran").await, ["new"]);
+    app.db
+        .execute("update job_versions set secrets = '{key,other}' where name in ('well', 'new', 'recovered')")
+        .await;
+    app.db.execute("update jobs set state = 'paused' where name = 'recovered'").await;
+    for name in ["key", "theirs"] {
+        app.post("/v1/secrets", &json!({ "name": name, "value": "12345678" })).await.expect(201);
+    }
+    assert_eq!(jobs_by_health(&app, "will_fail").await, ["new", "well"]);
+    let counts = app.get("/v1/jobs/counts?health=will_fail").await.expect(200);
+    assert_eq!((&counts["all"], &counts["active"]), (&json!(2), &json!(2)));
+    app.post("/v1/secrets", &json!({ "name": "other", "value": "12345678" })).await.expect(201);
+    assert_eq!(jobs_by_health(&app, "will_fail").await, [] as [&str; 0]);
     let invalid = app.get("/v1/jobs?health=sick").await.errors();
     assert_eq!(invalid, [("?health".to_owned(), "parameter_invalid".to_owned())]);
 

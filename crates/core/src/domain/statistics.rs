@@ -12,7 +12,7 @@ mod histogram;
 
 pub use causes::{Cause, CauseJob, FailedJob, MAX_CAUSE_JOBS, causes};
 pub use groups::{Counts, Group, Groups};
-pub use health::{Failure, Health, HealthState, JobHealth};
+pub use health::{Failure, Health, HealthFilter, HealthState, JobHealth};
 pub use histogram::{Histogram, InvalidHistogram};
 
 use super::{

@@ -1,7 +1,7 @@
 //! Which jobs an operation concerns: the same filters for lists, counts and changes of many.
 
 use trigrun_core::{
-    domain::{job::JobState, schedule::Kind, statistics::HealthState},
+    domain::{job::JobState, schedule::Kind, statistics::HealthFilter},
     store::jobs::Filter,
 };
 
@@ -26,9 +26,10 @@ query! {
         host: Option<String> = Parameters::host_name,
         /// Jobs that reference the secret with this name.
         secret: Option<String> = Parameters::text,
-        /// Jobs whose last execution that succeeded or failed did so, or that have never run.
-        #[param(value_type = Option<enums::HealthState>)]
-        health: Option<HealthState> = Parameters::parsed,
+        /// Jobs whose last execution that succeeded or failed did so, or that have never run; or active jobs that reference a secret that does not
+        /// exist.
+        #[param(value_type = Option<enums::HealthFilter>)]
+        health: Option<HealthFilter> = Parameters::parsed,
         /// A part of the name, in any case.
         q: Option<String> = Parameters::text,
     }

@@ -50,7 +50,7 @@ pub struct List {
     /// Jobs that use this secret
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
-    /// failing, well or never_ran
+    /// failing, well, never_ran or will_fail
     #[arg(long)]
     health: Option<String>,
     /// Jobs whose name contains this text

@@ -151,7 +151,7 @@ impl Tool {
         match self {
             Self::ListJobs => json!({
                 "state": { "type": "string", "enum": ["active", "paused", "draft", "completed"] },
-                "health": { "type": "string", "enum": ["well", "failing", "never_ran"] },
+                "health": { "type": "string", "enum": ["well", "failing", "never_ran", "will_fail"] },
                 "tag": { "type": "string" },
                 "stack": { "type": "string" },
                 "host": { "type": "string", "description": "The host that the request calls" },
@@ -315,7 +315,7 @@ mod tests {
         let field = |name: &str| job["properties"][name]["enum"].clone();
         for (words, name) in [
             (property(Tool::ListJobs, "state"), "JobState"),
-            (property(Tool::ListJobs, "health"), "HealthState"),
+            (property(Tool::ListJobs, "health"), "HealthFilter"),
             (property(Tool::ExplainSchedule, "kind"), "DeclaredKind"),
             (property(Tool::ApplyJobs, "prune"), "Prune"),
             (field("kind"), "DeclaredKind"),

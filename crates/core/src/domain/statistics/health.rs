@@ -10,6 +10,11 @@ string_enum! {
     HealthState { Well = "well", Failing = "failing", NeverRan = "never_ran", }
 }
 
+string_enum! {
+    /// What jobs are searched by: their health, or that their next execution will fail because a secret that they reference does not exist.
+    HealthFilter { Well = "well", Failing = "failing", NeverRan = "never_ran", WillFail = "will_fail", }
+}
+
 /// The health of a job, as the job shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobHealth {

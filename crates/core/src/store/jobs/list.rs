@@ -23,7 +23,7 @@ use crate::{
         },
         page::{List, Page, max_rows_searched},
         schedule::Kind,
-        statistics::HealthState,
+        statistics::HealthFilter,
     },
     store::{
         Conn, StoreError,
@@ -43,7 +43,7 @@ pub struct Filter {
     pub host: Option<String>,
     /// The name of a secret that the headers reference.
     pub secret: Option<String>,
-    pub health: Option<HealthState>,
+    pub health: Option<HealthFilter>,
     /// A substring of the name, regardless of case in any alphabet. (Postgres's default collation may know ASCII only. In upper case, no
     /// letter depends on its place in the word.)
     pub q: Option<String>,
@@ -62,6 +62,10 @@ macro_rules! job_matches {
          and case when $9::text is null then true else (
              select $9 = any(v.secrets) from job_versions v where v.job_id = j.id and v.version = j.version) end
          and case when ", $health, "::text is null then true
+                  when ", $health, " = 'will_fail' then j.state = 'active' and exists (
+                      select from job_versions v, unnest(v.secrets) as needed(name)
+                      where v.job_id = j.id and v.version = j.version
+                        and not exists (select from secrets s where s.workspace_id = j.workspace_id and s.name = needed.name))
                   when exists (select from job_health h where h.job_id = j.id and h.state = 'failing') then ", $health, " = 'failing'
                   when ", $health, " = 'failing' then false
                   when exists (select from runs e where e.job_id = j.id and e.scheduled_for <= clock_timestamp())
@@ -266,7 +270,7 @@ pub async fn sorted(
             .bind::<SqlUuid, _>(after.id)
             .bind::<BigInt, _>(limit + 1)
             .bind::<Nullable<Text>, _>(after.by.as_text(none(order)))
-            .bind::<Nullable<Text>, _>(filter.health.map(HealthState::as_str)),
+            .bind::<Nullable<Text>, _>(filter.health.map(HealthFilter::as_str)),
     )
     .load(conn)
     .await?;
@@ -349,7 +353,8 @@ pub async fn count(
         capped: bool,
     }
     let query = sql_query(COUNT).bind::<SqlUuid, _>(workspace.uuid()).bind::<BigInt, _>(limit);
-    let query = bind_filter!(query, filter).bind::<Nullable<Text>, _>(filter.health.map(HealthState::as_str));
+    let query =
+        bind_filter!(query, filter).bind::<Nullable<Text>, _>(filter.health.map(HealthFilter::as_str));
     let rows: Vec<Row> = prepared(query).load(conn).await?;
     let mut counts = Counts::default();
     for Row { state, jobs, capped } in rows {

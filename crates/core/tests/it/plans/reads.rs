@@ -13,7 +13,7 @@ use trigrun_core::{
         ledger::LedgerWindow,
         page::Page,
         schedule::Kind,
-        statistics::HealthState,
+        statistics::HealthFilter,
     },
     store::{
         Conn, StoreError, audit, backlog, dispatch, executions, executors, invitations, jobs,
@@ -57,6 +57,11 @@ const FILL_DELETED: &str = "
     insert into workspaces (id, name, deleted_at) values ('ffffffff-0000-0000-0000-000000000000', 'deleted', now());
     insert into run_keys (workspace_id, key, execution_id, job_id)
     select 'ffffffff-0000-0000-0000-000000000000', n::text, gen_random_uuid(), gen_random_uuid() from generate_series(1, 300) n";
+/// Versions that were replaced two days ago, one of them with open executions.
+const FILL_VERSIONS: &str = "
+    insert into job_versions
+    select (jsonb_populate_record(v, jsonb_build_object('version', 2, 'replaced_at', now() - interval '2 days'))).*
+    from job_versions v order by job_id limit 300";
 const PURGED_IN_BATCHES: &str = "
     do $$ declare remaining bigint := (select count(*) from run_keys where workspace_id = 'ffffffff-0000-0000-0000-000000000000');
     begin if remaining <> 200 then raise '% are left', remaining; end if; end $$";
@@ -291,8 +296,9 @@ async fn a_pass_with_little_work_reads_little() {
                 .await;
         assert_eq!(keys, 100);
         frugal(conn, "old entries", MAX_ROWS_READ, async |c| audit::purge_old(c, now, 100).await).await;
-        let versions = async |c: &mut Conn| jobs::purge_versions(c, now, 100).await;
-        frugal(conn, "old versions", MAX_ROWS_READ, versions).await;
+        conn.batch_execute(FILL_VERSIONS).await.unwrap();
+        let versions = async |c: &mut Conn| jobs::purge_versions(c, now - TimeDelta::days(1), 100).await;
+        assert_eq!(frugal(conn, "old versions", MAX_ROWS_READ, versions).await, 100);
         frugal(conn, "invitations", MAX_ROWS_READ, async |c| invitations::purge(c, now).await).await;
         frugal(conn, "workspaces", MAX_ROWS_READ, async |c| workspaces::purge_deleted(c, 100).await).await;
         conn.batch_execute(FILL_DELETED).await.unwrap();
@@ -345,13 +351,15 @@ async fn pages_read_no_more_than_their_workspace() {
         frugal(conn, "job", MAX_ROWS_READ, async |c| jobs::get(c, workspace, job, now).await).await;
         for filter in job_filters() {
             let list = async |c: &mut Conn| jobs::list(c, workspace, &filter, page, now).await;
-            frugal(conn, &format!("jobs {filter:?}"), MAX_ROWS_READ, list).await;
+            // The version of each job has the secrets that it needs.
+            let versions = if filter.health == Some(HealthFilter::WillFail) { 410 } else { 0 };
+            frugal(conn, &format!("jobs {filter:?}"), MAX_ROWS_READ + versions, list).await;
         }
     })
     .await;
 }
 
-fn job_filters() -> [jobs::Filter; 6] {
+fn job_filters() -> [jobs::Filter; 7] {
     let every = jobs::Filter::default;
     [
         every(),
@@ -359,7 +367,8 @@ fn job_filters() -> [jobs::Filter; 6] {
         jobs::Filter { kind: Some(Kind::Cron), ..every() },
         jobs::Filter { tag: Some("tag".into()), ..every() },
         jobs::Filter { q: Some("job".into()), ..every() },
-        jobs::Filter { health: Some(HealthState::Failing), ..every() },
+        jobs::Filter { health: Some(HealthFilter::Failing), ..every() },
+        jobs::Filter { health: Some(HealthFilter::WillFail), ..every() },
     ]
 }
 

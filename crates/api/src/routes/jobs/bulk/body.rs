@@ -10,7 +10,7 @@ use trigrun_core::{
         job::{self, BulkAction, JobState, key::JobRef},
         page,
         schedule::Kind,
-        statistics::HealthState,
+        statistics::HealthFilter,
         target,
     },
     store::jobs::Filter,
@@ -76,7 +76,7 @@ pub struct JobFilterBody {
     host: Option<String>,
     /// The name of a secret that the headers reference.
     secret: Option<String>,
-    #[schema(value_type = Option<enums::HealthState>)]
+    #[schema(value_type = Option<enums::HealthFilter>)]
     health: Option<String>,
     /// A part of the name, in any case.
     q: Option<String>,
@@ -212,7 +212,7 @@ impl JobFilterBody {
         }
         let state = parsed::<JobState>(errors, "/filter/state", state.as_deref());
         let kind = parsed::<Kind>(errors, "/filter/kind", kind.as_deref());
-        let health = parsed::<HealthState>(errors, "/filter/health", health.as_deref());
+        let health = parsed::<HealthFilter>(errors, "/filter/health", health.as_deref());
         let host = host.map(|host| errors.take("/filter/host", target::host_name(&host))).transpose();
         let after = cursor.map(|cursor| errors.take("/cursor", page::read_cursor(cursor, &text))).transpose();
         let filter =

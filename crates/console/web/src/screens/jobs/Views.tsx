@@ -23,7 +23,7 @@ export function Views({ query }: { query: Query }) {
         id,
         label: words[id as 'all'],
         note: said(counts.of[id], counts.isCapped),
-        bad: id === 'failing' && (counts.of.failing ?? 0) > 0,
+        bad: (id === 'failing' || id === 'willFail') && (counts.of[id] ?? 0) > 0,
       }))}
     />
   );
@@ -37,12 +37,14 @@ function useViewCounts(base: JobFilter): { isCapped: boolean; of: Record<string,
   const options = { refetchInterval: REFRESH_MS };
   const all = useJobCounts(base, options).data;
   const failing = useJobCounts({ ...base, health: 'failing' }, options).data;
+  const willFail = useJobCounts({ ...base, health: 'will_fail' }, options).data;
   const neverRan = useJobCounts({ ...base, health: 'never_ran' }, options).data;
   return {
     isCapped: all?.capped ?? false,
     of: {
       all: all?.all,
       failing: failing?.all,
+      willFail: willFail?.all,
       neverRan: neverRan?.all,
       paused: all?.paused,
       drafts: all?.draft,

@@ -13,7 +13,7 @@ export const CHIP_KEYS: readonly ChipKey[] = KEYS;
 /** The values that a key can have, where they are few. */
 export const CHIP_VALUES: Partial<Record<ChipKey, readonly string[]>> = {
   state: ['active', 'paused', 'draft', 'completed'],
-  health: ['failing', 'well', 'never_ran'],
+  health: ['failing', 'will_fail', 'well', 'never_ran'],
   kind: ['cron', 'recurring', 'scheduled', 'one_time'],
 };
 
@@ -69,6 +69,7 @@ export function apiFilter(query: Pick<Query, 'text' | 'chips'>): JobFilter {
 export const VIEWS: readonly { id: string; chip: Chip | null }[] = [
   { id: 'all', chip: null },
   { id: 'failing', chip: { key: 'health', value: 'failing' } },
+  { id: 'willFail', chip: { key: 'health', value: 'will_fail' } },
   { id: 'neverRan', chip: { key: 'health', value: 'never_ran' } },
   { id: 'paused', chip: { key: 'state', value: 'paused' } },
   { id: 'drafts', chip: { key: 'state', value: 'draft' } },

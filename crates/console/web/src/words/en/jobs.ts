@@ -1,12 +1,19 @@
 import { count, counted, list } from '../../format';
 import { states } from '../en';
 
+const health: Record<string, { one: string; many: string }> = {
+  failing: { one: 'is failing', many: 'are failing' },
+  will_fail: { one: 'will fail', many: 'will fail' },
+  never_ran: { one: 'has never run', many: 'have never run' },
+};
+
 export const words = {
   title: 'Jobs',
   list: 'List',
   views: 'Views',
   all: 'All',
   failing: 'Failing',
+  willFail: 'Will fail',
   neverRan: 'Never ran',
   paused: 'Paused',
   drafts: 'Drafts',
@@ -18,7 +25,7 @@ export const words = {
     tag: 'a tag',
     secret: 'the name of a secret',
     state: 'active, paused, draft or completed',
-    health: 'failing, well or never_ran',
+    health: 'failing, will_fail, well or never_ran',
     kind: 'cron, recurring, scheduled or one_time',
     stack: 'the stack it is applied with',
   } as Record<string, string>,
@@ -141,7 +148,7 @@ export const words = {
       tag: `has the tag ${value}`,
       secret: `uses the secret ${value}`,
       state: `is ${states[value] ?? value}`,
-      health: value === 'failing' ? 'is failing' : value === 'never_ran' ? 'has never run' : `is ${value}`,
+      health: health[value]?.one ?? `is ${value}`,
       kind: `is of the kind ${value}`,
       stack: `belongs to the stack ${value}`,
       q: `has “${value}” in its name`,
@@ -155,7 +162,7 @@ export const words = {
       tag: `have the tag ${value}`,
       secret: `use the secret ${value}`,
       state: `are ${states[value] ?? value}`,
-      health: value === 'failing' ? 'are failing' : value === 'never_ran' ? 'have never run' : `are ${value}`,
+      health: health[value]?.many ?? `are ${value}`,
       kind: `are of the kind ${value}`,
       stack: `belong to the stack ${value}`,
       q: `have “${value}” in their names`,
