@@ -20,7 +20,7 @@ macro_rules! pages {
 }
 
 /// The pages for users.
-const PAGES: [(&str, &str); 20] = pages![
+const PAGES: [(&str, &str); 21] = pages![
     "agents",
     "api",
     "apply",
@@ -41,6 +41,7 @@ const PAGES: [(&str, &str); 20] = pages![
     "sessions",
     "signing",
     "statistics",
+    "walkthrough",
 ];
 
 /// The JSON Schema of a file of jobs. The server supplies it: it is derived from the routes, of which this module is a part.

@@ -16,12 +16,13 @@ use crate::run::{Directory, Running};
 
 /// Only ends a page that hangs.
 const PAGE_TIMEOUT_SECONDS: &str = "600";
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "quickstart.md",
     "jobs.md",
     "cli.md",
     "agents.md",
     "apply.md",
+    "walkthrough.md",
     "schedules.md",
     "import.md",
     "forecast.md",
