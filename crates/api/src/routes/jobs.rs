@@ -150,7 +150,7 @@ pub async fn patch_job(
 ) -> ApiResult<HttpResponse> {
     let id = path.id(&state, auth.workspace).await?;
     let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
-    let of = Change { workspace: auth.workspace, job: id, if_match, depth, by: auth.by };
+    let of = Change { workspace: auth.workspace, job: id, if_match, depth, by: auth.by, rules: None };
     let Changed { job, execution, .. } = change::patch(&state, of, &request, &text).await?;
     let warnings = warnings(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(execution).with_warnings(warnings);

@@ -247,3 +247,12 @@ pub fn conflict(error: StoreError) -> Problem {
     }
     error.into()
 }
+
+/// A channel that was looked up by its name was deleted meanwhile; other errors stay what they are.
+pub fn channel_gone(error: StoreError) -> Problem {
+    if !error.is_conflict("channel") {
+        return error.into();
+    }
+    let invalid = Invalid::new("channel_unknown", "names a channel that does not exist any more");
+    Problem::of_field("/jobs", invalid)
+}

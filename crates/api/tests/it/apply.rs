@@ -454,3 +454,46 @@ async fn notification_rules_need_their_scope() {
     assert_eq!((&export["jobs"]["a"], &export["jobs"]["b"]), (&notifying(&notify), &cron("0 5 * * *")));
     assert_eq!(summary(&apply(&app, &export["jobs"], &json!({})).await), "unchanged 3");
 }
+
+#[tokio::test]
+async fn a_plan_with_notification_rules_is_applied_once() {
+    let app = App::new().await;
+    channel(&app, "pager").await;
+    let notify = |after: i32| json!([{ "channel": "pager", "event": "on_failure", "after_failures": after }]);
+    let jobs = |after: i32| json!({ "a": notifying(&notify(after)), "b": cron("0 5 * * *") });
+    let created = json!({ "expect": { "a": null, "b": null } });
+    assert_eq!(summary(&apply(&app, &jobs(1), &created).await), "create 2");
+    // What a client repeats because it has lost the response.
+    assert_eq!(summary(&apply(&app, &jobs(1), &created).await), "unchanged 2");
+    let errors = app.post("/v1/jobs/apply", &stack(&jobs(2), &created)).await.problem(412);
+    assert_eq!(errors, "plan_stale");
+
+    // A change of the definition and of the rules is one.
+    let mut both = jobs(3);
+    both["a"]["schedule"]["cron"] = json!("0 7 * * *");
+    let expect = json!({ "expect": { "a": 1, "b": 1 } });
+    let done = apply(&app, &both, &expect).await;
+    let fields: Vec<_> =
+        done["changes"][0]["fields"].as_array().unwrap().iter().map(|field| &field["pointer"]).collect();
+    assert_eq!(
+        (summary(&done), fields),
+        ("unchanged 1, update 1".to_owned(), vec![&json!("/schedule/cron"), &json!("/notify")])
+    );
+    assert_eq!(summary(&apply(&app, &both, &expect).await), "unchanged 2");
+    assert_eq!(rules(&app, "a").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_get_their_notification_rules() {
+    let app = App::new().await;
+    channel(&app, "pager").await;
+    let notify: Vec<Value> = (1..=5)
+        .map(|after| json!({ "channel": "pager", "event": "on_failure", "after_failures": after }))
+        .collect();
+    let jobs: serde_json::Map<String, Value> =
+        (0..1000).map(|n| (format!("j{n}"), notifying(&json!(notify)))).collect();
+    assert_eq!(summary(&apply(&app, &json!(jobs), &json!({})).await), "create 1000");
+    assert_eq!(app.db.count("select count(*) from notification_rules").await, 5000);
+    assert_eq!(rules(&app, "j500").await.len(), 5);
+    assert_eq!(summary(&apply(&app, &json!(jobs), &json!({})).await), "unchanged 1000");
+}

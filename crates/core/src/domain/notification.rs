@@ -73,6 +73,9 @@ pub struct Rule {
     pub after_failures: Option<u16>,
 }
 
+/// A rule with the channel that it notifies.
+pub type ChannelRule = (ChannelId, Rule);
+
 impl Rule {
     pub fn check(event: RuleEvent, after_failures: Option<i64>) -> Result<Self, Invalid> {
         let after_failures = after_failures.map(|wanted| {

@@ -24,7 +24,7 @@ mod stack;
 mod versions;
 
 pub use brief::{Brief, brief};
-pub use change::{Origin, change};
+pub use change::{Origin, change, change_with_rules};
 pub use create::{NewJob, insert, insert_all, insert_unlocked};
 pub use delete::{delete, purge_deleted};
 pub use hosts::{CALLED_HOSTS, CalledHost, called_hosts};

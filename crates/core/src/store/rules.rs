@@ -1,7 +1,11 @@
 //! Rules: which channel is notified of which events of a job. Each rule keeps how many executions have failed in a row.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -10,10 +14,11 @@ use super::{
     Conn, StoreError,
     columns::parse_enum,
     schema::{channels, jobs, notification_rules},
+    sql::prepared,
 };
 use crate::domain::{
     id::{ChannelId, JobId, RuleId, WorkspaceId},
-    notification::{MAX_RULES, Rule},
+    notification::{ChannelRule, MAX_RULES, Rule},
 };
 
 /// A rule of a job.
@@ -47,16 +52,32 @@ pub async fn insert(
             return Err(StoreError::conflict("full"));
         }
         check_channel(conn, workspace, new.channel).await?;
-        insert_row(conn, workspace, job, new).await
+        diesel::insert_into(notification_rules::table)
+            .values((
+                notification_rules::id.eq(new.id.uuid()),
+                notification_rules::workspace_id.eq(workspace.uuid()),
+                notification_rules::job_id.eq(job.uuid()),
+                notification_rules::channel_id.eq(new.channel.uuid()),
+                notification_rules::event.eq(new.rule.event.as_str()),
+                notification_rules::after_failures.eq(new.rule.after_failures.map(|after| after as i16)),
+                notification_rules::created_at.eq(new.now),
+            ))
+            .execute(conn)
+            .await?;
+        Ok(())
     })
     .await
 }
 
+#[diesel::dsl::auto_type]
+fn in_workspace(workspace: WorkspaceId, job: JobId) -> _ {
+    let (workspace, job): (Uuid, Uuid) = (workspace.uuid(), job.uuid());
+    jobs::table.filter(jobs::workspace_id.eq(workspace)).filter(jobs::id.eq(job))
+}
+
 /// All rules of a job, oldest first.
 pub async fn list(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<Vec<JobRule>, StoreError> {
-    let in_workspace =
-        jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
-    in_workspace.select(jobs::id).first::<Uuid>(conn).await?;
+    in_workspace(workspace, job).select(jobs::id).first::<Uuid>(conn).await?;
     Ok(of_jobs(conn, workspace, &[job]).await?.remove(&job).unwrap_or_default())
 }
 
@@ -113,66 +134,92 @@ fn job_rule((id, channel, event, after_failures, created_at): JobRuleRow) -> Res
 }
 
 /// Gives the job these rules and no others. A rule that it has already stays, with its count of failures. [`StoreError::NotFound`] without the
-/// job, [`StoreError::Conflict`] `channel` if the workspace lacks one of the channels. The caller checks that there are at most [`MAX_RULES`],
-/// each once.
+/// job, [`StoreError::Conflict`] `channel` if the workspace lacks one of the channels, `version` if others change the rules at the same time. The
+/// caller checks that there are at most [`MAX_RULES`], each once.
 pub async fn replace(
     conn: &mut Conn,
     workspace: WorkspaceId,
     job: JobId,
-    wanted: &[(ChannelId, Rule)],
+    wanted: &[ChannelRule],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // In the order in which results are recorded, to avoid deadlocks.
-        lock_of_job(conn, job).await?;
+        in_workspace(workspace, job).select(jobs::id).first::<Uuid>(conn).await?;
+        // Before the job: in the order in which results are recorded, to avoid deadlocks.
+        let locked = lock_of_job(conn, job).await?;
         lock_job(conn, workspace, job).await?;
-        let present = of_jobs(conn, workspace, &[job]).await?.remove(&job).unwrap_or_default();
-        let is_wanted = |rule: &JobRule| wanted.contains(&(rule.channel, rule.rule));
-        let removed = present.iter().filter(|rule| !is_wanted(rule)).map(|rule| rule.id.uuid());
-        diesel::delete(notification_rules::table)
-            .filter(notification_rules::id.eq_any(removed))
-            .execute(conn)
-            .await?;
-        let is_present = |(channel, rule): &(ChannelId, Rule)| {
-            present.iter().any(|present| (present.channel, present.rule) == (*channel, *rule))
-        };
-        for (index, (channel, rule)) in wanted.iter().filter(|wanted| !is_present(wanted)).enumerate() {
-            check_channel(conn, workspace, *channel).await?;
-            // Ids are a microsecond apart, so that lists show the rules in this order.
-            let id = RuleId::at(now + TimeDelta::microseconds(index as i64));
-            insert_row(conn, workspace, job, &NewRule { id, channel: *channel, rule: *rule, now }).await?;
-        }
-        Ok(())
+        write(conn, workspace, job, (&locked, wanted), now).await
     })
     .await
 }
 
-/// Serialises concurrent changes of the rules of a job: takes the row lock of the job.
-async fn lock_job(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<(), StoreError> {
-    let in_workspace =
-        jobs::table.filter(jobs::workspace_id.eq(workspace.uuid())).filter(jobs::id.eq(job.uuid()));
-    in_workspace.select(jobs::id).for_no_key_update().first::<Uuid>(conn).await?;
-    Ok(())
-}
-
-async fn insert_row(
+/// As [`replace`], in a transaction that has locked first the rules, which are `locked`, and then the job.
+pub(super) async fn write(
     conn: &mut Conn,
     workspace: WorkspaceId,
     job: JobId,
-    new: &NewRule,
+    (locked, wanted): (&[Uuid], &[ChannelRule]),
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(notification_rules::table)
-        .values((
-            notification_rules::id.eq(new.id.uuid()),
-            notification_rules::workspace_id.eq(workspace.uuid()),
-            notification_rules::job_id.eq(job.uuid()),
-            notification_rules::channel_id.eq(new.channel.uuid()),
-            notification_rules::event.eq(new.rule.event.as_str()),
-            notification_rules::after_failures.eq(new.rule.after_failures.map(|after| after as i16)),
-            notification_rules::created_at.eq(new.now),
-        ))
+    let present = of_jobs(conn, workspace, &[job]).await?.remove(&job).unwrap_or_default();
+    // It was inserted while this transaction waited for the job.
+    if present.iter().any(|rule| !locked.contains(&rule.id.uuid())) {
+        return Err(StoreError::conflict("version"));
+    }
+    let is_wanted = |rule: &JobRule| wanted.contains(&(rule.channel, rule.rule));
+    let removed = present.iter().filter(|rule| !is_wanted(rule)).map(|rule| rule.id.uuid());
+    diesel::delete(notification_rules::table)
+        .filter(notification_rules::id.eq_any(removed))
         .execute(conn)
         .await?;
+    let is_present = |(channel, rule): &ChannelRule| {
+        present.iter().any(|present| (present.channel, present.rule) == (*channel, *rule))
+    };
+    let added: Vec<_> = wanted.iter().filter(|rule| !is_present(rule)).map(|rule| (job, *rule)).collect();
+    insert_many(conn, workspace, &added, now).await
+}
+
+/// Inserts rules of one or many jobs. [`StoreError::Conflict`] `channel` if the workspace lacks one of the channels.
+pub(super) async fn insert_many(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    rules: &[(JobId, ChannelRule)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    // Ids are a microsecond apart, so that lists show the rules of a job in this order.
+    let id = |index: usize| RuleId::at(now + TimeDelta::microseconds(index as i64)).uuid();
+    let ids: Vec<Uuid> = (0..rules.len()).map(id).collect();
+    let jobs: Vec<Uuid> = rules.iter().map(|(job, _)| job.uuid()).collect();
+    let channels: Vec<Uuid> = rules.iter().map(|(_, (channel, _))| channel.uuid()).collect();
+    let events: Vec<&str> = rules.iter().map(|(_, (_, rule))| rule.event.as_str()).collect();
+    let after: Vec<Option<i16>> =
+        rules.iter().map(|(_, (_, rule))| rule.after_failures.map(|after| after as i16)).collect();
+    let inserted = prepared(
+        sql_query(
+            "with own as (select id from channels where workspace_id = $1 and id = any($4) for key share)
+             insert into notification_rules (id, workspace_id, job_id, channel_id, event, after_failures, created_at)
+             select n.id, $1, n.job_id, n.channel_id, n.event, n.after_failures, $7
+             from unnest($2, $3, $4, $5, $6) as n(id, job_id, channel_id, event, after_failures) join own on own.id = n.channel_id",
+        )
+        .bind::<SqlUuid, _>(workspace.uuid())
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<SqlUuid>, _>(jobs)
+        .bind::<Array<SqlUuid>, _>(channels)
+        .bind::<Array<Text>, _>(events)
+        .bind::<Array<Nullable<SmallInt>>, _>(after)
+        .bind::<Timestamptz, _>(now),
+    )
+    .execute(conn)
+    .await?;
+    if inserted == rules.len() { Ok(()) } else { Err(StoreError::conflict("channel")) }
+}
+
+/// Serialises concurrent changes of the rules of a job: takes the row lock of the job.
+async fn lock_job(conn: &mut Conn, workspace: WorkspaceId, job: JobId) -> Result<(), StoreError> {
+    in_workspace(workspace, job).select(jobs::id).for_no_key_update().first::<Uuid>(conn).await?;
     Ok(())
 }
 
@@ -241,16 +288,15 @@ pub async fn delete(
     if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
-/// Locks a job's rules in the order in which recorded results lock them.
-pub(super) async fn lock_of_job(conn: &mut Conn, job: JobId) -> Result<(), StoreError> {
-    notification_rules::table
+/// Locks a job's rules in the order in which recorded results lock them, and returns their ids.
+pub(super) async fn lock_of_job(conn: &mut Conn, job: JobId) -> Result<Vec<Uuid>, StoreError> {
+    Ok(notification_rules::table
         .filter(notification_rules::job_id.eq(job.uuid()))
         .order(notification_rules::id)
         .select(notification_rules::id)
         .for_update()
-        .load::<Uuid>(conn)
-        .await?;
-    Ok(())
+        .load(conn)
+        .await?)
 }
 
 /// Deletes up to `limit` rules of a channel, in the order in which recorded results lock them; returns how many.

@@ -49,7 +49,7 @@ use trigrun_testkit::{
 };
 
 /// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
-const CALLED: [&str; 104] = [
+const CALLED: [&str; 105] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -77,6 +77,7 @@ const CALLED: [&str; 104] = [
     "jobs::brief",
     "jobs::called_hosts",
     "jobs::change",
+    "jobs::change_with_rules",
     "jobs::count",
     "jobs::count_after",
     "jobs::delete",
@@ -207,6 +208,8 @@ async fn jobs_of_another_workspace_are_not_found() {
     };
     let origin = Origin { by: &OPERATOR, traceparent: None, depth: 0 };
     not_found(jobs::change(&mut conn, ours, job, &change, origin).await.map(drop));
+    let with_rules = jobs::change_with_rules(&mut conn, ours, job, (&change, Some(&[])), origin).await;
+    not_found(with_rules.map(drop));
     assert!(jobs::list(&mut conn, ours, &jobs::Filter::default(), PAGE, now).await.unwrap().data.is_empty());
     let by_name = (JobOrder::Name, Page { limit: 10, before: None });
     for (workspace, found) in [(theirs, 1), (ours, 0)] {
@@ -438,6 +441,13 @@ async fn channels_and_rules_of_another_workspace_are_not_found() {
         rules::replace(&mut conn, ours, our_job, &[(channel, changed.rule)], now).await.unwrap_err();
     assert!(foreign.is_conflict("channel"), "a channel of another workspace: {foreign}");
     assert_eq!(rules::get(&mut conn, theirs, job, rule).await.unwrap().rule, changed.rule);
+    let with_rules = [(channel, changed.rule)];
+    let new = NewJob { rules: &with_rules, ..NewJob::new(JobId::at(now), &definition, &OPERATOR, now) };
+    let foreign = jobs::insert_all(&mut conn, ours, std::slice::from_ref(&new), None).await.unwrap_err();
+    assert!(foreign.is_conflict("channel"), "a channel of another workspace: {foreign}");
+    not_found(jobs::get(&mut conn, ours, new.id, now).await.map(drop));
+    jobs::insert_all(&mut conn, theirs, std::slice::from_ref(&new), None).await.unwrap();
+    assert_eq!(rules::list(&mut conn, theirs, new.id).await.unwrap().len(), 1);
     let mut of_all =
         WorkspaceRule { id: rule, channel, selector: Selector::All, rule: changed.rule, created_at: now };
     let foreign = workspace_rules::insert(&mut conn, ours, &of_all, by).await.unwrap_err();

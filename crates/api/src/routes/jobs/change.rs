@@ -14,6 +14,7 @@ use trigrun_core::{
             change::{self, ChangeError, JobChange},
             pause::PauseTerms,
         },
+        notification::ChannelRule,
     },
     store::jobs::{self, Origin},
     telemetry::trace,
@@ -27,6 +28,7 @@ use crate::{
     extract::{body::JsonText, json::read},
     problem::{Problem, ProblemCode},
     result::ApiResult,
+    routes::rules::channel_gone,
     state::State,
 };
 
@@ -64,6 +66,8 @@ pub struct Change {
     pub if_match: Option<IfMatch>,
     pub depth: Depth,
     pub by: Author,
+    /// The notification rules that the job gets with the change; `None` if they stay as they are.
+    pub rules: Option<Vec<ChannelRule>>,
 }
 
 /// Applies a merge patch to the job.
@@ -108,7 +112,7 @@ pub async fn retrying(
     of: Change,
     decide: impl AsyncFn(&Job) -> ApiResult<Option<JobChange>>,
 ) -> ApiResult<Changed> {
-    let Change { workspace, job: id, ref if_match, depth, ref by } = of;
+    let Change { workspace, job: id, ref if_match, depth, ref by, ref rules } = of;
     let mut counted = false;
     for _ in 0..MAX_ATTEMPTS {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
@@ -122,7 +126,9 @@ pub async fn retrying(
         if change.requests_run() && !std::mem::replace(&mut counted, true) {
             state.quotas.run(state.connections.unshared(), workspace, 1).await?;
         }
-        if let Some(execution) = write(state, (workspace, id), change, (depth, by.clone())).await? {
+        if let Some(execution) =
+            write(state, (workspace, id), (change, rules.clone()), (depth, by.clone())).await?
+        {
             state.waker.wake();
             let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
             return Ok(Changed { job, execution, is_changed: true });
@@ -141,7 +147,7 @@ pub fn stale() -> Problem {
 async fn write(
     state: &State,
     (workspace, id): (WorkspaceId, JobId),
-    change: JobChange,
+    (change, rules): (JobChange, Option<Vec<ChannelRule>>),
     (depth, by): (Depth, Author),
 ) -> ApiResult<Option<Option<ExecutionId>>> {
     let traceparent = trace::current();
@@ -149,7 +155,8 @@ async fn write(
         .run(async move |state| {
             let mut conn = state.conn().await?;
             let origin = Origin { by: &by, traceparent: traceparent.as_deref(), depth };
-            match jobs::change(&mut conn, workspace, id, &change, origin).await {
+            let change = (&change, rules.as_deref());
+            match jobs::change_with_rules(&mut conn, workspace, id, change, origin).await {
                 Ok(execution) => Ok(Some(execution)),
                 // The next attempt reads the job again and reports its schedule error.
                 Err(error) if error.is_conflict("version") || error.is_conflict("schedule_unreadable") => {
@@ -160,6 +167,7 @@ async fn write(
                     Err(ChangeError::RunAtPast.into())
                 }
                 Err(error) if error.is_conflict("jobs_key") => Err(key_taken()),
+                Err(error) if error.is_conflict("channel") => Err(channel_gone(error)),
                 Err(error) => Err(error.into()),
             }
         })

@@ -70,8 +70,9 @@ pub struct ExportView {
     next_cursor: Option<String>,
 }
 
-/// Exports jobs as POST /v1/jobs/apply takes them, newest first: with their notification rules if the token has the scope `notifications:write`.
-/// Values of secrets are never part of it.
+/// Exports jobs as POST /v1/jobs/apply takes them, newest first.
+///
+/// They have their notification rules (`notify`) if the token has the scope `notifications:write`. Values of secrets are never part of it.
 #[utoipa::path(
     operation_id = "export_jobs", tag = "jobs",
     request_body(content = ExportBody, example = json!({ "stack": "web-prod" })),

@@ -284,7 +284,8 @@ impl Put {
         job: &Job,
     ) -> ApiResult<Option<HttpResponse>> {
         let (if_match, by) = (self.if_match.clone(), auth.by.clone());
-        let of = Change { workspace: auth.workspace, job: job.id, if_match, depth: self.depth, by };
+        let of =
+            Change { workspace: auth.workspace, job: job.id, if_match, depth: self.depth, by, rules: None };
         let decide = async |job: &Job| match declaration(state, self.names(), &self.text, Some(job))?
             .decide(state, Some(job))?
         {

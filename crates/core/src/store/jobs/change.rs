@@ -15,9 +15,10 @@ use crate::{
             change::{ChangeError, FutureFires, JobChange, first_fire},
             pause::PauseTerms,
         },
+        notification::ChannelRule,
     },
     store::{
-        Conn, StoreError, audit, clock, executions,
+        Conn, StoreError, audit, clock, executions, rules,
         schema::{job_versions, jobs},
         timers, workspaces,
     },
@@ -44,11 +45,27 @@ pub async fn change(
     change: &JobChange,
     origin: Origin<'_>,
 ) -> Result<Option<ExecutionId>, StoreError> {
+    change_with_rules(conn, workspace, id, (change, None), origin).await
+}
+
+/// As [`change`], and gives the job these notification rules: see [`rules::replace`].
+pub async fn change_with_rules(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    id: JobId,
+    (change, wanted): (&JobChange, Option<&[ChannelRule]>),
+    origin: Origin<'_>,
+) -> Result<Option<ExecutionId>, StoreError> {
     let Origin { by, traceparent, depth } = origin;
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let definition = &change.definition;
         let version = change.from_version + 1;
         workspaces::lock_active(conn, workspace).await?;
+        // Before the job: in the order in which results are recorded, to avoid deadlocks.
+        let locked = match wanted {
+            Some(_) => rules::lock_of_job(conn, id).await?,
+            None => Vec::new(),
+        };
         let changed = diesel::update(jobs::table)
             .filter(jobs::workspace_id.eq(workspace.uuid()))
             .filter(jobs::id.eq(id.uuid()))
@@ -79,8 +96,11 @@ pub async fn change(
             None => now,
         };
         insert_version(conn, id, version, definition, depth, &by.actor, since).await?;
+        if let Some(wanted) = wanted {
+            rules::write(conn, workspace, id, (&locked, wanted), now).await?;
+        }
         diesel::update(job_versions::table.find((id.uuid(), change.from_version)))
-            .set(job_versions::replaced_at.eq(since))
+            .set(job_versions::replaced_at.eq(now))
             .execute(conn)
             .await?;
         pause::record(conn, workspace, id, change, (&by.actor, depth, now)).await?;

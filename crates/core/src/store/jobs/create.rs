@@ -20,12 +20,14 @@ use crate::{
         chain::Depth,
         id::{AuditId, ExecutionId, JobId, WorkspaceId},
         job::Definition,
+        notification::ChannelRule,
         schedule::Kind,
         workspace::shard,
     },
     store::{
         Conn, StoreError,
         quotas::{self, Counted},
+        rules,
         sql::prepared,
     },
 };
@@ -48,10 +50,12 @@ pub struct NewJob<'a> {
     /// The digest of the token with which it is created. The token must still be valid when the job is written: see
     /// [`tokens::find_by_hash`](crate::store::tokens::find_by_hash). `None` if it is not created with a token.
     pub token_hash: Option<&'a [u8]>,
+    /// Its notification rules, which only [`insert_all`] writes.
+    pub rules: &'a [ChannelRule],
 }
 
 impl<'a> NewJob<'a> {
-    /// Without a fire, an idempotency key, a trace or a token.
+    /// Without a fire, an idempotency key, a trace, a token or notification rules.
     pub const fn new(id: JobId, definition: &'a Definition, by: &'a Author, now: DateTime<Utc>) -> Self {
         Self {
             id,
@@ -65,6 +69,7 @@ impl<'a> NewJob<'a> {
             by,
             applied: false,
             token_hash: None,
+            rules: &[],
         }
     }
 }
@@ -298,7 +303,8 @@ pub async fn insert(
 /// Rows per statement: few enough to stay far from a timeout.
 const INSERT_BATCH: usize = 200;
 
-/// Creates all of the jobs or none, each as [`insert`] would. Returns the execution of each, in their order.
+/// Creates all of the jobs or none, each as [`insert`] would, with their notification rules. Returns the execution of each, in their order.
+/// [`StoreError::Conflict`] `channel` if the workspace lacks a channel of the rules.
 pub async fn insert_all(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -309,6 +315,10 @@ pub async fn insert_all(
         let mut runs = Vec::with_capacity(all.len());
         for batch in all.chunks(INSERT_BATCH) {
             runs.extend(insert_of(conn, workspace, batch).await?);
+        }
+        let rules = all.iter().flat_map(|new| new.rules.iter().map(|rule| (new.id, *rule)));
+        if let Some(first) = all.first() {
+            rules::insert_many(conn, workspace, &rules.collect::<Vec<_>>(), first.now).await?;
         }
         quotas::check(conn, workspace, Counted::Jobs, max).await?;
         Ok(runs)

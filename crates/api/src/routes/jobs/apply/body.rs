@@ -1,7 +1,7 @@
 //! The body of an application: the jobs that a stack is to have.
 
 use indexmap::IndexMap;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use std::{ops::RangeInclusive, str::FromStr};
 use trigrun_core::domain::{
@@ -74,6 +74,7 @@ pub struct AppliedJobBody {
     kind: Option<String>,
     /// All notification rules of the job, at most 20; `[]` removes those that it has. If `notify` is left out, they stay as they are. It needs the
     /// scope `notifications:write`.
+    #[schema(max_items = 20)]
     notify: Option<Vec<NotifyBody>>,
 }
 
@@ -163,6 +164,14 @@ fn wanted_jobs(
     all.into_iter().collect()
 }
 
+/// The fields of a job, each once.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Fields {
+    #[serde(deserialize_with = "each_once")]
+    _all: Option<IndexMap<String, IgnoredAny>>,
+}
+
 fn wanted_job(name: &str, text: &RawValue, errors: &mut FieldErrors) -> Checked<WantedJob> {
     let pointer = format!("/jobs/{}", escape(name));
     let key = errors.take(&pointer, key::key(name))?;
@@ -170,11 +179,15 @@ fn wanted_job(name: &str, text: &RawValue, errors: &mut FieldErrors) -> Checked<
     let Ok(mut fields) = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text.get()) else {
         return Ok(WantedJob { key, text: text.get().to_owned(), adopt: None, notify: None });
     };
-    let mut own = |name: &str| fields.shift_remove(name).filter(|value| value.get() != "null");
-    let (adopt, notify) = (own("adopt"), own("notify"));
+    let [adopt, notify] = ["adopt", "notify"].map(|name| fields.shift_remove(name));
     if adopt.is_none() && notify.is_none() {
         return Ok(WantedJob { key, text: text.get().to_owned(), adopt: None, notify: None });
     }
+    // Otherwise the text of the job shows it.
+    if serde_json::from_str::<Fields>(text.get()).is_err() {
+        return Err(errors.push(&pointer, Invalid::new("field_twice", "has a field twice")));
+    }
+    let [adopt, notify] = [adopt, notify].map(|value| value.filter(|value| value.get() != "null"));
     let adopt = adopt.map(|adopt| {
         let text: Result<String, _> = serde_json::from_str(adopt.get());
         let text = text.map_err(|_| Invalid::new("wrong_type", "must be a string"));
@@ -223,5 +236,25 @@ mod tests {
         let wanted = Wanted::read(&body).map_err(|_| "refused").unwrap();
         assert_eq!((wanted.jobs[0].text.as_str(), wanted.jobs[0].adopt), (r#"{"name":"n"}"#, Some(id)));
         assert_eq!((wanted.jobs[1].text.as_str(), wanted.jobs[1].adopt), ("[]", None));
+    }
+
+    #[test]
+    fn notification_rules_are_taken_out_of_the_job() {
+        let wanted = |job: &str| Wanted::read(&format!(r#"{{ "stack": "a", "jobs": {{ "b": {job} }} }}"#));
+        let id = JobId::from_uuid(uuid::Uuid::from_u128(7));
+        for (job, text, notifies) in [
+            (r#"{"name":"n"}"#, r#"{"name":"n"}"#, false),
+            (r#"{"name":"n","notify":null}"#, r#"{"name":"n"}"#, false),
+            (r#"{"adopt":null,"notify":null,"name":"n"}"#, r#"{"name":"n"}"#, false),
+            (r#"{"name":"n","notify":[]}"#, r#"{"name":"n"}"#, true),
+            (&format!(r#"{{"adopt":"{id}","notify":[],"name":"n"}}"#), r#"{"name":"n"}"#, true),
+        ] {
+            let read = wanted(job).map_err(|_| "refused").unwrap();
+            assert_eq!((read.jobs[0].text.as_str(), read.notifies()), (text, notifies), "{job}");
+        }
+        for job in [r#"{"notify":[],"name":"n","name":"m"}"#, r#"{"notify":[],"notify":[]}"#] {
+            let text = format!(r#"{{ "stack": "a", "jobs": {{ "b": {job} }} }}"#);
+            assert_eq!(codes(&text), [("/jobs/b".to_owned(), "field_twice")], "{job}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use trigrun_core::{
     domain::{
         id::{ChannelId, WorkspaceId},
         invalid::{Checked, FieldErrors, Invalid, Violations, both},
-        notification::{MAX_RULES, Rule},
+        notification::{ChannelRule, MAX_RULES, Rule},
     },
     store::{channels, rules::JobRule},
 };
@@ -51,9 +51,6 @@ pub struct NotifyView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     after_failures: Option<u16>,
 }
-
-/// A rule with its channel.
-pub type ChannelRule = (ChannelId, Rule);
 
 /// Reads the value of the field `notify`. Pointers begin with `/notify`.
 fn wanted_rules(value: &RawValue) -> Result<Vec<WantedRule>, Violations> {

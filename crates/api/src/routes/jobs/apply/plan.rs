@@ -11,6 +11,7 @@ use trigrun_core::{
         id::{JobId, WorkspaceId},
         invalid::{FieldErrors, Invalid, Violations},
         job::{Definition, Job, JobState, Prune},
+        notification::ChannelRule,
     },
     store::{
         jobs::{self, StackedJob},
@@ -20,7 +21,7 @@ use trigrun_core::{
 
 use super::{
     body::{MAX_JOBS, Wanted, WantedJob},
-    notify::{ChannelRule, Channels, are_same, of_job},
+    notify::{Channels, are_same, of_job},
 };
 use crate::{
     extract::json::MAX_ERRORS,

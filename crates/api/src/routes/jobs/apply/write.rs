@@ -12,6 +12,7 @@ use trigrun_core::{
             Job, JobState, Prune,
             change::{JobChange, first_fire},
         },
+        notification::ChannelRule,
     },
     store::{
         jobs::{self, Applied, NewJob, StackedJob},
@@ -23,7 +24,6 @@ use trigrun_core::{
 use super::{
     SummaryView,
     body::Wanted,
-    notify::ChannelRule,
     plan::{Creation, Plan, PlannedChange, name_of, plan_stale},
 };
 use crate::{
@@ -37,7 +37,7 @@ use crate::{
             declare::{Decision, Names, declaration},
             put::{ChangeProblemView, ChangeView, NextRunView},
         },
-        rules::conflict,
+        rules::channel_gone,
     },
     state::State,
     time::instant,
@@ -63,7 +63,7 @@ impl Application<'_> {
         let Plan { creations, changes, orphans, prune, .. } = plan;
         // Time remains for the change that has begun, and for the response.
         let deadline = Instant::now() + self.state.request_timeout / TIME_DIVISOR;
-        let mut views = self.create(creations, deadline).await?;
+        let mut views = self.create(creations).await?;
         for planned in changes {
             views.push(match Instant::now() > deadline {
                 true => failed(planned.view, too_late())?,
@@ -83,8 +83,8 @@ impl Application<'_> {
         Ok(views)
     }
 
-    /// All jobs or none: nothing has changed if this fails. Then each gets its notification rules.
-    async fn create(&self, creations: Vec<Creation>, deadline: Instant) -> ApiResult<Vec<ChangeView>> {
+    /// All or none, with their notification rules: nothing has changed if this fails.
+    async fn create(&self, creations: Vec<Creation>) -> ApiResult<Vec<ChangeView>> {
         if creations.is_empty() {
             return Ok(Vec::new());
         }
@@ -95,10 +95,10 @@ impl Application<'_> {
         }
         let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
         let (views, pending, rules) = self.pending(creations)?;
-        let ids: Vec<JobId> = pending.iter().map(|job| job.id).collect();
         let by = self.by.clone();
         let inserted = state.run(async move |state| {
-            let new = pending.iter().map(|job| NewJob { applied: true, ..job.new_job() });
+            let new = pending.iter().zip(&rules);
+            let new = new.map(|(job, rules)| NewJob { applied: true, rules, ..job.new_job() });
             let new: Vec<NewJob<'_>> = new.collect();
             match jobs::insert_all(&mut *state.conn().await?, workspace, &new, plan.jobs()).await {
                 Ok(_) => Ok(()),
@@ -106,22 +106,15 @@ impl Application<'_> {
                     let keys = pending.iter().filter_map(|job| job.definition.key.clone());
                     Err(plan_stale(&keys.collect::<Vec<_>>()))
                 }
+                Err(error) if error.is_conflict("channel") => Err(channel_gone(error)),
                 Err(error) => Err(by.not_written(plan, error)),
             }
         });
         inserted.await?;
-        let mut done = Vec::with_capacity(views.len());
-        for ((view, id), rules) in views.into_iter().zip(ids).zip(rules) {
-            done.push(match rules.is_empty() {
-                true => view,
-                false if Instant::now() > deadline => failed(view, too_late())?,
-                false => self.with_rules(view, id, rules).await?,
-            });
-        }
-        Ok(done)
+        Ok(views)
     }
 
-    /// Gives a job its notification rules, after it was written.
+    /// Gives a job its notification rules, if nothing else changes.
     async fn with_rules(
         &self,
         view: ChangeView,
@@ -131,7 +124,15 @@ impl Application<'_> {
         let (workspace, now) = (self.workspace, self.state.clock.now());
         let replace = async move |state: State| {
             let mut conn = state.conn().await?;
-            rules::replace(&mut conn, workspace, job, &rules, now).await.map_err(conflict)
+            rules::replace(&mut conn, workspace, job, &rules, now).await.map_err(|error| {
+                match error.is_conflict("version") {
+                    true => Problem::new(
+                        ProblemCode::JobChanges,
+                        "Others change this job at the same time; try again.",
+                    ),
+                    false => channel_gone(error),
+                }
+            })
         };
         match self.state.run(replace).await {
             Ok(()) => Ok(view),
@@ -180,9 +181,12 @@ impl Application<'_> {
                 Decision::Create(_) | Decision::Keep => Ok(None),
             }
         };
-        let changed = change::retrying(self.state, self.change_of(job), decide).await;
+        let of = Change { rules: rules.clone(), ..self.change_of(job) };
+        let changed = change::retrying(self.state, of, decide).await;
+        // Otherwise the change has written them.
+        let rules = rules.filter(|_| matches!(changed, Ok(Changed { is_changed: false, .. })));
         let view = reported(view, changed)?;
-        match rules.filter(|_| view.problem.is_none()) {
+        match rules {
             Some(rules) => self.with_rules(view, job, rules).await,
             None => Ok(view),
         }
@@ -227,7 +231,7 @@ impl Application<'_> {
 
     fn change_of(&self, job: JobId) -> Change {
         let by = self.by.author.clone();
-        Change { workspace: self.workspace, job, if_match: None, depth: self.by.depth, by }
+        Change { workspace: self.workspace, job, if_match: None, depth: self.by.depth, by, rules: None }
     }
 
     async fn audit(&self, done: &SummaryView) -> ApiResult<()> {

@@ -137,7 +137,7 @@ async fn change_one(
     done: &mut Done,
 ) -> ApiResult<DoneJob> {
     let Caller { workspace, depth, ref by, .. } = *caller;
-    let of = Change { workspace, job, if_match: None, depth, by: by.clone() };
+    let of = Change { workspace, job, if_match: None, depth, by: by.clone(), rules: None };
     let was_draft = Cell::new(false);
     let decide = async |job: &Job| {
         if version.is_some_and(|version| version != i64::from(job.version)) {
