@@ -41,7 +41,8 @@ function stories({ page, hand, owner, targets, jobs, workspace, round }) {
         await page.getByRole('heading', { level: 1, name: failing.name }).waitFor();
         await hand.press('w');
         await page.keyboard.press('Enter');
-        await see('It was not due.');
+        // It is asked about this minute, in which the job may be due.
+        await page.locator('.why-answer strong').waitFor();
       },
     ],
     [
