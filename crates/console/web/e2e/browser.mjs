@@ -57,7 +57,7 @@ function watch(page, base, failures) {
 /** Chromium reports each failed request as an error. A page that does not know yet whether there is a session asks. */
 function isProvoked(page, text, url) {
   // A server that is gone has no scripts either.
-  if (page.provoked?.has('net') && /dynamically imported module/.test(text)) return true;
+  if (page.provoked?.has('net') && /dynamically imported module|preload CSS/.test(text)) return true;
   if (!text.startsWith('Failed to load resource')) return false;
   const [, status] = /status of (\d+)/.exec(text) ?? [];
   if (status === '401' && url.endsWith('/v1/auth/session')) return true;

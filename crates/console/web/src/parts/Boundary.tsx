@@ -32,7 +32,9 @@ export class Boundary extends Component<{ children: ReactNode }, State> {
   }
 }
 
-/** A script that could not be loaded is never asked for again by the same page: what Chrome, Firefox and Safari say. */
+/** A script or style that could not be loaded is never asked for again by the same page: what Chrome, Firefox, Safari and Vite say. */
 function isMissingScript(error: unknown): boolean {
-  return error instanceof TypeError && /dynamically imported module|module script/i.test(error.message);
+  return (
+    error instanceof Error && /dynamically imported module|module script|preload CSS/i.test(error.message)
+  );
 }

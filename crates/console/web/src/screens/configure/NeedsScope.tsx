@@ -22,7 +22,12 @@ export function NeedsScope({ scope, title, children }: Props) {
         me.scopes.includes(scope) ? (
           children
         ) : (
-          <Blank icon="lock" title={title} action={<LinkButton href="/">{words.toOverview}</LinkButton>}>
+          <Blank
+            whole
+            icon="lock"
+            title={title}
+            action={<LinkButton href="/">{words.toOverview}</LinkButton>}
+          >
             {words.notForRole(role, name)}
           </Blank>
         )
