@@ -42,7 +42,7 @@ check() {
 }
 
 e2e() {
-    local dev=${TRIGRUN_DEV:-${CARGO_TARGET_DIR:-$root/target}/debug/trigrun-dev} data
+    local dev=${TRIGRUN_DEV:-${CARGO_TARGET_DIR:-$root/target}/debug/trigrun-dev}
     [[ -x $dev ]] || { echo "$dev is missing: cargo build --package trigrun-dev" >&2; exit 1; }
     [[ -f dist/index.html ]] || { echo "dist/ is missing: .ci/console.sh check" >&2; exit 1; }
     data=$(mktemp -d)
