@@ -40,6 +40,7 @@ function stories({ page, hand, owner, targets, jobs, workspace, round }) {
         await open(`/jobs/${failing.id}`);
         await page.getByRole('heading', { level: 1, name: failing.name }).waitFor();
         await hand.press('w');
+        await page.locator('#why-at:focus').waitFor();
         await page.keyboard.press('Enter');
         // It is asked about this minute, in which the job may be due.
         await page.locator('.why-answer strong').waitFor();
