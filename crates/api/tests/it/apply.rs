@@ -396,7 +396,7 @@ async fn notification_rules_that_cannot_be_applied() {
     let many: Vec<Value> =
         (1..=21).map(|n| json!({ "channel": "pager", "event": "on_failure", "after_failures": n })).collect();
     for (notify, pointer, code) in [
-        (json!([rule("pager", "on_failure"), rule("nobody", "on_failure")]), "/1/channel", "channel_unknown"),
+        (json!([rule("pager", "on_failure"), rule("absent", "on_failure")]), "/1/channel", "channel_unknown"),
         (json!([rule("pager", "on_failure"), rule("pager", "on_failure")]), "/1", "rule_twice"),
         (json!([rule("pager", "failed")]), "/0/event", "not_one_of"),
         (json!([{ "event": "on_failure" }]), "/0/channel", "required"),
