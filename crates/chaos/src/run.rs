@@ -230,7 +230,8 @@ impl Run {
             nothing_paused: !self.was_paused && !self.servers.was_frozen(),
         };
         let mut findings = proof::all(&self.servers, &self.recorder, &evidence, watched).await?;
-        findings.push(self.check_logs()?);
+        let logged = self.logged()?;
+        findings.push(check_logs(&logged));
         findings.push(Finding::new("no process exits by itself", self.cluster.usages().len(), exits));
         findings.push(apis_respond);
         let Self { cluster, servers, load, clock, .. } = self;
@@ -242,7 +243,7 @@ impl Run {
             stopped.err().map(|error| format!("{error:#}")).into_iter().collect(),
         ));
         servers.stop().await;
-        Ok(Outcome { findings, record, hits, clients, load, clock })
+        Ok(Outcome { findings, record, hits, logged, clients, load, clock })
     }
 
     /// Whatever happened to them, the APIs respond at the end.
@@ -277,20 +278,22 @@ impl Run {
         in_time(due::try_until("every notification ends", self.drain_timeout, ended).await)
     }
 
-    /// Errors and panics that a process logged.
-    fn check_logs(&self) -> anyhow::Result<Finding> {
-        let (mut checked, mut violations) = (0, Vec::new());
+    /// What the processes logged, each line with its file.
+    fn logged(&self) -> anyhow::Result<Vec<String>> {
+        let mut logged = Vec::new();
         for entry in fs::read_dir(self.dir.join("logs"))? {
             let path = entry?.path();
-            for line in fs::read_to_string(&path)?.lines() {
-                checked += 1;
-                if is_unexpected(line) {
-                    violations.push(format!("{}: {line}", path.display()));
-                }
-            }
+            let text = fs::read_to_string(&path)?;
+            logged.extend(text.lines().map(|line| format!("{}: {line}", path.display())));
         }
-        Ok(Finding::new("no panic and no unexpected error in the logs", checked, violations))
+        Ok(logged)
     }
+}
+
+/// Errors and panics that a process logged.
+fn check_logs(logged: &[String]) -> Finding {
+    let unexpected = logged.iter().filter(|line| is_unexpected(line)).cloned().collect();
+    Finding::new("no panic and no unexpected error in the logs", logged.len(), unexpected)
 }
 
 /// The level `error` means that TrigRun is wrong or that an operator must act. Of the faults here, only a paused executor, whose session
@@ -318,6 +321,7 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     pub record: Record,
     pub hits: Vec<crate::recorder::Hit>,
+    pub logged: Vec<String>,
     pub clients: ClientLog,
     pub load: Load,
     pub clock: Clock,

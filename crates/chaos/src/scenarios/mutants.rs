@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Options, run};
 use crate::{
     api::call,
-    cluster::Role,
+    cluster::{Role, Selector},
     faults::{Fault, apply},
     load::Plan,
     recorder::{End, Hit},
@@ -23,6 +23,8 @@ const BASELINE_BOUND: Bound = Bound::AtMost(300.0);
 /// Until the session of a paused executor has expired and another has taken over. With a mutant it may never happen.
 const REPEAT_TIMEOUT: Duration = Duration::from_secs(45);
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a scheduler logs when it requests the publication of messages that were lost.
+const REPUBLICATION: &str = r#""reason":"dispatch_lost""#;
 /// Each executor gets some of them.
 const SLOW_REQUESTS: usize = 24;
 
@@ -35,7 +37,11 @@ fn setup(options: &Options) -> Setup {
 
 /// Faults of schedulers and Redis.
 pub async fn dispatches(name: &'static str, options: Options) -> anyhow::Result<Report> {
-    let (phases, outcome) = run(name, setup(&options), async |run| {
+    let mut setup = setup(&options);
+    let filter = "warn,trigrun_scheduler::recover=info";
+    setup.layout =
+        setup.layout.with(Selector::All(Role::Scheduler), "TRIGRUN__TELEMETRY__LOG_FILTER", filter);
+    let (phases, outcome) = run(name, setup, async |run| {
         let baseline = run.baseline(Duration::from_secs(4)).await;
         let from = run.clock.elapsed();
         // Loses what it has planned and not published.
@@ -58,10 +64,12 @@ pub async fn dispatches(name: &'static str, options: Options) -> anyhow::Result<
         Ok([baseline, killed, flushed])
     })
     .await?;
+    let republications = outcome.logged.iter().filter(|line| line.contains(REPUBLICATION)).count();
     let [baseline, killed, flushed] = phases.map(|phase| outcome.lateness_in(phase).p99);
     let figures = vec![
         Figure::new("baseline lateness, p99", baseline, "ms", BASELINE_BOUND),
         // Executors themselves find work that is two seconds overdue; republication has to be faster.
+        Figure::new("passes that found lost messages", republications as f64, "", Bound::AtLeast(1.0)),
         Figure::new("lateness when a scheduler dies, p99", killed, "ms", Bound::AtMost(1900.0)),
         Figure::new("lateness while Redis is wiped, p99", flushed, "ms", Bound::AtMost(2500.0)),
     ];
