@@ -100,7 +100,7 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	@echo "make test passed three times in a row on a busy machine"
 
 # Tests and mutants often wait, so they run beside each other, and beside clippy and rustdoc.
-STEPS := fmt +chart +clients-tools +sdk-tools console-check build +lint +docs +mutants test story traces metrics clients sdk fuzz security chaos-short fairness-short advisories
+STEPS := fmt +chart +clients-tools +sdk-tools console-check build +lint +docs +mutants test story identity traces metrics clients sdk fuzz security chaos-short fairness-short advisories
 
 # Of the API's tests, the step `security` runs those of security.
 .PHONY: check
@@ -171,6 +171,13 @@ story: setup ## Use the product by curl as documented, from sign-up to deletion;
 	$(BUILD) --package trigrun-dev
 	rm -rf target/story
 	$(BIN)/debug/trigrun-dev exec --port 0 --dir target/story --log error -- bash crates/dev/story.sh
+
+.PHONY: identity
+identity: setup ## An account's life by e-mail, with a real mail server: sign-up, forgotten password (installs aiosmtpd into target/)
+	$(BUILD) --package trigrun-embed --package trigrun-api
+	python3 -m venv target/identity
+	target/identity/bin/pip install --quiet --disable-pip-version-check 'aiosmtpd>=1.4.6,<2' 'trustme>=1.2,<2'
+	$(WITH_SERVICES) target/identity/bin/python -W ignore crates/dev/identity.py $(BIN)/debug
 
 .PHONY: traces
 traces: setup ## Check the spans of a run in an OpenTelemetry collector, over plain gRPC and over TLS: one tree (installs rotel into target/)

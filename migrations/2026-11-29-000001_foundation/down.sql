@@ -6,7 +6,7 @@ drop table notification_attempts, notifications, workspace_rules, notification_r
 drop table request_tests, run_keys, earlier_attempts, executions, runs, executors;
 drop table deleted_jobs, job_slots, job_timers, job_versions, pauses, jobs;
 drop table signing_secrets, secrets, master_keys, workspace_keys;
-drop table tokens, invitations, members, sessions, users, workspaces;
+drop table email_verifications, tokens, invitations, members, sessions, users, workspaces;
 drop function require_active_workspace();
 drop function lock_deleted_workspace();
 drop table installation;

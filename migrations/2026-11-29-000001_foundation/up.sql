@@ -144,6 +144,27 @@ create index invitations_created_with on invitations (created_with) where create
 -- The retention pass purges expired invitations.
 create index invitations_expires_at on invitations (expires_at);
 
+-- Whoever has the secret reads the e-mail of the address. An address may have several, because another request for one must not end those
+-- that were sent before; the first that is used ends all.
+create table email_verifications (
+    -- SHA-256 of the secret.
+    hash bytea primary key,
+    -- In lower case, as in users.
+    email text not null,
+    purpose text not null constraint email_verifications_purpose check (purpose in ('sign_up', 'password_reset')),
+    -- The user whose password can be replaced. Before a sign-up, there is none.
+    user_id uuid references users on delete cascade,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    constraint email_verifications_user check ((user_id is null) = (purpose = 'sign_up'))
+);
+-- Finds all of an address.
+create index email_verifications_email on email_verifications (email, purpose);
+-- Serves the foreign key, and finds those that a change of the password ends.
+create index email_verifications_user_id on email_verifications (user_id) where user_id is not null;
+-- The retention pass purges expired verifications.
+create index email_verifications_expires_at on email_verifications (expires_at);
+
 
 -- 2. Sealed values -------------------------------------------------------------------------------------------------------------------
 

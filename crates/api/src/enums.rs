@@ -10,6 +10,7 @@ use trigrun_core::domain::{
         NotificationEvent as Event, NotificationStatus as Status, RuleEvent as Rule, SelectorKind,
     },
     request, request_test, retry, schedule, session, statistics, user,
+    verification::Purpose,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -63,6 +64,8 @@ const STATUS_RANGES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 enums! {
     /// Who can sign up. open: anyone. invite: users with an invitation. closed: no one.
     SignUpMode: names(&SignUp::ALL, SignUp::as_str);
+    /// What a verification of an e-mail address is for.
+    VerificationPurpose: names(Purpose::ALL, Purpose::as_str);
     /// How the secret of a session is sent. token: in the header Authorization. cookie: as a cookie, by a browser.
     SessionKind: names(session::SessionKind::ALL, session::SessionKind::as_str);
     /// The kind of a job's schedule. recurring: every N minutes. cron: by an expression. scheduled: once, at an instant. one_time: once, now.

@@ -2,6 +2,7 @@
 //!
 //! handler (parse, authorise) → `domain` (decide) → `store`. Every error response is one type, `problem::Problem`.
 
+mod account_mail;
 mod auth;
 mod capacity;
 mod connections;
@@ -14,6 +15,7 @@ mod job_writer;
 mod middleware;
 pub mod openapi;
 pub mod operator;
+mod origin;
 mod passwords;
 mod problem;
 mod quotas;
@@ -32,8 +34,10 @@ mod time;
 mod time_limit;
 mod waiting;
 
+pub use account_mail::MailSettings;
+pub use origin::Origin;
 pub use problem::code::{Explanation, ProblemCode};
 pub use quotas::{Plan, PlanSettings};
 pub use rate_limits::LimitSettings;
 pub use server::{ServeError, serve};
-pub use settings::{DEFAULTS, EgressSettings, Origin, ServerSettings, Settings, SignUp};
+pub use settings::{DEFAULTS, EgressSettings, ServerSettings, Settings, SignUp};

@@ -28,6 +28,9 @@ pub const HEADERS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const MAX_CHANNEL_TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// From one network, and from all.
+const MAX_VERIFICATIONS_PER_HOUR: [NonZeroU32; 2] =
+    [NonZeroU32::new(5).unwrap(), NonZeroU32::new(15).unwrap()];
 const MAX_REQUEST_TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// The section `[limits]`.
@@ -53,6 +56,8 @@ pub struct RateLimits {
     log_ins: LogIns,
     /// By network, in this process.
     sign_ups: LocalLimiter,
+    /// By e-mail address, from one network and from all, in this process: each sends an e-mail that its owner may not have asked for.
+    verifications: [LocalLimiter; 2],
     /// By workspace: each test of a channel sends a message to a third party.
     channel_tests: Limiter<1>,
     /// By workspace: each sends a request.
@@ -80,6 +85,7 @@ impl RateLimits {
             channel_tests: Limiter::new(redis, [Rate::per_minute(MAX_CHANNEL_TESTS_PER_MINUTE)])?,
             request_tests: Limiter::new(redis, [Rate::per_minute(MAX_REQUEST_TESTS_PER_MINUTE)])?,
             sign_ups: LocalLimiter::new(Rate::per_hour(settings.sign_ups_per_hour)),
+            verifications: MAX_VERIFICATIONS_PER_HOUR.map(|max| LocalLimiter::new(Rate::per_hour(max))),
             proxies: settings.proxies.clone(),
         })
     }
@@ -148,9 +154,16 @@ impl RateLimits {
         self.log_ins.succeeded(email, self.network(request));
     }
 
-    /// A sign-up attempt, checked before the password is hashed.
+    /// An attempt to sign up or to verify an address, checked before anything is done.
     pub fn sign_up(&self, request: &HttpRequest) -> ApiResult<()> {
         allowed(self.sign_ups.check(&self.network(request)))
+    }
+
+    /// Whether another e-mail may be sent to this address. One network cannot use up what the address may get.
+    pub fn may_mail(&self, request: &HttpRequest, email: &str) -> bool {
+        let [of_network, of_all] = &self.verifications;
+        let allowed = |decision| matches!(decision, RateDecision::Allowed { .. });
+        allowed(of_network.check(&(self.network(request), email))) && allowed(of_all.check(&email))
     }
 
     fn network(&self, request: &HttpRequest) -> Option<IpAddr> {

@@ -132,6 +132,8 @@ pub fn register(config: &mut ServiceConfig) {
             .add(audit::list_audit_log)
             .add(instance::get_instance)
             .add(auth::sign_up::sign_up)
+            .add(auth::verifications::create_verification)
+            .add(auth::verifications::reset_password)
             .add(auth::log_in)
             .add(auth::log_out)
             .add(sessions::get_session)

@@ -18,6 +18,7 @@ use trigrun_core::{
 use utoipa_actix_web::AppExt;
 
 use crate::{
+    account_mail::{AccountMail, AccountMailError},
     capacity::Capacity,
     connections::Connections,
     db_watchdog::DbWatchdog,
@@ -36,7 +37,7 @@ use crate::{
     rate_limits::RateLimits,
     routes::{self, health::OpenApiText, texts::JobsSchema},
     session_cookie::SessionCookie,
-    settings::Settings,
+    settings::{Settings, SignUp},
     slow_client::SlowClientGuard,
     state::State,
     streams::Streams,
@@ -61,6 +62,8 @@ pub enum ServeError {
     MasterKeys(#[from] KeyError),
     #[error(transparent)]
     Limits(#[from] StreamError),
+    #[error(transparent)]
+    Mail(#[from] AccountMailError),
     #[error("{0} cannot be served: {1}")]
     Bind(SocketAddr, #[source] std::io::Error),
     #[error("the server ended: {0}")]
@@ -86,7 +89,19 @@ pub async fn serve(
     let clock = Clock::synchronised(&db).await?;
     let master = MasterKeys::new(&settings.keys)?;
     workspace_keys::register(&mut *db.conn().await?, &master).await?;
+    let console_path = settings.console.enabled.then(|| settings.console.base_path.clone());
+    let mail = AccountMail::start(
+        &settings.smtp,
+        settings.server.public_url,
+        console_path,
+        db.clone(),
+        clock.clone(),
+    )?;
+    if settings.server.sign_up == SignUp::Open && !mail.is_configured() {
+        tracing::warn!("everyone can sign up, and no mail server is set: e-mail addresses are not verified");
+    }
     let state = State {
+        mail,
         keys: Arc::new(master),
         limits: Arc::new(RateLimits::new(&settings.limits, &redis)?),
         quotas: Arc::new(Quotas::new(&settings.plans, &redis)?),

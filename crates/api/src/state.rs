@@ -12,17 +12,19 @@ use trigrun_core::{
 };
 
 use crate::{
+    account_mail::AccountMail,
     capacity::Capacity,
     connections::{self, Connections, SharedConn},
     db_watchdog::DbWatchdog,
     failed_log_ins::FailedLogIns,
     job_writer::JobWriter,
+    origin::Origin,
     passwords::Passwords,
     quotas::Quotas,
     rate_limits::RateLimits,
     result::ApiResult,
     session_cookie::SessionCookie,
-    settings::{Origin, SignUp},
+    settings::SignUp,
     streams::Streams,
     waiting::Waiting,
 };
@@ -35,6 +37,7 @@ pub struct State {
     pub waker: Waker,
     pub keys: Arc<MasterKeys>,
     pub sign_up: SignUp,
+    pub mail: AccountMail,
     /// Whether there was a user once. Remembered, so that requests without a token cost no statement.
     pub has_users: Arc<AtomicBool>,
     pub session_cookie: SessionCookie,

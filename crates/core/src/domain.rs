@@ -40,5 +40,6 @@ pub mod timer;
 pub mod upcoming;
 pub mod user;
 pub mod variables;
+pub mod verification;
 pub mod wording;
 pub mod workspace;

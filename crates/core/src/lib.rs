@@ -4,6 +4,7 @@ pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod failpoint;
+pub mod mail;
 pub mod runtime;
 pub mod store;
 pub mod stream;

@@ -45,6 +45,7 @@ pub mod statistics;
 pub mod timers;
 pub mod tokens;
 pub mod users;
+pub mod verifications;
 pub mod wake;
 pub mod work;
 pub mod workspace_keys;

@@ -7,7 +7,7 @@ use trigrun_core::{
     store::{
         audit, executions, executors, invitations, jobs, notifications, partitions, request_tests,
         statistics::{self, Kept},
-        workspaces,
+        verifications, workspaces,
     },
     telemetry::metrics,
 };
@@ -40,6 +40,7 @@ pub async fn clean_up(scheduler: &Scheduler) -> Result<(), SchedulerError> {
         purge_audit(scheduler).await,
         purge_statistics(scheduler).await,
         purge_invitations(scheduler).await,
+        purge_verifications(scheduler).await,
         purge_tests(scheduler).await,
         purge_workspaces(scheduler).await,
         purge_jobs(scheduler).await,
@@ -118,6 +119,11 @@ async fn purge_statistics(scheduler: &Scheduler) -> Result<(), SchedulerError> {
 
 async fn purge_invitations(scheduler: &Scheduler) -> Result<(), SchedulerError> {
     invitations::purge(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
+    Ok(())
+}
+
+async fn purge_verifications(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    verifications::purge(&mut *scheduler.db.conn().await?, scheduler.clock.now()).await?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 
-use crate::{rate_limits, request_id, settings::Origin, state::State};
+use crate::{origin::Origin, rate_limits, request_id, state::State};
 
 /// How long a browser may cache a preflight response.
 const PREFLIGHT_CACHE_SECONDS: usize = 600;

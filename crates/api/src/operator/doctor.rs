@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 use trigrun_core::{
     crypto::seal::MasterKeys,
     domain::schedule::zone_database,
+    mail::MailServer,
     runtime::{clock, open_files},
     store::{
         self, Conn,
@@ -19,7 +20,10 @@ use trigrun_core::{
 };
 use uuid::Uuid;
 
-use crate::settings::Settings;
+use crate::{
+    account_mail::AccountMailError,
+    settings::{Settings, SignUp},
+};
 
 /// A server that does not respond within this time counts as down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,6 +91,7 @@ pub async fn check(settings: &Settings) -> Findings {
     findings.add("time zones", time_zones(clock::wall()));
     findings.add("open files", files(settings, open_files::hard_limit()));
     findings.add("redis", redis(settings).await);
+    findings.add("mail", mail(settings).await);
     let keys = MasterKeys::new(&settings.keys);
     let keys = keys.inspect_err(|error| findings.add("keys", Fail(error.to_string()))).ok();
     match timeout(CONNECT_TIMEOUT, migrate::connect(&settings.postgres)).await {
@@ -170,6 +175,34 @@ async fn redis(settings: &Settings) -> Finding {
         Warn(format!("{version}, may evict waiting dispatch messages: set maxmemory-policy to noeviction"))
     } else {
         Good(version)
+    }
+}
+
+/// Sends no message.
+async fn mail(settings: &Settings) -> Finding {
+    let (url, from) = (&settings.smtp.url, &settings.smtp.from);
+    let server = match MailServer::new(url, from, CONNECT_TIMEOUT) {
+        Ok(Some(server)) => server,
+        Ok(None) if settings.server.sign_up == SignUp::Open => {
+            return Warn(
+                "none, and everyone can sign up: e-mail addresses are not verified, and forgotten passwords cannot be replaced; \
+                 set TRIGRUN__SMTP__URL, TRIGRUN__SMTP__FROM and TRIGRUN__SERVER__PUBLIC_URL"
+                    .to_owned(),
+            );
+        }
+        Ok(None) => return Good("none: forgotten passwords cannot be replaced".to_owned()),
+        Err(error) => return Fail(error.to_string()),
+    };
+    if settings.server.public_url.is_none() {
+        return Fail(AccountMailError::NoPublicUrl.to_string());
+    }
+    match timeout(CONNECT_TIMEOUT, server.accepts()).await {
+        Ok(Ok(true)) => Good("accepts connections".to_owned()),
+        Ok(Ok(false)) => Fail("does not accept a connection; check TRIGRUN__SMTP__URL".to_owned()),
+        Ok(Err(error)) => Fail(format!("{error}; check TRIGRUN__SMTP__URL")),
+        Err(_) => {
+            Fail(format!("no response within {CONNECT_TIMEOUT:?}; check TRIGRUN__SMTP__URL and the network"))
+        }
     }
 }
 

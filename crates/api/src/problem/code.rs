@@ -103,6 +103,10 @@ problem_codes! {
         "Sign-up requires an invitation on this server."
         "Ask an admin of a workspace for one."
         see "people.md#signing-up-and-logging-in";
+    MailDisabled "mail_disabled" [FORBIDDEN] "No e-mail"
+        "This server sends no e-mail, so it cannot verify an address or replace a forgotten password."
+        "Ask its administrator."
+        see "people.md#signing-up-and-logging-in";
     QuotaExceeded "quota_exceeded" [FORBIDDEN, TOO_MANY_REQUESTS] "Quota exceeded"
         "The request exceeds the plan of the workspace."
         "Delete what is no longer needed; after a 429, wait as long as `Retry-After` says."

@@ -22,6 +22,7 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 pub mod sign_up;
+pub mod verifications;
 
 use crate::{
     auth::{AnyCredentials, author, seen, unknown},

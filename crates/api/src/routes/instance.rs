@@ -20,6 +20,9 @@ pub struct InstanceView {
     version: &'static str,
     #[schema(value_type = enums::SignUpMode)]
     sign_up: &'static str,
+    /// Whether this server sends e-mail about accounts. If so, a new user without an invitation verifies the address first, and a forgotten
+    /// password can be replaced.
+    mail: bool,
     /// Whether there is or was a user. Otherwise the operator must create the first one.
     has_users: bool,
     time_zones: TimeZones,
@@ -55,6 +58,7 @@ pub async fn get_instance(state: web::Data<State>) -> ApiResult<HttpResponse> {
     Ok(HttpResponse::Ok().json(InstanceView {
         version: env!("CARGO_PKG_VERSION"),
         sign_up: state.sign_up.as_str(),
+        mail: state.mail.is_configured(),
         has_users: state.has_users.load(Ordering::Relaxed),
         time_zones: TimeZones::current(),
         limits: InstanceLimitsView {

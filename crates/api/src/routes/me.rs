@@ -197,6 +197,7 @@ pub async fn change_password(
     let (current, new) = errors.finish(passwords)?;
     let verified = verify(&state, &request, caller.user.email.clone(), current).await?;
     let new = state.passwords.hash(new).await?;
+    let email = caller.user.email.clone();
     let changed = state.run(async move |state| {
         let (of, Verified { password_hash, .. }) = ((caller.user.id, caller.session.id), verified);
         let hashes = (password_hash.as_str(), new.as_str());
@@ -207,6 +208,7 @@ pub async fn change_password(
         }
     });
     changed.await?;
+    state.mail.password_changed(email);
     Ok(HttpResponse::NoContent().finish())
 }
 

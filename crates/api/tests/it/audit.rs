@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::app::{App, PASSWORD, job};
 
 /// Operations that write to the audit log, and their actions.
-const AUDITED: [(&str, &str); 39] = [
+const AUDITED: [(&str, &str); 40] = [
     ("create_job", "job.created"),
     ("create_jobs", "job.created"),
     ("import_jobs", "job.created"),
@@ -33,6 +33,7 @@ const AUDITED: [(&str, &str); 39] = [
     ("delete_session", "user.session_ended"),
     ("delete_other_sessions", "user.session_ended"),
     ("change_password", "user.password_changed"),
+    ("reset_password", "user.password_changed"),
     ("delete_me", "member.removed"),
     ("patch_member", "member.changed"),
     ("delete_member", "member.removed"),
@@ -50,7 +51,8 @@ const AUDITED: [(&str, &str); 39] = [
     ("delete_workspace", ""),
 ];
 /// Operations that run jobs, or store nothing.
-const NOT_AUDITED: [&str; 15] = [
+const NOT_AUDITED: [&str; 16] = [
+    "create_verification",
     "export_jobs",
     "convert_jobs",
     "run_job_now",

@@ -109,7 +109,7 @@ const OPEN: [&str; 12] = [
     "get_problem_type",
 ];
 /// Operations without a token, with a body.
-pub const SIGN_IN: [&str; 2] = ["sign_up", "log_in"];
+pub const SIGN_IN: [&str; 4] = ["sign_up", "log_in", "create_verification", "reset_password"];
 /// Operations for any token.
 const ANY_TOKEN: [&str; 3] = ["get_me", "get_workspace", "list_time_zones"];
 /// Operations that require a session.

@@ -59,7 +59,10 @@ async fn a_page_ends_at_a_mebibyte() {
 #[tokio::test]
 async fn a_body_is_limited_before_it_is_read() {
     let app = App::new().await;
-    for (path, max) in [("/v1/jobs", MIB), ("/v1/auth/login", 16 * 1024), ("/v1/auth/signup", 16 * 1024)] {
+    let sign_in = ["login", "signup", "verifications", "password"];
+    let sign_in = sign_in.map(|name| (format!("/v1/auth/{name}"), 16 * 1024));
+    for (path, max) in [("/v1/jobs".to_owned(), MIB)].into_iter().chain(sign_in) {
+        let path = path.as_str();
         let body = format!("{{\"name\":\"{}\"}}", "x".repeat(max));
         let refused = app.send(Method::POST, path, &[], &body).await;
         assert_eq!(refused.problem(413), "body_too_large", "{path}");
@@ -71,9 +74,13 @@ async fn a_body_is_limited_before_it_is_read() {
 async fn a_long_address_is_refused_before_it_is_looked_up() {
     let app = App::new().await;
     let long = format!("{}@example.com", "a".repeat(243));
-    for path in ["/v1/auth/login", "/v1/auth/signup", "/v1/members"] {
+    for path in ["/v1/auth/login", "/v1/auth/signup", "/v1/auth/verifications", "/v1/members"] {
         let body = json!({ "email": long, "password": "correct horse battery" });
-        let body = if path == "/v1/members" { json!({ "email": long }) } else { body };
+        let body = match path {
+            "/v1/members" => json!({ "email": long }),
+            "/v1/auth/verifications" => json!({ "email": long, "purpose": "password_reset" }),
+            _ => body,
+        };
         let errors = app.post(path, &body).await.errors();
         assert_eq!(errors, [("/email".to_owned(), "email_invalid".to_owned())], "{path}");
     }

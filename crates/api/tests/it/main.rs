@@ -46,5 +46,6 @@ mod texts;
 mod upcoming;
 mod users;
 mod validation;
+mod verifications;
 mod waiting;
 mod workspace_rules;

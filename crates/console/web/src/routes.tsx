@@ -32,6 +32,8 @@ const Settings = lazy(() => import('./screens/settings'));
 const Me = lazy(() => import('./screens/me'));
 const LogIn = lazy(() => import('./screens/login'));
 const SignUp = lazy(() => import('./screens/signup'));
+const Forgot = lazy(() => import('./screens/forgot'));
+const Reset = lazy(() => import('./screens/reset'));
 const Accept = lazy(() => import('./screens/accept'));
 const Go = lazy(() => import('./screens/go'));
 const NotFound = lazy(() => import('./screens/notfound'));
@@ -71,6 +73,8 @@ export function Routes() {
           <Switch>
             <Route path="/login" component={LogIn} />
             <Route path="/signup" component={SignUp} />
+            <Route path="/forgot" component={Forgot} />
+            <Route path="/reset" component={Reset} />
             <Route path="/accept" component={Accept} />
             {import.meta.env.DEV && <Route path="/parts" component={Parts} />}
             <Route path="/w/:ws/*?">{({ ws }) => <InWorkspace id={ws} />}</Route>

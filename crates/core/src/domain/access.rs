@@ -66,16 +66,19 @@ pub enum TokenKind {
     Session,
     /// An invitation into a workspace.
     Invitation,
+    /// What was sent to an e-mail address, to verify it.
+    Verification,
 }
 
 impl TokenKind {
-    const ALL: [Self; 3] = [Self::Api, Self::Session, Self::Invitation];
+    const ALL: [Self; 4] = [Self::Api, Self::Session, Self::Invitation, Self::Verification];
 
     const fn prefix(self) -> &'static str {
         match self {
             Self::Api => "trg_",
             Self::Session => "trs_",
             Self::Invitation => "tri_",
+            Self::Verification => "trv_",
         }
     }
 }

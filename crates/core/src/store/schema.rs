@@ -63,6 +63,17 @@ super::sql::columns! {
     }
 }
 
+diesel::table! {
+    email_verifications (hash) {
+        hash -> Bytea,
+        email -> Text,
+        purpose -> Text,
+        user_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
 super::sql::columns! {
     executions {
         id -> Uuid,

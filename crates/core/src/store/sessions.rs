@@ -14,7 +14,7 @@ use super::{
     columns::parse_enum,
     schema::{self, sessions},
     sql::prepared,
-    users,
+    users, verifications,
 };
 use crate::domain::{
     audit::{Action, Author},
@@ -205,7 +205,7 @@ async fn delete_others(conn: &mut Conn, user: UserId, kept: SessionId) -> Result
     Ok(())
 }
 
-/// Replaces a password, and ends all sessions of the user but this one. [`StoreError::NotFound`] if `previous` is not the hash of the user's
+/// Replaces a password, and ends all sessions of the user but this one, and what was sent to replace a forgotten one. [`StoreError::NotFound`] if `previous` is not the hash of the user's
 /// password any more.
 pub async fn change_password(
     conn: &mut Conn,
@@ -223,6 +223,7 @@ pub async fn change_password(
         if changed == 0 {
             return Err(StoreError::NotFound);
         }
+        verifications::end_of(conn, user).await?;
         delete_others(conn, user, kept).await
     })
     .await

@@ -4,11 +4,16 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, audit, invitations, members, schema::users, workspaces};
+use super::{
+    Conn, StoreError, audit, invitations, members,
+    schema::{sessions, users},
+    verifications, workspaces,
+};
 use crate::domain::{
     audit::{Action, Actor, Author},
     id::{UserId, WorkspaceId},
     user::{Role, User},
+    verification::Purpose,
     workspace::Workspace,
 };
 
@@ -23,23 +28,34 @@ pub struct NewUser<'a> {
 pub enum SignUpRoute<'a> {
     /// With a new workspace, as its owner.
     OwnWorkspace(&'a Workspace),
+    /// The same, with the digest of the secret of a verification. It must have been sent to the user's address.
+    Verified { workspace: &'a Workspace, hash: &'a [u8] },
     /// By an invitation: the digest of its secret. It must have been made for the user's address.
     Invitation { hash: &'a [u8] },
 }
 
 /// Creates a user and a membership, both or neither.
 ///
-/// [`StoreError::NotFound`] if there is no such invitation for the address, or it has expired, whether or not the address is taken; otherwise
-/// [`StoreError::Conflict`] `users_email` if it is.
+/// [`StoreError::NotFound`] if there is no such invitation or verification for the address, or it has expired, whether or not the address is
+/// taken; otherwise [`StoreError::Conflict`] `users_email` if it is.
 pub async fn sign_up(
     conn: &mut Conn,
     new: NewUser<'_>,
     route: SignUpRoute<'_>,
 ) -> Result<WorkspaceId, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        // First, so that only the owner of an invitation learns whether its address is taken.
-        if let SignUpRoute::Invitation { hash } = route {
-            invitations::check(conn, &new.user.email, hash, new.by.at).await?;
+        // First, so that only the owner of an invitation or verification learns whether its address is taken.
+        match route {
+            SignUpRoute::OwnWorkspace(_) => {}
+            SignUpRoute::Verified { hash, .. } => {
+                let email = verifications::of_sign_up(conn, hash, new.by.at).await?;
+                if email != new.user.email {
+                    return Err(StoreError::NotFound);
+                }
+            }
+            SignUpRoute::Invitation { hash } => {
+                invitations::check(conn, &new.user.email, hash, new.by.at).await?;
+            }
         }
         diesel::insert_into(users::table)
             .values((
@@ -52,13 +68,42 @@ pub async fn sign_up(
             .execute(conn)
             .await?;
         match route {
-            SignUpRoute::OwnWorkspace(workspace) => {
-                workspaces::insert(conn, workspace, new.by).await?;
-                members::join(conn, workspace.id, new.user.id, Role::Owner, (None, None), new.by.at).await?;
-                Ok(workspace.id)
+            SignUpRoute::OwnWorkspace(workspace) => own(conn, workspace, &new).await,
+            SignUpRoute::Verified { workspace, hash } => {
+                verifications::redeem(conn, (&new.user.email, Purpose::SignUp), hash).await?;
+                own(conn, workspace, &new).await
             }
             SignUpRoute::Invitation { hash } => invitations::accept(conn, new.user, hash, new.by).await,
         }
+    })
+    .await
+}
+
+/// Creates the workspace of a new user.
+async fn own(conn: &mut Conn, workspace: &Workspace, new: &NewUser<'_>) -> Result<WorkspaceId, StoreError> {
+    workspaces::insert(conn, workspace, new.by).await?;
+    members::join(conn, workspace.id, new.user.id, Role::Owner, (None, None), new.by.at).await?;
+    Ok(workspace.id)
+}
+
+/// Replaces a forgotten password, by a verification with this digest, and ends all sessions of the user.
+///
+/// [`StoreError::NotFound`] if the verification is used up, or the user was deleted.
+pub async fn reset_password(
+    conn: &mut Conn,
+    (user, verification): (&User, &[u8]),
+    password_hash: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        record(conn, by, Action::PasswordChanged, &[("by", "verification")]).await?;
+        // The row of the user first, as in every change of one.
+        let password = users::password_hash.eq(password_hash);
+        diesel::update(users::table.find(user.id.uuid())).set(password).execute(conn).await?;
+        verifications::redeem(conn, (&user.email, Purpose::PasswordReset), verification).await?;
+        let of_user = sessions::user_id.eq(user.id.uuid());
+        diesel::delete(sessions::table).filter(of_user).execute(conn).await?;
+        Ok(())
     })
     .await
 }

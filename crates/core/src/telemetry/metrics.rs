@@ -45,6 +45,7 @@ struct Metrics {
     no_capacity: Counter<u64>,
     notifications: Counter<u64>,
     failed_log_ins_dropped: Counter<u64>,
+    account_mails: Counter<u64>,
     passes: Histogram<f64>,
     pass_failures: Counter<u64>,
     in_flight: Gauge<u64>,
@@ -169,6 +170,10 @@ impl Metrics {
                 "trigrun_failed_log_ins_dropped",
                 "Failed log-ins that are missing in the audit log.",
             ),
+            account_mails: counter(
+                "trigrun_account_mails",
+                "E-mails about accounts, by result: sent, failed, or dropped because too many waited.",
+            ),
             passes: histogram("trigrun_pass_duration", "Duration of a scheduler's pass.", &latency),
             pass_failures: counter("trigrun_pass_failures", "Runs of a repeated pass that failed, by pass."),
             in_flight: gauge("trigrun_in_flight", "Leases held by this executor."),
@@ -287,6 +292,11 @@ pub fn notification_attempt(status: &'static str, is_last: bool) {
 
 pub fn failed_log_in_dropped() {
     with(|m| m.failed_log_ins_dropped.add(1, &[]));
+}
+
+/// `sent`, `failed` or `dropped`.
+pub fn account_mail(result: &'static str) {
+    with(|m| m.account_mails.add(1, &[KeyValue::new("result", result)]));
 }
 
 pub fn pass(name: &'static str, took: Duration) {

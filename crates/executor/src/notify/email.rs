@@ -1,14 +1,7 @@
 //! E-mail, through the operator's mail server.
 
-use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
-    message::{
-        Mailbox,
-        header::{ContentType, HeaderName, HeaderValue},
-    },
-    transport::smtp,
-};
-use secrecy::{ExposeSecret, SecretString};
+use lettre::transport::smtp;
+use secrecy::SecretString;
 use serde::Deserialize;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use trigrun_core::{
@@ -17,6 +10,7 @@ use trigrun_core::{
         id::NotificationId,
         notification::TIMEOUT,
     },
+    mail::{MailError, MailServer, MailSettingsError, PlainMail},
     store::notifications::ClaimedNotification,
     stream::{
         RedisSettings, StreamError,
@@ -39,20 +33,16 @@ pub struct SmtpSettings {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
-    // Without the cause, which may repeat a part of the URL.
-    #[error("smtp.url cannot be used, it must read like smtps://user:password@mail.example.com")]
-    Url,
-    #[error("smtp.from must be an address like `TrigRun <noreply@example.com>` when smtp.url is set: {0}")]
-    From(#[source] lettre::address::AddressError),
+    #[error(transparent)]
+    Settings(#[from] MailSettingsError),
     #[error(transparent)]
     Limiter(#[from] StreamError),
 }
 
-/// Cheap to clone; connections are kept for the next message.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
-    from: Mailbox,
+    server: MailServer,
     /// Limits the e-mail notifications of a workspace, over all executors: they use the operator's server and sender address.
     limiter: Arc<Limiter<1>>,
 }
@@ -60,18 +50,12 @@ pub struct Mailer {
 impl Mailer {
     /// `None` when no mail server is configured.
     pub fn new(settings: &SmtpSettings, redis: &RedisSettings) -> Result<Option<Self>, SmtpError> {
-        let url = settings.url.expose_secret();
-        if url.is_empty() {
-            return Ok(None);
-        }
-        let from = settings.from.parse().map_err(SmtpError::From)?;
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| SmtpError::Url)?;
-        let transport = transport.timeout(Some(TIMEOUT)).build();
+        let Some(server) = MailServer::new(&settings.url, &settings.from, TIMEOUT)? else { return Ok(None) };
         let rate = Rate {
             interval: Duration::from_secs(3600) / settings.workspace_per_hour.get(),
             burst: settings.workspace_per_hour,
         };
-        Ok(Some(Self { transport, from, limiter: Arc::new(Limiter::new(redis, [rate])?) }))
+        Ok(Some(Self { server, limiter: Arc::new(Limiter::new(redis, [rate])?) }))
     }
 
     /// One mail per address. A mail that reached one address counts as delivered, because a retry would repeat it there. `Err` if this
@@ -107,35 +91,20 @@ impl Mailer {
     }
 
     async fn send_one(&self, id: NotificationId, to: &str, message: &Message) -> Result<Outcome, NoCapacity> {
-        let Some(mail) = self.mail(id, to, message) else {
-            return Ok(Outcome::failed(
-                AttemptStatus::Blocked,
-                "email_invalid",
-                "No message can be written to this address; nothing was sent.",
-            ));
-        };
-        match self.transport.send(mail).await {
+        let id = id.to_string();
+        let mail = PlainMail { id: &id, to, subject: &message.subject, text: message.mail_text() };
+        match self.server.send(mail).await {
             Ok(response) => Ok(Outcome {
                 status_code: Some(response.code().into()),
                 ..Outcome::of(AttemptStatus::Success)
             }),
-            Err(error) => failed(&error),
+            Err(MailError::Address) => Ok(Outcome::failed(
+                AttemptStatus::Blocked,
+                "email_invalid",
+                "No message can be written to this address; nothing was sent.",
+            )),
+            Err(MailError::Server(error)) => failed(&error),
         }
-    }
-
-    /// Every attempt has the same `Message-ID`, so that a mailbox can detect a repetition.
-    fn mail(&self, id: NotificationId, to: &str, message: &Message) -> Option<Mail> {
-        let mail = Mail::builder()
-            .from(self.from.clone())
-            .to(Mailbox::new(None, to.parse().ok()?))
-            .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
-            .subject(&message.subject)
-            .header(ContentType::TEXT_PLAIN);
-        let mut mail = mail.body(message.mail_text()).ok()?;
-        // RFC 3834 §5: asks for no out-of-office replies.
-        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        mail.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
-        Some(mail)
     }
 }
 

@@ -17,6 +17,7 @@ use trigrun_testkit::{
     TestDb, cluster,
     jobs::every_seconds,
     keys,
+    mail::MailServer,
     own_redis::OwnRedis,
     process::{Process, Role, command},
     raw_http, redis,
@@ -205,6 +206,7 @@ async fn doctor_reports_problems_and_what_to_do() {
         "ok     settings",
         "ok     open files",
         "ok     redis",
+        "ok     mail         none",
         "ok     schema",
         "ok     keys",
         "ok     partitions",
@@ -290,6 +292,30 @@ async fn doctor_reports_problems_and_what_to_do() {
     db.execute("drop index jobs_name; drop collation pg_catalog.\"und-x-icu\"").await;
     let (_, text) = operator.run(&["doctor"]);
     assert!(text.contains("FAIL   schema") && text.contains("built with ICU"), "{text}");
+}
+
+/// Multi-threaded, because the command blocks a thread while the mail server serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tries_the_mail_server() {
+    let operator = Operator::of(&TestDb::new().await);
+    let mail = MailServer::start().await.unwrap();
+    let line = |settings: &[(&str, &str)]| {
+        let output = operator.command().arg("doctor").envs(settings.iter().copied()).output().unwrap();
+        let (_, text) = result(output);
+        let line = text.lines().find(|line| line.contains(" mail ")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{text}"))
+    };
+    let open = ("TRIGRUN__SERVER__SIGN_UP", "open");
+    assert!(line(&[open]).starts_with("warn   mail         none, and everyone can sign up"));
+    let (url, from) = (mail.url(), ("TRIGRUN__SMTP__FROM", "noreply@example.com"));
+    let good = ("TRIGRUN__SMTP__URL", url.as_str());
+    assert!(line(&[good, from]).contains("FAIL   mail         server.public_url must be set"));
+    let public = ("TRIGRUN__SERVER__PUBLIC_URL", "https://trigrun.example.com");
+    assert!(line(&[good, from, public]).contains("ok     mail         accepts connections"));
+    let dead = format!("smtp://{}", free_address());
+    let dead = line(&[("TRIGRUN__SMTP__URL", &dead), from, public]);
+    assert!(dead.starts_with("FAIL   mail") && dead.ends_with("check TRIGRUN__SMTP__URL"), "{dead}");
+    assert!(mail.messages().is_empty());
 }
 
 /// Multi-threaded, because the command blocks a thread while the target serves.

@@ -86,7 +86,7 @@ valueFrom:
   value: {{ toJson . | quote }}
 {{- end }}
 {{- end }}
-{{- if and (eq .component "executor") $values.smtp.existingSecret }}
+{{- if include "trigrun.sendsMail" . }}
 - name: TRIGRUN__SMTP__URL
   valueFrom:
     secretKeyRef: {name: {{ $values.smtp.existingSecret | quote }}, key: {{ $values.smtp.key | quote }}}
@@ -97,6 +97,15 @@ valueFrom:
 {{- include "trigrun.settings" (dict "prefix" "TRIGRUN" "settings" $block.settings) }}
 {{- with $block.extraEnv }}
 {{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty for components that send e-mail: executors, and the API once its links know the public URL. */}}
+{{- define "trigrun.sendsMail" -}}
+{{- if .root.Values.smtp.existingSecret }}
+{{- if or (eq .component "executor") (and (eq .component "api") (dig "server" "public_url" "" .root.Values.api.settings)) -}}
+true
+{{- end }}
 {{- end }}
 {{- end }}
 

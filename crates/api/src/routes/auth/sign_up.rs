@@ -48,12 +48,15 @@ pub struct SignUpBody {
     workspace_name: Option<String>,
     /// The secret of an invitation, tri_…
     invitation: Option<String>,
+    /// What was sent to the address, trv_…: see `POST /v1/auth/verifications`. Required without an invitation if the server sends e-mail.
+    verification: Option<String>,
     /// How the session's secret is sent. cookie: for the pages of this server, in browsers.
     #[schema(value_type = Option<enums::SessionKind>, default = "token")]
     session: Option<String>,
 }
 
-/// Creates a user, with a new workspace or by an invitation, and logs in.
+/// Creates a user, with a new workspace or by an invitation, and logs in. If the server sends e-mail, a new user without an invitation first
+/// shows by a verification that the address is theirs.
 #[utoipa::path(
     operation_id = "sign_up", tag = "users", request_body = SignUpBody,
     responses(
@@ -72,8 +75,8 @@ pub async fn sign_up(
     let mut errors = FieldErrors::default();
     let body: SignUpBody = text.read(&mut errors).await?;
     check_sign_up_mode(state.sign_up, body.invitation.is_some())?;
-    let sign_up = check_sign_up(body, &mut errors);
-    let SignUpRequest { email, name, password, workspace_name, invitation, kind } = errors.finish(sign_up)?;
+    let sign_up = check_sign_up(body, state.mail.is_configured(), &mut errors);
+    let SignUpRequest { email, name, password, workspace_name, proof, kind } = errors.finish(sign_up)?;
     check_kind(&request, kind)?;
     state.limits.sign_up(&request)?;
     let password_hash = state.passwords.hash(password).await?;
@@ -85,11 +88,14 @@ pub async fn sign_up(
         let (user, password_hash) = (user.clone(), password_hash.clone());
         async move |state| {
             let new = NewUser { user: &user, password_hash: &password_hash, by: &by };
-            let hash = invitation.map(|secret| crypto::token_hash(&secret));
-            let route = hash
-                .as_ref()
-                .map_or(SignUpRoute::OwnWorkspace(&workspace), |hash| SignUpRoute::Invitation { hash });
-            users::sign_up(&mut *state.conn().await?, new, route).await.map_err(sign_up_failed)
+            let hash = proof.secret().map(crypto::token_hash);
+            let route = match (&proof, &hash) {
+                (Proof::Invitation(_), Some(hash)) => SignUpRoute::Invitation { hash },
+                (Proof::Verification(_), Some(hash)) => SignUpRoute::Verified { workspace: &workspace, hash },
+                _ => SignUpRoute::OwnWorkspace(&workspace),
+            };
+            let signed_up = users::sign_up(&mut *state.conn().await?, new, route).await;
+            signed_up.map_err(|error| sign_up_failed(error, &proof))
         }
     });
     let workspace = joined.await?.to_string();
@@ -98,7 +104,23 @@ pub async fn sign_up(
     Ok(started.respond(HttpResponse::Created(), Some(workspace)))
 }
 
-fn check_sign_up_mode(mode: SignUp, invited: bool) -> ApiResult<()> {
+/// What a new user shows.
+enum Proof {
+    None,
+    Invitation(TokenSecret),
+    Verification(TokenSecret),
+}
+
+impl Proof {
+    const fn secret(&self) -> Option<&TokenSecret> {
+        match self {
+            Self::None => None,
+            Self::Invitation(secret) | Self::Verification(secret) => Some(secret),
+        }
+    }
+}
+
+pub fn check_sign_up_mode(mode: SignUp, invited: bool) -> ApiResult<()> {
     let refused = |code, detail: &str| Err(Problem::new(code, detail));
     match mode {
         SignUp::Closed => {
@@ -117,11 +139,11 @@ struct SignUpRequest {
     name: String,
     password: String,
     workspace_name: String,
-    invitation: Option<TokenSecret>,
+    proof: Proof,
     kind: SessionKind,
 }
 
-fn check_sign_up(body: SignUpBody, errors: &mut FieldErrors) -> Checked<SignUpRequest> {
+fn check_sign_up(body: SignUpBody, must_verify: bool, errors: &mut FieldErrors) -> Checked<SignUpRequest> {
     let email =
         required(errors, "/email", body.email).and_then(|email| errors.take("/email", user::email(&email)));
     let password = required(errors, "/password", body.password)
@@ -132,9 +154,21 @@ fn check_sign_up(body: SignUpBody, errors: &mut FieldErrors) -> Checked<SignUpRe
     let name = errors.take("/name", workspace::name(&body.name.unwrap_or_else(|| default_name.clone())));
     let workspace_name = body.workspace_name.unwrap_or_else(|| format!("{default_name}'s workspace"));
     let workspace_name = errors.take("/workspace_name", workspace::name(&workspace_name));
-    let invitation = match body.invitation {
-        Some(text) => errors.take("/invitation", invitation_secret(&text)).map(Some),
-        None => Ok(None),
+    let proof = match (body.invitation, body.verification) {
+        (Some(text), None) => errors.take("/invitation", invitation_secret(&text)).map(Proof::Invitation),
+        (None, Some(text)) => {
+            errors.take("/verification", verification_secret(&text)).map(Proof::Verification)
+        }
+        (None, None) if must_verify => {
+            let detail =
+                "is required: request it with POST /v1/auth/verifications, and it is sent to the address";
+            errors.take("/verification", Err(Invalid::new("required", detail)))
+        }
+        (None, None) => Ok(Proof::None),
+        (Some(_), Some(_)) => {
+            let detail = "cannot be combined with an invitation";
+            errors.take("/verification", Err(Invalid::new("verification_invalid", detail)))
+        }
     };
     let kind = session_kind(body.session, errors);
     Ok(SignUpRequest {
@@ -142,16 +176,23 @@ fn check_sign_up(body: SignUpBody, errors: &mut FieldErrors) -> Checked<SignUpRe
         name: name?,
         password: password?,
         workspace_name: workspace_name?,
-        invitation: invitation?,
+        proof: proof?,
         kind: kind?,
     })
 }
 
 pub fn invitation_secret(text: &str) -> Result<TokenSecret, Invalid> {
-    let secret: Option<TokenSecret> = text.parse().ok();
-    secret
-        .filter(|secret| secret.kind() == TokenKind::Invitation)
+    secret_of(TokenKind::Invitation, text)
         .ok_or_else(|| Invalid::new("invitation_invalid", "must be the secret of an invitation, tri_…"))
+}
+
+pub fn verification_secret(text: &str) -> Result<TokenSecret, Invalid> {
+    secret_of(TokenKind::Verification, text)
+        .ok_or_else(|| Invalid::new("verification_invalid", "must be what was sent to the address, trv_…"))
+}
+
+fn secret_of(kind: TokenKind, text: &str) -> Option<TokenSecret> {
+    text.parse().ok().filter(|secret: &TokenSecret| secret.kind() == kind)
 }
 
 /// One text for all reasons, so that it reveals nothing about the invitation.
@@ -160,7 +201,13 @@ pub fn invitation_unknown() -> Problem {
     Problem::of_field("/invitation", Invalid::new("invitation_unknown", detail))
 }
 
-fn sign_up_failed(error: StoreError) -> Problem {
+/// One text for all reasons, too.
+pub fn verification_unknown() -> Problem {
+    let detail = "is unknown, used or expired, or was sent to another e-mail address";
+    Problem::of_field("/verification", Invalid::new("verification_unknown", detail))
+}
+
+fn sign_up_failed(error: StoreError, proof: &Proof) -> Problem {
     if error.is_conflict("users_email") {
         return Problem::new(
             ProblemCode::EmailTaken,
@@ -168,6 +215,7 @@ fn sign_up_failed(error: StoreError) -> Problem {
         );
     }
     match error {
+        StoreError::NotFound if matches!(proof, Proof::Verification(_)) => verification_unknown(),
         StoreError::NotFound => invitation_unknown(),
         other => other.into(),
     }

@@ -189,6 +189,12 @@ impl Operation {
             "change_password" => json!({ "current": PASSWORD, "new": "another horse battery" }),
             "patch_me" => json!({ "name": name }),
             "sign_up" => json!({ "email": email, "password": PASSWORD }),
+            "create_verification" => json!({ "email": email, "purpose": "password_reset" }),
+            "reset_password" => {
+                // Well-formed, but never sent.
+                let secret = TokenSecret::from_random(TokenKind::Verification, &[7; 128]);
+                json!({ "verification": secret.as_ref().map(TokenSecret::reveal), "password": PASSWORD })
+            }
             "log_in" => json!({ "email": email, "password": "wrong horse battery" }),
             _ => Value::Null,
         }

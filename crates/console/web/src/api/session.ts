@@ -110,6 +110,16 @@ export async function signUp(input: Omit<Schemas['SignUpInput'], 'session'>): Pr
   return opened.workspace_id ?? null;
 }
 
+/** Sends a link to an address. What comes back does not say whether it has an account. */
+export async function requestVerification(input: Schemas['VerificationInput']): Promise<void> {
+  await request('POST', 'v1/auth/verifications', input);
+}
+
+/** Replaces a forgotten password, by what was sent to the address. */
+export async function resetPassword(verification: string, password: string): Promise<void> {
+  await request('POST', 'v1/auth/password', { verification, password });
+}
+
 /** Gives the password again. */
 export async function confirmPassword(password: string): Promise<void> {
   await request('POST', 'v1/auth/confirm', { password });

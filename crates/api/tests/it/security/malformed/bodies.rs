@@ -30,6 +30,8 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/v1/auth/confirm", "password"),
     ("POST", "/v1/auth/signup", "email"),
     ("POST", "/v1/auth/login", "email"),
+    ("POST", "/v1/auth/verifications", "email"),
+    ("POST", "/v1/auth/password", "password"),
 ];
 
 /// Not JSON.

@@ -76,6 +76,10 @@ const FORBIDDEN_VALUES: &[(&str, &str, &str, &str)] = &[
     ("log_in", "/session", r#""admin""#, "not_one_of"),
     ("sign_up", "/role", r#""owner""#, "unknown_field"),
     ("sign_up", "/scopes", r#"["workspace:admin"]"#, "unknown_field"),
+    ("sign_up", "/verified", "true", "unknown_field"),
+    ("create_verification", "/purpose", r#""log_in""#, "not_one_of"),
+    ("create_verification", "/user_id", r#""usr_01h455vb4pex5vsknk084sn02q""#, "unknown_field"),
+    ("reset_password", "/email", r#""other@example.com""#, "unknown_field"),
     ("put_secret", "/name", r#""another""#, "unknown_field"),
 ];
 

@@ -7,14 +7,15 @@ import { words } from '../../words/en/login';
 import { PasswordField } from './PasswordField';
 import { useSubmit } from './useSubmit';
 
-/** A new user, with a workspace of their own or in that of an invitation. */
-export function SignUpForm({
-  invitation,
-  onDone,
-}: {
-  invitation: string | null;
+interface Props {
+  invitation?: string;
+  /** What was sent to the address. */
+  verification?: string | null;
   onDone?: (workspace: string | null) => void;
-}) {
+}
+
+/** A new user, with a workspace of their own or in that of an invitation. */
+export function SignUpForm({ invitation, verification, onDone }: Props) {
   const [email, setEmail] = useState('');
   const [name, setName] = useState('');
   const [workspace, setWorkspace] = useState('');
@@ -25,14 +26,16 @@ export function SignUpForm({
       password,
       name: name.trim() || null,
       ...(invitation ? { invitation } : { workspace_name: workspace.trim() || null }),
+      ...(verification && { verification }),
     });
     onDone?.(joined);
   });
+  const unknown = errorOf('/verification');
   return (
     <form ref={form} onSubmit={submit}>
-      {message && (
+      {(message ?? unknown) && (
         <Say tone="bad" news>
-          {message}
+          {message ?? words.linkUnknown}
         </Say>
       )}
       <TextField

@@ -18,6 +18,7 @@ export default function LogIn() {
   return (
     <EntryPage title={words.logInTo}>
       <LogInForm />
+      <Forgotten />
       <HowToSignUp />
     </EntryPage>
   );
@@ -56,6 +57,15 @@ export function LogInForm() {
         {words.logIn}
       </Button>
     </form>
+  );
+}
+
+function Forgotten() {
+  if (!useInstance()?.mail) return null;
+  return (
+    <p className="dim">
+      <Link href="/forgot">{words.forgot}</Link>
+    </p>
   );
 }
 

@@ -28,6 +28,26 @@ export const words = {
   haveAccount: 'Have an account?',
   createAccount: 'Create account',
 
+  verifyWhy: 'We send a link to your address. Open it to create the account.',
+  sendLink: 'Send the link',
+  sendAgain: 'Send it again',
+  sentSignUp: (email: string) =>
+    `A link was sent to ${email}. It is good for 24 hours. If nothing arrives in some minutes, look in the spam folder.`,
+  sentReset: (email: string) =>
+    `If ${email} has an account, a link was sent to it. It is good for one hour. If nothing arrives in some minutes, look in the spam folder.`,
+  linkUnknown: 'This link was used or has expired, or it was sent to another address.',
+  forgot: 'Forgot your password?',
+  forgotTitle: 'Forgotten password',
+  forgotWhy: 'We send a link to your address. Open it to choose another password.',
+  noMail: 'This server sends no e-mail. To get another password, ask its administrator.',
+  resetTitle: 'Choose a new password',
+  resetWhy: 'A new password ends all your sessions. API tokens stay valid.',
+  replace: 'Replace the password',
+  replaced: 'Your password was replaced.',
+  noLink: 'This link is not complete',
+  noLinkWhy: 'Copy the whole link from the e-mail, including the part after #.',
+  newLink: 'Send a new link',
+
   acceptTitle: 'Join a workspace',
   acceptAs: (email: string) => `You are logged in as ${email}. Join the workspace with this account?`,
   accept: 'Join',

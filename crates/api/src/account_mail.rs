@@ -1,0 +1,193 @@
+//! Sends the e-mail of accounts, apart from the responses: what a client gets, and when, does not depend on whether an address has an account.
+//!
+//! Clients without an account decide how much is asked for, so few requests wait. What is lost with the process is asked for again.
+
+use backon::{ExponentialBuilder, Retryable};
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use trigrun_console::BasePath;
+use trigrun_core::{
+    crypto,
+    domain::{
+        access::{TokenKind, TokenSecret},
+        verification::Purpose,
+    },
+    mail::{MailError, MailServer, MailSettingsError, PlainMail},
+    runtime::{clock::Clock, tasks},
+    store::{
+        Db, StoreError, users,
+        verifications::{self, NewVerification},
+    },
+    telemetry::metrics,
+};
+use uuid::Uuid;
+
+mod texts;
+
+use crate::{origin::Origin, problem::Problem, result::ApiResult};
+use texts::{Links, Text};
+
+/// What waits to be sent, each up to 300 bytes.
+const MAX_WAITING: usize = 256;
+const MAX_CONCURRENT: usize = 4;
+/// The limit of each exchange with the mail server.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(10);
+/// After a second, then after two and four.
+const RETRIES: ExponentialBuilder =
+    ExponentialBuilder::new().with_min_delay(Duration::from_secs(1)).with_max_times(3).with_jitter();
+
+/// The section `[smtp]`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSettings {
+    pub url: SecretString,
+    pub from: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccountMailError {
+    #[error(transparent)]
+    Settings(#[from] MailSettingsError),
+    #[error("server.public_url must be set when smtp.url is set: the links in e-mails lead there")]
+    NoPublicUrl,
+}
+
+/// Cheap to clone. The last clone ends the task that sends.
+#[derive(Clone)]
+pub struct AccountMail(Option<mpsc::Sender<Request>>);
+
+enum Request {
+    /// Whoever reads the e-mail of the address may sign up with it, or replace the password.
+    Verify { email: String, purpose: Purpose },
+    /// For information.
+    PasswordChanged { email: String },
+}
+
+impl AccountMail {
+    /// Sends nothing if no mail server is configured. Must be called within a runtime.
+    pub fn start(
+        settings: &MailSettings,
+        public_url: Option<Origin>,
+        console: Option<BasePath>,
+        db: Db,
+        clock: Clock,
+    ) -> Result<Self, AccountMailError> {
+        let Some(server) = MailServer::new(&settings.url, &settings.from, SERVER_TIMEOUT)? else {
+            return Ok(Self(None));
+        };
+        let links = Links { origin: public_url.ok_or(AccountMailError::NoPublicUrl)?, console };
+        let (sender, waiting) = mpsc::channel(MAX_WAITING);
+        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+        let worker = Arc::new(Worker { server, links, db, clock });
+        for _ in 0..MAX_CONCURRENT {
+            tasks::spawn("account_mail", worker.clone().send_each(waiting.clone()));
+        }
+        Ok(Self(Some(sender)))
+    }
+
+    /// Whether addresses can be verified.
+    pub const fn is_configured(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Sends what the owner of the address needs to go on. Never waits; 503 while too many wait.
+    pub fn verify(&self, email: String, purpose: Purpose) -> ApiResult<()> {
+        let busy = || Problem::busy("Too many e-mails are waiting to be sent. Try again in a minute.");
+        if self.enqueue(Request::Verify { email, purpose }) { Ok(()) } else { Err(busy()) }
+    }
+
+    /// Tells a user that the password was replaced, if e-mail can be sent.
+    pub fn password_changed(&self, email: String) {
+        self.enqueue(Request::PasswordChanged { email });
+    }
+
+    /// False if too many wait.
+    fn enqueue(&self, request: Request) -> bool {
+        let Some(sender) = &self.0 else { return true };
+        let is_full = matches!(sender.try_send(request), Err(TrySendError::Full(_)));
+        if is_full {
+            metrics::account_mail("dropped");
+        }
+        !is_full
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    #[error("no random bytes")]
+    Random,
+}
+
+struct Worker {
+    server: MailServer,
+    links: Links,
+    db: Db,
+    clock: Clock,
+}
+
+impl Worker {
+    async fn send_each(self: Arc<Self>, waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Request>>>) {
+        loop {
+            let Some(request) = waiting.lock().await.recv().await else { return };
+            // Each attempt has a new secret: nothing keeps the one of the attempt before.
+            match (|| self.send(&request)).retry(RETRIES).when(may_pass).await {
+                Ok(()) => {}
+                Err(error) => {
+                    metrics::account_mail("failed");
+                    tracing::warn!(%error, "cannot send an e-mail about an account");
+                }
+            }
+        }
+    }
+
+    async fn send(&self, request: &Request) -> Result<(), SendError> {
+        let (to, text) = match request {
+            Request::Verify { email, purpose } => (email, self.verification(email, *purpose).await?),
+            Request::PasswordChanged { email } => {
+                (email, Some(self.links.password_changed(email, self.clock.now())))
+            }
+        };
+        let Some(Text { subject, text }) = text else { return Ok(()) };
+        let id = Uuid::new_v4().to_string();
+        self.server.send(PlainMail { id: &id, to, subject, text }).await?;
+        metrics::account_mail("sent");
+        Ok(())
+    }
+
+    /// `None` if there is nothing to say to this address.
+    async fn verification(&self, email: &str, purpose: Purpose) -> Result<Option<Text>, SendError> {
+        let mut conn = self.db.conn().await?;
+        let user = users::find_by_email(&mut conn, email).await?.map(|(user, _)| user.id);
+        match (purpose, user) {
+            (Purpose::SignUp, Some(_)) => return Ok(Some(self.links.has_account())),
+            (Purpose::PasswordReset, None) => return Ok(None),
+            (Purpose::SignUp, None) | (Purpose::PasswordReset, Some(_)) => {}
+        }
+        let secret: TokenSecret =
+            crypto::new_token(TokenKind::Verification).map_err(|_| SendError::Random)?;
+        let new = NewVerification {
+            email,
+            purpose,
+            user,
+            hash: &crypto::token_hash(&secret),
+            at: self.clock.now(),
+        };
+        verifications::create(&mut conn, new).await?;
+        Ok(Some(self.links.verification(purpose, email, &secret)))
+    }
+}
+
+/// Whether another attempt may succeed.
+fn may_pass(error: &SendError) -> bool {
+    match error {
+        SendError::Mail(MailError::Address) => false,
+        SendError::Mail(MailError::Server(error)) => !error.is_permanent(),
+        SendError::Store(_) | SendError::Random => true,
+    }
+}

@@ -1,0 +1,279 @@
+"""An account's life by e-mail, step by step, against a real mail server: log-in, STARTTLS and a certificate of an authority of its own.
+
+Usage, with the variables of `trigrun-embed exec`: identity.py DIRECTORY. The directory holds the binaries. Prints each step, and stops at the
+first that is not as docs/people.md says.
+"""
+
+from __future__ import annotations
+
+import email
+import json
+import logging
+import os
+import pathlib
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+BINARIES = pathlib.Path(sys.argv[1]).resolve()
+PUBLIC_URL = "https://trigrun.example.com"
+PASSWORD, ANOTHER = "correct horse battery", "battery horse correct"
+TIMEOUT = 60.0
+SMTP_PASSWORD = "p-4f9c"
+steps = 0
+
+
+def step(text: str) -> None:
+    global steps
+    steps += 1
+    print(f"ok  {text}", flush=True)
+
+
+def expect(condition: object, message: object) -> None:
+    if not condition:
+        print(f"FAILED after {steps} steps: {message}")
+        raise SystemExit(1)
+
+
+def until(what: str, condition: Callable[[], Any]) -> Any:
+    """What the condition returns once it holds; this waits for another process."""
+    end = time.monotonic() + TIMEOUT
+    while time.monotonic() < end:
+        if held := condition():
+            return held
+        time.sleep(0.02)
+    expect(False, f"{what}: not within {TIMEOUT:.0f} s")
+
+
+class Mails:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, str, str]] = []
+
+    async def handle_DATA(self, _server: object, session: Any, envelope: Any) -> str:
+        expect(session.ssl and session.authenticated, "a message without TLS or log-in")
+        message = email.message_from_bytes(envelope.content)
+        text = message.get_payload(decode=True).decode().replace("\r\n", "\n")
+        self.kept += [(to, message["Subject"], text) for to in envelope.rcpt_tos]
+        return "250 kept"
+
+    def to(self, address: str) -> list[tuple[str, str]]:
+        return [(subject, text) for to, subject, text in self.kept if to == address]
+
+    def next_to(self, address: str, count: int) -> tuple[str, str]:
+        """The last message to the address, once there are so many."""
+        until(f"e-mail {count} to {address}", lambda: len(self.to(address)) >= count)
+        return self.to(address)[-1]
+
+
+def secret_of(text: str) -> str:
+    found = re.findall(r"^trv_\w+$", text, re.MULTILINE)
+    expect(len(found) == 1, f"one secret in {text}")
+    return found[0]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class MailServer:
+    def __init__(self, mails: Mails, certificate: trustme.LeafCert) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        self.settings = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": self.authenticate}
+        self.mails, self.port = mails, free_port()
+        self.start()
+
+    @staticmethod
+    def authenticate(_server: object, _session: object, _envelope: object, _mechanism: str, given: Any) -> AuthResult:
+        right = LoginPassword(b"trigrun", SMTP_PASSWORD.encode())
+        return AuthResult(success=isinstance(given, LoginPassword) and given == right)
+
+    def start(self) -> None:
+        self.controller = Controller(self.mails, hostname="127.0.0.1", port=self.port, **self.settings)
+        self.controller.start()
+
+    def stop(self) -> None:
+        self.controller.stop()
+
+
+class Api:
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def call(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://{self.address}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                text = response.read()
+                return response.status, json.loads(text) if text else None
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def expect(self, status: int, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
+        got, answer = self.call(method, path, body, token)
+        expect(got == status, f"{method} {path}: {got} {answer}, expected {status}")
+        return answer
+
+    def refused(self, code: str, *request: Any) -> None:
+        """A request with one wrong field."""
+        answer = self.expect(422, *request)
+        expect([error["code"] for error in answer["errors"]] == [code], answer)
+
+    def verify(self, address: str, purpose: str) -> Any:
+        return self.expect(202, "POST", "/v1/auth/verifications", {"email": address, "purpose": purpose})
+
+
+@contextmanager
+def running(settings: dict[str, str]) -> Iterator[Api]:
+    port = free_port()
+    api = Api(f"127.0.0.1:{port}")
+    process = subprocess.Popen([BINARIES / "trigrun-api"], env=settings | {"TRIGRUN__SERVER__ADDRESS": api.address})
+    try:
+        def is_ready() -> bool:
+            expect(process.poll() is None, "the API ended")
+            try:
+                return api.call("GET", "/readyz")[0] == 200
+            except (OSError, json.JSONDecodeError):
+                return process.poll() is None and can_connect(port)
+        until("the API is ready", is_ready)
+        yield api
+    finally:
+        process.terminate()
+        process.wait(TIMEOUT)
+
+
+def can_connect(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def sign_up(api: Api, mails: Mails) -> str:
+    instance = api.expect(200, "GET", "/v1/instance")
+    expect(instance["mail"] and instance["sign_up"] == "open", instance)
+    account = {"email": "ada@example.com", "password": PASSWORD, "workspace_name": "billing"}
+    api.refused("required", "POST", "/v1/auth/signup", account)
+    step("a sign-up without a verification is refused")
+    api.verify("ada@example.com", "sign_up")
+    subject, text = mails.next_to("ada@example.com", 1)
+    secret = secret_of(text)
+    expect(f"{PUBLIC_URL}/signup#{secret}" in text, text)
+    step(f"an e-mail with a link arrives over TLS: {subject}")
+    api.refused("verification_unknown", "POST", "/v1/auth/signup", account | {"email": "eve@example.com", "verification": secret})
+    step("it is good for this address only")
+    session = api.expect(201, "POST", "/v1/auth/signup", account | {"verification": secret})["token"]
+    step("it signs the user up, and logs in")
+    api.refused("verification_unknown", "POST", "/v1/auth/signup", account | {"verification": secret})
+    step("it is good once")
+    return session
+
+
+def known_address(api: Api, mails: Mails) -> None:
+    answers = [api.verify(address, "sign_up") for address in ("ada@example.com", "free@example.com")]
+    same = [{**answer, "email": None, "expires_at": None} for answer in answers]
+    expect(same[0] == same[1], answers)
+    subject, text = mails.next_to("ada@example.com", 2)
+    expect("already has an account" in text and "trv_" not in text, text)
+    step(f"who signs up with a known address gets the same response; its owner is told: {subject}")
+
+
+def forgotten(api: Api, mails: Mails, session: str) -> str:
+    api.verify("nobody@example.com", "password_reset")
+    api.verify("ada@example.com", "password_reset")
+    subject, text = mails.next_to("ada@example.com", 3)
+    secret = secret_of(text)
+    expect(f"{PUBLIC_URL}/reset#{secret}" in text and not mails.to("nobody@example.com"), text)
+    step(f"a link to replace the password arrives, and none at an address without an account: {subject}")
+    api.refused("password_length", "POST", "/v1/auth/password", {"verification": secret, "password": "short"})
+    api.expect(204, "POST", "/v1/auth/password", {"verification": secret, "password": ANOTHER})
+    api.refused("verification_unknown", "POST", "/v1/auth/password", {"verification": secret, "password": ANOTHER})
+    step("it replaces the password, once")
+    api.expect(401, "GET", "/v1/me", None, session)
+    api.expect(401, "POST", "/v1/auth/login", {"email": "ada@example.com", "password": PASSWORD})
+    session = api.expect(200, "POST", "/v1/auth/login", {"email": "ada@example.com", "password": ANOTHER})["token"]
+    step("all sessions have ended, and only the new password logs in")
+    subject, _ = mails.next_to("ada@example.com", 4)
+    entries = api.expect(200, "GET", "/v1/audit-log?action=user.password_changed", None, session)["data"]
+    expect(entries[0]["details"] == {"by": "verification"}, entries)
+    step(f"an e-mail and the audit log say so: {subject}")
+    return session
+
+
+def changed(api: Api, mails: Mails, session: str) -> None:
+    api.verify("ada@example.com", "password_reset")
+    secret = secret_of(mails.next_to("ada@example.com", 5)[1])
+    api.expect(204, "POST", "/v1/me/password", {"current": ANOTHER, "new": PASSWORD}, session)
+    mails.next_to("ada@example.com", 6)
+    api.refused("verification_unknown", "POST", "/v1/auth/password", {"verification": secret, "password": ANOTHER})
+    step("a change of the password ends links that were sent before it")
+
+
+def mail_server_away(api: Api, mails: Mails, server: MailServer) -> None:
+    server.stop()
+    # In its place, one that disconnects.
+    with socket.create_server(("127.0.0.1", server.port)) as listener:
+        listener.settimeout(TIMEOUT)
+        api.verify("grace@example.com", "sign_up")
+        listener.accept()[0].close()
+    server.start()
+    secret = secret_of(mails.next_to("grace@example.com", 1)[1])
+    api.expect(201, "POST", "/v1/auth/signup", {"email": "grace@example.com", "password": PASSWORD, "verification": secret})
+    step("an e-mail arrives although the mail server was away")
+
+
+def main() -> None:
+    # The mail server's library warns of itself.
+    logging.disable(logging.WARNING)
+    authority, mails = trustme.CA(), Mails()
+    with tempfile.TemporaryDirectory() as directory:
+        bundle = pathlib.Path(directory, "authority.pem")
+        authority.cert_pem.write_to_path(bundle)
+        server = MailServer(mails, authority.issue_cert("localhost"))
+        keys = subprocess.run([BINARIES / "trigrun-api", "keys", "generate"], capture_output=True, check=True, text=True)
+        settings = {
+            "PATH": os.environ["PATH"],
+            "SSL_CERT_FILE": str(bundle),
+            "TRIGRUN__POSTGRES__URL": os.environ["TRIGRUN_TEST_POSTGRES"],
+            "TRIGRUN__REDIS__URL": os.environ["TRIGRUN_TEST_REDIS"],
+            "TRIGRUN__KEYS__MASTER": json.dumps([keys.stdout.strip()]),
+            "TRIGRUN__SERVER__SIGN_UP": "open",
+            "TRIGRUN__SERVER__PUBLIC_URL": PUBLIC_URL,
+            "TRIGRUN__SMTP__URL": f"smtp://trigrun:{SMTP_PASSWORD}@localhost:{server.port}?tls=required",
+            "TRIGRUN__SMTP__FROM": "TrigRun <noreply@example.com>",
+            "TRIGRUN__TELEMETRY__PROBES_ADDRESS": "127.0.0.1:0",
+            "TRIGRUN__TELEMETRY__LOG_FILTER": "error",
+        }
+        subprocess.run([BINARIES / "trigrun-api", "migrate"], env=settings, check=True, stdout=subprocess.DEVNULL)
+        doctor = subprocess.run([BINARIES / "trigrun-api", "doctor"], env=settings, capture_output=True, text=True)
+        expect("ok     mail         accepts connections" in doctor.stdout, doctor.stdout + doctor.stderr)
+        expect(SMTP_PASSWORD not in doctor.stdout + doctor.stderr, "doctor prints the password of the mail server")
+        step("trigrun-api doctor logs in to the mail server")
+        with running(settings) as api:
+            session = sign_up(api, mails)
+            known_address(api, mails)
+            session = forgotten(api, mails, session)
+            changed(api, mails, session)
+            mail_server_away(api, mails, server)
+        server.stop()
+    print(f"{steps} steps are as documented")
+
+
+main()
