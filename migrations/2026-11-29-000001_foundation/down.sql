@@ -9,4 +9,4 @@ drop table signing_secrets, secrets, master_keys, workspace_keys;
 drop table email_verifications, tokens, invitations, members, sessions, users, workspaces;
 drop function require_active_workspace();
 drop function lock_deleted_workspace();
-drop table installation;
+drop table holds, installation;

@@ -21,6 +21,20 @@ create table installation (
 );
 insert into installation default values;
 
+-- While a hold is active, nothing leaves this installation: no request and no message. Released ones are kept.
+create table holds (
+    id uuid primary key,
+    -- Why, in the operator's words.
+    reason text not null,
+    created_at timestamptz not null,
+    released_at timestamptz,
+    -- What the release did about the fires in between.
+    missed text constraint holds_missed check (missed in ('run', 'skip')),
+    constraint holds_released check ((released_at is null) = (missed is null))
+);
+-- At most one is active. Every lease looks here.
+create unique index holds_active on holds ((true)) where released_at is null;
+
 
 -- 1. Workspaces, users and tokens ----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ use trigrun_api::{
         self, admin::AdminCommand, keys::KeysCommand, token::TokenCommand, workspace::WorkspaceCommand,
     },
 };
+use trigrun_core::domain::hold;
 
 /// The API of TrigRun, and the commands of its operator.
 ///
@@ -40,6 +41,19 @@ enum Command {
     /// Manages users who administer workspaces
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Stops everything that leaves this installation, within a second: requests, notifications, tests. Requests in flight end
+    Hold {
+        /// Why, for the other operators
+        #[arg(long, value_parser = hold::reason)]
+        reason: String,
+    },
+    /// Ends the hold
+    Release {
+        /// What becomes of the fires and executions that were due meanwhile: run: the misfire policy of each job decides, and what was
+        /// waiting runs; skip: none of them runs
+        #[arg(long, value_parser = ["run", "skip"])]
+        missed: String,
+    },
     /// Checks settings, Postgres, Redis, clocks, keys and work, and says what to do; exits with 1 if a check fails
     Doctor,
     /// Creates a job and waits until it has succeeded, in a new workspace that is deleted afterwards
@@ -85,6 +99,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Smoke { url, target, within_seconds } => {
             commands::smoke(&Settings::load()?, &url, &target, seconds(within_seconds)).await
         }
+        Command::Hold { reason } => commands::hold::hold(&Settings::load()?, reason).await,
+        Command::Release { missed } => commands::hold::release(&Settings::load()?, missed.parse()?).await,
         Command::Doctor => commands::doctor(&Settings::load()?).await,
     }
 }

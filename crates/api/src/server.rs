@@ -11,7 +11,7 @@ use trigrun_console::Console;
 use trigrun_core::{
     crypto::seal::{KeyError, MasterKeys},
     domain::address::EgressPolicy,
-    runtime::{clock::Clock, probes, tasks},
+    runtime::{clock::Clock, hold::HoldWatch, probes, tasks},
     store::{self, StoreError, wake::Waker, workspace_keys},
     stream::StreamError,
 };
@@ -100,8 +100,10 @@ pub async fn serve(
     if settings.server.sign_up == SignUp::Open && !mail.is_configured() {
         tracing::warn!("everyone can sign up, and no mail server is set: e-mail addresses are not verified");
     }
+    let hold = HoldWatch::read(&db).await?;
     let state = State {
         mail,
+        hold: hold.clone(),
         keys: Arc::new(master),
         limits: Arc::new(RateLimits::new(&settings.limits, &redis)?),
         quotas: Arc::new(Quotas::new(&settings.plans, &redis)?),
@@ -135,7 +137,10 @@ pub async fn serve(
     tasks::spawn("clock", clock.run(db.clone(), shutdown.clone()));
     tasks::spawn("waker", state.waker.clone().run(db.clone(), shutdown.clone()));
     let probes = settings.telemetry.probes_address;
-    probes::serve(probes, db, shutdown.clone()).await.map_err(|error| ServeError::Bind(probes, error))?;
+    tasks::spawn("hold", hold.clone().run(db.clone(), shutdown.clone()));
+    probes::serve(probes, db, hold, shutdown.clone())
+        .await
+        .map_err(|error| ServeError::Bind(probes, error))?;
 
     let console = settings.console.enabled.then(|| Console::new(settings.console.base_path));
     let (server, bound) = start(settings.server.address, state, console, &shutdown)?;

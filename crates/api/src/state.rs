@@ -7,7 +7,7 @@ use std::{
 use trigrun_core::{
     crypto::seal::MasterKeys,
     domain::address::EgressPolicy,
-    runtime::{clock::Clock, tasks},
+    runtime::{clock::Clock, hold::HoldWatch, tasks},
     store::{StoreError, wake::Waker},
 };
 
@@ -33,6 +33,7 @@ use crate::{
 pub struct State {
     pub connections: Connections,
     pub clock: Clock,
+    pub hold: HoldWatch,
     pub policy: EgressPolicy,
     pub waker: Waker,
     pub keys: Arc<MasterKeys>,

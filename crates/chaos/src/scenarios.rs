@@ -3,6 +3,7 @@
 mod clocks;
 mod executors;
 mod flood;
+mod holds;
 mod keys;
 mod mixed;
 mod mutants;
@@ -74,6 +75,7 @@ scenarios! {
     "scheduler-killed" "kill -9 of one scheduler after the other" schedulers::killed;
     "schedulers-gone" "kill -9 of all schedulers at the turn of a minute" schedulers::gone;
     "schedulers-away" "no scheduler for five minutes, with each misfire policy" schedulers::away;
+    "held" "an operator holds the installation while everything restarts and Redis is wiped" holds::held;
     "executor-killed" "kill -9 of executors with slow targets" executors::killed;
     "executor-stopped" "SIGSTOP for longer than a session lives" executors::stopped;
     "response-unrecorded" "kill -9 of executors after the response and before it is recorded" executors::unrecorded;

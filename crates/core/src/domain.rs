@@ -16,6 +16,7 @@ pub mod dispatch;
 pub mod execution;
 pub mod fire;
 pub mod forecast;
+pub mod hold;
 pub mod id;
 pub mod invalid;
 pub mod job;

@@ -17,6 +17,7 @@ pub mod dispatch;
 pub mod error;
 pub mod executions;
 pub mod executors;
+pub mod holds;
 pub mod installation;
 pub mod invitations;
 pub mod jobs;

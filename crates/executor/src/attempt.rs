@@ -14,7 +14,7 @@ use trigrun_core::{
         retry::DeliveryGuarantee,
         target::TargetUrl,
     },
-    runtime::clock::Clock,
+    runtime::{clock::Clock, hold::HoldWatch},
     store::{
         Db, StoreError,
         leases::{self, Ended, Lease},
@@ -44,6 +44,7 @@ pub struct AttemptRunner {
     pub timer: PreciseTimer,
     pub clock: Clock,
     pub session: Session,
+    pub hold: HoldWatch,
     /// Threads for what takes more than a millisecond of a processor.
     pub compute: Shares,
     /// Cancelled at shutdown: requests that have not been sent by then are not sent here.
@@ -61,7 +62,7 @@ struct Finished {
 impl AttemptRunner {
     /// `memory` is what the run holds of this process's memory; it grows by a large body.
     ///
-    /// `None`: nothing was sent, because the process is shutting down, or cannot open a connection; the caller must release the lease.
+    /// `None`: nothing was sent, because the process is shutting down or held, or cannot open a connection; the caller must release the lease.
     pub async fn run(
         &self,
         mut lease: Lease,
@@ -179,6 +180,9 @@ impl AttemptRunner {
         if !self.session.may_send() {
             self.session.wait_until_may_send().await;
         }
+        if self.hold.is_active() {
+            return None;
+        }
         // An attempt starts at its instant, however early it was prepared, and a late one starts with its preparation.
         let started_at = prepared_at.max(lease.due_at);
         let not_sent = |outcome: Box<Outcome>| {
@@ -197,7 +201,7 @@ impl AttemptRunner {
         };
         let finished = match ready {
             Ok(ready) => {
-                let sent = ready.send_if(call, Some(memory), || self.session.may_send()).await.ok()?;
+                let sent = ready.send_if(call, Some(memory), || self.may_send()).await.ok()?;
                 Some(Finished { outcome: sent.outcome, prepared_at, started_at, sent_at: sent.sent_at })
             }
             Err(failed) => not_sent(failed),
@@ -206,6 +210,10 @@ impl AttemptRunner {
             permit.release(finished.outcome.timing.total);
         }
         finished
+    }
+
+    fn may_send(&self) -> bool {
+        self.session.may_send() && !self.hold.is_active()
     }
 
     /// Reads a body that did not come with the lease, once its account may hold it. `None` if it cannot be read: Postgres does not

@@ -173,6 +173,11 @@ impl Intake {
     /// Leases retries that are due.
     pub async fn retry(self: Arc<Self>, retries: Arc<Retries>) {
         loop {
+            // Otherwise a hold would make this process forget them.
+            let released = self.runner.hold.released();
+            if self.stop.run_until_cancelled(released).await.is_none() {
+                return;
+            }
             let Some(due) =
                 self.stop.run_until_cancelled(retries.next(&self.runner.clock, LEASE_BATCH)).await
             else {
@@ -219,13 +224,16 @@ impl Intake {
         self.search.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many executions may be taken in now: at least one. `None` when nothing more may be.
+    /// How many executions may be taken in now: at least one, once there is no hold. `None` when nothing more may be.
     async fn capacity(&self) -> Option<usize> {
         loop {
             if self.stop.is_cancelled() {
                 return None;
             }
             match self.permits.free() {
+                _ if self.runner.hold.is_active() => {
+                    self.stop.run_until_cancelled(self.runner.hold.released()).await;
+                }
                 0 => self.wait_for_capacity().await,
                 free => return Some(free.min(LEASE_BATCH)),
             }

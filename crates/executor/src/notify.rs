@@ -26,6 +26,7 @@ use trigrun_core::{
     },
     runtime::{
         clock::Clock,
+        hold::HoldWatch,
         tasks::{every, spawn},
     },
     store::{
@@ -68,6 +69,7 @@ const _: () = assert!(SEND_TIMEOUT.as_secs() + TIMEOUT.as_secs() < CLAIM_TIMEOUT
 pub struct Notifier {
     pub db: Db,
     pub clock: Clock,
+    pub hold: HoldWatch,
     pub secrets: Arc<SecretResolver>,
     pub egress: Egress,
     pub policy: EgressPolicy,
@@ -88,6 +90,9 @@ impl Notifier {
     }
 
     async fn deliver_due(self: Arc<Self>) -> Result<(), StoreError> {
+        if self.hold.is_active() {
+            return Ok(());
+        }
         let mut after = None;
         loop {
             let open =

@@ -56,6 +56,9 @@ impl RequestTester {
 
     /// Claims one test of each workspace, as far as there is capacity for its account, and starts them.
     async fn start_queued(self: Arc<Self>) -> Result<(), StoreError> {
+        if self.runner.hold.is_active() {
+            return Ok(());
+        }
         let queued = request_tests::queued(&mut *self.db.conn().await?, MAX_WORKSPACES).await?;
         if queued.is_empty() {
             return Ok(());

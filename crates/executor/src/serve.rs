@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use trigrun_core::{
     crypto::seal::{KeyError, KeySettings, MasterKeys},
     domain::address::EgressPolicy,
-    runtime::{clock::Clock, open_files, probes, process::ends_with, tasks::spawn},
+    runtime::{clock::Clock, hold::HoldWatch, open_files, probes, process::ends_with, tasks::spawn},
     store::{self, Db, StoreError, executors, leases, wake::Waker, workspace_keys},
     stream::{Consumer, StreamError, consumer::Acknowledger},
     telemetry::metrics,
@@ -75,6 +75,7 @@ struct Process {
     settings: Settings,
     db: Db,
     clock: Clock,
+    hold: HoldWatch,
     egress: Egress,
     policy: EgressPolicy,
     waker: Waker,
@@ -90,6 +91,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let installation = store::installation::id(&mut *db.conn().await?).await?;
     let settings = Settings { redis: settings.redis.of_installation(installation), ..settings };
     let clock = Clock::synchronised(&db).await?;
+    let hold = HoldWatch::read(&db).await?;
     let secrets = Arc::new(SecretResolver::new(usable_keys(&settings.keys, &db).await?, clock.clone()));
     let policy = EgressPolicy::new(settings.egress.allow.clone())
         .with_ports(settings.egress.allow_ports.clone())
@@ -105,7 +107,8 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let _ends_background = background.clone().drop_guard();
     spawn("waker", waker.clone().run(db.clone(), background.clone()));
     spawn("clock", clock.clone().run(db.clone(), background.clone()));
-    match probes::serve(settings.telemetry.probes_address, db.clone(), background).await {
+    spawn("hold", hold.clone().run(db.clone(), background.clone()));
+    match probes::serve(settings.telemetry.probes_address, db.clone(), hold.clone(), background).await {
         Ok(address) => tracing::info!(probes = %address, "executor started"),
         Err(error) => {
             tracing::error!(%error, address = %settings.telemetry.probes_address, "cannot serve probes and metrics")
@@ -115,6 +118,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let notifier = Notifier {
         db: db.clone(),
         clock: clock.clone(),
+        hold: hold.clone(),
         secrets: secrets.clone(),
         egress: egress.clone(),
         policy: policy.clone(),
@@ -125,7 +129,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     };
     let notifying = ends_with("notify", shutdown.clone(), Arc::new(notifier).run(shutdown.clone()));
     let process =
-        Process { settings, db, clock, egress, policy, waker, secrets, accounts, notification_written };
+        Process { settings, db, clock, hold, egress, policy, waker, secrets, accounts, notification_written };
     while !shutdown.is_cancelled() {
         process.run_session(&shutdown).await?;
     }
@@ -281,6 +285,7 @@ impl Process {
             timer: PreciseTimer::start()?,
             clock: self.clock.clone(),
             session: session.clone(),
+            hold: self.hold.clone(),
             compute: Shares::new(COMPUTE_THREADS, COMPUTE_PERCENT),
             draining: draining.clone(),
         })

@@ -43,7 +43,7 @@ pub mod watch;
 use std::{sync::atomic::AtomicBool, time::Duration};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use trigrun_core::{
-    runtime::clock::Clock,
+    runtime::{clock::Clock, hold::HoldWatch},
     store::{self, Db, StoreError},
     stream::{Producer, StreamError, check::StreamChecker, installations::Installations},
 };
@@ -67,6 +67,7 @@ pub enum SchedulerError {
 pub struct Scheduler {
     db: Db,
     clock: Clock,
+    hold: HoldWatch,
     settings: SchedulerSettings,
     /// Two connections to Redis, so that publishing does not wait for the inspection of a stream, nor the reverse.
     publisher: Mutex<Producer>,
@@ -103,6 +104,7 @@ impl Scheduler {
         let installations = Installations::new(&settings.redis, installation)?;
         Ok(Self {
             clock: Clock::synchronised(&db).await?,
+            hold: HoldWatch::read(&db).await?,
             db,
             settings: settings.scheduler.clone(),
             publisher: Mutex::new(Producer::new(&redis)?),

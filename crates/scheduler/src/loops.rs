@@ -52,7 +52,12 @@ const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 /// Runs a scheduler until shutdown, then hands over what it has not published.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), SchedulerError> {
     let scheduler = Arc::new(Scheduler::new(&settings).await?);
-    let probes = probes::serve(settings.telemetry.probes_address, scheduler.db.clone(), shutdown.clone());
+    let probes = probes::serve(
+        settings.telemetry.probes_address,
+        scheduler.db.clone(),
+        scheduler.hold.clone(),
+        shutdown.clone(),
+    );
     match probes.await {
         Ok(address) => tracing::info!(probes = %address, "scheduler started"),
         Err(error) => {
@@ -62,6 +67,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
     let poll = Duration::from_millis(settings.scheduler.poll_ms);
     let loops = [
         spawn("clock", scheduler.clock.clone().run(scheduler.db.clone(), shutdown.clone())),
+        spawn("hold", scheduler.hold.clone().run(scheduler.db.clone(), shutdown.clone())),
         spawn("listen", listen(scheduler.clone(), settings.postgres, shutdown.clone())),
         spawn("watch", repeat_watch(scheduler.clone(), shutdown.clone())),
         spawn("plan", repeat_plan(scheduler.clone(), shutdown.clone())),

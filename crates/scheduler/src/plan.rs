@@ -26,8 +26,12 @@ const PLAN_BATCH: i64 = 1000;
 /// Smaller, because a timer that missed its fires may stand for many executions.
 const MISSED_BATCH: i64 = 100;
 
-/// One pass: the fires within the horizon (how far ahead a fire is recorded), then those that were missed. On-time work goes first.
+/// One pass: the fires within the horizon (how far ahead a fire is recorded), then those that were missed. On-time work goes first. While
+/// there is a hold, fires stay in their timers: the release, or the misfire policy of each job after it, decides about them.
 pub async fn plan(scheduler: &Scheduler) -> Result<(), SchedulerError> {
+    if scheduler.hold.is_active() {
+        return Ok(());
+    }
     let started = Instant::now();
     let due = PlanningWindow::Due { horizon: scheduler.horizon(), late: MISFIRE_THRESHOLD };
     rounds(scheduler, due, PLAN_BATCH).await?;

@@ -97,9 +97,9 @@ pub enum StreamCheck {
 /// One pass. Requests the publication of executions whose dispatch message is presumed lost: the execution is overdue, no executor
 /// owns it, it waits for no slot, and executors have already read every entry added to the shard's streams before the time at which this message should
 /// have been published (an empty stream counts as read). An execution that
-/// was read and is not leased yet may be published twice, which does no harm.
+/// was read and is not leased yet may be published twice, which does no harm. While there is a hold, no executor takes what is published.
 pub async fn republish(scheduler: &Scheduler) -> Result<StreamCheck, SchedulerError> {
-    if failpoint::is(failpoint::NO_REPUBLISH) {
+    if scheduler.hold.is_active() || failpoint::is(failpoint::NO_REPUBLISH) {
         return Ok(StreamCheck::NothingOverdue);
     }
     let started = Instant::now();

@@ -16,6 +16,7 @@ use crate::{
 
 pub mod admin;
 mod connection;
+pub mod hold;
 pub mod keys;
 pub mod migrate;
 pub mod token;

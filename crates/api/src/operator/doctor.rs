@@ -6,13 +6,13 @@ use chrono::{DateTime, Datelike, Utc};
 use tokio::time::{Instant, timeout};
 use trigrun_core::{
     crypto::seal::MasterKeys,
-    domain::schedule::zone_database,
+    domain::{hold::Hold, schedule::zone_database},
     mail::MailServer,
     runtime::{clock, open_files},
     store::{
         self, Conn,
         backlog::{self, Backlog},
-        executors,
+        executors, holds,
         lower_bound::BEGINNING,
         migrate, partitions, snapshots, workspace_keys,
     },
@@ -178,6 +178,15 @@ async fn redis(settings: &Settings) -> Finding {
     }
 }
 
+async fn hold(conn: &mut Conn) -> Result<Finding, store::StoreError> {
+    Ok(match holds::active(conn).await? {
+        Some(Hold { since, reason }) => Warn(format!(
+            "since {since}, nothing is sent: {reason}; `trigrun-api release --missed run|skip` ends it"
+        )),
+        None => Good("none".to_owned()),
+    })
+}
+
 /// Sends no message.
 async fn mail(settings: &Settings) -> Finding {
     let (url, from) = (&settings.smtp.url, &settings.smtp.from);
@@ -225,6 +234,7 @@ async fn postgres(
     if let Some(keys) = keys {
         findings.add("keys", master_keys(keys, conn).await?);
     }
+    findings.add("hold", hold(conn).await?);
     findings.add("namespace", namespace(settings, store::installation::id(conn).await?).await);
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);

@@ -10,7 +10,7 @@ use trigrun_core::{
 use utoipa::ToSchema;
 
 use super::{health::TimeZones, jobs::batch::MAX_ITEMS};
-use crate::{enums, extract::body::MAX_BODY_BYTES, result::ApiResult, state::State};
+use crate::{enums, extract::body::MAX_BODY_BYTES, result::ApiResult, state::State, time::instant};
 
 /// This server, without anything that is not for everyone.
 #[derive(Serialize, ToSchema)]
@@ -23,6 +23,9 @@ pub struct InstanceView {
     /// Whether this server sends e-mail about accounts. If so, a new user without an invitation verifies the address first, and a forgotten
     /// password can be replaced.
     mail: bool,
+    /// Since when an operator holds this installation, so that no request and no notification is sent; null if it is not held.
+    #[schema(format = DateTime)]
+    held_since: Option<String>,
     /// Whether there is or was a user. Otherwise the operator must create the first one.
     has_users: bool,
     time_zones: TimeZones,
@@ -59,6 +62,7 @@ pub async fn get_instance(state: web::Data<State>) -> ApiResult<HttpResponse> {
         version: env!("CARGO_PKG_VERSION"),
         sign_up: state.sign_up.as_str(),
         mail: state.mail.is_configured(),
+        held_since: state.hold.get().map(|hold| instant(hold.since)),
         has_users: state.has_users.load(Ordering::Relaxed),
         time_zones: TimeZones::current(),
         limits: InstanceLimitsView {

@@ -5,6 +5,8 @@ use hyper::{Method, body::Bytes};
 use serde_json::{Value, json};
 use std::time::Duration;
 use trigrun_api::{Origin, SignUp};
+use trigrun_core::{domain::hold::Hold, store::holds};
+use trigrun_testkit::due;
 
 use crate::app::{App, PASSWORD, Response};
 
@@ -327,4 +329,23 @@ async fn the_instance_describes_itself_to_everyone() {
     assert_eq!(before["time_zones"], version["time_zones"]);
     app.member("owner").await;
     assert_eq!(instance().await["has_users"], true);
+}
+
+#[tokio::test]
+async fn the_instance_says_since_when_it_is_held() {
+    let app = App::new().await;
+    assert_eq!(app.get("/v1/instance").await.expect(200)["held_since"], Value::Null);
+    let since = app.db.now().await;
+    let hold = Hold { since, reason: "not for everyone".into() };
+    holds::begin(&mut *app.db.conn().await, &hold).await.unwrap();
+    let is_held = async || {
+        let instance = app.get("/v1/instance").await;
+        assert!(!instance.text.contains("not for everyone"));
+        instance.json()["held_since"].is_string()
+    };
+    due::until("the API knows the hold", DEADLINE, is_held).await.unwrap();
+    // Requested runs wait.
+    let job = app.job(&json!({})).await;
+    let run = app.post(&format!("/v1/jobs/{job}/run-now"), &json!({})).await;
+    assert!(run.status.is_success(), "{}", run.text);
 }

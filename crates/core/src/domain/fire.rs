@@ -91,6 +91,12 @@ pub fn decide(timer: DueTimer) -> FireDecision {
     if late { misfire::decide(timer) } else { on_time(timer) }
 }
 
+/// Skips every fire up to now, whatever the job's misfire policy is.
+pub fn skip(timer: DueTimer) -> FireDecision {
+    let until = timer.now;
+    misfire::decide_until(DueTimer { misfire_policy: MisfirePolicy::Skip, ..timer }, until)
+}
+
 fn on_time(timer: DueTimer) -> FireDecision {
     let advance = advance_after(&timer, timer.next_run_at);
     FireDecision { fires: vec![fire(&timer, timer.next_run_at, &advance)], advance }

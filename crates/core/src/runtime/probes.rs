@@ -13,8 +13,9 @@ use std::{convert::Infallible, net::SocketAddr, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::tasks;
+use super::{hold::HoldWatch, tasks};
 use crate::{
+    domain::hold::Hold,
     store::{
         self, Db,
         migrate::{self, SchemaError},
@@ -27,10 +28,18 @@ const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until shutdown; returns the address that it is bound to.
-pub async fn serve(address: SocketAddr, db: Db, shutdown: CancellationToken) -> std::io::Result<SocketAddr> {
+pub async fn serve(
+    address: SocketAddr,
+    db: Db,
+    hold: HoldWatch,
+    shutdown: CancellationToken,
+) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
-    tasks::spawn("probes", async move { shutdown.run_until_cancelled(accept(listener, db)).await });
+    tasks::spawn(
+        "probes",
+        async move { shutdown.run_until_cancelled(accept(listener, db, Some(hold))).await },
+    );
     Ok(bound)
 }
 
@@ -39,24 +48,26 @@ pub async fn serve_during<T>(address: SocketAddr, db: Db, work: impl Future<Outp
     let Ok(listener) = TcpListener::bind(address).await else { return work.await };
     tokio::select! {
         done = work => done,
-        never = accept(listener, db) => match never {},
+        never = accept(listener, db, None) => match never {},
     }
 }
 
-async fn accept(listener: TcpListener, db: Db) -> Infallible {
+async fn accept(listener: TcpListener, db: Db, hold: Option<HoldWatch>) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => drop(tasks::spawn("probe", serve_connection(socket, db.clone()))),
+            Ok((socket, _)) => {
+                drop(tasks::spawn("probe", serve_connection(socket, db.clone(), hold.clone())))
+            }
             // No file descriptor is left: wait for one.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-async fn serve_connection(socket: TcpStream, db: Db) {
+async fn serve_connection(socket: TcpStream, db: Db, hold: Option<HoldWatch>) {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let db = db.clone();
-        async move { Ok::<_, Infallible>(respond(request.uri().path(), &db).await) }
+        let (db, hold) = (db.clone(), hold.clone());
+        async move { Ok::<_, Infallible>(respond(request.uri().path(), &db, hold.as_ref()).await) }
     });
     let connection =
         http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), service);
@@ -64,7 +75,7 @@ async fn serve_connection(socket: TcpStream, db: Db) {
     let _ = tokio::time::timeout(REQUEST_TIMEOUT, connection).await;
 }
 
-async fn respond(path: &str, db: &Db) -> Response<Full<Bytes>> {
+async fn respond(path: &str, db: &Db, hold: Option<&HoldWatch>) -> Response<Full<Bytes>> {
     let mut content_type = TEXT;
     let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n".to_owned()),
@@ -75,7 +86,13 @@ async fn respond(path: &str, db: &Db) -> Response<Full<Bytes>> {
             (StatusCode::OK, metrics::render())
         }
         "/readyz" => match ready(db).await {
-            Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+            // A process that is held is ready: it must not be restarted or taken out of service.
+            Ok(()) => match hold.and_then(HoldWatch::get) {
+                Some(Hold { since, reason }) => {
+                    (StatusCode::OK, format!("ok\nheld since {since}: {reason}\n"))
+                }
+                None => (StatusCode::OK, "ok\n".to_owned()),
+            },
             Err(NotReady { part, why }) => (StatusCode::SERVICE_UNAVAILABLE, format!("{part}: {why}\n")),
         },
         _ => (StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),

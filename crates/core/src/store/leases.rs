@@ -83,11 +83,13 @@ impl Lease {
 }
 
 /// The lease statement, and what it returns. No indexed column changes, so the row is rewritten in its page. The executor's row is locked, so
-/// that its session cannot end in the meantime: see `executors::end`.
+/// that its session cannot end in the meantime: see `executors::end`. While there is a hold, it leases nothing.
 macro_rules! lease {
     ($where:literal) => {
         concat!(
-            "with alive as (select from executors where id = $1 and ended_at is null for key share)
+            "with alive as (
+                 select from executors
+                 where id = $1 and ended_at is null and not exists (select from holds where released_at is null) for key share)
              update runs e
              set status = 'running', owner_id = $1, attempt_count = e.attempt_count + 1, waits_for_capacity = false,
                  attempt_started_at = greatest(e.due_at, clock_timestamp())

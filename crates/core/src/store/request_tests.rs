@@ -171,12 +171,14 @@ pub struct ClaimedTest {
     pub lease: Lease,
 }
 
-/// Claims those of these tests that no other executor has claimed.
+/// Claims those of these tests that no other executor has claimed; none while there is a hold.
 pub async fn claim(conn: &mut Conn, ids: &[TestId]) -> Result<Vec<ClaimedTest>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let rows: Vec<TestRow> = prepared(
         sql_query(concat!(
-            "update request_tests t set claimed_at = clock_timestamp() where t.id = any($1) and t.claimed_at is null returning ",
+            "update request_tests t set claimed_at = clock_timestamp()
+             where t.id = any($1) and t.claimed_at is null and not exists (select from holds where released_at is null)
+             returning ",
             test_columns!()
         ))
         .bind::<Array<SqlUuid>, _>(ids),

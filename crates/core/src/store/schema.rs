@@ -126,6 +126,16 @@ super::sql::columns! {
 }
 
 diesel::table! {
+    holds (id) {
+        id -> Uuid,
+        reason -> Text,
+        created_at -> Timestamptz,
+        released_at -> Nullable<Timestamptz>,
+        missed -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     installation (id) {
         id -> Uuid,
         is_the_only -> Bool,

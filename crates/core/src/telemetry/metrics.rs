@@ -55,6 +55,7 @@ struct Metrics {
     waiting_for_capacity: Gauge<u64>,
     schedule_errors: Gauge<u64>,
     partitions_ahead: Gauge<f64>,
+    hold: Gauge<u64>,
     statistics_lag: Gauge<f64>,
     pool_connections: Gauge<u64>,
     pool_max: Gauge<u64>,
@@ -199,6 +200,10 @@ impl Metrics {
                 "trigrun_partitions_ahead",
                 "How far after today executions have partitions.",
             ),
+            hold: gauge(
+                "trigrun_hold",
+                "Whether an operator holds the installation, so that nothing is sent: 1 or 0.",
+            ),
             pool_connections: gauge("trigrun_pool_connections", "Connections to Postgres, by state."),
             pool_max: gauge("trigrun_pool_max", "Connections to Postgres that this process may open."),
             clock_offset: seconds(
@@ -292,6 +297,10 @@ pub fn notification_attempt(status: &'static str, is_last: bool) {
 
 pub fn failed_log_in_dropped() {
     with(|m| m.failed_log_ins_dropped.add(1, &[]));
+}
+
+pub fn hold(is_active: bool) {
+    with(|m| m.hold.record(is_active.into(), &[]));
 }
 
 /// `sent`, `failed` or `dropped`.

@@ -4,6 +4,7 @@ mod convert;
 mod corpus;
 mod creation;
 mod errors;
+mod holds;
 mod house;
 mod jobs;
 mod leases;

@@ -6,6 +6,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         audit::Author,
         channel::Destination,
+        hold::{Hold, Missed},
         id::{ChannelId, ExecutionId, ExecutorId, RuleId},
         job::Definition,
         notification::{
@@ -16,7 +17,7 @@ use trigrun_core::{
     store::{
         StoreError,
         channels::{self, NewChannel},
-        executors, jobs,
+        executors, holds, jobs,
         leases::{self, Ended},
         notifications::{self, ClaimedNotification, Delivered, Filter},
         rules::{self, NewRule},
@@ -248,6 +249,20 @@ async fn delivery_is_retried_and_fenced() {
     let expected =
         [(1, AttemptStatus::Timeout), (2, AttemptStatus::Interrupted), (3, AttemptStatus::Success)];
     assert_eq!(attempts, expected);
+}
+
+#[tokio::test]
+async fn none_is_claimed_while_there_is_a_hold() {
+    let (bench, _) = bench().await;
+    let channel = bench.channel("a").await;
+    let now = bench.db.now().await;
+    let mut conn = bench.db.conn().await;
+    notifications::insert_test(&mut conn, bench.workspace, channel, now).await.unwrap();
+    holds::begin(&mut conn, &Hold { since: now, reason: "an incident".into() }).await.unwrap();
+    assert!(bench.claim().await.is_empty());
+    assert_eq!(bench.db.count("select count(*) from notifications where status = 'queued'").await, 1);
+    holds::release(&mut conn, Missed::Run, now).await.unwrap();
+    assert_eq!(bench.claim().await.len(), 1);
 }
 
 #[tokio::test]

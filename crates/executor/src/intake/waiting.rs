@@ -61,7 +61,7 @@ impl Intake {
     pub async fn take_waiting(self: Arc<Self>) {
         let (mut jobs, mut found_at): (Vec<WaitingJob>, Option<Instant>) = (Vec::new(), None);
         let mut with_slots: HashMap<JobId, JoinHandle<()>> = HashMap::new();
-        while !self.stop.is_cancelled() {
+        while self.stop.run_until_cancelled(self.runner.hold.released()).await.is_some() {
             if self.waiting_jobs.take_expected() || found_at.is_none_or(|at| at.elapsed() >= BUSY_INTERVAL) {
                 found_at = Some(Instant::now());
                 match self.find_waiting(jobs.last()).await {

@@ -4,6 +4,7 @@ mod bench;
 mod capacity;
 mod documented;
 mod egress;
+mod holds;
 mod limits;
 mod notify;
 mod request_tests;

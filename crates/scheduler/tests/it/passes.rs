@@ -4,12 +4,13 @@ use chrono::TimeDelta;
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::{
+        hold::{Hold, Missed},
         id::JobId,
         job::{JobState, MisfirePolicy},
         page::Page,
         schedule::{Cron, Schedule},
     },
-    store::{jobs, leases},
+    store::{holds, jobs, leases},
 };
 use trigrun_scheduler::{
     liveness::expire_at,
@@ -45,6 +46,35 @@ async fn two_concurrent_planners_record_each_fire_once() {
     received.sort();
     received.dedup();
     assert_eq!(received.len() as i64, fires, "each was published");
+}
+
+#[tokio::test]
+async fn while_there_is_a_hold_fires_stay_in_their_timers() {
+    let mut bench = Bench::new().await;
+    let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
+    let hold = Hold { since: bench.db.now().await, reason: "a restored backup".into() };
+    holds::begin(&mut *bench.db.conn().await, &hold).await.unwrap();
+    let scheduler = bench.scheduler().await;
+    let run = bench.run_now(job).await;
+    plan(&scheduler).await.unwrap();
+    publish::publish_requested(&scheduler).await.unwrap();
+    let (fires, due) =
+        ("select count(*) from all_executions", "select count(*) from job_timers where next_run_at < now()");
+    assert_eq!(
+        (bench.db.count(fires).await, bench.db.count(due).await),
+        (1, 1),
+        "the requested run, and the timer"
+    );
+    assert_eq!(bench.received().await, [run]);
+    // Its message is lost: nothing is published again.
+    bench.db.execute("update runs set due_at = due_at - interval '1 minute', publish_claimed_at = now() - interval '1 minute'").await;
+    assert_eq!(republish(&scheduler).await.unwrap(), StreamCheck::NothingOverdue);
+    let now = bench.db.now().await;
+    holds::release(&mut *bench.db.conn().await, Missed::Run, now).await.unwrap();
+    let scheduler = bench.scheduler().await;
+    plan(&scheduler).await.unwrap();
+    assert!(bench.db.count(fires).await >= 6, "every fire has its execution");
+    assert_eq!(republish(&scheduler).await.unwrap(), StreamCheck::Lost);
 }
 
 /// With minutes in place of milliseconds, so that the speed of the machine does not matter.

@@ -294,6 +294,43 @@ async fn doctor_reports_problems_and_what_to_do() {
     assert!(text.contains("FAIL   schema") && text.contains("built with ICU"), "{text}");
 }
 
+#[tokio::test]
+async fn an_operator_holds_and_releases_the_installation() {
+    let db = TestDb::new().await;
+    let operator = Operator::of(&db);
+    let workspace = db.workspace("a").await;
+    let job = db.job(workspace, &every_seconds(60, "http://192.0.2.1/")).await;
+    assert!(operator.run(&["release", "--missed", "run"]).1.contains("not held"));
+    let (success, text) = operator.run(&["hold", "--reason", "restored backup"]);
+    assert!(success && text.starts_with("held: within a second"), "{text}");
+    let (success, text) = operator.run(&["hold", "--reason", "another reason"]);
+    assert!(success && text.starts_with("already held since") && text.contains("restored backup"), "{text}");
+    let (_, text) = operator.run(&["doctor"]);
+    assert!(text.contains("warn   hold") && text.contains("nothing is sent: restored backup"), "{text}");
+    for wrong in [&["hold", "--reason", ""][..], &["hold"], &["release"], &["release", "--missed", "later"]] {
+        let (success, text) = operator.run(wrong);
+        assert!(!success && (text.contains("--reason") || text.contains("--missed")), "{text}");
+    }
+    // The timer has missed fires for ten minutes, and an execution waits.
+    let late = format!(
+        "update job_timers set next_run_at = now() - interval '10 minutes', anchor_at = now() - interval '11 minutes' where job_id = '{}'",
+        job.uuid()
+    );
+    db.execute(&late).await;
+    db.execute(&due_run(job)).await;
+    let (success, text) = operator.run(&["release", "--missed", "skip"]);
+    assert!(success, "{text}");
+    for line in ["skipped the missed fires of 1 timers", "cancelled 1 executions", "released: "] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let ended = "select status || ' ' || coalesce(skip_count::text, '-') from executions order by status";
+    assert_eq!(db.lines(ended).await, ["cancelled -", "skipped 11"]);
+    assert_eq!(db.count("select count(*) from job_timers where next_run_at > now()").await, 1);
+    assert_eq!(db.lines("select reason || ', ' || missed from holds").await, ["restored backup, skip"]);
+    let (_, text) = operator.run(&["doctor"]);
+    assert!(text.contains("ok     hold         none"), "{text}");
+}
+
 /// Multi-threaded, because the command blocks a thread while the mail server serves.
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_tries_the_mail_server() {

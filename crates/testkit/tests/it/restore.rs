@@ -7,7 +7,7 @@ use trigrun_core::{domain::id::JobId, store::PostgresSettings};
 use trigrun_embed::Programs;
 use trigrun_testkit::{
     TestDb,
-    process::{Process, Role},
+    process::{self, Process, Role},
     redis,
     target::Target,
 };
@@ -31,6 +31,54 @@ fn run_client(name: &str, postgres: &PostgresSettings, arguments: &[&str]) {
 async fn fires(db: &TestDb, job: JobId) -> BTreeMap<DateTime<Utc>, String> {
     let fires = format!("select scheduled_for, id::text from all_executions where job_id = '{}'", job.uuid());
     db.query(&fires).await.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+/// As docs/operations.md says: held before any process starts, and released with a decision.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_calls_nobody_before_the_release() {
+    for (missed, runs_missed) in [("run", true), ("skip", false)] {
+        let (db, target, redis) = (TestDb::new().await, Target::start().await.unwrap(), redis::settings());
+        let workspace = db.workspace("a").await;
+        // The state of a backup: fires and executions are due, and nothing runs.
+        let (job, _) = job_every_second(&db, workspace, &target.url("/tick")).await;
+        db.execute("update job_timers set next_run_at = next_run_at - interval '30 s', anchor_at = anchor_at - interval '30 s'").await;
+        let command = |arguments: &[&str]| {
+            let done = process::command("api", &db.settings())
+                .args(arguments)
+                .env("TRIGRUN__REDIS__URL", redis.url.expose_secret())
+                .output()
+                .unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        };
+        command(&["hold", "--reason", "restored backup"]);
+        let held_at = db.now().await;
+        let start = |role| Process::start(role, &db.settings(), &redis);
+        let _processes =
+            [start(Role::Scheduler), start(Role::Executor), start(Role::Scheduler), start(Role::Executor)];
+        until("both executors run", async || db.count("select count(*) from executors").await == 2).await;
+        let seen_at = db.now().await;
+        until("five more fires are due", async || db.now().await > seen_at + TimeDelta::seconds(5)).await;
+        assert!(target.hits().is_empty(), "no request before the release");
+        assert_eq!(db.count("select count(*) from all_executions").await, 0);
+        command(&["release", "--missed", missed]);
+        let released_at = db.now().await;
+        target.wait_for(3, TIMEOUT).await.expect("it runs");
+        let missed_runs = format!(
+            "select count(*) from all_executions where job_id = '{}' and scheduled_for < '{held_at}' and status <> 'skipped'",
+            job.uuid()
+        );
+        let skipped = format!(
+            "select coalesce(sum(skip_count), 0)::bigint from executions where job_id = '{}' and scheduled_for < '{released_at}'",
+            job.uuid()
+        );
+        if runs_missed {
+            until("every missed fire has run", async || db.count(&missed_runs).await >= 26).await;
+            assert_eq!(db.count(&skipped).await, 0, "all are within the misfire threshold");
+        } else {
+            assert_eq!(db.count(&missed_runs).await, 0);
+            assert!(db.count(&skipped).await >= 31, "they are recorded as skipped");
+        }
+    }
 }
 
 /// Multi-threaded, because Postgres's programs block a thread while the target serves.

@@ -5,20 +5,21 @@ import { useStreamState } from '../api/stream';
 import { wholeDuration } from '../format';
 import { Button } from '../parts/Button';
 import { Icon } from '../parts/Icon';
-import { clockOffset, useNow } from '../time';
+import { clockOffset, useNow, useViewerZone, when } from '../time';
 import { words } from '../words/en/shell';
 
 const CLOCK_OFF_MS = 5_000;
-const VERSION_INTERVAL_MS = 10 * 60_000;
+const INSTANCE_INTERVAL_MS = 60_000;
 const UNREACHABLE_AFTER_MS = 10_000;
 
-/** What is wrong with the connection, the clock or the version of this page: a line over all. */
+/** What is wrong with the connection, the clock, the server or the version of this page: a line over all. */
 export function Banners() {
   const isOnline = useSyncExternalStore(onConnection, () => navigator.onLine);
   const isUnreachable = useUnreachable();
   useNow();
   const offset = clockOffset();
-  const isOld = useOldVersion();
+  const { heldSince, isOld } = useServer();
+  const zone = useViewerZone();
   return (
     <section aria-label={words.notices}>
       <div role="status">
@@ -28,6 +29,7 @@ export function Banners() {
           <Banner>{words.clockOff(wholeDuration(Math.abs(offset)), offset < 0)}</Banner>
         )}
         {!isSecureContext && <Banner>{words.insecure}</Banner>}
+        {heldSince && <Banner>{words.held(when(heldSince, zone))}</Banner>}
         {isOld && (
           <Banner
             action={
@@ -76,13 +78,17 @@ function useUnreachable(): boolean {
   return isLong;
 }
 
-function useOldVersion(): boolean {
+/** Since when an operator holds the installation, and whether the server has another version than this page. */
+function useServer(): { heldSince: string | null; isOld: boolean } {
   const first = useRef<string>(undefined);
   const { data } = useQuery({
     queryKey: ['instance'],
     queryFn: readInstance,
-    refetchInterval: VERSION_INTERVAL_MS,
+    refetchInterval: INSTANCE_INTERVAL_MS,
   });
   if (data && first.current === undefined) first.current = data.version;
-  return data !== undefined && data.version !== first.current;
+  return {
+    heldSince: data?.held_since ?? null,
+    isOld: data !== undefined && data.version !== first.current,
+  };
 }

@@ -7,13 +7,18 @@ use crate::domain::job::MisfirePolicy;
 
 /// Runs as many of the newest missed fires as the job's policy allows, and records one `skipped` execution for all others.
 pub fn decide(timer: DueTimer) -> FireDecision {
+    // Fires within the threshold are only late; the next pass takes them as on time.
+    let until = timer.now - MISFIRE_THRESHOLD;
+    decide_until(timer, until)
+}
+
+/// The same for the fires up to this instant, of which there is at least one.
+pub fn decide_until(timer: DueTimer, until: DateTime<Utc>) -> FireDecision {
     let run = match timer.misfire_policy {
         MisfirePolicy::FireOnce => 1,
         MisfirePolicy::Skip => 0,
         MisfirePolicy::CatchUp => usize::from(timer.catch_up_limit),
     };
-    // Fires within the threshold are only late; the next pass takes them as on time.
-    let until = timer.now - MISFIRE_THRESHOLD;
     // One more than is run, to know the newest fire that is skipped.
     let missed = match timer.schedule.missed(timer.anchor, timer.next_run_at, until, run + 1) {
         Ok(missed) => missed,
@@ -83,6 +88,21 @@ mod tests {
     fn fire_once_runs_the_newest_and_records_the_rest() {
         assert_eq!(outcome(MisfirePolicy::FireOnce, 330), [(240, None), (0, Some((4, 180)))]);
         assert_eq!(outcome(MisfirePolicy::FireOnce, 90), [(0, None)]);
+    }
+
+    #[test]
+    fn a_skip_up_to_now_leaves_no_fire_to_be_run() {
+        for policy in [MisfirePolicy::FireOnce, MisfirePolicy::Skip, MisfirePolicy::CatchUp] {
+            let fired = super::super::skip(timer(policy, 330));
+            assert!(fired.fires.iter().all(|fire| fire.skipped.is_some()));
+            assert_eq!(fired.fires.iter().map(|fire| fire.skipped.as_ref().unwrap().count).sum::<i64>(), 6);
+            assert_eq!(fired.advance, Advance::To(instant(360)));
+            assert_eq!(
+                super::super::skip(timer(policy, 0)).advance,
+                Advance::To(instant(60)),
+                "the present one"
+            );
+        }
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub const CLAIM_DUE: &str = "with due as (
          cross join lateral (
              select id, status, attempt_count, due_at from notifications
              where workspace_id = w.id and finished_at is null and due_at <= statement_timestamp()
+               and not exists (select from holds where released_at is null)
              order by due_at limit w.wanted for update skip locked) n),
      lost as (
          insert into notification_attempts (notification_id, number, status, error_class, error, started_at, total_us)
@@ -115,7 +116,7 @@ pub const CLAIM_DUE: &str = "with due as (
      left join attempts a on a.execution_id = e.id and a.number = e.attempt_count
      where n.status = 'running'";
 
-/// Claims due notifications of these workspaces, at most as many of each as given. A notification that another executor claimed and did not
+/// Claims due notifications of these workspaces, at most as many of each as given, and none while there is a hold. A notification that another executor claimed and did not
 /// record in time gets an `interrupted` attempt, and fails when all attempts are used up.
 pub async fn claim_due(
     conn: &mut Conn,

@@ -42,6 +42,8 @@ export const words = {
   unreachable: 'The server does not respond. Trying again; changes cannot be saved meanwhile.',
   clockOff: (by: string, ahead: boolean) =>
     `The clock of this device is ${by} ${ahead ? 'fast' : 'slow'}. Countdowns follow the server's clock.`,
+  held: (since: string) =>
+    `The operator has stopped all requests since ${since}. Jobs fire again when the operator lets them; what was missed is decided then.`,
   newVersion: 'The server has been updated. Reload this page to use its new version.',
   reload: 'Reload',
   insecure: 'This page was loaded over plain HTTP: the session can be read by others on the network.',

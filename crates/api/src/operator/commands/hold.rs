@@ -1,0 +1,90 @@
+//! `trigrun-api hold` and `trigrun-api release`
+
+use anyhow::{Context, bail};
+use std::time::Duration;
+use trigrun_core::{
+    domain::{
+        fire,
+        hold::{Hold, Missed},
+    },
+    store::{
+        self, Conn, StoreError, holds, leases,
+        lower_bound::BEGINNING,
+        timers::{self, PlanningWindow},
+    },
+};
+
+use super::connection;
+use crate::settings::Settings;
+
+/// Timers, and executions, that one step decides.
+const BATCH: i64 = 500;
+
+pub async fn hold(settings: &Settings, reason: String) -> anyhow::Result<()> {
+    let conn = &mut connection::open(settings).await?;
+    let hold = Hold { since: store::clock::now(conn).await?, reason };
+    match holds::begin(conn, &hold).await {
+        Err(error) if error.is_conflict("holds_active") => {
+            let Some(Hold { since, reason }) = holds::active(conn).await? else {
+                bail!("another command has just released the hold: try again");
+            };
+            println!("already held since {since}: {reason}");
+        }
+        begun => {
+            begun?;
+            println!("held: within a second, no process sends anything. Requests in flight end.");
+            println!("`trigrun-api release --missed run|skip` ends it.");
+        }
+    }
+    Ok(())
+}
+
+pub async fn release(settings: &Settings, missed: Missed) -> anyhow::Result<()> {
+    let conn = &mut connection::open(settings).await?;
+    if holds::active(conn).await?.is_none() {
+        println!("not held: there is nothing to release");
+        return Ok(());
+    }
+    // Before the release, so that nothing of it is sent. A command that is interrupted is repeated.
+    if missed == Missed::Skip {
+        let fires = skip_fires(conn).await?;
+        println!("skipped the missed fires of {fires} timers");
+        let cancelled = cancel_waiting(conn).await?;
+        println!("cancelled {cancelled} executions that were waiting");
+    }
+    let now = store::clock::now(conn).await?;
+    holds::release(conn, missed, now).await.context("another command has released the hold")?;
+    println!("released: within a second, every process sends again");
+    Ok(())
+}
+
+/// Records the fires up to now as skipped, and returns how many timers had some.
+async fn skip_fires(conn: &mut Conn) -> anyhow::Result<usize> {
+    let due = PlanningWindow::Missed { late: Duration::ZERO, after: BEGINNING };
+    let mut timers = 0;
+    loop {
+        match timers::record_fires(conn, due, BATCH, fire::skip).await?.timers {
+            0 => return Ok(timers),
+            decided => timers += decided,
+        }
+    }
+}
+
+/// Cancels the executions that are due.
+async fn cancel_waiting(conn: &mut Conn) -> anyhow::Result<usize> {
+    let mut cancelled = 0;
+    loop {
+        let waiting = holds::waiting(conn, BATCH).await?;
+        if waiting.is_empty() {
+            return Ok(cancelled);
+        }
+        for (workspace, execution) in waiting {
+            match leases::cancel(conn, workspace, execution).await {
+                Ok(None) => cancelled += 1,
+                // It has ended, or its job was deleted.
+                Ok(Some(_)) | Err(StoreError::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
