@@ -274,7 +274,7 @@ impl Client {
                 .read(&call, response, Instant::now())
                 .await
                 .err()
-                .unwrap_or_else(|| Error::NotTrigrun { url: self.settings.url.to_string(), status: 200 }));
+                .unwrap_or_else(|| self.not_trigrun(200, String::new())));
         }
         Ok(Events::new(response.into_body(), self.settings.url.to_string()))
     }
@@ -344,7 +344,7 @@ impl Client {
             request_id: text("x-request-id"),
             duration: start.elapsed(),
         });
-        let content = String::from_utf8(body.into()).map_err(|_| Error::NotTrigrun { url: url(), status })?;
+        let content = String::from_utf8(body.into()).map_err(|_| self.not_trigrun(status, String::new()))?;
         if parts.status.is_success() {
             return Ok(Answer { status, headers: parts.headers, text: content });
         }
@@ -357,8 +357,12 @@ impl Client {
                 problem.text = content;
                 Err(Error::Problem(Box::new(problem)))
             }
-            _ => Err(Error::NotTrigrun { url: url(), status }),
+            _ => Err(self.not_trigrun(status, content)),
         }
+    }
+
+    fn not_trigrun(&self, status: u16, text: String) -> Error {
+        Error::NotTrigrun { url: self.settings.url.to_string(), status, text }
     }
 }
 

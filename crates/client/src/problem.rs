@@ -44,9 +44,14 @@ pub enum Error {
     Broken { url: String, cause: String },
     #[error("{url} did not respond within {} s", .timeout.as_secs())]
     Timeout { url: String, timeout: Duration },
-    /// Something else than TrigRun responded.
+    /// Something else than TrigRun's API responded.
     #[error("{url} responded with {status}, which is not a response of TrigRun")]
-    NotTrigrun { url: String, status: u16 },
+    NotTrigrun {
+        url: String,
+        status: u16,
+        /// Of the response; empty if it is not text.
+        text: String,
+    },
     #[error("cannot read the response: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the request is invalid: {0}")]

@@ -23,7 +23,7 @@ pub async fn run(system: &System, report: &Path) -> anyhow::Result<bool> {
     let stop = CancellationToken::new();
     let _stops = stop.clone().drop_guard();
     let target = echo::serve(stop).await?;
-    let client = Client { api: format!("http://{}", system.api), token: system.token.reveal().to_owned() };
+    let client = Client::new(&format!("http://{}", system.api), Some(system.token.reveal().to_owned()))?;
 
     println!("four jobs, one of each kind; the last result arrives in a minute\n");
     let mut progress = Progress::new();

@@ -40,8 +40,8 @@ pub fn openapi() -> anyhow::Result<()> {
 }
 
 pub async fn healthcheck(address: &str) -> anyhow::Result<()> {
-    let (status, text) = client::get(address, "/readyz").await?;
-    ensure!(status.is_success(), "{}", text.trim_end());
+    let (is_ready, text) = client::probe(address, "/readyz").await?;
+    ensure!(is_ready, "{}", text.trim_end());
     print!("{text}");
     Ok(())
 }

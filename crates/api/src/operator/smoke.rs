@@ -35,7 +35,7 @@ pub async fn run(
     let workspace = Workspace { id: WorkspaceId::at(by.at), name: "smoke test".to_owned() };
     workspaces::insert(conn, &workspace, &by).await?;
     let outcome = stop.run_until_cancelled(async {
-        let client = Client { api, token: token(conn, workspace.id, &by).await? };
+        let client = Client::new(&api, Some(token(conn, workspace.id, &by).await?))?;
         run_job(&client, target, timeout).await
     });
     let outcome = outcome.await.unwrap_or_else(|| Err(anyhow!("interrupted")));

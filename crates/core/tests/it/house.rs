@@ -85,7 +85,6 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "crates/executor/src/egress",
             "crates/executor/tests",
             "crates/testkit",
-            "crates/api/src/operator/client.rs",
             "crates/bench",
             "crates/api/tests",
         ],
