@@ -9,6 +9,7 @@ pub mod body;
 pub mod clock;
 pub mod convert;
 pub mod crontab;
+pub mod files;
 pub mod headers;
 pub mod redact;
 pub mod schedule;
@@ -20,11 +21,12 @@ pub mod url;
 
 /// Every target: its name, which is also the name of its folder in `corpus`, and its function. The function panics at an input that
 /// is not handled as documented.
-pub const TARGETS: [(&str, fn(&[u8])); 12] = [
+pub const TARGETS: [(&str, fn(&[u8])); 13] = [
     ("address", address::run),
     ("body", body::run),
     ("convert", convert::run),
     ("crontab", crontab::run),
+    ("files", files::run),
     ("headers", headers::run),
     ("redact", redact::run),
     ("schedule", schedule::run),

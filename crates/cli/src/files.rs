@@ -6,4 +6,4 @@ mod variables;
 
 pub use credentials::{is_sensitive, secrets_of};
 pub use load::{Options, Stack, load};
-pub use variables::escape;
+pub use variables::{escape, substitute};

@@ -1,14 +1,14 @@
-//! `trigrun`: the command line of TrigRun.
+//! `trigrun`: the command line of TrigRun. A library only so that the reading of files can be fuzzed.
 
 mod cli;
 mod commands;
 mod context;
 mod environment;
 mod exit;
-mod files;
+pub mod files;
 mod globals;
 mod identity;
-mod node;
+pub mod node;
 mod output;
 mod path;
 mod plan;
@@ -20,7 +20,7 @@ mod times;
 mod value;
 mod view;
 mod waiting;
-mod yaml;
+pub mod yaml;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -31,7 +31,8 @@ use crate::{
     globals::Format,
 };
 
-fn main() -> ExitCode {
+/// Runs the command of the arguments of this process.
+pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,0 +1,7 @@
+//! `trigrun`
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trigrun_cli::run()
+}
