@@ -515,5 +515,9 @@ for name in TRIGRUN_SERVICES:
     check(service["read_only"] and service["cap_drop"] == ["ALL"], f"compose.yaml: {name} is not restricted")
 drains = DEFAULTS["executor"]["executor"]["drain_seconds"]
 check(int(compose["executor"]["stop_grace_period"].removesuffix("s")) >= drains + 20, f"compose.yaml: executors drain for {drains} s, but stop_grace_period is too short")
-print("compose.yaml sets only known settings, and lets executors drain")
+OFFERED = set(re.findall(r"^#   (TRIGRUN__\w+)(?:, (TRIGRUN__\w+))?", pathlib.Path("deploy/compose.yaml").read_text(), re.MULTILINE))
+OFFERED = {name for names in OFFERED for name in names if name}
+TAKEN = {name for service in compose.values() for name, value in service.get("environment", {}).items() if value is None or "${TRIGRUN__" in value}
+check(OFFERED == TAKEN and len(OFFERED) >= 7, f"compose.yaml: its head names {sorted(OFFERED)}, its services take {sorted(TAKEN)}")
+print("compose.yaml sets only known settings, takes those that it offers, and lets executors drain")
 PYTHON

@@ -7,4 +7,5 @@ pub mod json;
 pub mod key;
 pub mod path;
 pub mod query;
+pub mod read_only;
 pub mod values;

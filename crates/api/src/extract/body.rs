@@ -8,7 +8,7 @@ use actix_web::{
 };
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::time::Duration;
 use trigrun_core::{
     crypto,
@@ -167,6 +167,16 @@ impl<const MAX: usize> JsonText<MAX> {
     /// Of its value: spaces and the order of names do not count, as far as the value has a representation.
     pub fn digest(&self) -> Vec<u8> {
         digest(&self.bytes)
+    }
+
+    /// The text after `change`, if that is a change of its object. A text that is none stays as it is, and reading it says so.
+    pub(super) fn without(mut self, change: impl FnOnce(&mut Map<String, Value>) -> bool) -> Self {
+        if let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(&self.bytes)
+            && change(&mut object)
+        {
+            self.bytes = Value::Object(object).to_string().into();
+        }
+        self
     }
 
     /// Reads a `T` from a JSON object, as [`read`] does.

@@ -27,6 +27,7 @@ use crate::{
         body::{EmptyBody, JsonText, required},
         path::PathId,
         query::{Force, NoParameters, Paged},
+        read_only::ReadOnly,
         values::{given, object},
     },
     problem::{Problem, ProblemBody, ProblemCode},
@@ -105,6 +106,15 @@ pub struct ChannelView {
     updated_at: String,
 }
 
+const READ_ONLY: ReadOnly = ReadOnly {
+    fixed: &["id", "type", "snoozed_until", "created_at"],
+    moving: &["last_delivery", "updated_at"],
+    masked: &["config"],
+};
+
+/// A new one has a type.
+const READ_ONLY_OF_NEW: ReadOnly = ReadOnly { fixed: &["id", "snoozed_until", "created_at"], ..READ_ONLY };
+
 /// How the last delivery through a channel ended.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LastDelivery)]
@@ -179,6 +189,7 @@ pub async fn create_channel(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
+    let text = READ_ONLY_OF_NEW.leave_out_of_copy(text);
     let ChannelBody { name, kind, config } = text.read(&mut errors).await?;
     let name = required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)));
     let kind = required(&mut errors, "/type", kind).and_then(|kind| errors.take("/type", kind.parse()));
@@ -251,8 +262,10 @@ pub async fn patch_channel(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
+    let channel = channels::get(&mut *state.conn().await?, auth.workspace, id).await?;
+    let (kind, own) = (channel.kind, ChannelView::new(&channel, state.clock.now(), None));
+    let text = READ_ONLY.leave_out(text, &own, &mut errors);
     let ChannelPatchBody { name, config } = text.read(&mut errors).await?;
-    let kind = channels::get(&mut *state.conn().await?, auth.workspace, id).await?.kind;
     let name = name.map(|name| {
         required(&mut errors, "/name", name).and_then(|name| errors.take("/name", job::name(&name)))
     });

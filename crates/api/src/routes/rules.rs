@@ -21,6 +21,7 @@ use crate::{
     extract::{
         body::{JsonText, required},
         path::PathJob,
+        read_only::ReadOnly,
         values::{given, given_integer, integer},
     },
     problem::{Problem, ProblemBody, ProblemCode},
@@ -75,6 +76,9 @@ pub struct RuleView {
     created_at: String,
 }
 
+/// Of rules for one job and for many.
+pub const READ_ONLY: ReadOnly = ReadOnly { fixed: &["id", "created_at"], moving: &[], masked: &[] };
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rules)]
 pub struct RulesView {
@@ -111,7 +115,7 @@ pub async fn create_rule(
 ) -> ApiResult<HttpResponse> {
     let job = path.id(&state, auth.workspace).await?;
     let mut errors = FieldErrors::default();
-    let body: RuleBody = text.read(&mut errors).await?;
+    let body: RuleBody = READ_ONLY.leave_out_of_copy(text).read(&mut errors).await?;
     let checked = check(body, &mut errors);
     let (channel, rule) = errors.finish(checked)?;
     let now = state.clock.now();
@@ -159,11 +163,12 @@ pub async fn patch_rule(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let patch: RulePatchBody = text.read(&mut errors).await?;
     let (job, rule) = ids.into_inner();
     let job = PathJob::read(&job).id(&state, auth.workspace).await?;
     let rule = rule_id(&rule)?;
     let mut changed = rules::get(&mut *state.conn().await?, auth.workspace, job, rule).await?;
+    let text = READ_ONLY.leave_out(text, &RuleView::new(&changed), &mut errors);
+    let patch: RulePatchBody = text.read(&mut errors).await?;
     let patched = patch.apply(changed.channel, changed.rule, &mut errors);
     (changed.channel, changed.rule) = errors.finish(patched)?;
     let (workspace, wanted) = (auth.workspace, changed.clone());

@@ -24,6 +24,7 @@ use crate::{
     extract::{
         body::{EmptyBody, JsonText, required},
         query::Force,
+        read_only::ReadOnly,
         values::given,
     },
     problem::{Problem, ProblemBody, ProblemCode},
@@ -153,6 +154,8 @@ pub struct QuotasView {
     executions_per_minute: Option<u32>,
 }
 
+const READ_ONLY: ReadOnly = ReadOnly { fixed: &["id", "quotas"], moving: &[], masked: &[] };
+
 impl WorkspaceView {
     async fn of(state: &State, workspace: Workspace) -> ApiResult<Self> {
         let plan = state.quotas.plan(state.connections.unshared(), workspace.id).await?;
@@ -254,6 +257,8 @@ pub async fn patch_workspace(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
+    let own = workspaces::get(&mut *state.conn().await?, auth.workspace).await?;
+    let text = READ_ONLY.leave_out(text, &WorkspaceView::of(&state, own).await?, &mut errors);
     let WorkspacePatchBody { name } = text.read(&mut errors).await?;
     let name = name.map(|name| check_name(&mut errors, name)).transpose();
     let name = errors.finish(name)?;

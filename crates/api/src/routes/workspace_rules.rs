@@ -25,7 +25,7 @@ use crate::{
     },
     problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
-    routes::rules::{self, RuleBody, RulePatchBody},
+    routes::rules::{self, READ_ONLY, RuleBody, RulePatchBody},
     state::State,
     time::instant,
 };
@@ -128,7 +128,7 @@ pub async fn create_workspace_rule(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let WorkspaceRuleBody { selector, value, channel_id, event, after_failures } =
-        text.read(&mut errors).await?;
+        READ_ONLY.leave_out_of_copy(text).read(&mut errors).await?;
     let selector = check_selector(selector, value, &mut errors);
     let rule = rules::check(RuleBody { channel_id, event, after_failures }, &mut errors);
     let (selector, (channel, rule)) = errors.finish(both(selector, rule))?;
@@ -193,8 +193,9 @@ pub async fn patch_workspace_rule(
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
-    let patch: WorkspaceRulePatchBody = text.read(&mut errors).await?;
     let before = workspace_rules::get(&mut *state.conn().await?, auth.workspace, id).await?;
+    let text = READ_ONLY.leave_out(text, &WorkspaceRuleView::new(&before), &mut errors);
+    let patch: WorkspaceRulePatchBody = text.read(&mut errors).await?;
     let patched = patch.apply(before, &mut errors);
     let changed = errors.finish(patched)?;
     let (workspace, by, wanted) = (auth.workspace, auth.by, changed.clone());

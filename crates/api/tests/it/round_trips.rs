@@ -214,3 +214,46 @@ async fn a_whole_number_may_have_a_fraction_of_zero() {
         2
     );
 }
+
+#[tokio::test]
+async fn channels_rules_and_the_workspace_can_be_sent_back() {
+    let app = App::new().await;
+    let config = json!({ "url": "https://hooks.example.com/a-secret-path" });
+    let channel = json!({ "name": "on call", "type": "webhook", "config": config });
+    let channel = app.post("/v1/notification-channels", &channel).await.expect(201);
+    let sealed = "select encode(sealed, 'hex') from channels";
+    let before = app.db.lines(sealed).await;
+    let rule = json!({ "channel_id": channel["id"], "event": "on_failure", "selector": "tag", "value": "a" });
+    let rule = app.post("/v1/notification-rules", &rule).await.expect(201);
+    let of_job = json!({ "channel_id": channel["id"], "event": "on_success" });
+    let rules = format!("/v1/jobs/{}/notification-rules", app.job(&json!({})).await);
+    let of_job = app.post(&rules, &of_job).await.expect(201);
+    let path = |of: &str, thing: &Value| format!("{of}/{}", thing["id"].as_str().unwrap());
+    for (path, thing) in [
+        (path("/v1/notification-channels", &channel), &channel),
+        (path("/v1/notification-rules", &rule), &rule),
+        (path(&rules, &of_job), &of_job),
+        ("/v1/workspace".to_owned(), &app.get("/v1/workspace").await.expect(200)),
+    ] {
+        let mut after = app.patch(&path, thing).await.expect(200);
+        after["updated_at"] = thing["updated_at"].clone();
+        let mut thing = thing.clone();
+        thing["updated_at"] = after["updated_at"].clone();
+        assert_eq!(after, thing, "{path}");
+        let errors = app.patch(&path, &json!({ "id": "another" })).await.errors();
+        assert_eq!(errors, [("/id".to_owned(), "read_only".to_owned())], "{path}");
+        let errors = app.patch(&path, &json!({ "id": thing["id"], "idd": 1 })).await.errors();
+        assert_eq!(errors, [("/idd".to_owned(), "unknown_field".to_owned())], "{path}");
+    }
+    // The config is shown with a mask: it is not written back.
+    assert_eq!(app.db.lines(sealed).await, before);
+    let elsewhere = app
+        .patch(&path("/v1/notification-channels", &channel), &json!({ "config": { "url": "https://…" } }))
+        .await;
+    assert_eq!(elsewhere.problem(422), "validation_failed");
+    // A copy has an id of its own.
+    app.post("/v1/notification-channels", &json!({ "name": "other", "type": "webhook", "config": config, "id": channel["id"], "last_delivery": null })).await.expect(201);
+    let mut another = rule.clone();
+    another["value"] = json!("b");
+    assert_ne!(app.post("/v1/notification-rules", &another).await.expect(201)["id"], rule["id"]);
+}

@@ -175,6 +175,23 @@ mod tests {
     }
 
     #[test]
+    fn statuses_that_often_pass_say_when_they_are_retried() {
+        let sentence = |status| {
+            let mut outcome = Outcome::of(AttemptStatus::Success);
+            classify(&mut outcome, status, &Statuses::from([200]));
+            outcome.error.unwrap()
+        };
+        for status in [408, 425, 507, 520, 525, 530] {
+            assert!(
+                sentence(status).contains("retried if the retry policy lists it"),
+                "{}",
+                sentence(status)
+            );
+        }
+        assert!(!sentence(418).contains("retried") && !sentence(519).contains("retried"));
+    }
+
+    #[test]
     fn retry_after_in_seconds_or_as_a_date() {
         let now = DateTime::from_timestamp(784_111_777, 0).unwrap();
         let seconds = |list: &[_]| head(list).retry_after(now).map(|wait| wait.as_secs());

@@ -66,7 +66,7 @@ const FORBIDDEN_VALUES: &[(&str, &str, &str, &str)] = &[
     ("import_jobs", "/request/url", r#""https://target.example/""#, "not_here"),
     ("create_channel", "/config/workspace_id", r#""x""#, "unknown_field"),
     ("create_channel", "/config/secret", r#""x""#, "unknown_field"),
-    ("patch_channel", "/type", r#""email""#, "unknown_field"),
+    ("patch_channel", "/type", r#""email""#, "read_only"),
     ("create_member", "/scopes", r#"["workspace:admin"]"#, "unknown_field"),
     ("create_member", "/role", r#""superuser""#, "not_one_of"),
     ("patch_member", "/role", r#""root""#, "not_one_of"),
@@ -171,18 +171,26 @@ async fn forbidden_fields(system: Arc<System>, operation: Operation) -> anyhow::
     Ok(())
 }
 
-/// What GET returned may be sent back: a new job is made without these, and those that change with each run are not compared.
+/// What GET returned may be sent back: a new thing is made without these, and those that change by themselves are not compared.
 fn is_ignored(operation: &Operation, field: &str) -> bool {
     match &*operation.id {
         "create_job" | "put_job" => READ_ONLY_FIELDS.contains(&field),
         "patch_job" => ["last_execution", "health", "execution_id"].contains(&field),
+        "create_rule" | "create_workspace_rule" => ["id", "created_at"].contains(&field),
+        "create_channel" => ["id", "created_at", "updated_at"].contains(&field),
+        "patch_channel" => field == "updated_at",
         _ => false,
     }
 }
 
 /// Why a field is refused.
 fn refusal(operation: &Operation, field: &str) -> String {
-    let is_read_only = operation.id == "patch_job" && READ_ONLY_FIELDS.contains(&field);
+    let is_read_only = match &*operation.id {
+        "patch_job" => READ_ONLY_FIELDS.contains(&field),
+        "patch_channel" | "patch_rule" | "patch_workspace_rule" => ["id", "created_at"].contains(&field),
+        "patch_workspace" => ["id", "quotas"].contains(&field),
+        _ => false,
+    };
     if is_read_only { "read_only" } else { "unknown_field" }.to_owned()
 }
 
