@@ -226,6 +226,17 @@ def changed(api: Api, mails: Mails, session: str) -> None:
     step("a change of the password ends links that were sent before it")
 
 
+def invited(api: Api, mails: Mails, session: str) -> None:
+    invited = api.expect(201, "POST", "/v1/members", {"email": "bob@example.com", "role": "admin"}, session)
+    expect("invitation" not in invited, invited)
+    subject, text = mails.next_to("bob@example.com", 1)
+    link = re.search(re.escape(f"{PUBLIC_URL}/accept#") + r"(tri_\w+)$", text, re.MULTILINE)
+    expect(link and "ada@example.com invites you" in text, text)
+    account = {"email": "bob@example.com", "password": PASSWORD, "invitation": link[1]}
+    api.expect(201, "POST", "/v1/auth/signup", account)
+    step(f"an invitation is sent to its address, and not shown to the inviting user: {subject}")
+
+
 def mail_server_away(api: Api, mails: Mails, server: MailServer) -> None:
     server.stop()
     # In its place, one that disconnects.
@@ -271,6 +282,7 @@ def main() -> None:
             known_address(api, mails)
             session = forgotten(api, mails, session)
             changed(api, mails, session)
+            invited(api, mails, session)
             mail_server_away(api, mails, server)
         server.stop()
     print(f"{steps} steps are as documented")

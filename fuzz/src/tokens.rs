@@ -76,9 +76,12 @@ fn cursors(text: &str, filters: &str, uuid: Uuid) {
 }
 
 fn tokens(text: &str, random: &[u8]) {
-    for (kind, prefix) in
-        [(TokenKind::Api, "trg_"), (TokenKind::Session, "trs_"), (TokenKind::Invitation, "tri_")]
-    {
+    for (kind, prefix) in [
+        (TokenKind::Api, "trg_"),
+        (TokenKind::Session, "trs_"),
+        (TokenKind::Invitation, "tri_"),
+        (TokenKind::Verification, "trv_"),
+    ] {
         let Some(token) = TokenSecret::from_random(kind, random) else { continue };
         assert!(token.reveal().starts_with(prefix) && token.kind() == kind);
         assert!(token.reveal().parse() == Ok(token.clone()));

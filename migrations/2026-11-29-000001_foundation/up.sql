@@ -21,7 +21,7 @@ create table installation (
 );
 insert into installation default values;
 
--- While a hold is active, nothing leaves this installation: no request and no message. Released ones are kept.
+-- While a hold is active, nothing leaves this installation: no request, no notification, no e-mail. Released ones are kept.
 create table holds (
     id uuid primary key,
     -- Why, in the operator's words.
@@ -158,7 +158,7 @@ create index invitations_created_with on invitations (created_with) where create
 -- The retention pass purges expired invitations.
 create index invitations_expires_at on invitations (expires_at);
 
--- Whoever has the secret reads the e-mail of the address. An address may have several, because another request for one must not end those
+-- The secret was sent to the address, so the user who has it reads its e-mail. An address may have several, because another request for one must not end those
 -- that were sent before; the first that is used ends all.
 create table email_verifications (
     -- SHA-256 of the secret.

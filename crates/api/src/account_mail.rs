@@ -15,7 +15,7 @@ use trigrun_core::{
         verification::Purpose,
     },
     mail::{MailError, MailServer, MailSettingsError, PlainMail},
-    runtime::{clock::Clock, tasks},
+    runtime::{clock::Clock, hold::HoldWatch, tasks},
     store::{
         Db, StoreError, users,
         verifications::{self, NewVerification},
@@ -29,9 +29,10 @@ mod texts;
 use crate::{origin::Origin, problem::Problem, result::ApiResult};
 use texts::{Links, Text};
 
-/// What waits to be sent, each up to 300 bytes.
+/// What waits to be sent in each queue, up to 600 bytes each.
 const MAX_WAITING: usize = 256;
-const MAX_CONCURRENT: usize = 4;
+/// Of each queue.
+const MAX_CONCURRENT: usize = 2;
 /// The limit of each exchange with the mail server.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a second, then after two and four.
@@ -56,11 +57,20 @@ pub enum AccountMailError {
 
 /// Cheap to clone. The last clone ends the task that sends.
 #[derive(Clone)]
-pub struct AccountMail(Option<mpsc::Sender<Request>>);
+pub struct AccountMail(Option<Queues>);
+
+/// Those who have no account cannot keep users from replacing their passwords.
+#[derive(Clone)]
+struct Queues {
+    of_strangers: mpsc::Sender<Request>,
+    of_users: mpsc::Sender<Request>,
+}
 
 enum Request {
-    /// Whoever reads the e-mail of the address may sign up with it, or replace the password.
+    /// The owner of the address may sign up with it, or replace the password.
     Verify { email: String, purpose: Purpose },
+    /// The owner of the address may become a member.
+    Invite { email: String, by: String, secret: TokenSecret },
     /// For information.
     PasswordChanged { email: String },
 }
@@ -71,20 +81,22 @@ impl AccountMail {
         settings: &MailSettings,
         public_url: Option<Origin>,
         console: Option<BasePath>,
-        db: Db,
-        clock: Clock,
+        (db, clock, hold): (Db, Clock, HoldWatch),
     ) -> Result<Self, AccountMailError> {
         let Some(server) = MailServer::new(&settings.url, &settings.from, SERVER_TIMEOUT)? else {
             return Ok(Self(None));
         };
         let links = Links { origin: public_url.ok_or(AccountMailError::NoPublicUrl)?, console };
-        let (sender, waiting) = mpsc::channel(MAX_WAITING);
-        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
-        let worker = Arc::new(Worker { server, links, db, clock });
-        for _ in 0..MAX_CONCURRENT {
-            tasks::spawn("account_mail", worker.clone().send_each(waiting.clone()));
-        }
-        Ok(Self(Some(sender)))
+        let worker = Arc::new(Worker { server, links, db, clock, hold });
+        let start = || {
+            let (sender, waiting) = mpsc::channel(MAX_WAITING);
+            let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+            for _ in 0..MAX_CONCURRENT {
+                tasks::spawn("account_mail", worker.clone().send_each(waiting.clone()));
+            }
+            sender
+        };
+        Ok(Self(Some(Queues { of_strangers: start(), of_users: start() })))
     }
 
     /// Whether addresses can be verified.
@@ -98,6 +110,12 @@ impl AccountMail {
         if self.enqueue(Request::Verify { email, purpose }) { Ok(()) } else { Err(busy()) }
     }
 
+    /// Sends an invitation, in the name of the user with the address `by`, or of the operator. 503 while too many wait.
+    pub fn invite(&self, email: String, by: String, secret: TokenSecret) -> ApiResult<()> {
+        let busy = || Problem::busy("Too many e-mails are waiting to be sent. Invite again in a minute.");
+        if self.enqueue(Request::Invite { email, by, secret }) { Ok(()) } else { Err(busy()) }
+    }
+
     /// Tells a user that the password was replaced, if e-mail can be sent.
     pub fn password_changed(&self, email: String) {
         self.enqueue(Request::PasswordChanged { email });
@@ -105,8 +123,12 @@ impl AccountMail {
 
     /// False if too many wait.
     fn enqueue(&self, request: Request) -> bool {
-        let Some(sender) = &self.0 else { return true };
-        let is_full = matches!(sender.try_send(request), Err(TrySendError::Full(_)));
+        let Some(Queues { of_strangers, of_users }) = &self.0 else { return true };
+        let queue = match request {
+            Request::Verify { purpose: Purpose::SignUp, .. } => of_strangers,
+            _ => of_users,
+        };
+        let is_full = matches!(queue.try_send(request), Err(TrySendError::Full(_)));
         if is_full {
             metrics::account_mail("dropped");
         }
@@ -124,23 +146,38 @@ enum SendError {
     Random,
 }
 
+impl SendError {
+    /// Without the reply of the mail server, which may repeat the address.
+    fn for_log(&self) -> String {
+        match self {
+            Self::Mail(MailError::Server(error)) => match error.status() {
+                Some(code) => format!("the mail server replied with {code}"),
+                None => "the mail server cannot be reached".to_owned(),
+            },
+            error => error.to_string(),
+        }
+    }
+}
+
 struct Worker {
     server: MailServer,
     links: Links,
     db: Db,
     clock: Clock,
+    hold: HoldWatch,
 }
 
 impl Worker {
     async fn send_each(self: Arc<Self>, waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Request>>>) {
         loop {
             let Some(request) = waiting.lock().await.recv().await else { return };
+            self.hold.released().await;
             // Each attempt has a new secret: nothing keeps the one of the attempt before.
             match (|| self.send(&request)).retry(RETRIES).when(may_pass).await {
                 Ok(()) => {}
                 Err(error) => {
                     metrics::account_mail("failed");
-                    tracing::warn!(%error, "cannot send an e-mail about an account");
+                    tracing::warn!(error = error.for_log(), "cannot send an e-mail about an account");
                 }
             }
         }
@@ -149,6 +186,7 @@ impl Worker {
     async fn send(&self, request: &Request) -> Result<(), SendError> {
         let (to, text) = match request {
             Request::Verify { email, purpose } => (email, self.verification(email, *purpose).await?),
+            Request::Invite { email, by, secret } => (email, Some(self.links.invitation(by, secret))),
             Request::PasswordChanged { email } => {
                 (email, Some(self.links.password_changed(email, self.clock.now())))
             }

@@ -41,7 +41,7 @@ enum Command {
     /// Manages users who administer workspaces
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Stops everything that leaves this installation, within a second: requests, notifications, tests. Requests in flight end
+    /// Stops everything that leaves this installation, within a second: requests, notifications, tests, e-mails. Requests in flight end
     Hold {
         /// Why, for the other operators
         #[arg(long, value_parser = hold::reason)]

@@ -28,6 +28,7 @@ pub const HEADERS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const MAX_CHANNEL_TESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const MAX_INVITATIONS_PER_HOUR: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// From one network, and from all.
 const MAX_VERIFICATIONS_PER_HOUR: [NonZeroU32; 2] =
     [NonZeroU32::new(5).unwrap(), NonZeroU32::new(15).unwrap()];
@@ -58,6 +59,8 @@ pub struct RateLimits {
     sign_ups: LocalLimiter,
     /// By e-mail address, from one network and from all, in this process: each sends an e-mail that its owner may not have asked for.
     verifications: [LocalLimiter; 2],
+    /// By network, in this process: those that are sent by e-mail.
+    invitations: LocalLimiter,
     /// By workspace: each test of a channel sends a message to a third party.
     channel_tests: Limiter<1>,
     /// By workspace: each sends a request.
@@ -86,6 +89,7 @@ impl RateLimits {
             request_tests: Limiter::new(redis, [Rate::per_minute(MAX_REQUEST_TESTS_PER_MINUTE)])?,
             sign_ups: LocalLimiter::new(Rate::per_hour(settings.sign_ups_per_hour)),
             verifications: MAX_VERIFICATIONS_PER_HOUR.map(|max| LocalLimiter::new(Rate::per_hour(max))),
+            invitations: LocalLimiter::new(Rate::per_hour(MAX_INVITATIONS_PER_HOUR)),
             proxies: settings.proxies.clone(),
         })
     }
@@ -164,6 +168,14 @@ impl RateLimits {
         let [of_network, of_all] = &self.verifications;
         let allowed = |decision| matches!(decision, RateDecision::Allowed { .. });
         allowed(of_network.check(&(self.network(request), email))) && allowed(of_all.check(&email))
+    }
+
+    /// An invitation that is sent to this address.
+    pub fn invite(&self, request: &HttpRequest, email: &str) -> ApiResult<()> {
+        let [of_network, of_all] = &self.verifications;
+        allowed(self.invitations.check(&self.network(request)))?;
+        allowed(of_network.check(&(self.network(request), email)))?;
+        allowed(of_all.check(&email))
     }
 
     fn network(&self, request: &HttpRequest) -> Option<IpAddr> {

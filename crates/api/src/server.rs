@@ -89,18 +89,17 @@ pub async fn serve(
     let clock = Clock::synchronised(&db).await?;
     let master = MasterKeys::new(&settings.keys)?;
     workspace_keys::register(&mut *db.conn().await?, &master).await?;
+    let hold = HoldWatch::read(&db).await?;
     let console_path = settings.console.enabled.then(|| settings.console.base_path.clone());
     let mail = AccountMail::start(
         &settings.smtp,
         settings.server.public_url,
         console_path,
-        db.clone(),
-        clock.clone(),
+        (db.clone(), clock.clone(), hold.clone()),
     )?;
     if settings.server.sign_up == SignUp::Open && !mail.is_configured() {
         tracing::warn!("everyone can sign up, and no mail server is set: e-mail addresses are not verified");
     }
-    let hold = HoldWatch::read(&db).await?;
     let state = State {
         mail,
         hold: hold.clone(),

@@ -202,6 +202,10 @@ impl AttemptRunner {
         let finished = match ready {
             Ok(ready) => {
                 let sent = ready.send_if(call, Some(memory), || self.may_send()).await.ok()?;
+                // Of a hold, not of the target.
+                if sent.sent_at.is_none() && self.hold.is_active() {
+                    return None;
+                }
                 Some(Finished { outcome: sent.outcome, prepared_at, started_at, sent_at: sent.sent_at })
             }
             Err(failed) => not_sent(failed),

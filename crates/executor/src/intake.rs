@@ -183,6 +183,14 @@ impl Intake {
             else {
                 return;
             };
+            if self.runner.hold.is_active() {
+                let now = self.runner.clock.now();
+                for execution in due {
+                    // A full queue forgets it; `reconcile` finds it.
+                    let _is_kept = retries.push(execution, now);
+                }
+                continue;
+            }
             self.take(due, Vec::new()).await;
         }
     }

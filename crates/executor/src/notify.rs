@@ -182,6 +182,7 @@ impl Notifier {
         if claimed_at.elapsed() > SEND_TIMEOUT {
             return Err(StoreError::Unavailable("too late: the claim is about to run out".into()));
         }
+        self.check_hold()?;
         let message = Message::new(delivery);
         Ok(match destination {
             Destination::Webhook { url } => {
@@ -227,11 +228,20 @@ impl Notifier {
         let _permit = tokio::time::timeout(left, self.egress.permit(&owner, &target))
             .await
             .map_err(|_| StoreError::Unavailable("the destination has too many requests in flight".into()))?;
+        self.check_hold()?;
         match self.egress.prepare(&owner, &target, call.timeout).await {
             Ok(ready) => ready.send(call).await.map(|sent| sent.outcome).map_err(no_capacity),
             Err(Unprepared::Failed(outcome)) => Ok(*outcome),
             Err(Unprepared::NoCapacity) => Err(no_capacity(NoCapacity)),
         }
+    }
+
+    /// A claim from before the hold is not used.
+    fn check_hold(&self) -> Result<(), StoreError> {
+        if self.hold.is_active() {
+            return Err(StoreError::Unavailable("an operator holds the installation".into()));
+        }
+        Ok(())
     }
 
     /// If this fails, the claim runs out.

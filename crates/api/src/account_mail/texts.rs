@@ -44,6 +44,23 @@ impl Links {
         }
     }
 
+    /// It names the inviting user by the e-mail address, which is known to be theirs, and not the workspace, whose name may say anything.
+    pub fn invitation(&self, by: &str, secret: &TokenSecret) -> Text {
+        let (server, secret) = (self.origin.as_str(), secret.reveal());
+        let step = match self.page("accept") {
+            Some(page) => format!("To join, open this link within seven days:\n\n{page}#{secret}\n\n"),
+            None => format!(
+                "To join, send this within seven days as \"invitation\" to\nPOST {server}/v1/auth/signup, or with an account to\n\
+                 POST {server}/v1/invitations/accept:\n\n{secret}\n\n"
+            ),
+        };
+        let text = format!(
+            "{by} invites you to a workspace at\n{server}.\n\n{step}\
+             If you do not know the sender, ignore this message.\n"
+        );
+        Text { subject: "An invitation to a TrigRun workspace", text }
+    }
+
     /// What to open, or to send to the API.
     fn step(&self, goal: &str, time: &str, page: &str, path: &str, secret: &TokenSecret) -> String {
         let (server, secret) = (self.origin.as_str(), secret.reveal());

@@ -171,7 +171,9 @@ impl<const MAX: usize> JsonText<MAX> {
 
     /// The text after `change`, if that is a change of its object. A text that is none stays as it is, and reading it says so.
     pub(super) fn without(mut self, change: impl FnOnce(&mut Map<String, Value>) -> bool) -> Self {
-        if let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(&self.bytes)
+        // A larger one has other fields, too; it is read on another thread, and refused there.
+        if self.large.is_none()
+            && let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(&self.bytes)
             && change(&mut object)
         {
             self.bytes = Value::Object(object).to_string().into();

@@ -178,13 +178,13 @@ async fn redis(settings: &Settings) -> Finding {
     }
 }
 
-async fn hold(conn: &mut Conn) -> Result<Finding, store::StoreError> {
-    Ok(match holds::active(conn).await? {
+fn hold(held: Option<&Hold>) -> Finding {
+    match held {
         Some(Hold { since, reason }) => Warn(format!(
             "since {since}, nothing is sent: {reason}; `trigrun-api release --missed run|skip` ends it"
         )),
         None => Good("none".to_owned()),
-    })
+    }
 }
 
 /// Sends no message.
@@ -234,7 +234,8 @@ async fn postgres(
     if let Some(keys) = keys {
         findings.add("keys", master_keys(keys, conn).await?);
     }
-    findings.add("hold", hold(conn).await?);
+    let held = holds::active(conn).await?;
+    findings.add("hold", hold(held.as_ref()));
     findings.add("namespace", namespace(settings, store::installation::id(conn).await?).await);
     let now = store::clock::now(conn).await?;
     findings.add("partitions", partition_days_ahead(now, conn).await?);
@@ -242,8 +243,8 @@ async fn postgres(
     findings.add("snapshots", oldest_snapshot(conn).await?);
     findings.add("executors", live_executors(now, conn).await?);
     let backlog = backlog::measure(conn, BEGINNING).await?;
-    findings.add("schedulers", planning(now, &backlog));
-    findings.add("work", work(now, &backlog));
+    findings.add("schedulers", planning(now, &backlog, held.is_some()));
+    findings.add("work", work(now, &backlog, held.is_some()));
     Ok(())
 }
 
@@ -371,8 +372,9 @@ async fn live_executors(now: DateTime<Utc>, conn: &mut Conn) -> Result<Finding, 
 }
 
 /// Schedulers do not register: only overdue fires show that none is running.
-fn planning(now: DateTime<Utc>, backlog: &Backlog) -> Finding {
+fn planning(now: DateTime<Utc>, backlog: &Backlog, is_held: bool) -> Finding {
     match backlog.next_fire_at {
+        Some(next) if is_held && next < now => Good("fires wait for the release of the hold".to_owned()),
         None => Good("no active job has a next fire".to_owned()),
         Some(next) if (now - next).num_seconds() > MAX_WAIT_SECONDS => Fail(format!(
             "a fire has been due for {} s and no scheduler has planned it: start a scheduler, or read its log",
@@ -382,7 +384,7 @@ fn planning(now: DateTime<Utc>, backlog: &Backlog) -> Finding {
     }
 }
 
-fn work(now: DateTime<Utc>, backlog: &Backlog) -> Finding {
+fn work(now: DateTime<Utc>, backlog: &Backlog, is_held: bool) -> Finding {
     let oldest = backlog.oldest_due_at.map_or(0, |due_at| (now - due_at).num_seconds());
     let waiting = format!("{} executions wait, the oldest for {oldest} s", backlog.waiting);
     if backlog.schedule_errors > 0 {
@@ -390,7 +392,7 @@ fn work(now: DateTime<Utc>, backlog: &Backlog) -> Finding {
             "{waiting}; the next fire of {} jobs cannot be computed: `select job_id, error from job_timers where next_run_at is null`",
             backlog.schedule_errors
         ))
-    } else if oldest > MAX_WAIT_SECONDS {
+    } else if oldest > MAX_WAIT_SECONDS && !is_held {
         Warn(format!("{waiting}: check that executors run, have capacity and can reach Postgres"))
     } else {
         Good(waiting)

@@ -107,13 +107,13 @@ pub struct ChannelView {
 }
 
 const READ_ONLY: ReadOnly = ReadOnly {
-    fixed: &["id", "type", "snoozed_until", "created_at"],
-    moving: &["last_delivery", "updated_at"],
+    fixed: &["id", "type", "created_at"],
+    moving: &["snoozed_until", "last_delivery", "updated_at"],
     masked: &["config"],
 };
 
 /// A new one has a type.
-const READ_ONLY_OF_NEW: ReadOnly = ReadOnly { fixed: &["id", "snoozed_until", "created_at"], ..READ_ONLY };
+const READ_ONLY_OF_NEW: ReadOnly = ReadOnly { fixed: &["id", "created_at"], ..READ_ONLY };
 
 /// How the last delivery through a channel ended.
 #[derive(Serialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! The members of a workspace, their roles, and invitations.
 
-use actix_web::{HttpResponse, delete, get, patch, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -8,6 +8,7 @@ use trigrun_core::{
     crypto,
     domain::{
         access::TokenKind,
+        audit::Actor,
         id::{InvitationId, UserId, WorkspaceId},
         invalid::{FieldErrors, both},
         rights::Rights,
@@ -95,7 +96,8 @@ pub struct InvitationView {
     /// The user who created the invitation, directly or with a token. The invitation is deleted when this user or the token may no longer give
     /// the role.
     created_by: Option<String>,
-    /// The secret, returned only once. Pass it on to the invited user. An existing user sends it to POST /v1/invitations/accept, a new user to
+    /// The secret, returned only once, and not if this server sends e-mail: then it is sent to the address, which shows that the address belongs
+    /// to the user who accepts. Otherwise pass it on to the invited user. An existing user sends it to POST /v1/invitations/accept, a new user to
     /// POST /v1/auth/signup.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "tri_…")]
@@ -158,11 +160,12 @@ pub async fn list_members(
     Ok(HttpResponse::Ok().json(MembersView { data: members.iter().map(MemberView::from).collect() }))
 }
 
-/// Invites a user, existing or new. The user becomes a member by accepting.
+/// Invites a user, existing or new. The user becomes a member by accepting. If this server sends e-mail, the invitation is sent to the address.
 #[utoipa::path(
     operation_id = "create_member", tag = "users", request_body = MemberBody,
     responses(
         (status = 201, body = InvitationView),
+        (status = 429, description = "The address has got too many e-mails; see Retry-After.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("token" = ["workspace:admin"])),
@@ -170,6 +173,7 @@ pub async fn list_members(
 #[post("/members")]
 pub async fn create_member(
     state: web::Data<State>,
+    request: HttpRequest,
     auth: Authorized<WorkspaceAdmin>,
     text: JsonText,
 ) -> ApiResult<HttpResponse> {
@@ -181,6 +185,9 @@ pub async fn create_member(
     let (email, role) = errors.finish(both(email, role))?;
     auth.caller.check_gives(&Rights::of_role(role))?;
     check_makes_owner(&auth, Some(role))?;
+    if state.mail.is_configured() {
+        state.limits.invite(&request, &email)?;
+    }
     let secret = crypto::new_token(TokenKind::Invitation).map_err(|_| Problem::internal())?;
     let hash = crypto::token_hash(&secret);
     let (now, giver) = (auth.by.at, auth.caller.giver());
@@ -194,6 +201,10 @@ pub async fn create_member(
         created_by: giver.user(),
     };
     let view = InvitationView::new(&invitation);
+    let by = match &auth.by.actor {
+        Actor::User { email, .. } => email.clone(),
+        Actor::Token { .. } | Actor::Operator => "An administrator".to_owned(),
+    };
     let invite = async move |state: State| {
         let Invitation { id, ref email, role, expires_at, .. } = invitation;
         let new = NewInvitation { id, email, role, hash: &hash, expires_at, giver: &giver, by: &auth.by };
@@ -202,6 +213,10 @@ pub async fn create_member(
         })
     };
     state.run(invite).await?;
+    if state.mail.is_configured() {
+        state.mail.invite(view.email.clone(), by, secret)?;
+        return Ok(HttpResponse::Created().json(view));
+    }
     Ok(HttpResponse::Created().json(InvitationView { invitation: Some(secret.reveal().to_owned()), ..view }))
 }
 

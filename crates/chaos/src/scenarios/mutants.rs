@@ -68,8 +68,8 @@ pub async fn dispatches(name: &'static str, options: Options) -> anyhow::Result<
     let [baseline, killed, flushed] = phases.map(|phase| outcome.lateness_in(phase).p99);
     let figures = vec![
         Figure::new("baseline lateness, p99", baseline, "ms", BASELINE_BOUND),
-        // Executors themselves find work that is two seconds overdue; republication has to be faster.
         Figure::new("passes that found lost messages", republications as f64, "", Bound::AtLeast(1.0)),
+        // Executors themselves find work that is two seconds overdue; republication has to be faster.
         Figure::new("lateness when a scheduler dies, p99", killed, "ms", Bound::AtMost(1900.0)),
         Figure::new("lateness while Redis is wiped, p99", flushed, "ms", Bound::AtMost(2500.0)),
     ];

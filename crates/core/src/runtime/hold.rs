@@ -14,6 +14,9 @@ use crate::{
 /// A process obeys within a second. A read takes a millisecond.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
+/// After this it is read again, on another connection.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct HoldWatch(Arc<watch::Sender<Option<Hold>>>);
@@ -46,7 +49,9 @@ impl HoldWatch {
     }
 
     async fn update(&self, db: &Db) -> Result<(), StoreError> {
-        let hold = holds::active(&mut *db.conn().await?).await?;
+        let read = async { holds::active(&mut *db.conn().await?).await };
+        let timed_out = |_| Err(StoreError::Unavailable(format!("no response within {READ_TIMEOUT:?}")));
+        let hold = tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(timed_out)?;
         metrics::hold(hold.is_some());
         self.0.send_if_modified(|known| {
             let has_changed = *known != hold;

@@ -318,6 +318,9 @@ async fn an_operator_holds_and_releases_the_installation() {
     );
     db.execute(&late).await;
     db.execute(&due_run(job)).await;
+    let (_, text) = operator.run(&["doctor"]);
+    assert!(text.contains("ok     schedulers   fires wait for the release"), "{text}");
+    assert!(text.contains("ok     work         1 executions wait"), "{text}");
     let (success, text) = operator.run(&["release", "--missed", "skip"]);
     assert!(success, "{text}");
     for line in ["skipped the missed fires of 1 timers", "cancelled 1 executions", "released: "] {

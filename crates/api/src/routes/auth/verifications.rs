@@ -59,7 +59,8 @@ fn check_verification(body: VerificationBody, errors: &mut FieldErrors) -> Check
 }
 
 /// Sends an e-mail to an address: to sign up with it, or to replace the password of its user. The response does not say whether the address
-/// has an account. An address gets five of these e-mails per hour and network; further ones are not sent.
+/// has an account. An address gets at most five of these e-mails at once for requests from one network, then one in twelve
+/// minutes; further ones are not sent.
 #[utoipa::path(
     operation_id = "create_verification", tag = "users", request_body = VerificationBody,
     responses(
@@ -153,6 +154,8 @@ pub async fn reset_password(
         }
     });
     replaced.await?;
+    // Who reads the e-mail of the user is the user: guesses of others do not keep them out.
+    state.limits.logged_in(&request, &email);
     state.mail.password_changed(email);
     Ok(HttpResponse::NoContent().finish())
 }

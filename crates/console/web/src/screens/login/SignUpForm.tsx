@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { BASE } from '../../api/client';
 import { signUp } from '../../api/session';
 import { Button } from '../../parts/Button';
 import { TextField } from '../../parts/Field';
@@ -35,7 +36,7 @@ export function SignUpForm({ invitation, verification, onDone }: Props) {
     <form ref={form} onSubmit={submit}>
       {(message ?? unknown) && (
         <Say tone="bad" news>
-          {message ?? words.linkUnknown}
+          {message ?? words.linkUnknown} {unknown && <a href={`${BASE}signup`}>{words.newLink}</a>}
         </Say>
       )}
       <TextField

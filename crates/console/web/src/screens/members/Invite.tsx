@@ -54,7 +54,7 @@ export function Invite({ onMade, onClose }: { onMade: (made: Invitation) => void
   );
 }
 
-/** The link of an invitation: TrigRun shows it once, and does not send it. */
+/** The link of an invitation: a server that sends no e-mail shows it once. */
 export function InvitationOnce({ invitation, onClose }: { invitation: Invitation; onClose: () => void }) {
   const zone = useViewerZone();
   return (

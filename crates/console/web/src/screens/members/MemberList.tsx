@@ -35,6 +35,12 @@ export function MemberList() {
   const query = useMembers();
   const [asked, setAsked] = useState<Asked>(null);
   const close = () => setAsked(null);
+  function made(invitation: Invitation) {
+    // A server that sends e-mail has sent it, and does not show it.
+    if (invitation.invitation) return setAsked({ is: 'once', invitation });
+    close();
+    toast({ text: words.sent(invitation.email) });
+  }
   return (
     <>
       <Head
@@ -51,9 +57,7 @@ export function MemberList() {
         {({ data }) => <Rows rows={data} onRemove={(member) => setAsked({ is: 'remove', member })} />}
       </Loaded>
       <Invitations />
-      {asked?.is === 'invite' && (
-        <Invite onMade={(invitation) => setAsked({ is: 'once', invitation })} onClose={close} />
-      )}
+      {asked?.is === 'invite' && <Invite onMade={made} onClose={close} />}
       {asked?.is === 'once' && <InvitationOnce invitation={asked.invitation} onClose={close} />}
       {asked?.is === 'remove' && <RemoveMember member={asked.member} onClose={close} />}
     </>

@@ -45,7 +45,8 @@ export const words = {
   email: 'E-mail',
   emailHint: 'The invitation is valid for this address only.',
   inviteTitle: (workspace: string) => `Invite to ${workspace}`,
-  inviteDo: 'Create invitation',
+  inviteDo: 'Invite',
+  sent: (email: string) => `An invitation was sent to ${email}.`,
   onceTitle: (email: string) => `Send this link to ${email}`,
   onceText: (email: string, until: string) =>
     `TrigRun shows it once and does not send it. It lets ${email} join until ${until}.`,
