@@ -8,7 +8,8 @@ from typing import Any
 
 WITHOUT_METHOD = {
     # For users in a browser, and administration.
-    *("sign_up", "create_verification", "reset_password", "log_in", "log_out", "confirm_session", "get_session", "list_sessions", "delete_session", "delete_other_sessions"),
+    *("create_verification", "reset_password"),
+    *("sign_up", "log_in", "log_out", "confirm_session", "get_session", "list_sessions", "delete_session", "delete_other_sessions"),
     *("get_me", "patch_me", "delete_me", "change_password", "list_workspaces", "create_workspace", "get_workspace", "patch_workspace"),
     *("delete_workspace", "list_members", "create_member", "patch_member", "delete_member", "list_invitations", "delete_invitation"),
     *("accept_invitation", "list_tokens", "create_token", "delete_token", "rotate_token", "list_audit_log", "get_instance"),
