@@ -37,10 +37,11 @@ export default async function roles(world) {
         const words = await page.locator('#main').textContent();
         assert(words.trim().length > 20, 'the page says something');
         for (const [, label] of ACTIONS.filter(([screen]) => screen === name)) {
-          const button = page
-            .locator('#main')
+          // Actions on the whole page are in its head.
+          const parts = page.locator('header.top, #main');
+          const button = parts
             .getByRole('button', { name: label })
-            .or(page.locator('#main').getByRole('link', { name: label }));
+            .or(parts.getByRole('link', { name: label }));
           const isOffered = (await button.count()) > 0 && (await button.first().isEnabled());
           offered[`${name}: ${label}`] = [...(offered[`${name}: ${label}`] ?? []), isOffered && person.role];
         }
