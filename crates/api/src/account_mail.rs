@@ -59,11 +59,11 @@ pub enum AccountMailError {
 #[derive(Clone)]
 pub struct AccountMail(Option<Queues>);
 
-/// Those who have no account cannot keep users from replacing their passwords.
+/// Sign-ups have their own, so that they cannot keep users from replacing their passwords.
 #[derive(Clone)]
 struct Queues {
-    of_strangers: mpsc::Sender<Request>,
-    of_users: mpsc::Sender<Request>,
+    sign_ups: mpsc::Sender<Request>,
+    others: mpsc::Sender<Request>,
 }
 
 enum Request {
@@ -96,7 +96,7 @@ impl AccountMail {
             }
             sender
         };
-        Ok(Self(Some(Queues { of_strangers: start(), of_users: start() })))
+        Ok(Self(Some(Queues { sign_ups: start(), others: start() })))
     }
 
     /// Whether addresses can be verified.
@@ -123,10 +123,10 @@ impl AccountMail {
 
     /// False if too many wait.
     fn enqueue(&self, request: Request) -> bool {
-        let Some(Queues { of_strangers, of_users }) = &self.0 else { return true };
+        let Some(Queues { sign_ups, others }) = &self.0 else { return true };
         let queue = match request {
-            Request::Verify { purpose: Purpose::SignUp, .. } => of_strangers,
-            _ => of_users,
+            Request::Verify { purpose: Purpose::SignUp, .. } => sign_ups,
+            _ => others,
         };
         let is_full = matches!(queue.try_send(request), Err(TrySendError::Full(_)));
         if is_full {

@@ -22,11 +22,11 @@ pub async fn start(address: SocketAddr, database: &str, stop: CancellationToken)
     let target = target::serve(address, stop).await?;
     let log_in = format!("log in as {EMAIL} with the password: {PASSWORD}");
     let user = json!({ "email": EMAIL, "password": PASSWORD, "name": "Demo", "workspace_name": "Demo" });
-    let stranger = Client::new(&api, None)?;
-    if stranger.post("/v1/auth/login", &json!({ "email": EMAIL, "password": PASSWORD })).await.is_ok() {
+    let without_token = Client::new(&api, None)?;
+    if without_token.post("/v1/auth/login", &json!({ "email": EMAIL, "password": PASSWORD })).await.is_ok() {
         return Ok(log_in);
     }
-    let created = stranger.post("/v1/auth/signup", &user).await.context("the user cannot be created")?;
+    let created = without_token.post("/v1/auth/signup", &user).await.context("the user cannot be created")?;
     let client = Client::new(&api, Some(text(&created["token"])?.to_owned()))?;
     client.post("/v1/secrets", &json!({ "name": "api-key", "value": "a key of the demonstration" })).await?;
     let batch = client.post("/v1/jobs/batch", &json!({ "items": jobs::all(target) })).await?;
