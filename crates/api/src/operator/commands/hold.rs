@@ -1,7 +1,7 @@
 //! `trigrun-api hold` and `trigrun-api release`
 
 use anyhow::{Context, bail};
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 use trigrun_core::{
     domain::{
         fire,
@@ -28,12 +28,12 @@ pub async fn hold(settings: &Settings, reason: String) -> anyhow::Result<()> {
             let Some(Hold { since, reason }) = holds::active(conn).await? else {
                 bail!("another command has just released the hold: try again");
             };
-            println!("already held since {since}: {reason}");
+            say(&format!("already held since {since}: {reason}"));
         }
         begun => {
             begun?;
-            println!("held: within a second, no process sends anything. Requests in flight end.");
-            println!("`trigrun-api release --missed run|skip` ends it.");
+            say("held: within a second, no process sends anything. Requests in flight end.");
+            say("`trigrun-api release --missed run|skip` ends it.");
         }
     }
     Ok(())
@@ -42,21 +42,26 @@ pub async fn hold(settings: &Settings, reason: String) -> anyhow::Result<()> {
 pub async fn release(settings: &Settings, missed: Missed) -> anyhow::Result<()> {
     let conn = &mut connection::open(settings).await?;
     if holds::active(conn).await?.is_none() {
-        println!("not held: there is nothing to release");
+        say("not held: there is nothing to release");
         return Ok(());
     }
     // Before the release, so that nothing of it is sent. A command that is interrupted is repeated.
     if missed == Missed::Skip {
         let cancelled = cancel_waiting(conn).await?;
-        println!("cancelled {cancelled} executions that were waiting");
+        say(&format!("cancelled {cancelled} executions that were waiting"));
         // Last, because it is quick: what becomes due after it runs.
         let fires = skip_fires(conn).await?;
-        println!("skipped the missed fires of {fires} timers");
+        say(&format!("skipped the missed fires of {fires} timers"));
     }
     let now = store::clock::now(conn).await?;
     holds::release(conn, missed, now).await.context("another command has released the hold")?;
-    println!("released: within a second, every process sends again");
+    say("released: within a second, every process sends again");
     Ok(())
+}
+
+/// A reader that has closed the pipe must not end a command halfway.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Records the fires up to now as skipped, and returns how many timers had some.
