@@ -15,6 +15,9 @@ APART = $(if $(BUILT),--target-dir $(BIN)/lint)
 # Optimisation at link time takes minutes for each program, so a release run builds only those that it needs.
 PROCESSES = --package trigrun-api --package trigrun-scheduler --package trigrun-executor
 
+# Tests wait more than they compute.
+export RUST_TEST_THREADS ?= $(shell expr 3 '*' $$(nproc))
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,8 +102,8 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	.ci/busy.sh 6 bash -ec 'for run in 1 2 3; do echo "=== run $$run of 3"; $(MAKE) --no-print-directory BUILT=1 test; done'
 	@echo "make test passed three times in a row on a busy machine"
 
-# Tests and mutants often wait, so they run beside each other, and beside clippy and rustdoc.
-STEPS := fmt +chart +clients-tools +sdk-tools console-check build +lint +docs +mutants test story identity traces metrics clients sdk fuzz security chaos-short fairness-short advisories
+# Tests, mutants and attacks often wait, so they run beside each other, and beside clippy and rustdoc.
+STEPS := fmt +chart +clients-tools +sdk-tools console-check build +lint +docs +mutants test wait +security story identity traces metrics clients sdk fuzz wait chaos-short fairness-short advisories
 
 # Of the API's tests, the step `security` runs those of security.
 .PHONY: check

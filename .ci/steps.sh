@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes each TARGET in order, stops at the first that fails, and prints a table with the duration of each.
+# Makes each TARGET in order, stops at the first that fails, and prints a table with the duration of each, and its seconds of processor time.
 # A target with a leading + runs in the background, and its output follows at the end, or before the next step once it has failed. It must not
-# use cargo in the target directory of those that run in the foreground.
+# use cargo in the target directory of those that run in the foreground. `wait` waits for those in the background.
 # The targets share one build: `build` compiles everything, and the others do not compile again (BUILT).
-# Usage: steps.sh [+]TARGET…
+# Usage: steps.sh [[+]TARGET|wait]…
 set -euo pipefail
 make=${MAKE:-make}
 logs=$(mktemp -d)
@@ -12,7 +12,7 @@ rows=() background=() step='' begin=$SECONDS
 finish() {
     local status=$?
     trap - EXIT
-    [[ -z $step ]] || rows+=("$step $((SECONDS - begin)) FAILED")
+    [[ -z $step ]] || rows+=("$step $((SECONDS - begin)) $(processor "$step") FAILED")
     for ((i = 0; i < ${#background[@]}; i += 2)); do kill -- "-${background[i + 1]}" 2>/dev/null || true; done
     # Those that have failed beside a step that failed, too.
     for ((i = 0; i < ${#background[@]}; i += 2)); do
@@ -20,11 +20,11 @@ finish() {
         [[ -e $logs/$failed.failed && $failed != "$step" ]] || continue
         printf '\n=== %s\n' "$failed"
         cat "$logs/$failed"
-        rows+=("$failed $(cat "$logs/$failed.seconds") FAILED")
+        rows+=("$failed $(cat "$logs/$failed.seconds") $(processor "$failed") FAILED")
     done
     rm -rf "$logs"
-    printf '\n%-14s %7s\n' step seconds
-    for row in "${rows[@]}"; do printf '%-14s %7d %s\n' $row; done
+    printf '\n%-14s %7s %9s\n' step seconds processor
+    for row in "${rows[@]}"; do printf '%-14s %7d %9d %s\n' $row; done
     printf '%-14s %7d\n' total $SECONDS
     [[ -z $step ]] || echo "$step failed. To repeat it: make $step"
     exit $status
@@ -40,13 +40,30 @@ report() {
     cat "$logs/$step"
     begin=$((SECONDS - $(cat "$logs/$step.seconds")))
     [[ $status == 0 ]] || exit $status
-    rows+=("$step $((SECONDS - begin)) in-parallel")
+    rows+=("$step $((SECONDS - begin)) $(processor "$step") in-parallel")
+}
+
+# Of those in the background; with `failed`, of those that have failed.
+report_all() {
+    local remaining=()
+    for ((i = 0; i < ${#background[@]}; i += 2)); do
+        if [[ ${1-} != failed || -e $logs/${background[i]}.failed ]]; then report "${background[i]}" "${background[i + 1]}"
+        else remaining+=("${background[@]:i:2}"); fi
+    done
+    background=("${remaining[@]}")
+    step=''
+}
+
+# How many seconds of processor time a step has used; 0 while it runs.
+processor() {
+    [[ -s $logs/$1.processor ]] || { echo 0; return; }
+    awk '{ printf "%.0f", $1 + $2 }' "$logs/$1.processor"
 }
 
 run() {
-    local built=BUILT=1
+    local built=BUILT=1 TIMEFORMAT='%U %S'
     [[ $1 != build ]] || built=
-    $make --no-print-directory $built "$1"
+    { time $make --no-print-directory $built "$1" 2>&3; } 3>&2 2> "$logs/$1.processor"
 }
 
 for target in "$@"; do
@@ -63,13 +80,12 @@ for target in "$@"; do
         background+=("$target" $!)
         continue
     fi
-    for ((i = 0; i < ${#background[@]}; i += 2)); do
-        [[ ! -e $logs/${background[i]}.failed ]] || report "${background[i]}" "${background[i + 1]}"
-    done
+    report_all failed
+    [[ $target != wait ]] || { report_all; continue; }
     step=$target begin=$SECONDS
     printf '\n=== %s\n' "$step"
     run "$step"
-    rows+=("$step $((SECONDS - begin)) ")
+    rows+=("$step $((SECONDS - begin)) $(processor "$step") ")
 done
-for ((i = 0; i < ${#background[@]}; i += 2)); do report "${background[i]}" "${background[i + 1]}"; done
+report_all
 step=''

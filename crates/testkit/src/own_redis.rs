@@ -31,8 +31,20 @@ impl OwnRedis {
         let (address, program) = (free_address()?, Programs::find()?.redis_server);
         let dir = std::env::temp_dir().join(format!("trigrun-redis-{}", Uuid::new_v4().simple()));
         fs::create_dir(&dir).with_context(|| dir.display().to_string())?;
+        // By default, a node of a cluster also listens on its port + 10,000, which the kernel may have given to a client.
+        let (port, cluster_port) = (address.port().to_string(), free_address()?.port().to_string());
         let child = trigrun_embed::ends_with_us(&program)
-            .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .args([
+                "--port",
+                &port,
+                "--cluster-port",
+                &cluster_port,
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--dir",
+            ])
             .arg(&dir)
             .args(arguments)
             .stdin(Stdio::null())

@@ -8,7 +8,7 @@ use crate::{
     app::{App, Response},
     contract::document,
     executions::{attempt, failed},
-    request_tests,
+    request_tests, stream,
 };
 
 /// A value of a field, and whether the document allows it.
@@ -105,8 +105,14 @@ async fn query_parameters_have_the_documented_limits_and_names() {
                 if path.starts_with("/v1/jobs/activity?runs") {
                     path += &format!("&ids={job}");
                 }
-                let response = app.get(&path).await;
-                assert_eq!(response.status.as_u16() == 200, is_valid, "{path}: {}", response.text);
+                // A stream lasts as long as it was asked to.
+                if let Some(query) = path.strip_prefix("/v1/stream") {
+                    let status = stream::open(&app, query, &app.token, None).await.status();
+                    assert_eq!(status == 200, is_valid, "{path}: {status}");
+                } else {
+                    let response = app.get(&path).await;
+                    assert_eq!(response.status.as_u16() == 200, is_valid, "{path}: {}", response.text);
+                }
                 tried += 1;
             }
         }

@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request,
+    Request, Response as HyperResponse,
     body::{Bytes, Incoming},
     client::conn::http1,
     header::{AUTHORIZATION, HOST},
@@ -43,19 +43,24 @@ struct Event {
     data: Value,
 }
 
+/// The head of the response; its body is still to be read.
+pub async fn open(app: &App, query: &str, token: &str, last_id: Option<&str>) -> HyperResponse<Incoming> {
+    let socket = TcpStream::connect(app.api.address()).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.unwrap();
+    tasks::spawn("client", connection);
+    let mut request = Request::get(format!("/v1/stream{query}"))
+        .header(HOST, app.api.address().to_string())
+        .header(AUTHORIZATION, format!("Bearer {token}"));
+    if let Some(id) = last_id {
+        request = request.header("Last-Event-ID", id);
+    }
+    sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap()
+}
+
 impl Follower {
     /// Connects, and waits until the stream has begun.
     async fn new(app: &App, query: &str, token: &str, last_id: Option<&str>) -> Self {
-        let socket = TcpStream::connect(app.api.address()).await.unwrap();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.unwrap();
-        tasks::spawn("client", connection);
-        let mut request = Request::get(format!("/v1/stream{query}"))
-            .header(HOST, app.api.address().to_string())
-            .header(AUTHORIZATION, format!("Bearer {token}"));
-        if let Some(id) = last_id {
-            request = request.header("Last-Event-ID", id);
-        }
-        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        let response = open(app, query, token, last_id).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { body: response.into_body(), text: String::new(), id: None }
