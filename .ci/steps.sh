@@ -84,7 +84,8 @@ for target in "$@"; do
     [[ $target != wait ]] || { report_all; continue; }
     step=$target begin=$SECONDS
     printf '\n=== %s\n' "$step"
-    run "$step"
+    # In a shell of its own, which does not count the steps that end in the background meanwhile.
+    (run "$step")
     rows+=("$step $((SECONDS - begin)) $(processor "$step") ")
 done
 report_all

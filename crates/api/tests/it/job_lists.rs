@@ -2,7 +2,14 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
-use trigrun_core::domain::access::Scope;
+use std::collections::HashMap;
+use trigrun_core::{
+    domain::{
+        access::Scope,
+        attempt::{AttemptStatus, Disposition, Outcome},
+    },
+    store::statistics::Counting,
+};
 
 use crate::{
     app::App,
@@ -57,6 +64,49 @@ async fn a_list_has_the_order_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn the_last_run_and_the_need_for_attention_are_orders() {
+    let app = App::new().await;
+    let mut jobs = HashMap::new();
+    for (name, change) in [
+        ("never", json!({ "schedule": { "every_n_minutes": 10 } })),
+        ("draft", json!({ "state": "draft" })),
+        ("earlier", json!({ "schedule": { "every_n_minutes": 30 } })),
+        ("later", json!({ "schedule": { "every_n_minutes": 20 } })),
+        ("failing", json!({ "schedule": { "every_n_minutes": 5 } })),
+        ("paused", json!({})),
+        ("late", json!({})),
+        (
+            "secret",
+            json!({ "request": { "url": "https://example.com/", "headers": { "x": "secret://absent" } } }),
+        ),
+    ] {
+        let mut job = change;
+        job["name"] = json!(name);
+        jobs.insert(name, app.job(&job).await);
+    }
+    for name in ["earlier", "failing", "paused", "late", "later"] {
+        let path = format!("/v1/jobs/{}/run-now", jobs[name]);
+        let run = app.send(Method::POST, &path, &[], "").await.expect(202);
+        let (outcome, disposition) = match name {
+            "late" => continue,
+            "failing" | "paused" => failed(),
+            _ => (Outcome::of(AttemptStatus::Success), Disposition::Succeeded),
+        };
+        attempt(&app, run["id"].as_str().unwrap(), outcome, disposition).await;
+    }
+    app.db.count_executions(Counting::Minutes).await;
+    app.send(Method::POST, &format!("/v1/jobs/{}/pause", jobs["paused"]), &[], "").await.expect(200);
+    app.db.execute("update runs set scheduled_for = scheduled_for - interval '2 minutes'").await;
+
+    let last_first = ["later", "paused", "failing", "earlier", "late", "secret", "draft", "never"];
+    assert_eq!(all_pages(&app, "&sort=-last_run_at").await, last_first);
+    let first_first = ["late", "earlier", "failing", "paused", "later", "never", "draft", "secret"];
+    assert_eq!(all_pages(&app, "&sort=last_run_at").await, first_first, "those without a run: last, too");
+    let urgent_first = ["failing", "secret", "late", "never", "later", "earlier", "draft", "paused"];
+    assert_eq!(all_pages(&app, "&sort=attention").await, urgent_first);
+}
+
+#[tokio::test]
 async fn a_cursor_belongs_to_its_order() {
     let app = App::new().await;
     for name in ["a", "b"] {
@@ -73,26 +123,31 @@ async fn a_cursor_belongs_to_its_order() {
         let page = app.get(&format!("/v1/jobs?sort=name&cursor={changed}")).await;
         assert!(page.status == 200 || page.errors() == refused, "{changed}: {}", page.text);
     }
-    let unknown = app.get("/v1/jobs?sort=attention").await.errors();
+    let unknown = app.get("/v1/jobs?sort=urgency").await.errors();
     assert_eq!(unknown, [("?sort".to_owned(), "parameter_invalid".to_owned())]);
 }
 
 #[tokio::test]
-async fn more_jobs_than_can_be_sorted_by_their_next_runs() {
+async fn more_jobs_than_can_be_sorted_without_an_index() {
     let app = App::new().await;
     app.job(&json!({})).await;
     let copy = "set session_replication_role = replica;
         insert into jobs (id, workspace_id, version, name, kind, state, tags, created_at, updated_at)
         select gen_random_uuid(), workspace_id, 1, name, kind, 'paused', tags, created_at, updated_at from jobs, generate_series(1, 10000)";
     app.db.execute(copy).await;
-    let refused = app.get("/v1/jobs?sort=next_run_at").await.errors();
-    assert_eq!(refused, [("?sort".to_owned(), "too_many_jobs".to_owned())]);
+    let of_all_jobs = ["next_run_at", "-next_run_at", "last_run_at", "-last_run_at", "attention"];
+    for order in of_all_jobs {
+        let refused = app.get(&format!("/v1/jobs?sort={order}")).await.errors();
+        assert_eq!(refused, [("?sort".to_owned(), "too_many_jobs".to_owned())], "{order}");
+    }
     let counts = app.get("/v1/jobs/counts").await.expect(200);
     assert_eq!((&counts["all"], &counts["capped"]), (&json!(10_000), &json!(true)));
     app.db
         .execute("delete from jobs where id = (select min(id::text)::uuid from jobs where state = 'paused')")
         .await;
-    app.get("/v1/jobs?sort=next_run_at").await.expect(200);
+    for order in of_all_jobs {
+        app.get(&format!("/v1/jobs?sort={order}")).await.expect(200);
+    }
     let counts = app.get("/v1/jobs/counts").await.expect(200);
     assert_eq!((&counts["all"], &counts["capped"]), (&json!(10_000), &json!(false)));
 }

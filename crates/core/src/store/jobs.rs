@@ -84,6 +84,23 @@ macro_rules! planned_run {
 
 use planned_run;
 
+/// The last execution of job `j` that was due, open or ended.
+macro_rules! last_run {
+    () => {
+        "select * from (
+             (select e.id, e.status, e.scheduled_for from runs e
+              where (e.job_id, e.id) >= (j.id, '00000000-0000-0000-0000-000000000000')
+                and (e.job_id, e.id) <= (j.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.scheduled_for <= clock_timestamp()
+              order by e.job_id desc, e.id desc limit 1)
+             union all
+             (select e.id, e.status, e.scheduled_for from executions e
+              where e.job_id = j.id and e.scheduled_for <= clock_timestamp() order by e.id desc limit 1)) e
+         order by e.id desc limit 1"
+    };
+}
+
+use last_run;
+
 /// Everything about each of `$jobs`, one row each, in the order `$order`. `$2` is the smallest execution id of the current instant: planned fires have
 /// larger ids. The jobs are selected first, because searching a job's executions costs more than reading the job. `$body` is what is read of
 /// the body of the request. `$more` names further columns of `$jobs`. Jobs and ids of runs are compared and ordered together, as in the lists
@@ -108,16 +125,9 @@ macro_rules! select_jobs {
              left join lateral (",
             planned_run!(),
             ") planned on true
-             left join lateral (
-                 select * from (
-                     (select e.id, e.status, e.scheduled_for from runs e
-                      where (e.job_id, e.id) >= (j.id, '00000000-0000-0000-0000-000000000000')
-                        and (e.job_id, e.id) <= (j.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.scheduled_for <= clock_timestamp()
-                      order by e.job_id desc, e.id desc limit 1)
-                     union all
-                     (select e.id, e.status, e.scheduled_for from executions e
-                      where e.job_id = j.id and e.scheduled_for <= clock_timestamp() order by e.id desc limit 1)) e
-                 order by e.id desc limit 1) last on true
+             left join lateral (",
+            last_run!(),
+            ") last on true
              order by ",
             $order
         )

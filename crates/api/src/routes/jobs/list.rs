@@ -34,8 +34,10 @@ const MAX_COUNTED: i64 = 10_000;
 
 query! {
     struct OrderParameter {
-        /// How the list is sorted; a minus sign turns the order around. By name in any case. By the next run, jobs without one come last;
-        /// a workspace with more than 10,000 jobs cannot be sorted by it.
+        /// How the list is sorted; a minus sign turns the order around. By name in any case. By the next or the last run, jobs without one
+        /// come last. By `attention`, active jobs that are failing come first, then those whose secrets do not exist, then those with a run
+        /// that has been due for a minute and has not begun, then all others, each by the next run. A workspace with more than 10,000 jobs
+        /// cannot be sorted by a run or by attention.
         #[param(value_type = Option<enums::JobOrder>, default = "-created_at")]
         sort: Option<JobOrder> = Parameters::parsed,
     }
@@ -100,8 +102,9 @@ fn not_sorted(error: StoreError) -> Problem {
     if !error.is_conflict("too_many_jobs") {
         return error.into();
     }
-    let detail = format!("can sort at most {MAX_SORTED} jobs by their next runs, and the workspace has more");
-    let hint = "Sort by name, or list the next fires with GET /v1/upcoming.";
+    let detail = format!("can sort at most {MAX_SORTED} jobs by this, and the workspace has more");
+    let hint =
+        "Sort by `name` or `created_at`. GET /v1/upcoming lists the next fires, GET /v1/failures what fails.";
     Problem::of_field("?sort", Invalid::new("too_many_jobs", detail).hint(hint))
 }
 

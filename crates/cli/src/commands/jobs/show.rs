@@ -56,7 +56,7 @@ pub struct List {
     /// Jobs whose name contains this text
     #[arg(short, long, value_name = "TEXT")]
     search: Option<String>,
-    /// created_at, name or next_run_at; with a minus sign in front, reversed
+    /// created_at, name, next_run_at or last_run_at; with a minus sign in front, reversed. attention: what needs it first
     #[arg(long, value_name = "ORDER", allow_hyphen_values = true)]
     sort: Option<String>,
     #[command(flatten)]

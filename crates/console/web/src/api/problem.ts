@@ -28,6 +28,11 @@ export class Problem extends Error {
   get isTemporary(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
+
+  /** Whether the server refused a field or a parameter with this code. */
+  hasError(code: string): boolean {
+    return this.errors.some((error) => error.code === code);
+  }
 }
 
 /** No response arrived. */

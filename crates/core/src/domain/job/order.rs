@@ -15,6 +15,9 @@ string_enum! {
         NameDescending = "-name",
         NextRun = "next_run_at",
         NextRunDescending = "-next_run_at",
+        LastRun = "last_run_at",
+        LastRunDescending = "-last_run_at",
+        Attention = "attention",
     }
 }
 
@@ -26,6 +29,22 @@ pub enum SortedBy {
     /// In upper case, by code points.
     Name,
     NextRun,
+    LastRun,
+    /// By [`Attention`], then by the next run.
+    Attention,
+}
+
+/// What a job needs attention for; the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Attention {
+    /// It is active, and its last run failed.
+    Failing,
+    /// It is active, and references a secret that does not exist.
+    WillFail,
+    /// A run of it has been due for more than a minute and has not begun.
+    Late,
+    Nothing,
 }
 
 impl JobOrder {
@@ -34,11 +53,21 @@ impl JobOrder {
             Self::NewestFirst | Self::OldestFirst => SortedBy::Id,
             Self::Name | Self::NameDescending => SortedBy::Name,
             Self::NextRun | Self::NextRunDescending => SortedBy::NextRun,
+            Self::LastRun | Self::LastRunDescending => SortedBy::LastRun,
+            Self::Attention => SortedBy::Attention,
         }
     }
 
+    /// An index has the jobs in this order. Otherwise, all jobs of the workspace are read.
+    pub const fn has_index(self) -> bool {
+        matches!(self.sorted_by(), SortedBy::Id | SortedBy::Name)
+    }
+
     pub const fn is_descending(self) -> bool {
-        matches!(self, Self::NewestFirst | Self::NameDescending | Self::NextRunDescending)
+        matches!(
+            self,
+            Self::NewestFirst | Self::NameDescending | Self::NextRunDescending | Self::LastRunDescending
+        )
     }
 }
 
@@ -55,8 +84,8 @@ pub enum PositionKey {
     Id,
     /// As the database has it in upper case.
     Name(String),
-    /// `None`, without a next run, comes last in both orders.
-    NextRun(Option<DateTime<Utc>>),
+    /// By a run, the rank is 0. `None`, without such a run, comes last in both orders.
+    Ranked(u8, Option<DateTime<Utc>>),
 }
 
 /// The part of a cursor that is the id and the checksum of the filters.
@@ -74,9 +103,10 @@ impl Position {
     /// The cursor after this position. `filters` is any text that names all filters of the list, and its order.
     pub fn cursor(&self, filters: &str) -> String {
         let key = match &self.by {
-            PositionKey::Id | PositionKey::NextRun(None) => String::new(),
+            PositionKey::Id => String::new(),
             PositionKey::Name(name) => name.bytes().map(|byte| format!("{byte:02x}")).collect(),
-            PositionKey::NextRun(Some(at)) => at.timestamp_micros().to_string(),
+            PositionKey::Ranked(rank, None) => rank.to_string(),
+            PositionKey::Ranked(rank, Some(at)) => format!("{rank}{}", at.timestamp_micros()),
         };
         page::cursor(self.id, filters) + &key
     }
@@ -87,11 +117,8 @@ impl Position {
         let by = match order.sorted_by() {
             SortedBy::Id => key.is_empty().then_some(PositionKey::Id),
             SortedBy::Name => read_name(key).map(PositionKey::Name),
-            SortedBy::NextRun if key.is_empty() => Some(PositionKey::NextRun(None)),
-            SortedBy::NextRun => {
-                let at = key.parse().ok().and_then(DateTime::from_timestamp_micros);
-                at.filter(|at| YEARS.contains(&at.year())).map(|at| PositionKey::NextRun(Some(at)))
-            }
+            SortedBy::NextRun | SortedBy::LastRun => read_ranked(key, 0),
+            SortedBy::Attention => read_ranked(key, Attention::Nothing as u8),
         };
         by.map(|by| Self { by, id }).ok_or_else(page::cursor_invalid)
     }
@@ -104,11 +131,26 @@ impl Position {
             // After every name in upper case, or before it.
             SortedBy::Name if is_descending => PositionKey::Name("\u{10ffff}".repeat(MAX_KEY_BYTES / 4 + 1)),
             SortedBy::Name => PositionKey::Name(String::new()),
-            SortedBy::NextRun if is_descending => PositionKey::NextRun(Some(DateTime::<Utc>::MAX_UTC)),
-            SortedBy::NextRun => PositionKey::NextRun(Some(DateTime::UNIX_EPOCH)),
+            SortedBy::NextRun | SortedBy::LastRun | SortedBy::Attention if is_descending => {
+                PositionKey::Ranked(0, Some(DateTime::<Utc>::MAX_UTC))
+            }
+            SortedBy::NextRun | SortedBy::LastRun | SortedBy::Attention => {
+                PositionKey::Ranked(0, Some(DateTime::UNIX_EPOCH))
+            }
         };
         Self { by, id: if is_descending { Uuid::max() } else { Uuid::nil() } }
     }
+}
+
+/// A digit, the rank, and perhaps the microseconds of an instant.
+fn read_ranked(key: &str, max_rank: u8) -> Option<PositionKey> {
+    let (rank, micros) = key.split_at_checked(1)?;
+    let rank = rank.parse().ok().filter(|rank| *rank <= max_rank)?;
+    if micros.is_empty() {
+        return Some(PositionKey::Ranked(rank, None));
+    }
+    let at = micros.parse().ok().and_then(DateTime::from_timestamp_micros)?;
+    YEARS.contains(&at.year()).then_some(PositionKey::Ranked(rank, Some(at)))
 }
 
 fn read_name(hex: &str) -> Option<String> {
@@ -124,15 +166,24 @@ fn read_name(hex: &str) -> Option<String> {
 }
 
 impl PositionKey {
-    /// As a text that Postgres reads as a name or an instant; without a next run, `none`.
+    /// From a rank and the microseconds of an instant, as the statements of the list write them.
+    pub fn ranked(key: &str) -> Self {
+        read_ranked(key, u8::MAX).unwrap_or(Self::Ranked(Attention::Nothing as u8, None))
+    }
+
+    /// As a text that the statements of the list read; `none` is the instant of those without a run.
     pub fn as_text(&self, none: &str) -> Option<String> {
-        match self {
-            Self::Id => None,
-            Self::Name(name) => Some(name.clone()),
-            Self::NextRun(Some(at)) if *at == DateTime::<Utc>::MAX_UTC => Some("infinity".to_owned()),
-            Self::NextRun(Some(at)) => Some(at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-            Self::NextRun(None) => Some(none.to_owned()),
-        }
+        let (rank, at) = match self {
+            Self::Id => return None,
+            Self::Name(name) => return Some(name.clone()),
+            Self::Ranked(rank, at) => (rank, at),
+        };
+        let at = match at {
+            Some(at) if *at == DateTime::<Utc>::MAX_UTC => "infinity".to_owned(),
+            Some(at) => at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            None => none.to_owned(),
+        };
+        Some(format!("{rank} {at}"))
     }
 }
 
@@ -147,8 +198,10 @@ mod tests {
         for (order, by) in [
             (JobOrder::NewestFirst, PositionKey::Id),
             (JobOrder::Name, PositionKey::Name("NÄCHTLICH, 1".into())),
-            (JobOrder::NextRun, PositionKey::NextRun(at)),
-            (JobOrder::NextRunDescending, PositionKey::NextRun(None)),
+            (JobOrder::NextRun, PositionKey::Ranked(0, at)),
+            (JobOrder::LastRunDescending, PositionKey::Ranked(0, None)),
+            (JobOrder::Attention, PositionKey::Ranked(Attention::Late as u8, at)),
+            (JobOrder::Attention, PositionKey::Ranked(Attention::Nothing as u8, None)),
         ] {
             let position = Position { by, id };
             let cursor = position.cursor("sort");
@@ -167,11 +220,14 @@ mod tests {
             (JobOrder::Name, "c3"),
             (JobOrder::Name, "+1"),
             (JobOrder::Name, &"41".repeat(MAX_KEY_BYTES + 1)),
-            (JobOrder::NextRun, "x"),
-            (JobOrder::NextRun, "9223372036854775808"),
-            (JobOrder::NextRun, "-62135596800000001"),
-            (JobOrder::NextRun, "253402300800000000"),
-            (JobOrder::NextRun, "é"),
+            (JobOrder::NextRun, ""),
+            (JobOrder::NextRun, "0x"),
+            (JobOrder::NextRun, "1"),
+            (JobOrder::NextRun, "09223372036854775808"),
+            (JobOrder::NextRun, "0-62135596800000001"),
+            (JobOrder::LastRun, "0253402300800000000"),
+            (JobOrder::LastRun, "é"),
+            (JobOrder::Attention, "4"),
         ] {
             let read = Position::read(&format!("{cursor}{key}"), order, "");
             assert_eq!(read.map_err(|invalid| invalid.code), Err("cursor_invalid"), "{key}");

@@ -13,7 +13,9 @@ use diesel::{
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{NewJob, insert_all, job_columns, pause::pause_columns, planned_run, row::JobRow, select_jobs};
+use super::{
+    NewJob, insert_all, job_columns, last_run, pause::pause_columns, planned_run, row::JobRow, select_jobs,
+};
 use crate::{
     domain::{
         crontab::MAX_ENTRIES,

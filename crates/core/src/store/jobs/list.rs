@@ -4,7 +4,8 @@
 //! rows. The limit of the index scan separates it from the filters, which are inside a `case`: see `executions::list`. `offset 0` keeps Postgres
 //! from computing them twice.
 //!
-//! No index has the time of the next run: each fire would have to change it. A list that is sorted by it reads the timers of all jobs.
+//! No index has the times of the next and the last run, because each fire would have to change it, nor what a job needs attention for. A
+//! list that is sorted by one of them looks it up for all jobs of the workspace.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -13,7 +14,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{job_columns, pause::pause_columns, planned_run, row::JobRow, select_jobs};
+use super::{job_columns, last_run, pause::pause_columns, planned_run, row::JobRow, select_jobs};
 use crate::{
     domain::{
         id::{ExecutionId, WorkspaceId},
@@ -49,6 +50,22 @@ pub struct Filter {
     pub q: Option<String>,
 }
 
+/// Whether job `j` will fail: a secret that its version references does not exist.
+macro_rules! will_fail {
+    () => {
+        "j.state = 'active' and exists (
+             select from job_versions v, unnest(v.secrets) as needed(name)
+             where v.job_id = j.id and v.version = j.version
+               and not exists (select from secrets s where s.workspace_id = j.workspace_id and s.name = needed.name))"
+    };
+}
+
+macro_rules! is_failing {
+    () => {
+        "exists (select from job_health h where h.job_id = j.id and h.state = 'failing')"
+    };
+}
+
 /// Whether a job `j` matches the filter in `$3` to `$9` and `$health`. The secrets are in its version, which is looked up only for this
 /// filter; so is what shows its health.
 macro_rules! job_matches {
@@ -62,11 +79,8 @@ macro_rules! job_matches {
          and case when $9::text is null then true else (
              select $9 = any(v.secrets) from job_versions v where v.job_id = j.id and v.version = j.version) end
          and case when ", $health, "::text is null then true
-                  when ", $health, " = 'will_fail' then j.state = 'active' and exists (
-                      select from job_versions v, unnest(v.secrets) as needed(name)
-                      where v.job_id = j.id and v.version = j.version
-                        and not exists (select from secrets s where s.workspace_id = j.workspace_id and s.name = needed.name))
-                  when exists (select from job_health h where h.job_id = j.id and h.state = 'failing') then ", $health, " = 'failing'
+                  when ", $health, " = 'will_fail' then ", will_fail!(), "
+                  when ", is_failing!(), " then ", $health, " = 'failing'
                   when ", $health, " = 'failing' then false
                   when exists (select from runs e where e.job_id = j.id and e.scheduled_for <= clock_timestamp())
                     or exists (select from executions e where e.job_id = j.id) then ", $health, " = 'well'
@@ -126,29 +140,33 @@ macro_rules! walk {
     };
 }
 
-/// How many jobs can be sorted by their next runs.
+/// How many jobs can be sorted by what no index has.
 macro_rules! max_sorted {
     () => {
         10_000
     };
 }
 
-/// [`sorted`] refuses to sort more jobs by their next runs.
+/// [`sorted`] refuses to sort more jobs by what no index has.
 pub const MAX_SORTED: i64 = max_sorted!();
 
-/// All jobs that match, sorted by their next runs. `$none` is the instant of those without one.
-macro_rules! by_next_run {
-    ($none:literal, $after:literal, $order:literal) => {
+/// All jobs that match, sorted by a rank and an instant. `$lookups` are joins to a job `j`, and `$none` is the instant of those without one.
+macro_rules! by_rank {
+    ($rank:expr, $instant:expr, $lookups:expr, $none:literal, $after:literal, $order:literal) => {
         select_jobs!(
             "null as body",
             concat!(
                 "select j.*, row_number() over () as number,
-                        case when isfinite(j.next) then (extract(epoch from j.next) * 1000000)::bigint::text end as sort_key
+                        j.rank || case when isfinite(j.at) then (extract(epoch from j.at) * 1000000)::bigint::text else '' end as sort_key
                  from (
                      select * from (
-                         select j.*, coalesce(least(t.next_run_at, planned.scheduled_for), timestamptz '",
+                         select j.*, ",
+                $rank,
+                " as rank, coalesce(",
+                $instant,
+                ", timestamptz '",
                 $none,
-                "') as next
+                "') as at
                          from (select j.*, ",
                 job_matches!("$13"),
                 " as matches
@@ -156,15 +174,15 @@ macro_rules! by_next_run {
                                      where (workspace_id, id) >= ($1, '00000000-0000-0000-0000-000000000000') and workspace_id <= $1
                                      order by workspace_id, id limit ",
                 max_sorted!(),
-                ") j offset 0) j
-                         left join lateral (select next_run_at from job_timers t where t.job_id = j.id limit 1) t on true
-                         left join lateral (",
-                planned_run!(),
-                ") planned on true
-                         where j.matches) j
-                     where (j.next, j.id) ",
+                ") j offset 0) j ",
+                $lookups,
+                " where j.matches) j
+                     where (j.rank, j.at, j.id) ",
                 $after,
-                " ($12::timestamptz, $10) order by j.next",
+                " (split_part($12, ' ', 1)::integer, split_part($12, ' ', 2)::timestamptz, $10)
+                     order by j.rank",
+                $order,
+                ", j.at",
                 $order,
                 ", j.id",
                 $order,
@@ -176,8 +194,63 @@ macro_rules! by_next_run {
     };
 }
 
+macro_rules! next_run {
+    () => {
+        concat!(
+            "left join lateral (select next_run_at from job_timers t where t.job_id = j.id limit 1) t on true
+             left join lateral (",
+            planned_run!(),
+            ") planned on true"
+        )
+    };
+}
+
+macro_rules! by_next_run {
+    ($none:literal, $after:literal, $order:literal) => {
+        by_rank!("0", "least(t.next_run_at, planned.scheduled_for)", next_run!(), $none, $after, $order)
+    };
+}
+
+macro_rules! by_last_run {
+    ($none:literal, $after:literal, $order:literal) => {
+        by_rank!(
+            "0",
+            "last.scheduled_for",
+            concat!("left join lateral (", last_run!(), ") last on true"),
+            $none,
+            $after,
+            $order
+        )
+    };
+}
+
+/// The ranks are those of `Attention`.
+macro_rules! by_attention {
+    () => {
+        by_rank!(
+            concat!(
+                "case when j.state = 'active' and ",
+                is_failing!(),
+                " then 0 when ",
+                will_fail!(),
+                " then 1
+                 when t.next_run_at < clock_timestamp() - interval '1 minute' or exists (
+                     select from runs e
+                     where (e.job_id, e.id) >= (j.id, '00000000-0000-0000-0000-000000000000') and (e.job_id, e.id) <= (j.id, $2)
+                       and e.status = 'queued' and e.scheduled_for < clock_timestamp() - interval '1 minute')
+                 then 2 else 3 end"
+            ),
+            "least(t.next_run_at, planned.scheduled_for)",
+            next_run!(),
+            "infinity",
+            ">",
+            ""
+        )
+    };
+}
+
 /// The statements of [`sorted`], for the tests of their plans.
-pub const SORTED: [(JobOrder, &str); 6] = [
+pub const SORTED: [(JobOrder, &str); 9] = [
     (
         JobOrder::NewestFirst,
         walk!(
@@ -208,9 +281,12 @@ pub const SORTED: [(JobOrder, &str); 6] = [
     ),
     (JobOrder::NextRun, by_next_run!("infinity", ">", "")),
     (JobOrder::NextRunDescending, by_next_run!("-infinity", "<", " desc")),
+    (JobOrder::LastRun, by_last_run!("infinity", ">", "")),
+    (JobOrder::LastRunDescending, by_last_run!("-infinity", "<", " desc")),
+    (JobOrder::Attention, by_attention!()),
 ];
 
-/// What stands for no next run.
+/// What stands for no run.
 const fn none(order: JobOrder) -> &'static str {
     if order.is_descending() { "-infinity" } else { "infinity" }
 }
@@ -232,13 +308,11 @@ pub struct Sorted {
 
 impl SortedRow {
     fn position(&self, order: JobOrder) -> Position {
-        let key = self.sort_key.as_deref();
+        let key = self.sort_key.as_deref().unwrap_or_default();
         let by = match order.sorted_by() {
             SortedBy::Id => PositionKey::Id,
-            SortedBy::Name => PositionKey::Name(key.unwrap_or_default().to_owned()),
-            SortedBy::NextRun => PositionKey::NextRun(
-                key.and_then(|micros| micros.parse().ok()).and_then(DateTime::from_timestamp_micros),
-            ),
+            SortedBy::Name => PositionKey::Name(key.to_owned()),
+            SortedBy::NextRun | SortedBy::LastRun | SortedBy::Attention => PositionKey::ranked(key),
         };
         Position { by, id: self.job.id() }
     }
@@ -246,7 +320,7 @@ impl SortedRow {
 
 /// Without the bodies of the requests: a page of them could be 64 MiB. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
 ///
-/// [`StoreError::Conflict`] `too_many_jobs` if the workspace has more than [`MAX_SORTED`] jobs, which are to be sorted by their next runs.
+/// [`StoreError::Conflict`] `too_many_jobs` if the workspace has more than [`MAX_SORTED`] jobs, and no index has their order.
 ///
 /// [`MAX_ROWS_SEARCHED`]: crate::domain::page::MAX_ROWS_SEARCHED
 pub async fn sorted(
@@ -256,7 +330,7 @@ pub async fn sorted(
     (order, page): (JobOrder, Page<Position>),
     now: DateTime<Utc>,
 ) -> Result<List<Sorted, Position>, StoreError> {
-    if order.sorted_by() == SortedBy::NextRun && has_more_than(conn, workspace, MAX_SORTED).await? {
+    if !order.has_index() && has_more_than(conn, workspace, MAX_SORTED).await? {
         return Err(StoreError::conflict("too_many_jobs"));
     }
     let Page { limit, before } = page;

@@ -455,7 +455,7 @@ async fn lists_of_jobs_read_the_index_of_their_order() {
             SortedBy::Name => "jobs_name",
             SortedBy::Id => "jobs_workspace",
             // It reads all jobs of the workspace.
-            SortedBy::NextRun => continue,
+            SortedBy::NextRun | SortedBy::LastRun | SortedBy::Attention => continue,
         };
         let scan = plan.lines().find(|line| line.contains(&format!("using {index} on jobs")));
         let is_backward = scan.is_some_and(|scan| scan.contains("Backward"));

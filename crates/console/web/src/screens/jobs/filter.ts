@@ -2,9 +2,8 @@
 
 import type { JobFilter, JobSort } from '../../api/queries/jobs';
 
-/** `attention`: the failing jobs before all others, both by name. */
-export type Sort = 'attention' | Extract<JobSort, 'name' | 'next_run_at' | '-created_at'>;
-export const SORTS: readonly Sort[] = ['attention', 'name', 'next_run_at', '-created_at'];
+export type Sort = Extract<JobSort, 'attention' | 'name' | 'next_run_at' | '-last_run_at' | '-created_at'>;
+export const SORTS: readonly Sort[] = ['attention', 'name', 'next_run_at', '-last_run_at', '-created_at'];
 
 const KEYS = ['host', 'tag', 'secret', 'state', 'health', 'kind', 'stack'] as const;
 export type ChipKey = (typeof KEYS)[number];

@@ -157,6 +157,7 @@ function List({ query, onChange }: Props) {
       <div className="foot">
         <span>{common.loadedOf(rows.jobs.length, total)}</span>
         {counts.data?.capped && <span>{words.capped}</span>}
+        {rows.isTooLarge && <span>{words.sortedByName}</span>}
       </div>
       <Bulk selection={selection} jobs={rows.jobs} filter={filter} total={total ?? rows.jobs.length} />
       {actions.dialog}

@@ -1,9 +1,12 @@
 import { useCallback, useEffect, useMemo } from 'react';
-import { type Job, type JobFilter, type JobSort, useJobs } from '../../api/queries/jobs';
+import { Problem } from '../../api/problem';
+import { type Job, type JobSort, useJobs } from '../../api/queries/jobs';
 import { apiFilter, type Query } from './filter';
 
 export interface JobRows {
   jobs: readonly Job[];
+  /** In the order of `INDEXED_SORT`, because the server cannot sort so many jobs as the query asks. */
+  isTooLarge: boolean;
   isPending: boolean;
   error: unknown;
   hasMore: boolean;
@@ -12,28 +15,18 @@ export interface JobRows {
   retry: () => void;
 }
 
-/** The two lists that make the rows: first those that fail, then all others by name. Other orders are one list. */
-export function listsOf(query: Query): { failing: JobFilter | null; all: JobFilter; sort: JobSort } {
-  const all = apiFilter(query);
-  if (query.sort !== 'attention') return { failing: null, all, sort: query.sort };
-  const canFail = all.health === undefined && (all.state === undefined || all.state === 'active');
-  return { failing: canFail ? { ...all, health: 'failing' } : null, all, sort: 'name' };
-}
+/** The order of a workspace with more jobs than the server sorts by the order that was asked for. */
+export const INDEXED_SORT: JobSort = 'name';
 
 /** The rows of the list, as far as they are loaded. */
 export function useJobRows(query: Query): JobRows {
-  const lists = useMemo(() => listsOf(query), [query]);
-  const failing = useJobs(lists.failing ?? {}, 'name', { enabled: lists.failing !== null });
-  const isFailingDone = lists.failing === null || (failing.data !== undefined && !failing.hasNextPage);
-  const all = useJobs(lists.all, lists.sort, { enabled: isFailingDone });
-  const jobs = useMemo(() => {
-    const first = lists.failing ? (failing.data?.pages.flatMap((page) => page.data) ?? []) : [];
-    const seen = new Set(first.map((job) => job.id));
-    const others = isFailingDone ? (all.data?.pages.flatMap((page) => page.data) ?? []) : [];
-    return [...first, ...others.filter((job) => !seen.has(job.id))];
-  }, [lists, failing.data, all.data, isFailingDone]);
-  const active = isFailingDone ? all : failing;
-  const { fetchNextPage, hasNextPage, isFetchingNextPage, isError, refetch } = active;
+  const filter = useMemo(() => apiFilter(query), [query]);
+  const asked = useJobs(filter, query.sort);
+  const isTooLarge = asked.error instanceof Problem && asked.error.hasError('too_many_jobs');
+  const indexed = useJobs(filter, INDEXED_SORT, { enabled: isTooLarge });
+  const { data, error, isError, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } =
+    isTooLarge ? indexed : asked;
+  const jobs = useMemo(() => withoutRepeats(data?.pages.flatMap((page) => page.data) ?? []), [data]);
   const loadMore = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage && !isError) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, isError, fetchNextPage]);
@@ -44,11 +37,17 @@ export function useJobRows(query: Query): JobRows {
   }, [isSearching, loadMore]);
   return {
     jobs,
-    isPending: (active.isPending && jobs.length === 0) || isSearching,
-    error: failing.error ?? all.error,
-    hasMore: !isFailingDone || hasNextPage,
-    isLoadingMore: isFetchingNextPage || (isFailingDone && all.isPending),
+    isTooLarge,
+    isPending: isPending || isSearching,
+    error,
+    hasMore: hasNextPage,
+    isLoadingMore: isFetchingNextPage,
     loadMore,
     retry: () => void (jobs.length > 0 && hasNextPage ? fetchNextPage() : refetch()),
   };
+}
+
+/** A job that has run since the page before was read can be on two pages. */
+function withoutRepeats(jobs: readonly Job[]): readonly Job[] {
+  return [...new Map(jobs.map((job) => [job.id, job])).values()];
 }

@@ -9,8 +9,8 @@ import {
   mergeJobs,
 } from '../../api/queries/jobs';
 import { useStream } from '../../api/stream';
-import type { Query } from './filter';
-import { listsOf } from './useJobRows';
+import { apiFilter, type Query } from './filter';
+import { INDEXED_SORT } from './useJobRows';
 
 const REFRESH_MS = 15_000;
 /** Health follows some seconds after a run; many runs at once are one refresh. */
@@ -50,10 +50,8 @@ export function useLiveRows(query: Query): void {
 
 async function refresh(client: QueryClient, query: Query): Promise<void> {
   if (document.visibilityState !== 'visible') return;
-  const { failing, all, sort } = listsOf(query);
-  const shown = idsOnScreen();
-  if (failing) await refreshList(client, failing, sort, shown);
-  await refreshList(client, all, sort, shown);
+  const [filter, shown] = [apiFilter(query), idsOnScreen()];
+  for (const sort of new Set([query.sort, INDEXED_SORT])) await refreshList(client, filter, sort, shown);
 }
 
 async function refreshList(

@@ -33,9 +33,11 @@ export const words = {
     attention: 'Needs attention first',
     name: 'Name',
     next_run_at: 'Next run',
+    '-last_run_at': 'Last run',
     '-created_at': 'Newest first',
   },
   sortLabel: 'Sort',
+  sortedByName: 'Sorted by name: there are too many jobs for the order that you chose.',
   columns: 'Columns',
   table: (shown: number, all: number | null) =>
     all === null ? `Jobs. ${count(shown)} loaded.` : `Jobs. ${count(shown)} of ${count(all)} loaded.`,
