@@ -226,6 +226,25 @@ def changed(api: Api, mails: Mails, session: str) -> None:
     step("a change of the password ends links that were sent before it")
 
 
+def moved(api: Api, mails: Mails, session: str) -> None:
+    change = {"email": "countess@example.com", "password": PASSWORD}
+    api.expect(401, "POST", "/v1/me/email", {**change, "password": ANOTHER}, session)
+    api.expect(202, "POST", "/v1/me/email", change, session)
+    subject, text = mails.next_to("countess@example.com", 1)
+    secret = secret_of(text)
+    expect(f"{PUBLIC_URL}/email#{secret}" in text, text)
+    step(f"a link arrives at another address: {subject}")
+    user = api.expect(200, "POST", "/v1/auth/email", {"verification": secret})
+    expect(user["email"] == "countess@example.com", user)
+    subject, text = mails.next_to("ada@example.com", 7)
+    expect("countess@example.com" in text and "trv_" not in text, text)
+    step(f"it gives the account this address, and the previous one is told: {subject}")
+    api.expect(202, "POST", "/v1/me/email", {"email": "ada@example.com", "password": PASSWORD}, session)
+    api.expect(200, "POST", "/v1/auth/email", {"verification": secret_of(mails.next_to("ada@example.com", 8)[1])})
+    api.expect(200, "POST", "/v1/auth/login", {"email": "ada@example.com", "password": PASSWORD})
+    step("and back")
+
+
 def invited(api: Api, mails: Mails, session: str) -> None:
     invited = api.expect(201, "POST", "/v1/members", {"email": "bob@example.com", "role": "admin"}, session)
     expect("invitation" not in invited, invited)
@@ -282,6 +301,7 @@ def main() -> None:
             known_address(api, mails)
             session = forgotten(api, mails, session)
             changed(api, mails, session)
+            moved(api, mails, session)
             invited(api, mails, session)
             mail_server_away(api, mails, server)
         server.stop()

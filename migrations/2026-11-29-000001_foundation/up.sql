@@ -49,8 +49,15 @@ create table workspaces (
     created_by uuid,
     created_at timestamptz not null default now(),
     -- Set when the workspace is deleted. From then on it is not found; the retention pass purges its rows in batches.
-    deleted_at timestamptz
+    deleted_at timestamptz,
+    -- Set while the operator has suspended the workspace: nothing is sent for it, and its fires are recorded as skipped.
+    suspended_at timestamptz,
+    -- Why, in the operator's words. Its members see it.
+    suspended_reason text,
+    constraint workspaces_suspended check ((suspended_at is null) = (suspended_reason is null))
 );
+-- Few are suspended. Every lease and every planned timer looks here.
+create index workspaces_suspended on workspaces (id) where suspended_at is not null;
 -- The retention pass finds workspaces to purge.
 create index workspaces_deleted on workspaces (deleted_at) where deleted_at is not null;
 -- Counts the workspaces that a user has created.
@@ -165,8 +172,8 @@ create table email_verifications (
     hash bytea primary key,
     -- In lower case, as in users.
     email text not null,
-    purpose text not null constraint email_verifications_purpose check (purpose in ('sign_up', 'password_reset')),
-    -- The user whose password can be replaced. Before a sign-up, there is none.
+    purpose text not null constraint email_verifications_purpose check (purpose in ('sign_up', 'password_reset', 'email_change')),
+    -- The user whose password or address can be replaced. Before a sign-up, there is none.
     user_id uuid references users on delete cascade,
     created_at timestamptz not null,
     expires_at timestamptz not null,

@@ -12,6 +12,7 @@ use trigrun_core::{
     crypto,
     domain::{
         access::{TokenKind, TokenSecret},
+        id::UserId,
         verification::Purpose,
     },
     mail::{MailError, MailServer, MailSettingsError, PlainMail},
@@ -67,12 +68,14 @@ struct Queues {
 }
 
 enum Request {
-    /// The owner of the address may sign up with it, or replace the password.
-    Verify { email: String, purpose: Purpose },
+    /// The owner of the address may sign up with it, replace the password, or give the address to this user.
+    Verify { email: String, purpose: Purpose, user: Option<UserId> },
     /// The owner of the address may become a member.
     Invite { email: String, by: String, secret: TokenSecret },
     /// For information.
     PasswordChanged { email: String },
+    /// For information of the previous address.
+    EmailChanged { previous: String, email: String },
 }
 
 impl AccountMail {
@@ -107,7 +110,14 @@ impl AccountMail {
     /// Sends what the owner of the address needs to go on. Never waits; 503 while too many wait.
     pub fn verify(&self, email: String, purpose: Purpose) -> ApiResult<()> {
         let busy = || Problem::busy("Too many e-mails are waiting to be sent. Try again in a minute.");
-        if self.enqueue(Request::Verify { email, purpose }) { Ok(()) } else { Err(busy()) }
+        if self.enqueue(Request::Verify { email, purpose, user: None }) { Ok(()) } else { Err(busy()) }
+    }
+
+    /// Sends what the user needs to change to this address. Never waits; 503 while too many wait.
+    pub fn verify_change(&self, user: UserId, email: String) -> ApiResult<()> {
+        let request = Request::Verify { email, purpose: Purpose::EmailChange, user: Some(user) };
+        let busy = || Problem::busy("Too many e-mails are waiting to be sent. Try again in a minute.");
+        if self.enqueue(request) { Ok(()) } else { Err(busy()) }
     }
 
     /// Sends an invitation, in the name of the user with the address `by`, or of the operator. 503 while too many wait.
@@ -119,6 +129,11 @@ impl AccountMail {
     /// Tells a user that the password was replaced, if e-mail can be sent.
     pub fn password_changed(&self, email: String) {
         self.enqueue(Request::PasswordChanged { email });
+    }
+
+    /// Tells the previous address of a user that there is another one.
+    pub fn email_changed(&self, previous: String, email: String) {
+        self.enqueue(Request::EmailChanged { previous, email });
     }
 
     /// False if too many wait.
@@ -185,10 +200,15 @@ impl Worker {
 
     async fn send(&self, request: &Request) -> Result<(), SendError> {
         let (to, text) = match request {
-            Request::Verify { email, purpose } => (email, self.verification(email, *purpose).await?),
+            Request::Verify { email, purpose, user } => {
+                (email, self.verification(email, *purpose, *user).await?)
+            }
             Request::Invite { email, by, secret } => (email, Some(self.links.invitation(by, secret))),
             Request::PasswordChanged { email } => {
                 (email, Some(self.links.password_changed(email, self.clock.now())))
+            }
+            Request::EmailChanged { previous, email } => {
+                (previous, Some(self.links.email_changed(email, self.clock.now())))
             }
         };
         let Some(Text { subject, text }) = text else { return Ok(()) };
@@ -199,20 +219,26 @@ impl Worker {
     }
 
     /// `None` if there is nothing to say to this address.
-    async fn verification(&self, email: &str, purpose: Purpose) -> Result<Option<Text>, SendError> {
+    async fn verification(
+        &self,
+        email: &str,
+        purpose: Purpose,
+        user: Option<UserId>,
+    ) -> Result<Option<Text>, SendError> {
         let mut conn = self.db.conn().await?;
-        let user = users::find_by_email(&mut conn, email).await?.map(|(user, _)| user.id);
-        match (purpose, user) {
+        let owner = users::find_by_email(&mut conn, email).await?.map(|(owner, _)| owner.id);
+        match (purpose, owner) {
             (Purpose::SignUp, Some(_)) => return Ok(Some(self.links.has_account())),
+            (Purpose::EmailChange, Some(_)) => return Ok(Some(self.links.is_in_use())),
             (Purpose::PasswordReset, None) => return Ok(None),
-            (Purpose::SignUp, None) | (Purpose::PasswordReset, Some(_)) => {}
+            (Purpose::SignUp | Purpose::EmailChange, None) | (Purpose::PasswordReset, Some(_)) => {}
         }
         let secret: TokenSecret =
             crypto::new_token(TokenKind::Verification).map_err(|_| SendError::Random)?;
         let new = NewVerification {
             email,
             purpose,
-            user,
+            user: owner.or(user),
             hash: &crypto::token_hash(&secret),
             at: self.clock.now(),
         };

@@ -3,7 +3,12 @@
 mod credentials;
 mod session;
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::{Method, StatusCode},
+    web,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::LocalBoxFuture;
 use std::marker::PhantomData;
@@ -16,6 +21,7 @@ use trigrun_core::{
         rights::{Giver, Lack, Rights},
         session::{Session, SessionKind},
         user::{Membership, Role, User},
+        workspace::Suspension,
     },
     runtime::tasks,
     store::{members, tokens},
@@ -49,7 +55,16 @@ pub struct Authorized<S, Q = NoParameters> {
     /// For the audit log.
     pub by: Author,
     pub query: Q,
+    /// Of the workspace.
+    pub suspension: Option<Suspension>,
     scope: PhantomData<S>,
+}
+
+/// What a caller has access to.
+struct Access {
+    workspace: WorkspaceId,
+    account: AccountId,
+    suspension: Option<Suspension>,
 }
 
 /// The token or the user that makes a request.
@@ -186,14 +201,34 @@ impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
         Box::pin(async move {
             let state = state(&request)?;
             let found = find_caller(&state, &request).await;
-            let (workspace, account, caller) =
-                found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            let (access, caller) = found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
+            let Access { workspace, account, suspension } = access;
             connections::set_account(account);
             S::SCOPE.map_or(Ok(()), |scope| caller.check_scope(scope))?;
+            check_not_suspended(suspension.as_ref(), S::SCOPE, request.method())?;
             let query = Q::read(request.query_string())?;
             let by = author(&state, &request, caller.actor());
-            Ok(Self { workspace, caller, by, query, scope: PhantomData })
+            Ok(Self { workspace, caller, by, query, suspension, scope: PhantomData })
         })
+    }
+}
+
+/// What a suspended workspace has can be read and deleted.
+fn check_not_suspended(
+    suspension: Option<&Suspension>,
+    scope: Option<Scope>,
+    method: &Method,
+) -> ApiResult<()> {
+    let is_allowed = scope.is_some_and(Scope::only_reads)
+        || matches!(*method, Method::GET | Method::HEAD | Method::DELETE);
+    match suspension {
+        Some(Suspension { reason, .. }) if !is_allowed => {
+            let detail = format!(
+                "The operator has suspended this workspace: \"{reason}\". It can be read and deleted; to change it or run its jobs, ask the operator."
+            );
+            Err(Problem::new(ProblemCode::WorkspaceSuspended, detail))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -224,12 +259,12 @@ pub fn unknown() -> Problem {
     Problem::unauthorized("The token is unknown, expired or revoked.")
 }
 
-async fn find_caller(state: &State, request: &HttpRequest) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
+async fn find_caller(state: &State, request: &HttpRequest) -> ApiResult<(Access, Caller)> {
     let credentials = Credentials::read(state, request, Csrf::Required)?;
     let selected = selected_workspace(request);
     if credentials.secret.kind() == TokenKind::Api {
-        let (workspace, account, token) = find_by_token(state, request, &credentials, selected).await?;
-        return Ok((workspace, account, Caller::Token(token)));
+        let (access, token) = find_by_token(state, request, &credentials, selected).await?;
+        return Ok((access, Caller::Token(token)));
     }
     find_by_session(state, request, &credentials, selected).await
 }
@@ -248,7 +283,7 @@ async fn find_by_token(
     request: &HttpRequest,
     credentials: &Credentials,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, AccountId, TokenCaller)> {
+) -> ApiResult<(Access, TokenCaller)> {
     // API tokens are never in cookies.
     if credentials.sent_as == SessionKind::Cookie {
         return Err(unknown());
@@ -261,8 +296,9 @@ async fn find_by_token(
         return Err(workspace_not_found());
     }
     touch(state, grant.token, last_used_at);
-    let Grant { token: id, name, workspace, account, scopes, expires_at, created_by } = grant;
-    Ok((workspace, account, TokenCaller { id, name, hash, scopes, expires_at, created_by }))
+    let Grant { token: id, name, workspace, account, scopes, expires_at, created_by, suspension } = grant;
+    let access = Access { workspace, account, suspension };
+    Ok((access, TokenCaller { id, name, hash, scopes, expires_at, created_by }))
 }
 
 /// Records the use of a token in a separate task: the request does not wait for it.
@@ -286,12 +322,12 @@ async fn find_by_session(
     request: &HttpRequest,
     credentials: &Credentials,
     selected: Option<WorkspaceId>,
-) -> ApiResult<(WorkspaceId, AccountId, Caller)> {
+) -> ApiResult<(Access, Caller)> {
     let (user, session) = find_session(state, request, credentials).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
-    let Membership { workspace, account, role, .. } = select_membership(memberships, selected)?;
+    let Membership { workspace, account, role, suspension, .. } = select_membership(memberships, selected)?;
     state.limits.check(request, &user.id.to_string(), &workspace.to_string()).await?;
-    Ok((workspace, account, Caller::User { user, role, session }))
+    Ok((Access { workspace, account, suspension }, Caller::User { user, role, session }))
 }
 
 fn select_membership(memberships: Vec<Membership>, selected: Option<WorkspaceId>) -> ApiResult<Membership> {

@@ -10,7 +10,6 @@ use trigrun_core::domain::{
         NotificationEvent as Event, NotificationStatus as Status, RuleEvent as Rule, SelectorKind,
     },
     request, request_test, retry, schedule, session, statistics, user,
-    verification::Purpose,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -65,7 +64,8 @@ enums! {
     /// Who can sign up. open: anyone. invite: users with an invitation. closed: no one.
     SignUpMode: names(&SignUp::ALL, SignUp::as_str);
     /// What a verification of an e-mail address is for.
-    VerificationPurpose: names(Purpose::ALL, Purpose::as_str);
+    // A change of the address needs a session: POST /v1/me/email.
+    VerificationPurpose: ["sign_up", "password_reset"];
     /// How the secret of a session is sent. token: in the header Authorization. cookie: as a cookie, by a browser.
     SessionKind: names(session::SessionKind::ALL, session::SessionKind::as_str);
     /// The kind of a job's schedule. recurring: every N minutes. cron: by an expression. scheduled: once, at an instant. one_time: once, now.
@@ -97,7 +97,7 @@ enums! {
     /// What created an execution.
     ExecutionSource: names(execution::Source::ALL, execution::Source::as_str);
     /// Why a fire was skipped.
-    SkipReason: ["misfire", "overlap", "too_many_waiting"];
+    SkipReason: ["misfire", "overlap", "suspended", "too_many_waiting"];
     /// A hundred statuses.
     StatusRange: STATUS_RANGES.to_vec();
     /// What is retried, besides single statuses. protocol_error: a POST or PATCH whose response cannot be read.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use trigrun_api::{
     Settings,
     operator::commands::{
-        self, admin::AdminCommand, keys::KeysCommand, token::TokenCommand, workspace::WorkspaceCommand,
+        self, admin::AdminCommand, keys::KeysCommand, token::TokenCommand, user::UserCommand,
+        workspace::WorkspaceCommand,
     },
 };
 use trigrun_core::domain::hold;
@@ -41,6 +42,9 @@ enum Command {
     /// Manages users who administer workspaces
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Helps users: shows what they have, replaces passwords, ends sessions, deletes accounts
+    #[command(subcommand)]
+    User(UserCommand),
     /// Stops everything that leaves this installation, within a second: requests, notifications, tests, e-mails. Requests in flight end
     Hold {
         /// Why, for the other operators
@@ -99,6 +103,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Smoke { url, target, within_seconds } => {
             commands::smoke(&Settings::load()?, &url, &target, seconds(within_seconds)).await
         }
+        Command::User(command) => commands::user::run(&Settings::load()?, command).await,
         Command::Hold { reason } => commands::hold::hold(&Settings::load()?, reason).await,
         Command::Release { missed } => commands::hold::release(&Settings::load()?, missed.parse()?).await,
         Command::Doctor => commands::doctor(&Settings::load()?).await,

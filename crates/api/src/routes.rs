@@ -41,6 +41,7 @@ pub mod stats;
 mod statuses;
 pub mod stream;
 mod suggestion;
+mod suspension;
 pub mod tests;
 pub mod texts;
 pub mod time_zones;
@@ -134,6 +135,7 @@ pub fn register(config: &mut ServiceConfig) {
             .add(auth::sign_up::sign_up)
             .add(auth::verifications::create_verification)
             .add(auth::verifications::reset_password)
+            .add(auth::verifications::confirm_email)
             .add(auth::log_in)
             .add(auth::log_out)
             .add(sessions::get_session)
@@ -144,6 +146,7 @@ pub fn register(config: &mut ServiceConfig) {
             .add(me::get_me)
             .add(me::patch_me)
             .add(me::change_password)
+            .add(me::change_email)
             .add(me::delete_me)
             .add(members::list_members)
             .add(members::create_member)

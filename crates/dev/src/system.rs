@@ -231,9 +231,10 @@ async fn create_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret
     let mut conn = db.conn().await?;
     let now = store::clock::now(&mut conn).await?;
     let author = Author::operator(now);
-    let existing = workspaces::all(&mut conn).await?.into_iter().find(|workspace| workspace.name == "dev");
+    let existing =
+        workspaces::all(&mut conn).await?.into_iter().find(|(workspace, _)| workspace.name == "dev");
     let workspace = match existing {
-        Some(workspace) => workspace,
+        Some((workspace, _)) => workspace,
         None => {
             let workspace = Workspace { id: WorkspaceId::at(now), name: "dev".into() };
             workspaces::insert(&mut conn, &workspace, &author).await?;

@@ -38,6 +38,7 @@ mod searches;
 mod settings;
 pub mod statistics;
 pub mod streams;
+pub mod suspension;
 pub mod watch;
 
 use std::{sync::atomic::AtomicBool, time::Duration};

@@ -28,6 +28,7 @@ use crate::{
     retention::clean_up,
     statistics::{count_hours, count_minutes},
     streams::check_streams,
+    suspension::cancel_suspended,
     watch::watch,
 };
 
@@ -46,6 +47,8 @@ const MINUTES_INTERVAL: Duration = Duration::from_secs(2);
 const HOURS_INTERVAL: Duration = Duration::from_secs(30);
 const STREAMS_INTERVAL: Duration = Duration::from_secs(10);
 const RESUME_INTERVAL: Duration = Duration::from_secs(1);
+/// The search reads an index that is empty while no workspace is suspended.
+const SUSPENSION_INTERVAL: Duration = Duration::from_secs(1);
 const INSTALLATIONS_INTERVAL: Duration = Duration::from_secs(30);
 const LISTEN_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -76,6 +79,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
         spawn("requeue", repeat_requeue(scheduler.clone(), shutdown.clone())),
         spawn("republish", repeat_republish(scheduler.clone(), shutdown.clone())),
         spawn("resume", repeat_resume(scheduler.clone(), shutdown.clone())),
+        spawn("suspension", repeat_cancel_suspended(scheduler.clone(), shutdown.clone())),
         spawn("retention", repeat_retention(scheduler.clone(), shutdown.clone())),
         spawn("backlog", repeat_backlog(scheduler.clone(), shutdown.clone())),
         spawn("count_minutes", repeat_count_minutes(scheduler.clone(), shutdown.clone())),
@@ -166,6 +170,11 @@ async fn repeat_retention(scheduler: Arc<Scheduler>, shutdown: CancellationToken
 
 async fn repeat_resume(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
     every("resume", shutdown, RESUME_INTERVAL, std::future::pending, || resume(&scheduler)).await;
+}
+
+async fn repeat_cancel_suspended(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {
+    let pass = || cancel_suspended(&scheduler);
+    every("suspension", shutdown, SUSPENSION_INTERVAL, std::future::pending, pass).await;
 }
 
 async fn repeat_backlog(scheduler: Arc<Scheduler>, shutdown: CancellationToken) {

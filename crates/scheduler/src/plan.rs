@@ -78,6 +78,7 @@ async fn round(scheduler: &Scheduler, window: PlanningWindow, limit: i64) -> Res
     let mut round = timers::record_fires(&mut conn, window, limit, decide_traced).await?;
     metrics::planned("run", round.to_publish.len());
     metrics::planned("skipped", round.skipped);
+    metrics::planned("suspended", round.suspended);
     let dispatches = std::mem::take(&mut round.to_publish);
     if !failpoint::is(failpoint::PUBLISH_BEFORE_COMMIT) {
         scheduler.pending.push(dispatches);

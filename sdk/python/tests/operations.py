@@ -8,7 +8,7 @@ from typing import Any
 
 WITHOUT_METHOD = {
     # For users in a browser, and administration.
-    *("create_verification", "reset_password"),
+    *("create_verification", "reset_password", "change_email", "confirm_email"),
     *("sign_up", "log_in", "log_out", "confirm_session", "get_session", "list_sessions", "delete_session", "delete_other_sessions"),
     *("get_me", "patch_me", "delete_me", "change_password", "list_workspaces", "create_workspace", "get_workspace", "patch_workspace"),
     *("delete_workspace", "list_members", "create_member", "patch_member", "delete_member", "list_invitations", "delete_invitation"),

@@ -32,6 +32,14 @@ impl Links {
                     self.step("To create the account", "24 hours", "signup", "/v1/auth/signup", secret),
                 ),
             },
+            Purpose::EmailChange => Text {
+                subject: "Confirm the new e-mail address of your TrigRun account",
+                text: format!(
+                    "An account at {server}\nis to have this address:\n{email}\n\n{}\
+                     If you did not request this, ignore this message: nothing changes.\n",
+                    self.step("To change the address", "one hour", "email", "/v1/auth/email", secret),
+                ),
+            },
             Purpose::PasswordReset => Text {
                 subject: "Reset your TrigRun password",
                 text: format!(
@@ -91,6 +99,27 @@ impl Links {
         Text { subject: "You already have a TrigRun account", text }
     }
 
+    /// For a change to an address that has an account.
+    pub fn is_in_use(&self) -> Text {
+        let server = self.origin.as_str();
+        let text = format!(
+            "Another account at {server}\nwas to have this address. It already has an account there,\n\
+             so nothing was changed.\n\nIf that was not you, ignore this message.\n"
+        );
+        Text { subject: "You already have a TrigRun account", text }
+    }
+
+    /// For the previous address.
+    pub fn email_changed(&self, email: &str, at: DateTime<Utc>) -> Text {
+        let (server, at) = (self.origin.as_str(), at.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let text = format!(
+            "The address of your account at {server}\nwas changed at {at}, to\n{email}.\n\n\
+             This address cannot log in any more.\n\
+             If that was not you, tell the administrator of the server.\n"
+        );
+        Text { subject: "The e-mail address of your TrigRun account was changed", text }
+    }
+
     pub fn password_changed(&self, email: &str, at: DateTime<Utc>) -> Text {
         let (server, at) = (self.origin.as_str(), at.to_rfc3339_opts(SecondsFormat::Secs, true));
         let replace = match self.page("forgot") {
@@ -144,6 +173,8 @@ mod tests {
             assert!(!text.contains("trv_") && text.contains("already has an account"), "{text}");
             let text = links(console).password_changed("ada@example.com", DateTime::UNIX_EPOCH).text;
             assert!(text.contains("1970-01-01T00:00:00Z"), "{text}");
+            let text = links(console).is_in_use().text;
+            assert!(!text.contains("trv_") && text.contains("nothing was changed"), "{text}");
         }
     }
 }

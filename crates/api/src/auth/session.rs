@@ -16,7 +16,9 @@ use trigrun_core::{
     store::sessions,
 };
 
-use super::{Caller, author, credentials::Credentials, find_by_token, record_auth_failure, state, unknown};
+use super::{
+    Access, Caller, author, credentials::Credentials, find_by_token, record_auth_failure, state, unknown,
+};
 use crate::{
     connections,
     extract::query::{NoParameters, Query},
@@ -93,7 +95,8 @@ async fn any(request: HttpRequest, csrf: Csrf) -> ApiResult<AnyCredentials> {
 async fn find(state: &State, request: &HttpRequest, csrf: Csrf) -> ApiResult<AnyCredentials> {
     let credentials = Credentials::read(state, request, csrf)?;
     if credentials.secret.kind() == TokenKind::Api {
-        let (workspace, account, token) = find_by_token(state, request, &credentials, None).await?;
+        let (Access { workspace, account, .. }, token) =
+            find_by_token(state, request, &credentials, None).await?;
         connections::set_account(account);
         let (id, by) = (token.id, author(state, request, Caller::Token(token).actor()));
         return Ok(AnyCredentials::Token { workspace, id, by });

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{each_object, reference};
 
 /// Operations of a user, for which no workspace is selected.
-const OF_A_USER: [&str; 11] = [
+const OF_A_USER: [&str; 12] = [
     "accept_invitation",
+    "change_email",
     "change_password",
     "confirm_session",
     "create_workspace",

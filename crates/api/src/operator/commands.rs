@@ -20,6 +20,7 @@ pub mod hold;
 pub mod keys;
 pub mod migrate;
 pub mod token;
+pub mod user;
 pub mod workspace;
 
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {

@@ -79,6 +79,10 @@ problem_codes! {
         "The token lacks the scope, or the user lacks the role, for the operation or for what it would give."
         "Use a token or a session that has the scope."
         see "people.md#api-tokens";
+    WorkspaceSuspended "workspace_suspended" [FORBIDDEN] "Workspace suspended"
+        "The operator has suspended the workspace: none of its jobs run, and it can only be read and deleted."
+        "Ask the operator, who has given a reason."
+        see "people.md#suspended-workspaces";
     ExpiresTooEarly "expires_too_early" [FORBIDDEN] "Token expires too early"
         "The token expires before the one that it would rotate."
         "Use a session, or a token that is valid for as long.";

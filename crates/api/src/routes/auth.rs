@@ -31,6 +31,7 @@ use crate::{
     problem::{Problem, ProblemBody, ProblemCode},
     rate_limits::REFUSAL_DELAY,
     result::ApiResult,
+    routes::suspension::SuspensionView,
     session_cookie::{SessionCookie, check_page},
     state::State,
     time::instant,
@@ -93,6 +94,7 @@ pub struct MembershipView {
     name: String,
     #[schema(value_type = enums::Role)]
     role: &'static str,
+    suspended: Option<SuspensionView>,
 }
 
 impl From<&Membership> for MembershipView {
@@ -101,6 +103,7 @@ impl From<&Membership> for MembershipView {
             id: membership.workspace.to_string(),
             name: membership.workspace_name.clone(),
             role: membership.role.as_str(),
+            suspended: membership.suspension.as_ref().map(SuspensionView::from),
         }
     }
 }

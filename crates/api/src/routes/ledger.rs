@@ -68,7 +68,7 @@ pub struct WorkspaceLedgerView {
     due: usize,
     /// Fires with an execution.
     executed: usize,
-    /// Skipped fires by reason: misfire, overlap, too_many_waiting.
+    /// Skipped fires by reason: misfire, overlap, suspended, too_many_waiting.
     skipped: BTreeMap<String, usize>,
     /// Fires of the last minute that are not recorded yet.
     pending: usize,

@@ -4,8 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
-        invalid::{Checked, FieldErrors, both},
+        invalid::{Checked, FieldErrors, Invalid, both},
         user,
+        verification::Purpose,
         workspace::{self, Workspace},
     },
     store::{StoreError, sessions, users, workspaces},
@@ -210,6 +211,77 @@ pub async fn change_password(
     changed.await?;
     state.mail.password_changed(email);
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Another address, and the password.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = EmailChangeInput)]
+pub struct EmailChangeBody {
+    #[schema(required, max_length = 254, example = "ada.lovelace@example.com")]
+    email: Option<String>,
+    #[schema(required, write_only)]
+    password: Option<String>,
+}
+
+/// What is sent to the new address.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EmailChange)]
+pub struct EmailChangeView {
+    email: String,
+    /// Until when it can be used.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+fn check_email_change(
+    body: EmailChangeBody,
+    present: &str,
+    errors: &mut FieldErrors,
+) -> Checked<(String, String)> {
+    let is_other = |email: String| match email == present {
+        true => Err(Invalid::new("email_unchanged", "is the address that the account has already")),
+        false => Ok(email),
+    };
+    let email = required(errors, "/email", body.email)
+        .and_then(|email| errors.take("/email", user::email(&email).and_then(is_other)));
+    both(email, required(errors, "/password", body.password))
+}
+
+/// Sends an e-mail to another address of the caller. POST /v1/auth/email with what it contains gives the account this address. Requires a
+/// session. A wrong password counts like a failed log-in. The response does not say whether the address has an account. An address gets at
+/// most five of these e-mails at once for requests from one network, then one in twelve minutes; further ones are not sent.
+#[utoipa::path(
+    operation_id = "change_email", tag = "users", request_body = EmailChangeBody,
+    responses(
+        (status = 202, body = EmailChangeView),
+        (status = 401, description = "The password is wrong, or there is no session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The server sends no e-mail.", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+#[post("/me/email")]
+pub async fn change_email(
+    state: web::Data<State>,
+    request: HttpRequest,
+    caller: SessionUser,
+    text: JsonText<MAX_UNAUTHENTICATED_BODY_BYTES>,
+) -> ApiResult<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let body = text.read(&mut errors).await?;
+    let change = check_email_change(body, &caller.user.email, &mut errors);
+    let (email, password) = errors.finish(change)?;
+    if !state.mail.is_configured() {
+        let detail = "This server sends no e-mail, so it cannot verify an address. Ask its administrator.";
+        return Err(Problem::new(ProblemCode::MailDisabled, detail));
+    }
+    verify(&state, &request, caller.user.email.clone(), password).await?;
+    state.limits.sign_up(&request)?;
+    let expires_at = state.clock.now() + Purpose::EmailChange.lifetime();
+    if state.limits.may_mail(&request, &email) {
+        state.mail.verify_change(caller.user.id, email.clone())?;
+    }
+    Ok(HttpResponse::Accepted().json(EmailChangeView { email, expires_at: instant(expires_at) }))
 }
 
 /// Deletes the caller's account, with all sessions, memberships, tokens and invitations. Requires a session. The last owner of a workspace must

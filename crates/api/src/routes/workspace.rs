@@ -9,7 +9,7 @@ use trigrun_core::{
         id::WorkspaceId,
         invalid::{Checked, FieldErrors},
         user::{MAX_CREATED_WORKSPACES, Role, User},
-        workspace::{self, Workspace},
+        workspace::{self, Suspension, Workspace},
     },
     store::{
         StoreError, members,
@@ -29,7 +29,7 @@ use crate::{
     },
     problem::{Problem, ProblemBody, ProblemCode},
     result::ApiResult,
-    routes::auth::MembershipView,
+    routes::{auth::MembershipView, suspension::SuspensionView},
     state::State,
     time::instant,
 };
@@ -142,6 +142,7 @@ pub struct WorkspaceView {
     id: String,
     name: String,
     quotas: QuotasView,
+    suspended: Option<SuspensionView>,
 }
 
 /// The limits of the workspace's plan; null means no limit.
@@ -154,14 +155,15 @@ pub struct QuotasView {
     executions_per_minute: Option<u32>,
 }
 
-const READ_ONLY: ReadOnly = ReadOnly { fixed: &["id", "quotas"], moving: &[], masked: &[] };
+const READ_ONLY: ReadOnly = ReadOnly { fixed: &["id", "quotas"], moving: &["suspended"], masked: &[] };
 
 impl WorkspaceView {
-    async fn of(state: &State, workspace: Workspace) -> ApiResult<Self> {
+    async fn of(state: &State, workspace: Workspace, suspension: Option<&Suspension>) -> ApiResult<Self> {
         let plan = state.quotas.plan(state.connections.unshared(), workspace.id).await?;
         let executions_per_minute = plan.executions_per_minute().map(NonZeroU32::get);
         let quotas = QuotasView { jobs: plan.jobs(), tokens: plan.tokens(), executions_per_minute };
-        Ok(Self { id: workspace.id.to_string(), name: workspace.name, quotas })
+        let suspended = suspension.map(SuspensionView::from);
+        Ok(Self { id: workspace.id.to_string(), name: workspace.name, quotas, suspended })
     }
 }
 
@@ -215,7 +217,7 @@ pub async fn create_workspace(
         members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(create_failed)
     };
     state.run(create).await?;
-    Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace).await?))
+    Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace, None).await?))
 }
 
 fn create_failed(error: StoreError) -> Problem {
@@ -224,6 +226,10 @@ fn create_failed(error: StoreError) -> Problem {
             "A user can create at most {MAX_CREATED_WORKSPACES} workspaces, counting those that belong to others now. One that is deleted no longer counts."
         );
         return Problem::new(ProblemCode::TooManyWorkspaces, detail);
+    }
+    if error.is_conflict("suspended") {
+        let detail = "The operator has suspended a workspace that you created. You can create others when it is resumed or deleted.";
+        return Problem::new(ProblemCode::WorkspaceSuspended, detail);
     }
     error.into()
 }
@@ -239,7 +245,7 @@ fn create_failed(error: StoreError) -> Problem {
 #[get("/workspace")]
 pub async fn get_workspace(state: web::Data<State>, auth: Authorized<AnyScope>) -> ApiResult<HttpResponse> {
     let workspace = workspaces::get(&mut *state.conn().await?, auth.workspace).await?;
-    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
+    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace, auth.suspension.as_ref()).await?))
 }
 
 /// Renames the workspace.
@@ -258,7 +264,7 @@ pub async fn patch_workspace(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let own = workspaces::get(&mut *state.conn().await?, auth.workspace).await?;
-    let text = READ_ONLY.leave_out(text, &WorkspaceView::of(&state, own).await?, &mut errors);
+    let text = READ_ONLY.leave_out(text, &WorkspaceView::of(&state, own, None).await?, &mut errors);
     let WorkspacePatchBody { name } = text.read(&mut errors).await?;
     let name = name.map(|name| check_name(&mut errors, name)).transpose();
     let name = errors.finish(name)?;
@@ -270,7 +276,8 @@ pub async fn patch_workspace(
         Ok(workspaces::get(&mut conn, auth.workspace).await?)
     };
     let workspace = state.run(rename).await?;
-    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace).await?))
+    // A suspended workspace cannot be renamed.
+    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace, None).await?))
 }
 
 /// Deletes the workspace with everything in it, immediately and irrevocably. Requires an owner with a session.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::app::{App, PASSWORD, job};
 
 /// Operations that write to the audit log, and their actions.
-const AUDITED: [(&str, &str); 40] = [
+const AUDITED: [(&str, &str); 41] = [
     ("create_job", "job.created"),
     ("create_jobs", "job.created"),
     ("import_jobs", "job.created"),
@@ -34,6 +34,7 @@ const AUDITED: [(&str, &str); 40] = [
     ("delete_other_sessions", "user.session_ended"),
     ("change_password", "user.password_changed"),
     ("reset_password", "user.password_changed"),
+    ("confirm_email", "user.email_changed"),
     ("delete_me", "member.removed"),
     ("patch_member", "member.changed"),
     ("delete_member", "member.removed"),
@@ -51,7 +52,8 @@ const AUDITED: [(&str, &str); 40] = [
     ("delete_workspace", ""),
 ];
 /// Operations that run jobs, or store nothing.
-const NOT_AUDITED: [&str; 16] = [
+const NOT_AUDITED: [&str; 17] = [
+    "change_email",
     "create_verification",
     "export_jobs",
     "convert_jobs",

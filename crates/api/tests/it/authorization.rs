@@ -109,11 +109,12 @@ const OPEN: [&str; 12] = [
     "get_problem_type",
 ];
 /// Operations without a token, with a body.
-pub const SIGN_IN: [&str; 4] = ["sign_up", "log_in", "create_verification", "reset_password"];
+pub const SIGN_IN: [&str; 5] =
+    ["sign_up", "log_in", "create_verification", "reset_password", "confirm_email"];
 /// Operations for any token.
 const ANY_TOKEN: [&str; 3] = ["get_me", "get_workspace", "list_time_zones"];
 /// Operations that require a session.
-const SESSION: [&str; 11] = [
+const SESSION: [&str; 12] = [
     "get_session",
     "confirm_session",
     "list_sessions",
@@ -121,6 +122,7 @@ const SESSION: [&str; 11] = [
     "delete_other_sessions",
     "patch_me",
     "change_password",
+    "change_email",
     "delete_me",
     "list_workspaces",
     "create_workspace",
@@ -176,6 +178,7 @@ impl Operation {
             "create_workspace" | "patch_workspace" => json!({ "name": "another" }).to_string(),
             "confirm_session" => json!({ "password": PASSWORD }).to_string(),
             "change_password" => json!({ "current": PASSWORD, "new": "another horse battery" }).to_string(),
+            "change_email" => json!({ "email": "other@example.com", "password": PASSWORD }).to_string(),
             "patch_me" => json!({ "name": "changed" }).to_string(),
             "accept_invitation" => json!({ "invitation": "tri_none" }).to_string(),
             "create_member" => json!({ "email": "grace@example.com" }).to_string(),

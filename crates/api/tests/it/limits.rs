@@ -210,7 +210,7 @@ async fn sign_ups_of_one_address_are_limited() {
 }
 
 /// Operations without a limit per caller, and why.
-const NOT_LIMITED: [(&str, &str); 16] = [
+const NOT_LIMITED: [(&str, &str); 17] = [
     ("get_instance", "it reads Postgres only until there is a user"),
     ("livez", "probes send no token, and it does nothing"),
     ("readyz", "probes send no token, and it shares one look at Postgres"),
@@ -226,6 +226,7 @@ const NOT_LIMITED: [(&str, &str); 16] = [
     ("sign_up", "limited by network: sign_ups_of_one_address_are_limited"),
     ("create_verification", "limited by network and by address: verifications"),
     ("reset_password", "unknown secrets are limited by network: verifications"),
+    ("confirm_email", "unknown secrets are limited by network: verifications"),
     ("log_in", "wrong passwords are limited, right ones must not be: security::connections::guessing"),
 ];
 

@@ -42,6 +42,7 @@ mod security;
 mod sessions;
 mod stats;
 mod stream;
+mod suspensions;
 mod texts;
 mod upcoming;
 mod users;

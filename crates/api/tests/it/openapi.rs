@@ -39,6 +39,7 @@ fn every_operation_lists_its_error_responses() {
                 "/v1/auth/login",
                 "/v1/auth/verifications",
                 "/v1/auth/password",
+                "/v1/auth/email",
                 "/v1/instance",
             ]
             .contains(&path.as_str());
@@ -250,6 +251,7 @@ fn headers_are_declared() {
         assert!(has_header("403", "RateLimit") && has_header("403", "RateLimit-Policy"), "{id}");
         let of_user = [
             "accept_invitation",
+            "change_email",
             "change_password",
             "confirm_session",
             "create_workspace",

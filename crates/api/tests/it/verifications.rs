@@ -358,3 +358,83 @@ async fn links_need_to_know_where_the_server_is() {
     let refused = serve(settings, Default::default(), |_| ()).await.unwrap_err().to_string();
     assert!(refused.contains("smtp.url") && !refused.contains("secret"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_user_changes_the_address() {
+    let it = Mailing::new().await;
+    let ada = it.user("ada@example.com").await;
+    let session = ada["token"].as_str().unwrap();
+    let change = async |email: &str, password: &str| {
+        let body = json!({ "email": email, "password": password }).to_string();
+        it.app.send_as(session, Method::POST, "/v1/me/email", &[], &body).await
+    };
+    let confirm = async |verification: &str| {
+        it.app.post("/v1/auth/email", &json!({ "verification": verification })).await
+    };
+    assert_eq!(change("countess@example.com", "wrong").await.problem(401), "credentials_wrong");
+    let same = change("Ada@Example.com", PASSWORD).await.errors();
+    assert_eq!(same, [("/email".to_owned(), "email_unchanged".to_owned())]);
+    let reset = it.verification("ada@example.com", "password_reset").await;
+    let answer = change("Countess@Example.com", PASSWORD).await.expect(202);
+    assert_eq!(answer["email"], json!("countess@example.com"));
+    let message = it.sent("countess@example.com", 1).await;
+    let verification = secret_of(&message).expect("a secret");
+    assert!(
+        message.lines.contains(&format!("https://trigrun.example.com/email#{verification}")),
+        "{message:?}"
+    );
+    // It is for nothing else, and nothing changes before it is used.
+    assert_eq!(verification_error(&it.reset(&verification, NEW_PASSWORD).await), "verification_unknown");
+    assert_eq!(
+        verification_error(&it.sign_up("countess@example.com", &verification).await),
+        "verification_unknown"
+    );
+    assert_eq!(verification_error(&confirm(&reset).await), "verification_unknown");
+    assert_eq!(it.log_in("countess@example.com", PASSWORD).await.problem(401), "credentials_wrong");
+    let changed = confirm(&verification).await.expect(200);
+    assert_eq!((&changed["id"], &changed["email"]), (&ada["user"]["id"], &json!("countess@example.com")));
+    assert_eq!(verification_error(&confirm(&verification).await), "verification_unknown");
+    assert_eq!(
+        verification_error(&it.reset(&reset, NEW_PASSWORD).await),
+        "verification_unknown",
+        "the old address"
+    );
+    it.log_in("countess@example.com", PASSWORD).await.expect(200);
+    assert_eq!(it.log_in("ada@example.com", PASSWORD).await.problem(401), "credentials_wrong");
+    let told = it.sent("ada@example.com", 3).await;
+    assert!(text(&told).contains("countess@example.com") && secret_of(&told).is_none(), "{told:?}");
+    let log = it.app.send_as(session, Method::GET, "/v1/audit-log?action=user.email_changed", &[], "").await;
+    let details = json!({ "previous_email": "ada@example.com", "email": "countess@example.com" });
+    assert_eq!(log.expect(200)["data"][0]["details"], details, "and the session is still good");
+}
+
+#[tokio::test]
+async fn an_address_that_has_an_account_is_not_taken_over() {
+    let it = Mailing::new().await;
+    let (ada, bob) = (it.user("ada@example.com").await, it.user("bob@example.com").await);
+    let session = ada["token"].as_str().unwrap();
+    let change = async |email: &str| {
+        let body = json!({ "email": email, "password": PASSWORD }).to_string();
+        it.app.send_as(session, Method::POST, "/v1/me/email", &[], &body).await.expect(202)
+    };
+    let known = change("bob@example.com").await;
+    let unknown = change("grace@example.com").await;
+    assert_eq!(
+        known.as_object().unwrap().keys().collect::<Vec<_>>(),
+        unknown.as_object().unwrap().keys().collect::<Vec<_>>()
+    );
+    let told = it.sent("bob@example.com", 2).await;
+    assert!(text(&told).contains("already has an account") && secret_of(&told).is_none(), "{told:?}");
+    // Another user takes the address before the link is used.
+    let verification = secret_of(&it.sent("grace@example.com", 1).await).expect("a secret");
+    it.app
+        .db
+        .execute(&format!(
+            "update users set email = 'grace@example.com' where email = '{}'",
+            bob["user"]["email"].as_str().unwrap()
+        ))
+        .await;
+    let body = json!({ "verification": verification });
+    assert_eq!(it.app.post("/v1/auth/email", &body).await.problem(409), "email_taken");
+    it.log_in("ada@example.com", PASSWORD).await.expect(200);
+}

@@ -34,6 +34,7 @@ const LogIn = lazy(() => import('./screens/login'));
 const SignUp = lazy(() => import('./screens/signup'));
 const Forgot = lazy(() => import('./screens/forgot'));
 const Reset = lazy(() => import('./screens/reset'));
+const NewEmail = lazy(() => import('./screens/email'));
 const Accept = lazy(() => import('./screens/accept'));
 const Go = lazy(() => import('./screens/go'));
 const NotFound = lazy(() => import('./screens/notfound'));
@@ -75,6 +76,7 @@ export function Routes() {
             <Route path="/signup" component={SignUp} />
             <Route path="/forgot" component={Forgot} />
             <Route path="/reset" component={Reset} />
+            <Route path="/email" component={NewEmail} />
             <Route path="/accept" component={Accept} />
             {import.meta.env.DEV && <Route path="/parts" component={Parts} />}
             <Route path="/w/:ws/*?">{({ ws }) => <InWorkspace id={ws} />}</Route>

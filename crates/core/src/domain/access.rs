@@ -6,6 +6,7 @@ use std::{fmt, str::FromStr};
 use super::{
     id::{AccountId, TokenId, UserId, WorkspaceId},
     invalid::Invalid,
+    workspace::Suspension,
 };
 
 macro_rules! scopes {
@@ -19,6 +20,11 @@ macro_rules! scopes {
 
             pub const fn as_str(self) -> &'static str {
                 match self { $(Scope::$name => $text),* }
+            }
+
+            /// Its operations change nothing.
+            pub fn only_reads(self) -> bool {
+                self.as_str().ends_with(":read")
             }
         }
 
@@ -55,6 +61,8 @@ pub struct Grant {
     pub scopes: Vec<Scope>,
     pub expires_at: Option<DateTime<Utc>>,
     pub created_by: Option<UserId>,
+    /// Of the workspace.
+    pub suspension: Option<Suspension>,
 }
 
 /// What a token is for; its prefix names the kind.

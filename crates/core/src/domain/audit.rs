@@ -29,6 +29,7 @@ string_enum! {
         LogInFailed = "user.log_in_failed",
         SessionEnded = "user.session_ended",
         PasswordChanged = "user.password_changed",
+        EmailChanged = "user.email_changed",
         MemberInvited = "member.invited",
         InvitationDeleted = "invitation.deleted",
         MemberJoined = "member.joined",
@@ -45,6 +46,8 @@ string_enum! {
         WorkspaceCreated = "workspace.created",
         WorkspaceRenamed = "workspace.renamed",
         WorkspacePlanChanged = "workspace.plan_changed",
+        WorkspaceSuspended = "workspace.suspended",
+        WorkspaceResumed = "workspace.resumed",
     }
 }
 

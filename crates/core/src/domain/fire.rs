@@ -31,6 +31,8 @@ pub struct DueTimer {
     pub catch_up_limit: u16,
     /// Postgres's clock at the claim.
     pub now: DateTime<Utc>,
+    /// The workspace is suspended: no fire runs.
+    pub is_suspended: bool,
     /// The trace that its executions continue; the planner sets it.
     pub traceparent: Option<String>,
 }
@@ -87,13 +89,16 @@ impl Planned {
 
 /// Decides a due timer. Pure: the timer holds all inputs.
 pub fn decide(timer: DueTimer) -> FireDecision {
+    if timer.is_suspended {
+        return skip(timer);
+    }
     let late = (timer.now - timer.next_run_at).to_std().unwrap_or_default() > MISFIRE_THRESHOLD;
     if late { misfire::decide(timer) } else { on_time(timer) }
 }
 
-/// Skips every fire up to now, whatever the job's misfire policy is.
+/// Skips every fire up to now, and the one for which the timer was claimed, whatever the job's misfire policy is.
 pub fn skip(timer: DueTimer) -> FireDecision {
-    let until = timer.now;
+    let until = timer.now.max(timer.next_run_at);
     misfire::decide_until(DueTimer { misfire_policy: MisfirePolicy::Skip, ..timer }, until)
 }
 
@@ -151,6 +156,7 @@ mod tests {
             misfire_policy,
             catch_up_limit: 3,
             now: instant(late_seconds),
+            is_suspended: false,
             traceparent: None,
         }
     }
@@ -163,6 +169,19 @@ mod tests {
             assert_eq!(fired.fires[0].scheduled_for, instant(0));
             assert!(fired.fires[0].skipped.is_none() && !fired.fires[0].ends_job);
             assert_eq!(fired.advance, Advance::To(instant(60)), "after the fire, not after now");
+        }
+    }
+
+    #[test]
+    fn no_fire_of_a_suspended_workspace_runs() {
+        for policy in [MisfirePolicy::FireOnce, MisfirePolicy::Skip, MisfirePolicy::CatchUp] {
+            for (late, count, next) in [(-2, 1, 60), (0, 1, 60), (59, 1, 60), (330, 6, 360)] {
+                let fired = decide(DueTimer { is_suspended: true, ..timer(policy, late) });
+                let [fire] = &fired.fires[..] else { panic!("{late}: {fired:?}") };
+                let skip = fire.skipped.as_ref().unwrap();
+                assert_eq!((fire.scheduled_for, skip.reason, skip.count), (instant(0), "suspended", count));
+                assert_eq!(fired.advance, Advance::To(instant(next)), "{late}");
+            }
         }
     }
 

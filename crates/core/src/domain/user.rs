@@ -5,6 +5,7 @@ use super::{
     id::{AccountId, UserId, WorkspaceId},
     invalid::Invalid,
     string_enum::string_enum,
+    workspace::Suspension,
 };
 
 #[derive(Clone, Debug)]
@@ -21,6 +22,7 @@ pub struct Membership {
     pub account: AccountId,
     pub workspace_name: String,
     pub role: Role,
+    pub suspension: Option<Suspension>,
 }
 
 // The first is the default of new members.

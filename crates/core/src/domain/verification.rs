@@ -6,7 +6,7 @@ use super::string_enum::string_enum;
 
 string_enum! {
     /// What the secret of a verification, which is sent by e-mail, can be used for.
-    Purpose { SignUp = "sign_up", PasswordReset = "password_reset", }
+    Purpose { SignUp = "sign_up", PasswordReset = "password_reset", EmailChange = "email_change", }
 }
 
 impl Purpose {
@@ -14,7 +14,7 @@ impl Purpose {
     pub const fn lifetime(self) -> TimeDelta {
         match self {
             Self::SignUp => TimeDelta::hours(24),
-            Self::PasswordReset => TimeDelta::hours(1),
+            Self::PasswordReset | Self::EmailChange => TimeDelta::hours(1),
         }
     }
 }

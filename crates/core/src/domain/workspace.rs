@@ -1,5 +1,7 @@
 //! The tenant, and how its executions are spread over the shards.
 
+use chrono::{DateTime, Utc};
+
 use super::{id::WorkspaceId, invalid::Invalid};
 
 /// How many shards executions are spread over. Fixed, because the shard is stored with every execution.
@@ -20,4 +22,22 @@ pub fn name(text: &str) -> Result<String, Invalid> {
 pub struct Workspace {
     pub id: WorkspaceId,
     pub name: String,
+}
+
+/// The operator's decision that nothing is sent for a workspace. Its fires are recorded as skipped, and its members can read and delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    pub since: DateTime<Utc>,
+    /// In the operator's words. The members see it.
+    pub reason: String,
+}
+
+impl Suspension {
+    /// Why a fire was skipped.
+    pub const SKIP_REASON: &str = "suspended";
+
+    /// From two columns that are both null, or neither.
+    pub fn of(since: Option<DateTime<Utc>>, reason: Option<String>) -> Option<Self> {
+        Some(Self { since: since?, reason: reason? })
+    }
 }

@@ -19,7 +19,7 @@ mod row;
 mod waiting;
 
 pub use super::slots::{LimitedExecution, limited};
-pub use cancel::cancel;
+pub use cancel::{CANCEL_SUSPENDED, cancel, cancel_suspended};
 pub use finish::{Ended, is_repeated, record, remove_repeated};
 pub use waiting::{JobCapacity, WaitingJob, lease_waiting, wait, waiting_jobs, waiting_limited};
 
@@ -83,7 +83,8 @@ impl Lease {
 }
 
 /// The lease statement, and what it returns. No indexed column changes, so the row is rewritten in its page. The executor's row is locked, so
-/// that its session cannot end in the meantime: see `executors::end`. While there is a hold, it leases nothing.
+/// that its session cannot end in the meantime: see `executors::end`. While there is a hold, it leases nothing, and
+/// nothing of a workspace that is suspended.
 macro_rules! lease {
     ($where:literal) => {
         concat!(
@@ -97,6 +98,7 @@ macro_rules! lease {
              where e.id = any($2) and v.job_id = e.job_id and v.version = e.version
                and e.status in ('queued', 'retrying') and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot
                and e.due_at <= clock_timestamp() + interval '5 seconds'
+               and not exists (select from workspaces w where w.id = e.workspace_id and w.suspended_at is not null)
                and ",
             $where,
             " returning ",

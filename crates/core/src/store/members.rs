@@ -16,7 +16,7 @@ use crate::domain::{
     id::{AccountId, TokenId, UserId, WorkspaceId},
     rights::{Giver, Rights, is_higher},
     user::{MAX_CREATED_WORKSPACES, Membership, Role, User},
-    workspace::Workspace,
+    workspace::{Suspension, Workspace},
 };
 
 diesel::joinable!(members -> users (user_id));
@@ -49,19 +49,28 @@ pub(super) async fn join(
 
 /// The memberships of a user, oldest first.
 pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, StoreError> {
-    let rows: Vec<(Uuid, Option<Uuid>, String, String)> = members::table
+    type Row = (Uuid, Option<Uuid>, String, String, Option<DateTime<Utc>>, Option<String>);
+    let rows: Vec<Row> = members::table
         .inner_join(workspaces::table)
         .filter(members::user_id.eq(user.uuid()))
         .filter(workspaces::deleted_at.is_null())
         .order((members::created_at, members::workspace_id))
-        .select((workspaces::id, workspaces::created_by, workspaces::name, members::role))
+        .select((
+            workspaces::id,
+            workspaces::created_by,
+            workspaces::name,
+            members::role,
+            workspaces::suspended_at,
+            workspaces::suspended_reason,
+        ))
         .load(conn)
         .await?;
-    let membership = |(id, created_by, workspace_name, role): (Uuid, Option<Uuid>, String, String)| {
+    let membership = |(id, created_by, workspace_name, role, since, reason): Row| {
         let role = parse_enum("members.role", &role)?;
+        let suspension = Suspension::of(since, reason);
         let (workspace, account) =
             (WorkspaceId::from_uuid(id), AccountId::from_uuid(created_by.unwrap_or(id)));
-        Ok(Membership { workspace, account, workspace_name, role })
+        Ok(Membership { workspace, account, workspace_name, role, suspension })
     };
     rows.into_iter().map(membership).collect()
 }
@@ -85,6 +94,16 @@ pub async fn create_with_owner(
             .await?;
         if created >= MAX_CREATED_WORKSPACES {
             return Err(StoreError::conflict("full"));
+        }
+        let suspended: i64 = workspaces::table
+            .filter(workspaces::created_by.eq(owner.uuid()))
+            .filter(workspaces::suspended_at.is_not_null())
+            .filter(workspaces::deleted_at.is_null())
+            .count()
+            .get_result(conn)
+            .await?;
+        if suspended > 0 {
+            return Err(StoreError::conflict("suspended"));
         }
         super::workspaces::insert(conn, workspace, by).await?;
         join(conn, workspace.id, owner, Role::Owner, (None, None), by.at).await

@@ -155,6 +155,7 @@ impl QueuedTest {
 pub const QUEUED: &str = "select distinct on (workspace_id) workspace_id, id
      from request_tests
      where created_at > now() - interval '30 s' and claimed_at is null
+       and not exists (select from workspaces w where w.id = workspace_id and w.suspended_at is not null)
      order by workspace_id, created_at limit $1";
 const _: () = assert!(CLAIM_LIMIT.num_seconds() == 30 && RETENTION.num_hours() == 1);
 
@@ -171,13 +172,15 @@ pub struct ClaimedTest {
     pub lease: Lease,
 }
 
-/// Claims those of these tests that no other executor has claimed; none while there is a hold.
+/// Claims those of these tests that no other executor has claimed; none while there is a hold, or while their workspace is
+/// suspended.
 pub async fn claim(conn: &mut Conn, ids: &[TestId]) -> Result<Vec<ClaimedTest>, StoreError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let rows: Vec<TestRow> = prepared(
         sql_query(concat!(
             "update request_tests t set claimed_at = clock_timestamp()
              where t.id = any($1) and t.claimed_at is null and not exists (select from holds where released_at is null)
+               and not exists (select from workspaces w where w.id = t.workspace_id and w.suspended_at is not null)
              returning ",
             test_columns!()
         ))

@@ -68,6 +68,7 @@ pub async fn limited(
              where e.id = any($2) and v.concurrency_limit is not null and e.status in ('queued', 'retrying')
                and (e.owner_id is null or e.owner_id = $1) and not e.waits_for_slot
                and e.due_at <= clock_timestamp() + interval '5 seconds'
+               and not exists (select from workspaces w where w.id = e.workspace_id and w.suspended_at is not null)
              order by e.id",
         )
         .bind::<SqlUuid, _>(executor.uuid())

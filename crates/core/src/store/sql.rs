@@ -93,7 +93,7 @@ macro_rules! row {
             [$($field)* $name: $type,]
             [$($sql_type)* $expression_type,]
             [$($text)* ", ", $d $name, " as ", stringify!($name),]
-            [$($argument)* $name = $d $name:literal,]
+            [$($argument)* $name = $d $name:expr,]
             $($rest)* }
     };
     (@ ($d:tt) $head:tt [$($field:tt)*] [$($sql_type:tt)*] [$($text:tt)*] $arguments:tt

@@ -27,7 +27,7 @@ use crate::domain::{
     fire::{self, Advance, DueTimer, FireDecision, Planned},
     id::{ExecutionId, JobId, WorkspaceId},
     job::Definition,
-    workspace::shard,
+    workspace::{Suspension, shard},
 };
 
 /// A new timer, for `insert_into(job_timers)`.
@@ -110,7 +110,10 @@ pub struct Round {
     pub timers: usize,
     /// Newly recorded fires, to be published.
     pub to_publish: Vec<Dispatch>,
+    /// Fires that were skipped, except those of suspended workspaces.
     pub skipped: usize,
+    /// Of suspended workspaces.
+    pub suspended: usize,
 }
 
 /// Which timers a round claims.
@@ -161,12 +164,15 @@ async fn round(
             advance(conn, &unreadable).await?;
         }
         let (fires, new) = record_all(conn, due, decide, Publisher::ByCaller, repeated).await?;
-        let skipped = fires.iter().filter(|fire| fire.skipped.is_some()).count();
+        let skips = fires.iter().filter_map(|fire| fire.skipped.as_ref());
+        let (suspended, skipped): (Vec<_>, Vec<_>) =
+            skips.partition(|skip| skip.reason == Suspension::SKIP_REASON);
+        let (suspended, skipped) = (suspended.len(), skipped.len());
         let to_publish = fires
             .into_iter()
             .filter(|fire| fire.skipped.is_none() && new.contains(&fire.id))
             .map(Planned::dispatch);
-        Ok(Round { timers, to_publish: to_publish.collect(), skipped })
+        Ok(Round { timers, to_publish: to_publish.collect(), skipped, suspended })
     })
     .await
 }

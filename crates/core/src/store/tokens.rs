@@ -19,6 +19,7 @@ use crate::domain::{
     id::{AccountId, TokenId, UserId, WorkspaceId},
     page::{List, Page},
     rights::{Giver, Rights},
+    workspace::Suspension,
 };
 
 /// Here, `workspaces` is the table.
@@ -227,6 +228,7 @@ pub async fn find_by_hash(
         Option<DateTime<Utc>>,
         Option<DateTime<Utc>>,
         Option<Uuid>,
+        (Option<DateTime<Utc>>, Option<String>),
     );
     let row: Option<Row> = tokens::table
         .inner_join(schema::workspaces::table)
@@ -241,17 +243,24 @@ pub async fn find_by_hash(
             tokens::expires_at,
             tokens::last_used_at,
             tokens::created_by,
+            (schema::workspaces::suspended_at, schema::workspaces::suspended_reason),
         ))
         .first(conn)
         .await
         .optional()?;
-    row.map(|(id, name, workspace, creator, scopes, expires_at, last_used_at, created_by)| {
-        let account = AccountId::from_uuid(creator.unwrap_or(workspace));
-        let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
-        let created_by = created_by.map(UserId::from_uuid);
-        let scopes = parse_enums("tokens.scopes", &scopes)?;
-        Ok((Grant { token, name, workspace, account, scopes, expires_at, created_by }, last_used_at))
-    })
+    row.map(
+        |(id, name, workspace, creator, scopes, expires_at, last_used_at, created_by, (since, reason))| {
+            let account = AccountId::from_uuid(creator.unwrap_or(workspace));
+            let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
+            let created_by = created_by.map(UserId::from_uuid);
+            let scopes = parse_enums("tokens.scopes", &scopes)?;
+            let suspension = Suspension::of(since, reason);
+            Ok((
+                Grant { token, name, workspace, account, scopes, expires_at, created_by, suspension },
+                last_used_at,
+            ))
+        },
+    )
     .transpose()
 }
 

@@ -101,11 +101,65 @@ pub async fn reset_password(
         let password = users::password_hash.eq(password_hash);
         diesel::update(users::table.find(user.id.uuid())).set(password).execute(conn).await?;
         verifications::redeem(conn, (&user.email, Purpose::PasswordReset), verification).await?;
-        let of_user = sessions::user_id.eq(user.id.uuid());
-        diesel::delete(sessions::table).filter(of_user).execute(conn).await?;
-        Ok(())
+        delete_sessions(conn, user.id).await.map(drop)
     })
     .await
+}
+
+/// Gives a user another address, by a verification with this digest, and ends what was sent to the previous one.
+///
+/// [`StoreError::NotFound`] if the verification is used up, or the user was deleted; [`StoreError::Conflict`] `users_email` if another user has
+/// the address.
+pub async fn change_email(
+    conn: &mut Conn,
+    (user, verification): (&User, &[u8]),
+    email: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let details = [("previous_email", user.email.as_str()), ("email", email)];
+        record(conn, by, Action::EmailChanged, &details).await?;
+        diesel::update(users::table.find(user.id.uuid())).set(users::email.eq(email)).execute(conn).await?;
+        verifications::redeem(conn, (email, Purpose::EmailChange), verification).await?;
+        verifications::end_of(conn, user.id).await
+    })
+    .await
+}
+
+/// For the operator: replaces a password, and ends all sessions of the user, and what was sent to replace a forgotten one.
+pub async fn set_password(
+    conn: &mut Conn,
+    user: &User,
+    password_hash: &str,
+    by: &Author,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let of_user = (user.id, user.email.as_str());
+        record_of(conn, of_user, by, Action::PasswordChanged, &[("by", "operator")]).await?;
+        let password = users::password_hash.eq(password_hash);
+        let changed = diesel::update(users::table.find(user.id.uuid())).set(password).execute(conn).await?;
+        if changed == 0 {
+            return Err(StoreError::NotFound);
+        }
+        verifications::end_of(conn, user.id).await?;
+        delete_sessions(conn, user.id).await.map(drop)
+    })
+    .await
+}
+
+/// For the operator: ends all sessions of a user, and returns how many there were.
+pub async fn end_sessions(conn: &mut Conn, user: &User, by: &Author) -> Result<usize, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let of_user = (user.id, user.email.as_str());
+        record_of(conn, of_user, by, Action::SessionEnded, &[("session", "all")]).await?;
+        delete_sessions(conn, user.id).await
+    })
+    .await
+}
+
+async fn delete_sessions(conn: &mut Conn, user: UserId) -> Result<usize, StoreError> {
+    let of_user = sessions::user_id.eq(user.uuid());
+    Ok(diesel::delete(sessions::table).filter(of_user).execute(conn).await?)
 }
 
 /// A user and the hash of the password, by e-mail address.
@@ -133,12 +187,23 @@ pub(super) async fn record(
     details: &[(&str, &str)],
 ) -> Result<(), StoreError> {
     let Actor::User { id, email } = &by.actor else { return Ok(()) };
-    for membership in members::of_user(conn, *id).await? {
+    record_of(conn, (*id, email), by, action, details).await
+}
+
+/// The same for what was done to a user.
+async fn record_of(
+    conn: &mut Conn,
+    (id, email): (UserId, &str),
+    by: &Author,
+    action: Action,
+    details: &[(&str, &str)],
+) -> Result<(), StoreError> {
+    for membership in members::of_user(conn, id).await? {
         match workspaces::lock_active(conn, membership.workspace).await {
             Err(StoreError::NotFound) => {}
             locked => {
                 locked?;
-                audit::write(conn, membership.workspace, by, action, (id, Some(email)), details).await?;
+                audit::write(conn, membership.workspace, by, action, (&id, Some(email)), details).await?;
             }
         }
     }

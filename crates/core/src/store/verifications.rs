@@ -22,7 +22,7 @@ mod joins {
 pub struct NewVerification<'a> {
     pub email: &'a str,
     pub purpose: Purpose,
-    /// Whose password can be replaced; `None` for a sign-up.
+    /// Whose password or address can be replaced; `None` for a sign-up.
     pub user: Option<UserId>,
     /// The digest of the secret.
     pub hash: &'a [u8],
@@ -54,17 +54,23 @@ pub async fn of_sign_up(conn: &mut Conn, hash: &[u8], now: DateTime<Utc>) -> Res
     Ok(known.select(email_verifications::email).first(conn).await?)
 }
 
-/// The user whose password can be replaced. [`StoreError::NotFound`] if there is no such verification, or it has expired.
-pub async fn of_password_reset(conn: &mut Conn, hash: &[u8], now: DateTime<Utc>) -> Result<User, StoreError> {
-    let (id, email, name): (Uuid, String, String) = email_verifications::table
+/// The user of a verification with this purpose, and the address to which it was sent. [`StoreError::NotFound`] if there is none, or it has
+/// expired.
+pub async fn of_user(
+    conn: &mut Conn,
+    purpose: Purpose,
+    hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<(User, String), StoreError> {
+    let (id, email, name, sent_to): (Uuid, String, String, String) = email_verifications::table
         .inner_join(users::table)
         .filter(email_verifications::hash.eq(hash))
-        .filter(email_verifications::purpose.eq(Purpose::PasswordReset.as_str()))
+        .filter(email_verifications::purpose.eq(purpose.as_str()))
         .filter(email_verifications::expires_at.gt(now))
-        .select((users::id, users::email, users::name))
+        .select((users::id, users::email, users::name, email_verifications::email))
         .first(conn)
         .await?;
-    Ok(User { id: UserId::from_uuid(id), email, name })
+    Ok((User { id: UserId::from_uuid(id), email, name }, sent_to))
 }
 
 /// Uses a verification up, and with it all others of its address and purpose. [`StoreError::NotFound`] if another request did, or it is for

@@ -1,4 +1,4 @@
-//! While an operator holds the installation, nothing is leased or claimed.
+//! While an operator holds the installation, or has suspended a workspace, nothing is leased or claimed.
 
 use trigrun_core::{
     domain::{
@@ -6,11 +6,12 @@ use trigrun_core::{
         id::TestId,
     },
     store::{
-        StoreError, holds, leases,
+        Conn, StoreError, holds, leases, notifications,
         request_tests::{self, NewTest},
+        workspaces,
     },
 };
-use trigrun_testkit::jobs::every_seconds;
+use trigrun_testkit::jobs::{OPERATOR, every_seconds};
 
 use crate::leases::Bench;
 
@@ -70,6 +71,41 @@ async fn nothing_is_leased_or_claimed() {
     limited.release_hold(Missed::Run).await.unwrap();
     assert_eq!(limited.lease(session, &[id, with_slot]).await.len(), 2);
     assert_eq!(request_tests::claim(&mut conn, &[test.id]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_of_a_suspended_workspace_is_leased_or_claimed() {
+    let bench = Bench::new(&every_seconds(60, URL)).await;
+    let (session, id) = (bench.session().await, bench.run_now().await);
+    let mut definition = every_seconds(60, URL);
+    definition.concurrency_limit = Some(1);
+    let (workspace, job) = (bench.workspace, bench.db.job(bench.workspace, &definition).await);
+    let limited = Bench { job, ..bench };
+    let with_slot = limited.run_now().await;
+    let now = limited.db.now().await;
+    let request = every_seconds(60, URL).request;
+    let test = NewTest { id: TestId::at(now), job: None, created_at: now, depth: 0, request: &request };
+    let mut conn = limited.db.conn().await;
+    request_tests::insert(&mut conn, workspace, &test).await.unwrap();
+    let channel = limited.channel("hook").await;
+    notifications::insert_test(&mut conn, workspace, channel, now).await.unwrap();
+
+    workspaces::suspend(&mut conn, workspace, "unpaid", &OPERATOR).await.unwrap();
+    assert!(limited.lease(session, &[id, with_slot]).await.is_empty());
+    assert!(leases::limited(&mut conn, session, &[with_slot]).await.unwrap().is_empty());
+    assert!(request_tests::queued(&mut conn, 9).await.unwrap().is_empty());
+    assert!(request_tests::claim(&mut conn, &[test.id]).await.unwrap().is_empty());
+    let open = notifications::open_workspaces(&mut conn, None, 9).await.unwrap();
+    assert_eq!(open.iter().map(|open| open.is_due).collect::<Vec<_>>(), [false]);
+    let claim =
+        async |conn: &mut Conn| notifications::claim_due(conn, &[(workspace, 9)]).await.unwrap().len();
+    assert_eq!(claim(&mut conn).await, 0);
+    assert_eq!(limited.db.count("select count(*) from job_slots").await, 0, "no slot is taken");
+
+    workspaces::resume(&mut conn, workspace, &OPERATOR).await.unwrap();
+    assert_eq!(limited.lease(session, &[id, with_slot]).await.len(), 2);
+    assert_eq!(request_tests::claim(&mut conn, &[test.id]).await.unwrap().len(), 1);
+    assert_eq!(claim(&mut conn).await, 1);
 }
 
 #[tokio::test]

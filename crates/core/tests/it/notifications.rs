@@ -38,7 +38,7 @@ async fn bench() -> (Bench, ExecutorId) {
 }
 
 impl Bench {
-    async fn channel(&self, name: &str) -> ChannelId {
+    pub async fn channel(&self, name: &str) -> ChannelId {
         let (mut conn, now) = (self.db.conn().await, self.db.now().await);
         let key = workspace_keys::data_key(&mut conn, self.workspace, &master::keys()).await.unwrap();
         let destination = Destination::Webhook { url: "http://192.0.2.1/hook".into() };

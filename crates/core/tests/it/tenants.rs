@@ -49,7 +49,7 @@ use trigrun_testkit::{
 };
 
 /// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
-const CALLED: [&str; 105] = [
+const CALLED: [&str; 107] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -154,7 +154,9 @@ const CALLED: [&str; 105] = [
     "workspaces::get",
     "workspaces::plan",
     "workspaces::rename",
+    "workspaces::resume",
     "workspaces::set_plan",
+    "workspaces::suspend",
 ];
 
 const PAGE: Page = Page { limit: 10, before: None };
@@ -535,6 +537,9 @@ async fn workspaces_do_not_see_each_other() {
     assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");
     workspaces::set_plan(&mut conn, ours, "pro", by).await.unwrap();
     assert_eq!(workspaces::plan(&mut conn, theirs).await.unwrap(), "default");
+    assert!(workspaces::suspend(&mut conn, ours, "unpaid", by).await.unwrap());
+    assert!(!workspaces::resume(&mut conn, theirs, by).await.unwrap());
+    assert!(workspaces::resume(&mut conn, ours, by).await.unwrap());
     workspaces::delete(&mut conn, ours, now).await.unwrap();
     not_found(workspaces::get(&mut conn, ours).await.map(drop));
     assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "the other workspace keeps its job");

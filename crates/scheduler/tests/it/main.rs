@@ -6,3 +6,4 @@ mod passes;
 mod pauses;
 mod retention;
 mod statistics;
+mod suspensions;

@@ -5,6 +5,7 @@ mod commands;
 mod journeys;
 mod logged;
 mod operator;
+mod operator_commands;
 mod outage;
 mod redis_move;
 mod restore;

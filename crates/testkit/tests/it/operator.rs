@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::SocketAddr,
     process::{Command, Output, Stdio},
 };
@@ -28,13 +28,13 @@ use trigrun_testkit::{
 use crate::{logged::LoggedProcess, until};
 
 /// Runs `trigrun-api` with the settings of an installation.
-struct Operator {
+pub struct Operator {
     postgres: PostgresSettings,
     redis: RedisSettings,
 }
 
 impl Operator {
-    fn of(db: &TestDb) -> Self {
+    pub fn of(db: &TestDb) -> Self {
         Self { postgres: db.settings(), redis: redis::settings() }
     }
 
@@ -51,8 +51,17 @@ impl Operator {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> (bool, String) {
+    pub fn run(&self, arguments: &[&str]) -> (bool, String) {
         result(self.command().args(arguments).output().expect("the binary can be run"))
+    }
+
+    /// With this on its standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> (bool, String) {
+        let mut command = self.command();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary can be run");
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        result(child.wait_with_output().unwrap())
     }
 }
 
@@ -63,7 +72,7 @@ fn result(output: Output) -> (bool, String) {
 }
 
 /// The statement for an execution that has been due for 40 seconds and was published.
-fn due_run(job: JobId) -> String {
+pub fn due_run(job: JobId) -> String {
     format!(
         "insert into runs (id, workspace_id, job_id, version, shard, status, source, scheduled_for, due_at, publish_claimed_at)
          select gen_random_uuid(), workspace_id, id, 1, 0, 'queued', 'manual', now(), now() - interval '40 s', now()
@@ -292,46 +301,6 @@ async fn doctor_reports_problems_and_what_to_do() {
     db.execute("drop index jobs_name; drop collation pg_catalog.\"und-x-icu\"").await;
     let (_, text) = operator.run(&["doctor"]);
     assert!(text.contains("FAIL   schema") && text.contains("built with ICU"), "{text}");
-}
-
-#[tokio::test]
-async fn an_operator_holds_and_releases_the_installation() {
-    let db = TestDb::new().await;
-    let operator = Operator::of(&db);
-    let workspace = db.workspace("a").await;
-    let job = db.job(workspace, &every_seconds(60, "http://192.0.2.1/")).await;
-    assert!(operator.run(&["release", "--missed", "run"]).1.contains("not held"));
-    let (success, text) = operator.run(&["hold", "--reason", "restored backup"]);
-    assert!(success && text.starts_with("held: within a second"), "{text}");
-    let (success, text) = operator.run(&["hold", "--reason", "another reason"]);
-    assert!(success && text.starts_with("already held since") && text.contains("restored backup"), "{text}");
-    let (_, text) = operator.run(&["doctor"]);
-    assert!(text.contains("warn   hold") && text.contains("nothing is sent: restored backup"), "{text}");
-    for wrong in [&["hold", "--reason", ""][..], &["hold"], &["release"], &["release", "--missed", "later"]] {
-        let (success, text) = operator.run(wrong);
-        assert!(!success && (text.contains("--reason") || text.contains("--missed")), "{text}");
-    }
-    // The timer has missed fires for ten minutes, and an execution waits.
-    let late = format!(
-        "update job_timers set next_run_at = now() - interval '10 minutes', anchor_at = now() - interval '11 minutes' where job_id = '{}'",
-        job.uuid()
-    );
-    db.execute(&late).await;
-    db.execute(&due_run(job)).await;
-    let (_, text) = operator.run(&["doctor"]);
-    assert!(text.contains("ok     schedulers   fires wait for the release"), "{text}");
-    assert!(text.contains("ok     work         1 executions wait"), "{text}");
-    let (success, text) = operator.run(&["release", "--missed", "skip"]);
-    assert!(success, "{text}");
-    for line in ["skipped the missed fires of 1 timers", "cancelled 1 executions", "released: "] {
-        assert!(text.contains(line), "{line}: {text}");
-    }
-    let ended = "select status || ' ' || coalesce(skip_count::text, '-') from executions order by status";
-    assert_eq!(db.lines(ended).await, ["cancelled -", "skipped 11"]);
-    assert_eq!(db.count("select count(*) from job_timers where next_run_at > now()").await, 1);
-    assert_eq!(db.lines("select reason || ', ' || missed from holds").await, ["restored backup, skip"]);
-    let (_, text) = operator.run(&["doctor"]);
-    assert!(text.contains("ok     hold         none"), "{text}");
 }
 
 /// Multi-threaded, because the command blocks a thread while the mail server serves.

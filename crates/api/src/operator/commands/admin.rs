@@ -34,19 +34,24 @@ pub enum AdminCommand {
 pub async fn run(settings: &Settings, command: AdminCommand) -> anyhow::Result<()> {
     let conn = &mut connection::open(settings).await?;
     let AdminCommand::Create { email, workspace } = command;
-    let mut secret = String::new();
-    std::io::stdin().read_line(&mut secret).context("cannot read the password")?;
-    let secret = secret.trim_end_matches(['\r', '\n']);
-    user::password(secret).context("the password")?;
+    let hash = read_password()?;
     let now = store::clock::now(conn).await?;
     let name = email.split('@').next().unwrap_or_default().to_owned();
     let user = User { id: UserId::at(now), email, name };
     let workspace = Workspace { id: WorkspaceId::at(now), name: workspace::name(&workspace)? };
-    let hash = password::hash(secret, &mut HashMemory::default())?;
     let new = NewUser { user: &user, password_hash: &hash, by: &Author::operator(now) };
     match users::sign_up(conn, new, SignUpRoute::OwnWorkspace(&workspace)).await {
         Err(error) if error.is_conflict("users_email") => bail!("{} already has an account", user.email),
         created => println!("{}", created?),
     }
     Ok(())
+}
+
+/// Reads a password from standard input, and returns its hash.
+pub fn read_password() -> anyhow::Result<String> {
+    let mut secret = String::new();
+    std::io::stdin().read_line(&mut secret).context("cannot read the password")?;
+    let secret = secret.trim_end_matches(['\r', '\n']);
+    user::password(secret).context("the password")?;
+    Ok(password::hash(secret, &mut HashMemory::default())?)
 }

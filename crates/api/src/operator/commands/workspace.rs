@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use clap::Subcommand;
 use trigrun_core::{
-    domain::{audit::Author, id::WorkspaceId, workspace::Workspace},
+    domain::{audit::Author, hold, id::WorkspaceId, workspace::Workspace},
     store::{self, workspaces},
 };
 
@@ -19,6 +19,21 @@ pub enum WorkspaceCommand {
     },
     /// Lists all workspaces
     List,
+    /// Suspends a workspace: its open executions are cancelled, its fires are skipped, and its members can only read and delete
+    Suspend {
+        /// ws_…
+        #[arg(long)]
+        workspace: WorkspaceId,
+        /// Why. The members see it
+        #[arg(long, value_parser = hold::reason)]
+        reason: String,
+    },
+    /// Ends the suspension of a workspace: its jobs run again, from their next fires on
+    Resume {
+        /// ws_…
+        #[arg(long)]
+        workspace: WorkspaceId,
+    },
     /// Assigns a plan to a workspace. The settings define the plans: TRIGRUN__PLANS__…
     Plan {
         /// ws_…
@@ -40,8 +55,24 @@ pub async fn run(settings: &Settings, command: WorkspaceCommand) -> anyhow::Resu
             println!("{}", workspace.id);
         }
         WorkspaceCommand::List => {
-            for workspace in workspaces::all(conn).await? {
-                println!("{}  {}", workspace.id, workspace.name);
+            for (Workspace { id, name }, suspension) in workspaces::all(conn).await? {
+                let state = suspension.map(|it| format!("  (suspended since {}: {})", it.since, it.reason));
+                println!("{id}  {name}{}", state.unwrap_or_default());
+            }
+        }
+        WorkspaceCommand::Suspend { workspace, reason } => {
+            let changed = workspaces::suspend(conn, workspace, &reason, &by).await;
+            match changed.with_context(|| workspace.to_string())? {
+                true => println!(
+                    "{workspace} is suspended: nothing of it begins, and its open executions are being cancelled"
+                ),
+                false => println!("{workspace} was suspended already"),
+            }
+        }
+        WorkspaceCommand::Resume { workspace } => {
+            match workspaces::resume(conn, workspace, &by).await.with_context(|| workspace.to_string())? {
+                true => println!("{workspace} is resumed: its jobs run again, from their next fires on"),
+                false => println!("{workspace} was not suspended"),
             }
         }
         WorkspaceCommand::Plan { workspace, plan } => {

@@ -8,15 +8,18 @@ use trigrun_core::{
     domain::{
         access::TokenSecret,
         audit::Actor,
-        invalid::{Checked, FieldErrors, both},
-        user,
+        invalid::{Checked, FieldErrors, Invalid, both},
+        user::{self, User},
         verification::Purpose,
     },
     store::{StoreError, users, verifications},
 };
 use utoipa::ToSchema;
 
-use super::sign_up::{check_sign_up_mode, verification_secret, verification_unknown};
+use super::{
+    UserView,
+    sign_up::{check_sign_up_mode, verification_secret, verification_unknown},
+};
 use crate::{
     auth::author,
     enums,
@@ -50,11 +53,16 @@ pub struct VerificationView {
     expires_at: String,
 }
 
+fn purpose_without_session(text: &str) -> Result<Purpose, Invalid> {
+    let purpose = Purpose::from_str(text).ok().filter(|purpose| *purpose != Purpose::EmailChange);
+    purpose.ok_or_else(|| Invalid::not_one_of(text, &["sign_up", "password_reset"]))
+}
+
 fn check_verification(body: VerificationBody, errors: &mut FieldErrors) -> Checked<(String, Purpose)> {
     let email =
         required(errors, "/email", body.email).and_then(|email| errors.take("/email", user::email(&email)));
     let purpose = required(errors, "/purpose", body.purpose)
-        .and_then(|text| errors.take("/purpose", Purpose::from_str(&text)));
+        .and_then(|text| errors.take("/purpose", purpose_without_session(&text)));
     both(email, purpose)
 }
 
@@ -93,6 +101,22 @@ pub async fn create_verification(
     }
     let view = VerificationView { email, purpose: purpose.as_str(), expires_at: instant(expires_at) };
     Ok(HttpResponse::Accepted().json(view))
+}
+
+/// The user of a verification, and the address to which it was sent. An unknown one counts against the network.
+async fn find_user(
+    state: &State,
+    request: &HttpRequest,
+    purpose: Purpose,
+    hash: &[u8],
+) -> ApiResult<(User, String)> {
+    match verifications::of_user(&mut *state.conn().await?, purpose, hash, state.clock.now()).await {
+        Err(StoreError::NotFound) => {
+            state.limits.record_failure(request)?;
+            Err(verification_unknown())
+        }
+        found => Ok(found?),
+    }
 }
 
 /// A new password.
@@ -134,14 +158,7 @@ pub async fn reset_password(
     let reset = check_reset(body, &mut errors);
     let (verification, password) = errors.finish(reset)?;
     let hash = crypto::token_hash(&verification);
-    let found = verifications::of_password_reset(&mut *state.conn().await?, &hash, state.clock.now()).await;
-    let user = match found {
-        Err(StoreError::NotFound) => {
-            state.limits.record_failure(&request)?;
-            return Err(verification_unknown());
-        }
-        found => found?,
-    };
+    let (user, _) = find_user(&state, &request, Purpose::PasswordReset, &hash).await?;
     let password_hash = state.passwords.hash(password).await?;
     let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
     let email = user.email.clone();
@@ -158,4 +175,56 @@ pub async fn reset_password(
     state.limits.logged_in(&request, &email);
     state.mail.password_changed(email);
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// What was sent to a new address.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = EmailConfirmationInput)]
+pub struct EmailConfirmationBody {
+    /// trv_…
+    #[schema(required, write_only)]
+    verification: Option<String>,
+}
+
+/// Gives an account the address to which the verification was sent: see POST /v1/me/email. The previous address is told. Sessions and API
+/// tokens stay valid.
+#[utoipa::path(
+    operation_id = "confirm_email", tag = "users", request_body = EmailConfirmationBody,
+    responses(
+        (status = 200, body = UserView),
+        (status = 409, description = "Another account has the address.", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/auth/email")]
+pub async fn confirm_email(
+    state: web::Data<State>,
+    request: HttpRequest,
+    text: JsonText<MAX_UNAUTHENTICATED_BODY_BYTES>,
+) -> ApiResult<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let EmailConfirmationBody { verification } = text.read(&mut errors).await?;
+    let verification = required(&mut errors, "/verification", verification)
+        .and_then(|text| errors.take("/verification", verification_secret(&text)));
+    let hash = crypto::token_hash(&errors.finish(verification)?);
+    let (user, email) = find_user(&state, &request, Purpose::EmailChange, &hash).await?;
+    let by = author(&state, &request, Actor::User { id: user.id, email: user.email.clone() });
+    let changed = state.run(async move |state| {
+        let mut conn = state.conn().await?;
+        match users::change_email(&mut conn, (&user, &hash), &email, &by).await {
+            // Another request was faster.
+            Err(StoreError::NotFound) => Err(verification_unknown()),
+            Err(error) if error.is_conflict("users_email") => Err(Problem::new(
+                ProblemCode::EmailTaken,
+                "Another account has this address. Delete that account first, or use another address.",
+            )),
+            changed => {
+                changed?;
+                Ok((user.email, User { email, ..user }))
+            }
+        }
+    });
+    let (previous, user) = changed.await?;
+    state.mail.email_changed(previous, user.email.clone());
+    Ok(HttpResponse::Ok().json(UserView::new(&user)))
 }

@@ -42,7 +42,7 @@ pub struct LedgerView {
     due: usize,
     /// Fires with an execution.
     executed: usize,
-    /// Skipped fires by reason: misfire, overlap, too_many_waiting.
+    /// Skipped fires by reason: misfire, overlap, suspended, too_many_waiting.
     skipped: BTreeMap<String, usize>,
     /// Fires of the last minute that are not recorded yet.
     pending: usize,

@@ -15,7 +15,7 @@ use fixture::Things;
 pub use fixture::World;
 
 /// For sessions, in any workspace. The document does not say so.
-const FOR_SESSIONS: [&str; 11] = [
+const FOR_SESSIONS: [&str; 12] = [
     "get_session",
     "confirm_session",
     "list_sessions",
@@ -23,6 +23,7 @@ const FOR_SESSIONS: [&str; 11] = [
     "delete_other_sessions",
     "patch_me",
     "change_password",
+    "change_email",
     "delete_me",
     "list_workspaces",
     "create_workspace",
@@ -187,6 +188,7 @@ impl Operation {
             "patch_job" | "patch_channel" | "create_workspace" | "patch_workspace" => json!({ "name": name }),
             "confirm_session" => json!({ "password": PASSWORD }),
             "change_password" => json!({ "current": PASSWORD, "new": "another horse battery" }),
+            "change_email" => json!({ "email": email, "password": PASSWORD }),
             "patch_me" => json!({ "name": name }),
             "sign_up" => json!({ "email": email, "password": PASSWORD }),
             "create_verification" => json!({ "email": email, "purpose": "password_reset" }),
@@ -194,6 +196,10 @@ impl Operation {
                 // Well-formed, but never sent.
                 let secret = TokenSecret::from_random(TokenKind::Verification, &[7; 128]);
                 json!({ "verification": secret.as_ref().map(TokenSecret::reveal), "password": PASSWORD })
+            }
+            "confirm_email" => {
+                let secret = TokenSecret::from_random(TokenKind::Verification, &[7; 128]);
+                json!({ "verification": secret.as_ref().map(TokenSecret::reveal) })
             }
             "log_in" => json!({ "email": email, "password": "wrong horse battery" }),
             _ => Value::Null,

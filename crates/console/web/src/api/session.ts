@@ -120,6 +120,13 @@ export async function resetPassword(verification: string, password: string): Pro
   await request('POST', 'v1/auth/password', { verification, password });
 }
 
+/** Gives the account the address to which the link was sent. */
+export async function confirmEmail(verification: string): Promise<string> {
+  const user: User = await (await request('POST', 'v1/auth/email', { verification })).json();
+  if (session.state === 'open') await loadSession();
+  return user.email;
+}
+
 /** Gives the password again. */
 export async function confirmPassword(password: string): Promise<void> {
   await request('POST', 'v1/auth/confirm', { password });

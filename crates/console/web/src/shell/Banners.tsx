@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { useWorkspaceDetails } from '../api/queries/workspace';
 import { readInstance } from '../api/session';
 import { useStreamState } from '../api/stream';
 import { wholeDuration } from '../format';
@@ -13,12 +14,13 @@ const INSTANCE_INTERVAL_MS = 60_000;
 const UNREACHABLE_AFTER_MS = 10_000;
 
 /** What is wrong with the connection, the clock, the server or the version of this page: a line over all. */
-export function Banners() {
+export function Banners({ workspace }: { workspace: string | undefined }) {
   const isOnline = useSyncExternalStore(onConnection, () => navigator.onLine);
   const isUnreachable = useUnreachable();
   useNow();
   const offset = clockOffset();
   const { heldSince, isOld } = useServer();
+  const suspended = useWorkspaceDetails(workspace).data?.suspended;
   const zone = useViewerZone();
   return (
     <section aria-label={words.notices}>
@@ -30,6 +32,9 @@ export function Banners() {
         )}
         {!isSecureContext && <Banner>{words.insecure}</Banner>}
         {heldSince && <Banner>{words.held(when(heldSince, zone))}</Banner>}
+        {suspended && (
+          <Banner>{words.suspended(when(suspended.since, zone), suspended.reason)}</Banner>
+        )}
         {isOld && (
           <Banner
             action={

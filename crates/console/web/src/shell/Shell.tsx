@@ -36,7 +36,7 @@ export function Shell({ workspace, children }: { workspace: Membership | null; c
       <a className="skip-link" href="#main" onClick={skip}>
         {words.skip}
       </a>
-      <Banners />
+      <Banners workspace={workspace?.id} />
       <div className="app">
         <Side workspace={workspace} onFind={() => setFinding(true)} />
         <div>{children}</div>

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Advance, DueTimer, FireDecision, MISFIRE_THRESHOLD, Planned, PlannedSkip, advance_after, fire};
-use crate::domain::job::MisfirePolicy;
+use crate::domain::{job::MisfirePolicy, workspace::Suspension};
 
 /// Runs as many of the newest missed fires as the job's policy allows, and records one `skipped` execution for all others.
 pub fn decide(timer: DueTimer) -> FireDecision {
@@ -56,7 +56,8 @@ fn skip(
     last: DateTime<Utc>,
     count: u64,
 ) -> Planned {
-    let skipped = PlannedSkip { reason: "misfire", count: i64::try_from(count).unwrap_or(i64::MAX), last };
+    let reason = if timer.is_suspended { Suspension::SKIP_REASON } else { "misfire" };
+    let skipped = PlannedSkip { reason, count: i64::try_from(count).unwrap_or(i64::MAX), last };
     Planned { skipped: Some(skipped), ..fire(timer, first, advance) }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::{
     job::JobState,
     schedule::{Schedule, ScheduleError},
     string_enum::string_enum,
+    workspace::Suspension,
 };
 
 /// Instants of the API have milliseconds: a fire belongs to the one in which it is.
@@ -168,6 +169,7 @@ impl Instant<'_> {
             record.skipped.as_ref().map_or(("", record.scheduled_for), |(why, last)| (why.as_str(), *last));
         let mut sentence = match why {
             "misfire" => "TrigRun missed this fire by more than a minute, and the misfire policy of the job does not run it.".to_owned(),
+            Suspension::SKIP_REASON => "The workspace was suspended by the operator, so its fires did not run.".to_owned(),
             "overlap" => "The job was at its concurrency limit, and its overlap policy is to skip the fire.".to_owned(),
             "too_many_waiting" => "The fire was skipped: too many executions of the job already waited for a slot.".to_owned(),
             why => format!("The fire was skipped: {why}."),

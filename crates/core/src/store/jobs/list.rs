@@ -62,7 +62,8 @@ macro_rules! will_fail {
 
 macro_rules! is_failing {
     () => {
-        "exists (select from job_health h where h.job_id = j.id and h.state = 'failing')"
+        // `offset 0` keeps Postgres from reading the health of all jobs at once.
+        "exists (select from job_health h where h.job_id = j.id and h.state = 'failing' offset 0)"
     };
 }
 
@@ -224,7 +225,7 @@ macro_rules! by_last_run {
     };
 }
 
-/// The ranks are those of `Attention`.
+/// The ranks are those of `Attention`. Of each job, the oldest runs are looked at: a late one is among them, unless many retry.
 macro_rules! by_attention {
     () => {
         by_rank!(
@@ -235,9 +236,11 @@ macro_rules! by_attention {
                 will_fail!(),
                 " then 1
                  when t.next_run_at < clock_timestamp() - interval '1 minute' or exists (
-                     select from runs e
-                     where (e.job_id, e.id) >= (j.id, '00000000-0000-0000-0000-000000000000') and (e.job_id, e.id) <= (j.id, $2)
-                       and e.status = 'queued' and e.scheduled_for < clock_timestamp() - interval '1 minute')
+                     select from (
+                         select e.status, e.scheduled_for from runs e
+                         where (e.job_id, e.id) >= (j.id, '00000000-0000-0000-0000-000000000000') and (e.job_id, e.id) <= (j.id, $2)
+                         order by e.job_id, e.id limit 10) e
+                     where e.status = 'queued' and e.scheduled_for < clock_timestamp() - interval '1 minute')
                  then 2 else 3 end"
             ),
             "least(t.next_run_at, planned.scheduled_for)",

@@ -64,7 +64,8 @@ pub async fn open_workspaces(
                      where finished_at is null and workspace_id > open.workspace_id
                      order by workspace_id, due_at limit 1) next
                  where open.n < $2)
-             select coalesce(w.created_by, w.id) as account_id, o.workspace_id, o.due_at <= statement_timestamp() as is_due
+             select coalesce(w.created_by, w.id) as account_id, o.workspace_id,
+                    o.due_at <= statement_timestamp() and w.suspended_at is null as is_due
              from open o join workspaces w on w.id = o.workspace_id
              where o.n > 0 order by o.n",
         )
@@ -89,6 +90,7 @@ pub const CLAIM_DUE: &str = "with due as (
              select id, status, attempt_count, due_at from notifications
              where workspace_id = w.id and finished_at is null and due_at <= statement_timestamp()
                and not exists (select from holds where released_at is null)
+               and not exists (select from workspaces s where s.id = w.id and s.suspended_at is not null)
              order by due_at limit w.wanted for update skip locked) n),
      lost as (
          insert into notification_attempts (notification_id, number, status, error_class, error, started_at, total_us)

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
 use std::time::Duration;
@@ -37,6 +37,7 @@ row! {
             misfire_policy: String, catch_up_limit: i16,
         }
         expression now: DateTime<Utc> as Timestamptz;
+        expression is_suspended: bool as Bool;
     }
 }
 
@@ -56,6 +57,7 @@ impl TimerRow {
             misfire_policy: parse_enum("misfire_policy", &self.misfire_policy)?,
             catch_up_limit: self.catch_up_limit.unsigned_abs(),
             now: self.now,
+            is_suspended: self.is_suspended,
             traceparent: None,
         })
     }
@@ -87,11 +89,22 @@ impl Claimed {
     }
 }
 
+/// Whether the workspace of a timer is suspended.
+macro_rules! is_suspended {
+    () => {
+        "exists (select from workspaces w where w.id = job_timers.workspace_id and w.suspended_at is not null)"
+    };
+}
+
 macro_rules! claim {
     ($window:literal) => {
         concat!(
             "select ",
-            timer_columns!(next_run_at = "next_run_at", now = "clock_timestamp()",),
+            timer_columns!(
+                next_run_at = "next_run_at",
+                now = "clock_timestamp()",
+                is_suspended = is_suspended!(),
+            ),
             " from job_timers where ",
             $window,
             " order by next_run_at, job_id limit $2 for update skip locked"
@@ -144,7 +157,7 @@ pub async fn overdue(
     let row: Option<TimerRow> = prepared_as::<TimerRow, _>(
         sql_query(concat!(
             "select ",
-            timer_columns!(next_run_at = "next_run_at", now = "$2",),
+            timer_columns!(next_run_at = "next_run_at", now = "$2", is_suspended = is_suspended!(),),
             " from job_timers where job_id = $1 and next_run_at <= $2",
         ))
         .bind::<SqlUuid, _>(job.uuid())
@@ -161,7 +174,11 @@ pub async fn failed(conn: &mut Conn, limit: i64) -> Result<Vec<DueTimer>, StoreE
     let rows: Vec<TimerRow> = prepared_as::<TimerRow, _>(
         sql_query(concat!(
             "select ",
-            timer_columns!(next_run_at = "computed_after", now = "clock_timestamp()",),
+            timer_columns!(
+                next_run_at = "computed_after",
+                now = "clock_timestamp()",
+                is_suspended = is_suspended!(),
+            ),
             " from job_timers where next_run_at is null order by job_id limit $1 for update skip locked",
         ))
         .bind::<BigInt, _>(limit),

@@ -27,11 +27,13 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/v1/workspaces", "name"),
     ("PATCH", "/v1/me", "name"),
     ("POST", "/v1/me/password", "current"),
+    ("POST", "/v1/me/email", "email"),
     ("POST", "/v1/auth/confirm", "password"),
     ("POST", "/v1/auth/signup", "email"),
     ("POST", "/v1/auth/login", "email"),
     ("POST", "/v1/auth/verifications", "email"),
     ("POST", "/v1/auth/password", "password"),
+    ("POST", "/v1/auth/email", "verification"),
 ];
 
 /// Not JSON.

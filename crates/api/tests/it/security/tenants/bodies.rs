@@ -79,7 +79,9 @@ const FORBIDDEN_VALUES: &[(&str, &str, &str, &str)] = &[
     ("sign_up", "/verified", "true", "unknown_field"),
     ("create_verification", "/purpose", r#""log_in""#, "not_one_of"),
     ("create_verification", "/user_id", r#""usr_01h455vb4pex5vsknk084sn02q""#, "unknown_field"),
+    ("create_verification", "/purpose", r#""email_change""#, "not_one_of"),
     ("reset_password", "/email", r#""other@example.com""#, "unknown_field"),
+    ("confirm_email", "/email", r#""other@example.com""#, "unknown_field"),
     ("put_secret", "/name", r#""another""#, "unknown_field"),
 ];
 

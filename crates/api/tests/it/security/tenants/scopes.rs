@@ -24,7 +24,7 @@ use crate::{
 /// A member's scopes, from docs/people.md.
 const MEMBER_SCOPES: [&str; 2] = ["jobs:read", "executions:read"];
 /// Operations without a token that need a body.
-const WITH_BODY: [&str; 4] = ["sign_up", "log_in", "create_verification", "reset_password"];
+const WITH_BODY: [&str; 5] = ["sign_up", "log_in", "create_verification", "reset_password", "confirm_email"];
 
 /// What an admin may not do: it concerns owners, or the end of the workspace. `{owner}` and `{admin}` are members.
 const FOR_OWNERS: &[(&str, &str, &str, &str)] = &[

@@ -61,11 +61,15 @@ export function useJobCounts(filter: JobFilter, options: { refetchInterval?: num
   });
 }
 
+export function fetchJob(id: string, signal?: AbortSignal): Promise<Job> {
+  return call(api.GET('/v1/jobs/{id}', { params: { path: { id } }, signal: signal ?? null }));
+}
+
 /** One job, by id or key. */
 export function useJob(id: string) {
   return useQuery({
     queryKey: ['jobs', 'one', id],
-    queryFn: ({ signal }) => call(api.GET('/v1/jobs/{id}', { params: { path: { id } }, signal })),
+    queryFn: ({ signal }) => fetchJob(id, signal),
     refetchInterval: 30_000,
   });
 }

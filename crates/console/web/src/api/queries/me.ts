@@ -24,6 +24,14 @@ export function useChangePassword() {
   });
 }
 
+/** Sends a link to another address, which then becomes that of the account. */
+export function useChangeEmail() {
+  return useMutation({
+    mutationFn: (body: { email: string; password: string }) => call(api.POST('/v1/me/email', { body })),
+    gcTime: 0,
+  });
+}
+
 /** Deletes the account. */
 export function useDeleteMe() {
   return useMutation({ mutationFn: () => call(api.DELETE('/v1/me')) });

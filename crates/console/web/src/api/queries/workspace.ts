@@ -1,11 +1,23 @@
 /** The workspace itself: its name, its signing secret, its end. */
 
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { components } from '../../schema';
 import { api, call } from '../client';
 import { loadSession } from '../session';
 
 export type SigningSecret = components['schemas']['SigningSecret'];
+
+const WORKSPACE_INTERVAL_MS = 60_000;
+
+/** The workspace, with its quotas, and whether the operator has suspended it. */
+export function useWorkspaceDetails(id: string | undefined) {
+  return useQuery({
+    queryKey: ['workspace', id],
+    queryFn: ({ signal }) => call(api.GET('/v1/workspace', { signal })),
+    enabled: id !== undefined,
+    refetchInterval: WORKSPACE_INTERVAL_MS,
+  });
+}
 
 /** Renames the workspace; its name is part of the session. */
 export function useRenameWorkspace() {

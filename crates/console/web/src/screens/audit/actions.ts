@@ -31,10 +31,13 @@ const ALL: Record<AuditAction, true> = {
   'user.log_in_failed': true,
   'user.session_ended': true,
   'user.password_changed': true,
+  'user.email_changed': true,
   'signing_secret.rotated': true,
   'workspace.created': true,
   'workspace.renamed': true,
   'workspace.plan_changed': true,
+  'workspace.suspended': true,
+  'workspace.resumed': true,
 };
 
 export const ACTIONS = Object.keys(ALL) as AuditAction[];

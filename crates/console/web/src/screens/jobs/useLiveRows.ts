@@ -1,11 +1,13 @@
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import {
+  fetchJob,
   fetchJobPage,
   type JobFilter,
   type JobPages,
   type JobSort,
   jobListKey,
+  keepJob,
   mergeJobs,
 } from '../../api/queries/jobs';
 import { useStream } from '../../api/stream';
@@ -15,6 +17,8 @@ import { INDEXED_SORT } from './useJobRows';
 const REFRESH_MS = 15_000;
 /** Health follows some seconds after a run; many runs at once are one refresh. */
 const AFTER_RUN_MS = 3_000;
+/** How many jobs are read one by one. */
+const MAX_MOVED = 20;
 
 /**
  * Keeps the rows on the screen current without moving them: their pages are read again, and jobs are replaced in their
@@ -51,7 +55,14 @@ export function useLiveRows(query: Query): void {
 async function refresh(client: QueryClient, query: Query): Promise<void> {
   if (document.visibilityState !== 'visible') return;
   const [filter, shown] = [apiFilter(query), idsOnScreen()];
-  for (const sort of new Set([query.sort, INDEXED_SORT])) await refreshList(client, filter, sort, shown);
+  const read = new Set<string>();
+  for (const sort of new Set([query.sort, INDEXED_SORT])) await refreshList(client, filter, sort, shown, read);
+  // A job that needs no attention any more is on a later page, which may not be loaded.
+  const moved = [...shown].filter((id) => !read.has(id)).slice(0, MAX_MOVED);
+  for (const id of moved) {
+    const job = await fetchJob(id).catch(() => null);
+    if (job) keepJob(client, job);
+  }
 }
 
 async function refreshList(
@@ -59,6 +70,7 @@ async function refreshList(
   filter: JobFilter,
   sort: JobSort,
   shown: ReadonlySet<string>,
+  read: Set<string>,
 ) {
   const key = jobListKey(filter, sort);
   const pages = client.getQueryData<JobPages>(key);
@@ -67,7 +79,9 @@ async function refreshList(
   for (const cursor of cursors) {
     // What cannot be read now is read with the next refresh.
     const page = await fetchJobPage(filter, sort, cursor).catch(() => null);
-    if (page) client.setQueryData<JobPages>(key, (before) => mergeJobs(before, page.data));
+    if (!page) continue;
+    for (const job of page.data) read.add(job.id);
+    client.setQueryData<JobPages>(key, (before) => mergeJobs(before, page.data));
   }
 }
 

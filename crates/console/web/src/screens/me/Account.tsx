@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { useChangePassword, useDeleteMe, useRenameMe } from '../../api/queries/me';
+import { useChangeEmail, useChangePassword, useDeleteMe, useRenameMe } from '../../api/queries/me';
 import { logOut, useUser } from '../../api/session';
 import { Button } from '../../parts/Button';
 import { Fact, Facts } from '../../parts/Facts';
@@ -13,7 +13,7 @@ import { AskAndDo } from '../configure/AskAndDo';
 import { Setting } from '../configure/Setting';
 import { useSubmit } from '../login/useSubmit';
 
-/** The name, the password, and the end of the account. */
+/** The name, the address, the password, and the end of the account. */
 export function Account() {
   const user = useUser();
   return (
@@ -26,6 +26,9 @@ export function Account() {
             <Id id={user.id} />
           </Fact>
         </Facts>
+      </Setting>
+      <Setting title={words.newEmail} text={words.newEmailText}>
+        <Email />
       </Setting>
       <Setting title={words.password} text={words.passwordText}>
         <Password email={user.email} />
@@ -66,6 +69,52 @@ function Name({ name }: { name: string }) {
       <div className="btns">
         <Button type="submit" busy={isBusy} refused={isChanged ? undefined : words.unchanged}>
           {common.save}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+function Email() {
+  const [email, setEmail] = useState('');
+  const [password, setPassword] = useState('');
+  const [sentTo, setSentTo] = useState<string>();
+  const change = useChangeEmail();
+  const { submit, form, isBusy, errorOf, message } = useSubmit(async () => {
+    setSentTo((await change.mutateAsync({ email: email.trim(), password })).email);
+    setEmail('');
+    setPassword('');
+  });
+  return (
+    <form ref={form} onSubmit={submit}>
+      {message && <Refusal text={message} />}
+      {sentTo && (
+        <Say tone="ok" news>
+          {words.emailSent(sentTo)}
+        </Say>
+      )}
+      <TextField
+        label={words.newEmailLabel}
+        type="email"
+        autoComplete="email"
+        required
+        maxLength={254}
+        value={email}
+        onChange={setEmail}
+        error={errorOf('/email')}
+      />
+      <TextField
+        label={words.currentPassword}
+        type="password"
+        autoComplete="current-password"
+        required
+        value={password}
+        onChange={setPassword}
+        error={errorOf('/password')}
+      />
+      <div className="btns">
+        <Button type="submit" busy={isBusy}>
+          {words.sendLink}
         </Button>
       </div>
     </form>

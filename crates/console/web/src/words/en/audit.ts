@@ -37,10 +37,13 @@ const DONE: Record<string, string> = {
   'user.log_in_failed': 'Failed to log in',
   'user.session_ended': 'Ended a session',
   'user.password_changed': 'Changed the password',
+  'user.email_changed': 'Changed the e-mail address',
   'signing_secret.rotated': 'Rotated the signing secret',
   'workspace.created': 'Created the workspace',
   'workspace.renamed': 'Renamed the workspace to',
   'workspace.plan_changed': 'Changed the plan of the workspace',
+  'workspace.suspended': 'Suspended the workspace',
+  'workspace.resumed': 'Ended the suspension of the workspace',
 };
 // The target of these has no name, is the actor, or is the workspace.
 const WITHOUT_TARGET = new Set([
@@ -51,6 +54,8 @@ const WITHOUT_TARGET = new Set([
   'member.joined',
   'signing_secret.rotated',
   'workspace.plan_changed',
+  'workspace.suspended',
+  'workspace.resumed',
 ]);
 
 export const words = {

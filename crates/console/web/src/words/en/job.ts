@@ -91,10 +91,12 @@ export const words = {
     `${counted(gaps, 'gap')}, ${counted(duplicates, 'duplicate')}`,
   ledgerHow: 'Every due time is recomputed from the job’s version history and matched with its record.',
   skipped: (parts: string) => `Skipped: ${parts}.`,
-  reasons: { misfire: 'missed', overlap: 'overlap', too_many_waiting: 'too many waiting' } as Record<
-    string,
-    string
-  >,
+  reasons: {
+    misfire: 'missed',
+    overlap: 'overlap',
+    suspended: 'suspended',
+    too_many_waiting: 'too many waiting',
+  } as Record<string, string>,
   verify: 'Verify',
   period: 'Period',
   periods: { 24: '24 h', 168: '7 d', 720: '30 d' } as Record<number, string>,

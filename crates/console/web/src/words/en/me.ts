@@ -11,6 +11,12 @@ export const words = {
   id: 'Id',
   unchanged: 'The name is the saved one.',
   renamed: 'Changed your name.',
+  newEmail: 'E-mail address',
+  newEmailText: 'We send a link to the new address. Your account has it once you open the link; the old one is told.',
+  newEmailLabel: 'New e-mail address',
+  sendLink: 'Send the link',
+  emailSent: (email: string) =>
+    `A link was sent to ${email}. It is good for one hour. Until you open it, nothing changes.`,
   password: 'Password',
   passwordText:
     'A new password ends all your other sessions. API tokens stay valid: they belong to the workspace.',

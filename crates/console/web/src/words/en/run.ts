@@ -123,6 +123,7 @@ export const words = {
   skipped: {
     misfire: 'Skipped: the fire was missed',
     overlap: 'Skipped: an earlier run was going on',
+    suspended: 'Skipped: the workspace was suspended',
     too_many_waiting: 'Skipped: too many runs were waiting',
   } as Record<string, string>,
   skippedTitle: 'Skipped',

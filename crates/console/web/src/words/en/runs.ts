@@ -12,6 +12,7 @@ export const sources: Record<string, string> = {
 export const skipReasons: Record<string, string> = {
   misfire: 'missed',
   overlap: 'overlap',
+  suspended: 'suspended',
   too_many_waiting: 'too many waiting',
 };
 

@@ -44,6 +44,8 @@ export const words = {
     `The clock of this device is ${by} ${ahead ? 'fast' : 'slow'}. Countdowns follow the server's clock.`,
   held: (since: string) =>
     `The operator has stopped all requests since ${since}. Jobs fire again when the operator lets them; what was missed is decided then.`,
+  suspended: (since: string, reason: string) =>
+    `This workspace has been suspended by the operator since ${since}: “${reason}”. Its jobs do not run, and it can only be read and deleted.`,
   newVersion: 'The server has been updated. Reload this page to use its new version.',
   reload: 'Reload',
   insecure: 'This page was loaded over plain HTTP: the session can be read by others on the network.',
