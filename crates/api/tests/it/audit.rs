@@ -247,7 +247,10 @@ async fn every_change_is_recorded_without_its_value() {
     user member.invited bob@example.com role=member
     user member.joined bob@example.com role=member
     ");
-    for (operation, action) in AUDITED.iter().filter(|(_, action)| !action.is_empty()) {
+    // An address is changed by e-mail: verifications::a_user_changes_the_address.
+    let here =
+        AUDITED.iter().filter(|(operation, action)| !action.is_empty() && *operation != "confirm_email");
+    for (operation, action) in here {
         assert!(lines.iter().any(|line| line.contains(action)), "{operation} leaves no {action}");
     }
     let all = log.to_string();

@@ -34,7 +34,7 @@ async fn from_sign_up_to_log_out() {
     let workspaces = get(&token, "/v1/workspaces").await.expect(200);
     assert_eq!(
         workspaces["data"],
-        json!([{ "id": session["workspace_id"], "name": "engines", "role": "owner" }])
+        json!([{ "id": session["workspace_id"], "name": "engines", "role": "owner", "suspended": null }])
     );
     let job = crate::app::job(&json!({})).to_string();
     app.send_as(&token, Method::POST, "/v1/jobs", &[], &job).await.expect(201);

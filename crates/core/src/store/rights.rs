@@ -109,12 +109,19 @@ pub(super) async fn revoke(
     {
         pass_on(conn, workspace, &first, None, by).await?;
     }
-    let mut revocation =
-        Revocation { workspace, by, written: 0, losses: vec![first], tokens: BTreeMap::new() };
+    let mut revocation = Revocation {
+        workspace,
+        by,
+        written: 0,
+        losses: vec![first],
+        done: Vec::new(),
+        tokens: BTreeMap::new(),
+    };
     while let Some(loss) = revocation.losses.pop() {
         revocation.find_tokens(conn, &loss).await?;
         revocation.delete_invitations(conn, &loss).await?;
         revocation.lower_roles(conn, &loss).await?;
+        revocation.done.push(loss);
     }
     revocation.delete_tokens(conn).await
 }
@@ -158,6 +165,8 @@ struct Revocation<'a> {
     /// How many entries of the audit log: each is later than the one before.
     written: i64,
     losses: Vec<Loss>,
+    /// Those of which everything has fallen.
+    done: Vec<Loss>,
     /// Their names. They are deleted last, because what they gave refers to them.
     tokens: BTreeMap<Uuid, String>,
 }
@@ -232,6 +241,7 @@ impl Revocation<'_> {
             }
             if is_actor(self.by, user) {
                 pass_on(conn, self.workspace, loss, Some(user), self.by).await?;
+                self.look_again_at_giver_of(loss);
                 continue;
             }
             diesel::update(members::table.find((self.workspace.uuid(), user.uuid())))
@@ -243,6 +253,16 @@ impl Revocation<'_> {
             self.losses.push(Loss::Member { user, left: Rights::of_role(remainder), origin });
         }
         Ok(())
+    }
+
+    /// A role was passed on to the giver of this holder's role, who may have lost its rights before.
+    fn look_again_at_giver_of(&mut self, loss: &Loss) {
+        let Loss::Member { origin, .. } = loss else { return };
+        let (giver, _) = origin.within_probation(self.by.at);
+        let is_giver = |loss: &Loss| matches!(loss, Loss::Member { user, .. } if Some(user.uuid()) == giver);
+        if let Some(index) = self.done.iter().position(is_giver) {
+            self.losses.push(self.done.swap_remove(index));
+        }
     }
 
     async fn write(

@@ -166,7 +166,9 @@ async fn queued_tests_are_found_among_the_newest() {
     let db = TestDb::new().await;
     fill_tests(&db).await;
     let plan = generic_plan(&db, request_tests::QUEUED, "256").await;
-    assert!(plan.contains("request_tests_created") && !plan.contains("Seq Scan"), "{plan}");
+    // Few workspaces are read as a whole.
+    let is_frugal = plan.contains("request_tests_created") && !plan.contains("Seq Scan on request_tests");
+    assert!(is_frugal, "{plan}");
 }
 
 #[tokio::test]

@@ -441,6 +441,25 @@ fn rights_fall_with_those_of_their_giver() {
     outcome.unwrap();
 }
 
+/// The role of the user who makes a change was given by one who falls with it, whose own giver has fallen before.
+#[tokio::test]
+async fn a_role_is_passed_on_until_its_giver_has_the_right() {
+    let db = TestDb::new().await;
+    let mut test = Test::new(&db).await;
+    let all = || Step::CreateToken { by: 0, scopes: Scope::ALL.to_vec() };
+    for step in [
+        Step::Invite { by: 0, user: 2, role: Role::Owner },
+        Step::Accept { user: 2 },
+        Step::Invite { by: 1, user: 4, role: Role::Owner },
+        Step::Accept { user: 4 },
+        Step::ChangeRole { by: 2, user: 0, role: Some(Role::Admin) },
+        all(),
+        Step::ChangeRole { by: 3, user: 0, role: None },
+    ] {
+        test.take(&step).await;
+    }
+}
+
 /// Those that come after the loss are refused, those that came before have fallen.
 #[tokio::test]
 async fn nothing_is_given_while_the_right_to_give_is_taken_away() {

