@@ -11,6 +11,7 @@ import { common } from '../../words/en';
 import { words } from '../../words/en/me';
 import { AskAndDo } from '../configure/AskAndDo';
 import { Setting } from '../configure/Setting';
+import { useInstance } from '../login/EntryPage';
 import { useSubmit } from '../login/useSubmit';
 
 /** The name, the address, the password, and the end of the account. */
@@ -27,9 +28,11 @@ export function Account() {
           </Fact>
         </Facts>
       </Setting>
-      <Setting title={words.newEmail} text={words.newEmailText}>
-        <Email />
-      </Setting>
+      {useInstance()?.mail && (
+        <Setting title={words.newEmail} text={words.newEmailText}>
+          <Email />
+        </Setting>
+      )}
       <Setting title={words.password} text={words.passwordText}>
         <Password email={user.email} />
       </Setting>

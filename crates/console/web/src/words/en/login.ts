@@ -45,7 +45,7 @@ export const words = {
   replace: 'Replace the password',
   replaced: 'Your password was replaced.',
   emailTitle: 'Your new e-mail address',
-  emailWhy: 'From now on, you log in with this address. Sessions and API tokens stay valid.',
+  emailWhy: 'You will log in with this address. Sessions and API tokens stay valid.',
   useEmail: 'Use this address',
   emailChanged: (email: string) => `Your account has the address ${email} now.`,
   noLink: 'This link is not complete',
