@@ -103,7 +103,7 @@ test-busy: build ## Run `make test` three times in a row, with six busy loops on
 	@echo "make test passed three times in a row on a busy machine"
 
 # Tests, mutants and attacks often wait, so they run beside each other, and beside clippy and rustdoc.
-STEPS := fmt +chart +clients-tools +sdk-tools console-check build +lint +docs +mutants test wait +security story identity traces metrics clients sdk fuzz wait chaos-short fairness-short advisories
+STEPS := fmt +chart +clients-tools +sdk-tools console-check build +lint +docs +mutants test wait +security story identity operator traces metrics clients sdk fuzz wait chaos-short fairness-short advisories
 
 # Of the API's tests, the step `security` runs those of security.
 .PHONY: check
@@ -131,9 +131,11 @@ schema: setup ## Write crates/core/src/store/schema.rs, and the hash of the migr
 	deploy/check-chart.sh --write-hash
 
 .PHONY: openapi
-openapi: ## Write docs/openapi.json from the routes
+openapi: ## Write docs/openapi.json and docs/operator-openapi.json from the routes
 	cargo run --quiet --package trigrun-api -- openapi > docs/openapi.json.new
 	mv docs/openapi.json.new docs/openapi.json
+	cargo run --quiet --package trigrun-api -- openapi --operators > docs/openapi.json.new
+	mv docs/openapi.json.new docs/operator-openapi.json
 
 .PHONY: clients
 clients: setup clients-tools ## Check the OpenAPI documents with three linters, and use clients of four generators with a new private system (clients/README.md)
@@ -181,6 +183,11 @@ identity: setup ## An account's life by e-mail, with a real mail server: sign-up
 	python3 -m venv target/identity
 	target/identity/bin/pip install --quiet --disable-pip-version-check 'aiosmtpd>=1.4.6,<2' 'trustme>=1.2,<2'
 	$(WITH_SERVICES) target/identity/bin/python -W ignore crates/dev/identity.py $(BIN)/debug
+
+.PHONY: operator
+operator: setup ## An operator's day by the operator API: find, suspend, assign a plan, hold, restore a backup, release
+	$(BUILD_ALL)
+	$(WITH_SERVICES) python3 crates/dev/operator.py $(BIN)/debug
 
 .PHONY: traces
 traces: setup ## Check the spans of a run in an OpenTelemetry collector, over plain gRPC and over TLS: one tree (installs rotel into target/)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Generates clients from the documents that a server publishes, checks their types, and runs the scenario of README.md with each.
 # Usage: check.sh install     installs the linters and generators into target/clients, unless they are there
-#        check.sh run         checks the server at TRIGRUN_URL with TRIGRUN_TOKEN
+#        check.sh run         checks the server at TRIGRUN_URL with TRIGRUN_TOKEN, and the document at TRIGRUN_OPERATOR_URL
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 HERE=$PWD/clients DIR=$PWD/target/clients
@@ -38,7 +38,7 @@ rust_tools() { once rust Cargo.lock bash -c 'mkdir -p dependencies/src && cp Car
 
 lint() {
     local document
-    for document in openapi.json openapi-3.0.json; do
+    for document in {,operator-}openapi{,-3.0}.json; do
         "$NPM/redocly" lint "$DIR/$document" --config "$HERE/redocly.yaml" --format=stylish
         "$NPM/spectral" lint "$DIR/$document" --ruleset "$HERE/spectral.yaml" --quiet
         "$PYTHON/openapi-spec-validator" "$DIR/$document"
@@ -87,6 +87,7 @@ case ${1:-} in
     run)
         for document in openapi.json openapi-3.0.json; do
             curl --fail --silent --show-error --max-time 60 --output "$DIR/$document" "$TRIGRUN_URL/$document"
+            curl --fail --silent --show-error --max-time 60 --output "$DIR/operator-$document" "$TRIGRUN_OPERATOR_URL/$document"
         done
         in_parallel lint typescript python_client python_models rust
         ;;

@@ -113,7 +113,7 @@ VALUES = sorted(pathlib.Path("deploy/chart-values").glob("*.yaml"))
 PROCESSES = ["api", "scheduler", "executor"]
 DEFAULTS = {p: tomllib.loads(pathlib.Path(f"crates/{p}/config.default.toml").read_text()) for p in PROCESSES}
 # Settings that the chart sets from other values.
-MANAGED = {"server.address", "postgres.url", "redis.url", "keys.master", "egress.allow", "egress.allow_ports", "egress.refuse", "smtp.url", "smtp.from", "telemetry.probes_address"}
+MANAGED = {"server.address", "operator.address", "postgres.url", "redis.url", "keys.master", "egress.allow", "egress.allow_ports", "egress.refuse", "smtp.url", "smtp.from", "telemetry.probes_address"}
 # Custom resources, which have no schema in Kubernetes.
 CUSTOM = {"PodMonitor", "PrometheusRule", "HTTPRoute"}
 

@@ -81,6 +81,7 @@ fn tokens(text: &str, random: &[u8]) {
         (TokenKind::Session, "trs_"),
         (TokenKind::Invitation, "tri_"),
         (TokenKind::Verification, "trv_"),
+        (TokenKind::Operator, "tro_"),
     ] {
         let Some(token) = TokenSecret::from_random(kind, random) else { continue };
         assert!(token.reveal().starts_with(prefix) && token.kind() == kind);

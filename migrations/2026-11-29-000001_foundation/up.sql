@@ -3,7 +3,8 @@
 -- 1. Workspaces, users and tokens      4. Executors, runs, executions and attempts
 -- 2. Sealed values                     5. Channels, rules and notifications
 -- 3. Jobs and their timers             6. The audit log
---                                      7. Statistics
+--                                      7. Operators
+--                                      8. Statistics
 --
 -- Conventions:
 -- * Ids are UUIDs that start with a time in milliseconds, so an index on (workspace_id, id) lists newest first.
@@ -758,7 +759,45 @@ create table audit_entries (
 create index audit_entries_workspace on audit_entries (workspace_id, id);
 
 
--- 7. Statistics ----------------------------------------------------------------------------------------------------------------------
+-- 7. Operators -----------------------------------------------------------------------------------------------------------------------
+
+-- Who may use the operator API. Only a command with access to the database creates one.
+create table operators (
+    id uuid primary key,
+    name text not null,
+    -- SHA-256 of the secret of the token.
+    hash bytea not null,
+    created_at timestamptz not null,
+    expires_at timestamptz,
+    constraint operators_name unique (name),
+    constraint operators_hash unique (hash)
+);
+
+-- What operators have done, and why. Written in the transaction of the change, never changed. It refers to no other table: it outlives
+-- workspaces, users and operators.
+create table operator_entries (
+    id uuid primary key,
+    created_at timestamptz not null,
+    -- Null for a command.
+    operator_id uuid,
+    -- The name of the operator at that time.
+    operator text not null,
+    -- No check: an older release shows what a newer one has written.
+    action text not null,
+    reason text not null,
+    -- The id of the object, or 'installation', and its name at that time.
+    target text not null,
+    target_name text,
+    -- Pairs of name and value, flat.
+    details text[] not null,
+    request_id text,
+    address text
+);
+-- Lists what was done to one object, newest first.
+create index operator_entries_target on operator_entries (target, id);
+
+
+-- 8. Statistics ----------------------------------------------------------------------------------------------------------------------
 
 -- Passes of the scheduler count ended executions, after they have been recorded. A pass writes its sums and its position in one transaction.
 create table stats_positions (

@@ -29,6 +29,7 @@ use trigrun_core::{
 use uuid::Uuid;
 
 use credentials::Credentials;
+pub use credentials::bearer;
 use session::find_session;
 pub use session::{AnyCredentials, PageSession, SessionUser, check_confirmed, seen};
 
@@ -238,7 +239,7 @@ pub fn author(state: &State, request: &HttpRequest, actor: Actor) -> Author {
     Author { actor, at: state.clock.now(), request_id, address }
 }
 
-fn state(request: &HttpRequest) -> ApiResult<web::Data<State>> {
+pub fn state(request: &HttpRequest) -> ApiResult<web::Data<State>> {
     request.app_data::<web::Data<State>>().cloned().ok_or_else(Problem::internal)
 }
 
@@ -270,7 +271,7 @@ async fn find_caller(state: &State, request: &HttpRequest) -> ApiResult<(Access,
 }
 
 /// Counts a failed authentication against its network; 429 when there are too many.
-fn record_auth_failure(state: &State, request: &HttpRequest, problem: Problem) -> Problem {
+pub fn record_auth_failure(state: &State, request: &HttpRequest, problem: Problem) -> Problem {
     if !problem.is(StatusCode::UNAUTHORIZED) {
         return problem;
     }

@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 use trigrun_core::domain::{
     access::Scope as DomainScope,
-    attempt, audit, channel, convert, execution, forecast, job, ledger,
+    attempt, audit, channel, convert, execution, forecast, hold, job, ledger,
     notification::{
         NotificationEvent as Event, NotificationStatus as Status, RuleEvent as Rule, SelectorKind,
     },
-    request, request_test, retry, schedule, session, statistics, user,
+    operator, request, request_test, retry, schedule, session, statistics, user,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -19,7 +19,7 @@ use utoipa::{
 use crate::settings::SignUp;
 
 macro_rules! enums {
-    ($($(#[doc = $doc:literal])+ $name:ident: $values:expr;)*) => {
+    ($all:ident $($(#[doc = $doc:literal])+ $name:ident: $values:expr;)*) => {
         $(
             pub enum $name {}
 
@@ -38,7 +38,7 @@ macro_rules! enums {
         )*
 
         /// Every enum with its schema: those of query parameters appear nowhere else.
-        pub fn all() -> Vec<(String, RefOr<Schema>)> {
+        pub fn $all() -> Vec<(String, RefOr<Schema>)> {
             vec![$((stringify!($name).to_owned(), $name::schema())),*]
         }
     };
@@ -60,7 +60,7 @@ fn declared_kinds() -> Vec<&'static str> {
 
 const STATUS_RANGES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-enums! {
+enums! { all
     /// Who can sign up. open: anyone. invite: users with an invitation. closed: no one.
     SignUpMode: names(&SignUp::ALL, SignUp::as_str);
     /// What a verification of an e-mail address is for.
@@ -152,4 +152,13 @@ enums! {
     HealthFilter: names(statistics::HealthFilter::ALL, statistics::HealthFilter::as_str);
     /// gap: a fire without an execution. duplicate: an execution without a fire.
     MismatchKind: ["gap", "duplicate"];
+}
+
+// Those of the operator API.
+enums! { of_operators
+    /// What an operator has done.
+    OperatorAction: names(operator::OperatorAction::ALL, operator::OperatorAction::as_str);
+    /// What becomes of the fires and executions that were due during a hold. run: the misfire policy of each job decides about the fires, and
+    /// what was waiting runs. skip: none of them runs.
+    MissedFires: names(hold::Missed::ALL, hold::Missed::as_str);
 }

@@ -5,11 +5,10 @@ use std::time::Duration;
 use trigrun_api::{
     Settings,
     operator::commands::{
-        self, admin::AdminCommand, keys::KeysCommand, token::TokenCommand, user::UserCommand,
-        workspace::WorkspaceCommand,
+        self, admin::AdminCommand, by::ByArguments, keys::KeysCommand, operator::OperatorCommand,
+        token::TokenCommand, user::UserCommand, workspace::WorkspaceCommand,
     },
 };
-use trigrun_core::domain::hold;
 
 /// The API of TrigRun, and the commands of its operator.
 ///
@@ -32,7 +31,11 @@ enum Command {
         wait_seconds: u64,
     },
     /// Prints the OpenAPI document
-    Openapi,
+    Openapi {
+        /// That of the operator API
+        #[arg(long)]
+        operators: bool,
+    },
     /// Manages workspaces (tenants)
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
@@ -47,9 +50,8 @@ enum Command {
     User(UserCommand),
     /// Stops everything that leaves this installation, within a second: requests, notifications, tests, e-mails. Requests in flight end
     Hold {
-        /// Why, for the other operators
-        #[arg(long, value_parser = hold::reason)]
-        reason: String,
+        #[command(flatten)]
+        by: ByArguments,
     },
     /// Ends the hold
     Release {
@@ -57,7 +59,12 @@ enum Command {
         /// waiting runs; skip: none of them runs
         #[arg(long, value_parser = ["run", "skip"])]
         missed: String,
+        #[command(flatten)]
+        by: ByArguments,
     },
+    /// Manages operators, who have tokens for the operator API
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Checks settings, Postgres, Redis, clocks, keys and work, and says what to do; exits with 1 if a check fails
     Doctor,
     /// Creates a job and waits until it has succeeded, in a new workspace that is deleted afterwards
@@ -88,7 +95,7 @@ async fn main() -> anyhow::Result<()> {
     let seconds = Duration::from_secs;
     match Arguments::parse().command.unwrap_or(Command::Serve) {
         // These read no settings.
-        Command::Openapi => commands::openapi(),
+        Command::Openapi { operators } => commands::openapi(operators),
         Command::Healthcheck { address } => commands::healthcheck(&address).await,
         Command::Keys(KeysCommand::Generate) => commands::keys::generate(),
 
@@ -104,8 +111,11 @@ async fn main() -> anyhow::Result<()> {
             commands::smoke(&Settings::load()?, &url, &target, seconds(within_seconds)).await
         }
         Command::User(command) => commands::user::run(&Settings::load()?, command).await,
-        Command::Hold { reason } => commands::hold::hold(&Settings::load()?, reason).await,
-        Command::Release { missed } => commands::hold::release(&Settings::load()?, missed.parse()?).await,
+        Command::Hold { by } => commands::hold::hold(&Settings::load()?, by).await,
+        Command::Release { missed, by } => {
+            commands::hold::release(&Settings::load()?, missed.parse()?, by).await
+        }
+        Command::Operator(command) => commands::operator::run(&Settings::load()?, command).await,
         Command::Doctor => commands::doctor(&Settings::load()?).await,
     }
 }

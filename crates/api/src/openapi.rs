@@ -1,4 +1,5 @@
-//! The OpenAPI document, derived from the routes. `make openapi` writes it to docs/openapi.json; a test fails when the file is outdated.
+//! The OpenAPI documents of the API and of the operator API, derived from the routes. `make openapi` writes them to docs/openapi.json and
+//! docs/operator-openapi.json; a test fails when a file is outdated.
 //!
 //! The annotations of a handler say what is special about it. What follows from a rule for all operations or schemas is added here. The
 //! server publishes the document, and reads nothing from it.
@@ -10,7 +11,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
-use utoipa_actix_web::AppExt;
+use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
 mod jobs_schema;
 mod operations;
@@ -18,7 +19,11 @@ mod schemas;
 mod version_3_0;
 mod webhooks;
 
-use crate::{enums, routes};
+use crate::{
+    enums, operator_api,
+    problem::ProblemBody,
+    routes::{self, OPERATOR_V1, V1},
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -48,6 +53,29 @@ struct Document;
 
 struct Components;
 
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "TrigRun for operators",
+        description = "What operators see of an installation of TrigRun, and do to it. Every response that is not a success is a problem (RFC 9457) with a stable `code`. Responses may get new fields, and new values in place of the listed ones, at any time.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    servers((url = "/", description = "The server that publishes this document.")),
+    modifiers(&OperatorComponents),
+    components(schemas(ProblemBody)),
+    tags(
+        (name = "workspaces", description = "The tenants: their plans and suspensions."),
+        (name = "users", description = "Users and their sessions."),
+        (name = "hold", description = "Stops everything that leaves the installation."),
+        (name = "audit", description = "What operators have done, and why."),
+        (name = "problems", description = "The codes of problems."),
+        (name = "health", description = "This document."),
+    ),
+)]
+struct OperatorDocument;
+
+struct OperatorComponents;
+
 impl Modify for Components {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new()
@@ -60,6 +88,19 @@ impl Modify for Components {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
         components.schemas.extend(enums::all());
+    }
+}
+
+impl Modify for OperatorComponents {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("tro_…")
+            .description(Some("The token of an operator: see `trigrun-api operator create`."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("operator", SecurityScheme::Http(bearer));
+        components.schemas.extend(enums::of_operators());
     }
 }
 
@@ -81,14 +122,37 @@ pub fn jobs_schema() -> &'static str {
     &TEXT
 }
 
+/// The document of the operator API.
+pub fn operator_json() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| text(&operator_document()));
+    &TEXT
+}
+
+/// The same for tools that read no OpenAPI 3.1.
+pub fn operator_json_3_0() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| text(&version_3_0::of(operator_document())));
+    &TEXT
+}
+
 fn document() -> Value {
-    let app = App::new().into_utoipa_app().openapi(Document::openapi());
-    let (_, document) = app.configure(routes::register).split_for_parts();
-    let mut document = serde_json::to_value(document).unwrap_or_default();
+    let mut document = document_of(Document::openapi(), routes::register);
     webhooks::add(&mut document);
     schemas::complete(&mut document);
-    operations::complete(&mut document);
+    operations::complete(&mut document, V1);
     document
+}
+
+fn operator_document() -> Value {
+    let mut document = document_of(OperatorDocument::openapi(), operator_api::register);
+    schemas::complete(&mut document);
+    operations::complete(&mut document, OPERATOR_V1);
+    document
+}
+
+fn document_of(start: utoipa::openapi::OpenApi, register: fn(&mut ServiceConfig)) -> Value {
+    let app = App::new().into_utoipa_app().openapi(start);
+    let (_, document) = app.configure(register).split_for_parts();
+    serde_json::to_value(document).unwrap_or_default()
 }
 
 fn text(document: &Value) -> String {

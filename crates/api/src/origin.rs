@@ -1,6 +1,7 @@
 //! The origin of a page (RFC 6454).
 
 use serde::Deserialize;
+use std::str::FromStr;
 
 /// Scheme, host and port of a page, as browsers send it: `https://console.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -19,6 +20,14 @@ impl TryFrom<String> for Origin {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
         let valid = matches!(scheme, "http" | "https") && !host.is_empty() && host.chars().all(plain);
         if valid { Ok(Self(text)) } else { Err(InvalidOrigin) }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = InvalidOrigin;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        Self::try_from(text.to_owned())
     }
 }
 

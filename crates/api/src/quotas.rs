@@ -82,6 +82,11 @@ impl Quotas {
         plans.iter().map(with_limiter).collect::<Result<_, _>>().map(Self)
     }
 
+    /// All plans, by name.
+    pub fn plans(&self) -> impl Iterator<Item = (&str, Plan)> {
+        self.0.iter().map(|(name, (plan, _))| (name.as_str(), *plan))
+    }
+
     /// The plan of a workspace. Reads Postgres only if any plan has a limit.
     pub async fn plan(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<Plan> {
         Ok(self.find(db, workspace).await?.map_or_else(Plan::default, |(plan, _)| *plan))

@@ -41,7 +41,7 @@ pub mod stats;
 mod statuses;
 pub mod stream;
 mod suggestion;
-mod suspension;
+pub mod suspension;
 pub mod tests;
 pub mod texts;
 pub mod time_zones;
@@ -52,12 +52,14 @@ pub mod workspace;
 pub mod workspace_rules;
 
 pub const V1: &str = "/v1";
+/// Of the operator API, which is served on another address.
+pub const OPERATOR_V1: &str = "/operator/v1";
 
 /// Registers every route, for the server and for the OpenAPI document alike.
 pub fn register(config: &mut ServiceConfig) {
     let mut methods = Methods::default();
     config.service(scope::scope(V1).configure(|config| {
-        Registration { config, prefix: V1, methods: &mut methods }
+        Registration::new(config, V1, &mut methods)
             .add(jobs::create_job)
             .add(jobs::batch::create_jobs)
             .add(jobs::import::import_jobs)
@@ -164,7 +166,7 @@ pub fn register(config: &mut ServiceConfig) {
         .route("/docs/start.js", web::get().to(docs::start_script))
         .route("/docs/swagger-ui-5.35.0.js", web::get().to(docs::swagger_script))
         .route("/docs/swagger-ui-5.35.0.css", web::get().to(docs::swagger_style));
-    Registration { config, prefix: "", methods: &mut methods }
+    Registration::new(config, "", &mut methods)
         .add(health::livez)
         .add(health::readyz)
         .add(health::version)
@@ -184,14 +186,22 @@ pub fn register(config: &mut ServiceConfig) {
 pub struct Methods(BTreeMap<String, BTreeSet<&'static str>>);
 
 /// Registers operations and remembers their methods.
-struct Registration<'a, 'config> {
+pub struct Registration<'a, 'config> {
     config: &'a mut ServiceConfig<'config>,
     prefix: &'static str,
     methods: &'a mut Methods,
 }
 
-impl Registration<'_, '_> {
-    fn add<F: HttpServiceFactory + OpenApiFactory + utoipa::Path + 'static>(self, operation: F) -> Self {
+impl<'a, 'config> Registration<'a, 'config> {
+    pub fn new(
+        config: &'a mut ServiceConfig<'config>,
+        prefix: &'static str,
+        methods: &'a mut Methods,
+    ) -> Self {
+        Self { config, prefix, methods }
+    }
+
+    pub fn add<F: HttpServiceFactory + OpenApiFactory + utoipa::Path + 'static>(self, operation: F) -> Self {
         let methods = self.methods.0.entry(format!("{}{}", self.prefix, F::path())).or_default();
         methods.extend(F::methods().iter().map(method_name));
         if methods.contains("GET") {

@@ -15,7 +15,7 @@ use trigrun_core::{
     store::{self, StoreError, wake::Waker, workspace_keys},
     stream::StreamError,
 };
-use utoipa_actix_web::AppExt;
+use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
 use crate::{
     account_mail::{AccountMail, AccountMailError},
@@ -31,7 +31,7 @@ use crate::{
         request_guard::guard_request,
         routing::route_leniently,
     },
-    openapi,
+    openapi, operator_api,
     passwords::Passwords,
     quotas::Quotas,
     rate_limits::RateLimits,
@@ -73,11 +73,19 @@ pub enum ServeError {
 /// The time limit of a request, unless a wait for a connection may take longer.
 const MIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves until shutdown, then finishes the requests in flight. `on_bound` receives the address once the API accepts requests.
+/// The addresses on which the API accepts requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    pub address: SocketAddr,
+    /// That of the operator API, if it is served.
+    pub operator: Option<SocketAddr>,
+}
+
+/// Serves until shutdown, then finishes the requests in flight. `on_bound` receives the addresses once the API accepts requests.
 pub async fn serve(
     settings: Settings,
     shutdown: CancellationToken,
-    on_bound: impl FnOnce(SocketAddr),
+    on_bound: impl FnOnce(Bound),
 ) -> Result<(), ServeError> {
     // Requests may wait for connections that long several times.
     let request_timeout =
@@ -143,9 +151,13 @@ pub async fn serve(
         .map_err(|error| ServeError::Bind(probes, error))?;
 
     let console = settings.console.enabled.then(|| Console::new(settings.console.base_path));
-    let (server, bound) = start(settings.server.address, state, console, &shutdown)?;
+    let addresses = (settings.server.address, settings.operator.address);
+    let (server, bound) = start(addresses, state, console, &shutdown)?;
     let handle = server.handle();
-    tracing::info!(address = %bound, "api started");
+    tracing::info!(address = %bound.address, "api started");
+    if let Some(address) = bound.operator {
+        tracing::info!(%address, "operator api started");
+    }
     on_bound(bound);
     let stopping = tasks::spawn("drain", async move {
         shutdown.cancelled().await;
@@ -157,55 +169,95 @@ pub async fn serve(
     Ok(())
 }
 
+/// Whom an address serves.
+enum Served {
+    Tenants(Option<Console>),
+    Operators,
+}
+
+impl Served {
+    /// The API, and what is beside it. The documents come from here, because they are derived from the routes.
+    fn configure(&self, config: &mut ServiceConfig) {
+        let (version_3_1, version_3_0) = match self {
+            Self::Tenants(_) => {
+                routes::register(config);
+                config.app_data(web::Data::new(JobsSchema(openapi::jobs_schema())));
+                (openapi::json(), openapi::json_3_0())
+            }
+            Self::Operators => {
+                operator_api::register(config);
+                (openapi::operator_json(), openapi::operator_json_3_0())
+            }
+        };
+        config.app_data(web::Data::new(OpenApiText { version_3_1, version_3_0 }));
+    }
+
+    /// After the API, whose paths it leaves: the console, and where browsers go without one.
+    fn configure_pages(&self, config: &mut web::ServiceConfig) {
+        let Self::Tenants(console) = self else { return };
+        console.iter().for_each(|console| console.configure(config));
+        config.route("/", web::get().to(routes::docs::redirect_to_docs));
+    }
+}
+
 fn start(
-    address: SocketAddr,
+    (address, operator): (SocketAddr, Option<SocketAddr>),
     state: State,
     console: Option<Console>,
     shutdown: &CancellationToken,
-) -> Result<(Server, SocketAddr), ServeError> {
-    let listener = listen(address).map_err(|error| ServeError::Bind(address, error))?;
-    let bound = listener.local_addr().unwrap_or(address);
-    let (state, shutdown) = (web::Data::new(state), shutdown.clone());
-    let connections = move || {
-        let app = App::new().into_utoipa_app().configure(routes::register).into_app();
-        // After the API, whose paths it leaves.
-        let app = app.configure(|config| console.iter().for_each(|console| console.configure(config)));
-        let app = app
-            .route("/", web::get().to(routes::docs::redirect_to_docs))
-            .app_data(state.clone())
-            .app_data(web::Data::new(OpenApiText {
-                version_3_1: openapi::json(),
-                version_3_0: openapi::json_3_0(),
-            }))
-            .app_data(web::Data::new(JobsSchema(openapi::jobs_schema())))
-            .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
-            .default_service(web::to(routes::no_route))
-            .wrap(from_fn(route_leniently))
-            .wrap(from_fn(guard_request))
-            .wrap(cors(&state.origins))
-            .wrap(from_fn(ignore_unknown_origins))
-            .wrap(from_fn(request_context));
-        let shutdown = shutdown.clone();
-        let http = HttpService::build()
-            .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
-            .client_request_timeout(HEAD_TIMEOUT)
-            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE_TIMEOUT))
-            .local_addr(bound)
-            .h1(map_config(app, |()| AppConfig::default()));
-        let guarded = |stream: TcpStream| {
-            let _ignored = stream.set_nodelay(true);
-            let client = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((SlowClientGuard::new(stream), client)))
-        };
-        fn_service(guarded).and_then(http)
+) -> Result<(Server, Bound), ServeError> {
+    let bind = |address| {
+        let listener = listen(address).map_err(|error| ServeError::Bind(address, error))?;
+        let bound = listener.local_addr().unwrap_or(address);
+        Ok::<_, ServeError>((listener, bound))
     };
-    let server = Server::build()
-        .disable_signals()
-        .shutdown_timeout(DRAIN_TIMEOUT_SECONDS)
-        .listen("api", listener, connections)
-        .map_err(|error| ServeError::Bind(address, error))?;
-    Ok((server.run(), bound))
+    let (listener, bound) = bind(address)?;
+    let of_operators = operator.map(bind).transpose()?;
+    let shutdown = shutdown.clone();
+    let connections = move |served: Served, state: State, bound: SocketAddr| {
+        let (served, state, shutdown) = (Arc::new(served), web::Data::new(state), shutdown.clone());
+        move || {
+            let app = App::new().into_utoipa_app().configure(|config| served.configure(config)).into_app();
+            let app = app
+                .configure(|config| served.configure_pages(config))
+                .app_data(state.clone())
+                .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
+                .default_service(web::to(routes::no_route))
+                .wrap(from_fn(route_leniently))
+                .wrap(from_fn(guard_request))
+                .wrap(cors(&state.origins))
+                .wrap(from_fn(ignore_unknown_origins))
+                .wrap(from_fn(request_context));
+            let shutdown = shutdown.clone();
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
+                .client_request_timeout(HEAD_TIMEOUT)
+                .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+                .keep_alive(KeepAlive::Timeout(KEEP_ALIVE_TIMEOUT))
+                .local_addr(bound)
+                .h1(map_config(app, |()| AppConfig::default()));
+            let guarded = |stream: TcpStream| {
+                let _ignored = stream.set_nodelay(true);
+                let client = stream.peer_addr().ok();
+                ready(Ok::<_, DispatchError>((SlowClientGuard::new(stream), client)))
+            };
+            fn_service(guarded).and_then(http)
+        }
+    };
+    let failed = |address| move |error| ServeError::Bind(address, error);
+    let mut server = Server::build().disable_signals().shutdown_timeout(DRAIN_TIMEOUT_SECONDS);
+    // No page calls it.
+    let state_of_operators = State { origins: Arc::new([]), ..state.clone() };
+    server = server
+        .listen("api", listener, connections(Served::Tenants(console), state, bound))
+        .map_err(failed(bound))?;
+    let operator = of_operators.as_ref().map(|(_, bound)| *bound);
+    if let Some((listener, bound)) = of_operators {
+        server = server
+            .listen("operator_api", listener, connections(Served::Operators, state_of_operators, bound))
+            .map_err(failed(bound))?;
+    }
+    Ok((server.run(), Bound { address: bound, operator }))
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {

@@ -21,6 +21,7 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub server: ServerSettings,
+    pub operator: OperatorSettings,
     pub console: ConsoleSettings,
     pub postgres: PostgresSettings,
     pub redis: RedisSettings,
@@ -46,6 +47,13 @@ pub struct ServerSettings {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct OperatorSettings {
+    #[serde(deserialize_with = "given")]
+    pub address: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConsoleSettings {
     pub enabled: bool,
     #[serde(deserialize_with = "parsed")]
@@ -57,9 +65,11 @@ fn parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserializer: D) 
 }
 
 /// An empty text is none.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Origin>, D::Error> {
+fn given<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Ok(None) } else { Origin::try_from(text).map(Some).map_err(Error::custom) }
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(Error::custom) }
 }
 
 /// Who can sign up.

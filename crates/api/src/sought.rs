@@ -17,7 +17,15 @@ pub fn by_id(noun: &str, text: &str) {
     let id_or_key = if noun == id::noun(JobId::PREFIX) { "id or key" } else { "id" };
     // A session belongs to a user, whatever the workspace.
     let place = if noun == id::noun(SessionId::PREFIX) { "" } else { " in this workspace" };
-    let mut detail = format!("There is no {noun} with this {id_or_key}{place}.");
+    not_found(noun, format!("There is no {noun} with this {id_or_key}{place}."), text);
+}
+
+/// The same for an operator, who sees all workspaces.
+pub fn by_id_anywhere(noun: &str, text: &str) {
+    not_found(noun, format!("There is no {noun} with this id."), text);
+}
+
+fn not_found(noun: &str, mut detail: String, text: &str) {
     if let Some(other) = id::noun_of(text).filter(|other| *other != noun) {
         let article = if other.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         detail.push_str(&format!(" It is the id of {article} {other}."));

@@ -23,6 +23,7 @@ pub mod job;
 pub mod lease;
 pub mod ledger;
 pub mod notification;
+pub mod operator;
 pub mod page;
 pub mod redact;
 pub mod request;

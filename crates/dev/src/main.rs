@@ -47,7 +47,7 @@ enum Command {
     },
     /// Creates one job of each kind, waits for their runs, and shows what was recorded.
     Demo,
-    /// Runs COMMAND with TRIGRUN_URL and TRIGRUN_TOKEN set, and exits with its exit code.
+    /// Runs COMMAND with TRIGRUN_URL, TRIGRUN_TOKEN and those of an operator set, and exits with its exit code.
     Exec {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
@@ -97,8 +97,7 @@ async fn exec(
 ) -> anyhow::Result<ExitCode> {
     let mut child = tokio::process::Command::new(&command[0])
         .args(&command[1..])
-        .env("TRIGRUN_URL", format!("http://{}", system.api))
-        .env("TRIGRUN_TOKEN", system.token.reveal())
+        .envs(system.variables())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot run {}", command[0].display()))?;

@@ -6,18 +6,25 @@ use secrecy::SecretString;
 use std::{fs::File, io::Write, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use trigrun_api::Bound;
 use trigrun_core::{
     config,
     crypto::{self, seal},
     domain::{
         access::{Scope, TokenKind, TokenSecret},
-        audit::Author,
-        id::{TokenId, WorkspaceId},
+        id::{OperatorId, TokenId, WorkspaceId},
+        operator::{Operator, OperatorAuthor},
+        page::{MAX_LIMIT, Page},
         rights::Giver,
         workspace::Workspace,
     },
     runtime::{process, tasks},
-    store::{self, Db, PostgresSettings, migrate, tokens, workspaces},
+    store::{
+        self, Conn, Db, PostgresSettings, StoreError, migrate,
+        operators::{self, NewOperator},
+        tenants::{self, Filter},
+        tokens,
+    },
     telemetry::{self, LogFormat, Telemetry},
 };
 use trigrun_embed::{Durability, Programs, Services};
@@ -31,6 +38,9 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct System {
     pub api: SocketAddr,
     pub token: TokenSecret,
+    /// The operator API, and the token of an operator.
+    operators: SocketAddr,
+    operator_token: TokenSecret,
     database_url: String,
     services: Services,
     processes: Vec<JoinHandle<anyhow::Result<()>>>,
@@ -48,9 +58,11 @@ impl System {
             eprintln!("note: {note}");
         }
         match Self::start_processes(options, &services, shutdown.clone()).await {
-            Ok((api, token, processes, telemetry)) => Ok(Self {
+            Ok(Started { api, operators, tokens, processes, telemetry }) => Ok(Self {
                 api,
-                token,
+                operators,
+                token: tokens.workspace,
+                operator_token: tokens.operator,
                 database_url: services.postgres_url(DATABASE),
                 services,
                 processes,
@@ -69,17 +81,17 @@ impl System {
         options: &Options,
         services: &Services,
         shutdown: CancellationToken,
-    ) -> anyhow::Result<(SocketAddr, TokenSecret, Vec<JoinHandle<anyhow::Result<()>>>, Telemetry)> {
+    ) -> anyhow::Result<Started> {
         create_database(services).await?;
         let settings = Settings::new(options, services)?;
         let telemetry = telemetry::init("trigrun-dev", &settings.api.telemetry)?;
         process::log_panics();
         migrate::run(&settings.api.postgres).await?;
-        let token = create_token(&settings.api.postgres).await?;
+        let tokens = create_tokens(&settings.api.postgres).await?;
         let (bound, api) = oneshot::channel();
-        let on_bound = move |address| {
+        let on_bound = move |addresses| {
             // The receiver is gone if the start timed out.
-            let _ = bound.send(address);
+            let _ = bound.send(addresses);
         };
         let Settings { api: api_settings, scheduler, executor } = settings;
         let stop = shutdown;
@@ -98,7 +110,10 @@ impl System {
             }),
         ];
         match tokio::time::timeout(READY_TIMEOUT, api).await {
-            Ok(Ok(address)) => Ok((address, token, processes, telemetry)),
+            Ok(Ok(Bound { address: api, operator })) => {
+                let operators = operator.context("the operator API is not served")?;
+                Ok(Started { api, operators, tokens, processes, telemetry })
+            }
             Ok(Err(_)) => {
                 // The API ended before it was ready: its error is the cause.
                 processes.remove(0).await??;
@@ -108,20 +123,32 @@ impl System {
         }
     }
 
+    /// The variables of the environment with which the documentation uses the system.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("TRIGRUN_URL", format!("http://{}", self.api)),
+            ("TRIGRUN_TOKEN", self.token.reveal().to_owned()),
+            ("TRIGRUN_OPERATOR_URL", format!("http://{}", self.operators)),
+            ("TRIGRUN_OPERATOR_TOKEN", self.operator_token.reveal().to_owned()),
+        ]
+    }
+
     pub fn database_url(&self) -> &str {
         &self.database_url
     }
 
     /// Prints the address, how to log in to the console, a token, and the first commands.
     pub fn print_introduction(&self, log_in: &str) {
-        let (api, token) = (self.api, self.token.reveal());
+        let api = self.api;
+        let [url, token, operator_url, operator_token] =
+            self.variables().map(|(name, value)| format!("export {name}={value}"));
         println!(
             "TrigRun is at http://{api}: open it in a browser, and {log_in}.
 
 For programs, there is the workspace dev:
 
-  export TRIGRUN_URL=http://{api}
-  export TRIGRUN_TOKEN={token}
+  {url}
+  {token}
 
 Create a job that runs every minute, run it now, and list its executions:
 
@@ -129,6 +156,11 @@ Create a job that runs every minute, run it now, and list its executions:
     -d '{{\"name\": \"hello\", \"kind\": \"cron\", \"schedule\": {{\"cron\": \"* * * * *\"}}, \"request\": {{\"url\": \"http://{api}/livez\"}}}}'
   curl -s -X POST $TRIGRUN_URL/v1/jobs/JOB_ID/run-now -H \"Authorization: Bearer $TRIGRUN_TOKEN\"
   curl -s $TRIGRUN_URL/v1/executions -H \"Authorization: Bearer $TRIGRUN_TOKEN\"
+
+For operators (docs/operators.md):
+
+  {operator_url}
+  {operator_token}
 
 Ctrl-C stops it and leaves no process running."
         );
@@ -146,6 +178,20 @@ Ctrl-C stops it and leaves no process running."
         }
         self.services.stop().await;
     }
+}
+
+/// What [`System::start_processes`] has started.
+struct Started {
+    api: SocketAddr,
+    operators: SocketAddr,
+    tokens: Tokens,
+    processes: Vec<JoinHandle<anyhow::Result<()>>>,
+    telemetry: Telemetry,
+}
+
+struct Tokens {
+    workspace: TokenSecret,
+    operator: TokenSecret,
 }
 
 /// Starts one of the processes as a task. When it ends, the others are stopped.
@@ -193,6 +239,7 @@ impl Settings {
         // Browsers connect over plain HTTP here, and some send secure cookies over HTTPS only.
         api.server.insecure_cookies = true;
         api.server.address = SocketAddr::from(([127, 0, 0, 1], options.port));
+        api.operator.address = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         Ok(Self { api, scheduler, executor })
     }
 }
@@ -225,32 +272,56 @@ async fn create_database(services: &Services) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Creates a token of the workspace `dev`, and the workspace if it is missing.
-async fn create_token(postgres: &PostgresSettings) -> anyhow::Result<TokenSecret> {
+/// Creates a token of the workspace `dev`, and the workspace if it is missing; and one of the operator `dev`, instead of an earlier one.
+async fn create_tokens(postgres: &PostgresSettings) -> anyhow::Result<Tokens> {
     let db = Db::new(postgres)?;
     let mut conn = db.conn().await?;
-    let now = store::clock::now(&mut conn).await?;
-    let author = Author::operator(now);
-    let existing =
-        workspaces::all(&mut conn).await?.into_iter().find(|(workspace, _)| workspace.name == "dev");
-    let workspace = match existing {
-        Some((workspace, _)) => workspace,
-        None => {
-            let workspace = Workspace { id: WorkspaceId::at(now), name: "dev".into() };
-            workspaces::insert(&mut conn, &workspace, &author).await?;
-            workspace
-        }
+    let by = OperatorAuthor {
+        operator_id: None,
+        operator: "trigrun-dev".to_owned(),
+        reason: "the start of a system".to_owned(),
+        at: store::clock::now(&mut conn).await?,
+        request_id: None,
+        address: None,
     };
+    let workspace = dev_workspace(&mut conn, &by).await?;
     let secret = crypto::new_token(TokenKind::Api)?;
     let hash = crypto::token_hash(&secret);
     let token = tokens::NewToken {
-        id: TokenId::at(now),
+        id: TokenId::at(by.at),
         name: "dev",
         hash: &hash,
         scopes: Scope::ALL,
         expires_at: None,
         giver: &Giver::Operator,
     };
-    tokens::insert(&mut conn, workspace.id, token, &author, None).await?;
+    tokens::insert_by_operator(&mut conn, workspace, token, &by).await?;
+    Ok(Tokens { workspace: secret, operator: create_operator(&mut conn, &by).await? })
+}
+
+async fn dev_workspace(conn: &mut Conn, by: &OperatorAuthor) -> anyhow::Result<WorkspaceId> {
+    let named_dev = Filter { name: Some("dev".into()), ..Filter::default() };
+    let found = tenants::list(conn, &named_dev, Page { limit: MAX_LIMIT, before: None }).await?;
+    let existing = found.data.into_iter().map(|tenant| tenant.workspace).find(|it| it.name == "dev");
+    if let Some(workspace) = existing {
+        return Ok(workspace.id);
+    }
+    let workspace = Workspace { id: WorkspaceId::at(by.at), name: "dev".into() };
+    tenants::insert(conn, &workspace, by).await?;
+    Ok(workspace.id)
+}
+
+async fn create_operator(conn: &mut Conn, by: &OperatorAuthor) -> anyhow::Result<TokenSecret> {
+    match operators::delete(conn, "dev", by).await {
+        Err(StoreError::NotFound) => {}
+        deleted => deleted?,
+    }
+    let secret = crypto::new_token(TokenKind::Operator)?;
+    let new = NewOperator {
+        operator: &Operator { id: OperatorId::at(by.at), name: "dev".to_owned() },
+        hash: &crypto::token_hash(&secret),
+        expires_at: None,
+    };
+    operators::insert(conn, new, by).await?;
     Ok(secret)
 }

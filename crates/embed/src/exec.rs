@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::Context;
@@ -29,16 +29,23 @@ pub async fn exec(dir: Option<PathBuf>, command: &[OsString]) -> anyhow::Result<
     for note in services.notes() {
         eprintln!("trigrun-embed: {note}");
     }
-    let status = run(command, &services, &mut signals).await;
+    let clients = programs.postgres.parent().unwrap_or(Path::new("")).to_owned();
+    let status = run(command, &services, clients, &mut signals).await;
     services.stop().await;
     drop(scratch);
     Ok(exit_code(status?))
 }
 
-async fn run(command: &[OsString], services: &Services, signals: &mut Signals) -> anyhow::Result<ExitStatus> {
+async fn run(
+    command: &[OsString],
+    services: &Services,
+    clients: PathBuf,
+    signals: &mut Signals,
+) -> anyhow::Result<ExitStatus> {
     let mut child = with_death_signal(command)
         .env("TRIGRUN_TEST_POSTGRES", services.postgres_url("postgres"))
         .env("TRIGRUN_TEST_REDIS", services.redis_url())
+        .env("TRIGRUN_TEST_CLIENTS", clients)
         .spawn()
         .with_context(|| format!("cannot run {command:?}"))?;
     loop {

@@ -18,7 +18,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Run COMMAND with TRIGRUN_TEST_POSTGRES and TRIGRUN_TEST_REDIS set, and exit with its exit code
+    /// Run COMMAND with TRIGRUN_TEST_POSTGRES and TRIGRUN_TEST_REDIS set, and TRIGRUN_TEST_CLIENTS to the directory of psql, and exit with its
+    /// exit code
     Exec {
         /// Keep the data here; by default, a temporary directory is used and removed
         #[arg(long)]

@@ -7,6 +7,7 @@ use trigrun_core::{
         id::{JobId, WorkspaceId},
         job::{Definition, JobState, MisfirePolicy, OverlapPolicy, change::first_fire},
         ledger::{self, Ledger, LedgerWindow},
+        operator::OperatorAuthor,
         request::{DEFAULT_SUCCESS_STATUSES, Headers, Method, Request},
         retry::{DeliveryGuarantee, RetryPolicy},
         schedule::Schedule,
@@ -18,6 +19,18 @@ use crate::db::TestDb;
 
 /// Whom tests give as the author of changes.
 pub static OPERATOR: Author = Author::operator(DateTime::UNIX_EPOCH);
+
+/// An operator who does something now, for this reason.
+pub fn by_operator(reason: &str) -> OperatorAuthor {
+    OperatorAuthor {
+        operator_id: None,
+        operator: "test".to_owned(),
+        reason: reason.to_owned(),
+        at: Utc::now(),
+        request_id: None,
+        address: None,
+    }
+}
 
 /// A job with this schedule and URL, and defaults for the rest.
 pub fn definition(schedule: Schedule, url: &str) -> Definition {

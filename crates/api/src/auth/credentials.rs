@@ -35,7 +35,7 @@ fn missing() -> Problem {
 }
 
 /// Text with a wrong checksum is refused without a look-up.
-fn bearer(value: &HeaderValue) -> ApiResult<TokenSecret> {
+pub fn bearer(value: &HeaderValue) -> ApiResult<TokenSecret> {
     let token = value.to_str().ok().and_then(|value| value.split_once(' '));
     match token {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {

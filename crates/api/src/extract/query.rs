@@ -7,9 +7,10 @@ use trigrun_core::{
         baseline::{DEFAULT_BASELINE_RUNS, MAX_BASELINE_RUNS},
         invalid::{FieldErrors, Invalid},
         job::key::JobRef,
+        operator,
         page::{self, Page},
         retry::MAX_ATTEMPTS,
-        target,
+        target, user,
         wording::{did_you_mean, nearest},
     },
     store::executions::MAX_NAMED_JOBS,
@@ -281,10 +282,31 @@ impl Parameters {
 
     /// The jobs whose activity is returned: at least one.
     pub fn jobs_of_activity(&mut self, name: &str) -> Vec<JobRef> {
+        self.require(name);
+        self.each_up_to(name, MAX_ACTIVE_JOBS)
+    }
+
+    /// An e-mail address, which is required.
+    pub fn email(&mut self, name: &str) -> String {
+        self.required(name, user::email)
+    }
+
+    /// Why an operator does something, which is required.
+    pub fn reason(&mut self, name: &str) -> String {
+        self.required(name, operator::reason)
+    }
+
+    /// If it is missing or invalid, the request fails, and the value is not used.
+    fn required(&mut self, name: &str, check: impl Fn(&str) -> Result<String, Invalid>) -> String {
+        self.require(name);
+        let Some(text) = self.text(name) else { return String::new() };
+        self.errors.take(&format!("?{name}"), check(&text)).unwrap_or_default()
+    }
+
+    fn require(&mut self, name: &str) {
         if !self.given.contains_key(name) {
             self.reject(name, Invalid::new("required", "is required"));
         }
-        self.each_up_to(name, MAX_ACTIVE_JOBS)
     }
 
     /// How many executions of a job its activity has.

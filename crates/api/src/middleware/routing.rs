@@ -8,7 +8,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::routes::V1;
+use crate::routes::{OPERATOR_V1, V1};
 
 pub async fn route_leniently(
     mut request: ServiceRequest,
@@ -26,7 +26,8 @@ pub async fn route_leniently(
 }
 
 fn without_slash(uri: &Uri) -> Option<Uri> {
-    let path = uri.path().strip_suffix('/').filter(|path| !path.ends_with('/') && path.starts_with(V1))?;
+    let is_versioned = |path: &&str| path.starts_with(V1) || path.starts_with(OPERATOR_V1);
+    let path = uri.path().strip_suffix('/').filter(|path| !path.ends_with('/')).filter(is_versioned)?;
     let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);

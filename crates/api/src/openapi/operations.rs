@@ -1,8 +1,10 @@
 //! The operations, completed by what follows from their kind: error responses, headers, media types, descriptions.
 
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 use super::{each_object, reference};
+use crate::routes::V1;
 
 /// Operations of a user, for which no workspace is selected.
 const OF_A_USER: [&str; 12] = [
@@ -36,17 +38,33 @@ const HEADERS: [(&str, &str, &str); 8] = [
     ),
 ];
 
-pub fn complete(document: &mut Value) {
+/// Completes the operations below the path `prefix`: those of tenants, or of operators.
+pub fn complete(document: &mut Value, prefix: &str) {
+    let is_of_tenants = prefix == V1;
     add_components(document);
     let paths = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
     for (path, operations) in paths {
         for (method, operation) in operations.as_object_mut().into_iter().flatten() {
             describe(operation);
             complete_body(method, operation);
-            add_error_responses(path, operation);
-            complete_parameters(operation);
-            complete_responses(operation);
+            if path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/')) {
+                add_error_responses(path, operation, is_of_tenants);
+            }
+            complete_parameters(operation, is_of_tenants);
+            complete_responses(operation, is_of_tenants);
         }
+    }
+    remove_unused(document, "headers");
+    remove_unused(document, "parameters");
+}
+
+fn remove_unused(document: &mut Value, kind: &str) {
+    let mut used = BTreeSet::new();
+    each_object(document, &mut |object| {
+        used.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned))
+    });
+    if let Some(components) = document["components"][kind].as_object_mut() {
+        components.retain(|name, _| used.contains(&format!("#/components/{kind}/{name}")));
     }
 }
 
@@ -116,11 +134,8 @@ fn complete_body(method: &str, operation: &mut Value) {
 }
 
 /// Error responses that follow from the kind of operation. Those specific to one operation (409, for example) are in its annotation.
-fn add_error_responses(path: &str, operation: &mut Value) {
-    if !path.starts_with("/v1/") {
-        return;
-    }
-    for status in error_statuses(path, operation) {
+fn add_error_responses(path: &str, operation: &mut Value, is_of_tenants: bool) {
+    for status in error_statuses(path, operation, is_of_tenants) {
         let known = &mut operation["responses"][status.to_string()];
         if known.is_null() {
             *known = problem();
@@ -128,11 +143,15 @@ fn add_error_responses(path: &str, operation: &mut Value) {
     }
 }
 
-fn error_statuses(path: &str, operation: &Value) -> Vec<u16> {
+fn error_statuses(path: &str, operation: &Value, is_of_tenants: bool) -> Vec<u16> {
     let mut statuses = vec![429, 500, 503];
     if is_authenticated(operation) {
-        // Any operation refuses unknown parameters. TrigRun-Workspace can be missing, or select a workspace that does not exist.
-        statuses.extend([400, 401, 403, 404, 422]);
+        // Any operation refuses unknown parameters, and an invalid Host.
+        statuses.extend([400, 401, 422]);
+    }
+    if is_authenticated(operation) && is_of_tenants {
+        // TrigRun-Workspace can be missing, or select a workspace that does not exist.
+        statuses.extend([403, 404]);
     }
     if operation.get("requestBody").is_some() {
         statuses.extend([400, 408, 413, 415, 422]);
@@ -158,8 +177,11 @@ fn problem() -> Value {
     json!({ "content": { "application/problem+json": { "schema": reference("schemas", "Problem") } } })
 }
 
-fn description(status: &str) -> &'static str {
+fn description(status: &str, is_of_tenants: bool) -> &'static str {
     match status {
+        "400" if !is_of_tenants => "The body is not JSON, or a header is invalid.",
+        "404" if !is_of_tenants => "There is no such object.",
+        "429" if !is_of_tenants => "Too many wrong tokens. Try again after the time in Retry-After.",
         "200" => "The request succeeded.",
         "201" => "The object was created.",
         "202" => "The request was accepted; its result comes later.",
@@ -185,9 +207,9 @@ fn description(status: &str) -> &'static str {
     }
 }
 
-fn complete_parameters(operation: &mut Value) {
-    let selects_workspace =
-        is_authenticated(operation) && !OF_A_USER.iter().any(|id| operation["operationId"] == *id);
+fn complete_parameters(operation: &mut Value, is_of_tenants: bool) {
+    let is_of_a_user = OF_A_USER.iter().any(|id| operation["operationId"] == *id);
+    let selects_workspace = is_of_tenants && is_authenticated(operation) && !is_of_a_user;
     let mut all: Vec<Value> = parameters(operation).cloned().collect();
     for parameter in &mut all {
         match parameter["name"].as_str() {
@@ -203,12 +225,12 @@ fn complete_parameters(operation: &mut Value) {
     }
 }
 
-fn complete_responses(operation: &mut Value) {
-    let is_limited = is_authenticated(operation);
+fn complete_responses(operation: &mut Value, is_of_tenants: bool) {
+    let is_limited = is_of_tenants && is_authenticated(operation);
     let has_key = parameters(operation).any(|it| it["$ref"] == "#/components/parameters/IdempotencyKey");
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if response["description"].as_str().is_none_or(str::is_empty) {
-            response["description"] = description(status).into();
+            response["description"] = description(status, is_of_tenants).into();
         }
         let mut names = vec!["X-Request-Id"];
         if is_limited && status != "401" {

@@ -21,9 +21,13 @@ pub fn complete(document: &mut Value) {
             require_values(schema);
         }
     }
-    add_patches(schemas);
-    add_declarations(schemas);
-    add_job_responses(schemas);
+    // The operator API has none.
+    let has_jobs = schemas.contains_key("JobInput");
+    if has_jobs {
+        add_patches(schemas);
+        add_declarations(schemas);
+        add_job_responses(schemas);
+    }
     let is_enum = |(_, schema): &(&String, &Value)| schema.get("enum").is_some();
     let enums: Vec<String> = schemas.iter().filter(is_enum).map(|(name, _)| pointer(name)).collect();
     for (name, schema) in schemas.iter_mut() {
@@ -32,7 +36,9 @@ pub fn complete(document: &mut Value) {
             each_object(schema, &mut |object| open_enum(object, &enums));
         }
     }
-    add_alternatives(schemas);
+    if has_jobs {
+        add_alternatives(schemas);
+    }
     name_lists(document);
 }
 

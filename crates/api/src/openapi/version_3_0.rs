@@ -36,7 +36,8 @@ fn strings(document: &Value) -> Vec<Value> {
 /// A bearer token has no scopes.
 fn security(object: &mut Map<String, Value>) {
     if let Some(Value::Array(schemes)) = object.get_mut("security") {
-        schemes.iter_mut().for_each(|scheme| scheme["token"] = json!([]));
+        let scopes = schemes.iter_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+        scopes.for_each(|scopes| *scopes = json!([]));
     }
 }
 

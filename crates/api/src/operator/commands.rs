@@ -15,10 +15,12 @@ use crate::{
 };
 
 pub mod admin;
+pub mod by;
 mod connection;
 pub mod hold;
 pub mod keys;
 pub mod migrate;
+pub mod operator;
 pub mod token;
 pub mod user;
 pub mod workspace;
@@ -34,9 +36,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     server::serve(settings, shutdown, |_| ()).await.context("cannot serve the API")
 }
 
-pub fn openapi() -> anyhow::Result<()> {
+pub fn openapi(of_operators: bool) -> anyhow::Result<()> {
+    let document = if of_operators { openapi::operator_json() } else { openapi::json() };
     // Unlike `print!`, this does not panic when the reader closes the pipe early.
-    std::io::stdout().write_all(openapi::json().as_bytes())?;
+    std::io::stdout().write_all(document.as_bytes())?;
     Ok(())
 }
 

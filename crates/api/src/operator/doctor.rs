@@ -181,7 +181,7 @@ async fn redis(settings: &Settings) -> Finding {
 fn hold(held: Option<&Hold>) -> Finding {
     match held {
         Some(Hold { since, reason }) => Warn(format!(
-            "since {since}, nothing is sent: {reason}; `trigrun-api release --missed run|skip` ends it"
+            "since {since}, nothing is sent: {reason}; `trigrun-api release --missed run|skip --reason …` ends it"
         )),
         None => Good("none".to_owned()),
     }

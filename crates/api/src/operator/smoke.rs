@@ -9,12 +9,12 @@ use trigrun_core::{
     crypto,
     domain::{
         access::{Scope, TokenKind},
-        audit::Author,
         id::{TokenId, WorkspaceId},
+        operator::OperatorAuthor,
         rights::Giver,
         workspace::Workspace,
     },
-    store::{self, Conn, tokens, workspaces},
+    store::{self, Conn, tenants, tokens},
 };
 
 use crate::operator::client::Client;
@@ -31,19 +31,27 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let api = server(url)?;
-    let by = Author::operator(store::clock::now(conn).await?);
+    let by = OperatorAuthor {
+        operator_id: None,
+        operator: "trigrun-api smoke".to_owned(),
+        reason: "smoke test".to_owned(),
+        at: store::clock::now(conn).await?,
+        request_id: None,
+        address: None,
+    };
     let workspace = Workspace { id: WorkspaceId::at(by.at), name: "smoke test".to_owned() };
-    workspaces::insert(conn, &workspace, &by).await?;
+    tenants::insert(conn, &workspace, &by).await?;
     let outcome = stop.run_until_cancelled(async {
         let client = Client::new(&api, Some(token(conn, workspace.id, &by).await?))?;
         run_job(&client, target, timeout).await
     });
     let outcome = outcome.await.unwrap_or_else(|| Err(anyhow!("interrupted")));
-    let deleted = workspaces::delete(conn, workspace.id, by.at).await;
+    let by = OperatorAuthor { at: store::clock::now(conn).await?, ..by };
+    let deleted = tenants::delete(conn, workspace.id, &by).await;
     outcome.and(deleted.with_context(|| format!("cannot delete the workspace {}", workspace.id)))
 }
 
-async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> anyhow::Result<String> {
+async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &OperatorAuthor) -> anyhow::Result<String> {
     let secret = crypto::new_token(TokenKind::Api)?;
     let token = tokens::NewToken {
         id: TokenId::at(by.at),
@@ -53,7 +61,7 @@ async fn token(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> anyhow::
         expires_at: Some(by.at + TimeDelta::hours(1)),
         giver: &Giver::Operator,
     };
-    tokens::insert(conn, workspace, token, by, None).await?;
+    tokens::insert_by_operator(conn, workspace, token, by).await?;
     Ok(secret.reveal().to_owned())
 }
 

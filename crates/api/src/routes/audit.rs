@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trigrun_core::{
-    domain::audit::{Action, Actor, AuditEntry},
+    domain::audit::{Action, Actor, AuditEntry, Target},
     store::audit::{self, Filter},
 };
 use utoipa::ToSchema;
@@ -72,6 +72,12 @@ impl From<&Actor> for ActorView {
     }
 }
 
+impl From<&Target> for TargetView {
+    fn from(target: &Target) -> Self {
+        Self { id: target.id.clone(), name: target.name.clone() }
+    }
+}
+
 impl AuditEntryView {
     fn new(entry: &AuditEntry) -> Self {
         Self {
@@ -79,7 +85,7 @@ impl AuditEntryView {
             created_at: instant(entry.at),
             actor: ActorView::from(&entry.actor),
             action: entry.action.clone(),
-            target: TargetView { id: entry.target.id.clone(), name: entry.target.name.clone() },
+            target: TargetView::from(&entry.target),
             details: entry.details.iter().cloned().collect(),
             request_id: entry.request_id.clone(),
             address: entry.address.clone(),

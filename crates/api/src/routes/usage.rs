@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, get, web};
 use chrono::TimeDelta;
 use serde::Serialize;
 use std::num::NonZeroU32;
-use trigrun_core::store::quotas;
+use trigrun_core::{domain::id::WorkspaceId, store::quotas};
 use utoipa::ToSchema;
 
 use crate::{
@@ -37,6 +37,21 @@ pub struct UsedView {
     limit: Option<u32>,
 }
 
+impl UsageView {
+    pub async fn of(state: &State, workspace: WorkspaceId) -> ApiResult<Self> {
+        let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
+        let since = state.clock.now() - TimeDelta::minutes(1);
+        let mut conn = state.connections.for_list().await?;
+        let counted = quotas::used(&mut conn, workspace, since, MAX_COUNTED).await?;
+        let used = |used, limit| UsedView { used, limit };
+        Ok(Self {
+            jobs: used(counted.jobs, plan.jobs()),
+            tokens: used(counted.tokens, plan.tokens()),
+            executions_per_minute: used(counted.requested, plan.executions_per_minute().map(NonZeroU32::get)),
+        })
+    }
+}
+
 /// Returns how many jobs and tokens the workspace has, how many executions were requested in the last minute, and what its plan allows.
 #[utoipa::path(
     operation_id = "get_usage", tag = "workspace",
@@ -47,16 +62,5 @@ pub struct UsedView {
 )]
 #[get("/usage")]
 pub async fn get_usage(state: web::Data<State>, auth: Authorized<JobsRead>) -> ApiResult<HttpResponse> {
-    let workspace = auth.workspace;
-    let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
-    let since = state.clock.now() - TimeDelta::minutes(1);
-    let mut conn = state.connections.for_list().await?;
-    let counted = quotas::used(&mut conn, workspace, since, MAX_COUNTED).await?;
-    let used = |used, limit| UsedView { used, limit };
-    let usage = UsageView {
-        jobs: used(counted.jobs, plan.jobs()),
-        tokens: used(counted.tokens, plan.tokens()),
-        executions_per_minute: used(counted.requested, plan.executions_per_minute().map(NonZeroU32::get)),
-    };
-    Ok(HttpResponse::Ok().json(usage))
+    Ok(HttpResponse::Ok().json(UsageView::of(&state, auth.workspace).await?))
 }

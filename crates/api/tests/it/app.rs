@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use trigrun_api::{DEFAULTS, LimitSettings, ServeError, Settings, SignUp, serve};
+use trigrun_api::{Bound, DEFAULTS, LimitSettings, ServeError, Settings, SignUp, serve};
 use trigrun_core::{
     config,
     crypto::password::{self, HashMemory},
@@ -49,7 +49,7 @@ pub fn refills(started: Instant, interval: Duration) -> usize {
 
 /// A server on a free port of this machine. It stops when this is dropped.
 pub struct Api {
-    address: SocketAddr,
+    bound: Bound,
     stop: CancellationToken,
     ended: Option<JoinHandle<Result<(), ServeError>>>,
 }
@@ -72,20 +72,30 @@ impl Api {
         settings.server.address = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.telemetry.probes_address = SocketAddr::from(([127, 0, 0, 1], 0));
         change(&mut settings);
-        let (stop, (bound, address)) = (CancellationToken::new(), oneshot::channel());
-        let serving = serve(settings, stop.clone(), move |address| bound.send(address).unwrap());
+        let (stop, (on_bound, bound)) = (CancellationToken::new(), oneshot::channel());
+        let serving = serve(settings, stop.clone(), move |bound| on_bound.send(bound).unwrap());
         let ended = Some(tasks::spawn("api", serving));
-        Self { address: address.await.expect("the API starts"), stop, ended }
+        Self { bound: bound.await.expect("the API starts"), stop, ended }
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.bound.address
+    }
+
+    /// Of the operator API, which the settings of the test must ask for.
+    pub fn operator_address(&self) -> SocketAddr {
+        self.bound.operator.expect("the operator API is served")
     }
 
     /// Sends a request on a new connection. The response must be as documented.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Response {
+        self.send_to(self.bound.address, request).await
+    }
+
+    /// The same to another address of it.
+    pub async fn send_to(&self, address: SocketAddr, request: Request<Full<Bytes>>) -> Response {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let response = client::send(self.address, request).await.unwrap();
+        let response = client::send(address, request).await.unwrap();
         let text = String::from_utf8(response.body.to_vec()).unwrap();
         let response = Response { status: response.status, headers: response.headers, text };
         contract::check(&method, &path, &response);
@@ -93,7 +103,7 @@ impl Api {
     }
 
     pub fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
-        Request::builder().method(method).uri(path).header(HOST, self.address.to_string())
+        Request::builder().method(method).uri(path).header(HOST, self.bound.address.to_string())
     }
 
     pub async fn stop(mut self) {

@@ -27,6 +27,7 @@ mod metrics;
 mod mistakes;
 mod notifications;
 mod openapi;
+mod operators;
 mod outage;
 mod pauses;
 mod preview;

@@ -65,6 +65,9 @@ async fn probes_and_version() {
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     assert!(version["time_zones"]["version"].as_str().unwrap() >= "2026a", "{version}");
     assert_eq!(app.get("/").await.header("location"), Some("/docs"));
+    let for_browsers = app.send(Method::GET, "/", &[("accept", "text/html")], "").await;
+    assert_eq!(for_browsers.header("location"), None, "the console");
+    assert_eq!(for_browsers.header("content-type"), Some("text/html; charset=utf-8"));
 }
 
 #[tokio::test]

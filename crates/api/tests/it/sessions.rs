@@ -5,8 +5,8 @@ use hyper::{Method, body::Bytes};
 use serde_json::{Value, json};
 use std::time::Duration;
 use trigrun_api::{Origin, SignUp};
-use trigrun_core::{domain::hold::Hold, store::holds};
-use trigrun_testkit::due;
+use trigrun_core::store::holds;
+use trigrun_testkit::{due, jobs::by_operator};
 
 use crate::app::{App, PASSWORD, Response};
 
@@ -335,9 +335,7 @@ async fn the_instance_describes_itself_to_everyone() {
 async fn the_instance_says_since_when_it_is_held() {
     let app = App::new().await;
     assert_eq!(app.get("/v1/instance").await.expect(200)["held_since"], Value::Null);
-    let since = app.db.now().await;
-    let hold = Hold { since, reason: "not for everyone".into() };
-    holds::begin(&mut *app.db.conn().await, &hold).await.unwrap();
+    assert!(holds::begin(&mut *app.db.conn().await, &by_operator("not for everyone")).await.unwrap());
     let is_held = async || {
         let instance = app.get("/v1/instance").await;
         assert!(!instance.text.contains("not for everyone"));

@@ -2,8 +2,8 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
-use trigrun_core::store::workspaces;
-use trigrun_testkit::jobs::OPERATOR;
+use trigrun_core::store::tenants;
+use trigrun_testkit::jobs::by_operator;
 
 use crate::{
     app::App,
@@ -13,7 +13,7 @@ use crate::{
 impl App {
     async fn suspend(&self) {
         let mut conn = self.db.conn().await;
-        assert!(workspaces::suspend(&mut conn, self.workspace, "unpaid", &OPERATOR).await.unwrap());
+        assert!(tenants::suspend(&mut conn, self.workspace, &by_operator("unpaid")).await.unwrap());
     }
 }
 
@@ -37,7 +37,7 @@ async fn every_change_is_refused_until_the_workspace_is_resumed() {
     }
     assert!(refused >= 30 && allowed >= 40, "{refused} and {allowed}");
 
-    assert!(workspaces::resume(&mut *app.db.conn().await, app.workspace, &OPERATOR).await.unwrap());
+    assert!(tenants::resume(&mut *app.db.conn().await, app.workspace, &by_operator("paid")).await.unwrap());
     app.job(&json!({})).await;
 }
 

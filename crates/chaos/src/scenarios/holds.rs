@@ -38,7 +38,7 @@ pub async fn held(name: &'static str, options: Options) -> anyhow::Result<Report
         apply(run, Fault::RollingRestart).await?;
         run.wait(time / 4).await;
         let phase = run.phase_since(from);
-        command(run, &["release", "--missed", "run"]).await?;
+        command(run, &["release", "--missed", "run", "--reason", "chaos"]).await?;
         run.wait(Duration::from_secs(5)).await;
         Ok(phase)
     })

@@ -76,10 +76,12 @@ pub enum TokenKind {
     Invitation,
     /// What was sent to an e-mail address, to verify it.
     Verification,
+    /// An operator of the installation.
+    Operator,
 }
 
 impl TokenKind {
-    const ALL: [Self; 4] = [Self::Api, Self::Session, Self::Invitation, Self::Verification];
+    const ALL: [Self; 5] = [Self::Api, Self::Session, Self::Invitation, Self::Verification, Self::Operator];
 
     const fn prefix(self) -> &'static str {
         match self {
@@ -87,6 +89,7 @@ impl TokenKind {
             Self::Session => "trs_",
             Self::Invitation => "tri_",
             Self::Verification => "trv_",
+            Self::Operator => "tro_",
         }
     }
 }

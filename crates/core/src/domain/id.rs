@@ -71,7 +71,7 @@ pub trait TypedId: FromStr + From<Uuid> {
 }
 
 /// Objects that clients address by their ids, and what texts call them.
-const NOUNS: [(&str, &str); 10] = [
+const NOUNS: [(&str, &str); 11] = [
     ("job", "job"),
     ("exe", "execution"),
     ("tst", "test"),
@@ -82,6 +82,7 @@ const NOUNS: [(&str, &str); 10] = [
     ("tok", "token"),
     ("inv", "invitation"),
     ("ses", "session"),
+    ("ws", "workspace"),
 ];
 
 /// What texts call the objects whose ids have this prefix.
@@ -125,6 +126,8 @@ ids! {
     AuditId = "aud";
     /// A user's session, from login to logout.
     SessionId = "ses";
+    /// An operator of the installation.
+    OperatorId = "opr";
     /// One run of an executor process. Leases belong to it and end with it.
     ExecutorId = "exr";
     /// One request to the API, for finding it in the logs.

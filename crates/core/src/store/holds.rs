@@ -8,13 +8,23 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Uuid as SqlUuid},
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use std::time::Duration;
 use uuid::Uuid;
 
-use super::{Conn, StoreError, schema::holds, sql::prepared};
+use super::{
+    Conn, StoreError, leases,
+    lower_bound::BEGINNING,
+    operator_audit,
+    schema::holds,
+    sql::prepared,
+    timers::{self, PlanningWindow},
+};
 use crate::domain::{
+    fire,
     hold::{Hold, Missed},
     id::{ExecutionId, WorkspaceId},
+    operator::{INSTALLATION, OperatorAction, OperatorAuthor},
 };
 
 /// The active hold, if there is one.
@@ -28,24 +38,86 @@ pub async fn active(conn: &mut Conn) -> Result<Option<Hold>, StoreError> {
     Ok(row.map(|(since, reason)| Hold { since, reason }))
 }
 
-/// Begins a hold. [`StoreError::Conflict`] `holds_active` if there is one.
-pub async fn begin(conn: &mut Conn, hold: &Hold) -> Result<(), StoreError> {
-    let id = Uuid::now_v7();
-    diesel::insert_into(holds::table)
-        .values((holds::id.eq(id), holds::reason.eq(&hold.reason), holds::created_at.eq(hold.since)))
-        .execute(conn)
+/// Begins a hold. `false`, and nothing changes, if there is one.
+pub async fn begin(conn: &mut Conn, by: &OperatorAuthor) -> Result<bool, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let begun = diesel::insert_into(holds::table)
+            .values((holds::id.eq(Uuid::now_v7()), holds::reason.eq(&by.reason), holds::created_at.eq(by.at)))
+            .on_conflict_do_nothing()
+            .execute(conn)
+            .await?;
+        if begun == 0 {
+            return Ok(false);
+        }
+        operator_audit::write(conn, by, OperatorAction::InstallationHeld, (INSTALLATION, None), &[]).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Ends the hold. [`StoreError::NotFound`] if there is none.
+pub async fn release(conn: &mut Conn, missed: Missed, by: &OperatorAuthor) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let released = diesel::update(holds::table)
+            .filter(holds::released_at.is_null())
+            .set((holds::released_at.eq(by.at), holds::missed.eq(missed.as_str())))
+            .execute(conn)
+            .await?;
+        if released == 0 {
+            return Err(StoreError::NotFound);
+        }
+        let details = [("missed", missed.as_str())];
+        operator_audit::write(conn, by, OperatorAction::InstallationReleased, (INSTALLATION, None), &details)
+            .await
+    })
+    .await
+}
+
+/// Keeps the hold from being released until the transaction ends. [`StoreError::NotFound`] without one.
+async fn lock_active(conn: &mut Conn) -> Result<(), StoreError> {
+    holds::table
+        .filter(holds::released_at.is_null())
+        .select(holds::id)
+        .for_share()
+        .first::<Uuid>(conn)
         .await?;
     Ok(())
 }
 
-/// Ends the hold. [`StoreError::NotFound`] if there is none.
-pub async fn release(conn: &mut Conn, missed: Missed, at: DateTime<Utc>) -> Result<(), StoreError> {
-    let released = diesel::update(holds::table)
-        .filter(holds::released_at.is_null())
-        .set((holds::released_at.eq(at), holds::missed.eq(missed.as_str())))
-        .execute(conn)
-        .await?;
-    if released == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+/// Records that an operator begins to skip what was missed. [`StoreError::NotFound`] without a hold.
+pub async fn skipping(conn: &mut Conn, by: &OperatorAuthor) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        lock_active(conn).await?;
+        operator_audit::write(conn, by, OperatorAction::MissedSkipped, (INSTALLATION, None), &[]).await
+    })
+    .await
+}
+
+/// Records the fires up to now of up to `limit` timers as skipped, and returns how many had some. [`StoreError::NotFound`] without a hold.
+pub async fn skip_fires(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    let due = PlanningWindow::Missed { late: Duration::ZERO, after: BEGINNING };
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        lock_active(conn).await?;
+        Ok(timers::record_fires(conn, due, limit, fire::skip).await?.timers)
+    })
+    .await
+}
+
+/// Cancels up to `limit` of the executions that are due, and returns how many were found. [`StoreError::NotFound`] without a hold.
+pub async fn cancel_waiting(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        lock_active(conn).await?;
+        let waiting = waiting(conn, limit).await?;
+        for (workspace, execution) in &waiting {
+            match leases::cancel(conn, *workspace, *execution).await {
+                // It has ended, or its job was deleted.
+                Ok(_) | Err(StoreError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(waiting.len())
+    })
+    .await
 }
 
 #[derive(QueryableByName)]

@@ -318,6 +318,32 @@ super::sql::columns! {
 }
 
 diesel::table! {
+    operator_entries (id) {
+        id -> Uuid,
+        created_at -> Timestamptz,
+        operator_id -> Nullable<Uuid>,
+        operator -> Text,
+        action -> Text,
+        reason -> Text,
+        target -> Text,
+        target_name -> Nullable<Text>,
+        details -> Array<Text>,
+        request_id -> Nullable<Text>,
+        address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    operators (id) {
+        id -> Uuid,
+        name -> Text,
+        hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     pauses (job_id) {
         job_id -> Uuid,
         workspace_id -> Uuid,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Conn, StoreError, audit,
     columns::parse_enums,
+    operator_audit,
     quotas::{self, Counted},
     rights::{self, Loss},
     schema::{self, tokens},
@@ -17,6 +18,7 @@ use crate::domain::{
     access::{Grant, Scope},
     audit::{Action, Author},
     id::{AccountId, TokenId, UserId, WorkspaceId},
+    operator::{OperatorAction, OperatorAuthor},
     page::{List, Page},
     rights::{Giver, Rights},
     workspace::Suspension,
@@ -63,6 +65,22 @@ pub async fn insert(
         let target = (token.id, Some(token.name));
         audit::write(conn, workspace, by, Action::TokenCreated, target, &details).await?;
         quotas::check(conn, workspace, Counted::Tokens, max).await
+    })
+    .await
+}
+
+/// For operators: as [`insert`], without a quota.
+pub async fn insert_by_operator(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    token: NewToken<'_>,
+    by: &OperatorAuthor,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let (id, name) = (token.id, token.name);
+        insert(conn, workspace, token, &by.author(), None).await?;
+        let details = [("workspace", &*workspace.to_string())];
+        operator_audit::write(conn, by, OperatorAction::TokenCreated, (id, Some(name)), &details).await
     })
     .await
 }

@@ -5,13 +5,14 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Conn, StoreError, audit, invitations, members,
+    Conn, StoreError, audit, invitations, members, operator_audit,
     schema::{sessions, users},
     verifications, workspaces,
 };
 use crate::domain::{
     audit::{Action, Actor, Author},
     id::{UserId, WorkspaceId},
+    operator::{OperatorAction, OperatorAuthor},
     user::{Role, User},
     verification::Purpose,
     workspace::Workspace,
@@ -126,35 +127,73 @@ pub async fn change_email(
     .await
 }
 
-/// For the operator: replaces a password, and ends all sessions of the user, and what was sent to replace a forgotten one.
+/// For operators: replaces a password, and ends all sessions of the user, and what was sent to replace a forgotten one.
 pub async fn set_password(
     conn: &mut Conn,
     user: &User,
     password_hash: &str,
-    by: &Author,
+    by: &OperatorAuthor,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let of_user = (user.id, user.email.as_str());
-        record_of(conn, of_user, by, Action::PasswordChanged, &[("by", "operator")]).await?;
+        let target = (user.id, user.email.as_str());
+        record_of(conn, target, &by.author(), Action::PasswordChanged, &[("by", "operator")]).await?;
         let password = users::password_hash.eq(password_hash);
         let changed = diesel::update(users::table.find(user.id.uuid())).set(password).execute(conn).await?;
         if changed == 0 {
             return Err(StoreError::NotFound);
         }
         verifications::end_of(conn, user.id).await?;
-        delete_sessions(conn, user.id).await.map(drop)
+        delete_sessions(conn, user.id).await?;
+        record_by_operator(conn, user, by, OperatorAction::UserPasswordChanged).await
     })
     .await
 }
 
-/// For the operator: ends all sessions of a user, and returns how many there were.
-pub async fn end_sessions(conn: &mut Conn, user: &User, by: &Author) -> Result<usize, StoreError> {
+/// For operators: ends all sessions of a user, and returns how many there were.
+pub async fn end_sessions(conn: &mut Conn, user: &User, by: &OperatorAuthor) -> Result<usize, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let of_user = (user.id, user.email.as_str());
-        record_of(conn, of_user, by, Action::SessionEnded, &[("session", "all")]).await?;
-        delete_sessions(conn, user.id).await
+        let target = (user.id, user.email.as_str());
+        record_of(conn, target, &by.author(), Action::SessionEnded, &[("session", "all")]).await?;
+        let ended = delete_sessions(conn, user.id).await?;
+        record_by_operator(conn, user, by, OperatorAction::UserSessionsEnded).await?;
+        Ok(ended)
     })
     .await
+}
+
+/// For operators: as [`delete`].
+pub async fn delete_by_operator(conn: &mut Conn, user: &User, by: &OperatorAuthor) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        delete(conn, user.id, &by.author()).await?;
+        record_by_operator(conn, user, by, OperatorAction::UserDeleted).await
+    })
+    .await
+}
+
+/// For operators: creates a user with a workspace, as [`sign_up`] does.
+pub async fn create_by_operator(
+    conn: &mut Conn,
+    (user, password_hash): (&User, &str),
+    workspace: &Workspace,
+    by: &OperatorAuthor,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let new = NewUser { user, password_hash, by: &by.author() };
+        sign_up(conn, new, SignUpRoute::OwnWorkspace(workspace)).await?;
+        let target = (workspace.id, Some(workspace.name.as_str()));
+        operator_audit::write(conn, by, OperatorAction::WorkspaceCreated, target, &[]).await?;
+        record_by_operator(conn, user, &by.later(1), OperatorAction::UserCreated).await
+    })
+    .await
+}
+
+async fn record_by_operator(
+    conn: &mut Conn,
+    user: &User,
+    by: &OperatorAuthor,
+    action: OperatorAction,
+) -> Result<(), StoreError> {
+    operator_audit::write(conn, by, action, (user.id, Some(user.email.as_str())), &[]).await
 }
 
 async fn delete_sessions(conn: &mut Conn, user: UserId) -> Result<usize, StoreError> {
@@ -219,7 +258,11 @@ pub async fn delete(conn: &mut Conn, user: UserId, by: &Author) -> Result<(), St
         // All lock in the same order.
         workspaces.sort_by_key(|membership| membership.workspace.uuid());
         for membership in workspaces {
-            members::leave(conn, membership.workspace, user, by).await?;
+            match members::leave(conn, membership.workspace, user, by).await {
+                // The workspace was deleted meanwhile, or the user has left it.
+                Err(StoreError::NotFound) => {}
+                left => left?,
+            }
         }
         let deleted = diesel::delete(users::table.find(user.uuid())).execute(conn).await?;
         if deleted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
@@ -231,6 +274,12 @@ pub async fn rename(conn: &mut Conn, user: UserId, name: &str) -> Result<(), Sto
     let renamed =
         diesel::update(users::table.find(user.uuid())).set(users::name.eq(name)).execute(conn).await?;
     if renamed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+pub async fn get(conn: &mut Conn, user: UserId) -> Result<User, StoreError> {
+    let (id, email, name): (Uuid, String, String) =
+        users::table.find(user.uuid()).select((users::id, users::email, users::name)).first(conn).await?;
+    Ok(User { id: UserId::from_uuid(id), email, name })
 }
 
 /// Whether there is any user.

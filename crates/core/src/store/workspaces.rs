@@ -17,7 +17,7 @@ use super::{
 use crate::domain::{
     audit::{Action, Actor, Author},
     id::{AccountId, WorkspaceId},
-    workspace::{Suspension, Workspace},
+    workspace::Workspace,
 };
 
 pub async fn insert(conn: &mut Conn, workspace: &Workspace, by: &Author) -> Result<(), StoreError> {
@@ -95,79 +95,6 @@ pub async fn accounts(
 /// The name of its plan.
 pub async fn plan(conn: &mut Conn, workspace: WorkspaceId) -> Result<String, StoreError> {
     Ok(workspaces::table.find(workspace.uuid()).select(workspaces::plan).first(conn).await?)
-}
-
-/// For the operator: assigns a plan.
-pub async fn set_plan(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    plan: &str,
-    by: &Author,
-) -> Result<(), StoreError> {
-    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let (name, previous): (String, String) = workspaces::table
-            .find(workspace.uuid())
-            .filter(workspaces::deleted_at.is_null())
-            .select((workspaces::name, workspaces::plan))
-            .for_no_key_update()
-            .first(conn)
-            .await?;
-        diesel::update(workspaces::table.find(workspace.uuid()))
-            .set(workspaces::plan.eq(plan))
-            .execute(conn)
-            .await?;
-        let details = [("plan", plan), ("previous_plan", &previous)];
-        audit::write(conn, workspace, by, Action::WorkspacePlanChanged, (workspace, Some(&name)), &details)
-            .await
-    })
-    .await
-}
-
-/// For the operator: suspends a workspace. `false`, and nothing changes, if it is suspended already.
-pub async fn suspend(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    reason: &str,
-    by: &Author,
-) -> Result<bool, StoreError> {
-    set_suspension(conn, workspace, Some(reason), by).await
-}
-
-/// For the operator: ends a suspension. `false` if there is none.
-pub async fn resume(conn: &mut Conn, workspace: WorkspaceId, by: &Author) -> Result<bool, StoreError> {
-    set_suspension(conn, workspace, None, by).await
-}
-
-async fn set_suspension(
-    conn: &mut Conn,
-    workspace: WorkspaceId,
-    reason: Option<&str>,
-    by: &Author,
-) -> Result<bool, StoreError> {
-    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        let (name, previous): (String, Option<String>) = workspaces::table
-            .find(workspace.uuid())
-            .filter(workspaces::deleted_at.is_null())
-            .select((workspaces::name, workspaces::suspended_reason))
-            .for_no_key_update()
-            .first(conn)
-            .await?;
-        if previous.is_some() == reason.is_some() {
-            return Ok(false);
-        }
-        diesel::update(workspaces::table.find(workspace.uuid()))
-            .set((
-                workspaces::suspended_at.eq(reason.map(|_| by.at)),
-                workspaces::suspended_reason.eq(reason),
-            ))
-            .execute(conn)
-            .await?;
-        let action = if reason.is_some() { Action::WorkspaceSuspended } else { Action::WorkspaceResumed };
-        let details: Vec<_> = reason.map(|reason| ("reason", reason)).into_iter().collect();
-        audit::write(conn, workspace, by, action, (workspace, Some(&name)), &details).await?;
-        Ok(true)
-    })
-    .await
 }
 
 /// A workspace that has the name already is unchanged.
@@ -269,20 +196,4 @@ pub async fn purge_deleted(conn: &mut Conn, limit: i64) -> Result<bool, StoreErr
         Ok(false)
     })
     .await
-}
-
-/// For the operator's commands, which have no token that names a workspace.
-pub async fn all(conn: &mut Conn) -> Result<Vec<(Workspace, Option<Suspension>)>, StoreError> {
-    type Row = (Uuid, String, Option<DateTime<Utc>>, Option<String>);
-    let rows: Vec<Row> = workspaces::table
-        .filter(workspaces::deleted_at.is_null())
-        .select((workspaces::id, workspaces::name, workspaces::suspended_at, workspaces::suspended_reason))
-        .order(workspaces::id)
-        .load(conn)
-        .await?;
-    let workspace = |(id, name, since, reason): Row| {
-        let suspension = Suspension::of(since, reason);
-        (Workspace { id: WorkspaceId::from_uuid(id), name }, suspension)
-    };
-    Ok(rows.into_iter().map(workspace).collect())
 }

@@ -1,17 +1,14 @@
 //! While an operator holds the installation, or has suspended a workspace, nothing is leased or claimed.
 
 use trigrun_core::{
-    domain::{
-        hold::{Hold, Missed},
-        id::TestId,
-    },
+    domain::{hold::Missed, id::TestId},
     store::{
         Conn, StoreError, holds, leases, notifications,
         request_tests::{self, NewTest},
-        workspaces,
+        tenants,
     },
 };
-use trigrun_testkit::jobs::{OPERATOR, every_seconds};
+use trigrun_testkit::jobs::{by_operator, every_seconds};
 
 use crate::leases::Bench;
 
@@ -19,13 +16,11 @@ const URL: &str = "http://192.0.2.1/";
 
 impl Bench {
     async fn hold(&self) {
-        let hold = Hold { since: self.db.now().await, reason: "a restored backup".into() };
-        holds::begin(&mut *self.db.conn().await, &hold).await.unwrap();
+        assert!(holds::begin(&mut *self.db.conn().await, &by_operator("a restored backup")).await.unwrap());
     }
 
     async fn release_hold(&self, missed: Missed) -> Result<(), StoreError> {
-        let now = self.db.now().await;
-        holds::release(&mut *self.db.conn().await, missed, now).await
+        holds::release(&mut *self.db.conn().await, missed, &by_operator("checked")).await
     }
 }
 
@@ -38,8 +33,7 @@ async fn there_is_at_most_one_and_released_ones_are_kept() {
     for missed in [Missed::Run, Missed::Skip] {
         bench.hold().await;
         let hold = holds::active(&mut conn).await.unwrap().unwrap();
-        let again = holds::begin(&mut conn, &Hold { reason: "another".into(), ..hold.clone() }).await;
-        assert!(again.is_err_and(|error| error.is_conflict("holds_active")));
+        assert!(!holds::begin(&mut conn, &by_operator("another")).await.unwrap());
         assert_eq!(holds::active(&mut conn).await.unwrap().unwrap(), hold);
         assert_eq!(hold.reason, "a restored backup");
         bench.release_hold(missed).await.unwrap();
@@ -90,7 +84,7 @@ async fn nothing_of_a_suspended_workspace_is_leased_or_claimed() {
     let channel = limited.channel("hook").await;
     notifications::insert_test(&mut conn, workspace, channel, now).await.unwrap();
 
-    workspaces::suspend(&mut conn, workspace, "unpaid", &OPERATOR).await.unwrap();
+    tenants::suspend(&mut conn, workspace, &by_operator("unpaid")).await.unwrap();
     assert!(limited.lease(session, &[id, with_slot]).await.is_empty());
     assert!(leases::limited(&mut conn, session, &[with_slot]).await.unwrap().is_empty());
     assert!(request_tests::queued(&mut conn, 9).await.unwrap().is_empty());
@@ -102,7 +96,7 @@ async fn nothing_of_a_suspended_workspace_is_leased_or_claimed() {
     assert_eq!(claim(&mut conn).await, 0);
     assert_eq!(limited.db.count("select count(*) from job_slots").await, 0, "no slot is taken");
 
-    workspaces::resume(&mut conn, workspace, &OPERATOR).await.unwrap();
+    tenants::resume(&mut conn, workspace, &by_operator("paid")).await.unwrap();
     assert_eq!(limited.lease(session, &[id, with_slot]).await.len(), 2);
     assert_eq!(request_tests::claim(&mut conn, &[test.id]).await.unwrap().len(), 1);
     assert_eq!(claim(&mut conn).await, 1);

@@ -6,7 +6,7 @@ use trigrun_core::{
         attempt::{AttemptStatus, Disposition, EndedAttempt, Outcome},
         audit::Author,
         channel::Destination,
-        hold::{Hold, Missed},
+        hold::Missed,
         id::{ChannelId, ExecutionId, ExecutorId, RuleId},
         job::Definition,
         notification::{
@@ -25,7 +25,7 @@ use trigrun_core::{
     },
 };
 use trigrun_testkit::{
-    jobs::{OPERATOR, every_seconds},
+    jobs::{OPERATOR, by_operator, every_seconds},
     keys as master,
 };
 
@@ -258,10 +258,10 @@ async fn none_is_claimed_while_there_is_a_hold() {
     let now = bench.db.now().await;
     let mut conn = bench.db.conn().await;
     notifications::insert_test(&mut conn, bench.workspace, channel, now).await.unwrap();
-    holds::begin(&mut conn, &Hold { since: now, reason: "an incident".into() }).await.unwrap();
+    assert!(holds::begin(&mut conn, &by_operator("an incident")).await.unwrap());
     assert!(bench.claim().await.is_empty());
     assert_eq!(bench.db.count("select count(*) from notifications where status = 'queued'").await, 1);
-    holds::release(&mut conn, Missed::Run, now).await.unwrap();
+    holds::release(&mut conn, Missed::Run, &by_operator("it is over")).await.unwrap();
     assert_eq!(bench.claim().await.len(), 1);
 }
 

@@ -2,11 +2,10 @@
 
 use tokio_util::sync::CancellationToken;
 use trigrun_core::{
-    domain::hold::Hold,
     runtime::{hold::HoldWatch, probes},
     store::holds,
 };
-use trigrun_testkit::{TestDb, raw_http};
+use trigrun_testkit::{TestDb, jobs::by_operator, raw_http};
 
 #[tokio::test]
 async fn every_response_has_its_content_type() {
@@ -37,8 +36,8 @@ async fn readiness_says_that_the_installation_is_held() {
     let db = TestDb::new().await;
     let shutdown = CancellationToken::new();
     let _stop = shutdown.clone().drop_guard();
-    let since = db.now().await;
-    holds::begin(&mut *db.conn().await, &Hold { since, reason: "an incident".into() }).await.unwrap();
+    assert!(holds::begin(&mut *db.conn().await, &by_operator("an incident")).await.unwrap());
+    let since = holds::active(&mut *db.conn().await).await.unwrap().unwrap().since;
     let hold = HoldWatch::read(db.db()).await.unwrap();
     let address =
         probes::serve("127.0.0.1:0".parse().unwrap(), db.db().clone(), hold, shutdown).await.unwrap();

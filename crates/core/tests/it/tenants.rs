@@ -35,7 +35,7 @@ use trigrun_core::{
         request_tests::{self, NewTest},
         rules::{self, NewRule},
         secrets::{self, NewValue},
-        sent, signing, statistics, timers,
+        sent, signing, statistics, tenants, timers,
         tokens::{self, NewToken},
         workspace_keys,
         workspace_rules::{self, WorkspaceRule},
@@ -44,12 +44,12 @@ use trigrun_core::{
 };
 use trigrun_testkit::{
     TestDb,
-    jobs::{OPERATOR, every_seconds},
+    jobs::{OPERATOR, by_operator, every_seconds},
     keys::keys,
 };
 
 /// Functions of the store that take a workspace. The tests below call each of them with another workspace's ids.
-const CALLED: [&str; 107] = [
+const CALLED: [&str; 110] = [
     "audit::list",
     "channels::change",
     "channels::delete",
@@ -136,11 +136,17 @@ const CALLED: [&str; 107] = [
     "statistics::labels",
     "statistics::minutes",
     "statistics::of_job",
+    "tenants::delete",
+    "tenants::get",
+    "tenants::resume",
+    "tenants::set_plan",
+    "tenants::suspend",
     "timers::active",
     "timers::active_job",
     "tokens::delete",
     "tokens::get",
     "tokens::insert",
+    "tokens::insert_by_operator",
     "tokens::list",
     "tokens::rotate",
     "workspace_keys::data_key",
@@ -154,9 +160,6 @@ const CALLED: [&str; 107] = [
     "workspaces::get",
     "workspaces::plan",
     "workspaces::rename",
-    "workspaces::resume",
-    "workspaces::set_plan",
-    "workspaces::suspend",
 ];
 
 const PAGE: Page = Page { limit: 10, before: None };
@@ -379,7 +382,9 @@ async fn tokens_and_members_of_another_workspace_are_not_found() {
         expires_at: None,
         giver: &Giver::Operator,
     };
+    let of_operator = NewToken { id: TokenId::at(now + TimeDelta::seconds(1)), hash: b"second", ..new };
     tokens::insert(&mut conn, theirs, new, by, None).await.unwrap();
+    tokens::insert_by_operator(&mut conn, theirs, of_operator, &by_operator("asked")).await.unwrap();
     not_found(tokens::get(&mut conn, ours, token).await.map(drop));
     not_found(tokens::rotate(&mut conn, ours, token, b"other", &Giver::Operator, by).await.map(drop));
     not_found(tokens::delete(&mut conn, ours, token, by).await);
@@ -535,11 +540,16 @@ async fn workspaces_do_not_see_each_other() {
     // Rows that the id of the workspace identifies.
     workspaces::rename(&mut conn, ours, "renamed", by).await.unwrap();
     assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");
-    workspaces::set_plan(&mut conn, ours, "pro", by).await.unwrap();
+    let operator = &by_operator("unpaid");
+    tenants::set_plan(&mut conn, ours, "pro", operator).await.unwrap();
     assert_eq!(workspaces::plan(&mut conn, theirs).await.unwrap(), "default");
-    assert!(workspaces::suspend(&mut conn, ours, "unpaid", by).await.unwrap());
-    assert!(!workspaces::resume(&mut conn, theirs, by).await.unwrap());
-    assert!(workspaces::resume(&mut conn, ours, by).await.unwrap());
+    assert!(tenants::suspend(&mut conn, ours, operator).await.unwrap());
+    assert!(!tenants::resume(&mut conn, theirs, operator).await.unwrap());
+    assert!(tenants::resume(&mut conn, ours, operator).await.unwrap());
+    assert_eq!(tenants::get(&mut conn, theirs).await.unwrap().plan, "default");
+    let third = db.workspace("third").await;
+    tenants::delete(&mut conn, third, operator).await.unwrap();
+    not_found(tenants::get(&mut conn, third).await.map(drop));
     workspaces::delete(&mut conn, ours, now).await.unwrap();
     not_found(workspaces::get(&mut conn, ours).await.map(drop));
     assert!(jobs::get(&mut conn, theirs, job, now).await.is_ok(), "the other workspace keeps its job");

@@ -16,7 +16,7 @@ use crate::run::{Directory, Running};
 
 /// Only ends a page that hangs.
 const PAGE_TIMEOUT_SECONDS: &str = "600";
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 19] = [
     "quickstart.md",
     "jobs.md",
     "cli.md",
@@ -35,7 +35,13 @@ const PAGES: [&str; 18] = [
     "sessions.md",
     "api.md",
     "promise.md",
+    // Last, because it holds the installation.
+    "operators.md",
 ];
+
+/// The variables of the environment that the system prints, in this order.
+const VARIABLES: [&str; 4] =
+    ["TRIGRUN_URL", "TRIGRUN_TOKEN", "TRIGRUN_OPERATOR_URL", "TRIGRUN_OPERATOR_TOKEN"];
 
 struct Block {
     /// The text after the three backticks.
@@ -113,7 +119,7 @@ fn is_installed(program: &str) -> bool {
 }
 
 /// Runs a page. The error says which step failed, and how.
-fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
+fn run(page: &str, dir: &Path, variables: &[(&str, String)]) -> Result<(), String> {
     fs::create_dir_all(dir).unwrap();
     fs::write(dir.join(".curlrc"), "fail-with-body\nshow-error\nmax-time = 120\n").unwrap();
     for block in blocks(page) {
@@ -130,8 +136,7 @@ fn run(page: &str, dir: &Path, url: &str, token: &str) -> Result<(), String> {
         // Of the command line, which is built beside `trigrun-dev`.
         .env("PROGRAMS", Path::new(env!("CARGO_BIN_EXE_trigrun-dev")).parent().unwrap())
         .env("CURL_HOME", dir)
-        .env("TRIGRUN_URL", url)
-        .env("TRIGRUN_TOKEN", token)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .env("PORT", free.to_string())
         .output()
         .unwrap();
@@ -165,22 +170,21 @@ fn the_commands_of_the_guides_work() {
     assert!(cli.exists(), "{} is missing: make build", cli.display());
     let directory = Directory::new("guides");
     let mut running = Running::start(&directory, "run");
-    let (url, token) = (running.exported("TRIGRUN_URL"), running.exported("TRIGRUN_TOKEN"));
-    let pages = PAGES.iter().map(|page| run(page, &directory.0.join("pages").join(page), &url, &token));
+    let variables = VARIABLES.map(|name| (name, running.exported(name)));
+    let pages = PAGES.iter().map(|page| run(page, &directory.0.join("pages").join(page), &variables));
     let failures: Vec<String> = pages.filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    check_readme(&url, &token);
+    check_readme(&variables);
 }
 
 /// The command in the README gets the response that it shows, except for ids and times.
-fn check_readme(url: &str, token: &str) {
+fn check_readme(variables: &[(&str, String)]) {
     let readme = fs::read_to_string(docs().join("../README.md")).unwrap();
     let block = readme.split("```console\n").find(|block| block.starts_with("$ curl")).unwrap();
     let (command, response) = block.split("```").next().unwrap().split_once("\n{\"id\"").unwrap();
     let output = Command::new("bash")
         .args(["-c", command.strip_prefix("$ ").unwrap()])
-        .env("TRIGRUN_URL", url)
-        .env("TRIGRUN_TOKEN", token)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
     let without_ids_and_times = |text: &str| {

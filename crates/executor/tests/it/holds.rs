@@ -2,25 +2,21 @@
 
 use chrono::TimeDelta;
 use trigrun_core::{
-    domain::{
-        execution::Status,
-        hold::{Hold, Missed},
-    },
+    domain::{execution::Status, hold::Missed},
     store::holds,
 };
-use trigrun_testkit::{client::Client, cluster::free_address, due, target::Script};
+use trigrun_testkit::{client::Client, cluster::free_address, due, jobs::by_operator, target::Script};
 
 use crate::bench::{Bench, DEADLINE};
 
 impl Bench {
     async fn hold(&self) {
-        let hold = Hold { since: self.db.now().await, reason: "an incident".into() };
-        holds::begin(&mut *self.db.conn().await, &hold).await.unwrap();
+        assert!(holds::begin(&mut *self.db.conn().await, &by_operator("an incident")).await.unwrap());
     }
 
     async fn release(&self) {
-        let now = self.db.now().await;
-        holds::release(&mut *self.db.conn().await, Missed::Run, now).await.unwrap();
+        let by = by_operator("it is over");
+        holds::release(&mut *self.db.conn().await, Missed::Run, &by).await.unwrap();
     }
 
     /// Until the executor says of itself whether it is held.

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use std::time::{Duration, Instant};
 use trigrun_core::{
     domain::{
-        hold::{Hold, Missed},
+        hold::Missed,
         id::JobId,
         job::{JobState, MisfirePolicy},
         page::Page,
@@ -18,7 +18,7 @@ use trigrun_scheduler::{
     publish,
     recover::{StreamCheck, recover, republish},
 };
-use trigrun_testkit::jobs::{definition, every_seconds};
+use trigrun_testkit::jobs::{by_operator, definition, every_seconds};
 
 use crate::bench::{Bench, URL};
 
@@ -52,8 +52,7 @@ async fn two_concurrent_planners_record_each_fire_once() {
 async fn while_there_is_a_hold_fires_stay_in_their_timers() {
     let mut bench = Bench::new().await;
     let job = bench.job_due(TimeDelta::seconds(5), &every_seconds(1, URL)).await;
-    let hold = Hold { since: bench.db.now().await, reason: "a restored backup".into() };
-    holds::begin(&mut *bench.db.conn().await, &hold).await.unwrap();
+    assert!(holds::begin(&mut *bench.db.conn().await, &by_operator("a restored backup")).await.unwrap());
     let scheduler = bench.scheduler().await;
     let run = bench.run_now(job).await;
     plan(&scheduler).await.unwrap();
@@ -69,8 +68,8 @@ async fn while_there_is_a_hold_fires_stay_in_their_timers() {
     // Its message is lost: nothing is published again.
     bench.db.execute("update runs set due_at = due_at - interval '1 minute', publish_claimed_at = now() - interval '1 minute'").await;
     assert_eq!(republish(&scheduler).await.unwrap(), StreamCheck::NothingOverdue);
-    let now = bench.db.now().await;
-    holds::release(&mut *bench.db.conn().await, Missed::Run, now).await.unwrap();
+    let by = by_operator("checked");
+    holds::release(&mut *bench.db.conn().await, Missed::Run, &by).await.unwrap();
     let scheduler = bench.scheduler().await;
     plan(&scheduler).await.unwrap();
     assert!(bench.db.count(fires).await >= 6, "every fire has its execution");

@@ -1,20 +1,22 @@
 //! Suspended workspaces: their fires are recorded as skipped, and what is open is cancelled.
 
 use chrono::TimeDelta;
-use trigrun_core::store::{leases, workspaces};
+use trigrun_core::store::{leases, tenants};
 use trigrun_scheduler::{plan::plan, suspension::cancel_suspended};
-use trigrun_testkit::jobs::{OPERATOR, every_seconds};
+use trigrun_testkit::jobs::{by_operator, every_seconds};
 
 use crate::bench::{Bench, URL};
 
 impl Bench {
     async fn suspend(&self) {
         let mut conn = self.db.conn().await;
-        assert!(workspaces::suspend(&mut conn, self.workspace, "unpaid", &OPERATOR).await.unwrap());
+        assert!(tenants::suspend(&mut conn, self.workspace, &by_operator("unpaid")).await.unwrap());
     }
 
     async fn resume(&self) {
-        assert!(workspaces::resume(&mut *self.db.conn().await, self.workspace, &OPERATOR).await.unwrap());
+        assert!(
+            tenants::resume(&mut *self.db.conn().await, self.workspace, &by_operator("paid")).await.unwrap()
+        );
     }
 }
 
@@ -70,9 +72,9 @@ async fn a_resumed_workspace_runs_its_next_fires() {
     let job = bench.job_due(TimeDelta::seconds(30), &every_seconds(60, URL)).await;
     plan(&scheduler).await.unwrap();
     let mut conn = bench.db.conn().await;
-    assert!(!workspaces::suspend(&mut conn, bench.workspace, "again", &OPERATOR).await.unwrap());
+    assert!(!tenants::suspend(&mut conn, bench.workspace, &by_operator("again")).await.unwrap());
     bench.resume().await;
-    assert!(!workspaces::resume(&mut conn, bench.workspace, &OPERATOR).await.unwrap());
+    assert!(!tenants::resume(&mut conn, bench.workspace, &by_operator("paid")).await.unwrap());
     let back = format!("update job_timers set next_run_at = now() where job_id = '{}'", job.uuid());
     bench.db.execute(&back).await;
     plan(&scheduler).await.unwrap();

@@ -40,7 +40,7 @@ async fn commands_lead_from_an_empty_database_to_a_token() {
         0
     );
     assert!(api(&["openapi"]).contains("\"openapi\": \"3.1"));
-    let plan = ["workspace", "plan", "--workspace", workspace, "--plan", "default"];
+    let plan = ["workspace", "plan", "--workspace", workspace, "--plan", "default", "--reason", "a trial"];
     assert_eq!(api(&plan), format!("{workspace} has the plan default\n"));
     let key = api(&["keys", "generate"]);
     assert!(key.trim().split_once(':').is_some_and(|(id, key)| id.len() == 8 && key.len() == 44), "{key}");
@@ -64,9 +64,10 @@ async fn error_messages_say_what_to_do() {
         api(&["token", "create", "--workspace", absent, "--name", "x", "--scope", "all"])
             .contains("jobs:read")
     );
-    let plan = ["workspace", "plan", "--workspace", absent, "--plan", "pro"];
-    assert!(api(&plan).contains("there is no plan pro; the settings have: default"));
-    assert!(api(&["workspace", "plan", "--workspace", absent, "--plan", "default"]).contains(absent));
+    let plan =
+        |plan| api(&["workspace", "plan", "--workspace", absent, "--plan", plan, "--reason", "a trial"]);
+    assert!(plan("pro").contains("there is no plan pro; the settings have: default"));
+    assert!(plan("default").contains(absent));
     assert!(api(&["sing"]).contains("Usage"));
     assert!(api(&["serve"]).contains("trigrun-api keys generate"), "without a key");
     assert!(api(&["keys", "rewrap"]).contains("trigrun-api keys generate"));

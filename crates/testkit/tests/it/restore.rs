@@ -60,7 +60,7 @@ async fn a_restored_backup_calls_no_target_before_the_release() {
         until("five more fires are due", async || db.now().await > seen_at + TimeDelta::seconds(5)).await;
         assert!(target.hits().is_empty(), "no request before the release");
         assert_eq!(db.count("select count(*) from all_executions").await, 0);
-        command(&["release", "--missed", missed]);
+        command(&["release", "--missed", missed, "--reason", "checked"]);
         let released_at = db.now().await;
         target.wait_for(3, TIMEOUT).await.expect("it runs");
         let missed_runs = format!(

@@ -69,6 +69,10 @@ valueFrom:
 {{- if eq .component "api" }}
 - name: TRIGRUN__SERVER__ADDRESS
   value: {{ printf "%s:8080" $values.listenOn | quote }}
+{{- if $values.operatorApi.enabled }}
+- name: TRIGRUN__OPERATOR__ADDRESS
+  value: {{ printf "%s:8081" $values.listenOn | quote }}
+{{- end }}
 {{- end }}
 {{- if $sealing }}
 - name: TRIGRUN__KEYS__MASTER

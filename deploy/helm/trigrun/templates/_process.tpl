@@ -69,6 +69,9 @@ spec:
           ports:
             {{- if eq .component "api" }}
             - {name: http, containerPort: 8080}
+            {{- if $values.operatorApi.enabled }}
+            - {name: operators, containerPort: 8081}
+            {{- end }}
             {{- end }}
             - {name: probes, containerPort: 9090}
           {{- /* The process is live while it waits for Postgres or the schema, for any length of time. */}}

@@ -5,18 +5,14 @@ use clap::Subcommand;
 use trigrun_core::{
     crypto::password::{self, HashMemory},
     domain::{
-        audit::Author,
         id::{UserId, WorkspaceId},
         user::{self, User},
         workspace::{self, Workspace},
     },
-    store::{
-        self,
-        users::{self, NewUser, SignUpRoute},
-    },
+    store::{self, users},
 };
 
-use super::connection;
+use super::{by::NameArguments, connection};
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -28,22 +24,24 @@ pub enum AdminCommand {
         /// The name of the workspace
         #[arg(long, default_value = "main")]
         workspace: String,
+        #[command(flatten)]
+        by: NameArguments,
     },
 }
 
 pub async fn run(settings: &Settings, command: AdminCommand) -> anyhow::Result<()> {
     let conn = &mut connection::open(settings).await?;
-    let AdminCommand::Create { email, workspace } = command;
+    let AdminCommand::Create { email, workspace, by } = command;
     let hash = read_password()?;
     let now = store::clock::now(conn).await?;
     let name = email.split('@').next().unwrap_or_default().to_owned();
     let user = User { id: UserId::at(now), email, name };
     let workspace = Workspace { id: WorkspaceId::at(now), name: workspace::name(&workspace)? };
-    let new = NewUser { user: &user, password_hash: &hash, by: &Author::operator(now) };
-    match users::sign_up(conn, new, SignUpRoute::OwnWorkspace(&workspace)).await {
+    match users::create_by_operator(conn, (&user, &hash), &workspace, &by.author(now)).await {
         Err(error) if error.is_conflict("users_email") => bail!("{} already has an account", user.email),
-        created => println!("{}", created?),
+        created => created?,
     }
+    println!("{}", workspace.id);
     Ok(())
 }
 

@@ -4,13 +4,13 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use trigrun_core::{
     domain::{
-        audit::Author,
+        operator::OperatorAuthor,
         user::{self, User},
     },
     store::{self, Conn, members, sessions, users},
 };
 
-use super::{admin, connection};
+use super::{admin, by::ByArguments, connection};
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -24,51 +24,63 @@ pub enum UserCommand {
     Password {
         #[arg(long, value_parser = user::email)]
         email: String,
+        #[command(flatten)]
+        by: ByArguments,
     },
     /// Ends all sessions of a user, who has to log in again
     EndSessions {
         #[arg(long, value_parser = user::email)]
         email: String,
+        #[command(flatten)]
+        by: ByArguments,
     },
     /// Deletes a user, who leaves all workspaces. Refused while the user is the only owner of a workspace
     Delete {
         #[arg(long, value_parser = user::email)]
         email: String,
+        #[command(flatten)]
+        by: ByArguments,
     },
 }
 
 pub async fn run(settings: &Settings, command: UserCommand) -> anyhow::Result<()> {
     let conn = &mut connection::open(settings).await?;
-    let by = Author::operator(store::clock::now(conn).await?);
-    let (UserCommand::Show { email }
-    | UserCommand::Password { email }
-    | UserCommand::EndSessions { email }
-    | UserCommand::Delete { email }) = &command;
-    let user = find(conn, email).await?;
+    let now = store::clock::now(conn).await?;
     match command {
-        UserCommand::Show { .. } => show(conn, &user).await,
-        UserCommand::Password { email } => {
+        UserCommand::Show { email } => {
+            let user = find(conn, &email).await?;
+            show(conn, &user).await
+        }
+        UserCommand::Password { email, by } => {
+            let user = find(conn, &email).await?;
             let hash = admin::read_password()?;
-            users::set_password(conn, &user, &hash, &by).await?;
+            users::set_password(conn, &user, &hash, &by.author(now)).await?;
             println!("{email} has a new password, and no session");
             Ok(())
         }
-        UserCommand::EndSessions { email } => {
-            let ended = users::end_sessions(conn, &user, &by).await?;
+        UserCommand::EndSessions { email, by } => {
+            let user = find(conn, &email).await?;
+            let ended = users::end_sessions(conn, &user, &by.author(now)).await?;
             println!("ended {ended} sessions of {email}");
             Ok(())
         }
-        UserCommand::Delete { email } => {
-            match users::delete(conn, user.id, &by).await {
-                Err(error) if error.is_conflict("last_owner") => {
-                    bail!("{email} is the only owner of a workspace: `trigrun-api user show` lists them")
-                }
-                deleted => deleted?,
-            }
-            println!("deleted {email}");
-            Ok(())
+        UserCommand::Delete { email, by } => {
+            let user = find(conn, &email).await?;
+            delete(conn, &user, &by.author(now)).await
         }
     }
+}
+
+async fn delete(conn: &mut Conn, user: &User, by: &OperatorAuthor) -> anyhow::Result<()> {
+    let email = &user.email;
+    match users::delete_by_operator(conn, user, by).await {
+        Err(error) if error.is_conflict("last_owner") => {
+            bail!("{email} is the only owner of a workspace: `trigrun-api user show` lists them")
+        }
+        deleted => deleted?,
+    }
+    println!("deleted {email}");
+    Ok(())
 }
 
 async fn find(conn: &mut Conn, email: &str) -> anyhow::Result<User> {

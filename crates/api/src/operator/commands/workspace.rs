@@ -3,11 +3,21 @@
 use anyhow::{Context, ensure};
 use clap::Subcommand;
 use trigrun_core::{
-    domain::{audit::Author, hold, id::WorkspaceId, workspace::Workspace},
-    store::{self, workspaces},
+    domain::{
+        id::WorkspaceId,
+        page::{MAX_LIMIT, Page},
+        workspace::Workspace,
+    },
+    store::{
+        self, Conn,
+        tenants::{self, Filter, Tenant},
+    },
 };
 
-use super::connection;
+use super::{
+    by::{ByArguments, NameArguments},
+    connection,
+};
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -16,23 +26,27 @@ pub enum WorkspaceCommand {
     Create {
         #[arg(long)]
         name: String,
+        #[command(flatten)]
+        by: NameArguments,
     },
-    /// Lists all workspaces
+    /// Lists all workspaces, the newest first
     List,
-    /// Suspends a workspace: its open executions are cancelled, its fires are skipped, and its members can only read and delete
+    /// Suspends a workspace: its open executions are cancelled, its fires are skipped, and its members can only read and delete. They see the
+    /// reason
     Suspend {
         /// ws_…
         #[arg(long)]
         workspace: WorkspaceId,
-        /// Why. The members see it
-        #[arg(long, value_parser = hold::reason)]
-        reason: String,
+        #[command(flatten)]
+        by: ByArguments,
     },
     /// Ends the suspension of a workspace: its jobs run again, from their next fires on
     Resume {
         /// ws_…
         #[arg(long)]
         workspace: WorkspaceId,
+        #[command(flatten)]
+        by: ByArguments,
     },
     /// Assigns a plan to a workspace. The settings define the plans: TRIGRUN__PLANS__…
     Plan {
@@ -42,26 +56,31 @@ pub enum WorkspaceCommand {
         /// The name of a plan
         #[arg(long)]
         plan: String,
+        #[command(flatten)]
+        by: ByArguments,
+    },
+    /// Deletes a workspace with everything in it, immediately and irrevocably
+    Delete {
+        /// ws_…
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[command(flatten)]
+        by: ByArguments,
     },
 }
 
 pub async fn run(settings: &Settings, command: WorkspaceCommand) -> anyhow::Result<()> {
     let conn = &mut connection::open(settings).await?;
-    let by = Author::operator(store::clock::now(conn).await?);
+    let now = store::clock::now(conn).await?;
     match command {
-        WorkspaceCommand::Create { name } => {
-            let workspace = Workspace { id: WorkspaceId::at(by.at), name };
-            workspaces::insert(conn, &workspace, &by).await?;
+        WorkspaceCommand::Create { name, by } => {
+            let workspace = Workspace { id: WorkspaceId::at(now), name };
+            tenants::insert(conn, &workspace, &by.author(now)).await?;
             println!("{}", workspace.id);
         }
-        WorkspaceCommand::List => {
-            for (Workspace { id, name }, suspension) in workspaces::all(conn).await? {
-                let state = suspension.map(|it| format!("  (suspended since {}: {})", it.since, it.reason));
-                println!("{id}  {name}{}", state.unwrap_or_default());
-            }
-        }
-        WorkspaceCommand::Suspend { workspace, reason } => {
-            let changed = workspaces::suspend(conn, workspace, &reason, &by).await;
+        WorkspaceCommand::List => list(conn).await?,
+        WorkspaceCommand::Suspend { workspace, by } => {
+            let changed = tenants::suspend(conn, workspace, &by.author(now)).await;
             match changed.with_context(|| workspace.to_string())? {
                 true => println!(
                     "{workspace} is suspended: nothing of it begins, and its open executions are being cancelled"
@@ -69,22 +88,44 @@ pub async fn run(settings: &Settings, command: WorkspaceCommand) -> anyhow::Resu
                 false => println!("{workspace} was suspended already"),
             }
         }
-        WorkspaceCommand::Resume { workspace } => {
-            match workspaces::resume(conn, workspace, &by).await.with_context(|| workspace.to_string())? {
+        WorkspaceCommand::Resume { workspace, by } => {
+            let changed = tenants::resume(conn, workspace, &by.author(now)).await;
+            match changed.with_context(|| workspace.to_string())? {
                 true => println!("{workspace} is resumed: its jobs run again, from their next fires on"),
                 false => println!("{workspace} was not suspended"),
             }
         }
-        WorkspaceCommand::Plan { workspace, plan } => {
+        WorkspaceCommand::Plan { workspace, plan, by } => {
             let known: Vec<&str> = settings.plans.keys().map(String::as_str).collect();
             ensure!(
                 known.contains(&plan.as_str()),
                 "there is no plan {plan}; the settings have: {}",
                 known.join(", ")
             );
-            workspaces::set_plan(conn, workspace, &plan, &by).await.with_context(|| workspace.to_string())?;
+            let assigned = tenants::set_plan(conn, workspace, &plan, &by.author(now)).await;
+            assigned.with_context(|| workspace.to_string())?;
             println!("{workspace} has the plan {plan}");
+        }
+        WorkspaceCommand::Delete { workspace, by } => {
+            let deleted = tenants::delete(conn, workspace, &by.author(now)).await;
+            deleted.with_context(|| workspace.to_string())?;
+            println!("deleted {workspace}");
         }
     }
     Ok(())
+}
+
+async fn list(conn: &mut Conn) -> anyhow::Result<()> {
+    let mut page = Page { limit: MAX_LIMIT, before: None };
+    loop {
+        let listed = tenants::list(conn, &Filter::default(), page).await?;
+        for Tenant { workspace: Workspace { id, name }, suspension, .. } in listed.data {
+            let state = suspension.map(|it| format!("  (suspended since {}: {})", it.since, it.reason));
+            println!("{id}  {name}{}", state.unwrap_or_default());
+        }
+        page.before = listed.next;
+        if page.before.is_none() {
+            return Ok(());
+        }
+    }
 }

@@ -1,0 +1,218 @@
+//! Tenants: workspaces as operators see them, and what operators do to them.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::{Conn, StoreError, audit, operator_audit, schema::workspaces};
+use crate::domain::{
+    audit::Action,
+    id::{UserId, WorkspaceId},
+    operator::{OperatorAction, OperatorAuthor},
+    page::{List, MAX_ROWS_SEARCHED, Page, Searched},
+    workspace::{Suspension, Workspace},
+};
+
+/// A workspace as operators see it.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    pub workspace: Workspace,
+    /// The name of its plan.
+    pub plan: String,
+    pub created_at: DateTime<Utc>,
+    /// `None` if an operator created it.
+    pub created_by: Option<UserId>,
+    pub suspension: Option<Suspension>,
+}
+
+/// Filters of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A part of the name, in upper or lower case.
+    pub name: Option<String>,
+    pub plan: Option<String>,
+    pub created_by: Option<UserId>,
+    pub only_suspended: bool,
+}
+
+impl Filter {
+    fn matches(&self, tenant: &Tenant) -> bool {
+        let name = tenant.workspace.name.to_lowercase();
+        self.name.as_ref().is_none_or(|part| name.contains(&part.to_lowercase()))
+            && self.plan.as_ref().is_none_or(|plan| *plan == tenant.plan)
+    }
+}
+
+type TenantRow = (Uuid, String, String, DateTime<Utc>, Option<Uuid>, Option<DateTime<Utc>>, Option<String>);
+
+const COLUMNS: (
+    workspaces::id,
+    workspaces::name,
+    workspaces::plan,
+    workspaces::created_at,
+    workspaces::created_by,
+    workspaces::suspended_at,
+    workspaces::suspended_reason,
+) = (
+    workspaces::id,
+    workspaces::name,
+    workspaces::plan,
+    workspaces::created_at,
+    workspaces::created_by,
+    workspaces::suspended_at,
+    workspaces::suspended_reason,
+);
+
+fn tenant((id, name, plan, created_at, created_by, since, reason): TenantRow) -> Tenant {
+    Tenant {
+        workspace: Workspace { id: WorkspaceId::from_uuid(id), name },
+        plan,
+        created_at,
+        created_by: created_by.map(UserId::from_uuid),
+        suspension: Suspension::of(since, reason),
+    }
+}
+
+/// Newest first. A page may be short, or even empty, and have a next one: see [`MAX_ROWS_SEARCHED`].
+pub async fn list(conn: &mut Conn, filter: &Filter, page: Page) -> Result<List<Tenant>, StoreError> {
+    // What the statement itself cannot find is searched for in these rows.
+    let is_search = filter.name.is_some() || filter.plan.is_some();
+    let mut query = workspaces::table
+        .filter(workspaces::deleted_at.is_null())
+        .filter(workspaces::id.lt(page.before.unwrap_or(Uuid::max())))
+        .order(workspaces::id.desc())
+        .limit(if is_search { MAX_ROWS_SEARCHED } else { page.limit + 1 })
+        .select(COLUMNS)
+        .into_boxed();
+    if let Some(user) = filter.created_by {
+        query = query.filter(workspaces::created_by.eq(user.uuid()));
+    }
+    if filter.only_suspended {
+        query = query.filter(workspaces::suspended_at.is_not_null());
+    }
+    let rows: Vec<TenantRow> = query.load(conn).await?;
+    let searched = |(index, row): (usize, TenantRow)| {
+        let row = tenant(row);
+        Searched { matches: filter.matches(&row), is_last: index as i64 + 1 == MAX_ROWS_SEARCHED, row }
+    };
+    let rows = rows.into_iter().enumerate().map(searched).collect();
+    Ok(List::from_search(rows, page.limit, |tenant: &Tenant| tenant.workspace.id.uuid()))
+}
+
+pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Tenant, StoreError> {
+    let row = workspaces::table
+        .find(workspace.uuid())
+        .filter(workspaces::deleted_at.is_null())
+        .select(COLUMNS)
+        .first::<TenantRow>(conn)
+        .await?;
+    Ok(tenant(row))
+}
+
+/// Locks the workspace against other changes until the transaction ends.
+async fn lock(conn: &mut Conn, workspace: WorkspaceId) -> Result<Tenant, StoreError> {
+    let row = workspaces::table
+        .find(workspace.uuid())
+        .filter(workspaces::deleted_at.is_null())
+        .select(COLUMNS)
+        .for_no_key_update()
+        .first::<TenantRow>(conn)
+        .await?;
+    Ok(tenant(row))
+}
+
+/// Creates a workspace of the operator.
+pub async fn insert(conn: &mut Conn, workspace: &Workspace, by: &OperatorAuthor) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        super::workspaces::insert(conn, workspace, &by.author()).await?;
+        let target = (workspace.id, Some(workspace.name.as_str()));
+        operator_audit::write(conn, by, OperatorAction::WorkspaceCreated, target, &[]).await
+    })
+    .await
+}
+
+/// Assigns a plan. A workspace that has it already is unchanged.
+pub async fn set_plan(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    plan: &str,
+    by: &OperatorAuthor,
+) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let previous = lock(conn, workspace).await?;
+        if previous.plan == plan {
+            return Ok(());
+        }
+        diesel::update(workspaces::table.find(workspace.uuid()))
+            .set(workspaces::plan.eq(plan))
+            .execute(conn)
+            .await?;
+        let target = (workspace, Some(previous.workspace.name.as_str()));
+        let details = [("plan", plan), ("previous_plan", previous.plan.as_str())];
+        audit::write(conn, workspace, &by.author(), Action::WorkspacePlanChanged, target, &details).await?;
+        operator_audit::write(conn, by, OperatorAction::WorkspacePlanChanged, target, &details).await
+    })
+    .await
+}
+
+/// Suspends a workspace. Its members see the reason. `false`, and nothing changes, if it is suspended already.
+pub async fn suspend(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    by: &OperatorAuthor,
+) -> Result<bool, StoreError> {
+    set_suspension(conn, workspace, true, by).await
+}
+
+/// Ends a suspension. `false` if there is none.
+pub async fn resume(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    by: &OperatorAuthor,
+) -> Result<bool, StoreError> {
+    set_suspension(conn, workspace, false, by).await
+}
+
+async fn set_suspension(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    suspended: bool,
+    by: &OperatorAuthor,
+) -> Result<bool, StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let Tenant { workspace: Workspace { name, .. }, suspension, .. } = lock(conn, workspace).await?;
+        if suspension.is_some() == suspended {
+            return Ok(false);
+        }
+        let reason = suspended.then_some(by.reason.as_str());
+        diesel::update(workspaces::table.find(workspace.uuid()))
+            .set((
+                workspaces::suspended_at.eq(suspended.then_some(by.at)),
+                workspaces::suspended_reason.eq(reason),
+            ))
+            .execute(conn)
+            .await?;
+        let (action, of_operator) = match suspended {
+            true => (Action::WorkspaceSuspended, OperatorAction::WorkspaceSuspended),
+            false => (Action::WorkspaceResumed, OperatorAction::WorkspaceResumed),
+        };
+        let target = (workspace, Some(name.as_str()));
+        let details: Vec<_> = reason.map(|reason| ("reason", reason)).into_iter().collect();
+        audit::write(conn, workspace, &by.author(), action, target, &details).await?;
+        operator_audit::write(conn, by, of_operator, target, &[]).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Deletes a workspace, as its owner can.
+pub async fn delete(conn: &mut Conn, workspace: WorkspaceId, by: &OperatorAuthor) -> Result<(), StoreError> {
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let tenant = get(conn, workspace).await?;
+        super::workspaces::delete(conn, workspace, by.at).await?;
+        let target = (workspace, Some(tenant.workspace.name.as_str()));
+        operator_audit::write(conn, by, OperatorAction::WorkspaceDeleted, target, &[]).await
+    })
+    .await
+}
