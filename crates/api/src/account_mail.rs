@@ -126,12 +126,12 @@ impl AccountMail {
         if self.enqueue(Request::Invite { email, by, secret }) { Ok(()) } else { Err(busy()) }
     }
 
-    /// Tells a user that the password was replaced, if e-mail can be sent.
+    /// Informs a user that the password was replaced, if e-mail can be sent.
     pub fn password_changed(&self, email: String) {
         self.enqueue(Request::PasswordChanged { email });
     }
 
-    /// Tells the previous address of a user that there is another one.
+    /// Informs the previous address of a user that there is another one.
     pub fn email_changed(&self, previous: String, email: String) {
         self.enqueue(Request::EmailChanged { previous, email });
     }

@@ -126,7 +126,7 @@ enums! { all
     ActorType: ["user", "token", "operator"];
     /// The format of a source of jobs.
     SourceFormat: names(convert::Format::ALL, convert::Format::as_str);
-    /// The format of a source of jobs. auto: its content tells.
+    /// The format of a source of jobs. auto: as its content shows.
     WantedFormat: [&[convert::AUTO], names(convert::Format::ALL, convert::Format::as_str).as_slice()].concat();
     /// What a finding is about. changed: kept by other means. lost: the job is made without it. secret: a credential. refused: there is no job.
     FindingLevel: names(convert::Level::ALL, convert::Level::as_str);

@@ -85,7 +85,7 @@ impl SessionCookie {
             && headers.get_all(header::ORIGIN).all(|origin| self.is_own(origin.as_bytes(), host))
     }
 
-    /// A page that came over plain HTTP may be from anyone on the way, except on this machine.
+    /// A page that came over plain HTTP may be from an attacker on the way, except on this machine.
     fn is_own(self, origin: &[u8], host: &[u8]) -> bool {
         match (origin.strip_prefix(b"https://"), origin.strip_prefix(b"http://")) {
             (Some(authority), _) => authority == host,

@@ -1,7 +1,7 @@
 //! Clients that follow the executions of a workspace as they end.
 //!
 //! One task per process reads what has ended for all of them together. Each has a bounded inbox. What does not fit is counted, and the client
-//! is told how much it lost: a client that does not read holds up no other.
+//! learns how much it lost: a client that does not read holds up no other.
 
 use actix_web::{http::header::RETRY_AFTER, web::Bytes};
 use std::{
@@ -45,7 +45,7 @@ const LOOK_TRANSACTIONS: i64 = 1000;
 const LOOK_EXECUTIONS: usize = 10_000;
 /// How many statements a look makes: one for the clients that are up to date, the others for clients that connect again.
 const LOOK_STATEMENTS: usize = 3;
-/// How many transactions a client may be behind. One that is further behind is told that it lost events.
+/// How many transactions a client may be behind. One that is further behind learns that it lost events.
 const MAX_BEHIND: i64 = 20_000;
 
 /// Cheap to clone.
@@ -103,7 +103,7 @@ struct Events {
     is_behind: bool,
     /// Up to where the client has everything, once it has read what waits.
     position: Option<i64>,
-    /// The client is to be told where it begins.
+    /// The client must learn where it begins.
     tells_position: bool,
 }
 

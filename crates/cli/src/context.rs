@@ -11,7 +11,7 @@ use crate::{
     rows::JobRow,
 };
 
-/// A wait of a retry is told from here on.
+/// A wait of a retry is reported from here on.
 const MIN_TOLD_PAUSE: Duration = Duration::from_secs(2);
 const MAX_SUGGESTIONS: usize = 3;
 /// The first page of jobs, which is enough for a suggestion.

@@ -64,7 +64,7 @@ fn report(failure: &Failure, format: Format) {
                 Format::Json => output::indented(&problem.text),
                 _ => output::compact(&problem.text) + "\n",
             };
-            // The exit code tells that it failed.
+            // The exit code says that it failed.
             let _ = output::print(&text);
         }
         _ => anstream::eprintln!("{}", failure.for_people()),

@@ -108,7 +108,7 @@ impl Output {
         }
     }
 
-    /// Tells the user something that is no data.
+    /// Prints a message, which is not data.
     pub fn note(&self, text: &str) {
         if !self.is_quiet {
             anstream::eprintln!("{text}");

@@ -75,7 +75,7 @@ impl Config {
             file.sync_all()
         });
         written.and_then(|()| fs::rename(&new, path)).map_err(|error| {
-            // The error of the write is told; the rest of the file does no harm.
+            // The error of the write is reported; the rest of the file does no harm.
             let _ = fs::remove_file(&new);
             failed(error)
         })

@@ -45,7 +45,7 @@ impl Account {
 
     /// Creates `directory` if it is missing, and makes it private to this user.
     ///
-    /// Refuses a link or a directory of another user: under /tmp, anyone could have created it.
+    /// Refuses a link or a directory of another user: under /tmp, any user could have created it.
     pub fn create_private(&self, directory: &Path) -> Result<(), EmbedError> {
         let failed = EmbedError::io("create the private directory", directory);
         self.try_create_private(directory).map_err(failed)

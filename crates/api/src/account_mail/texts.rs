@@ -1,4 +1,4 @@
-//! What the e-mails of accounts say. They are plain text, and name no one: an address may belong to someone else than the person who typed it.
+//! What the e-mails of accounts say. They are plain text, and name no one: an address may belong to another person than the one who typed it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use trigrun_console::BasePath;

@@ -1,4 +1,4 @@
-//! What a client must know of this server before anyone has logged in.
+//! What a client must know of this server before a user has logged in.
 
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;

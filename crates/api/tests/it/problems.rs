@@ -1,4 +1,4 @@
-//! The codes of problems: each is explained at the path of its `type`, to anyone, and docs/api.md has the same table. `make problems` writes it.
+//! The codes of problems: each is explained at the path of its `type`, without a token, and docs/api.md has the same table. `make problems` writes it.
 
 use hyper::Method;
 use serde_json::{Value, json};

@@ -239,7 +239,7 @@ async fn a_position_of_another_database_is_told_and_what_is_none_refused() {
     }
 }
 
-/// Each of the clients gets every execution, or is told how many it lost, whatever another one does not read.
+/// Each of the clients gets every execution, or learns how many it lost, whatever another one does not read.
 #[tokio::test]
 async fn nothing_is_lost_without_being_told() {
     const BATCHES: usize = 8;

@@ -46,7 +46,7 @@ impl Errors {
     }
 }
 
-/// Reads the files. All mistakes are told at once.
+/// Reads the files. All mistakes are reported at once.
 pub fn load(options: &Options<'_>) -> Result<Loaded, Failure> {
     let mut loaded = Loaded { stacks: Vec::new(), warnings: Vec::new() };
     let mut errors = Errors::default();

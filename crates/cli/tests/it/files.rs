@@ -45,7 +45,7 @@ fn what_is_applied_is_unchanged_afterwards() {
     let ended = workspace.run("diff -f jobs.yaml").ends_with(2);
     ended.prints(&["+ report", "POST https://app.example.com/report", "3 to create"]);
     assert_eq!(workspace.job_count(), 0);
-    workspace.run("apply -f jobs.yaml").ends_with(1).tells(&["--yes"]);
+    workspace.run("apply -f jobs.yaml").ends_with(1).reports(&["--yes"]);
     workspace.run("apply -f jobs.yaml --yes").ends_with(0).prints(&["3 created"]);
     workspace.run("diff -f jobs.yaml").ends_with(0).prints(&["3 unchanged"]);
     workspace.run("apply -f jobs.yaml --yes").ends_with(0).prints(&["3 unchanged"]);
@@ -86,18 +86,18 @@ fn a_mistake_is_told_with_its_place_and_nothing_is_written() {
         &JOBS.replace("every_n_minutes: 15", "every_n_minutes: 0").replace("method", "methd"),
     );
     let ended = workspace.run("apply -f jobs.yaml --yes").ends_with(1);
-    ended.tells(&[
+    ended.reports(&[
         "jobs.yaml:9:74  report/request/methd",
         "Did you mean method?",
         "jobs.yaml:11:33  sync/schedule/every_n_minutes",
     ]);
     assert_eq!(workspace.job_count(), 0);
     workspace.write("jobs.yaml", "stack: web\njobs:\n  a: {}\n  b: {}\n  a: {}\n");
-    workspace.run("diff").ends_with(1).tells(&["there is no trigrun.yaml"]);
+    workspace.run("diff").ends_with(1).reports(&["there is no trigrun.yaml"]);
     workspace
         .run("diff -f jobs.yaml")
         .ends_with(1)
-        .tells(&["jobs.yaml:5:3  a is already there, at jobs.yaml:3:3."]);
+        .reports(&["jobs.yaml:5:3  a is already there, at jobs.yaml:3:3."]);
 }
 
 #[test]
@@ -135,13 +135,13 @@ fn many_deletions_and_empty_files_need_to_be_asked_for() {
     workspace
         .run("apply -f jobs.yaml --prune --yes")
         .ends_with(5)
-        .tells(&["409 too_many_deletes", "--max-deletes"]);
+        .reports(&["409 too_many_deletes", "--max-deletes"]);
     assert_eq!(workspace.job_count(), 12);
     workspace.run("apply -f jobs.yaml --prune --max-deletes 11 --yes").ok();
     assert_eq!(workspace.job_count(), 1);
     workspace.write("jobs.yaml", "");
-    workspace.run("apply -f jobs.yaml --prune --yes --stack s").ends_with(1).tells(&["--allow-empty"]);
-    workspace.run("apply -f jobs.yaml --prune --yes").ends_with(1).tells(&["--stack"]);
+    workspace.run("apply -f jobs.yaml --prune --yes --stack s").ends_with(1).reports(&["--allow-empty"]);
+    workspace.run("apply -f jobs.yaml --prune --yes").ends_with(1).reports(&["--stack"]);
     workspace.run("apply -f jobs.yaml --prune --yes --stack s --allow-empty").ok();
     assert_eq!(workspace.job_count(), 0);
 }
@@ -153,7 +153,7 @@ fn an_export_applied_makes_no_second_job() {
     workspace.run("jobs create --name 'Without key' --cron @daily --url https://example.com/").ok();
     workspace.run("jobs create --name now --now --url https://example.com/").ok();
     let ended = workspace.run("export").ends_with(0);
-    ended.tells(&["left out: 1 one-time job"]).prints(&["adopt: job_", "stack: web", "stack: exported"]);
+    ended.reports(&["left out: 1 one-time job"]).prints(&["adopt: job_", "stack: web", "stack: exported"]);
     workspace.write("a.yaml", &ended.stdout);
     let plan = workspace.run("diff -f a.yaml").ends_with(2);
     plan.prints(&["2 to update, 3 unchanged"]);
@@ -179,11 +179,11 @@ fn undefined_variables_and_credentials_are_told_at_once() {
         "{}",
         ended.stderr
     );
-    ended.tells(&["jobs.yaml:3:102  a has the credential Authorization written out", "trigrun secrets set"]);
+    ended.reports(&["jobs.yaml:3:102  a has the credential Authorization written out", "trigrun secrets set"]);
     let ended = workspace.run("diff -f jobs.yaml").env("NOPE", "example.com").ends_with(2);
-    ended.tells(&["warning", "a has the credential Authorization"]);
+    ended.reports(&["warning", "a has the credential Authorization"]);
     workspace.write("jobs.yaml", "stack: s\nstac: x\njobs:\n  a: {schedule: {cron: '@daily'}, request: {url: https://e.com, headers: {A: secret://none}}}\n");
-    workspace.run("diff -f jobs.yaml").ends_with(1).tells(&["jobs.yaml:2:1", "Did you mean stack?"]);
+    workspace.run("diff -f jobs.yaml").ends_with(1).reports(&["jobs.yaml:2:1", "Did you mean stack?"]);
     workspace.write("jobs.yaml", &workspace.read("jobs.yaml").replace("stac: x\n", ""));
     workspace
         .run("diff -f jobs.yaml")
@@ -208,5 +208,5 @@ fn several_files_documents_and_directories_are_one_application() {
     workspace
         .run("diff -R -f d -f e.yaml")
         .ends_with(1)
-        .tells(&["e.yaml:3:3  The job a is already there, at d/a.yaml:3:3."]);
+        .reports(&["e.yaml:3:3  The job a is already there, at d/a.yaml:3:3."]);
 }

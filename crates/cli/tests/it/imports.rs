@@ -19,7 +19,7 @@ CRON_TZ=Europe/Berlin
 ",
     );
     let ended = workspace.run("import crontab.txt --prefix cron.").ends_with(1);
-    ended.tells(&[
+    ended.reports(&[
         "crontab, 3 jobs",
         "line 1",
         "line 4",
@@ -30,7 +30,7 @@ CRON_TZ=Europe/Berlin
     ]);
     assert!(!ended.stdout.contains("s3cr3t") && !ended.stderr.contains("s3cr3t"));
     workspace.run("apply -f - --yes").stdin(&ended.stdout).ends_with(0).prints(&["3 created"]);
-    workspace.run("import crontab.txt --show-secrets").ends_with(1).tells(&["s3cr3t"]);
+    workspace.run("import crontab.txt --show-secrets").ends_with(1).reports(&["s3cr3t"]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn an_import_is_applied_with_its_secrets() {
     workspace.run("import crontab.txt --apply --stack old --yes").ends_with(0).prints(&["1 created"]);
     assert_eq!(workspace.run("secrets list -o id").ok().lines().count(), 1);
     assert_eq!(workspace.run("jobs list --stack old -o id").ok().lines().count(), 1);
-    workspace.run("import crontab.txt --strict --apply --yes").ends_with(1).tells(&["--strict"]);
+    workspace.run("import crontab.txt --strict --apply --yes").ends_with(1).reports(&["--strict"]);
 }
 
 /// A source, the options that it needs, texts of the file, and the unknown field.
@@ -110,5 +110,5 @@ fn every_format_is_read_and_an_unknown_field_is_a_finding() {
 fn a_command_without_a_schedule_cannot_be_in_a_file() {
     let workspace = Workspace::new();
     let ended = workspace.run("import").stdin("curl -X POST https://e.com/x -d a=b").ends_with(1);
-    ended.tells(&["has no schedule", "trigrun jobs create"]);
+    ended.reports(&["has no schedule", "trigrun jobs create"]);
 }

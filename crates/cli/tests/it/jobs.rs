@@ -8,7 +8,7 @@ use crate::{system::Workspace, target::Target};
 fn all_fields_that_are_wrong_are_told_at_once() {
     let workspace = Workspace::new();
     let ended = workspace.run("jobs create hello --cron '61 * * * *' --url x").ends_with(1);
-    ended.tells(&[
+    ended.reports(&[
         "2 fields are wrong (422 validation_failed)",
         "/schedule/cron",
         "/request/url",
@@ -24,8 +24,8 @@ fn a_key_exists_once() {
     let create = "jobs create hello --cron '0 9 * * MON' --tz Europe/Berlin --url https://example.com/ok";
     let ended = workspace.run(create).ends_with(0);
     assert_eq!(ended.stdout, "hello\n");
-    ended.tells(&["at 09:00 on Monday, Europe/Berlin time", "next run"]);
-    workspace.run(create).ends_with(5).tells(&["409 key_taken"]);
+    ended.reports(&["at 09:00 on Monday, Europe/Berlin time", "next run"]);
+    workspace.run(create).ends_with(5).reports(&["409 key_taken"]);
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn an_update_changes_what_was_named() {
     );
     workspace.run("jobs update hello --every 15m").ok();
     assert_eq!(workspace.job("hello", "/schedule"), json!({"every_n_minutes": 15}));
-    workspace.run("jobs update hello --name x --if-version 1").ends_with(5).tells(&["412 version_mismatch"]);
-    workspace.run("jobs update hello").ends_with(1).tells(&["nothing to change"]);
+    workspace.run("jobs update hello --name x --if-version 1").ends_with(5).reports(&["412 version_mismatch"]);
+    workspace.run("jobs update hello").ends_with(1).reports(&["nothing to change"]);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_unknown_job_is_not_found_and_near_keys_are_suggested() {
     workspace
         .run("jobs get nightly-reprot")
         .ends_with(4)
-        .tells(&["no job nightly-reprot", "Did you mean nightly-report?"]);
+        .reports(&["no job nightly-reprot", "Did you mean nightly-report?"]);
     workspace.run("jobs get zzz").ends_with(4);
 }
 
@@ -72,13 +72,13 @@ fn jobs_are_paused_resumed_and_deleted_one_by_one_or_by_a_tag() {
     assert_eq!(workspace.run("jobs pause a b").ok(), "a\nb\n");
     workspace.run("jobs pause c --note 'target moves'").ok();
     assert_eq!(workspace.job("c", "/paused/note"), json!("target moves"));
-    workspace.run("jobs resume --tag t --yes").ends_with(0).tells(&["3 jobs match"]);
+    workspace.run("jobs resume --tag t --yes").ends_with(0).reports(&["3 jobs match"]);
     assert_eq!(workspace.job("a", "/state"), json!("active"));
-    workspace.run("jobs delete --tag t").ends_with(1).tells(&["--yes"]);
+    workspace.run("jobs delete --tag t").ends_with(1).reports(&["--yes"]);
     assert_eq!(workspace.job_count(), 4);
     workspace.run("jobs delete --tag t --yes").ok();
     assert_eq!(workspace.run("jobs list -o id").ok(), "other\n");
-    workspace.run("jobs delete other missing --yes").ends_with(4).tells(&["no job missing"]);
+    workspace.run("jobs delete other missing --yes").ends_with(4).reports(&["no job missing"]);
     assert_eq!(workspace.job_count(), 0);
 }
 
@@ -102,7 +102,7 @@ fn a_job_comes_from_a_curl_command_or_a_file() {
     workspace
         .run("jobs create c --url https://example.com/")
         .ends_with(1)
-        .tells(&["--cron, --every, --at and --now"]);
+        .reports(&["--cron, --every, --at and --now"]);
 }
 
 #[test]

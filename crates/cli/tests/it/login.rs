@@ -11,7 +11,7 @@ fn a_token_is_stored_for_its_user_only_and_never_printed() {
     let run = trigrun("", "").args(["login", "--with-token", "--url", &workspace.url]);
     let ended =
         run.env("XDG_CONFIG_HOME", workspace.directory.join("config")).stdin(&workspace.token).ends_with(0);
-    ended.prints(&[&workspace.name, "jobs:write"]).tells(&[file.to_str().unwrap()]);
+    ended.prints(&[&workspace.name, "jobs:write"]).reports(&[file.to_str().unwrap()]);
     assert!(!ended.stdout.contains(&workspace.token) && !ended.stderr.contains(&workspace.token));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
@@ -19,7 +19,7 @@ fn a_token_is_stored_for_its_user_only_and_never_printed() {
     let with_file = |args: &[&str]| trigrun("", "").args(args).env("TRIGRUN_CONFIG", &file);
     with_file(&["whoami"]).ends_with(0).prints(&[&workspace.name, "the profile default"]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    with_file(&["whoami"]).ends_with(0).tells(&["other users can read the tokens", "chmod 600"]);
+    with_file(&["whoami"]).ends_with(0).reports(&["other users can read the tokens", "chmod 600"]);
 }
 
 #[test]
@@ -31,26 +31,26 @@ fn a_token_is_not_sent_to_another_server() {
     let other = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     other.set_nonblocking(true).unwrap();
     let url = format!("http://{}", other.local_addr().unwrap());
-    with_file(&["jobs", "list", "--server", &url]).ends_with(3).tells(&["belongs to", &workspace.url]);
-    with_file(&["jobs", "list"]).env("TRIGRUN_URL", &url).ends_with(3).tells(&["belongs to"]);
+    with_file(&["jobs", "list", "--server", &url]).ends_with(3).reports(&["belongs to", &workspace.url]);
+    with_file(&["jobs", "list"]).env("TRIGRUN_URL", &url).ends_with(3).reports(&["belongs to"]);
     assert_eq!(other.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
 fn a_token_is_not_sent_without_encryption() {
-    trigrun("http://192.0.2.1", "trg_x").args(["whoami"]).ends_with(3).tells(&["is not encrypted"]);
+    trigrun("http://192.0.2.1", "trg_x").args(["whoami"]).ends_with(3).reports(&["is not encrypted"]);
 }
 
 #[test]
 fn a_wrong_token_is_refused_with_a_way_out() {
     let url = &System::shared().url;
-    trigrun(url, "trg_bad").args(["whoami"]).ends_with(3).tells(&[
+    trigrun(url, "trg_bad").args(["whoami"]).ends_with(3).reports(&[
         "401 unauthorized",
         "trigrun login",
         "TRIGRUN_TOKEN",
     ]);
-    trigrun("", "").args(["whoami"]).ends_with(3).tells(&["there is no server", "trigrun login"]);
-    trigrun(url, "").args(["whoami"]).ends_with(3).tells(&["there is no token"]);
+    trigrun("", "").args(["whoami"]).ends_with(3).reports(&["there is no server", "trigrun login"]);
+    trigrun(url, "").args(["whoami"]).ends_with(3).reports(&["there is no token"]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn log_out_ends_the_token_on_the_server() {
     with_file(&["logout"]).ok();
     workspace.run("whoami").ends_with(3);
     assert!(!fs::read_to_string(&file).unwrap().contains("trg_"));
-    with_file(&["logout"]).ends_with(1).tells(&["no profile"]);
+    with_file(&["logout"]).ends_with(1).reports(&["no profile"]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn without_a_terminal_the_ways_to_log_in_are_named() {
     trigrun("", "")
         .args(["login", "--url", "https://example.com"])
         .ends_with(1)
-        .tells(&["--with-token", "TRIGRUN_TOKEN"]);
+        .reports(&["--with-token", "TRIGRUN_TOKEN"]);
 }
 
 #[test]
@@ -78,5 +78,5 @@ fn a_missing_scope_is_named_with_the_command_that_helps() {
     let workspace = Workspace::new();
     let token = workspace.run("tokens create reader --scope jobs:read --expires 1d").ok();
     let run = trigrun(&workspace.url, token.trim()).args(["jobs", "run", "x"]);
-    run.ends_with(3).tells(&["scope_missing", "trigrun tokens create NAME --scope jobs:run"]);
+    run.ends_with(3).reports(&["scope_missing", "trigrun tokens create NAME --scope jobs:run"]);
 }

@@ -62,7 +62,7 @@ fn every_command_has_help_and_a_mistake_is_no_pending_change() {
         let help = run.ok();
         assert!(help.contains("Usage: trigrun") && help.contains("--output"), "{command}: {help}");
     }
-    trigrun("", "").args(["jobs", "lst"]).ends_with(1).tells(&["lst"]);
+    trigrun("", "").args(["jobs", "lst"]).ends_with(1).reports(&["lst"]);
     trigrun("", "").args(["diff", "--nonsense"]).ends_with(1);
 }
 
@@ -96,7 +96,7 @@ fn the_formats_have_the_same_data() {
         !colours.contains("\u{1b}[") && !by_variable.contains("\u{1b}["),
         "without a terminal, a table has no styles"
     );
-    workspace.run("jobs list -v").ends_with(0).tells(&["GET /v1/jobs?limit=50 200 req_"]);
+    workspace.run("jobs list -v").ends_with(0).reports(&["GET /v1/jobs?limit=50 200 req_"]);
 }
 
 #[test]
@@ -122,18 +122,18 @@ fn secrets_channels_and_tokens_are_managed_without_a_value_in_an_argument() {
         .run("secrets set key")
         .stdin("s3cr3t-value\n")
         .ends_with(0)
-        .tells(&["version 1", "secret://key"]);
+        .reports(&["version 1", "secret://key"]);
     workspace
         .run("secrets set key --from-env VALUE")
         .env("VALUE", "other-value")
         .ends_with(0)
-        .tells(&["version 2"]);
+        .reports(&["version 2"]);
     workspace.write("value", "third-value\n");
-    workspace.run("secrets set key --from-file value").ends_with(0).tells(&["version 3"]);
-    workspace.run("secrets set key --from-env UNSET").ends_with(1).tells(&["UNSET is not set"]);
+    workspace.run("secrets set key --from-file value").ends_with(0).reports(&["version 3"]);
+    workspace.run("secrets set key --from-env UNSET").ends_with(1).reports(&["UNSET is not set"]);
     workspace.run("jobs create a --cron @daily --url https://example.com/ -H 'X-Key: secret://key'").ok();
     workspace.run("secrets get key").ends_with(0).prints(&["used by\ta (job_"]);
-    workspace.run("secrets delete key").ends_with(5).tells(&["secret_in_use", "--force"]);
+    workspace.run("secrets delete key").ends_with(5).reports(&["secret_in_use", "--force"]);
     workspace.run("secrets delete key --force").ok();
 
     let id =

@@ -34,7 +34,7 @@ fn a_request_whose_response_is_lost_takes_effect_once() {
     assert_eq!((proxy.cuts(), workspace.job_count()), (1, 1));
 
     let proxy = Proxy::cutting_the_first(&workspace.url, "GET", "/v1/jobs");
-    by(&proxy, "jobs list --no-retry").ends_with(6).tells(&["broke"]);
+    by(&proxy, "jobs list --no-retry").ends_with(6).reports(&["broke"]);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn without_a_server_the_command_line_says_so() {
     trigrun("http://127.0.0.1:1", "trg_x")
         .args(["jobs", "list", "--no-retry"])
         .ends_with(6)
-        .tells(&["cannot connect"]);
+        .reports(&["cannot connect"]);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_unavailable_database_is_waited_for() {
     let ended = workspace.run("jobs list").output();
     signal("-CONT");
     assert_eq!(ended.code, 6, "{}", ended.stderr);
-    ended.tells(&["unavailable, trying again", "503 unavailable"]);
+    ended.reports(&["unavailable, trying again", "503 unavailable"]);
     crate::system::until("the database is back", || workspace.run("jobs list").output().code == 0);
 }
 
@@ -78,5 +78,5 @@ fn an_encrypted_server_is_reached_by_the_proxy_of_the_environment() {
     let run = trigrun("https://trigrun.example", "trg_x")
         .args(["whoami", "--no-retry"])
         .env("HTTPS_PROXY", "http://127.0.0.1:1");
-    run.env("NO_PROXY", "trigrun.example").ends_with(6).tells(&["cannot connect"]);
+    run.env("NO_PROXY", "trigrun.example").ends_with(6).reports(&["cannot connect"]);
 }

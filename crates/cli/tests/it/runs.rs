@@ -11,15 +11,15 @@ use crate::{
 };
 
 #[test]
-fn waiting_tells_how_the_run_ended() {
+fn waiting_reports_how_the_run_ended() {
     let (workspace, target) = (Workspace::new(), Target::start());
     workspace.run(&format!("jobs create good --cron @daily --url {}/ok", target.url)).ok();
     workspace.run(&format!("jobs create bad --cron @daily --url {}/fail --attempts 1", target.url)).ok();
     let ended = workspace.run("jobs run good --wait").ends_with(0);
     assert!(ended.stdout.starts_with("exe_"), "{}", ended.stdout);
-    ended.tells(&["first byte", "succeeded with 200"]);
+    ended.reports(&["first byte", "succeeded with 200"]);
     let ended = workspace.run("jobs run bad --wait").ends_with(10);
-    ended.tells(&["failed with 500", "http_error"]);
+    ended.reports(&["failed with 500", "http_error"]);
     let id = ended.stdout.trim();
     workspace
         .run(&format!("executions get {id} --headers --body"))
@@ -36,7 +36,7 @@ fn a_run_that_does_not_end_in_time_goes_on() {
     let (workspace, target) = (Workspace::new(), Target::start());
     workspace.run(&format!("jobs create slow --cron @daily --url {}/hang", target.url)).ok();
     let ended = workspace.run("jobs run slow --wait --timeout 1s").ends_with(11);
-    ended.tells(&["has not ended"]);
+    ended.reports(&["has not ended"]);
     target.release();
     workspace.run(&format!("executions wait {}", ended.stdout.trim())).ends_with(0);
 }
@@ -74,13 +74,13 @@ fn failures_are_followed_as_they_end_and_replayed_together() {
 
     let hits = target.hits("/fail");
     workspace.run("executions replay --failed --since 1h --dry-run").ends_with(0).prints(&["matched: 3"]);
-    workspace.run("executions replay --failed --since 1h").ends_with(1).tells(&["--yes"]);
+    workspace.run("executions replay --failed --since 1h").ends_with(1).reports(&["--yes"]);
     assert_eq!(target.hits("/fail"), hits);
     let replays = workspace.run("executions replay --failed --job bad --since 1h --yes").ends_with(0);
-    replays.tells(&["3 replayed, 0 not"]);
+    replays.reports(&["3 replayed, 0 not"]);
     for id in replays.stdout.lines() {
         workspace.run(&format!("executions wait {id}")).ends_with(10);
     }
     assert_eq!((replays.stdout.lines().count(), target.hits("/fail")), (3, hits + 3));
-    workspace.run("executions replay --failed").ends_with(1).tells(&["--since"]);
+    workspace.run("executions replay --failed").ends_with(1).reports(&["--since"]);
 }

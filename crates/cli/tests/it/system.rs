@@ -283,7 +283,7 @@ pub struct Ended {
 
 impl Ended {
     /// Checks that standard error has all of these.
-    pub fn tells(&self, texts: &[&str]) -> &Self {
+    pub fn reports(&self, texts: &[&str]) -> &Self {
         for text in texts {
             assert!(self.stderr.contains(text), "no {text:?} in\n{}", self.stderr);
         }

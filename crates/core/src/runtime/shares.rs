@@ -207,7 +207,7 @@ impl<O: Owner> State<O> {
     }
 
     /// How much an account that holds this much may hold. One that holds nothing gets the last bit of a capacity, so that small ones serve
-    /// everybody.
+    /// every account.
     fn limit_of(&self, account: &Uuid, held: usize, now: Instant) -> usize {
         let free = self.free();
         let returns = self.returns.get(account).map_or(0.0, |returns| returns.recent(now));

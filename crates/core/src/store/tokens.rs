@@ -173,7 +173,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId, id: TokenId) -> Result
     token(row)
 }
 
-/// Replaces the secret of a token; the previous one is invalid from then on, and what it gave falls. Anyone who knows the new secret can use it as
+/// Replaces the secret of a token; the previous one is invalid from then on, and what it gave falls. A client that knows the new secret can use it as
 /// long as `giver` may give the token's scopes: the token is theirs now. [`StoreError::NotFound`] also if they may not.
 pub async fn rotate(
     conn: &mut Conn,

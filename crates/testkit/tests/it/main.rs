@@ -9,8 +9,8 @@ mod operator_commands;
 mod outage;
 mod redis_move;
 mod restore;
-mod strangers;
 mod traces;
+mod unauthenticated;
 
 use std::time::Duration;
 use trigrun_testkit::due;

@@ -1,4 +1,4 @@
-//! Applies a stack: makes its jobs what the request says, and tells what that changes.
+//! Applies a stack: makes its jobs what the request says, and returns what that changes.
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;

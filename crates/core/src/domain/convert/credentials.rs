@@ -81,7 +81,7 @@ impl Secrets {
         if let Some(parameter) = credential_in_query(&job.draft.request.url) {
             let detail = format!("The URL has a credential in its parameter {parameter}; it stays there.");
             let hint =
-                "Everybody who can read the job can read it. If the target allows it, send it in a header.";
+                "Every user who can read the job can read it. If the target allows it, send it in a header.";
             job.secret(parameter.as_str(), Invalid::new("credential_in_url", detail).hint(hint));
         }
         found

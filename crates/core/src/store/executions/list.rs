@@ -60,7 +60,7 @@ macro_rules! max_rows_of_job {
 
 /// The executions of one table in the index on `$key` and id with these values of the key, between two ids, at most `$max`, in the order
 /// `$order`. The key and the id are compared and ordered together: `$key = … order by id` might read the index on the id, with the rows of
-/// everybody. `$prune` leaves out partitions.
+/// all workspaces. `$prune` leaves out partitions.
 macro_rules! walk_table {
     ($columns:expr, $table:literal, $prune:literal, [$($key:literal)+], $value:literal, $and:literal, $max:expr, $order:literal) => {
         concat!(

@@ -265,7 +265,7 @@ async fn the_pages_of_a_list_are_complete_whatever_its_filters() {
     }
 }
 
-/// A cursor names the row at which a search has stopped, which must not be a row of someone else.
+/// A cursor names the row at which a search has stopped, which must not be a row of another workspace.
 #[tokio::test]
 async fn a_search_among_the_rows_of_another_workspace_has_no_next_page() {
     let foreign = MAX_ROWS_SEARCHED + 100;

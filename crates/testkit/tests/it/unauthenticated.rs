@@ -20,9 +20,9 @@ const WARM_UP: usize = 50;
 const MAX_GROWTH_MB: u64 = 32;
 
 #[tokio::test]
-async fn strangers_leave_no_memory_behind() {
+async fn unauthenticated_requests_leave_no_memory_behind() {
     let db = TestDb::new().await;
-    let logs = std::env::temp_dir().join(format!("trigrun-strangers-{}", uuid::Uuid::new_v4()));
+    let logs = std::env::temp_dir().join(format!("trigrun-unauthenticated-{}", uuid::Uuid::new_v4()));
     let mut cluster = Cluster::new(db.settings(), redis::settings(), &logs).unwrap();
     let settings =
         [("TRIGRUN__SERVER__SIGN_UP", "open"), ("TRIGRUN__LIMITS__FAILURES_PER_MINUTE", "1000000")];
