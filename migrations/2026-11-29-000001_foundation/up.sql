@@ -45,6 +45,12 @@ create table workspaces (
     name text not null,
     -- The name of one of the operator's plans. The API's settings say what a plan allows.
     plan text not null default 'default',
+    -- Limits of this workspace instead of those of its plan: null as in the plan, 0 for no limit.
+    max_jobs int check (max_jobs >= 0),
+    max_tokens int check (max_tokens >= 0),
+    max_executions_per_minute int check (max_executions_per_minute >= 0),
+    max_members int check (max_members >= 0),
+    max_channels int check (max_channels >= 0),
     -- The user who created it; null for the operator. It never changes. Workspaces of one creator are one *account*: they share limits and
     -- capacity. A workspace of the operator is an account of its own.
     created_by uuid,

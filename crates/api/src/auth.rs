@@ -21,7 +21,7 @@ use trigrun_core::{
         rights::{Giver, Lack, Rights},
         session::{Session, SessionKind},
         user::{Membership, Role, User},
-        workspace::Suspension,
+        workspace::{Suspension, WorkspacePlan},
     },
     runtime::tasks,
     store::{members, tokens},
@@ -37,6 +37,7 @@ use crate::{
     connections,
     extract::query::{NoParameters, Query},
     problem::{Problem, ProblemCode},
+    quotas::Plan,
     request_id,
     result::ApiResult,
     session_cookie::Csrf,
@@ -58,6 +59,8 @@ pub struct Authorized<S, Q = NoParameters> {
     pub query: Q,
     /// Of the workspace.
     pub suspension: Option<Suspension>,
+    /// What the workspace may have.
+    pub plan: Plan,
     scope: PhantomData<S>,
 }
 
@@ -66,6 +69,7 @@ struct Access {
     workspace: WorkspaceId,
     account: AccountId,
     suspension: Option<Suspension>,
+    plan: WorkspacePlan,
 }
 
 /// The token or the user that makes a request.
@@ -203,13 +207,14 @@ impl<S: RequiredScope, Q: Query> FromRequest for Authorized<S, Q> {
             let state = state(&request)?;
             let found = find_caller(&state, &request).await;
             let (access, caller) = found.map_err(|problem| record_auth_failure(&state, &request, problem))?;
-            let Access { workspace, account, suspension } = access;
+            let Access { workspace, account, suspension, plan } = access;
             connections::set_account(account);
             S::SCOPE.map_or(Ok(()), |scope| caller.check_scope(scope))?;
             check_not_suspended(suspension.as_ref(), S::SCOPE, request.method())?;
             let query = Q::read(request.query_string())?;
             let by = author(&state, &request, caller.actor());
-            Ok(Self { workspace, caller, by, query, suspension, scope: PhantomData })
+            let plan = state.quotas.of(&plan);
+            Ok(Self { workspace, caller, by, query, suspension, plan, scope: PhantomData })
         })
     }
 }
@@ -297,8 +302,9 @@ async fn find_by_token(
         return Err(workspace_not_found());
     }
     touch(state, grant.token, last_used_at);
-    let Grant { token: id, name, workspace, account, scopes, expires_at, created_by, suspension } = grant;
-    let access = Access { workspace, account, suspension };
+    let Grant { token: id, name, workspace, account, scopes, expires_at, created_by, suspension, plan } =
+        grant;
+    let access = Access { workspace, account, suspension, plan };
     Ok((access, TokenCaller { id, name, hash, scopes, expires_at, created_by }))
 }
 
@@ -326,9 +332,10 @@ async fn find_by_session(
 ) -> ApiResult<(Access, Caller)> {
     let (user, session) = find_session(state, request, credentials).await?;
     let memberships = members::of_user(&mut *state.conn().await?, user.id).await?;
-    let Membership { workspace, account, role, suspension, .. } = select_membership(memberships, selected)?;
+    let Membership { workspace, account, role, suspension, plan, .. } =
+        select_membership(memberships, selected)?;
     state.limits.check(request, &user.id.to_string(), &workspace.to_string()).await?;
-    Ok((Access { workspace, account, suspension }, Caller::User { user, role, session }))
+    Ok((Access { workspace, account, suspension, plan }, Caller::User { user, role, session }))
 }
 
 fn select_membership(memberships: Vec<Membership>, selected: Option<WorkspaceId>) -> ApiResult<Membership> {

@@ -24,6 +24,7 @@ pub fn register(config: &mut ServiceConfig) {
             .add(workspaces::list_workspaces)
             .add(workspaces::get_workspace)
             .add(workspaces::set_workspace_plan)
+            .add(workspaces::set_workspace_limits)
             .add(workspaces::suspend_workspace)
             .add(workspaces::resume_workspace)
             .add(workspaces::delete_workspace)

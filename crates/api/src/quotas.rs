@@ -1,13 +1,22 @@
-//! The quotas of workspaces. The settings define plans and their limits; the database says which plan a workspace has.
+//! The quotas of workspaces. The settings define plans and their limits; the database says which plan a workspace has, and which limits of
+//! its own.
 //!
 //! A quota never drops a fire of a schedule: each job has at most one per minute, and the number of jobs is limited.
 
 use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use trigrun_core::{
-    domain::id::WorkspaceId,
-    store::{Db, StoreError, workspaces},
+    domain::{
+        id::WorkspaceId,
+        workspace::{OwnLimits, WorkspacePlan},
+    },
+    store::StoreError,
     stream::{
         RedisSettings, StreamError,
         limiter::{Limiter, Rate, RateDecision},
@@ -29,13 +38,15 @@ pub const DEFAULT_PLAN: &str = "default";
 /// Many executions are counted in parts of what a plan allows, so that few of a minute are left unused.
 const BATCHES_PER_MINUTE: u32 = 10;
 
-/// One section; 0 means no limit.
+/// One section, or what a workspace has; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plan {
     pub jobs: u32,
     pub tokens: u32,
     pub executions_per_minute: u32,
+    pub members: u32,
+    pub channels: u32,
 }
 
 impl Plan {
@@ -51,8 +62,23 @@ impl Plan {
         NonZeroU32::new(self.executions_per_minute)
     }
 
-    fn is_unlimited(self) -> bool {
-        self.jobs().is_none() && self.tokens().is_none() && self.executions_per_minute().is_none()
+    pub fn members(self) -> Option<u32> {
+        (self.members > 0).then_some(self.members)
+    }
+
+    pub fn channels(self) -> Option<u32> {
+        (self.channels > 0).then_some(self.channels)
+    }
+
+    /// With what an operator allows one workspace.
+    fn with(self, own: OwnLimits) -> Self {
+        Self {
+            jobs: own.jobs.unwrap_or(self.jobs),
+            tokens: own.tokens.unwrap_or(self.tokens),
+            executions_per_minute: own.executions_per_minute.unwrap_or(self.executions_per_minute),
+            members: own.members.unwrap_or(self.members),
+            channels: own.channels.unwrap_or(self.channels),
+        }
     }
 
     /// The problem when the quota conflicts; other errors stay what they are.
@@ -60,7 +86,12 @@ impl Plan {
         if !error.is_conflict("quota") {
             return error.into();
         }
-        let quotas = [(self.jobs(), "jobs"), (self.tokens(), "API tokens")];
+        let quotas = [
+            (self.jobs(), "jobs"),
+            (self.tokens(), "API tokens"),
+            (self.members(), "members"),
+            (self.channels(), "channels"),
+        ];
         let allowed: Vec<String> =
             quotas.iter().filter_map(|(max, what)| Some(format!("{} {what}", (*max)?))).collect();
         let detail = format!(
@@ -71,38 +102,42 @@ impl Plan {
     }
 }
 
-pub struct Quotas(BTreeMap<String, (Plan, Option<Limiter<1>>)>);
+/// How many rates of requested executions have a limiter. Operators choose them, so there are few.
+const MAX_LIMITERS: usize = 1000;
+
+pub struct Quotas {
+    plans: PlanSettings,
+    redis: RedisSettings,
+    /// By the executions per minute. They share their counts, which belong to the workspaces.
+    limiters: Mutex<HashMap<NonZeroU32, Arc<Limiter<1>>>>,
+}
 
 impl Quotas {
-    pub fn new(plans: &PlanSettings, redis: &RedisSettings) -> Result<Self, StreamError> {
-        let with_limiter = |(name, plan): (&String, &Plan)| {
-            let rate = plan.executions_per_minute().map(|rate| Limiter::new(redis, [Rate::per_minute(rate)]));
-            Ok((name.clone(), (*plan, rate.transpose()?)))
-        };
-        plans.iter().map(with_limiter).collect::<Result<_, _>>().map(Self)
+    pub fn new(plans: PlanSettings, redis: RedisSettings) -> Self {
+        Self { plans, redis, limiters: Mutex::default() }
     }
 
     /// All plans, by name.
     pub fn plans(&self) -> impl Iterator<Item = (&str, Plan)> {
-        self.0.iter().map(|(name, (plan, _))| (name.as_str(), *plan))
+        self.plans.iter().map(|(name, plan)| (name.as_str(), *plan))
     }
 
-    /// The plan of a workspace. Reads Postgres only if any plan has a limit.
-    pub async fn plan(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<Plan> {
-        Ok(self.find(db, workspace).await?.map_or_else(Plan::default, |(plan, _)| *plan))
+    /// What a workspace may have.
+    pub fn of(&self, plan: &WorkspacePlan) -> Plan {
+        let named = self.plans.get(&plan.name).or_else(|| self.plans.get(DEFAULT_PLAN));
+        named.copied().unwrap_or_default().with(plan.own)
     }
 
     /// Counts executions whose time a client chooses: all of them, or none.
-    pub async fn run(&self, db: &Db, workspace: WorkspaceId, count: u32) -> ApiResult<()> {
-        let Some((plan, Some(limiter))) = self.find(db, workspace).await? else { return Ok(()) };
-        let max = plan.executions_per_minute;
-        if count > max {
+    pub async fn run(&self, plan: Plan, workspace: WorkspaceId, count: u32) -> ApiResult<()> {
+        let Some(max) = plan.executions_per_minute() else { return Ok(()) };
+        if count > max.get() {
             let detail = format!(
                 "The plan of this workspace allows {max} requested executions per minute; this request is for {count}."
             );
             return Err(Problem::new(ProblemCode::QuotaExceeded, detail));
         }
-        let Some(wait) = Self::limited(limiter, workspace, count).await else { return Ok(()) };
+        let Some(wait) = self.limited(max, workspace, count).await? else { return Ok(()) };
         let wait = seconds(wait).max(1);
         let detail = format!(
             "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
@@ -113,30 +148,49 @@ impl Quotas {
     }
 
     /// How many of many executions to count at a time: at most so many, and few enough for the plan.
-    pub async fn batch(&self, db: &Db, workspace: WorkspaceId, most: u32) -> ApiResult<usize> {
-        let max = self.plan(db, workspace).await?.executions_per_minute();
+    pub fn batch(plan: Plan, most: u32) -> usize {
+        let max = plan.executions_per_minute();
         let size = max.map_or(most, |max| (max.get() / BATCHES_PER_MINUTE).clamp(1, most));
-        Ok(usize::try_from(size).unwrap_or(usize::MAX))
+        usize::try_from(size).unwrap_or(usize::MAX)
     }
 
     /// Counts some of many executions, all or none: how long to wait if the plan does not allow them yet.
-    pub async fn wait(&self, db: &Db, workspace: WorkspaceId, count: usize) -> ApiResult<Option<Duration>> {
-        let Some((_, Some(limiter))) = self.find(db, workspace).await? else { return Ok(None) };
-        Ok(Self::limited(limiter, workspace, u32::try_from(count).unwrap_or(u32::MAX)).await)
+    pub async fn wait(
+        &self,
+        plan: Plan,
+        workspace: WorkspaceId,
+        count: usize,
+    ) -> ApiResult<Option<Duration>> {
+        let Some(max) = plan.executions_per_minute() else { return Ok(None) };
+        self.limited(max, workspace, u32::try_from(count).unwrap_or(u32::MAX)).await
     }
 
-    async fn limited(limiter: &Limiter<1>, workspace: WorkspaceId, count: u32) -> Option<Duration> {
-        match limiter.check_all(&workspace.to_string(), ["runs"], count).await {
+    async fn limited(
+        &self,
+        max: NonZeroU32,
+        workspace: WorkspaceId,
+        count: u32,
+    ) -> ApiResult<Option<Duration>> {
+        let limiter = self.limiter(max).map_err(|error| {
+            tracing::error!(%error, "cannot limit requested executions");
+            Problem::internal()
+        })?;
+        Ok(match limiter.check_all(&workspace.to_string(), ["runs"], count).await {
             RateDecision::Allowed { .. } => None,
             RateDecision::Limited { wait } => Some(wait),
-        }
+        })
     }
 
-    async fn find(&self, db: &Db, workspace: WorkspaceId) -> ApiResult<Option<&(Plan, Option<Limiter<1>>)>> {
-        if self.0.values().all(|(plan, _)| plan.is_unlimited()) {
-            return Ok(None);
+    fn limiter(&self, max: NonZeroU32) -> Result<Arc<Limiter<1>>, StreamError> {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limiter) = limiters.get(&max) {
+            return Ok(limiter.clone());
         }
-        let name = workspaces::plan(&mut *db.conn().await?, workspace).await?;
-        Ok(self.0.get(&name).or_else(|| self.0.get(DEFAULT_PLAN)))
+        if limiters.len() >= MAX_LIMITERS {
+            limiters.clear();
+        }
+        let limiter = Arc::new(Limiter::new(&self.redis, [Rate::per_minute(max)])?);
+        limiters.insert(max, limiter.clone());
+        Ok(limiter)
     }
 }

@@ -17,16 +17,18 @@ pub fn by_id(noun: &str, text: &str) {
     let id_or_key = if noun == id::noun(JobId::PREFIX) { "id or key" } else { "id" };
     // A session belongs to a user, whatever the workspace.
     let place = if noun == id::noun(SessionId::PREFIX) { "" } else { " in this workspace" };
-    not_found(noun, format!("There is no {noun} with this {id_or_key}{place}."), text);
+    not_found(noun, format!("There is no {noun} with this {id_or_key}{place}."), id::noun_of(text));
 }
 
 /// The same for an operator, who sees all workspaces.
 pub fn by_id_anywhere(noun: &str, text: &str) {
-    not_found(noun, format!("There is no {noun} with this id."), text);
+    // To tenants, a user is a member.
+    let noun_of_text = id::noun_of(text).map(|noun| if noun == "member" { "user" } else { noun });
+    not_found(noun, format!("There is no {noun} with this id."), noun_of_text);
 }
 
-fn not_found(noun: &str, mut detail: String, text: &str) {
-    if let Some(other) = id::noun_of(text).filter(|other| *other != noun) {
+fn not_found(noun: &str, mut detail: String, noun_of_text: Option<&str>) {
+    if let Some(other) = noun_of_text.filter(|other| *other != noun) {
         let article = if other.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
         detail.push_str(&format!(" It is the id of {article} {other}."));
     }

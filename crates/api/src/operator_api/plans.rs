@@ -18,6 +18,9 @@ pub struct PlanView {
     tokens: Option<u32>,
     /// Executions per minute whose time a client chooses: run-now, replays, one_time jobs.
     executions_per_minute: Option<u32>,
+    /// With the users who are invited.
+    members: Option<u32>,
+    channels: Option<u32>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -33,6 +36,8 @@ impl PlanView {
             jobs: plan.jobs(),
             tokens: plan.tokens(),
             executions_per_minute: plan.executions_per_minute().map(NonZeroU32::get),
+            members: plan.members(),
+            channels: plan.channels(),
         }
     }
 }

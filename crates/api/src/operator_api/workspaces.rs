@@ -6,6 +6,7 @@ use trigrun_core::{
     domain::{
         id::{UserId, WorkspaceId},
         invalid::{Checked, FieldErrors, Invalid, both},
+        workspace::{self, OwnLimits},
     },
     store::{
         members,
@@ -30,6 +31,24 @@ use crate::{
     time::instant,
 };
 
+/// Limits of one workspace. Null: as its plan says; 0: no limit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkspaceLimits)]
+pub struct OwnLimitsView {
+    jobs: Option<u32>,
+    tokens: Option<u32>,
+    executions_per_minute: Option<u32>,
+    members: Option<u32>,
+    channels: Option<u32>,
+}
+
+impl From<OwnLimits> for OwnLimitsView {
+    fn from(own: OwnLimits) -> Self {
+        let OwnLimits { jobs, tokens, executions_per_minute, members, channels } = own;
+        Self { jobs, tokens, executions_per_minute, members, channels }
+    }
+}
+
 /// A workspace, as operators see it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Workspace)]
@@ -40,6 +59,8 @@ pub struct TenantView {
     name: String,
     #[schema(example = "pro")]
     plan: String,
+    /// What it has instead of what its plan allows.
+    limits: OwnLimitsView,
     #[schema(format = DateTime)]
     created_at: String,
     /// usr_…; null if an operator created it. The workspaces that one user has created share limits.
@@ -53,7 +74,8 @@ impl From<&Tenant> for TenantView {
         Self {
             id: tenant.workspace.id.to_string(),
             name: tenant.workspace.name.clone(),
-            plan: tenant.plan.clone(),
+            plan: tenant.plan.name.clone(),
+            limits: OwnLimitsView::from(tenant.plan.own),
             created_at: instant(tenant.created_at),
             created_by: tenant.created_by.map(|user| user.to_string()),
             suspended: tenant.suspension.as_ref().map(SuspensionView::from),
@@ -123,7 +145,7 @@ pub async fn get_workspace(
     let tenant = tenants::get(&mut conn, workspace).await?;
     let members = members::list(&mut conn, workspace).await?;
     drop(conn);
-    let usage = UsageView::of(&state, workspace).await?;
+    let usage = UsageView::of(&state, workspace, state.quotas.of(&tenant.plan)).await?;
     let members = members.iter().map(MemberView::from).collect();
     Ok(HttpResponse::Ok().json(TenantDetailsView { workspace: TenantView::from(&tenant), members, usage }))
 }
@@ -176,6 +198,74 @@ fn check_plan(state: &State, errors: &mut FieldErrors, plan: Option<String>) -> 
         false => Err(Invalid::not_one_of(&plan, &known)),
     };
     errors.take("/plan", checked)
+}
+
+/// All limits of the workspace, and why. A limit that is left out is null.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = WorkspaceLimitsInput)]
+pub struct LimitsBody {
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    jobs: Option<i64>,
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    tokens: Option<i64>,
+    /// Executions whose time a client chooses.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 600)]
+    executions_per_minute: Option<i64>,
+    /// With the users who are invited.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    members: Option<i64>,
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    channels: Option<i64>,
+    /// For the audit log of the operators: a line.
+    #[schema(required, min_length = 1, max_length = 500, example = "a large migration, until March")]
+    reason: Option<String>,
+}
+
+impl LimitsBody {
+    fn check(self, errors: &mut FieldErrors) -> Checked<(OwnLimits, String)> {
+        let mut limit = |pointer: &str, given: Option<i64>| {
+            given.map(|given| errors.take(pointer, workspace::own_limit(given))).transpose()
+        };
+        let (jobs, tokens) = (limit("/jobs", self.jobs), limit("/tokens", self.tokens));
+        let executions_per_minute = limit("/executions_per_minute", self.executions_per_minute);
+        let (members, channels) = (limit("/members", self.members), limit("/channels", self.channels));
+        let reason = check_reason(errors, self.reason);
+        let own = OwnLimits {
+            jobs: jobs?,
+            tokens: tokens?,
+            executions_per_minute: executions_per_minute?,
+            members: members?,
+            channels: channels?,
+        };
+        Ok((own, reason?))
+    }
+}
+
+/// Gives a workspace limits of its own, which count instead of those of its plan, at once.
+#[utoipa::path(
+    operation_id = "set_workspace_limits", tag = "workspaces", request_body = LimitsBody,
+    params(("id" = String, Path, description = "ws_…")),
+    responses((status = 200, body = TenantView)),
+    security(("operator" = [])),
+)]
+#[put("/workspaces/{id}/limits")]
+pub async fn set_workspace_limits(
+    state: web::Data<State>,
+    PathId(workspace): PathId<WorkspaceId>,
+    operator: OperatorRequest,
+    text: JsonText,
+) -> ApiResult<HttpResponse> {
+    let mut errors = FieldErrors::default();
+    let body: LimitsBody = text.read(&mut errors).await?;
+    let checked = body.check(&mut errors);
+    let (own, reason) = errors.finish(checked)?;
+    let by = operator.author(reason);
+    let set = async move |state: State| {
+        Ok(tenants::set_limits(&mut *state.conn().await?, workspace, &own, &by).await?)
+    };
+    state.run(set).await?;
+    view(&state, workspace).await
 }
 
 /// Suspends a workspace: its open executions are cancelled, its fires are skipped, and its members can only read and delete. They see the

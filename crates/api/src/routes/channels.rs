@@ -31,6 +31,7 @@ use crate::{
         values::{given, object},
     },
     problem::{Problem, ProblemBody, ProblemCode},
+    quotas::Plan,
     result::ApiResult,
     routes::{list::ListView, notifications::NotificationView},
     state::State,
@@ -198,7 +199,7 @@ pub async fn create_channel(
         Destination::check(kind, config.into(), &state.policy, "/config", &mut errors)
     });
     let (name, destination) = errors.finish(both(name, destination))?;
-    let created = insert(&state, auth.workspace, auth.by, name, destination).await?;
+    let created = insert(&state, (auth.workspace, auth.plan), auth.by, name, destination).await?;
     let location = (header::LOCATION, format!("/v1/notification-channels/{}", created.id));
     Ok(HttpResponse::Created().insert_header(location).json(ChannelView::new(
         &created,
@@ -368,7 +369,7 @@ pub async fn test_channel(
 
 async fn insert(
     state: &State,
-    workspace: WorkspaceId,
+    (workspace, plan): (WorkspaceId, Plan),
     by: Author,
     name: String,
     destination: Destination,
@@ -378,7 +379,9 @@ async fn insert(
         let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         let id = ChannelId::at(by.at);
         let new = NewChannel { id, name: &name, destination: &destination, key: &key, by: &by };
-        channels::insert(&mut conn, workspace, new).await.map_err(conflict)
+        channels::insert(&mut conn, workspace, new, plan.channels())
+            .await
+            .map_err(|error| if error.is_conflict("quota") { plan.exceeded(error) } else { conflict(error) })
     });
     inserted.await
 }

@@ -208,7 +208,7 @@ pub async fn replay_execution(
     request: HttpRequest,
     _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
-    run(&state, auth.workspace, RunRequest::Replay(id), &request, auth.query.wait).await
+    run(&state, (auth.workspace, auth.plan), RunRequest::Replay(id), &request, auth.query.wait).await
 }
 
 /// Cancels an execution that has not ended. TrigRun aborts a request in flight within five seconds.

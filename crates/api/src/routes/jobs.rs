@@ -92,7 +92,8 @@ pub async fn create_job(
     let key = idempotency_key(&request, &mut errors);
     let digest = key.is_some().then(|| text.digest());
     let depth = depth(&request, auth.workspace)?;
-    let by = Requested { key, digest, depth, token_hash: auth.caller.token_hash(), author: auth.by };
+    let token_hash = auth.caller.token_hash();
+    let by = Requested { key, digest, depth, token_hash, author: auth.by, plan: auth.plan };
     let Created { id, job, execution, earlier } =
         create::create(&state, auth.workspace, body, by, errors).await?;
     let job = match job {
@@ -150,7 +151,8 @@ pub async fn patch_job(
 ) -> ApiResult<HttpResponse> {
     let id = path.id(&state, auth.workspace).await?;
     let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
-    let of = Change { workspace: auth.workspace, job: id, if_match, depth, by: auth.by, rules: None };
+    let (workspace, plan) = (auth.workspace, auth.plan);
+    let of = Change { workspace, plan, job: id, if_match, depth, by: auth.by, rules: None };
     let Changed { job, execution, .. } = change::patch(&state, of, &request, &text).await?;
     let warnings = warnings(&state, job.workspace, &job.definition.request).await?;
     let view = JobView::new(&job).with_execution(execution).with_warnings(warnings);
@@ -201,7 +203,7 @@ pub async fn run_job_now(
     _: EmptyBody,
 ) -> ApiResult<HttpResponse> {
     let job = path.id(&state, auth.workspace).await?;
-    run(&state, auth.workspace, RunRequest::Run(job), &request, auth.query.wait).await
+    run(&state, (auth.workspace, auth.plan), RunRequest::Run(job), &request, auth.query.wait).await
 }
 
 async fn load(state: &State, workspace: WorkspaceId, id: JobId) -> ApiResult<Job> {

@@ -208,7 +208,11 @@ pub async fn create_member(
     let invite = async move |state: State| {
         let Invitation { id, ref email, role, expires_at, .. } = invitation;
         let new = NewInvitation { id, email, role, hash: &hash, expires_at, giver: &giver, by: &auth.by };
-        invitations::invite(&mut *state.conn().await?, auth.workspace, new).await.map_err(|error| {
+        let max = auth.plan.members();
+        invitations::invite(&mut *state.conn().await?, auth.workspace, new, max).await.map_err(|error| {
+            if error.is_conflict("quota") {
+                return auth.plan.exceeded(error);
+            }
             join_failed(error, "This user is already a member. PATCH /v1/members/{id} changes the role.")
         })
     };

@@ -101,7 +101,7 @@ pub async fn create_test(
         jobs::get(&mut *state.conn().await?, workspace, job, state.clock.now()).await?;
     }
     state.limits.test_request(&workspace.to_string()).await?;
-    state.quotas.run(state.connections.unshared(), workspace, 1).await?;
+    state.quotas.run(auth.plan, workspace, 1).await?;
     let now = state.clock.now();
     let id = TestId::at(now);
     let inserted = state.run(async move |state| {

@@ -129,7 +129,7 @@ pub async fn create_token(
     let (id, secret) =
         (TokenId::at(now), crypto::new_token(TokenKind::Api).map_err(|_| Problem::internal())?);
     let hash = crypto::token_hash(&secret);
-    let plan = state.quotas.plan(state.connections.unshared(), auth.workspace).await?;
+    let plan = auth.plan;
     let created = state.run(async move |state| {
         let mut conn = state.conn().await?;
         let giver = &auth.caller.giver();

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Authorized, JobsRead},
+    quotas::Plan,
     result::ApiResult,
     state::State,
 };
@@ -24,6 +25,9 @@ pub struct UsageView {
     tokens: UsedView,
     /// Executions whose time a client chose, requested in the last minute: run-now, replays, one_time jobs.
     executions_per_minute: UsedView,
+    /// With the users who are invited.
+    members: UsedView,
+    channels: UsedView,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -38,8 +42,7 @@ pub struct UsedView {
 }
 
 impl UsageView {
-    pub async fn of(state: &State, workspace: WorkspaceId) -> ApiResult<Self> {
-        let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
+    pub async fn of(state: &State, workspace: WorkspaceId, plan: Plan) -> ApiResult<Self> {
         let since = state.clock.now() - TimeDelta::minutes(1);
         let mut conn = state.connections.for_list().await?;
         let counted = quotas::used(&mut conn, workspace, since, MAX_COUNTED).await?;
@@ -48,11 +51,14 @@ impl UsageView {
             jobs: used(counted.jobs, plan.jobs()),
             tokens: used(counted.tokens, plan.tokens()),
             executions_per_minute: used(counted.requested, plan.executions_per_minute().map(NonZeroU32::get)),
+            members: used(counted.members, plan.members()),
+            channels: used(counted.channels, plan.channels()),
         })
     }
 }
 
-/// Returns how many jobs and tokens the workspace has, how many executions were requested in the last minute, and what its plan allows.
+/// Returns how many jobs, tokens, members and channels the workspace has, how many executions were requested in the last minute, and what its
+/// plan allows.
 #[utoipa::path(
     operation_id = "get_usage", tag = "workspace",
     responses(
@@ -62,5 +68,5 @@ impl UsageView {
 )]
 #[get("/usage")]
 pub async fn get_usage(state: web::Data<State>, auth: Authorized<JobsRead>) -> ApiResult<HttpResponse> {
-    Ok(HttpResponse::Ok().json(UsageView::of(&state, auth.workspace).await?))
+    Ok(HttpResponse::Ok().json(UsageView::of(&state, auth.workspace, auth.plan).await?))
 }

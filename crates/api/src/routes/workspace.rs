@@ -9,7 +9,7 @@ use trigrun_core::{
         id::WorkspaceId,
         invalid::{Checked, FieldErrors},
         user::{MAX_CREATED_WORKSPACES, Role, User},
-        workspace::{self, Suspension, Workspace},
+        workspace::{self, Suspension, Workspace, WorkspacePlan},
     },
     store::{
         StoreError, members,
@@ -28,6 +28,7 @@ use crate::{
         values::given,
     },
     problem::{Problem, ProblemBody, ProblemCode},
+    quotas::Plan,
     result::ApiResult,
     routes::{auth::MembershipView, suspension::SuspensionView},
     state::State,
@@ -153,17 +154,24 @@ pub struct QuotasView {
     tokens: Option<u32>,
     /// Executions whose time a client chooses: run-now, replay, one_time and scheduled jobs. Fires of recurring and cron jobs do not count.
     executions_per_minute: Option<u32>,
+    /// With the users who are invited.
+    members: Option<u32>,
+    channels: Option<u32>,
 }
 
 const READ_ONLY: ReadOnly = ReadOnly { fixed: &["id", "quotas"], moving: &["suspended"], masked: &[] };
 
 impl WorkspaceView {
-    async fn of(state: &State, workspace: Workspace, suspension: Option<&Suspension>) -> ApiResult<Self> {
-        let plan = state.quotas.plan(state.connections.unshared(), workspace.id).await?;
-        let executions_per_minute = plan.executions_per_minute().map(NonZeroU32::get);
-        let quotas = QuotasView { jobs: plan.jobs(), tokens: plan.tokens(), executions_per_minute };
+    fn new(workspace: Workspace, plan: Plan, suspension: Option<&Suspension>) -> Self {
+        let quotas = QuotasView {
+            jobs: plan.jobs(),
+            tokens: plan.tokens(),
+            executions_per_minute: plan.executions_per_minute().map(NonZeroU32::get),
+            members: plan.members(),
+            channels: plan.channels(),
+        };
         let suspended = suspension.map(SuspensionView::from);
-        Ok(Self { id: workspace.id.to_string(), name: workspace.name, quotas, suspended })
+        Self { id: workspace.id.to_string(), name: workspace.name, quotas, suspended }
     }
 }
 
@@ -217,7 +225,9 @@ pub async fn create_workspace(
         members::create_with_owner(&mut *state.conn().await?, &new, owner, &by).await.map_err(create_failed)
     };
     state.run(create).await?;
-    Ok(HttpResponse::Created().json(WorkspaceView::of(&state, workspace, None).await?))
+    // Of the default plan, until an operator assigns another.
+    let plan = state.quotas.of(&WorkspacePlan::default());
+    Ok(HttpResponse::Created().json(WorkspaceView::new(workspace, plan, None)))
 }
 
 fn create_failed(error: StoreError) -> Problem {
@@ -245,7 +255,7 @@ fn create_failed(error: StoreError) -> Problem {
 #[get("/workspace")]
 pub async fn get_workspace(state: web::Data<State>, auth: Authorized<AnyScope>) -> ApiResult<HttpResponse> {
     let workspace = workspaces::get(&mut *state.conn().await?, auth.workspace).await?;
-    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace, auth.suspension.as_ref()).await?))
+    Ok(HttpResponse::Ok().json(WorkspaceView::new(workspace, auth.plan, auth.suspension.as_ref())))
 }
 
 /// Renames the workspace.
@@ -264,10 +274,10 @@ pub async fn patch_workspace(
 ) -> ApiResult<HttpResponse> {
     let mut errors = FieldErrors::default();
     let own = workspaces::get(&mut *state.conn().await?, auth.workspace).await?;
-    let text = READ_ONLY.leave_out(text, &WorkspaceView::of(&state, own, None).await?, &mut errors);
+    let text = READ_ONLY.leave_out(text, &WorkspaceView::new(own, auth.plan, None), &mut errors);
     let WorkspacePatchBody { name } = text.read(&mut errors).await?;
     let name = name.map(|name| check_name(&mut errors, name)).transpose();
-    let name = errors.finish(name)?;
+    let (name, plan) = (errors.finish(name)?, auth.plan);
     let rename = async move |state: State| {
         let mut conn = state.conn().await?;
         if let Some(name) = name {
@@ -277,7 +287,7 @@ pub async fn patch_workspace(
     };
     let workspace = state.run(rename).await?;
     // A suspended workspace cannot be renamed.
-    Ok(HttpResponse::Ok().json(WorkspaceView::of(&state, workspace, None).await?))
+    Ok(HttpResponse::Ok().json(WorkspaceView::new(workspace, plan, None)))
 }
 
 /// Deletes the workspace with everything in it, immediately and irrevocably. Requires an owner with a session.

@@ -148,6 +148,7 @@ impl Operation {
     fn body(&self, reason: &Value) -> String {
         match self.id.as_str() {
             "set_workspace_plan" => json!({ "plan": "default", "reason": reason }).to_string(),
+            "set_workspace_limits" => json!({ "jobs": 1, "reason": reason }).to_string(),
             "release_hold" => json!({ "missed": "run", "reason": reason }).to_string(),
             "suspend_workspace" | "resume_workspace" | "begin_hold" => {
                 json!({ "reason": reason }).to_string()
@@ -195,7 +196,7 @@ async fn only_operators_are_served() {
             refused += 1;
         }
     }
-    assert_eq!(refused, 15 * others.len());
+    assert_eq!(refused, 16 * others.len());
     // The token is one of operators only.
     for path in ["/v1/jobs", "/v1/me", "/v1/workspaces"] {
         assert_eq!(
@@ -280,7 +281,7 @@ async fn every_change_needs_a_reason() {
             with_reason += 1;
         }
     }
-    assert_eq!(with_reason, 8 * 4);
+    assert_eq!(with_reason, 9 * 4);
     assert_eq!(operators.log("").await.len(), 1, "the operator was created, and nothing else was done");
 }
 
@@ -292,11 +293,18 @@ async fn bodies_and_parameters_are_checked() {
         operators.send(method, path, &body).await.errors()
     };
     let one = |pointer: &str, code: &str| vec![(pointer.to_owned(), code.to_owned())];
-    let plan = format!("/workspaces/ws_{ABSENT}/plan");
+    let (plan, limits) = (format!("/workspaces/ws_{ABSENT}/plan"), format!("/workspaces/ws_{ABSENT}/limits"));
     for (method, path, body, expected) in [
         (Method::PUT, plan.as_str(), json!({ "plan": "gold", "reason": "x" }), one("/plan", "not_one_of")),
         (Method::PUT, &plan, json!({ "reason": "x" }), one("/plan", "required")),
         (Method::PUT, &plan, json!({ "plan": 1, "reason": "x" }), one("/plan", "wrong_type")),
+        (Method::PUT, limits.as_str(), json!({ "jobs": -1, "reason": "x" }), one("/jobs", "out_of_range")),
+        (
+            Method::PUT,
+            &limits,
+            json!({ "members": 1_000_001, "reason": "x" }),
+            one("/members", "out_of_range"),
+        ),
         (Method::PUT, "/hold", json!({ "reason": "x", "until": 1 }), one("/until", "unknown_field")),
         (Method::POST, "/hold/release", json!({ "reason": "x" }), one("/missed", "required")),
         (
@@ -522,4 +530,34 @@ async fn a_release_without_enough_time_is_continued() {
     assert!(holds::active(conn).await.unwrap().is_none());
     assert!(matches!(holds::skip_fires(conn, 9).await, Err(StoreError::NotFound)));
     assert!(matches!(holds::cancel_waiting(conn, 9).await, Err(StoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn limits_of_a_workspace_count_at_once() {
+    let operators = Operators::new().await;
+    let app = &operators.app;
+    let path = format!("/workspaces/{}/limits", app.workspace);
+    let set = async |body: Value| operators.send(Method::PUT, &path, &body.to_string()).await.expect(200);
+    let none = json!({ "jobs": null, "tokens": null, "executions_per_minute": null, "members": null, "channels": null });
+    let limited = set(json!({ "jobs": 1, "channels": 0, "reason": "a trial" })).await;
+    let expected =
+        json!({ "jobs": 1, "tokens": null, "executions_per_minute": null, "members": null, "channels": 0 });
+    assert_eq!(limited["limits"], expected);
+    app.job(&json!({})).await;
+    let details = operators.get(&format!("/workspaces/{}", app.workspace)).await;
+    assert_eq!(
+        (&details["workspace"], &details["usage"]["jobs"]),
+        (&limited, &json!({ "used": 1, "limit": 1 }))
+    );
+    assert_eq!(app.post("/v1/jobs", &crate::app::job(&json!({}))).await.problem(403), "quota_exceeded");
+    assert_eq!(set(json!({ "reason": "the trial is over" })).await["limits"], none);
+    app.job(&json!({})).await;
+    let id = app.workspace.to_string();
+    let expected = [
+        json!(["workspace.limits_changed", "ada", "the trial is over", id, {}]),
+        json!(["workspace.limits_changed", "ada", "a trial", id, { "jobs": "1", "channels": "0" }]),
+    ];
+    assert_eq!(operators.log(&format!("?target={id}")).await, expected);
+    let log = app.get("/v1/audit-log?action=workspace.limits_changed").await.expect(200);
+    assert_eq!(log["data"].as_array().unwrap().len(), 2);
 }

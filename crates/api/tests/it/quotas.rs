@@ -11,7 +11,7 @@ use crate::app::{Api, App, job, refills};
 /// An API with the plans `small` and `few_runs`. The default plan has no limits.
 async fn app() -> App {
     let mut app = App::new().await;
-    let small = Plan { jobs: 3, tokens: 2, executions_per_minute: 5 };
+    let small = Plan { jobs: 3, tokens: 2, executions_per_minute: 5, members: 2, channels: 1 };
     let few_runs = Plan { executions_per_minute: 5, ..Plan::default() };
     app.api = Api::start_with(app.db.settings(), |settings| {
         settings.plans.insert("small".into(), small);
@@ -29,10 +29,11 @@ async fn assign_plan(db: &TestDb, plan: &str) {
 async fn the_workspace_shows_its_quotas() {
     let app = app().await;
     let quotas = async || app.get("/v1/workspace").await.expect(200)["quotas"].clone();
-    let none = json!({ "jobs": null, "tokens": null, "executions_per_minute": null });
+    let none = json!({ "jobs": null, "tokens": null, "executions_per_minute": null, "members": null, "channels": null });
     assert_eq!(quotas().await, none);
     assign_plan(&app.db, "small").await;
-    assert_eq!(quotas().await, json!({ "jobs": 3, "tokens": 2, "executions_per_minute": 5 }));
+    let small = json!({ "jobs": 3, "tokens": 2, "executions_per_minute": 5, "members": 2, "channels": 1 });
+    assert_eq!(quotas().await, small);
     assign_plan(&app.db, "removed").await;
     assert_eq!(quotas().await, none, "an unknown plan counts as the default");
 }
@@ -176,4 +177,60 @@ async fn scheduled_jobs_count_whenever_they_are_made_due() {
         let schedule = json!({ "schedule": { "every_n_minutes": minutes } });
         app.patch(&format!("/v1/jobs/{job}"), &schedule).await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn members_and_channels_are_limited() {
+    let app = app().await;
+    assign_plan(&app.db, "small").await;
+    let owner = app.session("owner").await;
+    let invite = async |email: &str| {
+        let body = json!({ "email": email }).to_string();
+        app.send_as(&owner, Method::POST, "/v1/members", &[], &body).await
+    };
+    invite("ada@example.com").await.expect(201);
+    invite("ada@example.com").await.expect(201);
+    let refused = invite("bob@example.com").await;
+    assert_eq!(refused.problem(403), "quota_exceeded", "the owner and an invited user are two");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("2 members, 1 channels"), "{}", refused.text);
+    app.db.execute("update invitations set expires_at = now()").await;
+    invite("bob@example.com").await.expect(201);
+    let channel = |name: &str| json!({ "name": name, "type": "webhook", "config": { "url": "https://example.com/hook" } });
+    app.post("/v1/notification-channels", &channel("one")).await.expect(201);
+    let refused = app.post("/v1/notification-channels", &channel("two")).await;
+    assert_eq!(refused.problem(403), "quota_exceeded");
+    assert_eq!(app.db.count("select count(*) from channels").await, 1);
+    let usage = app.get("/v1/usage").await.expect(200);
+    assert_eq!(usage["members"], json!({ "used": 2, "limit": 2 }));
+    assert_eq!(usage["channels"], json!({ "used": 1, "limit": 1 }));
+}
+
+/// At once, whatever the plan is.
+#[tokio::test]
+async fn a_workspace_can_have_limits_of_its_own() {
+    let app = app().await;
+    let limit = async |column: &str, value: &str| {
+        app.db.execute(&format!("update workspaces set max_{column} = {value}")).await;
+    };
+    limit("jobs", "1").await;
+    app.job(&json!({})).await;
+    let another = async || app.post("/v1/jobs", &job(&json!({}))).await;
+    assert_eq!(another().await.problem(403), "quota_exceeded");
+    assert_eq!(app.get("/v1/usage").await.expect(200)["jobs"], json!({ "used": 1, "limit": 1 }));
+    assign_plan(&app.db, "small").await;
+    assert_eq!(another().await.problem(403), "quota_exceeded", "instead of the three of the plan");
+    limit("jobs", "0").await;
+    for _ in 0..4 {
+        another().await.expect(201);
+    }
+    limit("jobs", "null").await;
+    assert_eq!(another().await.problem(403), "quota_exceeded", "the plan counts again");
+    limit("executions_per_minute", "2").await;
+    let id = app.get("/v1/jobs").await.expect(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    let started = Instant::now();
+    let mut accepted = 0;
+    for _ in 0..10 {
+        accepted += usize::from(app.post(&format!("/v1/jobs/{id}/run-now"), &json!({})).await.status == 202);
+    }
+    assert!((2..=2 + refills(started, Duration::from_secs(30))).contains(&accepted), "{accepted}");
 }

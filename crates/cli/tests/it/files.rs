@@ -179,7 +179,8 @@ fn undefined_variables_and_credentials_are_told_at_once() {
         "{}",
         ended.stderr
     );
-    ended.reports(&["jobs.yaml:3:102  a has the credential Authorization written out", "trigrun secrets set"]);
+    ended
+        .reports(&["jobs.yaml:3:102  a has the credential Authorization written out", "trigrun secrets set"]);
     let ended = workspace.run("diff -f jobs.yaml").env("NOPE", "example.com").ends_with(2);
     ended.reports(&["warning", "a has the credential Authorization"]);
     workspace.write("jobs.yaml", "stack: s\nstac: x\njobs:\n  a: {schedule: {cron: '@daily'}, request: {url: https://e.com, headers: {A: secret://none}}}\n");

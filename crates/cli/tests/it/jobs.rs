@@ -47,7 +47,10 @@ fn an_update_changes_what_was_named() {
     );
     workspace.run("jobs update hello --every 15m").ok();
     assert_eq!(workspace.job("hello", "/schedule"), json!({"every_n_minutes": 15}));
-    workspace.run("jobs update hello --name x --if-version 1").ends_with(5).reports(&["412 version_mismatch"]);
+    workspace
+        .run("jobs update hello --name x --if-version 1")
+        .ends_with(5)
+        .reports(&["412 version_mismatch"]);
     workspace.run("jobs update hello").ends_with(1).reports(&["nothing to change"]);
 }
 

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use super::{
     id::{AccountId, TokenId, UserId, WorkspaceId},
     invalid::Invalid,
-    workspace::Suspension,
+    workspace::{Suspension, WorkspacePlan},
 };
 
 macro_rules! scopes {
@@ -63,6 +63,8 @@ pub struct Grant {
     pub created_by: Option<UserId>,
     /// Of the workspace.
     pub suspension: Option<Suspension>,
+    /// Of the workspace.
+    pub plan: WorkspacePlan,
 }
 
 /// What a token is for; its prefix names the kind.

@@ -46,6 +46,7 @@ string_enum! {
         WorkspaceCreated = "workspace.created",
         WorkspaceRenamed = "workspace.renamed",
         WorkspacePlanChanged = "workspace.plan_changed",
+        WorkspaceLimitsChanged = "workspace.limits_changed",
         WorkspaceSuspended = "workspace.suspended",
         WorkspaceResumed = "workspace.resumed",
     }

@@ -24,6 +24,7 @@ string_enum! {
         WorkspaceSuspended = "workspace.suspended",
         WorkspaceResumed = "workspace.resumed",
         WorkspacePlanChanged = "workspace.plan_changed",
+        WorkspaceLimitsChanged = "workspace.limits_changed",
         WorkspaceDeleted = "workspace.deleted",
         TokenCreated = "token.created",
         UserCreated = "user.created",

@@ -5,7 +5,7 @@ use super::{
     id::{AccountId, UserId, WorkspaceId},
     invalid::Invalid,
     string_enum::string_enum,
-    workspace::Suspension,
+    workspace::{Suspension, WorkspacePlan},
 };
 
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub struct Membership {
     pub workspace_name: String,
     pub role: Role,
     pub suspension: Option<Suspension>,
+    pub plan: WorkspacePlan,
 }
 
 // The first is the default of new members.

@@ -24,6 +24,49 @@ pub struct Workspace {
     pub name: String,
 }
 
+/// What one workspace may have, instead of what its plan says. `None`: as in the plan; 0: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnLimits {
+    pub jobs: Option<u32>,
+    pub tokens: Option<u32>,
+    /// Executions whose time a client chooses.
+    pub executions_per_minute: Option<u32>,
+    /// With the users who are invited.
+    pub members: Option<u32>,
+    pub channels: Option<u32>,
+}
+
+/// Above it, a limit would limit nothing.
+pub const MAX_OWN_LIMIT: u32 = 1_000_000;
+
+/// Checks one of these limits.
+pub fn own_limit(number: i64) -> Result<u32, Invalid> {
+    u32::try_from(number).ok().filter(|limit| *limit <= MAX_OWN_LIMIT).ok_or_else(|| {
+        Invalid::new("out_of_range", format!("must be from 0 to {MAX_OWN_LIMIT}; 0 means no limit"))
+    })
+}
+
+impl OwnLimits {
+    /// Each limit with its name.
+    pub fn named(&self) -> [(&'static str, Option<u32>); 5] {
+        [
+            ("jobs", self.jobs),
+            ("tokens", self.tokens),
+            ("executions_per_minute", self.executions_per_minute),
+            ("members", self.members),
+            ("channels", self.channels),
+        ]
+    }
+}
+
+/// What decides how much a workspace may have. The default is that of a new workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkspacePlan {
+    /// The name of one of the plans in the settings.
+    pub name: String,
+    pub own: OwnLimits,
+}
+
 /// The operator's decision that nothing is sent for a workspace. Its fires are recorded as skipped, and its members can read and delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspension {

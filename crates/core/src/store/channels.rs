@@ -10,7 +10,9 @@ use super::{
     Conn, StoreError, audit,
     columns::parse_enum,
     destination::seal,
-    notifications, rules,
+    notifications,
+    quotas::{self, Counted},
+    rules,
     schema::{channels, notification_rules, workspaces},
     workspace_rules,
 };
@@ -81,11 +83,13 @@ fn channel(row: ChannelRow) -> Result<Channel, StoreError> {
     Ok(Channel { id: ChannelId::from_uuid(id), name, kind, masked, snoozed_until, created_at, updated_at })
 }
 
-/// [`StoreError::Conflict`] `channels_name` if the name is taken, `full` if there are [`MAX_CHANNELS`] already.
+/// [`StoreError::Conflict`] `channels_name` if the name is taken, `full` if there are [`MAX_CHANNELS`] already, `quota` if there
+/// would be more than `max`.
 pub async fn insert(
     conn: &mut Conn,
     workspace: WorkspaceId,
     new: NewChannel<'_>,
+    max: Option<u32>,
 ) -> Result<Channel, StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         // Serialises concurrent counts: takes the row lock of the workspace.
@@ -121,6 +125,7 @@ pub async fn insert(
         let details = [("type", new.destination.kind().as_str())];
         audit::write(conn, workspace, new.by, Action::ChannelCreated, (new.id, Some(new.name)), &details)
             .await?;
+        quotas::check(conn, workspace, Counted::Channels, max).await?;
         channel(row)
     })
     .await

@@ -5,7 +5,15 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, audit, columns::parse_enum, members, rights, schema::invitations, workspaces};
+use super::{
+    Conn, StoreError, audit,
+    columns::parse_enum,
+    members,
+    quotas::{self, Counted},
+    rights,
+    schema::invitations,
+    workspaces,
+};
 use crate::domain::{
     audit::{Action, Author},
     id::{InvitationId, TokenId, UserId, WorkspaceId},
@@ -26,12 +34,14 @@ pub struct NewInvitation<'a> {
 
 /// Invites the owner of an e-mail address, who need not be a user yet. A later invitation replaces an earlier one.
 ///
-/// [`StoreError::Conflict`] `members_pkey` if the address belongs to a member; [`StoreError::NotFound`] if the giver may not give the role, until
+/// [`StoreError::Conflict`] `members_pkey` if the address belongs to a member, `quota` if there would be more than `max` members and invited
+/// users; [`StoreError::NotFound`] if the giver may not give the role, until
 /// then.
 pub async fn invite(
     conn: &mut Conn,
     workspace: WorkspaceId,
     new: NewInvitation<'_>,
+    max: Option<u32>,
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         workspaces::lock_rights(conn, workspace).await?;
@@ -62,7 +72,8 @@ pub async fn invite(
             .execute(conn)
             .await?;
         let target = (new.id, Some(new.email));
-        audit::write(conn, workspace, new.by, Action::MemberInvited, target, &[("role", role)]).await
+        audit::write(conn, workspace, new.by, Action::MemberInvited, target, &[("role", role)]).await?;
+        quotas::check(conn, workspace, Counted::Members, max).await
     })
     .await
 }

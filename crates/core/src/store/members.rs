@@ -10,6 +10,7 @@ use super::{
     columns::parse_enum,
     rights::{self, Loss, ORIGIN, Origin},
     schema::{invitations, members, users, workspaces},
+    workspaces::PlanColumns,
 };
 use crate::domain::{
     audit::{Action, Author},
@@ -49,7 +50,7 @@ pub(super) async fn join(
 
 /// The memberships of a user, oldest first.
 pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, StoreError> {
-    type Row = (Uuid, Option<Uuid>, String, String, Option<DateTime<Utc>>, Option<String>);
+    type Row = (Uuid, Option<Uuid>, String, String, Option<DateTime<Utc>>, Option<String>, PlanColumns);
     let rows: Vec<Row> = members::table
         .inner_join(workspaces::table)
         .filter(members::user_id.eq(user.uuid()))
@@ -62,15 +63,16 @@ pub async fn of_user(conn: &mut Conn, user: UserId) -> Result<Vec<Membership>, S
             members::role,
             workspaces::suspended_at,
             workspaces::suspended_reason,
+            PlanColumns::as_select(),
         ))
         .load(conn)
         .await?;
-    let membership = |(id, created_by, workspace_name, role, since, reason): Row| {
+    let membership = |(id, created_by, workspace_name, role, since, reason, plan): Row| {
         let role = parse_enum("members.role", &role)?;
         let suspension = Suspension::of(since, reason);
         let (workspace, account) =
             (WorkspaceId::from_uuid(id), AccountId::from_uuid(created_by.unwrap_or(id)));
-        Ok(Membership { workspace, account, workspace_name, role, suspension })
+        Ok(Membership { workspace, account, workspace_name, role, suspension, plan: plan.into() })
     };
     rows.into_iter().map(membership).collect()
 }

@@ -1,4 +1,4 @@
-//! Quotas: how many jobs or tokens a workspace may have.
+//! Quotas: how many jobs, tokens, members and channels a workspace may have.
 //!
 //! A quota is checked after the insertion, in its transaction. The count takes the row lock of the workspace, which serialises concurrent counts.
 //! Without a quota, no lock is taken. The time of a count grows with the quota (10,000 index entries take about a millisecond), so a plan
@@ -20,6 +20,9 @@ use crate::domain::id::{ExecutionId, WorkspaceId};
 pub(super) enum Counted {
     Jobs,
     Tokens,
+    /// With the users who are invited.
+    Members,
+    Channels,
 }
 
 /// [`StoreError::Conflict`] `quota` if there are more than `max` now.
@@ -49,6 +52,14 @@ pub(super) async fn check(
         Counted::Tokens => {
             "select count(*) as count from (select from tokens where workspace_id = $1 limit $2 + 1) c"
         }
+        Counted::Members => {
+            "select count(*) as count from (
+                 select from members where workspace_id = $1
+                 union all select from invitations where workspace_id = $1 and expires_at > now() limit $2 + 1) c"
+        }
+        Counted::Channels => {
+            "select count(*) as count from (select from channels where workspace_id = $1 limit $2 + 1) c"
+        }
     };
     let counted: Count =
         prepared(sql_query(count).bind::<SqlUuid, _>(workspace.uuid()).bind::<BigInt, _>(max))
@@ -67,6 +78,11 @@ pub struct Used {
     /// Executions whose time a client chose, requested since then.
     #[diesel(sql_type = BigInt)]
     pub requested: i64,
+    /// With the users who are invited.
+    #[diesel(sql_type = BigInt)]
+    pub members: i64,
+    #[diesel(sql_type = BigInt)]
+    pub channels: i64,
 }
 
 /// The statement of [`used`], for the test of its plan.
@@ -76,7 +92,10 @@ pub const USED: &str = "
            (select count(*) from (select from runs where workspace_id = $1 and source <> 'schedule'
               and source in ('manual', 'one_time', 'replay') and id >= $3 limit $2) r)
            + (select count(*) from (select from executions where workspace_id = $1 and source <> 'schedule'
-              and source in ('manual', 'one_time', 'replay') and id >= $3 limit $2) e) as requested";
+              and source in ('manual', 'one_time', 'replay') and id >= $3 limit $2) e) as requested,
+           (select count(*) from (select from members where workspace_id = $1
+              union all select from invitations where workspace_id = $1 and expires_at > now() limit $2) m) as members,
+           (select count(*) from (select from channels where workspace_id = $1 limit $2) c) as channels";
 
 /// Counts what the workspace uses; each count stops at `max`.
 pub async fn used(

@@ -5,21 +5,20 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Conn, StoreError, audit, operator_audit, schema::workspaces};
+use super::{Conn, StoreError, audit, operator_audit, schema::workspaces, workspaces::PlanColumns};
 use crate::domain::{
     audit::Action,
     id::{UserId, WorkspaceId},
     operator::{OperatorAction, OperatorAuthor},
     page::{List, MAX_ROWS_SEARCHED, Page, Searched},
-    workspace::{Suspension, Workspace},
+    workspace::{OwnLimits, Suspension, Workspace, WorkspacePlan},
 };
 
 /// A workspace as operators see it.
 #[derive(Clone, Debug)]
 pub struct Tenant {
     pub workspace: Workspace,
-    /// The name of its plan.
-    pub plan: String,
+    pub plan: WorkspacePlan,
     pub created_at: DateTime<Utc>,
     /// `None` if an operator created it.
     pub created_by: Option<UserId>,
@@ -40,37 +39,30 @@ impl Filter {
     fn matches(&self, tenant: &Tenant) -> bool {
         let name = tenant.workspace.name.to_lowercase();
         self.name.as_ref().is_none_or(|part| name.contains(&part.to_lowercase()))
-            && self.plan.as_ref().is_none_or(|plan| *plan == tenant.plan)
+            && self.plan.as_ref().is_none_or(|plan| *plan == tenant.plan.name)
     }
 }
 
-type TenantRow = (Uuid, String, String, DateTime<Utc>, Option<Uuid>, Option<DateTime<Utc>>, Option<String>);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = workspaces)]
+struct TenantRow {
+    id: Uuid,
+    name: String,
+    created_at: DateTime<Utc>,
+    created_by: Option<Uuid>,
+    suspended_at: Option<DateTime<Utc>>,
+    suspended_reason: Option<String>,
+    #[diesel(embed)]
+    plan: PlanColumns,
+}
 
-const COLUMNS: (
-    workspaces::id,
-    workspaces::name,
-    workspaces::plan,
-    workspaces::created_at,
-    workspaces::created_by,
-    workspaces::suspended_at,
-    workspaces::suspended_reason,
-) = (
-    workspaces::id,
-    workspaces::name,
-    workspaces::plan,
-    workspaces::created_at,
-    workspaces::created_by,
-    workspaces::suspended_at,
-    workspaces::suspended_reason,
-);
-
-fn tenant((id, name, plan, created_at, created_by, since, reason): TenantRow) -> Tenant {
+fn tenant(row: TenantRow) -> Tenant {
     Tenant {
-        workspace: Workspace { id: WorkspaceId::from_uuid(id), name },
-        plan,
-        created_at,
-        created_by: created_by.map(UserId::from_uuid),
-        suspension: Suspension::of(since, reason),
+        workspace: Workspace { id: WorkspaceId::from_uuid(row.id), name: row.name },
+        plan: row.plan.into(),
+        created_at: row.created_at,
+        created_by: row.created_by.map(UserId::from_uuid),
+        suspension: Suspension::of(row.suspended_at, row.suspended_reason),
     }
 }
 
@@ -83,7 +75,7 @@ pub async fn list(conn: &mut Conn, filter: &Filter, page: Page) -> Result<List<T
         .filter(workspaces::id.lt(page.before.unwrap_or(Uuid::max())))
         .order(workspaces::id.desc())
         .limit(if is_search { MAX_ROWS_SEARCHED } else { page.limit + 1 })
-        .select(COLUMNS)
+        .select(TenantRow::as_select())
         .into_boxed();
     if let Some(user) = filter.created_by {
         query = query.filter(workspaces::created_by.eq(user.uuid()));
@@ -104,7 +96,7 @@ pub async fn get(conn: &mut Conn, workspace: WorkspaceId) -> Result<Tenant, Stor
     let row = workspaces::table
         .find(workspace.uuid())
         .filter(workspaces::deleted_at.is_null())
-        .select(COLUMNS)
+        .select(TenantRow::as_select())
         .first::<TenantRow>(conn)
         .await?;
     Ok(tenant(row))
@@ -115,7 +107,7 @@ async fn lock(conn: &mut Conn, workspace: WorkspaceId) -> Result<Tenant, StoreEr
     let row = workspaces::table
         .find(workspace.uuid())
         .filter(workspaces::deleted_at.is_null())
-        .select(COLUMNS)
+        .select(TenantRow::as_select())
         .for_no_key_update()
         .first::<TenantRow>(conn)
         .await?;
@@ -141,7 +133,7 @@ pub async fn set_plan(
 ) -> Result<(), StoreError> {
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let previous = lock(conn, workspace).await?;
-        if previous.plan == plan {
+        if previous.plan.name == plan {
             return Ok(());
         }
         diesel::update(workspaces::table.find(workspace.uuid()))
@@ -149,9 +141,39 @@ pub async fn set_plan(
             .execute(conn)
             .await?;
         let target = (workspace, Some(previous.workspace.name.as_str()));
-        let details = [("plan", plan), ("previous_plan", previous.plan.as_str())];
+        let details = [("plan", plan), ("previous_plan", previous.plan.name.as_str())];
         audit::write(conn, workspace, &by.author(), Action::WorkspacePlanChanged, target, &details).await?;
         operator_audit::write(conn, by, OperatorAction::WorkspacePlanChanged, target, &details).await
+    })
+    .await
+}
+
+/// Gives a workspace limits of its own, instead of those that it has of its own.
+pub async fn set_limits(
+    conn: &mut Conn,
+    workspace: WorkspaceId,
+    own: &OwnLimits,
+    by: &OperatorAuthor,
+) -> Result<(), StoreError> {
+    let column = |limit: Option<u32>| limit.and_then(|limit| i32::try_from(limit).ok());
+    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+        let tenant = lock(conn, workspace).await?;
+        diesel::update(workspaces::table.find(workspace.uuid()))
+            .set((
+                workspaces::max_jobs.eq(column(own.jobs)),
+                workspaces::max_tokens.eq(column(own.tokens)),
+                workspaces::max_executions_per_minute.eq(column(own.executions_per_minute)),
+                workspaces::max_members.eq(column(own.members)),
+                workspaces::max_channels.eq(column(own.channels)),
+            ))
+            .execute(conn)
+            .await?;
+        let limits = own.named().map(|(name, limit)| Some((name, limit?.to_string())));
+        let limits: Vec<_> = limits.into_iter().flatten().collect();
+        let details: Vec<_> = limits.iter().map(|(name, limit)| (*name, limit.as_str())).collect();
+        let target = (workspace, Some(tenant.workspace.name.as_str()));
+        audit::write(conn, workspace, &by.author(), Action::WorkspaceLimitsChanged, target, &details).await?;
+        operator_audit::write(conn, by, OperatorAction::WorkspaceLimitsChanged, target, &details).await
     })
     .await
 }

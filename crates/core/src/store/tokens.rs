@@ -12,7 +12,7 @@ use super::{
     quotas::{self, Counted},
     rights::{self, Loss},
     schema::{self, tokens},
-    workspaces,
+    workspaces::{self, PlanColumns},
 };
 use crate::domain::{
     access::{Grant, Scope},
@@ -247,6 +247,7 @@ pub async fn find_by_hash(
         Option<DateTime<Utc>>,
         Option<Uuid>,
         (Option<DateTime<Utc>>, Option<String>),
+        PlanColumns,
     );
     let row: Option<Row> = tokens::table
         .inner_join(schema::workspaces::table)
@@ -262,19 +263,41 @@ pub async fn find_by_hash(
             tokens::last_used_at,
             tokens::created_by,
             (schema::workspaces::suspended_at, schema::workspaces::suspended_reason),
+            PlanColumns::as_select(),
         ))
         .first(conn)
         .await
         .optional()?;
     row.map(
-        |(id, name, workspace, creator, scopes, expires_at, last_used_at, created_by, (since, reason))| {
+        |(
+            id,
+            name,
+            workspace,
+            creator,
+            scopes,
+            expires_at,
+            last_used_at,
+            created_by,
+            (since, reason),
+            plan,
+        )| {
             let account = AccountId::from_uuid(creator.unwrap_or(workspace));
             let (token, workspace) = (TokenId::from_uuid(id), WorkspaceId::from_uuid(workspace));
             let created_by = created_by.map(UserId::from_uuid);
             let scopes = parse_enums("tokens.scopes", &scopes)?;
             let suspension = Suspension::of(since, reason);
             Ok((
-                Grant { token, name, workspace, account, scopes, expires_at, created_by, suspension },
+                Grant {
+                    token,
+                    name,
+                    workspace,
+                    account,
+                    scopes,
+                    expires_at,
+                    created_by,
+                    suspension,
+                    plan: plan.into(),
+                },
                 last_used_at,
             ))
         },

@@ -17,7 +17,7 @@ use super::{
 use crate::domain::{
     audit::{Action, Actor, Author},
     id::{AccountId, WorkspaceId},
-    workspace::Workspace,
+    workspace::{OwnLimits, Workspace, WorkspacePlan},
 };
 
 pub async fn insert(conn: &mut Conn, workspace: &Workspace, by: &Author) -> Result<(), StoreError> {
@@ -92,9 +92,30 @@ pub async fn accounts(
     Ok(rows.into_iter().map(account).collect())
 }
 
-/// The name of its plan.
-pub async fn plan(conn: &mut Conn, workspace: WorkspaceId) -> Result<String, StoreError> {
-    Ok(workspaces::table.find(workspace.uuid()).select(workspaces::plan).first(conn).await?)
+/// The columns of a plan.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = workspaces)]
+pub(super) struct PlanColumns {
+    plan: String,
+    max_jobs: Option<i32>,
+    max_tokens: Option<i32>,
+    max_executions_per_minute: Option<i32>,
+    max_members: Option<i32>,
+    max_channels: Option<i32>,
+}
+
+impl From<PlanColumns> for WorkspacePlan {
+    fn from(columns: PlanColumns) -> Self {
+        let limit = |column: Option<i32>| column.map(i32::unsigned_abs);
+        let own = OwnLimits {
+            jobs: limit(columns.max_jobs),
+            tokens: limit(columns.max_tokens),
+            executions_per_minute: limit(columns.max_executions_per_minute),
+            members: limit(columns.max_members),
+            channels: limit(columns.max_channels),
+        };
+        Self { name: columns.plan, own }
+    }
 }
 
 /// A workspace that has the name already is unchanged.

@@ -49,7 +49,7 @@ impl Bench {
             key: &key,
             by: &Author::operator(now),
         };
-        channels::insert(&mut conn, self.workspace, new).await.unwrap().id
+        channels::insert(&mut conn, self.workspace, new, None).await.unwrap().id
     }
 
     async fn try_rule(

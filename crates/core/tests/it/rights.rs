@@ -312,7 +312,7 @@ impl Test {
             giver: &giver,
             by: &author,
         };
-        let result = invitations::invite(&mut self.conn, self.workspace, new).await;
+        let result = invitations::invite(&mut self.conn, self.workspace, new, None).await;
         let may = self.model.rights(by).may_give(&Rights::of_role(role));
         assert_eq!(is_done(result), may && self.model.role(user).is_none());
         if may && self.model.role(user).is_none() {

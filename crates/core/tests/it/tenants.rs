@@ -22,6 +22,7 @@ use trigrun_core::{
         rights::Giver,
         statistics::bucket,
         user::Role,
+        workspace::{OwnLimits, WorkspacePlan},
     },
     store::{
         StoreError, audit,
@@ -139,6 +140,7 @@ const CALLED: [&str; 110] = [
     "tenants::delete",
     "tenants::get",
     "tenants::resume",
+    "tenants::set_limits",
     "tenants::set_plan",
     "tenants::suspend",
     "timers::active",
@@ -158,7 +160,6 @@ const CALLED: [&str; 110] = [
     "workspace_rules::uses_channel",
     "workspaces::delete",
     "workspaces::get",
-    "workspaces::plan",
     "workspaces::rename",
 ];
 
@@ -399,7 +400,7 @@ async fn tokens_and_members_of_another_workspace_are_not_found() {
         giver: &Giver::Operator,
         by,
     };
-    invitations::invite(&mut conn, theirs, new).await.unwrap();
+    invitations::invite(&mut conn, theirs, new, None).await.unwrap();
     assert!(invitations::list(&mut conn, ours, now).await.unwrap().is_empty());
     assert_eq!(invitations::list(&mut conn, theirs, now).await.unwrap().len(), 1);
     not_found(invitations::delete(&mut conn, ours, invitation, by).await);
@@ -419,7 +420,7 @@ async fn channels_and_rules_of_another_workspace_are_not_found() {
     let (channel, rule) = (ChannelId::at(now), RuleId::at(now));
     let destination = Destination::Webhook { url: "http://192.0.2.1/".into() };
     let new = |key| NewChannel { id: channel, name: "a", destination: &destination, key, by };
-    channels::insert(&mut conn, theirs, new(&their_key)).await.unwrap();
+    channels::insert(&mut conn, theirs, new(&their_key), None).await.unwrap();
     not_found(channels::get(&mut conn, ours, channel).await.map(drop));
     let change = ChannelChange { name: Some("b"), destination: None, by };
     not_found(channels::change(&mut conn, ours, channel, change).await.map(drop));
@@ -542,11 +543,14 @@ async fn workspaces_do_not_see_each_other() {
     assert_eq!(workspaces::get(&mut conn, theirs).await.unwrap().name, "theirs");
     let operator = &by_operator("unpaid");
     tenants::set_plan(&mut conn, ours, "pro", operator).await.unwrap();
-    assert_eq!(workspaces::plan(&mut conn, theirs).await.unwrap(), "default");
+    let own = OwnLimits { jobs: Some(7), ..OwnLimits::default() };
+    tenants::set_limits(&mut conn, ours, &own, operator).await.unwrap();
+    assert_eq!(tenants::get(&mut conn, ours).await.unwrap().plan, WorkspacePlan { name: "pro".into(), own });
+    assert_eq!(tenants::get(&mut conn, theirs).await.unwrap().plan.own, OwnLimits::default());
     assert!(tenants::suspend(&mut conn, ours, operator).await.unwrap());
     assert!(!tenants::resume(&mut conn, theirs, operator).await.unwrap());
     assert!(tenants::resume(&mut conn, ours, operator).await.unwrap());
-    assert_eq!(tenants::get(&mut conn, theirs).await.unwrap().plan, "default");
+    assert_eq!(tenants::get(&mut conn, theirs).await.unwrap().plan.name, "default");
     let third = db.workspace("third").await;
     tenants::delete(&mut conn, third, operator).await.unwrap();
     not_found(tenants::get(&mut conn, third).await.map(drop));

@@ -36,7 +36,7 @@ impl Bench {
             key: &key,
             by: &Author::operator(now),
         };
-        channels::insert(&mut conn, self.workspace, new).await.unwrap().id
+        channels::insert(&mut conn, self.workspace, new, None).await.unwrap().id
     }
 
     async fn add_rule(&self, job: JobId, channel: ChannelId, event: RuleEvent) {

@@ -21,6 +21,11 @@ async fn an_operator_suspends_and_resumes_a_workspace() {
         let (success, text) = run(&["resume", "--workspace", &id, "--reason", "paid"]);
         assert!(success && text.contains(expected), "{text}");
     }
+    let limits = ["limits", "--workspace", &id, "--jobs", "5", "--channels", "0", "--reason", "a trial"];
+    let (success, text) = run(&limits);
+    assert!(success && text.contains("has limits of its own"), "{text}");
+    let stored = "select concat_ws(' ', max_jobs, max_channels, coalesce(max_members, -1)) from workspaces";
+    assert_eq!(db.lines(stored).await, ["5 0 -1"]);
     let absent = "ws_01h455vb4pex5vsknk084sn02q";
     for wrong in
         [&["suspend", "--workspace", &id][..], &["resume", "--workspace", absent, "--reason", "paid"]]
@@ -64,6 +69,7 @@ async fn an_operator_helps_users() {
     assert!(run(&of_ada("delete"), "").1.contains("deleted ada@example.com"));
     let by_operators = "select operator || ' ' || action || ' ' || reason || ' ' || target_name from operator_entries order by id";
     let expected = [
+        "command line workspace.created created by a command billing",
         "command line user.created created by a command ada@example.com",
         "bob user.sessions_ended asked ada@example.com",
         "bob user.password_changed asked ada@example.com",

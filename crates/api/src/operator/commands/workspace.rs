@@ -1,12 +1,12 @@
 //! `trigrun-api workspace`
 
 use anyhow::{Context, ensure};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use trigrun_core::{
     domain::{
         id::WorkspaceId,
         page::{MAX_LIMIT, Page},
-        workspace::Workspace,
+        workspace::{MAX_OWN_LIMIT, OwnLimits, Workspace},
     },
     store::{
         self, Conn,
@@ -59,6 +59,17 @@ pub enum WorkspaceCommand {
         #[command(flatten)]
         by: ByArguments,
     },
+    /// Gives a workspace limits of its own, which count instead of those of its plan. A limit that is left out is that of the plan; 0 means no
+    /// limit
+    Limits {
+        /// ws_…
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[command(flatten)]
+        limits: LimitArguments,
+        #[command(flatten)]
+        by: ByArguments,
+    },
     /// Deletes a workspace with everything in it, immediately and irrevocably
     Delete {
         /// ws_…
@@ -67,6 +78,32 @@ pub enum WorkspaceCommand {
         #[command(flatten)]
         by: ByArguments,
     },
+}
+
+fn own_limit() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=MAX_OWN_LIMIT.into())
+}
+
+#[derive(Args)]
+pub struct LimitArguments {
+    #[arg(long, value_parser = own_limit())]
+    jobs: Option<u32>,
+    #[arg(long, value_parser = own_limit())]
+    tokens: Option<u32>,
+    #[arg(long, value_parser = own_limit())]
+    executions_per_minute: Option<u32>,
+    /// With the users who are invited
+    #[arg(long, value_parser = own_limit())]
+    members: Option<u32>,
+    #[arg(long, value_parser = own_limit())]
+    channels: Option<u32>,
+}
+
+impl From<LimitArguments> for OwnLimits {
+    fn from(arguments: LimitArguments) -> Self {
+        let LimitArguments { jobs, tokens, executions_per_minute, members, channels } = arguments;
+        Self { jobs, tokens, executions_per_minute, members, channels }
+    }
 }
 
 pub async fn run(settings: &Settings, command: WorkspaceCommand) -> anyhow::Result<()> {
@@ -105,6 +142,11 @@ pub async fn run(settings: &Settings, command: WorkspaceCommand) -> anyhow::Resu
             let assigned = tenants::set_plan(conn, workspace, &plan, &by.author(now)).await;
             assigned.with_context(|| workspace.to_string())?;
             println!("{workspace} has the plan {plan}");
+        }
+        WorkspaceCommand::Limits { workspace, limits, by } => {
+            let set = tenants::set_limits(conn, workspace, &limits.into(), &by.author(now)).await;
+            set.with_context(|| workspace.to_string())?;
+            println!("{workspace} has limits of its own");
         }
         WorkspaceCommand::Delete { workspace, by } => {
             let deleted = tenants::delete(conn, workspace, &by.author(now)).await;

@@ -104,7 +104,10 @@ pub async fn bulk_executions(
     let (workspace, ids) = (auth.workspace, selected.targets());
     let done = match bulk.action {
         _ if bulk.dry_run => Done::default(),
-        BulkAction::Replay => act::replay(&state, workspace, ids, Replays { key, depth }).await?,
+        BulkAction::Replay => {
+            let replays = Replays { plan: auth.plan, key, depth };
+            act::replay(&state, workspace, ids, replays).await?
+        }
         BulkAction::Cancel => act::cancel(&state, workspace, ids).await?,
     };
     respond(&state, workspace, &bulk, selected, done).await

@@ -22,6 +22,7 @@ use crate::{
         key::{Earlier, idempotency_key},
     },
     problem::{Problem, ProblemCode},
+    quotas::Plan,
     result::ApiResult,
     state::State,
 };
@@ -36,7 +37,7 @@ pub enum RunRequest {
 /// Records an execution, once per idempotency key of the request, and returns it: at once, or when it has ended.
 pub async fn run(
     state: &State,
-    workspace: WorkspaceId,
+    (workspace, plan): (WorkspaceId, Plan),
     run: RunRequest,
     request: &HttpRequest,
     wait: Duration,
@@ -56,7 +57,7 @@ pub async fn run(
             (job, Source::Replay, Some(original))
         }
     };
-    state.quotas.run(state.connections.unshared(), workspace, 1).await?;
+    state.quotas.run(plan, workspace, 1).await?;
     let traceparent = trace::current();
     let recorded = state.run(async move |state| {
         let now = state.clock.now();

@@ -125,7 +125,8 @@ pub async fn apply_jobs(
     let mut changes = if wanted.dry_run {
         plan.views()
     } else {
-        let by = Requested { key: None, digest: None, depth, token_hash, author: auth.by };
+        let author = auth.by;
+        let by = Requested { key: None, digest: None, depth, token_hash, author, plan: auth.plan };
         Application { state: &state, workspace: auth.workspace, wanted: &wanted, by }.carry_out(plan).await?
     };
     let summary = SummaryView::of(&changes, unchanged.len());

@@ -98,7 +98,7 @@ pub async fn create_jobs(
             Ok((check(text, &for_check, errors), digest))
         })
         .await?;
-    let by = Requested { key, digest, depth, token_hash, author: auth.by };
+    let by = Requested { key, digest, depth, token_hash, author: auth.by, plan: auth.plan };
     // The key comes first: the jobs that it created were valid then, even if a run_at has passed since.
     if let Some(response) = created_before(&state, auth.workspace, &by).await? {
         return Ok(response);
@@ -200,9 +200,8 @@ async fn create(
 ) -> ApiResult<HttpResponse> {
     let runs = batch.iter().filter(|job| job.definition.requests_run()).count();
     if let Some(runs) = u32::try_from(runs).ok().filter(|runs| *runs > 0) {
-        state.quotas.run(state.connections.unshared(), workspace, runs).await?;
+        state.quotas.run(by.plan, workspace, runs).await?;
     }
-    let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
     let written = state.run(async move |state| {
         let key_of = |index| by.key.as_ref().map(|key| jobs::key_in_group(key, index));
         let keys: Vec<_> = (0..batch.len()).map(key_of).collect();
@@ -217,14 +216,14 @@ async fn create(
             })
             .collect();
         let inserted =
-            jobs::insert_group(&mut *state.conn().await?, workspace, by.key.as_deref(), &new, plan.jobs())
+            jobs::insert_group(&mut *state.conn().await?, workspace, by.key.as_deref(), &new, by.plan.jobs())
                 .await;
         drop(new);
         match inserted {
             Ok(runs) => Ok((by, Some(batch.into_iter().map(fresh).zip(runs).collect::<Vec<_>>()))),
             // Another request with this key was faster.
             Err(error) if error.is_conflict("group_key") => Ok((by, None)),
-            Err(error) => Err(by.not_written(plan, error)),
+            Err(error) => Err(by.not_written(error)),
         }
     });
     let (by, created) = written.await?;

@@ -149,7 +149,8 @@ pub async fn bulk_jobs(
     check_scopes(&auth, &bulk)?;
     let depth = depth(&request, auth.workspace)?;
     let selected = select(&state, auth.workspace, &bulk.of).await?;
-    let caller = Caller { workspace: auth.workspace, by: auth.by, depth, key, headers: request.headers() };
+    let (workspace, plan) = (auth.workspace, auth.plan);
+    let caller = Caller { workspace, plan, by: auth.by, depth, key, headers: request.headers() };
     let done = match bulk.dry_run {
         true => Done::default(),
         false => act::on_all(&state, &caller, &bulk, &selected.jobs).await?,

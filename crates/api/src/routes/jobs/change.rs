@@ -27,6 +27,7 @@ use crate::{
     capacity::SMALL_BODY_BYTES,
     extract::{body::JsonText, json::read},
     problem::{Problem, ProblemCode},
+    quotas::Plan,
     result::ApiResult,
     routes::rules::channel_gone,
     state::State,
@@ -61,6 +62,8 @@ pub struct Changed {
 /// Which job changes, and what the headers of the request say.
 pub struct Change {
     pub workspace: WorkspaceId,
+    /// What the workspace may have.
+    pub plan: Plan,
     pub job: JobId,
     /// Which representations may change; `None` for any.
     pub if_match: Option<IfMatch>,
@@ -112,7 +115,7 @@ pub async fn retrying(
     of: Change,
     decide: impl AsyncFn(&Job) -> ApiResult<Option<JobChange>>,
 ) -> ApiResult<Changed> {
-    let Change { workspace, job: id, ref if_match, depth, ref by, ref rules } = of;
+    let Change { workspace, plan, job: id, ref if_match, depth, ref by, ref rules } = of;
     let mut counted = false;
     for _ in 0..MAX_ATTEMPTS {
         let job = jobs::get(&mut *state.conn().await?, workspace, id, state.clock.now()).await?;
@@ -124,7 +127,7 @@ pub async fn retrying(
         };
         // Once, however often others are faster.
         if change.requests_run() && !std::mem::replace(&mut counted, true) {
-            state.quotas.run(state.connections.unshared(), workspace, 1).await?;
+            state.quotas.run(plan, workspace, 1).await?;
         }
         if let Some(execution) =
             write(state, (workspace, id), (change, rules.clone()), (depth, by.clone())).await?

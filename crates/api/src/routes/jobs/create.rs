@@ -57,16 +57,18 @@ pub struct Requested {
     /// Of the token that makes the request. The jobs are only created while it is valid.
     pub token_hash: Option<Vec<u8>>,
     pub author: Author,
+    /// What the workspace may have.
+    pub plan: Plan,
 }
 
 impl Requested {
     /// Why the store has not created the jobs.
-    pub fn not_written(&self, plan: Plan, error: StoreError) -> Problem {
+    pub fn not_written(&self, error: StoreError) -> Problem {
         match error {
             // The token was deleted or rotated after the request was authenticated. Deleting a workspace deletes its tokens.
             StoreError::NotFound if self.token_hash.is_some() => auth::unknown(),
             error if error.is_conflict("jobs_key") => key_taken(),
-            error => plan.exceeded(error),
+            error => self.plan.exceeded(error),
         }
     }
 }
@@ -97,9 +99,8 @@ pub async fn create_defined(
     by: Requested,
 ) -> ApiResult<Created> {
     if definition.requests_run() {
-        state.quotas.run(state.connections.unshared(), workspace, 1).await?;
+        state.quotas.run(by.plan, workspace, 1).await?;
     }
-    let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
     // The precision that Postgres stores.
     let now = state.clock.now().trunc_subsecs(6);
     let job = PendingJob {
@@ -113,30 +114,26 @@ pub async fn create_defined(
         by: by.author.clone(),
         token_hash: by.token_hash.clone(),
     };
-    let may_share = by.key.is_none() && job.definition.key.is_none() && plan.jobs().is_none();
-    let created = if may_share {
-        write(state, job, by, plan).await?
-    } else {
-        write_alone(state, job, by, plan).await?
-    };
+    let may_share = by.key.is_none() && job.definition.key.is_none() && by.plan.jobs().is_none();
+    let created = if may_share { write(state, job, by).await? } else { write_alone(state, job, by).await? };
     state.waker.wake();
     Ok(created)
 }
 
 /// In one transaction with the jobs of other requests, if possible.
-async fn write(state: &State, job: PendingJob, by: Requested, plan: Plan) -> ApiResult<Created> {
+async fn write(state: &State, job: PendingJob, by: Requested) -> ApiResult<Created> {
     let account = connections::account().unwrap_or(AccountId::from_uuid(job.workspace.uuid()));
     match state.job_writer.write(account, job).await? {
         Written::Created(job, execution) => Ok(Created::new(job, execution)),
-        Written::LeftOut(job) => write_alone(state, job, by, plan).await,
+        Written::LeftOut(job) => write_alone(state, job, by).await,
     }
 }
 
-async fn write_alone(state: &State, job: PendingJob, by: Requested, plan: Plan) -> ApiResult<Created> {
+async fn write_alone(state: &State, job: PendingJob, by: Requested) -> ApiResult<Created> {
     let written = state.run(async move |state| {
         let key = by.key.as_deref();
         let new = NewJob { idempotency_key: key, request_digest: by.digest.as_deref(), ..job.new_job() };
-        let inserted = jobs::insert(&mut *state.conn().await?, job.workspace, &new, plan.jobs()).await;
+        let inserted = jobs::insert(&mut *state.conn().await?, job.workspace, &new, by.plan.jobs()).await;
         match inserted {
             Ok(execution) => Ok(Created::new(job, execution)),
             Err(error) if key.is_some() && error.is_conflict("jobs_idempotency_key") => {
@@ -145,7 +142,7 @@ async fn write_alone(state: &State, job: PendingJob, by: Requested, plan: Plan) 
                     Problem::new(ProblemCode::JobChanges, "The job of this key was just deleted; try again.")
                 })
             }
-            Err(error) => Err(by.not_written(plan, error)),
+            Err(error) => Err(by.not_written(error)),
         }
     });
     written.await

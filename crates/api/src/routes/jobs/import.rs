@@ -118,7 +118,8 @@ pub async fn import_jobs(
     if import.dry_run {
         return Ok(HttpResponse::Ok().json(ImportView::of(import, warnings)));
     }
-    let requested = Requested { key, digest, depth, token_hash: auth.caller.token_hash(), author: auth.by };
+    let token_hash = auth.caller.token_hash();
+    let requested = Requested { key, digest, depth, token_hash, author: auth.by, plan: auth.plan };
     let (import, earlier) = create(&state, auth.workspace, import, requested).await?;
     let Some(Replayed { earlier, deleted }) = earlier else {
         return Ok(HttpResponse::Created().json(ImportView::of(import, warnings)));
@@ -148,7 +149,6 @@ async fn create(
     mut import: Import,
     by: Requested,
 ) -> ApiResult<(Import, Option<Replayed>)> {
-    let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
     if let Some(key) = &by.key {
         import.lines.iter_mut().for_each(|line| line.key = Some(jobs::key_in_group(key, line.number)));
     }
@@ -157,7 +157,7 @@ async fn create(
         let (key, digest) = (by.key.as_deref(), by.digest.as_deref());
         let new = import.lines.iter().map(|line| line.new_job(import.now, &by));
         let all: Vec<NewJob<'_>> = new.collect();
-        match (jobs::insert_group(&mut conn, workspace, key, &all, plan.jobs()).await, key) {
+        match (jobs::insert_group(&mut conn, workspace, key, &all, by.plan.jobs()).await, key) {
             (Ok(_), _) => Ok((import, None)),
             (Err(error), Some(key)) if error.is_conflict("group_key") => {
                 let found = jobs::find_group(&mut conn, workspace, key, state.clock.now()).await?;
@@ -167,7 +167,7 @@ async fn create(
                 let earlier = Earlier { differs };
                 Ok((import.created_before(found, differs), Some(Replayed { earlier, deleted })))
             }
-            (Err(error), _) => Err(by.not_written(plan, error)),
+            (Err(error), _) => Err(by.not_written(error)),
         }
     });
     let created = created.await?;

@@ -85,7 +85,8 @@ pub async fn pause_job(
     // A pause makes nothing due, unless it ends by itself.
     let ends = terms.as_ref().is_some_and(|terms| terms.until.is_some());
     let depth = if ends { depth(&request, auth.workspace)? } else { 0 };
-    let of = Change { workspace: auth.workspace, job: id, if_match, depth, by: auth.by, rules: None };
+    let (workspace, plan) = (auth.workspace, auth.plan);
+    let of = Change { workspace, plan, job: id, if_match, depth, by: auth.by, rules: None };
     Ok(job_response(&change::pause(&state, of, terms).await?.job))
 }
 
@@ -111,7 +112,8 @@ pub async fn resume_job(
 ) -> ApiResult<HttpResponse> {
     let id = path.id(&state, auth.workspace).await?;
     let (if_match, depth) = (IfMatch::of(&request)?, depth(&request, auth.workspace)?);
-    let of = Change { workspace: auth.workspace, job: id, if_match, depth, by: auth.by, rules: None };
+    let (workspace, plan) = (auth.workspace, auth.plan);
+    let of = Change { workspace, plan, job: id, if_match, depth, by: auth.by, rules: None };
     let Changed { job, execution, .. } = change::set_state(&state, of, JobState::Active).await?;
     Ok(with_etag(HttpResponse::Ok(), &job).json(JobView::new(&job).with_execution(execution)))
 }

@@ -284,8 +284,8 @@ impl Put {
         job: &Job,
     ) -> ApiResult<Option<HttpResponse>> {
         let (if_match, by) = (self.if_match.clone(), auth.by.clone());
-        let of =
-            Change { workspace: auth.workspace, job: job.id, if_match, depth: self.depth, by, rules: None };
+        let (workspace, plan, depth) = (auth.workspace, auth.plan, self.depth);
+        let of = Change { workspace, plan, job: job.id, if_match, depth, by, rules: None };
         let decide = async |job: &Job| match declaration(state, self.names(), &self.text, Some(job))?
             .decide(state, Some(job))?
         {
@@ -311,7 +311,8 @@ impl Put {
     ) -> ApiResult<Option<HttpResponse>> {
         let definition = declaration(state, self.names(), &self.text, None)?.definition;
         let (token_hash, author) = (auth.caller.token_hash(), auth.by.clone());
-        let by = Requested { key: None, digest: None, depth: self.depth, token_hash, author };
+        let (depth, plan) = (self.depth, auth.plan);
+        let by = Requested { key: None, digest: None, depth, token_hash, author, plan };
         let created = match create_defined(state, auth.workspace, definition, by).await {
             Err(problem) if problem.has(ProblemCode::KeyTaken) => return Ok(None),
             created => created?,

@@ -17,6 +17,7 @@ use trigrun_core::{
 
 use crate::{
     problem::ProblemCode,
+    quotas::{Plan, Quotas},
     result::ApiResult,
     routes::bulk::{deadline, key_of},
     state::State,
@@ -44,6 +45,8 @@ pub struct Done {
 
 /// Of the request for replays.
 pub struct Replays {
+    /// What the workspace may have.
+    pub plan: Plan,
     pub key: Option<String>,
     pub depth: Depth,
 }
@@ -58,10 +61,9 @@ pub async fn replay(
     let (deadline, traceparent) = (deadline(state), trace::current());
     let replayed = state.run(async move |state| {
         let mut done = Done::default();
-        let db = state.connections.unshared();
-        let size = state.quotas.batch(db, workspace, REPLAY_BATCH).await?;
+        let size = Quotas::batch(replays.plan, REPLAY_BATCH);
         for (number, batch) in targets.chunks(size).enumerate() {
-            done.retry_after = state.quotas.wait(db, workspace, batch.len()).await?;
+            done.retry_after = state.quotas.wait(replays.plan, workspace, batch.len()).await?;
             if done.retry_after.is_some() || Instant::now() > deadline {
                 done.stopped_at = Some(number * size);
                 break;

@@ -91,23 +91,22 @@ impl Application<'_> {
         let (state, workspace) = (self.state, self.workspace);
         let runs = creations.iter().filter(|creation| creation.definition.requests_run()).count();
         if let Some(runs) = u32::try_from(runs).ok().filter(|runs| *runs > 0) {
-            state.quotas.run(state.connections.unshared(), workspace, runs).await?;
+            state.quotas.run(self.by.plan, workspace, runs).await?;
         }
-        let plan = state.quotas.plan(state.connections.unshared(), workspace).await?;
         let (views, pending, rules) = self.pending(creations)?;
         let by = self.by.clone();
         let inserted = state.run(async move |state| {
             let new = pending.iter().zip(&rules);
             let new = new.map(|(job, rules)| NewJob { applied: true, rules, ..job.new_job() });
             let new: Vec<NewJob<'_>> = new.collect();
-            match jobs::insert_all(&mut *state.conn().await?, workspace, &new, plan.jobs()).await {
+            match jobs::insert_all(&mut *state.conn().await?, workspace, &new, by.plan.jobs()).await {
                 Ok(_) => Ok(()),
                 Err(error) if error.is_conflict("jobs_key") => {
                     let keys = pending.iter().filter_map(|job| job.definition.key.clone());
                     Err(plan_stale(&keys.collect::<Vec<_>>()))
                 }
                 Err(error) if error.is_conflict("channel") => Err(channel_gone(error)),
-                Err(error) => Err(by.not_written(plan, error)),
+                Err(error) => Err(by.not_written(error)),
             }
         });
         inserted.await?;
@@ -230,8 +229,8 @@ impl Application<'_> {
     }
 
     fn change_of(&self, job: JobId) -> Change {
-        let by = self.by.author.clone();
-        Change { workspace: self.workspace, job, if_match: None, depth: self.by.depth, by, rules: None }
+        let Requested { depth, plan, author: by, .. } = self.by.clone();
+        Change { workspace: self.workspace, plan, job, if_match: None, depth, by, rules: None }
     }
 
     async fn audit(&self, done: &SummaryView) -> ApiResult<()> {

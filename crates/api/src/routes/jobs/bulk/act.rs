@@ -27,6 +27,7 @@ use trigrun_core::{
 use super::{Bulk, Target};
 use crate::{
     problem::Problem,
+    quotas::Plan,
     result::ApiResult,
     routes::{
         bulk::{deadline, key_of},
@@ -39,6 +40,8 @@ use crate::{
 /// Who asks for it.
 pub struct Caller<'a> {
     pub workspace: WorkspaceId,
+    /// What the workspace may have.
+    pub plan: Plan,
     pub by: Author,
     pub depth: Depth,
     /// Of the runs.
@@ -136,8 +139,8 @@ async fn change_one(
     (job, version): (JobId, Option<i64>),
     done: &mut Done,
 ) -> ApiResult<DoneJob> {
-    let Caller { workspace, depth, ref by, .. } = *caller;
-    let of = Change { workspace, job, if_match: None, depth, by: by.clone(), rules: None };
+    let Caller { workspace, plan, depth, ref by, .. } = *caller;
+    let of = Change { workspace, plan, job, if_match: None, depth, by: by.clone(), rules: None };
     let was_draft = Cell::new(false);
     let decide = async |job: &Job| {
         if version.is_some_and(|version| version != i64::from(job.version)) {
@@ -179,7 +182,7 @@ async fn allowed(state: &State, caller: &Caller<'_>, job: &Target) -> ApiResult<
             return Ok(None);
         }
     }
-    state.quotas.wait(state.connections.unshared(), caller.workspace, 1).await
+    state.quotas.wait(caller.plan, caller.workspace, 1).await
 }
 
 /// Runs a job, once for a key.

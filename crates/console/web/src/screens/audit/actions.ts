@@ -36,6 +36,7 @@ const ALL: Record<AuditAction, true> = {
   'workspace.created': true,
   'workspace.renamed': true,
   'workspace.plan_changed': true,
+  'workspace.limits_changed': true,
   'workspace.suspended': true,
   'workspace.resumed': true,
 };

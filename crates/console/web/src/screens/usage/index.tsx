@@ -50,6 +50,18 @@ function Quotas() {
             text={words.perMinuteText}
             link={<Link href="/runs">{words.allRuns}</Link>}
           />
+          <Quota
+            name={words.members}
+            used={usage.members}
+            text={words.membersText}
+            link={can('workspace:admin') && <Link href="/members">{words.allMembers}</Link>}
+          />
+          <Quota
+            name={words.channels}
+            used={usage.channels}
+            text={words.channelsText}
+            link={can('notifications:write') && <Link href="/notifications">{words.allChannels}</Link>}
+          />
         </div>
       )}
     </Loaded>

@@ -42,6 +42,7 @@ const DONE: Record<string, string> = {
   'workspace.created': 'Created the workspace',
   'workspace.renamed': 'Renamed the workspace to',
   'workspace.plan_changed': 'Changed the plan of the workspace',
+  'workspace.limits_changed': 'Changed the limits of the workspace',
   'workspace.suspended': 'Suspended the workspace',
   'workspace.resumed': 'Ended the suspension of the workspace',
 };
@@ -54,6 +55,7 @@ const WITHOUT_TARGET = new Set([
   'member.joined',
   'signing_secret.rotated',
   'workspace.plan_changed',
+  'workspace.limits_changed',
   'workspace.suspended',
   'workspace.resumed',
 ]);

@@ -21,4 +21,10 @@ export const words = {
   perMinuteText:
     'Run now, replays, and jobs that run once. Runs by a schedule do not count: a quota never drops one.',
   allRuns: 'All runs',
+  members: 'Members',
+  membersText: 'Users who are invited count, until the invitation expires.',
+  allMembers: 'All members',
+  channels: 'Notification channels',
+  channelsText: 'Channels count until they are deleted.',
+  allChannels: 'All channels',
 };
