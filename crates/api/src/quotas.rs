@@ -5,12 +5,7 @@
 
 use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
-use std::{
-    collections::{BTreeMap, HashMap},
-    num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use trigrun_core::{
     domain::{
         id::WorkspaceId,
@@ -81,40 +76,45 @@ impl Plan {
         }
     }
 
-    /// The problem when the quota conflicts; other errors stay what they are.
-    pub fn exceeded(self, error: StoreError) -> Problem {
+    /// The problem when this quota conflicts; other errors stay what they are.
+    pub fn exceeded(self, quota: Quota, error: StoreError) -> Problem {
         if !error.is_conflict("quota") {
             return error.into();
         }
-        let quotas = [
-            (self.jobs(), "jobs"),
-            (self.tokens(), "API tokens"),
-            (self.members(), "members"),
-            (self.channels(), "channels"),
-        ];
-        let allowed: Vec<String> =
-            quotas.iter().filter_map(|(max, what)| Some(format!("{} {what}", (*max)?))).collect();
+        let (max, what, remedy) = match quota {
+            Quota::Jobs => (self.jobs, "job", "Delete one that is no longer needed"),
+            Quota::Tokens => (self.tokens, "API token", "Delete one that is no longer needed"),
+            Quota::Members => (self.members, "member", "Remove a member or an invitation"),
+            Quota::Channels => (self.channels, "notification channel", "Delete one that is no longer needed"),
+        };
+        let several = if max == 1 { "" } else { "s" };
+        let with = if matches!(quota, Quota::Members) { ", with the users who are invited" } else { "" };
         let detail = format!(
-            "This exceeds the plan of this workspace, which allows {}. Delete what is no longer needed, or ask your administrator for a larger plan.",
-            allowed.join(", ")
+            "This workspace may have {max} {what}{several}{with}. {remedy}, or ask your administrator for a higher limit."
         );
         Problem::new(ProblemCode::QuotaExceeded, detail)
     }
 }
 
-/// How many rates of requested executions have a limiter. Operators choose them, so there are few.
-const MAX_LIMITERS: usize = 1000;
+/// What a quota counts.
+#[derive(Clone, Copy)]
+pub enum Quota {
+    Jobs,
+    Tokens,
+    Members,
+    Channels,
+}
 
 pub struct Quotas {
     plans: PlanSettings,
-    redis: RedisSettings,
-    /// By the executions per minute. They share their counts, which belong to the workspaces.
-    limiters: Mutex<HashMap<NonZeroU32, Arc<Limiter<1>>>>,
+    limiter: Limiter<1>,
 }
 
 impl Quotas {
-    pub fn new(plans: PlanSettings, redis: RedisSettings) -> Self {
-        Self { plans, redis, limiters: Mutex::default() }
+    pub fn new(plans: PlanSettings, redis: &RedisSettings) -> Result<Self, StreamError> {
+        // Each workspace has a rate of its own.
+        let limiter = Limiter::new(redis, [Rate::per_minute(NonZeroU32::MIN)])?;
+        Ok(Self { plans, limiter })
     }
 
     /// All plans, by name.
@@ -133,15 +133,14 @@ impl Quotas {
         let Some(max) = plan.executions_per_minute() else { return Ok(()) };
         if count > max.get() {
             let detail = format!(
-                "The plan of this workspace allows {max} requested executions per minute; this request is for {count}."
+                "This workspace may request {max} executions per minute; this request is for {count}."
             );
             return Err(Problem::new(ProblemCode::QuotaExceeded, detail));
         }
-        let Some(wait) = self.limited(max, workspace, count).await? else { return Ok(()) };
+        let Some(wait) = self.limited(max, workspace, count).await else { return Ok(()) };
         let wait = seconds(wait).max(1);
-        let detail = format!(
-            "The plan of this workspace allows {max} requested executions per minute. Try again in {wait} s."
-        );
+        let detail =
+            format!("This workspace may request {max} executions per minute. Try again in {wait} s.");
         Err(Problem::new(ProblemCode::QuotaExceeded, detail)
             .with_status(StatusCode::TOO_MANY_REQUESTS)
             .with_header(header::RETRY_AFTER, wait.to_string()))
@@ -155,42 +154,16 @@ impl Quotas {
     }
 
     /// Counts some of many executions, all or none: how long to wait if the plan does not allow them yet.
-    pub async fn wait(
-        &self,
-        plan: Plan,
-        workspace: WorkspaceId,
-        count: usize,
-    ) -> ApiResult<Option<Duration>> {
-        let Some(max) = plan.executions_per_minute() else { return Ok(None) };
+    pub async fn wait(&self, plan: Plan, workspace: WorkspaceId, count: usize) -> Option<Duration> {
+        let max = plan.executions_per_minute()?;
         self.limited(max, workspace, u32::try_from(count).unwrap_or(u32::MAX)).await
     }
 
-    async fn limited(
-        &self,
-        max: NonZeroU32,
-        workspace: WorkspaceId,
-        count: u32,
-    ) -> ApiResult<Option<Duration>> {
-        let limiter = self.limiter(max).map_err(|error| {
-            tracing::error!(%error, "cannot limit requested executions");
-            Problem::internal()
-        })?;
-        Ok(match limiter.check_all(&workspace.to_string(), ["runs"], count).await {
+    async fn limited(&self, max: NonZeroU32, workspace: WorkspaceId, count: u32) -> Option<Duration> {
+        let rates = [Rate::per_minute(max)];
+        match self.limiter.check_all(&workspace.to_string(), ["runs"], rates, count).await {
             RateDecision::Allowed { .. } => None,
             RateDecision::Limited { wait } => Some(wait),
-        })
-    }
-
-    fn limiter(&self, max: NonZeroU32) -> Result<Arc<Limiter<1>>, StreamError> {
-        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(limiter) = limiters.get(&max) {
-            return Ok(limiter.clone());
         }
-        if limiters.len() >= MAX_LIMITERS {
-            limiters.clear();
-        }
-        let limiter = Arc::new(Limiter::new(&self.redis, [Rate::per_minute(max)])?);
-        limiters.insert(max, limiter.clone());
-        Ok(limiter)
     }
 }

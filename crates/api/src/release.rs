@@ -36,23 +36,44 @@ pub enum Progress {
 }
 
 /// Decides what was missed during the hold, and ends it. It decides first, so that nothing is sent that is skipped; a call that is interrupted
-/// can be repeated. Stops after about `time`.
+/// can be repeated. Stops after about `time`, and is then to be continued by [`resume`].
 pub async fn release(
     conn: &mut Conn,
     missed: Missed,
     by: &OperatorAuthor,
     time: Duration,
 ) -> Result<Progress, StoreError> {
+    match missed {
+        Missed::Run => end(conn, missed, by, Skipped::default()).await,
+        // For the audit log, before the first is skipped.
+        Missed::Skip => match holds::skipping(conn, by).await {
+            Err(StoreError::NotFound) => Ok(Progress::NotHeld(Skipped::default())),
+            begun => {
+                begun?;
+                resume(conn, by, time).await
+            }
+        },
+    }
+}
+
+/// Continues a release that was not finished.
+pub async fn resume(conn: &mut Conn, by: &OperatorAuthor, time: Duration) -> Result<Progress, StoreError> {
     let started = Instant::now();
     let mut skipped = Skipped::default();
-    if missed == Missed::Skip {
-        let is_over = || started.elapsed() >= time;
-        match skip_missed(conn, by, &mut skipped, is_over).await {
-            Err(StoreError::NotFound) => return Ok(Progress::NotHeld(skipped)),
-            Ok(false) => return Ok(Progress::Unfinished(skipped)),
-            finished => drop(finished?),
-        }
+    match skip_missed(conn, &mut skipped, || started.elapsed() >= time).await {
+        Err(StoreError::NotFound) => return Ok(Progress::NotHeld(skipped)),
+        Ok(false) => return Ok(Progress::Unfinished(skipped)),
+        finished => drop(finished?),
     }
+    end(conn, Missed::Skip, by, skipped).await
+}
+
+async fn end(
+    conn: &mut Conn,
+    missed: Missed,
+    by: &OperatorAuthor,
+    skipped: Skipped,
+) -> Result<Progress, StoreError> {
     let by = OperatorAuthor { at: store::clock::now(conn).await?, ..by.clone() };
     match holds::release(conn, missed, &by).await {
         Err(StoreError::NotFound) => Ok(Progress::NotHeld(skipped)),
@@ -64,11 +85,9 @@ pub async fn release(
 /// without a hold.
 async fn skip_missed(
     conn: &mut Conn,
-    by: &OperatorAuthor,
     skipped: &mut Skipped,
     is_over: impl Fn() -> bool,
 ) -> Result<bool, StoreError> {
-    holds::skipping(conn, by).await?;
     // Fires last, because they are quick: what becomes due after them runs.
     loop {
         if is_over() {

@@ -114,7 +114,7 @@ pub async fn serve(
         hold: hold.clone(),
         keys: Arc::new(master),
         limits: Arc::new(RateLimits::new(&settings.limits, &redis)?),
-        quotas: Arc::new(Quotas::new(settings.plans, redis.clone())),
+        quotas: Arc::new(Quotas::new(settings.plans, &redis)?),
         sign_up: settings.server.sign_up,
         has_users: Arc::default(),
         session_cookie: SessionCookie { is_insecure: settings.server.insecure_cookies },

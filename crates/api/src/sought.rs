@@ -1,7 +1,7 @@
 //! What a 404 says: the kind of object that the path names. It depends on the text of the path alone, not on what exists.
 
 use std::cell::RefCell;
-use trigrun_core::domain::id::{self, JobId, SessionId, TypedId};
+use trigrun_core::domain::id::{self, JobId, SessionId, TypedId, UserId};
 
 tokio::task_local! {
     static SOUGHT: RefCell<Option<String>>;
@@ -21,10 +21,15 @@ pub fn by_id(noun: &str, text: &str) {
 }
 
 /// The same for an operator, who sees all workspaces.
-pub fn by_id_anywhere(noun: &str, text: &str) {
-    // To tenants, a user is a member.
-    let noun_of_text = id::noun_of(text).map(|noun| if noun == "member" { "user" } else { noun });
+pub fn by_id_anywhere<T: TypedId>(text: &str) {
+    let noun = noun_for_operators(id::noun(T::PREFIX));
+    let noun_of_text = id::noun_of(text).map(noun_for_operators);
     not_found(noun, format!("There is no {noun} with this id."), noun_of_text);
+}
+
+/// To tenants, a user is a member.
+fn noun_for_operators(noun: &'static str) -> &'static str {
+    if noun == id::noun(UserId::PREFIX) { "user" } else { noun }
 }
 
 fn not_found(noun: &str, mut detail: String, noun_of_text: Option<&str>) {

@@ -1,6 +1,7 @@
 //! Job definitions with defaults for everything that a test does not care about.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::atomic::{AtomicI64, Ordering};
 use trigrun_core::{
     domain::{
         audit::Author,
@@ -20,13 +21,15 @@ use crate::db::TestDb;
 /// Whom tests give as the author of changes.
 pub static OPERATOR: Author = Author::operator(DateTime::UNIX_EPOCH);
 
-/// An operator who does something now, for this reason.
+/// An operator who does something for this reason, long ago, and after what earlier calls do.
 pub fn by_operator(reason: &str) -> OperatorAuthor {
+    static CALLS: AtomicI64 = AtomicI64::new(0);
+    let calls = CALLS.fetch_add(1, Ordering::Relaxed);
     OperatorAuthor {
         operator_id: None,
         operator: "test".to_owned(),
         reason: reason.to_owned(),
-        at: Utc::now(),
+        at: DateTime::UNIX_EPOCH + TimeDelta::microseconds(calls),
         request_id: None,
         address: None,
     }

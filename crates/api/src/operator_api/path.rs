@@ -2,7 +2,7 @@
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use std::future::{Ready, ready};
-use trigrun_core::domain::id::{TypedId, UserId, noun};
+use trigrun_core::domain::id::TypedId;
 use uuid::Uuid;
 
 use crate::{problem::Problem, result::ApiResult, sought};
@@ -14,10 +14,8 @@ impl<T: TypedId> FromRequest for PathId<T> {
     type Future = Ready<ApiResult<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // To tenants, a user is a member.
-        let noun = if T::PREFIX == UserId::PREFIX { "user" } else { noun(T::PREFIX) };
         let text = request.match_info().get("id").unwrap_or_default();
-        sought::by_id_anywhere(noun, text);
+        sought::by_id_anywhere::<T>(text);
         let id = text.parse().ok();
         ready(Ok(Self(id.unwrap_or_else(|| Uuid::nil().into()))))
     }

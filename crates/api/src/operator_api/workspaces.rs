@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, delete, get, post, put, web};
 use serde::{Deserialize, Serialize};
 use trigrun_core::{
     domain::{
+        channel::MAX_CHANNELS,
         id::{UserId, WorkspaceId},
         invalid::{Checked, FieldErrors, Invalid, both},
         workspace::{self, OwnLimits},
@@ -205,17 +206,17 @@ fn check_plan(state: &State, errors: &mut FieldErrors, plan: Option<String>) -> 
 #[serde(deny_unknown_fields, default)]
 #[schema(as = WorkspaceLimitsInput)]
 pub struct LimitsBody {
-    #[schema(minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0, maximum = 100_000)]
     jobs: Option<i64>,
-    #[schema(minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0, maximum = 100_000)]
     tokens: Option<i64>,
     /// Executions whose time a client chooses.
-    #[schema(minimum = 0, maximum = 1_000_000, example = 600)]
+    #[schema(minimum = 0, maximum = 100_000, example = 600)]
     executions_per_minute: Option<i64>,
     /// With the users who are invited.
-    #[schema(minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0, maximum = 100_000)]
     members: Option<i64>,
-    #[schema(minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0, maximum = 100)]
     channels: Option<i64>,
     /// For the audit log of the operators: a line.
     #[schema(required, min_length = 1, max_length = 500, example = "a large migration, until March")]
@@ -224,12 +225,14 @@ pub struct LimitsBody {
 
 impl LimitsBody {
     fn check(self, errors: &mut FieldErrors) -> Checked<(OwnLimits, String)> {
-        let mut limit = |pointer: &str, given: Option<i64>| {
-            given.map(|given| errors.take(pointer, workspace::own_limit(given))).transpose()
+        let mut limit = |pointer: &str, given: Option<i64>, max: i64| {
+            given.map(|given| errors.take(pointer, workspace::own_limit(given, max))).transpose()
         };
-        let (jobs, tokens) = (limit("/jobs", self.jobs), limit("/tokens", self.tokens));
-        let executions_per_minute = limit("/executions_per_minute", self.executions_per_minute);
-        let (members, channels) = (limit("/members", self.members), limit("/channels", self.channels));
+        let most = i64::from(workspace::MAX_OWN_LIMIT);
+        let (jobs, tokens) = (limit("/jobs", self.jobs, most), limit("/tokens", self.tokens, most));
+        let executions_per_minute = limit("/executions_per_minute", self.executions_per_minute, most);
+        let members = limit("/members", self.members, most);
+        let channels = limit("/channels", self.channels, MAX_CHANNELS);
         let reason = check_reason(errors, self.reason);
         let own = OwnLimits {
             jobs: jobs?,

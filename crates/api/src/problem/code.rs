@@ -112,7 +112,7 @@ problem_codes! {
         "Ask its administrator."
         see "people.md#signing-up-and-logging-in";
     QuotaExceeded "quota_exceeded" [FORBIDDEN, TOO_MANY_REQUESTS] "Quota exceeded"
-        "The request exceeds the plan of the workspace."
+        "The request exceeds a limit of the workspace."
         "Delete what is no longer needed; after a 429, wait as long as `Retry-After` says."
         see "people.md#quotas";
     NotFound "not_found" [NOT_FOUND] "Not found"

@@ -31,7 +31,7 @@ use crate::{
         values::{given, object},
     },
     problem::{Problem, ProblemBody, ProblemCode},
-    quotas::Plan,
+    quotas::{Plan, Quota},
     result::ApiResult,
     routes::{list::ListView, notifications::NotificationView},
     state::State,
@@ -379,9 +379,9 @@ async fn insert(
         let key = workspace_keys::data_key(&mut conn, workspace, &state.keys).await?;
         let id = ChannelId::at(by.at);
         let new = NewChannel { id, name: &name, destination: &destination, key: &key, by: &by };
-        channels::insert(&mut conn, workspace, new, plan.channels())
-            .await
-            .map_err(|error| if error.is_conflict("quota") { plan.exceeded(error) } else { conflict(error) })
+        channels::insert(&mut conn, workspace, new, plan.channels()).await.map_err(|error| {
+            if error.is_conflict("quota") { plan.exceeded(Quota::Channels, error) } else { conflict(error) }
+        })
     });
     inserted.await
 }

@@ -31,6 +31,7 @@ use crate::{
         values::given,
     },
     problem::{Problem, ProblemBody, ProblemCode},
+    quotas::Quota,
     result::ApiResult,
     routes::auth::{
         MembershipView, UserView,
@@ -211,7 +212,7 @@ pub async fn create_member(
         let max = auth.plan.members();
         invitations::invite(&mut *state.conn().await?, auth.workspace, new, max).await.map_err(|error| {
             if error.is_conflict("quota") {
-                return auth.plan.exceeded(error);
+                return auth.plan.exceeded(Quota::Members, error);
             }
             join_failed(error, "This user is already a member. PATCH /v1/members/{id} changes the role.")
         })

@@ -26,6 +26,7 @@ use crate::{
         query::{NoParameters, Paged},
     },
     problem::{Problem, ProblemCode},
+    quotas::Quota,
     result::ApiResult,
     routes::list::ListView,
     state::State,
@@ -135,7 +136,7 @@ pub async fn create_token(
         let giver = &auth.caller.giver();
         let new = NewToken { id, name: &name, hash: &hash, scopes: &scopes, expires_at, giver };
         let inserted = tokens::insert(&mut conn, auth.workspace, new, &auth.by, plan.tokens()).await;
-        inserted.map_err(|error| plan.exceeded(error))?;
+        inserted.map_err(|error| plan.exceeded(Quota::Tokens, error))?;
         Ok(tokens::get(&mut conn, auth.workspace, id).await?)
     });
     let created = created.await?;

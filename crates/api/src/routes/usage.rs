@@ -17,7 +17,7 @@ use crate::{
 /// Counting stops here.
 const MAX_COUNTED: i64 = 100_000;
 
-/// What the workspace uses, and what its plan allows.
+/// What the workspace uses, and what it may have.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Usage)]
 pub struct UsageView {
@@ -57,8 +57,7 @@ impl UsageView {
     }
 }
 
-/// Returns how many jobs, tokens, members and channels the workspace has, how many executions were requested in the last minute, and what its
-/// plan allows.
+/// Returns what the workspace uses, and what it may have: jobs, tokens, members, channels, executions requested in the last minute.
 #[utoipa::path(
     operation_id = "get_usage", tag = "workspace",
     responses(

@@ -146,7 +146,7 @@ pub struct WorkspaceView {
     suspended: Option<SuspensionView>,
 }
 
-/// The limits of the workspace's plan; null means no limit.
+/// The limits of the workspace: its own, and otherwise those of its plan. Null means no limit.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Quotas)]
 pub struct QuotasView {
@@ -156,10 +156,11 @@ pub struct QuotasView {
     executions_per_minute: Option<u32>,
     /// With the users who are invited.
     members: Option<u32>,
+    /// There are never more than 100.
     channels: Option<u32>,
 }
 
-const READ_ONLY: ReadOnly = ReadOnly { fixed: &["id", "quotas"], moving: &["suspended"], masked: &[] };
+const READ_ONLY: ReadOnly = ReadOnly { fixed: &["id"], moving: &["quotas", "suspended"], masked: &[] };
 
 impl WorkspaceView {
     fn new(workspace: Workspace, plan: Plan, suspension: Option<&Suspension>) -> Self {

@@ -36,14 +36,15 @@ pub struct OwnLimits {
     pub channels: Option<u32>,
 }
 
-/// Above it, a limit would limit nothing.
-pub const MAX_OWN_LIMIT: u32 = 1_000_000;
+/// Every creation counts up to the limit, while others of the workspace wait.
+pub const MAX_OWN_LIMIT: u32 = 100_000;
 
 /// Checks one of these limits.
-pub fn own_limit(number: i64) -> Result<u32, Invalid> {
-    u32::try_from(number).ok().filter(|limit| *limit <= MAX_OWN_LIMIT).ok_or_else(|| {
-        Invalid::new("out_of_range", format!("must be from 0 to {MAX_OWN_LIMIT}; 0 means no limit"))
-    })
+pub fn own_limit(number: i64, max: i64) -> Result<u32, Invalid> {
+    u32::try_from(number)
+        .ok()
+        .filter(|_| number <= max)
+        .ok_or_else(|| Invalid::new("out_of_range", format!("must be from 0 to {max}; 0 means no limit")))
 }
 
 impl OwnLimits {

@@ -105,19 +105,23 @@ pub async fn skip_fires(conn: &mut Conn, limit: i64) -> Result<usize, StoreError
 
 /// Cancels up to `limit` of the executions that are due, and returns how many were found. [`StoreError::NotFound`] without a hold.
 pub async fn cancel_waiting(conn: &mut Conn, limit: i64) -> Result<usize, StoreError> {
-    conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
-        lock_active(conn).await?;
-        let waiting = waiting(conn, limit).await?;
-        for (workspace, execution) in &waiting {
+    let waiting = waiting(conn, limit).await?;
+    for (workspace, execution) in &waiting {
+        // Each in a transaction of its own: the locks of many would wait for those of a deletion, and the deletion for them.
+        conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
+            lock_active(conn).await?;
             match leases::cancel(conn, *workspace, *execution).await {
                 // It has ended, or its job was deleted.
-                Ok(_) | Err(StoreError::NotFound) => {}
-                Err(error) => return Err(error),
+                Ok(_) | Err(StoreError::NotFound) => Ok(()),
+                Err(error) => Err(error),
             }
-        }
-        Ok(waiting.len())
-    })
-    .await
+        })
+        .await?;
+    }
+    match waiting.is_empty() {
+        true => lock_active(conn).await.map(|()| 0),
+        false => Ok(waiting.len()),
+    }
 }
 
 #[derive(QueryableByName)]
@@ -137,7 +141,7 @@ pub async fn waiting(conn: &mut Conn, limit: i64) -> Result<Vec<(WorkspaceId, Ex
                and not (r.status = 'running' and exists (
                    select from executors x
                    where x.id = r.owner_id and x.ended_at is null and x.heartbeat_at > now() - interval '1 minute'))
-             order by r.due_at limit $1",
+             order by r.due_at, r.id limit $1",
         )
         .bind::<BigInt, _>(limit),
     )

@@ -1,7 +1,7 @@
 //! Invitations into workspaces: a user becomes a member only by accepting one.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::Timestamptz};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -50,6 +50,15 @@ pub async fn invite(
         if members::has(conn, workspace, new.email).await? {
             return Err(StoreError::conflict("members_pkey"));
         }
+        // A later invitation counts like the one that it replaces.
+        let replaced = invitations::table
+            .filter(invitations::workspace_id.eq(workspace.uuid()))
+            .filter(invitations::email.eq(new.email))
+            .filter(invitations::expires_at.gt(diesel::dsl::now));
+        let max = match diesel::select(diesel::dsl::exists(replaced)).get_result(conn).await? {
+            true => None,
+            false => max,
+        };
         let role = new.role.as_str();
         let values = (
             invitations::id.eq(new.id.uuid()),
@@ -112,7 +121,7 @@ pub async fn accept(
         workspaces::lock_rights(conn, workspace).await?;
         let given = (invitations::role, invitations::created_by, invitations::created_with);
         let (role, giver, token): (String, Option<Uuid>, Option<Uuid>) =
-            diesel::delete(known).returning(given).get_result(conn).await?;
+            diesel::delete(known.filter(is_valid())).returning(given).get_result(conn).await?;
         let new_role: Role = parse_enum("invitations.role", &role)?;
         members::join(conn, workspace, user.id, new_role, (giver, token), by.at).await?;
         let target = (user.id, Some(user.email.as_str()));
@@ -120,6 +129,11 @@ pub async fn accept(
         Ok(workspace)
     })
     .await
+}
+
+/// By the clock of the quota, which no longer counts what has expired.
+fn is_valid() -> diesel::dsl::Gt<invitations::expires_at, diesel::expression::SqlLiteral<Timestamptz>> {
+    invitations::expires_at.gt(diesel::dsl::sql("clock_timestamp()"))
 }
 
 /// An open invitation.

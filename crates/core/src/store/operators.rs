@@ -47,13 +47,14 @@ pub struct Listed {
 
 /// By name; few.
 pub async fn list(conn: &mut Conn) -> Result<Vec<Listed>, StoreError> {
-    let rows: Vec<(Uuid, String, DateTime<Utc>, Option<DateTime<Utc>>)> = operators::table
+    type Row = (Uuid, String, DateTime<Utc>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = operators::table
         .order(operators::name)
         .limit(1000)
         .select((operators::id, operators::name, operators::created_at, operators::expires_at))
         .load(conn)
         .await?;
-    let listed = |(id, name, created_at, expires_at)| Listed {
+    let listed = |(id, name, created_at, expires_at): Row| Listed {
         operator: Operator { id: OperatorId::from_uuid(id), name },
         created_at,
         expires_at,

@@ -148,7 +148,7 @@ pub async fn set_plan(
     .await
 }
 
-/// Gives a workspace limits of its own, instead of those that it has of its own.
+/// Gives a workspace limits of its own. They replace those that it had. A workspace that has them already is unchanged.
 pub async fn set_limits(
     conn: &mut Conn,
     workspace: WorkspaceId,
@@ -158,6 +158,10 @@ pub async fn set_limits(
     let column = |limit: Option<u32>| limit.and_then(|limit| i32::try_from(limit).ok());
     conn.transaction(async |conn: &mut Conn| -> Result<_, StoreError> {
         let tenant = lock(conn, workspace).await?;
+        let previous = tenant.plan.own;
+        if previous == *own {
+            return Ok(());
+        }
         diesel::update(workspaces::table.find(workspace.uuid()))
             .set((
                 workspaces::max_jobs.eq(column(own.jobs)),
@@ -168,9 +172,15 @@ pub async fn set_limits(
             ))
             .execute(conn)
             .await?;
-        let limits = own.named().map(|(name, limit)| Some((name, limit?.to_string())));
-        let limits: Vec<_> = limits.into_iter().flatten().collect();
-        let details: Vec<_> = limits.iter().map(|(name, limit)| (*name, limit.as_str())).collect();
+        let as_in_plan = || "plan".to_owned();
+        let text = |limit: Option<u32>| limit.map_or_else(as_in_plan, |limit| limit.to_string());
+        let both = own.named().into_iter().zip(previous.named());
+        let changed: Vec<_> = both.filter(|((_, limit), (_, previous))| limit != previous).collect();
+        let changed = changed.into_iter().flat_map(|((name, limit), (_, previous))| {
+            [(name.to_owned(), text(limit)), (format!("previous_{name}"), text(previous))]
+        });
+        let changed: Vec<_> = changed.collect();
+        let details: Vec<_> = changed.iter().map(|(name, limit)| (name.as_str(), limit.as_str())).collect();
         let target = (workspace, Some(tenant.workspace.name.as_str()));
         audit::write(conn, workspace, &by.author(), Action::WorkspaceLimitsChanged, target, &details).await?;
         operator_audit::write(conn, by, OperatorAction::WorkspaceLimitsChanged, target, &details).await

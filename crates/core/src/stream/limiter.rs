@@ -135,18 +135,25 @@ impl<const N: usize> Limiter<N> {
     pub async fn check(&self, group: &str, names: [&str; N]) -> RateDecision {
         match tokio::time::timeout(self.timeout, self.check_shared(group, names)).await {
             Ok(Ok(decision)) => decision,
-            _ => self.fallback(group, names),
+            _ => self.fallback(group, names, self.rates),
         }
     }
 
-    /// Whether they allow `count` requests: all of them count, or none. Never if a burst is smaller.
-    pub async fn check_all(&self, group: &str, names: [&str; N], count: u32) -> RateDecision {
+    /// Whether these rates allow `count` requests: all of them count, or none. Never if a burst is smaller. What a group has used counts at
+    /// each rate.
+    pub async fn check_all(
+        &self,
+        group: &str,
+        names: [&str; N],
+        rates: [Rate; N],
+        count: u32,
+    ) -> RateDecision {
         let permits = Permits { returned: 0, most: count, least: count };
-        match tokio::time::timeout(self.timeout, self.take(group, names, permits)).await {
+        match tokio::time::timeout(self.timeout, self.take(group, names, rates, permits)).await {
             Ok(Ok((0, _, wait))) => RateDecision::Limited { wait },
             Ok(Ok((_, left, reset))) => RateDecision::Allowed { left, reset },
             _ => {
-                let mut each = (0..count).map(|_| self.fallback(group, names));
+                let mut each = (0..count).map(|_| self.fallback(group, names, rates));
                 each.find(|decision| matches!(decision, RateDecision::Limited { .. })).unwrap_or(UNKNOWN)
             }
         }
@@ -163,7 +170,7 @@ impl<const N: usize> Limiter<N> {
             permits.most = self.allotments.wanted(allotment, now);
             permits.returned = allotment.give_back();
         }
-        let (taken, left, time) = self.take(group, names, permits).await?;
+        let (taken, left, time) = self.take(group, names, self.rates, permits).await?;
         Ok(match &mut allotment {
             _ if taken == 0 => RateDecision::Limited { wait: time },
             Some(allotment) => self.allotments.fill(allotment, taken, left, time, Instant::now()),
@@ -177,6 +184,7 @@ impl<const N: usize> Limiter<N> {
         &self,
         group: &str,
         names: [&str; N],
+        rates: [Rate; N],
         permits: Permits,
     ) -> Result<(u32, u32, Duration), StreamError> {
         // Locks only to get the connection, which many tasks share, and not while waiting for the reply.
@@ -187,7 +195,7 @@ impl<const N: usize> Limiter<N> {
             take.key(format!("{}:{{{group}}}:limit:{name}", self.namespace));
         }
         take.arg(permits.returned).arg(permits.most).arg(permits.least);
-        for rate in self.rates {
+        for rate in rates {
             take.arg(u64::try_from(rate.interval.as_micros()).unwrap_or(u64::MAX)).arg(rate.burst.get());
         }
         let reply: redis::RedisResult<(u32, u32, u64)> = take.invoke_async(&mut connection).await;
@@ -195,8 +203,9 @@ impl<const N: usize> Limiter<N> {
         Ok((taken, left, Duration::from_millis(ms)))
     }
 
-    fn fallback(&self, group: &str, names: [&str; N]) -> RateDecision {
-        let decisions = self.fallback.iter().zip(names).map(|(limiter, name)| limiter.check(&(group, name)));
+    fn fallback(&self, group: &str, names: [&str; N], rates: [Rate; N]) -> RateDecision {
+        let limiters = self.fallback.iter().zip(names).zip(rates);
+        let decisions = limiters.map(|((limiter, name), rate)| limiter.check_at(&(group, name), rate));
         let limited = decisions.into_iter().find(|decision| matches!(decision, RateDecision::Limited { .. }));
         limited.unwrap_or(UNKNOWN)
     }

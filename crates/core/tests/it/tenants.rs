@@ -493,6 +493,10 @@ async fn statistics_of_another_workspace_are_not_shown() {
          insert into stats_hosts values ('{workspace}', now(), 'a', 0, 1, 0, 0, 0, 1, '', '');
          insert into stats_failures values ('{workspace}', date_trunc('hour', now()), '{id}', 'timeout', 0, 1, now(), now(), '{execution}');
          insert into job_health values ('{id}', '{workspace}', 'failing', now(), 1, now(), 'timeout', null, '{execution}');
+         insert into channels (id, workspace_id, name, kind, version, sealed, masked, created_at, updated_at)
+         values (gen_random_uuid(), '{workspace}', 'a', 'webhook', 1, '', '{{}}', now(), now());
+         insert into invitations (id, workspace_id, email, role, hash, created_at, expires_at)
+         values (gen_random_uuid(), '{workspace}', 'a@example.com', 'member', 'h', now(), now() + interval '1 day');
          insert into executions (id, workspace_id, job_id, version, status, source, scheduled_for, finished_at, attempt_count)
          values ('{execution}', '{workspace}', '{id}', 1, 'succeeded', 'manual', now(), now(), 1)"
     ))
@@ -520,10 +524,12 @@ async fn statistics_of_another_workspace_are_not_shown() {
             jobs::called_hosts(conn, workspace, 10, 10).await.unwrap().len() as i64,
             used.jobs,
             used.requested,
+            used.members,
+            used.channels,
         ];
         counts.push(rows);
     }
-    assert_eq!(counts, [[0; 14], [1; 14]]);
+    assert_eq!(counts, [[0; 16], [1; 16]]);
 }
 
 #[tokio::test]

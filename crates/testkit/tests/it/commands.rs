@@ -31,7 +31,7 @@ async fn commands_lead_from_an_empty_database_to_a_token() {
     let workspace = api(&["workspace", "create", "--name", "billing"]);
     let workspace = workspace.trim();
     assert!(workspace.starts_with("ws_"), "{workspace}");
-    assert_eq!(api(&["workspace", "list"]), format!("{workspace}  billing\n"));
+    assert_eq!(api(&["workspace", "list"]), format!("{workspace}  billing  default\n"));
     let token = api(&["token", "create", "--workspace", workspace, "--name", "ci", "--scope", "jobs:read"]);
     assert!(token.starts_with("trg_") && token.trim().len() == 40, "{token}");
     assert_eq!(db.lines("select scopes from tokens").await, ["{jobs:read}"]);

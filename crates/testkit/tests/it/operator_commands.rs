@@ -16,16 +16,19 @@ async fn an_operator_suspends_and_resumes_a_workspace() {
         assert!(success && text.contains(expected), "{text}");
     }
     let (_, text) = run(&["list"]);
-    assert!(text.contains("  a  (suspended since 2") && text.contains(": unpaid)"), "{text}");
+    assert!(text.contains("  a  default  (suspended since 2") && text.contains(": unpaid)"), "{text}");
     for expected in ["is resumed", "was not suspended"] {
         let (success, text) = run(&["resume", "--workspace", &id, "--reason", "paid"]);
         assert!(success && text.contains(expected), "{text}");
     }
     let limits = ["limits", "--workspace", &id, "--jobs", "5", "--channels", "0", "--reason", "a trial"];
     let (success, text) = run(&limits);
-    assert!(success && text.contains("has limits of its own"), "{text}");
+    assert!(success && text.contains("has limits of its own: jobs=5 channels=0"), "{text}");
     let stored = "select concat_ws(' ', max_jobs, max_channels, coalesce(max_members, -1)) from workspaces";
     assert_eq!(db.lines(stored).await, ["5 0 -1"]);
+    assert!(run(&["list"]).1.contains("  a  default jobs=5 channels=0\n"), "{:?}", run(&["list"]));
+    let (_, text) = run(&["limits", "--workspace", &id, "--reason", "the trial is over"]);
+    assert!(text.contains("has the limits of its plan"), "{text}");
     let absent = "ws_01h455vb4pex5vsknk084sn02q";
     for wrong in
         [&["suspend", "--workspace", &id][..], &["resume", "--workspace", absent, "--reason", "paid"]]

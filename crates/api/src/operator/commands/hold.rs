@@ -35,8 +35,9 @@ pub async fn release(settings: &Settings, missed: Missed, by: ByArguments) -> an
     let conn = &mut connection::open(settings).await?;
     let by = by.author(store::clock::now(conn).await?);
     let mut all = Skipped::default();
+    let mut progress = release::release(conn, missed, &by, REPORT_INTERVAL).await?;
     loop {
-        match release::release(conn, missed, &by, REPORT_INTERVAL).await? {
+        match progress {
             Progress::NotHeld(skipped) => {
                 all.add(skipped);
                 if all != Skipped::default() {
@@ -47,6 +48,7 @@ pub async fn release(settings: &Settings, missed: Missed, by: ByArguments) -> an
             Progress::Unfinished(skipped) => {
                 all.add(skipped);
                 say(&format!("so far, {}", done(all)));
+                progress = release::resume(conn, &by, REPORT_INTERVAL).await?;
                 continue;
             }
             Progress::Released(skipped) => {

@@ -4,9 +4,10 @@ use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use trigrun_core::{
     domain::{
+        channel::MAX_CHANNELS,
         id::WorkspaceId,
         page::{MAX_LIMIT, Page},
-        workspace::{MAX_OWN_LIMIT, OwnLimits, Workspace},
+        workspace::{self, OwnLimits, Workspace},
     },
     store::{
         self, Conn,
@@ -29,7 +30,7 @@ pub enum WorkspaceCommand {
         #[command(flatten)]
         by: NameArguments,
     },
-    /// Lists all workspaces, the newest first
+    /// Lists all workspaces with their plans and the limits that they have instead, the newest first
     List,
     /// Suspends a workspace: its open executions are cancelled, its fires are skipped, and its members can only read and delete. They see the
     /// reason
@@ -80,22 +81,26 @@ pub enum WorkspaceCommand {
     },
 }
 
-fn own_limit() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(0..=MAX_OWN_LIMIT.into())
+fn own_limit(max: impl Into<i64>) -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=max.into())
 }
 
 #[derive(Args)]
 pub struct LimitArguments {
-    #[arg(long, value_parser = own_limit())]
+    /// How many jobs it may have
+    #[arg(long, value_parser = own_limit(workspace::MAX_OWN_LIMIT))]
     jobs: Option<u32>,
-    #[arg(long, value_parser = own_limit())]
+    /// How many API tokens it may have
+    #[arg(long, value_parser = own_limit(workspace::MAX_OWN_LIMIT))]
     tokens: Option<u32>,
-    #[arg(long, value_parser = own_limit())]
+    /// How many executions clients may request per minute
+    #[arg(long, value_parser = own_limit(workspace::MAX_OWN_LIMIT))]
     executions_per_minute: Option<u32>,
-    /// With the users who are invited
-    #[arg(long, value_parser = own_limit())]
+    /// How many members it may have, with the users who are invited
+    #[arg(long, value_parser = own_limit(workspace::MAX_OWN_LIMIT))]
     members: Option<u32>,
-    #[arg(long, value_parser = own_limit())]
+    /// How many notification channels it may have, up to 100
+    #[arg(long, value_parser = own_limit(MAX_CHANNELS))]
     channels: Option<u32>,
 }
 
@@ -144,9 +149,13 @@ pub async fn run(settings: &Settings, command: WorkspaceCommand) -> anyhow::Resu
             println!("{workspace} has the plan {plan}");
         }
         WorkspaceCommand::Limits { workspace, limits, by } => {
-            let set = tenants::set_limits(conn, workspace, &limits.into(), &by.author(now)).await;
+            let own = OwnLimits::from(limits);
+            let set = tenants::set_limits(conn, workspace, &own, &by.author(now)).await;
             set.with_context(|| workspace.to_string())?;
-            println!("{workspace} has limits of its own");
+            match named(own).as_str() {
+                "" => println!("{workspace} has the limits of its plan"),
+                own => println!("{workspace} has limits of its own: {own}"),
+            }
         }
         WorkspaceCommand::Delete { workspace, by } => {
             let deleted = tenants::delete(conn, workspace, &by.author(now)).await;
@@ -157,13 +166,20 @@ pub async fn run(settings: &Settings, command: WorkspaceCommand) -> anyhow::Resu
     Ok(())
 }
 
+/// The limits that are not those of the plan.
+fn named(own: OwnLimits) -> String {
+    let own = own.named().into_iter().filter_map(|(name, limit)| Some(format!("{name}={}", limit?)));
+    own.collect::<Vec<_>>().join(" ")
+}
+
 async fn list(conn: &mut Conn) -> anyhow::Result<()> {
     let mut page = Page { limit: MAX_LIMIT, before: None };
     loop {
         let listed = tenants::list(conn, &Filter::default(), page).await?;
-        for Tenant { workspace: Workspace { id, name }, suspension, .. } in listed.data {
+        for Tenant { workspace: Workspace { id, name }, plan, suspension, .. } in listed.data {
             let state = suspension.map(|it| format!("  (suspended since {}: {})", it.since, it.reason));
-            println!("{id}  {name}{}", state.unwrap_or_default());
+            let limits = [plan.name, named(plan.own)].join(" ");
+            println!("{id}  {name}  {}{}", limits.trim_end(), state.unwrap_or_default());
         }
         page.before = listed.next;
         if page.before.is_none() {

@@ -33,7 +33,7 @@ use crate::{
     extract::key::Earlier,
     job_writer::{PendingJob, Written},
     problem::{Problem, ProblemCode},
-    quotas::Plan,
+    quotas::{Plan, Quota},
     result::ApiResult,
     state::State,
 };
@@ -68,7 +68,7 @@ impl Requested {
             // The token was deleted or rotated after the request was authenticated. Deleting a workspace deletes its tokens.
             StoreError::NotFound if self.token_hash.is_some() => auth::unknown(),
             error if error.is_conflict("jobs_key") => key_taken(),
-            error => self.plan.exceeded(error),
+            error => self.plan.exceeded(Quota::Jobs, error),
         }
     }
 }

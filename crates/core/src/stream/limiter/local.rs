@@ -31,16 +31,21 @@ impl LocalLimiter {
 
     /// One request of `key`; it counts if it is allowed.
     pub fn check(&self, key: &impl Hash) -> RateDecision {
+        self.check_at(key, self.rate)
+    }
+
+    /// The same at another rate. What a key has used counts at each.
+    pub fn check_at(&self, key: &impl Hash, rate: Rate) -> RateDecision {
         let now = self.now();
         let used_until = self.counter(key);
         let mut seen = used_until.load(Ordering::Relaxed);
         loop {
-            let next = match self.decide(seen, now) {
+            let next = match decide(rate, seen, now) {
                 Ok(next) => next,
                 Err(wait) => return RateDecision::Limited { wait },
             };
             match used_until.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return self.allowed(next - now),
+                Ok(_) => return allowed(rate, next - now),
                 Err(newer) => seen = newer,
             }
         }
@@ -49,24 +54,9 @@ impl LocalLimiter {
     /// Whether a request of `key` would be allowed; it does not count.
     pub fn peek(&self, key: &impl Hash) -> RateDecision {
         let now = self.now();
-        match self.decide(self.counter(key).load(Ordering::Relaxed), now) {
-            Ok(next) => self.allowed(next - now),
+        match decide(self.rate, self.counter(key).load(Ordering::Relaxed), now) {
+            Ok(next) => allowed(self.rate, next - now),
             Err(wait) => RateDecision::Limited { wait },
-        }
-    }
-
-    /// Until when the rate is used with one more request, or how long that has to wait.
-    fn decide(&self, used_until: u64, now: u64) -> Result<u64, Duration> {
-        let next = used_until.max(now).saturating_add(nanos(self.rate.interval).max(1));
-        let wait = (next - now).saturating_sub(nanos(self.rate.window()).max(1));
-        if wait == 0 { Ok(next) } else { Err(Duration::from_nanos(wait)) }
-    }
-
-    fn allowed(&self, used: u64) -> RateDecision {
-        let left = nanos(self.rate.window()).saturating_sub(used) / nanos(self.rate.interval).max(1);
-        RateDecision::Allowed {
-            left: u32::try_from(left).unwrap_or(u32::MAX),
-            reset: Duration::from_nanos(used),
         }
     }
 
@@ -79,6 +69,18 @@ impl LocalLimiter {
     fn now(&self) -> u64 {
         nanos(self.started.elapsed())
     }
+}
+
+/// Until when the rate is used with one more request, or how long that has to wait.
+fn decide(rate: Rate, used_until: u64, now: u64) -> Result<u64, Duration> {
+    let next = used_until.max(now).saturating_add(nanos(rate.interval).max(1));
+    let wait = (next - now).saturating_sub(nanos(rate.window()).max(1));
+    if wait == 0 { Ok(next) } else { Err(Duration::from_nanos(wait)) }
+}
+
+fn allowed(rate: Rate, used: u64) -> RateDecision {
+    let left = nanos(rate.window()).saturating_sub(used) / nanos(rate.interval).max(1);
+    RateDecision::Allowed { left: u32::try_from(left).unwrap_or(u32::MAX), reset: Duration::from_nanos(used) }
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -118,6 +120,17 @@ mod tests {
         assert!((1..=COUNTERS).contains(&allowed), "{allowed}");
         assert!(!is_allowed(limiter.check(&0)), "no counter was evicted");
         assert_eq!(size_of_val(&*limiter.used_until), 512 * 1024);
+    }
+
+    #[test]
+    fn what_was_used_counts_at_every_rate() {
+        let limiter = hourly(3);
+        let at = |burst| Rate::per_hour(NonZeroU32::new(burst).unwrap());
+        assert!((0..3).all(|_| is_allowed(limiter.check(&"a"))));
+        assert!(!is_allowed(limiter.check_at(&"a", at(3))));
+        // A burst lasts an hour at each rate: the hour is used.
+        assert!(!is_allowed(limiter.check_at(&"a", at(6))));
+        assert!((0..6).all(|_| is_allowed(limiter.check_at(&"b", at(6)))));
     }
 
     #[test]

@@ -31,7 +31,14 @@ const FILL_SUMS: &str = "
     insert into job_health
     select id, workspace_id, case when right(id::text, 1) = '0' then 'failing' else 'well' end, now(), 1, now(), 'timeout', null, gen_random_uuid()
     from jobs;
-    analyze stats_hours, stats_hosts, stats_minutes, stats_failures, job_health";
+    insert into members (workspace_id, user_id, role, created_at)
+    select w.id, gen_random_uuid(), 'member', now() from workspaces w, generate_series(1, 20) n;
+    insert into invitations (id, workspace_id, email, role, hash, created_at, expires_at)
+    select gen_random_uuid(), w.id, n || '@example.com', 'member', w.id::text::bytea || n::text::bytea, now(), now() + interval '1 day'
+    from workspaces w, generate_series(1, 20) n;
+    insert into channels (id, workspace_id, name, kind, version, sealed, masked, created_at, updated_at)
+    select gen_random_uuid(), w.id, n::text, 'webhook', 1, '', '{}', now(), now() from workspaces w, generate_series(1, 20) n;
+    analyze stats_hours, stats_hosts, stats_minutes, stats_failures, job_health, members, invitations, channels";
 
 #[tokio::test]
 async fn statistics_read_the_rows_of_their_time_and_workspace() {
@@ -79,7 +86,7 @@ async fn statistics_read_the_rows_of_their_time_and_workspace() {
         let called =
             frugal(conn, "called hosts", 201, async |c| jobs::called_hosts(c, workspace, 100, 10).await);
         assert!(!called.await.is_empty());
-        frugal(conn, "used", 300, async |c| quotas::used(c, workspace, now, 100).await).await;
+        frugal(conn, "used", 360, async |c| quotas::used(c, workspace, now, 100).await).await;
         frugal(conn, "after", 101, async |c| jobs::after(c, workspace, None, 100).await).await;
         frugal(conn, "count after", 101, async |c| jobs::count_after(c, workspace, None, 100).await).await;
         let old = async |c: &mut _| statistics::purge_old(c, statistics::Kept::AsExecutions, now, 10).await;

@@ -63,7 +63,7 @@ pub async fn replay(
         let mut done = Done::default();
         let size = Quotas::batch(replays.plan, REPLAY_BATCH);
         for (number, batch) in targets.chunks(size).enumerate() {
-            done.retry_after = state.quotas.wait(replays.plan, workspace, batch.len()).await?;
+            done.retry_after = state.quotas.wait(replays.plan, workspace, batch.len()).await;
             if done.retry_after.is_some() || Instant::now() > deadline {
                 done.stopped_at = Some(number * size);
                 break;

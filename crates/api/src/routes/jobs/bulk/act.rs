@@ -182,7 +182,7 @@ async fn allowed(state: &State, caller: &Caller<'_>, job: &Target) -> ApiResult<
             return Ok(None);
         }
     }
-    state.quotas.wait(caller.plan, caller.workspace, 1).await
+    Ok(state.quotas.wait(caller.plan, caller.workspace, 1).await)
 }
 
 /// Runs a job, once for a key.

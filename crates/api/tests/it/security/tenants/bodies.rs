@@ -181,6 +181,7 @@ fn is_ignored(operation: &Operation, field: &str) -> bool {
         "create_rule" | "create_workspace_rule" => ["id", "created_at"].contains(&field),
         "create_channel" => ["id", "created_at", "updated_at"].contains(&field),
         "patch_channel" => field == "updated_at",
+        "patch_workspace" => field == "quotas",
         _ => false,
     }
 }
@@ -190,7 +191,7 @@ fn refusal(operation: &Operation, field: &str) -> String {
     let is_read_only = match &*operation.id {
         "patch_job" => READ_ONLY_FIELDS.contains(&field),
         "patch_channel" | "patch_rule" | "patch_workspace_rule" => ["id", "created_at"].contains(&field),
-        "patch_workspace" => ["id", "quotas"].contains(&field),
+        "patch_workspace" => field == "id",
         _ => false,
     };
     if is_read_only { "read_only" } else { "unknown_field" }.to_owned()
