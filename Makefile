@@ -187,7 +187,7 @@ identity: setup ## An account's life by e-mail, with a real mail server: sign-up
 .PHONY: operator
 operator: setup ## An operator's day by the operator API: find, suspend, assign a plan, hold, restore a backup, release
 	$(BUILD_ALL)
-	$(WITH_SERVICES) python3 crates/dev/operator.py $(BIN)/debug
+	$(WITH_SERVICES) python3 crates/dev/operators.py $(BIN)/debug
 
 .PHONY: traces
 traces: setup ## Check the spans of a run in an OpenTelemetry collector, over plain gRPC and over TLS: one tree (installs rotel into target/)

@@ -1,6 +1,6 @@
 """An operator's day against the real processes: find, suspend, assign a plan, hold, restore a backup that is still held, release.
 
-Usage, with the variables of `trigrun-embed exec`: operator.py DIRECTORY. The directory holds the binaries. Prints each step, and stops at the
+Usage, with the variables of `trigrun-embed exec`: operators.py DIRECTORY. The directory holds the binaries. Prints each step, and stops at the
 first that is not as docs/operators.md says.
 """
 
