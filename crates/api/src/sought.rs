@@ -34,7 +34,7 @@ fn noun_for_operators(noun: &'static str) -> &'static str {
 
 fn not_found(noun: &str, mut detail: String, noun_of_text: Option<&str>) {
     if let Some(other) = noun_of_text.filter(|other| *other != noun) {
-        let article = if other.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let article = if other.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
         detail.push_str(&format!(" It is the id of {article} {other}."));
     }
     sought(detail);

@@ -288,6 +288,9 @@ async fn every_change_needs_a_reason() {
 #[tokio::test]
 async fn bodies_and_parameters_are_checked() {
     let operators = Operators::new().await;
+    let of_a_user = operators.send(Method::GET, &format!("/workspaces/usr_{ABSENT}"), "").await;
+    let hint = "There is no workspace with this id. It is the id of a user.";
+    assert_eq!((of_a_user.problem(404), &of_a_user.json()["detail"]), ("not_found".to_owned(), &json!(hint)));
     let errors = async |method, path: &str, body: Value| {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         operators.send(method, path, &body).await.errors()

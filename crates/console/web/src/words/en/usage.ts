@@ -2,8 +2,7 @@ import { count, percent } from '../../format';
 
 export const words = {
   title: 'Usage and limits',
-  about:
-    'What this workspace uses now, and what its plan allows. The operator of this server assigns the plan.',
+  about: 'What this workspace uses now, and what it may have. The operator of this server sets the limits.',
   forbidden: 'Your role cannot see the usage',
   noLimit: 'no limit',
   of: (limit: number) => `of ${count(limit)}`,
