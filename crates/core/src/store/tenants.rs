@@ -175,8 +175,8 @@ pub async fn set_limits(
         let as_in_plan = || "plan".to_owned();
         let text = |limit: Option<u32>| limit.map_or_else(as_in_plan, |limit| limit.to_string());
         let both = own.named().into_iter().zip(previous.named());
-        let changed: Vec<_> = both.filter(|((_, limit), (_, previous))| limit != previous).collect();
-        let changed = changed.into_iter().flat_map(|((name, limit), (_, previous))| {
+        let changed = both.filter(|((_, limit), (_, previous))| limit != previous);
+        let changed = changed.flat_map(|((name, limit), (_, previous))| {
             [(name.to_owned(), text(limit)), (format!("previous_{name}"), text(previous))]
         });
         let changed: Vec<_> = changed.collect();
